@@ -1,0 +1,39 @@
+# make run: measure the default plan.  make test: everything that must hold.  make bench: how fast loadlab is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: run test bench lint clean
+
+run: $(VENV)/lab
+	@$(BIN)/loadlab run
+
+test: $(VENV)/dev lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports > $(VENV)/imports.log || (cat $(VENV)/imports.log; exit 1)
+
+bench: $(VENV)/dev
+	@$(BIN)/python benchmarks/bench.py
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("loadlab needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/lab: $(VENV)/made pyproject.toml constraints.txt
+	@echo "Installing loadlab and its pinned dependencies; this takes about a minute."
+	$(PIP) --editable '.[lab]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/lab
+	$(PIP) --editable '.[lab,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

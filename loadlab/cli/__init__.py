@@ -1,0 +1,61 @@
+"""The command line: one module per command, and the one door through which errors leave."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from loadlab import __version__
+from loadlab.cli import plan, report, run, serve
+from loadlab.cli._signals import stoppable
+from loadlab.errors import BUG_EXIT_CODE, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = (run, plan, report, serve)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; each command's help is its module's first sentence."""
+    top = argparse.ArgumentParser(
+        prog="loadlab",
+        description="Which CONN_MAX_AGE is right for the way you serve Django? Measure it.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"loadlab {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        summary = (command.__doc__ or "").splitlines()[0]
+        sub = commands.add_parser(name, help=summary, description=command.__doc__, allow_abbrev=False)
+        command.add_arguments(sub)
+        sub.set_defaults(execute=command.execute)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        with stoppable():
+            return int(arguments.execute(arguments))
+    except LabError as error:
+        print(f"loadlab: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us has gone; Python would complain of it once more
+        return 0
+    except Exception:  # noqa: BLE001  the last door: whatever comes here is a bug of ours
+        print(_bug_report(), file=sys.stderr)
+        return BUG_EXIT_CODE
+
+
+def _bug_report() -> str:
+    versions = f"loadlab {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    return (
+        f"This is a bug in loadlab. Please report it with the following lines.\n\n{versions}\n{traceback.format_exc()}"
+    )

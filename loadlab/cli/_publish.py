@@ -1,0 +1,55 @@
+"""From a run folder to its reports: read, analyse, render, write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadlab.analysis import analyse
+from loadlab.model.findings import RunSummary
+from loadlab.planning import read_plan
+from loadlab.report import REPORTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.model.findings import Findings
+    from loadlab.store import RunFolder
+
+
+def findings_of(folder: RunFolder) -> Findings:
+    """What a run says, as far as it has come.
+
+    Raises:
+        UsageError: the folder's plan or schedule cannot be read.
+    """
+    schedule = folder.schedule()
+    plan = read_plan(folder.plan(), str(folder.path / "plan.toml")).plan
+    trials, damaged = folder.trials()
+    measured = sum(trial.state != "failed" for trial in trials)
+    run = RunSummary(
+        id=schedule.id,
+        started=schedule.started,
+        seed=plan.seed,
+        blocks=plan.blocks,
+        state="complete" if measured == len(schedule.steps) else "incomplete",
+        trials_planned=len(schedule.steps),
+        trials_done=len(trials),
+        primary_metric=plan.primary_metric,
+        equivalence_margin=plan.equivalence_margin,
+        warmup_seconds=plan.warmup_seconds,
+        window_seconds=plan.window_seconds,
+    )
+    return analyse(run=run, environment=folder.environment(), cases=schedule.cases, trials=trials, damaged=damaged)
+
+
+def publish(folder: RunFolder) -> tuple[Findings, list[Path]]:
+    """Write every report that is a file; returns what they say, and where they are.
+
+    Raises:
+        UsageError: the run cannot be read.
+        EnvironmentFaultError: a report cannot be written.
+    """
+    findings = findings_of(folder)
+    reports = [REPORTS[name]() for name in REPORTS]
+    written = [folder.write_text(report.filename, report.render(findings)) for report in reports if report.filename]
+    return findings, written

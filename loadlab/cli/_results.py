@@ -1,0 +1,46 @@
+"""Makes and prints a run's reports, and says what they mean as an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from loadlab.errors import IncompleteError, InconclusiveError
+from loadlab.store import RunFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.model.findings import Findings
+
+
+def report_on(path: Path) -> Findings:
+    """Make all reports of the run at `path`; print the verdict, then where the HTML page is."""
+    # Analysis and reports take a second to import: not before there is something to say.
+    from loadlab.cli._publish import publish  # noqa: PLC0415
+    from loadlab.report.terminal import Terminal  # noqa: PLC0415
+
+    findings, written = publish(RunFolder.at(path))
+    print(Terminal(colour=sys.stdout.isatty()).render(findings))
+    for file in written:
+        if file.suffix == ".html":
+            print(f"Report: {file.resolve()}")
+    return findings
+
+
+def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
+    """0, unless trials are missing or a verdict was required and there is none.
+
+    Raises:
+        IncompleteError, InconclusiveError: so.
+    """
+    run = findings.run
+    if run.state == "incomplete":
+        raise IncompleteError(
+            f"The run is incomplete: {run.trials_done} of {run.trials_planned} trials were recorded, or some failed."
+            f" loadlab run --resume {folder} measures what is missing."
+        )
+    open_questions = [verdict.server for verdict in findings.verdicts if verdict.recommend is None]
+    if require_verdict and (open_questions or not findings.verdicts):
+        raise InconclusiveError(f"No verdict for {', '.join(open_questions) or 'any server mode'}: see why above.")
+    return 0

@@ -1,0 +1,34 @@
+"""Turns the first SIGINT, SIGTERM or SIGHUP into an exception, and lets nothing disturb the cleaning up after it."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from loadlab.errors import StoppedError, TerminatedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+STOPPING = {signal.SIGINT: StoppedError, signal.SIGTERM: TerminatedError, signal.SIGHUP: TerminatedError}
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Inside, the signals raise StoppedError once; outside, they do what they did before."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a handler's signature
+        for each in STOPPING:
+            signal.signal(each, signal.SIG_IGN)
+        raise STOPPING[signal.Signals(number)](f"Stopped by {signal.Signals(number).name}.")
+
+    for number in STOPPING:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,61 @@
+"""List a plan's cases, their number and expected duration; runs nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loadlab.cli._plan_file import read_experiment
+from loadlab.planning import schedule
+
+if TYPE_CHECKING:
+    import argparse
+
+    from loadlab.planning import Experiment
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help="a TOML file; without it, the default plan")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="GLOB", help="only cases whose id matches; repeatable"
+    )
+    parser.add_argument("--order", action="store_true", help="also list every trial in the order of the run")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    experiment = read_experiment(arguments.plan, arguments.only)
+    print(_as_json(experiment) if arguments.json else _as_text(experiment, with_order=arguments.order))
+    return 0
+
+
+def _order(experiment: Experiment) -> list[tuple[int, str]]:
+    steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
+    return [(block, experiment.cases[index].id) for block, index in steps]
+
+
+def _as_json(experiment: Experiment) -> str:
+    return json.dumps(
+        {
+            "cases": [case.id for case in experiment.cases],
+            "blocks": experiment.plan.blocks,
+            "trials": experiment.trials,
+            "expected_seconds": round(experiment.expected_seconds, 1),
+            "order": [{"block": block, "case": case} for block, case in _order(experiment)],
+        },
+        indent=1,
+    )
+
+
+def _as_text(experiment: Experiment, *, with_order: bool) -> str:
+    minutes = experiment.expected_seconds / 60
+    blocks = experiment.plan.blocks
+    lines = [case.id for case in experiment.cases]
+    if with_order:
+        lines += ["", *(f"block {block + 1}  {case}" for block, case in _order(experiment))]
+    lines += [
+        "",
+        f"{len(experiment.cases)} cases × {blocks} blocks = {experiment.trials} trials, about {minutes:.1f} minutes",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""Measure a plan and say which CONN_MAX_AGE is right.
+
+Without PLAN, the built-in default is measured: threaded, sync and gevent at CONN_MAX_AGE 0, 60 and unlimited, in
+less than six minutes. Everything that was measured is kept in the run folder, whatever happens.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loadlab.cli._plan_file import read_experiment
+from loadlab.cli._progress import display
+from loadlab.cli._results import judge, report_on
+from loadlab.errors import LabError, UsageError
+from loadlab.planning import read_plan
+from loadlab.runner.run import begin, resume
+from loadlab.services.given import Reference
+from loadlab.store import RunFolder
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help="a TOML file; without it, the default plan")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/<date and time>)")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="GLOB", help="only cases whose id matches; repeatable"
+    )
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="make the trials that an earlier run has not made")
+    parser.add_argument(
+        "--dsn", metavar="REF", help="your own PostgreSQL: env:NAME or service=NAME; its site tables are made in it"
+    )
+    parser.add_argument("--allow-remote", action="store_true", help="let --dsn name a host other than this one")
+    parser.add_argument("--require-verdict", action="store_true", help="exit with 11 when a verdict is inconclusive")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    measure, path = _continued(arguments) if arguments.resume else _begun(arguments)
+    try:
+        measure()
+    except LabError as error:
+        # Stopped or broken off: what was measured is still worth a report, if it got as far as a folder.
+        if (path / "schedule.json").is_file() and not isinstance(error, UsageError):
+            report_on(path)
+        raise
+    return judge(report_on(path), path, require_verdict=arguments.require_verdict)
+
+
+def _begun(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
+    experiment = read_experiment(arguments.plan, arguments.only)
+    path = arguments.out or Path("runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+
+    def measure() -> None:
+        with display(experiment.trial_seconds) as listener:
+            begin(path, experiment, _dsn(arguments), listener)
+
+    return measure, path
+
+
+def _continued(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
+    if arguments.plan or arguments.out or arguments.only:
+        raise UsageError("--resume goes on with a run as it was planned: leave out PLAN, --out and --only.")
+    folder = RunFolder.at(arguments.resume)
+    experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))
+
+    def measure() -> None:
+        with display(experiment.trial_seconds) as listener:
+            resume(folder, experiment.plan, _dsn(arguments), listener)
+
+    return measure, folder.path
+
+
+def _dsn(arguments: argparse.Namespace) -> Reference | None:
+    return Reference(arguments.dsn, allow_remote=arguments.allow_remote) if arguments.dsn else None

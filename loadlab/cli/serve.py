@@ -1,0 +1,109 @@
+"""Serve the site in one server mode until stopped, to look at its metrics or to drive it with Locust yourself."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from loadlab.cli._progress import display
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.model.plan import Database, Plan
+from loadlab.planning import choice_of
+from loadlab.ports import require_free
+from loadlab.runner.application import Target, serving
+from loadlab.runner.run import laboratory
+from loadlab.servers import SERVERS
+from loadlab.services.given import Reference
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    import argparse
+
+    from loadlab.model.case import Scalar
+    from loadlab.runner.application import Application
+
+DEFAULT_PORT: Final = 8000
+WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--server",
+        default="sync",
+        metavar="MODE",
+        help=f"{', '.join(SERVERS)}; with parameters as in a case id, e.g. gthread,workers=2,threads=8",
+    )
+    parser.add_argument(
+        "--max-age", default="0", metavar="SECONDS", help='CONN_MAX_AGE: a number, or "none" for unlimited'
+    )
+    parser.add_argument("--conn-health-checks", action="store_true", help="CONN_HEALTH_CHECKS = True")
+    parser.add_argument("--driver", choices=["psycopg2", "psycopg"], default="psycopg2")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT})")
+    parser.add_argument("--max-connections", type=int, default=100, help="of the embedded PostgreSQL (default: 100)")
+    parser.add_argument("--dsn", metavar="REF", help="your own PostgreSQL: env:NAME or service=NAME")
+    parser.add_argument("--allow-remote", action="store_true", help="let --dsn name a host other than this one")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    server, parameters = _parsed(arguments.server)
+    server_choice = choice_of(SERVERS, server, parameters, "--server")
+    age: dict[str, Scalar] = {"max_age": _value(arguments.max_age), "conn_health_checks": arguments.conn_health_checks}
+    strategy_choice = choice_of(STRATEGIES, "max_age", age, "--max-age")
+    require_free(arguments.port)
+    plan = Plan(
+        servers={},
+        strategies={},
+        driver=arguments.driver,
+        database=Database(max_connections=arguments.max_connections),
+    )
+    dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote) if arguments.dsn else None
+    with display(0.0) as listener, laboratory(plan, dsn, None, listener) as lab:
+        target = Target(
+            server=server_choice,
+            strategy=strategy_choice,
+            database=lab.database,
+            driver=arguments.driver,
+            ledgers=lab.register.folder / "ledgers",
+        )
+        listener.preparing(f"{server_choice} boots")
+        with serving(target, lab.register, lab.register.folder / "server.log", arguments.port) as application:
+            listener.close()
+            print(_welcome(application, f"{server_choice} / {strategy_choice}"), flush=True)
+            return _watch(application)
+
+
+def _parsed(text: str) -> tuple[str, dict[str, Scalar]]:
+    """A member and its parameters, written as in case ids."""
+    name, *pairs = text.split(",")
+    split = [pair.partition("=") for pair in pairs]
+    if not all(separator and key for key, separator, _ in split):
+        raise UsageError(f"--server {text!r}: parameters are written as name=value, e.g. gthread,workers=2,threads=8")
+    return name, {key: _value(value) for key, _, value in split}
+
+
+def _value(text: str) -> Scalar:
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _welcome(application: Application, what: str) -> str:
+    return (
+        f"{what}\n"
+        f"  site     {application.url}/entries/1/\n"
+        f"  metrics  {application.url}/metrics\n"
+        f"  load     locust -f locustfiles/read_one.py --host {application.url}\n"
+        "Ctrl-C stops it."
+    )
+
+
+def _watch(application: Application) -> int:
+    """Wait for the user to stop us; a server that ends by itself is a fault."""
+    while application.program.running():
+        time.sleep(0.2)
+    raise EnvironmentFaultError(f"The server ended by itself; its log ends:\n{application.program.log_tail()}")

@@ -1,0 +1,89 @@
+"""Turns the books into Prometheus metrics; prometheus-client does the exposition."""
+
+from __future__ import annotations
+
+import platform
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import django
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from loadlab import __version__
+from loadlab.instrumentation.books import Books
+from loadlab.model import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from prometheus_client.metrics_core import Metric
+
+    from loadlab.instrumentation.books import Statement
+
+
+class ConnectionCollector(Collector):
+    """Reads the books of `directory` at every scrape; holds no state of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._books = Books(directory)
+
+    def collect(self) -> Iterable[Metric]:
+        statement = self._books.read()
+        return [
+            *_gauges_and_counters(statement),
+            _histogram(metrics.CONNECT_DURATION, statement, "connect_buckets", "connect_seconds"),
+            _histogram(metrics.CONNECTION_AGE, statement, "age_buckets", "age_seconds"),
+            _histogram(metrics.CONNECTION_REQUESTS, statement, "request_buckets", "requests"),
+            _build_info(),
+        ]
+
+
+def _counter(metric: metrics.Metric, samples: Iterable[tuple[tuple[str, ...], float]]) -> CounterMetricFamily:
+    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
+
+
+def _gauges_and_counters(statement: Statement) -> Iterable[Metric]:
+    aliases = statement.aliases.items()
+    open_now = GaugeMetricFamily(metrics.CONNECTIONS_OPEN.name, metrics.CONNECTIONS_OPEN.help, labels=["alias"])
+    for alias, totals in aliases:
+        open_now.add_metric([alias], totals.open)
+    yield open_now
+    yield _counter(metrics.CONNECTIONS_OPENED, (((alias,), totals.opened) for alias, totals in aliases))
+    yield _counter(
+        metrics.CONNECTIONS_CLOSED,
+        (((alias, why.label), n) for alias, totals in aliases for why, n in totals.closed.items()),
+    )
+    yield _counter(
+        metrics.REQUESTS,
+        (
+            ((alias, connection), n)
+            for alias, totals in aliases
+            for connection, n in (("opened", totals.requests_opened), ("reused", totals.requests_reused))
+        ),
+    )
+    yield _counter(
+        metrics.CONNECT_ERRORS,
+        (((alias, kind.label), n) for alias, totals in aliases for kind, n in totals.connect_errors.items()),
+    )
+    yield _counter(metrics.COLLECTOR_ERRORS, [((), statement.damaged)])
+
+
+def _histogram(metric: metrics.Metric, statement: Statement, buckets: str, total: str) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    edges = [*(str(float(edge)) for edge in metric.buckets), "+Inf"]
+    for alias, totals in statement.aliases.items():
+        counts: Sequence[int] = getattr(totals, buckets)
+        cumulated = list(zip(edges, accumulate(counts), strict=True))
+        family.add_metric([alias], cumulated, getattr(totals, total))
+    return family
+
+
+def _build_info() -> GaugeMetricFamily:
+    family = GaugeMetricFamily(metrics.BUILD_INFO.name, metrics.BUILD_INFO.help, labels=metrics.BUILD_INFO.labels)
+    family.add_metric([__version__, django.__version__, platform.python_version()], 1)
+    return family

@@ -1,0 +1,31 @@
+"""Says why a database refused a connection, from what the driver's exception tells."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loadlab.model.metrics import ConnectError
+
+# Drivers give no SQLSTATE for a failed connect (psycopg2, psycopg 3 and PgBouncer alike): the server's own words
+# are all there is. Each line was seen on a real server; the first that matches decides.
+_WORDS: Final = (
+    ("too many clients", ConnectError.TOO_MANY_CONNECTIONS),
+    ("too many connections", ConnectError.TOO_MANY_CONNECTIONS),
+    ("remaining connection slots", ConnectError.TOO_MANY_CONNECTIONS),
+    ("no more connections allowed", ConnectError.TOO_MANY_CONNECTIONS),
+    ("password authentication failed", ConnectError.AUTHENTICATION),
+    ("no password supplied", ConnectError.AUTHENTICATION),
+    ("no pg_hba.conf entry", ConnectError.AUTHENTICATION),
+    ("starting up", ConnectError.STARTING),
+    ("shutting down", ConnectError.STARTING),
+    ("recovery mode", ConnectError.STARTING),
+    ("connection refused", ConnectError.REFUSED),
+    ("timeout expired", ConnectError.TIMEOUT),
+    ("timed out", ConnectError.TIMEOUT),
+)
+
+
+def kind_of(error: BaseException) -> ConnectError:
+    """The kind of a failed attempt to connect; `error` is Django's or the driver's exception."""
+    words = str(error).lower()
+    return next((kind for phrase, kind in _WORDS if phrase in words), ConnectError.OTHER)

@@ -1,0 +1,107 @@
+"""The ledger's format: one memory-mapped file per process, one row of int64 cells per database connection.
+
+A row changes by plain 8-byte stores of which the last one carries the meaning, so every instant is a readable state
+and a process may be killed between any two of them. Every count is derived from rows by `add_row`: in the process
+itself when it takes a finished row into use again, and in readers for all rows not yet reused. Nothing is counted in
+two places, and nothing that a finaliser does is more than such a store.
+
+    offset 0             header cells, then the names of the database aliases
+    offset BANKS_OFFSET  two banks of totals, of which `TURN % 2` is the one that holds
+    offset ROWS_OFFSET   rows, in segments; the file grows by a segment at a time
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final
+
+from loadlab.model.metrics import (
+    AGE_SECONDS,
+    CONNECT_SECONDS,
+    REQUESTS_PER_CONNECTION,
+    CloseReason,
+    ConnectError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence, Sequence
+
+MAGIC: Final = int.from_bytes(b"LOADLAB\x00", "little")
+VERSION: Final = 1
+CELL_BYTES: Final = 8
+NS_PER_SECOND: Final = 1_000_000_000
+NS_PER_US: Final = 1_000
+
+# Header cells; TURN grows by one whenever a finished row has been moved into the totals.
+MAGIC_CELL, VERSION_CELL, TURN_CELL = range(3)
+HEADER_CELLS: Final = 3
+ALIASES: Final = 16
+ALIAS_BYTES: Final = 128
+ALIASES_OFFSET: Final = 1024
+
+# Cells of a row. Times are monotonic nanoseconds, one clock for all processes of a machine.
+STATE, SEQUENCE, ALIAS, STARTED_NS, CONNECT_NS, CLOSED_NS, REQUESTS = range(7)
+ROW_CELLS: Final = 8
+ROWS_PER_SEGMENT: Final = 512
+
+# Values of STATE: FAILED + kind and CLOSED + reason are final.
+FREE: Final = 0
+CONNECTING: Final = 1
+OPEN: Final = 2
+FAILED: Final = 100
+CLOSED: Final = 200
+
+# Cells of one alias in the totals. Histogram buckets are not cumulative; the last one is +Inf.
+CLOSED_AT: Final = 0  # one cell per CloseReason
+FAILED_AT: Final = CLOSED_AT + len(CloseReason)  # one cell per ConnectError
+OPEN_AT: Final = FAILED_AT + len(ConnectError)
+UNSETTLED_AT: Final = OPEN_AT + 1  # attempts with no outcome yet
+USED_AT: Final = UNSETTLED_AT + 1  # connections that served at least one request
+USES_AT: Final = USED_AT + 1  # requests that they served
+CONNECT_AT: Final = USES_AT + 1
+CONNECT_SUM_US_AT: Final = CONNECT_AT + len(CONNECT_SECONDS) + 1
+AGE_AT: Final = CONNECT_SUM_US_AT + 1
+AGE_SUM_US_AT: Final = AGE_AT + len(AGE_SECONDS) + 1
+REQUESTS_AT: Final = AGE_SUM_US_AT + 1
+REQUESTS_SUM_AT: Final = REQUESTS_AT + len(REQUESTS_PER_CONNECTION) + 1
+ALIAS_CELLS: Final = REQUESTS_SUM_AT + 1
+
+# A bank starts with the SEQUENCE of the row that was added to it last.
+BANK_CELLS: Final = 1 + ALIASES * ALIAS_CELLS
+BANKS_OFFSET: Final = 4096
+ROWS_OFFSET: Final = 64 * 1024  # a multiple of mmap's granularity on every platform
+SEGMENT_BYTES: Final = ROWS_PER_SEGMENT * ROW_CELLS * CELL_BYTES
+
+
+def add_row(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[int] | memoryview) -> None:
+    """Add one row to the cells of its alias, which start at index `at` of `totals`."""
+    state = row[STATE]
+    if state == CONNECTING:
+        totals[at + UNSETTLED_AT] += 1
+    elif FAILED <= state < CLOSED:
+        totals[at + FAILED_AT + state - FAILED] += 1
+    elif state == OPEN:
+        totals[at + OPEN_AT] += 1
+        _add_connection(totals, at, row)
+    elif state >= CLOSED:
+        totals[at + CLOSED_AT + state - CLOSED] += 1
+        _add_connection(totals, at, row)
+        _add_end(totals, at, row)
+
+
+def _add_connection(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[int] | memoryview) -> None:
+    requests, connect_ns = row[REQUESTS], row[CONNECT_NS]
+    totals[at + USED_AT] += requests > 0
+    totals[at + USES_AT] += requests
+    totals[at + CONNECT_AT + bisect_left(CONNECT_SECONDS, connect_ns / NS_PER_SECOND)] += 1
+    totals[at + CONNECT_SUM_US_AT] += connect_ns // NS_PER_US
+
+
+def _add_end(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[int] | memoryview) -> None:
+    requests = row[REQUESTS]
+    totals[at + REQUESTS_AT + bisect_left(REQUESTS_PER_CONNECTION, requests)] += 1
+    totals[at + REQUESTS_SUM_AT] += requests
+    if row[STATE] - CLOSED != CloseReason.PROCESS_EXIT:  # nobody saw at what age that one ended
+        age_ns = row[CLOSED_NS] - row[STARTED_NS] - row[CONNECT_NS]
+        totals[at + AGE_AT + bisect_left(AGE_SECONDS, age_ns / NS_PER_SECOND)] += 1
+        totals[at + AGE_SUM_US_AT] += age_ns // NS_PER_US

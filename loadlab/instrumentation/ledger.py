@@ -1,0 +1,150 @@
+"""The ledger that a process keeps of its database connections, in a file that survives any end of the process."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from loadlab.instrumentation import layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.model.metrics import CloseReason, ConnectError
+
+OTHER_ALIAS: Final = "other"  # all aliases beyond the ledger's capacity
+SUFFIX: Final = ".ledger"
+
+
+class Row:
+    """One attempt to connect, and the connection that came of it.
+
+    No method takes a lock or allocates anything shared, so a finaliser may call `closed` at any point of any thread.
+    """
+
+    __slots__ = ("_cells", "_finished", "_sequence")
+
+    def __init__(self, cells: memoryview, finished: deque[memoryview]) -> None:
+        self._cells = cells
+        self._finished = finished
+        self._sequence = cells[layout.SEQUENCE]
+
+    def opened(self) -> None:
+        self._cells[layout.CONNECT_NS] = time.monotonic_ns() - self._cells[layout.STARTED_NS]
+        self._cells[layout.STATE] = layout.OPEN
+
+    def failed(self, kind: ConnectError) -> None:
+        self._finish(layout.CONNECTING, layout.FAILED + kind)
+
+    def used(self) -> None:
+        """Count one more request; called by the connection's own thread only."""
+        self._cells[layout.REQUESTS] += 1
+
+    def closed(self, reason: CloseReason) -> None:
+        """Record the end; the first call counts, later ones do nothing."""
+        self._cells[layout.CLOSED_NS] = time.monotonic_ns()
+        self._finish(layout.OPEN, layout.CLOSED + reason)
+
+    def _finish(self, expected: int, state: int) -> None:
+        cells = self._cells
+        # After a fork both processes hold this row, and one of them may have put it to new use.
+        if cells[layout.SEQUENCE] == self._sequence and cells[layout.STATE] == expected:
+            cells[layout.STATE] = state
+            self._finished.append(cells)
+
+
+class Ledger:
+    """The file of this process, in `directory`.
+
+    The lock on the file is held as long as the process lives: the kernel lets go of it at any kind of death, so
+    a reader that gets the lock knows that the owner is gone, without asking for pids.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / f"{os.getpid()}-{time.time_ns():x}{SUFFIX}"
+        unborn = self.path.with_suffix(".new")
+        self._file = os.open(unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        # A lock of its own: mmap duplicates descriptors, and a forked child would hold the lock through them.
+        self._lock_file = os.open(unborn, os.O_RDWR)
+        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        self._mutex = threading.Lock()
+        self._finished: deque[memoryview] = deque()
+        self._unused: deque[memoryview] = deque()
+        self._aliases: dict[str, int] = {}
+        self._sequence = 0
+        self._size = layout.ROWS_OFFSET
+        self._map_header()
+        unborn.rename(self.path)
+
+    def _map_header(self) -> None:
+        os.ftruncate(self._file, layout.ROWS_OFFSET)
+        self._bytes = memoryview(mmap.mmap(self._file, layout.ROWS_OFFSET))
+        cells = self._bytes.cast("q")
+        first = layout.BANKS_OFFSET // layout.CELL_BYTES
+        self._banks = [cells[start : start + layout.BANK_CELLS] for start in (first, first + layout.BANK_CELLS)]
+        self._header = cells[: layout.HEADER_CELLS]
+        self._header[layout.VERSION_CELL] = layout.VERSION
+        self._header[layout.MAGIC_CELL] = layout.MAGIC
+
+    def connecting(self, alias: str) -> Row:
+        """Begin a row for an attempt to connect; nothing in here waits for input or output."""
+        with self._mutex:
+            cells = self._take()
+            self._sequence += 1
+            cells[layout.SEQUENCE] = self._sequence
+            cells[layout.ALIAS] = self._alias(alias)
+            cells[layout.REQUESTS] = 0
+            cells[layout.STARTED_NS] = time.monotonic_ns()
+            cells[layout.STATE] = layout.CONNECTING
+            return Row(cells, self._finished)
+
+    def _take(self) -> memoryview:
+        if self._finished:
+            cells = self._finished.popleft()
+            self._move_to_totals(cells)
+            return cells
+        if not self._unused:
+            self._grow()
+        return self._unused.popleft()
+
+    def _move_to_totals(self, cells: memoryview) -> None:
+        """Add a finished row to the totals and free it, in one step as seen from outside: the store of TURN.
+
+        Until the row is free, readers know it by the bank's first cell as added already.
+        """
+        turn = self._header[layout.TURN_CELL]
+        old, new = self._banks[turn % 2], self._banks[(turn + 1) % 2]
+        new[:] = old
+        new[0] = cells[layout.SEQUENCE]
+        layout.add_row(new, 1 + cells[layout.ALIAS] * layout.ALIAS_CELLS, cells)
+        self._header[layout.TURN_CELL] = turn + 1
+        cells[layout.STATE] = layout.FREE
+
+    def _grow(self) -> None:
+        os.ftruncate(self._file, self._size + layout.SEGMENT_BYTES)
+        segment = memoryview(mmap.mmap(self._file, layout.SEGMENT_BYTES, offset=self._size)).cast("q")
+        self._size += layout.SEGMENT_BYTES
+        starts = range(0, len(segment), layout.ROW_CELLS)
+        self._unused.extend(segment[start : start + layout.ROW_CELLS] for start in starts)
+
+    def _alias(self, name: str) -> int:
+        known = self._aliases.get(name)
+        if known is not None:
+            return known
+        if len(self._aliases) == layout.ALIASES - 1:
+            name = OTHER_ALIAS
+        number = self._aliases.setdefault(name, len(self._aliases))
+        encoded = name.encode()[: layout.ALIAS_BYTES - 1]
+        start = layout.ALIASES_OFFSET + number * layout.ALIAS_BYTES
+        self._bytes[start : start + len(encoded)] = encoded
+        return number
+
+    def release_after_fork(self) -> None:
+        """Let go of the lock that a forked child has inherited; the parent keeps its own hold on it."""
+        os.close(self._lock_file)

@@ -1,0 +1,20 @@
+"""The /metrics view, answered from the books: any worker speaks for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.http import HttpResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from loadlab.instrumentation import current
+from loadlab.instrumentation.collector import ConnectionCollector
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  a view takes a request
+    registry = CollectorRegistry()
+    registry.register(ConnectionCollector(current.directory()))
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

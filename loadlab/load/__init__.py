@@ -1,0 +1,1 @@
+"""The generator's side: Locust, and a recorder that keeps every request."""

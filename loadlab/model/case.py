@@ -1,0 +1,67 @@
+"""What one trial measures: a server mode, a strategy, a scenario and a load, all spelt out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Scalar = bool | int | float | str | None
+
+
+def spell(value: Scalar) -> str:
+    """A parameter's value as case ids and reports write it.
+
+    >>> spell(None), spell(True), spell(60.0), spell(0.5)
+    ('none', 'on', '60', '0.5')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """A member of a family with every parameter given, e.g. gthread with workers=2 and threads=4."""
+
+    name: str
+    parameters: dict[str, Scalar] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        pairs = [f"{key}={spell(value)}" for key, value in self.parameters.items()]
+        # A parameter named after its member says both at once: "max_age=60", not "max_age,max_age=60".
+        named = self.name in self.parameters
+        return ",".join(pairs if named else [self.name, *pairs])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One server mode × one strategy × one scenario × load × client keep-alive.
+
+    `usable_connections` is the most connections that this mode can use at once under this load: what is open
+    beyond it serves nobody. `replica` marks the A/A arm: the same case again, to show the noise floor.
+    """
+
+    server: Choice
+    strategy: Choice
+    scenario: str
+    users: int
+    keep_alive: bool
+    usable_connections: int
+    replica: bool = False
+
+    @property
+    def id(self) -> str:
+        load = f"users={self.users},keep_alive={spell(self.keep_alive)}"
+        parts = [str(self.server), str(self.strategy), self.scenario, load]
+        return "/".join([*parts, "replica"] if self.replica else parts)
+
+    @property
+    def max_age(self) -> float | None:
+        """CONN_MAX_AGE in seconds; None means unlimited. Zero for strategies that do not set it."""
+        value = self.strategy.parameters.get("max_age", 0)
+        if value is None or isinstance(value, int | float):
+            return value
+        raise TypeError(f"max_age of {self.id} is {value!r}")

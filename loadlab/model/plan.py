@@ -1,0 +1,83 @@
+"""The plan: what to measure, before it is spread out into cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from loadlab.model.case import Scalar
+
+Several = Scalar | list[Scalar]  # one value, or a list to sweep
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Database:
+    """How the target reaches PostgreSQL; only the embedded server can be told these."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    auth: Literal["scram", "trust"] = "scram"
+    max_connections: Annotated[int, Field(ge=10, le=10_000)] = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A declared experiment. Durations are in seconds; every list is swept, the cross product gives the cases.
+
+    `blocks`: how often each case is measured. `control` names the server mode whose baseline gets an A/A arm.
+    `equivalence_margin`: a difference within ± this share counts as none.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    seed: Annotated[int, Field(ge=0)] = 2013
+    blocks: Annotated[int, Field(ge=1, le=1000)] = 8
+    warmup_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.5
+    window_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = 2.0
+    users: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)] = field(
+        default_factory=lambda: [8]
+    )
+    keep_alive: Annotated[list[bool], Field(min_length=1)] = field(default_factory=lambda: [False])
+    scenarios: Annotated[list[str], Field(min_length=1)] = field(default_factory=lambda: ["read_one"])
+    driver: Literal["psycopg2", "psycopg"] = "psycopg2"
+    control: str | None = "sync"
+    primary_metric: Literal["throughput", "p50", "p95"] = "throughput"
+    equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    database: Database = field(default_factory=Database)
+    servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]
+    strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]
+
+
+DEFAULT_PLAN = """\
+# The default plan: is a kept connection worth it, and does it leak, under the three ways of serving that
+# the question was first asked for? Clients open a new TCP connection per request, as many proxies do.
+seed = 2013
+blocks = 8                 # the fewest for which six comparisons can reach significance after Holm's correction
+warmup_seconds = 0.5
+window_seconds = 2.0
+users = [8]
+keep_alive = [false]
+scenarios = ["read_one"]
+driver = "psycopg2"
+control = "sync"           # its baseline is measured twice: the A/A arm shows the noise floor
+primary_metric = "throughput"
+equivalence_margin = 0.05
+
+[database]
+auth = "scram"             # as in production; trust would hide most of what connecting costs
+max_connections = 100
+
+[servers.threaded]
+
+[servers.sync]
+workers = 2
+
+[servers.gevent]
+workers = 2
+
+[strategies.max_age]
+max_age = [0, 60, "none"]
+conn_health_checks = false
+"""

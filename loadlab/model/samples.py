@@ -1,0 +1,166 @@
+"""What a trial saw: observations only, no opinion."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import PlainSerializer, PlainValidator
+
+from loadlab.model.case import Case
+
+
+def _pack(column: Sequence[float]) -> str:
+    return base64.b64encode(zlib.compress(array("d", column).tobytes(), 1)).decode("ascii")
+
+
+def _unpack(value: object) -> Sequence[float]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return array("d", value)
+    if not isinstance(value, str):
+        raise ValueError("a column is base64 text")  # noqa: TRY004  pydantic turns a ValueError into its own
+    column = array("d")
+    try:
+        column.frombytes(zlib.decompress(base64.b64decode(value, validate=True)))
+    except zlib.error as error:
+        raise ValueError("a column's bytes do not decompress") from error
+    return column
+
+
+# A column of float64 numbers; on disk: base64 of zlib of the little-endian bytes.
+Column = Annotated[Sequence[float], PlainValidator(_unpack), PlainSerializer(_pack, return_type=str)]
+
+State = Literal["complete", "invalid", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requests:
+    """Every request of a trial, in the order of completion; the three columns have equal length.
+
+    Times are seconds since the load started (warm-up included): `ended` is when the response was complete,
+    `response` is how long it took, exactly as Locust's request event gave it. `failed` is 1.0 or 0.0.
+    """
+
+    ended: Column
+    response: Column
+    failed: Column
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A kind of failed request: how often, and one example message."""
+
+    kind: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ledger:
+    """The target's own counts of its database connections, over all its processes, at one instant.
+
+    `opened` = sum of `closed` + `open`. `unsettled` counts attempts that were neither opened nor refused at
+    that instant: connecting now, or connecting when their process was killed.
+    """
+
+    opened: int = 0
+    reused: int = 0
+    closed: dict[str, int] = field(default_factory=dict)
+    open: int = 0
+    connect_errors: dict[str, int] = field(default_factory=dict)
+    unsettled: int = 0
+    connect_seconds_sum: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connections:
+    """Both sides of the books: the target's ledger and PostgreSQL's own counts.
+
+    `window_start` and `window_end` bracket the measured window; `at_rest` is taken after the load has ended and
+    the last response has settled; `after_stop` when every server process is gone. `left_open` are the target's
+    rows of pg_stat_activity at rest; `sessions` is the increase of pg_stat_database.sessions from before the
+    server started until after it stopped.
+    """
+
+    window_start: Ledger
+    window_end: Ledger
+    at_rest: Ledger
+    after_stop: Ledger
+    left_open: int
+    sessions: int
+
+    @property
+    def mismatches(self) -> tuple[str, ...]:
+        """Each identity that does not hold, in words; empty when the books agree exactly."""
+        rest, stop = self.at_rest, self.after_stop
+        checks = (
+            (stop.opened, self.sessions, "opened {} but PostgreSQL counted {} sessions"),
+            (rest.opened, sum(rest.closed.values()) + rest.open, "at rest opened {} is not closed + open = {}"),
+            (stop.opened, sum(stop.closed.values()) + stop.open, "after stop opened {} is not closed + open = {}"),
+            (rest.open, self.left_open, "at rest open {} but pg_stat_activity shows {} rows"),
+            (stop.open, 0, "after stop open {} instead of {}"),
+        )
+        return tuple(text.format(ours, theirs) for ours, theirs, text in checks if ours != theirs)
+
+    @property
+    def exact(self) -> bool:
+        return not self.mismatches
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """Samples taken at a fixed rate while the load ran: `at` in seconds since it started, and a column per quantity.
+
+    The quantities are those of the sampled probes; every column is as long as `at`.
+    """
+
+    at: Column
+    values: dict[str, Column]
+
+    @property
+    def backends(self) -> Sequence[float]:
+        """Rows of pg_stat_activity for the target's database."""
+        return self.values.get("backends", ())
+
+    @property
+    def open(self) -> Sequence[float]:
+        """Open connections by the target's own ledger."""
+        return self.values.get("open", ())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CpuSeconds:
+    """CPU time inside the window, each over a whole process tree; None for a database on another machine."""
+
+    app: float
+    database: float | None
+    generator: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """One execution of a case with fresh server processes.
+
+    `window_start` and `window_end` are seconds since the load started. `overhead_seconds` says where the time
+    outside warm-up and window went. `failures` cover the window. `started` is a wall-clock label only.
+    """
+
+    case: Case
+    block: int
+    order: int
+    state: State
+    reason: str
+    started: str
+    window_start: float
+    window_end: float
+    requests: Requests
+    failures: tuple[Failure, ...]
+    connections: Connections
+    series: Series
+    cpu_seconds: CpuSeconds
+    overhead_seconds: dict[str, float]
+    load_average: float

@@ -1,0 +1,244 @@
+"""Turns a plan's text into cases: read, default, cross-check; all faults are reported together."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import json
+import random
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from loadlab.errors import UsageError
+from loadlab.model.case import Case, Choice, Scalar
+from loadlab.model.plan import Plan
+from loadlab.servers import SERVERS, Server
+from loadlab.strategies import STRATEGIES, Strategy
+from loadlab.strategies.max_age import MEANING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pydantic_core import ErrorDetails
+
+    from loadlab.model.plan import Several
+    from loadlab.registry import Family
+
+SCENARIO_FOLDER: Final = Path(__file__).resolve().parent.parent / "locustfiles"
+OVERHEAD_SECONDS: Final = 1.3  # boot, settling and stop of a trial, as measured; for estimates only
+
+_PLAN: Final = TypeAdapter(Plan)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """One thing wrong with a plan: where, what, and what would be right."""
+
+    where: str
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.remedy})" if self.remedy else "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """A plan that holds together, with its text and its cases."""
+
+    plan: Plan
+    text: str
+    cases: list[Case]
+
+    @property
+    def trials(self) -> int:
+        return self.plan.blocks * len(self.cases)
+
+    @property
+    def trial_seconds(self) -> float:
+        """What one trial is expected to take."""
+        return self.plan.warmup_seconds + self.plan.window_seconds + OVERHEAD_SECONDS
+
+    @property
+    def expected_seconds(self) -> float:
+        return self.trials * self.trial_seconds
+
+
+def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
+    """The experiment that a plan's TOML text describes, narrowed to the cases that match a glob of `only`.
+
+    Raises:
+        UsageError: naming every fault of the plan.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{source} is not TOML: {error}.") from error
+    faults: list[Fault] = []
+    plan = _checked(_PLAN, data, "", faults)
+    servers = _choices(SERVERS, data.get("servers"), "servers", faults)
+    strategies = _choices(STRATEGIES, data.get("strategies"), "strategies", faults)
+    if plan is not None:
+        faults += _cross_check(plan)
+    if faults or plan is None:
+        raise UsageError("\n".join([f"{source} has {len(faults)} fault(s):", *(f"  {fault}" for fault in faults)]))
+    cases = list(_expand(plan, servers, strategies))
+    _refuse_doubles(cases, source)
+    cases = _select(cases, only)
+    return Experiment(plan=plan, text=text, cases=cases)
+
+
+def schedule(cases: Sequence[Case], blocks: int, seed: int) -> list[tuple[int, int]]:
+    """(block, index of case) for each trial: every block is one pass over all cases, in its own seeded random order."""
+    shuffle = random.Random(seed).shuffle
+    steps: list[tuple[int, int]] = []
+    for block in range(blocks):
+        order = list(range(len(cases)))
+        shuffle(order)
+        steps += [(block, index) for index in order]
+    return steps
+
+
+def build_server(choice: Choice) -> Server:
+    return SERVERS[choice.name](**choice.parameters)
+
+
+def build_strategy(choice: Choice) -> Strategy:
+    return STRATEGIES[choice.name](**choice.parameters)
+
+
+def locustfile(scenario: str) -> Path:
+    """The file of a scenario: a path of the user's own, or a name in `locustfiles/`."""
+    return Path(scenario).resolve() if scenario.endswith(".py") else SCENARIO_FOLDER / f"{scenario}.py"
+
+
+def choice_of(family: Family[Any], name: str, parameters: dict[str, Scalar], where: str) -> Choice:
+    """One member with the given parameters, the others at their defaults.
+
+    Raises:
+        UsageError: naming every fault.
+    """
+    faults: list[Fault] = []
+    choices = _choices(family, {name: parameters}, where, faults)
+    if faults:
+        raise UsageError("\n".join(map(str, faults)))
+    return choices[0]
+
+
+def _choices(family: Family[Any], table: object, where: str, faults: list[Fault]) -> list[Choice]:
+    """Every combination of every member's parameters; what is wrong with them goes to `faults`."""
+    choices: list[Choice] = []
+    for name, parameters in (table if isinstance(table, dict) else {}).items():
+        if name not in family:
+            faults.append(Fault(where=f"{where}.{name}", what="there is no such member", remedy=_one_of(family)))
+        elif isinstance(parameters, dict):
+            for combination in _combinations(parameters):
+                member = _checked(TypeAdapter(family[name]), combination, f"{where}.{name}", faults)
+                if member is not None:
+                    values = {field.name: getattr(member, field.name) for field in fields(member)}
+                    choices.append(Choice(name=name, parameters=values))
+    return choices
+
+
+def _combinations(parameters: dict[str, Several]) -> Iterable[dict[str, Scalar]]:
+    swept = [value if isinstance(value, list) else [value] for value in parameters.values()]
+    return (dict(zip(parameters, values, strict=True)) for values in itertools.product(*swept))
+
+
+def _checked(adapter: TypeAdapter[Any], data: object, where: str, faults: list[Fault]) -> Any:  # noqa: ANN401
+    try:
+        # By way of JSON, where strict still reads tables into dataclasses; dates and times become text.
+        return adapter.validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        for fault in dict.fromkeys(_fault(detail, where) for detail in error.errors()):
+            if fault not in faults:
+                faults.append(fault)
+        return None
+
+
+def _fault(detail: ErrorDetails, where: str) -> Fault:
+    key = ".".join([where, *(str(part) for part in detail["loc"] if not _is_branch(part))]).strip(".")
+    if detail["type"] == "unexpected_keyword_argument":
+        return Fault(where=key, what="unknown key", remedy="remove it, or correct its spelling")
+    if detail["type"].startswith("missing"):
+        return Fault(where=key, what="is missing", remedy="add it")
+    message = detail["msg"].removeprefix("Input should be ")
+    remedy = MEANING if key.endswith(".max_age") else ""
+    return Fault(where=key, what=f"should be {message}, not {_shown(detail['input'])}", remedy=remedy)
+
+
+def _is_branch(part: int | str) -> bool:
+    """Pydantic names the branches of a union in its paths; a user does not know them."""
+    return isinstance(part, str) and ("[" in part or part in ("bool", "int", "float", "str", "none"))
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, default=str)
+
+
+def _cross_check(plan: Plan) -> list[Fault]:
+    faults = [
+        Fault(where="scenarios", what=f"there is no {scenario!r}", remedy=f"one of {', '.join(scenarios())}, or a path")
+        for scenario in plan.scenarios
+        if not locustfile(scenario).is_file()
+    ]
+    if plan.control is not None and plan.control not in plan.servers:
+        remedy = f"one of the plan's servers: {', '.join(plan.servers)}; or leave it out"
+        faults.append(Fault(where="control", what=f"{plan.control!r} is not measured in this plan", remedy=remedy))
+    if plan.driver == "psycopg" and plan.servers.get("gevent", {}).get("cooperative") is False:
+        remedy = 'use driver = "psycopg2"'
+        faults.append(Fault(where="servers.gevent.cooperative", what="psycopg 3 always cooperates", remedy=remedy))
+    return faults
+
+
+def scenarios() -> list[str]:
+    return sorted(path.stem for path in SCENARIO_FOLDER.glob("*.py"))
+
+
+def _one_of(family: Family[Any]) -> str:
+    return f"one of {', '.join(family)}"
+
+
+def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice]) -> Iterable[Case]:
+    loads = list(itertools.product(strategies, plan.scenarios, plan.users, plan.keep_alive))
+    controlled = False
+    for server in servers:
+        for strategy, scenario, users, keep_alive in loads:
+            case = Case(
+                server=server,
+                strategy=strategy,
+                scenario=scenario,
+                users=users,
+                keep_alive=keep_alive,
+                usable_connections=build_server(server).usable_connections(users),
+            )
+            yield case
+            if server.name == plan.control and not controlled and case.max_age == 0:
+                controlled = True
+                yield replace(case, replica=True)
+
+
+def _refuse_doubles(cases: list[Case], source: str) -> None:
+    doubled = [case_id for case_id, count in Counter(case.id for case in cases).items() if count > 1]
+    if doubled:
+        raise UsageError(f"{source} names a case twice: {', '.join(doubled)}. Remove the repeated value.")
+
+
+def _select(cases: list[Case], only: Sequence[str]) -> list[Case]:
+    """The cases whose id matches a glob; "*" also matches the slashes of an id.
+
+    Raises:
+        UsageError: nothing matches.
+    """
+    if not only:
+        return cases
+    chosen = [case for case in cases if any(fnmatch.fnmatchcase(case.id, pattern) for pattern in only)]
+    if not chosen:
+        ids = "\n".join(f"  {case.id}" for case in cases)
+        raise UsageError(f"No case matches {' '.join(only)}. The plan has:\n{ids}")
+    return chosen

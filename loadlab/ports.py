@@ -1,0 +1,44 @@
+"""Finds free ports on loopback, and names who holds one that is taken."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+import psutil
+
+from loadlab.errors import EnvironmentFaultError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that was free a moment ago; whoever binds it must be ready to lose the race."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def require_free(port: int) -> None:
+    """Make sure that a port which the user asked for can be bound.
+
+    Raises:
+        EnvironmentFaultError: it is taken, naming the holder where the system tells.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise EnvironmentFaultError(
+                f"Port {port} cannot be used: {error.strerror}{_holder(port)}. Choose another with --port."
+            ) from error
+
+
+def _holder(port: int) -> str:
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.pid:
+                return f", held by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return ""

@@ -1,0 +1,37 @@
+"""What a probe is: it looks at a scene and gives named numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812  the driver names its class in lower case
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What there is to look at while a trial runs.
+
+    `cursor` belongs to the lab's own connection to another database of the same server; `trees` names the roots of the
+    process trees (pid) by the part they play: app, database, generator.
+    """
+
+    cursor: Cursor
+    database: str
+    ledgers: Path
+    trees: Mapping[str, int]
+
+
+class Probe(ABC):
+    """Base of the family. `sampled` probes are cheap enough to be read many times a second while the load runs."""
+
+    sampled: ClassVar[bool] = True
+
+    @abstractmethod
+    def read(self, scene: Scene) -> dict[str, float]:
+        """The quantities as they are now; names are unique over the family."""

@@ -1,0 +1,43 @@
+"""CPU time of whole process trees, those children included that have come and gone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
+
+import psutil
+
+from loadlab.probes.base import Probe
+
+if TYPE_CHECKING:
+    from loadlab.probes.base import Scene
+
+
+class Cpu(Probe):
+    """`cpu_<part>`: seconds of user and system time of each tree of the scene since it began.
+
+    A child that has ended is in its parent's account from the moment that the parent collected it, so nothing is lost
+    when PostgreSQL's backends come and go.
+    """
+
+    sampled: ClassVar[bool] = False  # looks at every process of the machine
+
+    def read(self, scene: Scene) -> dict[str, float]:
+        children = _children()
+        return {f"cpu_{part}": _tree_seconds(root, children) for part, root in scene.trees.items()}
+
+
+def _children() -> dict[int, list[psutil.Process]]:
+    children: dict[int, list[psutil.Process]] = defaultdict(list)
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            children[process.ppid()].append(process)
+    return children
+
+
+def _tree_seconds(root: int, children: dict[int, list[psutil.Process]]) -> float:
+    with suppress(psutil.Error):
+        below = sum(_tree_seconds(child.pid, children) for child in children.get(root, []))
+        return sum(psutil.Process(root).cpu_times()[:4]) + below  # user, system, and both of ended children
+    return 0.0

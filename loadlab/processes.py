@@ -1,0 +1,240 @@
+"""Starts programs, ends them, and clears away what an earlier lab could not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import platformdirs
+import psutil
+
+from loadlab.errors import EnvironmentFaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+STATE_VARIABLE: Final = "LOADLAB_STATE_DIR"
+UNPRIVILEGED: Final = "nobody"
+TERM_WAIT_SECONDS: Final = 1.0
+KILL_WAIT_SECONDS: Final = 5.0
+
+
+def state_directory() -> Path:
+    """The lab's own folder outside of runs: PostgreSQL's files and the registers of running labs.
+
+    For root it lies where an unprivileged user can reach it; a home folder or a clone may be closed to others.
+
+    Raises:
+        EnvironmentFaultError: the folder belongs to somebody else.
+    """
+    given = os.environ.get(STATE_VARIABLE)
+    if given:
+        path = Path(given)
+    elif os.getuid() == 0:
+        path = Path("/var/tmp/loadlab-root")  # noqa: S108  guarded below
+    else:
+        path = Path(platformdirs.user_cache_dir("loadlab"))
+    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if path.is_symlink() or path.stat().st_uid != os.getuid():
+        raise EnvironmentFaultError(f"{path} is not a folder of this user. Remove it, or set {STATE_VARIABLE}.")
+    return path
+
+
+def unprivileged() -> dict[str, object]:
+    """Popen's arguments to run as an ordinary user: nothing to change unless we are root."""
+    if os.getuid() != 0:
+        return {}
+    user = pwd.getpwnam(UNPRIVILEGED)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """A program of the lab in its own process group, and the file that its output goes to."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def running(self) -> bool:
+        return self.popen.poll() is None
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The end of the log, for messages; empty when there is none."""
+        with suppress(OSError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+    def stop(self, stop_signal: signal.Signals, grace_seconds: float) -> None:
+        """Ask for an orderly end, wait for it, and end the whole group either way."""
+        if self.running():
+            with suppress(ProcessLookupError):
+                self.popen.send_signal(stop_signal)
+            with suppress(subprocess.TimeoutExpired):
+                self.popen.wait(grace_seconds)
+        _kill_group(self.popen)
+
+
+class Register:
+    """The folder and the list of processes of one lab; its lock tells others that the lab lives.
+
+    Every program is noted by pid and start time. A lab that was killed leaves its register, and the next one to start
+    finds there what to end, and cannot mistake a stranger with a recycled pid for it.
+    """
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        self.folder = folder
+        self._lock = lock
+        self._noted = (folder / "processes").open("a", buffering=1)
+
+    @classmethod
+    @contextmanager
+    def opened(cls) -> Iterator[Register]:
+        """A fresh register, after the leftovers of dead labs have been cleared; removed at the end."""
+        labs = state_directory() / "labs"
+        labs.mkdir(mode=0o755, exist_ok=True)
+        clear_leftovers(labs)
+        folder = labs / f"{os.getpid()}-{secrets.token_hex(4)}"
+        folder.mkdir(mode=0o755)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        register = cls(folder, lock)
+        try:
+            yield register
+        finally:
+            register.close()
+
+    def close(self) -> None:
+        self._noted.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+    def start(  # noqa: PLR0913  a program has that many sides
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        privileged: bool = True,
+        pipes: bool = False,
+    ) -> Program:
+        """Start a program in a group of its own.
+
+        `privileged` False drops to an ordinary user when we are root. With `pipes` its standard input and output are
+        ours to use.
+
+        Raises:
+            EnvironmentFaultError: the program cannot be started.
+        """
+        with log.open("ab") as output:
+            try:
+                popen = subprocess.Popen(  # type: ignore[call-overload]
+                    list(argv),
+                    env=dict(environment),
+                    stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if pipes else output,
+                    stderr=output,
+                    start_new_session=True,
+                    **({} if privileged else unprivileged()),
+                )
+            except OSError as error:
+                raise EnvironmentFaultError(f"{name} cannot be started: {error}") from error
+        self._note(popen.pid)
+        return Program(name=name, popen=popen, log=log)
+
+    def _note(self, pid: int) -> None:
+        with suppress(psutil.Error):
+            self._noted.write(f"{pid} {psutil.Process(pid).create_time()}\n")
+
+
+def clear_leftovers(labs: Path) -> list[int]:
+    """End what dead labs have left running and remove their folders; returns the pids that had to be ended."""
+    ended: list[int] = []
+    for folder in labs.iterdir():
+        lock = _dead_lab(folder)
+        if lock is None:
+            continue
+        # The last started first: PostgreSQL ends in order once its clients are gone.
+        ended += [pid for pid, started in reversed(list(_noted(folder))) if _end_leftover(pid, started)]
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+    return ended
+
+
+def _dead_lab(folder: Path) -> int | None:
+    """The lock of a folder whose lab is gone; None while it lives (or is just being born, without a lock)."""
+    try:
+        lock = os.open(folder / "lock", os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _noted(folder: Path) -> Iterator[tuple[int, float]]:
+    with suppress(OSError):
+        for line in (folder / "processes").read_text().splitlines():
+            with suppress(ValueError):
+                pid, started = line.split()
+                yield int(pid), float(started)
+
+
+def _end_leftover(leader: int, started: float) -> bool:
+    """End the group of a noted program, if any member of it is still ours: none is older than its leader was."""
+    members = [p for p in _group(leader) if p.create_time() >= started]
+    recycled = any(p.pid == leader and p.create_time() != started for p in members)
+    if not members or recycled:
+        return False
+    for process in members:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, stubborn = psutil.wait_procs(members, TERM_WAIT_SECONDS)
+    for process in stubborn:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(stubborn, KILL_WAIT_SECONDS)
+    return True
+
+
+def _group(leader: int) -> list[psutil.Process]:
+    def belongs(process: psutil.Process) -> bool:
+        with suppress(OSError, psutil.Error):
+            return os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    return [process for process in psutil.process_iter() if belongs(process)]
+
+
+def _kill_group(popen: subprocess.Popen[bytes]) -> None:
+    """SIGKILL all that is left of a program's group, and wait until nothing of it runs."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS says PermissionError of a group of zombies
+        os.killpg(popen.pid, signal.SIGKILL)
+    popen.wait(KILL_WAIT_SECONDS)
+    deadline = time.monotonic() + KILL_WAIT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(popen.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return
+        if not _group(popen.pid):  # zombies whose new parent has not looked yet
+            return
+        time.sleep(0.005)

@@ -1,0 +1,49 @@
+"""A family's members: one module is one member, named after its file."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+
+class Family(Generic[T]):
+    """The members of one package, each a class derived from `base`.
+
+    A module whose name starts with an underscore, or that is called `base`, is part of the family's own
+    machinery and holds no member.
+
+    Raises:
+        TypeError: a module holds no member, or more than one.
+        KeyError: `family[name]` with an unknown name.
+    """
+
+    def __init__(self, package: str, base: type[T]) -> None:
+        self._package = package
+        self._base = base
+
+    def __iter__(self) -> Iterator[str]:
+        path = importlib.import_module(self._package).__path__
+        names = (module.name for module in pkgutil.iter_modules(path) if not module.ispkg)
+        return (name for name in sorted(names) if name != "base" and not name.startswith("_"))
+
+    def __getitem__(self, name: str) -> type[T]:
+        if name not in set(self):
+            raise KeyError(name)
+        return self._only_member(f"{self._package}.{name}")
+
+    def _only_member(self, module_name: str) -> type[T]:
+        module = importlib.import_module(module_name)
+        members = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, self._base) and value.__module__ == module_name
+        ]
+        if len(members) != 1:
+            raise TypeError(f"{module_name} must define exactly one {self._base.__name__}, not {len(members)}")
+        return members[0]

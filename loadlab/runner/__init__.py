@@ -1,0 +1,1 @@
+"""Does what a plan says: starts, drives, watches, stops, and keeps what was seen."""

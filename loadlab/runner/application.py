@@ -1,0 +1,136 @@
+"""The target's server processes: started fresh for a trial, waited for, stopped."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.instrumentation.books import Books
+from loadlab.planning import build_server, build_strategy
+from loadlab.ports import LOOPBACK, free_port
+from loadlab.servers import Site
+from loadlab.target.configuration import TargetConfiguration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadlab.model.case import Choice
+    from loadlab.processes import Program, Register
+    from loadlab.servers import Server
+    from loadlab.services.database import Database
+
+BOOT_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 0.01
+ATTEMPTS: Final = 3
+PORT_TAKEN: Final = ("Address already in use", "Connection in use", "port is already in use")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Application:
+    """A target that answers at 127.0.0.1:`port`; its ledgers are in `ledgers`."""
+
+    program: Program
+    port: int
+    ledgers: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """What is to be served: the site, with its database, its connections' strategy and its driver."""
+
+    server: Choice
+    strategy: Choice
+    database: Database
+    driver: str
+    ledgers: Path
+    instrumented: bool = True
+
+    def environment(self, token: str) -> dict[str, str]:
+        settings = {**self.database.django(), **build_strategy(self.strategy).database_settings()}
+        configuration = TargetConfiguration(
+            databases={"default": settings}, driver=self.driver, instrumented=self.instrumented, token=token
+        )
+        return {
+            **os.environ,
+            **self.database.environment,
+            **configuration.to_environment(),
+            **build_server(self.server).environment(),
+            "DJANGO_SETTINGS_MODULE": "loadlab.target.settings",
+            "LOADLAB_LEDGER_DIR": str(self.ledgers),
+        }
+
+
+@contextmanager
+def serving(target: Target, register: Register, log: Path, port: int | None = None) -> Iterator[Application]:
+    """A target that is ready to serve, stopped at the end; on `port`, or on any that is free.
+
+    Raises:
+        EnvironmentFaultError: the server ends or hangs before it is ready; with the tail of its log.
+    """
+    server = build_server(target.server)
+    application = _boot(target, server, register, log, port)
+    try:
+        yield application
+    finally:
+        application.program.stop(server.stop_signal, STOP_SECONDS)
+
+
+def _boot(target: Target, server: Server, register: Register, log: Path, port: int | None) -> Application:
+    for attempt in range(1, ATTEMPTS + 1):
+        token = secrets.token_hex(8)
+        chosen = port or free_port()
+        argv = server.argv(Site(), chosen)
+        program = register.start(target.server.name, argv, log=log, environment=target.environment(token))
+        application = Application(program=program, port=chosen, ledgers=target.ledgers)
+        try:
+            _await_ready(application, server.processes() if target.instrumented else 0, token)
+        except EnvironmentFaultError:
+            program.stop(server.stop_signal, STOP_SECONDS)
+            # Somebody else may have taken the port between our look at it and the server's bind.
+            lost_race = port is None and any(words in program.log_tail() for words in PORT_TAKEN)
+            if attempt == ATTEMPTS or not lost_race:
+                raise
+        except BaseException:
+            program.stop(server.stop_signal, STOP_SECONDS)
+            raise
+        else:
+            return application
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _await_ready(application: Application, processes: int, token: str) -> None:
+    deadline = time.monotonic() + BOOT_SECONDS
+    while time.monotonic() < deadline:
+        if not application.program.running():
+            raise EnvironmentFaultError(_boot_fault(application.program, "ended before it was ready"))
+        if _answers(application.port, token) and Books(application.ledgers).read().processes >= processes:
+            return
+        time.sleep(POLL_SECONDS)
+    raise EnvironmentFaultError(_boot_fault(application.program, f"was not ready within {BOOT_SECONDS:g} s"))
+
+
+def _boot_fault(program: Program, what: str) -> str:
+    return f"The server {program.name} {what}. Its log, {program.log}, ends:\n{program.log_tail()}"
+
+
+def _answers(port: int, token: str) -> bool:
+    """Whether our own process answers on the port: a stranger does not know the token."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)
+    with suppress(OSError, http.client.HTTPException, ValueError):
+        connection.request("GET", "/health/", headers={"Connection": "close"})
+        return bool(json.loads(connection.getresponse().read()).get("token") == token)
+    connection.close()
+    return False

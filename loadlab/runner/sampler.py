@@ -1,0 +1,67 @@
+"""Reads the sampled probes at a fixed rate, in a thread of its own, while a load runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import psycopg2
+
+from loadlab.model.samples import Series
+from loadlab.probes import PROBES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from loadlab.probes import Scene
+
+RATE: Final = 10.0  # samples per second
+
+
+def look(scene: Scene, *, sampled_only: bool) -> dict[str, float]:
+    """One reading of every probe, or of those that are cheap enough to be sampled."""
+    reading: dict[str, float] = {}
+    for name in PROBES:
+        if PROBES[name].sampled or not sampled_only:
+            reading |= PROBES[name]().read(scene)
+    return reading
+
+
+class Sampler:
+    """A context that samples from its start to its end; a database that is gone leaves a gap, not an error."""
+
+    def __init__(self, scene: Scene, origin: float) -> None:
+        self._scene = scene
+        self._origin = origin
+        self._at: list[float] = []
+        self._readings: list[dict[str, float]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            with suppress(psycopg2.Error, OSError):
+                reading = look(self._scene, sampled_only=True)
+                self._at.append(time.monotonic() - self._origin)
+                self._readings.append(reading)
+            due += 1 / RATE
+
+    def series(self) -> Series:
+        """What was sampled; complete once the context has ended."""
+        names: Mapping[str, float] = self._readings[0] if self._readings else {}
+        return Series(at=self._at, values={name: [reading[name] for reading in self._readings] for name in names})

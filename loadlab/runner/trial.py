@@ -1,0 +1,253 @@
+"""One trial: a fresh server, one load, both sides of the books."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from loadlab.instrumentation.books import Books
+from loadlab.load.contract import LoadOrder, LoadResult
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Trial
+from loadlab.planning import locustfile
+from loadlab.probes import Scene
+from loadlab.probes.ledger import ALIAS
+from loadlab.runner.application import Target, serving
+from loadlab.runner.sampler import Sampler, look
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+    from loadlab.model.case import Case
+    from loadlab.model.plan import Plan
+    from loadlab.model.samples import Series, State
+    from loadlab.processes import Register
+    from loadlab.runner.application import Application
+    from loadlab.runner.generator import Drive, Generator
+    from loadlab.services.database import Database
+    from loadlab.store import Step
+
+SETTLE_SECONDS: Final = 3.0  # at most; a queue of unanswered requests may outlive the load
+SETTLED_LOOKS: Final = 3  # as many readings in a row must agree
+POLL_SECONDS: Final = 0.02
+BUSY_GENERATOR: Final = 0.9  # of one core: beyond it, the generator is what was measured
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """What all trials of a run share."""
+
+    plan: Plan
+    database: Database
+    register: Register
+    generator: Generator
+    cursor: Cursor
+    logs: Path
+    scratch: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Observed:
+    """What was seen of a load from outside: readings at the edges of the window, and at rest."""
+
+    start: dict[str, float]
+    end: dict[str, float]
+    books: tuple[Ledger, Ledger, Ledger]  # window start, window end, at rest
+    left_open: int
+    result: LoadResult | None
+    series: Series
+    settle_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Circumstances:
+    started: str
+    overhead_seconds: dict[str, float]
+    load_average: float
+
+
+def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
+    """Measure one case once.
+
+    Raises:
+        EnvironmentFaultError: the server or the generator does not start.
+        IncompleteError: the database is gone.
+    """
+    begun = time.monotonic()
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    load_average = os.getloadavg()[0]
+    ledgers = bench.scratch / f"ledgers-{step.order:04d}"
+    scene = Scene(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={})
+    await_empty(scene)
+    sessions = look(scene, sampled_only=False)["sessions"]
+    target = Target(
+        server=case.server,
+        strategy=case.strategy,
+        database=bench.database,
+        driver=bench.plan.driver,
+        ledgers=ledgers,
+    )
+    with serving(target, bench.register, bench.logs / f"{step.order:04d}-{case.server.name}.log") as application:
+        booted = time.monotonic()
+        drive = bench.generator.begin(_order(case, bench, application))
+        observed = _observe(scene, application, drive, bench)
+        stopping = time.monotonic()
+    stopped = time.monotonic()
+    await_empty(scene)
+    after_stop = _ledger(ledgers)
+    connections = Connections(
+        window_start=observed.books[0],
+        window_end=observed.books[1],
+        at_rest=observed.books[2],
+        after_stop=after_stop,
+        left_open=observed.left_open,
+        sessions=int(look(scene, sampled_only=False)["sessions"] - sessions),
+    )
+    shutil.rmtree(ledgers)
+    overhead = {
+        "boot": booted - begun,
+        "load_start": drive.started - booted,
+        "settle": observed.settle_seconds,
+        "stop": stopped - stopping,
+        "books": time.monotonic() - stopped,
+    }
+    circumstances = _Circumstances(started=started, overhead_seconds=overhead, load_average=load_average)
+    return _record(case, step, bench.plan, observed, connections, circumstances)
+
+
+def _order(case: Case, bench: Bench, application: Application) -> LoadOrder:
+    return LoadOrder(
+        locustfile=str(locustfile(case.scenario)),
+        host=application.url,
+        users=case.users,
+        keep_alive=case.keep_alive,
+        warmup_seconds=bench.plan.warmup_seconds,
+        window_seconds=bench.plan.window_seconds,
+        result=str(bench.scratch / "load.json"),
+    )
+
+
+def _observe(scene: Scene, application: Application, drive: Drive, bench: Bench) -> _Observed:
+    trees = {"app": application.program.pid, "generator": drive.pid}
+    if bench.database.postmaster is not None:
+        trees["database"] = bench.database.postmaster
+    scene = replace(scene, trees=trees)
+    with (
+        bench.database.observed() as connection,
+        connection.cursor() as cursor,
+        Sampler(replace(scene, cursor=cursor), drive.started) as sampler,
+    ):
+        _sleep_until(drive.started + bench.plan.warmup_seconds)
+        start, opening = look(scene, sampled_only=False), _ledger(scene.ledgers)
+        _sleep_until(drive.started + bench.plan.warmup_seconds + bench.plan.window_seconds)
+        end, closing = look(scene, sampled_only=False), _ledger(scene.ledgers)
+        result = drive.wait()
+        ended = time.monotonic()
+        at_rest, left_open = _settle(scene)
+    return _Observed(
+        start=start,
+        end=end,
+        books=(opening, closing, at_rest),
+        left_open=left_open,
+        result=result,
+        series=sampler.series(),
+        settle_seconds=time.monotonic() - ended,
+    )
+
+
+def _settle(scene: Scene) -> tuple[Ledger, int]:
+    """Both sides at rest: as soon as they agree and stay as they are, or as they stand when patience ends.
+
+    The server still answers what its clients have asked before they went, and a closed backend needs a moment to leave.
+    """
+    deadline = time.monotonic() + SETTLE_SECONDS
+    seen: list[tuple[Ledger, int]] = []
+    while True:
+        backends = int(look(scene, sampled_only=True)["backends"])
+        seen.append((_ledger(scene.ledgers), backends))
+        ledger, rows = seen[-1]
+        at_rest = ledger.open == rows and ledger.unsettled == 0
+        if (at_rest and seen[-SETTLED_LOOKS:] == [seen[-1]] * SETTLED_LOOKS) or time.monotonic() > deadline:
+            return seen[-1]
+        time.sleep(POLL_SECONDS)
+
+
+def await_empty(scene: Scene) -> None:
+    """Wait until the target has no backend left, so that all of them have reported their sessions."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while look(scene, sampled_only=True)["backends"] and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS / 2)
+
+
+def _sleep_until(instant: float) -> None:
+    time.sleep(max(0.0, instant - time.monotonic()))
+
+
+def _ledger(ledgers: Path) -> Ledger:
+    totals = Books(ledgers).read().aliases.get(ALIAS)
+    if totals is None:
+        return Ledger()
+    return Ledger(
+        opened=totals.opened,
+        reused=totals.requests_reused,
+        closed={reason.label: count for reason, count in totals.closed.items() if count},
+        open=totals.open,
+        connect_errors={kind.label: count for kind, count in totals.connect_errors.items() if count},
+        unsettled=totals.unsettled,
+        connect_seconds_sum=totals.connect_seconds,
+    )
+
+
+def _record(  # noqa: PLR0913, PLR0917  each is a noun of its own
+    case: Case,
+    step: Step,
+    plan: Plan,
+    observed: _Observed,
+    connections: Connections,
+    circumstances: _Circumstances,
+) -> Trial:
+    cpu = _cpu(observed)
+    state, reason = _state(observed.result, cpu, plan.window_seconds)
+    result = observed.result or LoadResult(ended=[], response=[], failed=[], failures={}, examples={})
+    return Trial(
+        case=case,
+        block=step.block,
+        order=step.order,
+        state=state,
+        reason=reason,
+        started=circumstances.started,
+        window_start=plan.warmup_seconds,
+        window_end=plan.warmup_seconds + plan.window_seconds,
+        requests=Requests(ended=result.ended, response=result.response, failed=result.failed),
+        failures=tuple(
+            Failure(kind=kind, count=count, example=result.examples[kind]) for kind, count in result.failures.items()
+        ),
+        connections=connections,
+        series=observed.series,
+        cpu_seconds=cpu,
+        overhead_seconds=circumstances.overhead_seconds,
+        load_average=circumstances.load_average,
+    )
+
+
+def _cpu(observed: _Observed) -> CpuSeconds:
+    def spent(part: str) -> float | None:
+        key = f"cpu_{part}"
+        return observed.end[key] - observed.start[key] if key in observed.start else None
+
+    return CpuSeconds(app=spent("app") or 0.0, database=spent("database"), generator=spent("generator") or 0.0)
+
+
+def _state(result: LoadResult | None, cpu: CpuSeconds, window_seconds: float) -> tuple[State, str]:
+    if result is None:
+        return "failed", "the generator broke or hung; see its log"
+    if not result.ended:
+        return "failed", "no request was answered at all"
+    if cpu.generator > BUSY_GENERATOR * window_seconds:
+        return "invalid", f"the generator used {cpu.generator / window_seconds:.0%} of a core: it was the bottleneck"
+    return "complete", ""

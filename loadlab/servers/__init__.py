@@ -1,0 +1,8 @@
+"""FAMILY of server modes: how Python serves HTTP."""
+
+from loadlab.registry import Family
+from loadlab.servers.base import Server, Site
+
+SERVERS = Family("loadlab.servers", Server)
+
+__all__ = ["SERVERS", "Server", "Site"]

@@ -1,0 +1,36 @@
+"""What all gunicorn modes share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+from loadlab.servers.base import Count, Seconds, Server, Site
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GunicornServer(Server):
+    """gunicorn with one of its worker classes; `keep_alive_seconds` is how long an idle client may stay."""
+
+    workers: Count = 2
+
+    @abstractmethod
+    def worker_arguments(self) -> list[str]:
+        """The worker class and what it takes."""
+
+    def argv(self, site: Site, port: int) -> list[str]:
+        gunicorn = [site.python, "-m", "gunicorn", site.wsgi, "--bind", f"127.0.0.1:{port}"]
+        return [*gunicorn, "--workers", str(self.workers), "--no-control-socket", *self.worker_arguments()]
+
+    def processes(self) -> int:
+        return self.workers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeepAliveGunicornServer(GunicornServer):
+    """A gunicorn whose workers hold client connections open between requests."""
+
+    keep_alive_seconds: Seconds = 5
+
+    def keep_alive_arguments(self) -> list[str]:
+        return ["--keep-alive", str(self.keep_alive_seconds)]

@@ -1,0 +1,52 @@
+"""What a server mode is: how Python serves HTTP, and how many connections it can use at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1, le=10_000, description="a whole number, 1 or more")]
+Seconds = Annotated[int, Field(ge=0, le=3600, description="whole seconds, 0 or more")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """Where the Django project is, in the terms of each kind of server."""
+
+    wsgi: str = "loadlab.target.wsgi:application"
+    asgi: str = "loadlab.target.asgi:application"
+    manage: tuple[str, ...] = ("-m", "loadlab.target")
+    python: str = sys.executable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server(ABC):
+    """Base of the family; the fields of a member are its parameters, validated as annotated.
+
+    `stop_signal` asks the server for its orderly end.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+
+    @abstractmethod
+    def argv(self, site: Site, port: int) -> list[str]:
+        """The command that serves `site` on 127.0.0.1:`port` in the foreground."""
+
+    @abstractmethod
+    def processes(self) -> int:
+        """How many processes answer requests: the mode is ready when that many have loaded the site."""
+
+    @abstractmethod
+    def usable_connections(self, users: int) -> int:
+        """The most connections that serve a request at one instant, with `users` clients of one request each."""
+
+    def environment(self) -> dict[str, str]:
+        """What the mode needs in its environment, beyond the site's own."""
+        return {}

@@ -1,0 +1,36 @@
+"""gunicorn's gevent worker: a greenlet per client connection."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from loadlab.servers._gunicorn import KeepAliveGunicornServer
+
+if TYPE_CHECKING:
+    from loadlab.servers.base import Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gevent(KeepAliveGunicornServer):
+    """`cooperative` lets psycopg2 yield to other greenlets while it waits (psycogreen's wait callback).
+
+    Without it every query blocks its whole worker. psycopg 3 cooperates by itself.
+    """
+
+    # The quick end: a gevent worker looks only once a second whether it was asked for the slow one.
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT
+
+    worker_connections: Count = 1000
+    cooperative: Annotated[bool, Field(description="true or false")] = True
+
+    def worker_arguments(self) -> list[str]:
+        limit = ["--worker-connections", str(self.worker_connections)]
+        hooks = ["--config", "python:loadlab.target.cooperative"] if self.cooperative else []
+        return ["--worker-class", "gevent", *limit, *self.keep_alive_arguments(), *hooks]
+
+    def usable_connections(self, users: int) -> int:
+        return min(users, self.workers * self.worker_connections)

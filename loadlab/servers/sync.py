@@ -1,0 +1,18 @@
+"""gunicorn's sync worker: one request at a time per process; closes the client connection after each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loadlab.servers._gunicorn import GunicornServer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sync(GunicornServer):
+    """One thread per process serves all requests, so one connection per worker is all it can use."""
+
+    def worker_arguments(self) -> list[str]:
+        return ["--worker-class", "sync"]
+
+    def usable_connections(self, users: int) -> int:
+        return min(users, self.workers)

@@ -1,0 +1,80 @@
+"""A database as the lab and the target see it: how to reach it, and who may."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg2
+from psycopg2.extensions import make_dsn
+
+from loadlab.errors import EnvironmentFaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
+
+ENGINE = "django.db.backends.postgresql"
+_PASSWORD = re.compile(r"(password|pass)\s*=\s*('[^']*'|\S+)|(?<=://)([^:/@\s]+):[^@\s]+(?=@)", re.IGNORECASE)
+
+
+def redacted(text: str) -> str:
+    """The text without any password that a DSN in it may carry.
+
+    >>> redacted("postgresql://me:secret@db/shop password=secret")
+    'postgresql://me:***@db/shop password=***'
+    """
+    return _PASSWORD.sub(lambda match: f"{match[1]}=***" if match[1] else f"{match[3]}:***", text)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Database:
+    """The target's database `name`. No password is in here: libpq takes it from `password_file` (or its own places).
+
+    `parameters` are libpq's for the target, without dbname; `observer` are those of the lab's own connections, which go
+    to the database `observer_name` so that they are in none of the target's counts. `postmaster` is the pid of the
+    server when it runs on this machine.
+    """
+
+    name: str
+    parameters: dict[str, str]
+    observer: dict[str, str]
+    observer_name: str
+    embedded: bool
+    password_file: Path | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    postmaster: int | None = None
+
+    def django(self) -> dict[str, object]:
+        """The entry for Django's DATABASES."""
+        known = {"host": "HOST", "port": "PORT", "user": "USER"}
+        settings: dict[str, object] = {known[k]: v for k, v in self.parameters.items() if k in known}
+        options = {k: v for k, v in self.parameters.items() if k not in known}
+        return {"ENGINE": ENGINE, "NAME": self.name, "OPTIONS": options, **settings}
+
+    @contextmanager
+    def observed(self) -> Iterator[Connection]:
+        """A connection of the lab's own, in autocommit, to the observer's database.
+
+        Raises:
+            EnvironmentFaultError: the database does not let us in.
+        """
+        try:
+            connection = psycopg2.connect(make_dsn(**self.observer, dbname=self.observer_name, connect_timeout=5))
+        except psycopg2.OperationalError as error:
+            raise EnvironmentFaultError(refusal(error, self.observer_name)) from error
+        connection.autocommit = True
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def refusal(error: psycopg2.Error, name: str) -> str:
+    """What to tell a user whose database refused the lab; never with a password in it."""
+    said = redacted(str(error)).strip()
+    return f"PostgreSQL does not let loadlab into the database {name!r}: {said}\nCheck host, port, user and password."

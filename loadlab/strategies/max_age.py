@@ -1,0 +1,42 @@
+"""Django's own way: keep a connection for CONN_MAX_AGE seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from loadlab.strategies.base import Strategy
+
+UNLIMITED = ("none", "unlimited")
+MEANING = 'seconds, a number of 0 or more; or "none" for unlimited'
+
+
+def _read(value: object) -> object:
+    """TOML has no null: unlimited is the word "none" there."""
+    return None if isinstance(value, str) and value.lower() in UNLIMITED else value
+
+
+def _whole(value: float | None) -> float | None:
+    """Whole seconds as a whole number, as a user would write them in settings."""
+    return int(value) if value is not None and value.is_integer() else value
+
+
+MaxAge = Annotated[
+    Annotated[float, Field(ge=0, allow_inf_nan=False)] | None,
+    BeforeValidator(_read),
+    AfterValidator(_whole),
+    Field(description=MEANING),
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaxAgeStrategy(Strategy):
+    """CONN_MAX_AGE in seconds: 0 closes at the end of each request, None never; with or without health checks."""
+
+    max_age: MaxAge = 0
+    conn_health_checks: Annotated[bool, Field(description="true or false")] = False
+
+    def database_settings(self) -> dict[str, object]:
+        return {"CONN_MAX_AGE": self.max_age, "CONN_HEALTH_CHECKS": self.conn_health_checks}

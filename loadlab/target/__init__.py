@@ -1,0 +1,1 @@
+"""The Django site under test: small, but a real one."""

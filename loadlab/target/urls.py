@@ -1,0 +1,15 @@
+"""The site's routes, one per scenario's need."""
+
+from django.urls import path
+
+from loadlab.instrumentation.views import metrics
+from loadlab.target import views
+
+urlpatterns = [
+    path("health/", views.health, name="health"),
+    path("metrics", metrics, name="metrics"),
+    path("entries/<int:number>/", views.read_one, name="read_one"),
+    path("entries/<int:number>/visit/", views.read_write, name="read_write"),
+    path("slow/", views.slow_query, name="slow_query"),
+    path("no-database/", views.no_database, name="no_database"),
+]

@@ -1,0 +1,62 @@
+"""The site's views: each one use of a database connection, as plain as that use allows."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.http import Http404, HttpResponseBadRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from loadlab.target.models import Entry, Visit
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+LONGEST_SLEEP_SECONDS = 10.0
+
+
+def health(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """Say who answers; touches no database, so that asking changes no count."""
+    return JsonResponse({"status": "ok", "token": settings.TARGET_TOKEN, "pid": os.getpid()})
+
+
+def read_one(request: HttpRequest, number: int) -> HttpResponse:  # noqa: ARG001
+    """Read one row by its primary key."""
+    entry = Entry.objects.filter(pk=number).first()
+    if entry is None:
+        raise Http404
+    return JsonResponse({"id": entry.pk, "title": entry.title, "body": entry.body, "visits": entry.visits})
+
+
+@csrf_exempt
+def read_write(request: HttpRequest, number: int) -> HttpResponse:  # noqa: ARG001
+    """Read, update and insert in one transaction."""
+    with transaction.atomic():
+        entry = Entry.objects.select_for_update().filter(pk=number).first()
+        if entry is None:
+            raise Http404
+        Entry.objects.filter(pk=number).update(visits=F("visits") + 1)
+        visit = Visit.objects.create(entry=entry)
+    return JsonResponse({"id": entry.pk, "visit": visit.pk})
+
+
+def slow_query(request: HttpRequest) -> HttpResponse:
+    """Hold the connection in the database for `?seconds=`."""
+    try:
+        seconds = float(request.GET.get("seconds", "0.02"))
+    except ValueError:
+        return HttpResponseBadRequest("seconds must be a number")
+    if not 0 <= seconds <= LONGEST_SLEEP_SECONDS:
+        return HttpResponseBadRequest(f"seconds must be between 0 and {LONGEST_SLEEP_SECONDS:g}")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [seconds])
+    return JsonResponse({"seconds": seconds})
+
+
+def no_database(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """Answer without the database: what the server mode costs by itself."""
+    return JsonResponse({"answer": 42})

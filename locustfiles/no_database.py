@@ -1,0 +1,11 @@
+"""Ask for what needs no database: how fast is the server mode itself?"""
+
+from locust import task
+
+from loadlab.load.user import SiteUser
+
+
+class NoDatabase(SiteUser):
+    @task
+    def no_database(self) -> None:
+        self.client.get("/no-database/")
