@@ -47,8 +47,7 @@ class CountingMixin(BaseDatabaseWrapper):
             row.failed(kind_of(error))
             raise
         row.opened()
-        self._finalizer = weakref.finalize(connection, row.closed, CloseReason.GARBAGE_COLLECTED)
-        self._finalizer.atexit = False
+        self._finalizer = _on_collection(connection, self, row)
         self._row = row
         return connection
 
@@ -100,6 +99,16 @@ class CountingMixin(BaseDatabaseWrapper):
         if row is not None and finalizer is not None:
             finalizer.detach()
             row.closed(self._reason)
+
+
+def _on_collection(connection: object, wrapper: object, row: Row) -> weakref.finalize[Any, Any]:
+    """Write the end down when the garbage collector takes the connection, and not when Python exits."""
+    try:
+        finalizer = weakref.finalize(connection, row.closed, CloseReason.GARBAGE_COLLECTED)
+    except TypeError:  # SQLite's has no weak references; its wrapper is all that holds it
+        finalizer = weakref.finalize(wrapper, row.closed, CloseReason.GARBAGE_COLLECTED)
+    finalizer.atexit = False
+    return finalizer
 
 
 _classes: dict[type, type[BaseDatabaseWrapper]] = {}

@@ -137,7 +137,7 @@ class Ledger:
         known = self._aliases.get(name)
         if known is not None:
             return known
-        if len(self._aliases) == layout.ALIASES - 1:
+        if len(self._aliases) >= layout.ALIASES - 1:
             name = OTHER_ALIAS
         number = self._aliases.setdefault(name, len(self._aliases))
         encoded = name.encode()[: layout.ALIAS_BYTES - 1]

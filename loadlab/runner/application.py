@@ -7,8 +7,8 @@ import json
 import os
 import secrets
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
@@ -56,6 +56,7 @@ class Target:
     database: Database
     driver: str
     ledgers: Path
+    site: Site = field(default_factory=Site)
     instrumented: bool = True
 
     def environment(self, token: str) -> dict[str, str]:
@@ -92,7 +93,7 @@ def _boot(target: Target, server: Server, register: Register, log: Path, port: i
     for attempt in range(1, ATTEMPTS + 1):
         token = secrets.token_hex(8)
         chosen = port or free_port()
-        argv = server.argv(Site(), chosen)
+        argv = server.argv(target.site, chosen)
         program = register.start(target.server.name, argv, log=log, environment=target.environment(token))
         application = Application(program=program, port=chosen, ledgers=target.ledgers)
         try:
@@ -128,9 +129,9 @@ def _boot_fault(program: Program, what: str) -> str:
 
 def _answers(port: int, token: str) -> bool:
     """Whether our own process answers on the port: a stranger does not know the token."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)
-    with suppress(OSError, http.client.HTTPException, ValueError):
+    refusals = (OSError, http.client.HTTPException, ValueError)
+    with suppress(*refusals), closing(http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)) as connection:
         connection.request("GET", "/health/", headers={"Connection": "close"})
-        return bool(json.loads(connection.getresponse().read()).get("token") == token)
-    connection.close()
+        answer = json.loads(connection.getresponse().read())
+        return isinstance(answer, dict) and answer.get("token") == token
     return False

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from loadlab.servers._gunicorn import KeepAliveGunicornServer
-
-if TYPE_CHECKING:
-    from loadlab.servers.base import Count
+from loadlab.servers.base import Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from loadlab.servers._gunicorn import KeepAliveGunicornServer
-
-if TYPE_CHECKING:
-    from loadlab.servers.base import Count
+from loadlab.servers.base import Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,27 @@
+"""What all tests share: the folder of fresh ledgers, and Django with the target's settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Before anything of Django is imported: counting itself is tested on SQLite, in this very process.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.target.settings")
+os.environ["LOADLAB_LEDGER_DIR"] = tempfile.mkdtemp(prefix="loadlab-tests-")
+os.environ["LOADLAB_TARGET"] = json.dumps(
+    {"databases": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}, "instrumented": False}
+)
+
+
+@pytest.fixture
+def ledgers(tmp_path: Path) -> Path:
+    folder = tmp_path / "ledgers"
+    folder.mkdir()
+    return folder

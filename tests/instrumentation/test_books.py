@@ -1,0 +1,99 @@
+"""The books: many processes, ended ones included, read as one; nothing damaged ever breaks a reading."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.ledger import Ledger
+from loadlab.model.metrics import CloseReason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def generation(folder: Path, connections: int) -> None:
+    """A process that opens connections and ends without closing them."""
+    child = os.fork()
+    if not child:
+        ledger = Ledger(folder)
+        for _ in range(connections):
+            ledger.connecting("default").opened()
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def test_live_and_ended_processes_add_up(ledgers: Path) -> None:
+    generation(ledgers, 2)
+    generation(ledgers, 3)
+    Ledger(ledgers).connecting("default").opened()
+    statement = Books(ledgers).read()
+    totals = statement.aliases["default"]
+    assert (totals.opened, totals.open, totals.closed[CloseReason.PROCESS_EXIT]) == (6, 1, 5)
+    assert statement.processes == 1
+
+
+def test_ended_processes_leave_one_archive_however_many_they_were(ledgers: Path) -> None:
+    for _ in range(40):
+        generation(ledgers, 1)
+    first = Books(ledgers).read().aliases["default"]
+    assert sorted(path.name for path in ledgers.iterdir()) == ["archive.json", "lock"]
+    assert Books(ledgers).read().aliases["default"] == first
+    assert first.opened == 40
+
+
+def test_a_reader_that_died_between_archive_and_removal_counts_nothing_twice(ledgers: Path) -> None:
+    generation(ledgers, 4)
+    (ledger,) = ledgers.glob("*.ledger")
+    content = ledger.read_bytes()
+    Books(ledgers).read()
+    ledger.write_bytes(content)  # as if the removal had not been reached
+    assert Books(ledgers).read().aliases["default"].opened == 4
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a ledger", b"\0" * 65536, b"\0" * (65536 + 32768), os.urandom(65536 + 32768)]
+)
+def test_a_file_that_is_no_ledger_is_set_aside_and_counted(ledgers: Path, content: bytes) -> None:
+    generation(ledgers, 1)
+    (ledgers / "123-abc.ledger").write_bytes(content)
+    statement = Books(ledgers).read()
+    assert statement.aliases["default"].opened == 1
+    assert statement.damaged == 1
+    assert (ledgers / "123-abc.damaged").exists()
+    assert Books(ledgers).read().damaged == 1
+
+
+def test_a_truncated_ledger_is_set_aside(ledgers: Path) -> None:
+    generation(ledgers, 1)
+    (ledger,) = ledgers.glob("*.ledger")
+    os.truncate(ledger, 70_000)
+    assert Books(ledgers).read().damaged == 1
+
+
+def test_a_ledger_with_an_impossible_row_is_set_aside(ledgers: Path) -> None:
+    generation(ledgers, 1)
+    (ledger,) = ledgers.glob("*.ledger")
+    content = bytearray(ledger.read_bytes())
+    content[65536:65544] = (5000).to_bytes(8, "little")
+    ledger.write_bytes(content)
+    assert Books(ledgers).read().damaged == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", json.dumps({"version": 99, "cells": {}, "damaged": 0, "archived": []})]
+)
+def test_a_damaged_archive_is_set_aside_and_counted(ledgers: Path, content: str) -> None:
+    (ledgers / "archive.json").write_text(content)
+    generation(ledgers, 2)
+    statement = Books(ledgers).read()
+    assert (statement.aliases["default"].opened, statement.damaged) == (2, 1)
+
+
+def test_an_empty_folder_has_nothing_to_say(ledgers: Path) -> None:
+    statement = Books(ledgers).read()
+    assert (statement.aliases, statement.processes, statement.damaged) == ({}, 0, 0)

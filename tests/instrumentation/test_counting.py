@@ -1,0 +1,188 @@
+"""Counting inside Django: reuse, and each reason to close, on a real backend in this process."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import django
+import pytest
+from django.db import OperationalError
+from django.db.backends.sqlite3.base import DatabaseWrapper
+from django.db.utils import ConnectionHandler
+
+from loadlab.instrumentation import current
+from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.counting import CountingMixin, counting, install
+from loadlab.instrumentation.ledger import Ledger
+from loadlab.model.metrics import CloseReason, ConnectError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadlab.instrumentation.books import Totals
+
+django.setup()
+
+
+@pytest.fixture
+def count(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(current, "_ledger", Ledger(ledgers))
+
+    def totals() -> Totals:
+        return Books(ledgers).read().aliases["default"]
+
+    return totals
+
+
+def connection(tmp_path: Path, **settings: Any) -> Any:
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "database"), **settings}
+    handler = ConnectionHandler({"default": database})
+    install(handler)
+    return handler["default"]
+
+
+@contextmanager
+def request(wrapper: Any) -> Iterator[None]:
+    """What Django does around a request, for this one connection."""
+    wrapper.close_if_unusable_or_obsolete()
+    yield
+    wrapper.close_if_unusable_or_obsolete()
+
+
+def query(wrapper: Any) -> None:
+    with wrapper.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def test_age_zero_opens_for_each_request_and_closes_at_its_end(tmp_path: Path, count: Any) -> None:
+    wrapper = connection(tmp_path)
+    for _ in range(3):
+        with request(wrapper):
+            query(wrapper)
+    assert (count().opened, count().closed[CloseReason.REQUEST_END]) == (3, 3)
+    assert (count().requests_opened, count().requests_reused) == (3, 0)
+
+
+def test_a_kept_connection_is_reused_once_per_request_however_many_queries_it_makes(tmp_path: Path, count: Any) -> None:
+    wrapper = connection(tmp_path, CONN_MAX_AGE=None)
+    for _ in range(4):
+        with request(wrapper):
+            query(wrapper)
+            query(wrapper)
+    assert (count().opened, count().open) == (1, 1)
+    assert (count().requests_opened, count().requests_reused) == (1, 3)
+
+
+def test_a_request_without_a_query_counts_as_no_use(tmp_path: Path, count: Any) -> None:
+    wrapper = connection(tmp_path, CONN_MAX_AGE=None)
+    with request(wrapper):
+        query(wrapper)
+    with request(wrapper):
+        pass
+    assert (count().requests_opened, count().requests_reused) == (1, 0)
+
+
+def test_an_expired_connection_closes_by_age(tmp_path: Path, count: Any) -> None:
+    wrapper = connection(tmp_path, CONN_MAX_AGE=60)
+    with request(wrapper):
+        query(wrapper)
+        wrapper.close_at = 0.0
+    assert count().closed[CloseReason.MAX_AGE] == 1
+
+
+def answers_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SQLite connection always says that it is usable; these do not."""
+    monkeypatch.setattr(DatabaseWrapper, "is_usable", lambda _: False)
+
+
+def test_an_unusable_connection_closes_as_such(tmp_path: Path, count: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = connection(tmp_path, CONN_MAX_AGE=None)
+    with request(wrapper):
+        query(wrapper)
+        wrapper.errors_occurred = True
+        answers_no_more(monkeypatch)
+    assert count().closed[CloseReason.UNUSABLE] == 1
+
+
+def test_a_failed_health_check_closes_as_such_and_the_request_goes_on(
+    tmp_path: Path, count: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper = connection(tmp_path, CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
+    with request(wrapper):
+        query(wrapper)
+    answers_no_more(monkeypatch)
+    with request(wrapper):
+        query(wrapper)
+    assert (count().opened, count().closed[CloseReason.HEALTH_CHECK]) == (2, 1)
+
+
+def test_a_request_that_leaves_autocommit_off_closes_by_autocommit(tmp_path: Path, count: Any) -> None:
+    wrapper = connection(tmp_path, CONN_MAX_AGE=None)
+    with request(wrapper):
+        query(wrapper)
+        wrapper.set_autocommit(False)
+    assert count().closed[CloseReason.AUTOCOMMIT] == 1
+
+
+def test_close_called_by_code_is_explicit(tmp_path: Path, count: Any) -> None:
+    wrapper = connection(tmp_path, CONN_MAX_AGE=None)
+    query(wrapper)
+    wrapper.close()
+    wrapper.close()
+    assert (count().opened, count().closed[CloseReason.EXPLICIT]) == (1, 1)
+
+
+def test_the_connection_of_a_dead_thread_is_counted_when_it_is_collected(tmp_path: Path, count: Any) -> None:
+    handler = ConnectionHandler(
+        {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "database"), "CONN_MAX_AGE": None}}
+    )
+    install(handler)
+    thread = threading.Thread(target=lambda: query(handler["default"]))
+    thread.start()
+    thread.join()
+    assert count().open == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # newer Pythons say that SQLite was left open: so it was
+        gc.collect()
+    assert (count().open, count().closed[CloseReason.GARBAGE_COLLECTED]) == (0, 1)
+
+
+def test_an_attempt_that_fails_is_counted_with_its_kind(tmp_path: Path, count: Any) -> None:
+    wrapper = connection(tmp_path, NAME=str(tmp_path / "no" / "such" / "folder"))
+    with pytest.raises(OperationalError):
+        query(wrapper)
+    assert (count().opened, count().connect_errors[ConnectError.OTHER]) == (0, 1)
+
+
+def test_counting_a_class_twice_changes_nothing(tmp_path: Path) -> None:
+    wrapper = connection(tmp_path)
+    kind = type(wrapper)
+    assert issubclass(kind, CountingMixin)
+    assert counting(kind) is kind
+
+
+def test_installing_twice_counts_once(tmp_path: Path, count: Any) -> None:
+    handler = ConnectionHandler(
+        {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "database")}}
+    )
+    install(handler)
+    install(handler)
+    query(handler["default"])
+    handler["default"].close()
+    assert count().opened == 1
+
+
+def test_connections_made_before_the_installation_are_counted_from_then_on(tmp_path: Path, count: Any) -> None:
+    handler = ConnectionHandler(
+        {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "database")}}
+    )
+    wrapper = handler["default"]
+    install(handler)
+    query(wrapper)
+    wrapper.close()
+    assert (count().opened, count().closed[CloseReason.EXPLICIT]) == (1, 1)

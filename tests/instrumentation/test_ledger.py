@@ -1,0 +1,199 @@
+"""The ledger: every count comes out of the file, whatever happens to the process."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.layout import ALIASES, ROWS_PER_SEGMENT
+from loadlab.instrumentation.ledger import Ledger
+from loadlab.model.metrics import CloseReason, ConnectError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.instrumentation.books import Totals
+
+
+def read(folder: Path, alias: str = "default") -> Totals:
+    return Books(folder).read().aliases[alias]
+
+
+def test_a_connection_is_counted_from_its_first_attempt_to_its_end(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    row = ledger.connecting("default")
+    assert (read(ledgers).unsettled, read(ledgers).opened) == (1, 0)
+    row.opened()
+    assert (read(ledgers).unsettled, read(ledgers).opened, read(ledgers).open) == (0, 1, 1)
+    for _ in range(3):
+        row.used()
+    row.closed(CloseReason.MAX_AGE)
+    totals = read(ledgers)
+    assert (totals.opened, totals.open, totals.closed[CloseReason.MAX_AGE]) == (1, 0, 1)
+    assert (totals.requests_opened, totals.requests_reused, totals.requests) == (1, 2, 3)
+
+
+def test_only_the_first_close_of_a_connection_counts(ledgers: Path) -> None:
+    row = Ledger(ledgers).connecting("default")
+    row.opened()
+    row.closed(CloseReason.EXPLICIT)
+    row.closed(CloseReason.GARBAGE_COLLECTED)
+    assert sum(read(ledgers).closed.values()) == 1
+    assert read(ledgers).closed[CloseReason.EXPLICIT] == 1
+
+
+def test_a_late_close_does_not_touch_the_connection_that_took_the_row_over(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    first = ledger.connecting("default")
+    first.opened()
+    first.closed(CloseReason.EXPLICIT)
+    second = ledger.connecting("default")
+    second.opened()
+    first.closed(CloseReason.GARBAGE_COLLECTED)
+    assert read(ledgers).open == 1
+
+
+def test_a_failed_attempt_is_an_error_and_no_connection(ledgers: Path) -> None:
+    Ledger(ledgers).connecting("default").failed(ConnectError.TOO_MANY_CONNECTIONS)
+    totals = read(ledgers)
+    assert totals.connect_errors[ConnectError.TOO_MANY_CONNECTIONS] == 1
+    assert (totals.opened, totals.unsettled) == (0, 0)
+
+
+def test_rows_are_reused_and_their_counts_kept(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    for number in range(3 * ROWS_PER_SEGMENT):
+        row = ledger.connecting("default")
+        row.opened()
+        row.used()
+        row.closed(CloseReason(number % len(CloseReason)))
+    totals = read(ledgers)
+    assert totals.opened == 3 * ROWS_PER_SEGMENT
+    assert totals.requests == totals.opened
+    assert set(totals.closed.values()) == {3 * ROWS_PER_SEGMENT // len(CloseReason)}
+    assert sum(totals.connect_buckets) == totals.opened
+    assert sum(totals.request_buckets) == totals.opened
+
+
+def test_the_file_grows_when_more_connections_are_open_than_a_segment_holds(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    for _ in range(2 * ROWS_PER_SEGMENT + 1):
+        ledger.connecting("default").opened()
+    assert read(ledgers).open == 2 * ROWS_PER_SEGMENT + 1
+
+
+def test_aliases_are_kept_apart_and_those_beyond_the_capacity_together(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    for number in range(ALIASES + 5):
+        ledger.connecting(f"replica-{number}").opened()
+    aliases = Books(ledgers).read().aliases
+    assert len(aliases) == ALIASES
+    assert aliases["replica-0"].open == 1
+    assert aliases["other"].open == 6
+
+
+def test_threads_lose_no_count(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+
+    def work() -> None:
+        for _ in range(500):
+            row = ledger.connecting("default")
+            row.opened()
+            row.used()
+            row.closed(CloseReason.REQUEST_END)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    totals = read(ledgers)
+    assert (totals.opened, totals.open, totals.requests) == (4000, 0, 4000)
+
+
+def test_a_reader_never_sees_a_count_go_back_while_rows_are_moved(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            row = ledger.connecting("default")
+            row.opened()
+            row.closed(CloseReason.REQUEST_END)
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    try:
+        counts = [Books(ledgers).read().aliases for _ in range(300)]
+    finally:
+        stop.set()
+        writer.join()
+    opened = [aliases["default"].opened for aliases in counts if aliases]
+    assert opened == sorted(opened)
+    assert opened[-1] > opened[0]
+
+
+CHURN = """
+import sys
+from pathlib import Path
+from loadlab.instrumentation.ledger import Ledger
+from loadlab.model.metrics import CloseReason
+ledger = Ledger(Path(sys.argv[1]))
+kept = []
+count = 0
+while True:
+    row = ledger.connecting("default")
+    row.opened()
+    count += 1
+    if count % 7:
+        row.closed(CloseReason.REQUEST_END)
+    elif len(kept) < 50:
+        kept.append(row)
+    else:
+        kept.pop(0).closed(CloseReason.EXPLICIT)
+        kept.append(row)
+    sys.stdout.write(f"{count}\\n")
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_sigkill_at_any_moment_loses_no_connection(ledgers: Path, seed: int) -> None:
+    """The victim says each count after it has opened; a death may fall between the two, so one more is right too."""
+    with subprocess.Popen([sys.executable, "-c", CHURN, str(ledgers)], stdout=subprocess.PIPE) as victim:
+        assert victim.stdout is not None
+        victim.stdout.readline()
+        reader = threading.Thread(target=lambda: lines.extend(victim.stdout or ()))
+        lines: list[bytes] = []
+        reader.start()
+        time.sleep(0.02 + random.Random(seed).random() * 0.1)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+        reader.join()
+    said = int([line for line in lines if line.endswith(b"\n")][-1])
+    totals = read(ledgers)
+    assert totals.opened + totals.unsettled - said in {0, 1}
+    assert totals.open == 0
+    assert totals.opened == sum(totals.closed.values())
+
+
+def test_what_a_dead_process_left_open_has_closed_by_process_exit(ledgers: Path) -> None:
+    child = os.fork()
+    if not child:
+        ledger = Ledger(ledgers)
+        for _ in range(3):
+            ledger.connecting("default").opened()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    totals = read(ledgers)
+    assert (totals.opened, totals.open, totals.closed[CloseReason.PROCESS_EXIT]) == (3, 0, 3)
+    assert sum(totals.age_buckets) == 0

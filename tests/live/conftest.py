@@ -1,0 +1,97 @@
+"""A laboratory for the tests: one embedded PostgreSQL and one generator, real trials on them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loadlab.model.case import Case, Choice
+from loadlab.model.plan import Plan
+from loadlab.planning import build_server, choice_of
+from loadlab.runner.generator import Generator
+from loadlab.runner.run import laboratory
+from loadlab.runner.trial import Bench, run_trial
+from loadlab.servers import SERVERS
+from loadlab.store import Step
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.model.samples import Trial
+
+PLAN = Plan(servers={}, strategies={}, warmup_seconds=0.2, window_seconds=0.8)
+
+
+class Quiet:
+    """Listens to a run and says nothing."""
+
+    def preparing(self, what: str) -> None: ...
+
+    def trial_begins(self, case: Case, done: int, total: int) -> None: ...
+
+    def trial_ended(self, trial: Trial, done: int, total: int) -> None: ...
+
+
+class TrialRunner:
+    """Runs single trials, described as briefly as tests want to."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self._order = 0
+
+    def __call__(  # noqa: PLR0913
+        self,
+        server: str,
+        *,
+        max_age: float | None = 0,
+        keep_alive: bool = False,
+        users: int = 6,
+        scenario: str = "read_one",
+        driver: Any = "psycopg2",
+        window_seconds: float = 0.8,
+        **parameters: Any,
+    ) -> Trial:
+        choice = choice_of(SERVERS, server, parameters, "server")
+        case = Case(
+            server=choice,
+            strategy=choice_of(STRATEGIES, "max_age", {"max_age": max_age}, "strategy"),
+            scenario=scenario,
+            users=users,
+            keep_alive=keep_alive,
+            usable_connections=build_server(choice).usable_connections(users),
+        )
+        self._order += 1
+        plan = replace(self.bench.plan, driver=driver, window_seconds=window_seconds)
+        return run_trial(case, Step(order=self._order, block=0, case=0), replace(self.bench, plan=plan))
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    logs = tmp_path_factory.mktemp("logs")
+    with ExitStack() as stack:
+        lab = stack.enter_context(laboratory(PLAN, None, logs, Quiet()))
+        generator = stack.enter_context(Generator(lab.register, logs / "locust.log"))
+        connection = stack.enter_context(lab.database.observed())
+        yield Bench(
+            plan=PLAN,
+            database=lab.database,
+            register=lab.register,
+            generator=generator,
+            cursor=connection.cursor(),
+            logs=logs,
+            scratch=lab.register.folder,
+        )
+
+
+@pytest.fixture(scope="session")
+def trial(bench: Bench) -> TrialRunner:
+    return TrialRunner(bench)
+
+
+@pytest.fixture
+def sync() -> Choice:
+    return choice_of(SERVERS, "sync", {}, "server")
