@@ -1,0 +1,125 @@
+"""Plans: every fault is named, together; cases and their order follow from the text and the seed alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadlab.errors import UsageError
+from loadlab.model.plan import DEFAULT_PLAN
+from loadlab.planning import read_plan, schedule
+from loadlab.servers import SERVERS
+
+MINIMAL = "[servers.sync]\n[strategies.max_age]\nmax_age = {age}\n"
+
+
+def faults_of(text: str) -> list[str]:
+    with pytest.raises(UsageError) as raised:
+        read_plan(text, "my.toml")
+    return str(raised.value).splitlines()
+
+
+def test_the_default_plan_covers_three_modes_three_ages_and_a_control_in_at_least_six_blocks() -> None:
+    experiment = read_plan(DEFAULT_PLAN, "default")
+    ids = [case.id for case in experiment.cases]
+    assert len(ids) == len(set(ids)) == 10
+    for server in ("threaded", "sync", "gevent"):
+        for age in ("0", "60", "none"):
+            assert sum(name.startswith(server) and f"/max_age={age}," in name for name in ids) >= 1
+    assert sum(case.replica for case in experiment.cases) == 1
+    assert not any(case.keep_alive for case in experiment.cases)
+    assert experiment.plan.blocks >= 6
+    assert experiment.expected_seconds < 6 * 60
+
+
+def test_the_full_plan_covers_every_mode_age_and_kind_of_client() -> None:
+    with open("plans/full.toml", encoding="utf-8") as file:  # noqa: PTH123
+        experiment = read_plan(file.read(), "full.toml")
+    assert {case.server.name for case in experiment.cases} == set(SERVERS)
+    assert {case.keep_alive for case in experiment.cases} == {True, False}
+    assert {case.max_age for case in experiment.cases} >= {0, 60, 600, None}
+
+
+def test_a_case_id_spells_out_every_parameter() -> None:
+    text = MINIMAL.format(age='[0, 60, "none"]').replace("[servers.sync]", "[servers.gthread]\nworkers = 3")
+    ids = [case.id for case in read_plan('control = "gthread"\nusers = [16]\n' + text, "x").cases]
+    server = "gthread,workers=3,keep_alive_seconds=5,threads=4"
+    load = "read_one/users=16,keep_alive=off"
+    assert ids == [
+        f"{server}/max_age=0,conn_health_checks=off/{load}",
+        f"{server}/max_age=0,conn_health_checks=off/{load}/replica",
+        f"{server}/max_age=60,conn_health_checks=off/{load}",
+        f"{server}/max_age=none,conn_health_checks=off/{load}",
+    ]
+
+
+@pytest.mark.parametrize("age", ['"abc"', "-1", "true", "nan", "inf", '""', "[[0]]", "{}"])
+def test_an_impossible_age_is_refused_with_what_it_should_be(age: str) -> None:
+    assert any("strategies.max_age" in line for line in faults_of(MINIMAL.format(age=age))[1:])
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds"), [("0", 0), ("0.5", 0.5), ("60", 60), ('"none"', None), ('"Unlimited"', None), ("1e12", 1e12)]
+)
+def test_a_possible_age_is_taken_as_it_is(age: str, seconds: float | None) -> None:
+    assert read_plan(MINIMAL.format(age=age), "x").cases[0].max_age == seconds
+
+
+def test_all_faults_of_a_plan_are_reported_together_with_file_key_and_remedy() -> None:
+    lines = faults_of(
+        'blocks = 0\nwindo_seconds = 3\nscenarios = ["nope"]\ncontrol = "gthread"\n'
+        "[servers.gevnt]\n[servers.sync]\nworkers = true\nthreads = 2\n"
+        "[strategies.max_age]\nmax_age = [-1, 60]\nconn_health_checks = 3\n"
+    )
+    assert lines[0].startswith("my.toml has ")
+    text = "\n".join(lines)
+    for expected in (
+        "blocks: should be greater than or equal to 1, not 0",
+        "windo_seconds: unknown key (remove it, or correct its spelling)",
+        "servers.gevnt: there is no such member (one of asgi, gevent, gthread, sync, threaded)",
+        "servers.sync.workers: should be a valid integer, not true",
+        "servers.sync.threads: unknown key",
+        "strategies.max_age.max_age: should be greater than or equal to 0, not -1 (seconds, a number of 0 or more;",
+        "strategies.max_age.conn_health_checks: should be a valid boolean, not 3",
+    ):
+        assert expected in text
+
+
+def test_cross_checks_name_what_would_be_right() -> None:
+    text = "\n".join(faults_of('scenarios = ["nope"]\ncontrol = "gevent"\n' + MINIMAL.format(age="0")))
+    assert "scenarios: there is no 'nope' (one of no_database, read_one" in text
+    assert "control: 'gevent' is not measured in this plan (one of the plan's servers: sync; or leave it out)" in text
+
+
+def test_a_value_given_twice_is_refused() -> None:
+    assert "names a case twice" in faults_of(MINIMAL.format(age="[60, 60]"))[0]
+
+
+@pytest.mark.parametrize("text", ["blocks = ", "[", "\x00"])
+def test_what_is_no_toml_is_said_to_be_none(text: str) -> None:
+    assert "my.toml is not TOML" in faults_of(text)[0]
+
+
+@pytest.mark.parametrize(
+    "line", ["users = [0]", "window_seconds = 0", "warmup_seconds = -1", "users = []", "seed = -1"]
+)
+def test_a_load_that_is_none_is_refused(line: str) -> None:
+    assert len(faults_of(f"{line}\n" + MINIMAL.format(age="0"))) == 2
+
+
+def test_cases_are_selected_by_glob_on_their_id() -> None:
+    cases = read_plan(DEFAULT_PLAN, "default", ["sync,*/max_age=60*", "gevent*max_age=none*"]).cases
+    assert [case.server.name for case in cases] == ["sync", "gevent"]
+
+
+def test_a_glob_that_matches_nothing_lists_what_there_is() -> None:
+    with pytest.raises(UsageError, match=r"No case matches nothing\*"):
+        read_plan(DEFAULT_PLAN, "default", ["nothing*"])
+
+
+def test_every_block_is_one_pass_over_all_cases_in_an_order_of_its_own() -> None:
+    cases = read_plan(DEFAULT_PLAN, "default").cases
+    steps = schedule(cases, blocks=8, seed=1)
+    orders = [[index for block, index in steps if block == number] for number in range(8)]
+    assert all(sorted(order) == list(range(len(cases))) for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+    assert steps == schedule(cases, blocks=8, seed=1) != schedule(cases, blocks=8, seed=2)

@@ -1,0 +1,126 @@
+"""Processes: no program outlives its lab, however the lab ended, and no stranger is ever touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.processes import Register, clear_leftovers, state_directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A program with a child of its own; both ignore SIGTERM.
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = os.fork()
+print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+LAB = f"""
+import os, sys, time
+from pathlib import Path
+from loadlab.processes import Register
+with Register.opened() as register:
+    argv = [sys.executable, "-c", {STUBBORN!r}]
+    program = register.start("stubborn", argv, log=Path(os.devnull), environment=os.environ)
+    print(program.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path / "state"))
+
+
+def group(leader: int) -> list[int]:
+    members = []
+    for process in psutil.process_iter():
+        with suppress(OSError, psutil.Error):
+            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process.pid)
+    return members
+
+
+def wait_for_group(leader: int, size: int) -> None:
+    deadline = time.monotonic() + 10
+    while len(group(leader)) != size and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(group(leader)) == size
+
+
+def killed_lab() -> int:
+    """A lab that was killed with SIGKILL; the pid of the program it leaves behind."""
+    with subprocess.Popen([sys.executable, "-c", LAB], stdout=subprocess.PIPE) as lab:
+        assert lab.stdout is not None
+        leader = int(lab.stdout.readline())
+        wait_for_group(leader, 2)
+        lab.kill()
+    return leader
+
+
+def test_stop_ends_the_whole_group_of_a_program_that_will_not(tmp_path: Path) -> None:
+    with Register.opened() as register:
+        argv = [sys.executable, "-c", STUBBORN]
+        program = register.start("stubborn", argv, log=tmp_path / "log", environment=os.environ)
+        wait_for_group(program.pid, 2)
+        program.stop(signal.SIGTERM, 0.1)
+        assert group(program.pid) == []
+
+
+def test_the_next_lab_clears_what_a_killed_lab_left_running() -> None:
+    leader = killed_lab()
+    assert len(group(leader)) == 2
+    with Register.opened():
+        assert group(leader) == []
+    assert list((state_directory() / "labs").iterdir()) == []
+
+
+def test_the_leftover_of_a_leader_that_died_first_is_cleared_too() -> None:
+    leader = killed_lab()
+    os.kill(leader, signal.SIGKILL)
+    wait_for_group(leader, 1)
+    with Register.opened():
+        assert group(leader) == []
+
+
+def test_a_stranger_with_a_recycled_pid_is_not_touched(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as stranger:
+        lab = tmp_path / "labs" / "1-dead"
+        lab.mkdir(parents=True)
+        (lab / "lock").touch()
+        (lab / "processes").write_text(f"{stranger.pid} 12345.0\ngarbage\n-1\n")
+        assert clear_leftovers(tmp_path / "labs") == []
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_living_lab_is_left_alone() -> None:
+    with Register.opened() as first, Register.opened():
+        assert first.folder.exists()
+
+
+def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with Register.opened() as register, pytest.raises(EnvironmentFaultError, match="nonesuch cannot be started"):
+        register.start("nonesuch", ["/no/such/program"], log=tmp_path / "log", environment={})
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can drop to another user")
+def test_services_run_as_an_ordinary_user_even_for_root(tmp_path: Path) -> None:
+    with Register.opened() as register:
+        argv = ["/bin/sleep", "60"]
+        program = register.start("sleep", argv, log=tmp_path / "log", environment={}, privileged=False)
+        assert psutil.Process(program.pid).uids().real != 0
+        assert psutil.Process(program.pid).gids().real != 0
+        program.stop(signal.SIGTERM, 1)

@@ -1,0 +1,134 @@
+"""The run folder: what was written is what is read, or it is said to be damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests_support import trial
+
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.store import RunFolder, Schedule, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEDULE = Schedule(
+    id="r",
+    started="2026-01-01T00:00:00+00:00",
+    version="0",
+    cases=[trial().case],
+    steps=[Step(order=0, block=0, case=0)],
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder.begin(tmp_path / "run", "blocks = 1\n", SCHEDULE)
+
+
+def test_a_trial_is_read_as_it_was_written(folder: RunFolder) -> None:
+    written = [trial(order=0), trial(order=1)]
+    for each in written:
+        folder.add_trial(each)
+    read, damaged = folder.trials()
+    assert damaged == []
+    assert [replace(each, series=written[0].series, requests=written[0].requests) for each in read] == written
+    assert list(read[0].requests.ended) == list(written[0].requests.ended)
+    assert list(read[0].series.open) == list(written[0].series.open)
+
+
+def test_plan_schedule_and_environment_are_read_as_written(folder: RunFolder) -> None:
+    folder.write_environment({"machine": {"cores": 2}})
+    assert folder.plan() == "blocks = 1\n"
+    assert folder.schedule() == SCHEDULE
+    assert folder.environment() == {"machine": {"cores": 2}}
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "text", "binary", "nan", "deep"])
+def test_a_damaged_trial_is_named_and_the_others_are_kept(folder: RunFolder, damage: str) -> None:
+    folder.add_trial(trial(order=0))
+    folder.add_trial(trial(order=1))
+    path = folder.path / "trials" / "0001.json"
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "truncate": content[:-10],
+            "flip": content[:200] + bytes([content[200] ^ 1]) + content[201:],
+            "empty": b"",
+            "text": b"hello",
+            "binary": b"\xff\xfe\x00",
+            "nan": b"NaN",
+            "deep": b"[" * 100_000,
+        }[damage]
+    )
+    read, damaged = folder.trials()
+    assert [each.order for each in read] == [0]
+    assert [caveat.subject for caveat in damaged] == ["trials/0001.json"]
+    assert "--resume" in damaged[0].advice
+
+
+def test_a_record_with_a_right_checksum_and_wrong_content_is_damaged_too(folder: RunFolder) -> None:
+    folder._seal("trials/0000.json", "trial", json.dumps({"case": 1}).encode())
+    assert len(folder.trials()[1]) == 1
+
+
+def test_a_newer_schema_asks_for_an_upgrade(folder: RunFolder) -> None:
+    path = folder.path / "schedule.json"
+    path.write_bytes(path.read_bytes().replace(b'{"schema":1', b'{"schema":2', 1))
+    with pytest.raises(UsageError, match="newer loadlab"):
+        folder.schedule()
+
+
+def test_a_damaged_schedule_is_said_to_be_so(folder: RunFolder) -> None:
+    (folder.path / "schedule.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"schedule\.json is damaged"):
+        folder.schedule()
+
+
+def test_a_folder_with_something_in_it_is_not_begun(folder: RunFolder) -> None:
+    with pytest.raises(UsageError, match="is not empty"):
+        RunFolder.begin(folder.path, "", SCHEDULE)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be made"):
+        RunFolder.begin(tmp_path / "file" / "run", "", SCHEDULE)
+
+
+def test_a_folder_without_a_run_is_said_to_hold_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no run"):
+        RunFolder.at(tmp_path)
+
+
+def test_two_labs_do_not_measure_into_one_folder(folder: RunFolder) -> None:
+    with folder.locked(), pytest.raises(UsageError, match="Another loadlab"), folder.locked():
+        pass
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """Files may not grow beyond 4 KiB in this process: what a full disk does to a writer, without root."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    import signal  # noqa: PLC0415
+
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_loses_no_earlier_trial(folder: RunFolder, full_disk: None) -> None:
+    folder.add_trial(trial(order=0))
+    with pytest.raises(EnvironmentFaultError, match=r"0001\.json cannot be written: the disk is full"):
+        folder.add_trial(trial(order=1, requests=5000))
+    read, damaged = folder.trials()
+    assert ([each.order for each in read], damaged) == ([0], [])
+    assert os.listdir(folder.path / "trials") == ["0000.json"]  # noqa: PTH208
