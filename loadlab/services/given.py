@@ -12,7 +12,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.services.database import Database, redacted, refusal
+from loadlab.services.database import Database, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +64,9 @@ def _parameters(reference: str) -> dict[str, str]:
             raise UsageError(f"The environment variable {rest} is not set; it should hold the DSN of your database.")
         try:
             return {key: str(value) for key, value in parse_dsn(dsn).items()}
-        except psycopg2.ProgrammingError as error:
-            raise UsageError(f"{rest} holds no DSN that libpq understands: {redacted(str(error)).strip()}") from error
+        except psycopg2.ProgrammingError:
+            # libpq's own words repeat parts of the text, and what is no DSN may still hold a password.
+            raise UsageError(f"The environment variable {rest} holds no DSN that libpq understands.") from None
     if reference.startswith("service="):
         return {"service": reference.removeprefix("service=")}
     raise UsageError(f"A DSN on the command line would show in the process list: {FORMS}.")

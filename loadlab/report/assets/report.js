@@ -1,0 +1,535 @@
+// Draws the report's charts, and makes its buttons work. Without it the page still says everything.
+"use strict";
+
+(() => {
+  const data = JSON.parse(document.getElementById("report-data").textContent);
+  const root = document.documentElement;
+  const state = { mode: 0, hidden: new Set() };
+  const NARROW = 560;
+  const SYMBOLS = { zero: "circle", finite: "rect", unlimited: "triangle", other: "diamond" };
+  const DASHES = { zero: "solid", finite: "solid", unlimited: [7, 4], other: [2, 3] };
+  const FADES = [0, 0.4, 0.65]; // the style sheet's shades, as shares of the surface's colour
+  const CPU = ["app", "database", "generator"];
+  const PERCENTILES = ["p50", "p95", "p99"];
+
+  // Colours: the style sheet owns them, so that charts follow light and dark.
+
+  const style = getComputedStyle(root);
+  const sans = style.fontFamily;
+  let colours = {}; // read once per drawing: asking for a style makes the browser lay out the page
+  const colour = (name) => (colours[name] ??= style.getPropertyValue(`--${name}`).trim());
+
+  function strategyColour(index) {
+    const { tone, shade } = data.strategies[index];
+    return echarts.color.lerp(FADES[shade], [colour(tone), colour("surface")]);
+  }
+
+  // Numbers and words
+
+  function number(value) {
+    if (value === null || value === undefined) return "–";
+    const size = Math.abs(value);
+    if (size !== 0 && size < 0.001) return "<0.001";
+    const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 4;
+    return value.toLocaleString("en", { maximumFractionDigits: digits });
+  }
+
+  const plain = (text) => text.replace(/[{}|\s]+/g, " "); // braces and bars would style a label
+  const axisLabel = (name, detail) => `${plain(name)}\n{detail|${detail}}`;
+  const modeLabel = (mode) => axisLabel(mode.server, mode.detail.split(", ").map(plain).join("\n"));
+  const armLabel = (arm) => `${data.modes[arm.mode].server}, ${data.strategies[arm.strategy].label}`;
+
+  // A tooltip is built of elements with text, never of HTML: names may hold anything.
+
+  function element(tag, text, className) {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  }
+
+  function tip(title, rows) {
+    const box = element("div", undefined, "tip");
+    const table = element("table");
+    for (const [name, value] of rows) {
+      const row = element("tr");
+      row.append(element("th", name), element("td", value, "number"));
+      table.append(row);
+    }
+    box.append(element("b", title), table);
+    return box;
+  }
+
+  // What all charts share
+
+  function frame(rest) {
+    return {
+      animation: false,
+      backgroundColor: "transparent",
+      textStyle: { fontFamily: sans, color: colour("ink") },
+      tooltip: {
+        confine: true,
+        backgroundColor: colour("surface"),
+        borderColor: colour("rule"),
+        textStyle: { color: colour("ink"), fontSize: 12.5 },
+        ...rest.tooltip,
+      },
+      ...Object.fromEntries(Object.entries(rest).filter(([key]) => key !== "tooltip")),
+    };
+  }
+
+  function valueAxis(name, { maxLabel, ...more }) {
+    return {
+      type: "value",
+      name,
+      nameLocation: "middle",
+      nameGap: 30,
+      nameTextStyle: { color: colour("muted") },
+      axisLine: { show: false },
+      axisTick: { show: false },
+      axisLabel: {
+        color: colour("muted"),
+        hideOverlap: true,
+        showMaxLabel: maxLabel ?? null,
+        formatter: (value) => number(value),
+      },
+      splitLine: { lineStyle: { color: colour("rule") } },
+      ...more,
+    };
+  }
+
+  function modeAxis(width) {
+    return {
+      type: "category",
+      data: data.modes.map(modeLabel),
+      inverse: true,
+      axisLine: { show: false },
+      axisTick: { show: false },
+      splitLine: { show: true, lineStyle: { color: colour("rule") } },
+      axisLabel: {
+        color: colour("ink"),
+        interval: 0,
+        lineHeight: 15,
+        fontWeight: 600,
+        width: labelWidth(width),
+        overflow: "truncate",
+        rich: {
+          detail: { color: colour("muted"), fontSize: 11, fontWeight: 400, lineHeight: 14, width: labelWidth(width) },
+        },
+      },
+    };
+  }
+
+  const labelWidth = (width) => (width < NARROW ? 92 : 120);
+  const rowsGrid = (width) => ({ left: labelWidth(width) + 12, right: 22, top: 10, bottom: 48 });
+
+  // The rows of a chart by mode: every strategy has its own lane within the mode's band.
+
+  const shown = () => data.strategies.map((_, i) => i).filter((i) => !state.hidden.has(i));
+  const visibleArms = () => data.arms.filter((arm) => !state.hidden.has(arm.strategy));
+  const bandHeight = () => Math.max(62, 28 * shown().length + 20);
+  const rowsHeight = () => data.modes.length * bandHeight() + 62;
+
+  const LANE = 24;
+
+  function laneOf(strategy) {
+    const lanes = shown();
+    return (lanes.indexOf(strategy) - (lanes.length - 1) / 2) * LANE;
+  }
+
+  // The whole lane answers the pointer, not only the few pixels of a mark.
+
+  function laneRect({ x, width }, y) {
+    return { type: "rect", shape: { x, width, y: y - LANE / 2, height: LANE }, style: { fill: "transparent" } };
+  }
+
+  function stroke(x1, x2, y, style, cap) {
+    const line = (a, b, c, d) => ({ type: "line", shape: { x1: a, y1: b, x2: c, y2: d }, style });
+    const caps = cap ? [line(x1, y - cap, x1, y + cap), line(x2, y - cap, x2, y + cap)] : [];
+    return [line(x1, y, x2, y), ...caps];
+  }
+
+  function mark(tone, x, y, style) {
+    const r = 5.5;
+    if (tone === "zero") return { type: "circle", shape: { cx: x, cy: y, r }, style };
+    const shapes = {
+      finite: [[x - 5, y - 5], [x + 5, y - 5], [x + 5, y + 5], [x - 5, y + 5]],
+      unlimited: [[x, y - 6.5], [x + 6, y + 5], [x - 6, y + 5]],
+      other: [[x, y - 7], [x + 6, y], [x, y + 7], [x - 6, y]],
+    };
+    return { type: "polygon", shape: { points: shapes[tone] }, style };
+  }
+
+  // A row chart: `draw(arm, at, style)` gives the shapes of one arm; `at(value)` is the place of a value.
+
+  function rowSeries(arms, values, draw) {
+    return {
+      type: "custom",
+      data: arms.map((arm) => [...values(arm), arm.mode]),
+      encode: { x: values(arms[0]).map((_, i) => i), y: values(arms[0]).length },
+      renderItem(params, api) {
+        const arm = arms[params.dataIndex];
+        const y = api.coord([api.value(0), arm.mode])[1] + laneOf(arm.strategy);
+        const at = (value) => api.coord([value, arm.mode])[0];
+        const shapes = draw(arm, at, y, strategyColour(arm.strategy));
+        return { type: "group", children: [laneRect(params.coordSys, y), ...shapes] };
+      },
+    };
+  }
+
+  function rowChart(width, axis, arms, values, draw, tooltip) {
+    return frame({
+      grid: rowsGrid(width),
+      xAxis: axis,
+      yAxis: modeAxis(width),
+      tooltip: { trigger: "item", formatter: (point) => tooltip(arms[point.dataIndex]) },
+      series: arms.length ? [rowSeries(arms, values, draw)] : [],
+    });
+  }
+
+  // The charts
+
+  function throughput(width) {
+    const arms = visibleArms().filter((arm) => arm.throughput);
+    const low = (arm) => arm.throughput.low ?? arm.throughput.value;
+    const high = (arm) => arm.throughput.high ?? arm.throughput.value;
+    return rowChart(
+      width,
+      valueAxis("requests/s", { min: 0 }),
+      arms,
+      (arm) => [arm.throughput.value, low(arm), high(arm)],
+      (arm, at, y, fill) => [
+        ...stroke(at(low(arm)), at(high(arm)), y, { stroke: fill, lineWidth: 2 }, 4),
+        mark(data.strategies[arm.strategy].tone, at(arm.throughput.value), y, { fill }),
+      ],
+      (arm) =>
+        tip(armLabel(arm), [
+          ["requests/s", number(arm.throughput.value)],
+          ["95 % interval", arm.throughput.low === null ? "–" : `${number(low(arm))} to ${number(high(arm))}`],
+        ]),
+    );
+  }
+
+  function latency(width) {
+    const arms = visibleArms().filter((arm) => arm.percentiles[0]);
+    const known = (arm) => arm.percentiles.filter((value) => value !== null);
+    return rowChart(
+      width,
+      logAxis("milliseconds (log)", arms.flatMap((arm) => arm.percentiles).filter((value) => value > 0)),
+      arms,
+      (arm) => arm.percentiles.map((value) => value ?? arm.percentiles[0]),
+      (arm, at, y, fill) => percentileShapes(arm, known(arm), at, y, fill),
+      (arm) =>
+        tip(armLabel(arm), PERCENTILES.map((name, i) => [name, `${number(arm.percentiles[i])} ms`])),
+    );
+  }
+
+  // Powers of ten alone would leave a narrow range without a label: 1, 2, 5, 10, 20, …
+
+  function logAxis(name, values) {
+    const steps = [-2, -1, 0, 1, 2, 3, 4, 5].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
+    const min = steps.findLast((step) => step <= Math.min(...values)) ?? steps[0];
+    const max = steps.find((step) => step >= Math.max(...values)) ?? steps.at(-1);
+    const ticks = steps.filter((step) => step >= min && step <= max);
+    const axis = valueAxis(name, { type: "log", min, max });
+    const customValues = ticks;
+    return { ...axis, axisTick: { ...axis.axisTick, customValues }, axisLabel: { ...axis.axisLabel, customValues } };
+  }
+
+  function percentileShapes(arm, values, at, y, fill) {
+    const { tone } = data.strategies[arm.strategy];
+    const [p50, p95, p99] = arm.percentiles;
+    const shapes = stroke(at(p50), at(values.at(-1)), y, { stroke: fill, lineWidth: 2 });
+    if (p95 !== null) shapes.push(...stroke(at(p95), at(p95), y, { stroke: fill, lineWidth: 2 }, 6));
+    shapes.push(mark(tone, at(p50), y, { fill }));
+    const hollow = { fill: colour("surface"), stroke: fill, lineWidth: 2 };
+    if (p99 !== null) shapes.push(mark(tone, at(p99), y, hollow));
+    return shapes;
+  }
+
+  function opens(width) {
+    const arms = visibleArms().filter((arm) => arm.opens_per_request !== null);
+    return rowChart(
+      width,
+      valueAxis("opens per request", { min: 0, max: (value) => Math.max(1, value.max) * 1.12, interval: 0.25, maxLabel: false }),
+      arms,
+      (arm) => [arm.opens_per_request],
+      (arm, at, y, fill) => [
+        ...stroke(at(0), at(arm.opens_per_request), y, { stroke: fill, lineWidth: 2 }),
+        mark(data.strategies[arm.strategy].tone, at(arm.opens_per_request), y, { fill }),
+        {
+          type: "text",
+          style: {
+            text: number(arm.opens_per_request),
+            x: at(arm.opens_per_request) + 11,
+            y,
+            verticalAlign: "middle",
+            fill: colour("muted"),
+            fontSize: 11,
+            fontFamily: sans,
+          },
+        },
+      ],
+      (arm) => tip(armLabel(arm), [["opens per request", number(arm.opens_per_request)]]),
+    );
+  }
+
+  function cpu(width) {
+    const arms = visibleArms().filter((arm) => arm.cpu);
+    return frame({
+      grid: { ...rowsGrid(width), top: 34 },
+      legend: {
+        top: 0,
+        left: 0,
+        itemWidth: 12,
+        itemHeight: 12,
+        selectedMode: false,
+        textStyle: { color: colour("ink"), fontSize: 12.5 },
+      },
+      xAxis: valueAxis("ms per request", { min: 0 }),
+      yAxis: cpuAxis(arms, width),
+      tooltip: { trigger: "axis", axisPointer: { type: "none" }, formatter: (points) => cpuTip(arms[points[0].dataIndex]) },
+      series: CPU.map((name, i) => ({
+        name,
+        type: "bar",
+        stack: "cpu",
+        barMaxWidth: 14,
+        itemStyle: { color: colour(`cpu-${name}`), borderColor: colour("surface"), borderWidth: 1 },
+        data: arms.map((arm) => arm.cpu[i]),
+      })),
+    });
+  }
+
+  function cpuAxis(arms, width) {
+    const label = (arm) => axisLabel(data.modes[arm.mode].server, plain(data.strategies[arm.strategy].label));
+    return { ...modeAxis(width), data: arms.map(label), splitLine: { show: false } };
+  }
+
+  function cpuTip(arm) {
+    const total = arm.cpu.reduce((sum, part) => sum + (part ?? 0), 0);
+    const rows = CPU.map((name, i) => [name, `${number(arm.cpu[i])} ms`]);
+    return tip(armLabel(arm), [...rows, ["together", `${number(total)} ms`]]);
+  }
+
+  function open(width) {
+    const arms = visibleArms().filter((arm) => arm.mode === state.mode && arm.line);
+    const usable = data.arms.find((arm) => arm.mode === state.mode)?.usable;
+    return frame({
+      grid: { left: 44, right: width < NARROW ? 16 : 28, top: 26, bottom: 48 },
+      xAxis: valueAxis("seconds since the load started", { min: 0, max: "dataMax", maxLabel: false, splitLine: { show: false } }),
+      yAxis: valueAxis("", { min: 0, max: ({ max }) => (max < usable ? usable : null), minInterval: 1 }),
+      tooltip: { trigger: "axis", formatter: (points) => openTip(arms, points) },
+      series: [...arms.map(bandSeries), ...arms.map(lineSeries), usableSeries(usable)],
+    });
+  }
+
+  function lineSeries(arm) {
+    const { label, tone } = data.strategies[arm.strategy];
+    const color = strategyColour(arm.strategy);
+    return {
+      name: label,
+      type: "line",
+      showSymbol: false,
+      symbol: SYMBOLS[tone],
+      symbolSize: 8,
+      itemStyle: { color },
+      lineStyle: { color, width: 2.25, type: DASHES[tone] },
+      data: arm.line.at.map((second, i) => [second, arm.line.median[i]]),
+    };
+  }
+
+  function bandSeries(arm) {
+    const { at, low, high } = arm.line;
+    return {
+      type: "custom",
+      silent: true,
+      tooltip: { show: false },
+      data: [[at[0] ?? 0, Math.max(0, ...high)]],
+      renderItem: (params, api) => ({
+        type: "polygon",
+        silent: true,
+        shape: {
+          points: [
+            ...at.map((second, i) => api.coord([second, high[i]])),
+            ...at.map((second, i) => api.coord([second, low[i]])).reverse(),
+          ],
+        },
+        style: { fill: strategyColour(arm.strategy), opacity: 0.14 },
+      }),
+    };
+  }
+
+  function usableSeries(usable) {
+    const line = { yAxis: usable, label: { formatter: `${usable} usable` } };
+    return {
+      type: "line",
+      name: "usable",
+      data: [],
+      markLine: {
+        silent: true,
+        symbol: "none",
+        lineStyle: { color: colour("ink"), type: [3, 3], width: 1.25 },
+        label: { position: "insideEndTop", color: colour("ink"), fontWeight: 600 },
+        data: usable === undefined ? [] : [line],
+      },
+    };
+  }
+
+  function openTip(arms, points) {
+    const second = points[0].axisValue;
+    const rows = arms.map((arm) => {
+      const i = nearest(arm.line.at, second);
+      const { median, low, high } = arm.line;
+      const value = `${number(median[i])} (${number(low[i])} to ${number(high[i])})`;
+      return [data.strategies[arm.strategy].label, value];
+    });
+    return tip(`${number(second)} s`, rows);
+  }
+
+  function nearest(instants, second) {
+    return instants.reduce((best, at, i) => (Math.abs(at - second) < Math.abs(instants[best] - second) ? i : best), 0);
+  }
+
+  // Drawing
+
+  const CHARTS = {
+    throughput: { option: throughput, height: rowsHeight },
+    latency: { option: latency, height: rowsHeight },
+    opens: { option: opens, height: rowsHeight },
+    cpu: { option: cpu, height: () => Math.max(rowsHeight(), visibleArms().filter((arm) => arm.cpu).length * 30 + 86) },
+    open: { option: open, height: () => 340 },
+  };
+
+  // A chart is first drawn when it comes near the screen, so that the page itself shows at once.
+
+  const places = [...document.querySelectorAll("[data-chart]")];
+  const begun = new Set();
+
+  function begin(chosen) {
+    for (const place of chosen) begun.add(place);
+    draw(chosen);
+  }
+
+  function draw(chosen) {
+    colours = {};
+    for (const place of chosen) {
+      const chart = echarts.getInstanceByDom(place) ?? echarts.init(place);
+      chart.resize();
+      chart.setOption(CHARTS[place.dataset.chart].option(place.clientWidth), { notMerge: true });
+    }
+  }
+
+  function drawAll() {
+    for (const place of places) place.style.height = `${CHARTS[place.dataset.chart].height()}px`;
+    draw(begun);
+  }
+
+  // Buttons
+
+  function toggleStrategy(button) {
+    const index = Number(button.dataset.strategy);
+    const wasShown = state.hidden.delete(index) === false;
+    if (wasShown) state.hidden.add(index);
+    button.setAttribute("aria-pressed", String(!wasShown));
+    drawAll();
+  }
+
+  const openPlace = places.find((place) => place.dataset.chart === "open");
+  const tabs = [...document.querySelectorAll('[role="tab"]')];
+
+  function select(tab) {
+    for (const other of tabs) {
+      other.setAttribute("aria-selected", String(other === tab));
+      other.tabIndex = other === tab ? 0 : -1;
+    }
+    state.mode = Number(tab.dataset.mode);
+    document.getElementById("panel-open").setAttribute("aria-labelledby", tab.id);
+    describeOpen();
+    if (begun.has(openPlace)) draw([openPlace]);
+  }
+
+  function describeOpen() {
+    const mode = data.modes[state.mode];
+    const peaks = data.arms
+      .filter((arm) => arm.mode === state.mode)
+      .map((arm) => `${data.strategies[arm.strategy].label}: peak ${arm.peak} of ${arm.usable} usable`);
+    const label = `Open connections over time, ${mode.server} (${mode.detail}). ${peaks.join("; ")}.`;
+    openPlace.setAttribute("aria-label", label);
+  }
+
+  function moveBetweenTabs(event) {
+    const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -tabs.length, End: tabs.length };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    const here = tabs.indexOf(event.currentTarget);
+    const far = Math.abs(steps[event.key]) > 1;
+    const next = far ? Math.min(tabs.length - 1, Math.max(0, here + steps[event.key])) : here + steps[event.key];
+    const tab = tabs[(next + tabs.length) % tabs.length];
+    select(tab);
+    tab.focus();
+  }
+
+  async function copy(button) {
+    const code = document.getElementById(button.dataset.copy);
+    const copied = (await written(code.textContent)) || selectAndCopy(code);
+    document.getElementById("copied").textContent = copied ? "Copied." : "Press Ctrl+C to copy the selection.";
+    button.firstChild.data = copied ? "Copied" : "Selected";
+    setTimeout(() => (button.firstChild.data = "Copy"), 2000);
+  }
+
+  async function written(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      return false; // no permission, or not a secure context
+    }
+  }
+
+  function selectAndCopy(code) {
+    const range = document.createRange();
+    range.selectNodeContents(code);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    return document.execCommand("copy");
+  }
+
+  // Start
+
+  root.classList.add("js");
+  for (const button of document.querySelectorAll(".copy")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(button));
+  }
+  for (const button of document.querySelectorAll("[data-strategy]")) {
+    button.addEventListener("click", () => toggleStrategy(button));
+  }
+  for (const tab of tabs) {
+    tab.addEventListener("click", () => select(tab));
+    tab.addEventListener("keydown", moveBetweenTabs);
+  }
+  if (places.length) {
+    const firstWithLine = data.arms.find((arm) => arm.line)?.mode ?? 0;
+    if (firstWithLine) select(tabs[firstWithLine]);
+    else describeOpen();
+    drawAll();
+    watch();
+  }
+
+  function watch() {
+    const nearScreen = new IntersectionObserver((entries) => {
+      const seen = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
+      for (const place of seen) nearScreen.unobserve(place);
+      begin(seen);
+    }, { rootMargin: "400px" });
+    for (const place of places) nearScreen.observe(place);
+    addEventListener("beforeprint", () => begin(places));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+    let width = document.body.clientWidth;
+    new ResizeObserver(() => {
+      if (document.body.clientWidth === width) return;
+      width = document.body.clientWidth;
+      requestAnimationFrame(drawAll);
+    }).observe(document.body);
+  }
+})();

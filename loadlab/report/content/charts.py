@@ -1,0 +1,122 @@
+"""The series behind the charts, in the units of their axes; names and colours are settled here as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, isfinite
+from statistics import median
+from typing import TYPE_CHECKING
+
+from loadlab.report.content import matrix
+from loadlab.report.content.naming import Mode, Naming
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Arm, Estimate, Findings, OpenOverTime
+    from loadlab.report.content.matrix import Heading
+
+MOST_INSTANTS = 300  # more than a chart has pixels for
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interval:
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """Open connections over time: equally long columns, `at` in seconds."""
+
+    at: tuple[float, ...]
+    median: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmSeries:
+    """One arm: where it stands in the matrix, and its figures; None where there are none.
+
+    `percentiles` are p50, p95 and p99 in milliseconds; `cpu` is of app, database and generator, in milliseconds
+    per request, the database's None when it runs on another machine.
+    """
+
+    mode: int
+    strategy: int
+    usable: int
+    peak: int
+    throughput: Interval | None
+    percentiles: tuple[float | None, float | None, float | None]
+    opens_per_request: float | None
+    cpu: tuple[float | None, float | None, float | None] | None
+    line: Line | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Charts:
+    modes: tuple[Mode, ...]
+    strategies: tuple[Heading, ...]
+    arms: tuple[ArmSeries, ...]
+
+
+def build(findings: Findings) -> Charts:
+    """All series; arms without a complete trial have nothing to draw and are left out."""
+    names = Naming.of(findings)
+    modes = matrix.modes(findings)
+    columns = matrix.strategies(findings.arms)
+    drawn = (arm for arm in matrix.measured_once(findings.arms) if arm.trials)
+    return Charts(
+        modes=tuple(modes),
+        strategies=matrix.headings(columns),
+        arms=tuple(_arm(arm, modes.index(names.mode(arm.case)), columns.index(arm.case.strategy)) for arm in drawn),
+    )
+
+
+def _arm(arm: Arm, mode: int, strategy: int) -> ArmSeries:
+    cpu = arm.cpu_seconds_per_request
+    return ArmSeries(
+        mode=mode,
+        strategy=strategy,
+        usable=arm.case.usable_connections,
+        peak=arm.peak,
+        throughput=_interval(arm.throughput),
+        percentiles=(_median_ms(arm.p50_seconds), _median_ms(arm.p95_seconds), _median_ms(arm.p99_seconds)),
+        opens_per_request=_finite(arm.opens_per_request),
+        cpu=(_ms(cpu.app), _ms(cpu.database), _ms(cpu.generator)) if cpu else None,
+        line=_line(arm.open_over_time) if arm.open_over_time else None,
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(value, 4)
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not isfinite(value) else _rounded(value)
+
+
+def _interval(estimate: Estimate | None) -> Interval | None:
+    if estimate is None or not isfinite(estimate.value):
+        return None
+    return Interval(value=_rounded(estimate.value), low=_finite(estimate.low), high=_finite(estimate.high))
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else _finite(seconds * 1000)
+
+
+def _median_ms(estimate: Estimate | None) -> float | None:
+    return _ms(estimate.value) if estimate else None
+
+
+def _line(series: OpenOverTime) -> Line:
+    """The series, thinned to what a chart can show: extremes survive the thinning."""
+    step = max(1, ceil(len(series.at) / MOST_INSTANTS))
+    spans = [slice(start, start + step) for start in range(0, len(series.at), step)]
+    return Line(
+        at=tuple(_rounded(series.at[span][0]) for span in spans),
+        median=tuple(_rounded(median(series.median[span])) for span in spans),
+        low=tuple(_rounded(min(series.low[span])) for span in spans),
+        high=tuple(_rounded(max(series.high[span])) for span in spans),
+    )

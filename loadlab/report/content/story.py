@@ -1,0 +1,73 @@
+"""The sentences that open every report: what ran, what the answer is, and how much of it is noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadlab.report.content import wording
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Caveat, Findings, RunSummary
+
+TITLE = "How long should Django keep a database connection open?"
+NO_ANSWER = "This run holds no answer: no trial was completed."
+NO_NOISE_FLOOR = "Noise floor: unknown; no case was measured twice to the end."
+
+HOW_TO_READ = (
+    (
+        "A trial is one execution of a case with fresh server processes; it is the unit of every figure here, never "
+        "the request. A block is one pass over all cases in random order."
+    ),
+    (
+        "A ratio compares a case with the baseline of its own server mode, block by block: ×1.20 means a fifth more "
+        "than the baseline. The range beside it is its 95 % interval."
+    ),
+    (
+        "p comes from an exact sign-flip test over blocks; Holm's correction allows for the number of comparisons. "
+        "The smallest detectable effect is what these blocks would have found four times out of five: a smaller "
+        "one may exist unseen."
+    ),
+    (
+        "Better and worse are proven differences; equivalent means proven to be within the margin; inconclusive "
+        "means that this run does not tell, not that there is no difference."
+    ),
+    "LEAK means that more connections were open at once than the server mode can use: the rest serve nobody.",
+    "Connections are counted twice, by the application and by PostgreSQL. A trial is exact when both agree.",
+)
+
+
+def answer(findings: Findings) -> tuple[str, ...]:
+    return findings.answer or (NO_ANSWER,)
+
+
+def run_line(run: RunSummary) -> str:
+    """One line that says what was run and how much of it was finished."""
+    done = f"{wording.count(run.trials_done)} of {wording.plural(run.trials_planned, 'trial')}"
+    window = f"{wording.seconds(run.window_seconds)} windows after {wording.seconds(run.warmup_seconds)} warm-up"
+    parts = (f"Run {run.id}", run.started, done, wording.plural(run.blocks, "block"), window, f"seed {run.seed}")
+    return " · ".join(parts)
+
+
+def warning(run: RunSummary) -> str:
+    """What a reader must know at once about a run that did not finish; empty otherwise."""
+    if run.state == "complete":
+        return ""
+    missing = run.trials_planned - run.trials_done
+    return f"This run is incomplete: {wording.plural(missing, 'trial')} missing. Resume it to complete it."
+
+
+def noise_floor(findings: Findings) -> tuple[str, ...]:
+    """One sentence per A/A arm: how much a case seems to differ from itself."""
+    controls = [comparison for comparison in findings.comparisons if comparison.control]
+    if not controls:
+        return (NO_NOISE_FLOOR,)
+    return tuple(
+        f"Noise floor: the same case measured twice gives {wording.ratio_of(control)} in "
+        f"{wording.metric(control.metric)}; differences of that size mean nothing."
+        for control in controls
+    )
+
+
+def caveat(item: Caveat) -> str:
+    """A caveat as one line of text."""
+    return " ".join(part for part in (f"{item.subject}: {item.text}", item.advice) if part)

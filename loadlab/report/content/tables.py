@@ -1,0 +1,240 @@
+"""The flat tables of a report, as text: each format only lays them out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal
+
+from loadlab.model.case import Scalar, spell
+from loadlab.report.content import naming, wording
+from loadlab.report.content.naming import Naming
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.model.case import Case
+    from loadlab.model.findings import Arm, Comparison, FailureRow, Findings, TrialSummary
+
+Kind = Literal["text", "number", "judgement"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    title: str
+    kind: Kind = "text"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows of text under columns; the first column heads its row."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def _texts(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title=title) for title in titles)
+
+
+def _numbers(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title=title, kind="number") for title in titles)
+
+
+def figures(findings: Findings) -> Table:
+    """Every arm in numbers: the text alternative to the charts."""
+    names = Naming.of(findings)
+    return Table(
+        caption="Medians over trials, with 95 % intervals where there are enough trials for one",
+        columns=(
+            *_texts("Server mode", "Strategy"),
+            *_numbers("Trials", "Requests/s", "p50 ms", "p95 ms", "p99 ms", "Opens per request", "Reuse"),
+            *_numbers("Connect", "Peak open", "Left open", "CPU app", "CPU database", "CPU generator"),
+        ),
+        rows=tuple(_figures_row(names, arm) for arm in findings.arms),
+    )
+
+
+def _figures_row(names: Naming, arm: Arm) -> tuple[str, ...]:
+    cpu = arm.cpu_seconds_per_request
+    parts = (cpu.app, cpu.database, cpu.generator) if cpu else (None, None, None)
+    percentiles = (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds)
+    return (
+        str(names.mode(arm.case)),
+        naming.strategy(arm.case.strategy) + (", again" if arm.case.replica else ""),
+        wording.count(arm.trials),
+        wording.estimate(arm.throughput),
+        *(wording.figure(estimate.value * 1000 if estimate else None) for estimate in percentiles),
+        wording.figure(arm.opens_per_request),
+        wording.percentage(arm.reuse),
+        wording.milliseconds(arm.connect_seconds),
+        wording.count(arm.peak),
+        wording.count(arm.left_open),
+        *(wording.milliseconds(part) for part in parts),
+    )
+
+
+def comparisons(findings: Findings) -> Table:
+    """Every comparison with its baseline, the A/A arm last."""
+    names = Naming.of(findings)
+    cases = {arm.case.id: arm.case for arm in findings.arms}
+    ordered = sorted(findings.comparisons, key=lambda comparison: comparison.control)
+    return Table(
+        caption="Each case against its baseline, paired by block",
+        columns=(
+            *_texts("Case", "Baseline", "Metric"),
+            *_numbers("Ratio", "95 % interval", "p", "p (Holm)", "Blocks", "Smallest detectable"),
+            Column(title="Verdict", kind="judgement"),
+        ),
+        rows=tuple(
+            (
+                *_sides(names, cases.get(comparison.case), cases.get(comparison.baseline), comparison),
+                *_comparison_figures(comparison),
+            )
+            for comparison in ordered
+        ),
+    )
+
+
+def _sides(names: Naming, case: Case | None, baseline: Case | None, comparison: Comparison) -> tuple[str, str]:
+    """The names of both; a baseline in the same server mode needs its strategy only."""
+    if case is None or baseline is None:
+        return comparison.case, comparison.baseline
+    same_mode = names.mode(case) == names.mode(baseline)
+    return names.case(case), naming.strategy(baseline.strategy) if same_mode else names.case(baseline)
+
+
+def _names_by_id(findings: Findings) -> dict[str, str]:
+    names = Naming.of(findings)
+    return {arm.case.id: names.case(arm.case) for arm in findings.arms}
+
+
+def _comparison_figures(comparison: Comparison) -> tuple[str, ...]:
+    return (
+        wording.metric(comparison.metric),
+        wording.ratio(comparison.ratio),
+        wording.spread(comparison.low, comparison.high) or wording.MISSING,
+        wording.probability(comparison.p),
+        wording.probability(comparison.p_holm),
+        wording.count(comparison.blocks),
+        wording.ratio(comparison.mde_ratio),
+        comparison.verdict,
+    )
+
+
+def accounts(findings: Findings) -> Table:
+    """The books of every case: what the application counted beside what PostgreSQL counted."""
+    names = Naming.of(findings)
+    by_case = groupby(sorted(findings.trials, key=lambda trial: trial.case.id), key=lambda trial: trial.case.id)
+    sums = {case_id: tuple(trials) for case_id, trials in by_case}
+    cases = list(dict.fromkeys([arm.case.id for arm in findings.arms] + list(sums)))
+    return Table(
+        caption="Connections summed over all trials of a case, counted by the application and by PostgreSQL",
+        columns=(
+            *_texts("Case"),
+            *_numbers("Trials", "Opened", "Sessions", "Reused"),
+            *_texts("Closed, by reason"),
+            *_numbers("Open at rest", "Left open"),
+            *_texts("Exact"),
+        ),
+        rows=tuple(_account_row(names, sums[case_id]) for case_id in cases if case_id in sums),
+    )
+
+
+def _account_row(names: Naming, trials: Sequence[TrialSummary]) -> tuple[str, ...]:
+    books = [trial.connections for trial in trials]
+    closed: Counter[str] = Counter()
+    for book in books:
+        closed.update(book.at_rest.closed)
+    return (
+        names.case(trials[0].case),
+        wording.count(len(trials)),
+        wording.count(sum(book.at_rest.opened for book in books)),
+        wording.count(sum(book.sessions for book in books)),
+        wording.count(sum(book.at_rest.reused for book in books)),
+        reasons(closed),
+        wording.count(sum(book.at_rest.open for book in books)),
+        wording.count(sum(book.left_open for book in books)),
+        _exactness(trials),
+    )
+
+
+def reasons(counts: dict[str, int]) -> str:
+    """E.g. "request_end 1,200, max_age 3"; reasons that never occurred are left out."""
+    return ", ".join(f"{reason} {wording.count(n)}" for reason, n in counts.items() if n) or "none"
+
+
+def _exactness(trials: Sequence[TrialSummary]) -> str:
+    exact = sum(trial.connections.exact for trial in trials)
+    mismatches = Counter(text for trial in trials for text in trial.connections.mismatches)
+    summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
+    return "; ".join([summary, *(f"{text} (×{n})" if n > 1 else text for text, n in mismatches.items())])
+
+
+def failures(findings: Findings) -> Table:
+    """Kinds of failed requests; no rows when every request succeeded."""
+    names = _names_by_id(findings)
+    return Table(
+        caption="Failed requests by kind, summed over the trials of a case",
+        columns=(
+            *_texts("Case", "Kind"),
+            *_numbers("Failures", "Share of requests"),
+            *_texts("Example"),
+        ),
+        rows=tuple(_failure_row(names, row) for row in findings.failures),
+    )
+
+
+def _failure_row(names: dict[str, str], row: FailureRow) -> tuple[str, ...]:
+    case = names.get(row.case, row.case)
+    return (case, row.kind, wording.count(row.count), wording.percentage(row.share), row.example)
+
+
+def environment(findings: Findings) -> tuple[Table, ...]:
+    """One table per part of the environment: versions, machine, database settings and so on."""
+    return tuple(
+        Table(caption=part, columns=_texts("Name", "Value"), rows=_settings_rows(values))
+        for part, values in findings.environment.items()
+    )
+
+
+def _settings_rows(values: dict[str, Scalar]) -> tuple[tuple[str, ...], ...]:
+    return tuple((name, spell(value)) for name, value in values.items())
+
+
+def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
+    """Every trial in the order of execution, or only those that no comparison uses."""
+    names = Naming.of(findings)
+    chosen = [trial for trial in findings.trials if not only_unusable or trial.state != "complete"]
+    return Table(
+        caption="Trials that no comparison uses" if only_unusable else "Every trial in the order of execution",
+        columns=(
+            *_numbers("Order", "Block"),
+            *_texts("Case", "State"),
+            *_numbers("Requests", "Failures", "Requests/s", "p50 ms", "p95 ms", "p99 ms"),
+            *_numbers("Opened", "Peak open", "Left open"),
+            *_texts("Exact", "Reason"),
+        ),
+        rows=tuple(_trial_row(names, trial) for trial in sorted(chosen, key=lambda trial: trial.order)),
+    )
+
+
+def _trial_row(names: Naming, trial: TrialSummary) -> tuple[str, ...]:
+    latency = trial.latency_seconds
+    return (
+        wording.count(trial.order),
+        wording.count(trial.block),
+        names.case(trial.case),
+        trial.state,
+        wording.count(trial.requests),
+        wording.count(trial.failures),
+        wording.figure(trial.throughput),
+        *(wording.figure(p and p * 1000) for p in (latency.p50, latency.p95, latency.p99)),
+        wording.count(trial.connections.at_rest.opened),
+        wording.count(trial.peak),
+        wording.count(trial.connections.left_open),
+        "yes" if trial.connections.exact else "no",
+        trial.reason,
+    )

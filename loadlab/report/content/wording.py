@@ -1,0 +1,133 @@
+"""How reports spell numbers and judgements: every format uses these words and no others.
+
+A figure that is not there, or is not a finite number, is spelt as an en dash.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadlab.model.findings import Comparison, Estimate, Judgement, Recommendation
+
+MISSING = "–"
+LEAK = "LEAK"
+SIGNS: Mapping[Judgement, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "?"}
+METRICS = {"throughput": "throughput", "p50": "p50 response", "p95": "p95 response", "p99": "p99 response"}
+
+
+def writable(text: str) -> str:
+    """The same text for a UTF-8 file: a lone surrogate, from a name that was no text, becomes a "?"."""
+    return text.encode(errors="replace").decode()
+
+
+def count(value: int) -> str:
+    return f"{value:,}"
+
+
+def figure(value: float | None) -> str:
+    """A number with about three significant digits.
+
+    >>> figure(12345.6), figure(12.34), figure(1.234), figure(0.0512), figure(0.0), figure(None)
+    ('12,346', '12.3', '1.23', '0.051', '0', '–')
+    """
+    if value is None or not isfinite(value):
+        return MISSING
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 0.001:  # noqa: PLR2004  below this, digits would be noise in every unit that reports use
+        return "<0.001"
+    if size < 0.1:  # noqa: PLR2004
+        return f"{value:.2g}"
+    return f"{value:,.{2 if size < 10 else 1 if size < 100 else 0}f}"  # noqa: PLR2004
+
+
+def ratio(value: float | None) -> str:
+    """A ratio to the baseline, e.g. "×1.43"."""
+    return MISSING if value is None or not isfinite(value) else f"×{figure(value)}"
+
+
+def spread(low: float | None, high: float | None) -> str:
+    """A 95 % interval, e.g. "1.31 to 1.55"; empty when there is none."""
+    return "" if low is None or high is None else f"{figure(low)} to {figure(high)}"
+
+
+def with_spread(text: str, low: float | None, high: float | None) -> str:
+    """E.g. "×1.43 (1.31 to 1.55)"."""
+    inside = spread(low, high)
+    return f"{text} ({inside})" if inside else text
+
+
+def ratio_of(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return MISSING
+    return with_spread(ratio(comparison.ratio), comparison.low, comparison.high)
+
+
+def estimate(value: Estimate | None) -> str:
+    return MISSING if value is None else with_spread(figure(value.value), value.low, value.high)
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Seconds as milliseconds with the unit, e.g. "4.21 ms"."""
+    text = figure(None if seconds is None else seconds * 1000)
+    return text if text == MISSING else f"{text} ms"
+
+
+def seconds(value: float) -> str:
+    return f"{_trimmed(figure(value))} s"
+
+
+def percentage(share: float | None) -> str:
+    """E.g. "99.9 %" or "5 %"."""
+    text = figure(None if share is None else share * 100)
+    return text if text == MISSING else f"{_trimmed(text)} %"
+
+
+def _trimmed(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def probability(p: float | None) -> str:
+    if p is None or not isfinite(p):
+        return MISSING
+    return "<0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004
+
+
+def age(max_age: float | None) -> str:
+    """CONN_MAX_AGE as a column is headed: "age 0", "age 60 s" or "age unlimited"."""
+    if max_age is None:
+        return "age unlimited"
+    return "age 0" if max_age == 0 else f"age {max_age:,g} s"
+
+
+def keep_alive(value: bool) -> str:  # noqa: FBT001  the value is the very thing that is spelt
+    return f"keep-alive {'on' if value else 'off'}"
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def metric(name: str) -> str:
+    return METRICS.get(name, name)
+
+
+def setting(recommend: Recommendation | None) -> str:
+    """The recommended CONN_MAX_AGE as Django's settings spell it."""
+    if recommend is None:
+        return "No recommendation"
+    value = "None" if recommend.max_age is None else f"{recommend.max_age:g}"
+    return f"CONN_MAX_AGE = {value}"
+
+
+def rest_of_recommendation(recommend: Recommendation | None) -> str:
+    """What the advice adds to CONN_MAX_AGE, e.g. " with health checks"; empty if nothing."""
+    if recommend is None:
+        return ""
+    strategy = "" if recommend.strategy == "max_age" else f" with {recommend.strategy}"
+    return strategy + (" with health checks" if recommend.conn_health_checks else "")

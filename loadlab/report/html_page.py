@@ -1,0 +1,89 @@
+"""Findings as report.html: one self-contained page that works offline, with and without JavaScript."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64encode
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, ClassVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from loadlab.report.base import Report
+from loadlab.report.content import charts, matrix, naming, story, tables, verdicts, wording
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+    from loadlab.model.findings import Findings
+    from loadlab.report.content.charts import Charts
+
+LIBRARY, SCRIPT, STYLE = "echarts.min.js", "report.js", "report.css"
+# The characters with which text could leave a <script> block, or end a line of JavaScript.
+_UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HtmlPage(Report):
+    """The browser is told to run the page's own two scripts only, and to fetch nothing at all."""
+
+    filename: ClassVar[str | None] = "report.html"
+
+    def render(self, findings: Findings) -> str:
+        series = charts.build(findings)
+        page = _template().render(
+            title=story.TITLE,
+            policy=content_security_policy(),
+            style=Markup(_asset(STYLE)),  # noqa: S704  a file of this package
+            library=Markup(_asset(LIBRARY)),  # noqa: S704
+            script=Markup(_asset(SCRIPT)),  # noqa: S704
+            chart_data=Markup(embedded_json(series)),  # noqa: S704  escaped for its place
+            charts=series,
+            findings=findings,
+            matrix=matrix.build(findings),
+            advice=verdicts.build(findings),
+        )
+        return wording.writable(page)
+
+
+def content_security_policy() -> str:
+    """Allows the inline scripts and the style by their hashes, and no connection anywhere."""
+    scripts = " ".join(_hash(name) for name in (LIBRARY, SCRIPT))
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src {_hash(STYLE)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def embedded_json(series: Charts) -> str:
+    """The charts' series as JSON that is safe inside a <script> element."""
+    return json.dumps(asdict(series), separators=(",", ":"), allow_nan=False).translate(_UNSAFE)
+
+
+@cache
+def _asset(name: str) -> str:
+    return (resources.files("loadlab.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _hash(name: str) -> str:
+    digest = hashlib.sha256(_asset(name).encode()).digest()
+    return f"'sha256-{b64encode(digest).decode()}'"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("loadlab.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(naming=naming, story=story, tables=tables, wording=wording)
+    return environment.get_template("report.html.jinja")

@@ -1,0 +1,108 @@
+"""Findings as report.json: the documented, versioned form that other tools may rely on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, ClassVar
+
+from loadlab.report.base import Report
+from loadlab.report.content import wording
+
+if TYPE_CHECKING:
+    from loadlab.model.case import Case
+    from loadlab.model.findings import Arm, Findings, TrialSummary
+    from loadlab.model.samples import Connections
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JsonFile(Report):
+    """One JSON object; assets/report.schema.json describes every key."""
+
+    filename: ClassVar[str | None] = "report.json"
+
+    def render(self, findings: Findings) -> str:
+        document = {
+            "schema": SCHEMA,
+            "run": asdict(findings.run),
+            "environment": findings.environment,
+            "answer": findings.answer,
+            "trials": [_trial(trial) for trial in findings.trials],
+            "arms": [_arm(arm) for arm in findings.arms],
+            "comparisons": [asdict(comparison) for comparison in findings.comparisons],
+            "verdicts": [asdict(verdict) for verdict in findings.verdicts],
+            "failures": [asdict(failure) for failure in findings.failures],
+            "caveats": [asdict(caveat) for caveat in findings.caveats],
+        }
+        text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
+        return wording.writable(text + "\n")
+
+
+def _valid(value: object) -> object:
+    """The same value as JSON can hold it: NaN and the infinities become null."""
+    if isinstance(value, dict):
+        return {str(key): _valid(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_valid(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value
+
+
+def _case(case: Case) -> dict[str, object]:
+    return {
+        "case": case.id,
+        "server": case.server.name,
+        "strategy": case.strategy.name,
+        "parameters": {"server": case.server.parameters, "strategy": case.strategy.parameters},
+        "max_age": case.max_age,
+        "keep_alive": case.keep_alive,
+        "scenario": case.scenario,
+        "users": case.users,
+        "usable_connections": case.usable_connections,
+        "replica": case.replica,
+    }
+
+
+def _trial(trial: TrialSummary) -> dict[str, object]:
+    cpu = trial.cpu_seconds_per_request
+    return _case(trial.case) | {
+        "block": trial.block,
+        "order": trial.order,
+        "state": trial.state,
+        "reason": trial.reason,
+        "window_seconds": trial.window_seconds,
+        "requests": trial.requests,
+        "failures": trial.failures,
+        "throughput": trial.throughput,
+        "latency_seconds": asdict(trial.latency_seconds),
+        "connections": _connections(trial.connections, trial.peak),
+        "opens_per_request": trial.opens_per_request,
+        "cpu_seconds_per_request": asdict(cpu) if cpu else None,
+    }
+
+
+def _connections(books: Connections, peak: int) -> dict[str, object]:
+    rest, stop = books.at_rest, books.after_stop
+    return {
+        "opened": rest.opened,
+        "reused": rest.reused,
+        "closed": rest.closed,
+        "open": rest.open,
+        "sessions": books.sessions,
+        "peak": peak,
+        "left_open": books.left_open,
+        "exact": books.exact,
+        "mismatches": books.mismatches,
+        "connect_errors": rest.connect_errors,
+        "after_stop": {"opened": stop.opened, "reused": stop.reused, "closed": stop.closed, "open": stop.open},
+    }
+
+
+def _arm(arm: Arm) -> dict[str, object]:
+    figures = asdict(arm)
+    del figures["case"]
+    return _case(arm.case) | figures

@@ -1,0 +1,160 @@
+"""Findings as report.md: GitHub-flavoured Markdown, complete but for the trials that went well."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from loadlab.report.base import Report
+from loadlab.report.content import matrix, story, tables, verdicts, wording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from loadlab.model.findings import Findings
+    from loadlab.report.content.matrix import Cell
+    from loadlab.report.content.tables import Table
+    from loadlab.report.content.verdicts import Advice
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Markdown(Report):
+    """Every name and message is escaped: none can break a table or smuggle in HTML."""
+
+    filename: ClassVar[str | None] = "report.md"
+
+    def render(self, findings: Findings) -> str:
+        blocks = (
+            f"# {story.TITLE}",
+            *_opening(findings),
+            *_verdicts(findings),
+            *_matrix(findings),
+            *(escape(sentence) for sentence in story.noise_floor(findings)),
+            *_section("Comparisons", tables.comparisons(findings)),
+            *_section("Figures", tables.figures(findings)),
+            *_section("Connection accounts", tables.accounts(findings)),
+            *_section("Failed requests", tables.failures(findings)),
+            *_section("Trials left out", tables.trials(findings, only_unusable=True)),
+            *_caveats(findings),
+            *_environment(findings),
+            "## How to read this",
+            _bullets(story.HOW_TO_READ),
+        )
+        return wording.writable("\n\n".join(blocks) + "\n")
+
+
+_SPECIAL = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_BLOCK_START = re.compile(r"^(\d*)([#+\-=.)])(?=\s|$|[#+\-=])")
+
+
+def escape(text: str) -> str:
+    r"""Text that Markdown shows as it is, on one line; an underscore inside a word needs no escape.
+
+    >>> escape("max_age=60 | <b>")
+    'max_age=60 \\| &lt;b&gt;'
+    >>> escape("1. not a list"), escape("# not a heading"), escape("1.5")
+    ('1\\. not a list', '\\# not a heading', '1.5')
+    """
+    flat = " ".join(text.split())
+    entities = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _BLOCK_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", entities))
+
+
+def _opening(findings: Findings) -> Iterator[str]:
+    warning = story.warning(findings.run)
+    if warning:
+        yield f"> **{escape(warning)}**"
+    for sentence in story.answer(findings):
+        yield escape(sentence)
+    yield escape(story.run_line(findings.run))
+
+
+def _verdicts(findings: Findings) -> Iterator[str]:
+    yield "## Verdicts"
+    advice = verdicts.build(findings)
+    if not advice:
+        yield "None: no server mode has enough trials for a verdict."
+    for item in advice:
+        yield from _advice(item)
+
+
+def _advice(item: Advice) -> Iterator[str]:
+    yield f"### {escape(str(item.mode))}: {escape(item.recommendation)}"
+    yield escape(item.headline)
+    if item.measured:
+        yield escape(f"Ratio {item.ratio} · opens per request {item.opens} · peak open {item.peak}")
+    if item.leaks:
+        yield f"**{wording.LEAK}**: {escape(item.leak_words)}"
+    if item.why:
+        yield _bullets(item.why)
+    if item.settings:
+        yield _fenced(item.settings)
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(item)}" for item in items)
+
+
+def _fenced(code: str) -> str:
+    """A code block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}python\n{code.rstrip()}\n{fence}"
+
+
+def _matrix(findings: Findings) -> Iterator[str]:
+    yield "## Server modes × strategies"
+    table = matrix.build(findings)
+    if not table.rows:
+        yield "Nothing was measured."
+        return
+    head = ["Server mode", *(heading.label for heading in table.headings)]
+    body = [[escape(str(row.mode)), *(_cell(cell) for cell in row.cells)] for row in table.rows]
+    yield _grid([escape(text) for text in head], ["---"] * len(head), body)
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return wording.MISSING
+    if not cell.measured:
+        return "no complete trial"
+    judgement = f" {wording.SIGNS[cell.judgement]} {cell.judgement}" if cell.judgement else ""
+    lines = [
+        escape(f"{cell.throughput} requests/s"),
+        escape(cell.ratio) + judgement,
+        escape(f"opens per request {cell.opens}, peak open {cell.peak}"),
+    ]
+    return "<br>".join([*lines, f"**{wording.LEAK}**"] if cell.leaks else lines)
+
+
+def _section(title: str, table: Table) -> Iterator[str]:
+    """A table under its heading; nothing at all when it has no rows."""
+    if table.rows:
+        yield f"## {title}"
+        yield escape(table.caption) + "."
+        yield _table(table)
+
+
+def _table(table: Table) -> str:
+    head = [escape(column.title) for column in table.columns]
+    rule = ["---:" if column.kind == "number" else "---" for column in table.columns]
+    return _grid(head, rule, [[escape(text) for text in row] for row in table.rows])
+
+
+def _grid(head: Sequence[str], rule: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
+
+
+def _caveats(findings: Findings) -> Iterator[str]:
+    if findings.caveats:
+        yield "## Caveats"
+        yield _bullets(story.caveat(caveat) for caveat in findings.caveats)
+
+
+def _environment(findings: Findings) -> Iterator[str]:
+    parts = tables.environment(findings)
+    if parts:
+        yield "## Environment"
+        rows = [[escape(part.caption), *map(escape, row)] for part in parts for row in part.rows]
+        yield _grid(["Part", "Name", "Value"], ["---"] * 3, rows)

@@ -1,0 +1,153 @@
+"""Findings for a terminal: the answer, the verdicts, the matrix, and what to be careful about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.box import SIMPLE
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from loadlab.report.base import Report
+from loadlab.report.content import matrix, story, verdicts, wording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import RenderableType
+
+    from loadlab.model.findings import Findings, Judgement
+    from loadlab.report.content.matrix import Cell
+    from loadlab.report.content.verdicts import Advice
+
+JUDGEMENT_STYLES: dict[Judgement, str] = {
+    "better": "green",
+    "worse": "red",
+    "equivalent": "blue",
+    "inconclusive": "yellow",
+}
+# Control characters could move the cursor or recolour the terminal; direction marks could reorder a line.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terminal(Report):
+    """Text for a terminal of `width` columns, with ANSI colours if `colour`."""
+
+    filename: ClassVar[str | None] = None
+    width: int = 100
+    colour: bool = False
+
+    def render(self, findings: Findings) -> str:
+        output = StringIO()
+        console = self._console(output)
+        for part in _parts(findings):
+            console.print(part)
+        lines = (line.rstrip() for line in output.getvalue().splitlines())
+        return wording.writable("\n".join(lines) + "\n")
+
+    def _console(self, output: StringIO) -> Console:
+        """A console that takes nothing from the environment it happens to run in."""
+        return Console(
+            file=output,
+            width=self.width,
+            force_terminal=self.colour,
+            color_system="standard" if self.colour else None,
+            legacy_windows=False,
+            highlight=False,
+            emoji=False,
+            markup=False,
+            _environ={},
+        )
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Text that a terminal shows as it is: neither markup nor control characters act."""
+    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text)), style=style)
+
+
+def _parts(findings: Findings) -> Iterator[RenderableType]:
+    yield from _opening(findings)
+    yield from _section("Verdicts", _verdicts(verdicts.build(findings)))
+    yield from _section("Server modes × strategies", _matrix(findings))
+    yield from (plain(sentence) for sentence in story.noise_floor(findings))
+    if findings.caveats:
+        lines = (story.caveat(caveat) for caveat in findings.caveats)
+        yield from _section("Caveats", _bullets(lines))
+
+
+def _opening(findings: Findings) -> Iterator[RenderableType]:
+    yield plain(story.run_line(findings.run), "dim")
+    warning = story.warning(findings.run)
+    if warning:
+        yield plain(warning, "bold yellow")
+    yield Text()
+    for sentence in story.answer(findings):
+        yield plain(sentence, "bold")
+
+
+def _section(title: str, body: RenderableType) -> Iterator[RenderableType]:
+    yield Text()
+    yield plain(title, "bold underline")
+    yield body
+
+
+def _verdicts(advice: Iterable[Advice]) -> RenderableType:
+    table = Table(box=SIMPLE, pad_edge=False)
+    for title in ("Server mode", "Recommendation", "Ratio", "Peak open", "Leaks"):
+        table.add_column(title)
+    for item in advice:
+        cells = (item.mode, item.recommendation, item.ratio, item.peak)
+        table.add_row(*(plain(cell) for cell in cells), _leak(item))
+    return table if table.rows else plain("None: no server mode has enough trials for a verdict.")
+
+
+def _leak(item: Advice) -> Text:
+    if not item.leaks:
+        return plain("no")
+    return Text.assemble((f"{wording.LEAK}: ", "bold red"), plain(item.leak_words))
+
+
+def _matrix(findings: Findings) -> RenderableType:
+    content = matrix.build(findings)
+    if not content.rows:
+        return plain("Nothing was measured.")
+    table = Table(box=SIMPLE, pad_edge=False, show_lines=True)
+    table.add_column("Server mode")
+    for heading in content.headings:
+        table.add_column(plain(heading.label))
+    for row in content.rows:
+        mode = Text.assemble(plain(row.mode.server, "bold"), "\n", plain(row.mode.detail, "dim"))
+        table.add_row(mode, *(_cell(cell) for cell in row.cells))
+    return table
+
+
+def _cell(cell: Cell | None) -> RenderableType:
+    if cell is None:
+        return plain(wording.MISSING)
+    if not cell.measured:
+        return plain("no complete trial", "dim")
+    lines = [
+        plain(f"{cell.throughput} requests/s"),
+        plain(cell.ratio),
+        *_judgement(cell),
+        plain(f"{cell.opens} opens per request", "dim"),
+        plain(f"peak open {cell.peak}", "dim"),
+    ]
+    return Group(*lines, *([plain(wording.LEAK, "bold red")] if cell.leaks else []))
+
+
+def _judgement(cell: Cell) -> Iterator[Text]:
+    if cell.judgement:
+        yield plain(f"{wording.SIGNS[cell.judgement]} {cell.judgement}", JUDGEMENT_STYLES[cell.judgement])
+
+
+def _bullets(lines: Iterable[str]) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    for line in lines:
+        grid.add_row("•", plain(line))
+    return grid

@@ -1,0 +1,1 @@
+"""Reports say what the findings say, in every format."""

@@ -1,0 +1,418 @@
+"""Synthetic findings that look like a real run's: three server modes × three ages and an A/A arm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from math import exp, inf, sin
+from typing import NamedTuple
+
+from loadlab.model.case import Case, Choice
+from loadlab.model.findings import (
+    Arm,
+    Caveat,
+    Comparison,
+    Estimate,
+    FailureRow,
+    Findings,
+    OpenOverTime,
+    Percentiles,
+    Recommendation,
+    RunSummary,
+    TrialSummary,
+    Verdict,
+)
+from loadlab.model.samples import Connections, CpuSeconds, Ledger
+
+HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"
+AGES = (0, 60, None)
+SERVERS = ("threaded", "sync", "gevent")
+USERS = 8
+WINDOW = 2.0
+
+
+class Behaviour(NamedTuple):
+    """What one server mode does at one age: requests/s, seconds, opens per request, connections."""
+
+    throughput: float
+    p50: float
+    opens: float
+    peak: int
+    left: int
+
+
+BEHAVIOUR = {
+    ("threaded", 0): Behaviour(312.0, 0.0232, 1.0, 8, 0),
+    ("threaded", 60): Behaviour(305.0, 0.0238, 1.0, 91, 63),
+    ("threaded", None): Behaviour(303.0, 0.0239, 1.0, 93, 48),
+    ("sync", 0): Behaviour(348.0, 0.0208, 1.0, 2, 0),
+    ("sync", 60): Behaviour(861.0, 0.0084, 0.0012, 2, 2),
+    ("sync", None): Behaviour(869.0, 0.0083, 0.0012, 2, 2),
+    ("gevent", 0): Behaviour(331.0, 0.0219, 1.0, 7, 0),
+    ("gevent", 60): Behaviour(289.0, 0.0251, 1.0, 96, 96),
+    ("gevent", None): Behaviour(286.0, 0.0254, 1.0, 96, 55),
+}
+USABLE = {"threaded": USERS, "sync": 2, "gevent": USERS}
+
+
+def case(server: str, age: float | None, *, replica: bool = False) -> Case:
+    return Case(
+        server=Choice(name=server, parameters={} if server == "threaded" else {"workers": 2}),
+        strategy=Choice(name="max_age", parameters={"max_age": age, "conn_health_checks": False}),
+        scenario="read_one",
+        users=USERS,
+        keep_alive=False,
+        usable_connections=USABLE.get(server, USERS),
+        replica=replica,
+    )
+
+
+CASES = (*(case(server, age) for server, age in product(SERVERS, AGES)), case("sync", 0, replica=True))
+
+
+def behaviour(of: Case) -> Behaviour:
+    return BEHAVIOUR[of.server.name, None if of.max_age is None else int(of.max_age)]
+
+
+def wobble(*numbers: float) -> float:
+    """A factor near 1 that is the same on every call with the same numbers."""
+    return exp(0.03 * sin(12.9898 * sum((i + 1) * number for i, number in enumerate(numbers))))
+
+
+def ledger(of: Case, requests: int, *, stopped: bool = False) -> Ledger:
+    does = behaviour(of)
+    opened = max(does.left, round(requests * does.opens))
+    left = 0 if stopped else does.left
+    gone = {"process_exit": does.left} if stopped and does.left else {}
+    reason = "request_end" if of.max_age == 0 else "garbage_collected"
+    closed = {reason: opened - does.left} if opened > does.left else {}
+    return Ledger(opened=opened, reused=requests - opened, closed=closed | gone, open=left)
+
+
+def trial(of: Case, block: int, order: int) -> TrialSummary:
+    does = behaviour(of)
+    factor = wobble(order, block)
+    requests = round(does.throughput * WINDOW * factor)
+    rest, stopped = ledger(of, requests), ledger(of, requests, stopped=True)
+    return TrialSummary(
+        case=of,
+        block=block,
+        order=order,
+        state="complete",
+        reason="",
+        window_seconds=WINDOW,
+        requests=requests,
+        failures=3 if does.peak > 90 else 0,
+        throughput=does.throughput * factor,
+        latency_seconds=Percentiles(p50=does.p50 / factor, p95=does.p50 * 1.9 / factor, p99=does.p50 * 2.8),
+        connections=Connections(
+            window_start=Ledger(),
+            window_end=rest,
+            at_rest=rest,
+            after_stop=stopped,
+            left_open=does.left,
+            sessions=stopped.opened,
+        ),
+        peak=does.peak,
+        opens_per_request=does.opens,
+        cpu_seconds_per_request=cpu(does),
+    )
+
+
+def cpu(does: Behaviour) -> CpuSeconds:
+    return CpuSeconds(app=0.0008 + 0.0011 * does.opens, database=0.0003 + 0.0019 * does.opens, generator=0.0004)
+
+
+def estimate(value: float, half_width: float = 0.03) -> Estimate:
+    return Estimate(value=value, low=value * (1 - half_width), high=value * (1 + half_width))
+
+
+def open_over_time(does: Behaviour) -> OpenOverTime:
+    """A leak climbs until something gives and is collected in steps; otherwise the line is flat."""
+    at = tuple(i * 0.05 for i in range(50))
+    climb = tuple(min(1.0, i / 18) * (1 - 0.3 * ((i // 7) % 2) * (does.peak > 20)) for i in range(50))
+    median = tuple(round(does.peak * share) for share in climb)
+    low = tuple(value * 0.8 for value in median)
+    return OpenOverTime(at=at, median=median, low=low, high=tuple(min(does.peak, v * 1.15) for v in median))
+
+
+def arm(of: Case, trials: int) -> Arm:
+    does = behaviour(of)
+    refused = 4 * trials if does.peak > 90 else 0
+    return Arm(
+        case=of,
+        trials=trials,
+        requests=round(does.throughput * WINDOW) * trials,
+        failures=refused,
+        throughput=estimate(does.throughput),
+        p50_seconds=estimate(does.p50),
+        p95_seconds=estimate(does.p50 * 1.9),
+        p99_seconds=estimate(does.p50 * 2.8, 0.12),
+        opens_per_request=does.opens,
+        reuse=1 - does.opens,
+        connect_seconds=0.0118,
+        peak=does.peak,
+        left_open=does.left,
+        leaks=does.peak > of.usable_connections,
+        refused=refused,
+        connect_errors={"too_many_connections": refused} if refused else {},
+        cpu_seconds_per_request=cpu(does),
+        exact_trials=trials,
+        expiry_observed=None if not of.max_age else False,
+        open_over_time=open_over_time(does),
+    )
+
+
+def comparison(of: Case, blocks: int) -> Comparison:
+    baseline = case(of.server.name, 0)
+    ratio = behaviour(of).throughput / behaviour(baseline).throughput * (1.004 if of.replica else 1)
+    verdict = "better" if ratio > 1.05 else "worse" if ratio < 0.95 else "equivalent"
+    return Comparison(
+        case=of.id,
+        baseline=baseline.id,
+        metric="throughput",
+        ratio=ratio,
+        low=ratio * 0.98,
+        high=ratio * 1.02,
+        p=0.7266 if of.replica else 0.0078,
+        p_holm=None if of.replica else 0.0469,
+        blocks=blocks,
+        mde_ratio=1.042,
+        verdict="equivalent" if of.replica else verdict,
+        control=of.replica,
+    )
+
+
+WHY = {
+    "threaded": (
+        "Each request gets a thread of its own: a kept connection is never found again (1 open per request).",
+        "Kept connections pile up: 93 open at once, of which 8 can be in use.",
+    ),
+    "sync": (
+        "Throughput ×2.47 (2.40 to 2.55) over a connection per request, in 8 of 8 blocks.",
+        "Each worker keeps one connection: 2 open at once, of 2 usable; 0.001 opens per request.",
+        "60 s and unlimited are equivalent within 5 %; 60 s lets go of a connection that went bad.",
+    ),
+    "gevent": (
+        "Each TCP connection gets a greenlet of its own: what it leaves open nobody reuses.",
+        "With 60 s, 96 connections were open at once, and PostgreSQL refused 32 attempts.",
+        "Throughput ×0.87 (0.85 to 0.90): keeping connections is slower as well.",
+    ),
+}
+
+
+def settings(age: float | None) -> str:
+    checks = "True" if age != 0 else "False"
+    return (
+        'DATABASES = {\n    "default": {\n        "ENGINE": "django.db.backends.postgresql",\n'
+        f'        "CONN_MAX_AGE": {age},\n        "CONN_HEALTH_CHECKS": {checks},\n    }},\n}}\n'
+    )
+
+
+def verdict(server: str) -> Verdict:
+    age = 60 if server == "sync" else 0
+    headline = "Keep connections for 60 seconds." if age else "Close the connection after each request."
+    return Verdict(
+        server=server,
+        keep_alive=False,
+        scenario="read_one",
+        users=USERS,
+        recommend=Recommendation(strategy="max_age", max_age=age, conn_health_checks=bool(age)),
+        headline=headline,
+        why=WHY[server],
+        settings=settings(age),
+    )
+
+
+ENVIRONMENT = {
+    "versions": {"loadlab": "0.1.0", "Django": "5.2.19", "Python": "3.11.7", "PostgreSQL": "18.6"},
+    "machine": {"cores": 2, "memory_gib": 7.8, "kernel": "6.1.0", "generator": "same machine"},
+    "postgresql": {"max_connections": 100, "fsync": True, "password_encryption": "scram-sha-256"},
+}
+ANSWER = (
+    (
+        "600 is a good value under gunicorn's sync workers, where a kept connection is worth ×2.47, but no good "
+        "default: under the threaded development server and under gevent it leaks connections."
+    ),
+    "Unlimited is not better than 60 s anywhere in this run: equivalent under sync, a leak elsewhere.",
+)
+
+
+def findings(blocks: int = 8) -> Findings:
+    """A complete run: ten arms, so `blocks=30` makes 300 trials."""
+    runs = list(product(range(blocks), CASES))
+    trials = tuple(trial(of, block, order) for order, (block, of) in enumerate(runs))
+    compared = [of for of in CASES if of.max_age != 0 or of.replica]
+    leaking = case("gevent", 60)
+    return Findings(
+        run=RunSummary(
+            id="2026-11-22T21-00-00",
+            started="2026-11-22 21:00 UTC",
+            seed=2013,
+            blocks=blocks,
+            state="complete",
+            trials_planned=len(trials),
+            trials_done=len(trials),
+            primary_metric="throughput",
+            equivalence_margin=0.05,
+            warmup_seconds=0.5,
+            window_seconds=WINDOW,
+        ),
+        environment={part: dict(values) for part, values in ENVIRONMENT.items()},
+        answer=ANSWER,
+        verdicts=tuple(verdict(server) for server in SERVERS),
+        arms=tuple(arm(of, blocks) for of in CASES),
+        comparisons=tuple(comparison(of, blocks) for of in compared),
+        failures=(
+            FailureRow(
+                case=leaking.id,
+                kind="HTTP 500",
+                count=4 * blocks,
+                share=0.007,
+                example="FATAL: sorry, too many clients already",
+            ),
+        ),
+        caveats=(
+            Caveat(
+                subject="CONN_MAX_AGE = 60",
+                text="expiry not observed: the window of 2 s is shorter than three times the age.",
+                advice="Predicted opens per request: 0.0012. Use a window of 180 s to see it.",
+            ),
+            Caveat(
+                subject="placement",
+                text="generator, application and database share two cores.",
+                advice="Read ratios, not absolute figures.",
+            ),
+        ),
+        trials=trials,
+    )
+
+
+def inconclusive() -> Findings:
+    """Four blocks: too few for any verdict, so intervals, p and recommendations are missing."""
+    full = findings(blocks=4)
+    unsure = tuple(
+        replace(c, low=None, high=None, p=0.125, p_holm=0.75, mde_ratio=None, verdict="inconclusive")
+        for c in full.comparisons
+    )
+    undecided = tuple(
+        replace(v, recommend=None, headline="Four blocks are too few for a verdict.", settings="")
+        for v in full.verdicts
+    )
+    return replace(full, comparisons=unsure, verdicts=undecided, answer=("This run does not tell: too few blocks.",))
+
+
+def all_failed() -> Findings:
+    """Every trial failed: arms without estimates, no comparison, no verdict."""
+    full = findings(blocks=2)
+    nothing = Percentiles(p50=None, p95=None, p99=None)
+    trials = tuple(
+        replace(
+            t,
+            state="failed",
+            reason="the server did not answer within 10 s",
+            requests=0,
+            throughput=float("nan"),
+            latency_seconds=nothing,
+            opens_per_request=None,
+            cpu_seconds_per_request=None,
+        )
+        for t in full.trials
+    )
+    run = replace(full.run, state="incomplete", trials_done=0)
+    arms = tuple(_unmeasured(a) for a in full.arms)
+    return replace(full, run=run, arms=arms, trials=trials, comparisons=(), verdicts=(), answer=(), failures=())
+
+
+def _unmeasured(of: Arm) -> Arm:
+    return replace(
+        of,
+        trials=0,
+        requests=0,
+        throughput=None,
+        p50_seconds=None,
+        p95_seconds=None,
+        p99_seconds=None,
+        opens_per_request=None,
+        reuse=None,
+        connect_seconds=None,
+        peak=0,
+        left_open=0,
+        leaks=False,
+        cpu_seconds_per_request=None,
+        exact_trials=0,
+        open_over_time=None,
+    )
+
+
+def empty() -> Findings:
+    """No trial at all: stopped before the first one."""
+    full = findings(blocks=0)
+    run = replace(full.run, state="incomplete", trials_planned=90)
+    return Findings(
+        run=run,
+        environment={},
+        answer=(),
+        verdicts=(),
+        arms=(),
+        comparisons=(),
+        failures=(),
+        caveats=(),
+        trials=(),
+    )
+
+
+def hostile() -> Findings:
+    """Every free text of a run is an attempt to break out of its format; one figure is infinite."""
+    full = findings(blocks=2)
+    names = {of.id: _hostile_case(of) for of in CASES}
+    return replace(
+        full,
+        run=replace(full.run, id=HOSTILE, started=HOSTILE),
+        environment={HOSTILE: {HOSTILE: HOSTILE}},
+        answer=(HOSTILE,),
+        verdicts=tuple(
+            replace(
+                v,
+                server=HOSTILE + v.server,
+                scenario=HOSTILE,
+                headline=HOSTILE,
+                why=(HOSTILE,),
+                settings=HOSTILE + "```\n",
+            )
+            for v in full.verdicts
+        ),
+        arms=tuple(replace(a, case=names[a.case.id], connect_seconds=inf) for a in full.arms),
+        comparisons=tuple(replace(c, case=names[c.case].id, baseline=names[c.baseline].id) for c in full.comparisons),
+        failures=tuple(replace(f, kind=HOSTILE, example=HOSTILE) for f in full.failures),
+        caveats=(Caveat(subject=HOSTILE, text=HOSTILE, advice=HOSTILE),),
+        trials=tuple(replace(t, case=names[t.case.id], state="invalid", reason=HOSTILE) for t in full.trials),
+    )
+
+
+def _hostile_case(of: Case) -> Case:
+    server = replace(of.server, name=HOSTILE + of.server.name)
+    return replace(of, server=server, scenario=HOSTILE)
+
+
+def with_database_elsewhere() -> Findings:
+    """PostgreSQL runs on another machine: its processor time is unknown."""
+    full = findings(blocks=1)
+    unknown = CpuSeconds(app=0.001, database=None, generator=0.0004)
+    arms = tuple(replace(a, cpu_seconds_per_request=unknown) for a in full.arms)
+    trials = tuple(replace(t, cpu_seconds_per_request=unknown) for t in full.trials)
+    return replace(full, arms=arms, trials=trials)
+
+
+def with_answer(*sentences: str) -> Findings:
+    return replace(findings(blocks=1), answer=sentences)
+
+
+VARIANTS = {
+    "complete": findings,
+    "inconclusive": inconclusive,
+    "all failed": all_failed,
+    "empty": empty,
+    "hostile": hostile,
+    "database elsewhere": with_database_elsewhere,
+}

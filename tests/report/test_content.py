@@ -1,0 +1,173 @@
+"""Words, names, tables and series that all formats share."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from dataclasses import asdict, replace
+from math import inf, nan
+
+import pytest
+
+from loadlab.model.case import Choice
+from loadlab.model.findings import OpenOverTime, Recommendation
+from loadlab.report import markdown
+from loadlab.report.content import charts, matrix, naming, story, tables, verdicts, wording
+
+from . import factories
+
+
+@pytest.mark.parametrize("module", [wording, markdown])
+def test_examples_in_docstrings_hold(module: object) -> None:
+    result = doctest.testmod(module)  # type: ignore[arg-type]
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("spell", [wording.figure, wording.ratio, wording.milliseconds, wording.percentage])
+@pytest.mark.parametrize("value", [None, nan, inf, -inf])
+def test_what_is_not_a_finite_number_is_spelt_as_a_dash(spell, value) -> None:  # noqa: ANN001
+    assert spell(value) == "–"
+
+
+def test_units_are_spelt_in_one_way() -> None:
+    assert wording.milliseconds(0.00421) == "4.21 ms"
+    assert wording.percentage(0.05) == "5 %"
+    assert wording.percentage(0.9988) == "99.9 %"
+    assert wording.ratio(2.4742) == "×2.47"
+    assert wording.probability(0.0002) == "<0.001"
+    assert [wording.age(age) for age in (0, 60, 0.5, None)] == ["age 0", "age 60 s", "age 0.5 s", "age unlimited"]
+
+
+@pytest.mark.parametrize(
+    ("recommend", "text"),
+    [
+        (None, "No recommendation"),
+        (Recommendation(strategy="max_age", max_age=None, conn_health_checks=False), "CONN_MAX_AGE = None"),
+        (
+            Recommendation(strategy="max_age", max_age=60.0, conn_health_checks=True),
+            "CONN_MAX_AGE = 60 with health checks",
+        ),
+        (Recommendation(strategy="pool", max_age=0, conn_health_checks=False), "CONN_MAX_AGE = 0 with pool"),
+    ],
+)
+def test_a_recommendation_is_spelt_as_settings_spell_it(recommend: Recommendation | None, text: str) -> None:
+    assert wording.setting(recommend) + wording.rest_of_recommendation(recommend) == text
+
+
+def test_columns_go_from_age_zero_over_finite_ages_to_unlimited_and_then_to_other_strategies() -> None:
+    pool = Choice(name="pool", parameters={"max_size": 4})
+    ages = [Choice(name="max_age", parameters={"max_age": age}) for age in (None, 600, 0, 60)]
+    base = factories.arm(factories.case("sync", 0), 8)
+    arms = [replace(base, case=replace(base.case, strategy=choice)) for choice in (pool, *ages)]
+    labels = [naming.strategy(choice) for choice in matrix.strategies(arms)]
+    assert labels == ["age 0", "age 60 s", "age 600 s", "age unlimited", "pool,max_size=4"]
+
+
+def test_two_finite_ages_wear_one_colour_in_two_shades() -> None:
+    ages = [Choice(name="max_age", parameters={"max_age": age}) for age in (0, 60, 600, None)]
+    looks = [(heading.tone, heading.shade) for heading in matrix.headings(ages)]
+    assert looks == [("zero", 0), ("finite", 0), ("finite", 1), ("unlimited", 0)]
+
+
+def test_scenario_and_users_are_named_only_where_they_differ() -> None:
+    findings = factories.findings(blocks=1)
+    assert str(matrix.modes(findings)[1]) == "sync (workers=2, keep-alive off)"
+    other = replace(findings.arms[0], case=replace(findings.arms[0].case, users=32))
+    more = replace(findings, arms=(*findings.arms, other))
+    assert str(matrix.modes(more)[1]) == "sync (workers=2, keep-alive off, 8 users)"
+
+
+def test_the_matrix_names_baselines_leaks_and_verdicts() -> None:
+    rows = {row.mode.server: row.cells for row in matrix.build(factories.findings()).rows}
+    baseline, finite, unlimited = rows["gevent"]
+    assert (baseline.ratio, baseline.judgement, baseline.leaks) == ("baseline", None, False)
+    assert (finite.judgement, finite.leaks, finite.peak) == ("worse", True, "96 of 8")
+    assert unlimited.ratio.startswith("×0.86 (")
+
+
+def test_the_replica_is_in_the_noise_floor_and_not_in_the_matrix() -> None:
+    findings = factories.findings()
+    assert len(matrix.build(findings).rows) == len(factories.SERVERS)
+    assert story.noise_floor(findings) == (
+        (
+            "Noise floor: the same case measured twice gives ×1.00 (0.98 to 1.02) in throughput; "
+            "differences of that size mean nothing."
+        ),
+    )
+
+
+def test_a_verdict_shows_the_figures_of_the_arm_that_it_recommends() -> None:
+    threaded, sync, _ = verdicts.build(factories.findings())
+    assert (sync.ratio, sync.peak, sync.leaks) == ("×2.47 (2.42 to 2.52)", "2 of 2", ())
+    assert (threaded.ratio, threaded.leak_words) == ("baseline", "age 60 s, age unlimited")
+
+
+def test_a_ratio_of_another_metric_than_throughput_is_named_in_the_matrix() -> None:
+    findings = factories.findings()
+    compared = tuple(replace(c, metric="p95") for c in findings.comparisons)
+    by_p95 = replace(findings, comparisons=compared, run=replace(findings.run, primary_metric="p95"))
+    cell = matrix.build(by_p95).rows[1].cells[1]
+    assert cell is not None
+    assert cell.ratio.startswith("p95 response ×")
+
+
+def test_accounts_add_up_over_the_trials_of_a_case() -> None:
+    findings = factories.findings()
+    rows = {row[0]: row for row in tables.accounts(findings).rows}
+    _, trials, opened, sessions, _, closed, at_rest, left, exact = rows["sync (workers=2, keep-alive off), age 60 s"]
+    assert (trials, opened, sessions, closed, at_rest, left, exact) == ("8", "16", "16", "none", "16", "16", "yes")
+
+
+def test_books_that_disagree_are_shown_with_the_identity_that_fails() -> None:
+    findings = factories.findings(blocks=2)
+    first = findings.trials[0]
+    cooked = replace(first, connections=replace(first.connections, sessions=1))
+    table = tables.accounts(replace(findings, trials=(cooked, *findings.trials[1:])))
+    assert table.rows[0][-1].startswith("1 of 2; opened ")
+    assert "but PostgreSQL counted 1 sessions" in table.rows[0][-1]
+
+
+def test_a_comparison_with_an_unknown_case_falls_back_to_the_ids() -> None:
+    findings = replace(factories.findings(), arms=())
+    assert tables.comparisons(findings).rows[0][0] == findings.comparisons[0].case
+
+
+@pytest.mark.parametrize("variant", factories.VARIANTS)
+def test_every_row_of_every_table_is_as_wide_as_its_head(variant: str) -> None:
+    findings = factories.VARIANTS[variant]()
+    builders = (tables.figures, tables.comparisons, tables.accounts, tables.failures, tables.trials)
+    for table in (*(build(findings) for build in builders), *tables.environment(findings)):
+        assert {len(row) for row in table.rows} <= {len(table.columns)}, table.caption
+
+
+def test_unusable_trials_can_be_listed_alone() -> None:
+    assert tables.trials(factories.findings(), only_unusable=True).rows == ()
+    assert len(tables.trials(factories.all_failed(), only_unusable=True).rows) == 20
+
+
+def test_thinning_a_long_series_keeps_its_extremes() -> None:
+    n = 10_000
+    spike, dip = 7_777, 3_333
+    series = OpenOverTime(
+        at=tuple(float(i) for i in range(n)),
+        median=(5.0,) * n,
+        low=tuple(0.0 if i == dip else 4.0 for i in range(n)),
+        high=tuple(99.0 if i == spike else 6.0 for i in range(n)),
+    )
+    findings = factories.findings(blocks=1)
+    arm = replace(findings.arms[0], open_over_time=series)
+    line = charts.build(replace(findings, arms=(arm,))).arms[0].line
+    assert line is not None
+    assert len(line.at) <= charts.MOST_INSTANTS
+    assert len(line.at) == len(line.median) == len(line.low) == len(line.high)
+    assert (max(line.high), min(line.low), set(line.median)) == (99.0, 0.0, {5.0})
+
+
+def test_charts_leave_out_arms_without_a_complete_trial_and_numbers_that_are_none() -> None:
+    assert charts.build(factories.all_failed()).arms == ()
+    findings = factories.findings(blocks=1)
+    odd = replace(findings.arms[0], opens_per_request=nan, throughput=replace(factories.estimate(1.0), value=inf))
+    series = charts.build(replace(findings, arms=(odd,)))
+    assert (series.arms[0].opens_per_request, series.arms[0].throughput) == (None, None)
+    json.dumps(asdict(series), allow_nan=False)

@@ -1,0 +1,55 @@
+"""Every format goes through the same life cycle."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadlab.report import REPORTS
+
+from . import factories
+
+
+@pytest.mark.parametrize("variant", factories.VARIANTS)
+@pytest.mark.parametrize("name", list(REPORTS))
+def test_every_format_renders_every_kind_of_run(name: str, variant: str) -> None:
+    findings = factories.VARIANTS[variant]()
+    text = REPORTS[name]().render(findings)
+    assert text.endswith("\n")
+    assert str(findings.run.seed) in text
+    text.encode()
+
+
+@pytest.mark.parametrize("name", list(REPORTS))
+def test_rendering_twice_gives_the_same_text(name: str) -> None:
+    assert REPORTS[name]().render(factories.findings()) == REPORTS[name]().render(factories.findings())
+
+
+@pytest.mark.parametrize("name", list(REPORTS))
+def test_every_format_gives_the_answer_and_each_server_modes_recommendation(name: str) -> None:
+    text = " ".join(REPORTS[name]().render(factories.findings()).split())
+    assert "Unlimited is not better than 60 s" in text
+    for server in factories.SERVERS:
+        assert server in text
+
+
+def test_formats_that_are_kept_have_file_names_of_their_own() -> None:
+    names = [REPORTS[name].filename for name in REPORTS]
+    assert sorted(name for name in names if name) == ["report.html", "report.json", "report.md"]
+    assert names.count(None) == 1
+
+
+@pytest.mark.parametrize("name", ["terminal", "markdown", "html_page"])
+@pytest.mark.parametrize("leaks", [True, False])
+def test_prose_formats_say_leak_exactly_where_an_arm_leaks(name: str, leaks: bool) -> None:  # noqa: FBT001
+    text = REPORTS[name]().render(factories.findings() if leaks else factories.all_failed())
+    body = text.partition("How to read this</h2>")[0].partition("## How to read this")[0]
+    visible = body.partition("</style>")[2] or body
+    assert ("LEAK" in visible) is leaks
+
+
+def test_a_lone_surrogate_in_a_name_does_not_stop_the_file_from_being_written() -> None:
+    for name in REPORTS:
+        findings = factories.with_answer("caf\udce9")
+        text = REPORTS[name]().render(findings)
+        assert "caf?" in text, name
+        text.encode()

@@ -1,0 +1,70 @@
+"""The terminal report fits its width and lets nothing through that acts on a terminal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from loadlab.report.terminal import Terminal
+
+from . import factories
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("variant", factories.VARIANTS)
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_line_is_wider_than_the_terminal(variant: str, width: int) -> None:
+    lines = Terminal(width=width).render(factories.VARIANTS[variant]()).splitlines()
+    assert max(map(cell_len, lines)) <= width
+
+
+def test_without_colour_there_is_no_escape_sequence() -> None:
+    assert "\x1b" not in Terminal(colour=False).render(factories.findings())
+
+
+def test_colour_adds_escape_sequences_and_changes_no_word() -> None:
+    coloured = Terminal(colour=True).render(factories.findings())
+    assert ANSI.search(coloured)
+    bare = "\n".join(line.rstrip() for line in ANSI.sub("", coloured).splitlines())
+    assert bare.strip() == Terminal(colour=False).render(factories.findings()).strip()
+
+
+def test_the_environment_does_not_change_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Terminal(colour=True).render(factories.findings())
+    for name, value in {"NO_COLOR": "1", "COLUMNS": "30", "TERM": "dumb", "FORCE_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert Terminal(colour=True).render(factories.findings()) == before
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal() -> None:
+    text = Terminal().render(factories.hostile())
+    assert "\x1b" not in text
+    assert "\N{REPLACEMENT CHARACTER}[31m" in text
+
+
+def test_markup_in_names_is_shown_and_not_obeyed() -> None:
+    text = Terminal(colour=True).render(factories.with_answer("[bold red]not red[/] :boom:"))
+    assert "[bold red]not red[/] :boom:" in ANSI.sub("", text)
+
+
+def test_answer_verdicts_matrix_noise_floor_and_caveats_come_in_this_order() -> None:
+    text = Terminal(width=120).render(factories.findings())
+    landmarks = ["600 is a good value", "Verdicts", "Server modes × strategies", "Noise floor", "Caveats"]
+    places = [text.index(landmark) for landmark in landmarks]
+    assert places == sorted(places)
+
+
+def test_a_verdict_row_holds_ratio_peak_and_leaks() -> None:
+    lines = Terminal(width=140).render(factories.findings()).splitlines()
+    row = next(line for line in lines if "CONN_MAX_AGE = 60" in line)
+    assert "×2.47 (2.42 to 2.52)" in row
+    assert "2 of 2" in row
+    assert row.rstrip().endswith("no")
+
+
+def test_an_incomplete_run_says_so_before_anything_else() -> None:
+    text = Terminal().render(factories.empty())
+    assert "This run is incomplete: 90 trials missing." in text.partition("holds no answer")[0]
