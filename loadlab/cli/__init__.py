@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import io
 import platform
 import sys
 import traceback
 from typing import TYPE_CHECKING
 
 from loadlab import __version__
-from loadlab.cli import plan, report, run, serve
+from loadlab.cli import compare, plan, report, run, serve
 from loadlab.cli._signals import stoppable
 from loadlab.errors import BUG_EXIT_CODE, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, plan, report, serve)
+COMMANDS = (run, plan, report, compare, serve)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,6 +40,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # a terminal without the sign for "times" still gets the rest of the verdict
     arguments = parser().parse_args(argv)
     try:
         with stoppable():

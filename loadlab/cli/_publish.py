@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.analysis import analyse
 from loadlab.model.findings import RunSummary
-from loadlab.planning import read_plan
+from loadlab.planning import read_measured_plan
 from loadlab.report import REPORTS
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def findings_of(folder: RunFolder) -> Findings:
         UsageError: the folder's plan or schedule cannot be read.
     """
     schedule = folder.schedule()
-    plan = read_plan(folder.plan(), str(folder.path / "plan.toml")).plan
+    plan = read_measured_plan(folder.plan(), str(folder.path / "plan.toml"))
     trials, damaged = folder.trials()
     measured = sum(trial.state != "failed" for trial in trials)
     run = RunSummary(

@@ -1,4 +1,7 @@
-"""Turns the first SIGINT, SIGTERM or SIGHUP into an exception, and lets nothing disturb the cleaning up after it."""
+"""Turns the first SIGINT, SIGTERM or SIGHUP into an exception, and lets nothing disturb the cleaning up after it.
+
+What `nohup` has told to be ignored stays ignored: a long run goes on when its terminal closes.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,15 @@ STOPPING = {signal.SIGINT: StoppedError, signal.SIGTERM: TerminatedError, signal
 def stoppable() -> Iterator[None]:
     """Inside, the signals raise StoppedError once; outside, they do what they did before."""
     before = {number: signal.getsignal(number) for number in STOPPING}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a handler's signature
-        for each in STOPPING:
+        for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise STOPPING[signal.Signals(number)](f"Stopped by {signal.Signals(number).name}.")
 
-    for number in STOPPING:
+    for number in before:
         signal.signal(number, stop)
     try:
         yield

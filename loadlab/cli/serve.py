@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -17,12 +18,11 @@ from loadlab.services.given import Reference
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    import argparse
-
     from loadlab.model.case import Scalar
     from loadlab.runner.application import Application
 
 DEFAULT_PORT: Final = 8000
+HIGHEST_PORT: Final = 65535
 WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}
 
 
@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--conn-health-checks", action="store_true", help="CONN_HEALTH_CHECKS = True")
     parser.add_argument("--driver", choices=["psycopg2", "psycopg"], default="psycopg2")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT})")
+    parser.add_argument(
+        "--port", type=_port, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT}; 0: any that is free)"
+    )
     parser.add_argument("--max-connections", type=int, default=100, help="of the embedded PostgreSQL (default: 100)")
     parser.add_argument("--dsn", metavar="REF", help="your own PostgreSQL: env:NAME or service=NAME")
     parser.add_argument("--allow-remote", action="store_true", help="let --dsn name a host other than this one")
@@ -70,6 +72,12 @@ def execute(arguments: argparse.Namespace) -> int:
             listener.close()
             print(_welcome(application, f"{server_choice} / {strategy_choice}"), flush=True)
             return _watch(application)
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"should be a number from 0 to {HIGHEST_PORT}, not {text!r}")
+    return int(text)
 
 
 def _parsed(text: str) -> tuple[str, dict[str, Scalar]]:

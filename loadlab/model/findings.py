@@ -10,6 +10,8 @@ from loadlab.model.samples import Connections, CpuSeconds, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
 RunState = Literal["complete", "incomplete"]
+# Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age.
+Question = Literal["keep", "noise", "unlimited"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +100,7 @@ class Comparison:
 
     `ratio` is case / baseline, `low` and `high` its 95 % interval. `p` is from an exact sign-flip test, `p_holm`
     after Holm's correction over all comparisons of the run's primary metric. `mde_ratio` is the smallest ratio
-    (above 1) that this many blocks would have detected with power 0.8. `control` marks the A/A arm.
+    (above 1) that this many blocks would have detected with power 0.8. `question` says what it is for.
     """
 
     case: str
@@ -112,7 +114,7 @@ class Comparison:
     blocks: int
     mde_ratio: float | None
     verdict: Judgement
-    control: bool = False
+    question: Question
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,3 +189,33 @@ class Findings:
     failures: tuple[FailureRow, ...]
     caveats: tuple[Caveat, ...]
     trials: tuple[TrialSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contrast:
+    """One case in two runs, in one metric: medians before and after, and their ratio with its 95 % interval.
+
+    No verdict: the runs were made at different times, and what changed on the machine in between is in the ratio too.
+    """
+
+    case: Case
+    metric: str
+    before: float
+    after: float
+    ratio: float
+    low: float | None
+    high: float | None
+    trials: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunContrast:
+    """Two runs side by side: `differences` of their environments as (fact, before, after)."""
+
+    before: RunSummary
+    after: RunSummary
+    contrasts: tuple[Contrast, ...]
+    arms: tuple[tuple[Arm, Arm], ...]
+    differences: tuple[tuple[str, str, str], ...]
+    only_before: tuple[str, ...]
+    only_after: tuple[str, ...]

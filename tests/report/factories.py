@@ -179,7 +179,7 @@ def comparison(of: Case, blocks: int) -> Comparison:
         blocks=blocks,
         mde_ratio=1.042,
         verdict="equivalent" if of.replica else verdict,
-        control=of.replica,
+        question="noise" if of.replica else "keep",
     )
 
 
@@ -189,14 +189,14 @@ WHY = {
         "Kept connections pile up: 93 open at once, of which 8 can be in use.",
     ),
     "sync": (
-        "Throughput ×2.47 (2.40 to 2.55) over a connection per request, in 8 of 8 blocks.",
+        "Throughput 2.47× (2.40 to 2.55) over a connection per request, in 8 of 8 blocks.",
         "Each worker keeps one connection: 2 open at once, of 2 usable; 0.001 opens per request.",
         "60 s and unlimited are equivalent within 5 %; 60 s lets go of a connection that went bad.",
     ),
     "gevent": (
         "Each TCP connection gets a greenlet of its own: what it leaves open nobody reuses.",
         "With 60 s, 96 connections were open at once, and PostgreSQL refused 32 attempts.",
-        "Throughput ×0.87 (0.85 to 0.90): keeping connections is slower as well.",
+        "Throughput 0.87× (0.85 to 0.90): keeping connections is slower as well.",
     ),
 }
 
@@ -231,7 +231,7 @@ ENVIRONMENT = {
 }
 ANSWER = (
     (
-        "600 is a good value under gunicorn's sync workers, where a kept connection is worth ×2.47, but no good "
+        "600 is a good value under gunicorn's sync workers, where a kept connection is worth 2.47×, but no good "
         "default: under the threaded development server and under gevent it leaks connections."
     ),
     "Unlimited is not better than 60 s anywhere in this run: equivalent under sync, a leak elsewhere.",

@@ -140,7 +140,7 @@ def _with_series(arm, at):  # noqa: ANN001, ANN202
 
 def test_without_javascript_the_verdicts_figures_and_tables_are_there() -> None:
     text = " ".join(page().text.split())
-    for words in (*factories.ANSWER, *factories.WHY["gevent"], "CONN_MAX_AGE = 60", "×2.47 (2.42 to 2.52)"):
+    for words in (*factories.ANSWER, *factories.WHY["gevent"], "CONN_MAX_AGE = 60", "2.47× (2.42 to 2.52)"):
         assert words in text
     assert all("hidden" in button for button in page().all("button") if button.get("class") == "copy")
     assert "Charts need JavaScript" in text

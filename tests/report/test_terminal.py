@@ -60,7 +60,7 @@ def test_answer_verdicts_matrix_noise_floor_and_caveats_come_in_this_order() -> 
 def test_a_verdict_row_holds_ratio_peak_and_leaks() -> None:
     lines = Terminal(width=140).render(factories.findings()).splitlines()
     row = next(line for line in lines if "CONN_MAX_AGE = 60" in line)
-    assert "×2.47 (2.42 to 2.52)" in row
+    assert "2.47× (2.42 to 2.52)" in row
     assert "2 of 2" in row
     assert row.rstrip().endswith("no")
 

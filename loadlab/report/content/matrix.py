@@ -100,8 +100,9 @@ def _column_order(choice: Choice) -> tuple[bool, float, str]:
 
 
 def primary_comparisons(findings: Findings) -> dict[str, Comparison]:
-    """The comparison of each case on the run's primary metric, by case id."""
-    return {c.case: c for c in findings.comparisons if c.metric == findings.run.primary_metric}
+    """The comparison of each case with its baseline on the run's primary metric, by case id."""
+    metric = findings.run.primary_metric
+    return {one.case: one for one in findings.comparisons if one.metric == metric and one.question == "keep"}
 
 
 def _cell(arm: Arm, compared: dict[str, Comparison], metric: str) -> Cell:

@@ -19,7 +19,7 @@ HOW_TO_READ = (
         "the request. A block is one pass over all cases in random order."
     ),
     (
-        "A ratio compares a case with the baseline of its own server mode, block by block: ×1.20 means a fifth more "
+        "A ratio compares a case with the baseline of its own server mode, block by block: 1.20× means a fifth more "
         "than the baseline. The range beside it is its 95 % interval."
     ),
     (
@@ -58,7 +58,7 @@ def warning(run: RunSummary) -> str:
 
 def noise_floor(findings: Findings) -> tuple[str, ...]:
     """One sentence per A/A arm: how much a case seems to differ from itself."""
-    controls = [comparison for comparison in findings.comparisons if comparison.control]
+    controls = [comparison for comparison in findings.comparisons if comparison.question == "noise"]
     if not controls:
         return (NO_NOISE_FLOOR,)
     return tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.case import Scalar, spell
 from loadlab.report.content import naming, wording
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
-    from loadlab.model.findings import Arm, Comparison, FailureRow, Findings, TrialSummary
+    from loadlab.model.findings import Arm, Comparison, FailureRow, Findings, Question, TrialSummary
 
 Kind = Literal["text", "number", "judgement"]
 
@@ -76,11 +76,14 @@ def _figures_row(names: Naming, arm: Arm) -> tuple[str, ...]:
     )
 
 
+ORDER: Final[tuple[Question, ...]] = ("keep", "unlimited", "noise")
+
+
 def comparisons(findings: Findings) -> Table:
     """Every comparison with its baseline, the A/A arm last."""
     names = Naming.of(findings)
     cases = {arm.case.id: arm.case for arm in findings.arms}
-    ordered = sorted(findings.comparisons, key=lambda comparison: comparison.control)
+    ordered = sorted(findings.comparisons, key=lambda comparison: ORDER.index(comparison.question))
     return Table(
         caption="Each case against its baseline, paired by block",
         columns=(
@@ -170,7 +173,7 @@ def _exactness(trials: Sequence[TrialSummary]) -> str:
     exact = sum(trial.connections.exact for trial in trials)
     mismatches = Counter(text for trial in trials for text in trial.connections.mismatches)
     summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
-    return "; ".join([summary, *(f"{text} (×{n})" if n > 1 else text for text, n in mismatches.items())])
+    return "; ".join([summary, *(f"{text} ({n}×)" if n > 1 else text for text, n in mismatches.items())])
 
 
 def failures(findings: Findings) -> Table:

@@ -47,8 +47,8 @@ def figure(value: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """A ratio to the baseline, e.g. "×1.43"."""
-    return MISSING if value is None or not isfinite(value) else f"×{figure(value)}"
+    """A ratio to the baseline, e.g. "1.43×"."""
+    return MISSING if value is None or not isfinite(value) else f"{figure(value)}×"
 
 
 def spread(low: float | None, high: float | None) -> str:
@@ -57,7 +57,7 @@ def spread(low: float | None, high: float | None) -> str:
 
 
 def with_spread(text: str, low: float | None, high: float | None) -> str:
-    """E.g. "×1.43 (1.31 to 1.55)"."""
+    """E.g. "1.43× (1.31 to 1.55)"."""
     inside = spread(low, high)
     return f"{text} ({inside})" if inside else text
 

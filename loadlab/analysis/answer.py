@@ -1,0 +1,146 @@
+"""The question behind it all, answered outright: is 600 a good default, would unlimited be better?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadlab.analysis import closed_forms
+from loadlab.analysis.decisions import Decision, Ground
+from loadlab.analysis.reasons import REUSE_WANTED, rate_per_connection, unlimited_against
+from loadlab.analysis.verdicts import harm, without_recommendation
+from loadlab.analysis.wording import age, listing, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from loadlab.analysis.evidence import Evidence
+    from loadlab.model.findings import Arm
+
+ASKED_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decided:
+    """A group's evidence, and what was decided on it."""
+
+    evidence: Evidence
+    decision: Decision
+
+    @property
+    def keeps(self) -> bool:
+        return self.decision.keeps
+
+    @property
+    def leaks(self) -> bool:
+        """Whether keeping connections is known to do harm here."""
+        return not self.keeps and any(arm.leaks or arm.refused for arm in self.evidence.kept)
+
+    @property
+    def gains_nothing(self) -> bool:
+        return self.decision.ground is Ground.NO_GAIN and not self.leaks
+
+    @property
+    def undecided(self) -> bool:
+        return self.decision.chosen is None and not self.leaks
+
+
+def answer(decided: Sequence[Decided]) -> tuple[str, ...]:
+    """Two to four sentences: on a default of 600 s, on unlimited, on what is safe, on what stays open."""
+    keeping = [one for one in decided if one.keeps]
+    leaking = [one for one in decided if one.leaks]
+    idle = [one for one in decided if one.gains_nothing]
+    undecided = [one for one in decided if one.undecided]
+    sentences = (
+        _on_default(keeping, leaking, idle),
+        _on_unlimited(decided),
+        _on_safety(keeping, leaking),
+        _on_doubt(undecided),
+    )
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _on_default(keeping: Sequence[Decided], leaking: Sequence[Decided], idle: Sequence[Decided]) -> str:
+    if keeping and leaking:
+        return (
+            f"No single default fits, 600 (10 minutes) included: in {_names(keeping)} kept connections are "
+            f"reused and gain by it, in {_names(leaking)} they {_harm(leaking)}."
+        )
+    if leaking:
+        return f"600 (10 minutes) is no good default: in {_names(leaking)} kept connections {_harm(leaking)}."
+    if keeping:
+        return f"Nothing measured speaks against 600 (10 minutes) in {_names(keeping)}: {_enough(keeping)}."
+    if idle:
+        return f"A default of 600 (10 minutes) would gain nothing in {_names(idle)}."
+    return "This run cannot say whether 600 (10 minutes) is a good default: no comparison was conclusive."
+
+
+def _harm(leaking: Sequence[Decided]) -> str:
+    worst = max(leaking, key=lambda one: max(arm.peak for arm in one.evidence.kept))
+    verb, figures = harm(worst.evidence)
+    where = f"{worst.evidence.label}: " if len(leaking) > 1 else ""
+    return f"{verb} ({where}{figures})"
+
+
+def _enough(keeping: Sequence[Decided]) -> str:
+    """600 itself may not have been measured; the closed form says what any longer age can still add."""
+    arms = [arm for one in keeping for arm in one.evidence.kept]
+    measured = any(arm.case.max_age == ASKED_SECONDS for arm in arms)
+    ages = [
+        closed_forms.smallest_age(REUSE_WANTED, rate)
+        for arm in map(_chosen, keeping)
+        if arm and (rate := rate_per_connection(arm))
+    ]
+    start = "it was measured" if measured else "it was not measured itself"
+    if not ages:
+        return f"{start} and nothing leaked"
+    reuse = percent(REUSE_WANTED)
+    return f"{start}, nothing leaked, and at this load an age of {max(ages):.2g} s already gives {reuse} reuse"
+
+
+def _on_unlimited(decided: Sequence[Decided]) -> str:
+    """Asked where connections may be kept; where they leak, a longer life is no remedy."""
+    compared = [f"in {one.evidence.label} {text}" for one in decided if (text := _unlimited(one))]
+    if any(arm.case.max_age is None and arm.leaks for one in decided for arm in one.evidence.kept):
+        compared.append("where kept connections leak, it leaks just the same")
+    if compared:
+        return f"Unlimited: {'; '.join(compared)}."
+    return "Whether unlimited would be better was not measured beside a finite age."
+
+
+def _unlimited(one: Decided) -> str | None:
+    finite = [arm for arm in one.evidence.kept if arm.case.max_age is not None and one.evidence.fit(arm)]
+    chosen = _chosen(one)
+    reference = chosen if chosen in finite else next(iter(finite), None)
+    return unlimited_against(one.evidence, reference) if reference else None
+
+
+def _on_safety(keeping: Sequence[Decided], leaking: Sequence[Decided]) -> str:
+    if leaking and keeping:
+        return f"The one safe default is 0; where connections are reused, set it by hand: {_choices(keeping)}."
+    if leaking:
+        return "The safe default is 0: it holds no more connections than requests under way."
+    if keeping:
+        return f"Measured best: {_choices(keeping)}; server modes that were not measured may leak."
+    return "Until a difference is proven, 0 is the safe choice: it holds no more than requests under way."
+
+
+def _on_doubt(undecided: Sequence[Decided]) -> str:
+    reasons = (
+        f"{one.evidence.label} ({without_recommendation(one.evidence, one.decision.ground)})" for one in undecided
+    )
+    text = "; ".join(reasons)
+    return f"Undecided: {text}." if text else ""
+
+
+def _choices(keeping: Iterable[Decided]) -> str:
+    chosen = ((_chosen(one), one.evidence.label) for one in keeping)
+    return listing([f"{age(arm.case.max_age)} for {label}" for arm, label in chosen if arm])
+
+
+def _chosen(one: Decided) -> Arm | None:
+    return one.decision.chosen
+
+
+def _names(decided: Iterable[Decided]) -> str:
+    return listing([one.evidence.label for one in decided])

@@ -1,0 +1,130 @@
+"""All complete trials of one case, summed up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from math import exp
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.analysis import trials as measured
+from loadlab.analysis.intervals import intervals
+from loadlab.analysis.open_over_time import open_over_time
+from loadlab.model.findings import Arm, Estimate, TrialSummary
+from loadlab.model.samples import CpuSeconds, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from loadlab.model.case import Case
+
+FEWEST_FOR_INTERVAL: Final = 3
+AGES_TO_SEE_EXPIRY: Final = 3  # a shorter window sees few connections reach their age, or none
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """A trial beside its summary."""
+
+    trial: Trial
+    summary: TrialSummary
+
+    @property
+    def complete(self) -> bool:
+        return self.trial.state == "complete"
+
+
+def arm(case: Case, measured_trials: Iterable[Measured]) -> Arm:
+    """Of all trials of a case only the complete ones count: the others stay visible elsewhere."""
+    counted = [one for one in measured_trials if one.complete]
+    trials = [one.trial for one in counted]
+    summaries = [one.summary for one in counted]
+    latencies = [summary.latency_seconds for summary in summaries]
+    requests = sum(summary.requests for summary in summaries)
+    errors = _connect_errors(trials)
+    return Arm(
+        case=case,
+        trials=len(trials),
+        requests=requests,
+        failures=sum(summary.failures for summary in summaries),
+        throughput=estimate(summary.throughput for summary in summaries),
+        p50_seconds=estimate(latency.p50 for latency in latencies),
+        p95_seconds=estimate(latency.p95 for latency in latencies),
+        p99_seconds=estimate(latency.p99 for latency in latencies),
+        opens_per_request=_share(sum(map(measured.opened_in_window, trials)), requests),
+        reuse=_reuse(trials),
+        connect_seconds=_connect_seconds(trials),
+        peak=max((summary.peak for summary in summaries), default=0),
+        left_open=max((trial.connections.left_open for trial in trials), default=0),
+        leaks=any(map(measured.leaks, trials)),
+        refused=sum(map(measured.refused, trials)),
+        connect_errors=errors,
+        cpu_seconds_per_request=_median_cpu(summaries),
+        exact_trials=sum(trial.connections.exact for trial in trials),
+        expiry_observed=_expiry_observed(case, trials),
+        open_over_time=open_over_time(trials),
+    )
+
+
+def estimate(values: Iterable[float | None]) -> Estimate | None:
+    """The median over trials, with a 95 % interval from three trials on.
+
+    The interval is built on logarithms, as in the paired comparisons: Student's t below 10 trials, a BCa
+    bootstrap of the median from 10. Times and rates are skewed, and a ratio is what they are compared by.
+    There is none where a value is 0, which has no logarithm.
+    """
+    known = np.array([value for value in values if value is not None], dtype=np.float64)
+    if not known.size:
+        return None
+    middle = float(np.median(known))
+    if known.size < FEWEST_FOR_INTERVAL or known.min() <= 0:
+        return Estimate(value=middle, low=None, high=None)
+    (interval,) = intervals(np.log(known), 0.95)
+    # For an even number of trials, the median's logarithm is not quite the median of the logarithms.
+    interval = interval.widened_to(float(np.log(middle)))
+    return Estimate(value=middle, low=min(exp(interval.low), middle), high=max(exp(interval.high), middle))
+
+
+def _reuse(trials: Sequence[Trial]) -> float | None:
+    reused = sum(map(measured.reused_in_window, trials))
+    return _share(reused, reused + sum(map(measured.opened_in_window, trials)))
+
+
+def _connect_seconds(trials: Sequence[Trial]) -> float | None:
+    """The mean over all connections opened, warm-up included."""
+    ends = [trial.connections.after_stop for trial in trials]
+    return _share(sum(end.connect_seconds_sum for end in ends), sum(end.opened for end in ends))
+
+
+def _connect_errors(trials: Sequence[Trial]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for trial in trials:
+        total.update(trial.connections.after_stop.connect_errors)
+    return {kind: count for kind, count in sorted(total.items()) if count}
+
+
+def _median_cpu(summaries: Sequence[TrialSummary]) -> CpuSeconds | None:
+    spent = [summary.cpu_seconds_per_request for summary in summaries]
+    known = [cpu for cpu in spent if cpu is not None]
+    if not known:
+        return None
+    database = [cpu.database for cpu in known if cpu.database is not None]
+    return CpuSeconds(
+        app=median(cpu.app for cpu in known),
+        database=median(database) if database else None,
+        generator=median(cpu.generator for cpu in known),
+    )
+
+
+def _expiry_observed(case: Case, trials: Sequence[Trial]) -> bool | None:
+    if not case.max_age:
+        return None
+    shortest = min(map(measured.window_seconds, trials), default=0.0)
+    return shortest >= AGES_TO_SEE_EXPIRY * case.max_age
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

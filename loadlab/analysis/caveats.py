@@ -1,0 +1,222 @@
+"""What a reader must know before trusting a figure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from loadlab.analysis import closed_forms
+from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
+from loadlab.analysis.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
+from loadlab.analysis.quantiles import smallest_sample
+from loadlab.analysis.sign_flip import smallest_p
+from loadlab.analysis.trials import as_array, window_mask
+from loadlab.analysis.wording import METRIC_WORDS, age, listing, percent, plural, spread, times
+from loadlab.model.findings import Caveat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from loadlab.analysis.arms import Measured
+    from loadlab.model.findings import Arm, Comparison, RunSummary
+
+BUSY_GENERATOR: Final = 0.9  # of one core; beyond it, the generator is what is measured
+LITTLE_TOLERANCE: Final = 0.05
+QUANTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+
+
+def caveats(
+    run: RunSummary, everything: Sequence[Measured], arms: Sequence[Arm], comparisons: Sequence[Comparison]
+) -> tuple[Caveat, ...]:
+    """The gravest first: books that do not agree, then trials that do not count, then limits of what does."""
+    complete = [one for one in everything if one.complete]
+    return (
+        *_disagreeing_books(complete),
+        *_missing_trials(run, arms),
+        *_trials_that_do_not_count(everything),
+        *_reach(run, comparisons),
+        *_thin_comparisons(run, comparisons),
+        *_noise(run, comparisons),
+        *_failures(arms, complete),
+        *_busy_generator(complete),
+        *_idle_users(complete),
+        *_withheld_percentiles(complete),
+        *_unseen_expiry(arms),
+    )
+
+
+def _disagreeing_books(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    for one in complete:
+        mismatches = one.trial.connections.mismatches
+        if mismatches:
+            yield Caveat(
+                subject=_trial(one),
+                text=f"The books do not agree: {'; '.join(mismatches)}.",
+                advice="Do not quote this trial's connection counts as exact.",
+            )
+
+
+def _missing_trials(run: RunSummary, arms: Sequence[Arm]) -> Iterator[Caveat]:
+    if run.trials_done < run.trials_planned:
+        yield Caveat(
+            subject="run",
+            text=f"Missing: {run.trials_planned - run.trials_done} of {plural(run.trials_planned, 'trial')}.",
+            advice="Resume the run to measure them.",
+        )
+    for arm in arms:
+        if not arm.trials:
+            yield Caveat(
+                subject=arm.case.id,
+                text="No complete trial: nothing is known of this case.",
+                advice="Resume the run, or look at why its trials did not complete.",
+            )
+
+
+def _trials_that_do_not_count(everything: Sequence[Measured]) -> Iterator[Caveat]:
+    for one in everything:
+        if not one.complete:
+            yield Caveat(
+                subject=_trial(one),
+                text=f"This trial is {one.trial.state}: {one.trial.reason or 'no reason given'}.",
+                advice="It is kept, but part of no estimate and of no comparison.",
+            )
+
+
+def _reach(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
+    """Whether the best possible p can be small enough for a verdict of better or worse."""
+    family = [one for one in comparisons if one.p_holm is not None]
+    blocks = max((one.blocks for one in family), default=0)
+    if not family or blocks >= blocks_needed(len(family)):
+        return
+    needed = blocks_needed(len(family))
+    corrected = min(1.0, smallest_p(blocks) * len(family))
+    yield Caveat(
+        subject="run",
+        text=(
+            f"With {plural(blocks, 'complete block')} and {plural(len(family), 'comparison')}, the smallest "
+            f"possible p is {corrected:.2g} after Holm's correction: none can fall under {ALPHA}."
+        ),
+        advice="Resume the run." if run.blocks >= needed else f"Set blocks to {needed} or more, or compare less.",
+    )
+
+
+def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
+    """Those that fall short in a run that does not."""
+    family = [one for one in comparisons if one.metric == run.primary_metric and one.question == "keep"]
+    if max((one.blocks for one in family), default=0) < FEWEST_BLOCKS:
+        return
+    for one in family:
+        if one.blocks < FEWEST_BLOCKS:
+            yield Caveat(
+                subject=one.case,
+                text=(
+                    f"Only {plural(one.blocks, 'block')} of {run.blocks} can be compared with "
+                    f"{one.baseline}; a verdict takes {FEWEST_BLOCKS}."
+                ),
+                advice="Resume the run, or see why the others are not complete or had no success.",
+            )
+
+
+def _noise(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
+    for one in comparisons:
+        if one.question == "noise" and one.ratio is not None and _apparent(one, run.equivalence_margin):
+            yield Caveat(
+                subject=one.case,
+                text=(
+                    f"Measured against itself, the {METRIC_WORDS[one.metric]} came out at {times(one.ratio)} "
+                    f"({spread(one.low, one.high)}): the noise floor of this run."
+                ),
+                advice="No smaller difference is called better or worse; a quieter machine would show more.",
+            )
+
+
+def _apparent(control: Comparison, margin: float) -> bool:
+    excludes_one = (control.low or 0) > 1 or (control.high is not None and control.high < 1)
+    return excludes_one or abs((control.ratio or 1) - 1) > margin
+
+
+def _failures(arms: Sequence[Arm], complete: Sequence[Measured]) -> Iterator[Caveat]:
+    for arm in arms:
+        if not arm.failures:
+            continue
+        lost = [one for one in complete if one.trial.case.id == arm.case.id and not one.summary.throughput]
+        blocks = listing([str(one.trial.block) for one in lost]) if lost else ""
+        gone = f" Nothing succeeded in block {blocks}: no pair and no latency there." if lost else ""
+        share = percent(arm.failures / arm.requests)
+        yield Caveat(
+            subject=arm.case.id,
+            text=f"{arm.failures:,} of {plural(arm.requests, 'request')} failed ({share}).{gone}",
+            advice="Throughput and latency are those of the successful ones; read the table of failures.",
+        )
+
+
+def _busy_generator(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    shares = {
+        _trial(one): one.trial.cpu_seconds.generator / one.summary.window_seconds
+        for one in complete
+        if one.summary.window_seconds > 0
+    }
+    busy = [trial for trial, share in shares.items() if share > BUSY_GENERATOR]
+    if busy:
+        worst = max(busy, key=shares.__getitem__)
+        yield Caveat(
+            subject=plural(len(busy), "trial"),
+            text=f"The load generator used up to {percent(shares[worst])} of a core ({worst}).",
+            advice="It may limit what was measured: use fewer users, or more cores for the generator.",
+        )
+
+
+def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    """Little's law: users who never pause are always in a request, N = X R."""
+    gaps = {_trial(one): _little_gap(one) for one in complete}
+    off = [trial for trial, gap in gaps.items() if gap > LITTLE_TOLERANCE]
+    if off:
+        worst = max(off, key=gaps.__getitem__)
+        yield Caveat(
+            subject=plural(len(off), "trial"),
+            text=(
+                "Throughput × mean response time differs from the number of users by up to "
+                f"{percent(gaps[worst])} ({worst})."
+            ),
+            advice="Part of each user's time went elsewhere than into requests, most likely into the generator.",
+        )
+
+
+def _little_gap(one: Measured) -> float:
+    """Only where nothing failed: a failed request may take a user's time without a response time to match."""
+    if one.summary.failures or not one.summary.requests:
+        return 0.0
+    response = as_array(one.trial.requests.response)[window_mask(one.trial)]
+    users = one.trial.case.users
+    return abs(users - closed_forms.under_way(one.summary.throughput, float(response.mean()))) / users
+
+
+def _withheld_percentiles(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    succeeded = {_trial(one): one.summary.requests - one.summary.failures for one in complete}
+    for name, quantile in QUANTILES:
+        short = [trial for trial, count in succeeded.items() if count < smallest_sample(quantile)]
+        if short:
+            fewest = min(short, key=succeeded.__getitem__)
+            yield Caveat(
+                subject=plural(len(short), "trial"),
+                text=(
+                    f"{name} withheld: it takes {smallest_sample(quantile)} successful requests in the window, "
+                    f"there were as few as {succeeded[fewest]:,} ({fewest})."
+                ),
+                advice="A longer window or more users give enough.",
+            )
+
+
+def _unseen_expiry(arms: Sequence[Arm]) -> Iterator[Caveat]:
+    unseen = [arm.case for arm in arms if arm.trials and arm.expiry_observed is False]
+    ages = Counter(case.max_age for case in unseen)
+    for max_age, count in ages.items():
+        yield Caveat(
+            subject=f"{plural(count, 'case')} with max_age={max_age:g}",
+            text=f"Expiry not observed: the window was shorter than {AGES_TO_SEE_EXPIRY} × {age(max_age)}.",
+            advice="To see connections expire, use a longer window or a shorter age.",
+        )
+
+
+def _trial(one: Measured) -> str:
+    return f"{one.trial.case.id}, block {one.trial.block}"

@@ -1,0 +1,38 @@
+"""What failed, by case and kind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from loadlab.model.findings import FailureRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from loadlab.analysis.arms import Measured
+
+
+def failure_rows(everything: Iterable[Measured]) -> tuple[FailureRow, ...]:
+    """Most frequent first within a case. All trials count here: what made one invalid is worth a look."""
+    requests: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], str] = {}
+    for one in everything:
+        case = one.trial.case.id
+        requests[case] += one.summary.requests
+        for failure in one.trial.failures:
+            counts[case, failure.kind] += failure.count
+            examples.setdefault((case, failure.kind), failure.example)
+    order = {case: position for position, case in enumerate(requests)}
+    return tuple(
+        FailureRow(
+            case=case,
+            kind=kind,
+            count=count,
+            share=count / max(requests[case], count),  # whatever was recorded, a share is at most 1
+            example=examples[case, kind],
+        )
+        for (case, kind), count in sorted(counts.items(), key=lambda item: (order[item[0][0]], -item[1]))
+        if count
+    )

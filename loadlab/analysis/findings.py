@@ -1,0 +1,87 @@
+"""From a run's samples to its findings: the order in which all questions are asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+from loadlab.analysis.answer import Decided, answer
+from loadlab.analysis.arms import Measured, arm
+from loadlab.analysis.caveats import caveats
+from loadlab.analysis.comparisons import compare_all
+from loadlab.analysis.decisions import decide
+from loadlab.analysis.evidence import Evidence
+from loadlab.analysis.failures import failure_rows
+from loadlab.analysis.groups import group_of, groups_of
+from loadlab.analysis.noise import bars
+from loadlab.analysis.scalars import scalars
+from loadlab.analysis.trials import leaks, refused, summarise
+from loadlab.analysis.verdicts import verdict
+from loadlab.model.findings import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.model.case import Case, Scalar
+    from loadlab.model.findings import Caveat, RunSummary
+    from loadlab.model.samples import Trial
+
+
+def analyse(
+    *,
+    run: RunSummary,
+    environment: dict[str, dict[str, Scalar]],
+    cases: Sequence[Case],
+    trials: Sequence[Trial],
+    damaged: Sequence[Caveat] = (),
+) -> Findings:
+    """Everything a report may show.
+
+    `cases` are all that were planned, measured or not; `damaged` are caveats about records that could not be
+    read, and come last. The same samples always give the same findings.
+    """
+    everything = [Measured(trial=trial, summary=summarise(trial)) for trial in trials]
+    by_case = _by_case(everything)
+    arms = tuple(arm(case, by_case.get(case.id, ())) for case in cases)
+    table = scalars(one.summary for one in everything)
+    bar_of = bars(cases, table, run.equivalence_margin)
+    comparisons = compare_all(cases, table, bar_of, run.primary_metric)
+    of_group = partial(
+        Evidence,
+        overruns=_overruns(everything),
+        comparisons=comparisons,
+        scalars=table,
+        metric=run.primary_metric,
+        bar=bar_of[run.primary_metric],
+    )
+    groups = groups_of(cases)
+    evidence = [
+        of_group(group=group, groups=groups, arms=[one for one in arms if group_of(one.case) == group])
+        for group in groups
+    ]
+    decided = [Decided(evidence=one, decision=decide(one)) for one in evidence]
+    return Findings(
+        run=run,
+        environment=environment,
+        answer=answer(decided),
+        verdicts=tuple(verdict(one.evidence, one.decision) for one in decided),
+        arms=arms,
+        comparisons=comparisons,
+        failures=failure_rows(everything),
+        caveats=(*caveats(run, everything, arms, comparisons), *damaged),
+        trials=tuple(one.summary for one in everything),
+    )
+
+
+def _by_case(everything: Sequence[Measured]) -> dict[str, list[Measured]]:
+    trials: dict[str, list[Measured]] = {}
+    for one in everything:
+        trials.setdefault(one.trial.case.id, []).append(one)
+    return trials
+
+
+def _overruns(everything: Sequence[Measured]) -> Counter[str]:
+    """Per case, the complete trials that leaked or had connections refused."""
+    complete = (one.trial for one in everything if one.complete)
+    return Counter(trial.case.id for trial in complete if leaks(trial) or refused(trial))

@@ -1,0 +1,70 @@
+"""Cases that differ in their strategy alone: what one verdict is given for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadlab.model.case import Case, spell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """A server mode with all its parameters, under one scenario and one load."""
+
+    server: str
+    parameters: str
+    scenario: str
+    users: int
+    keep_alive: bool
+
+
+def group_of(case: Case) -> Group:
+    return Group(
+        server=case.server.name,
+        parameters=str(case.server),
+        scenario=case.scenario,
+        users=case.users,
+        keep_alive=case.keep_alive,
+    )
+
+
+def groups_of(cases: Iterable[Case]) -> tuple[Group, ...]:
+    """In the order of the cases, each once."""
+    return tuple(dict.fromkeys(map(group_of, cases)))
+
+
+def server_name(group: Group, groups: Sequence[Group]) -> str:
+    """The mode's bare name; with its parameters where the run has it with several."""
+    several = {other.parameters for other in groups if other.server == group.server}
+    return group.parameters if len(several) > 1 else group.server
+
+
+def label(group: Group, groups: Sequence[Group]) -> str:
+    """What tells this group from the others of the run, and nothing else, e.g. "gevent with keep-alive on"."""
+    details = []
+    if len({other.keep_alive for other in groups}) > 1:
+        details.append(f"keep-alive {spell(group.keep_alive)}")
+    if len({other.scenario for other in groups}) > 1:
+        details.append(group.scenario)
+    if len({other.users for other in groups}) > 1:
+        details.append(f"{group.users} users")
+    name = server_name(group, groups)
+    return f"{name} with {', '.join(details)}" if details else name
+
+
+def closes_each_request(case: Case) -> bool:
+    """Whether this is what others are compared with: Django's own CONN_MAX_AGE = 0."""
+    return case.strategy.name == "max_age" and case.max_age == 0 and not case.replica
+
+
+def keeps_connections(case: Case) -> bool:
+    """Whether CONN_MAX_AGE lets connections outlive their request here."""
+    return case.strategy.name == "max_age" and case.max_age != 0 and not case.replica
+
+
+def checks_health(case: Case) -> bool:
+    return case.strategy.parameters.get("conn_health_checks") is True

@@ -1,0 +1,204 @@
+"""The reasons for a verdict, each a short sentence with its figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loadlab.analysis import closed_forms
+from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
+from loadlab.analysis.groups import checks_health
+from loadlab.analysis.wording import METRIC_WORDS, age, milliseconds, number, percent, plural, spread, times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from loadlab.analysis.decisions import Decision
+    from loadlab.analysis.evidence import Evidence
+    from loadlab.analysis.paired import Effect
+    from loadlab.model.findings import Arm, Comparison
+
+REUSE_WANTED: Final = 0.95
+
+
+def reasons(evidence: Evidence, decision: Decision) -> Iterator[str]:
+    """Each kept age in turn, then what the one that matters most costs and saves."""
+    for arm in evidence.kept:
+        yield speed(evidence, arm)
+        if arm.trials:
+            yield connections(arm)
+    if evidence.baseline and evidence.baseline.trials:
+        yield connections(evidence.baseline)
+    yield from failures([arm for arm in (evidence.baseline, *evidence.kept) if arm and arm.trials])
+    focus = _focus(evidence, decision)
+    if focus:
+        yield from _about(evidence, focus)
+
+
+def name(arm: Arm) -> str:
+    """An arm within its group, e.g. "60 s" or "60 s with health checks"."""
+    return age(arm.case.max_age) + (" with health checks" if checks_health(arm.case) else "")
+
+
+def speed(evidence: Evidence, arm: Arm) -> str:
+    comparison = evidence.against_baseline(arm)
+    words = METRIC_WORDS[evidence.metric]
+    if comparison is None or comparison.ratio is None:
+        return f"{name(arm)}: {words} not compared, no block has both this and 0 complete."
+    details = f"{spread(comparison.low, comparison.high)}; {plural(comparison.blocks, 'block')}"
+    return (
+        f"{name(arm)}: {times(comparison.ratio)} the {words} of 0 ({details}), "
+        f"{comparison.verdict}{_strength(comparison)}."
+    )
+
+
+def connections(arm: Arm) -> str:
+    """Against what can be used, not against the server's limit: a leak is one long before that is reached."""
+    judged = "a leak" if arm.leaks else "no leak"
+    refused = f"; {plural(arm.refused, 'attempt')} to connect refused" if arm.refused else ""
+    return (
+        f"{name(arm)}: at most {arm.peak} connections open at once and {arm.left_open} left open at rest, "
+        f"where {arm.case.usable_connections} can be used: {judged}{refused}."
+    )
+
+
+def failures(arms: Sequence[Arm]) -> Iterator[str]:
+    """A sentence for each arm with failures, and one for all that had none."""
+    for arm in arms:
+        if arm.failures:
+            share = percent(arm.failures / arm.requests)
+            yield f"{name(arm)}: {arm.failures:,} of {plural(arm.requests, 'request')} failed ({share})."
+        elif not arm.requests:
+            yield f"{name(arm)}: no request ended in a window."
+    flawless = [arm for arm in arms if arm.requests and not arm.failures]
+    if flawless:
+        fewest = min(arm.requests for arm in flawless)
+        bound = percent(min(1.0, 3 / fewest))  # the rule of three: upper 95 % bound of a share never seen
+        total = plural(sum(arm.requests for arm in flawless), "request")
+        ages = ", ".join(map(name, flawless))
+        yield f"Not one of {total} failed at {ages} (so under {bound} each, at 95 %)."
+
+
+def unlimited_against(evidence: Evidence, finite: Arm) -> str | None:
+    """The thread's second question: would unlimited be better?"""
+    unlimited = unlimited_like(evidence, finite)
+    effect = evidence.between(unlimited, finite) if unlimited else None
+    if unlimited is None or effect is None or effect.ratio is None:
+        return None
+    judged = evidence.proven(unlimited, finite).replace("inconclusive", "no difference proven")
+    if unlimited.leaks:
+        judged = "but it leaks"
+    details = f"{_interval(effect)}; {plural(effect.blocks, 'block')}"
+    words = METRIC_WORDS[evidence.metric]
+    return f"{times(effect.ratio)} the {words} of {name(finite)} ({details}), {judged}"
+
+
+def unlimited_like(evidence: Evidence, finite: Arm) -> Arm | None:
+    alike = (
+        arm
+        for arm in evidence.kept
+        if arm.case.max_age is None and checks_health(arm.case) == checks_health(finite.case)
+    )
+    return next(alike, None)
+
+
+def rate_per_connection(arm: Arm) -> float | None:
+    """Requests per second that one open connection serves at this load."""
+    holders = arm.left_open or arm.peak
+    if arm.throughput is None or not arm.throughput.value or not holders:
+        return None
+    return arm.throughput.value / holders
+
+
+def _strength(comparison: Comparison) -> str:
+    """How sure a difference is, or how large one could have stayed unseen."""
+    if comparison.verdict in ("better", "worse"):
+        return f" (p {comparison.p_holm:.2g} after Holm's correction)"
+    if comparison.mde_ratio is None:
+        return ""
+    return f" (so many blocks find a ratio of {number(comparison.mde_ratio)} four times in five)"
+
+
+def _focus(evidence: Evidence, decision: Decision) -> Arm | None:
+    """The kept arm to go into: the chosen one, else the first that was measured."""
+    if decision.keeps:
+        return decision.chosen
+    return next((arm for arm in evidence.kept if arm.trials), None)
+
+
+def _about(evidence: Evidence, arm: Arm) -> Iterator[str]:
+    sentences = (
+        _cpu(arm, evidence.baseline),
+        _reused(arm),
+        _expiry(arm),
+        _closed_form(arm),
+        _unlimited(evidence, arm),
+        _health_checks(evidence, arm),
+    )
+    yield from (sentence for sentence in sentences if sentence)
+
+
+def _cpu(arm: Arm, baseline: Arm | None) -> str | None:
+    ours = arm.cpu_seconds_per_request
+    theirs = baseline.cpu_seconds_per_request if baseline else None
+    if ours is None or theirs is None:
+        return None
+    application = f"application {milliseconds(ours.app)} against {milliseconds(theirs.app)}"
+    database = "database not measured"
+    if ours.database is not None and theirs.database is not None:
+        database = f"database {milliseconds(ours.database)} against {milliseconds(theirs.database)}"
+    return f"CPU per request with {name(arm)} against 0: {application}, {database}."
+
+
+def _reused(arm: Arm) -> str | None:
+    if arm.reuse is None:
+        return None
+    opening = "" if arm.connect_seconds is None else f"; opening one took {milliseconds(arm.connect_seconds)}"
+    return f"{name(arm)}: {percent(arm.reuse)} of requests found a connection open{opening}."
+
+
+def _expiry(arm: Arm) -> str | None:
+    if arm.expiry_observed is None:
+        return None
+    if arm.expiry_observed:
+        return f"{name(arm)}: expiry observed, the window held {AGES_TO_SEE_EXPIRY} ages or more."
+    return f"{name(arm)}: expiry not observed, the window was shorter than {AGES_TO_SEE_EXPIRY} ages."
+
+
+def _closed_form(arm: Arm) -> str | None:
+    """Only where a connection belongs to a holder that comes back: what leaks is never reused at any age."""
+    rate = rate_per_connection(arm)
+    if rate is None or not arm.case.max_age or arm.leaks:
+        return None
+    predicted = percent(closed_forms.reuse(rate, arm.case.max_age))
+    enough = closed_forms.smallest_age(REUSE_WANTED, rate)
+    slow = closed_forms.smallest_age(REUSE_WANTED, 1.0)
+    return (
+        f"Closed form: at {number(rate)} requests/s per connection, as measured, {age(arm.case.max_age)} "
+        f"gives {predicted} reuse and {percent(REUSE_WANTED)} need an age of {enough:.2g} s or more; "
+        f"at 1 request/s per connection they need {slow:.3g} s."
+    )
+
+
+def _unlimited(evidence: Evidence, arm: Arm) -> str | None:
+    text = unlimited_against(evidence, arm) if arm.case.max_age is not None else None
+    return f"Unlimited: {text}." if text else None
+
+
+def _health_checks(evidence: Evidence, arm: Arm) -> str:
+    checked, unchecked = (_same_age(evidence, arm, checked=on) for on in (True, False))
+    if checked is None or not checked.trials:
+        return "Health checks: cost not measured in this run; one SELECT 1 per request that uses the database."
+    effect = evidence.between(checked, unchecked) if unchecked else None
+    if effect is None or effect.ratio is None:
+        return f"Health checks: on in the figures for {name(checked)}; not measured without."
+    words = METRIC_WORDS[evidence.metric]
+    return f"Health checks: {times(effect.ratio)} the {words} of the same age without ({_interval(effect)})."
+
+
+def _same_age(evidence: Evidence, arm: Arm, *, checked: bool) -> Arm | None:
+    same = (one for one in evidence.kept if one.case.max_age == arm.case.max_age)
+    return next((one for one in same if checks_health(one.case) == checked), None)
+
+
+def _interval(effect: Effect) -> str:
+    return spread(*(effect.interval or (None, None)))

@@ -1,0 +1,102 @@
+"""One trial in scalars, over its window alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.analysis.quantiles import percentiles
+from loadlab.model.findings import TrialSummary
+from loadlab.model.samples import CpuSeconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from loadlab.model.samples import Trial
+
+# A response is sent slightly before its connection closes, so that a few more than usable may be open for a
+# moment. What leaks grows with every request and soon leaves this allowance behind.
+LEAK_FACTOR: Final = 1.5
+LEAK_SPARE: Final = 2
+
+
+def summarise(trial: Trial) -> TrialSummary:
+    """All scalars of a trial; throughput counts successes, latency is theirs too."""
+    in_window = window_mask(trial)
+    failed = as_array(trial.requests.failed)[in_window] > 0
+    seconds = window_seconds(trial)
+    requests, failures = int(failed.size), int(failed.sum())
+    return TrialSummary(
+        case=trial.case,
+        block=trial.block,
+        order=trial.order,
+        state=trial.state,
+        reason=trial.reason,
+        window_seconds=seconds,
+        requests=requests,
+        failures=failures,
+        throughput=(requests - failures) / seconds if seconds > 0 else 0.0,
+        latency_seconds=percentiles(as_array(trial.requests.response)[in_window][~failed]),
+        connections=trial.connections,
+        peak=peak(trial),
+        opens_per_request=opened_in_window(trial) / requests if requests else None,
+        cpu_seconds_per_request=_per_request(trial.cpu_seconds, requests),
+    )
+
+
+def as_array(column: Sequence[float]) -> NDArray[np.float64]:
+    return np.asarray(column, dtype=np.float64)
+
+
+def window_mask(trial: Trial) -> NDArray[np.bool_]:
+    """Which requests belong to the window: those that ended in it."""
+    ended = as_array(trial.requests.ended)
+    return (ended >= trial.window_start) & (ended < trial.window_end)
+
+
+def window_seconds(trial: Trial) -> float:
+    return trial.window_end - trial.window_start
+
+
+def peak(trial: Trial) -> int:
+    """The most connections seen at once, by PostgreSQL or by the ledger."""
+    return max(most(trial.series.backends), most(trial.series.open), trial.connections.left_open)
+
+
+def leaks(trial: Trial) -> bool:
+    """Whether clearly more connections were open than the mode can use at once.
+
+    The ledger is asked, not PostgreSQL: pg_stat_activity also shows backends that are still exiting.
+    """
+    allowed = LEAK_FACTOR * trial.case.usable_connections + LEAK_SPARE
+    return max(most(trial.series.open), trial.connections.left_open) > allowed
+
+
+def refused(trial: Trial) -> int:
+    """Attempts to connect that PostgreSQL turned away, during the whole trial."""
+    return trial.connections.after_stop.connect_errors.get("too_many_connections", 0)
+
+
+def opened_in_window(trial: Trial) -> int:
+    return trial.connections.window_end.opened - trial.connections.window_start.opened
+
+
+def reused_in_window(trial: Trial) -> int:
+    return trial.connections.window_end.reused - trial.connections.window_start.reused
+
+
+def most(column: Sequence[float]) -> int:
+    return int(as_array(column).max(initial=0))
+
+
+def _per_request(spent: CpuSeconds, requests: int) -> CpuSeconds | None:
+    if not requests:
+        return None
+    return CpuSeconds(
+        app=spent.app / requests,
+        database=None if spent.database is None else spent.database / requests,
+        generator=spent.generator / requests,
+    )

@@ -1,0 +1,82 @@
+"""How figures are written in the sentences of verdicts and caveats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+METRIC_WORDS: Final = {
+    "throughput": "throughput",
+    "p50": "p50 response time",
+    "p95": "p95 response time",
+}
+_CLOSE_TO_ONE: Final = 3  # up to here two decimals matter: 1.01 is not 1.04
+_LARGE: Final = 100
+
+
+def number(value: float) -> str:
+    """As many decimals as tell neighbours apart.
+
+    >>> number(1.014), number(6.12), number(143.2)
+    ('1.01', '6.1', '143')
+    """
+    decimals = 2 if value < _CLOSE_TO_ONE else 1 if value < _LARGE else 0
+    return f"{value:,.{decimals}f}"
+
+
+def times(ratio: float) -> str:
+    return f"{number(ratio)}×"
+
+
+def spread(low: float | None, high: float | None) -> str:
+    """A 95 % interval.
+
+    >>> spread(5.21, 7.1), spread(None, None)
+    ('5.2 to 7.1', 'no interval')
+    """
+    return "no interval" if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def age(max_age: float | None) -> str:
+    """CONN_MAX_AGE within a sentence.
+
+    >>> age(0), age(60), age(None)
+    ('0', '60 s', 'unlimited')
+    """
+    if max_age is None:
+        return "unlimited"
+    return f"{max_age:g} s" if max_age else "0"
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.2f} ms"
+
+
+def percent(share: float) -> str:
+    """Three significant digits.
+
+    >>> percent(0.99843), percent(0.95), percent(0.0025), percent(1.0)
+    ('99.8 %', '95 %', '0.25 %', '100 %')
+    """
+    return f"{share * 100:.3g} %"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "block"), plural(8, "block")
+    ('1 block', '8 blocks')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listing(words: Sequence[str]) -> str:
+    """At least one word.
+
+    >>> listing(["a"]), listing(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last

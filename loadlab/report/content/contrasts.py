@@ -1,0 +1,90 @@
+"""Two runs side by side, as text."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from loadlab.report.content import wording
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Arm, Contrast, RunContrast
+
+NOTE = (
+    "The two runs were made at different times, so whatever changed on the machine in between is in these ratios too. "
+    "For a verdict, measure both settings in one plan: there they take turns."
+)
+
+
+def text(contrast: RunContrast, width: int) -> str:
+    """Everything there is to say, for a terminal of `width` columns."""
+    output = StringIO()
+    console = Console(file=output, width=width, force_terminal=False, legacy_windows=False)
+    console.print(Group(Text(f"{contrast.before.id} (before) and {contrast.after.id} (after)"), Text("")))
+    console.print(_figures(contrast))
+    console.print(_connections(contrast))
+    if contrast.differences:
+        console.print(_differences(contrast))
+    for name, cases in (("before", contrast.only_before), ("after", contrast.only_after)):
+        for case in cases:
+            console.print(Text(f"Only in {name}: {case}"))
+    console.print(Text(NOTE))
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, box=SIMPLE, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _figures(contrast: RunContrast) -> Table:
+    table = _table("Speed", "Case", "Metric", "Before", "After", "After / before", "Trials")
+    for one in contrast.contrasts:
+        ratio = wording.with_spread(wording.ratio(one.ratio), one.low, one.high)
+        trials = f"{one.trials[0]}, {one.trials[1]}"
+        table.add_row(
+            Text(one.case.id),
+            wording.metric(one.metric),
+            _value(one, one.before),
+            _value(one, one.after),
+            ratio,
+            trials,
+        )
+    return table
+
+
+def _value(one: Contrast, value: float) -> str:
+    return f"{wording.figure(value)}/s" if one.metric == "throughput" else wording.milliseconds(value)
+
+
+def _connections(contrast: RunContrast) -> Table:
+    table = _table("Connections (before → after)", "Case", "Opens per request", "Peak open", "Left open", "Leak")
+    for before, after in contrast.arms:
+        opens = f"{wording.figure(before.opens_per_request)} → {wording.figure(after.opens_per_request)}"
+        peak = f"{before.peak} → {after.peak}"
+        table.add_row(
+            Text(before.case.id),
+            opens,
+            peak,
+            f"{before.left_open} → {after.left_open}",
+            f"{_leak(before)} → {_leak(after)}",
+        )
+    return table
+
+
+def _leak(arm: Arm) -> str:
+    return "LEAK" if arm.leaks else "no"
+
+
+def _differences(contrast: RunContrast) -> Table:
+    table = _table("What else differed", "Fact", "Before", "After")
+    for fact, before, after in contrast.differences:
+        table.add_row(Text(fact), Text(before), Text(after))
+    return table

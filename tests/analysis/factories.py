@@ -1,0 +1,190 @@
+"""Synthetic runs: cases and trials that say what a server mode would have said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loadlab.analysis import analyse
+from loadlab.model.case import Case, Choice
+from loadlab.model.findings import Findings, RunSummary
+from loadlab.model.samples import (
+    Connections,
+    CpuSeconds,
+    Failure,
+    Ledger,
+    Requests,
+    Series,
+    State,
+    Trial,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+WARMUP = 0.5
+
+
+def case(
+    server: str = "sync",
+    max_age: float | None = 0,
+    *,
+    usable: int = 2,
+    checks: bool = False,
+    workers: int = 2,
+    **changes: object,
+) -> Case:
+    made = Case(
+        server=Choice(name=server, parameters={"workers": workers}),
+        strategy=Choice(name="max_age", parameters={"max_age": max_age, "conn_health_checks": checks}),
+        scenario="read_one",
+        users=8,
+        keep_alive=False,
+        usable_connections=usable,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def ages(server: str = "sync", *, usable: int = 2) -> list[Case]:
+    """The three cases of the default plan for one server mode."""
+    return [case(server, max_age, usable=usable) for max_age in (0, 60, None)]
+
+
+def replica(of: Case) -> Case:
+    return replace(of, replica=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Behaviour:
+    """What a trial is to look like; `response` is each request's, `held` the connections open all along."""
+
+    requests: int = 400
+    failed: int = 0
+    seconds: float = 2.0
+    response: float = 0.01
+    opened: int = 2
+    reused: int = 398
+    held: int = 2
+    refused: int = 0
+    sessions: int | None = None
+    generator_cpu: float = 0.5
+    state: State = "complete"
+    reason: str = ""
+
+
+def trial(of: Case, block: int = 1, behaviour: Behaviour | None = None) -> Trial:
+    """Requests end evenly over the window, after as many again in the warm-up that must not be counted."""
+    like = behaviour or Behaviour()
+    end = WARMUP + like.seconds
+    return Trial(
+        case=of,
+        block=block,
+        order=1,
+        state=like.state,
+        reason=like.reason,
+        started="2013-03-18T12:00:00Z",
+        window_start=WARMUP,
+        window_end=end,
+        requests=_requests(like, end),
+        failures=(Failure(kind="500", count=like.failed, example="too many"),) if like.failed else (),
+        connections=_connections(like),
+        series=series(like.held, end),
+        cpu_seconds=CpuSeconds(app=1.0, database=0.5, generator=like.generator_cpu),
+        overhead_seconds={},
+        load_average=0.5,
+    )
+
+
+def _requests(like: Behaviour, end: float) -> Requests:
+    before = np.full(20, WARMUP - 0.1)
+    inside = np.linspace(WARMUP, end, like.requests, endpoint=False)
+    failed = np.arange(like.requests) < like.failed
+    return Requests(
+        ended=np.concatenate([before, inside]).tolist(),
+        response=[9.0] * before.size + [like.response] * like.requests,
+        failed=[0.0] * before.size + failed.astype(float).tolist(),
+    )
+
+
+def _connections(like: Behaviour) -> Connections:
+    errors = {"too_many_connections": like.refused} if like.refused else {}
+    closed = like.opened - like.held
+    rest = Ledger(
+        opened=like.opened,
+        reused=like.reused,
+        closed={"request_end": closed} if closed > 0 else {},
+        open=like.held,
+        connect_errors=errors,
+        connect_seconds_sum=like.opened * 0.005,
+    )
+    after = replace(rest, open=0, closed={**rest.closed, "process_exit": like.held})
+    return Connections(
+        window_start=Ledger(),
+        window_end=rest,
+        at_rest=rest,
+        after_stop=after,
+        left_open=like.held,
+        sessions=like.opened if like.sessions is None else like.sessions,
+    )
+
+
+def series(held: int, end: float, *, step: float = 0.05) -> Series:
+    at = np.arange(0, end, step)
+    flat = [float(held)] * at.size
+    return Series(at=at.tolist(), values={"backends": flat, "open": flat})
+
+
+KEPT = Behaviour(response=0.008, opened=2, reused=998, held=2, requests=1000)
+CLOSED = Behaviour(response=0.04, opened=200, reused=0, held=0, requests=200)
+LEAKING = Behaviour(response=0.05, opened=160, reused=0, held=60, requests=160, refused=4, failed=4)
+
+
+def at_rate(throughput: float, behaviour: Behaviour = KEPT) -> Behaviour:
+    """The same trial with exactly this throughput: its window is stretched to fit."""
+    return replace(behaviour, seconds=(behaviour.requests - behaviour.failed) / throughput)
+
+
+def noisy(of: Case, median: float, *, blocks: int = 8, seed: int = 1, like: Behaviour = KEPT) -> list[Trial]:
+    """A trial per block, with log-normal noise on its throughput."""
+    generator = np.random.default_rng([seed, *of.id.encode()])
+    rates = median * np.exp(0.03 * generator.standard_normal(blocks))
+    return [trial(of, block, at_rate(float(rate), like)) for block, rate in enumerate(rates, start=1)]
+
+
+def run_summary(**changes: object) -> RunSummary:
+    summary = RunSummary(
+        id="a-run",
+        started="2013-03-18T12:00:00Z",
+        seed=2013,
+        blocks=8,
+        state="complete",
+        trials_planned=0,
+        trials_done=0,
+        primary_metric="throughput",
+        equivalence_margin=0.05,
+        warmup_seconds=WARMUP,
+        window_seconds=2.0,
+    )
+    return replace(summary, **changes)  # type: ignore[arg-type]
+
+
+def findings(cases: Sequence[Case], trials: Iterable[Trial], **run: object) -> Findings:
+    return analyse(run=run_summary(**run), environment={}, cases=cases, trials=list(trials))
+
+
+def default_plan(*, blocks: int = 8, seed: int = 1) -> Findings:
+    """What the default plan finds on a machine where all goes as it is known to: sync reuses, others leak."""
+    sync, threaded, gevent = ages("sync"), ages("threaded", usable=8), ages("gevent", usable=8)
+    trials = [
+        *noisy(sync[0], 100, blocks=blocks, seed=seed, like=CLOSED),
+        *noisy(sync[1], 600, blocks=blocks, seed=seed),
+        *noisy(sync[2], 600, blocks=blocks, seed=seed),
+        *noisy(replica(sync[0]), 100, blocks=blocks, seed=seed, like=CLOSED),
+    ]
+    for closing, *keeping in (threaded, gevent):
+        trials += noisy(closing, 100, blocks=blocks, seed=seed, like=CLOSED)
+        for kept in keeping:
+            trials += noisy(kept, 95, blocks=blocks, seed=seed, like=LEAKING)
+    return findings([*sync, replica(sync[0]), *threaded, *gevent], trials, blocks=blocks)

@@ -1,0 +1,145 @@
+"""Whatever limits a figure is said, with what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loadlab.analysis import analyse
+from loadlab.model.findings import Caveat, Findings
+
+from .factories import (
+    CLOSED,
+    KEPT,
+    Behaviour,
+    ages,
+    at_rate,
+    case,
+    default_plan,
+    findings,
+    noisy,
+    replica,
+    run_summary,
+    trial,
+)
+
+BALANCED = Behaviour(requests=1600, seconds=2.0, response=0.01, opened=2, reused=1598)  # 8 users: N = X R
+
+
+def texts(found: Findings, *, about: str) -> list[str]:
+    return [caveat.text for caveat in found.caveats if about in caveat.text]
+
+
+def quiet() -> Findings:
+    """A run with nothing to warn of."""
+    base, finite, _ = ages()
+    finite = case(max_age=0.5)
+    swift = replace(BALANCED, requests=3200, response=0.005)
+    trials = [trial(of, block, like) for of, like in ((base, BALANCED), (finite, swift)) for block in range(1, 9)]
+    return findings([base, finite], trials, trials_planned=16, trials_done=16)
+
+
+def test_a_clean_run_has_no_caveats() -> None:
+    assert quiet().caveats == ()
+
+
+def test_books_that_do_not_agree_are_named_with_case_and_block() -> None:
+    found = findings([case()], [trial(case(), 3, replace(KEPT, sessions=5))])
+    (caveat,) = [one for one in found.caveats if "books" in one.text]
+    assert caveat.subject == f"{case().id}, block 3"
+    assert caveat.text == "The books do not agree: opened 2 but PostgreSQL counted 5 sessions."
+
+
+@pytest.mark.parametrize("state", ["invalid", "failed"])
+def test_trials_that_do_not_count_are_kept_with_their_reason(state: str) -> None:
+    broken = Behaviour(state=state, reason="generator too busy")  # type: ignore[arg-type]
+    found = findings([case()], [trial(case(), 2, broken)])
+    assert texts(found, about="generator") == [f"This trial is {state}: generator too busy."]
+    assert [(one.state, one.reason) for one in found.trials] == [(state, "generator too busy")]
+
+
+def test_missing_trials_are_counted() -> None:
+    found = findings(ages(), [trial(case())], trials_planned=24, trials_done=1)
+    assert texts(found, about="Missing") == ["Missing: 23 of 24 trials."]
+    assert len(texts(found, about="No complete trial")) == 2
+
+
+def test_a_run_that_could_never_be_significant_says_how_many_blocks_it_takes() -> None:
+    (caveat,) = [one for one in default_plan(blocks=7).caveats if "smallest" in one.text]
+    assert caveat.text == (
+        "With 7 complete blocks and 6 comparisons, the smallest possible p is 0.094 after Holm's correction: "
+        "none can fall under 0.05."
+    )
+    assert caveat.advice == "Set blocks to 8 or more, or compare less."
+    assert not texts(default_plan(blocks=8), about="smallest")
+
+
+def test_a_run_cut_short_is_told_to_resume() -> None:
+    base, finite, _ = ages()
+    trials = [*noisy(base, 100, blocks=3, like=CLOSED), *noisy(finite, 600, blocks=3)]
+    (caveat,) = [one for one in findings([base, finite], trials).caveats if "smallest" in one.text]
+    assert caveat.advice == "Resume the run."
+
+
+def test_a_comparison_short_of_blocks_is_named_where_others_are_not() -> None:
+    base, finite, unlimited = ages()
+    trials = [*noisy(base, 100, like=CLOSED), *noisy(finite, 600), *noisy(unlimited, 600, blocks=4)]
+    found = findings([base, finite, unlimited], trials)
+    short = [one for one in found.caveats if one.text.startswith("Only 4 blocks of 8")]
+    assert {one.subject for one in short} == {unlimited.id}
+
+
+@pytest.mark.parametrize(("rate", "told"), [(100, []), (120, ["1.20×"])])
+def test_a_replica_that_differs_from_its_twin_is_the_noise_floor(rate: float, told: list[str]) -> None:
+    twins = ((case(), 100.0), (replica(case()), rate))
+    trials = [
+        trial(of, block, at_rate(middle * (1 + 0.01 * (block % 2)))) for of, middle in twins for block in range(1, 9)
+    ]
+    found = findings([case(), replica(case())], trials)
+    noise = texts(found, about="Measured against itself, the throughput")
+    assert [text.split(" came out at ")[1].split()[0] for text in noise] == told
+
+
+def test_failures_are_told_with_the_blocks_in_which_nothing_succeeded() -> None:
+    lost = Behaviour(requests=400, failed=400)
+    found = findings([case()], [trial(case(), 1, replace(lost, failed=4)), trial(case(), 2, lost)])
+    (text,) = texts(found, about="failed")
+    assert text == "404 of 800 requests failed (50.5 %). Nothing succeeded in block 2: no pair and no latency there."
+
+
+@pytest.mark.parametrize(("cpu_seconds", "told"), [(1.79, 0), (1.9, 1)])
+def test_a_generator_above_90_percent_of_a_core_is_told(cpu_seconds: float, told: int) -> None:
+    found = findings([case()], [trial(case(), 1, Behaviour(seconds=2.0, generator_cpu=cpu_seconds))])
+    assert len(texts(found, about="95 % of a core")) == told
+
+
+@pytest.mark.parametrize(("response", "told"), [(0.01, 0), (0.0096, 0), (0.0094, 1), (0.0106, 1)])
+def test_little_s_law_flags_a_gap_above_5_percent(response: float, told: int) -> None:
+    found = findings([case()], [trial(case(), 1, replace(BALANCED, response=response))])
+    assert len(texts(found, about="number of users")) == told
+
+
+def test_little_s_law_is_not_asked_where_requests_failed() -> None:
+    found = findings([case()], [trial(case(), 1, replace(BALANCED, response=0.002, failed=1))])
+    assert not texts(found, about="number of users")
+
+
+def test_withheld_percentiles_are_named_with_what_they_take() -> None:
+    found = findings([case()], [trial(case(), 1, Behaviour(requests=58))])
+    assert [text.split(",")[0] for text in texts(found, about="withheld")] == [
+        "p95 withheld: it takes 59 successful requests in the window",
+        "p99 withheld: it takes 299 successful requests in the window",
+    ]
+
+
+def test_expiry_not_seen_is_told_once_per_age() -> None:
+    expiry = [one for one in default_plan().caveats if "Expiry" in one.text]
+    assert [one.subject for one in expiry] == ["3 cases with max_age=60"]
+
+
+def test_damaged_records_come_last() -> None:
+    damaged = Caveat(subject="trials/7.json", text="cannot be read", advice="measure it again")
+    found = analyse(run=run_summary(), environment={}, cases=ages(), trials=[], damaged=[damaged])
+    assert found.caveats[-1] == damaged
+    assert len(found.caveats) > 1

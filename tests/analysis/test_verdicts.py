@@ -1,0 +1,192 @@
+"""Verdicts follow from the evidence: a leak overrules, a proven gain decides, doubt recommends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.model.findings import Recommendation
+
+from .factories import CLOSED, KEPT, LEAKING, Behaviour, ages, at_rate, case, default_plan, findings, noisy, trial
+
+if TYPE_CHECKING:
+    from loadlab.model.case import Case
+    from loadlab.model.findings import Findings, Verdict
+
+
+def the(found: Findings) -> Verdict:
+    (verdict,) = found.verdicts
+    return verdict
+
+
+def recommended(found: Findings) -> float | str | None:
+    """The age; "nothing" when inconclusive."""
+    recommend = the(found).recommend
+    return "nothing" if recommend is None else recommend.max_age
+
+
+def run(*arms: tuple[Case, float, Behaviour], blocks: int = 8) -> Findings:
+    trials = [one for of, rate, like in arms for one in noisy(of, rate, like=like, blocks=blocks)]
+    return findings([of for of, _, _ in arms], trials, blocks=blocks)
+
+
+def test_the_default_plan_keeps_in_sync_and_closes_where_connections_leak() -> None:
+    found = {verdict.server: verdict for verdict in default_plan().verdicts}
+    assert found["sync"].recommend == Recommendation(strategy="max_age", max_age=60, conn_health_checks=True)
+    for server in ("threaded", "gevent"):
+        assert found[server].recommend == Recommendation(strategy="max_age", max_age=0, conn_health_checks=False)
+
+
+def test_a_leak_overrules_any_speed() -> None:
+    base, finite, _ = ages(usable=8)
+    swift = replace(LEAKING, refused=0, failed=0)
+    found = run((base, 100, CLOSED), (finite, 900, swift))
+    assert found.comparisons[0].verdict == "better"
+    assert recommended(found) == 0
+    assert "leak" in the(found).headline
+
+
+def test_one_refused_connection_disqualifies_an_arm() -> None:
+    base, finite, unlimited = ages()
+    found = run((base, 100, CLOSED), (finite, 600, replace(KEPT, refused=1)), (unlimited, 500, KEPT))
+    assert recommended(found) is None
+
+
+def test_more_failures_than_the_baseline_disqualify_an_arm() -> None:
+    base, finite, _ = ages()
+    assert recommended(run((base, 100, CLOSED), (finite, 600, replace(KEPT, failed=50)))) == 0
+    assert recommended(run((base, 100, CLOSED), (finite, 600, replace(KEPT, failed=5)))) == 60
+
+
+@pytest.mark.parametrize(("blocks", "age"), [(1, "nothing"), (2, 0)])
+def test_a_leak_counts_after_two_trials_and_needs_no_timing(blocks: int, age: float | str) -> None:
+    base, finite, unlimited = ages(usable=8)
+    found = run((base, 100, CLOSED), (finite, 95, LEAKING), (unlimited, 95, LEAKING), blocks=blocks)
+    assert recommended(found) == age
+
+
+def test_five_blocks_without_a_leak_recommend_nothing_and_say_why() -> None:
+    base, finite, _ = ages()
+    found = run((base, 100, CLOSED), (finite, 600, KEPT), blocks=5)
+    assert recommended(found) == "nothing"
+    assert the(found).headline == "sync: inconclusive, 5 complete blocks, at least 6 needed."
+    assert the(found).settings == ""
+
+
+def test_where_keeping_gains_nothing_closing_is_recommended() -> None:
+    base, finite, unlimited = ages()
+    found = run((base, 100, CLOSED), (finite, 100, KEPT), (unlimited, 80, KEPT))
+    assert [one.verdict for one in found.comparisons if one.p_holm] == ["equivalent", "worse"]
+    assert recommended(found) == 0
+    assert "gains nothing" in the(found).headline
+
+
+def test_an_inconclusive_arm_leaves_the_verdict_open() -> None:
+    base, finite, _ = ages()
+    uneven = [trial(finite, block, at_rate(80 if block % 2 else 140)) for block in range(1, 9)]
+    found = findings([base, finite], [*noisy(base, 100, like=CLOSED), *uneven])
+    assert found.comparisons[0].verdict == "inconclusive"
+    assert recommended(found) == "nothing"
+    assert "four times in five" in the(found).why[0]
+
+
+def test_the_smallest_age_that_is_not_proven_worse_is_chosen() -> None:
+    base, short, middle, long = (case(max_age=age) for age in (0, 1, 60, 600))
+    found = run((base, 100, CLOSED), (short, 300, KEPT), (middle, 600, KEPT), (long, 605, KEPT))
+    assert recommended(found) == 60
+
+
+@pytest.mark.parametrize(("rate", "age"), [(600, 60), (900, None)])
+def test_unlimited_is_chosen_only_if_proven_better_than_the_finite_age(rate: float, age: float | None) -> None:
+    base, finite, unlimited = ages()
+    assert recommended(run((base, 100, CLOSED), (finite, 600, KEPT), (unlimited, rate, KEPT))) == age
+
+
+def test_without_a_baseline_there_is_no_recommendation() -> None:
+    _, finite, unlimited = ages()
+    found = run((finite, 600, KEPT), (unlimited, 600, KEPT))
+    assert recommended(found) == "nothing"
+    assert "no complete trial with CONN_MAX_AGE = 0" in the(found).headline
+
+
+def test_a_baseline_alone_answers_nothing() -> None:
+    assert "no case keeps connections" in the(run((case(), 100, CLOSED))).headline
+
+
+def test_where_every_request_failed_there_is_no_recommendation() -> None:
+    lost = Behaviour(requests=400, failed=400)
+    cases = ages()[:2]
+    found = findings(cases, [trial(of, block, lost) for of in cases for block in range(1, 9)])
+    assert recommended(found) == "nothing"
+    assert "no request succeeded" in the(found).headline
+
+
+def test_a_baseline_that_is_refused_is_not_recommended_either() -> None:
+    base, finite, _ = ages(usable=8)
+    found = run((base, 100, replace(CLOSED, refused=3)), (finite, 95, LEAKING))
+    assert recommended(found) == "nothing"
+
+
+def test_invalid_trials_decide_nothing() -> None:
+    base, finite, _ = ages(usable=8)
+    invalid = replace(LEAKING, state="invalid", reason="generator too busy")
+    assert recommended(run((base, 100, CLOSED), (finite, 95, invalid))) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("age", "rate", "expected"),
+    [
+        (60, 600, {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}),
+        (0.5, 600, {"CONN_MAX_AGE": 0.5, "CONN_HEALTH_CHECKS": True}),
+        (None, 600, {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}),
+        (60, 50, {"CONN_MAX_AGE": 0}),
+    ],
+    ids=["60 s", "half a second", "unlimited", "kept is worse"],
+)
+def test_settings_can_be_pasted_as_they_are(age: float | None, rate: float, expected: dict[str, object]) -> None:
+    found = run((case(), 100, CLOSED), (case(max_age=age), rate, KEPT))
+    databases: dict[str, dict[str, object]] = {"default": {}}
+    exec(the(found).settings, {"DATABASES": databases})  # noqa: S102  the text was made here
+    assert databases["default"] == expected
+
+
+def test_the_headline_gives_ratio_interval_connections_and_leak() -> None:
+    base, finite, _ = ages()
+    headline = the(run((base, 100, CLOSED), (finite, 600, KEPT))).headline
+    assert headline == "sync: keep connections for 60 s: 6.0× the throughput (5.8 to 6.3), 2 connections held, no leak."
+
+
+def test_the_reasons_carry_their_figures() -> None:
+    why = "\n".join(next(v for v in default_plan().verdicts if v.server == "sync").why)
+    for figure in (
+        "60 s: 6.0× the throughput of 0",
+        "at most 2 connections open at once and 2 left open at rest, where 2 can be used: no leak",
+        "failed at 0, 60 s, unlimited (so under ",
+        "application 1.00 ms against 5.00 ms, database 0.50 ms against 2.50 ms",
+        "99.8 % of requests found a connection open",
+        "expiry not observed",
+        "at 1 request/s per connection they need 19 s",
+        "Unlimited: 1.00× the throughput of 60 s",
+        "cost not measured in this run",
+    ):
+        assert figure in why
+
+
+def test_the_cost_of_health_checks_is_given_where_it_was_measured() -> None:
+    found = run((case(), 100, CLOSED), (case(max_age=60), 600, KEPT), (case(max_age=60, checks=True), 540, KEPT))
+    assert "Health checks: 0.92× the throughput of the same age without (0.89 to 0.95)" in "\n".join(the(found).why)
+
+
+def test_expiry_is_reported_as_observed_in_a_long_window() -> None:
+    found = run((case(), 100, CLOSED), (case(max_age=0.1), 600, KEPT))
+    assert "0.1 s: expiry observed" in "\n".join(the(found).why)
+
+
+def test_verdicts_differ_by_keep_alive() -> None:
+    closed, kept = ([case("gevent", age, usable=8, keep_alive=alive) for age in (0, 60)] for alive in (False, True))
+    found = run((closed[0], 100, CLOSED), (closed[1], 95, LEAKING), (kept[0], 100, CLOSED), (kept[1], 600, KEPT))
+    ages_by_client = {verdict.keep_alive: verdict.recommend.max_age for verdict in found.verdicts if verdict.recommend}
+    assert ages_by_client == {False: 0, True: 60}
+    assert found.verdicts[0].headline.startswith("gevent with keep-alive off: ")
