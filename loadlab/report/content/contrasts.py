@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from loadlab.report.content import wording
+from loadlab.report.content import naming, wording
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Arm, Contrast, RunContrast
@@ -37,6 +37,16 @@ def text(contrast: RunContrast, width: int) -> str:
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
+def _labels(contrast: RunContrast) -> dict[str, str]:
+    """A short name for each case; its whole id where several would share the short one."""
+    cases = [before.case for before, _ in contrast.arms]
+    short = {
+        case.id: ", ".join([case.server.name, naming.strategy(case.strategy), wording.keep_alive(case.keep_alive)])
+        for case in cases
+    }
+    return short if len(set(short.values())) == len(short) else {name: name for name in short}
+
+
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, box=SIMPLE, title_justify="left", title_style="bold")
     for column in columns:
@@ -46,11 +56,12 @@ def _table(title: str, *columns: str) -> Table:
 
 def _figures(contrast: RunContrast) -> Table:
     table = _table("Speed", "Case", "Metric", "Before", "After", "After / before", "Trials")
+    labels = _labels(contrast)
     for one in contrast.contrasts:
         ratio = wording.with_spread(wording.ratio(one.ratio), one.low, one.high)
         trials = f"{one.trials[0]}, {one.trials[1]}"
         table.add_row(
-            Text(one.case.id),
+            Text(labels[one.case.id]),
             wording.metric(one.metric),
             _value(one, one.before),
             _value(one, one.after),
@@ -66,11 +77,12 @@ def _value(one: Contrast, value: float) -> str:
 
 def _connections(contrast: RunContrast) -> Table:
     table = _table("Connections (before → after)", "Case", "Opens per request", "Peak open", "Left open", "Leak")
+    labels = _labels(contrast)
     for before, after in contrast.arms:
         opens = f"{wording.figure(before.opens_per_request)} → {wording.figure(after.opens_per_request)}"
         peak = f"{before.peak} → {after.peak}"
         table.add_row(
-            Text(before.case.id),
+            Text(labels[before.case.id]),
             opens,
             peak,
             f"{before.left_open} → {after.left_open}",
