@@ -75,10 +75,7 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     Raises:
         UsageError: naming every fault of the plan.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source} is not TOML: {error}.") from error
+    data = _toml(text, source)
     faults: list[Fault] = []
     plan = _checked(_PLAN, data, "", faults)
     servers = _choices(SERVERS, data.get("servers"), "servers", faults)
@@ -86,11 +83,35 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     if plan is not None:
         faults += _cross_check(plan)
     if faults or plan is None:
-        raise UsageError("\n".join([f"{source} has {len(faults)} fault(s):", *(f"  {fault}" for fault in faults)]))
+        raise _refusal(source, faults)
     cases = list(_expand(plan, servers, strategies))
     _refuse_doubles(cases, source)
     cases = _select(cases, only)
     return Experiment(plan=plan, text=text, cases=cases)
+
+
+def read_measured_plan(text: str, source: str) -> Plan:
+    """The plan of a run that has been measured: its scenarios need not be where they were.
+
+    Raises:
+        UsageError: naming every fault of the plan.
+    """
+    faults: list[Fault] = []
+    plan: Plan | None = _checked(_PLAN, _toml(text, source), "", faults)
+    if plan is None:
+        raise _refusal(source, faults)
+    return plan
+
+
+def _toml(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{source} is not TOML: {error}.") from error
+
+
+def _refusal(source: str, faults: Sequence[Fault]) -> UsageError:
+    return UsageError("\n".join([f"{source} has {len(faults)} fault(s):", *(f"  {fault}" for fault in faults)]))
 
 
 def schedule(cases: Sequence[Case], blocks: int, seed: int) -> list[tuple[int, int]]:
@@ -126,7 +147,8 @@ def choice_of(family: Family[Any], name: str, parameters: dict[str, Scalar], whe
     faults: list[Fault] = []
     choices = _choices(family, {name: parameters}, where, faults)
     if faults:
-        raise UsageError("\n".join(map(str, faults)))
+        named = (replace(fault, where=f"{where} {fault.where.rpartition('.')[2]}") for fault in faults)
+        raise UsageError("\n".join(map(str, named)))
     return choices[0]
 
 

@@ -44,10 +44,17 @@ def state_directory() -> Path:
         path = Path("/var/tmp/loadlab-root")  # noqa: S108  guarded below
     else:
         path = Path(platformdirs.user_cache_dir("loadlab"))
-    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
     if path.is_symlink() or path.stat().st_uid != os.getuid():
         raise EnvironmentFaultError(f"{path} is not a folder of this user. Remove it, or set {STATE_VARIABLE}.")
+    let_in(path)
     return path
+
+
+def let_in(folder: Path) -> None:
+    """Let other users enter a folder of ours, whatever the umask: what root runs as an ordinary user must pass."""
+    if os.getuid() == 0:
+        folder.chmod(0o755)
 
 
 def unprivileged() -> dict[str, object]:
@@ -94,22 +101,27 @@ class Register:
 
     Every program is noted by pid and start time. A lab that was killed leaves its register, and the next one to start
     finds there what to end, and cannot mistake a stranger with a recycled pid for it.
+
+    Whoever starts a program stops it; what a signal kept from being stopped, closing the register ends.
     """
 
     def __init__(self, folder: Path, lock: int) -> None:
         self.folder = folder
         self._lock = lock
         self._noted = (folder / "processes").open("a", buffering=1)
+        self._started: list[Program] = []
 
     @classmethod
     @contextmanager
     def opened(cls) -> Iterator[Register]:
         """A fresh register, after the leftovers of dead labs have been cleared; removed at the end."""
         labs = state_directory() / "labs"
-        labs.mkdir(mode=0o755, exist_ok=True)
+        labs.mkdir(exist_ok=True)
         clear_leftovers(labs)
         folder = labs / f"{os.getpid()}-{secrets.token_hex(4)}"
-        folder.mkdir(mode=0o755)
+        folder.mkdir()
+        for each in (labs, folder):
+            let_in(each)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         register = cls(folder, lock)
@@ -119,6 +131,9 @@ class Register:
             register.close()
 
     def close(self) -> None:
+        for program in reversed(self._started):
+            if program.running():
+                program.stop(signal.SIGTERM, TERM_WAIT_SECONDS)
         self._noted.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
@@ -154,8 +169,10 @@ class Register:
                 )
             except OSError as error:
                 raise EnvironmentFaultError(f"{name} cannot be started: {error}") from error
+        program = Program(name=name, popen=popen, log=log)
+        self._started.append(program)
         self._note(popen.pid)
-        return Program(name=name, popen=popen, log=log)
+        return program
 
     def _note(self, pid: int) -> None:
         with suppress(psutil.Error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -28,14 +29,18 @@ class Family(Generic[T]):
         self._base = base
 
     def __iter__(self) -> Iterator[str]:
-        path = importlib.import_module(self._package).__path__
-        names = (module.name for module in pkgutil.iter_modules(path) if not module.ispkg)
-        return (name for name in sorted(names) if name != "base" and not name.startswith("_"))
+        return iter(self._names)
 
     def __getitem__(self, name: str) -> type[T]:
-        if name not in set(self):
+        if name not in self._names:
             raise KeyError(name)
         return self._only_member(f"{self._package}.{name}")
+
+    @cached_property
+    def _names(self) -> list[str]:
+        path = importlib.import_module(self._package).__path__
+        names = (module.name for module in pkgutil.iter_modules(path) if not module.ispkg)
+        return [name for name in sorted(names) if name != "base" and not name.startswith("_")]
 
     def _only_member(self, module_name: str) -> type[T]:
         module = importlib.import_module(module_name)

@@ -138,8 +138,16 @@ class RunFolder:
         self._seal(f"trials/{trial.order:04d}.json", "trial", _TRIAL.dump_json(trial))
 
     def plan(self) -> str:
-        """The plan's text, as the run began with it."""
-        return (self.path / "plan.toml").read_text()
+        """The plan's text, as the run began with it.
+
+        Raises:
+            UsageError: the file is gone, or no text.
+        """
+        path = self.path / "plan.toml"
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} cannot be read: {error}. This run cannot be read.") from error
 
     def schedule(self) -> Schedule:
         """What the run set out to do.
@@ -149,7 +157,7 @@ class RunFolder:
         """
         try:
             return _SCHEDULE.validate_json(_unseal((self.path / "schedule.json").read_bytes(), "run"))
-        except (DamagedFileError, ValidationError) as error:
+        except (DamagedFileError, ValidationError, OSError) as error:
             raise UsageError(f"{self.path / 'schedule.json'} is damaged: {error}. This run cannot be read.") from error
 
     def environment(self) -> dict[str, dict[str, Scalar]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import platform
 import sys
 import traceback
@@ -41,18 +42,20 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="replace"
-        )  # a terminal without the sign for "times" still gets the rest of the verdict
+        # A terminal that lacks a sign still gets the rest of the verdict.
+        sys.stdout.reconfigure(errors="replace")
     arguments = parser().parse_args(argv)
     try:
         with stoppable():
-            return int(arguments.execute(arguments))
+            code = int(arguments.execute(arguments))
+            sys.stdout.flush()  # here, where a reader that has gone can be told from a bug
+            return code
     except LabError as error:
         print(f"loadlab: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read us has gone; Python would complain of it once more
+        # Whoever read us has gone; what Python still wants to write when it exits goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:  # noqa: BLE001  the last door: whatever comes here is a bug of ours
         print(_bug_report(), file=sys.stderr)

@@ -30,7 +30,7 @@ class Display:
     def preparing(self, what: str) -> None:
         self._progress.update(self._bar, description=what)
         if not self._console.is_terminal:
-            self._console.print(f"{what} …")
+            self._console.print(f"{what} …", soft_wrap=True)
 
     def close(self) -> None:
         """Clear the line; what follows is printed by others."""

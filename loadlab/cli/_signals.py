@@ -20,12 +20,19 @@ STOPPING = {signal.SIGINT: StoppedError, signal.SIGTERM: TerminatedError, signal
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Inside, the signals raise StoppedError once; outside, they do what they did before."""
+    """Inside, the signals raise StoppedError once; outside, they do what they did before.
+
+    Once one has come they stay ignored: all that is left is to say so and to end with the right code.
+    """
     before = {number: signal.getsignal(number) for number in STOPPING}
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]
 
+    stopped = False
+
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a handler's signature
+        nonlocal stopped
+        stopped = True
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise STOPPING[signal.Signals(number)](f"Stopped by {signal.Signals(number).name}.")
@@ -35,5 +42,5 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in before.items() if not stopped else ():
             signal.signal(number, handler)

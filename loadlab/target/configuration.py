@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 VARIABLE = "LOADLAB_TARGET"
+# CommonMiddleware gives responses a Content-Length, without which runserver keeps no client connection alive.
+MIDDLEWARE = ("django.middleware.common.CommonMiddleware",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,8 +23,8 @@ class TargetConfiguration:
     driver: str = "psycopg2"
     instrumented: bool = True
     token: str = ""  # /health/ repeats it, so that the lab knows its own process from a stranger on the port
-    middleware: list[str] = field(default_factory=list)
-    apps: list[str] = field(default_factory=list)
+    middleware: Sequence[str] = MIDDLEWARE
+    apps: Sequence[str] = ()  # besides the site's own
 
     def to_environment(self) -> dict[str, str]:
         return {VARIABLE: json.dumps(asdict(self))}

@@ -23,8 +23,7 @@ INSTALLED_APPS = [
     *_configuration.apps,
     "loadlab.target",
 ]
-# CommonMiddleware gives responses a Content-Length, without which runserver keeps no client connection alive.
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware", *_configuration.middleware]
+MIDDLEWARE = _configuration.middleware
 DATABASES = _configuration.databases
 TARGET_TOKEN = _configuration.token
 LOGGING = {

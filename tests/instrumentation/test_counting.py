@@ -39,9 +39,25 @@ def count(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return totals
 
 
-def connection(tmp_path: Path, **settings: Any) -> Any:
+_handlers: list[ConnectionHandler] = []
+
+
+@pytest.fixture(autouse=True)
+def _leave_nothing_open() -> Iterator[None]:
+    """Newer Pythons warn of a SQLite connection that nobody closed."""
+    yield
+    while _handlers:
+        _handlers.pop().close_all()
+
+
+def handler_of(tmp_path: Path, **settings: Any) -> ConnectionHandler:
     database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "database"), **settings}
-    handler = ConnectionHandler({"default": database})
+    _handlers.append(ConnectionHandler({"default": database}))
+    return _handlers[-1]
+
+
+def connection(tmp_path: Path, **settings: Any) -> Any:
+    handler = handler_of(tmp_path, **settings)
     install(handler)
     return handler["default"]
 
@@ -138,9 +154,7 @@ def test_close_called_by_code_is_explicit(tmp_path: Path, count: Any) -> None:
 
 
 def test_the_connection_of_a_dead_thread_is_counted_when_it_is_collected(tmp_path: Path, count: Any) -> None:
-    handler = ConnectionHandler(
-        {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "database"), "CONN_MAX_AGE": None}}
-    )
+    handler = handler_of(tmp_path, CONN_MAX_AGE=None)
     install(handler)
     thread = threading.Thread(target=lambda: query(handler["default"]))
     thread.start()
@@ -167,9 +181,7 @@ def test_counting_a_class_twice_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_installing_twice_counts_once(tmp_path: Path, count: Any) -> None:
-    handler = ConnectionHandler(
-        {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "database")}}
-    )
+    handler = handler_of(tmp_path)
     install(handler)
     install(handler)
     query(handler["default"])
@@ -178,9 +190,7 @@ def test_installing_twice_counts_once(tmp_path: Path, count: Any) -> None:
 
 
 def test_connections_made_before_the_installation_are_counted_from_then_on(tmp_path: Path, count: Any) -> None:
-    handler = ConnectionHandler(
-        {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "database")}}
-    )
+    handler = handler_of(tmp_path)
     wrapper = handler["default"]
     install(handler)
     query(wrapper)

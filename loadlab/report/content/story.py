@@ -58,7 +58,7 @@ def warning(run: RunSummary) -> str:
 
 def noise_floor(findings: Findings) -> tuple[str, ...]:
     """One sentence per A/A arm: how much a case seems to differ from itself."""
-    controls = [comparison for comparison in findings.comparisons if comparison.question == "noise"]
+    controls = [comparison for comparison in findings.comparisons if comparison.question == "noise" and comparison.ratio]
     if not controls:
         return (NO_NOISE_FLOOR,)
     return tuple(
