@@ -171,3 +171,10 @@ def test_charts_leave_out_arms_without_a_complete_trial_and_numbers_that_are_non
     series = charts.build(replace(findings, arms=(odd,)))
     assert (series.arms[0].opens_per_request, series.arms[0].throughput) == (None, None)
     json.dumps(asdict(series), allow_nan=False)
+
+
+def test_only_the_declared_question_is_judged_and_the_rest_is_said_not_to_be() -> None:
+    found = factories.findings()
+    secondary = replace(found.comparisons[0], metric="p50", p_holm=None, verdict="inconclusive")
+    table = tables.comparisons(replace(found, comparisons=(found.comparisons[0], secondary)))
+    assert [row[-1] for row in table.rows] == [found.comparisons[0].verdict, "not judged"]

@@ -22,6 +22,7 @@ HOW_TO_READ = (
         "A ratio compares a case with the baseline of its own server mode, block by block: 1.20× means a fifth more "
         "than the baseline. The range beside it is its 95 % interval."
     ),
+    "Verdicts are given on the plan's primary metric alone; all else is shown with its interval, and not judged.",
     (
         "p comes from an exact sign-flip test over blocks; Holm's correction allows for the number of comparisons. "
         "The smallest detectable effect is what these blocks would have found four times out of five: a smaller "
@@ -58,7 +59,7 @@ def warning(run: RunSummary) -> str:
 
 def noise_floor(findings: Findings) -> tuple[str, ...]:
     """One sentence per A/A arm: how much a case seems to differ from itself."""
-    controls = [comparison for comparison in findings.comparisons if comparison.question == "noise" and comparison.ratio]
+    controls = [one for one in findings.comparisons if one.question == "noise" and one.ratio]
     if not controls:
         return (NO_NOISE_FLOOR,)
     return tuple(

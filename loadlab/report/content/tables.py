@@ -94,7 +94,7 @@ def comparisons(findings: Findings) -> Table:
         rows=tuple(
             (
                 *_sides(names, cases.get(comparison.case), cases.get(comparison.baseline), comparison),
-                *_comparison_figures(comparison),
+                *_comparison_figures(comparison, findings.run.primary_metric),
             )
             for comparison in ordered
         ),
@@ -114,7 +114,7 @@ def _names_by_id(findings: Findings) -> dict[str, str]:
     return {arm.case.id: names.case(arm.case) for arm in findings.arms}
 
 
-def _comparison_figures(comparison: Comparison) -> tuple[str, ...]:
+def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[str, ...]:
     return (
         wording.metric(comparison.metric),
         wording.ratio(comparison.ratio),
@@ -123,8 +123,14 @@ def _comparison_figures(comparison: Comparison) -> tuple[str, ...]:
         wording.probability(comparison.p_holm),
         wording.count(comparison.blocks),
         wording.ratio(comparison.mde_ratio),
-        comparison.verdict,
+        _judgement(comparison, primary_metric),
     )
+
+
+def _judgement(comparison: Comparison, primary_metric: str) -> str:
+    """Only the declared question, in the declared metric, is judged; a reader would take "inconclusive" for weighed."""
+    declared = comparison.question == "keep" and comparison.metric == primary_metric
+    return comparison.verdict if declared or comparison.verdict != "inconclusive" else wording.NOT_JUDGED
 
 
 def accounts(findings: Findings) -> Table:

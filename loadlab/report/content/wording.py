@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MISSING = "–"
 LEAK = "LEAK"
+NOT_JUDGED = "not judged"
 SIGNS: Mapping[Judgement, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "?"}
 METRICS = {"throughput": "throughput", "p50": "p50 response", "p95": "p95 response", "p99": "p99 response"}
 
