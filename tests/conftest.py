@@ -12,6 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytest_plugins = ["laboratory"]
+
 # Before anything of Django is imported: counting itself is tested on SQLite, in this very process.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.target.settings")
 os.environ["LOADLAB_LEDGER_DIR"] = tempfile.mkdtemp(prefix="loadlab-tests-")

@@ -1,4 +1,7 @@
-"""A laboratory for the tests: one embedded PostgreSQL and one generator, real trials on them."""
+"""A laboratory for the tests: one embedded PostgreSQL and one generator, real trials on them.
+
+Nothing starts before a test asks for it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadlab.model.case import Case, Choice
+from loadlab.model.case import Case
 from loadlab.model.plan import Plan
 from loadlab.planning import build_server, choice_of
 from loadlab.runner.generator import Generator
@@ -90,8 +93,3 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.fixture(scope="session")
 def trial(bench: Bench) -> TrialRunner:
     return TrialRunner(bench)
-
-
-@pytest.fixture
-def sync() -> Choice:
-    return choice_of(SERVERS, "sync", {}, "server")

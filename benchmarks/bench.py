@@ -1,0 +1,35 @@
+"""How fast loadlab is: what a trial takes beside its load, what counting costs the site, how long a report takes."""
+
+from __future__ import annotations
+
+import argparse
+
+import instrumentation
+import overhead
+import report_300
+from rich.console import Console
+from workbench import watching
+
+BENCHMARKS = {"overhead": overhead.run, "instrumentation": instrumentation.run, "report_300": report_300.run}
+
+
+def main() -> None:
+    arguments = _arguments()
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120
+    for name in arguments.only or BENCHMARKS:
+        with watching(name) as watch:
+            table = BENCHMARKS[name](watch, arguments.blocks)
+        console.print(table, "")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--blocks", type=int, metavar="N", help="how often each arm is measured (default: its own)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""What counting connections costs the site: with loadlab, with django-prometheus, against neither."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.metadata
+import importlib.util
+import json
+import time
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from rich.table import Table
+from workbench import interleaved, workbench
+
+from loadlab.analysis.paired import paired_effect
+from loadlab.errors import EnvironmentFaultError
+from loadlab.load.contract import LoadOrder
+from loadlab.model.case import Choice
+from loadlab.model.plan import Plan
+from loadlab.planning import locustfile
+from loadlab.ports import LOOPBACK
+from loadlab.probes import Scene
+from loadlab.probes.cpu import Cpu
+from loadlab.runner.application import Extras, Target, serving
+from loadlab.target.configuration import MIDDLEWARE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workbench import Watch
+
+    from loadlab.analysis.paired import Effect
+    from loadlab.load.contract import LoadResult
+    from loadlab.runner.application import Application
+    from loadlab.runner.generator import Drive
+    from loadlab.runner.trial import Bench
+
+BLOCKS: Final = 14
+WORKERS: Final = 2
+USERS: Final = 8
+GOAL_RATIO: Final = 0.98
+DISTRIBUTION: Final = "django-prometheus"
+NOT_INSTALLED: Final = f"{DISTRIBUTION} is not installed: pip install --no-deps {DISTRIBUTION}"
+WORKERS_WAIT_SECONDS: Final = 10.0
+PLAN: Final = Plan(servers={}, strategies={})  # warm-up and window as in the default plan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arm:
+    """One way to serve the same site."""
+
+    name: str
+    instrumented: bool = False
+    extras: Extras = field(default_factory=Extras)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figures:
+    """One trial: successful requests per second, and the app's CPU seconds per request."""
+
+    throughput: float
+    cpu_seconds: float
+
+
+Measured = dict[str, dict[int, Figures]]  # arm → block → figures
+
+BARE: Final = Arm(name="nothing")
+OURS: Final = Arm(name="loadlab", instrumented=True)
+BACKEND: Final = Extras(apps=("django_prometheus",), database={"ENGINE": "django_prometheus.db.backends.postgresql"})
+AS_ITS_README_SAYS: Final = replace(
+    BACKEND,
+    middleware=(
+        "django_prometheus.middleware.PrometheusBeforeMiddleware",
+        *MIDDLEWARE,
+        "django_prometheus.middleware.PrometheusAfterMiddleware",
+    ),
+)
+THEIRS: Final = (
+    Arm(name="django-prometheus, database", extras=BACKEND),
+    Arm(name="django-prometheus, README", extras=AS_ITS_README_SAYS),
+)
+
+
+def run(watch: Watch, blocks: int | None) -> Table:
+    arms = (BARE, replace(BARE, name=f"{BARE.name}, again (A/A)"), OURS, *(THEIRS if _installed() else ()))
+    measured = measure(arms, watch, blocks or BLOCKS)
+    return table(measured)
+
+
+def _installed() -> bool:
+    return importlib.util.find_spec("django_prometheus") is not None
+
+
+def measure(arms: tuple[Arm, ...], watch: Watch, blocks: int) -> Measured:
+    measured: Measured = {arm.name: {} for arm in arms}
+    with workbench(PLAN, watch) as bench:
+        steps = list(enumerate(interleaved(arms, blocks)))
+        for order, (block, arm) in watch.over(steps, lambda step: step[1][1].name):
+            measured[arm.name][block] = _trial(arm, order, bench)
+    return measured
+
+
+def _trial(arm: Arm, order: int, bench: Bench) -> Figures:
+    with serving(_target(arm, order, bench), bench.register, bench.logs / f"{order:04d}-site.log") as application:
+        _await_workers(application)
+        drive = bench.generator.begin(_order(application, bench))
+        scene = Scene(
+            cursor=bench.cursor,
+            database=bench.database.name,
+            ledgers=application.ledgers,
+            trees={"app": application.program.pid},
+        )
+        begin, end = (_cpu_at(scene, drive, instant) for instant in _edges())
+        result = drive.wait()
+    if result is None or any(result.failed):
+        raise EnvironmentFaultError(
+            f"A load on the site with {arm.name} did not end well: {result and result.failures}"
+        )
+    return _figures(result, begin, end)
+
+
+def _target(arm: Arm, order: int, bench: Bench) -> Target:
+    # Where django-prometheus keeps the counts of several processes: fresh, or it would go on with those of others.
+    counts = bench.scratch / f"django-prometheus-{order:04d}"
+    counts.mkdir()
+    return Target(
+        server=Choice(name="sync", parameters={"workers": WORKERS}),
+        strategy=Choice(name="max_age", parameters={"max_age": None}),
+        database=bench.database,
+        driver=PLAN.driver,
+        ledgers=bench.scratch / f"ledgers-{order:04d}",
+        instrumented=arm.instrumented,
+        extras=replace(arm.extras, environment={"PROMETHEUS_MULTIPROC_DIR": str(counts)}),
+    )
+
+
+def _await_workers(application: Application) -> None:
+    """Until every worker has answered: without instrumentation, nothing else tells that the last one has booted."""
+    deadline = time.monotonic() + WORKERS_WAIT_SECONDS
+    seen: set[int] = set()
+    while len(seen) < WORKERS:
+        if time.monotonic() > deadline:
+            raise EnvironmentFaultError(
+                f"Only {len(seen)} of {WORKERS} workers answered.\n{application.program.log_tail()}"
+            )
+        seen.add(_pid(application.port))
+
+
+def _pid(port: int) -> int:
+    with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)) as connection:
+        connection.request("GET", "/health/")
+        return int(json.loads(connection.getresponse().read())["pid"])
+
+
+def _order(application: Application, bench: Bench) -> LoadOrder:
+    return LoadOrder(
+        locustfile=str(locustfile("read_one")),
+        host=application.url,
+        users=USERS,
+        keep_alive=False,
+        warmup_seconds=PLAN.warmup_seconds,
+        window_seconds=PLAN.window_seconds,
+        result=str(bench.scratch / "load.json"),
+    )
+
+
+def _edges() -> tuple[float, float]:
+    return PLAN.warmup_seconds, PLAN.warmup_seconds + PLAN.window_seconds
+
+
+def _cpu_at(scene: Scene, drive: Drive, instant: float) -> tuple[float, float]:
+    """(seconds since the load started, CPU seconds of the app's processes), read at about `instant`."""
+    time.sleep(max(0.0, drive.started + instant - time.monotonic()))
+    spent = Cpu().read(scene)["cpu_app"]
+    return time.monotonic() - drive.started, spent
+
+
+def _figures(result: LoadResult, begin: tuple[float, float], end: tuple[float, float]) -> Figures:
+    """CPU time is shared by the requests between its own two readings, which are never quite at the edges."""
+    return Figures(
+        throughput=_ended(result, *_edges()) / PLAN.window_seconds,
+        cpu_seconds=(end[1] - begin[1]) / _ended(result, begin[0], end[0]),
+    )
+
+
+def _ended(result: LoadResult, begin: float, end: float) -> int:
+    return sum(begin <= ended < end for ended in result.ended)
+
+
+def table(measured: Measured) -> Table:
+    throughput = {arm: {block: one.throughput for block, one in trials.items()} for arm, trials in measured.items()}
+    cpu = {arm: {block: one.cpu_seconds for block, one in trials.items()} for arm, trials in measured.items()}
+    made = Table(title="Cost of instrumentation: ratios to none, paired by block, with 95 % intervals")
+    made.add_column("site with", no_wrap=True)
+    for heading in ("req/s", "ratio", "shows", "CPU ms/req", "ratio", "shows"):
+        made.add_column(heading, justify="right", no_wrap=True)
+    for arm in measured:
+        made.add_row(arm, *_cells(throughput, arm, "{:.0f}", 1), *_cells(cpu, arm, "{:.3f}", 1000))
+    made.caption = _caption(measured, paired_effect(throughput[OURS.name], throughput[BARE.name]))
+    return made
+
+
+def _cells(values: Mapping[str, Mapping[int, float]], arm: str, form: str, scale: float) -> list[str]:
+    middle = form.format(median(values[arm].values()) * scale)
+    if arm == BARE.name:
+        return [middle, "1", ""]
+    effect = paired_effect(values[arm], values[BARE.name])
+    return [middle, _ratio(effect), f"{effect.mde_ratio:.3f}" if effect.mde_ratio else ""]
+
+
+def _ratio(effect: Effect) -> str:
+    interval = f"({effect.interval.low:.3f} to {effect.interval.high:.3f})" if effect.interval else "(no interval)"
+    return f"{effect.ratio:.3f} {interval}"
+
+
+def _caption(measured: Measured, ours: Effect) -> str:
+    installed = f"django-prometheus {importlib.metadata.version(DISTRIBUTION)}" if _installed() else NOT_INSTALLED
+    return (
+        f"{len(measured[BARE.name])} blocks in random order; gunicorn sync, {WORKERS} workers, read_one, {USERS} users,"
+        f" CONN_MAX_AGE=None, keep-alive off.\n{installed}.\n"
+        "Shows: the smallest ratio above 1 that so many blocks would have shown, with power 0.8.\n"
+        "Nothing against nothing shows the noise: differences of that size mean nothing.\n"
+        f"Goal: loadlab's throughput is at least {GOAL_RATIO:g} of none's: {_against_goal(ours)}."
+    )
+
+
+def _against_goal(effect: Effect) -> str:
+    """Only an interval on one side of the goal decides."""
+    if effect.interval is None:
+        return "undecided, too few blocks"
+    if effect.interval.low >= GOAL_RATIO:
+        return "met, by the whole interval"
+    if effect.interval.high < GOAL_RATIO:
+        return "missed, by the whole interval"
+    return "undecided, the interval contains it"

@@ -1,0 +1,103 @@
+"""A run on the user's own PostgreSQL: exact books, and a password that is nowhere but where the user has put it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Final
+
+import psutil
+import psycopg2
+import pytest
+from command_line import SMALL_PLAN, CommandLine, everything_in
+from psycopg2 import sql
+from psycopg2.extensions import make_dsn
+
+from loadlab.services.given import Reference, given
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from command_line import Started
+
+    from loadlab.runner.trial import Bench
+
+OWNER: Final = "given"
+# Everything that a DSN, a password file or a URL would have to escape, between two words that stand nowhere else.
+PARTS: Final = ("canaryhead", "canarytail")
+PASSWORD: Final = "canaryhead \\:@/%'\"=é canarytail"
+
+
+@pytest.fixture(scope="module")
+def address(bench: Bench) -> Iterator[dict[str, str]]:
+    """A database with a role of its own on the tests' PostgreSQL, as libpq's parameters."""
+    owner = sql.Identifier(OWNER)
+    bench.cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(owner), [PASSWORD])
+    bench.cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(owner, owner))
+    at = bench.database.parameters
+    yield {"host": at["host"], "port": at["port"], "user": OWNER, "password": PASSWORD, "dbname": OWNER}
+    bench.cursor.execute(sql.SQL("DROP DATABASE {}").format(owner))
+    bench.cursor.execute(sql.SQL("DROP ROLE {}").format(owner))
+
+
+def command_lines(run: Started) -> str:
+    """Every command line that there was on this machine while the run went on."""
+    seen = set()
+
+    def look() -> bool:
+        seen.update(" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+        return run.popen.poll() is not None
+
+    while not look():
+        time.sleep(0.05)
+    return "\n".join(seen)
+
+
+def test_a_password_in_the_environment_gets_no_further(
+    loadlab: CommandLine, address: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "plan.toml").write_text(SMALL_PLAN.format(blocks=1))
+    run = tmp_path / "run"
+    arguments = ["run", tmp_path / "plan.toml", "--out", run, "--dsn", "env:MY_DSN", "--only", "*keep_alive=off"]
+    with loadlab.started(*arguments, MY_DSN=make_dsn(**address)) as started:
+        shown = command_lines(started)
+        done = started.outcome()
+    assert done.code == 0, done.stderr
+    assert "gunicorn" in shown
+    assert [part for part in PARTS if part in shown] == []
+    kept = done.stdout + done.stderr + everything_in(run) + everything_in(loadlab.state / "labs")
+    assert [part for part in PARTS if part in kept] == []
+
+    report = json.loads((run / "report.json").read_text())
+    assert report["environment"]["PostgreSQL"]["origin"] == "given"
+    for trial in report["trials"]:
+        assert trial["connections"]["exact"] is True, trial["connections"]["mismatches"]
+        assert trial["connections"]["sessions"] > 0
+
+
+def test_a_service_of_libpqs_is_a_way_to_name_a_database(
+    address: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = tmp_path / "services.conf"
+    services.write_text("[mine]\n" + "".join(f"{key}={value}\n" for key, value in address.items()))
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    with given(Reference("service=mine"), tmp_path) as database:
+        assert database.name == OWNER
+        with database.observed() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT current_user, current_database()")
+            assert cursor.fetchone() == (OWNER, "postgres")
+    assert [part for part in PARTS if part in repr(database)] == []
+
+
+def test_the_password_file_is_for_this_user_alone_and_gone_at_the_end(
+    address: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_DSN", make_dsn(**address))
+    with given(Reference("env:MY_DSN"), tmp_path) as database:
+        (secret,) = tmp_path.iterdir()
+        assert secret.stat().st_mode & 0o077 == 0
+        settings = database.django()
+        assert [part for part in PARTS if part in repr(settings)] == []
+        psycopg2.connect(make_dsn(**database.parameters, dbname=database.name)).close()
+    assert list(tmp_path.iterdir()) == []

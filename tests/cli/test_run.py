@@ -1,0 +1,186 @@
+"""Real runs from the command line: what they leave behind, and what is made of it afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from command_line import REPOSITORY, SMALL_PLAN, CommandLine, Outcome, trials_in
+
+from loadlab.store import RunFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from command_line import InProcess
+
+REPORTS = ("report.html", "report.json", "report.md")
+SCHEMA = REPOSITORY / "loadlab" / "report" / "assets" / "report.schema.json"
+LOST = """
+from locust import task
+
+from loadlab.load.user import SiteUser
+
+
+class Lost(SiteUser):
+    @task
+    def nowhere(self):
+        self.client.get("/nowhere/")
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    path: Path
+    outcome: Outcome
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return read_report(self.path)
+
+
+def read_report(run: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((run / "report.json").read_text())
+    return report
+
+
+@pytest.fixture(scope="module")
+def finished(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Six trials: sync at CONN_MAX_AGE 0, 0 once more and unlimited, in two blocks."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "plan.toml").write_text(SMALL_PLAN.format(blocks=2))
+    return Finished(path=folder / "run", outcome=loadlab("run", folder / "plan.toml", "--out", folder / "run"))
+
+
+@pytest.fixture
+def copied(finished: Finished, tmp_path: Path) -> Path:
+    return shutil.copytree(finished.path, tmp_path / "run")
+
+
+def test_a_run_ends_with_zero_and_the_path_of_its_page(finished: Finished) -> None:
+    assert finished.outcome.code == 0, finished.outcome.stderr
+    assert finished.outcome.stdout.splitlines()[-1] == f"Report: {finished.path / 'report.html'}"
+
+
+def test_a_run_says_how_far_it_has_come(finished: Finished) -> None:
+    lines = finished.outcome.stderr.splitlines()
+    assert [line.split(",")[0] for line in lines if line.startswith("trial ")] == [
+        f"trial {n} of 6" for n in range(1, 7)
+    ]
+
+
+def test_a_run_folder_holds_the_plan_the_samples_the_logs_and_the_reports(finished: Finished) -> None:
+    files = {path.relative_to(finished.path).as_posix() for path in finished.path.rglob("*") if path.is_file()}
+    assert files - {".lock"} == {
+        "plan.toml",
+        "schedule.json",
+        "environment.json",
+        *REPORTS,
+        *(f"trials/{order:04d}.json" for order in range(6)),
+        *(f"logs/{order:04d}-sync.log" for order in range(6)),
+        "logs/locust.log",
+        "logs/postgresql.log",
+    }
+    assert (finished.path / "plan.toml").read_text() == SMALL_PLAN.format(blocks=2)
+
+
+def test_every_trial_is_in_the_report_with_exact_books(finished: Finished) -> None:
+    trials = finished.report["trials"]
+    assert sorted(trial["order"] for trial in trials) == list(range(6))
+    for trial in trials:
+        assert (trial["state"], trial["failures"]) == ("complete", 0)
+        assert trial["connections"]["exact"] is True, trial["connections"]["mismatches"]
+        assert trial["connections"]["after_stop"]["opened"] == trial["connections"]["sessions"] > 0
+
+
+def test_the_report_of_a_real_run_is_what_its_schema_promises(finished: Finished) -> None:
+    jsonschema.validate(finished.report, json.loads(SCHEMA.read_text()))
+    assert (finished.report["run"]["state"], finished.report["run"]["blocks"]) == ("complete", 2)
+
+
+def test_nothing_of_a_finished_run_goes_on(finished: Finished, loadlab: CommandLine) -> None:
+    assert loadlab.processes() == []
+    assert list((loadlab.state / "labs").iterdir()) == []
+
+
+def test_reports_are_made_again_from_the_samples_just_as_they_were(copied: Path, here: InProcess) -> None:
+    before = {name: (copied / name).read_bytes() for name in REPORTS}
+    for name in REPORTS:
+        (copied / name).unlink()
+    done = here("report", copied)
+    assert done.code == 0, done.stderr
+    assert {name: (copied / name).read_bytes() for name in REPORTS} == before
+    assert done.stdout.splitlines()[-1] == f"Report: {copied / 'report.html'}"
+
+
+def test_two_blocks_are_too_few_where_a_verdict_is_required(finished: Finished, here: InProcess) -> None:
+    done = here("report", finished.path, "--require-verdict")
+    assert done.code == 11
+    assert "No verdict for sync" in done.stderr
+
+
+def test_a_complete_run_is_not_measured_again(copied: Path, here: InProcess) -> None:
+    before = trials_in(copied)
+    done = here("run", "--resume", copied)
+    assert (done.code, done.stderr) == (0, "")
+    assert trials_in(copied) == before
+
+
+def test_a_damaged_trial_makes_the_run_incomplete_and_is_named(copied: Path, here: InProcess) -> None:
+    damaged = copied / "trials" / "0001.json"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    done = here("report", copied)
+    assert done.code == 12
+    assert "trials/0001.json: Damaged" in done.stdout
+    assert f"loadlab run --resume {copied}" in done.stderr
+    assert sorted(trial["order"] for trial in read_report(copied)["trials"]) == [0, 2, 3, 4, 5]
+
+
+def test_resume_measures_what_is_damaged_or_failed_and_nothing_else(copied: Path, loadlab: CommandLine) -> None:
+    before = trials_in(copied)
+    (copied / "trials" / "0001.json").write_bytes(b"{}")
+    folder = RunFolder.at(copied)
+    failed = next(trial for trial in folder.trials()[0] if trial.order == 4)
+    folder.add_trial(replace(failed, state="failed", reason="the generator broke"))
+    done = loadlab("run", "--resume", copied)
+    assert done.code == 0, done.stderr
+    after = trials_in(copied)
+    assert {name for name in before if after[name] != before[name]} == {"0001.json", "0004.json"}
+    assert {trial["state"] for trial in read_report(copied)["trials"]} == {"complete"}
+
+
+def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(
+    loadlab: CommandLine, here: InProcess, tmp_path: Path
+) -> None:
+    locustfile, plan, run = tmp_path / "lost.py", tmp_path / "plan.toml", tmp_path / "run"
+    locustfile.write_text(LOST)
+    plan.write_text(f'scenarios = ["{locustfile}"]\n{SMALL_PLAN.format(blocks=1)}')
+    done = loadlab("run", plan, "--out", run, "--only", "*keep_alive=off")
+    assert done.code == 0, done.stderr
+    report = read_report(run)
+    assert [(row["kind"], row["share"]) for row in report["failures"]] == [("HTTP 404", 1.0)] * 2
+    for trial in report["trials"]:
+        assert trial["failures"] == trial["requests"] > 0
+        assert set(trial["latency_seconds"].values()) == {None}
+    latency = [comparison for comparison in report["comparisons"] if comparison["metric"] != "throughput"]
+    assert {(comparison["ratio"], comparison["verdict"]) for comparison in latency} <= {(None, "inconclusive")}
+    assert [verdict["recommend"] for verdict in report["verdicts"]] == [None]
+    # What was measured can be read wherever it is, and whatever has become of its locustfile.
+    locustfile.unlink()
+    assert here("report", run).code == 0
+
+
+def test_a_plan_that_wants_more_connections_than_there_are_is_refused(loadlab: CommandLine, tmp_path: Path) -> None:
+    plan = SMALL_PLAN.format(blocks=1).replace("sync", "gthread").replace("[strategies", "threads = 4\n[strategies")
+    plan = plan.replace("[servers.gthread]", "[database]\nmax_connections = 10\n[servers.gthread]\nworkers = 4")
+    (tmp_path / "plan.toml").write_text(plan)
+    done = loadlab("run", tmp_path / "plan.toml", "--out", tmp_path / "run")
+    assert done.code == 3
+    message = "max_connections 10 − 3 reserved − 0 in use by others − 2 for loadlab itself = 5 free, but gthread,"
+    assert message in done.stderr
+    assert "can use 16 at once" in done.stderr
+    assert trials_in(tmp_path / "run") == {}

@@ -1,0 +1,185 @@
+"""However a run is stopped, what it has measured is kept, nothing of it goes on, and resume completes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from command_line import SMALL_PLAN, CommandLine, Outcome, Started, trials_in
+
+from loadlab.cli._signals import stoppable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE_CASE = ("--only", "*max_age=none*")
+ENDS = {
+    "SIGINT": (signal.SIGINT, 130),
+    "SIGTERM": (signal.SIGTERM, 143),
+    "SIGHUP": (signal.SIGHUP, 143),
+    "SIGINT over and over": (signal.SIGINT, 130),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interrupted:
+    """A run that was stopped in its second trial or later; `kept` are the trials that it had by then."""
+
+    path: Path
+    kept: dict[str, bytes]
+    outcome: Outcome
+
+
+def await_second_trial(run: Started, path: Path) -> dict[str, bytes]:
+    """The trials there are once the second one's server runs."""
+
+    def serves() -> bool:
+        log = path / "logs" / "0001-sync.log"
+        return log.exists() and "Booting worker" in log.read_text()
+
+    run.wait_until(serves)
+    return trials_in(path)
+
+
+def interrupt(run: Started, name: str) -> None:
+    run.popen.send_signal(ENDS[name][0])
+    while name.endswith("over and over") and run.popen.poll() is None:
+        run.popen.send_signal(ENDS[name][0])
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def interrupted(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Interrupted]:
+    """A run for each way to stop one, side by side."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    (folder / "plan.toml").write_text(SMALL_PLAN.format(blocks=50))
+    paths = {name: folder / name.replace(" ", "-") for name in ENDS}
+    ends: dict[str, Interrupted] = {}
+    with ExitStack() as stack:
+        runs = {
+            name: stack.enter_context(loadlab.started("run", folder / "plan.toml", "--out", path, *ONE_CASE))
+            for name, path in paths.items()
+        }
+        for name, run in runs.items():
+            kept = await_second_trial(run, paths[name])
+            interrupt(run, name)
+            ends[name] = Interrupted(path=paths[name], kept=kept, outcome=run.outcome())
+    return ends
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_stopped_run_ends_with_its_signals_code_and_says_so(interrupted: dict[str, Interrupted], name: str) -> None:
+    number, code = ENDS[name]
+    outcome = interrupted[name].outcome
+    assert outcome.code == code, outcome.stderr
+    assert outcome.stderr.splitlines()[-1] == f"loadlab: Stopped by {number.name}."
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_stopped_run_keeps_its_trials_and_reports_on_them(interrupted: dict[str, Interrupted], name: str) -> None:
+    stopped = interrupted[name]
+    assert stopped.kept
+    assert stopped.kept.items() <= trials_in(stopped.path).items()
+    report = json.loads((stopped.path / "report.json").read_text())
+    assert report["run"]["state"] == "incomplete"
+    assert len(report["trials"]) == len(trials_in(stopped.path))
+    assert all(trial["connections"]["exact"] for trial in report["trials"])
+    assert f"Report: {stopped.path / 'report.html'}" in stopped.outcome.stdout
+    assert (stopped.path / "report.html").stat().st_size > 0
+
+
+def test_nothing_of_a_stopped_run_goes_on(interrupted: dict[str, Interrupted], loadlab: CommandLine) -> None:
+    assert loadlab.processes() == []
+    assert list((loadlab.state / "labs").iterdir()) == []
+
+
+def test_a_run_that_is_stopped_while_postgresql_starts_leaves_nothing(loadlab: CommandLine, tmp_path: Path) -> None:
+    def postgresql_starts() -> bool:
+        log = tmp_path / "run" / "logs" / "postgresql.log"
+        return log.exists() and log.stat().st_size > 0
+
+    with loadlab.started("run", "--out", tmp_path / "run") as run:
+        run.wait_until(postgresql_starts)
+        run.popen.terminate()
+        assert run.outcome().code == 143
+    assert loadlab.processes() == []
+    assert trials_in(tmp_path / "run") == {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resumed:
+    """A run that was killed in its second trial and then resumed, while another lab tried the same."""
+
+    path: Path
+    kept: dict[str, bytes]
+    left_running: str
+    intruder: Outcome
+    outcome: Outcome
+
+
+@pytest.fixture(scope="module")
+def resumed(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Resumed:
+    folder = tmp_path_factory.mktemp("resumed")
+    (folder / "plan.toml").write_text(SMALL_PLAN.format(blocks=3))
+    path = folder / "run"
+    with loadlab.started("run", folder / "plan.toml", "--out", path, *ONE_CASE) as run:
+        await_second_trial(run, path)
+        run.popen.kill()
+        run.popen.wait()
+    kept = trials_in(path)
+    left_running = " ".join(word for process in loadlab.processes() for word in process.cmdline())
+    with loadlab.started("run", "--resume", path) as run:
+        run.wait_until(lambda: "Locust starts" in run.stderr.read_text())
+        intruder = loadlab("run", "--resume", path)
+        outcome = run.outcome()
+    return Resumed(path=path, kept=kept, left_running=left_running, intruder=intruder, outcome=outcome)
+
+
+def test_a_killed_run_is_completed_by_resume(resumed: Resumed) -> None:
+    assert resumed.outcome.code == 0, resumed.outcome.stderr
+    report = json.loads((resumed.path / "report.json").read_text())
+    assert report["run"]["state"] == "complete"
+    assert [trial["order"] for trial in report["trials"]] == [0, 1, 2]
+    assert all(trial["connections"]["exact"] for trial in report["trials"])
+
+
+def test_resume_measures_no_finished_trial_again(resumed: Resumed) -> None:
+    assert 1 <= len(resumed.kept) < 3
+    assert resumed.kept.items() <= trials_in(resumed.path).items()
+    measured = [line for line in resumed.outcome.stderr.splitlines() if line.startswith("trial ")]
+    assert len(measured) == 3 - len(resumed.kept)
+
+
+def test_what_a_killed_lab_left_running_is_gone_after_the_next_one(resumed: Resumed, loadlab: CommandLine) -> None:
+    assert "postgres" in resumed.left_running
+    assert "gunicorn" in resumed.left_running
+    assert loadlab.processes() == []
+    assert list((loadlab.state / "labs").iterdir()) == []
+
+
+def test_a_run_that_is_being_measured_is_not_resumed_by_another_lab(resumed: Resumed) -> None:
+    assert resumed.intruder.code == 2
+    assert f"Another loadlab is working on {resumed.path}" in resumed.intruder.stderr
+
+
+def test_a_hangup_that_nohup_has_told_to_ignore_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_signals_do_what_they_did_before_once_a_command_has_ended() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    with stoppable():
+        assert signal.getsignal(signal.SIGTERM) is not before[1]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before

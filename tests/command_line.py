@@ -1,0 +1,133 @@
+"""Runs the loadlab command as a user does: in processes of its own, with a state folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from loadlab.processes import STATE_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    InProcess = Callable[..., "Outcome"]
+
+REPOSITORY: Final = Path(__file__).resolve().parent.parent
+SMALL_PLAN: Final = """
+seed = 1
+blocks = {blocks}
+warmup_seconds = 0.2
+window_seconds = 0.6
+users = [4]
+control = "sync"
+[servers.sync]
+[strategies.max_age]
+max_age = [0, "none"]
+"""
+PATIENCE_SECONDS: Final = 120.0  # before a test fails rather than hangs; nothing waits for it otherwise
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A command under way, and the files that its output goes to."""
+
+    popen: subprocess.Popen[bytes]
+    stdout: Path
+    stderr: Path
+
+    def outcome(self) -> Outcome:
+        """Wait for its end."""
+        code = self.popen.wait(PATIENCE_SECONDS)
+        return Outcome(code=code, stdout=self.stdout.read_text(), stderr=self.stderr.read_text())
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return as soon as the condition holds; the command must not have ended before."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert self.popen.poll() is None, self.stderr.read_text()
+            assert time.monotonic() < deadline, self.stderr.read_text()
+            time.sleep(0.01)
+
+
+def everything_in(folder: Path) -> str:
+    """The text of every file below a folder."""
+    return "\n".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
+
+
+def trials_in(run: Path) -> dict[str, bytes]:
+    """The trial files of a run folder, by name."""
+    return {path.name: path.read_bytes() for path in sorted((run / "trials").glob("*.json"))}
+
+
+class CommandLine:
+    """`python -m loadlab`, in the folder `home`, with its state in `state`."""
+
+    def __init__(self, state: Path, home: Path) -> None:
+        self.state = state
+        self.home = home
+        self._starts = 0
+
+    def __call__(self, *arguments: object, **environment: str) -> Outcome:
+        """Run a command to its end."""
+        with self.started(*arguments, **environment) as command:
+            return command.outcome()
+
+    @contextmanager
+    def started(self, *arguments: object, **environment: str) -> Iterator[Started]:
+        """A command under way, killed at the end if it is still there."""
+        self._starts += 1
+        files = [self.home / f"{self._starts}.{name}" for name in ("stdout", "stderr")]
+        with (
+            files[0].open("wb") as stdout,
+            files[1].open("wb") as stderr,
+            subprocess.Popen(
+                [sys.executable, "-m", "loadlab", *map(str, arguments)],
+                cwd=self.home,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(REPOSITORY),
+                    "COLUMNS": "100",
+                    STATE_VARIABLE: str(self.state),
+                    **environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+            ) as popen,
+        ):
+            try:
+                yield Started(popen=popen, stdout=files[0], stderr=files[1])
+            finally:
+                popen.kill()
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that belongs to a lab of this state folder."""
+        return [process for process in psutil.process_iter() if self._owns(process)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        """PostgreSQL knows nothing of our environment, but works in a folder of ours."""
+        state = str(self.state)
+        with suppress(psutil.Error, FileNotFoundError):
+            return process.status() != psutil.STATUS_ZOMBIE and (
+                process.environ().get(STATE_VARIABLE) == state
+                or any(state in word for word in process.cmdline())
+                or process.cwd().startswith(state)
+            )
+        return False

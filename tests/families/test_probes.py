@@ -1,0 +1,73 @@
+"""Every probe goes through the same life: it looks at a scene and gives numbers under names of its own."""
+
+from __future__ import annotations
+
+import math
+import os
+import urllib.request
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.planning import choice_of
+from loadlab.probes import PROBES, Scene
+from loadlab.runner.application import Target, serving
+from loadlab.runner.sampler import look
+from loadlab.runner.trial import await_empty
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.runner.trial import Bench
+
+
+@pytest.fixture
+def scene(bench: Bench, tmp_path: Path) -> Scene:
+    ledgers = tmp_path / "ledgers"
+    trees = {"app": os.getpid(), "database": bench.database.postmaster or 0}
+    return Scene(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees=trees)
+
+
+@pytest.mark.parametrize("name", list(PROBES))
+def test_a_probe_gives_the_same_names_and_possible_numbers_at_every_look(name: str, scene: Scene) -> None:
+    first, second = PROBES[name]().read(scene), PROBES[name]().read(scene)
+    assert first.keys() == second.keys() != set()
+    assert all(math.isfinite(value) and value >= 0 for value in [*first.values(), *second.values()])
+
+
+def test_no_two_probes_use_a_name(scene: Scene) -> None:
+    names = Counter(quantity for name in PROBES for quantity in PROBES[name]().read(scene))
+    assert [quantity for quantity, count in names.items() if count > 1] == []
+
+
+def test_only_sampled_probes_are_read_while_a_load_runs(scene: Scene) -> None:
+    sampled = look(scene, sampled_only=True).keys()
+    assert sampled == {quantity for name in PROBES if PROBES[name].sampled for quantity in PROBES[name]().read(scene)}
+    assert sampled < look(scene, sampled_only=False).keys()
+
+
+def test_probes_see_what_a_served_site_does(bench: Bench, scene: Scene, tmp_path: Path) -> None:
+    target = Target(
+        server=choice_of(SERVERS, "sync", {"workers": 1}, "server"),
+        strategy=choice_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
+        database=bench.database,
+        driver="psycopg2",
+        ledgers=scene.ledgers,
+    )
+    await_empty(scene)
+    before = look(scene, sampled_only=False)
+    with serving(target, bench.register, tmp_path / "log") as application:
+        for _ in range(3):
+            urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310
+        during = look(scene, sampled_only=False)
+    await_empty(scene)
+    after = look(scene, sampled_only=False)
+    assert (before["open"], before["backends"]) == (0, 0)
+    assert (during["open"], during["backends"], during["opened"], during["reused"]) == (1, 1, 1, 2)
+    assert (after["open"], after["backends"], after["opened"]) == (0, 0, 1)
+    assert after["sessions"] - before["sessions"] == 1
+    assert after["cpu_app"] > before["cpu_app"] > 0
+    assert after["cpu_database"] >= before["cpu_database"] > 0

@@ -1,0 +1,104 @@
+"""Every server mode goes through the same life: built, named, booted, asked, stopped."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from contextlib import closing
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from loadlab.instrumentation.books import Books
+from loadlab.model.case import spell
+from loadlab.planning import build_server, choice_of
+from loadlab.runner.application import Target, serving
+from loadlab.servers import SERVERS, Site
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.model.case import Choice
+    from loadlab.runner.trial import Bench
+
+every_server = pytest.mark.parametrize("name", list(SERVERS))
+
+
+def choice(name: str) -> Choice:
+    return choice_of(SERVERS, name, {}, "server")
+
+
+@every_server
+def test_a_server_mode_is_complete_without_parameters(name: str) -> None:
+    assert build_server(choice(name)) == SERVERS[name]()
+
+
+@every_server
+def test_a_server_modes_label_spells_out_every_parameter(name: str) -> None:
+    server = SERVERS[name]()
+    parts = [f"{field.name}={spell(getattr(server, field.name))}" for field in fields(server)]
+    assert str(choice(name)).split(",") == [name, *parts]
+
+
+@every_server
+def test_a_server_modes_command_is_a_list_of_words_for_loopback_and_no_shell(name: str) -> None:
+    site = Site(python="/a path/python")
+    argv = SERVERS[name]().argv(site, 8123)
+    assert all(type(word) is str and word for word in argv)
+    assert argv[:2] == ["/a path/python", "-m"]
+    assert "8123" in argv or "127.0.0.1:8123" in argv
+    assert any("127.0.0.1" in word for word in argv)
+    assert not any("0.0.0.0" in word for word in argv)  # noqa: S104
+
+
+@every_server
+@pytest.mark.parametrize("users", [1, 8, 5000])
+def test_a_server_mode_can_use_at_least_one_connection_and_no_more_than_its_users_or_its_pool(
+    name: str, users: int
+) -> None:
+    server = SERVERS[name]()
+    pool = getattr(server, "workers", 1) * getattr(server, "threads", 0)
+    assert 1 <= server.usable_connections(users) <= max(users, pool)
+
+
+@every_server
+def test_a_server_mode_refuses_what_it_does_not_know_and_what_cannot_be(name: str) -> None:
+    adapter = TypeAdapter(SERVERS[name])
+    impossible = {"nonesuch": 1} | {field.name: "many" for field in fields(SERVERS[name])}
+    for parameter, value in impossible.items():
+        with pytest.raises(ValidationError):
+            adapter.validate_python({parameter: value})
+
+
+def opened(target: Target) -> int:
+    totals = Books(target.ledgers).read().aliases.get("default")
+    return totals.opened if totals else 0
+
+
+@every_server
+def test_a_server_mode_boots_answers_and_stops(name: str, bench: Bench, tmp_path: Path) -> None:
+    target = Target(
+        server=choice(name),
+        strategy=choice_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
+        database=bench.database,
+        driver="psycopg2",
+        ledgers=tmp_path / "ledgers",
+    )
+    with serving(target, bench.register, tmp_path / "log") as application:
+        at_boot = opened(target)  # runserver looks for migrations
+        with closing(http.client.HTTPConnection("127.0.0.1", application.port, timeout=30)) as client:
+            client.request("GET", "/entries/7/")
+            answer = client.getresponse()
+            assert (answer.status, json.loads(answer.read())["id"]) == (200, 7)
+        running = psutil.Process(application.program.pid)
+        family = [running, *running.children(recursive=True)]
+        assert Books(target.ledgers).read().processes == SERVERS[name]().processes()
+        assert opened(target) == at_boot + 1
+    assert [process for process in family if process.is_running()] == []
+    stopped = Books(target.ledgers).read()
+    assert (stopped.processes, stopped.aliases["default"].open) == (0, 0)
+    assert opened(target) == at_boot + 1

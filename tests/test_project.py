@@ -1,0 +1,164 @@
+"""The project as a whole: what imports what, what the documentation names, and what no file may hold."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from loadlab.cli import COMMANDS, parser
+from loadlab.model.metrics import CATALOGUE
+from loadlab.planning import SCENARIO_FOLDER, scenarios
+from loadlab.probes import PROBES
+from loadlab.report import REPORTS
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTED: Final = "\n".join(page.read_text() for page in PAGES)
+
+INSTRUMENTATION: Final = tuple(
+    f"loadlab.instrumentation.{path.stem}" for path in (ROOT / "loadlab" / "instrumentation").glob("[a-z]*.py")
+)
+OF_THE_LAB: Final = {"locust", "gevent", "pydantic", "psutil", "numpy", "scipy", "rich", "psycopg2", "psycopg"}
+OF_TARGET_AND_LOAD: Final = {"django", "locust", "gevent", "prometheus_client"}
+
+
+def imported_by(*modules: str) -> set[str]:
+    """The top-level packages that a fresh process has loaded once it has imported the modules."""
+    code = f"import {', '.join(modules)}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_what_any_project_installs_loads_nothing_of_the_lab() -> None:
+    assert {"apps", "views", "counting"} <= {name.rpartition(".")[2] for name in INSTRUMENTATION}
+    loaded = imported_by(*INSTRUMENTATION)
+    assert {"django", "prometheus_client"} <= loaded
+    assert loaded & OF_THE_LAB == set()
+
+
+def test_the_lab_loads_nothing_of_what_it_measures() -> None:
+    loaded = imported_by("loadlab.cli", "loadlab.cli._publish")
+    assert {"pydantic", "scipy"} <= loaded
+    assert loaded & OF_TARGET_AND_LOAD == set()
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    (action,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return action.choices
+
+
+def options() -> Iterator[tuple[str, str]]:
+    """Every (command, option) there is, the top's own under the empty name."""
+    for name, command in {"": parser(), **subcommands()}.items():
+        for option in (option for action in command._actions for option in action.option_strings):
+            if option.startswith("--"):
+                yield name, option
+
+
+def names(word: str) -> bool:
+    """Whether a page names the word as code: alone, or first in a phrase."""
+    return re.search(rf"`{re.escape(word)}(?![\w-])", DOCUMENTED) is not None
+
+
+@pytest.mark.parametrize(
+    ("family", "members"),
+    [
+        ("server mode", list(SERVERS)),
+        ("strategy", list(STRATEGIES)),
+        ("scenario", scenarios()),
+        ("probe", list(PROBES)),
+        ("report", [filename for name in REPORTS if (filename := REPORTS[name].filename)]),
+        ("metric", [metric.name for metric in CATALOGUE]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_documentation_names_every_member(family: str, members: list[str]) -> None:
+    assert members
+    assert [member for member in members if not names(member)] == [], family
+
+
+def test_the_documentation_names_every_command() -> None:
+    assert set(subcommands()) == {command.__name__.rpartition(".")[2] for command in COMMANDS}
+    assert [name for name in subcommands() if f"loadlab {name}" not in DOCUMENTED] == []
+
+
+def test_the_documentation_names_every_option() -> None:
+    named = set(re.findall(r"--[a-z][a-z-]*", DOCUMENTED))
+    assert [(command, option) for command, option in options() if option not in named] == []
+
+
+def test_the_documentation_names_no_option_that_no_command_has() -> None:
+    ours = {option for _, option in options()}
+    asked = re.findall(r"(?:`|bin/)loadlab ([a-z]+)([^`\n#|]*)", DOCUMENTED)
+    assert asked
+    for command, rest in asked:
+        assert command in subcommands(), command
+        assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= ours, (command, rest)
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES, *ROOT.glob("[A-Z]*.md")}), ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere_and_no_gap_is_left_to_fill(page: Path) -> None:
+    text = page.read_text()
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert re.findall(r"@@\w+@@", text) == []
+
+
+def project_files() -> list[Path]:
+    """What git tracks, or would with the next commit."""
+    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files", "-z"]
+    listed = subprocess.run(
+        [*git, "--cached", "--others", "--exclude-standard"], capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    return [path for path in files if path.is_file()]
+
+
+def test_no_file_knows_the_machine_it_was_written_on() -> None:
+    places = {f"{place}/" for place in (Path.home(), ROOT) if len(place.parts) > 1}
+    # In two halves, or this file would be the first to hold them.
+    places |= {"index" + "-url", "files.python" + "hosted", "index" + "_url"}
+    found = {
+        (path.relative_to(ROOT).as_posix(), place)
+        for path in project_files()
+        for place in places
+        if re.search(rf"(?<![\w.-]){re.escape(place)}", path.read_text(errors="replace"))
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize("name", scenarios())
+def test_a_locustfile_opens_with_the_question_that_it_asks(name: str) -> None:
+    docstring = ast.get_docstring(ast.parse((SCENARIO_FOLDER / f"{name}.py").read_text()))
+    assert docstring is not None
+    assert docstring.splitlines()[0].endswith("?")
+
+
+def test_the_catalogues_names_are_ours_alone_and_its_helps_name_their_units() -> None:
+    catalogued = [metric.name for metric in CATALOGUE]
+    assert len(catalogued) == len(set(catalogued)) > 0
+    for metric in CATALOGUE:
+        assert re.fullmatch(r"loadlab_[a-z_]+", metric.name)
+        assert metric.name.endswith("_total") is (metric.kind == "counter")
+        assert bool(metric.buckets) is (metric.kind == "histogram")
+        if metric.name.endswith("_info"):  # says something in its labels, and measures nothing
+            continue
+        unit = "(seconds)" if metric.name.endswith("_seconds") else "(count)"
+        assert unit in metric.help, metric.name
