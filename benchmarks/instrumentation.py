@@ -194,9 +194,9 @@ def table(measured: Measured) -> Table:
     throughput = {arm: {block: one.throughput for block, one in trials.items()} for arm, trials in measured.items()}
     cpu = {arm: {block: one.cpu_seconds for block, one in trials.items()} for arm, trials in measured.items()}
     made = Table(title="Cost of instrumentation: ratios to none, paired by block, with 95 % intervals")
-    made.add_column("site with", no_wrap=True)
+    made.add_column("site with")
     for heading in ("req/s", "ratio", "shows", "CPU ms/req", "ratio", "shows"):
-        made.add_column(heading, justify="right", no_wrap=True)
+        made.add_column(heading, justify="right")
     for arm in measured:
         made.add_row(arm, *_cells(throughput, arm, "{:.0f}", 1), *_cells(cpu, arm, "{:.3f}", 1000))
     made.caption = _caption(measured, paired_effect(throughput[OURS.name], throughput[BARE.name]))

@@ -122,8 +122,11 @@ class Register:
         folder.mkdir()
         for each in (labs, folder):
             let_in(each)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        unborn = folder / "lock.new"
+        lock = os.open(unborn, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
+        # Held before it is there: a lab that starts at this moment must not take ours for dead.
+        unborn.rename(folder / "lock")
         register = cls(folder, lock)
         try:
             yield register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -109,6 +110,25 @@ def test_a_stranger_with_a_recycled_pid_is_not_touched(tmp_path: Path) -> None:
 def test_a_living_lab_is_left_alone() -> None:
     with Register.opened() as first, Register.opened():
         assert first.folder.exists()
+
+
+def test_a_lab_that_is_being_born_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    flock = fcntl.flock
+
+    def another_lab_clears_first(file: int, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            clear_leftovers(state_directory() / "labs")
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", another_lab_clears_first)
+    with Register.opened() as register:
+        assert (register.folder / "lock").exists()
+
+
+def test_what_nobody_has_stopped_ends_with_its_register(tmp_path: Path) -> None:
+    with Register.opened() as register:
+        program = register.start("sleep", ["/bin/sleep", "600"], log=tmp_path / "log", environment={})
+    assert not program.running()
 
 
 def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:

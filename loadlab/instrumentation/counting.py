@@ -28,7 +28,7 @@ class CountingMixin(BaseDatabaseWrapper):
     _row: Row | None = None
     _used_row: Row | None = None  # the row that the present request has been counted on
     _finalizer: weakref.finalize[Any, Any] | None = None
-    _reason = CloseReason.EXPLICIT
+    _reason: CloseReason | None = CloseReason.EXPLICIT  # None: to be told from the connection when it closes
     _connecting = False
 
     def connect(self) -> None:
@@ -62,16 +62,17 @@ class CountingMixin(BaseDatabaseWrapper):
     def close_if_unusable_or_obsolete(self) -> None:
         """Django calls this when a request starts and when it ends; so a request begins and ends here."""
         self._used_row = None
-        self._reason = self._reason_if_closed_now()
+        self._reason = None
         try:
             super().close_if_unusable_or_obsolete()
         finally:
             self._reason = CloseReason.EXPLICIT
 
-    def _reason_if_closed_now(self) -> CloseReason:
-        """The reason in Django's own order of looking, but for `is_usable`, which says so itself."""
-        if self.connection is not None and self.get_autocommit() != self.settings_dict["AUTOCOMMIT"]:
+    def _reason_of_obsolescence(self) -> CloseReason:
+        """Why Django closes a connection that answers: asked only then, for Django itself looks twice a request."""
+        if self.autocommit != self.settings_dict["AUTOCOMMIT"]:
             return CloseReason.AUTOCOMMIT
+        # Unlimited never gets here, so what is not 0 is an age.
         return CloseReason.MAX_AGE if self.settings_dict["CONN_MAX_AGE"] else CloseReason.REQUEST_END
 
     def close_if_health_check_failed(self) -> None:
@@ -98,7 +99,7 @@ class CountingMixin(BaseDatabaseWrapper):
         self._row = self._used_row = self._finalizer = None
         if row is not None and finalizer is not None:
             finalizer.detach()
-            row.closed(self._reason)
+            row.closed(self._reason_of_obsolescence() if self._reason is None else self._reason)
 
 
 def _on_collection(connection: object, wrapper: object, row: Row) -> weakref.finalize[Any, Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loadlab.planning import SCENARIO_FOLDER
 from loadlab.servers import SERVERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
@@ -46,8 +50,12 @@ def test_refused_connections_are_errors_and_no_connections(trial: Any) -> None:
     assert sum(failure.count for failure in result.failures) > 0
 
 
-def test_a_blocking_psycopg2_holds_a_gevent_worker_to_one_query_at_a_time(trial: Any) -> None:
-    blocking = trial("gevent", scenario="slow_query", cooperative=False)
-    cooperating = trial("gevent", scenario="slow_query", cooperative=True)
+def test_a_blocking_psycopg2_holds_a_gevent_worker_to_one_query_at_a_time(trial: Any, tmp_path: Path) -> None:
+    # Queries so long that they overlap on the slowest machine, wherever they can.
+    slow_query = (SCENARIO_FOLDER / "slow_query.py").read_text().replace("seconds=0.02", "seconds=0.4")
+    scenario = tmp_path / "slower_query.py"
+    scenario.write_text(slow_query)
+    blocking = trial("gevent", scenario=str(scenario), cooperative=False)
+    cooperating = trial("gevent", scenario=str(scenario), cooperative=True)
     assert max(blocking.series.values["active"]) <= 2 < max(cooperating.series.values["active"])
     assert blocking.connections.mismatches == cooperating.connections.mismatches == ()
