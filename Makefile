@@ -10,7 +10,7 @@ run: $(VENV)/lab
 	@$(BIN)/loadlab run
 
 test: $(VENV)/dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check --quiet .
