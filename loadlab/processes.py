@@ -93,6 +93,10 @@ class Program:
                 self.popen.send_signal(stop_signal)
             with suppress(subprocess.TimeoutExpired):
                 self.popen.wait(grace_seconds)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the whole group at once."""
         _kill_group(self.popen)
 
 
