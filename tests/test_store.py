@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -112,22 +114,26 @@ def test_two_labs_do_not_measure_into_one_folder(folder: RunFolder) -> None:
         pass
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """Files may not grow beyond 4 KiB in this process: what a full disk does to a writer, without root."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    import signal  # noqa: PLC0415
+    """Files may not grow beyond 4 KiB in this process: what a full disk does to a writer, without root.
 
+    For no longer than it takes: pytest's own output may go to a file.
+    """
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_full_disk_loses_no_earlier_trial(folder: RunFolder, full_disk: None) -> None:
+def test_a_full_disk_loses_no_earlier_trial(folder: RunFolder) -> None:
     folder.add_trial(trial(order=0))
-    with pytest.raises(EnvironmentFaultError, match=r"0001\.json cannot be written: the disk is full"):
+    message = r"0001\.json cannot be written: the disk is full"
+    with full_disk(), pytest.raises(EnvironmentFaultError, match=message):
         folder.add_trial(trial(order=1, requests=5000))
     read, damaged = folder.trials()
     assert ([each.order for each in read], damaged) == ([0], [])
