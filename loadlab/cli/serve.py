@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from loadlab.runner.application import Application
 
 DEFAULT_PORT: Final = 8000
+MOST_CONNECTIONS: Final = (10, 10_000)  # as in plans
 HIGHEST_PORT: Final = 65535
 WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}
 
@@ -52,6 +53,9 @@ def execute(arguments: argparse.Namespace) -> int:
     age: dict[str, Scalar] = {"max_age": _value(arguments.max_age), "conn_health_checks": arguments.conn_health_checks}
     strategy_choice = choice_of(STRATEGIES, "max_age", age, "--max-age")
     require_free(arguments.port)
+    if not MOST_CONNECTIONS[0] <= arguments.max_connections <= MOST_CONNECTIONS[1]:
+        least, most = MOST_CONNECTIONS
+        raise UsageError(f"--max-connections should be from {least} to {most}, not {arguments.max_connections}.")
     plan = Plan(
         servers={},
         strategies={},
