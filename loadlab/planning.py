@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from loadlab.registry import Family
 
 SCENARIO_FOLDER: Final = Path(__file__).resolve().parent.parent / "locustfiles"
-OVERHEAD_SECONDS: Final = 1.3  # boot, settling and stop of a trial, as measured; for estimates only
+OVERHEAD_SECONDS: Final = 0.8  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
 
 _PLAN: Final = TypeAdapter(Plan)
 
