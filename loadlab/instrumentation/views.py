@@ -18,6 +18,6 @@ def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  a view takes
 
     from loadlab.instrumentation.collector import ConnectionCollector  # noqa: PLC0415
 
-    registry = CollectorRegistry()
-    registry.register(ConnectionCollector(current.directory()))
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    collectors = CollectorRegistry()
+    collectors.register(ConnectionCollector(current.directory()))
+    return HttpResponse(generate_latest(collectors), content_type=CONTENT_TYPE_LATEST)
