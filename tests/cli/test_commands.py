@@ -58,7 +58,7 @@ def test_plan_lists_the_cases_their_number_and_the_duration(loadlab: CommandLine
     *cases, empty, summary = done.stdout.splitlines()
     assert (done.code, done.stderr) == (0, "")
     assert (cases, empty) == (CASES, "")
-    assert re.fullmatch(r"3 cases × 3 blocks = 9 trials, about 0\.3 minutes", summary)
+    assert re.fullmatch(r"3 cases × 3 blocks = 9 trials, about 0\.2 minutes", summary)
 
 
 def test_plan_with_order_lists_every_trial_in_the_order_of_the_run(loadlab: CommandLine, plan_file: Path) -> None:
@@ -74,7 +74,7 @@ def test_plan_as_json_says_the_same_to_programs(loadlab: CommandLine, plan_file:
     described = json.loads(done.stdout)
     assert done.code == 0
     assert (described["cases"], described["blocks"], described["trials"]) == (CASES, 3, 9)
-    assert described["expected_seconds"] == pytest.approx(9 * (0.2 + 0.5 + 1.3))
+    assert described["expected_seconds"] == pytest.approx(9 * (0.2 + 0.5 + 0.8))
     order = [(step["block"], step["case"]) for step in described["order"]]
     assert [block for block, _ in order] == [0] * 3 + [1] * 3 + [2] * 3
     assert sorted(case for _, case in order) == sorted(CASES * 3)
