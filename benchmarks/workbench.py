@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import random
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from loadlab.runner.generator import Generator
-from loadlab.runner.run import laboratory
-from loadlab.runner.trial import Bench
+from loadlab.runner.run import equipped, laboratory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
+    from loadlab.runner.trial import Bench
 
 SEED: Final = 2013
 
@@ -67,21 +66,8 @@ def watching(name: str) -> Iterator[Watch]:
 @contextmanager
 def workbench(plan: Plan, watch: Watch) -> Iterator[Bench]:
     """A bench in a laboratory of its own: a fresh PostgreSQL, one generator, all files gone at the end."""
-    with ExitStack() as stack:
-        lab = stack.enter_context(laboratory(plan, None, None, watch))
-        watch.preparing("Locust starts")
-        folder = lab.register.folder
-        generator = stack.enter_context(Generator(lab.register, folder / "locust.log"))
-        connection = stack.enter_context(lab.database.observed())
-        yield Bench(
-            plan=plan,
-            database=lab.database,
-            register=lab.register,
-            generator=generator,
-            cursor=connection.cursor(),
-            logs=folder,
-            scratch=folder,
-        )
+    with laboratory(plan, None, None, watch) as lab, equipped(lab, plan, lab.register.folder, watch) as bench:
+        yield bench
 
 
 def interleaved(arms: Sequence[Item], blocks: int) -> list[tuple[int, Item]]:

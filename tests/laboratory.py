@@ -5,7 +5,6 @@ Nothing starts before a test asks for it.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ import pytest
 from loadlab.model.case import Case
 from loadlab.model.plan import Plan
 from loadlab.planning import build_server, choice_of
-from loadlab.runner.generator import Generator
-from loadlab.runner.run import laboratory
+from loadlab.runner.run import equipped, laboratory
 from loadlab.runner.trial import Bench, run_trial
 from loadlab.servers import SERVERS
 from loadlab.store import Step
@@ -75,19 +73,8 @@ class TrialRunner:
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     logs = tmp_path_factory.mktemp("logs")
-    with ExitStack() as stack:
-        lab = stack.enter_context(laboratory(PLAN, None, logs, Quiet()))
-        generator = stack.enter_context(Generator(lab.register, logs / "locust.log"))
-        connection = stack.enter_context(lab.database.observed())
-        yield Bench(
-            plan=PLAN,
-            database=lab.database,
-            register=lab.register,
-            generator=generator,
-            cursor=connection.cursor(),
-            logs=logs,
-            scratch=lab.register.folder,
-        )
+    with laboratory(PLAN, None, logs, Quiet()) as lab, equipped(lab, PLAN, logs, Quiet()) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._progress import display
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.model.plan import Database, Plan
+from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
 from loadlab.planning import choice_of
 from loadlab.ports import require_free
 from loadlab.runner.application import Target, serving
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from loadlab.runner.application import Application
 
 DEFAULT_PORT: Final = 8000
-MOST_CONNECTIONS: Final = (10, 10_000)  # as in plans
 HIGHEST_PORT: Final = 65535
 WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}
 
@@ -53,9 +52,9 @@ def execute(arguments: argparse.Namespace) -> int:
     age: dict[str, Scalar] = {"max_age": _value(arguments.max_age), "conn_health_checks": arguments.conn_health_checks}
     strategy_choice = choice_of(STRATEGIES, "max_age", age, "--max-age")
     require_free(arguments.port)
-    if not MOST_CONNECTIONS[0] <= arguments.max_connections <= MOST_CONNECTIONS[1]:
-        least, most = MOST_CONNECTIONS
-        raise UsageError(f"--max-connections should be from {least} to {most}, not {arguments.max_connections}.")
+    if not FEWEST_CONNECTIONS <= arguments.max_connections <= MOST_CONNECTIONS:
+        bounds = f"from {FEWEST_CONNECTIONS} to {MOST_CONNECTIONS}"
+        raise UsageError(f"--max-connections should be {bounds}, not {arguments.max_connections}.")
     plan = Plan(
         servers={},
         strategies={},

@@ -41,14 +41,13 @@ class ConnectError(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric of the catalogue: `help` names the unit; `opentelemetry` is its semantic-convention twin."""
+    """One metric of the catalogue: `help` names the unit."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ("alias",)
     buckets: tuple[float, ...] = ()
-    opentelemetry: str = ""
 
 
 # A local connect takes 2 to 5 ms without authentication and 10 to 15 ms with SCRAM or TLS.
@@ -60,69 +59,59 @@ CONNECTIONS_OPEN = Metric(
     "loadlab_db_connections_open",
     "gauge",
     "Database connections open now (count), over all live processes.",
-    opentelemetry="db.client.connection.count",
 )
 CONNECTIONS_OPENED = Metric(
     "loadlab_db_connections_opened_total",
     "counter",
     "Database connections opened (count).",
-    opentelemetry="(none; db.client.connection.create_time's count)",
 )
 CONNECTIONS_CLOSED = Metric(
     "loadlab_db_connections_closed_total",
     "counter",
     "Database connections closed (count), by reason.",
     labels=("alias", "reason"),
-    opentelemetry="(none)",
 )
 REQUESTS = Metric(
     "loadlab_db_requests_total",
     "counter",
     "Requests that used the database (count), by whether their connection was opened for them or reused.",
     labels=("alias", "connection"),
-    opentelemetry="(none)",
 )
 CONNECT_ERRORS = Metric(
     "loadlab_db_connect_errors_total",
     "counter",
     "Attempts to connect that failed (count), by kind.",
     labels=("alias", "kind"),
-    opentelemetry="db.client.connection.timeouts (kind=timeout)",
 )
 CONNECT_DURATION = Metric(
     "loadlab_db_connect_duration_seconds",
     "histogram",
     "Time to open a database connection (seconds).",
     buckets=CONNECT_SECONDS,
-    opentelemetry="db.client.connection.create_time",
 )
 CONNECTION_AGE = Metric(
     "loadlab_db_connection_age_seconds",
     "histogram",
     "Age of a connection when it closed (seconds); ends by process exit have no known age and are left out.",
     buckets=AGE_SECONDS,
-    opentelemetry="db.client.connection.use_time (use, not age)",
 )
 CONNECTION_REQUESTS = Metric(
     "loadlab_db_connection_requests",
     "histogram",
     "Requests that a connection had served when it closed (count).",
     buckets=REQUESTS_PER_CONNECTION,
-    opentelemetry="(none)",
 )
 COLLECTOR_ERRORS = Metric(
     "loadlab_collector_errors_total",
     "counter",
     "Ledger files that could not be read and were set aside (count).",
     labels=(),
-    opentelemetry="(none)",
 )
 BUILD_INFO = Metric(
     "loadlab_build_info",
     "gauge",
     "Always 1; the labels carry the versions in use.",
     labels=("version", "django", "python"),
-    opentelemetry="(resource attributes)",
 )
 
 CATALOGUE = (

@@ -9,6 +9,10 @@ from pydantic import ConfigDict, Field
 
 from loadlab.model.case import Scalar
 
+# What the embedded server may be told for max_connections.
+FEWEST_CONNECTIONS = 10
+MOST_CONNECTIONS = 10_000
+
 Several = Scalar | list[Scalar]  # one value, or a list to sweep
 
 
@@ -19,7 +23,7 @@ class Database:
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     auth: Literal["scram", "trust"] = "scram"
-    max_connections: Annotated[int, Field(ge=10, le=10_000)] = 100
+    max_connections: Annotated[int, Field(ge=FEWEST_CONNECTIONS, le=MOST_CONNECTIONS)] = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -98,6 +98,26 @@ def _migrate(database: Database, driver: str, scratch: Path) -> None:
             raise EnvironmentFaultError(f"The site's {command} failed:\n{done.stderr.strip()}")
 
 
+@contextmanager
+def equipped(lab: Laboratory, plan: Plan, logs: Path, listener: Listener) -> Iterator[Bench]:
+    """A bench to run trials on: the laboratory with a generator, and with the judge's own connection.
+
+    Raises:
+        EnvironmentFaultError: Locust does not start, or the database refuses.
+    """
+    listener.preparing("Locust starts")
+    with Generator(lab.register, logs / "locust.log") as generator, lab.database.observed() as connection:
+        yield Bench(
+            plan=plan,
+            database=lab.database,
+            register=lab.register,
+            generator=generator,
+            cursor=connection.cursor(),
+            logs=logs,
+            scratch=lab.register.folder,
+        )
+
+
 def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: Listener) -> RunFolder:
     """Make a run from its beginning in the folder `path`; what it returns is complete.
 
@@ -130,21 +150,11 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
     missing = [step for step in planned.steps if step.order not in present]
     if not missing:
         return
-    with folder.locked(), laboratory(plan, dsn, folder.logs, listener) as lab, lab.database.observed() as connection:
-        cursor = connection.cursor()
-        require_room(cursor, planned.cases)
-        folder.write_environment(environment(plan, lab.database, cursor))
-        listener.preparing("Locust starts")
-        with Generator(lab.register, folder.logs / "locust.log") as generator:
-            bench = Bench(
-                plan=plan,
-                database=lab.database,
-                register=lab.register,
-                generator=generator,
-                cursor=cursor,
-                logs=folder.logs,
-                scratch=lab.register.folder,
-            )
+    with folder.locked(), laboratory(plan, dsn, folder.logs, listener) as lab:
+        with lab.database.observed() as connection, connection.cursor() as cursor:
+            require_room(cursor, planned.cases)
+            folder.write_environment(environment(plan, lab.database, cursor))
+        with equipped(lab, plan, folder.logs, listener) as bench:
             _measure(folder, planned, missing, bench, listener)
 
 

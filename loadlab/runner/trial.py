@@ -14,7 +14,9 @@ from loadlab.load.contract import LoadOrder, LoadResult
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Trial
 from loadlab.planning import locustfile
 from loadlab.probes import Scene
+from loadlab.probes.activity import Activity
 from loadlab.probes.ledger import ALIAS
+from loadlab.probes.sessions import Sessions
 from loadlab.runner.application import Target, serving
 from loadlab.runner.sampler import Sampler, look
 
@@ -76,7 +78,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
 
     Raises:
         EnvironmentFaultError: the server or the generator does not start.
-        IncompleteError: the database is gone.
+        psycopg2.Error: the database is gone.
     """
     begun = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -84,7 +86,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     ledgers = bench.scratch / f"ledgers-{step.order:04d}"
     scene = Scene(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={})
     await_empty(scene)
-    sessions = look(scene, sampled_only=False)["sessions"]
+    sessions = _sessions(scene)
     target = Target(
         server=case.server,
         strategy=case.strategy,
@@ -109,7 +111,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         at_rest=observed.books[2],
         after_stop=after_stop,
         left_open=observed.left_open,
-        sessions=int(look(scene, sampled_only=False)["sessions"] - sessions),
+        sessions=_sessions(scene) - sessions,
     )
     shutil.rmtree(ledgers)
     overhead = {
@@ -171,7 +173,7 @@ def _settle(scene: Scene) -> tuple[Ledger, int]:
     deadline = time.monotonic() + SETTLE_SECONDS
     seen: list[tuple[Ledger, int]] = []
     while True:
-        backends = int(look(scene, sampled_only=True)["backends"])
+        backends = _backends(scene)
         seen.append((_ledger(scene.ledgers), backends))
         ledger, rows = seen[-1]
         at_rest = ledger.open == rows and ledger.unsettled == 0
@@ -183,8 +185,16 @@ def _settle(scene: Scene) -> tuple[Ledger, int]:
 def await_empty(scene: Scene) -> None:
     """Wait until the target has no backend left, so that all of them have reported their sessions."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    while look(scene, sampled_only=True)["backends"] and time.monotonic() < deadline:
+    while _backends(scene) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS / 2)
+
+
+def _backends(scene: Scene) -> int:
+    return int(Activity().read(scene)["backends"])
+
+
+def _sessions(scene: Scene) -> int:
+    return int(Sessions().read(scene)["sessions"])
 
 
 def _sleep_until(instant: float) -> None:
