@@ -25,7 +25,7 @@ from loadlab.ports import LOOPBACK
 from loadlab.probes import Scene
 from loadlab.probes.cpu import Cpu
 from loadlab.runner.application import Extras, Target, serving
-from loadlab.target.configuration import MIDDLEWARE
+from loadlab.target.settings import MIDDLEWARE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +130,6 @@ def _target(arm: Arm, order: int, bench: Bench) -> Target:
         server=Choice(name="sync", parameters={"workers": WORKERS}),
         strategy=Choice(name="max_age", parameters={"max_age": None}),
         database=bench.database,
-        driver=PLAN.driver,
         ledgers=bench.scratch / f"ledgers-{order:04d}",
         instrumented=arm.instrumented,
         extras=replace(arm.extras, environment={"PROMETHEUS_MULTIPROC_DIR": str(counts)}),

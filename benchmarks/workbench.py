@@ -38,6 +38,9 @@ class Watch:
         if self._progress.disable:
             self._progress.console.print(f"{self._name}: {what} …")
 
+    def notice(self, what: str) -> None:
+        self._progress.console.print(what)
+
     def trial_begins(self, case: Case, done: int, total: int) -> None: ...
 
     def trial_ended(self, trial: Trial, done: int, total: int) -> None: ...

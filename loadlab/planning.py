@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SCENARIO_FOLDER: Final = Path(__file__).resolve().parent.parent / "locustfiles"
 OVERHEAD_SECONDS: Final = 0.8  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
 
+OWN_LOCUSTFILE: Final = "give a Locust file of your own with --locustfile; loadlab init writes one to start from"
+
 _PLAN: Final = TypeAdapter(Plan)
 
 
@@ -209,6 +211,12 @@ def _cross_check(plan: Plan) -> list[Fault]:
         for scenario in plan.scenarios
         if not locustfile(scenario).is_file()
     ]
+    if plan.project is not None:
+        faults += [
+            Fault(where="scenarios", what=f"{scenario!r} asks for pages of loadlab's own site", remedy=OWN_LOCUSTFILE)
+            for scenario in plan.scenarios
+            if not scenario.endswith(".py")
+        ]
     if plan.control is not None and plan.control not in plan.servers:
         remedy = f"one of the plan's servers: {', '.join(plan.servers)}; or leave it out"
         faults.append(Fault(where="control", what=f"{plan.control!r} is not measured in this plan", remedy=remedy))

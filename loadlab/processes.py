@@ -154,8 +154,9 @@ class Register:
         environment: Mapping[str, str],
         privileged: bool = True,
         pipes: bool = False,
+        folder: Path | None = None,
     ) -> Program:
-        """Start a program in a group of its own.
+        """Start a program in a group of its own, working in `folder` if that is given.
 
         `privileged` False drops to an ordinary user when we are root. With `pipes` its standard input and output are
         ours to use.
@@ -163,6 +164,7 @@ class Register:
         Raises:
             EnvironmentFaultError: the program cannot be started.
         """
+        where: dict[str, object] = {"cwd": folder} if privileged else unprivileged()
         with log.open("ab") as output:
             try:
                 popen = subprocess.Popen(  # type: ignore[call-overload]
@@ -172,7 +174,7 @@ class Register:
                     stdout=subprocess.PIPE if pipes else output,
                     stderr=output,
                     start_new_session=True,
-                    **({} if privileged else unprivileged()),
+                    **where,
                 )
             except OSError as error:
                 raise EnvironmentFaultError(f"{name} cannot be started: {error}") from error

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -89,6 +90,10 @@ class RunFolder:
         folder.write_text("plan.toml", plan)
         folder._seal("schedule.json", "run", _SCHEDULE.dump_json(schedule))
         return folder
+
+    def discard(self) -> None:
+        """Remove the folder of a run that came to nothing."""
+        shutil.rmtree(self.path)
 
     @classmethod
     def at(cls, path: Path) -> RunFolder:

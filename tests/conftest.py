@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+
+from loadlab.overlay.configuration import Overlay
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 pytest_plugins = ["laboratory"]
 
 # Before anything of Django is imported: counting itself is tested on SQLite, in this very process.
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.target.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.overlay.settings")
 os.environ["LOADLAB_LEDGER_DIR"] = tempfile.mkdtemp(prefix="loadlab-tests-")
-os.environ["LOADLAB_TARGET"] = json.dumps(
-    {"databases": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}, "instrumented": False}
-)
+os.environ |= Overlay(
+    settings="loadlab.target.settings",
+    databases={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    psycopg3=False,
+    instrumented=False,
+).to_environment()
 
 
 @pytest.fixture

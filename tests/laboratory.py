@@ -14,6 +14,7 @@ from loadlab.model.case import Case
 from loadlab.model.plan import Plan
 from loadlab.planning import build_server, choice_of
 from loadlab.runner.run import equipped, laboratory
+from loadlab.runner.subject import Subject
 from loadlab.runner.trial import Bench, run_trial
 from loadlab.servers import SERVERS
 from loadlab.store import Step
@@ -31,6 +32,8 @@ class Quiet:
     """Listens to a run and says nothing."""
 
     def preparing(self, what: str) -> None: ...
+
+    def notice(self, what: str) -> None: ...
 
     def trial_begins(self, case: Case, done: int, total: int) -> None: ...
 
@@ -66,8 +69,9 @@ class TrialRunner:
             usable_connections=build_server(choice).usable_connections(users),
         )
         self._order += 1
-        plan = replace(self.bench.plan, driver=driver, window_seconds=window_seconds)
-        return run_trial(case, Step(order=self._order, block=0, case=0), replace(self.bench, plan=plan))
+        plan = replace(self.bench.plan, window_seconds=window_seconds)
+        bench = replace(self.bench, plan=plan, subject=Subject(driver=driver))
+        return run_trial(case, Step(order=self._order, block=0, case=0), bench)
 
 
 @pytest.fixture(scope="session")

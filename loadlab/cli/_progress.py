@@ -32,6 +32,10 @@ class Display:
         if not self._console.is_terminal:
             self._console.print(f"{what} …", soft_wrap=True)
 
+    def notice(self, what: str) -> None:
+        """Something to know, that stays on the screen."""
+        self._console.print(f"note: {what}", soft_wrap=True)
+
     def close(self) -> None:
         """Clear the line; what follows is printed by others."""
         self._progress.stop()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadlab.cli._plan_file import read_experiment
+from loadlab.cli._plan_file import add_database_arguments, add_project_arguments, read_experiment
 from loadlab.cli._progress import display
 from loadlab.cli._results import judge, report_on
 from loadlab.errors import LabError, UsageError
@@ -32,9 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resume", type=Path, metavar="DIR", help="make the trials that an earlier run has not made")
     parser.add_argument(
-        "--dsn", metavar="REF", help="your own PostgreSQL: env:NAME or service=NAME; its site tables are made in it"
+        "--dsn",
+        metavar="REF",
+        help="a database of yours: env:NAME or service=NAME; the lab's site makes its tables in it",
     )
-    parser.add_argument("--allow-remote", action="store_true", help="let --dsn name a host other than this one")
+    parser.add_argument("--allow-remote", action="store_true", help="let the database be on a host other than this one")
+    parser.add_argument(
+        "--locustfile",
+        action="append",
+        metavar="FILE",
+        help="a Locust file of your own, in place of the plan's scenarios",
+    )
+    add_project_arguments(parser)
+    add_database_arguments(parser)
     parser.add_argument("--require-verdict", action="store_true", help="exit with 11 when a verdict is inconclusive")
 
 
@@ -51,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _begun(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
-    experiment = read_experiment(arguments.plan, arguments.only)
+    experiment = read_experiment(arguments.plan, arguments.only, arguments)
     path = arguments.out or Path("runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
 
     def measure() -> None:
@@ -62,8 +72,10 @@ def _begun(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
 
 
 def _continued(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
-    if arguments.plan or arguments.out or arguments.only:
-        raise UsageError("--resume goes on with a run as it was planned: leave out PLAN, --out and --only.")
+    if arguments.plan or arguments.out or arguments.only or arguments.project or arguments.settings:
+        raise UsageError(
+            "--resume goes on with a run as it was planned: leave out PLAN, --out, --only and the project."
+        )
     folder = RunFolder.at(arguments.resume)
     experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))
 
@@ -74,5 +86,5 @@ def _continued(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]
     return measure, folder.path
 
 
-def _dsn(arguments: argparse.Namespace) -> Reference | None:
-    return Reference(arguments.dsn, allow_remote=arguments.allow_remote) if arguments.dsn else None
+def _dsn(arguments: argparse.Namespace) -> Reference:
+    return Reference(arguments.dsn, allow_remote=arguments.allow_remote)

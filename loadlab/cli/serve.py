@@ -61,13 +61,13 @@ def execute(arguments: argparse.Namespace) -> int:
         driver=arguments.driver,
         database=Database(max_connections=arguments.max_connections),
     )
-    dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote) if arguments.dsn else None
+    dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
     with display(0.0) as listener, laboratory(plan, dsn, None, listener) as lab:
         target = Target(
             server=server_choice,
             strategy=strategy_choice,
             database=lab.database,
-            driver=arguments.driver,
+            subject=lab.subject,
             ledgers=lab.register.folder / "ledgers",
         )
         listener.preparing(f"{server_choice} boots")

@@ -15,13 +15,13 @@ from loadlab.instrumentation.ledger import SUFFIX
 from loadlab.model.metrics import CloseReason, ConnectError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _ARCHIVE: Final = "archive.json"
 _LOCK: Final = "lock"
 _STATES: Final = frozenset(
-    [layout.CONNECTING, layout.OPEN]
+    [layout.CONNECTING, layout.OPEN, layout.WAITING, layout.LENT]
     + [layout.FAILED + kind for kind in ConnectError]
     + [layout.CLOSED + reason for reason in CloseReason]
 )
@@ -88,6 +88,31 @@ class Totals:
         return self.cells[layout.REQUESTS_AT : layout.REQUESTS_SUM_AT]
 
     @property
+    def pool_size(self) -> int:
+        return self.cells[layout.POOLED_AT]
+
+    @property
+    def pool_available(self) -> int:
+        return self.cells[layout.AVAILABLE_AT]
+
+    @property
+    def pool_waiting(self) -> int:
+        return self.cells[layout.WAITING_AT]
+
+    @property
+    def wait_buckets(self) -> tuple[int, ...]:
+        return self.cells[layout.WAIT_AT : layout.WAIT_SUM_US_AT]
+
+    @property
+    def wait_seconds(self) -> float:
+        return self.cells[layout.WAIT_SUM_US_AT] / 1e6
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a pool holds any of the connections, or has ever lent one."""
+        return bool(self.pool_size or self.pool_waiting or any(self.wait_buckets))
+
+    @property
     def requests(self) -> int:
         """Requests served by connections that have closed."""
         return self.cells[layout.REQUESTS_SUM_AT]
@@ -100,6 +125,11 @@ class Statement:
     aliases: dict[str, Totals]
     processes: int
     damaged: int
+
+    def of(self, aliases: Iterable[str]) -> Totals:
+        """The totals of several aliases together; all zero for those that nobody has used."""
+        known = [self.aliases[alias].cells for alias in aliases if alias in self.aliases]
+        return Totals(tuple(map(sum, zip([0] * layout.ALIAS_CELLS, *known, strict=True))))
 
 
 class _Sums:
@@ -249,6 +279,8 @@ def _sum_up(content: memoryview, *, ended: bool) -> _Sums:
             raise DamagedError("a row that no ledger writes")
         if ended and row[layout.STATE] == layout.OPEN:
             row[layout.STATE] = layout.CLOSED + CloseReason.PROCESS_EXIT
+        if ended and row[layout.STATE] == layout.WAITING:
+            continue  # nobody waits any more, and nothing came of it
         layout.add_row(bank, 1 + row[layout.ALIAS] * layout.ALIAS_CELLS, row)
     edges = range(1, layout.BANK_CELLS + 1, layout.ALIAS_CELLS)
     return _Sums({name: bank[a:b] for name, (a, b) in zip(_names(content), pairwise(edges), strict=False) if name})

@@ -15,12 +15,12 @@ from loadlab.instrumentation.books import Books
 from loadlab.model import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
 
-    from loadlab.instrumentation.books import Statement
+    from loadlab.instrumentation.books import Statement, Totals
 
 
 class ConnectionCollector(Collector):
@@ -33,9 +33,10 @@ class ConnectionCollector(Collector):
         statement = self._books.read()
         return [
             *_gauges_and_counters(statement),
-            _histogram(metrics.CONNECT_DURATION, statement, "connect_buckets", "connect_seconds"),
-            _histogram(metrics.CONNECTION_AGE, statement, "age_buckets", "age_seconds"),
-            _histogram(metrics.CONNECTION_REQUESTS, statement, "request_buckets", "requests"),
+            _histogram(metrics.CONNECT_DURATION, statement.aliases, "connect_buckets", "connect_seconds"),
+            _histogram(metrics.CONNECTION_AGE, statement.aliases, "age_buckets", "age_seconds"),
+            _histogram(metrics.CONNECTION_REQUESTS, statement.aliases, "request_buckets", "requests"),
+            *_pools({alias: totals for alias, totals in statement.aliases.items() if totals.pooled}),
             _build_info(),
         ]
 
@@ -47,12 +48,23 @@ def _counter(metric: metrics.Metric, samples: Iterable[tuple[tuple[str, ...], fl
     return family
 
 
+def _gauge(metric: metrics.Metric, aliases: Mapping[str, Totals], quantity: str) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for alias, totals in aliases.items():
+        family.add_metric([alias], getattr(totals, quantity))
+    return family
+
+
+def _pools(aliases: Mapping[str, Totals]) -> Iterable[Metric]:
+    yield _gauge(metrics.POOL_SIZE, aliases, "pool_size")
+    yield _gauge(metrics.POOL_AVAILABLE, aliases, "pool_available")
+    yield _gauge(metrics.POOL_WAITING, aliases, "pool_waiting")
+    yield _histogram(metrics.POOL_WAIT, aliases, "wait_buckets", "wait_seconds")
+
+
 def _gauges_and_counters(statement: Statement) -> Iterable[Metric]:
     aliases = statement.aliases.items()
-    open_now = GaugeMetricFamily(metrics.CONNECTIONS_OPEN.name, metrics.CONNECTIONS_OPEN.help, labels=["alias"])
-    for alias, totals in aliases:
-        open_now.add_metric([alias], totals.open)
-    yield open_now
+    yield _gauge(metrics.CONNECTIONS_OPEN, statement.aliases, "open")
     yield _counter(metrics.CONNECTIONS_OPENED, (((alias,), totals.opened) for alias, totals in aliases))
     yield _counter(
         metrics.CONNECTIONS_CLOSED,
@@ -73,10 +85,12 @@ def _gauges_and_counters(statement: Statement) -> Iterable[Metric]:
     yield _counter(metrics.COLLECTOR_ERRORS, [((), statement.damaged)])
 
 
-def _histogram(metric: metrics.Metric, statement: Statement, buckets: str, total: str) -> HistogramMetricFamily:
+def _histogram(
+    metric: metrics.Metric, aliases: Mapping[str, Totals], buckets: str, total: str
+) -> HistogramMetricFamily:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
     edges = [*(str(float(edge)) for edge in metric.buckets), "+Inf"]
-    for alias, totals in statement.aliases.items():
+    for alias, totals in aliases.items():
         counts: Sequence[int] = getattr(totals, buckets)
         cumulated = list(zip(edges, accumulate(counts), strict=True))
         family.add_metric([alias], cumulated, getattr(totals, total))

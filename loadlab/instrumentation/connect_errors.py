@@ -19,6 +19,8 @@ _WORDS: Final = (
     ("starting up", ConnectError.STARTING),
     ("shutting down", ConnectError.STARTING),
     ("recovery mode", ConnectError.STARTING),
+    ("couldn't get a connection after", ConnectError.POOL_TIMEOUT),
+    ("requests waiting", ConnectError.POOL_TIMEOUT),
     ("connection refused", ConnectError.REFUSED),
     ("timeout expired", ConnectError.TIMEOUT),
     ("timed out", ConnectError.TIMEOUT),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
@@ -10,9 +9,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.connect_errors import kind_of
+from loadlab.instrumentation.driver_connections import count_openings, row_of, watch
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
+    import weakref
+
     from django.db.utils import ConnectionHandler
 
     from loadlab.instrumentation.ledger import Row
@@ -22,7 +24,8 @@ class CountingMixin(BaseDatabaseWrapper):
     """Goes in front of a backend's own DatabaseWrapper.
 
     The wrapper holds its row, and so does the finaliser of the driver's connection: whichever learns first that
-    the connection is gone writes it down. The finaliser knows nothing of the wrapper, or it would keep it alive.
+    the connection is gone writes it down. Where a pool is between the two, getting a connection opens none and
+    closing it closes none: the row stays with the driver's connection.
     """
 
     _row: Row | None = None
@@ -40,16 +43,29 @@ class CountingMixin(BaseDatabaseWrapper):
             self._connecting = False
 
     def get_new_connection(self, conn_params: Any) -> Any:  # noqa: ANN401  whatever the driver has
-        row = current.ledger().connecting(self.alias)
+        attempt = self._attempt()
         try:
             connection = super().get_new_connection(conn_params)
         except BaseException as error:
-            row.failed(kind_of(error))
+            attempt.failed(kind_of(error))
             raise
-        row.opened()
-        self._finalizer = _on_collection(connection, self, row)
-        self._row = row
+        self._row = row_of(connection)
+        if self._row is None:
+            self._row = attempt
+            attempt.opened()
+            self._finalizer = watch(connection, self, attempt)
+        else:
+            self._row.taken()
+            attempt.lent()
         return connection
+
+    def _attempt(self) -> Row:
+        """A row for what comes: an opening, as far as one can tell, unless Django has a pool of psycopg's."""
+        pool = getattr(self, "pool", None)
+        if not hasattr(pool, "connection_class"):
+            return current.ledger().connecting(self.alias)
+        count_openings(pool, self.alias)
+        return current.ledger().waiting(self.alias)
 
     def _cursor(self, name: str | None = None) -> Any:  # noqa: ANN401
         cursor = super()._cursor(name)  # type: ignore[misc]  # not in the stubs
@@ -89,27 +105,30 @@ class CountingMixin(BaseDatabaseWrapper):
         return usable
 
     def _close(self) -> None:
+        connection, row = self.connection, self._row
+        if row is not None and row.pooled:
+            row.returned()  # before it is: another thread may have it at once
         try:
             super()._close()  # type: ignore[misc]  # not in the stubs
         finally:
-            self._write_down_close()
+            self._write_down_close(connection)
 
-    def _write_down_close(self) -> None:
+    def _write_down_close(self, connection: object) -> None:
         row, finalizer = self._row, self._finalizer
         self._row = self._used_row = self._finalizer = None
-        if row is not None and finalizer is not None:
+        if row is None:
+            return
+        if not getattr(connection, "closed", True):
+            row.returned()  # to a pool of the engine's own, which will close it some day
+            return
+        if finalizer is not None:
             finalizer.detach()
-            row.closed(self._reason_of_obsolescence() if self._reason is None else self._reason)
+        row.closed(self._reason_to_close(row))
 
-
-def _on_collection(connection: object, wrapper: object, row: Row) -> weakref.finalize[Any, Any]:
-    """Write the end down when the garbage collector takes the connection, and not when Python exits."""
-    try:
-        finalizer = weakref.finalize(connection, row.closed, CloseReason.GARBAGE_COLLECTED)
-    except TypeError:  # SQLite's has no weak references; its wrapper is all that holds it
-        finalizer = weakref.finalize(wrapper, row.closed, CloseReason.GARBAGE_COLLECTED)
-    finalizer.atexit = False
-    return finalizer
+    def _reason_to_close(self, row: Row) -> CloseReason:
+        if row.pooled:
+            return CloseReason.POOL
+        return self._reason_of_obsolescence() if self._reason is None else self._reason
 
 
 _classes: dict[type, type[BaseDatabaseWrapper]] = {}

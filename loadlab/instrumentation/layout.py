@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableSequence, Sequence
 
 MAGIC: Final = int.from_bytes(b"LOADLAB\x00", "little")
-VERSION: Final = 1
+VERSION: Final = 2
 CELL_BYTES: Final = 8
 NS_PER_SECOND: Final = 1_000_000_000
 NS_PER_US: Final = 1_000
@@ -40,16 +40,23 @@ ALIAS_BYTES: Final = 128
 ALIASES_OFFSET: Final = 1024
 
 # Cells of a row. Times are monotonic nanoseconds, one clock for all processes of a machine.
-STATE, SEQUENCE, ALIAS, STARTED_NS, CONNECT_NS, CLOSED_NS, REQUESTS = range(7)
+STATE, SEQUENCE, ALIAS, STARTED_NS, CONNECT_NS, CLOSED_NS, REQUESTS, POOL = range(8)
 ROW_CELLS: Final = 8
 ROWS_PER_SEGMENT: Final = 512
 
-# Values of STATE: FAILED + kind and CLOSED + reason are final.
+# Values of STATE: LENT, FAILED + kind and CLOSED + reason are final.
 FREE: Final = 0
 CONNECTING: Final = 1
 OPEN: Final = 2
+WAITING: Final = 3  # for a pool's connection
+LENT: Final = 4  # the pool gave one that has a row of its own
 FAILED: Final = 100
 CLOSED: Final = 200
+
+# Values of POOL, of an open connection: whether a pool holds it, and whether it could lend it now.
+NO_POOL: Final = 0
+IN_USE: Final = 1
+AVAILABLE: Final = 2
 
 # Cells of one alias in the totals. Histogram buckets are not cumulative; the last one is +Inf.
 CLOSED_AT: Final = 0  # one cell per CloseReason
@@ -64,7 +71,12 @@ AGE_AT: Final = CONNECT_SUM_US_AT + 1
 AGE_SUM_US_AT: Final = AGE_AT + len(AGE_SECONDS) + 1
 REQUESTS_AT: Final = AGE_SUM_US_AT + 1
 REQUESTS_SUM_AT: Final = REQUESTS_AT + len(REQUESTS_PER_CONNECTION) + 1
-ALIAS_CELLS: Final = REQUESTS_SUM_AT + 1
+POOLED_AT: Final = REQUESTS_SUM_AT + 1
+AVAILABLE_AT: Final = POOLED_AT + 1
+WAITING_AT: Final = AVAILABLE_AT + 1
+WAIT_AT: Final = WAITING_AT + 1
+WAIT_SUM_US_AT: Final = WAIT_AT + len(CONNECT_SECONDS) + 1
+ALIAS_CELLS: Final = WAIT_SUM_US_AT + 1
 
 # A bank starts with the SEQUENCE of the row that was added to it last.
 BANK_CELLS: Final = 1 + ALIASES * ALIAS_CELLS
@@ -78,10 +90,16 @@ def add_row(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[in
     state = row[STATE]
     if state == CONNECTING:
         totals[at + UNSETTLED_AT] += 1
+    elif state == WAITING:
+        totals[at + WAITING_AT] += 1
+    elif state == LENT:
+        _add_duration(totals, at + WAIT_AT, row[CONNECT_NS])
     elif FAILED <= state < CLOSED:
         totals[at + FAILED_AT + state - FAILED] += 1
     elif state == OPEN:
         totals[at + OPEN_AT] += 1
+        totals[at + POOLED_AT] += row[POOL] != NO_POOL
+        totals[at + AVAILABLE_AT] += row[POOL] == AVAILABLE
         _add_connection(totals, at, row)
     elif state >= CLOSED:
         totals[at + CLOSED_AT + state - CLOSED] += 1
@@ -90,11 +108,16 @@ def add_row(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[in
 
 
 def _add_connection(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[int] | memoryview) -> None:
-    requests, connect_ns = row[REQUESTS], row[CONNECT_NS]
+    requests = row[REQUESTS]
     totals[at + USED_AT] += requests > 0
     totals[at + USES_AT] += requests
-    totals[at + CONNECT_AT + bisect_left(CONNECT_SECONDS, connect_ns / NS_PER_SECOND)] += 1
-    totals[at + CONNECT_SUM_US_AT] += connect_ns // NS_PER_US
+    _add_duration(totals, at + CONNECT_AT, row[CONNECT_NS])
+
+
+def _add_duration(totals: MutableSequence[int] | memoryview, at: int, duration_ns: int) -> None:
+    """Into a histogram of CONNECT_SECONDS that starts at index `at`, and its sum behind it."""
+    totals[at + bisect_left(CONNECT_SECONDS, duration_ns / NS_PER_SECOND)] += 1
+    totals[at + len(CONNECT_SECONDS) + 1] += duration_ns // NS_PER_US
 
 
 def _add_end(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[int] | memoryview) -> None:

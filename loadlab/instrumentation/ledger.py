@@ -11,18 +11,19 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
+from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.model.metrics import CloseReason, ConnectError
+    from loadlab.model.metrics import ConnectError
 
 OTHER_ALIAS: Final = "other"  # all aliases beyond the ledger's capacity
 SUFFIX: Final = ".ledger"
 
 
 class Row:
-    """One attempt to connect, and the connection that came of it.
+    """One attempt to get a connection, and the connection that came of it.
 
     No method takes a lock or allocates anything shared, so a finaliser may call `closed` at any point of any thread.
     """
@@ -39,7 +40,24 @@ class Row:
         self._cells[layout.STATE] = layout.OPEN
 
     def failed(self, kind: ConnectError) -> None:
-        self._finish(layout.CONNECTING, layout.FAILED + kind)
+        self._finish(layout.FAILED + kind)
+
+    def lent(self) -> None:
+        """Record that a pool gave one of its connections, which has a row of its own: this was a wait, no opening."""
+        self._cells[layout.CONNECT_NS] = time.monotonic_ns() - self._cells[layout.STARTED_NS]
+        self._finish(layout.LENT)
+
+    @property
+    def pooled(self) -> bool:
+        return self._cells[layout.POOL] != layout.NO_POOL
+
+    def taken(self) -> None:
+        """Note that its pool has lent it out."""
+        self._cells[layout.POOL] = layout.IN_USE
+
+    def returned(self) -> None:
+        """Note that its pool has it, to be lent out again."""
+        self._cells[layout.POOL] = layout.AVAILABLE
 
     def used(self) -> None:
         """Count one more request; called by the connection's own thread only."""
@@ -48,12 +66,18 @@ class Row:
     def closed(self, reason: CloseReason) -> None:
         """Record the end; the first call counts, later ones do nothing."""
         self._cells[layout.CLOSED_NS] = time.monotonic_ns()
-        self._finish(layout.OPEN, layout.CLOSED + reason)
+        self._finish(layout.CLOSED + reason)
 
-    def _finish(self, expected: int, state: int) -> None:
+    def collected(self) -> None:
+        """Record the end of a connection that nobody has closed, or that its pool closed unseen."""
+        kept = self._cells[layout.POOL] == layout.AVAILABLE
+        self.closed(CloseReason.POOL if kept else CloseReason.GARBAGE_COLLECTED)
+
+    def _finish(self, state: int) -> None:
         cells = self._cells
+        expected = (layout.OPEN,) if state >= layout.CLOSED else (layout.CONNECTING, layout.WAITING)
         # After a fork both processes hold this row, and one of them may have put it to new use.
-        if cells[layout.SEQUENCE] == self._sequence and cells[layout.STATE] == expected:
+        if cells[layout.SEQUENCE] == self._sequence and cells[layout.STATE] in expected:
             cells[layout.STATE] = state
             self._finished.append(cells)
 
@@ -94,14 +118,22 @@ class Ledger:
 
     def connecting(self, alias: str) -> Row:
         """Begin a row for an attempt to connect; nothing in here waits for input or output."""
+        return self._begin(alias, layout.CONNECTING)
+
+    def waiting(self, alias: str) -> Row:
+        """Begin a row for a wait for a pool's connection."""
+        return self._begin(alias, layout.WAITING)
+
+    def _begin(self, alias: str, state: int) -> Row:
         with self._mutex:
             cells = self._take()
             self._sequence += 1
             cells[layout.SEQUENCE] = self._sequence
             cells[layout.ALIAS] = self._alias(alias)
             cells[layout.REQUESTS] = 0
+            cells[layout.POOL] = layout.NO_POOL
             cells[layout.STARTED_NS] = time.monotonic_ns()
-            cells[layout.STATE] = layout.CONNECTING
+            cells[layout.STATE] = state
             return Row(cells, self._finished)
 
     def _take(self) -> memoryview:

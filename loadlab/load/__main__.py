@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gevent
 from gevent import monkey
@@ -18,8 +19,14 @@ from locust.argument_parser import get_parser
 from locust.env import Environment
 from locust.util.load_locustfile import load_locustfile
 
-from loadlab.load.contract import ENDED, READY, STARTED, LoadOrder
+from loadlab.load.contract import ENDED, READY, STARTED, Rehearsal, order_of
 from loadlab.load.recorder import Recorder
+from loadlab.load.user import with_keep_alive_option
+
+if TYPE_CHECKING:
+    from locust import LoadTestShape, User
+
+    from loadlab.load.contract import LoadOrder
 
 # gevent's own fork would start its event loop in the parent, and each child would inherit it.
 _fork = monkey.get_original("os", "fork")
@@ -29,19 +36,26 @@ _waitpid = monkey.get_original("os", "waitpid")
 def environment(order: LoadOrder) -> Environment:
     """Locust as its own command line would set it up for this locustfile."""
     # First the file, as Locust does: it may add options of its own.
-    users, shapes = load_locustfile(order.locustfile)
+    users, shapes = load(order.locustfile)
     keep_alive = "on" if order.keep_alive else "off"
     options = get_parser(default_config_files=()).parse_args(
         ["--headless", "--host", order.host, "--client-keep-alive", keep_alive]
     )
     return Environment(
         locustfile=Path(order.locustfile).name,
-        user_classes=list(users.values()),
+        user_classes=[with_keep_alive_option(user) for user in users.values()],
         shape_class=shapes[0] if shapes else None,
         host=order.host,
         parsed_options=options,
         events=events,
     )
+
+
+def load(locustfile: str) -> tuple[dict[str, type[User]], list[LoadTestShape]]:
+    users, shapes = load_locustfile(locustfile)
+    if not users:
+        raise ValueError(f"{locustfile} has no user class; derive one from locust.FastHttpUser, with a task in it")
+    return users, shapes
 
 
 def drive(order: LoadOrder) -> None:
@@ -59,13 +73,16 @@ def drive(order: LoadOrder) -> None:
     Path(order.result).write_text(recorder.result(order.warmup_seconds, end).to_json())
 
 
-def drive_in_child(order: LoadOrder) -> int:
-    """Drive one load in a child; returns its exit status, 0 for success."""
+def carry_out_in_child(order: LoadOrder | Rehearsal) -> int:
+    """Do what was ordered in a child; returns its exit status, 0 for success."""
     child = _fork()
     if child:
         return os.waitstatus_to_exitcode(_waitpid(child, 0)[1])
     try:
-        drive(order)
+        if isinstance(order, Rehearsal):
+            load(order.locustfile)
+        else:
+            drive(order)
     except BaseException:  # noqa: BLE001  the child must end here, whatever happened
         traceback.print_exc()
         os._exit(1)
@@ -76,7 +93,7 @@ def drive_in_child(order: LoadOrder) -> int:
 def main() -> None:
     print(READY, flush=True)
     for line in sys.stdin:
-        print(ENDED, drive_in_child(LoadOrder.from_json(line)), flush=True)
+        print(ENDED, carry_out_in_child(order_of(line)), flush=True)
 
 
 if __name__ == "__main__":

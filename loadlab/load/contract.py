@@ -18,6 +18,16 @@ ENDED = "ended"  # its exit status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rehearsal:
+    """Load `locustfile`, and end."""
+
+    locustfile: str
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LoadOrder:
     """Drive `locustfile` against `host` with `users` for `warmup_seconds` + `window_seconds`; write to `result`."""
 
@@ -32,9 +42,10 @@ class LoadOrder:
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
-    @classmethod
-    def from_json(cls, text: str) -> LoadOrder:
-        return cls(**json.loads(text))
+
+def order_of(text: str) -> LoadOrder | Rehearsal:
+    fields = json.loads(text)
+    return Rehearsal(**fields) if fields.keys() == {"locustfile"} else LoadOrder(**fields)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -55,7 +55,9 @@ class Case:
     @property
     def id(self) -> str:
         load = f"users={self.users},keep_alive={spell(self.keep_alive)}"
-        parts = [str(self.server), str(self.strategy), self.scenario, load]
+        # Of a file of the user's own, its name: where it is would fill the line.
+        scenario = self.scenario.rpartition("/")[2].removesuffix(".py")
+        parts = [str(self.server), str(self.strategy), scenario, load]
         return "/".join([*parts, "replica"] if self.replica else parts)
 
     @property

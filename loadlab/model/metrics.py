@@ -18,6 +18,7 @@ class CloseReason(IntEnum):
     EXPLICIT = 5  # close() called by code, Django's own transaction handling included
     GARBAGE_COLLECTED = 6  # nobody closed it: its thread or greenlet was gone
     PROCESS_EXIT = 7  # open when its process ended
+    POOL = 8  # its pool closed it: too old, idle for too long, or not wanted back
 
     @property
     def label(self) -> str:
@@ -32,7 +33,8 @@ class ConnectError(IntEnum):
     AUTHENTICATION = 2
     TIMEOUT = 3
     STARTING = 4  # the database is starting up, shutting down or in recovery
-    OTHER = 5
+    POOL_TIMEOUT = 5  # a pool had none to spare in time, or too many were waiting already
+    OTHER = 6
 
     @property
     def label(self) -> str:
@@ -101,6 +103,27 @@ CONNECTION_REQUESTS = Metric(
     "Requests that a connection had served when it closed (count).",
     buckets=REQUESTS_PER_CONNECTION,
 )
+POOL_SIZE = Metric(
+    "loadlab_db_pool_size",
+    "gauge",
+    "Database connections that pools hold open now, lent out or not (count), over all live processes.",
+)
+POOL_AVAILABLE = Metric(
+    "loadlab_db_pool_available",
+    "gauge",
+    "Database connections that pools hold and have not lent out now (count), over all live processes.",
+)
+POOL_WAITING = Metric(
+    "loadlab_db_pool_waiting",
+    "gauge",
+    "Threads or greenlets that wait for a pool's connection now (count), over all live processes.",
+)
+POOL_WAIT = Metric(
+    "loadlab_db_pool_wait_seconds",
+    "histogram",
+    "Time until a pool lent out a connection (seconds).",
+    buckets=CONNECT_SECONDS,
+)
 COLLECTOR_ERRORS = Metric(
     "loadlab_collector_errors_total",
     "counter",
@@ -123,6 +146,10 @@ CATALOGUE = (
     CONNECT_DURATION,
     CONNECTION_AGE,
     CONNECTION_REQUESTS,
+    POOL_SIZE,
+    POOL_AVAILABLE,
+    POOL_WAITING,
+    POOL_WAIT,
     COLLECTOR_ERRORS,
     BUILD_INFO,
 )

@@ -27,6 +27,28 @@ class Database:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """A Django project of the user's own, in place of the lab's site.
+
+    `folder` is where manage.py is; `wsgi` and `asgi` are "module:attribute" (default: as its settings say); `python` is
+    the interpreter of its virtualenv (default: the lab's own). `database` is "own" as its settings say, or "embedded":
+    an empty one for the run, made by the project's migrations. Only with `migrate` are missing migrations applied to a
+    database that is there already. `prepare` are management commands to fill it.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    settings: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$", description="a dotted path like mysite.settings")]
+    folder: str = "."
+    wsgi: str = ""
+    asgi: str = ""
+    python: str = ""
+    database: Literal["own", "embedded"] = "own"
+    migrate: bool = False
+    prepare: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """A declared experiment. Durations are in seconds; every list is swept, the cross product gives the cases.
 
@@ -50,6 +72,7 @@ class Plan:
     primary_metric: Literal["throughput", "p50", "p95"] = "throughput"
     equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
     database: Database = field(default_factory=Database)
+    project: Project | None = None
     servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]
     strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]
 

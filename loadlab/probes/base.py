@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  the driver names its class in lower case
@@ -18,13 +18,15 @@ class Scene:
     """What there is to look at while a trial runs.
 
     `cursor` belongs to the lab's own connection to another database of the same server; `trees` names the roots of the
-    process trees (pid) by the part they play: app, database, generator.
+    process trees (pid) by the part they play: app, database, generator; `aliases` those of DATABASES that lead to the
+    target's database.
     """
 
     cursor: Cursor
     database: str
     ledgers: Path
     trees: Mapping[str, int]
+    aliases: Sequence[str] = ("default",)
 
 
 class Probe(ABC):

@@ -8,16 +8,18 @@ from loadlab.instrumentation.books import Books
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
+    from loadlab.instrumentation.books import Totals
     from loadlab.probes.base import Scene
 
-ALIAS = "default"
+
+def totals_of(scene: Scene) -> Totals:
+    """What the books say of all aliases that lead to the target's database, together."""
+    return Books(scene.ledgers).read().of(scene.aliases)
 
 
 class LedgerProbe(Probe):
     """`open` now; `opened` and `reused` since the server started."""
 
     def read(self, scene: Scene) -> dict[str, float]:
-        totals = Books(scene.ledgers).read().aliases.get(ALIAS)
-        if totals is None:
-            return {"open": 0, "opened": 0, "reused": 0}
+        totals = totals_of(scene)
         return {"open": totals.open, "opened": totals.opened, "reused": totals.requests_reused}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import secrets
 import time
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.books import Books
+from loadlab.overlay.configuration import READY_PATH
 from loadlab.planning import build_server, build_strategy
 from loadlab.ports import LOOPBACK, free_port
+from loadlab.runner.subject import Subject
 from loadlab.servers import Site
-from loadlab.target.configuration import MIDDLEWARE, TargetConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,33 +51,34 @@ class Application:
 class Extras:
     """What the site is served with that is not its own, e.g. another instrumentation to compare ours with.
 
-    `middleware` is the whole list, in its order; `database` goes over the settings of the database.
+    `middleware` is the whole list, in its order; None leaves the site's. `database` goes over the database's settings.
     """
 
     apps: Sequence[str] = ()
-    middleware: Sequence[str] = MIDDLEWARE
+    middleware: Sequence[str] | None = None
     database: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """What is to be served: the site, with its database, its connections' strategy and its driver."""
+    """What is to be served: the project, with its database and its connections' strategy."""
 
     server: Choice
     strategy: Choice
     database: Database
-    driver: str
     ledgers: Path
-    site: Site = field(default_factory=Site)
+    subject: Subject = field(default_factory=Subject)
+    site: Site | None = None  # where it is: behind the overlay, in the project's own Python
     instrumented: bool = True
     extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
         strategy = build_strategy(self.strategy).database_settings()
-        configuration = TargetConfiguration(
-            databases={"default": {**self.database.django(), **strategy, **self.extras.database}},
-            driver=self.driver,
+        overlay = replace(
+            self.subject.overlay(self.database),
+            database={**strategy, **self.extras.database},
+            aliases=self.subject.aliases,
             instrumented=self.instrumented,
             token=token,
             middleware=self.extras.middleware,
@@ -86,12 +87,15 @@ class Target:
         return {
             **os.environ,
             **self.database.environment,
-            **configuration.to_environment(),
             **build_server(self.server).environment(),
+            **self.subject.environment,
             **self.extras.environment,
-            "DJANGO_SETTINGS_MODULE": "loadlab.target.settings",
+            **overlay.to_environment(),
             "LOADLAB_LEDGER_DIR": str(self.ledgers),
         }
+
+    def argv(self, port: int) -> list[str]:
+        return build_server(self.server).argv(self.site or Site(python=self.subject.python), port)
 
 
 @contextmanager
@@ -113,8 +117,13 @@ def _boot(target: Target, server: Server, register: Register, log: Path, port: i
     for attempt in range(1, ATTEMPTS + 1):
         token = secrets.token_hex(8)
         chosen = port or free_port()
-        argv = server.argv(target.site, chosen)
-        program = register.start(target.server.name, argv, log=log, environment=target.environment(token))
+        program = register.start(
+            target.server.name,
+            target.argv(chosen),
+            log=log,
+            environment=target.environment(token),
+            folder=target.subject.folder,
+        )
         application = Application(program=program, port=chosen, ledgers=target.ledgers)
         try:
             _await_ready(application, server.processes() if target.instrumented else 0, token)
@@ -149,9 +158,8 @@ def _boot_fault(program: Program, what: str) -> str:
 
 def _answers(port: int, token: str) -> bool:
     """Whether our own process answers on the port: a stranger does not know the token."""
-    refusals = (OSError, http.client.HTTPException, ValueError)
+    refusals = (OSError, http.client.HTTPException)
     with suppress(*refusals), closing(http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)) as connection:
-        connection.request("GET", "/health/", headers={"Connection": "close"})
-        answer = json.loads(connection.getresponse().read())
-        return isinstance(answer, dict) and answer.get("token") == token
+        connection.request("GET", READY_PATH, headers={"Connection": "close"})
+        return connection.getresponse().read() == token.encode()
     return False

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from loadlab import __version__
+from loadlab.runner.suitability import notes
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from loadlab.model.case import Scalar
     from loadlab.model.plan import Plan
+    from loadlab.runner.subject import Subject
     from loadlab.services.database import Database
 
 PACKAGES: Final = (
@@ -42,13 +44,14 @@ ORDER BY name
 """
 
 
-def environment(plan: Plan, database: Database, cursor: Cursor) -> dict[str, dict[str, Scalar]]:
+def environment(plan: Plan, subject: Subject, database: Database, cursor: Cursor) -> dict[str, dict[str, Scalar]]:
     """Sections of named facts, as a report discloses them."""
     return {
         "loadlab": _loadlab(),
         "machine": _machine(),
-        "versions": _versions(),
-        "PostgreSQL": _postgresql(plan, database, cursor),
+        **_project(subject),
+        "versions": _versions(subject),
+        "PostgreSQL": _postgresql(plan, subject, database, cursor),
         "load": {"generator": "Locust, closed loop, no think time", "placement": "same machine, loopback"},
     }
 
@@ -88,15 +91,24 @@ def _cpu_name() -> str:
     return platform.processor() or "unknown"
 
 
-def _versions() -> dict[str, Scalar]:
+def _project(subject: Subject) -> dict[str, dict[str, Scalar]]:
+    """A project of the user's own; the lab's site needs no section."""
+    if subject.facts is None:
+        return {}
+    facts: dict[str, Scalar] = {"settings": subject.settings, "python": subject.facts.python, "engine": subject.engine}
+    return {"project": facts | {f"note {number}": note for number, note in enumerate(notes(subject), 1)}}
+
+
+def _versions(subject: Subject) -> dict[str, Scalar]:
+    """The lab's packages; for a project's own Python, those that are installed there go before."""
     versions: dict[str, Scalar] = {}
     for package in PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-    return versions
+    return versions | (subject.facts.installed if subject.facts else {})
 
 
-def _postgresql(plan: Plan, database: Database, cursor: Cursor) -> dict[str, Scalar]:
+def _postgresql(plan: Plan, subject: Subject, database: Database, cursor: Cursor) -> dict[str, Scalar]:
     cursor.execute("SHOW server_version")
     (version,) = cursor.fetchone() or ("unknown",)
     cursor.execute(CHANGED_SETTINGS)
@@ -105,4 +117,4 @@ def _postgresql(plan: Plan, database: Database, cursor: Cursor) -> dict[str, Sca
     (tls,) = cursor.fetchone() or (None,)
     origin = "embedded" if database.embedded else "given"
     auth = plan.database.auth if database.embedded else "as the server asks"
-    return {"version": version, "origin": origin, "driver": plan.driver, "auth": auth, "tls": tls, **changed}
+    return {"version": version, "origin": origin, "driver": subject.driver, "auth": auth, "tls": tls, **changed}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.load.contract import ENDED, READY, STARTED, LoadOrder, LoadResult
+from loadlab.load.contract import ENDED, READY, STARTED, LoadOrder, LoadResult, Rehearsal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -46,15 +46,31 @@ class Generator:
         Raises:
             EnvironmentFaultError: the locustfile fails, or Locust does.
         """
-        program = self._program if self._program and self._program.running() else self._boot()
-        _pipes(program)[0].write(order.to_json().encode() + b"\n")
-        _pipes(program)[0].flush()
+        program = self._send(order.to_json())
         word, *rest = _line(program, BOOT_SECONDS)
         if word != STARTED:
             raise EnvironmentFaultError(
                 f"The load of {Path(order.locustfile).name} did not start; Locust's log ends:\n{program.log_tail()}"
             )
         return Drive(self, program, order, pid=int(rest[0]), started=float(rest[1]))
+
+    def rehearse(self, locustfile: Path) -> None:
+        """Load a locustfile once and send nothing, so that its errors show before the first trial.
+
+        Raises:
+            EnvironmentFaultError: it does not load; with the end of what Locust said.
+        """
+        program = self._send(Rehearsal(locustfile=str(locustfile)).to_json())
+        if _line(program, BOOT_SECONDS) != [ENDED, "0"]:
+            raise EnvironmentFaultError(
+                f"The locustfile {locustfile} does not load; Locust's log ends:\n{program.log_tail()}"
+            )
+
+    def _send(self, order: str) -> Program:
+        program = self._program if self._program and self._program.running() else self._boot()
+        _pipes(program)[0].write(order.encode() + b"\n")
+        _pipes(program)[0].flush()
+        return program
 
     def _boot(self) -> Program:
         argv = [sys.executable, "-m", "loadlab.load"]

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import psycopg2
 
 from loadlab import __version__
-from loadlab.errors import EnvironmentFaultError, IncompleteError
-from loadlab.model.case import Choice
-from loadlab.planning import schedule
+from loadlab.errors import IncompleteError, UsageError
+from loadlab.planning import locustfile, schedule
 from loadlab.processes import Register
-from loadlab.runner.application import Target
 from loadlab.runner.environment import environment
 from loadlab.runner.generator import Generator
 from loadlab.runner.preflight import require_room
+from loadlab.runner.subject import subject_of
+from loadlab.runner.suitability import notes, require_alone, require_suitable
+from loadlab.runner.tables import make_ready
 from loadlab.runner.trial import Bench, run_trial
 from loadlab.services.embedded import embedded
-from loadlab.services.given import given
+from loadlab.services.given import given, reached
 from loadlab.store import RunFolder, Schedule, Step
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
     from loadlab.planning import Experiment
+    from loadlab.runner.subject import Subject
     from loadlab.services.database import Database
     from loadlab.services.given import Reference
 
@@ -43,6 +43,8 @@ class Listener(Protocol):
 
     def preparing(self, what: str) -> None: ...
 
+    def notice(self, what: str) -> None: ...
+
     def trial_begins(self, case: Case, done: int, total: int) -> None: ...
 
     def trial_ended(self, trial: Trial, done: int, total: int) -> None: ...
@@ -50,52 +52,68 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Laboratory:
-    """What every command that serves the target needs: the register of its processes, and a database with the site."""
+    """What every command that serves the target needs: the register of its processes, the project, its database."""
 
     register: Register
+    subject: Subject
     database: Database
 
 
 @contextmanager
 def laboratory(plan: Plan, dsn: Reference | None, logs: Path | None, listener: Listener) -> Iterator[Laboratory]:
-    """A database with the site's tables and rows in it, embedded or the one that `dsn` names.
+    """The project, and a database with its tables: embedded, the one that `dsn` names, or the project's own.
 
-    Its log goes to the folder `logs`, or away with everything else at the end.
+    PostgreSQL's log goes to the folder `logs`, or away with everything else at the end.
 
     Raises:
-        EnvironmentFaultError: it does not start, or refuses.
+        UsageError: the plan cannot be run over the project.
+        EnvironmentFaultError: the project does not load; the database does not start, or refuses.
     """
     with Register.opened() as register:
-        listener.preparing("PostgreSQL starts" if dsn is None else "connecting to the given database")
-        service = _service(plan, dsn, register, logs or register.folder)
-        with service as database:
-            listener.preparing("the site's tables are made and filled")
-            _migrate(database, plan.driver, register.folder)
-            yield Laboratory(register=register, database=database)
+        if plan.project is not None:
+            listener.preparing(f"{plan.project.settings} is looked into")
+        subject = subject_of(plan, register.folder)
+        if dsn is not None and dsn.text is not None:
+            subject = replace(subject, brings_database=False)
+        require_suitable(subject, plan)
+        listener.preparing(_coming(subject, dsn))
+        with _service(plan, subject, dsn, register, logs or register.folder) as database:
+            for remark in [*_touched(plan, database), *notes(subject)]:
+                listener.notice(remark)
+            listener.preparing("the tables are made and filled, or looked at")
+            make_ready(subject, plan.project, database)
+            yield Laboratory(register=register, subject=subject, database=database)
 
 
-def _service(plan: Plan, dsn: Reference | None, register: Register, logs: Path) -> AbstractContextManager[Database]:
-    if dsn is None:
-        return embedded(plan.database, register, logs / "postgresql.log")
-    return given(dsn, register.folder)
+def _coming(subject: Subject, dsn: Reference | None) -> str:
+    if subject.brings_database:
+        return "connecting to the project's database"
+    return "PostgreSQL starts" if dsn is None or dsn.text is None else "connecting to the given database"
 
 
-def _migrate(database: Database, driver: str, scratch: Path) -> None:
-    target = Target(
-        server=Choice(name="threaded"),
-        strategy=Choice(name="max_age"),
-        database=database,
-        driver=driver,
-        ledgers=scratch / "ledgers-migrate",
-        instrumented=False,
+def _service(
+    plan: Plan, subject: Subject, dsn: Reference | None, register: Register, logs: Path
+) -> AbstractContextManager[Database]:
+    if dsn is not None and dsn.text is not None:
+        return given(dsn, register.folder)
+    if subject.brings_database and subject.facts is not None:
+        parameters = subject.facts.default.parameters
+        return reached(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
+    return embedded(plan.database, register, logs / "postgresql.log")
+
+
+def _touched(plan: Plan, database: Database) -> list[str]:
+    """What the lab does to a database that is not its own, said before it does."""
+    if plan.project is None or database.embedded:
+        return []
+    told = ["missing migrations are applied"] if plan.project.migrate else []
+    told += [f"manage.py {command} is run" for command in plan.project.prepare]
+    exception = f", except, as you said: {' and '.join(told)}" if told else ""
+    remark = (
+        f"the database {database.name} is your own: loadlab itself reads PostgreSQL's statistics and nothing else; it"
+        f" makes no table, drops none and runs no migration{exception}. What the scenario requests, your views will do."
     )
-    for command in ("migrate", "seed"):
-        argv = [sys.executable, "-m", "loadlab.target", command, "--verbosity", "0"]
-        done = subprocess.run(
-            argv, env=target.environment(""), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
-        if done.returncode:
-            raise EnvironmentFaultError(f"The site's {command} failed:\n{done.stderr.strip()}")
+    return [remark]
 
 
 @contextmanager
@@ -109,6 +127,7 @@ def equipped(lab: Laboratory, plan: Plan, logs: Path, listener: Listener) -> Ite
     with Generator(lab.register, logs / "locust.log") as generator, lab.database.observed() as connection:
         yield Bench(
             plan=plan,
+            subject=lab.subject,
             database=lab.database,
             register=lab.register,
             generator=generator,
@@ -133,7 +152,11 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
         steps=[Step(order=order, block=block, case=case) for order, (block, case) in enumerate(steps)],
     )
     folder = RunFolder.begin(path, experiment.text, planned)
-    resume(folder, experiment.plan, dsn, listener)
+    try:
+        resume(folder, experiment.plan, dsn, listener)
+    except UsageError:  # nothing of it can ever be measured
+        folder.discard()
+        raise
     return folder
 
 
@@ -152,9 +175,12 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
         return
     with folder.locked(), laboratory(plan, dsn, folder.logs, listener) as lab:
         with lab.database.observed() as connection, connection.cursor() as cursor:
+            require_alone(cursor, lab.database)
             require_room(cursor, planned.cases)
-            folder.write_environment(environment(plan, lab.database, cursor))
+            folder.write_environment(environment(plan, lab.subject, lab.database, cursor))
         with equipped(lab, plan, folder.logs, listener) as bench:
+            for scenario in dict.fromkeys(case.scenario for case in planned.cases):
+                bench.generator.rehearse(locustfile(scenario))
             _measure(folder, planned, missing, bench, listener)
 
 

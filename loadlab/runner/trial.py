@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from loadlab.instrumentation.books import Books
 from loadlab.load.contract import LoadOrder, LoadResult
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Trial
 from loadlab.planning import locustfile
 from loadlab.probes import Scene
 from loadlab.probes.activity import Activity
-from loadlab.probes.ledger import ALIAS
+from loadlab.probes.ledger import totals_of
 from loadlab.probes.sessions import Sessions
 from loadlab.runner.application import Target, serving
 from loadlab.runner.sampler import Sampler, look
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from loadlab.processes import Register
     from loadlab.runner.application import Application
     from loadlab.runner.generator import Drive, Generator
+    from loadlab.runner.subject import Subject
     from loadlab.services.database import Database
     from loadlab.store import Step
 
@@ -45,6 +45,7 @@ class Bench:
     """What all trials of a run share."""
 
     plan: Plan
+    subject: Subject
     database: Database
     register: Register
     generator: Generator
@@ -84,15 +85,16 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     load_average = os.getloadavg()[0]
     ledgers = bench.scratch / f"ledgers-{step.order:04d}"
-    scene = Scene(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={})
+    subject = bench.subject
+    scene = Scene(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={}, aliases=subject.counted)
     await_empty(scene)
     sessions = _sessions(scene)
     target = Target(
         server=case.server,
         strategy=case.strategy,
         database=bench.database,
-        driver=bench.plan.driver,
         ledgers=ledgers,
+        subject=subject,
     )
     with serving(target, bench.register, bench.logs / f"{step.order:04d}-{case.server.name}.log") as application:
         booted = time.monotonic()
@@ -104,7 +106,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         application.program.kill()
     stopped = time.monotonic()
     await_empty(scene)
-    after_stop = _ledger(ledgers)
+    after_stop = _ledger(scene)
     connections = Connections(
         window_start=observed.books[0],
         window_end=observed.books[1],
@@ -148,9 +150,9 @@ def _observe(scene: Scene, application: Application, drive: Drive, bench: Bench)
         Sampler(replace(scene, cursor=cursor), drive.started) as sampler,
     ):
         _sleep_until(drive.started + bench.plan.warmup_seconds)
-        start, opening = look(scene, sampled_only=False), _ledger(scene.ledgers)
+        start, opening = look(scene, sampled_only=False), _ledger(scene)
         _sleep_until(drive.started + bench.plan.warmup_seconds + bench.plan.window_seconds)
-        end, closing = look(scene, sampled_only=False), _ledger(scene.ledgers)
+        end, closing = look(scene, sampled_only=False), _ledger(scene)
         result = drive.wait()
         ended = time.monotonic()
         at_rest, left_open = _settle(scene)
@@ -174,7 +176,7 @@ def _settle(scene: Scene) -> tuple[Ledger, int]:
     seen: list[tuple[Ledger, int]] = []
     while True:
         backends = _backends(scene)
-        seen.append((_ledger(scene.ledgers), backends))
+        seen.append((_ledger(scene), backends))
         ledger, rows = seen[-1]
         at_rest = ledger.open == rows and ledger.unsettled == 0
         if (at_rest and seen[-SETTLED_LOOKS:] == [seen[-1]] * SETTLED_LOOKS) or time.monotonic() > deadline:
@@ -201,10 +203,8 @@ def _sleep_until(instant: float) -> None:
     time.sleep(max(0.0, instant - time.monotonic()))
 
 
-def _ledger(ledgers: Path) -> Ledger:
-    totals = Books(ledgers).read().aliases.get(ALIAS)
-    if totals is None:
-        return Ledger()
+def _ledger(scene: Scene) -> Ledger:
+    totals = totals_of(scene)
     return Ledger(
         opened=totals.opened,
         reused=totals.requests_reused,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from loadlab.servers.base import Count, Seconds, Server, Site
 
@@ -11,6 +12,8 @@ from loadlab.servers.base import Count, Seconds, Server, Site
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GunicornServer(Server):
     """gunicorn with one of its worker classes; `keep_alive_seconds` is how long an idle client may stay."""
+
+    packages: ClassVar[tuple[str, ...]] = ("gunicorn",)
 
     workers: Count = 2
 

@@ -14,6 +14,7 @@ class Asgi(Server):
     """uvicorn with `workers` processes; `keep_alive_seconds` is how long an idle client may stay."""
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
+    packages: ClassVar[tuple[str, ...]] = ("uvicorn",)
 
     workers: Count = 1
     keep_alive_seconds: Seconds = 5

@@ -16,11 +16,11 @@ Seconds = Annotated[int, Field(ge=0, le=3600, description="whole seconds, 0 or m
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """Where the Django project is, in the terms of each kind of server."""
+    """Where the Django project is, in the terms of each kind of server: always behind the lab's overlay."""
 
-    wsgi: str = "loadlab.target.wsgi:application"
-    asgi: str = "loadlab.target.asgi:application"
-    manage: tuple[str, ...] = ("-m", "loadlab.target")
+    wsgi: str = "loadlab.overlay.wsgi:application"
+    asgi: str = "loadlab.overlay.asgi:application"
+    manage: tuple[str, ...] = ("-m", "loadlab.overlay")
     python: str = sys.executable
 
 
@@ -28,12 +28,14 @@ class Site:
 class Server(ABC):
     """Base of the family; the fields of a member are its parameters, validated as annotated.
 
-    `stop_signal` asks the server for its orderly end.
+    `stop_signal` asks the server for its orderly end. `packages` are those it needs in the project's Python, besides
+    Django.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def argv(self, site: Site, port: int) -> list[str]:

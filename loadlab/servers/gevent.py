@@ -21,13 +21,14 @@ class Gevent(KeepAliveGunicornServer):
 
     # The quick end: a gevent worker looks only once a second whether it was asked for the slow one.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
+    packages: ClassVar[tuple[str, ...]] = ("gunicorn", "gevent")
 
     worker_connections: Count = 1000
     cooperative: Annotated[bool, Field(description="true or false")] = True
 
     def worker_arguments(self) -> list[str]:
         limit = ["--worker-connections", str(self.worker_connections)]
-        hooks = ["--config", "python:loadlab.target.cooperative"] if self.cooperative else []
+        hooks = ["--config", "python:loadlab.overlay.cooperative"] if self.cooperative else []
         return ["--worker-class", "gevent", *limit, *self.keep_alive_arguments(), *hooks]
 
     def usable_connections(self, users: int) -> int:

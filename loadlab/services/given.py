@@ -15,7 +15,7 @@ from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.services.database import Database, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -27,21 +27,33 @@ FORMS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """How the user named a database, and whether it may be on another machine."""
+    """How the user named a database, if at all, and whether it may be on another machine."""
 
-    text: str
+    text: str | None
     allow_remote: bool = False
 
 
 @contextmanager
 def given(reference: Reference, folder: Path) -> Iterator[Database]:
-    """The database that `reference` names; its password goes into a file in `folder` that only this user can read.
+    """The database that `reference` names.
 
     Raises:
         UsageError: the reference is none, or a DSN itself, or names another machine without leave.
         EnvironmentFaultError: the database does not let us in.
     """
-    parameters = _parameters(reference.text)
+    with reached(_parameters(reference.text or ""), folder, allow_remote=reference.allow_remote) as database:
+        yield database
+
+
+@contextmanager
+def reached(wanted: Mapping[str, str], folder: Path, *, allow_remote: bool) -> Iterator[Database]:
+    """The database that libpq's parameters lead to; a password goes into a file in `folder` for this user alone.
+
+    Raises:
+        UsageError: it is on another machine, without leave.
+        EnvironmentFaultError: the database does not let us in.
+    """
+    parameters = dict(wanted)
     name = parameters.pop("dbname", "")
     password = parameters.pop("password", None)
     secret = folder / "given.pgpass" if password else None
@@ -50,7 +62,7 @@ def given(reference: Reference, folder: Path) -> Iterator[Database]:
         secret.touch(mode=0o600)
         secret.write_text(f"*:*:*:*:{_escaped(str(password))}\n")
     try:
-        yield _database(name, parameters, allow_remote=reference.allow_remote)
+        yield _database(name, parameters, allow_remote=allow_remote)
     finally:
         if secret is not None:
             secret.unlink(missing_ok=True)
@@ -116,8 +128,8 @@ def _connected(name: str, parameters: dict[str, str]) -> Iterator[Connection]:
 def _require_local(host: str) -> None:
     if not _is_local(host):
         raise UsageError(
-            f"The database is on {host}, not on this machine. loadlab makes tables in it and puts load on it;"
-            " say --allow-remote if that is what you want."
+            f"The database is on {host}, not on this machine. loadlab puts load on it (and makes the tables of its own"
+            " site in it, if that is what it measures); say --allow-remote if that is what you want."
         )
 
 

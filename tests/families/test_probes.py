@@ -54,7 +54,6 @@ def test_probes_see_what_a_served_site_does(bench: Bench, scene: Scene, tmp_path
         server=choice_of(SERVERS, "sync", {"workers": 1}, "server"),
         strategy=choice_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
         database=bench.database,
-        driver="psycopg2",
         ledgers=scene.ledgers,
     )
     await_empty(scene)

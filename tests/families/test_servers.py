@@ -85,7 +85,6 @@ def test_a_server_mode_boots_answers_and_stops(name: str, bench: Bench, tmp_path
         server=choice(name),
         strategy=choice_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
         database=bench.database,
-        driver="psycopg2",
         ledgers=tmp_path / "ledgers",
     )
     with serving(target, bench.register, tmp_path / "log") as application:

@@ -71,15 +71,16 @@ def test_a_failed_attempt_is_an_error_and_no_connection(ledgers: Path) -> None:
 
 def test_rows_are_reused_and_their_counts_kept(ledgers: Path) -> None:
     ledger = Ledger(ledgers)
-    for number in range(3 * ROWS_PER_SEGMENT):
+    closes = len(CloseReason) * ROWS_PER_SEGMENT
+    for number in range(closes):
         row = ledger.connecting("default")
         row.opened()
         row.used()
         row.closed(CloseReason(number % len(CloseReason)))
     totals = read(ledgers)
-    assert totals.opened == 3 * ROWS_PER_SEGMENT
+    assert totals.opened == closes
     assert totals.requests == totals.opened
-    assert set(totals.closed.values()) == {3 * ROWS_PER_SEGMENT // len(CloseReason)}
+    assert set(totals.closed.values()) == {ROWS_PER_SEGMENT}
     assert sum(totals.connect_buckets) == totals.opened
     assert sum(totals.request_buckets) == totals.opened
 

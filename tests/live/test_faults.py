@@ -43,7 +43,6 @@ def target(bench: Bench, tmp_path: Path, **changes: Any) -> Target:
         server=choice_of(SERVERS, "sync", {"workers": 1}, "server"),
         strategy=choice_of(STRATEGIES, "max_age", {}, "strategy"),
         database=bench.database,
-        driver="psycopg2",
         ledgers=tmp_path / "ledgers",
     )
     return replace(plain, **changes)
@@ -125,6 +124,8 @@ def test_a_run_without_postgresql_says_what_to_install(monkeypatch: pytest.Monke
 
 class _Silence:
     def preparing(self, what: str) -> None: ...
+
+    def notice(self, what: str) -> None: ...
 
     def trial_begins(self, *_: object) -> None: ...
 

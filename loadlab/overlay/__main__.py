@@ -1,4 +1,4 @@
-"""The site's manage.py: `python -m loadlab.target migrate`."""
+"""The project's manage.py with the lab's settings: `python -m loadlab.overlay migrate`."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from django.core.management import execute_from_command_line
 from django.core.servers.basehttp import WSGIRequestHandler
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.target.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.overlay.settings")
     # Nagle's algorithm and delayed acknowledgements would add 40 ms to each request on a kept client connection.
     WSGIRequestHandler.disable_nagle_algorithm = os.environ.get("LOADLAB_NAGLE") != "on"
     execute_from_command_line(sys.argv)

@@ -1,0 +1,19 @@
+"""The project for ASGI servers, with an answer to the lab's question whether it is ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loadlab.overlay.application import OVERLAY, loaded
+from loadlab.overlay.configuration import READY_PATH
+
+_project = loaded(OVERLAY.asgi, "django.core.asgi.get_asgi_application")
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  ASGI's own shapes
+    if scope.get("path") != READY_PATH:
+        await _project(scope, receive, send)
+        return
+    headers = [(b"content-type", b"text/plain")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": OVERLAY.token.encode()})

@@ -1,0 +1,42 @@
+"""How the lab tells a target process what to be: one JSON text in the environment, readable by both sides."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+VARIABLE = "LOADLAB_OVERLAY"
+READY_PATH = "/.loadlab/ready"  # answered before Django, in every mode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overlay:
+    """What goes over a project's settings. No password is in it: libpq reads its own password file.
+
+    `settings`, `wsgi` and `asgi` are the project's own; without a `wsgi` or `asgi`, Django's handler for its settings.
+    `databases` stands in place of entries of DATABASES, `database` goes over those that `aliases` names.
+    """
+
+    settings: str
+    wsgi: str = ""
+    asgi: str = ""
+    databases: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    database: Mapping[str, object] = field(default_factory=dict)
+    aliases: Sequence[str] = ()
+    psycopg3: bool = True  # False hides psycopg 3 from Django, which takes it whenever it can import it
+    instrumented: bool = True
+    token: str = ""  # READY_PATH repeats it, so that the lab knows its own process from a stranger on the port
+    apps: Sequence[str] = ()  # besides the project's own
+    middleware: Sequence[str] | None = None  # in place of the project's own
+
+    def to_environment(self) -> dict[str, str]:
+        return {VARIABLE: json.dumps(asdict(self))}
+
+    @classmethod
+    def from_environment(cls) -> Overlay:
+        return cls(**json.loads(os.environ[VARIABLE]))

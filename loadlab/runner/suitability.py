@@ -1,0 +1,119 @@
+"""Says what keeps a user's project from being measured: all at once, before anything starts."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.runner.subject import POSTGRESQL
+from loadlab.servers import SERVERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+    from loadlab.model.plan import Plan
+    from loadlab.runner.subject import Facts, Subject
+    from loadlab.services.database import Database
+
+LEAVE_SECONDS: Final = 2.0  # the backends of commands that have just ended need a moment to go
+POLL_SECONDS: Final = 0.02
+DRIVERS: Final = ("psycopg", "psycopg2", "psycopg2-binary")
+OTHERS: Final = """
+SELECT pid, coalesce(nullif(application_name, ''), 'unnamed') FROM pg_stat_activity
+WHERE datname = %s AND backend_type = 'client backend' ORDER BY pid LIMIT 5
+"""
+
+
+def require_suitable(subject: Subject, plan: Plan) -> None:
+    """Make sure that the plan can be run over the project.
+
+    Raises:
+        UsageError: naming everything in the way.
+    """
+    if subject.facts is None:
+        return
+    faults = [*_database_faults(subject, subject.facts, plan), *_package_faults(subject, subject.facts, plan)]
+    if faults:
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        raise UsageError(f"{subject.settings} cannot be measured like this, for {len(faults)} reason(s):\n{lines}")
+
+
+def _database_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]:
+    default = facts.default
+    if subject.brings_database and default.vendor != POSTGRESQL:
+        yield (
+            f"DATABASES['default'] is {default.vendor} ({default.engine}), and PostgreSQL is the judge of the counts"
+            " (--embedded runs the project on an empty PostgreSQL of loadlab's own, --dsn on one of yours)"
+        )
+    if not subject.brings_database and not any(name in facts.installed for name in DRIVERS):
+        yield f"no driver for PostgreSQL is installed in {subject.python} (pip install psycopg2-binary there)"
+    if default.pool and any(age != 0 for age in _ages(plan)):
+        yield (
+            "DATABASES['default']['OPTIONS']['pool'] is set, and Django refuses a pool together with a CONN_MAX_AGE"
+            " other than 0 (name settings without the pool with --settings, or measure only max_age = [0])"
+        )
+
+
+def _ages(plan: Plan) -> list[object]:
+    ages = plan.strategies.get("max_age", {}).get("max_age", 0)
+    return list(ages) if isinstance(ages, list) else [ages]
+
+
+def _package_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]:
+    for name, parameters in plan.servers.items():
+        needed = list(SERVERS[name].packages)
+        if name == "gevent" and subject.driver == "psycopg2" and parameters.get("cooperative", True) is not False:
+            needed.append("psycogreen")
+        missing = [package for package in needed if package not in facts.installed]
+        if missing:
+            yield (
+                f"servers.{name}: {' and '.join(missing)} not installed in {subject.python}"
+                f" (pip install {' '.join(missing)} there, or leave the mode out of the plan)"
+            )
+
+
+def notes(subject: Subject) -> list[str]:
+    """What a reader of the results should know of the project."""
+    facts = subject.facts
+    if facts is None:
+        return []
+    uncounted = sorted(facts.aliases.keys() - set(subject.counted))
+    remarks = {
+        "ATOMIC_REQUESTS is on: every request opens a transaction, and so uses a connection, even one that needs"
+        " no data.": facts.default.atomic_requests,
+        "DEBUG is on: Django keeps every query in memory, and errors make large pages; measure with production's"
+        " settings.": facts.debug,
+        "SECURE_SSL_REDIRECT is on: every request over http is redirected to https, and nothing else is"
+        " measured.": facts.ssl_redirect,
+        "daphne is installed as an app: the mode threaded is Django's runserver under ASGI then.": "daphne"
+        in facts.apps,
+        f"Only connections of the default database are compared with PostgreSQL's count; not those of"
+        f" {', '.join(uncounted)}.": bool(uncounted),
+    }
+    return [remark for remark, holds in remarks.items() if holds]
+
+
+def require_alone(cursor: Cursor, database: Database) -> None:
+    """Make sure that nobody else uses the database: PostgreSQL would count their connections with the target's.
+
+    Raises:
+        EnvironmentFaultError: naming who does.
+    """
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while others := _others(cursor, database):
+        if time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            continue
+        raise EnvironmentFaultError(
+            f"Others are connected to the database {database.name}: {', '.join(others)}. PostgreSQL would count their"
+            " connections with the target's: stop them first (a development server, a worker, a psql), or name a"
+            " database that nobody else uses with --dsn."
+        )
+
+
+def _others(cursor: Cursor, database: Database) -> list[str]:
+    cursor.execute(OTHERS, [database.name])
+    return [f"{name} (pid {pid})" for pid, name in cursor.fetchall()]
