@@ -53,8 +53,8 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         measure()
     except LabError as error:
-        # Stopped or broken off: what was measured is still worth a report, if it got as far as a folder.
-        if (path / "schedule.json").is_file() and not isinstance(error, UsageError):
+        # Stopped or broken off: what was measured is still worth a report, if there is any.
+        if not isinstance(error, UsageError) and any((path / "trials").glob("*.json")):
             report_on(path)
         raise
     return judge(report_on(path), path, require_verdict=arguments.require_verdict)

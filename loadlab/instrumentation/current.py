@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
+import stat
+import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Final
 
+from django.conf import ENVIRONMENT_VARIABLE
+
+from loadlab.instrumentation.configuration import configuration
 from loadlab.instrumentation.ledger import Ledger
 
-DIRECTORY_VARIABLE = "LOADLAB_LEDGER_DIR"
+DIRECTORY_VARIABLE: Final = "LOADLAB_LEDGER_DIR"
 
 _ledger: Ledger | None = None
 _mutex = threading.Lock()
 
 
 def directory() -> Path:
-    """Where the ledgers of this service are: `LOADLAB_LEDGER_DIR`, or a folder of this user under the temporary one."""
-    given = os.environ.get(DIRECTORY_VARIABLE)
-    return Path(given) if given else Path(tempfile.gettempdir()) / f"loadlab-ledger-{os.getuid()}"
+    """Where the ledgers of this project are: as LOADLAB_LEDGER_DIR or the settings say, or a folder of its own.
+
+    Raises:
+        PermissionError: the folder below the temporary one is somebody else's.
+    """
+    given = os.environ.get(DIRECTORY_VARIABLE) or configuration().ledger_dir
+    return Path(given) if given else _own_folder()
+
+
+def _own_folder() -> Path:
+    """Of this user and this project alone; whoever may write to a shared /tmp must not lead us elsewhere."""
+    ours = Path(tempfile.gettempdir()) / f"loadlab-{os.getuid()}"
+    ours.mkdir(mode=0o700, exist_ok=True)
+    found = ours.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(f"{ours} is not a folder of this user's own; name another with LOADLAB['LEDGER_DIR']")
+    module = os.environ.get(ENVIRONMENT_VARIABLE, "")
+    place = getattr(sys.modules.get(module), "__file__", None) or ""
+    return ours / f"{module or 'django'}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
 
 
 def ledger() -> Ledger:
@@ -26,8 +50,19 @@ def ledger() -> Ledger:
     if _ledger is None:
         with _mutex:
             if _ledger is None:
-                _ledger = Ledger(directory())
+                _ledger = _begun()
     return _ledger
+
+
+def _begun() -> Ledger:
+    try:
+        return Ledger(directory())
+    except OSError as error:
+        # A site must not go down because it cannot be counted.
+        logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
+            "The connections of process %d are not counted: %s", os.getpid(), error
+        )
+        return Ledger(None)
 
 
 def _after_fork_in_child() -> None:

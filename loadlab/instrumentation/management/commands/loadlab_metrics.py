@@ -1,0 +1,77 @@
+"""Serve this project's connection metrics on a port of their own."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final
+from wsgiref.simple_server import make_server
+
+from django.core.management.base import BaseCommand, CommandError
+from prometheus_client.exposition import ThreadingWSGIServer
+
+from loadlab.instrumentation.access import exposition
+from loadlab.instrumentation.configuration import configuration
+from loadlab.instrumentation.wrappers import PATH, wsgi_with_metrics
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+LOOPBACK: Final = "127.0.0.1"
+PORT: Final = 9182
+
+
+class Command(BaseCommand):
+    help = (
+        "Serve this project's connection metrics on a port of their own: on loopback to anybody who is on this machine,"
+        " on any other address only with the token of LOADLAB['METRICS_TOKEN']."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--address", default=LOOPBACK, help=f"to listen on (default: {LOOPBACK})")
+        parser.add_argument("--port", type=int, default=PORT, help=f"to listen on (default: {PORT})")
+
+    def handle(self, *, address: str, port: int, **_: Any) -> None:  # noqa: ANN401
+        local = _is_loopback(address)
+        if not local and not (configuration().metrics_token or configuration().metrics_open):
+            raise CommandError(
+                f"{address} is not loopback, and anybody who reaches it could read the metrics: set"
+                " LOADLAB['METRICS_TOKEN'] first, or listen on 127.0.0.1."
+            )
+        application = _unguarded if local else wsgi_with_metrics(_nothing_else)
+        try:
+            server = make_server(address, port, application, ThreadingWSGIServer)
+        except OSError as error:
+            raise CommandError(f"{address}:{port} cannot be used: {error}. Choose another with --port.") from error
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        self.stdout.write(f"Metrics at http://{address}:{server.server_port}{PATH}")
+        self.stdout.flush()
+        with server:
+            try:
+                server.serve_forever()
+            except KeyboardInterrupt:
+                return
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _unguarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    if environ.get("PATH_INFO") != PATH:
+        return _nothing_else(environ, start_response)
+    given = exposition()
+    start_response("200 OK", list(given.headers.items()))
+    return [given.body]
+
+
+def _nothing_else(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:  # noqa: ARG001
+    start_response("404 Not Found", [("Content-Type", "text/plain")])
+    return [f"The metrics are at {PATH}.\n".encode()]

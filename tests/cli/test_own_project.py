@@ -1,0 +1,281 @@
+"""A project that is not loadlab's own: measured as it is, on a database of its own, without a trace in its tree."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg2
+import pytest
+from command_line import everything_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from command_line import CommandLine, Outcome
+
+    from loadlab.runner.trial import Bench
+
+PROJECT: Final = Path(__file__).resolve().parent.parent / "projects" / "shop"
+PASSWORD: Final = "canary-9c1d"
+SQLITE: Final = json.dumps({"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
+PLAN: Final = """
+blocks = 1
+warmup_seconds = 0.2
+window_seconds = 0.6
+users = [4]
+control = "sync"
+[servers.sync]
+{servers}
+[strategies.max_age]
+max_age = {ages}
+"""
+LOCUSTFILE: Final = """
+from locust import HttpUser, task
+
+
+class Visitor(HttpUser):
+    @task
+    def look(self):
+        self.client.get("{path}")
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shop:
+    """The project with its database, and a plan over it."""
+
+    entry: dict[str, Any]
+    folder: Path
+    run_command: CommandLine
+
+    def databases(self, **changes: Any) -> str:
+        return json.dumps({"default": {**self.entry, **changes}})
+
+    def plan(self, ages: str = '[0, "none"]', servers: str = "") -> Path:
+        path = self.folder / "plan.toml"
+        path.write_text(PLAN.format(ages=ages, servers=servers))
+        return path
+
+    def locustfile(self, path: str = "/items/") -> Path:
+        file = self.folder / "visitor.py"
+        file.write_text(LOCUSTFILE.format(path=path))
+        return file
+
+    def run(self, *arguments: object, databases: str | None = None, plan: Path | None = None) -> Outcome:
+        """`loadlab run` over the project."""
+        known = ["--project", PROJECT, "--settings", "shop.settings", "--out", self.folder / "run"]
+        scenario = [] if "--locustfile" in arguments else ["--locustfile", self.locustfile()]
+        return self.run_command(
+            "run",
+            plan or self.plan(),
+            *known,
+            *scenario,
+            *arguments,
+            SHOP_DATABASES=self.databases() if databases is None else databases,
+        )
+
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads((self.folder / "run" / "report.json").read_text())
+        return report
+
+
+@pytest.fixture(scope="module")
+def entry(bench: Bench) -> Iterator[dict[str, Any]]:
+    """An entry of DATABASES for a migrated database of the shop's own, on the laboratory's server."""
+    bench.cursor.execute(f"CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'")
+    bench.cursor.execute("CREATE DATABASE shop OWNER shop")
+    address = bench.database.parameters
+    where = {"HOST": address["host"], "PORT": address["port"]}
+    yield {"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "USER": "shop", "PASSWORD": PASSWORD, **where}
+    bench.cursor.execute("DROP DATABASE shop WITH (FORCE)")
+    bench.cursor.execute("DROP ROLE shop")
+
+
+@pytest.fixture
+def shop(entry: dict[str, Any], loadlab: CommandLine, tmp_path: Path) -> Shop:
+    return Shop(entry=entry, folder=tmp_path, run_command=loadlab)
+
+
+@pytest.fixture(scope="module")
+def migrated(entry: dict[str, Any], loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The shop after a first run that was told to migrate: two modes at two ages, every alias used."""
+    shop = Shop(entry=entry, folder=tmp_path_factory.mktemp("migrated"), run_command=loadlab)
+    both = json.dumps({"default": entry, "replica": entry, "notes": {"ENGINE": "django.db.backends.sqlite3"}})
+    path = "/items/"
+    outcome = shop.run(
+        "--migrate",
+        "--locustfile",
+        shop.locustfile(path),
+        databases=both,
+        plan=shop.plan(servers="[servers.gthread]\nthreads = 2"),
+    )
+    assert outcome.code == 0, outcome.stderr
+    return shop
+
+
+def connected(entry: dict[str, Any]) -> Any:
+    return closing(
+        psycopg2.connect(
+            host=entry["HOST"], port=entry["PORT"], user=entry["USER"], password=entry["PASSWORD"], dbname=entry["NAME"]
+        )
+    )
+
+
+def test_every_trial_over_a_project_is_exact(migrated: Shop) -> None:
+    trials = migrated.report()["trials"]
+    assert {trial["server"] for trial in trials} == {"sync", "gthread"}
+    assert {trial["state"] for trial in trials} == {"complete"}
+    for trial in trials:
+        connections = trial["connections"]
+        assert connections["exact"], trial["case"]
+        assert connections["opened"] == connections["sessions"] > 0
+        assert trial["failures"] == 0
+
+
+def test_a_strategy_reaches_the_projects_own_database(migrated: Shop) -> None:
+    left_open = {
+        (trial["server"], trial["max_age"]): trial["connections"]["left_open"] for trial in migrated.report()["trials"]
+    }
+    assert left_open["sync", 0] == left_open["gthread", 0] == 0
+    assert left_open["sync", None] == 2
+
+
+def test_nothing_is_written_into_the_projects_tree(migrated: Shop) -> None:
+    kept = {path.relative_to(PROJECT).as_posix() for path in PROJECT.rglob("*") if "__pycache__" in path.parts}
+    assert kept == set()
+    assert not list(PROJECT.rglob("*.sqlite3"))
+
+
+def test_the_databases_password_is_in_nothing_that_a_run_leaves(migrated: Shop) -> None:
+    kept = everything_in(migrated.folder) + everything_in(migrated.run_command.home)
+    assert "shop.settings" in kept
+    assert PASSWORD not in kept
+
+
+def test_the_report_says_what_project_it_is_about(migrated: Shop) -> None:
+    environment = migrated.report()["environment"]
+    assert environment["project"]["settings"] == "shop.settings"
+    assert "notes" in environment["project"]["note 1"]
+    assert environment["PostgreSQL"]["origin"] == "given"
+
+
+def test_connections_of_all_aliases_that_lead_to_the_database_are_counted(migrated: Shop, shop: Shop) -> None:
+    two = json.dumps({"default": shop.entry, "replica": shop.entry})
+    scenario = shop.locustfile("/inner/everywhere/")
+    assert shop.run("--locustfile", scenario, databases=two, plan=shop.plan(ages='["none"]')).code == 0
+    (trial,) = shop.report()["trials"]
+    assert trial["connections"]["exact"]
+    assert trial["connections"]["left_open"] == 4  # two workers, two aliases
+
+
+def test_a_connection_class_of_the_projects_own_is_counted_and_atomic_requests_are_said(
+    migrated: Shop, shop: Shop
+) -> None:
+    outcome = shop.run(databases=shop.databases(ENGINE="shop.engine", ATOMIC_REQUESTS=True), plan=shop.plan(ages="[0]"))
+    assert outcome.code == 0
+    assert all(trial["connections"]["exact"] for trial in shop.report()["trials"])
+    assert shop.report()["environment"]["project"]["engine"] == "shop.engine"
+    assert "ATOMIC_REQUESTS is on: every request opens a transaction" in outcome.stderr
+
+
+def test_what_will_be_touched_is_said_first(migrated: Shop, shop: Shop) -> None:
+    outcome = shop.run(plan=shop.plan(ages="[0]"))
+    assert "the database shop is your own: loadlab itself reads PostgreSQL's statistics" in outcome.stderr
+    with connected(shop.entry) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        assert cursor.fetchall() == [("django_migrations",), ("shop_item",)]
+
+
+def test_an_empty_database_is_made_for_a_project_without_postgresql(shop: Shop) -> None:
+    outcome = shop.run("--embedded", databases=SQLITE, plan=shop.plan(ages="[0]"))
+    assert outcome.code == 0, outcome.stderr
+    assert all(trial["connections"]["exact"] and trial["requests"] for trial in shop.report()["trials"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "message"),
+    [
+        ({"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}, [], "--embedded runs the project on an empty"),
+        ({"OPTIONS": {"pool": True}}, [], "Django refuses a pool together with a CONN_MAX_AGE other than 0"),
+        ({}, ["--settings", "nowhere.settings"], "No module named 'nowhere'"),
+        ({}, ["--project", "/nonesuch"], "The project's folder /nonesuch is not there"),
+        ({}, ["--python", "/nonesuch/python"], "is no Python that can be started"),
+        ({}, ["--locustfile", "/nonesuch.py"], "there is no '/nonesuch.py'"),
+        ({"HOST": "192.0.2.1"}, [], "--allow-remote"),
+        ({"PASSWORD": "wrong-canary"}, [], "password authentication failed"),
+        ({"ENGINE": "nonesuch.engine"}, [], "nonesuch.engine"),
+    ],
+)
+def test_what_keeps_a_project_from_being_measured_is_one_message_with_its_remedy(
+    shop: Shop, changes: dict[str, Any], arguments: list[str], message: str
+) -> None:
+    outcome = shop.run(*arguments, databases=shop.databases(**changes))
+    assert outcome.code in {2, 3}
+    assert message in outcome.stderr
+    assert "Traceback" not in outcome.stderr.partition("\n")[0]
+    assert "canary" not in outcome.stderr
+    assert not (shop.folder / "run" / "trials").exists() or not list((shop.folder / "run" / "trials").iterdir())
+
+
+def test_missing_migrations_are_named_and_not_applied(bench: Bench, shop: Shop) -> None:
+    bench.cursor.execute("CREATE DATABASE shop_empty OWNER shop")
+    try:
+        outcome = shop.run(databases=shop.databases(NAME="shop_empty"))
+        assert outcome.code == 3
+        assert "1 migrations are not applied to the database shop_empty: shop.0001_initial" in outcome.stderr
+        assert "--migrate" in outcome.stderr
+    finally:
+        bench.cursor.execute("DROP DATABASE shop_empty WITH (FORCE)")
+
+
+def test_a_locustfile_with_an_error_is_found_before_the_first_trial(migrated: Shop, shop: Shop) -> None:
+    broken = shop.folder / "broken.py"
+    broken.write_text("import nonesuch\n")
+    outcome = shop.run("--locustfile", broken)
+    assert outcome.code == 3
+    assert "does not load" in outcome.stderr
+    assert "nonesuch" in outcome.stderr
+    assert list((shop.folder / "run" / "trials").iterdir()) == []
+
+
+def test_others_on_the_database_are_named_before_anything_is_counted(migrated: Shop, shop: Shop) -> None:
+    with connected(shop.entry):
+        outcome = shop.run()
+    assert outcome.code == 3
+    assert "Others are connected to the database shop" in outcome.stderr
+
+
+def test_scenarios_of_the_labs_own_site_are_refused_for_a_project(loadlab: CommandLine, tmp_path: Path) -> None:
+    outcome = loadlab("run", "--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path / "run")
+    assert outcome.code == 2
+    assert "'read_one' asks for pages of loadlab's own site" in outcome.stderr
+
+
+def test_init_writes_a_plan_that_holds_together_and_a_locustfile_of_the_projects_routes(
+    loadlab: CommandLine, tmp_path: Path
+) -> None:
+    known = ["--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path]
+    assert loadlab("init", *known).code == 0
+    locustfile = (tmp_path / "locustfile.py").read_text()
+    assert 'self.client.get("/items/")' in locustfile
+    assert 'self.client.get("/inner/everywhere/")' in locustfile
+    assert "#   /logout/" in locustfile
+    assert "<" not in locustfile
+    planned = json.loads(loadlab("plan", tmp_path / "loadlab.toml", "--json").stdout)
+    assert any(case.startswith("sync,workers=2/max_age=60") for case in planned["cases"])
+    again = loadlab("init", *known)
+    assert (again.code, "is there already" in again.stderr) == (2, True)
+
+
+def test_a_run_over_a_project_can_be_resumed(migrated: Shop) -> None:
+    run = migrated.folder / "run"
+    (last, *_) = sorted((run / "trials").iterdir(), reverse=True)
+    last.unlink()
+    databases = json.dumps({"default": migrated.entry})
+    outcome = migrated.run_command("run", "--resume", run, SHOP_DATABASES=databases)
+    assert outcome.code == 0, outcome.stderr
+    assert last.exists()

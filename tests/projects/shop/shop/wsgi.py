@@ -1,0 +1,8 @@
+"""As many projects have it, and some without leaving anybody a choice."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+application = get_wsgi_application()
