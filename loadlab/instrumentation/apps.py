@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from loadlab.instrumentation import current
+from loadlab.instrumentation import checks, current
 from loadlab.instrumentation.counting import install
 
 
@@ -14,3 +14,5 @@ class InstrumentationConfig(AppConfig):
     def ready(self) -> None:
         install()
         current.ledger()  # from now on this process is on the books, even before its first connection
+        checks.register()
+        checks.warn_when_served()

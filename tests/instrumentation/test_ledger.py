@@ -130,6 +130,7 @@ def test_a_reader_never_sees_a_count_go_back_while_rows_are_moved(ledgers: Path)
             row = ledger.connecting("default")
             row.opened()
             row.closed(CloseReason.REQUEST_END)
+            time.sleep(0)  # or the reader would wait for this thread at each step
 
     writer = threading.Thread(target=work)
     writer.start()

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         application = _unguarded if local else wsgi_with_metrics(_nothing_else)
         try:
             server = make_server(address, port, application, ThreadingWSGIServer)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise CommandError(f"{address}:{port} cannot be used: {error}. Choose another with --port.") from error
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         self.stdout.write(f"Metrics at http://{address}:{server.server_port}{PATH}")

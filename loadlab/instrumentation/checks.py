@@ -1,0 +1,143 @@
+"""Django system checks: what makes connections leak, mix or run out, said before it happens."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core import checks
+from django.db import connections
+
+from loadlab.instrumentation import configuration
+from loadlab.instrumentation.serving import is_server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from django.core.checks import CheckMessage
+
+    from loadlab.instrumentation.serving import Serving
+
+DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
+LIMITS: Final = """
+SELECT current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int
+"""
+
+
+def check_settings(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's signature
+    hint = "See what the keys mean in loadlab's documentation of the instrumentation."
+    return [checks.Error(fault, hint=hint, id="loadlab.E001") for fault in configuration.faults()]
+
+
+def check_serving(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
+    known = serving()
+    return [*_kept_for_nobody(known), *_open_before_fork(known), *_shared_greenlets(known), *_pool_with_age()]
+
+
+def _kept_for_nobody(known: Serving | None) -> Iterator[CheckMessage]:
+    if known is None or not known.own_thread:
+        return
+    for alias, entry in connections.settings.items():
+        if entry["CONN_MAX_AGE"] != 0:
+            yield checks.Warning(
+                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served in the"
+                f" mode {known.mode}: each request may come in a thread or greenlet of its own, so that nobody finds a"
+                " kept connection again, and they leak until the database refuses the next one.",
+                hint="Set CONN_MAX_AGE = 0, or use a connection pool.",
+                id="loadlab.W001",
+            )
+
+
+def _open_before_fork(known: Serving | None) -> Iterator[CheckMessage]:
+    if known is not None and not known.preload:
+        return
+    for wrapper in connections.all(initialized_only=True):
+        if wrapper.connection is not None:
+            yield checks.Warning(
+                f"DATABASES[{wrapper.alias!r}] has a connection open although nothing has been asked for yet: some"
+                " module queries while it is imported, or in AppConfig.ready(). A server that loads the project before"
+                " it forks (gunicorn --preload) gives that connection to all its workers, which mix up their answers.",
+                hint="Query on first use instead, or close the connection after it: django.db.connections.close_all().",
+                id="loadlab.W002",
+            )
+
+
+def _shared_greenlets(known: Serving | None) -> Iterator[CheckMessage]:
+    if known is not None and known.mode == "gevent" and known.preload:
+        yield checks.Warning(
+            "gunicorn loads the project before gevent has patched Python (--preload): all greenlets of a worker share"
+            " one database connection, and nearly every request fails.",
+            hint="Leave out --preload.",
+            id="loadlab.W003",
+        )
+
+
+def _pool_with_age() -> Iterator[CheckMessage]:
+    for alias, entry in connections.settings.items():
+        if entry["OPTIONS"].get("pool") and entry["CONN_MAX_AGE"] != 0:
+            yield checks.Warning(
+                f"DATABASES[{alias!r}] has a pool, and CONN_MAX_AGE = {entry['CONN_MAX_AGE']}: Django refuses it.",
+                hint="Set CONN_MAX_AGE = 0: the pool keeps the connections.",
+                id="loadlab.W005",
+            )
+
+
+def check_room(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401
+    """With `check --database`: whether the database lets in as many connections as may be wanted at once."""
+    known = serving()
+    if known is None:
+        return []
+    return [message for alias in databases or () for message in _room(alias, known)]
+
+
+def _room(alias: str, known: Serving) -> Iterator[CheckMessage]:
+    wrapper = connections[alias]
+    if wrapper.vendor != "postgresql":
+        return
+    each = _most_per_worker(wrapper.settings_dict, known)
+    with wrapper.cursor() as cursor:
+        cursor.execute(LIMITS)
+        limit, reserved = cursor.fetchone()
+    if each is not None and known.workers * each > limit - reserved:
+        yield checks.Warning(
+            f"DATABASES[{alias!r}]: {known.workers} workers × {each} connections = {known.workers * each}, but the"
+            f" database lets in max_connections {limit} − {reserved} reserved = {limit - reserved}.",
+            hint="Lower workers, threads or the pool's max_size, or raise max_connections.",
+            id="loadlab.W004",
+        )
+
+
+def _most_per_worker(entry: dict[str, Any], known: Serving) -> int | None:
+    """None where there is no bound but the traffic."""
+    pool = entry["OPTIONS"].get("pool")
+    if pool:
+        sizes = pool if isinstance(pool, dict) else {}
+        return int(sizes.get("max_size") or sizes.get("min_size", DEFAULT_POOL))
+    return None if known.own_thread else known.threads
+
+
+def register() -> None:
+    """Called once, when the app is ready."""
+    checks.register(check_settings, "loadlab")
+    checks.register(check_serving, "loadlab")
+    checks.register(check_room, checks.Tags.database)
+    os.register_at_fork(after_in_child=warn_after_fork)
+
+
+def warn_when_served() -> None:
+    """Django checks in management commands only; a server's own process says in its log what they would have said."""
+    if is_server():
+        known = serving()
+        _log([*check_settings(), *_kept_for_nobody(known), *_shared_greenlets(known)])
+
+
+def warn_after_fork() -> None:
+    """In a worker: whether it has just inherited a connection, which it shares with all the others."""
+    if is_server():
+        _log(_open_before_fork(serving()))
+
+
+def _log(messages: Iterable[CheckMessage]) -> None:
+    for message in messages:
+        logging.getLogger("loadlab").warning("%s (%s) %s", message.msg, message.id, message.hint)

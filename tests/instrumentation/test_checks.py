@@ -1,0 +1,218 @@
+"""System checks: each deadly combination is said, and nothing is said of harmless ones."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import django
+import pytest
+from django.db import connections
+from django.db.utils import ConnectionHandler
+from django.test import override_settings
+
+from loadlab.instrumentation import checks
+from loadlab.instrumentation.serving import Serving, of_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SQLITE: dict[str, Any] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+
+django.setup()
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Puts one entry in place of DATABASES, as far as the checks see."""
+    handlers: list[ConnectionHandler] = []
+
+    def put(**entry: Any) -> ConnectionHandler:
+        handlers.append(ConnectionHandler({"default": {**SQLITE, **entry}}))
+        monkeypatch.setattr(checks, "connections", handlers[-1])
+        return handlers[-1]
+
+    yield put
+    for wrapper in (handler["default"] for handler in handlers):
+        if wrapper.connection is not None:
+            wrapper._close()  # close() leaves a database in memory open
+
+
+def ids(server: str) -> list[str | None]:
+    with override_settings(LOADLAB={"SERVER": server}):
+        return [message.id for message in checks.check_serving()]
+
+
+@pytest.mark.parametrize(
+    ("server", "age", "warned"),
+    [
+        ("gunicorn site.wsgi -k gevent", 60, True),
+        ("gunicorn site.wsgi -k gevent", None, True),
+        ("gunicorn site.wsgi -k gevent", 0, False),
+        ("gunicorn site.wsgi --threads 4", 60, False),
+        ("gunicorn site.wsgi", None, False),
+        ("uvicorn site.asgi:application", 60, True),
+        ("gunicorn site.asgi -k uvicorn.workers.UvicornWorker", 60, True),
+        ("daphne site.asgi:application", 0, False),
+        ("python manage.py runserver", 60, True),
+        ("python manage.py runserver --nothreading", 60, False),
+        ("mod_wsgi-express start-server", 60, False),
+        ("", 60, False),
+    ],
+)
+def test_a_kept_connection_is_warned_of_where_nobody_finds_it_again(
+    database: Any, server: str, age: float | None, *, warned: bool
+) -> None:
+    database(CONN_MAX_AGE=age)
+    assert ("loadlab.W001" in ids(server)) is warned
+
+
+def test_a_connection_open_before_the_fork_is_warned_of_unless_nothing_is_loaded_before_it(database: Any) -> None:
+    handler = database()
+    assert "loadlab.W002" not in ids("gunicorn site.wsgi --preload")
+    handler["default"].connect()
+    assert "loadlab.W002" in ids("gunicorn site.wsgi --preload")
+    assert "loadlab.W002" in ids("")
+    assert "loadlab.W002" not in ids("gunicorn site.wsgi")
+
+
+def test_gevent_with_preload_is_warned_of(database: Any) -> None:
+    database()
+    assert "loadlab.W003" in ids("gunicorn site.wsgi -k gevent --preload")
+    assert "loadlab.W003" not in ids("gunicorn site.wsgi -k gevent")
+    assert "loadlab.W003" not in ids("gunicorn site.wsgi -k gthread --preload")
+
+
+def test_a_pool_together_with_an_age_is_warned_of(database: Any) -> None:
+    database(OPTIONS={"pool": True}, CONN_MAX_AGE=60)
+    assert "loadlab.W005" in ids("")
+    database(OPTIONS={"pool": True})
+    assert "loadlab.W005" not in ids("")
+
+
+class Judge:
+    """A PostgreSQL that says what it lets in."""
+
+    vendor = "postgresql"
+
+    def __init__(self, **entry: Any) -> None:
+        self.settings_dict = {"OPTIONS": {}, **entry}
+
+    def cursor(self) -> Any:
+        return self
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def execute(self, _: str) -> None: ...
+
+    def fetchone(self) -> tuple[int, int]:
+        return 100, 3
+
+
+@pytest.mark.parametrize(
+    ("entry", "server", "arithmetic"),
+    [
+        ({"OPTIONS": {"pool": {"max_size": 20}}}, "gunicorn site.wsgi -w 5", "5 workers × 20 connections = 100"),
+        ({"OPTIONS": {"pool": {"max_size": 20}}}, "gunicorn site.wsgi -w 4", ""),
+        ({"OPTIONS": {"pool": True}}, "uvicorn site.asgi:app --workers 25", "25 workers × 4 connections = 100"),
+        ({}, "gunicorn site.wsgi -w 10 --threads 10", "10 workers × 10 connections = 100"),
+        ({}, "gunicorn site.wsgi -w 97", ""),
+        ({}, "gunicorn site.wsgi -k gevent -w 97", ""),
+    ],
+)
+def test_more_connections_than_the_database_lets_in_are_warned_of_with_the_arithmetic(
+    monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any], server: str, arithmetic: str
+) -> None:
+    monkeypatch.setattr(checks, "connections", {"default": Judge(**entry)})
+    with override_settings(LOADLAB={"SERVER": server}):
+        messages = checks.check_room(databases=["default"])
+    assert [message.id for message in messages] == (["loadlab.W004"] if arithmetic else [])
+    assert all(f"{arithmetic}, but the database lets in max_connections 100 − 3" in str(m.msg) for m in messages)
+
+
+def test_another_vendors_database_is_not_asked_for_its_limits(database: Any) -> None:
+    database()
+    with override_settings(LOADLAB={"SERVER": "gunicorn site.wsgi -w 1000"}):
+        assert checks.check_room(databases=["default"]) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"METRICS_TOKN": "x"}, "LOADLAB['METRICS_TOKN'] is unknown; there are METRICS_TOKEN, METRICS_OPEN"),
+        ({"METRICS_OPEN": "yes"}, "LOADLAB['METRICS_OPEN'] should be a bool, not str"),
+        ({"METRICS_TOKEN": 5}, "LOADLAB['METRICS_TOKEN'] should be a str, not int"),
+    ],
+)
+def test_a_fault_of_the_setting_is_an_error_that_names_the_key(given: dict[str, Any], fault: str) -> None:
+    with override_settings(LOADLAB=given):
+        (message,) = checks.check_settings()
+    assert message.id == "loadlab.E001"
+    assert fault in str(message.msg)
+
+
+def test_a_right_setting_has_no_fault() -> None:
+    with override_settings(
+        LOADLAB={"METRICS_TOKEN": "x", "METRICS_OPEN": False, "LEDGER_DIR": "ledgers", "SERVER": ""}
+    ):
+        assert checks.check_settings() == []
+
+
+def test_a_server_says_in_its_log_what_the_checks_would_have_said(
+    database: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database(CONN_MAX_AGE=60)
+    with caplog.at_level(logging.WARNING, "loadlab"):
+        monkeypatch.setattr(sys, "argv", ["manage.py", "check"])
+        checks.warn_when_served()
+        assert caplog.text == ""
+        monkeypatch.setattr(sys, "argv", ["/usr/lib/gunicorn/__main__.py", "site.wsgi", "-k", "gevent"])
+        checks.warn_when_served()
+    assert "loadlab.W001" in caplog.text
+
+
+def test_a_worker_says_that_it_has_inherited_a_connection(
+    database: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = database()
+    monkeypatch.setattr(sys, "argv", ["gunicorn", "site.wsgi", "--preload"])
+    checks.warn_after_fork()
+    assert caplog.text == ""
+    handler["default"].connect()
+    checks.warn_after_fork()
+    assert "loadlab.W002" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("gunicorn site.wsgi", Serving(mode="sync")),
+        ("python -m gunicorn site.wsgi -w 3 --threads=2", Serving(mode="gthread", workers=3, threads=2)),
+        ("/venv/bin/gunicorn -k gevent --preload site.wsgi", Serving(mode="gevent", preload=True)),
+        ("/x/gunicorn/__main__.py site.wsgi --worker-class=gthread", Serving(mode="gthread")),
+        ("gunicorn -k egg:gunicorn#tornado site.wsgi", Serving(mode="egg:gunicorn#tornado")),
+        ("hypercorn site.asgi:app -w 2", Serving(mode="asgi", workers=2)),
+        ("gunicorn site.wsgi -w many", Serving(mode="sync")),
+    ],
+)
+def test_a_servers_command_line_is_understood(command: str, expected: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    assert of_command(command.split()) == expected
+
+
+def test_gunicorns_own_environment_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--preload -k gevent")
+    monkeypatch.setenv("WEB_CONCURRENCY", "7")
+    assert of_command(["gunicorn", "site.wsgi"]) == Serving(mode="gevent", workers=7, preload=True)
+
+
+def test_the_checks_are_registered_and_open_no_connection() -> None:
+    from django.core.checks import run_checks  # noqa: PLC0415
+
+    checks.register()
+    run_checks(tags=["loadlab"])
+    assert all(wrapper.connection is None for wrapper in connections.all(initialized_only=True))

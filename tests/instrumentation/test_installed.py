@@ -1,0 +1,218 @@
+"""A stranger's project with the app in INSTALLED_APPS: its commands, its tests and its metrics, in real processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.instrumentation.books import Books
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+SETTINGS = """
+from pathlib import Path
+SECRET_KEY = "x"
+USE_TZ = True
+HERE = Path(__file__).parent
+INSTALLED_APPS = ["loadlab.instrumentation", "django.contrib.contenttypes", "django.contrib.auth"]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": HERE / "default.db",
+        "TEST": {"NAME": HERE / "test.db"},
+    },
+    "replica": {"ENGINE": "django.db.backends.sqlite3", "NAME": HERE / "replica.db", "TEST": {"MIRROR": "default"}},
+}
+ROOT_URLCONF = "strange"
+STATIC_URL = "static/"
+urlpatterns = []
+"""
+TESTS = """
+import threading
+from django.contrib.auth.models import User
+from django.db import connection, connections
+from django.test import LiveServerTestCase, TestCase, TransactionTestCase
+
+
+class Plain(TestCase):
+    databases = ("default", "replica")
+
+    def test_users_are_there_on_every_alias(self):
+        self.assertEqual(User.objects.using("replica").count(), User.objects.count())
+
+
+class Threads(TransactionTestCase):
+    def test_a_thread_has_its_own_connection(self):
+        def count():
+            counts.append(User.objects.count())
+            connection.close()
+        counts = []
+        thread = threading.Thread(target=count)
+        thread.start()
+        thread.join()
+        self.assertEqual(len(counts), 1)
+
+
+class Live(LiveServerTestCase):
+    def test_a_live_server_shares_the_connection(self):
+        from urllib.error import HTTPError
+        from urllib.request import urlopen
+        with self.assertRaises(HTTPError) as raised:
+            urlopen(self.live_server_url)
+        raised.exception.close()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "strange.py").write_text(SETTINGS)
+    (tmp_path / "tests.py").write_text(TESTS)
+    return tmp_path
+
+
+def environment(project: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOADLAB_", "DJANGO_"))}
+    path = os.pathsep.join([str(REPOSITORY), str(project)])
+    return {**kept, "PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "strange", **more}
+
+
+def manage(project: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "django", *arguments],
+        cwd=project,
+        env=environment(project, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_commands_are_counted_for_every_alias_and_nothing_twice(project: Path, ledgers: Path) -> None:
+    for alias in ("default", "replica"):
+        done = manage(project, "migrate", "--database", alias, LOADLAB_LEDGER_DIR=str(ledgers))
+        assert done.returncode == 0, done.stderr
+    aliases = Books(ledgers).read().aliases
+    assert aliases.keys() == {"default", "replica"}
+    for totals in aliases.values():
+        assert totals.open == 0
+        assert totals.opened == sum(totals.closed.values()) == 1
+
+
+@pytest.mark.parametrize("more", [[], ["--parallel", "2"]])
+def test_a_projects_own_tests_pass_with_mirrors_threads_and_a_live_server(
+    project: Path, ledgers: Path, more: list[str]
+) -> None:
+    done = manage(project, "test", *more, LOADLAB_LEDGER_DIR=str(ledgers))
+    assert done.returncode == 0, done.stderr
+    assert "Ran 3 tests" in done.stderr
+    assert all(totals.open == 0 for totals in Books(ledgers).read().aliases.values())
+
+
+def test_without_a_word_ledgers_are_in_a_folder_of_this_user_and_this_project(project: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    assert manage(project, "migrate", TMPDIR=str(temporary)).returncode == 0
+    (ours,) = temporary.iterdir()
+    assert stat.S_IMODE(ours.stat().st_mode) == 0o700
+    (folder,) = ours.iterdir()
+    assert folder.name.startswith("strange-")
+    assert Books(folder).read().aliases["default"].opened == 1
+
+
+def test_a_folder_that_leads_elsewhere_is_not_followed_and_the_project_goes_on(project: Path, tmp_path: Path) -> None:
+    temporary, elsewhere = tmp_path / "tmp", tmp_path / "elsewhere"
+    temporary.mkdir()
+    elsewhere.mkdir()
+    (temporary / f"loadlab-{os.getuid()}").symlink_to(elsewhere)
+    done = manage(project, "migrate", TMPDIR=str(temporary))
+    assert done.returncode == 0, done.stderr
+    assert "are not counted" in done.stderr
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_disk_without_room_costs_the_count_and_not_the_site(project: Path) -> None:
+    with tempfile.NamedTemporaryFile() as file:  # a folder cannot be made below a file
+        done = manage(project, "migrate", LOADLAB_LEDGER_DIR=f"{file.name}/ledgers")
+    assert done.returncode == 0, done.stderr
+    assert "are not counted" in done.stderr
+
+
+def test_check_names_what_is_wrong_with_the_setting(project: Path) -> None:
+    (project / "strange.py").write_text(SETTINGS + 'LOADLAB = {"TOKEN": "x", "METRICS_OPEN": 1}\n')
+    done = manage(project, "check")
+    assert done.returncode == 1
+    assert "loadlab.E001" in done.stderr
+    assert "LOADLAB['TOKEN'] is unknown" in done.stderr
+    assert "LOADLAB['METRICS_OPEN'] should be a bool" in done.stderr
+
+
+@contextmanager
+def metrics_command(project: Path, ledgers: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    argv = [sys.executable, "-m", "django", "loadlab_metrics", "--port", "0"]
+    serving = subprocess.Popen(
+        argv,
+        cwd=project,
+        env=environment(project, LOADLAB_LEDGER_DIR=str(ledgers)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with serving:
+        try:
+            assert serving.stdout is not None
+            yield serving, serving.stdout.readline().split()[-1]
+        finally:
+            serving.kill()
+
+
+def test_metrics_on_a_port_of_their_own_are_all_processes_metrics(project: Path, ledgers: Path) -> None:
+    manage(project, "migrate", LOADLAB_LEDGER_DIR=str(ledgers))
+    with metrics_command(project, ledgers) as (serving, url):
+        assert url.startswith("http://127.0.0.1:")
+        text = urllib.request.urlopen(url, timeout=30).read().decode()  # noqa: S310  our own
+        with pytest.raises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(url.replace("/metrics", "/"), timeout=30)  # noqa: S310
+        raised.value.close()
+        serving.send_signal(signal.SIGTERM)
+        assert serving.wait(30) == 0
+    assert 'loadlab_db_connections_opened_total{alias="default"} 1.0' in text
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, of Prometheus, is not on PATH")
+def test_promtool_finds_nothing_to_blame_in_an_empty_project_either(project: Path, ledgers: Path) -> None:
+    with metrics_command(project, ledgers) as (_, url):
+        text = urllib.request.urlopen(url, timeout=30).read().decode()  # noqa: S310
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--address", "0.0.0.0", "--port", "0"], "is not loopback"),  # noqa: S104  refused
+        (["--address", "203.0.113.1", "--port", "0"], "is not loopback"),
+        (["--port", "70000"], "cannot be used"),
+    ],
+)
+def test_an_address_for_everybody_needs_a_token_and_a_bad_one_is_named(
+    project: Path, arguments: list[str], message: str
+) -> None:
+    done = manage(project, "loadlab_metrics", *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
