@@ -84,7 +84,9 @@ def locustfile_text(routes: Sequence[str]) -> str:
     text = _LOCUST.format(tasks=tasks)
     others = [*wanted[SHOWN_ROUTES:], *left_out]
     if others:
-        text += "\n\n# Also there, and left out:\n" + "\n".join(f"#   {route}" for route in others) + "\n"
+        listed = "\n".join(f"#   {route}" for route in others[:SHOWN_ROUTES])
+        more = f"\n#   and {len(others) - SHOWN_ROUTES} more" if len(others) > SHOWN_ROUTES else ""
+        text += f"\n\n# Also there, and left out:\n{listed}{more}\n"
     return text
 
 

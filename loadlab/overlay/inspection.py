@@ -33,7 +33,7 @@ LIBPQ: Final = (
     *("connect_timeout", "target_session_attrs"),
 )
 DISTRIBUTIONS: Final = (
-    *("django", "gunicorn", "gevent", "uvicorn", "psycogreen", "asgiref"),
+    *("django", "gunicorn", "gevent", "packaging", "uvicorn", "psycogreen", "asgiref"),
     *("psycopg2", "psycopg2-binary", "psycopg", "psycopg-pool"),
 )
 

@@ -21,7 +21,8 @@ class Gevent(KeepAliveGunicornServer):
 
     # The quick end: a gevent worker looks only once a second whether it was asked for the slow one.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
-    packages: ClassVar[tuple[str, ...]] = ("gunicorn", "gevent")
+    # gunicorn does not say that its gevent worker needs packaging.
+    packages: ClassVar[tuple[str, ...]] = ("gunicorn", "gevent", "packaging")
 
     worker_connections: Count = 1000
     cooperative: Annotated[bool, Field(description="true or false")] = True
