@@ -12,6 +12,11 @@ from loadlab.errors import EnvironmentFaultError
 LOOPBACK = "127.0.0.1"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether libpq or a browser stays on this machine with that host: loopback, or a socket's folder, or none."""
+    return host in {LOOPBACK, "localhost", "::1", ""} or host.startswith("/")
+
+
 def free_port() -> int:
     """A port that was free a moment ago; whoever binds it must be ready to lose the race."""
     with socket.socket() as probe:

@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.ports import is_loopback
 from loadlab.services.database import Database, refusal
 
 if TYPE_CHECKING:
@@ -126,20 +127,16 @@ def _connected(name: str, parameters: dict[str, str]) -> Iterator[Connection]:
 
 
 def _require_local(host: str) -> None:
-    if not _is_local(host):
+    if not is_loopback(host):
         raise UsageError(
             f"The database is on {host}, not on this machine. loadlab puts load on it (and makes the tables of its own"
             " site in it, if that is what it measures); say --allow-remote if that is what you want."
         )
 
 
-def _is_local(host: str) -> bool:
-    return host in ("127.0.0.1", "localhost", "::1", "") or host.startswith("/")
-
-
 def _local_postmaster(connection: Connection) -> int | None:
     """The server's pid when it runs on this machine: the parent of the backend that serves us."""
-    if not _is_local(connection.info.host):
+    if not is_loopback(connection.info.host):
         return None
     with suppress(psutil.Error):
         backend = psutil.Process(connection.info.backend_pid)

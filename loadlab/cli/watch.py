@@ -1,0 +1,120 @@
+"""Observe a project that is running, without driving it: rates, reuse, leaks, and what other ages would give.
+
+It reads the metrics of loadlab's instrumentation until it is stopped (Ctrl-C), and then says what it has seen.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+
+from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
+from loadlab.probes import Scene
+from loadlab.probes.activity import Activity
+from loadlab.probes.sessions import Sessions
+from loadlab.services.given import Reference, given
+from loadlab.watching.observation import observe
+from loadlab.watching.reading import Reading
+from loadlab.watching.scrape import require_address, scrape
+from loadlab.watching.wording import as_json, as_text
+
+if TYPE_CHECKING:
+    import argparse
+
+EVERY_SECONDS: Final = 5.0
+FEWEST_READINGS: Final = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--metrics", required=True, metavar="URL", help="where the project serves its metrics")
+    parser.add_argument("--token", metavar="env:NAME", help="the environment variable that holds the metrics' token")
+    parser.add_argument("--dsn", metavar="REF", help="also ask PostgreSQL: env:NAME or service=NAME; it is only read")
+    parser.add_argument("--threads", type=int, metavar="N", help="workers × threads that serve, for the other ages")
+    parser.add_argument("--every", type=float, default=EVERY_SECONDS, metavar="SECONDS", help="between two readings")
+    parser.add_argument("--seconds", type=float, metavar="SECONDS", help="how long to watch (default: until stopped)")
+    parser.add_argument("--allow-remote", action="store_true", help="let --metrics and --dsn name other hosts")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    require_address(arguments.metrics, allow_remote=arguments.allow_remote)
+    if arguments.every <= 0 or (arguments.threads is not None and arguments.threads < 1):
+        raise UsageError("--every should be more than 0 seconds, and --threads 1 or more.")
+    with ExitStack() as resources:
+        watch = _Watch(arguments.metrics, _token(arguments.token), _judge(arguments, resources))
+        with suppress(StoppedError):  # the usual end
+            watch.run(arguments.every, arguments.seconds)
+    if len(watch.readings) < FEWEST_READINGS:
+        raise IncompleteError(
+            "Two readings are the least that says anything: watch longer, or read more often (--every)."
+        )
+    observation = observe(watch.readings, gaps=watch.gaps, threads=arguments.threads)
+    print(as_json(observation) if arguments.json else as_text(observation))
+    return 0
+
+
+class _Watch:
+    """Readings at regular times; the first must succeed, later ones may fail."""
+
+    def __init__(self, url: str, token: str | None, judge: Scene | None) -> None:
+        self._url, self._token, self._judge = url, token, judge
+        self._console = Console(stderr=True)
+        self.readings: list[Reading] = []
+        self.gaps = 0
+
+    def run(self, every_seconds: float, seconds: float | None) -> None:
+        begun = time.monotonic()
+        self.readings.append(self._read())
+        with self._console.status("watching; Ctrl-C ends it and shows what was seen") as status:
+            while seconds is None or time.monotonic() - begun < seconds:
+                time.sleep(every_seconds)
+                try:
+                    self.readings.append(self._read())
+                except EnvironmentFaultError:
+                    self.gaps += 1
+                status.update(self._line())
+
+    def _read(self) -> Reading:
+        aliases = scrape(self._url, self._token)
+        if self._judge is None:
+            return Reading(at=time.monotonic(), aliases=aliases)
+        sessions, seen = Sessions().read(self._judge), Activity().read(self._judge)
+        return Reading(
+            at=time.monotonic(),
+            aliases=aliases,
+            sessions=int(sessions["sessions"]),
+            backends=int(seen["backends"]),
+        )
+
+    def _line(self) -> str:
+        latest = self.readings[-1].aliases
+        counts = (f"{alias}: {seen.open:g} open, {seen.opened:g} opened" for alias, seen in latest.items())
+        return f"{len(self.readings)} readings · {' · '.join(counts)} · Ctrl-C ends"
+
+
+def _token(reference: str | None) -> str | None:
+    if reference is None:
+        return None
+    kind, _, name = reference.partition(":")
+    if kind != "env" or not name:
+        raise UsageError("A token on the command line would show in the process list: --token env:NAME.")
+    token = os.environ.get(name)
+    if not token:
+        raise UsageError(f"The environment variable {name} is not set; it should hold the token of the metrics.")
+    return token
+
+
+def _judge(arguments: argparse.Namespace, resources: ExitStack) -> Scene | None:
+    """PostgreSQL's own view of the database, from another database of the same server."""
+    if arguments.dsn is None:
+        return None
+    folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
+    database = resources.enter_context(given(Reference(arguments.dsn, allow_remote=arguments.allow_remote), folder))
+    connection = resources.enter_context(database.observed())
+    return Scene(cursor=connection.cursor(), database=database.name, ledgers=folder, trees={})

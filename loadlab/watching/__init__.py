@@ -1,0 +1,1 @@
+"""Observes a project that is running elsewhere, without driving it."""

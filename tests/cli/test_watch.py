@@ -1,0 +1,102 @@
+"""`loadlab watch` beside a real site: it drives nothing, and says what it saw."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.planning import choice_of
+from loadlab.runner.application import Target, serving
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from command_line import CommandLine
+
+    from loadlab.runner.application import Application
+    from loadlab.runner.trial import Bench
+
+
+@pytest.fixture(scope="module")
+def application(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    folder = tmp_path_factory.mktemp("watched")
+    target = Target(
+        server=choice_of(SERVERS, "sync", {"workers": 1}, "server"),
+        strategy=choice_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
+        database=bench.database,
+        ledgers=folder / "ledgers",
+    )
+    with serving(target, bench.register, folder / "log") as served:
+        yield served
+
+
+def test_a_watch_ends_with_a_report_of_what_others_have_asked_for(
+    loadlab: CommandLine, application: Application, bench: Bench
+) -> None:
+    address = bench.database.parameters
+    dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={bench.database.name}"
+    known = ["--metrics", f"{application.url}/metrics", "--every", "0.2", "--dsn", "env:WATCHED", "--json"]
+    environment = {**bench.database.environment, "WATCHED": dsn}
+    with loadlab.started("watch", *known, "--threads", "1", **environment) as watching:
+        # Its first reading is there when PostgreSQL has been asked.
+        watching.wait_until(lambda: _watchers(bench) > 0)
+        for _ in range(30):
+            urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
+        watching.wait_until(lambda: _opened(application) >= 30)
+        watching.popen.send_signal(signal.SIGINT)
+        outcome = watching.outcome()
+    assert outcome.code == 0, outcome.stderr
+    seen = json.loads(outcome.stdout)["aliases"]["default"]
+    assert 0 < seen["opened"] <= 30
+    assert seen["leak"] != "yes"
+    assert [age["max_age"] for age in seen["ages"]] == [0, 1, 10, 60, 600, None]
+
+
+def _watchers(bench: Bench) -> int:
+    bench.cursor.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE query ~ '(FROM|from) pg_stat_' AND pid <> pg_backend_pid()"
+    )
+    (count,) = bench.cursor.fetchone() or (0,)
+    return int(count)
+
+
+def _opened(application: Application) -> float:
+    text = urllib.request.urlopen(f"{application.url}/metrics", timeout=30).read().decode()  # noqa: S310
+    (line,) = (line for line in text.splitlines() if line.startswith("loadlab_db_connections_opened_total{"))
+    return float(line.split()[-1])
+
+
+def test_a_watch_in_words_names_each_alias(loadlab: CommandLine, application: Application) -> None:
+    outcome = loadlab("watch", "--metrics", f"{application.url}/metrics", "--every", "0.1", "--seconds", "0.3")
+    assert outcome.code == 0, outcome.stderr
+    assert "default" in outcome.stdout
+    assert "say --threads" in outcome.stdout
+
+
+def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Application) -> None:
+    outcome = loadlab("watch", "--metrics", f"{application.url}/metrics", "--seconds", "0")
+    assert outcome.code == 12
+    assert "watch longer" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--metrics", "http://192.0.2.1/metrics"], 2, "--allow-remote"),
+        (["--metrics", "http://127.0.0.1:1/metrics"], 3, "does not answer"),
+        (["--metrics", "http://127.0.0.1:1/metrics", "--token", "canary"], 2, "would show in the process list"),
+        (["--metrics", "http://127.0.0.1:1/metrics", "--token", "env:NONESUCH"], 2, "NONESUCH is not set"),
+        (["--metrics", "http://127.0.0.1:1/metrics", "--every", "0"], 2, "--every"),
+    ],
+)
+def test_what_cannot_be_watched_is_said(loadlab: CommandLine, arguments: list[str], code: int, message: str) -> None:
+    outcome = loadlab("watch", *arguments)
+    assert outcome.code == code
+    assert message in outcome.stderr
+    assert "canary" not in outcome.stderr
