@@ -7,10 +7,16 @@ import argparse
 import instrumentation
 import overhead
 import report_300
+import scrape
 from rich.console import Console
 from workbench import watching
 
-BENCHMARKS = {"overhead": overhead.run, "instrumentation": instrumentation.run, "report_300": report_300.run}
+BENCHMARKS = {
+    "overhead": overhead.run,
+    "instrumentation": instrumentation.run,
+    "report_300": report_300.run,
+    "scrape": scrape.run,
+}
 
 
 def main() -> None:
