@@ -74,7 +74,7 @@ def _begun(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
 def _continued(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
     if arguments.plan or arguments.out or arguments.only or arguments.project or arguments.settings:
         raise UsageError(
-            "--resume goes on with a run as it was planned: leave out PLAN, --out, --only and the project."
+            "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, and the project."
         )
     folder = RunFolder.at(arguments.resume)
     experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))

@@ -7,12 +7,12 @@ from math import exp
 
 import numpy as np
 import pytest
+from report.factories import findings
 from scipy import stats
 
 from loadlab.analysis import contrast
 from loadlab.analysis.contrasts import welch
 from loadlab.report.content import contrasts
-from tests.report.factories import findings
 
 
 def test_a_run_beside_itself_shows_ratios_of_one_and_no_differences() -> None:

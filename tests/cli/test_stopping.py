@@ -14,6 +14,7 @@ import pytest
 from command_line import SMALL_PLAN, CommandLine, Outcome, Started, trials_in
 
 from loadlab.cli._signals import stoppable
+from loadlab.store import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,10 +135,9 @@ def resumed(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> R
         run.popen.wait()
     kept = trials_in(path)
     left_running = " ".join(word for process in loadlab.processes() for word in process.cmdline())
-    with loadlab.started("run", "--resume", path) as run:
-        run.wait_until(lambda: "Locust starts" in run.stderr.read_text())
+    with RunFolder.at(path).locked():  # as another lab would hold it
         intruder = loadlab("run", "--resume", path)
-        outcome = run.outcome()
+    outcome = loadlab("run", "--resume", path)
     return Resumed(path=path, kept=kept, left_running=left_running, intruder=intruder, outcome=outcome)
 
 
