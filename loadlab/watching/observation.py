@@ -8,11 +8,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.closed_forms import reuse
+from loadlab.watching.reading import AliasReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loadlab.watching.reading import AliasReading, Reading
+    from loadlab.watching.reading import Reading
 
 AGES: Final = (0.0, 1.0, 10.0, 60.0, 600.0, None)
 FEWEST_OPENED: Final = 20  # openings in the watch: with fewer, nothing is said of leaks
@@ -70,7 +71,8 @@ def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, coun
     """What at least two readings say; `threads` serve requests, PostgreSQL was asked for the alias `counted`."""
     seconds = readings[-1].at - readings[0].at
     names = sorted({alias for reading in readings for alias in reading.aliases})
-    series = {alias: [reading.aliases[alias] for reading in readings if alias in reading.aliases] for alias in names}
+    # An alias that is not there has not been used yet, or not since the books began anew.
+    series = {alias: [reading.aliases.get(alias, AliasReading()) for reading in readings] for alias in names}
     sessions = _sessions(readings)
     ours = series.get(counted)
     return Observation(

@@ -80,3 +80,9 @@ def test_postgresql_is_the_judge_where_it_was_asked(sessions: list[int], differe
     both = readings({"opened": 0}, {"opened": 20}, sessions=sessions, backends=[0, 1])
     observation = observe(both, gaps=0, threads=None)
     assert (observation.sessions, observation.difference) == (sessions[1] - sessions[0], difference)
+
+
+def test_an_alias_that_comes_into_use_during_the_watch_counts_from_zero() -> None:
+    first = Reading(at=0.0, aliases={})
+    later = Reading(at=10.0, aliases={"default": AliasReading(opened=7)})
+    assert observe([first, later], gaps=0, threads=None).aliases["default"].opened == 7
