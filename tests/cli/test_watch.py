@@ -48,8 +48,8 @@ def test_a_watch_ends_with_a_report_of_what_others_have_asked_for(
         for _ in range(30):
             urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
         watching.wait_until(lambda: _opened(application) >= 30)
-        # PostgreSQL is asked after the metrics are, so the second reading from now on is the first that is surely of the
-        # time after; the third may be cut off.
+        # PostgreSQL is asked after the metrics are: only the second reading from now on is surely of the time after,
+        # and the third may be cut off.
         for _ in range(3):
             now = _now(bench)
             watching.wait_until(lambda now=now: _readings_since(bench, now) > 0)
