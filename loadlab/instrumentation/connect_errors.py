@@ -16,12 +16,14 @@ _WORDS: Final = (
     ("password authentication failed", ConnectError.AUTHENTICATION),
     ("no password supplied", ConnectError.AUTHENTICATION),
     ("no pg_hba.conf entry", ConnectError.AUTHENTICATION),
+    ("access denied for user", ConnectError.AUTHENTICATION),  # MariaDB, as the next of its
     ("starting up", ConnectError.STARTING),
     ("shutting down", ConnectError.STARTING),
     ("recovery mode", ConnectError.STARTING),
     ("couldn't get a connection after", ConnectError.POOL_TIMEOUT),
     ("requests waiting", ConnectError.POOL_TIMEOUT),
     ("connection refused", ConnectError.REFUSED),
+    ("can't connect to server", ConnectError.REFUSED),
     ("timeout expired", ConnectError.TIMEOUT),
     ("timed out", ConnectError.TIMEOUT),
 )
