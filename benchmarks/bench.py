@@ -1,4 +1,4 @@
-"""How fast loadlab is: what a trial takes beside its load, what counting costs the site, how long a report takes."""
+"""How fast loadlab is: what a trial takes beside its load, what counting costs a site, and reports and scrapes."""
 
 from __future__ import annotations
 

@@ -63,21 +63,21 @@ import sys, time
 from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 from loadlab.instrumentation.collector import ConnectionCollector
-registry = CollectorRegistry()
-registry.register(ConnectionCollector(Path(sys.argv[1])))
+collectors = CollectorRegistry()
+collectors.register(ConnectionCollector(Path(sys.argv[1])))
 """
 SCRAPE_THEIRS: Final = """
 import os, sys, time
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-registry = CollectorRegistry()
-MultiProcessCollector(registry)
+collectors = CollectorRegistry()
+MultiProcessCollector(collectors)
 """
 TIMED: Final = """
 for _ in range(int(sys.argv[2])):
     begun = time.perf_counter()
-    text = generate_latest(registry)
+    text = generate_latest(collectors)
     print(time.perf_counter() - begun)
 """
 
