@@ -162,3 +162,15 @@ def test_the_catalogues_names_are_ours_alone_and_its_helps_name_their_units() ->
             continue
         unit = "(seconds)" if metric.name.endswith("_seconds") else "(count)"
         assert unit in metric.help, metric.name
+
+
+def test_the_command_of_a_light_install_says_what_to_install() -> None:
+    """As if pydantic were not there."""
+    code = (
+        "import sys; sys.modules['pydantic'] = None; sys.argv = ['loadlab', 'plan'];"
+        " from loadlab.__main__ import main; sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "pip install 'loadlab[lab]'" in done.stderr
+    assert "Traceback" not in done.stderr
