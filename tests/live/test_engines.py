@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import django
 import pytest
 
 from loadlab.instrumentation.books import Books
@@ -36,6 +37,7 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
     "django-prometheus": {"ENGINE": "django_prometheus.db.backends.postgresql"},
     "postgis": {"ENGINE": "django.contrib.gis.db.backends.postgis"},
 }
+with_pools = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has pools of its own from 5.1 on")
 NEEDS: Final = {"geventpool": "django_db_geventpool", "django-prometheus": "django_prometheus"}
 
 
@@ -74,7 +76,9 @@ def sessions(bench: Bench) -> int:
     return int(count)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=with_pools) if "native" in name else name for name in ENGINES]
+)
 def test_openings_are_postgresqls_sessions_and_pools_openings_are_no_checkouts(
     name: str, bench: Bench, ledgers: Path
 ) -> None:
@@ -102,7 +106,7 @@ def test_age_zero_opens_for_each_request_whoever_wraps_the_engine(bench: Bench, 
     }
 
 
-@pytest.mark.parametrize(("name", "size"), [("native-pool", 3), ("geventpool", 2)])
+@pytest.mark.parametrize(("name", "size"), [pytest.param("native-pool", 3, marks=with_pools), ("geventpool", 2)])
 def test_a_pool_lends_what_it_has_opened_before(name: str, size: int, bench: Bench, ledgers: Path) -> None:
     if importlib.util.find_spec(NEEDS.get(name, "psycopg_pool")) is None:
         pytest.skip("that pool is not installed")
@@ -114,6 +118,7 @@ def test_a_pool_lends_what_it_has_opened_before(name: str, size: int, bench: Ben
     assert lent_and_opened == REQUESTS
 
 
+@with_pools
 def test_a_pool_that_has_none_to_spare_in_time_is_an_error_and_no_opening(bench: Bench, ledgers: Path) -> None:
     done = run(entry_of(bench, PORT="1", OPTIONS={"pool": {"timeout": 0.3}}), ledgers, bench)
     totals = Books(ledgers).read().aliases["default"]
