@@ -8,6 +8,7 @@ import json
 import random
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from loadlab.errors import UsageError
 from loadlab.model.case import Case, Choice, Scalar
 from loadlab.model.plan import Plan
+from loadlab.model.strategy import Circumstances
 from loadlab.servers import SERVERS, Server
 from loadlab.strategies import STRATEGIES, Strategy
 from loadlab.strategies.max_age import MEANING
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 SCENARIO_FOLDER: Final = Path(__file__).resolve().parent.parent / "locustfiles"
 OVERHEAD_SECONDS: Final = 0.8  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
+
+NOTHING: Final[Mapping[str, str]] = {}
 
 OWN_LOCUSTFILE: Final = "give a Locust file of your own with --locustfile; loadlab init writes one to start from"
 
@@ -50,12 +54,25 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Misfit:
+    """A strategy that cannot work in a server mode of the plan, and why."""
+
+    server: Choice
+    strategy: Choice
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.strategy.name} in {self.server.name}: {self.why}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
-    """A plan that holds together, with its text and its cases."""
+    """A plan that holds together, with its text, its cases, and what of the cross product cannot be."""
 
     plan: Plan
     text: str
     cases: list[Case]
+    left_out: list[Misfit]
 
     @property
     def trials(self) -> int:
@@ -86,10 +103,17 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
         faults += _cross_check(plan)
     if faults or plan is None:
         raise _refusal(source, faults)
-    cases = list(_expand(plan, servers, strategies))
+    # A project's own driver is not known before the project has been looked into.
+    driver = plan.driver if plan.project is None else ""
+    left_out = list(_misfits(servers, strategies, driver))
+    faults += _fit_nowhere(strategies, servers, left_out)
+    if faults:
+        raise _refusal(source, faults)
+    unfit = {(str(one.server), str(one.strategy)) for one in left_out}
+    cases = [case for case in _expand(plan, servers, strategies) if (str(case.server), str(case.strategy)) not in unfit]
     _refuse_doubles(cases, source)
     cases = _select(cases, only)
-    return Experiment(plan=plan, text=text, cases=cases)
+    return Experiment(plan=plan, text=text, cases=cases, left_out=left_out)
 
 
 def read_measured_plan(text: str, source: str) -> Plan:
@@ -135,6 +159,44 @@ def build_strategy(choice: Choice) -> Strategy:
     return STRATEGIES[choice.name](**choice.parameters)
 
 
+def circumstances(choice: Choice, driver: str) -> Circumstances:
+    """What a strategy is told of a server mode."""
+    server = build_server(choice)
+    return Circumstances(
+        server=choice.name,
+        program=server.program,
+        driver=driver,
+        processes=server.processes(),
+        asgi=server.asgi,
+        greenlets=server.greenlets,
+    )
+
+
+def misfits(plan: Plan, driver: str) -> list[Misfit]:
+    """The server modes and strategies of a checked plan that cannot work together with `driver`."""
+    servers = _choices(SERVERS, plan.servers, "servers", [])
+    return list(_misfits(servers, _choices(STRATEGIES, plan.strategies, "strategies", []), driver))
+
+
+def _misfits(servers: Sequence[Choice], strategies: Sequence[Choice], driver: str) -> Iterable[Misfit]:
+    for server, strategy in itertools.product(servers, strategies):
+        why = build_strategy(strategy).misfit(circumstances(server, driver))
+        if why is not None:
+            yield Misfit(server=server, strategy=strategy, why=why)
+
+
+def _fit_nowhere(
+    strategies: Sequence[Choice], servers: Sequence[Choice], left_out: Sequence[Misfit]
+) -> Iterable[Fault]:
+    for strategy in strategies:
+        unfit = [one for one in left_out if one.strategy == strategy]
+        if len(unfit) == len(servers):
+            reasons = dict.fromkeys(one.why for one in unfit)
+            yield Fault(
+                where=f"strategies.{strategy.name}", what="fits none of the plan's servers", remedy="; ".join(reasons)
+            )
+
+
 def locustfile(scenario: str) -> Path:
     """The file of a scenario: a path of the user's own, or a name in `locustfiles/`."""
     return Path(scenario).resolve() if scenario.endswith(".py") else SCENARIO_FOLDER / f"{scenario}.py"
@@ -162,7 +224,9 @@ def _choices(family: Family[Any], table: object, where: str, faults: list[Fault]
             faults.append(Fault(where=f"{where}.{name}", what="there is no such member", remedy=_one_of(family)))
         elif isinstance(parameters, dict):
             for combination in _combinations(parameters):
-                member = _checked(TypeAdapter(family[name]), combination, f"{where}.{name}", faults)
+                member = _checked(
+                    TypeAdapter(family[name]), combination, f"{where}.{name}", faults, _refused(family[name])
+                )
                 if member is not None:
                     values = {field.name: getattr(member, field.name) for field in fields(member)}
                     choices.append(Choice(name=name, parameters=values))
@@ -174,23 +238,36 @@ def _combinations(parameters: dict[str, Several]) -> Iterable[dict[str, Scalar]]
     return (dict(zip(parameters, values, strict=True)) for values in itertools.product(*swept))
 
 
-def _checked(adapter: TypeAdapter[Any], data: object, where: str, faults: list[Fault]) -> Any:  # noqa: ANN401
+def _refused(member: type[Any]) -> Mapping[str, str]:
+    """What a member says of parameters that it does not have."""
+    refused: Mapping[str, str] = getattr(member, "refused", {})
+    return refused
+
+
+def _checked(
+    adapter: TypeAdapter[Any], data: object, where: str, faults: list[Fault], refused: Mapping[str, str] = NOTHING
+) -> Any:  # noqa: ANN401  what the adapter makes
     try:
         # By way of JSON, where strict still reads tables into dataclasses; dates and times become text.
         return adapter.validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        for fault in dict.fromkeys(_fault(detail, where) for detail in error.errors()):
+        for fault in dict.fromkeys(_fault(detail, where, refused) for detail in error.errors()):
             if fault not in faults:
                 faults.append(fault)
         return None
 
 
-def _fault(detail: ErrorDetails, where: str) -> Fault:
+def _fault(detail: ErrorDetails, where: str, refused: Mapping[str, str]) -> Fault:
     key = ".".join([where, *(str(part) for part in detail["loc"] if not _is_branch(part))]).strip(".")
     if detail["type"] == "unexpected_keyword_argument":
+        why = refused.get(key.rpartition(".")[2])
+        if why is not None:
+            return Fault(where=key, what="cannot be set", remedy=why)
         return Fault(where=key, what="unknown key", remedy="remove it, or correct its spelling")
     if detail["type"].startswith("missing"):
         return Fault(where=key, what="is missing", remedy="add it")
+    if detail["type"] == "value_error":
+        return Fault(where=key, what=detail["msg"].removeprefix("Value error, "))
     message = detail["msg"].removeprefix("Input should be ")
     remedy = MEANING if key.endswith(".max_age") else ""
     return Fault(where=key, what=f"should be {message}, not {_shown(detail['input'])}", remedy=remedy)
@@ -235,22 +312,29 @@ def _one_of(family: Family[Any]) -> str:
 
 
 def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice]) -> Iterable[Case]:
-    loads = list(itertools.product(strategies, plan.scenarios, plan.users, plan.keep_alive))
+    loads = list(itertools.product(strategies, plan.scenarios, plan.users, plan.keep_alive, plan.round_trip_ms))
     controlled = False
     for server in servers:
-        for strategy, scenario, users, keep_alive in loads:
+        for strategy, scenario, users, keep_alive, round_trip_ms in loads:
             case = Case(
                 server=server,
                 strategy=strategy,
                 scenario=scenario,
                 users=users,
                 keep_alive=keep_alive,
-                usable_connections=build_server(server).usable_connections(users),
+                usable_connections=usable_connections(server, strategy, users),
+                round_trip_ms=round_trip_ms,
             )
             yield case
             if server.name == plan.control and not controlled and case.max_age == 0:
                 controlled = True
                 yield replace(case, replica=True)
+
+
+def usable_connections(server: Choice, strategy: Choice, users: int) -> int:
+    """The most connections that are open to some use: what the mode can use at once, or its strategy holds ready."""
+    usable = build_server(server).usable_connections(users)
+    return build_strategy(strategy).most_connections(usable, circumstances(server, ""))
 
 
 def _refuse_doubles(cases: list[Case], source: str) -> None:

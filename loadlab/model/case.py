@@ -41,7 +41,8 @@ class Case:
     """One server mode × one strategy × one scenario × load × client keep-alive.
 
     `usable_connections` is the most connections that this mode can use at once under this load: what is open
-    beyond it serves nobody. `replica` marks the A/A arm: the same case again, to show the noise floor.
+    beyond it serves nobody. `round_trip_ms` is how far away the database is put, 0 meaning as near as it is.
+    `replica` marks the A/A arm: the same case again, to show the noise floor.
     """
 
     server: Choice
@@ -50,11 +51,14 @@ class Case:
     users: int
     keep_alive: bool
     usable_connections: int
+    round_trip_ms: float = 0.0
     replica: bool = False
 
     @property
     def id(self) -> str:
         load = f"users={self.users},keep_alive={spell(self.keep_alive)}"
+        if self.round_trip_ms:
+            load += f",round_trip_ms={spell(self.round_trip_ms)}"
         # Of a file of the user's own, its name: where it is would fill the line.
         scenario = self.scenario.rpartition("/")[2].removesuffix(".py")
         parts = [str(self.server), str(self.strategy), scenario, load]

@@ -27,6 +27,24 @@ class Database:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What production allows: a recommendation must fit into it.
+
+    `hosts` serve at once, with `workers` processes each (default: as measured); `overlap` is 2 where a deployment runs
+    the old and the new side by side. `max_connections` is production's PostgreSQL, of which `reserved` are not for the
+    project. Without `max_connections` nothing is rejected.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    reserved: Annotated[int, Field(ge=0, le=1_000_000)] = 3
+    hosts: Annotated[int, Field(ge=1, le=100_000)] = 1
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    overlap: Annotated[int, Field(ge=1, le=10)] = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
     """A Django project of the user's own, in place of the lab's site.
 
@@ -53,7 +71,8 @@ class Plan:
     """A declared experiment. Durations are in seconds; every list is swept, the cross product gives the cases.
 
     `blocks`: how often each case is measured. `control` names the server mode whose baseline gets an A/A arm.
-    `equivalence_margin`: a difference within ± this share counts as none.
+    `equivalence_margin`: a difference within ± this share counts as none. `round_trip_ms`: how far away the database
+    is put, by a proxy that adds so much to each round trip; 0 leaves it where it is.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -66,12 +85,16 @@ class Plan:
         default_factory=lambda: [8]
     )
     keep_alive: Annotated[list[bool], Field(min_length=1)] = field(default_factory=lambda: [False])
+    round_trip_ms: Annotated[list[Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]], Field(min_length=1)] = (
+        field(default_factory=lambda: [0.0])
+    )
     scenarios: Annotated[list[str], Field(min_length=1)] = field(default_factory=lambda: ["read_one"])
     driver: Literal["psycopg2", "psycopg"] = "psycopg2"
     control: str | None = "sync"
     primary_metric: Literal["throughput", "p50", "p95"] = "throughput"
     equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
     database: Database = field(default_factory=Database)
+    limits: Limits = field(default_factory=Limits)
     project: Project | None = None
     servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]
     strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]

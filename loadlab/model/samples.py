@@ -64,7 +64,8 @@ class Ledger:
     """The target's own counts of its database connections, over all its processes, at one instant.
 
     `opened` = sum of `closed` + `open`. `unsettled` counts attempts that were neither opened nor refused at
-    that instant: connecting now, or connecting when their process was killed.
+    that instant: connecting now, or connecting when their process was killed. `waits` counts how often a pool of the
+    target's was asked for a connection and gave one, after `wait_seconds_sum` together.
     """
 
     opened: int = 0
@@ -74,6 +75,32 @@ class Ledger:
     connect_errors: dict[str, int] = field(default_factory=dict)
     unsettled: int = 0
     connect_seconds_sum: float = 0.0
+    waits: int = 0
+    wait_seconds_sum: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolerCounts:
+    """What a pooler between target and PostgreSQL says of both its sides, since it started.
+
+    `clients_*` are the target's connections to it, `servers_*` its own to PostgreSQL. `waited_seconds` is how long
+    clients have waited for a server connection, all together; `refused` how many were turned away.
+    """
+
+    clients_opened: int
+    clients_open: int
+    servers_opened: int
+    servers_open: int
+    waited_seconds: float
+    refused: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pooler:
+    """A pooler's counts when the target was at rest, and when every server process of the target was gone."""
+
+    at_rest: PoolerCounts
+    after_stop: PoolerCounts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +110,8 @@ class Connections:
     `window_start` and `window_end` bracket the measured window; `at_rest` is taken after the load has ended and
     the last response has settled; `after_stop` when every server process is gone. `left_open` are the target's
     rows of pg_stat_activity at rest; `sessions` is the increase of pg_stat_database.sessions from before the
-    server started until after it stopped.
+    server started until after it stopped. With a `pooler` in between, it judges the target's count, and PostgreSQL
+    judges the pooler's.
     """
 
     window_start: Ledger
@@ -92,19 +120,38 @@ class Connections:
     after_stop: Ledger
     left_open: int
     sessions: int
+    pooler: Pooler | None = None
 
     @property
     def mismatches(self) -> tuple[str, ...]:
         """Each identity that does not hold, in words; empty when the books agree exactly."""
         rest, stop = self.at_rest, self.after_stop
         checks = (
-            (stop.opened, self.sessions, "opened {} but PostgreSQL counted {} sessions"),
+            *self._judged(),
             (rest.opened, sum(rest.closed.values()) + rest.open, "at rest opened {} is not closed + open = {}"),
             (stop.opened, sum(stop.closed.values()) + stop.open, "after stop opened {} is not closed + open = {}"),
-            (rest.open, self.left_open, "at rest open {} but pg_stat_activity shows {} rows"),
             (stop.open, 0, "after stop open {} instead of {}"),
         )
         return tuple(text.format(ours, theirs) for ours, theirs, text in checks if ours != theirs)
+
+    def _judged(self) -> tuple[tuple[int, int, str], ...]:
+        """The target's count against its judge's; with a pooler in between there are two counts and two judges."""
+        rest, stop, pooler = self.at_rest, self.after_stop, self.pooler
+        if pooler is None:
+            return (
+                (stop.opened, self.sessions, "opened {} but PostgreSQL counted {} sessions"),
+                (rest.open, self.left_open, "at rest open {} but pg_stat_activity shows {} rows"),
+            )
+        return (
+            (stop.opened, pooler.after_stop.clients_opened, "opened {} but the pooler counted {} clients"),
+            (rest.open, pooler.at_rest.clients_open, "at rest open {} but the pooler shows {} clients"),
+            (
+                pooler.after_stop.servers_opened,
+                self.sessions,
+                "the pooler opened {} but PostgreSQL counted {} sessions",
+            ),
+            (pooler.at_rest.servers_open, self.left_open, "the pooler has {} open but pg_stat_activity shows {} rows"),
+        )
 
     @property
     def exact(self) -> bool:
@@ -134,11 +181,16 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CpuSeconds:
-    """CPU time inside the window, each over a whole process tree; None for a database on another machine."""
+    """CPU time inside the window, each over a whole process tree; None for a database on another machine.
+
+    `pooler` and `proxy` are those that a strategy or a distance puts between; 0 where there is none.
+    """
 
     app: float
     database: float | None
     generator: float
+    pooler: float = 0.0
+    proxy: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.module_loading import import_string
+
 from loadlab.overlay.application import OVERLAY, loaded
 from loadlab.overlay.configuration import READY_PATH
 
 _project = loaded(OVERLAY.asgi, "django.core.asgi.get_asgi_application")
+if OVERLAY.asgi_wrapper:
+    _project = import_string(OVERLAY.asgi_wrapper.replace(":", "."))(_project)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  ASGI's own shapes

@@ -33,6 +33,9 @@ class Overlay:
     token: str = ""  # READY_PATH repeats it, so that the lab knows its own process from a stranger on the port
     apps: Sequence[str] = ()  # besides the project's own
     middleware: Sequence[str] | None = None  # in place of the project's own
+    values: Mapping[str, object] = field(default_factory=dict)  # over other settings
+    gunicorn: Mapping[str, str] = field(default_factory=dict)  # its server hooks, each "module:function"
+    asgi_wrapper: str = ""  # "module:function" that takes the ASGI application and gives another
 
     def to_environment(self) -> dict[str, str]:
         return {VARIABLE: json.dumps(asdict(self))}

@@ -34,7 +34,7 @@ LIBPQ: Final = (
 )
 DISTRIBUTIONS: Final = (
     *("django", "gunicorn", "gevent", "packaging", "uvicorn", "psycogreen", "asgiref"),
-    *("psycopg2", "psycopg2-binary", "psycopg", "psycopg-pool"),
+    *("psycopg2", "psycopg2-binary", "psycopg", "psycopg-pool", "django-db-geventpool"),
 )
 
 

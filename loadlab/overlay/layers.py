@@ -18,6 +18,7 @@ def overlaid(settings: Mapping[str, Any], overlay: Overlay) -> dict[str, Any]:
     """The settings of a project as its processes are to have them."""
     changed = {
         **settings,
+        **overlay.values,
         "DATABASES": _databases(settings.get("DATABASES", {}), overlay),
         "INSTALLED_APPS": _apps(settings.get("INSTALLED_APPS", ()), overlay),
         "ALLOWED_HOSTS": _hosts(settings.get("ALLOWED_HOSTS", ())),

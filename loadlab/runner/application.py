@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.books import Books
 from loadlab.overlay.configuration import READY_PATH
-from loadlab.planning import build_server, build_strategy
+from loadlab.planning import build_server, build_strategy, circumstances
 from loadlab.ports import LOOPBACK, free_port
 from loadlab.runner.subject import Subject
 from loadlab.servers import Site
@@ -74,15 +74,18 @@ class Target:
     extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
-        strategy = build_strategy(self.strategy).database_settings()
+        changes = build_strategy(self.strategy).changes(circumstances(self.server, self.subject.driver))
         overlay = replace(
             self.subject.overlay(self.database),
-            database={**strategy, **self.extras.database},
+            database={**changes.database, **self.extras.database},
             aliases=self.subject.aliases,
             instrumented=self.instrumented,
             token=token,
             middleware=self.extras.middleware,
-            apps=self.extras.apps,
+            apps=(*changes.apps, *self.extras.apps),
+            values=changes.values,
+            gunicorn=changes.gunicorn,
+            asgi_wrapper=changes.asgi_wrapper,
         )
         return {
             **os.environ,

@@ -6,8 +6,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.planning import misfits
 from loadlab.runner.subject import POSTGRESQL
 from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +37,11 @@ def require_suitable(subject: Subject, plan: Plan) -> None:
     """
     if subject.facts is None:
         return
-    faults = [*_database_faults(subject, subject.facts, plan), *_package_faults(subject, subject.facts, plan)]
+    faults = [
+        *_database_faults(subject, subject.facts, plan),
+        *_package_faults(subject, subject.facts, plan),
+        *_driver_faults(subject, plan),
+    ]
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise UsageError(f"{subject.settings} cannot be measured like this, for {len(faults)} reason(s):\n{lines}")
@@ -73,6 +79,22 @@ def _package_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]
                 f"servers.{name}: {' and '.join(missing)} not installed in {subject.python}"
                 f" (pip install {' '.join(missing)} there, or leave the mode out of the plan)"
             )
+
+    for name in plan.strategies:
+        missing = [package for package in STRATEGIES[name].packages if package not in facts.installed]
+        if missing:
+            yield (
+                f"strategies.{name}: {' and '.join(missing)} not installed in {subject.python}"
+                f" (pip install {' '.join(missing)} there, or leave the strategy out of the plan)"
+            )
+
+
+def _driver_faults(subject: Subject, plan: Plan) -> Iterator[str]:
+    """What does not fit the project's driver; what does not fit a mode is left out of the plan already."""
+    anyway = {str(misfit) for misfit in misfits(plan, "")}
+    for misfit in misfits(plan, subject.driver):
+        if str(misfit) not in anyway:
+            yield f"strategies.{misfit}"
 
 
 def notes(subject: Subject) -> list[str]:

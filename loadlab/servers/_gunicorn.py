@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from loadlab.servers.base import Count, Seconds, Server, Site
 
@@ -14,6 +14,7 @@ class GunicornServer(Server):
     """gunicorn with one of its worker classes; `keep_alive_seconds` is how long an idle client may stay."""
 
     packages: ClassVar[tuple[str, ...]] = ("gunicorn",)
+    program: ClassVar[Literal["gunicorn"]] = "gunicorn"
 
     workers: Count = 2
 
@@ -23,7 +24,9 @@ class GunicornServer(Server):
 
     def argv(self, site: Site, port: int) -> list[str]:
         gunicorn = [site.python, "-m", "gunicorn", site.wsgi, "--bind", f"127.0.0.1:{port}"]
-        return [*gunicorn, "--workers", str(self.workers), "--no-control-socket", *self.worker_arguments()]
+        # In place of a gunicorn.conf.py that the project may have: the plan says how it is served.
+        configuration = ["--config", "python:loadlab.overlay.gunicorn", "--no-control-socket"]
+        return [*gunicorn, "--workers", str(self.workers), *configuration, *self.worker_arguments()]
 
     def processes(self) -> int:
         return self.workers

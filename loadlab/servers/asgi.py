@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from loadlab.servers.base import Count, Seconds, Server, Site
 
@@ -15,6 +15,8 @@ class Asgi(Server):
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     packages: ClassVar[tuple[str, ...]] = ("uvicorn",)
+    program: ClassVar[Literal["uvicorn"]] = "uvicorn"
+    asgi: ClassVar[bool] = True
 
     workers: Count = 1
     keep_alive_seconds: Seconds = 5

@@ -23,14 +23,17 @@ class Gevent(KeepAliveGunicornServer):
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     # gunicorn does not say that its gevent worker needs packaging.
     packages: ClassVar[tuple[str, ...]] = ("gunicorn", "gevent", "packaging")
+    greenlets: ClassVar[bool] = True
 
     worker_connections: Count = 1000
     cooperative: Annotated[bool, Field(description="true or false")] = True
 
     def worker_arguments(self) -> list[str]:
         limit = ["--worker-connections", str(self.worker_connections)]
-        hooks = ["--config", "python:loadlab.overlay.cooperative"] if self.cooperative else []
-        return ["--worker-class", "gevent", *limit, *self.keep_alive_arguments(), *hooks]
+        return ["--worker-class", "gevent", *limit, *self.keep_alive_arguments()]
+
+    def environment(self) -> dict[str, str]:
+        return {"LOADLAB_COOPERATIVE": "on" if self.cooperative else "off"}
 
     def usable_connections(self, users: int) -> int:
         return min(users, self.workers * self.worker_connections)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ class Threaded(Server):
     """`nagle` leaves Nagle's algorithm on, as runserver has it: 40 ms more per request on kept client connections."""
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
+    program: ClassVar[Literal["runserver"]] = "runserver"
 
     nagle: Annotated[bool, Field(description="true or false")] = False
 

@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
+
+if TYPE_CHECKING:
+    from loadlab.model.pooling import Pooling
+    from loadlab.model.strategy import Changes, Circumstances
+
+Count = Annotated[int, Field(ge=1, le=10_000, description="a whole number, 1 or more")]
+Flag = Annotated[bool, Field(description="true or false")]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False, description="seconds, more than 0")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Strategy(ABC):
-    """Base of the family; the fields of a member are its parameters, validated as annotated."""
+    """Base of the family; the fields of a member are its parameters, validated as annotated.
+
+    `proposed_by` says whose idea it is, `gives_up` what a project loses by it. `packages` are those that it needs in
+    the project's Python. `refused` are parameters that somebody may look for here in vain, each with the reason and
+    the remedy.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
+    proposed_by: ClassVar[str] = ""
+    gives_up: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[tuple[str, ...]] = ()
+    refused: ClassVar[Mapping[str, str]] = {}
+
     @abstractmethod
-    def database_settings(self) -> dict[str, object]:
-        """What this strategy adds to the entry of each alias in Django's DATABASES."""
+    def changes(self, where: Circumstances) -> Changes:
+        """What this strategy changes in the project, where it fits."""
+
+    def misfit(self, where: Circumstances) -> str | None:  # noqa: ARG002  members look where they must
+        """Why it cannot work there, and what to use instead; None where it can."""
+        return None
+
+    def most_connections(self, usable: int, where: Circumstances) -> int:  # noqa: ARG002
+        """The most that are open to some use, where the server mode can use `usable` at one instant."""
+        return usable
+
+    def pooling(self) -> Pooling | None:
+        """The PgBouncer that must run between the project and PostgreSQL, if any."""
+        return None

@@ -1,23 +1,36 @@
-"""Every strategy goes through the same life: built, named, and taken by Django as what it says."""
+"""Every strategy goes through the same life: built, named, fitted to each server mode, and taken by Django."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import fields
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 from django.db import ConnectionHandler
 
 from loadlab.model.case import spell
-from loadlab.planning import build_strategy, choice_of
+from loadlab.planning import build_strategy, choice_of, circumstances, usable_connections
+from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from loadlab.model.strategy import Circumstances
+
 every_strategy = pytest.mark.parametrize("name", list(STRATEGIES))
 SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+PLACES = [
+    circumstances(choice_of(SERVERS, server, {}, "server"), driver)
+    for server, driver in product(SERVERS, ("psycopg2", "psycopg"))
+]
+FITTING = [
+    pytest.param(name, where, id=f"{name}-{where.server}-{where.driver}")
+    for name, where in product(STRATEGIES, PLACES)
+    if STRATEGIES[name]().misfit(where) is None
+]
 
 
 @every_strategy
@@ -34,18 +47,37 @@ def test_a_strategys_label_spells_out_every_parameter(name: str) -> None:
 
 
 @every_strategy
-def test_a_strategys_settings_survive_the_way_to_the_target_and_are_django_settings(name: str) -> None:
-    settings = STRATEGIES[name]().database_settings()
-    assert json.loads(json.dumps(settings)) == settings
-    known = ConnectionHandler({"default": SQLITE}).settings["default"]
-    assert settings.keys() <= known.keys() | {"OPTIONS"}
+def test_a_strategy_says_whose_idea_it_is_and_what_it_costs(name: str) -> None:
+    assert STRATEGIES[name].proposed_by
+    assert STRATEGIES[name].gives_up
 
 
 @every_strategy
-def test_django_takes_a_strategys_settings(name: str) -> None:
-    settings = STRATEGIES[name]().database_settings()
-    handler = ConnectionHandler({"default": {**SQLITE, **settings}})
-    assert handler["default"].settings_dict.items() >= settings.items()
+def test_a_strategy_fits_somewhere_and_says_why_where_it_does_not(name: str) -> None:
+    reasons = [STRATEGIES[name]().misfit(where) for where in PLACES]
+    assert None in reasons
+    assert all(reason is None or " use " in f" {reason}" for reason in reasons)  # what to use instead
+
+
+@pytest.mark.parametrize(("name", "where"), FITTING)
+def test_a_strategys_changes_survive_the_way_to_the_target(name: str, where: Circumstances) -> None:
+    changes = STRATEGIES[name]().changes(where)
+    for part in (changes.database, changes.values, changes.gunicorn):
+        assert json.loads(json.dumps(part)) == part
+
+
+@pytest.mark.parametrize(("name", "where"), FITTING)
+def test_a_strategys_database_settings_are_django_settings(name: str, where: Circumstances) -> None:
+    settings = STRATEGIES[name]().changes(where).database
+    known = ConnectionHandler({"default": SQLITE}).settings["default"]
+    assert settings.keys() <= known.keys() | {"OPTIONS", "DISABLE_SERVER_SIDE_CURSORS"}
+
+
+@every_strategy
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_at_least_one_connection_is_of_use_under_any_strategy(name: str, server: str) -> None:
+    choices = choice_of(SERVERS, server, {}, "server"), choice_of(STRATEGIES, name, {}, "strategy")
+    assert usable_connections(*choices, 1) >= 1
 
 
 @pytest.mark.parametrize(("max_age", "kept"), [(0, False), (60, True), (None, True)])
@@ -54,7 +86,7 @@ def test_max_age_says_whether_a_request_leaves_its_connection_open(
     max_age: float | None,
     kept: bool,  # noqa: FBT001
 ) -> None:
-    settings = STRATEGIES["max_age"](max_age=max_age).database_settings()
+    settings = STRATEGIES["max_age"](max_age=max_age).changes(PLACES[0]).database
     # In a file, as Django never closes a database in memory.
     connection = ConnectionHandler({"default": {**SQLITE, "NAME": tmp_path / "db", **settings}})["default"]
     connection.connect()

@@ -1,0 +1,38 @@
+"""What a strategy is told of the place it is to work in, and what it says that must be changed there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Circumstances:
+    """Where a strategy is to work: a server mode with `processes` of it, and a driver.
+
+    `program` serves; `asgi` says that requests come to Django's ASGI handler, `greenlets` that threads are gevent's.
+    """
+
+    server: str
+    program: Literal["runserver", "gunicorn", "uvicorn"]
+    driver: str
+    processes: int
+    asgi: bool = False
+    greenlets: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What a strategy changes in a project, all of it in settings and in the configuration of its server.
+
+    `database` goes over entries of DATABASES, `values` over other settings, `apps` in front of INSTALLED_APPS.
+    `gunicorn` are server hooks by their names, `asgi_wrapper` takes the ASGI application and gives another; each is
+    written "module:function". All of it can be written as JSON.
+    """
+
+    database: Mapping[str, object] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
+    apps: tuple[str, ...] = ()
+    gunicorn: Mapping[str, str] = field(default_factory=dict)
+    asgi_wrapper: str = ""

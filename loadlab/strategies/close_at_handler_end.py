@@ -1,0 +1,36 @@
+"""Keep connections, and close them when the server's handler of a client has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from loadlab.model.strategy import Changes, Circumstances
+from loadlab.strategies.base import Strategy
+from loadlab.strategies.max_age import MaxAge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloseAtHandlerEnd(Strategy):
+    """CONN_MAX_AGE as `max_age`; runserver's close_request and gunicorn's post_request close what is open."""
+
+    proposed_by: ClassVar[str] = "Aymeric Augustin, 2013: 2a), 'close connections at the end of the dev server handler'"
+    gives_up: ClassVar[tuple[str, ...]] = (
+        "under gunicorn nothing is kept from one request to the next, whatever CONN_MAX_AGE says",
+        "ties the server to the ORM",
+    )
+
+    max_age: MaxAge = None
+
+    def misfit(self, where: Circumstances) -> str | None:
+        if where.asgi:
+            return "an ASGI server has no hook in the thread of a request; use close_on_thread_exit"
+        return None
+
+    def changes(self, where: Circumstances) -> Changes:
+        database = {"CONN_MAX_AGE": self.max_age}
+        if where.program == "gunicorn":
+            return Changes(
+                database=database, gunicorn={"post_request": "loadlab.cures.close_at_handler_end:post_request"}
+            )
+        return Changes(database=database, apps=("loadlab.cures.close_at_handler_end.CloseAtHandlerEnd",))

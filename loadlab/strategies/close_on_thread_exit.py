@@ -1,0 +1,28 @@
+"""Keep connections, and close each when its thread or greenlet ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from loadlab.model.strategy import Changes, Circumstances
+from loadlab.strategies.base import Strategy
+from loadlab.strategies.max_age import MaxAge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloseOnThreadExit(Strategy):
+    """CONN_MAX_AGE as `max_age`, and a sentinel in threading.local that closes the connection as it dies."""
+
+    proposed_by: ClassVar[str] = "Shai Berger, 2013: 'close them anyway when the thread exits'"
+    gives_up: ClassVar[tuple[str, ...]] = (
+        "no reuse where each request has a thread of its own: it ends the leak, not the connecting",
+        "threads that live on keep theirs (thread_sensitive=False under ASGI)",
+    )
+
+    max_age: MaxAge = None
+
+    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002  right in every mode
+        return Changes(
+            database={"CONN_MAX_AGE": self.max_age}, apps=("loadlab.cures.close_on_thread_exit.CloseOnThreadExit",)
+        )

@@ -1,0 +1,39 @@
+"""Persistent connections under ASGI: each request leases one of a few threads that live on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from loadlab.model.strategy import Changes, Circumstances
+from loadlab.strategies.base import Count, Strategy
+from loadlab.strategies.max_age import MaxAge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeasedThreads(Strategy):
+    """CONN_MAX_AGE as `max_age`; synchronous code of a request runs in one of `threads` threads of its process."""
+
+    proposed_by: ClassVar[str] = "nobody before; possible since asgiref 3.13"
+    gives_up: ClassVar[tuple[str, ...]] = (
+        "at most `threads` requests are under way per process: others wait their turn",
+        "for synchronous code: views that query from thread_sensitive=False are not covered",
+    )
+
+    max_age: MaxAge = 60
+    threads: Count = 8
+
+    def misfit(self, where: Circumstances) -> str | None:
+        if not where.asgi:
+            return "only ASGI has its requests' threads chosen for them; use max_age with gthread, or pool"
+        return None
+
+    def most_connections(self, usable: int, where: Circumstances) -> int:  # noqa: ARG002  idle threads keep theirs
+        return where.processes * self.threads
+
+    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002
+        return Changes(
+            database={"CONN_MAX_AGE": self.max_age, "CONN_HEALTH_CHECKS": False},
+            values={"LOADLAB_CURES": {"leased_threads": {"threads": self.threads}}},
+            asgi_wrapper="loadlab.cures.leased_threads:leased_threads",
+        )

@@ -1,0 +1,28 @@
+"""The thread's "lazy solution": keep connections in production, and not while developing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from loadlab.model.strategy import Changes, Circumstances
+from loadlab.strategies.base import Flag, Strategy
+from loadlab.strategies.max_age import MaxAge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaxAgeIfNotDebug(Strategy):
+    """`CONN_MAX_AGE = 0 if settings.DEBUG else max_age`, with `debug` as the DEBUG that is tried."""
+
+    proposed_by: ClassVar[str] = "Aymeric Augustin, 2013: 'the lazy solution'"
+    gives_up: ClassVar[tuple[str, ...]] = (
+        "asks the wrong question: whether connections leak depends on the server, not on DEBUG",
+        "with DEBUG off it is CONN_MAX_AGE = max_age, with all that leaks there",
+    )
+
+    max_age: MaxAge = 600
+    debug: Flag = False
+
+    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002
+        age = 0 if self.debug else self.max_age
+        return Changes(database={"CONN_MAX_AGE": age, "CONN_HEALTH_CHECKS": False}, values={"DEBUG": self.debug})

@@ -1,0 +1,49 @@
+"""Django's own pool: close() gives the connection back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from loadlab.model.strategy import Changes, Circumstances
+from loadlab.strategies.base import Count, Flag, Seconds, Strategy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pool(Strategy):
+    """psycopg's pool: `min_size` to `max_size` connections per process, `timeout_seconds` to wait for one."""
+
+    proposed_by: ClassVar[str] = "Anssi Kääriäinen and Shai Berger, 2013; in Django since 5.1"
+    gives_up: ClassVar[tuple[str, ...]] = (
+        "needs psycopg 3 and Django 5.1 or newer",
+        "opens min_size connections per process at once, used or not",
+        "requests beyond max_size wait, and fail after the timeout",
+    )
+    packages: ClassVar[tuple[str, ...]] = ("psycopg-pool",)
+    refused: ClassVar[Mapping[str, str]] = {
+        "max_age": "Django refuses a pool together with persistent connections; leave it out: the pool keeps them"
+    }
+
+    min_size: Count = 1
+    max_size: Count = 4
+    timeout_seconds: Seconds = 30
+    conn_health_checks: Flag = False
+
+    def __post_init__(self) -> None:
+        if self.min_size > self.max_size:
+            raise ValueError(f"min_size {self.min_size} is more than max_size {self.max_size}")
+
+    def misfit(self, where: Circumstances) -> str | None:
+        if where.driver == "psycopg2":
+            return 'Django pools psycopg 3 alone; use driver = "psycopg", or pgbouncer, or geventpool under gevent'
+        return None
+
+    def most_connections(self, usable: int, where: Circumstances) -> int:  # noqa: ARG002  what it opens it holds
+        return where.processes * self.max_size
+
+    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002
+        sizes = {"min_size": self.min_size, "max_size": self.max_size, "timeout": self.timeout_seconds}
+        return Changes(
+            database={"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": self.conn_health_checks, "OPTIONS": {"pool": sizes}}
+        )

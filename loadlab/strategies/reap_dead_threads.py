@@ -1,0 +1,35 @@
+"""Keep connections, and close those whose thread or greenlet is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from loadlab.model.strategy import Changes, Circumstances
+from loadlab.strategies.base import Strategy
+from loadlab.strategies.max_age import MaxAge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReapDeadThreads(Strategy):
+    """CONN_MAX_AGE as `max_age`; a sweep before each opening (`interval_seconds` 0), or every so many seconds."""
+
+    proposed_by: ClassVar[str] = "Shai Berger, 2013: 'living threads from threading.enumerate()'"
+    gives_up: ClassVar[tuple[str, ...]] = (
+        "a dead thread's connection stays open until the next sweep",
+        "no reuse where each request has a thread of its own: it ends the leak, not the connecting",
+    )
+
+    max_age: MaxAge = None
+    interval_seconds: Annotated[
+        float, Field(ge=0, le=3600, allow_inf_nan=False, description="seconds, or 0 for a sweep before each opening")
+    ] = 0
+
+    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002  right in every mode
+        return Changes(
+            database={"CONN_MAX_AGE": self.max_age},
+            apps=("loadlab.cures.reap_dead_threads.ReapDeadThreads",),
+            values={"LOADLAB_CURES": {"reap_dead_threads": {"interval_seconds": self.interval_seconds}}},
+        )

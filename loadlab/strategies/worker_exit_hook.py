@@ -1,0 +1,31 @@
+"""Keep connections, and have a worker that ends close what it has open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from loadlab.model.strategy import Changes, Circumstances
+from loadlab.strategies.base import Strategy
+from loadlab.strategies.max_age import MaxAge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerExitHook(Strategy):
+    """CONN_MAX_AGE as `max_age`; gunicorn's worker_exit, and atexit elsewhere, close all connections of the process."""
+
+    proposed_by: ClassVar[str] = "Jeremy Dunck, 2013: 'tell the worker ... so that the worker can do cleanup'"
+    gives_up: ClassVar[tuple[str, ...]] = (
+        "cleans up when a worker ends and not before: what leaks meanwhile leaks",
+        "no help against SIGKILL",
+    )
+
+    max_age: MaxAge = None
+
+    def changes(self, where: Circumstances) -> Changes:
+        hooks = {"worker_exit": "loadlab.cures.worker_exit_hook:worker_exit"} if where.program == "gunicorn" else {}
+        return Changes(
+            database={"CONN_MAX_AGE": self.max_age},
+            apps=("loadlab.cures.worker_exit_hook.WorkerExitHook",),
+            gunicorn=hooks,
+        )
