@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  the driver names its class in lower case
 
+    from loadlab.services.pgbouncer import Bouncer
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
@@ -19,7 +21,7 @@ class Scene:
 
     `cursor` belongs to the lab's own connection to another database of the same server; `trees` names the roots of the
     process trees (pid) by the part they play: app, database, generator; `aliases` those of DATABASES that lead to the
-    target's database.
+    target's database; `bouncer` is the PgBouncer in between, if there is one.
     """
 
     cursor: Cursor
@@ -27,6 +29,7 @@ class Scene:
     ledgers: Path
     trees: Mapping[str, int]
     aliases: Sequence[str] = ("default",)
+    bouncer: Bouncer | None = None
 
 
 class Probe(ABC):

@@ -77,7 +77,7 @@ class Target:
         changes = build_strategy(self.strategy).changes(circumstances(self.server, self.subject.driver))
         overlay = replace(
             self.subject.overlay(self.database),
-            database={**changes.database, **self.extras.database},
+            database={**changes.database, **self._address(), **self.extras.database},
             aliases=self.subject.aliases,
             instrumented=self.instrumented,
             token=token,
@@ -96,6 +96,10 @@ class Target:
             **overlay.to_environment(),
             "LOADLAB_LEDGER_DIR": str(self.ledgers),
         }
+
+    def _address(self) -> dict[str, object]:
+        """Where something stands between a project and its own database, that is where it goes."""
+        return self.database.address() if self.subject.brings_database and self.database.rerouted else {}
 
     def argv(self, port: int) -> list[str]:
         return build_server(self.server).argv(self.site or Site(python=self.subject.python), port)

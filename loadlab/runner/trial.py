@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from loadlab.load.contract import LoadOrder, LoadResult
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Trial
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Pooler, PoolerCounts, Requests, Trial
 from loadlab.planning import locustfile
 from loadlab.probes import Scene
 from loadlab.probes.activity import Activity
 from loadlab.probes.ledger import totals_of
 from loadlab.probes.sessions import Sessions
 from loadlab.runner.application import Target, serving
+from loadlab.runner.route import routed
 from loadlab.runner.sampler import Sampler, look
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class _Observed:
     end: dict[str, float]
     books: tuple[Ledger, Ledger, Ledger]  # window start, window end, at rest
     left_open: int
+    pooler: PoolerCounts | None
     result: LoadResult | None
     series: Series
     settle_seconds: float
@@ -89,31 +91,31 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     scene = Scene(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={}, aliases=subject.counted)
     await_empty(scene)
     sessions = _sessions(scene)
-    target = Target(
-        server=case.server,
-        strategy=case.strategy,
-        database=bench.database,
-        ledgers=ledgers,
-        subject=subject,
-    )
-    with serving(target, bench.register, bench.logs / f"{step.order:04d}-{case.server.name}.log") as application:
-        booted = time.monotonic()
-        drive = bench.generator.begin(_order(case, bench, application))
-        observed = _observe(scene, application, drive, bench)
-        stopping = time.monotonic()
-        # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
-        # that the books need none.
-        application.program.kill()
-    stopped = time.monotonic()
+    log = bench.logs / f"{step.order:04d}-{case.server.name}.log"
+    with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
+        scene = replace(scene, trees=route.trees, bouncer=route.bouncer)
+        target = Target(
+            server=case.server, strategy=case.strategy, database=route.database, ledgers=ledgers, subject=subject
+        )
+        with serving(target, bench.register, log) as application:
+            booted = time.monotonic()
+            drive = bench.generator.begin(_order(case, bench, application))
+            observed = _observe(scene, application, drive, bench)
+            stopping = time.monotonic()
+            # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
+            # that the books need none.
+            application.program.kill()
+        stopped = time.monotonic()
+        pooler_after_stop = _await_no_client(scene)
     await_empty(scene)
-    after_stop = _ledger(scene)
     connections = Connections(
         window_start=observed.books[0],
         window_end=observed.books[1],
         at_rest=observed.books[2],
-        after_stop=after_stop,
+        after_stop=_ledger(scene),
         left_open=observed.left_open,
         sessions=_sessions(scene) - sessions,
+        pooler=_pooler(observed.pooler, pooler_after_stop),
     )
     shutil.rmtree(ledgers)
     overhead = {
@@ -140,7 +142,7 @@ def _order(case: Case, bench: Bench, application: Application) -> LoadOrder:
 
 
 def _observe(scene: Scene, application: Application, drive: Drive, bench: Bench) -> _Observed:
-    trees = {"app": application.program.pid, "generator": drive.pid}
+    trees = {**scene.trees, "app": application.program.pid, "generator": drive.pid}
     if bench.database.postmaster is not None:
         trees["database"] = bench.database.postmaster
     scene = replace(scene, trees=trees)
@@ -155,33 +157,51 @@ def _observe(scene: Scene, application: Application, drive: Drive, bench: Bench)
         end, closing = look(scene, sampled_only=False), _ledger(scene)
         result = drive.wait()
         ended = time.monotonic()
-        at_rest, left_open = _settle(scene)
+        at_rest, left_open, pooler = _settle(scene)
     return _Observed(
         start=start,
         end=end,
         books=(opening, closing, at_rest),
         left_open=left_open,
+        pooler=pooler,
         result=result,
         series=sampler.series(),
         settle_seconds=time.monotonic() - ended,
     )
 
 
-def _settle(scene: Scene) -> tuple[Ledger, int]:
-    """Both sides at rest: as soon as they agree and stay as they are, or as they stand when patience ends.
+def _settle(scene: Scene) -> tuple[Ledger, int, PoolerCounts | None]:
+    """All sides at rest: as soon as they agree and stay as they are, or as they stand when patience ends.
 
     The server still answers what its clients have asked before they went, and a closed backend needs a moment to leave.
     """
     deadline = time.monotonic() + SETTLE_SECONDS
-    seen: list[tuple[Ledger, int]] = []
+    seen: list[tuple[Ledger, int, PoolerCounts | None]] = []
     while True:
         backends = _backends(scene)
-        seen.append((_ledger(scene), backends))
-        ledger, rows = seen[-1]
-        at_rest = ledger.open == rows and ledger.unsettled == 0
-        if (at_rest and seen[-SETTLED_LOOKS:] == [seen[-1]] * SETTLED_LOOKS) or time.monotonic() > deadline:
+        seen.append((_ledger(scene), backends, scene.bouncer.counts() if scene.bouncer else None))
+        if (_agree(*seen[-1]) and seen[-SETTLED_LOOKS:] == [seen[-1]] * SETTLED_LOOKS) or time.monotonic() > deadline:
             return seen[-1]
         time.sleep(POLL_SECONDS)
+
+
+def _agree(ledger: Ledger, backends: int, pooler: PoolerCounts | None) -> bool:
+    sides = [(ledger.unsettled, 0), (ledger.open, pooler.clients_open if pooler else backends)]
+    return all(ours == theirs for ours, theirs in [*sides, (pooler.servers_open if pooler else backends, backends)])
+
+
+def _await_no_client(scene: Scene) -> PoolerCounts | None:
+    """A pooler's counts once it has seen the last of the target's connections go; None without one."""
+    if scene.bouncer is None:
+        return None
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (counts := scene.bouncer.counts()).clients_open and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return counts
+
+
+def _pooler(at_rest: PoolerCounts | None, after_stop: PoolerCounts | None) -> Pooler | None:
+    return Pooler(at_rest=at_rest, after_stop=after_stop) if at_rest and after_stop else None
 
 
 def await_empty(scene: Scene) -> None:
@@ -213,6 +233,8 @@ def _ledger(scene: Scene) -> Ledger:
         connect_errors={kind.label: count for kind, count in totals.connect_errors.items() if count},
         unsettled=totals.unsettled,
         connect_seconds_sum=totals.connect_seconds,
+        waits=sum(totals.wait_buckets),
+        wait_seconds_sum=totals.wait_seconds,
     )
 
 
@@ -253,7 +275,8 @@ def _cpu(observed: _Observed) -> CpuSeconds:
         key = f"cpu_{part}"
         return observed.end[key] - observed.start[key] if key in observed.start else None
 
-    return CpuSeconds(app=spent("app") or 0.0, database=spent("database"), generator=spent("generator") or 0.0)
+    known = {part: spent(part) or 0.0 for part in ("app", "generator", "pooler", "proxy")}
+    return CpuSeconds(database=spent("database"), **known)
 
 
 def _state(result: LoadResult | None, cpu: CpuSeconds, window_seconds: float) -> tuple[State, str]:

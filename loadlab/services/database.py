@@ -37,7 +37,7 @@ class Database:
 
     `parameters` are libpq's for the target, without dbname; `observer` are those of the lab's own connections, which go
     to the database `observer_name` so that they are in none of the target's counts. `postmaster` is the pid of the
-    server when it runs on this machine.
+    server when it runs on this machine. `rerouted` says that `parameters` lead to something in between.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Database:
     password_file: Path | None = None
     environment: dict[str, str] = field(default_factory=dict)
     postmaster: int | None = None
+    rerouted: bool = False
 
     def django(self) -> dict[str, object]:
         """The entry for Django's DATABASES."""
@@ -55,6 +56,10 @@ class Database:
         settings: dict[str, object] = {known[k]: v for k, v in self.parameters.items() if k in known}
         options = {k: v for k, v in self.parameters.items() if k not in known}
         return {"ENGINE": ENGINE, "NAME": self.name, "OPTIONS": options, **settings}
+
+    def address(self) -> dict[str, object]:
+        """Where it is, as entries of Django's DATABASES say it."""
+        return {"HOST": self.parameters["host"], "PORT": self.parameters["port"]}
 
     @contextmanager
     def observed(self) -> Iterator[Connection]:
