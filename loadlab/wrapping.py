@@ -1,0 +1,77 @@
+"""Puts mixins in front of the DatabaseWrapper of every alias, whatever its ENGINE is."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+if TYPE_CHECKING:
+    from django.db.utils import ConnectionHandler
+
+MARK: Final = "loadlab_mixins"
+
+
+class WrapperMixin(BaseDatabaseWrapper):
+    """What can go in front of a backend's own DatabaseWrapper.
+
+    `otherwise` says what becomes of connections whose wrapper cannot take it: "The connections of an alias …".
+    """
+
+    otherwise: ClassVar[str]
+
+    def adopted(self) -> None:
+        """Called once the wrapper has become one of ours; it may have a connection already."""
+
+
+_classes: dict[tuple[type[WrapperMixin], type[BaseDatabaseWrapper]], type[BaseDatabaseWrapper]] = {}
+
+
+def mixed(mixin: type[WrapperMixin], wrapper: type[BaseDatabaseWrapper]) -> type[BaseDatabaseWrapper]:
+    """The backend's DatabaseWrapper with the mixin in front; the same class for the same two.
+
+    Raises:
+        TypeError: the two do not go together.
+    """
+    if issubclass(wrapper, mixin):
+        return wrapper
+    known = _classes.get((mixin, wrapper))
+    if known is None:
+        made = type(wrapper.__name__, (mixin, wrapper), {"__module__": wrapper.__module__})
+        known = _classes.setdefault((mixin, wrapper), made)  # another thread may have been faster
+    return known
+
+
+def put_in_front(mixin: type[WrapperMixin], handler: ConnectionHandler = connections) -> None:
+    """Of every wrapper that `handler` makes from now on, and of those that this thread has already; once is enough."""
+    make = handler.create_connection
+    there = getattr(make, MARK, ())
+    if mixin in there:
+        return
+
+    def create_connection(alias: str) -> BaseDatabaseWrapper:
+        wrapper = make(alias)
+        _adopt(wrapper, mixin)
+        return wrapper
+
+    setattr(create_connection, MARK, (*there, mixin))
+    handler.create_connection = create_connection  # type: ignore[method-assign]
+    for wrapper in handler.all(initialized_only=True):
+        _adopt(wrapper, mixin)
+
+
+def _adopt(wrapper: BaseDatabaseWrapper, mixin: type[WrapperMixin]) -> None:
+    """Make a wrapper one of the mixin's; what stands in for one, or is built so that it cannot, is left as it is."""
+    kind = type(wrapper)
+    try:
+        if not issubclass(kind, BaseDatabaseWrapper):
+            raise TypeError(f"{kind.__module__}.{kind.__qualname__} is no BaseDatabaseWrapper of Django's")  # noqa: TRY301
+        wrapper.__class__ = mixed(mixin, kind)
+    except TypeError as error:
+        logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
+            "The connections of DATABASES[%r] %s: %s", getattr(wrapper, "alias", "?"), mixin.otherwise, error
+        )
+        return
+    mixin.adopted(wrapper)  # type: ignore[arg-type]  # it is one of the mixin's now
