@@ -326,7 +326,7 @@ def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice])
                 round_trip_ms=round_trip_ms,
             )
             yield case
-            if server.name == plan.control and not controlled and case.max_age == 0:
+            if server.name == plan.control and not controlled and case.closes_each_request:
                 controlled = True
                 yield replace(case, replica=True)
 
@@ -335,6 +335,12 @@ def usable_connections(server: Choice, strategy: Choice, users: int) -> int:
     """The most connections that are open to some use: what the mode can use at once, or its strategy holds ready."""
     usable = build_server(server).usable_connections(users)
     return build_strategy(strategy).most_connections(usable, circumstances(server, ""))
+
+
+def connections_wanted(case: Case) -> int:
+    """The most connections to PostgreSQL that a case has a use for: its own, or those of the pooler before it."""
+    pooling = build_strategy(case.strategy).pooling()
+    return min(pooling.pool_size, case.usable_connections) if pooling else case.usable_connections
 
 
 def _refuse_doubles(cases: list[Case], source: str) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import pytest
+import tomli_w
 
 from loadlab.errors import UsageError
 from loadlab.model.plan import DEFAULT_PLAN
-from loadlab.planning import read_plan, schedule
+from loadlab.planning import connections_wanted, read_plan, schedule
 from loadlab.servers import SERVERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MINIMAL = "[servers.sync]\n[strategies.max_age]\nmax_age = {age}\n"
 
@@ -123,3 +130,56 @@ def test_every_block_is_one_pass_over_all_cases_in_an_order_of_its_own() -> None
     assert all(sorted(order) == list(range(len(cases))) for order in orders)
     assert len({tuple(order) for order in orders}) > 1
     assert steps == schedule(cases, blocks=8, seed=1) != schedule(cases, blocks=8, seed=2)
+
+
+def swept(**changes: object) -> str:
+    plan: dict[str, object] = {"blocks": 1, "servers": {"sync": {}, "gevent": {}}, "strategies": {"max_age": {}}}
+    return tomli_w.dumps(plan | changes)
+
+
+def test_a_strategy_is_left_out_of_the_modes_that_it_does_not_fit_and_the_reason_is_kept() -> None:
+    experiment = read_plan(swept(strategies={"geventpool": {}}), "plan")
+    assert [case.server.name for case in experiment.cases] == ["gevent"]
+    (left_out,) = experiment.left_out
+    assert (left_out.server.name, left_out.strategy.name) == ("sync", "geventpool")
+    assert left_out.why.startswith("its pool is one of greenlets; use ")
+
+
+@pytest.mark.parametrize(
+    ("strategies", "words"),
+    [
+        ({"leased_threads": {}}, "strategies.leased_threads: fits none of the plan's servers (only ASGI"),
+        ({"pool": {}}, "strategies.pool: fits none of the plan's servers (Django pools psycopg 3 alone; use driver ="),
+        ({"pool": {"max_age": 60}}, "strategies.pool.max_age: cannot be set (Django refuses a pool together with"),
+        ({"pool": {"min_size": 5, "max_size": 2}}, "strategies.pool: min_size 5 is more than max_size 2"),
+        ({"pgbouncer": {"pool_mode": "statement"}}, "strategies.pgbouncer.pool_mode: should be 'session' or"),
+        ({"reap_dead_threads": {"interval_seconds": -1}}, "strategies.reap_dead_threads.interval_seconds: should be"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_run_with_the_reason(strategies: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        read_plan(swept(strategies=strategies), "plan")
+
+
+def test_a_pool_is_no_fault_where_the_projects_own_driver_is_yet_to_be_seen(tmp_path: Path) -> None:
+    scenario = tmp_path / "own.py"
+    scenario.touch()
+    project = {"settings": "mysite.settings"}
+    experiment = read_plan(swept(strategies={"pool": {}}, project=project, scenarios=[str(scenario)]), "plan")
+    assert experiment.left_out == []
+
+
+def test_a_pool_holds_what_it_may_and_a_pgbouncer_no_more_than_its_size() -> None:
+    text = swept(
+        driver="psycopg", servers={"sync": {"workers": 2}}, strategies={"pool": {"max_size": 3}, "pgbouncer": {}}
+    )
+    pool, bouncer = read_plan(text, "plan").cases
+    assert (pool.usable_connections, connections_wanted(pool)) == (6, 6)
+    assert (bouncer.usable_connections, connections_wanted(bouncer)) == (2, 2)
+
+
+def test_every_distance_is_a_case_of_its_own_and_says_so() -> None:
+    cases = read_plan(swept(round_trip_ms=[0, 0.5], control="gevent", servers={"sync": {}, "gevent": {}}), "plan").cases
+    assert [case.round_trip_ms for case in cases if case.server.name == "sync"] == [0, 0.5]
+    ids = [case.id for case in cases if not case.replica]
+    assert [case_id for case_id in ids if case_id.endswith(",round_trip_ms=0.5")] == ids[1::2]

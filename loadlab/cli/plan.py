@@ -42,6 +42,7 @@ def _as_json(experiment: Experiment) -> str:
             "blocks": experiment.plan.blocks,
             "trials": experiment.trials,
             "expected_seconds": round(experiment.expected_seconds, 1),
+            "left_out": [str(misfit) for misfit in experiment.left_out],
             "order": [{"block": block, "case": case} for block, case in _order(experiment)],
         },
         indent=1,
@@ -54,6 +55,7 @@ def _as_text(experiment: Experiment, *, with_order: bool) -> str:
     lines = [case.id for case in experiment.cases]
     if with_order:
         lines += ["", *(f"block {block + 1}  {case}" for block, case in _order(experiment))]
+    lines += [f"left out: {misfit}" for misfit in experiment.left_out]
     lines += [
         "",
         f"{len(experiment.cases)} cases × {blocks} blocks = {experiment.trials} trials, about {minutes:.1f} minutes",

@@ -66,6 +66,8 @@ def _begun(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
 
     def measure() -> None:
         with display(experiment.trial_seconds) as listener:
+            for misfit in experiment.left_out:
+                listener.notice(f"left out: {misfit}")
             begin(path, experiment, _dsn(arguments), listener)
 
     return measure, path

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Final
 from loadlab.cli._progress import display
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
-from loadlab.planning import choice_of
+from loadlab.planning import build_strategy, choice_of, circumstances
 from loadlab.ports import require_free
 from loadlab.runner.application import Target, serving
+from loadlab.runner.route import routed
 from loadlab.runner.run import laboratory
 from loadlab.servers import SERVERS
 from loadlab.services.given import Reference
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Scalar
+    from loadlab.model.case import Choice, Scalar
     from loadlab.runner.application import Application
 
 DEFAULT_PORT: Final = 8000
@@ -37,6 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-age", default="0", metavar="SECONDS", help='CONN_MAX_AGE: a number, or "none" for unlimited'
     )
     parser.add_argument("--conn-health-checks", action="store_true", help="CONN_HEALTH_CHECKS = True")
+    parser.add_argument(
+        "--strategy",
+        metavar="STRATEGY",
+        help=f"in place of --max-age: {', '.join(STRATEGIES)}; with parameters as in a case id, e.g. pool,max_size=8",
+    )
+    parser.add_argument(
+        "--round-trip-ms",
+        type=float,
+        default=0.0,
+        metavar="MS",
+        help="put the database at such a distance (default: 0)",
+    )
     parser.add_argument("--driver", choices=["psycopg2", "psycopg"], default="psycopg2")
     parser.add_argument(
         "--port", type=_port, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT}; 0: any that is free)"
@@ -47,10 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    server, parameters = _parsed(arguments.server)
+    server, parameters = _parsed(arguments.server, "--server")
     server_choice = choice_of(SERVERS, server, parameters, "--server")
-    age: dict[str, Scalar] = {"max_age": _value(arguments.max_age), "conn_health_checks": arguments.conn_health_checks}
-    strategy_choice = choice_of(STRATEGIES, "max_age", age, "--max-age")
+    strategy_choice = _strategy(arguments)
+    _require_fit(server_choice, strategy_choice, arguments.driver)
     require_free(arguments.port)
     if not FEWEST_CONNECTIONS <= arguments.max_connections <= MOST_CONNECTIONS:
         bounds = f"from {FEWEST_CONNECTIONS} to {MOST_CONNECTIONS}"
@@ -62,11 +75,17 @@ def execute(arguments: argparse.Namespace) -> int:
         database=Database(max_connections=arguments.max_connections),
     )
     dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
-    with display(0.0) as listener, laboratory(plan, dsn, None, listener) as lab:
+    with (
+        display(0.0) as listener,
+        laboratory(plan, dsn, None, listener) as lab,
+        routed(
+            strategy_choice, arguments.round_trip_ms, lab.database, lab.register, lab.register.folder / "server.log"
+        ) as route,
+    ):
         target = Target(
             server=server_choice,
             strategy=strategy_choice,
-            database=lab.database,
+            database=route.database,
             subject=lab.subject,
             ledgers=lab.register.folder / "ledgers",
         )
@@ -77,18 +96,31 @@ def execute(arguments: argparse.Namespace) -> int:
             return _watch(application)
 
 
+def _strategy(arguments: argparse.Namespace) -> Choice:
+    if arguments.strategy:
+        return choice_of(STRATEGIES, *_parsed(arguments.strategy, "--strategy"), "--strategy")
+    age: dict[str, Scalar] = {"max_age": _value(arguments.max_age), "conn_health_checks": arguments.conn_health_checks}
+    return choice_of(STRATEGIES, "max_age", age, "--max-age")
+
+
+def _require_fit(server: Choice, strategy: Choice, driver: str) -> None:
+    why = build_strategy(strategy).misfit(circumstances(server, driver))
+    if why is not None:
+        raise UsageError(f"{strategy.name} in {server.name}: {why}.")
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f"should be a number from 0 to {HIGHEST_PORT}, not {text!r}")
     return int(text)
 
 
-def _parsed(text: str) -> tuple[str, dict[str, Scalar]]:
+def _parsed(text: str, option: str) -> tuple[str, dict[str, Scalar]]:
     """A member and its parameters, written as in case ids."""
     name, *pairs = text.split(",")
     split = [pair.partition("=") for pair in pairs]
     if not all(separator and key for key, separator, _ in split):
-        raise UsageError(f"--server {text!r}: parameters are written as name=value, e.g. gthread,workers=2,threads=8")
+        raise UsageError(f"{option} {text!r}: parameters are written as name=value, e.g. gthread,workers=2,threads=8")
     return name, {key: _value(value) for key, _, value in split}
 
 

@@ -65,6 +65,11 @@ class Case:
         return "/".join([*parts, "replica"] if self.replica else parts)
 
     @property
+    def closes_each_request(self) -> bool:
+        """Whether this is what others are compared with: Django's own CONN_MAX_AGE = 0."""
+        return self.strategy.name == "max_age" and self.max_age == 0
+
+    @property
     def max_age(self) -> float | None:
         """CONN_MAX_AGE in seconds; None means unlimited. Zero for strategies that do not set it."""
         value = self.strategy.parameters.get("max_age", 0)

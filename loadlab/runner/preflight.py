@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.planning import connections_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +35,11 @@ def require_room(cursor: Cursor, cases: Sequence[Case]) -> None:
     cursor.execute(QUERY)
     limit, reserved, others = cursor.fetchone() or (0, 0, 0)
     free = limit - reserved - others - OWN
-    hungriest = max(cases, key=lambda case: case.usable_connections)
-    if hungriest.usable_connections > free:
+    hungriest = max(cases, key=connections_wanted)
+    if connections_wanted(hungriest) > free:
         raise EnvironmentFaultError(
             f"The database has too few connections for this plan: max_connections {limit} − {reserved} reserved"
             f" − {others} in use by others − {OWN} for loadlab itself = {free} free, but {hungriest.id} can use"
-            f" {hungriest.usable_connections} at once. Raise max_connections (database.max_connections in the plan for"
+            f" {connections_wanted(hungriest)} at once. Raise max_connections (database.max_connections in the plan for"
             " the embedded server), or lower users, workers or threads."
         )

@@ -33,8 +33,8 @@ def routed(
 ) -> Iterator[Route]:
     """What a strategy needs between target and database, for as long as the context lasts.
 
-    Logs go beside `log`. A pooler stands beside the application: the distance is between it and PostgreSQL, and it has its own connections
-    open when the application asks.
+    A pooler stands beside the application: the distance is between it and PostgreSQL, and it has its own connections
+    open when the application asks. Logs go beside `log`.
 
     Raises:
         EnvironmentFaultError: a program is missing, or does not start.

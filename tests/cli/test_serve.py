@@ -32,3 +32,26 @@ def test_a_served_site_answers_and_shows_its_metrics_until_it_is_stopped(loadlab
     assert 'loadlab_db_connections_open{alias="default"} 1.0\n' in text
     assert 'loadlab_db_requests_total{alias="default",connection="reused"} 1.0\n' in text
     assert loadlab.processes() == []
+
+
+def test_a_site_is_served_with_any_strategy(loadlab: CommandLine) -> None:
+    choice = ["--server", "sync,workers=1", "--driver", "psycopg", "--strategy", "pool,max_size=2", "--port", 0]
+    with loadlab.started("serve", *choice) as serving:
+        serving.wait_until(lambda: "Ctrl-C stops it." in serving.stdout.read_text())
+        welcome = serving.stdout.read_text()
+        site, metrics = re.findall(r"http://\S+/(?:entries/1/|metrics)", welcome)
+        for _ in range(3):
+            fetched(site)
+        text = fetched(metrics)
+        serving.popen.send_signal(signal.SIGINT)
+        assert serving.outcome().code == 130
+    (size,) = re.findall(r'^loadlab_db_pool_size{alias="default"} (\d)', text, re.MULTILINE)
+    assert size in "12"  # the first request may make it grow
+    assert f'loadlab_db_connections_opened_total{{alias="default"}} {size}.0\n' in text
+    assert 'loadlab_db_requests_total{alias="default",connection="reused"}' in text
+
+
+def test_a_strategy_that_does_not_fit_the_mode_is_refused_before_anything_starts(loadlab: CommandLine) -> None:
+    done = loadlab("serve", "--server", "sync", "--strategy", "leased_threads")
+    assert done.code == 2
+    assert "leased_threads in sync: only ASGI has its requests' threads chosen for them" in done.stderr
