@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, ClassVar, Final
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -17,7 +18,7 @@ MARK: Final = "loadlab_mixins"
 class WrapperMixin(BaseDatabaseWrapper):
     """What can go in front of a backend's own DatabaseWrapper.
 
-    `otherwise` says what becomes of connections whose wrapper cannot take it: "The connections of an alias …".
+    `otherwise` says what becomes of the connections of a class that cannot take it, e.g. "are not counted".
     """
 
     otherwise: ClassVar[str]
@@ -65,13 +66,19 @@ def put_in_front(mixin: type[WrapperMixin], handler: ConnectionHandler = connect
 def _adopt(wrapper: BaseDatabaseWrapper, mixin: type[WrapperMixin]) -> None:
     """Make a wrapper one of the mixin's; what stands in for one, or is built so that it cannot, is left as it is."""
     kind = type(wrapper)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if not issubclass(kind, BaseDatabaseWrapper):
+        _say(name, mixin.otherwise, "it is no BaseDatabaseWrapper of Django's")
+        return
     try:
-        if not issubclass(kind, BaseDatabaseWrapper):
-            raise TypeError(f"{kind.__module__}.{kind.__qualname__} is no BaseDatabaseWrapper of Django's")  # noqa: TRY301
         wrapper.__class__ = mixed(mixin, kind)
     except TypeError as error:
-        logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
-            "The connections of DATABASES[%r] %s: %s", getattr(wrapper, "alias", "?"), mixin.otherwise, error
-        )
+        _say(name, mixin.otherwise, str(error))
         return
-    mixin.adopted(wrapper)  # type: ignore[arg-type]  # it is one of the mixin's now
+    mixin.adopted(cast("WrapperMixin", wrapper))
+
+
+@cache
+def _say(name: str, otherwise: str, why: str) -> None:
+    """Once for each class: every thread makes wrappers of its own."""
+    logging.getLogger("loadlab").error("The connections of %s %s: %s", name, otherwise, why)

@@ -51,7 +51,7 @@ def closing(base: type[WSGIServer]) -> type[WSGIServer]:
 
 
 def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:  # noqa: ANN401, ARG001  gunicorn's signature
-    """The hook of gunicorn: runs after each request, in its own thread or greenlet, even on a kept client connection."""
+    """The hook of gunicorn: runs after each request in its thread or greenlet, on kept client connections too."""
     from django.db import connections  # noqa: PLC0415
 
     connections.close_all()
