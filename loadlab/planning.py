@@ -21,7 +21,7 @@ from loadlab.model.plan import Plan
 from loadlab.model.strategy import Circumstances
 from loadlab.servers import SERVERS, Server
 from loadlab.strategies import STRATEGIES, Strategy
-from loadlab.strategies.max_age import MEANING
+from loadlab.strategies.base import AGE_MEANING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -269,7 +269,7 @@ def _fault(detail: ErrorDetails, where: str, refused: Mapping[str, str]) -> Faul
     if detail["type"] == "value_error":
         return Fault(where=key, what=detail["msg"].removeprefix("Value error, "))
     message = detail["msg"].removeprefix("Input should be ")
-    remedy = MEANING if key.endswith(".max_age") else ""
+    remedy = AGE_MEANING if key.endswith(".max_age") else ""
     return Fault(where=key, what=f"should be {message}, not {_shown(detail['input'])}", remedy=remedy)
 
 

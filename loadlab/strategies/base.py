@@ -7,12 +7,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 if TYPE_CHECKING:
     from loadlab.model.pooling import Pooling
     from loadlab.model.strategy import Changes, Circumstances
 
+UNLIMITED = ("none", "unlimited")
+AGE_MEANING = 'seconds, a number of 0 or more; or "none" for unlimited'
+
+
+def _read(value: object) -> object:
+    """TOML has no null: unlimited is the word "none" there."""
+    return None if isinstance(value, str) and value.lower() in UNLIMITED else value
+
+
+def _whole(value: float | None) -> float | None:
+    """Whole seconds as a whole number, as a user would write them in settings."""
+    return int(value) if value is not None and value.is_integer() else value
+
+
+MaxAge = Annotated[
+    Annotated[float, Field(ge=0, allow_inf_nan=False)] | None,
+    BeforeValidator(_read),
+    AfterValidator(_whole),
+    Field(description=AGE_MEANING),
+]
 Count = Annotated[int, Field(ge=1, le=10_000, description="a whole number, 1 or more")]
 Flag = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False, description="seconds, more than 0")]

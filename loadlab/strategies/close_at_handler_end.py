@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.model.strategy import Changes, Circumstances
-from loadlab.strategies.base import Strategy
-from loadlab.strategies.max_age import MaxAge
+from loadlab.strategies.base import MaxAge, Strategy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

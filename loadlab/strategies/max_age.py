@@ -3,33 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-from pydantic import AfterValidator, BeforeValidator, Field
+from typing import ClassVar
 
 from loadlab.model.strategy import Changes, Circumstances
-from loadlab.strategies.base import Flag, Strategy
-
-UNLIMITED = ("none", "unlimited")
-MEANING = 'seconds, a number of 0 or more; or "none" for unlimited'
-
-
-def _read(value: object) -> object:
-    """TOML has no null: unlimited is the word "none" there."""
-    return None if isinstance(value, str) and value.lower() in UNLIMITED else value
-
-
-def _whole(value: float | None) -> float | None:
-    """Whole seconds as a whole number, as a user would write them in settings."""
-    return int(value) if value is not None and value.is_integer() else value
-
-
-MaxAge = Annotated[
-    Annotated[float, Field(ge=0, allow_inf_nan=False)] | None,
-    BeforeValidator(_read),
-    AfterValidator(_whole),
-    Field(description=MEANING),
-]
+from loadlab.strategies.base import Flag, MaxAge, Strategy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

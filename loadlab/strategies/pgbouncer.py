@@ -9,8 +9,7 @@ from pydantic import Field
 
 from loadlab.model.pooling import Pooling
 from loadlab.model.strategy import Changes, Circumstances
-from loadlab.strategies.base import Count, Seconds, Strategy
-from loadlab.strategies.max_age import MaxAge
+from loadlab.strategies.base import Count, MaxAge, Seconds, Strategy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

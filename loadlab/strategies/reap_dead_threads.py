@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from loadlab.model.strategy import Changes, Circumstances
-from loadlab.strategies.base import Strategy
-from loadlab.strategies.max_age import MaxAge
+from loadlab.strategies.base import MaxAge, Strategy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
