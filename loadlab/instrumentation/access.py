@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 from loadlab.instrumentation import current
@@ -15,6 +16,10 @@ These metrics are for nobody yet. Set LOADLAB = {"METRICS_TOKEN": "..."} in sett
 python manage.py loadlab_metrics
 """
 UNAUTHORIZED: Final = 'Send the token of LOADLAB["METRICS_TOKEN"] as "Authorization: Bearer ...".\n'
+UNREADABLE: Final = """\
+The connections are not counted: {error}. Name a folder that this process may write to in LOADLAB["LEDGER_DIR"].
+"""
+SAFE: Final = ("GET", "HEAD")
 PLAIN: Final = "text/plain; charset=utf-8"
 
 
@@ -22,35 +27,48 @@ PLAIN: Final = "text/plain; charset=utf-8"
 class Answer:
     """An HTTP answer, in nobody's framework."""
 
-    status: int
-    reason: str
+    status: HTTPStatus
     body: bytes
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": PLAIN})
 
 
-def answer(authorization: str) -> Answer:
-    """The metrics, for whoever sends the right value of the Authorization header."""
+def answer(method: str, authorization: str) -> Answer:
+    """The metrics, for whoever asks for them with the right value of the Authorization header.
+
+    `authorization` has one character for each byte of the header, as WSGI has it.
+    """
     configured = configuration()
     if configured.metrics_open:
-        return exposition()
+        return exposition(method)
     if not configured.metrics_token:
-        return Answer(status=403, reason="Forbidden", body=CLOSED.encode())
-    expected = f"Bearer {configured.metrics_token}"
-    if hmac.compare_digest(authorization.encode(), expected.encode()):
-        return exposition()
+        return Answer(status=HTTPStatus.FORBIDDEN, body=CLOSED.encode())
+    if _is_token(authorization, configured.metrics_token):
+        return exposition(method)
     headers = {"Content-Type": PLAIN, "WWW-Authenticate": "Bearer"}
-    return Answer(status=401, reason="Unauthorized", body=UNAUTHORIZED.encode(), headers=headers)
+    return Answer(status=HTTPStatus.UNAUTHORIZED, body=UNAUTHORIZED.encode(), headers=headers)
 
 
-def exposition() -> Answer:
+def _is_token(authorization: str, token: str) -> bool:
+    scheme, _, sent = authorization.partition(" ")
+    # As bytes: text beyond ASCII cannot be compared in constant time, nor need an environment be UTF-8.
+    expected = token.encode(errors="surrogateescape")
+    return hmac.compare_digest(sent.strip().encode("latin-1", "replace"), expected) and scheme.lower() == "bearer"
+
+
+def exposition(method: str) -> Answer:
     """All metrics of the project, whichever of its processes is asked."""
+    if method not in SAFE:
+        headers = {"Content-Type": PLAIN, "Allow": ", ".join(SAFE)}
+        return Answer(status=HTTPStatus.METHOD_NOT_ALLOWED, body=b"Metrics can only be read.\n", headers=headers)
     # A tenth of a worker's boot goes into importing the client: only those pay for it that are asked.
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest  # noqa: PLC0415
 
     from loadlab.instrumentation.collector import ConnectionCollector  # noqa: PLC0415
 
     collectors = CollectorRegistry()
-    collectors.register(ConnectionCollector(current.directory()))
-    return Answer(
-        status=200, reason="OK", body=generate_latest(collectors), headers={"Content-Type": CONTENT_TYPE_LATEST}
-    )
+    try:
+        collectors.register(ConnectionCollector(current.directory()))
+        body = generate_latest(collectors)
+    except OSError as error:
+        return Answer(status=HTTPStatus.SERVICE_UNAVAILABLE, body=UNREADABLE.format(error=error).encode())
+    return Answer(status=HTTPStatus.OK, body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -6,8 +6,10 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from django.conf import settings
 from django.core import checks
-from django.db import connections
+from django.db import DatabaseError, connections
+from django.urls import get_resolver
 
 from loadlab.instrumentation import configuration
 from loadlab.instrumentation.serving import is_server, serving
@@ -16,13 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from django.core.checks import CheckMessage
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
     from loadlab.instrumentation.serving import Serving
 
 DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
 LIMITS: Final = """
-SELECT current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int
-"""
+SELECT current_setting('max_connections')::int,
+       current_setting('superuser_reserved_connections')::int
+       + coalesce(current_setting('reserved_connections', true)::int, 0)
+"""  # reserved_connections: from PostgreSQL 16 on
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's signature
@@ -32,7 +37,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's si
 
 def check_serving(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
     known = serving()
-    return [*_kept_for_nobody(known), *_open_before_fork(known), *_shared_greenlets(known), *_pool_with_age()]
+    return [*_kept_for_nobody(known), *_opened_while_loading(known), *_shared_greenlets(known), *_pool_with_age()]
 
 
 def _kept_for_nobody(known: Serving | None) -> Iterator[CheckMessage]:
@@ -49,10 +54,22 @@ def _kept_for_nobody(known: Serving | None) -> Iterator[CheckMessage]:
             )
 
 
-def _open_before_fork(known: Serving | None) -> Iterator[CheckMessage]:
-    if known is not None and not known.preload:
-        return
-    for wrapper in connections.all(initialized_only=True):
+def _opened_while_loading(known: Serving | None) -> Iterator[CheckMessage]:
+    """What a command itself has opened by now (`test` and `check --database` do) is no concern of a server's."""
+    if known is None or known.preload:
+        _load_urls()
+        wrappers = connections.all(initialized_only=True)
+        yield from _open_before_fork(w for w in wrappers if getattr(w, "opened_while_loading", False))
+
+
+def _load_urls() -> None:
+    """Modules of views may query too; Django's own check loads them, but no order of checks is promised."""
+    if getattr(settings, "ROOT_URLCONF", None):
+        _ = get_resolver().url_patterns
+
+
+def _open_before_fork(wrappers: Iterable[BaseDatabaseWrapper]) -> Iterator[CheckMessage]:
+    for wrapper in wrappers:
         if wrapper.connection is not None:
             yield checks.Warning(
                 f"DATABASES[{wrapper.alias!r}] has a connection open although nothing has been asked for yet: some"
@@ -75,7 +92,7 @@ def _shared_greenlets(known: Serving | None) -> Iterator[CheckMessage]:
 
 def _pool_with_age() -> Iterator[CheckMessage]:
     for alias, entry in connections.settings.items():
-        if entry["OPTIONS"].get("pool") and entry["CONN_MAX_AGE"] != 0:
+        if _pool(entry) and entry["CONN_MAX_AGE"] != 0:
             yield checks.Warning(
                 f"DATABASES[{alias!r}] has a pool, and CONN_MAX_AGE = {entry['CONN_MAX_AGE']}: Django refuses it.",
                 hint="Set CONN_MAX_AGE = 0: the pool keeps the connections.",
@@ -93,13 +110,21 @@ def check_room(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
 
 def _room(alias: str, known: Serving) -> Iterator[CheckMessage]:
     wrapper = connections[alias]
-    if wrapper.vendor != "postgresql":
-        return
     each = _most_per_worker(wrapper.settings_dict, known)
-    with wrapper.cursor() as cursor:
-        cursor.execute(LIMITS)
-        limit, reserved = cursor.fetchone()
-    if each is not None and known.workers * each > limit - reserved:
+    if wrapper.vendor != "postgresql" or each is None:
+        return
+    try:
+        with wrapper.cursor() as cursor:
+            cursor.execute(LIMITS)
+            limit, reserved = cursor.fetchone()
+    except DatabaseError as error:
+        yield checks.Warning(
+            f"DATABASES[{alias!r}] could not be asked how many connections it lets in: {error}",
+            hint="Check again when it answers.",
+            id="loadlab.W004",
+        )
+        return
+    if known.workers * each > limit - reserved:
         yield checks.Warning(
             f"DATABASES[{alias!r}]: {known.workers} workers × {each} connections = {known.workers * each}, but the"
             f" database lets in max_connections {limit} − {reserved} reserved = {limit - reserved}.",
@@ -110,11 +135,16 @@ def _room(alias: str, known: Serving) -> Iterator[CheckMessage]:
 
 def _most_per_worker(entry: dict[str, Any], known: Serving) -> int | None:
     """None where there is no bound but the traffic."""
-    pool = entry["OPTIONS"].get("pool")
-    if pool:
-        sizes = pool if isinstance(pool, dict) else {}
-        return int(sizes.get("max_size") or sizes.get("min_size", DEFAULT_POOL))
-    return None if known.own_thread else known.threads
+    pool = _pool(entry)
+    if not pool:
+        return None if known.own_thread else known.threads
+    sizes = pool if isinstance(pool, dict) else {}
+    size = sizes.get("max_size") or sizes.get("min_size", DEFAULT_POOL)
+    return size if isinstance(size, int) else None  # the pool itself will say what is wrong
+
+
+def _pool(entry: dict[str, Any]) -> object:
+    return (entry["OPTIONS"] or {}).get("pool")
 
 
 def register() -> None:
@@ -122,7 +152,6 @@ def register() -> None:
     checks.register(check_settings, "loadlab")
     checks.register(check_serving, "loadlab")
     checks.register(check_room, checks.Tags.database)
-    os.register_at_fork(after_in_child=warn_after_fork)
 
 
 def warn_when_served() -> None:
@@ -134,10 +163,16 @@ def warn_when_served() -> None:
 
 def warn_after_fork() -> None:
     """In a worker: whether it has just inherited a connection, which it shares with all the others."""
-    if is_server():
-        _log(_open_before_fork(serving()))
+    known = serving() if is_server() and os.getppid() == _loaded_in else None
+    if known is not None and known.preload:
+        _log(_open_before_fork(connections.all(initialized_only=True)))
 
 
 def _log(messages: Iterable[CheckMessage]) -> None:
     for message in messages:
-        logging.getLogger("loadlab").warning("%s (%s) %s", message.msg, message.id, message.hint)
+        if not message.is_silenced():
+            logging.getLogger("loadlab").warning("%s (%s) %s", message.msg, message.id, message.hint)
+
+
+_loaded_in = os.getpid()  # whoever forks later, a worker in the middle of a request say, has been asked for something
+os.register_at_fork(after_in_child=warn_after_fork)  # here and not in `register`: tests may make the apps ready anew

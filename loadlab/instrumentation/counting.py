@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -10,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from loadlab.instrumentation import current
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.instrumentation.driver_connections import count_openings, row_of, watch
+from loadlab.instrumentation.loading import loading
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ class CountingMixin(BaseDatabaseWrapper):
     _finalizer: weakref.finalize[Any, Any] | None = None
     _reason: CloseReason | None = CloseReason.EXPLICIT  # None: to be told from the connection when it closes
     _connecting = False
+    _attempting = False
+    opened_while_loading = False  # a server may load the project before it forks, and the workers would share it
 
     def connect(self) -> None:
         # Django asks the first connection of a process for the server's version: no request's doing.
@@ -42,13 +47,23 @@ class CountingMixin(BaseDatabaseWrapper):
         finally:
             self._connecting = False
 
-    def get_new_connection(self, conn_params: Any) -> Any:  # noqa: ANN401  whatever the driver has
+    def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  whatever backend and driver have
+        if self._attempting:  # a backend that tries once more by calling itself: all of it is one attempt
+            return super().get_new_connection(*args, **kwargs)
+        self._attempting = True
         attempt = self._attempt()
         try:
-            connection = super().get_new_connection(conn_params)
+            connection = super().get_new_connection(*args, **kwargs)
         except BaseException as error:
             attempt.failed(kind_of(error))
             raise
+        finally:
+            self._attempting = False
+        self._write_down_opening(connection, attempt)
+        return connection
+
+    def _write_down_opening(self, connection: object, attempt: Row) -> None:
+        self.opened_while_loading = loading()
         self._row = row_of(connection)
         if self._row is None:
             self._row = attempt
@@ -57,7 +72,6 @@ class CountingMixin(BaseDatabaseWrapper):
         else:
             self._row.taken()
             attempt.lent()
-        return connection
 
     def _attempt(self) -> Row:
         """A row for what comes: an opening, as far as one can tell, unless Django has a pool of psycopg's."""
@@ -67,8 +81,8 @@ class CountingMixin(BaseDatabaseWrapper):
         count_openings(pool, self.alias)
         return current.ledger().waiting(self.alias)
 
-    def _cursor(self, name: str | None = None) -> Any:  # noqa: ANN401
-        cursor = super()._cursor(name)  # type: ignore[misc]  # not in the stubs
+    def _cursor(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        cursor = super()._cursor(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
         row = self._row
         if row is not None and row is not self._used_row and not self._connecting:
             row.used()
@@ -151,10 +165,31 @@ def install(handler: ConnectionHandler = connections) -> None:
 
     def create_connection(alias: str) -> BaseDatabaseWrapper:
         wrapper = make(alias)
-        wrapper.__class__ = counting(type(wrapper))
+        _count(wrapper)
         return wrapper
 
     create_connection.counts = True  # type: ignore[attr-defined]
     handler.create_connection = create_connection  # type: ignore[method-assign]
     for wrapper in handler.all(initialized_only=True):
-        wrapper.__class__ = counting(type(wrapper))
+        _count(wrapper)
+
+
+def _count(wrapper: BaseDatabaseWrapper) -> None:
+    """Have a wrapper count; what stands in for one, or is built so that it cannot, is left as it is."""
+    kind = type(wrapper)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if not issubclass(kind, BaseDatabaseWrapper):
+        _say_uncounted(name, "it is no BaseDatabaseWrapper of Django's")
+        return
+    try:
+        wrapper.__class__ = counting(kind)
+    except TypeError as error:
+        _say_uncounted(name, str(error))
+        return
+    cast("CountingMixin", wrapper).opened_while_loading = wrapper.connection is not None
+
+
+@cache
+def _say_uncounted(name: str, why: str) -> None:
+    """Once for each class: every thread makes wrappers of its own."""
+    logging.getLogger("loadlab").error("The connections of %s are not counted: %s", name, why)

@@ -10,14 +10,11 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Final
 
 from django.conf import ENVIRONMENT_VARIABLE
 
 from loadlab.instrumentation.configuration import configuration
 from loadlab.instrumentation.ledger import Ledger
-
-DIRECTORY_VARIABLE: Final = "LOADLAB_LEDGER_DIR"
 
 _ledger: Ledger | None = None
 _mutex = threading.Lock()
@@ -29,7 +26,7 @@ def directory() -> Path:
     Raises:
         PermissionError: the folder below the temporary one is somebody else's.
     """
-    given = os.environ.get(DIRECTORY_VARIABLE) or configuration().ledger_dir
+    given = configuration().ledger_dir
     return Path(given) if given else _own_folder()
 
 

@@ -29,10 +29,11 @@ class Row:
     No method takes a lock or allocates anything shared, so a finaliser may call `closed` at any point of any thread.
     """
 
-    __slots__ = ("_cells", "_finished", "_sequence")
+    __slots__ = ("_cells", "_finished", "_owner", "_sequence")
 
-    def __init__(self, cells: memoryview, finished: deque[memoryview]) -> None:
+    def __init__(self, cells: memoryview, finished: deque[memoryview], owner: int) -> None:
         self._cells = cells
+        self._owner = owner
         self._finished = finished
         self._sequence = cells[layout.SEQUENCE]
 
@@ -70,7 +71,12 @@ class Row:
         self._finish(layout.CLOSED + reason)
 
     def collected(self) -> None:
-        """Record the end of a connection that nobody has closed, or that its pool closed unseen."""
+        """Record the end of a connection that nobody has closed, or that its pool closed unseen.
+
+        In a forked child only a copy was collected: drivers leave a connection alone that another process has made.
+        """
+        if os.getpid() != self._owner:
+            return
         kept = self._cells[layout.POOL] == layout.AVAILABLE
         self.closed(CloseReason.POOL if kept else CloseReason.GARBAGE_COLLECTED)
 
@@ -96,6 +102,7 @@ class Ledger:
     def __init__(self, directory: Path | None) -> None:
         self._file: int | None = None
         self._lock_file: int | None = None
+        self._owner = os.getpid()
         self._mutex = threading.Lock()
         self._finished: deque[memoryview] = deque()
         self._unused: deque[memoryview] = deque()
@@ -157,7 +164,7 @@ class Ledger:
             cells[layout.POOL] = layout.NO_POOL
             cells[layout.STARTED_NS] = time.monotonic_ns()
             cells[layout.STATE] = state
-            return Row(cells, self._finished)
+            return Row(cells, self._finished, self._owner)
 
     def _take(self) -> memoryview:
         if self._finished:

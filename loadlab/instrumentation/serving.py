@@ -15,6 +15,7 @@ from loadlab.instrumentation.configuration import configuration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+GUNICORN: Final = "gunicorn"
 ASGI_SERVERS: Final = ("uvicorn", "daphne", "hypercorn", "granian")
 # By the name of gunicorn's worker class, or the end of it.
 WORKER_CLASSES: Final = {"gevent": "gevent", "gevent_wsgi": "gevent", "gevent_pywsgi": "gevent", "eventlet": "gevent"}
@@ -38,35 +39,66 @@ class Serving:
 
 def serving() -> Serving | None:
     """How this project is served: by this very process, or as LOADLAB["SERVER"] says; None where nothing tells."""
-    return of_command(sys.argv) or of_command(shlex.split(configuration().server))
+    return of_process(sys.argv) or of_command(shlex.split(configuration().server))
 
 
 def is_server() -> bool:
     """Whether this process is a server's own; runserver is a management command, and runs the checks itself."""
-    return "runserver" not in sys.argv and of_command(sys.argv) is not None
+    return sys.argv[1:2] != ["runserver"] and of_process(sys.argv) is not None
+
+
+def of_process(argv: Sequence[str]) -> Serving | None:
+    """How the process with these arguments serves; those of other programs may well name a server."""
+    if argv[1:2] == ["runserver"]:
+        return of_command(argv[1:])
+    return of_command(argv) if argv and _is_known(argv[0]) else None
 
 
 def of_command(words: Sequence[str]) -> Serving | None:
     """How a command line serves a Django project; None when it does not, or in a way that is not known here."""
     for position, word in enumerate(words):
-        path = PurePath(word)
-        program = path.parent.name if path.name == "__main__.py" else path.stem
         arguments = words[position + 1 :]
-        if program == "gunicorn":
+        program = _program(word)
+        if program == GUNICORN:
             return _gunicorn(arguments)
         if program in ASGI_SERVERS:
-            return Serving(mode="asgi", workers=_parsed(arguments).workers or 1)
+            return Serving(mode="asgi", workers=_workers(_parsed(arguments)))
         if program == "runserver":
             return Serving(mode="sync" if "--nothreading" in arguments else "threaded")
     return None
 
 
+def _program(word: str) -> str:
+    """The name of a program by its path, as `python -m` has it too."""
+    path = PurePath(word)
+    return path.parent.name if path.name == "__main__.py" else path.stem
+
+
+def _is_known(word: str) -> bool:
+    return _program(word) in (GUNICORN, *ASGI_SERVERS)
+
+
 def _gunicorn(arguments: Sequence[str]) -> Serving:
-    said = _parsed([*shlex.split(os.environ.get("GUNICORN_CMD_ARGS", "")), *arguments])
-    workers = said.workers or int(os.environ.get("WEB_CONCURRENCY", "1"))
-    return Serving(
-        mode=_mode(said.worker_class, said.threads), workers=workers, threads=said.threads, preload=said.preload
-    )
+    said = _parsed([*_words_of("GUNICORN_CMD_ARGS"), *arguments])
+    mode = _mode(said.worker_class, said.threads)
+    return Serving(mode=mode, workers=_workers(said), threads=said.threads, preload=said.preload)
+
+
+def _words_of(variable: str) -> list[str]:
+    try:
+        return shlex.split(os.environ.get(variable, ""))
+    except ValueError:  # the server itself will say what is wrong, here and below
+        return []
+
+
+def _workers(said: argparse.Namespace) -> int:
+    """As many as are asked for; gunicorn and uvicorn ask WEB_CONCURRENCY where their arguments say nothing."""
+    if said.workers:
+        return int(said.workers)
+    try:
+        return int(os.environ.get("WEB_CONCURRENCY", "1"))
+    except ValueError:
+        return 1
 
 
 def _mode(worker_class: str, threads: int) -> str:
@@ -86,5 +118,5 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--preload", action="store_true")
     try:
         return parser.parse_known_args(arguments)[0]
-    except argparse.ArgumentError:  # the server itself will say what is wrong with its arguments
+    except argparse.ArgumentError:  # as above
         return parser.parse_args([])

@@ -15,6 +15,7 @@ from loadlab.instrumentation.wrappers import asgi_with_metrics, wsgi_with_metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     Answered = tuple[int, dict[str, str], str]
 
@@ -23,26 +24,32 @@ TOKEN = "canary-token-41"
 django.setup()
 
 
-def by_view(authorization: str | None) -> Answered:
-    headers = {} if authorization is None else {"Authorization": authorization}
-    answer = metrics(RequestFactory().get("/metrics", headers=headers))
+def latin(authorization: str) -> str:
+    """A header as WSGI has it: one character for each byte that the client sent."""
+    return authorization.encode(errors="surrogateescape").decode("latin-1")
+
+
+def by_view(authorization: str | None, method: str = "GET") -> Answered:
+    headers = {} if authorization is None else {"Authorization": latin(authorization)}
+    answer = metrics(RequestFactory().generic(method, "/metrics", headers=headers))
     return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content.decode()
 
 
-def by_wsgi(authorization: str | None, path: str = "/metrics") -> Answered:
+def by_wsgi(authorization: str | None, method: str = "GET", **more: str) -> Answered:
     started: list[Any] = []
 
     def project(environ: Any, start_response: Any) -> Iterable[bytes]:
         start_response("204 Project", [])
         return [b"the project's own"]
 
-    environ = {"PATH_INFO": path} | ({} if authorization is None else {"HTTP_AUTHORIZATION": authorization})
+    environ = {"PATH_INFO": "/metrics", "REQUEST_METHOD": method, **more}
+    environ |= {} if authorization is None else {"HTTP_AUTHORIZATION": latin(authorization)}
     body = b"".join(wsgi_with_metrics(project)(environ, lambda *given: started.extend(given)))
     status, headers = started
     return int(status.split()[0]), {name.lower(): value for name, value in headers}, body.decode()
 
 
-def by_asgi(authorization: str | None, path: str = "/metrics") -> Answered:
+def by_asgi(authorization: str | None, method: str = "GET", **more: Any) -> Answered:
     sent: list[dict[str, Any]] = []
 
     async def project(scope: Any, receive: Any, send: Any) -> None:
@@ -52,8 +59,9 @@ def by_asgi(authorization: str | None, path: str = "/metrics") -> Answered:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    headers = [] if authorization is None else [(b"authorization", authorization.encode())]
-    scope = {"type": "http", "path": path, "headers": headers}
+    scope = {"type": "http", "path": "/metrics", "method": method, **more}
+    if authorization is not None:
+        scope["headers"] = [(b"authorization", authorization.encode(errors="surrogateescape"))]
     asyncio.run(asgi_with_metrics(project)(scope, None, send))
     start, body = sent
     return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, body["body"].decode()
@@ -103,10 +111,74 @@ def test_an_openness_of_the_wrong_type_opens_nothing(ask: Callable[..., Answered
         assert ask(None)[0] == 403
 
 
+@each_form
+@pytest.mark.parametrize("token", ["tökén", "密码", "\udcff\udcfe", "of two words", "?"])
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+def test_a_token_may_be_any_text_and_its_scheme_in_any_case(
+    ask: Callable[..., Answered], token: str, scheme: str
+) -> None:
+    with override_settings(LOADLAB={"METRICS_TOKEN": token}):
+        assert ask(f"{scheme} {token}")[0] == 200
+        assert ask(f"{scheme} {token}x")[0] == 401
+        assert ask("Bearer \udcff")[0] == (200 if token == "\udcff" else 401)
+
+
+@each_form
+def test_a_token_of_nothing_lets_nobody_in(ask: Callable[..., Answered]) -> None:
+    with override_settings(LOADLAB={"METRICS_TOKEN": ""}):
+        assert {ask(sent)[0] for sent in (None, "", "Bearer", "Bearer ")} == {403}
+
+
+@each_form
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_metrics_can_only_be_read_and_strangers_are_not_told_so(ask: Callable[..., Answered], method: str) -> None:
+    with override_settings(LOADLAB={"METRICS_TOKEN": TOKEN}):
+        assert ask(None, method)[0] == 401
+        status, headers, body = ask(f"Bearer {TOKEN}", method)
+    assert (status, headers["allow"]) == (405, "GET, HEAD")
+    assert "# HELP" not in body
+
+
 @pytest.mark.parametrize("ask", [by_wsgi, by_asgi])
-def test_every_other_path_is_the_projects_own(ask: Callable[..., Answered]) -> None:
-    for path in ("/", "/metrics/", "/metrics/more"):
-        assert ask(None, path)[::2] == (204, "the project's own")
+def test_head_is_told_the_length_and_sent_no_body(ask: Callable[..., Answered]) -> None:
+    with override_settings(LOADLAB={"METRICS_OPEN": True}):
+        status, headers, body = ask(None, "HEAD")
+    assert (status, body) == (200, "")
+    assert int(headers["content-length"]) > 0
+
+
+@each_form
+def test_a_folder_that_cannot_be_read_is_named_in_the_answer(
+    ask: Callable[..., Answered], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LOADLAB_LEDGER_DIR", str(tmp_path / "file" / "ledgers"))
+    with override_settings(LOADLAB={"METRICS_OPEN": True}):
+        status, _, body = ask(None)
+    assert status == 503
+    assert str(tmp_path / "file") in body
+    assert "LEDGER_DIR" in body
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics/", "/metrics/more"])
+def test_every_other_path_is_the_projects_own(path: str) -> None:
+    assert by_wsgi(None, PATH_INFO=path)[::2] == (204, "the project's own")
+    assert by_asgi(None, path=path)[::2] == (204, "the project's own")
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path", "status"),
+    [
+        ("/app/metrics", "/app", 200),  # as uvicorn has it
+        ("/app/metrics", "/app/", 200),
+        ("/metrics", "/app", 200),  # as others have it
+        ("/app/metrics", "", 204),
+        ("/appmetrics", "/app", 204),
+    ],
+)
+def test_a_prefix_that_the_server_mounts_the_project_at_is_left_out(path: str, root_path: str, status: int) -> None:
+    with override_settings(LOADLAB={"METRICS_OPEN": True}):
+        assert by_asgi(None, path=path, root_path=root_path)[0] == status
 
 
 def test_what_is_no_http_goes_to_the_project() -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import os
 import sys
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.utils import ConnectionHandler
 from django.test import override_settings
 
-from loadlab.instrumentation import checks
-from loadlab.instrumentation.serving import Serving, of_command
+from loadlab.instrumentation import checks, counting, loading
+from loadlab.instrumentation.configuration import Configuration, configuration
+from loadlab.instrumentation.serving import Serving, of_command, of_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SQLITE: dict[str, Any] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
 
@@ -30,6 +36,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def put(**entry: Any) -> ConnectionHandler:
         handlers.append(ConnectionHandler({"default": {**SQLITE, **entry}}))
+        counting.install(handlers[-1])
         monkeypatch.setattr(checks, "connections", handlers[-1])
         return handlers[-1]
 
@@ -68,13 +75,51 @@ def test_a_kept_connection_is_warned_of_where_nobody_finds_it_again(
     assert ("loadlab.W001" in ids(server)) is warned
 
 
-def test_a_connection_open_before_the_fork_is_warned_of_unless_nothing_is_loaded_before_it(database: Any) -> None:
+def opened_while_loading(handler: ConnectionHandler, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(counting, "loading", lambda: True)
+        handler["default"].connect()
+
+
+def test_a_connection_opened_by_loading_is_warned_of_unless_nothing_is_loaded_before_the_fork(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     handler = database()
     assert "loadlab.W002" not in ids("gunicorn site.wsgi --preload")
-    handler["default"].connect()
+    opened_while_loading(handler, monkeypatch)
     assert "loadlab.W002" in ids("gunicorn site.wsgi --preload")
     assert "loadlab.W002" in ids("")
     assert "loadlab.W002" not in ids("gunicorn site.wsgi")
+
+
+def test_a_connection_that_loading_has_closed_again_or_a_command_has_opened_is_not_warned_of(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = database()
+    opened_while_loading(handler, monkeypatch)
+    handler["default"]._close()
+    handler["default"].connection = None
+    assert "loadlab.W002" not in ids("")
+    handler["default"].connect()
+    assert "loadlab.W002" not in ids("")
+
+
+def test_what_is_imported_is_loading_and_what_it_has_defined_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from loadlab.instrumentation.loading import loading\nfound = loading()\n"
+    (tmp_path / "an_import.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert importlib.import_module("an_import").found
+    assert not loading.loading()
+    scope: dict[str, Any] = {}
+    exec(source, scope)  # noqa: S102  as `manage.py shell` does
+    assert not scope["found"]
+
+
+def test_everything_is_loading_until_the_apps_are_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading.apps, "ready", False)
+    assert loading.loading()
 
 
 def test_gevent_with_preload_is_warned_of(database: Any) -> None:
@@ -89,6 +134,18 @@ def test_a_pool_together_with_an_age_is_warned_of(database: Any) -> None:
     assert "loadlab.W005" in ids("")
     database(OPTIONS={"pool": True})
     assert "loadlab.W005" not in ids("")
+
+
+@pytest.mark.parametrize("pool", [{"max_size": "many"}, {"max_size": None, "min_size": None}, "yes"])
+def test_a_pool_of_no_size_that_can_be_reckoned_with_breaks_no_check(database: Any, pool: object) -> None:
+    handler = database(OPTIONS={"pool": pool})
+    entry = handler.settings["default"]
+    assert checks._most_per_worker(entry, Serving(mode="sync")) == (4 if pool == "yes" else None)
+
+
+def test_an_entry_without_options_breaks_no_check(database: Any) -> None:
+    database(OPTIONS=None)
+    assert ids("gunicorn site.wsgi") == []
 
 
 class Judge:
@@ -134,6 +191,17 @@ def test_more_connections_than_the_database_lets_in_are_warned_of_with_the_arith
     assert all(f"{arithmetic}, but the database lets in max_connections 100 − 3" in str(m.msg) for m in messages)
 
 
+def test_a_database_that_does_not_answer_is_named_and_ends_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(Judge):
+        def cursor(self) -> Any:
+            raise OperationalError("connection refused")
+
+    monkeypatch.setattr(checks, "connections", {"default": Gone()})
+    with override_settings(LOADLAB={"SERVER": "gunicorn site.wsgi"}):
+        (message,) = checks.check_room(databases=["default"])
+    assert "could not be asked how many connections it lets in: connection refused" in str(message.msg)
+
+
 def test_another_vendors_database_is_not_asked_for_its_limits(database: Any) -> None:
     database()
     with override_settings(LOADLAB={"SERVER": "gunicorn site.wsgi -w 1000"}):
@@ -146,20 +214,48 @@ def test_another_vendors_database_is_not_asked_for_its_limits(database: Any) -> 
         ({"METRICS_TOKN": "x"}, "LOADLAB['METRICS_TOKN'] is unknown; there are METRICS_TOKEN, METRICS_OPEN"),
         ({"METRICS_OPEN": "yes"}, "LOADLAB['METRICS_OPEN'] should be a bool, not str"),
         ({"METRICS_TOKEN": 5}, "LOADLAB['METRICS_TOKEN'] should be a str, not int"),
+        ({"METRICS_TOKEN": None}, "LOADLAB['METRICS_TOKEN'] should be a str, not NoneType"),
+        ({"METRICS_TOKEN": b"x"}, "LOADLAB['METRICS_TOKEN'] should be a str, not bytes"),
+        ({"LEDGER_DIR": "ledgers"}, "LOADLAB['LEDGER_DIR'] should be an absolute path, not 'ledgers'"),
+        ({"LEDGER_DIR": ["/x"]}, "LOADLAB['LEDGER_DIR'] should be a str, not list"),
+        (
+            {"SERVER": 'gunicorn "site.wsgi'},
+            "LOADLAB['SERVER'] should be a command line as a shell takes it: No closing",
+        ),
+        ({"SERVER": ["gunicorn", "site.wsgi"]}, "LOADLAB['SERVER'] should be a str, not list"),
+        ({7: "x"}, "LOADLAB[7] is unknown"),
+        (None, "LOADLAB should be a dict, not NoneType"),
+        (["METRICS_TOKEN"], "LOADLAB should be a dict, not list"),
+        ("METRICS_TOKEN=x", "LOADLAB should be a dict, not str"),
+        (True, "LOADLAB should be a dict, not bool"),
     ],
 )
-def test_a_fault_of_the_setting_is_an_error_that_names_the_key(given: dict[str, Any], fault: str) -> None:
+def test_a_fault_of_the_setting_is_an_error_that_names_the_key_and_counts_as_nothing(given: Any, fault: str) -> None:
     with override_settings(LOADLAB=given):
         (message,) = checks.check_settings()
+        assert replace(configuration(), ledger_dir="") == Configuration()
+        assert checks.check_serving() == []
     assert message.id == "loadlab.E001"
     assert fault in str(message.msg)
 
 
-def test_a_right_setting_has_no_fault() -> None:
-    with override_settings(
-        LOADLAB={"METRICS_TOKEN": "x", "METRICS_OPEN": False, "LEDGER_DIR": "ledgers", "SERVER": ""}
-    ):
-        assert checks.check_settings() == []
+def test_a_right_setting_has_no_fault(tmp_path: Path) -> None:
+    right = {"METRICS_TOKEN": "x", "METRICS_OPEN": False, "LEDGER_DIR": tmp_path, "SERVER": ""}
+    for given in (right, MappingProxyType(right), {}):
+        with override_settings(LOADLAB=given):
+            assert checks.check_settings() == []
+
+
+def test_the_folder_that_the_environment_names_goes_first_and_must_be_absolute_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with override_settings(LOADLAB={"LEDGER_DIR": tmp_path}):
+        monkeypatch.setenv("LOADLAB_LEDGER_DIR", "/elsewhere")
+        assert configuration().ledger_dir == "/elsewhere"
+        monkeypatch.setenv("LOADLAB_LEDGER_DIR", "elsewhere")
+        assert configuration().ledger_dir == str(tmp_path)
+        (message,) = checks.check_settings()
+    assert "LOADLAB_LEDGER_DIR should be an absolute path, not 'elsewhere'" in str(message.msg)
 
 
 def test_a_server_says_in_its_log_what_the_checks_would_have_said(
@@ -175,16 +271,37 @@ def test_a_server_says_in_its_log_what_the_checks_would_have_said(
     assert "loadlab.W001" in caplog.text
 
 
+def test_what_a_project_has_silenced_is_not_logged_either(
+    database: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database(CONN_MAX_AGE=60)
+    monkeypatch.setattr(sys, "argv", ["gunicorn", "site.wsgi", "-k", "gevent"])
+    with override_settings(SILENCED_SYSTEM_CHECKS=["loadlab.W001"]):
+        checks.warn_when_served()
+    assert caplog.text == ""
+
+
 def test_a_worker_says_that_it_has_inherited_a_connection(
     database: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     handler = database()
     monkeypatch.setattr(sys, "argv", ["gunicorn", "site.wsgi", "--preload"])
+    monkeypatch.setattr(checks, "_loaded_in", os.getppid())
     checks.warn_after_fork()
     assert caplog.text == ""
     handler["default"].connect()
     checks.warn_after_fork()
     assert "loadlab.W002" in caplog.text
+
+
+def test_a_process_that_a_worker_forks_says_nothing(
+    database: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database()["default"].connect()
+    monkeypatch.setattr(sys, "argv", ["gunicorn", "site.wsgi", "--preload"])
+    monkeypatch.setattr(checks, "_loaded_in", os.getppid() + 1)
+    checks.warn_after_fork()
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(
@@ -208,6 +325,41 @@ def test_gunicorns_own_environment_is_understood(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--preload -k gevent")
     monkeypatch.setenv("WEB_CONCURRENCY", "7")
     assert of_command(["gunicorn", "site.wsgi"]) == Serving(mode="gevent", workers=7, preload=True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("WEB_CONCURRENCY", ""), ("WEB_CONCURRENCY", "many"), ("WEB_CONCURRENCY", "2.5"), ("GUNICORN_CMD_ARGS", '-w "3')],
+)
+def test_an_environment_that_the_server_will_not_start_with_breaks_no_command(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    monkeypatch.setenv(variable, value)
+    assert of_command(["gunicorn", "site.wsgi"]) == Serving(mode="sync")
+    assert of_command(["uvicorn", "site.asgi:application"]) == Serving(mode="asgi")
+
+
+def test_uvicorn_asks_the_environment_for_its_workers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    assert of_command(["uvicorn", "site.asgi:application"]) == Serving(mode="asgi", workers=3)
+    assert of_command(["uvicorn", "site.asgi:application", "--workers", "2"]) == Serving(mode="asgi", workers=2)
+
+
+@pytest.mark.parametrize(
+    ("command", "serves"),
+    [
+        ("gunicorn site.wsgi", True),
+        ("/venv/lib/python3.13/site-packages/uvicorn/__main__.py site.asgi:application", True),
+        ("manage.py runserver 8000", True),
+        ("manage.py startapp gunicorn", False),
+        ("manage.py test uvicorn runserver", False),
+        ("/venv/bin/pytest tests/gunicorn.py", False),
+        ("", False),
+    ],
+)
+def test_a_process_is_a_server_by_its_own_name_and_not_by_its_arguments(command: str, *, serves: bool) -> None:
+    assert (of_process(command.split()) is not None) is serves
 
 
 def test_the_checks_are_registered_and_open_no_connection() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import threading
 import warnings
 from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -196,3 +199,84 @@ def test_connections_made_before_the_installation_are_counted_from_then_on(tmp_p
     query(wrapper)
     wrapper.close()
     assert (count().opened, count().closed[CloseReason.EXPLICIT]) == (1, 1)
+
+
+def of_class(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: Any) -> Any:
+    """A connection whose ENGINE has `kind` for its DatabaseWrapper."""
+    module = ModuleType("an_engine.base")
+    module.DatabaseWrapper = kind  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "an_engine", ModuleType("an_engine"))
+    monkeypatch.setitem(sys.modules, "an_engine.base", module)
+    return connection(tmp_path, ENGINE="an_engine")
+
+
+class Slotted(DatabaseWrapper):
+    __slots__ = ("extra",)
+
+
+class TriesAgain(DatabaseWrapper):
+    """Takes more than Django's does, and calls itself."""
+
+    def connect(self) -> None:
+        super().connect()
+
+    def get_new_connection(self, conn_params: Any, attempts: int = 2) -> Any:
+        if attempts:
+            return self.get_new_connection(conn_params, attempts=attempts - 1)
+        return super().get_new_connection(conn_params)
+
+
+@pytest.mark.parametrize("kind", [Slotted, TriesAgain])
+def test_a_wrapper_of_ones_own_is_counted_once_however_it_is_built(
+    tmp_path: Path, count: Any, monkeypatch: pytest.MonkeyPatch, kind: type
+) -> None:
+    wrapper = of_class(monkeypatch, tmp_path, kind)
+    with request(wrapper):
+        query(wrapper)
+    assert (count().opened, count().closed[CloseReason.REQUEST_END]) == (1, 1)
+    assert (count().requests_opened, count().pooled) == (1, False)
+
+
+def stand_in(*arguments: Any) -> Any:
+    """What some instrumentations put in place of a wrapper."""
+    return SimpleNamespace(alias="default", connection=None, close=lambda: None)
+
+
+class Final(DatabaseWrapper):
+    def __init_subclass__(cls) -> None:
+        raise TypeError("not to be inherited from")
+
+
+@pytest.mark.parametrize("kind", [stand_in, Final])
+def test_a_wrapper_that_cannot_count_is_left_as_it_is_and_said_once(
+    tmp_path: Path, ledgers: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: Any
+) -> None:
+    for _ in range(2):
+        wrapper = of_class(monkeypatch, tmp_path, kind)
+    assert not isinstance(wrapper, CountingMixin)
+    assert caplog.text.count("are not counted") == 1
+
+
+def test_copies_and_temporary_connections_are_counted_as_the_connections_that_they_are(
+    tmp_path: Path, count: Any
+) -> None:
+    wrapper = connection(tmp_path)
+    copy = wrapper.copy()
+    with copy.temporary_connection() as cursor:
+        cursor.execute("SELECT 1")
+    assert (count().opened, count().closed[CloseReason.EXPLICIT]) == (1, 1)
+
+
+def test_what_a_forked_child_collects_is_still_its_parents(tmp_path: Path, count: Any) -> None:
+    wrapper = connection(tmp_path, CONN_MAX_AGE=None)
+    query(wrapper)
+    child = os.fork()
+    if child == 0:
+        wrapper.connection = wrapper._row = None
+        gc.collect()
+        wrapper._finalizer()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (count().open, count().closed[CloseReason.GARBAGE_COLLECTED]) == (1, 0)
+    wrapper.close()
+    assert (count().open, count().closed[CloseReason.EXPLICIT]) == (0, 1)

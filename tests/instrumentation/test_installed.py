@@ -41,11 +41,15 @@ ROOT_URLCONF = "strange"
 STATIC_URL = "static/"
 urlpatterns = []
 """
+QUERY = "from django.db import connection; connection.ensure_connection()\n"
+W002 = "loadlab.W002"
 TESTS = """
 import threading
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.db import connection, connections
-from django.test import LiveServerTestCase, TestCase, TransactionTestCase
+from django.test import LiveServerTestCase, TestCase, TransactionTestCase, modify_settings
 
 
 class Plain(TestCase):
@@ -53,6 +57,35 @@ class Plain(TestCase):
 
     def test_users_are_there_on_every_alias(self):
         self.assertEqual(User.objects.using("replica").count(), User.objects.count())
+
+
+class Checks(TestCase):
+    def test_checks_are_called_in_the_middle_of_queries(self):
+        User.objects.count()
+        call_command("check")
+
+
+class Wrappers(TransactionTestCase):
+    def test_copies_and_temporary_connections_are_connections(self):
+        copy = connection.copy()
+        with copy.temporary_connection() as cursor:
+            cursor.execute("SELECT 1")
+        connection.inc_thread_sharing()
+        connection.dec_thread_sharing()
+
+
+class Afresh(TransactionTestCase):  # by its name before the others: Django's flush after those makes content types
+    serialized_rollback = True
+
+    def test_content_types_are_there_after_the_flush(self):
+        self.assertTrue(ContentType.objects.exists())
+
+
+@modify_settings(INSTALLED_APPS={"append": "django.contrib.messages"})
+class Apps(TestCase):
+    def test_apps_are_made_ready_anew(self):
+        User.objects.count()
+        call_command("check")
 
 
 class Threads(TransactionTestCase):
@@ -118,7 +151,8 @@ def test_a_projects_own_tests_pass_with_mirrors_threads_and_a_live_server(
 ) -> None:
     done = manage(project, "test", *more, LOADLAB_LEDGER_DIR=str(ledgers))
     assert done.returncode == 0, done.stderr
-    assert "Ran 3 tests" in done.stderr
+    assert "Ran 7 tests" in done.stderr
+    assert "loadlab" not in done.stdout + done.stderr
     assert all(totals.open == 0 for totals in Books(ledgers).read().aliases.values())
 
 
@@ -144,9 +178,11 @@ def test_a_folder_that_leads_elsewhere_is_not_followed_and_the_project_goes_on(p
     assert list(elsewhere.iterdir()) == []
 
 
-def test_a_disk_without_room_costs_the_count_and_not_the_site(project: Path) -> None:
-    with tempfile.NamedTemporaryFile() as file:  # a folder cannot be made below a file
-        done = manage(project, "migrate", LOADLAB_LEDGER_DIR=f"{file.name}/ledgers")
+@pytest.mark.parametrize("where", ["in a file", "a file", "a folder of nobody's"])
+def test_a_folder_that_cannot_be_had_costs_the_count_and_not_the_site(project: Path, where: str) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        folder = {"in a file": f"{file.name}/ledgers", "a file": file.name, "a folder of nobody's": "/proc/self/fd"}
+        done = manage(project, "migrate", LOADLAB_LEDGER_DIR=folder[where])
     assert done.returncode == 0, done.stderr
     assert "are not counted" in done.stderr
 
@@ -158,6 +194,101 @@ def test_check_names_what_is_wrong_with_the_setting(project: Path) -> None:
     assert "loadlab.E001" in done.stderr
     assert "LOADLAB['TOKEN'] is unknown" in done.stderr
     assert "LOADLAB['METRICS_OPEN'] should be a bool" in done.stderr
+
+
+@pytest.mark.parametrize("loadlab", [None, ["x"], "x", {"SERVER": 'gunicorn "x'}, {"LEDGER_DIR": "x"}])
+def test_a_wrong_setting_is_a_message_of_check_and_no_traceback(project: Path, loadlab: object) -> None:
+    (project / "strange.py").write_text(SETTINGS + f"LOADLAB = {loadlab!r}\n")
+    done = manage(project, "check")
+    assert done.returncode == 1
+    assert "(loadlab.E001)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_project_without_databases_starts(project: Path, ledgers: Path) -> None:
+    (project / "strange.py").write_text(SETTINGS + "DATABASES = {}\n")
+    done = manage(project, "check", LOADLAB_LEDGER_DIR=str(ledgers))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Books(ledgers).read().aliases == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check"],
+        ["check", "--database", "default"],
+        ["migrate"],
+        ["shell", "-c", f"{QUERY}from django.core.management import call_command; call_command('check')"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_what_a_command_opens_is_no_connection_from_before_the_fork(project: Path, arguments: list[str]) -> None:
+    done = manage(project, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert W002 not in done.stderr
+
+
+@pytest.mark.parametrize("where", ["ready", "models", "views"])
+def test_what_loading_the_project_opens_is_told_by_check(project: Path, where: str) -> None:
+    app = project / "shop"
+    app.mkdir()
+    code = {"__init__": "", "models": "", "views": "def home(request): ...\n"}
+    code["apps"] = "from django.apps import AppConfig\nclass Shop(AppConfig):\n    name = 'shop'\n"
+    if where == "ready":
+        code["apps"] += f"    def ready(self):\n        {QUERY}"
+    else:
+        code[where] += QUERY
+    for name, text in code.items():
+        (app / f"{name}.py").write_text(text)
+    urls = "from django.urls import path\nfrom shop.views import home\nurlpatterns = [path('', home)]\n"
+    (project / "urls.py").write_text(urls)
+    (project / "strange.py").write_text(SETTINGS + "ROOT_URLCONF = 'urls'\nINSTALLED_APPS.insert(0, 'shop')\n")
+    done = manage(project, "check")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(W002) == 1
+
+
+ATOMIC = """
+import django
+django.setup()
+from django.conf import settings
+from django.db import connections
+from django.test import Client
+from loadlab.instrumentation import current
+from loadlab.instrumentation.books import Books
+connections.settings["later"] = connections.settings["default"] | {"NAME": settings.HERE / "later.db"}
+for url in ("/metrics", "/plain"):
+    answer = Client().get(url, headers={"host": "127.0.0.1"})
+    opened = {alias: totals.opened for alias, totals in Books(current.directory()).read().aliases.items()}
+    print(url, answer.status_code, opened)
+"""
+
+
+def test_asking_for_metrics_opens_no_connection_and_changes_no_count_under_atomic_requests(
+    project: Path, ledgers: Path
+) -> None:
+    urls = """
+from django.http import HttpResponse
+from django.urls import path
+from loadlab.instrumentation.views import metrics
+urlpatterns = [path("metrics", metrics), path("plain", lambda request: HttpResponse())]
+LOADLAB = {"METRICS_OPEN": True}
+ALLOWED_HOSTS = ["*"]
+for entry in DATABASES.values():
+    entry["ATOMIC_REQUESTS"] = True
+"""
+    (project / "strange.py").write_text(SETTINGS + urls)
+    done = subprocess.run(
+        [sys.executable, "-c", ATOMIC],
+        env=environment(project, LOADLAB_LEDGER_DIR=str(ledgers)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [
+        "/metrics 200 {}",
+        "/plain 200 {'default': 1, 'later': 1, 'replica': 1}",
+    ], done.stderr
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from prometheus_client.exposition import ThreadingWSGIServer
 
 from loadlab.instrumentation.access import exposition
 from loadlab.instrumentation.configuration import configuration
-from loadlab.instrumentation.wrappers import PATH, wsgi_with_metrics
+from loadlab.instrumentation.wrappers import PATH, respond, wsgi_with_metrics
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -67,9 +67,7 @@ def _is_loopback(address: str) -> bool:
 def _unguarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     if environ.get("PATH_INFO") != PATH:
         return _nothing_else(environ, start_response)
-    given = exposition()
-    start_response("200 OK", list(given.headers.items()))
-    return [given.body]
+    return respond(exposition(environ["REQUEST_METHOD"]), environ, start_response)
 
 
 def _nothing_else(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:  # noqa: ARG001
