@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 VARIABLE = "LOADLAB_OVERLAY"
-READY_PATH = "/.loadlab/ready"  # answered before Django, in every mode
+# Answered before Django, in every mode.
+READY_PATH = "/.loadlab/ready"
+COLLECT_PATH = "/.loadlab/collect"  # orders: they need the token, in TOKEN_HEADER
+KEEP_GARBAGE_PATH = "/.loadlab/keep-garbage"
+TOKEN_HEADER = "X-Loadlab-Token"  # noqa: S105  where it is, not what it is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,11 +36,12 @@ PORT_TAKEN: Final = ("Address already in use", "Connection in use", "port is alr
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Application:
-    """A target that answers at 127.0.0.1:`port`; its ledgers are in `ledgers`."""
+    """A target that answers at 127.0.0.1:`port`; its ledgers are in `ledgers`, and it takes orders with `token`."""
 
     program: Program
     port: int
     ledgers: Path
+    token: str = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -131,7 +132,7 @@ def _boot(target: Target, server: Server, register: Register, log: Path, port: i
             environment=target.environment(token),
             folder=target.subject.folder,
         )
-        application = Application(program=program, port=chosen, ledgers=target.ledgers)
+        application = Application(program=program, port=chosen, ledgers=target.ledgers, token=token)
         try:
             _await_ready(application, server.processes() if target.instrumented else 0, token)
         except EnvironmentFaultError:

@@ -49,14 +49,50 @@ def embedded(plan: DatabasePlan, register: Register, log: Path) -> Iterator[Data
     Raises:
         EnvironmentFaultError: PostgreSQL is not installed, or does not start; with the tail of its log.
     """
-    binaries = _binaries()
-    cluster = _Cluster(binaries, register.folder, plan, log)
+    with restartable(plan, register, log) as running:
+        yield running.database
+
+
+@contextmanager
+def restartable(plan: DatabasePlan, register: Register, log: Path) -> Iterator[Running]:
+    """As `embedded`, for whoever is going to restart it.
+
+    Raises:
+        EnvironmentFaultError: as `embedded`.
+    """
+    cluster = _Cluster(_binaries(), register.folder, plan, log)
     cluster.initialise()
-    program, port = cluster.start(register)
+    running = Running(cluster, register)
     try:
-        yield replace(cluster.database(port), postmaster=program.pid)
+        yield running
     finally:
-        program.stop(signal.SIGINT, STOP_SECONDS)
+        running.stop()
+
+
+class Running:
+    """A cluster that serves."""
+
+    def __init__(self, cluster: _Cluster, register: Register) -> None:
+        self._cluster = cluster
+        self._register = register
+        self._program, self._port = cluster.start(register)
+        self._database = cluster.database(self._port)
+
+    @property
+    def database(self) -> Database:
+        return replace(self._database, postmaster=self._program.pid)
+
+    def restart(self) -> None:
+        """What `pg_ctl restart -m fast` does: end all sessions at once, and start again on the same port.
+
+        Raises:
+            EnvironmentFaultError: it does not come up again; with the tail of its log.
+        """
+        self.stop()
+        self._program = self._cluster.start_again(self._register, self._port)
+
+    def stop(self) -> None:
+        self._program.stop(signal.SIGINT, STOP_SECONDS)
 
 
 class _Cluster:
@@ -98,7 +134,13 @@ class _Cluster:
             program.stop(signal.SIGQUIT, STOP_SECONDS)
             if attempt == ATTEMPTS or "Address already in use" not in program.log_tail():
                 break
-        raise EnvironmentFaultError(f"The embedded PostgreSQL did not start; its log ends:\n{program.log_tail()}")
+        raise _not_started(program)
+
+    def start_again(self, register: Register, port: int) -> Program:
+        program = self._launch(register, port)
+        if not self._comes_up(program, port):
+            raise _not_started(program)
+        return program
 
     def _launch(self, register: Register, port: int) -> Program:
         settings = {
@@ -144,7 +186,8 @@ class _Cluster:
 
     def database(self, port: int) -> Database:
         """How to reach it; the target's password file holds the target's password alone."""
-        lines = {role: f"{LOOPBACK}:{port}:*:{role}:{password}\n" for role, password in self._passwords.items()}
+        # Whatever the port: the target may come through a proxy or a pooler on a port of its own.
+        lines = {role: f"{LOOPBACK}:*:*:{role}:{password}\n" for role, password in self._passwords.items()}
         _write_secret(self._folder / "observer.pgpass", lines[SUPERUSER])
         _write_secret(self._folder / "target.pgpass", lines[TARGET])
         address = {"host": LOOPBACK, "port": str(port)}
@@ -156,6 +199,10 @@ class _Cluster:
             embedded=True,
             environment={"PGPASSFILE": str(self._folder / "target.pgpass")},
         )
+
+
+def _not_started(program: Program) -> EnvironmentFaultError:
+    return EnvironmentFaultError(f"The embedded PostgreSQL did not start; its log ends:\n{program.log_tail()}")
 
 
 def _open_up(copy: Path) -> None:
