@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.instrumentation.driver_connections import count_openings, row_of, watch
 from loadlab.instrumentation.loading import loading
 from loadlab.model.metrics import CloseReason
+from loadlab.wrapping import WrapperMixin, mixed, put_in_front
 
 if TYPE_CHECKING:
     import weakref
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.utils import ConnectionHandler
 
     from loadlab.instrumentation.ledger import Row
 
 
-class CountingMixin(BaseDatabaseWrapper):
+class CountingMixin(WrapperMixin):
     """Goes in front of a backend's own DatabaseWrapper.
 
     The wrapper holds its row, and so does the finaliser of the driver's connection: whichever learns first that
@@ -38,6 +37,10 @@ class CountingMixin(BaseDatabaseWrapper):
     _connecting = False
     _attempting = False
     opened_while_loading = False  # a server may load the project before it forks, and the workers would share it
+    otherwise = "are not counted"
+
+    def adopted(self) -> None:
+        self.opened_while_loading = self.connection is not None
 
     def connect(self) -> None:
         # Django asks the first connection of a process for the server's version: no request's doing.
@@ -145,51 +148,11 @@ class CountingMixin(BaseDatabaseWrapper):
         return self._reason_of_obsolescence() if self._reason is None else self._reason
 
 
-_classes: dict[type, type[BaseDatabaseWrapper]] = {}
-
-
 def counting(wrapper: type[BaseDatabaseWrapper]) -> type[BaseDatabaseWrapper]:
     """The backend's DatabaseWrapper with counting in front; the same class for the same backend."""
-    if issubclass(wrapper, CountingMixin):
-        return wrapper
-    if wrapper not in _classes:
-        _classes[wrapper] = type(wrapper.__name__, (CountingMixin, wrapper), {"__module__": wrapper.__module__})
-    return _classes[wrapper]
+    return mixed(CountingMixin, wrapper)
 
 
 def install(handler: ConnectionHandler = connections) -> None:
     """Count every connection that `handler` makes from now on, and those that this thread has already."""
-    make = handler.create_connection
-    if getattr(make, "counts", False):
-        return
-
-    def create_connection(alias: str) -> BaseDatabaseWrapper:
-        wrapper = make(alias)
-        _count(wrapper)
-        return wrapper
-
-    create_connection.counts = True  # type: ignore[attr-defined]
-    handler.create_connection = create_connection  # type: ignore[method-assign]
-    for wrapper in handler.all(initialized_only=True):
-        _count(wrapper)
-
-
-def _count(wrapper: BaseDatabaseWrapper) -> None:
-    """Have a wrapper count; what stands in for one, or is built so that it cannot, is left as it is."""
-    kind = type(wrapper)
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    if not issubclass(kind, BaseDatabaseWrapper):
-        _say_uncounted(name, "it is no BaseDatabaseWrapper of Django's")
-        return
-    try:
-        wrapper.__class__ = counting(kind)
-    except TypeError as error:
-        _say_uncounted(name, str(error))
-        return
-    cast("CountingMixin", wrapper).opened_while_loading = wrapper.connection is not None
-
-
-@cache
-def _say_uncounted(name: str, why: str) -> None:
-    """Once for each class: every thread makes wrappers of its own."""
-    logging.getLogger("loadlab").error("The connections of %s are not counted: %s", name, why)
+    put_in_front(CountingMixin, handler)
