@@ -73,10 +73,10 @@ def run(wanted: Pair, folder: Path) -> Outcome:
     python = folder / "venv" / "bin" / "python"
     pins = folder / "constraints.txt"
     pins.write_text("".join(line for line in pinned() if not line.startswith("Django==")))
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", pins]
-    subprocess.run([*install, "--editable", f"{ROOT}[lab,dev]", f"Django=={wanted.django}.*"], check=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", str(pins)]
+    subprocess.run([*pip, "--editable", f"{ROOT}[lab,dev]", f"Django=={wanted.django}.*"], check=True)
     versions = subprocess.run([python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout.strip()
-    argv = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *TESTS]
+    argv = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *TESTS]
     done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     print(f"== Python {versions}\n{done.stdout}", flush=True)
     summary = next(reversed(done.stdout.strip().splitlines()), "pytest said nothing")
