@@ -18,11 +18,15 @@ Several = Scalar | list[Scalar]  # one value, or a list to sweep
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Database:
-    """How the target reaches PostgreSQL; only the embedded server can be told these."""
+    """How the target reaches PostgreSQL; only the embedded server can be told these.
+
+    With `tls`, it is the system's PostgreSQL that serves: the embedded one is built without.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     auth: Literal["scram", "trust"] = "scram"
+    tls: bool = False
     max_connections: Annotated[int, Field(ge=FEWEST_CONNECTIONS, le=MOST_CONNECTIONS)] = 100
 
 

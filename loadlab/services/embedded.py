@@ -2,6 +2,7 @@
 
 Its binaries need nothing but glibc and zlib and bring their own time zones. The package's own `get_server()` is not
 used: as root it would add system users and open up every parent folder; the plain programs run as `nobody` as well.
+They are built without OpenSSL, so a plan with TLS takes those of the system's PostgreSQL instead.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.ports import LOOPBACK, free_port
 from loadlab.processes import UNPRIVILEGED, state_directory, unprivileged
 from loadlab.services.database import Database
+from loadlab.services.encryption import make_certificate, programs_with_tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +63,8 @@ def restartable(plan: DatabasePlan, register: Register, log: Path) -> Iterator[R
     Raises:
         EnvironmentFaultError: as `embedded`.
     """
-    cluster = _Cluster(_binaries(), register.folder, plan, log)
+    binaries = programs_with_tls() if plan.tls else _binaries()
+    cluster = _Cluster(binaries, register.folder, plan, log)
     cluster.initialise()
     running = Running(cluster, register)
     try:
@@ -104,6 +108,8 @@ class _Cluster:
         self._home = folder / "postgresql"
         self._home.mkdir(mode=0o700)
         self._data = self._home / "data"
+        # Said in full: libpq would spend a round trip on asking, or take what the user's own environment says.
+        self._security = {"sslmode": "disable"}
         self._folder = folder
         if os.getuid() == 0:
             owner = pwd.getpwnam(UNPRIVILEGED)
@@ -123,6 +129,8 @@ class _Cluster:
         if done.returncode:
             raise EnvironmentFaultError(f"PostgreSQL's initdb failed:\n{done.stderr.strip()}")
         password_file.unlink()
+        if self._plan.tls:
+            self._security = {"sslmode": "verify-full", "sslrootcert": str(make_certificate(self._data))}
 
     def start(self, register: Register) -> tuple[Program, int]:
         for attempt in range(1, ATTEMPTS + 1):
@@ -151,6 +159,8 @@ class _Cluster:
             "timezone": "UTC",
             "log_timezone": "UTC",
         }
+        if self._plan.tls:
+            settings["ssl"] = "on"
         argv = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(port)]
         for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
@@ -169,10 +179,8 @@ class _Cluster:
         return False
 
     def _connect(self, port: int) -> psycopg2.extensions.connection:
-        password = self._passwords[SUPERUSER]
-        return psycopg2.connect(
-            host=LOOPBACK, port=port, user=SUPERUSER, password=password, dbname="postgres", connect_timeout=5
-        )
+        access = {"user": SUPERUSER, "password": self._passwords[SUPERUSER], "dbname": "postgres", **self._security}
+        return psycopg2.connect(make_dsn(host=LOOPBACK, port=str(port), connect_timeout=5, **access))
 
     def _admit_target(self, port: int) -> None:
         connection = self._connect(port)
@@ -190,7 +198,7 @@ class _Cluster:
         lines = {role: f"{LOOPBACK}:*:*:{role}:{password}\n" for role, password in self._passwords.items()}
         _write_secret(self._folder / "observer.pgpass", lines[SUPERUSER])
         _write_secret(self._folder / "target.pgpass", lines[TARGET])
-        address = {"host": LOOPBACK, "port": str(port)}
+        address = {"host": LOOPBACK, "port": str(port), **self._security}
         return Database(
             name=TARGET,
             parameters={**address, "user": TARGET},

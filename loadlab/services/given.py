@@ -61,7 +61,7 @@ def reached(wanted: Mapping[str, str], folder: Path, *, allow_remote: bool) -> I
     if secret is not None:
         parameters["passfile"] = str(secret)
         secret.touch(mode=0o600)
-        secret.write_text(f"*:*:*:*:{_escaped(str(password))}\n")
+        secret.write_text(f"*:*:*:*:{escaped(str(password))}\n")
     try:
         yield _database(name, parameters, allow_remote=allow_remote)
     finally:
@@ -146,5 +146,6 @@ def _local_postmaster(connection: Connection) -> int | None:
     return None
 
 
-def _escaped(password: str) -> str:
+def escaped(password: str) -> str:
+    """As a file of libpq's passwords has it."""
     return password.replace("\\", "\\\\").replace(":", "\\:")
