@@ -13,7 +13,7 @@ from loadlab.overlay.configuration import Overlay
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["laboratory"]
+pytest_plugins = ["laboratory", "poolers"]
 
 # Before anything of Django is imported: counting itself is tested on SQLite, in this very process.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.overlay.settings")

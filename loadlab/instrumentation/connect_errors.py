@@ -13,7 +13,7 @@ _WORDS: Final = (
     ("too many connections", ConnectError.TOO_MANY_CONNECTIONS),
     ("remaining connection slots", ConnectError.TOO_MANY_CONNECTIONS),
     ("no more connections allowed", ConnectError.TOO_MANY_CONNECTIONS),
-    ("password authentication failed", ConnectError.AUTHENTICATION),
+    ("authentication failed", ConnectError.AUTHENTICATION),  # "password ...", PgBouncer's "SASL ..."
     ("no password supplied", ConnectError.AUTHENTICATION),
     ("no pg_hba.conf entry", ConnectError.AUTHENTICATION),
     ("access denied for user", ConnectError.AUTHENTICATION),  # MariaDB, as the next of its
@@ -22,6 +22,10 @@ _WORDS: Final = (
     ("recovery mode", ConnectError.STARTING),
     ("couldn't get a connection after", ConnectError.POOL_TIMEOUT),
     ("requests waiting", ConnectError.POOL_TIMEOUT),
+    ("query_wait_timeout", ConnectError.POOL_TIMEOUT),  # PgBouncer, as the next three; what it cites came first
+    ("client_login_timeout", ConnectError.TIMEOUT),
+    ("server login has been failing", ConnectError.REFUSED),
+    ("pgbouncer cannot connect to server", ConnectError.REFUSED),
     ("connection refused", ConnectError.REFUSED),
     ("can't connect to server", ConnectError.REFUSED),
     ("timeout expired", ConnectError.TIMEOUT),

@@ -23,6 +23,17 @@ from loadlab.model.metrics import ConnectError
         ("the pool 'pool-1' has already 1 requests waiting", ConnectError.POOL_TIMEOUT),
         ("connection timeout expired", ConnectError.TIMEOUT),
         ("FATAL:  the database system is starting up", ConnectError.STARTING),
+        ("FATAL:  SASL authentication failed", ConnectError.AUTHENTICATION),
+        ("FATAL:  query_wait_timeout", ConnectError.POOL_TIMEOUT),
+        ("FATAL:  client_login_timeout (server down)", ConnectError.TIMEOUT),
+        ("FATAL:  server shutting down", ConnectError.STARTING),
+        ("FATAL:  server login has been failing, try again later (server_login_retry)", ConnectError.REFUSED),
+        ("FATAL:  pgbouncer cannot connect to server", ConnectError.REFUSED),
+        (
+            "FATAL:  server login has been failing, cached error: sorry, too many clients already (server_login_retry)",
+            ConnectError.TOO_MANY_CONNECTIONS,
+        ),
+        ("FATAL:  no such database: nowhere", ConnectError.OTHER),
         ("something else", ConnectError.OTHER),
     ],
 )

@@ -1,0 +1,424 @@
+"""PgBouncer between the target and PostgreSQL: a fresh one for each trial, and exact counts of both its sides."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import resource
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psycopg2
+from psycopg2.extensions import make_dsn
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.ports import LOOPBACK, free_port
+from loadlab.processes import UNPRIVILEGED, let_in
+from loadlab.services.database import redacted, refusal
+from loadlab.services.pgbouncer_books import Books, Refusals
+from loadlab.services.pgbouncer_console import CONSOLE, Console, PoolerGoneError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
+
+    from loadlab.model.pooling import Pooling
+    from loadlab.model.samples import PoolerCounts
+    from loadlab.processes import Program, Register
+    from loadlab.services.database import Database
+
+__all__ = ["Bouncer", "PoolerGoneError", "Refusals", "pgbouncer", "pgbouncer_version", "require_pgbouncer"]
+
+PROGRAM: Final = "pgbouncer"
+ELSEWHERE: Final = "/usr/sbin"  # where Debian puts it, and no PATH but root's leads
+START_SECONDS: Final = 20.0
+ANSWER_SECONDS: Final = 2.0  # a stranger on its port may never answer
+POLL_SECONDS: Final = 0.01
+ATTEMPTS: Final = 3  # another program may take the port between our look and PgBouncer's bind
+SPARE_DESCRIPTORS: Final = 32  # its own, beside those of clients and servers
+# libpq's parameters that say how to reach PostgreSQL; PgBouncer is reached in another way.
+ROUTE: Final = frozenset({"host", "hostaddr", "port", "user", "dbname", "service", "passfile"})
+ROUTE_PREFIXES: Final = ("ssl", "gss", "krb", "channel_binding", "require", "target_session_attrs", "load_balance")
+
+# Any database is let through under its own name; none of them is forgotten, with its counts, for having been idle.
+CONFIGURATION: Final = """\
+[databases]
+* = host='{host}' port={port}
+
+[pgbouncer]
+listen_addr = {loopback}
+listen_port = {listen_port}
+unix_socket_dir =
+auth_type = {auth_type}
+auth_file = {auth_file}
+admin_users = {admin}
+server_tls_sslmode = {server_tls}
+pool_mode = {pool_mode}
+default_pool_size = {pool_size}
+max_client_conn = {max_client_conn}
+query_wait_timeout = {query_wait_timeout:.6f}
+autodb_idle_timeout = 0
+log_connections = 1
+log_disconnections = 1
+log_stats = 0
+"""
+
+
+def require_pgbouncer() -> Path:
+    """The program; nothing is started.
+
+    Raises:
+        EnvironmentFaultError: it is not installed.
+    """
+    found = shutil.which(PROGRAM) or shutil.which(PROGRAM, path=ELSEWHERE)
+    if found is None:
+        raise EnvironmentFaultError(
+            "There is no PgBouncer here. Install it (apt install pgbouncer, or brew install pgbouncer), or leave the"
+            " strategy pgbouncer out of the plan."
+        )
+    return Path(found)
+
+
+def pgbouncer_version() -> str:
+    """What the program says of itself, e.g. "1.18.0".
+
+    Raises:
+        EnvironmentFaultError: it is not installed, or says nothing of the kind.
+    """
+    program = require_pgbouncer()
+    done = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"^PgBouncer (\S+)", done.stdout, re.IGNORECASE)
+    if version is None:
+        raise EnvironmentFaultError(f"{program} --version names no version of PgBouncer: is it another program?")
+    return version[1]
+
+
+@contextmanager
+def pgbouncer(wanted: Pooling, database: Database, register: Register, folder: Path, log: Path) -> Iterator[Bouncer]:
+    """A fresh PgBouncer in front of `database` for as long as the context lasts; its secrets lie below `folder`.
+
+    It asks the target's role for its password as PostgreSQL does: by SCRAM, or not at all where PostgreSQL asks for
+    none.
+
+    Raises:
+        EnvironmentFaultError: it is not installed or does not start, or PostgreSQL lets the target in but not it.
+    """
+    program = require_pgbouncer()
+    _require_descriptors(wanted)
+    _require_distinct(database.name)
+    way = _way_to(database)
+    with _home(folder) as home:
+        bouncer = Bouncer(_Setting(program=program, wanted=wanted, way=way, home=home, log=log), database, register)
+        try:
+            bouncer.start()
+            yield bouncer
+        finally:
+            bouncer.stop()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Way:
+    """How PgBouncer gets to PostgreSQL as the target does: `host` is an address, or the folder of a socket.
+
+    `others` are the target's parameters of libpq that do not say how to get there.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str | None
+    encrypted: bool
+    others: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Setting:
+    """What stays the same over all processes of one PgBouncer."""
+
+    program: Path
+    wanted: Pooling
+    way: _Way
+    home: Path
+    log: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Process:
+    program: Program
+    console: Console
+
+
+class Bouncer:
+    """A running PgBouncer: `database` is the target's as it is reached through it, its observers' way goes past it.
+
+    Whoever asks may do so from any thread.
+    """
+
+    def __init__(self, setting: _Setting, database: Database, register: Register) -> None:
+        self._setting = setting
+        self._direct = database
+        self._register = register
+        self._admin = f"loadlab-{secrets.token_hex(4)}"
+        self._password = secrets.token_urlsafe(24)
+        self._books = Books(setting.log, database.name, setting.way.user)
+        self._lock = threading.Lock()
+        self._process: _Process | None = None
+        self.database = database
+
+    @property
+    def pid(self) -> int:
+        """Of its present process."""
+        return self._running().program.pid
+
+    def counts(self) -> PoolerCounts:
+        """Both sides since the start, over restarts; the lab's own console is in no count.
+
+        Raises:
+            PoolerGoneError: it does not answer.
+        """
+        with self._lock:
+            return self._books.counts(self._running().console)
+
+    def refusals(self) -> Refusals:
+        """Who was turned away since the start, over restarts."""
+        with self._lock:
+            return self._books.refusals()
+
+    def waiting(self) -> tuple[int, float]:
+        """How many clients wait for a server connection now, and how long the first of them has, in seconds.
+
+        Raises:
+            PoolerGoneError: it does not answer.
+        """
+        with self._lock:
+            return self._running().console.waiting(self._direct.name, self._setting.way.user)
+
+    def start(self) -> None:
+        """Start it on a free port.
+
+        Raises:
+            EnvironmentFaultError: it does not come up, or PostgreSQL does not let it in.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            port = free_port()
+            fault = self._attempt(port)
+            if fault is None:
+                break
+            if attempt == ATTEMPTS or "Address already in use" not in str(fault):
+                raise fault
+        self.database = self._through(port)
+        self._require_passage()
+
+    def restart(self) -> None:
+        """End it as a crash would, all its connections with it, and start it again on the same port.
+
+        Raises:
+            EnvironmentFaultError: it does not come up again.
+        """
+        self.stop()
+        fault = self._attempt(int(self.database.parameters["port"]))
+        if fault is not None:
+            raise fault
+
+    def stop(self) -> None:
+        """End it at once: PgBouncer's own immediate shutdown says goodbye to nobody either."""
+        with self._lock:
+            process, self._process = self._process, None
+            if process is None:
+                return
+            if process.program.running():
+                with suppress(PoolerGoneError):
+                    self._books.counts(process.console)
+            process.console.close()
+            process.program.kill()
+            self._books.process_ended()
+
+    def _running(self) -> _Process:
+        if self._process is None:
+            raise PoolerGoneError("PgBouncer does not run at this moment.")
+        return self._process
+
+    def _attempt(self, port: int) -> EnvironmentFaultError | None:
+        """Start a process, and wait until its console lets us in: nobody else knows our name and password."""
+        program = self._launch(port)
+        console = Console(port, self._admin, self._password)
+        deadline = time.monotonic() + START_SECONDS
+        try:
+            while program.running() and time.monotonic() < deadline:
+                with suppress(PoolerGoneError):
+                    console.ask("SHOW VERSION", ANSWER_SECONDS)
+                    self._process = _Process(program=program, console=console)
+                    return None
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            program.kill()
+            raise
+        program.kill()
+        return EnvironmentFaultError(f"PgBouncer did not start; its log, {program.log}, ends:\n{program.log_tail()}")
+
+    def _launch(self, port: int) -> Program:
+        setting = self._setting
+        way, wanted, passwords = setting.way, setting.wanted, {self._admin: self._password}
+        passwords[way.user] = way.password or ""
+        users = setting.home / "users"
+        _write_secret(users, "".join(f"{_quoted(user)} {_quoted(word)}\n" for user, word in passwords.items()))
+        configuration = setting.home / "pgbouncer.ini"
+        text = CONFIGURATION.format(
+            host=way.host.replace("'", "''"),
+            port=way.port,
+            loopback=LOOPBACK,
+            listen_port=port,
+            auth_type="trust" if way.password is None else "scram-sha-256",
+            auth_file=users,
+            admin=self._admin,
+            server_tls="require" if way.encrypted else "disable",
+            pool_mode=wanted.pool_mode,
+            pool_size=wanted.pool_size,
+            max_client_conn=wanted.max_client_conn + 1,  # our console is a client too
+            query_wait_timeout=wanted.query_wait_timeout_seconds,
+        )
+        _write_secret(configuration, text)
+        argv = [str(setting.program), str(configuration)]
+        environment = {"LC_ALL": "C", "PATH": os.environ.get("PATH", "")}
+        return self._register.start("PgBouncer", argv, log=setting.log, environment=environment, privileged=False)
+
+    def _require_passage(self) -> None:
+        """Make sure that PostgreSQL lets PgBouncer in: to the observer's database, where nothing is counted.
+
+        The pool of the target's database stays empty.
+        """
+        name = self._direct.observer_name
+        if name == self._direct.name:
+            return
+        try:
+            psycopg2.connect(make_dsn(**{"connect_timeout": "10", **self.database.parameters, "dbname": name})).close()
+        except psycopg2.OperationalError as error:
+            raise EnvironmentFaultError(_no_passage(error, self._setting.way)) from error
+        self._running().console.ask(f"KILL {name}")
+
+    def _through(self, port: int) -> Database:
+        setting = self._setting
+        parameters = {**setting.way.others, "host": LOOPBACK, "port": str(port), "user": setting.way.user}
+        parameters["sslmode"] = "disable"  # on the way to PgBouncer; no round trip is spent on asking
+        if setting.way.password is not None:
+            passfile = setting.home / "target.pgpass"
+            line = ":".join([LOOPBACK, "*", "*", "*", _escaped(setting.way.password)])
+            _write_secret(passfile, f"{line}\n", for_program=False)
+            parameters["passfile"] = str(passfile)
+        return replace(self._direct, parameters=parameters, rerouted=True)
+
+
+@contextmanager
+def _home(folder: Path) -> Iterator[Path]:
+    """A folder that PgBouncer can read in, gone at the end."""
+    home = Path(tempfile.mkdtemp(prefix="pgbouncer-", dir=folder))
+    try:
+        let_in(home)
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+def _require_descriptors(wanted: Pooling) -> None:
+    """Make sure that PgBouncer can have a descriptor for each of its connections.
+
+    Raises:
+        EnvironmentFaultError: with the number that it needs.
+    """
+    needed = wanted.max_client_conn + wanted.pool_size + SPARE_DESCRIPTORS
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and needed > limit:
+        raise EnvironmentFaultError(
+            f"PgBouncer needs {needed} file descriptors for max_client_conn = {wanted.max_client_conn}, and may have"
+            f" {limit} here. Raise the limit (ulimit -n {needed}), or lower max_client_conn."
+        )
+
+
+def _require_distinct(name: str) -> None:
+    if name == CONSOLE:
+        raise EnvironmentFaultError(
+            f"PgBouncer keeps the name {CONSOLE} for its console, so no database of that name can be reached through"
+            " it. Rename yours, or leave the strategy pgbouncer out of the plan."
+        )
+
+
+def _way_to(database: Database) -> _Way:
+    """What libpq makes of the target's parameters: it alone knows all the places where they may come from.
+
+    Raises:
+        EnvironmentFaultError: PostgreSQL does not let the target in.
+    """
+    parameters = {**database.parameters, "dbname": database.observer_name}
+    if "passfile" not in parameters and "PGPASSFILE" in database.environment:
+        parameters["passfile"] = database.environment["PGPASSFILE"]
+    try:
+        connection = psycopg2.connect(make_dsn(**parameters))
+    except psycopg2.OperationalError as error:
+        raise EnvironmentFaultError(refusal(error, database.observer_name)) from error
+    try:
+        info = connection.info
+        explicit = info.dsn_parameters if "service" in database.parameters else database.parameters
+        return _Way(
+            host=_peer(connection),
+            port=info.port,
+            user=info.user,
+            password=info.password if info.used_password else None,
+            encrypted=info.ssl_in_use,
+            others={key: value for key, value in explicit.items() if not _is_route(key)},
+        )
+    finally:
+        connection.close()
+
+
+def _is_route(key: str) -> bool:
+    return key in ROUTE or key.startswith(ROUTE_PREFIXES)
+
+
+def _peer(connection: Connection) -> str:
+    """The address that libpq has found to work: a name may have others, which PgBouncer would try in turn."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        if ours.family == socket.AF_UNIX:
+            return connection.info.host
+        address: str = ours.getpeername()[0]
+        return address
+
+
+def _no_passage(error: psycopg2.Error, way: _Way) -> str:
+    said = redacted(str(error)).strip()
+    remedy = "PgBouncer knows no startup parameters of a user's own: leave them out of the database's options."
+    if "startup parameter" not in said:
+        remedy = "It goes the same way as the target, with the same password."
+        if way.password is None and os.getuid() == 0:
+            remedy += f" But it runs as {UNPRIVILEGED}: peer authentication does not let it in, a password would."
+    return f"PostgreSQL is not to be reached through PgBouncer: {said}\n{remedy}"
+
+
+def _write_secret(path: Path, text: str, *, for_program: bool = True) -> None:
+    """Write a file for one user alone: the one that PgBouncer runs as, or ourselves."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    if for_program and os.getuid() == 0:
+        owner = pwd.getpwnam(UNPRIVILEGED)
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def _quoted(word: str) -> str:
+    """As a file of PgBouncer's users has it."""
+    return '"' + word.replace('"', '""') + '"'
+
+
+def _escaped(word: str) -> str:
+    """As a file of libpq's passwords has it."""
+    return word.replace("\\", "\\\\").replace(":", "\\:")

@@ -1,0 +1,122 @@
+"""PgBouncers for the tests, in front of one embedded PostgreSQL that they have for themselves."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.model.plan import Database as DatabasePlan
+from loadlab.model.pooling import Pooling
+from loadlab.processes import Register
+from loadlab.services.embedded import embedded
+from loadlab.services.pgbouncer import pgbouncer, require_pgbouncer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+    from loadlab.services.database import Database
+    from loadlab.services.pgbouncer import Bouncer
+
+    Pooler = Callable[..., Bouncer]
+
+PATIENCE_SECONDS: Final = 30.0  # before a test fails rather than hangs; nothing waits for it otherwise
+POOLING: Final = Pooling(pool_mode="transaction", pool_size=5, max_client_conn=50, query_wait_timeout_seconds=20)
+SESSIONS: Final = "SELECT sessions FROM pg_stat_database WHERE datname = %s"
+BACKENDS: Final = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cluster:
+    """PostgreSQL as judge: what it says of one of its databases."""
+
+    register: Register
+    database: Database
+    cursor: Cursor
+
+    def sessions(self) -> int:
+        """How many there were, once the last of them has gone."""
+        await_that(lambda: self.backends() == 0)
+        return self._count(SESSIONS)
+
+    def backends(self) -> int:
+        return self._count(BACKENDS)
+
+    def _count(self, query: str) -> int:
+        self.cursor.execute(query, [self.database.name])
+        (count,) = self.cursor.fetchone() or (0,)
+        return int(count)
+
+
+def await_that(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert holds()
+
+
+def connected(database: Database, **parameters: Any) -> Connection:
+    """A client of the target's, in autocommit: each query is a transaction."""
+    connection = psycopg2.connect(make_dsn(**{**database.parameters, "dbname": database.name, **parameters}))
+    connection.autocommit = True
+    return connection
+
+
+def asked(connection: Connection, query: str) -> Any:
+    """The first value that a query gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        (value,) = cursor.fetchone() or (None,) if cursor.description else (None,)
+    return value
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    try:
+        require_pgbouncer()
+    except EnvironmentFaultError as error:
+        pytest.skip(str(error))
+    log = tmp_path_factory.mktemp("logs") / "postgresql.log"
+    plan = DatabasePlan(max_connections=60)
+    with (
+        Register.opened() as register,
+        embedded(plan, register, log) as database,
+        database.observed() as connection,
+        connection.cursor() as cursor,
+    ):
+        yield Cluster(register=register, database=database, cursor=cursor)
+
+
+@pytest.fixture
+def pooler(cluster: Cluster, tmp_path: Path) -> Iterator[Pooler]:
+    """Opens a PgBouncer in front of the cluster's database, or of another, until the test has ended."""
+    with ExitStack() as stack:
+
+        def opened(database: Database | None = None, **wanted: Any) -> Bouncer:
+            pooling, log = replace(POOLING, **wanted), tmp_path / "pgbouncer.log"
+            return stack.enter_context(
+                pgbouncer(pooling, database or cluster.database, cluster.register, cluster.register.folder, log)
+            )
+
+        yield opened
+
+
+@pytest.fixture
+def clients() -> Iterator[ExitStack]:
+    """Closes what a test has opened, before its PgBouncer goes."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def client(clients: ExitStack, bouncer: Bouncer, **parameters: Any) -> Connection:
+    return clients.enter_context(closing(connected(bouncer.database, **parameters)))
