@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loadlab.analysis import closed_forms
-from loadlab.analysis.decisions import Decision, Ground
+from loadlab.analysis.decisions import Decision, Ground, decide, gain
+from loadlab.analysis.groups import label
 from loadlab.analysis.reasons import REUSE_WANTED, rate_per_connection, unlimited_against
 from loadlab.analysis.verdicts import harm, without_recommendation
-from loadlab.analysis.wording import age, listing, percent
+from loadlab.analysis.wording import age, listing, percent, times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from loadlab.analysis.evidence import Evidence
+    from loadlab.analysis.groups import Group
     from loadlab.model.findings import Arm
 
 ASKED_SECONDS = 600
@@ -44,20 +46,104 @@ class Decided:
     def undecided(self) -> bool:
         return self.decision.chosen is None and not self.leaks
 
+    def of_ages_alone(self) -> Decided:
+        """What would be decided if there were nothing but CONN_MAX_AGE."""
+        plain = self.evidence.of_ages_alone()
+        return Decided(evidence=plain, decision=decide(plain))
+
 
 def answer(decided: Sequence[Decided]) -> tuple[str, ...]:
-    """Two to four sentences: on a default of 600 s, on unlimited, on what is safe, on what stays open."""
-    keeping = [one for one in decided if one.keeps]
-    leaking = [one for one in decided if one.leaks]
-    idle = [one for one in decided if one.gains_nothing]
-    undecided = [one for one in decided if one.undecided]
+    """Two to four sentences on CONN_MAX_AGE; where there are other strategies, first which of all to use."""
+    if not any(one.evidence.has_others for one in decided):
+        return _on_ages(decided)
+    plain = [one.of_ages_alone() for one in decided]
+    measured = [one for one in plain if one.evidence.kept]
+    sentences = (_on_strategies(decided), _on_remedies(decided), _on_doubt(_open(decided)), *_on_age_beside(measured))
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _on_ages(decided: Sequence[Decided]) -> tuple[str, ...]:
+    keeping, leaking, idle = _sorted(decided)
     sentences = (
         _on_default(keeping, leaking, idle),
         _on_unlimited(decided),
         _on_safety(keeping, leaking),
-        _on_doubt(undecided),
+        _on_doubt([one for one in decided if one.undecided]),
     )
     return tuple(sentence for sentence in sentences if sentence)
+
+
+def _on_age_beside(measured: Sequence[Decided]) -> tuple[str, ...]:
+    """The questions on 600 and on unlimited, where ages were among the strategies."""
+    if not measured:
+        return ()
+    return (_on_default(*_sorted(measured)), _on_unlimited(measured))
+
+
+def _sorted(decided: Sequence[Decided]) -> tuple[list[Decided], list[Decided], list[Decided]]:
+    keeping = [one for one in decided if one.keeps]
+    leaking = [one for one in decided if one.leaks]
+    return keeping, leaking, [one for one in decided if one.gains_nothing]
+
+
+def _open(decided: Sequence[Decided]) -> list[Decided]:
+    return [one for one in decided if one.decision.chosen is None]
+
+
+def _on_strategies(decided: Sequence[Decided]) -> str:
+    """Each recommended strategy once, with the groups that it is for."""
+    chosen: dict[str, list[Decided]] = {}
+    for one in decided:
+        if one.decision.chosen is not None:
+            chosen.setdefault(one.evidence.name(one.decision.chosen), []).append(one)
+    if not chosen:
+        return "This run cannot say which strategy is best: no comparison was conclusive."
+    parts = [f"{name} in {_collapsed(ones, decided)}{_gains(ones)}" for name, ones in chosen.items()]
+    return f"Of all that was measured, the simplest that is not proven worse than the best: {'; '.join(parts)}."
+
+
+def _gains(ones: Sequence[Decided]) -> str:
+    """From the least to the most that it gains there; empty for what gains nothing."""
+    ratios = [gain(one.evidence, one.decision.chosen) for one in ones if one.decision.keeps and one.decision.chosen]
+    known = sorted(ratio for ratio in ratios if ratio)
+    if not known:
+        return ""
+    low, high = times(known[0]), times(known[-1])
+    return f" ({low if low == high else f'{low} to {high}'})"
+
+
+def _on_remedies(decided: Sequence[Decided]) -> str:
+    """What to do where CONN_MAX_AGE leaks."""
+    leaking = [one for one in decided if any(arm.leaks for arm in one.evidence.kept)]
+    remedied = [one for one in leaking if one.keeps]
+    if not leaking:
+        return ""
+    where = (
+        f"In {_collapsed(leaking, decided)}, connections that CONN_MAX_AGE alone keeps are not found again, and leak"
+    )
+    if not remedied:
+        return f"{where}; nothing else that was measured is proven better than closing them after each request."
+    names = dict.fromkeys(one.evidence.name(one.decision.chosen) for one in remedied if one.decision.chosen)
+    return f"{where}; there, {listing(list(names))} {'is' if len(names) == 1 else 'are'} better, and without a leak."
+
+
+def _collapsed(some: Sequence[Decided], everything: Sequence[Decided]) -> str:
+    """The names of groups, those of a whole server mode, or of all its distances, in one."""
+    chosen = {one.evidence.group for one in some}
+    groups = [one.evidence.group for one in everything]
+    names = dict.fromkeys(_widest(one.evidence, chosen, groups) for one in some)
+    return listing(list(names))
+
+
+def _widest(evidence: Evidence, chosen: Collection[Group], everything: Sequence[Group]) -> str:
+    """The shortest true name: the mode's if all of its groups are chosen, or the group's without its distance."""
+    mode = [group for group in everything if group.parameters == evidence.group.parameters]
+    if all(group in chosen for group in mode):
+        return evidence.server
+    near = replace(evidence.group, round_trip_ms=0.0)
+    if all(group in chosen for group in mode if replace(group, round_trip_ms=0.0) == near):
+        return label(near, [replace(group, round_trip_ms=0.0) for group in everything])
+    return evidence.label
 
 
 def _on_default(keeping: Sequence[Decided], leaking: Sequence[Decided], idle: Sequence[Decided]) -> str:

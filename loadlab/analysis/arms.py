@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.analysis import trials as measured
+from loadlab.analysis.deployment import processes_of
 from loadlab.analysis.intervals import intervals
 from loadlab.analysis.open_over_time import open_over_time
+from loadlab.analysis.waiting import waiting
 from loadlab.model.findings import Arm, Estimate, TrialSummary
 from loadlab.model.samples import CpuSeconds, Trial
 
@@ -45,6 +47,8 @@ def arm(case: Case, measured_trials: Iterable[Measured]) -> Arm:
     latencies = [summary.latency_seconds for summary in summaries]
     requests = sum(summary.requests for summary in summaries)
     errors = _connect_errors(trials)
+    processes = processes_of(case)
+    peak = max((summary.peak for summary in summaries), default=0)
     return Arm(
         case=case,
         trials=len(trials),
@@ -57,7 +61,7 @@ def arm(case: Case, measured_trials: Iterable[Measured]) -> Arm:
         opens_per_request=_share(sum(map(measured.opened_in_window, trials)), requests),
         reuse=_reuse(trials),
         connect_seconds=_connect_seconds(trials),
-        peak=max((summary.peak for summary in summaries), default=0),
+        peak=peak,
         left_open=max((trial.connections.left_open for trial in trials), default=0),
         leaks=any(map(measured.leaks, trials)),
         refused=sum(map(measured.refused, trials)),
@@ -66,6 +70,11 @@ def arm(case: Case, measured_trials: Iterable[Measured]) -> Arm:
         exact_trials=sum(trial.connections.exact for trial in trials),
         expiry_observed=_expiry_observed(case, trials),
         open_over_time=open_over_time(trials),
+        processes=processes,
+        held_per_process=peak / processes if processes and trials else None,
+        clients_peak=_most(map(measured.clients_peak, trials)),
+        clients_left=_most(_clients_left(trial) for trial in trials),
+        waiting=waiting(trials, requests),
     )
 
 
@@ -86,6 +95,15 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
     # For an even number of trials, the median's logarithm is not quite the median of the logarithms.
     interval = interval.widened_to(float(np.log(middle)))
     return Estimate(value=middle, low=min(exp(interval.low), middle), high=max(exp(interval.high), middle))
+
+
+def _clients_left(trial: Trial) -> int | None:
+    pooler = trial.connections.pooler
+    return pooler.at_rest.clients_open if pooler else None
+
+
+def _most(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _reuse(trials: Sequence[Trial]) -> float | None:
@@ -116,6 +134,8 @@ def _median_cpu(summaries: Sequence[TrialSummary]) -> CpuSeconds | None:
         app=median(cpu.app for cpu in known),
         database=median(database) if database else None,
         generator=median(cpu.generator for cpu in known),
+        pooler=median(cpu.pooler for cpu in known),
+        proxy=median(cpu.proxy for cpu in known),
     )
 
 

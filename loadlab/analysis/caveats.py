@@ -11,7 +11,7 @@ from loadlab.analysis.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
 from loadlab.analysis.quantiles import smallest_sample
 from loadlab.analysis.sign_flip import smallest_p
 from loadlab.analysis.trials import as_array, window_mask
-from loadlab.analysis.wording import METRIC_WORDS, age, listing, percent, plural, spread, times
+from loadlab.analysis.wording import METRIC_WORDS, age, listing, milliseconds, percent, plural, spread, times
 from loadlab.model.findings import Caveat
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Arm, Comparison, RunSummary
 
 BUSY_GENERATOR: Final = 0.9  # of one core; beyond it, the generator is what is measured
+BUSY_PROXY: Final = 0.6  # of one core; it has one, and its own queue shows before that is full
+LONG_WAIT: Final = 0.1  # of the median response; below it, waiting is not what a request spends its time on
 LITTLE_TOLERANCE: Final = 0.05
 QUANTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
@@ -39,9 +41,12 @@ def caveats(
         *_noise(run, comparisons),
         *_failures(arms, complete),
         *_busy_generator(complete),
+        *_busy_proxy(complete),
+        *_long_waits(arms),
         *_idle_users(complete),
         *_withheld_percentiles(complete),
         *_unseen_expiry(arms),
+        *_left_out(run),
     )
 
 
@@ -164,6 +169,52 @@ def _busy_generator(complete: Sequence[Measured]) -> Iterator[Caveat]:
             text=f"The load generator used up to {percent(shares[worst])} of a core ({worst}).",
             advice="It may limit what was measured: use fewer users, or more cores for the generator.",
         )
+
+
+def _busy_proxy(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    """What puts the database at a distance must not be what is measured."""
+    shares = {
+        _trial(one): one.trial.cpu_seconds.proxy / one.summary.window_seconds
+        for one in complete
+        if one.summary.window_seconds > 0
+    }
+    busy = [trial for trial, share in shares.items() if share > BUSY_PROXY]
+    if busy:
+        worst = max(busy, key=shares.__getitem__)
+        yield Caveat(
+            subject=plural(len(busy), "trial"),
+            text=f"The proxy that adds the round trip used up to {percent(shares[worst])} of a core ({worst}).",
+            advice="Near its ceiling it adds more than it should: use fewer users, or compare less distant ones.",
+        )
+
+
+def _long_waits(arms: Sequence[Arm]) -> Iterator[Caveat]:
+    """Where a pool is too small for the load, its size is what was measured."""
+    for arm in arms:
+        if arm.waiting is None or arm.p50_seconds is None:
+            continue
+        waited, usual = arm.waiting.seconds_per_request, arm.p50_seconds.value
+        if waited > LONG_WAIT * usual:
+            yield Caveat(
+                subject=arm.case.id,
+                text=(
+                    f"A request waited {milliseconds(waited)} for a connection on average, of a median response of "
+                    f"{milliseconds(usual)}."
+                ),
+                advice=f"The size of the {arm.waiting.at} bounds this case; sweep it to see what a larger one gives.",
+            )
+
+
+def _left_out(run: RunSummary) -> Iterator[Caveat]:
+    """One for each strategy and reason, with all server modes that it concerns."""
+    reasons = dict.fromkeys((one.strategy, one.why) for one in run.left_out)
+    for strategy, why in reasons:
+        servers = dict.fromkeys(one.server for one in run.left_out if (one.strategy, one.why) == (strategy, why))
+        yield Caveat(subject=strategy, text=f"Left out of {listing(list(servers))}: {_sentence(why)}", advice="")
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
 def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:

@@ -1,14 +1,17 @@
-"""Which CONN_MAX_AGE the evidence on a group carries, if any."""
+"""Which strategy the evidence on a group carries, if any."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis.groups import is_candidate
 from loadlab.analysis.multiplicity import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from loadlab.analysis.evidence import Evidence
     from loadlab.model.findings import Arm
 
@@ -19,11 +22,12 @@ class Ground(StrEnum):
     """Why a decision fell as it did."""
 
     FASTER = "a kept connection is proven better"
+    FITS = "closing after each request is too much for production, and this is as good"
     NO_GAIN = "every sound way of keeping connections is equivalent or worse"
-    ALL_UNFIT = "every way of keeping connections leaks, is refused or fails"
+    ALL_UNFIT = "every way of keeping connections leaks, is refused or fails, or is too much for production"
     NOTHING_KEPT = "no case keeps connections"
     NO_BASELINE = "no complete trial with CONN_MAX_AGE = 0 to compare with"
-    BASELINE_UNFIT = "closing after each request is unfit too"
+    BASELINE_UNFIT = "closing after each request is unfit too, or too much for production"
     ALL_FAILED = "no request succeeded"
     TOO_FEW_BLOCKS = "too few blocks"
     UNPROVEN = "the comparisons are inconclusive"
@@ -31,12 +35,17 @@ class Ground(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
+    """`best` is the one with the largest gain of those that are proven better, as the `runner_up` is one of them."""
+
     chosen: Arm | None
     ground: Ground
+    runner_up: Arm | None = None
+    best: Arm | None = None
 
     @property
     def keeps(self) -> bool:
-        return self.chosen is not None and self.chosen.case.max_age != 0
+        """Whether it is anything but closing after each request."""
+        return self.chosen is not None and is_candidate(self.chosen.case)
 
 
 def decide(evidence: Evidence) -> Decision:
@@ -46,51 +55,62 @@ def decide(evidence: Evidence) -> Decision:
         return Decision(chosen=None, ground=Ground.NO_BASELINE)
     if baseline.failures == baseline.requests:
         return Decision(chosen=None, ground=Ground.ALL_FAILED)
-    if not evidence.kept:
+    if not evidence.candidates:
         return Decision(chosen=None, ground=Ground.NOTHING_KEPT)
-    fit = [arm for arm in evidence.kept if evidence.fit(arm)]
-    better = [arm for arm in fit if evidence.judgement(arm) == "better"]
+    sound = [arm for arm in evidence.candidates if evidence.sound(arm)]
+    better = [arm for arm in sound if evidence.judgement(arm) == "better"]
     if better:
-        return Decision(chosen=_preferred(evidence, better), ground=Ground.FASTER)
-    return _without_gain(evidence, baseline, fit)
+        return _among(evidence, better)
+    return _without_gain(evidence, baseline, sound)
 
 
-def _preferred(evidence: Evidence, better: list[Arm]) -> Arm:
-    """The smallest finite age not proven worse than the best one; unlimited only if proven better than that.
-
-    `better` is in the order of ages.
-    """
-    finite = [arm for arm in better if arm.case.max_age is not None]
-    if not finite:
-        return better[0]
-    best = max(finite, key=lambda arm: _gain(evidence, arm))
-    chosen = next(arm for arm in finite if evidence.proven(arm, best) != "worse")
-    unlimited = (arm for arm in better if arm.case.max_age is None)
-    proven = (arm for arm in unlimited if evidence.proven(arm, chosen) == "better")
-    return next(proven, chosen)
+def _among(evidence: Evidence, better: Sequence[Arm]) -> Decision:
+    """The runner-up comes by the same rule, from the strategies of another name: another age is no other way."""
+    chosen = _preferred(evidence, better)
+    others = [arm for arm in better if arm.case.strategy.name != chosen.case.strategy.name]
+    return Decision(
+        chosen=chosen,
+        ground=Ground.FASTER,
+        runner_up=_preferred(evidence, others) if others else None,
+        best=_largest(evidence, better),
+    )
 
 
-def _without_gain(evidence: Evidence, baseline: Arm, fit: list[Arm]) -> Decision:
-    if not evidence.fit(baseline):
+def _preferred(evidence: Evidence, better: Sequence[Arm]) -> Arm:
+    """The simplest that is not proven worse than the best one; `better` has the simplest first."""
+    best = _largest(evidence, better)
+    return next(arm for arm in better if evidence.proven(arm, best) != "worse")
+
+
+def _largest(evidence: Evidence, better: Sequence[Arm]) -> Arm:
+    return max(better, key=lambda arm: gain(evidence, arm))
+
+
+def _without_gain(evidence: Evidence, baseline: Arm, sound: list[Arm]) -> Decision:
+    as_good = [arm for arm in sound if evidence.judgement(arm) == "equivalent"]
+    if as_good and evidence.fit(baseline) and evidence.over_limit(baseline):
+        return replace(_among(evidence, as_good), ground=Ground.FITS)
+    if not evidence.sound(baseline):
         return Decision(chosen=None, ground=Ground.BASELINE_UNFIT)
-    if not fit:
-        seen = min(evidence.unfit_trials(arm) for arm in evidence.kept)
+    if not sound:
+        seen = min(evidence.unfit_trials(arm) for arm in evidence.candidates)
         enough = seen >= TRIALS_TO_SHOW_A_LEAK
         return Decision(
             chosen=baseline if enough else None, ground=Ground.ALL_UNFIT if enough else Ground.TOO_FEW_BLOCKS
         )
-    judgements = {evidence.judgement(arm) for arm in fit}
+    judgements = {evidence.judgement(arm) for arm in sound}
     if judgements <= {"equivalent", "worse"}:
         return Decision(chosen=baseline, ground=Ground.NO_GAIN)
-    return Decision(chosen=None, ground=_why_unproven(evidence, fit))
+    return Decision(chosen=None, ground=_why_unproven(evidence, sound))
 
 
-def _why_unproven(evidence: Evidence, fit: list[Arm]) -> Ground:
-    blocks = [one.blocks for one in map(evidence.against_baseline, fit) if one]
+def _why_unproven(evidence: Evidence, sound: list[Arm]) -> Ground:
+    blocks = [one.blocks for one in map(evidence.against_baseline, sound) if one]
     return Ground.TOO_FEW_BLOCKS if min(blocks, default=0) < FEWEST_BLOCKS else Ground.UNPROVEN
 
 
-def _gain(evidence: Evidence, arm: Arm) -> float:
+def gain(evidence: Evidence, arm: Arm) -> float:
+    """How many times as good as the baseline, whichever direction is good; 0 where nothing was compared."""
     comparison = evidence.against_baseline(arm)
     if comparison is None or not comparison.ratio:
         return 0.0

@@ -11,7 +11,8 @@ from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats
 from loadlab.analysis.comparisons import compare_all
 from loadlab.analysis.decisions import decide
-from loadlab.analysis.evidence import Evidence
+from loadlab.analysis.distances import distances
+from loadlab.analysis.evidence import Evidence, strategy_names
 from loadlab.analysis.failures import failure_rows
 from loadlab.analysis.groups import group_of, groups_of
 from loadlab.analysis.noise import bars
@@ -47,17 +48,25 @@ def analyse(
     table = scalars(one.summary for one in everything)
     bar_of = bars(cases, table, run.equivalence_margin)
     comparisons = compare_all(cases, table, bar_of, run.primary_metric)
+    group_by_case = {case.id: group_of(case) for case in cases}
     of_group = partial(
         Evidence,
         overruns=_overruns(everything),
-        comparisons=comparisons,
         scalars=table,
         metric=run.primary_metric,
         bar=bar_of[run.primary_metric],
+        driver=run.driver,
+        limits=run.limits,
+        strategies=strategy_names(cases),
     )
     groups = groups_of(cases)
     evidence = [
-        of_group(group=group, groups=groups, arms=[one for one in arms if group_of(one.case) == group])
+        of_group(
+            group=group,
+            groups=groups,
+            arms=[one for one in arms if group_of(one.case) == group],
+            comparisons=[one for one in comparisons if group_by_case[one.case] == group],
+        )
         for group in groups
     ]
     decided = [Decided(evidence=one, decision=decide(one)) for one in evidence]
@@ -71,6 +80,7 @@ def analyse(
         failures=failure_rows(everything),
         caveats=(*caveats(run, everything, arms, comparisons), *damaged),
         trials=tuple(one.summary for one in everything),
+        distances=distances(decided),
     )
 
 

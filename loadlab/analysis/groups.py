@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """A server mode with all its parameters, under one scenario and one load."""
+    """A server mode with all its parameters, under one scenario and one load, at one distance from the database."""
 
     server: str
     parameters: str
     scenario: str
     users: int
     keep_alive: bool
+    round_trip_ms: float = 0.0
 
 
 def group_of(case: Case) -> Group:
@@ -29,6 +30,7 @@ def group_of(case: Case) -> Group:
         scenario=case.scenario,
         users=case.users,
         keep_alive=case.keep_alive,
+        round_trip_ms=case.round_trip_ms,
     )
 
 
@@ -52,6 +54,8 @@ def label(group: Group, groups: Sequence[Group]) -> str:
         details.append(group.scenario)
     if len({other.users for other in groups}) > 1:
         details.append(f"{group.users} users")
+    if len({other.round_trip_ms for other in groups}) > 1:
+        details.append(f"a round trip of +{spell(group.round_trip_ms)} ms")
     name = server_name(group, groups)
     return f"{name} with {', '.join(details)}" if details else name
 
@@ -64,6 +68,12 @@ def closes_each_request(case: Case) -> bool:
 def keeps_connections(case: Case) -> bool:
     """Whether CONN_MAX_AGE lets connections outlive their request here."""
     return case.strategy.name == "max_age" and case.max_age != 0 and not case.replica
+
+
+def is_candidate(case: Case) -> bool:
+    """Whether this is judged against closing after each request."""
+    plain_closing = case.strategy.name == "max_age" and case.max_age == 0
+    return not plain_closing and not case.replica
 
 
 def checks_health(case: Case) -> bool:

@@ -25,56 +25,54 @@ def reasons(evidence: Evidence, decision: Decision) -> Iterator[str]:
     for arm in evidence.kept:
         yield speed(evidence, arm)
         if arm.trials:
-            yield connections(arm)
+            yield connections(evidence, arm)
     if evidence.baseline and evidence.baseline.trials:
-        yield connections(evidence.baseline)
-    yield from failures([arm for arm in (evidence.baseline, *evidence.kept) if arm and arm.trials])
+        yield connections(evidence, evidence.baseline)
+    yield from failures(evidence, [arm for arm in (evidence.baseline, *evidence.kept) if arm and arm.trials])
     focus = _focus(evidence, decision)
     if focus:
-        yield from _about(evidence, focus)
-
-
-def name(arm: Arm) -> str:
-    """An arm within its group, e.g. "60 s" or "60 s with health checks"."""
-    return age(arm.case.max_age) + (" with health checks" if checks_health(arm.case) else "")
+        yield from about(evidence, focus)
 
 
 def speed(evidence: Evidence, arm: Arm) -> str:
     comparison = evidence.against_baseline(arm)
     words = METRIC_WORDS[evidence.metric]
     if comparison is None or comparison.ratio is None:
-        return f"{name(arm)}: {words} not compared, no block has both this and 0 complete."
+        return f"{evidence.name(arm)}: {words} not compared, no block has both this and {evidence.zero} complete."
     details = f"{spread(comparison.low, comparison.high)}; {plural(comparison.blocks, 'block')}"
     return (
-        f"{name(arm)}: {times(comparison.ratio)} the {words} of 0 ({details}), "
+        f"{evidence.name(arm)}: {times(comparison.ratio)} the {words} of {evidence.zero} ({details}), "
         f"{comparison.verdict}{_strength(comparison)}."
     )
 
 
-def connections(arm: Arm) -> str:
+def connections(evidence: Evidence, arm: Arm) -> str:
     """Against what can be used, not against the server's limit: a leak is one long before that is reached."""
     judged = "a leak" if arm.leaks else "no leak"
     refused = f"; {plural(arm.refused, 'attempt')} to connect refused" if arm.refused else ""
-    return (
-        f"{name(arm)}: at most {arm.peak} connections open at once and {arm.left_open} left open at rest, "
-        f"where {arm.case.usable_connections} can be used: {judged}{refused}."
-    )
+    usable = f"where {arm.case.usable_connections} can be used: {judged}{refused}"
+    name = evidence.name(arm)
+    if arm.clients_peak is None:
+        held = f"at most {arm.peak} connections open at once and {arm.left_open} left open at rest"
+        return f"{name}: {held}, {usable}."
+    clients = f"at most {arm.clients_peak} connections to the pooler at once and {arm.clients_left} left open at rest"
+    return f"{name}: {clients}, {usable}; the pooler held {arm.peak} in PostgreSQL, and {arm.left_open} at rest."
 
 
-def failures(arms: Sequence[Arm]) -> Iterator[str]:
+def failures(evidence: Evidence, arms: Sequence[Arm]) -> Iterator[str]:
     """A sentence for each arm with failures, and one for all that had none."""
     for arm in arms:
         if arm.failures:
             share = percent(arm.failures / arm.requests)
-            yield f"{name(arm)}: {arm.failures:,} of {plural(arm.requests, 'request')} failed ({share})."
+            yield f"{evidence.name(arm)}: {arm.failures:,} of {plural(arm.requests, 'request')} failed ({share})."
         elif not arm.requests:
-            yield f"{name(arm)}: no request ended in a window."
+            yield f"{evidence.name(arm)}: no request ended in a window."
     flawless = [arm for arm in arms if arm.requests and not arm.failures]
     if flawless:
         fewest = min(arm.requests for arm in flawless)
         bound = percent(min(1.0, 3 / fewest))  # the rule of three: upper 95 % bound of a share never seen
         total = plural(sum(arm.requests for arm in flawless), "request")
-        ages = ", ".join(map(name, flawless))
+        ages = ", ".join(map(evidence.name, flawless))
         yield f"Not one of {total} failed at {ages} (so under {bound} each, at 95 %)."
 
 
@@ -89,7 +87,7 @@ def unlimited_against(evidence: Evidence, finite: Arm) -> str | None:
         judged = "but it leaks"
     details = f"{_interval(effect)}; {plural(effect.blocks, 'block')}"
     words = METRIC_WORDS[evidence.metric]
-    return f"{times(effect.ratio)} the {words} of {name(finite)} ({details}), {judged}"
+    return f"{times(effect.ratio)} the {words} of {evidence.name(finite)} ({details}), {judged}"
 
 
 def unlimited_like(evidence: Evidence, finite: Arm) -> Arm | None:
@@ -125,19 +123,22 @@ def _focus(evidence: Evidence, decision: Decision) -> Arm | None:
     return next((arm for arm in evidence.kept if arm.trials), None)
 
 
-def _about(evidence: Evidence, arm: Arm) -> Iterator[str]:
+def about(evidence: Evidence, arm: Arm) -> Iterator[str]:
+    """What an age costs and saves besides its speed."""
     sentences = (
-        _cpu(arm, evidence.baseline),
-        _reused(arm),
-        _expiry(arm),
+        cpu(evidence, arm),
+        _reused(evidence, arm),
+        _expiry(evidence, arm),
         _closed_form(arm),
         _unlimited(evidence, arm),
-        _health_checks(evidence, arm),
+        health_checks(evidence, arm),
     )
     yield from (sentence for sentence in sentences if sentence)
 
 
-def _cpu(arm: Arm, baseline: Arm | None) -> str | None:
+def cpu(evidence: Evidence, arm: Arm) -> str | None:
+    """At both ends, beside the baseline's."""
+    baseline = evidence.baseline
     ours = arm.cpu_seconds_per_request
     theirs = baseline.cpu_seconds_per_request if baseline else None
     if ours is None or theirs is None:
@@ -146,22 +147,23 @@ def _cpu(arm: Arm, baseline: Arm | None) -> str | None:
     database = "database not measured"
     if ours.database is not None and theirs.database is not None:
         database = f"database {milliseconds(ours.database)} against {milliseconds(theirs.database)}"
-    return f"CPU per request with {name(arm)} against 0: {application}, {database}."
+    between = f", pooler {milliseconds(ours.pooler)}" if ours.pooler else ""
+    return f"CPU per request with {evidence.name(arm)} against {evidence.zero}: {application}, {database}{between}."
 
 
-def _reused(arm: Arm) -> str | None:
+def _reused(evidence: Evidence, arm: Arm) -> str | None:
     if arm.reuse is None:
         return None
     opening = "" if arm.connect_seconds is None else f"; opening one took {milliseconds(arm.connect_seconds)}"
-    return f"{name(arm)}: {percent(arm.reuse)} of requests found a connection open{opening}."
+    return f"{evidence.name(arm)}: {percent(arm.reuse)} of requests found a connection open{opening}."
 
 
-def _expiry(arm: Arm) -> str | None:
+def _expiry(evidence: Evidence, arm: Arm) -> str | None:
     if arm.expiry_observed is None:
         return None
     if arm.expiry_observed:
-        return f"{name(arm)}: expiry observed, the window held {AGES_TO_SEE_EXPIRY} ages or more."
-    return f"{name(arm)}: expiry not observed, the window was shorter than {AGES_TO_SEE_EXPIRY} ages."
+        return f"{evidence.name(arm)}: expiry observed, the window held {AGES_TO_SEE_EXPIRY} ages or more."
+    return f"{evidence.name(arm)}: expiry not observed, the window was shorter than {AGES_TO_SEE_EXPIRY} ages."
 
 
 def _closed_form(arm: Arm) -> str | None:
@@ -184,13 +186,14 @@ def _unlimited(evidence: Evidence, arm: Arm) -> str | None:
     return f"Unlimited: {text}." if text else None
 
 
-def _health_checks(evidence: Evidence, arm: Arm) -> str:
+def health_checks(evidence: Evidence, arm: Arm) -> str:
+    """What checking a connection before each use costs, if it was measured."""
     checked, unchecked = (_same_age(evidence, arm, checked=on) for on in (True, False))
     if checked is None or not checked.trials:
         return "Health checks: cost not measured in this run; one SELECT 1 per request that uses the database."
     effect = evidence.between(checked, unchecked) if unchecked else None
     if effect is None or effect.ratio is None:
-        return f"Health checks: on in the figures for {name(checked)}; not measured without."
+        return f"Health checks: on in the figures for {evidence.name(checked)}; not measured without."
     words = METRIC_WORDS[evidence.metric]
     return f"Health checks: {times(effect.ratio)} the {words} of the same age without ({_interval(effect)})."
 

@@ -62,22 +62,35 @@ def window_seconds(trial: Trial) -> float:
 
 
 def peak(trial: Trial) -> int:
-    """The most connections seen at once, by PostgreSQL or by the ledger."""
-    return max(most(trial.series.backends), most(trial.series.open), trial.connections.left_open)
+    """The most connections seen at once, by PostgreSQL or by the ledger; with a pooler, by PostgreSQL alone."""
+    seen = max(most(trial.series.backends), trial.connections.left_open)
+    return seen if trial.connections.pooler else max(seen, most(trial.series.open))
+
+
+def clients_peak(trial: Trial) -> int | None:
+    """The most connections to a pooler at once, by the ledger or by the pooler; None without one."""
+    pooler = trial.connections.pooler
+    return max(most(trial.series.open), pooler.at_rest.clients_open) if pooler else None
 
 
 def leaks(trial: Trial) -> bool:
     """Whether clearly more connections were open than the mode can use at once.
 
-    The ledger is asked, not PostgreSQL: pg_stat_activity also shows backends that are still exiting.
+    The ledger is asked, not PostgreSQL: pg_stat_activity also shows backends that are still exiting. With a pooler in
+    between, it is the project's connections to the pooler that may leak.
     """
     allowed = LEAK_FACTOR * trial.case.usable_connections + LEAK_SPARE
-    return max(most(trial.series.open), trial.connections.left_open) > allowed
+    clients = clients_peak(trial)
+    held = max(most(trial.series.open), trial.connections.left_open) if clients is None else clients
+    return held > allowed
 
 
 def refused(trial: Trial) -> int:
-    """Attempts to connect that PostgreSQL turned away, during the whole trial."""
-    return trial.connections.after_stop.connect_errors.get("too_many_connections", 0)
+    """Attempts to connect that were turned away for want of room, by PostgreSQL or a pooler, during the whole trial."""
+    seen = trial.connections.after_stop.connect_errors.get("too_many_connections", 0)
+    pooler = trial.connections.pooler
+    # The same attempts, counted on both sides; a client that gave up early may have missed its refusal.
+    return max(seen, pooler.after_stop.refused) if pooler else seen
 
 
 def opened_in_window(trial: Trial) -> int:
@@ -99,4 +112,6 @@ def _per_request(spent: CpuSeconds, requests: int) -> CpuSeconds | None:
         app=spent.app / requests,
         database=None if spent.database is None else spent.database / requests,
         generator=spent.generator / requests,
+        pooler=spent.pooler / requests,
+        proxy=spent.proxy / requests,
     )

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.decisions import Decision, Ground
+from loadlab.analysis.decisions import Decision, Ground, gain
 from loadlab.analysis.multiplicity import FEWEST_BLOCKS
 from loadlab.analysis.reasons import reasons
+from loadlab.analysis.recommendations import recommendation
+from loadlab.analysis.standings import standings
+from loadlab.analysis.strategy_reasons import against, objection, strategy_reasons
 from loadlab.analysis.wording import METRIC_WORDS, age, plural, spread, times
-from loadlab.model.findings import Recommendation, Verdict
+from loadlab.model.findings import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from loadlab.analysis.evidence import Evidence
-    from loadlab.model.findings import Arm
+    from loadlab.model.findings import Arm, Recommendation
 
 
 def verdict(evidence: Evidence, decision: Decision) -> Verdict:
-    recommend = _recommendation(decision.chosen)
+    recommend = recommendation(decision.chosen, evidence.driver)
     return Verdict(
         server=evidence.server,
         keep_alive=evidence.group.keep_alive,
@@ -24,20 +29,18 @@ def verdict(evidence: Evidence, decision: Decision) -> Verdict:
         users=evidence.group.users,
         recommend=recommend,
         headline=f"{evidence.label}: {_headline(evidence, decision)}.",
-        why=tuple(reasons(evidence, decision)),
+        why=tuple(_why(evidence, decision, recommend)),
         settings=settings(recommend),
+        round_trip_ms=evidence.group.round_trip_ms,
+        runner_up=recommendation(decision.runner_up, evidence.driver),
+        ranking=standings(evidence, decision),
     )
 
 
 def settings(recommend: Recommendation | None) -> str:
     """Lines for a Django settings file; empty without a recommendation."""
-    if recommend is None:
-        return ""
-    value = "None  # unlimited" if recommend.max_age is None else f"{recommend.max_age:g}"
-    lines = [f'DATABASES["default"]["CONN_MAX_AGE"] = {value}']
-    if recommend.conn_health_checks:
-        lines.append('DATABASES["default"]["CONN_HEALTH_CHECKS"] = True')
-    return "\n".join(lines)
+    found = recommend.snippets if recommend else ()
+    return next((snippet.text for snippet in found if snippet.file == "settings.py"), "")
 
 
 def harm(evidence: Evidence) -> tuple[str, str]:
@@ -57,41 +60,65 @@ def harm(evidence: Evidence) -> tuple[str, str]:
 def without_recommendation(evidence: Evidence, ground: Ground) -> str:
     """Why there is none, in one clause."""
     if ground is Ground.TOO_FEW_BLOCKS:
-        blocks = [one.blocks for one in map(evidence.against_baseline, evidence.kept) if one]
+        blocks = [one.blocks for one in map(evidence.against_baseline, evidence.candidates) if one]
         return f"{plural(min(blocks, default=0), 'complete block')}, at least {FEWEST_BLOCKS} needed"
     return ground.value
 
 
-def _recommendation(chosen: Arm | None) -> Recommendation | None:
-    """What is kept needs health checks: else a database restart fails one request per open connection."""
-    if chosen is None:
-        return None
-    return Recommendation(
-        strategy=chosen.case.strategy.name,
-        max_age=chosen.case.max_age,
-        conn_health_checks=chosen.case.max_age != 0,
-    )
+def _why(evidence: Evidence, decision: Decision, recommend: Recommendation | None) -> Iterator[str]:
+    if evidence.has_others:
+        yield from strategy_reasons(evidence, decision, recommend)
+        return
+    yield from reasons(evidence, decision)
+    if evidence.limits.max_connections is not None:
+        yield from _room(evidence, decision)
+
+
+def _room(evidence: Evidence, decision: Decision) -> Iterator[str]:
+    need = evidence.need(decision.chosen) if decision.chosen else None
+    if need:
+        yield f"In production: {need.arithmetic}."
+    yield from against(evidence)
 
 
 def _headline(evidence: Evidence, decision: Decision) -> str:
-    if decision.chosen is None:
+    chosen = decision.chosen
+    if chosen is None:
         return f"inconclusive, {without_recommendation(evidence, decision.ground)}"
-    if decision.ground is Ground.FASTER:
-        return _keep(evidence, decision.chosen)
+    if decision.ground in (Ground.FASTER, Ground.FITS):
+        return _keep(evidence, chosen)
     if decision.ground is Ground.ALL_UNFIT:
-        return "close connections after each request: kept ones {}, {}".format(*harm(evidence))
+        return f"close connections after each request: {_all_unfit(evidence)}"
+    if evidence.has_others:
+        return f"close connections after each request, nothing sound is proven better: {_closest(evidence)}"
     return f"close connections after each request, keeping them gains nothing: {_gains(evidence)}"
 
 
 def _keep(evidence: Evidence, arm: Arm) -> str:
-    how = "without limit" if arm.case.max_age is None else f"for {age(arm.case.max_age)}"
     held = plural(arm.left_open or arm.peak, "connection")
-    return f"keep connections {how}: {_gain(evidence, arm)}, {held} held, no leak"
+    where = " in PostgreSQL" if arm.clients_peak is not None else ""
+    outcome = f"{_gain(evidence, arm)}, {held} held{where}, no leak"
+    if arm.case.strategy.name != "max_age":
+        return f"use {evidence.name(arm)}: {outcome}"
+    how = "without limit" if arm.case.max_age is None else f"for {age(arm.case.max_age)}"
+    return f"keep connections {how}: {outcome}"
+
+
+def _all_unfit(evidence: Evidence) -> str:
+    if not evidence.has_others and any(not evidence.fit(arm) for arm in evidence.kept):
+        return "kept ones {}, {}".format(*harm(evidence))
+    return "; ".join(f"{evidence.name(arm)} {objection(evidence, arm)}" for arm in evidence.candidates)
+
+
+def _closest(evidence: Evidence) -> str:
+    sound = [arm for arm in evidence.candidates if evidence.sound(arm)]
+    nearest = max(sound, key=lambda arm: gain(evidence, arm))
+    return f"{evidence.name(nearest)} comes closest, {_gain(evidence, nearest)}, {evidence.judgement(nearest)}"
 
 
 def _gains(evidence: Evidence) -> str:
-    fit = [arm for arm in evidence.kept if evidence.fit(arm)]
-    return "; ".join(f"{age(arm.case.max_age)} {_gain(evidence, arm)}, {evidence.judgement(arm)}" for arm in fit)
+    sound = [arm for arm in evidence.candidates if evidence.sound(arm)]
+    return "; ".join(f"{age(arm.case.max_age)} {_gain(evidence, arm)}, {evidence.judgement(arm)}" for arm in sound)
 
 
 def _gain(evidence: Evidence, arm: Arm) -> str:

@@ -50,6 +50,16 @@ def age(max_age: float | None) -> str:
     return f"{max_age:g} s" if max_age else "0"
 
 
+def setting(max_age: float | None) -> str:
+    """CONN_MAX_AGE as settings spell it.
+
+    >>> setting(60.0), setting(2592000.0), setting(0.5), setting(None)
+    ('CONN_MAX_AGE = 60', 'CONN_MAX_AGE = 2592000', 'CONN_MAX_AGE = 0.5', 'CONN_MAX_AGE = None')
+    """
+    whole = int(max_age) if max_age is not None and float(max_age).is_integer() else max_age
+    return f"CONN_MAX_AGE = {whole}"
+
+
 def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.2f} ms"
 
@@ -64,12 +74,13 @@ def percent(share: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """A count with its noun.
+    """A count with its noun, which may be a strategy.
 
-    >>> plural(1, "block"), plural(8, "block")
-    ('1 block', '8 blocks')
+    >>> plural(1, "block"), plural(8, "block"), plural(3, "strategy")
+    ('1 block', '8 blocks', '3 strategies')
     """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    several = f"{noun[:-1]}ies" if noun.endswith("gy") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else several}"
 
 
 def listing(words: Sequence[str]) -> str:
@@ -80,3 +91,12 @@ def listing(words: Sequence[str]) -> str:
     """
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def seconds(value: float) -> str:
+    """Short times in milliseconds.
+
+    >>> seconds(0.0214), seconds(1.5)
+    ('21.40 ms', '1.5 s')
+    """
+    return milliseconds(value) if value < 1 else f"{value:.3g} s"

@@ -12,7 +12,9 @@ from loadlab.report import REPORTS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from loadlab.model.case import Scalar
     from loadlab.model.findings import Findings
+    from loadlab.model.plan import Plan
     from loadlab.store import RunFolder
 
 
@@ -25,6 +27,7 @@ def findings_of(folder: RunFolder) -> Findings:
     schedule = folder.schedule()
     plan = read_measured_plan(folder.plan(), str(folder.path / "plan.toml"))
     trials, damaged = folder.trials()
+    environment = folder.environment()
     measured = sum(trial.state != "failed" for trial in trials)
     run = RunSummary(
         id=schedule.id,
@@ -38,8 +41,16 @@ def findings_of(folder: RunFolder) -> Findings:
         equivalence_margin=plan.equivalence_margin,
         warmup_seconds=plan.warmup_seconds,
         window_seconds=plan.window_seconds,
+        driver=_driver(plan, environment),
+        limits=plan.limits,
     )
-    return analyse(run=run, environment=folder.environment(), cases=schedule.cases, trials=trials, damaged=damaged)
+    return analyse(run=run, environment=environment, cases=schedule.cases, trials=trials, damaged=damaged)
+
+
+def _driver(plan: Plan, environment: dict[str, dict[str, Scalar]]) -> str:
+    """A project's own is what was found there; the plan's word is for the lab's site."""
+    found = next((str(part["driver"]) for part in environment.values() if part.get("driver")), "")
+    return found or plan.driver
 
 
 def publish(folder: RunFolder) -> tuple[Findings, list[Path]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from loadlab.model.case import Case, Scalar
+from loadlab.model.case import Case, Choice, Scalar
+from loadlab.model.plan import Limits
 from loadlab.model.samples import Connections, CpuSeconds, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
 RunState = Literal["complete", "incomplete"]
+# Where a strategy stands among all of its group; "sound" has nothing against it but that others come first.
+Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
 # Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age.
 Question = Literal["keep", "noise", "unlimited"]
 
@@ -63,13 +66,31 @@ class OpenOverTime:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """How long requests waited for a connection that others held: at the project's own pool, or at a pooler outside.
+
+    A pool counts its `waits` and their `mean_seconds`; a pooler shows the `longest_seconds` seen, and the most clients
+    that were `waiting_at_once`. What the one does not tell is None.
+    """
+
+    at: Literal["pool", "pooler"]
+    seconds_per_request: float
+    waits: int | None = None
+    mean_seconds: float | None = None
+    longest_seconds: float | None = None
+    waiting_at_once: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
     """All complete trials of one case, summed up.
 
     `latency_seconds` are medians over trials of per-trial percentiles. `leaks` means that more connections were
     open than the mode can use at once; `refused` counts attempts to connect that PostgreSQL turned away.
     `expiry_observed` is False when the window was too short to see a connection reach CONN_MAX_AGE, None when
-    there is nothing to expire. Arms without any complete trial have `trials` 0 and estimates of None.
+    there is nothing to expire. Arms without any complete trial have `trials` 0 and estimates of None. `peak` and
+    `left_open` are PostgreSQL's connections; with a pooler in between, `clients_peak` and `clients_left` are the
+    project's to the pooler. `processes` serve; `held_per_process` is the peak for each of them.
     """
 
     case: Case
@@ -92,6 +113,11 @@ class Arm:
     exact_trials: int
     expiry_observed: bool | None
     open_over_time: OpenOverTime | None
+    processes: int | None = None
+    held_per_process: float | None = None
+    clients_peak: int | None = None
+    clients_left: int | None = None
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,17 +144,65 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Snippet:
+    """What to write into one file; `file` says which, `language` what it is written in."""
+
+    file: str
+    language: Literal["python", "ini"]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recommendation:
+    """A strategy with its parameters as they should be set, and everything that must be written for it.
+
+    `case` is the one that was measured. It may differ in health checks: what is kept is recommended with them.
+    """
+
     strategy: str
     max_age: float | None
     conn_health_checks: bool
+    parameters: dict[str, Scalar] = field(default_factory=dict)
+    case: str = ""
+    snippets: tuple[Snippet, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Need:
+    """The connections that a strategy may hold in production, with the `arithmetic` spelt out.
+
+    `fits` is None where the plan names no limit.
+    """
+
+    connections: int
+    arithmetic: str
+    fits: bool | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """Where one strategy stands in its group, why, what it would need in production, what is lost by it.
+
+    Its figures are those of the arm and of the comparisons with the same `case`. `why` is empty where there is nothing
+    to say.
+    """
+
+    case: str
+    strategy: Choice
+    name: str
+    place: Place
+    why: str
+    need: Need | None
+    gives_up: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """The answer for one server mode under one kind of client; `recommend` is None when inconclusive.
 
-    `headline` is one sentence; `why` are the reasons with their figures; `settings` is a snippet to paste.
+    `headline` is one sentence; `why` are the reasons with their figures; `settings` is a snippet to paste. `ranking`
+    holds all strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven
+    better than the baseline.
     """
 
     server: str
@@ -139,6 +213,59 @@ class Verdict:
     headline: str
     why: tuple[str, ...]
     settings: str
+    round_trip_ms: float = 0.0
+    runner_up: Recommendation | None = None
+    ranking: tuple[Standing, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AtDistance:
+    """A strategy against CONN_MAX_AGE = 0 with the database at one distance; `sound` as for a recommendation."""
+
+    round_trip_ms: float
+    case: str
+    ratio: float | None
+    low: float | None
+    high: float | None
+    verdict: Judgement
+    sound: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OverDistance:
+    """One strategy over all distances: `pays_from_ms` is the smallest from which on it is proven better throughout."""
+
+    strategy: Choice
+    name: str
+    points: tuple[AtDistance, ...]
+    pays_from_ms: float | None
+    conclusion: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistanceEffect:
+    """What distance does in one server mode under one kind of client.
+
+    `recommended` names the strategy per distance, None where the evidence carries none.
+    """
+
+    server: str
+    parameters: str
+    keep_alive: bool
+    scenario: str
+    users: int
+    round_trips_ms: tuple[float, ...]
+    strategies: tuple[OverDistance, ...]
+    recommended: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """A strategy that was not measured in a server mode, because it cannot work there."""
+
+    server: str
+    strategy: str
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,11 +301,17 @@ class RunSummary:
     equivalence_margin: float
     warmup_seconds: float
     window_seconds: float
+    driver: str = "psycopg2"
+    limits: Limits = field(default_factory=Limits)
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Findings:
-    """All of it. `answer` says in a few sentences whether 600 is a good default and unlimited a better one."""
+    """All of it. `answer` says in a few sentences whether 600 is a good default and unlimited a better one.
+
+    Where the run has other strategies, it says which of them to use. `distances` are of a run with several.
+    """
 
     run: RunSummary
     environment: dict[str, dict[str, Scalar]]
@@ -189,6 +322,7 @@ class Findings:
     failures: tuple[FailureRow, ...]
     caveats: tuple[Caveat, ...]
     trials: tuple[TrialSummary, ...]
+    distances: tuple[DistanceEffect, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,8 +11,8 @@ from loadlab.report.base import Report
 from loadlab.report.content import wording
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Case
-    from loadlab.model.findings import Arm, Findings, TrialSummary
+    from loadlab.model.case import Case, Choice
+    from loadlab.model.findings import Arm, DistanceEffect, Findings, TrialSummary, Verdict
     from loadlab.model.samples import Connections
 
 SCHEMA = 1
@@ -33,7 +33,8 @@ class JsonFile(Report):
             "trials": [_trial(trial) for trial in findings.trials],
             "arms": [_arm(arm) for arm in findings.arms],
             "comparisons": [asdict(comparison) for comparison in findings.comparisons],
-            "verdicts": [asdict(verdict) for verdict in findings.verdicts],
+            "verdicts": [_verdict(verdict) for verdict in findings.verdicts],
+            "distances": [_distances(effect) for effect in findings.distances],
             "failures": [asdict(failure) for failure in findings.failures],
             "caveats": [asdict(caveat) for caveat in findings.caveats],
         }
@@ -63,6 +64,7 @@ def _case(case: Case) -> dict[str, object]:
         "scenario": case.scenario,
         "users": case.users,
         "usable_connections": case.usable_connections,
+        "round_trip_ms": case.round_trip_ms,
         "replica": case.replica,
     }
 
@@ -98,8 +100,26 @@ def _connections(books: Connections, peak: int) -> dict[str, object]:
         "exact": books.exact,
         "mismatches": books.mismatches,
         "connect_errors": rest.connect_errors,
+        "waits": rest.waits,
+        "wait_seconds_sum": rest.wait_seconds_sum,
+        "pooler": asdict(books.pooler) if books.pooler else None,
         "after_stop": {"opened": stop.opened, "reused": stop.reused, "closed": stop.closed, "open": stop.open},
     }
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    return asdict(verdict) | {
+        "ranking": [_named(asdict(standing), standing.strategy) for standing in verdict.ranking],
+    }
+
+
+def _distances(effect: DistanceEffect) -> dict[str, object]:
+    return asdict(effect) | {"strategies": [_named(asdict(over), over.strategy) for over in effect.strategies]}
+
+
+def _named(fields: dict[str, object], strategy: Choice) -> dict[str, object]:
+    """A strategy as everywhere in the file: its name under "strategy", its parameters beside it."""
+    return fields | {"strategy": strategy.name, "parameters": strategy.parameters}
 
 
 def _arm(arm: Arm) -> dict[str, object]:

@@ -15,11 +15,16 @@ from loadlab.model.samples import (
     CpuSeconds,
     Failure,
     Ledger,
+    Pooler,
+    PoolerCounts,
     Requests,
     Series,
     State,
     Trial,
 )
+from loadlab.planning import choice_of, usable_connections
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +42,7 @@ def case(
     **changes: object,
 ) -> Case:
     made = Case(
-        server=Choice(name=server, parameters={"workers": workers}),
+        server=Choice(name=server, parameters={} if server == "threaded" else {"workers": workers}),
         strategy=Choice(name="max_age", parameters={"max_age": max_age, "conn_health_checks": checks}),
         scenario="read_one",
         users=8,
@@ -45,6 +50,20 @@ def case(
         usable_connections=usable,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def strategy_case(server: str, strategy: str, **parameters: object) -> Case:
+    """As a plan would spell it out: every other parameter at its default."""
+    where = choice_of(SERVERS, server, {}, "server")
+    how = choice_of(STRATEGIES, strategy, parameters, "strategy")  # type: ignore[arg-type]
+    return Case(
+        server=where,
+        strategy=how,
+        scenario="read_one",
+        users=8,
+        keep_alive=False,
+        usable_connections=usable_connections(where, how, 8),
+    )
 
 
 def ages(server: str = "sync", *, usable: int = 2) -> list[Case]:
@@ -151,6 +170,60 @@ def noisy(of: Case, median: float, *, blocks: int = 8, seed: int = 1, like: Beha
     generator = np.random.default_rng([seed, *of.id.encode()])
     rates = median * np.exp(0.03 * generator.standard_normal(blocks))
     return [trial(of, block, at_rate(float(rate), like)) for block, rate in enumerate(rates, start=1)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queue:
+    """What a pooler did not serve at once: clients refused, seconds waited in all, the longest, how many waiting."""
+
+    refused: int = 0
+    waited: float = 0.0
+    longest: float = 0.0
+    waiting: int = 0
+
+
+def through_pooler(of: Trial, *, clients: int, servers: int, queue: Queue | None = None) -> Trial:
+    """The same trial with a pooler in between, to which `clients` connections stay open, as `servers` behind it."""
+    seen = queue or Queue()
+    books = of.connections
+    rest = replace(books.at_rest, opened=clients, open=clients, closed={})
+    stopped = replace(books.after_stop, opened=clients, open=0, closed={"process_exit": clients})
+    counts = PoolerCounts(
+        clients_opened=clients,
+        clients_open=clients,
+        servers_opened=servers,
+        servers_open=servers,
+        waited_seconds=seen.waited,
+        refused=seen.refused,
+    )
+    instants = len(of.series.at)
+    columns = {
+        "backends": servers,
+        "open": clients,
+        "longest_wait_seconds": seen.longest,
+        "clients_waiting": seen.waiting,
+    }
+    return replace(
+        of,
+        connections=replace(
+            books,
+            window_end=rest,
+            at_rest=rest,
+            after_stop=stopped,
+            left_open=servers,
+            sessions=servers,
+            pooler=Pooler(at_rest=counts, after_stop=replace(counts, clients_open=0)),
+        ),
+        series=replace(of.series, values={name: [float(value)] * instants for name, value in columns.items()}),
+    )
+
+
+def with_waits(of: Trial, *, waits: int, seconds: float) -> Trial:
+    """The same trial, whose pool was asked so often in the window, and as often in the warm-up."""
+    books = of.connections
+    start = replace(books.window_start, waits=waits, wait_seconds_sum=seconds)
+    end = replace(books.window_end, waits=2 * waits, wait_seconds_sum=2 * seconds)
+    return replace(of, connections=replace(books, window_start=start, window_end=end))
 
 
 def run_summary(**changes: object) -> RunSummary:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .factories import CLOSED, KEPT, LEAKING, Behaviour, ages, case, default_plan, findings, noisy, trial
+from .factories import CLOSED, KEPT, LEAKING, Behaviour, ages, case, default_plan, findings, noisy, strategy_case, trial
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -87,3 +87,66 @@ def test_a_mode_in_which_all_fails_is_undecided() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_answer_has_two_to_four_sentences(seed: int) -> None:
     assert 2 <= len(default_plan(seed=seed).answer) <= 4
+
+
+def test_with_other_strategies_the_answer_begins_with_which_to_use_where() -> None:
+    cases = [
+        *(strategy_case(server, "max_age", max_age=age) for server in ("gthread", "gevent") for age in (0, 60)),
+        *(strategy_case(server, "pool") for server in ("gthread", "gevent")),
+    ]
+    likes = ((100, CLOSED), (600, KEPT), (100, CLOSED), (95, LEAKING), (610, KEPT), (400, KEPT))
+    found = run(*((of, rate, like) for of, (rate, like) in zip(cases, likes, strict=True)), blocks=10)
+    which, remedy, *on_ages = found.answer
+    assert which.startswith("Of all that was measured, the simplest that is not proven worse than the best: ")
+    assert "CONN_MAX_AGE = 60 in gthread (5.9×); pool in gevent (4.0×)." in which
+    assert remedy == (
+        "In gevent, connections that CONN_MAX_AGE alone keeps are not found again, and leak; there, pool is better, "
+        "and without a leak."
+    )
+    assert on_ages[0].startswith("No single default fits, 600 (10 minutes) included")
+
+
+def test_a_run_without_ages_says_nothing_of_600() -> None:
+    base, pool = strategy_case("gthread", "max_age"), strategy_case("gthread", "pool")
+    found = run((base, 100, CLOSED), (pool, 600, KEPT), blocks=10)
+    assert len(found.answer) == 1
+    assert "600 (10" not in " ".join(found.answer)
+
+
+def test_where_no_strategy_is_proven_the_answer_says_so_and_why() -> None:
+    base, pool = strategy_case("gthread", "max_age"), strategy_case("gthread", "pool")
+    found = run((base, 100, CLOSED), (pool, 600, KEPT), blocks=3)
+    assert found.answer == (
+        "This run cannot say which strategy is best: no comparison was conclusive.",
+        "Undecided: gthread (3 complete blocks, at least 6 needed).",
+    )
+
+
+def test_a_leak_that_nothing_remedies_is_not_glossed_over() -> None:
+    base, leaking, hook = (
+        strategy_case("gevent", "max_age"),
+        strategy_case("gevent", "max_age", max_age=None),
+        strategy_case("gevent", "worker_exit_hook"),
+    )
+    found = run((base, 100, CLOSED), (leaking, 95, LEAKING), (hook, 95, LEAKING), blocks=10)
+    assert found.answer[1].endswith(
+        "nothing else that was measured is proven better than closing them after each request."
+    )
+
+
+def test_all_groups_of_a_mode_are_named_as_the_mode() -> None:
+    cases = [
+        replace(strategy_case(server, name), keep_alive=alive, round_trip_ms=distance)
+        for server in ("sync", "gthread")
+        for name in ("max_age", "pool")
+        for alive in (False, True)
+        for distance in (0.0, 5.0)
+    ]
+    gains = {("gthread", True): 100}
+    arms = [
+        (of, 100 if of.strategy.name == "max_age" else gains.get((of.server.name, of.keep_alive), 600), CLOSED)
+        for of in cases
+    ]
+    which = run(*arms, blocks=12).answer[0]
+    assert "pool in sync and gthread with keep-alive off (" in which
+    assert "CONN_MAX_AGE = 0 in gthread with keep-alive on" in which

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from loadlab.analysis import analyse
-from loadlab.model.findings import Caveat, Findings
+from loadlab.model.findings import Caveat, Findings, LeftOut
 
 from .factories import (
     CLOSED,
     KEPT,
     Behaviour,
+    Queue,
     ages,
     at_rate,
     case,
@@ -21,7 +22,10 @@ from .factories import (
     noisy,
     replica,
     run_summary,
+    strategy_case,
+    through_pooler,
     trial,
+    with_waits,
 )
 
 BALANCED = Behaviour(requests=1600, seconds=2.0, response=0.01, opened=2, reused=1598)  # 8 users: N = X R
@@ -143,3 +147,55 @@ def test_damaged_records_come_last() -> None:
     found = analyse(run=run_summary(), environment={}, cases=ages(), trials=[], damaged=[damaged])
     assert found.caveats[-1] == damaged
     assert len(found.caveats) > 1
+
+
+@pytest.mark.parametrize(("cpu", "expected"), [(1.3, True), (1.1, False)])
+def test_a_proxy_near_its_ceiling_is_named(cpu: float, expected: bool) -> None:  # noqa: FBT001
+    far = replace(case(), round_trip_ms=5.0)
+    one = trial(far, 1, KEPT)
+    found = findings([far], [replace(one, cpu_seconds=replace(one.cpu_seconds, proxy=cpu))])
+    assert bool(texts(found, about="proxy that adds the round trip used up to 65 % of a core")) is expected
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(1.0, True), (0.1, False)])
+def test_waiting_for_a_pool_is_named_where_it_is_a_share_of_the_response(seconds: float, expected: bool) -> None:  # noqa: FBT001
+    pool = strategy_case("gthread", "pool")
+    found = findings([pool], [with_waits(trial(pool, 1, KEPT), waits=1000, seconds=seconds)])
+    waited = "waited 1.00 ms for a connection on average, of a median response of 8.00 ms"
+    assert bool(texts(found, about=waited)) is expected
+
+
+def test_waiting_at_a_pooler_is_named_too() -> None:
+    bouncer = strategy_case("gthread", "pgbouncer")
+    found = findings(
+        [bouncer], [through_pooler(trial(bouncer, 1, KEPT), clients=8, servers=5, queue=Queue(waited=4.08))]
+    )
+    (caveat,) = [one for one in found.caveats if "waited 4.00 ms" in one.text]
+    assert caveat.advice.startswith("The size of the pooler bounds this case")
+
+
+def test_a_pooler_that_counts_otherwise_than_the_project_is_a_mismatch() -> None:
+    bouncer = strategy_case("gthread", "pgbouncer")
+    one = through_pooler(trial(bouncer, 1, KEPT), clients=8, servers=5)
+    pooler = one.connections.pooler
+    assert pooler is not None
+    odd = replace(pooler, after_stop=replace(pooler.after_stop, clients_opened=9))
+    found = findings([bouncer], [replace(one, connections=replace(one.connections, pooler=odd))])
+    assert texts(found, about="books") == ["The books do not agree: opened 8 but the pooler counted 9 clients."]
+
+
+def test_expiry_that_no_window_could_show_is_named_for_every_strategy_with_an_age() -> None:
+    leased = strategy_case("asgi", "leased_threads")
+    found = findings([leased], [trial(leased, 1, KEPT)])
+    assert texts(found, about="Expiry not observed") == [
+        "Expiry not observed: the window was shorter than 3 × 60 s.",
+    ]
+
+
+def test_a_strategy_that_was_left_out_is_named_once_with_its_modes_and_the_reason() -> None:
+    why = "Django pools psycopg 3 alone"
+    left_out = tuple(LeftOut(server=server, strategy="pool", why=why) for server in ("sync", "gevent"))
+    found = analyse(run=run_summary(left_out=left_out), environment={}, cases=[], trials=[])
+    assert found.caveats == (
+        Caveat(subject="pool", text="Left out of sync and gevent: Django pools psycopg 3 alone.", advice=""),
+    )

@@ -1,0 +1,54 @@
+"""A strategy as it is recommended: the measured one, with health checks where it keeps connections."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from loadlab.analysis.deployment import strategy_of, where
+from loadlab.analysis.groups import checks_health
+from loadlab.analysis.snippets import snippets
+from loadlab.model.findings import Recommendation
+
+if TYPE_CHECKING:
+    from loadlab.model.case import Case, Choice
+    from loadlab.model.findings import Arm
+    from loadlab.model.strategy import Circumstances
+    from loadlab.strategies import Strategy
+
+CHECKS = "conn_health_checks"
+
+
+def recommendation(arm: Arm | None, driver: str) -> Recommendation | None:
+    """What is kept needs health checks: else a database restart fails one request per open connection."""
+    if arm is None:
+        return None
+    case = arm.case
+    place = where(case, driver)
+    choice = _checked(case)
+    strategy = strategy_of(choice)
+    checks = _needs_checks(case, strategy, place)
+    return Recommendation(
+        strategy=choice.name,
+        max_age=case.max_age,
+        conn_health_checks=checks,
+        parameters=choice.parameters,
+        case=case.id,
+        snippets=snippets(strategy, place, checks=checks) if strategy and place else (),
+    )
+
+
+def _checked(case: Case) -> Choice:
+    """With its own parameter for health checks on, where it has one and keeps connections."""
+    choice = case.strategy
+    closes = "max_age" in choice.parameters and case.max_age == 0
+    if CHECKS not in choice.parameters or closes:
+        return choice
+    return replace(choice, parameters={**choice.parameters, CHECKS: True})
+
+
+def _needs_checks(case: Case, strategy: Strategy | None, place: Circumstances | None) -> bool:
+    if strategy is None or place is None:
+        return case.max_age != 0 or checks_health(case)
+    database = strategy.changes(place).database
+    return database.get("CONN_HEALTH_CHECKS") is True or database.get("CONN_MAX_AGE", 0) != 0

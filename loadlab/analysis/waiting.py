@@ -1,0 +1,50 @@
+"""How long requests waited for a connection that others held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadlab.analysis.trials import most
+from loadlab.model.findings import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.model.samples import Trial
+
+LONGEST, CLIENTS = "longest_wait_seconds", "clients_waiting"
+
+
+def waiting(trials: Sequence[Trial], requests: int) -> Waiting | None:
+    """Of a pooler outside if there is one, else of the project's own pool; None where there is neither.
+
+    `requests` are those of all windows, over which a pool's waits are counted.
+    """
+    if any(trial.connections.pooler for trial in trials):
+        return _at_pooler(trials)
+    return _at_pool(trials, requests)
+
+
+def _at_pool(trials: Sequence[Trial], requests: int) -> Waiting | None:
+    books = [trial.connections for trial in trials]
+    waits = sum(book.window_end.waits - book.window_start.waits for book in books)
+    seconds = sum(book.window_end.wait_seconds_sum - book.window_start.wait_seconds_sum for book in books)
+    if not waits:
+        return None
+    return Waiting(
+        at="pool", waits=waits, mean_seconds=seconds / waits, seconds_per_request=seconds / requests if requests else 0
+    )
+
+
+def _at_pooler(trials: Sequence[Trial]) -> Waiting:
+    """A pooler counts since it started, so the whole trial's requests are what its waits are shared by."""
+    waited = sum(trial.connections.pooler.at_rest.waited_seconds for trial in trials if trial.connections.pooler)
+    requests = sum(len(trial.requests.ended) for trial in trials)
+    longest = [max(trial.series.values[LONGEST], default=0.0) for trial in trials if LONGEST in trial.series.values]
+    clients = [most(trial.series.values[CLIENTS]) for trial in trials if CLIENTS in trial.series.values]
+    return Waiting(
+        at="pooler",
+        seconds_per_request=waited / requests if requests else 0.0,
+        longest_seconds=max(longest, default=None),
+        waiting_at_once=max(clients, default=None),
+    )
