@@ -321,7 +321,10 @@ def main() -> NoReturn:
     parser.add_argument("--round-trip-ms", type=float, required=True, metavar="MS")
     arguments = parser.parse_args()
     host, _, port = arguments.to.rpartition(":")
-    proxy = Proxy(arguments.listen, (host, int(port)), arguments.round_trip_ms / 1000)
+    try:
+        proxy = Proxy(arguments.listen, (host, int(port)), arguments.round_trip_ms / 1000)
+    except OSError as error:
+        sys.exit(f"No way from port {arguments.listen} on {LOOPBACK} to {arguments.to}: {error}")
     _be_punctual()
     _be_roomy()
     sys.stdout.write(f"{proxy.port}\n")
