@@ -181,7 +181,7 @@ class _Threads:
         started = time.monotonic()
         try:
             return await waiter.thread
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or its loop is gone
             if waiter.thread.done() and not waiter.thread.cancelled():
                 self._lend(waiter.thread.result())  # it came, and too late
             raise
