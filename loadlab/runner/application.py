@@ -8,7 +8,7 @@ import secrets
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.books import Books
@@ -78,7 +78,7 @@ class Target:
         changes = build_strategy(self.strategy).changes(circumstances(self.server, self.subject.driver))
         overlay = replace(
             self.subject.overlay(self.database),
-            database={**changes.database, **self._address(), **self.extras.database},
+            database=_merged(changes.database, self._address(), self.extras.database),
             aliases=self.subject.aliases,
             instrumented=self.instrumented,
             token=token,
@@ -104,6 +104,13 @@ class Target:
 
     def argv(self, port: int) -> list[str]:
         return build_server(self.server).argv(self.site or Site(python=self.subject.python), port)
+
+
+def _merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of one database laid over each other; their OPTIONS too."""
+    whole = {key: value for each in settings for key, value in each.items()}
+    options = {key: value for each in settings for key, value in each.get("OPTIONS", {}).items()}
+    return {**whole, "OPTIONS": options} if options else whole
 
 
 @contextmanager

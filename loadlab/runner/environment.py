@@ -15,6 +15,7 @@ import psutil
 
 from loadlab import __version__
 from loadlab.runner.suitability import notes
+from loadlab.services.pgbouncer import pgbouncer_version
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -32,6 +33,8 @@ PACKAGES: Final = (
     "asgiref",
     "psycopg2-binary",
     "psycopg",
+    "psycopg-pool",
+    "django-db-geventpool",
     "locust",
     "geventhttpclient",
     "prometheus-client",
@@ -50,7 +53,7 @@ def environment(plan: Plan, subject: Subject, database: Database, cursor: Cursor
         "loadlab": _loadlab(),
         "machine": _machine(),
         **_project(subject),
-        "versions": _versions(subject),
+        "versions": _versions(plan, subject),
         "PostgreSQL": _postgresql(plan, subject, database, cursor),
         "load": {"generator": "Locust, closed loop, no think time", "placement": "same machine, loopback"},
     }
@@ -99,12 +102,14 @@ def _project(subject: Subject) -> dict[str, dict[str, Scalar]]:
     return {"project": facts | {f"note {number}": note for number, note in enumerate(notes(subject), 1)}}
 
 
-def _versions(subject: Subject) -> dict[str, Scalar]:
+def _versions(plan: Plan, subject: Subject) -> dict[str, Scalar]:
     """The lab's packages; for a project's own Python, those that are installed there go before."""
     versions: dict[str, Scalar] = {}
     for package in PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
+    if "pgbouncer" in plan.strategies:
+        versions["pgbouncer"] = pgbouncer_version()
     return versions | (subject.facts.installed if subject.facts else {})
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.planning import connections_wanted
+from loadlab.planning import build_strategy, connections_wanted
+from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,16 @@ SELECT current_setting('max_connections')::int,
          + coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int,
        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())
 """
+
+
+def require_programs(cases: Sequence[Case]) -> None:
+    """Make sure that the programs are there which the cases' strategies put between.
+
+    Raises:
+        EnvironmentFaultError: naming the one that is missing.
+    """
+    if any(build_strategy(case.strategy).pooling() for case in cases):
+        require_pgbouncer()
 
 
 def require_room(cursor: Cursor, cases: Sequence[Case]) -> None:

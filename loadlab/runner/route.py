@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.planning import build_strategy
+from loadlab.services.distance import distant
+from loadlab.services.pgbouncer import pgbouncer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,13 +46,9 @@ def routed(
     bouncer: Bouncer | None = None
     with ExitStack() as stack:
         if round_trip_ms:
-            from loadlab.services.distance import distant  # noqa: PLC0415
-
             far = stack.enter_context(distant(database, round_trip_ms, register, log.with_suffix(".proxy.log")))
             database, trees["proxy"] = far.database, far.pid
         if pooling is not None:
-            from loadlab.services.pgbouncer import pgbouncer  # noqa: PLC0415
-
             bouncer = stack.enter_context(
                 pgbouncer(pooling, database, register, register.folder, log.with_suffix(".pgbouncer.log"))
             )

@@ -15,7 +15,7 @@ from loadlab.planning import locustfile, schedule
 from loadlab.processes import Register
 from loadlab.runner.environment import environment
 from loadlab.runner.generator import Generator
-from loadlab.runner.preflight import require_room
+from loadlab.runner.preflight import require_programs, require_room
 from loadlab.runner.subject import subject_of
 from loadlab.runner.suitability import notes, require_alone, require_suitable
 from loadlab.runner.tables import make_ready
@@ -173,6 +173,7 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
     missing = [step for step in planned.steps if step.order not in present]
     if not missing:
         return
+    require_programs(planned.cases)
     with folder.locked(), laboratory(plan, dsn, folder.logs, listener) as lab:
         with lab.database.observed() as connection, connection.cursor() as cursor:
             require_alone(cursor, lab.database)

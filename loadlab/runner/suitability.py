@@ -41,6 +41,7 @@ def require_suitable(subject: Subject, plan: Plan) -> None:
         *_database_faults(subject, subject.facts, plan),
         *_package_faults(subject, subject.facts, plan),
         *_driver_faults(subject, plan),
+        *_route_faults(subject, plan),
     ]
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
@@ -95,6 +96,18 @@ def _driver_faults(subject: Subject, plan: Plan) -> Iterator[str]:
     for misfit in misfits(plan, subject.driver):
         if str(misfit) not in anyway:
             yield f"strategies.{misfit}"
+
+
+def _route_faults(subject: Subject, plan: Plan) -> Iterator[str]:
+    """What stands in between leads to one database alone."""
+    between = [name for name in ("pgbouncer",) if name in plan.strategies]
+    between += ["round_trip_ms"] if any(plan.round_trip_ms) else []
+    elsewhere = sorted(set(subject.aliases) - set(subject.counted))
+    if between and elsewhere:
+        yield (
+            f"{' and '.join(between)} can stand before one database, and DATABASES leads to others as well:"
+            f" {', '.join(elsewhere)} (leave it out of the plan, or name settings with one database)"
+        )
 
 
 def notes(subject: Subject) -> list[str]:

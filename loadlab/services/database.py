@@ -59,7 +59,8 @@ class Database:
 
     def address(self) -> dict[str, object]:
         """Where it is, as entries of Django's DATABASES say it."""
-        return {"HOST": self.parameters["host"], "PORT": self.parameters["port"]}
+        way = {key: self.parameters[key] for key in ("hostaddr", "sslmode") if key in self.parameters}
+        return {"HOST": self.parameters["host"], "PORT": self.parameters["port"], "OPTIONS": way}
 
     @contextmanager
     def observed(self) -> Iterator[Connection]:
