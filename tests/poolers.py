@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import shutil
+import signal
+import subprocess
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg2
 import pytest
+from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.plan import Database as DatabasePlan
 from loadlab.model.pooling import Pooling
-from loadlab.processes import Register
-from loadlab.services.embedded import embedded
+from loadlab.ports import free_port
+from loadlab.processes import UNPRIVILEGED, Register, unprivileged
+from loadlab.services.embedded import _binaries, embedded
 from loadlab.services.pgbouncer import pgbouncer, require_pgbouncer
 
 if TYPE_CHECKING:
@@ -58,6 +65,27 @@ class Cluster:
         return int(count)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ways:
+    """A PostgreSQL that lets each of its roles in by a way of its own, into the database "shop"."""
+
+    register: Register
+    sockets: Path
+    port: int
+
+
+RULES: Final = """
+local all postgres trust
+local all trusted trust
+local all {us} peer
+local all scrammed scram-sha-256
+host all scrammed 127.0.0.1/32 scram-sha-256
+host all md5ed 127.0.0.1/32 md5
+host all plain 127.0.0.1/32 password
+"""
+PASSWORD: Final = 'it\'s a "pass\\word"'
+
+
 def await_that(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not holds() and time.monotonic() < deadline:
@@ -95,6 +123,51 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         connection.cursor() as cursor,
     ):
         yield Cluster(register=register, database=database, cursor=cursor)
+
+
+@pytest.fixture(scope="session")
+def ways(cluster: Cluster) -> Iterator[Ways]:  # for it skips where there is no PgBouncer
+    """Beside its TCP port it has a Unix socket, and the role that is named after us gets in by peer."""
+    with Register.opened() as register:
+        data, sockets, port = register.folder / "ways", register.folder / "sockets", free_port()
+        for folder in (data, sockets):
+            folder.mkdir()
+            if os.getuid() == 0:
+                shutil.chown(folder, UNPRIVILEGED)
+        initdb = [str(_binaries() / "initdb"), f"--pgdata={data}", "--no-sync", "--auth=trust", "--username=postgres"]
+        subprocess.run([*initdb, "--encoding=UTF8", "--locale=C"], check=True, capture_output=True, **unprivileged())  # type: ignore[call-overload]
+        (data / "pg_hba.conf").write_text(RULES.format(us=us()))
+        log = register.folder / "postgresql.log"
+        argv = [str(_binaries() / "postgres"), "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+        argv += ["-c", f"unix_socket_directories={sockets}"]
+        program = register.start("PostgreSQL", argv, log=log, environment={"LC_ALL": "C"}, privileged=False)
+        try:
+            _make_roles(sockets, port)
+            yield Ways(register=register, sockets=sockets, port=port)
+        finally:
+            program.stop(signal.SIGINT, PATIENCE_SECONDS)
+
+
+def us() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def _make_roles(sockets: Path, port: int) -> None:
+    def accessible() -> bool:
+        with suppress(psycopg2.OperationalError):
+            psycopg2.connect(host=str(sockets), port=port, user="postgres").close()
+            return True
+        return False
+
+    await_that(accessible)
+    with closing(psycopg2.connect(host=str(sockets), port=port, user="postgres")) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SET md5_password_warnings = off")
+            for role in ("trusted", us(), "scrammed", "md5ed", "plain"):
+                cursor.execute("SET password_encryption = %s", ["md5" if role == "md5ed" else "scram-sha-256"])
+                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(sql.Identifier(role)), [PASSWORD])
+            cursor.execute("CREATE DATABASE shop")
 
 
 @pytest.fixture

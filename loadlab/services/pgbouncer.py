@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,18 +24,22 @@ from psycopg2.extensions import make_dsn
 from loadlab.errors import EnvironmentFaultError
 from loadlab.ports import LOOPBACK, free_port
 from loadlab.processes import UNPRIVILEGED, let_in
+from loadlab.services.authentication import demand
 from loadlab.services.database import redacted, refusal
+from loadlab.services.given import escaped
 from loadlab.services.pgbouncer_books import Books, Refusals
 from loadlab.services.pgbouncer_console import CONSOLE, Console, PoolerGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from psycopg2.extensions import ConnectionInfo
     from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
 
     from loadlab.model.pooling import Pooling
     from loadlab.model.samples import PoolerCounts
     from loadlab.processes import Program, Register
+    from loadlab.services.authentication import Demand
     from loadlab.services.database import Database
 
 __all__ = ["Bouncer", "PoolerGoneError", "Refusals", "pgbouncer", "pgbouncer_version", "require_pgbouncer"]
@@ -108,8 +112,7 @@ def pgbouncer_version() -> str:
 def pgbouncer(wanted: Pooling, database: Database, register: Register, folder: Path, log: Path) -> Iterator[Bouncer]:
     """A fresh PgBouncer in front of `database` for as long as the context lasts; its secrets lie below `folder`.
 
-    It asks the target's role for its password as PostgreSQL does: by SCRAM, or not at all where PostgreSQL asks for
-    none.
+    It asks the target's role for its password as PostgreSQL does, by SCRAM or otherwise, or not at all.
 
     Raises:
         EnvironmentFaultError: it is not installed or does not start, or PostgreSQL lets the target in but not it.
@@ -137,7 +140,8 @@ class _Way:
     host: str
     port: int
     user: str
-    password: str | None
+    password: str
+    demand: Demand
     encrypted: bool
     others: dict[str, str]
 
@@ -269,17 +273,17 @@ class Bouncer:
 
     def _launch(self, port: int) -> Program:
         setting = self._setting
-        way, wanted, passwords = setting.way, setting.wanted, {self._admin: self._password}
-        passwords[way.user] = way.password or ""
+        way, wanted = setting.way, setting.wanted
+        secrets_of = {self._admin: self._password, way.user: way.demand.secret(way.user, way.password)}
         users = setting.home / "users"
-        _write_secret(users, "".join(f"{_quoted(user)} {_quoted(word)}\n" for user, word in passwords.items()))
+        _write_secret(users, "".join(f"{_quoted(user)} {_quoted(word)}\n" for user, word in secrets_of.items()))
         configuration = setting.home / "pgbouncer.ini"
         text = CONFIGURATION.format(
             host=way.host.replace("'", "''"),
             port=way.port,
             loopback=LOOPBACK,
             listen_port=port,
-            auth_type="trust" if way.password is None else "scram-sha-256",
+            auth_type=way.demand.method,
             auth_file=users,
             admin=self._admin,
             server_tls="require" if way.encrypted else "disable",
@@ -309,11 +313,12 @@ class Bouncer:
 
     def _through(self, port: int) -> Database:
         setting = self._setting
-        parameters = {**setting.way.others, "host": LOOPBACK, "port": str(port), "user": setting.way.user}
-        parameters["sslmode"] = "disable"  # on the way to PgBouncer; no round trip is spent on asking
-        if setting.way.password is not None:
+        address = {"host": LOOPBACK, "hostaddr": LOOPBACK, "port": str(port), "user": setting.way.user}
+        # No TLS on the way to PgBouncer, and no round trip spent on asking for it.
+        parameters = {**setting.way.others, **address, "sslmode": "disable"}
+        if setting.way.demand.method != "trust":
             passfile = setting.home / "target.pgpass"
-            line = ":".join([LOOPBACK, "*", "*", "*", _escaped(setting.way.password)])
+            line = ":".join([LOOPBACK, "*", "*", "*", escaped(setting.way.password)])
             _write_secret(passfile, f"{line}\n", for_program=False)
             parameters["passfile"] = str(passfile)
         return replace(self._direct, parameters=parameters, rerouted=True)
@@ -366,19 +371,27 @@ def _way_to(database: Database) -> _Way:
         connection = psycopg2.connect(make_dsn(**parameters))
     except psycopg2.OperationalError as error:
         raise EnvironmentFaultError(refusal(error, database.observer_name)) from error
-    try:
-        info = connection.info
+    with closing(connection):
+        info, host = connection.info, _peer(connection)
         explicit = info.dsn_parameters if "service" in database.parameters else database.parameters
         return _Way(
-            host=_peer(connection),
+            host=host,
             port=info.port,
             user=info.user,
-            password=info.password if info.used_password else None,
+            password=info.password,
+            demand=_demand(host, info),
             encrypted=info.ssl_in_use,
             others={key: value for key, value in explicit.items() if not _is_route(key)},
         )
-    finally:
-        connection.close()
+
+
+def _demand(host: str, info: ConnectionInfo) -> Demand:
+    try:
+        return demand(host, info.port, info.user, info.dbname, encrypted=info.ssl_in_use)
+    except OSError as error:
+        raise EnvironmentFaultError(
+            f"PgBouncer cannot stand in front of the database: {error}. Leave the strategy pgbouncer out of the plan."
+        ) from error
 
 
 def _is_route(key: str) -> bool:
@@ -399,7 +412,7 @@ def _no_passage(error: psycopg2.Error, way: _Way) -> str:
     remedy = "PgBouncer knows no startup parameters of a user's own: leave them out of the database's options."
     if "startup parameter" not in said:
         remedy = "It goes the same way as the target, with the same password."
-        if way.password is None and os.getuid() == 0:
+        if way.demand.method == "trust" and os.getuid() == 0:
             remedy += f" But it runs as {UNPRIVILEGED}: peer authentication does not let it in, a password would."
     return f"PostgreSQL is not to be reached through PgBouncer: {said}\n{remedy}"
 
@@ -417,8 +430,3 @@ def _write_secret(path: Path, text: str, *, for_program: bool = True) -> None:
 def _quoted(word: str) -> str:
     """As a file of PgBouncer's users has it."""
     return '"' + word.replace('"', '""') + '"'
-
-
-def _escaped(word: str) -> str:
-    """As a file of libpq's passwords has it."""
-    return word.replace("\\", "\\\\").replace(":", "\\:")

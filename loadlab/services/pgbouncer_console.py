@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 CONSOLE: Final = "pgbouncer"  # the name that PgBouncer keeps for it
 ANSWER_SECONDS: Final = 5.0
+# A connection that only carries a request to cancel is no session of PostgreSQL's, and none is one before its login.
+SESSION_STATES: Final = ("active", "being_canceled", "idle", "used", "tested")
+CLIENT_STATES: Final = ("active", "waiting")
 
 
 class PoolerGoneError(EnvironmentFaultError, ConnectionError):
@@ -77,12 +80,26 @@ class Console:
         pool = self._pool(database, user)
         waited = (row["total_wait_time"] for row in self.ask("SHOW STATS") if row["database"] == database)
         return PoolNow(
-            # A connection that only carries a request to cancel is no session of PostgreSQL's.
-            servers=sum(pool.get(f"sv_{state}", 0) for state in ("active", "being_canceled", "idle", "used", "tested")),
+            servers=sum(pool.get(f"sv_{state}", 0) for state in SESSION_STATES),
             clients=pool.get("cl_active", 0) + pool.get("cl_waiting", 0),
             waiting=pool.get("cl_waiting", 0),
             longest_wait_seconds=_longest(pool),
             waited_seconds=float(next(waited, 0)) / 1e6,
+        )
+
+    def present(self, database: str, user: str) -> tuple[set[str], set[str]]:
+        """Everybody of a pool: clients by their addresses, then servers by their pointers, each as the log names them.
+
+        Raises:
+            PoolerGoneError: as `ask`.
+        """
+        clients, servers = (
+            [row for row in self.ask(command) if (row["database"], row["user"]) == (database, user)]
+            for command in ("SHOW CLIENTS", "SHOW SERVERS")
+        )
+        return (
+            {f"{row['addr']}:{row['port']}" for row in clients if row["state"] in CLIENT_STATES},
+            {row["ptr"] for row in servers if row["state"] in SESSION_STATES},
         )
 
     def waiting(self, database: str, user: str) -> tuple[int, float]:

@@ -84,6 +84,8 @@ class Tally:
     Clients: `asked` to be let in, `turned_away` before they were, `closed` later. Connections to PostgreSQL:
     `connected` to it, `failed` to become a session, `ended` having been one. One that PostgreSQL drops without a word
     in the middle of its login counts as a session; a pool never has more than one in its login.
+
+    `just_ended` names the clients (by address) and servers (by pointer) of which an end was read since it was cleared.
     """
 
     def __init__(self, database: str, user: str) -> None:
@@ -93,6 +95,7 @@ class Tally:
         self.asked = self.turned_away = self.closed = 0
         self.connected = self.failed = self.ended = 0
         self.refusals: Counter[Refusal] = Counter()
+        self.just_ended: set[str] = set()
 
     def take(self, line: str) -> None:
         match = _LINE.search(line)
@@ -105,18 +108,22 @@ class Tally:
         if reason.startswith(_LIMIT):  # before it could say which database it wants
             self.refusals[Refusal.MAX_CLIENT_CONN] += 1
         elif match["rest"].startswith(self._ours):
-            said = match["rest"].removeprefix(self._ours).partition(" ")[2]
-            self._client(said, reason) if match["side"] == "C" else self._server(said, reason, match["pointer"])
+            address, _, said = match["rest"].removeprefix(self._ours).partition(" ")
+            if match["side"] == "C":
+                self._client(said, reason, address)
+            else:
+                self._server(said, reason, match["pointer"])
 
     def nobody_was_let_in(self) -> None:
         """Say that no connection to PostgreSQL has ever been a session: without one PgBouncer lets nobody in."""
         self.turned_away += self.closed
         self.closed = 0
 
-    def _client(self, said: str, reason: str) -> None:
+    def _client(self, said: str, reason: str, address: str) -> None:
         if said.startswith("login attempt:"):
             self.asked += 1
         elif reason:
+            self.just_ended.add(address)
             refusal = self._refusal(reason)
             self.refusals.update([refusal] if refusal else [])
             if reason.startswith(_NOT_LET_IN) or reason == self._server_error:
@@ -134,8 +141,10 @@ class Tally:
         if said.startswith("new connection to server"):
             self.connected += 1
             self._reached.add(pointer)
+            self.just_ended.discard(pointer)
         elif reason and pointer in self._reached:
             self._reached.remove(pointer)
+            self.just_ended.add(pointer)
             if reason.startswith(_NO_SESSION):
                 self.failed += 1
             else:

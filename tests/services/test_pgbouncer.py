@@ -10,30 +10,36 @@ import socket
 import struct
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import psutil
 import psycopg2
 import pytest
-from poolers import POOLING, asked, await_that, client, connected
+from poolers import PASSWORD as SECRET
+from poolers import POOLING, asked, await_that, client, connected, us
 from psycopg2 import sql
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.model.metrics import ConnectError
-from loadlab.processes import UNPRIVILEGED
+from loadlab.model.plan import Database as DatabasePlan
+from loadlab.processes import UNPRIVILEGED, Register
 from loadlab.services import pgbouncer as service
 from loadlab.services import pgbouncer_console
+from loadlab.services.distance import distant
+from loadlab.services.embedded import embedded
+from loadlab.services.encryption import programs_with_tls
 from loadlab.services.given import reached
 from loadlab.services.pgbouncer import PoolerGoneError, Refusals, pgbouncer_version, require_pgbouncer
+from loadlab.services.pgbouncer_books import Books
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from poolers import Cluster, Pooler
+    from poolers import Cluster, Pooler, Ways
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
     from loadlab.services.pgbouncer import Bouncer
@@ -76,8 +82,15 @@ def test_both_sides_are_counted_as_their_judges_count_them(pooler: Pooler, clust
     assert cluster.sessions() - before == counts.servers_opened
 
 
+@pytest.mark.parametrize("busy", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_counts_are_exact_after_every_step_of_any_life(pooler: Pooler, cluster: Cluster, seed: int) -> None:
+def test_counts_are_exact_after_every_step_of_any_life(
+    pooler: Pooler, cluster: Cluster, seed: int, *, busy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if busy:  # as when something is logged at every look
+        monkeypatch.setattr(
+            Books, "_instant", lambda books, console: books._busy_instant(console, console.look(*books._pool))
+        )
     dice, before = random.Random(seed), cluster.sessions()
     bouncer = pooler(pool_mode=dice.choice(["session", "transaction"]), pool_size=30)
     alive: list[Connection] = []
@@ -351,12 +364,77 @@ def test_a_database_of_the_users_own_is_counted_whatever_its_names(
         bouncer.stop()
 
 
+@pytest.mark.parametrize(
+    ("role", "by_socket", "method"),
+    [
+        ("trusted", True, "trust"),
+        ("scrammed", True, "scram-sha-256"),
+        ("scrammed", False, "scram-sha-256"),
+        ("md5ed", False, "md5"),
+        ("plain", False, "plain"),
+    ],
+)
+def test_it_asks_for_a_password_as_postgresql_does(
+    ways: Ways, tmp_path: Path, role: str, *, by_socket: bool, method: str
+) -> None:
+    host = str(ways.sockets) if by_socket else "127.0.0.1"
+    parameters = {"host": host, "port": str(ways.port), "user": role, "dbname": "shop", "password": SECRET}
+    with (
+        reached(parameters, tmp_path, allow_remote=False) as database,
+        service.pgbouncer(POOLING, database, ways.register, ways.register.folder, tmp_path / "log") as bouncer,
+    ):
+        (home,) = ways.register.folder.glob("pgbouncer-*")
+        assert f"auth_type = {method}\n" in (home / "pgbouncer.ini").read_text()
+        assert (SECRET.replace('"', '""') in (home / "users").read_text()) == (method == "plain")
+        for _ in range(2):
+            with closing(connected(bouncer.database)) as connection:
+                assert asked(connection, "SELECT current_user") == role
+        if method != "trust":
+            with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
+                connected(bouncer.database, password="wrong")
+
+
+def test_it_goes_over_the_distance_and_by_tls_where_the_target_would(
+    cluster: Cluster, tmp_path: Path, clients: ExitStack
+) -> None:
+    try:
+        programs_with_tls()
+    except EnvironmentFaultError as error:
+        pytest.skip(str(error))
+    with (
+        Register.opened() as register,
+        embedded(DatabasePlan(tls=True), register, tmp_path / "postgresql.log") as database,
+        distant(database, 1, register, tmp_path / "proxy.log") as far,
+        service.pgbouncer(POOLING, far.database, register, register.folder, tmp_path / "log") as bouncer,
+        closing(connected(bouncer.database)) as connection,
+    ):
+        assert asked(connection, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") is True
+        assert asked(connection, "SELECT inet_client_port()") in {
+            one.laddr.port for one in psutil.Process(far.pid).net_connections("tcp")
+        }
+        assert bouncer.counts().servers_open == 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="PgBouncer runs as ourselves unless we are root, and peer lets it in")
+def test_peer_authentication_that_lets_us_in_and_not_pgbouncer_is_named_before_the_trial(
+    ways: Ways, tmp_path: Path
+) -> None:
+    parameters = {"host": str(ways.sockets), "port": str(ways.port), "user": us(), "dbname": "shop"}
+    with (
+        reached(parameters, tmp_path, allow_remote=False) as database,
+        pytest.raises(EnvironmentFaultError, match=r"not to be reached through PgBouncer(.*\n)*.*runs as nobody: peer"),
+        service.pgbouncer(POOLING, database, ways.register, ways.register.folder, tmp_path / "log"),
+    ):
+        pytest.fail("it has got in")
+    assert list(ways.register.folder.glob("pgbouncer-*")) == []
+
+
 def test_its_secrets_are_for_its_user_alone_and_gone_at_the_end(
     pooler: Pooler, cluster: Cluster, odd: dict[str, str], tmp_path: Path
 ) -> None:
     before = sorted(cluster.register.folder.iterdir())
-    with reached(odd, tmp_path, allow_remote=False) as database, ExitStack() as closing:
-        bouncer = closing.enter_context(
+    with reached(odd, tmp_path, allow_remote=False) as database, ExitStack() as stack:
+        bouncer = stack.enter_context(
             service.pgbouncer(POOLING, database, cluster.register, cluster.register.folder, tmp_path / "other.log")
         )
         connected(bouncer.database).close()
