@@ -21,6 +21,12 @@ class EnvironmentFaultError(LabError):
     exit_code = 3
 
 
+class GateError(LabError):
+    """Something is not as it was recorded, and whoever asked for the comparison wants to know."""
+
+    exit_code = 10
+
+
 class InconclusiveError(LabError):
     """A verdict was demanded and the evidence does not carry one."""
 

@@ -41,24 +41,24 @@ class Display:
         self._progress.stop()
 
     def trial_begins(self, case: Case, done: int, total: int) -> None:
-        if self._began is None:
-            self._began, self._first = time.monotonic(), done
         label = f"{case.server.name}, {case.strategy}, keep-alive {'on' if case.keep_alive else 'off'}"
-        self._progress.update(
-            self._bar,
-            description=f"trial {done + 1} of {total}: {label}",
-            completed=done,
-            total=total,
-            eta=self._eta(done, total),
-        )
+        self.step_begins(f"trial {done + 1} of {total}: {label}", done, total)
 
     def trial_ended(self, trial: Trial, done: int, total: int) -> None:
+        note = "" if trial.state == "complete" else f"  {trial.state}: {trial.reason}"
+        self.step_ended(f"trial {done} of {total}, {self._eta(done, total)}  {trial.case.id}{note}", done, total)
+
+    def step_begins(self, what: str, done: int, total: int) -> None:
+        """`what` is to happen, as the next of `total` after `done`."""
+        if self._began is None:
+            self._began, self._first = time.monotonic(), done
+        self._progress.update(self._bar, description=what, completed=done, total=total, eta=self._eta(done, total))
+
+    def step_ended(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` are there now; `what` is a line for where there is no bar."""
         self._progress.update(self._bar, completed=done, eta=self._eta(done, total))
         if not self._console.is_terminal:
-            note = "" if trial.state == "complete" else f"  {trial.state}: {trial.reason}"
-            self._console.print(
-                f"trial {done} of {total}, {self._eta(done, total)}  {trial.case.id}{note}", soft_wrap=True
-            )
+            self._console.print(what, soft_wrap=True)
 
     def _eta(self, done: int, total: int) -> str:
         """The remaining time, from the trials of this run as soon as there are any."""

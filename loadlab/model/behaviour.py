@@ -1,44 +1,284 @@
-"""What connections do under one server mode and strategy: counted, with no clock in it."""
+"""What connections do under one server mode and strategy: counted, with no clock in it, and compared with a record."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
-from loadlab.model.case import Choice
+from loadlab.model.case import Choice, spell
+
+SCHEMA: Final = 1
+LEEWAY_SHARE: Final = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scale:
+    """The fixed numbers of every experiment.
+
+    `clients` send `each` requests one after the other, all at once; `free` connections are left for the second load,
+    of as many requests; `rounds` is how often all clients ask once before a restart of the database, and how many
+    rounds in a row without a failure end the first round after it. `max_connections` is PostgreSQL's.
+    """
+
+    clients: int = 8
+    each: int = 10
+    free: int = 40
+    rounds: int = 3
+    max_connections: int = 100
+
+    @property
+    def requests(self) -> int:
+        return self.clients * self.each
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """What a row is about: how Python serves, how connections live, the driver, and whether clients keep theirs."""
+
+    server: Choice
+    strategy: Choice
+    driver: str
+    keep_alive: bool
+
+    @property
+    def id(self) -> str:
+        return f"{self.server}/{self.strategy}/keep_alive={spell(self.keep_alive)}/{self.driver}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Behaviour:
-    """One experiment: `clients` send `requests` altogether, a fixed number each, then the server is provoked.
+    """One experiment: a fixed load, then the server and the database are provoked.
 
-    Of the load: `opened`, `reused`, the `peak` of open connections, `left_open` when all is answered, and
-    `left_after_collection` when each process has collected its garbage; with a pooler in between, all of these are the
-    target's connections to it, and `backends` its most to PostgreSQL. Of a second load of `flood` requests without
-    garbage collection, with `free` slots left in PostgreSQL: `flood_failed` requests, with the words of `flood_error`.
-    `abandoned` are the sessions that PostgreSQL saw end without a word when the server was asked to stop, of
-    `open_at_stop`. Of a first round of requests after a restart of the database, as many as had connections open:
-    `failed_after_restart` without and `failed_after_restart_checked` with health checks; `failed_later` of the round
-    after it, without. What was not tried is None.
+    Of the load: `opened` and `reused` (requests that found a connection open), `failed` requests, the `peak` that
+    PostgreSQL had at one instant, `left_open` when all is answered, and `left_after_collection` when each process has
+    collected its garbage. With a pooler in between, these are the target's connections to it, but for the peak, which
+    is always PostgreSQL's. `exact` says that the judge has counted as many opened: PostgreSQL, or the pooler.
+
+    Of a second load without garbage collection, with few connections left in PostgreSQL: `flood_failed` requests, with
+    `flood_errors` by the kind of the failed attempts to connect, and `flood_words` of one of them.
+
+    Of a restart of the database while `warm` connections were open: `failed_after_restart` requests of all those that
+    came until three rounds in a row had no failure, `failed_later` of the rounds after them; `failed_checked` is the
+    first with CONN_HEALTH_CHECKS on, when `warm_checked` were open.
+
+    Of the end: `stop_abandoned` sessions of the `open_at_stop` ended without a word to PostgreSQL when the server was
+    asked to stop, `kill_abandoned` of the `open_at_kill` when it was killed.
     """
 
-    server: Choice
-    strategy: Choice
-    keep_alive: bool
-    clients: int
-    requests: int
+    setting: Setting
     opened: int
     reused: int
+    failed: int
     peak: int
     left_open: int
     left_after_collection: int
-    backends: int
-    flood: int
-    free: int
+    exact: bool
     flood_failed: int
-    flood_error: str
-    open_at_stop: int
-    abandoned: int
+    flood_errors: dict[str, int]
+    flood_words: str
     warm: int
     failed_after_restart: int
     failed_later: int
-    failed_after_restart_checked: int | None
+    warm_checked: int
+    failed_checked: int
+    open_at_stop: int
+    stop_abandoned: int
+    open_at_kill: int
+    kill_abandoned: int
+
+
+COUNTS: Final = (
+    "opened",
+    "reused",
+    "failed",
+    "peak",
+    "left_open",
+    "left_after_collection",
+    "flood_failed",
+    "warm",
+    "failed_after_restart",
+    "failed_later",
+    "warm_checked",
+    "failed_checked",
+    "open_at_stop",
+    "stop_abandoned",
+    "open_at_kill",
+    "kill_abandoned",
+)
+
+Span = tuple[int, int]  # lowest and highest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """What one setting did, over all repeats: the span of each of COUNTS; the errors of the flood, and their words."""
+
+    setting: Setting
+    repeats: int
+    spans: dict[str, Span]
+    exact: bool
+    flood_errors: tuple[str, ...] = ()
+    flood_words: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One figure that somebody has published, and the same one here; `holds` says that the claim is still true."""
+
+    figure: str
+    published: str
+    measured: str
+    holds: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseReport:
+    """What became of one named case: where it was published, and its figures."""
+
+    name: str
+    summary: str
+    source: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recording:
+    """All rows of one or more passes, with the versions that they were counted under; not `complete` when stopped."""
+
+    schema: Literal[1] = SCHEMA
+    versions: dict[str, str]
+    scale: Scale = field(default_factory=Scale)
+    complete: bool = True
+    rows: tuple[Row, ...]
+    cases: tuple[CaseReport, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Departure:
+    """A cell that is not as it was recorded."""
+
+    row: str
+    cell: str
+    recorded: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.cell} was {self.recorded}, and is {self.found}"
+
+
+def rows_of(behaviours: Sequence[Behaviour]) -> tuple[Row, ...]:
+    """One row for each setting, in the order of their first appearance, with the spans over all repeats."""
+    settings: dict[str, list[Behaviour]] = {}
+    for behaviour in behaviours:
+        settings.setdefault(behaviour.setting.id, []).append(behaviour)
+    return tuple(map(_row, settings.values()))
+
+
+def _row(repeats: Sequence[Behaviour]) -> Row:
+    seen = {name: [int(getattr(behaviour, name)) for behaviour in repeats] for name in COUNTS}
+    return Row(
+        setting=repeats[0].setting,
+        repeats=len(repeats),
+        spans={name: (min(values), max(values)) for name, values in seen.items()},
+        exact=all(behaviour.exact for behaviour in repeats),
+        flood_errors=tuple(sorted({kind for behaviour in repeats for kind in behaviour.flood_errors})),
+        flood_words=next((behaviour.flood_words for behaviour in repeats if behaviour.flood_words), ""),
+    )
+
+
+def ranged(row: Row, name: str) -> bool:
+    """Whether a cell depends on the order of events, so that a pass may differ from the last and nothing has changed.
+
+    What has differed between repeats does, and so does what only happens not to have. The peak, unless no connection
+    was closed during the load. How many were opened, where some were reused and others closed. What was left open,
+    where some of it was garbage: how much of that there is depends on when Python last collected. And all that was
+    open at some point, where something besides the collection closes what was left behind.
+    """
+    low, high = row.spans[name]
+    if low != high:
+        return True
+    left, after = row.spans["left_open"], row.spans["left_after_collection"]
+    match name:
+        case "peak":
+            return not _steady(row)
+        case "opened" | "reused":
+            return not _steady(row) and row.spans["reused"] != (0, 0)
+        case "left_open":
+            return left != after
+        case "failed" | "failed_later" | "flood_failed" | "left_after_collection":
+            return False
+        case _:
+            return left != after and row.spans["flood_failed"] == (0, 0)
+
+
+def _steady(row: Row) -> bool:
+    """Whether everything that the load opened stayed open."""
+    return row.spans["opened"] == row.spans["left_open"] == row.spans["left_after_collection"]
+
+
+def leeway(scale: Scale) -> int:
+    """By how much a ranged cell may be outside its record: a quarter of the requests, which all of them depend on."""
+    return scale.requests // LEEWAY_SHARE
+
+
+def allowed(row: Row, name: str, scale: Scale) -> Span:
+    """From where to where a new pass may be: the recorded span, with the leeway of a ranged cell."""
+    low, high = row.spans[name]
+    if not ranged(row, name):
+        return low, high
+    return max(0, low - leeway(scale)), high + leeway(scale)
+
+
+def departures(recorded: Recording, found: Recording, there: Collection[str]) -> Iterator[Departure]:
+    """Each cell of `found` that is not as it was recorded; rows that were not recorded, or that are no more `there`."""
+    known = {row.setting.id: row for row in recorded.rows}
+    for row in found.rows:
+        before = known.get(row.setting.id)
+        if before is None:
+            yield Departure(row=row.setting.id, cell="the row", recorded="not there", found="there")
+        else:
+            yield from _row_departures(before, row, recorded.scale)
+    for gone in (name for name in known if name not in there):
+        yield Departure(row=gone, cell="the row", recorded="there", found="not there")
+    yield from _case_departures(recorded, found)
+
+
+def _case_departures(recorded: Recording, found: Recording) -> Iterator[Departure]:
+    """Figures of named cases are words; what must stay as it is recorded is whether they hold."""
+    known = {(case.name, figure.figure): figure for case in recorded.cases for figure in case.figures}
+    for case in found.cases:
+        for figure in case.figures:
+            before = known.get((case.name, figure.figure))
+            if before is None or before.holds != figure.holds:
+                was = "not there" if before is None else _held(before)
+                yield Departure(row=case.name, cell=figure.figure, recorded=was, found=_held(figure))
+
+
+def _held(figure: Figure) -> str:
+    return f"{figure.measured} ({'holds' if figure.holds else 'does not hold'})"
+
+
+def _row_departures(before: Row, now: Row, scale: Scale) -> Iterator[Departure]:
+    for name in COUNTS:
+        low, high = allowed(before, name, scale)
+        if now.spans[name][0] < low or now.spans[name][1] > high:
+            yield Departure(row=now.setting.id, cell=name, recorded=spelt((low, high)), found=spelt(now.spans[name]))
+    for name in ("exact", "flood_errors"):
+        was, is_now = getattr(before, name), getattr(now, name)
+        if was != is_now:
+            yield Departure(row=now.setting.id, cell=name, recorded=_shown(was), found=_shown(is_now))
+
+
+def _shown(value: bool | tuple[str, ...]) -> str:  # noqa: FBT001  a cell's value
+    return spell(value) if isinstance(value, bool) else ", ".join(value) or "none"
+
+
+def spelt(span: Span) -> str:
+    """A span as tables write it.
+
+    >>> spelt((8, 8)), spelt((6, 9))
+    ('8', '6–9')
+    """
+    low, high = span
+    return str(low) if low == high else f"{low}–{high}"

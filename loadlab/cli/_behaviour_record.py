@@ -1,0 +1,64 @@
+"""The file of a recording of behaviours: one line of JSON for each row, so that a change shows as one line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.model.behaviour import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LISTS: Final = ("rows", "cases")
+HOW_TO_MAKE: Final = "loadlab behaviour --json FILE makes one"
+_RECORDING: Final = TypeAdapter(Recording)
+
+
+def read_recording(path: Path) -> Recording:
+    """What was recorded in a file.
+
+    Raises:
+        UsageError: it cannot be read, or is none.
+    """
+    try:
+        return _RECORDING.validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"The recording {path} cannot be read: {error.strerror}. {HOW_TO_MAKE}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UsageError(f"{path} is no recording of behaviours: {where}: {first['msg']}. {HOW_TO_MAKE}.") from error
+
+
+def as_json(recording: Recording) -> str:
+    return "{\n" + ",\n".join(_members(_RECORDING.dump_python(recording, mode="json"))) + "\n}\n"
+
+
+def _members(record: dict[str, object]) -> Iterator[str]:
+    for name, value in record.items():
+        if name in LISTS and isinstance(value, list):
+            lines = ",\n".join(f"  {_compact(one)}" for one in value)
+            yield f" {_compact(name)}: [\n{lines}\n ]" if lines else f" {_compact(name)}: []"
+        else:
+            yield f" {_compact(name)}: {_compact(value)}"
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a result where the user wants it.
+
+    Raises:
+        EnvironmentFaultError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFaultError(f"{path} cannot be written: {error.strerror}. Name another file.") from error

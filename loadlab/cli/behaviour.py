@@ -1,0 +1,202 @@
+"""Count what connections do in each server mode under each strategy, or check that they still do what was recorded.
+
+No time is measured: every figure is a count, the same on any machine. A full pass takes about ten minutes.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+
+from loadlab.cases import CASES, examine
+from loadlab.cli._behaviour_record import as_json, read_recording, write
+from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal
+from loadlab.cli._progress import display
+from loadlab.errors import EnvironmentFaultError, GateError, UsageError
+from loadlab.model.behaviour import Recording, Scale, departures, rows_of
+from loadlab.planning import build_strategy
+from loadlab.runner.behaviour import behaviour, settings
+from loadlab.runner.stand import machine
+from loadlab.runner.versions import versions
+from loadlab.services.pgbouncer import require_pgbouncer
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from loadlab.cli._progress import Display
+    from loadlab.model.behaviour import Behaviour, CaseReport, Setting
+    from loadlab.runner.stand import Machine
+
+EXPECTED_SECONDS: Final = 5.0
+NARROWEST: Final = 120  # where output is no terminal
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="GLOB", help="only rows (and cases) whose id matches; repeatable"
+    )
+    parser.add_argument("--list", action="store_true", help="list the ids; count nothing")
+    parser.add_argument("--repeats", type=int, default=1, metavar="N", help="passes; cells become ranges (default: 1)")
+    parser.add_argument("--cases", action="store_true", help="also try what others have published, case/NAME")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="compare with a recording; exit with 10 on a change")
+    parser.add_argument("--from", type=Path, dest="recorded", metavar="FILE", help="show a recording; count nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write a recording")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a page")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    if arguments.recorded:
+        _publish(read_recording(arguments.recorded), arguments)
+        return 0
+    chosen = _chosen(arguments)
+    if arguments.list:
+        print("\n".join([*(row.id for row in chosen.rows), *map(_case_id, chosen.cases)]))
+        return 0
+    before = read_recording(arguments.check) if arguments.check else None
+    counted = _counted(chosen, arguments)
+    if before is not None:
+        _gate(before, counted, arguments.check)
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Chosen:
+    rows: Sequence[Setting]
+    left_out: Sequence[Setting]
+    cases: Sequence[str]
+    repeats: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pass:
+    """What has been counted so far."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    behaviours: list[Behaviour] = field(default_factory=list)
+    cases: list[CaseReport] = field(default_factory=list)
+
+    def recording(self, scale: Scale, *, complete: bool) -> Recording:
+        return Recording(
+            versions=self.versions,
+            scale=scale,
+            rows=rows_of(self.behaviours),
+            cases=tuple(self.cases),
+            complete=complete,
+        )
+
+
+def _chosen(arguments: argparse.Namespace) -> _Chosen:
+    if arguments.repeats < 1:
+        raise UsageError(f"--repeats should be 1 or more, not {arguments.repeats}.")
+
+    def wanted(name: str) -> bool:
+        return not arguments.only or any(fnmatch.fnmatchcase(name, pattern) for pattern in arguments.only)
+
+    rows = [row for row in settings() if wanted(row.id)]
+    left_out = [row for row in rows if build_strategy(row.strategy).pooling() and not _pgbouncer_is_here()]
+    cases = [name for name in CASES if arguments.cases and wanted(_case_id(name))]
+    if not rows and not cases:
+        raise UsageError(f"Nothing matches {' '.join(arguments.only)}; loadlab behaviour --list shows what there is.")
+    rows = [row for row in rows if row not in left_out]
+    return _Chosen(rows=rows, left_out=left_out, cases=cases, repeats=arguments.repeats)
+
+
+def _pgbouncer_is_here() -> bool:
+    with suppress(EnvironmentFaultError):
+        require_pgbouncer()
+        return True
+    return False
+
+
+def _case_id(name: str) -> str:
+    return f"case/{name}"
+
+
+def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
+    """Count, and publish all that was counted, whatever happens."""
+    scale, done = Scale(), _Pass()
+    complete = False
+    try:
+        with display(EXPECTED_SECONDS) as listener:
+            _count(chosen, scale, done, listener)
+        complete = True
+    finally:
+        if done.behaviours or done.cases:
+            _publish(done.recording(scale, complete=complete), arguments)
+    return done.recording(scale, complete=True)
+
+
+def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> None:
+    for row in chosen.left_out:
+        listener.notice(f"{row.id} is left out: there is no PgBouncer here (apt install pgbouncer)")
+    with machine(None, listener.preparing, scale) as ready:
+        done.versions.update(versions(ready.judge))
+        steps = [
+            *(
+                _Step(row.id, partial(_count_row, row, ready, done))
+                for _ in range(chosen.repeats)
+                for row in chosen.rows
+            ),
+            *(_Step(_case_id(name), partial(_try_case, name, ready, done)) for name in chosen.cases),
+        ]
+        for number, step in enumerate(steps):
+            listener.step_begins(step.name, number, len(steps))
+            step.take()
+            listener.step_ended(f"{number + 1} of {len(steps)}  {step.name}", number + 1, len(steps))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+    take: Callable[[], None]
+
+
+def _count_row(row: Setting, ready: Machine, done: _Pass) -> None:
+    done.behaviours.append(behaviour(row, ready))
+
+
+def _try_case(name: str, ready: Machine, done: _Pass) -> None:
+    done.cases.append(examine(name, ready))
+
+
+def _publish(recording: Recording, arguments: argparse.Namespace) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=max(NARROWEST, console.width))
+    for part in for_terminal(recording):
+        console.print(part)
+    if arguments.json:
+        write(arguments.json, as_json(recording))
+    if arguments.markdown:
+        write(arguments.markdown, as_markdown(recording))
+
+
+def _gate(before: Recording, counted: Recording, source: Path) -> None:
+    """Say what is not as it was.
+
+    Raises:
+        GateError: naming each cell.
+    """
+    found = list(departures(before, counted, {row.id for row in settings()}))
+    if not found:
+        print(f"{len(counted.rows)} rows are as {source} has them.")
+        return
+    lines = "\n".join(f"  {departure}" for departure in found)
+    raise GateError(
+        f"{len(found)} cell(s) are not as {source} has them:\n{lines}\n{_versions(before, counted)} Where the new"
+        f" behaviour is right, record it: {COMMAND}"
+    )
+
+
+def _versions(before: Recording, counted: Recording) -> str:
+    names = dict.fromkeys([*before.versions, *counted.versions])
+    pairs = {name: (before.versions.get(name, "none"), counted.versions.get(name, "none")) for name in names}
+    changed = [f"{name} {was} → {now}" for name, (was, now) in pairs.items() if was != now]
+    return f"Versions that differ: {', '.join(changed)}." if changed else "All versions are the same."

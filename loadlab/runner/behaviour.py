@@ -1,0 +1,189 @@
+"""Counts what connections do in one server mode under one strategy: a fixed load, and what provokes them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.model.behaviour import Behaviour, Setting
+from loadlab.planning import build_strategy, choice_of, circumstances
+from loadlab.runner.stand import standing
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadlab.model.case import Choice, Scalar
+    from loadlab.runner.stand import Machine, Stand
+
+PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are under way at once as the mode can have
+STOP_SECONDS: Final = 40.0
+MOST_ROUNDS: Final = 20  # after a restart; whatever fails longer than that does not recover
+WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
+
+# Longer than any client waits for a restart of the database. One process, where several would share out the clients by
+# chance; sync takes one request at a time, so that two of them share evenly.
+KEPT: Final[dict[str, Scalar]] = {"workers": 1, "keep_alive_seconds": 60}
+MODES: Final[dict[str, dict[str, Scalar]]] = {
+    "sync": {"workers": 2},
+    "gthread": {"threads": 4, **KEPT},
+    "gevent": KEPT,
+    "asgi": KEPT,
+}
+# Each parameter's values that behave differently; what is not named here is tried as it is by default.
+VARIANTS: Final[dict[str, tuple[dict[str, Scalar], ...]]] = {
+    "max_age": ({"max_age": 0}, {"max_age": 600}, {"max_age": None}),
+    "max_age_if_not_debug": ({"debug": False}, {"debug": True}),
+    "leased_threads": ({"threads": 4},),  # fewer than clients
+    "pgbouncer": (
+        {"pool_mode": "transaction", "max_age": 0},
+        {"pool_mode": "transaction", "max_age": None},
+        {"pool_mode": "session", "max_age": 0},
+    ),
+}
+DRIVERS: Final = ("psycopg2", "psycopg")  # the first that a strategy fits is taken
+BOTH_DRIVERS: Final = ({"max_age": None},)  # tried with the other one too: the two end differently
+
+
+def settings() -> list[Setting]:
+    """Every server mode × strategy × client keep-alive that there can be."""
+    return list(_settings())
+
+
+def _settings() -> Iterator[Setting]:
+    servers = [choice_of(SERVERS, name, MODES.get(name, {}), "server") for name in SERVERS]
+    variants = [(name, variant) for name in STRATEGIES for variant in VARIANTS.get(name, ({},))]
+    for server, (name, variant) in itertools.product(servers, variants):
+        strategy = choice_of(STRATEGIES, name, variant, "strategy")
+        fitting = [driver for driver in DRIVERS if _fits(server, strategy, driver)]
+        for driver in fitting if variant in BOTH_DRIVERS else fitting[:1]:
+            for keep_alive in (False, True):
+                yield Setting(server=server, strategy=strategy, driver=driver, keep_alive=keep_alive)
+
+
+def _fits(server: Choice, strategy: Choice, driver: str) -> bool:
+    return build_strategy(strategy).misfit(circumstances(server, driver)) is None
+
+
+def behaviour(setting: Setting, machine: Machine) -> Behaviour:
+    """One experiment, with three fresh servers.
+
+    Raises:
+        EnvironmentFaultError: a server does not start, or does not end when it is asked to.
+    """
+    counts: dict[str, Any] = {}
+    with standing(setting, machine) as stand:
+        counts |= load(stand)
+        warm, failed, later = restart(stand)
+        counts |= {"warm": warm, "failed_after_restart": failed, "failed_later": later}
+        counts |= stop(stand)
+    with standing(setting, machine) as stand:
+        counts |= {**flood(stand), **kill(stand)}
+    with standing(setting, machine, {"CONN_HEALTH_CHECKS": True}) as stand:
+        counts["warm_checked"], counts["failed_checked"], _ = restart(stand)
+    return Behaviour(setting=setting, **counts)
+
+
+def load(stand: Stand) -> dict[str, Any]:
+    """A fixed load, what it has left open, and how much of that was garbage."""
+    before, opened_before = stand.totals(), stand.opened_for_judge()
+    mark, backends = stand.judge.mark(), stand.judge.backends()
+    failed = stand.crowd.ask(PATH, stand.scale.each)
+    after = stand.at_rest()
+    opened = after.opened - before.opened
+    exact = (opened, after.open) == (stand.opened_for_judge() - opened_before, stand.open_for_judge())
+    peak = stand.judge.peak_since(mark, backends)
+    return {
+        "opened": opened,
+        "reused": after.requests_reused - before.requests_reused,
+        "failed": failed,
+        "peak": peak,
+        "left_open": after.open,
+        "left_after_collection": stand.collect_garbage().open,
+        "exact": exact,
+    }
+
+
+def restart(stand: Stand) -> tuple[int, int, int]:
+    """How many connections were open when the database was restarted; how many requests failed then, and later.
+
+    All clients ask at once, round after round: so every thread that has a connection gets to use it.
+    """
+    # Garbage stays, or how much of it was open would be chance.
+    stand.keep_garbage()
+    stand.collect_garbage()
+    for _ in range(stand.scale.rounds):
+        stand.crowd.ask(PATH)
+    warm = stand.at_rest().open
+    stand.machine.cluster.restart()
+    stand.judge.reconnect()
+    return warm, _failed_until_quiet(stand), stand.crowd.ask(PATH)
+
+
+def _failed_until_quiet(stand: Stand) -> int:
+    failed = quiet = rounds = 0
+    while quiet < stand.scale.rounds and rounds < MOST_ROUNDS:
+        this_time = stand.crowd.ask(PATH)
+        failed += this_time
+        quiet = 0 if this_time else quiet + 1
+        rounds += 1
+    return failed
+
+
+def stop(stand: Stand) -> dict[str, int]:
+    """How the sessions end that are open when the server is asked to stop.
+
+    Raises:
+        EnvironmentFaultError: it does not.
+    """
+    stand.collect_garbage()
+    stand.crowd.ask(PATH)
+    open_at_stop, before = stand.at_rest().open, stand.judge.abandoned()
+    program = stand.application.program
+    program.popen.send_signal(stand.stop_signal)
+    with suppress(subprocess.TimeoutExpired):
+        program.popen.wait(STOP_SECONDS)
+    if program.running():
+        raise EnvironmentFaultError(
+            f"{program.name} has not ended {STOP_SECONDS:g} s after {stand.stop_signal.name}. Its log, {program.log},"
+            f" ends:\n{program.log_tail()}"
+        )
+    stand.await_gone()
+    return {"open_at_stop": open_at_stop, "stop_abandoned": stand.judge.abandoned() - before}
+
+
+def flood(stand: Stand) -> dict[str, Any]:
+    """The same load with few connections left in PostgreSQL, and nobody to collect the garbage."""
+    stand.keep_garbage()
+    before, log = stand.totals().connect_errors, stand.application.program.log
+    mark = log.stat().st_size
+    with stand.judge.only(stand.scale.free):
+        failed = stand.crowd.ask(PATH, stand.scale.each)
+        after = stand.at_rest().connect_errors
+    return {
+        "flood_failed": failed,
+        "flood_errors": {kind.label: after[kind] - before[kind] for kind in after if after[kind] > before[kind]},
+        "flood_words": _words(log, mark) if failed else "",
+    }
+
+
+def _words(log: Path, mark: int) -> str:
+    """The last words in the server's log that a refusal can have."""
+    with log.open("rb") as file:
+        file.seek(mark)
+        found = WORDS.findall(file.read().decode(errors="replace"))
+    return " ".join(found[-1].split()) if found else ""
+
+
+def kill(stand: Stand) -> dict[str, int]:
+    """How the sessions end that are open when the server is killed."""
+    open_at_kill, before = stand.at_rest().open, stand.judge.abandoned()
+    stand.application.program.kill()
+    stand.await_gone()
+    return {"open_at_kill": open_at_kill, "kill_abandoned": stand.judge.abandoned() - before}

@@ -1,0 +1,89 @@
+"""HTTP clients in threads of the lab: a fixed number of them, of requests each, and no clock."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from loadlab.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+PATIENCE_SECONDS: Final = 60.0  # no answer at all is a failed request; every limit under test is shorter
+FAULT: Final = 400  # and whatever is above
+
+
+class Client:
+    """Asks 127.0.0.1:`port`, on one TCP connection for as long as the server lets it, or on a new one each time."""
+
+    def __init__(self, port: int, *, keep_alive: bool) -> None:
+        self._connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE_SECONDS)
+        self._headers = {} if keep_alive else {"Connection": "close"}
+
+    def ask(self, path: str) -> bool:
+        """Whether the request was answered as it should be."""
+        try:
+            self._connection.request("GET", path, headers=self._headers)
+            response = self._connection.getresponse()
+            response.read()
+        except (OSError, http.client.HTTPException):
+            self.hang_up()
+            return False
+        return response.status < FAULT
+
+    def hang_up(self) -> None:
+        self._connection.close()
+
+
+class Crowd:
+    """Clients that ask all at once. They go on from one call to the next, with the connections that they keep."""
+
+    def __init__(self, port: int, clients: int, *, keep_alive: bool) -> None:
+        self._clients = [Client(port, keep_alive=keep_alive) for _ in range(clients)]
+
+    def ask(self, path: str, each: int = 1) -> int:
+        """Have each client ask so many times, one after the other; returns how many requests failed."""
+        return sum(together([partial(_failed, client, path, each) for client in self._clients]))
+
+    def hang_up(self) -> None:
+        for client in self._clients:
+            client.hang_up()
+
+
+def _failed(client: Client, path: str, each: int) -> int:
+    return sum(not client.ask(path) for _ in range(each))
+
+
+def together(calls: Sequence[Callable[[], int]]) -> list[int]:
+    """Make all calls at once, each in a thread of its own.
+
+    Whoever is stopped while it waits here leaves the threads alone: they end when the server does, which is next.
+    """
+    results: list[int] = []
+    # Nothing is raised in a call but what is a bug of ours, and then the sum is short: the books would show it.
+    threads = [threading.Thread(target=_keep, args=(call, results), daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def _keep(call: Callable[[], int], results: list[int]) -> None:
+    results.append(call())
+
+
+def order(port: int, path: str, headers: Mapping[str, str]) -> int:
+    """Ask once, on a connection of its own; returns the number that is the answer, or 0 where none came."""
+    with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE_SECONDS)) as connection:
+        try:
+            connection.request("GET", path, headers={"Connection": "close", **headers})
+            response = connection.getresponse()
+            said = response.read()
+        except (OSError, http.client.HTTPException):
+            return 0
+    return int(said) if response.status < FAULT and said.isdigit() else 0
