@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 THREADS: Final = 4
 ALIASES: Final = ("default", "other")
 PATIENCE_SECONDS: Final = 20.0
+BUSY: Final = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
 
 
 def query() -> None:
@@ -121,8 +122,26 @@ def program_end() -> None:
     query()
 
 
+def busy_at_the_end() -> None:
+    """A thread that nobody waits for is in the middle of a query as the program ends."""
+    from django.db import connection
+
+    def work() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(1)")
+
+    threading.Thread(target=work, daemon=True).start()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with connection.cursor() as cursor:
+        busy = 0
+        while not busy and time.monotonic() < deadline:
+            cursor.execute(BUSY)
+            (busy,) = cursor.fetchone()
+
+
 WAYS: Final[dict[str, Callable[[], None]]] = {
-    way.__name__: way for way in (threads, reconnecting, executor, greenlets, unsafe_in_event_loop, fork, program_end)
+    way.__name__: way
+    for way in (threads, reconnecting, executor, greenlets, unsafe_in_event_loop, fork, program_end, busy_at_the_end)
 }
 
 

@@ -32,13 +32,14 @@ EVERY_SO_OFTEN: Final = {"reap_dead_threads": {"interval_seconds": 0.05}}
 def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
     """Use the database in one way in a process of its own, and compare its books with what they should say."""
 
-    def used(
+    def used(  # noqa: PLR0913
         way: str,
         *apps: str,
         opened: int,
         closed: int,
         cures: dict[str, Any] | None = None,
         driver: str = "psycopg2",
+        abandoned: int = 0,
     ) -> None:
         before = statistics(bench)
         given = {
@@ -58,9 +59,9 @@ def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
         )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {"opened": opened, "open": opened - closed, "explicit": closed}
-        # PostgreSQL has seen as many, and no process has gone without a word.
+        # PostgreSQL has seen as many, and knows which have gone without a word.
         after = statistics(bench)
-        assert (after[0] - before[0], after[1] - before[1]) == (opened, 0)
+        assert (after[0] - before[0], after[1] - before[1]) == (opened, abandoned)
 
     return used
 
@@ -114,3 +115,11 @@ def test_only_the_hook_closes_what_the_main_thread_has_as_the_program_ends(
 ) -> None:
     use("program_end", COUNTING, cure, opened=2, closed=0)
     assert sum(one.closed[reason] for one in Books(ledgers).read().aliases.values()) == 2
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+@pytest.mark.parametrize(("apps", "abandoned"), [((COUNTING,), 1), ((COUNTING, HOOK), 0)], ids=["without", "with"])
+def test_a_session_that_is_in_use_as_the_program_ends_is_abandoned_without_the_hook(
+    use: Any, apps: tuple[str, ...], abandoned: int, driver: str
+) -> None:
+    use("busy_at_the_end", *apps, opened=2, closed=0, driver=driver, abandoned=abandoned)

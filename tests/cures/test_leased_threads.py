@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -226,6 +227,32 @@ def test_a_loop_that_was_closed_with_somebody_waiting_takes_no_thread_with_it() 
     waiting_task._log_destroy_pending = False  # type: ignore[attr-defined]  # abandoned on purpose
     assert len(site.seen) == 2
     assert site.state()[0] == 0
+
+
+@pytest.mark.parametrize(("context", "works"), [(None, False), (contextvars.Context(), True)], ids=["own", "fresh"])
+def test_a_task_that_outlives_its_request_needs_a_context_of_its_own(
+    context: contextvars.Context | None,
+    works: bool,  # noqa: FBT001
+) -> None:
+    async def requests() -> None:
+        over = asyncio.Event()
+
+        async def afterwards() -> int:
+            await over.wait()
+            return await sync_to_async(threading.get_ident)()
+
+        tasks: list[asyncio.Task[int]] = []
+
+        async def leave_a_task() -> None:
+            tasks.append(asyncio.create_task(afterwards(), context=context))
+
+        site = Site(1, leave_a_task)
+        await ask(site.application)
+        over.set()
+        (outcome,) = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(outcome, int if works else RuntimeError)
+
+    asyncio.run(requests())
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "websocket"])
