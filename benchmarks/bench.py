@@ -1,11 +1,13 @@
-"""How fast loadlab is: what a trial takes beside its load, what counting costs a site, and reports and scrapes."""
+"""How fast loadlab is: a trial beside its load, counting in a site, reports and scrapes, a database at a distance."""
 
 from __future__ import annotations
 
 import argparse
 
+import distance
 import instrumentation
 import overhead
+import proxy
 import report_300
 import scrape
 from rich.console import Console
@@ -16,6 +18,8 @@ BENCHMARKS = {
     "instrumentation": instrumentation.run,
     "report_300": report_300.run,
     "scrape": scrape.run,
+    "proxy": proxy.run,
+    "distance": distance.run,
 }
 
 
