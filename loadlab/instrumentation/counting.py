@@ -53,8 +53,8 @@ class CountingMixin(WrapperMixin):
     def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  whatever backend and driver have
         if self._attempting:  # a backend that tries once more by calling itself: all of it is one attempt
             return super().get_new_connection(*args, **kwargs)
-        self._attempting = True
         attempt = self._attempt()
+        self._attempting = True
         try:
             connection = super().get_new_connection(*args, **kwargs)
         except BaseException as error:

@@ -85,7 +85,8 @@ def gunicorn(
         "EAGER": "yes" if eager else "no",
         "DRIVER": driver,
     }
-    argv = [sys.executable, "-m", "gunicorn", "served", "--bind", f"{LOOPBACK}:0", "--preload", *arguments]
+    argv = [sys.executable, "-m", "gunicorn", "served", "--bind", f"{LOOPBACK}:0", "--preload", "--no-control-socket"]
+    argv += arguments
     program = bench.register.start("gunicorn", argv, log=folder / "log", environment=environment, folder=folder)
     try:
         wait_until(lambda: "Booting worker" in log(program), program)
