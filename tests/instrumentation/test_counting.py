@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.utils import ConnectionHandler
@@ -235,6 +236,28 @@ def test_a_wrapper_of_ones_own_is_counted_once_however_it_is_built(
         query(wrapper)
     assert (count().opened, count().closed[CloseReason.REQUEST_END]) == (1, 1)
     assert (count().requests_opened, count().pooled) == (1, False)
+
+
+class RefusesItsPool(DatabaseWrapper):
+    """As Django's own does, beside a CONN_MAX_AGE."""
+
+    refuses = True
+
+    @property
+    def pool(self) -> None:
+        if self.refuses:
+            raise ImproperlyConfigured("no pool with that")
+
+
+def test_a_pool_that_is_refused_is_no_attempt_and_the_next_one_is_counted(
+    tmp_path: Path, count: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper = of_class(monkeypatch, tmp_path, RefusesItsPool)
+    with pytest.raises(ImproperlyConfigured):
+        query(wrapper)
+    wrapper.refuses = False
+    query(wrapper)
+    assert (count().opened, count().unsettled, sum(count().connect_errors.values())) == (1, 0, 0)
 
 
 def stand_in(*arguments: Any) -> Any:
