@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from loadlab.report.base import Report
-from loadlab.report.content import charts, matrix, naming, story, tables, verdicts, wording
+from loadlab.report.content import charts, distances, matrix, naming, story, tables, verdicts, wording
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -36,7 +36,7 @@ class HtmlPage(Report):
     def render(self, findings: Findings) -> str:
         series = charts.build(findings)
         page = _template().render(
-            title=story.TITLE,
+            title=story.title(findings),
             policy=content_security_policy(),
             style=Markup(_asset(STYLE)),  # noqa: S704  a file of this package
             library=Markup(_asset(LIBRARY)),  # noqa: S704
@@ -46,6 +46,9 @@ class HtmlPage(Report):
             findings=findings,
             matrix=matrix.build(findings),
             advice=verdicts.build(findings),
+            overview=verdicts.overview(findings),
+            distances=distances.build(findings),
+            distance_lead=distances.LEAD,
         )
         return wording.writable(page)
 

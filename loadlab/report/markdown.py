@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.report.base import Report
-from loadlab.report.content import matrix, story, tables, verdicts, wording
+from loadlab.report.content import distances, matrix, story, tables, verdicts, wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from loadlab.model.findings import Findings
+    from loadlab.model.findings import Findings, Snippet
     from loadlab.report.content.matrix import Cell
     from loadlab.report.content.tables import Table
     from loadlab.report.content.verdicts import Advice
@@ -26,11 +26,12 @@ class Markdown(Report):
 
     def render(self, findings: Findings) -> str:
         blocks = (
-            f"# {story.TITLE}",
+            f"# {story.title(findings)}",
             *_opening(findings),
             *_verdicts(findings),
             *_matrix(findings),
             *(escape(sentence) for sentence in story.noise_floor(findings)),
+            *_distances(findings),
             *_section("Comparisons", tables.comparisons(findings)),
             *_section("Figures", tables.figures(findings)),
             *_section("Connection accounts", tables.accounts(findings)),
@@ -39,7 +40,7 @@ class Markdown(Report):
             *_caveats(findings),
             *_environment(findings),
             "## How to read this",
-            _bullets(story.HOW_TO_READ),
+            _bullets(story.how_to_read(findings)),
         )
         return wording.writable("\n\n".join(blocks) + "\n")
 
@@ -75,6 +76,9 @@ def _verdicts(findings: Findings) -> Iterator[str]:
     advice = verdicts.build(findings)
     if not advice:
         yield "None: no server mode has enough trials for a verdict."
+    overview = verdicts.overview(findings)
+    if overview.rows:
+        yield _table(overview)
     for item in advice:
         yield from _advice(item)
 
@@ -88,19 +92,45 @@ def _advice(item: Advice) -> Iterator[str]:
         yield f"**{wording.LEAK}**: {escape(item.leak_words)}"
     if item.why:
         yield _bullets(item.why)
-    if item.settings:
-        yield _fenced(item.settings)
+    if item.gives_up:
+        yield escape(f"It gives up: {'; '.join(item.gives_up)}.")
+    yield from _snippets(item.snippets, named=item.several_files)
+    if item.second:
+        second = item.second
+        yield escape(f"Runner-up: {second.setting}{second.rest}, {second.ratio}, peak open {second.peak}.")
+        yield from _snippets(second.snippets, named=True)
+    if item.figures.rows:
+        yield _table(item.figures)
+
+
+def _snippets(snippets: Iterable[Snippet], *, named: bool) -> Iterator[str]:
+    for snippet in snippets:
+        if named:
+            yield f"In `{snippet.file}`:"
+        yield _fenced(snippet.text, snippet.language)
+
+
+def _distances(findings: Findings) -> Iterator[str]:
+    """A table for each server mode and kind of client, and a sentence for each strategy."""
+    effects = distances.build(findings)
+    if effects:
+        yield "## With distance"
+        yield escape(distances.LEAD)
+    for effect in effects:
+        yield f"### {escape(str(effect.mode))} over distance"
+        yield _table(effect.table)
+        yield _bullets(f"{name}: {clause}." for name, clause in effect.conclusions)
 
 
 def _bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {escape(item)}" for item in items)
 
 
-def _fenced(code: str) -> str:
+def _fenced(code: str, language: str) -> str:
     """A code block whose fence is longer than any run of backticks inside."""
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}python\n{code.rstrip()}\n{fence}"
+    return f"{fence}{language}\n{code.rstrip()}\n{fence}"
 
 
 def _matrix(findings: Findings) -> Iterator[str]:

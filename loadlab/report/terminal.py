@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadlab.report.base import Report
-from loadlab.report.content import matrix, story, verdicts, wording
+from loadlab.report.content import distances, matrix, story, verdicts, wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from loadlab.model.findings import Findings, Judgement
     from loadlab.report.content.matrix import Cell
+    from loadlab.report.content.ranking import Rank
+    from loadlab.report.content.tables import Table as FlatTable
     from loadlab.report.content.verdicts import Advice
 
 JUDGEMENT_STYLES: dict[Judgement, str] = {
@@ -73,7 +75,11 @@ def plain(text: object, style: str = "") -> Text:
 def _parts(findings: Findings) -> Iterator[RenderableType]:
     yield from _opening(findings)
     yield from _section("Verdicts", _verdicts(verdicts.build(findings)))
+    for title, table in _rankings(findings):
+        yield from _section(title, table)
     yield from _section("Server modes × strategies", _matrix(findings))
+    for effect in distances.build(findings):
+        yield from _section(f"With distance: {effect.mode}", _flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
     if findings.caveats:
         lines = (story.caveat(caveat) for caveat in findings.caveats)
@@ -98,12 +104,45 @@ def _section(title: str, body: RenderableType) -> Iterator[RenderableType]:
 
 def _verdicts(advice: Iterable[Advice]) -> RenderableType:
     table = Table(box=SIMPLE, pad_edge=False)
-    for title in ("Server mode", "Recommendation", "Ratio", "Peak open", "Leaks"):
+    items = list(advice)
+    several = any(item.ranks for item in items)
+    for title in ("Server mode", "Recommendation", "Ratio", "Peak open", *(["Runner-up"] if several else []), "Leaks"):
         table.add_column(title)
-    for item in advice:
-        cells = (item.mode, item.recommendation, item.ratio, item.peak)
+    for item in items:
+        cells = (item.mode, item.recommendation, item.ratio, item.peak, *([_second(item)] if several else []))
         table.add_row(*(plain(cell) for cell in cells), _leak(item))
     return table if table.rows else plain("None: no server mode has enough trials for a verdict.")
+
+
+def _second(item: Advice) -> str:
+    return f"{item.second.setting}{item.second.rest}, {item.second.ratio}" if item.second else "none"
+
+
+def _rankings(findings: Findings) -> Iterator[tuple[str, RenderableType]]:
+    """All strategies of each group, in short; HTML and Markdown have every figure."""
+    for item in verdicts.build(findings):
+        if item.ranks:
+            yield f"Ranking: {item.mode}", _ranking(item.ranks)
+
+
+def _ranking(ranks: Iterable[Rank]) -> RenderableType:
+    table = Table(box=SIMPLE, pad_edge=False)
+    for title in ("Strategy", "Ratio", "Verdict", "Peak open", "Place"):
+        table.add_column(title)
+    for rank in ranks:
+        judged = Group(*_judged(rank.judgement)) if rank.judgement else plain(wording.MISSING)
+        place = wording.place(rank.place) + (f": {rank.against}" if rank.against else "")
+        table.add_row(plain(rank.name), plain(rank.ratio), judged, plain(rank.held), plain(place))
+    return table
+
+
+def _flat(content: FlatTable) -> RenderableType:
+    table = Table(box=SIMPLE, pad_edge=False)
+    for column in content.columns:
+        table.add_column(plain(column.title))
+    for row in content.rows:
+        table.add_row(*map(plain, row))
+    return table
 
 
 def _leak(item: Advice) -> Text:
@@ -142,8 +181,12 @@ def _cell(cell: Cell | None) -> RenderableType:
 
 
 def _judgement(cell: Cell) -> Iterator[Text]:
-    if cell.judgement:
-        yield plain(f"{wording.SIGNS[cell.judgement]} {cell.judgement}", JUDGEMENT_STYLES[cell.judgement])
+    yield from _judged(cell.judgement)
+
+
+def _judged(judgement: Judgement | None) -> Iterator[Text]:
+    if judgement:
+        yield plain(f"{wording.SIGNS[judgement]} {judgement}", JUDGEMENT_STYLES[judgement])
 
 
 def _bullets(lines: Iterable[str]) -> RenderableType:

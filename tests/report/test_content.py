@@ -48,7 +48,16 @@ def test_units_are_spelt_in_one_way() -> None:
             Recommendation(strategy="max_age", max_age=60.0, conn_health_checks=True),
             "CONN_MAX_AGE = 60 with health checks",
         ),
-        (Recommendation(strategy="pool", max_age=0, conn_health_checks=False), "CONN_MAX_AGE = 0 with pool"),
+        (Recommendation(strategy="pool", max_age=0, conn_health_checks=True), "pool with health checks"),
+        (
+            Recommendation(
+                strategy="pgbouncer",
+                max_age=None,
+                conn_health_checks=True,
+                parameters={"max_age": None, "pool_size": 5},
+            ),
+            "pgbouncer with CONN_MAX_AGE = None and health checks",
+        ),
     ],
 )
 def test_a_recommendation_is_spelt_as_settings_spell_it(recommend: Recommendation | None, text: str) -> None:
@@ -66,7 +75,10 @@ def test_columns_go_from_age_zero_over_finite_ages_to_unlimited_and_then_to_othe
 
 def test_two_finite_ages_wear_one_colour_in_two_shades() -> None:
     ages = [Choice(name="max_age", parameters={"max_age": age}) for age in (0, 60, 600, None)]
-    looks = [(heading.tone, heading.shade) for heading in matrix.headings(ages)]
+    looks = [
+        (heading.tone, heading.shade)
+        for heading in matrix.headings(ages, naming.Naming.of(factories.findings(blocks=1)))
+    ]
     assert looks == [("zero", 0), ("finite", 0), ("finite", 1), ("unlimited", 0)]
 
 

@@ -4,9 +4,9 @@
 (() => {
   const data = JSON.parse(document.getElementById("report-data").textContent);
   const root = document.documentElement;
-  const state = { mode: 0, hidden: new Set() };
+  const state = { mode: 0, hidden: new Set(), distance: data.mode_distances[0] };
   const NARROW = 560;
-  const SYMBOLS = { zero: "circle", finite: "rect", unlimited: "triangle", other: "diamond" };
+  const SYMBOLS = { zero: "circle", finite: "rect", unlimited: "triangle" };
   const DASHES = { zero: "solid", finite: "solid", unlimited: [7, 4], other: [2, 3] };
   const FADES = [0, 0.4, 0.65]; // the style sheet's shades, as shares of the surface's colour
   const CPU = ["app", "database", "generator"];
@@ -21,6 +21,7 @@
 
   function strategyColour(index) {
     const { tone, shade } = data.strategies[index];
+    if (tone === "other") return colour(`other-${shade}`);
     return echarts.color.lerp(FADES[shade], [colour(tone), colour("surface")]);
   }
 
@@ -101,7 +102,7 @@
   function modeAxis(width) {
     return {
       type: "category",
-      data: data.modes.map(modeLabel),
+      data: shownModes().map((index) => modeLabel(data.modes[index])),
       inverse: true,
       axisLine: { show: false },
       axisTick: { show: false },
@@ -125,22 +126,27 @@
 
   // The rows of a chart by mode: every strategy has its own lane within the mode's band.
 
-  const shown = () => data.strategies.map((_, i) => i).filter((i) => !state.hidden.has(i));
-  const visibleArms = () => data.arms.filter((arm) => !state.hidden.has(arm.strategy));
-  const bandHeight = () => Math.max(62, 28 * shown().length + 20);
-  const rowsHeight = () => data.modes.length * bandHeight() + 62;
+  // Of a run at several distances, one is drawn at a time: its modes are the rows.
 
-  const LANE = 24;
+  const shownModes = () => data.modes.map((_, i) => i).filter((i) => data.mode_distances[i] === state.distance);
+  const rowOf = (mode) => shownModes().indexOf(mode);
+
+  const shown = () => data.strategies.map((_, i) => i).filter((i) => !state.hidden.has(i));
+  const visibleArms = () => data.arms.filter((arm) => !state.hidden.has(arm.strategy) && rowOf(arm.mode) >= 0);
+  const bandHeight = () => Math.max(62, (laneHeight() + 4) * shown().length + 20);
+  const rowsHeight = () => shownModes().length * bandHeight() + 62;
+
+  const laneHeight = () => (shown().length > 6 ? 16 : 24);
 
   function laneOf(strategy) {
     const lanes = shown();
-    return (lanes.indexOf(strategy) - (lanes.length - 1) / 2) * LANE;
+    return (lanes.indexOf(strategy) - (lanes.length - 1) / 2) * laneHeight();
   }
 
   // The whole lane answers the pointer, not only the few pixels of a mark.
 
   function laneRect({ x, width }, y) {
-    return { type: "rect", shape: { x, width, y: y - LANE / 2, height: LANE }, style: { fill: "transparent" } };
+    return { type: "rect", shape: { x, width, y: y - laneHeight() / 2, height: laneHeight() }, style: { fill: "transparent" } };
   }
 
   function stroke(x1, x2, y, style, cap) {
@@ -149,15 +155,19 @@
     return [line(x1, y, x2, y), ...caps];
   }
 
-  function mark(tone, x, y, style) {
-    const r = 5.5;
-    if (tone === "zero") return { type: "circle", shape: { cx: x, cy: y, r }, style };
-    const shapes = {
-      finite: [[x - 5, y - 5], [x + 5, y - 5], [x + 5, y + 5], [x - 5, y + 5]],
-      unlimited: [[x, y - 6.5], [x + 6, y + 5], [x - 6, y + 5]],
-      other: [[x, y - 7], [x + 6, y], [x, y + 7], [x - 6, y]],
-    };
-    return { type: "polygon", shape: { points: shapes[tone] }, style };
+  const CORNERS = { finite: [[-5, -5], [5, -5], [5, 5], [-5, 5]], unlimited: [[0, -6.5], [6, 5], [-6, 5]] };
+  const corners = ({ tone, mark }) => CORNERS[tone] ?? mark;
+
+  function mark(strategy, x, y, style) {
+    if (strategy.tone === "zero") return { type: "circle", shape: { cx: x, cy: y, r: 5.5 }, style };
+    const points = corners(strategy).map(([dx, dy]) => [x + dx, y + dy]);
+    return { type: "polygon", shape: { points }, style };
+  }
+
+  // The same mark on a line: ECharts takes a path.
+
+  function symbol(strategy) {
+    return SYMBOLS[strategy.tone] ?? `path://M${strategy.mark.map((corner) => corner.join(" ")).join("L")}Z`;
   }
 
   // A row chart: `draw(arm, at, style)` gives the shapes of one arm; `at(value)` is the place of a value.
@@ -165,12 +175,12 @@
   function rowSeries(arms, values, draw) {
     return {
       type: "custom",
-      data: arms.map((arm) => [...values(arm), arm.mode]),
+      data: arms.map((arm) => [...values(arm), rowOf(arm.mode)]),
       encode: { x: values(arms[0]).map((_, i) => i), y: values(arms[0]).length },
       renderItem(params, api) {
         const arm = arms[params.dataIndex];
-        const y = api.coord([api.value(0), arm.mode])[1] + laneOf(arm.strategy);
-        const at = (value) => api.coord([value, arm.mode])[0];
+        const y = api.coord([api.value(0), rowOf(arm.mode)])[1] + laneOf(arm.strategy);
+        const at = (value) => api.coord([value, rowOf(arm.mode)])[0];
         const shapes = draw(arm, at, y, strategyColour(arm.strategy));
         return { type: "group", children: [laneRect(params.coordSys, y), ...shapes] };
       },
@@ -200,7 +210,7 @@
       (arm) => [arm.throughput.value, low(arm), high(arm)],
       (arm, at, y, fill) => [
         ...stroke(at(low(arm)), at(high(arm)), y, { stroke: fill, lineWidth: 2 }, 4),
-        mark(data.strategies[arm.strategy].tone, at(arm.throughput.value), y, { fill }),
+        mark(data.strategies[arm.strategy], at(arm.throughput.value), y, { fill }),
       ],
       (arm) =>
         tip(armLabel(arm), [
@@ -237,13 +247,13 @@
   }
 
   function percentileShapes(arm, values, at, y, fill) {
-    const { tone } = data.strategies[arm.strategy];
+    const strategy = data.strategies[arm.strategy];
     const [p50, p95, p99] = arm.percentiles;
     const shapes = stroke(at(p50), at(values.at(-1)), y, { stroke: fill, lineWidth: 2 });
     if (p95 !== null) shapes.push(...stroke(at(p95), at(p95), y, { stroke: fill, lineWidth: 2 }, 6));
-    shapes.push(mark(tone, at(p50), y, { fill }));
+    shapes.push(mark(strategy, at(p50), y, { fill }));
     const hollow = { fill: colour("surface"), stroke: fill, lineWidth: 2 };
-    if (p99 !== null) shapes.push(mark(tone, at(p99), y, hollow));
+    if (p99 !== null) shapes.push(mark(strategy, at(p99), y, hollow));
     return shapes;
   }
 
@@ -256,7 +266,7 @@
       (arm) => [arm.opens_per_request],
       (arm, at, y, fill) => [
         ...stroke(at(0), at(arm.opens_per_request), y, { stroke: fill, lineWidth: 2 }),
-        mark(data.strategies[arm.strategy].tone, at(arm.opens_per_request), y, { fill }),
+        mark(data.strategies[arm.strategy], at(arm.opens_per_request), y, { fill }),
         {
           type: "text",
           style: {
@@ -330,7 +340,7 @@
       name: label,
       type: "line",
       showSymbol: false,
-      symbol: SYMBOLS[tone],
+      symbol: symbol(data.strategies[arm.strategy]),
       symbolSize: 8,
       itemStyle: { color },
       lineStyle: { color, width: 2.25, type: DASHES[tone] },
@@ -390,6 +400,78 @@
     return instants.reduce((best, at, i) => (Math.abs(at - second) < Math.abs(instants[best] - second) ? i : best), 0);
   }
 
+  // The ratio over distance: a line per strategy, on a logarithmic axis, where twice and half are equally far.
+
+  function distance(width, place) {
+    const { round_trips, lines } = data.distances[place.dataset.group];
+    const drawn = lines.filter((line) => !state.hidden.has(line.strategy));
+    const values = drawn.flatMap((line) => [...line.ratios, ...line.lows, ...line.highs]).filter((value) => value !== null);
+    return frame({
+      grid: { left: 48, right: width < NARROW ? 16 : 28, top: 18, bottom: 48 },
+      xAxis: distanceAxis(round_trips),
+      yAxis: logAxis("", [1, ...values]),
+      tooltip: { trigger: "axis", formatter: (points) => distanceTip(drawn, round_trips, points[0].dataIndex) },
+      series: [...drawn.map(distanceSeries), evenSeries()],
+    });
+  }
+
+  function distanceAxis(roundTrips) {
+    return {
+      type: "category",
+      data: roundTrips,
+      name: "added to each round trip to the database",
+      nameLocation: "middle",
+      nameGap: 30,
+      nameTextStyle: { color: colour("muted") },
+      axisLine: { lineStyle: { color: colour("rule") } },
+      axisTick: { show: false },
+      axisLabel: { color: colour("ink") },
+    };
+  }
+
+  function distanceSeries(line) {
+    const strategy = data.strategies[line.strategy];
+    const color = strategyColour(line.strategy);
+    return {
+      name: strategy.label,
+      type: "line",
+      symbol: symbol(strategy),
+      symbolSize: 11,
+      connectNulls: false,
+      itemStyle: { color },
+      lineStyle: { color, width: 2, type: DASHES[strategy.tone] },
+      data: line.ratios,
+    };
+  }
+
+  // The line of one: above it a strategy is faster than the baseline, if throughput is what is compared.
+
+  function evenSeries() {
+    return {
+      type: "line",
+      data: [],
+      markLine: {
+        silent: true,
+        symbol: "none",
+        lineStyle: { color: colour("ink"), type: [3, 3], width: 1.25 },
+        label: { position: "insideEndTop", color: colour("ink"), formatter: "CONN_MAX_AGE = 0" },
+        data: [{ yAxis: 1 }],
+      },
+    };
+  }
+
+  function distanceTip(lines, roundTrips, index) {
+    const rows = lines
+      .filter((line) => line.ratios[index] !== null)
+      .map((line) => [data.strategies[line.strategy].label, ratioText(line, index)]);
+    return tip(roundTrips[index], rows);
+  }
+
+  function ratioText({ ratios, lows, highs }, index) {
+    const spread = lows[index] === null ? "" : ` (${number(lows[index])} to ${number(highs[index])})`;
+    return `${number(ratios[index])}×${spread}`;
+  }
+
   // Drawing
 
   const CHARTS = {
@@ -398,6 +480,7 @@
     opens: { option: opens, height: rowsHeight },
     cpu: { option: cpu, height: () => Math.max(rowsHeight(), visibleArms().filter((arm) => arm.cpu).length * 30 + 86) },
     open: { option: open, height: () => 340 },
+    distance: { option: distance, height: () => 320 },
   };
 
   // A chart is first drawn when it comes near the screen, so that the page itself shows at once.
@@ -415,7 +498,7 @@
     for (const place of chosen) {
       const chart = echarts.getInstanceByDom(place) ?? echarts.init(place);
       chart.resize();
-      chart.setOption(CHARTS[place.dataset.chart].option(place.clientWidth), { notMerge: true });
+      chart.setOption(CHARTS[place.dataset.chart].option(place.clientWidth, place), { notMerge: true });
     }
   }
 
@@ -434,6 +517,22 @@
     drawAll();
   }
 
+  function chooseDistance(button) {
+    state.distance = button.dataset.distance;
+    for (const other of distanceButtons) other.setAttribute("aria-pressed", String(other === button));
+    showTabs();
+    drawAll();
+  }
+
+  // Tabs of modes at another distance than the chosen one are out of the way.
+
+  function showTabs() {
+    for (const tab of tabs) tab.hidden = rowOf(Number(tab.dataset.mode)) < 0;
+    const first = tabs.find((tab) => !tab.hidden);
+    if (first && rowOf(state.mode) < 0) select(first);
+  }
+
+  const distanceButtons = [...document.querySelectorAll("[data-distance]")];
   const openPlace = places.find((place) => place.dataset.chart === "open");
   const tabs = [...document.querySelectorAll('[role="tab"]')];
 
@@ -458,13 +557,14 @@
   }
 
   function moveBetweenTabs(event) {
-    const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -tabs.length, End: tabs.length };
+    const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -tabs.length - 1, End: tabs.length + 1 };
     if (!(event.key in steps)) return;
     event.preventDefault();
-    const here = tabs.indexOf(event.currentTarget);
+    const there = tabs.filter((tab) => !tab.hidden);
+    const here = there.indexOf(event.currentTarget);
     const far = Math.abs(steps[event.key]) > 1;
-    const next = far ? Math.min(tabs.length - 1, Math.max(0, here + steps[event.key])) : here + steps[event.key];
-    const tab = tabs[(next + tabs.length) % tabs.length];
+    const next = far ? Math.min(there.length - 1, Math.max(0, here + steps[event.key])) : here + steps[event.key];
+    const tab = there[(next + there.length) % there.length];
     select(tab);
     tab.focus();
   }
@@ -504,6 +604,9 @@
   for (const button of document.querySelectorAll("[data-strategy]")) {
     button.addEventListener("click", () => toggleStrategy(button));
   }
+  for (const button of distanceButtons) {
+    button.addEventListener("click", () => chooseDistance(button));
+  }
   for (const tab of tabs) {
     tab.addEventListener("click", () => select(tab));
     tab.addEventListener("keydown", moveBetweenTabs);
@@ -511,7 +614,8 @@
   if (places.length) {
     const firstWithLine = data.arms.find((arm) => arm.line)?.mode ?? 0;
     if (firstWithLine) select(tabs[firstWithLine]);
-    else describeOpen();
+    else if (openPlace) describeOpen();
+    showTabs();
     drawAll();
     watch();
   }

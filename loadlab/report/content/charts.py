@@ -7,11 +7,12 @@ from math import ceil, isfinite
 from statistics import median
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import matrix
+from loadlab.report.content import distances, matrix, wording
 from loadlab.report.content.naming import Mode, Naming
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Arm, Estimate, Findings, OpenOverTime
+    from loadlab.report.content.distances import DistanceSeries
     from loadlab.report.content.matrix import Heading
 
 MOST_INSTANTS = 300  # more than a chart has pixels for
@@ -55,9 +56,18 @@ class ArmSeries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charts:
+    """`mode_distances` says of each mode how far away its database is."""
+
     modes: tuple[Mode, ...]
+    mode_distances: tuple[str, ...]
     strategies: tuple[Heading, ...]
     arms: tuple[ArmSeries, ...]
+    distances: tuple[DistanceSeries, ...]
+
+    @property
+    def at_distances(self) -> tuple[str, ...]:
+        """Each distance once, from near to far."""
+        return tuple(dict.fromkeys(self.mode_distances))
 
 
 def build(findings: Findings) -> Charts:
@@ -65,11 +75,14 @@ def build(findings: Findings) -> Charts:
     names = Naming.of(findings)
     modes = matrix.modes(findings)
     columns = matrix.strategies(findings.arms)
+    distance_of = {names.mode(arm.case): arm.case.round_trip_ms for arm in findings.arms}
     drawn = (arm for arm in matrix.measured_once(findings.arms) if arm.trials)
     return Charts(
         modes=tuple(modes),
-        strategies=matrix.headings(columns),
+        mode_distances=tuple(wording.distance(distance_of[mode]) for mode in modes),
+        strategies=matrix.headings(columns, names),
         arms=tuple(_arm(arm, modes.index(names.mode(arm.case)), columns.index(arm.case.strategy)) for arm in drawn),
+        distances=distances.series(findings),
     )
 
 

@@ -17,14 +17,46 @@ if TYPE_CHECKING:
 
 BASELINE = "baseline"
 
+Mark = tuple[tuple[float, float], ...]  # the corners of a shape around (0, 0), 6 in each direction
+# A mark and a colour each: of more strategies than that, names alone tell one from the other.
+OTHER_MARKS: tuple[Mark, ...] = (
+    ((0, -6), (6, 0), (0, 6), (-6, 0)),  # diamond
+    ((-6, -5), (6, -5), (0, 6)),  # triangle on its tip
+    (
+        (-2, -6),
+        (2, -6),
+        (2, -2),
+        (6, -2),
+        (6, 2),
+        (2, 2),
+        (2, 6),
+        (-2, 6),
+        (-2, 2),
+        (-6, 2),
+        (-6, -2),
+        (-2, -2),
+    ),  # plus
+    ((-6, -4), (-4, -6), (0, -2), (4, -6), (6, -4), (2, 0), (6, 4), (4, 6), (0, 2), (-4, 6), (-6, 4), (-2, 0)),  # cross
+    ((-6, 0), (-3, -5.2), (3, -5.2), (6, 0), (3, 5.2), (-3, 5.2)),  # hexagon
+    ((0, -6), (1.6, -1.6), (6, 0), (1.6, 1.6), (0, 6), (-1.6, 1.6), (-6, 0), (-1.6, -1.6)),  # star
+    ((-2.5, -6), (2.5, -6), (2.5, 6), (-2.5, 6)),  # bar
+    ((-5, -6), (5, -6), (0, 0), (5, 6), (-5, 6), (0, 0)),  # hourglass
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Heading:
-    """A strategy's name and look: `shade` (0 to 2) tells several strategies of one tone apart."""
+    """A strategy's name and look: `shade` tells several of one tone apart (0 to 2; of other strategies 0 to 7)."""
 
     label: str
     tone: Tone
     shade: int
+    mark: Mark = ()
+
+    @property
+    def points(self) -> str:
+        """The mark for an SVG of 12 × 12."""
+        return " ".join(f"{x + 6:g},{y + 6:g}" for x, y in self.mark)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,16 +96,24 @@ def build(findings: Findings) -> Matrix:
     rows = (
         Row(mode=mode, cells=tuple(cells.get((mode, str(choice))) for choice in columns)) for mode in modes(findings)
     )
-    return Matrix(headings=headings(columns), rows=tuple(rows))
+    return Matrix(headings=headings(columns, names), rows=tuple(rows))
 
 
-def headings(columns: Sequence[Choice]) -> tuple[Heading, ...]:
+def headings(columns: Sequence[Choice], names: Naming) -> tuple[Heading, ...]:
     """One per strategy, in the same order."""
     tones = [naming.tone(choice) for choice in columns]
     return tuple(
-        Heading(label=naming.strategy(choice), tone=tone, shade=min(2, tones[:i].count(tone)))
+        _heading(names.strategy(choice), tone, tones[:i].count(tone))
         for i, (choice, tone) in enumerate(zip(columns, tones, strict=True))
     )
+
+
+def _heading(label: str, tone: Tone, earlier: int) -> Heading:
+    """Its look follows from how many of its tone came before."""
+    if tone != "other":
+        return Heading(label=label, tone=tone, shade=min(2, earlier))
+    shade = earlier % len(OTHER_MARKS)
+    return Heading(label=label, tone=tone, shade=shade, mark=OTHER_MARKS[shade])
 
 
 def measured_once(arms: Sequence[Arm]) -> list[Arm]:
@@ -94,9 +134,10 @@ def strategies(arms: Sequence[Arm]) -> list[Choice]:
 
 
 def _column_order(choice: Choice) -> tuple[bool, float, str]:
+    other = naming.tone(choice) == "other"
     value = choice.parameters.get("max_age", 0)
     seconds = float(value) if isinstance(value, int | float) else inf
-    return naming.tone(choice) == "other", seconds, str(choice)
+    return other, 0.0 if other else seconds, str(choice)
 
 
 def primary_comparisons(findings: Findings) -> dict[str, Comparison]:
@@ -112,11 +153,19 @@ def _cell(arm: Arm, compared: dict[str, Comparison], metric: str) -> Cell:
         throughput=wording.estimate(arm.throughput),
         ratio=_ratio(comparison, metric) if comparison else BASELINE if is_baseline else wording.MISSING,
         opens=wording.figure(arm.opens_per_request),
-        peak=f"{wording.count(arm.peak)} of {wording.count(arm.case.usable_connections)}",
+        peak=held(arm),
         leaks=arm.leaks,
         judgement=comparison.verdict if comparison else None,
         measured=arm.trials > 0,
     )
+
+
+def held(arm: Arm) -> str:
+    """The most open at once, of those that can be used; with a pooler, PostgreSQL's beside the pooler's."""
+    usable = wording.count(arm.case.usable_connections)
+    if arm.clients_peak is None:
+        return f"{wording.count(arm.peak)} of {usable}"
+    return f"{wording.count(arm.clients_peak)} of {usable}, {wording.count(arm.peak)} behind the pooler"
 
 
 def _ratio(comparison: Comparison, metric: str) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Caveat, Findings, RunSummary
 
 TITLE = "How long should Django keep a database connection open?"
+WIDER_TITLE = "How should Django's database connections live?"
 NO_ANSWER = "This run holds no answer: no trial was completed."
 NO_NOISE_FLOOR = "Noise floor: unknown; no case was measured twice to the end."
 
@@ -35,6 +36,38 @@ HOW_TO_READ = (
     "LEAK means that more connections were open at once than the server mode can use: the rest serve nobody.",
     "Connections are counted twice, by the application and by PostgreSQL. A trial is exact when both agree.",
 )
+
+
+# What follows for a run that has more than CONN_MAX_AGE; in this order after the others.
+HOW_STRATEGIES_ARE_CHOSEN = (
+    (
+        "A strategy is recommended only if it is sound (it does not leak, has no connection refused, fails no more "
+        "requests than the baseline, and fits into production's limits where the plan names them) and proven better "
+        "than CONN_MAX_AGE = 0."
+    ),
+    (
+        "Of those, the simplest that is not proven worse than the best is taken: first a finite CONN_MAX_AGE, then an "
+        "unlimited one, other settings, Django's own pool, another party's engine, a wrapper around the ASGI "
+        "application, code that reaches into Django or its server, and last a service. Of two pools, the smaller."
+    ),
+    "The runner-up is what the same rule picks among the strategies of another name.",
+    (
+        "Need in production: hosts × workers × the most connections that a worker holds × overlap; the most is what "
+        "strategy or server mode allow, or what was measured where they allow as many as there are clients. A "
+        "PgBouncer needs its pool_size, one per host."
+    ),
+)
+
+
+def title(findings: Findings) -> str:
+    """The question that the run asks."""
+    others = any(arm.case.strategy.name != "max_age" for arm in findings.arms)
+    return WIDER_TITLE if others else TITLE
+
+
+def how_to_read(findings: Findings) -> tuple[str, ...]:
+    weighed = title(findings) == WIDER_TITLE or findings.run.limits.max_connections is not None
+    return HOW_TO_READ + HOW_STRATEGIES_ARE_CHOSEN if weighed else HOW_TO_READ
 
 
 def answer(findings: Findings) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.case import Scalar, spell
-from loadlab.report.content import naming, wording
+from loadlab.report.content import wording
 from loadlab.report.content.naming import Naming
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _figures_row(names: Naming, arm: Arm) -> tuple[str, ...]:
     percentiles = (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds)
     return (
         str(names.mode(arm.case)),
-        naming.strategy(arm.case.strategy) + (", again" if arm.case.replica else ""),
+        names.strategy(arm.case.strategy) + (", again" if arm.case.replica else ""),
         wording.count(arm.trials),
         wording.estimate(arm.throughput),
         *(wording.figure(estimate.value * 1000 if estimate else None) for estimate in percentiles),
@@ -106,7 +106,7 @@ def _sides(names: Naming, case: Case | None, baseline: Case | None, comparison: 
     if case is None or baseline is None:
         return comparison.case, comparison.baseline
     same_mode = names.mode(case) == names.mode(baseline)
-    return names.case(case), naming.strategy(baseline.strategy) if same_mode else names.case(baseline)
+    return names.case(case), names.strategy(baseline.strategy) if same_mode else names.case(baseline)
 
 
 def _names_by_id(findings: Findings) -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import naming, wording
+from loadlab.model.findings import Snippet
+from loadlab.report.content import matrix, ranking, wording
 from loadlab.report.content.matrix import BASELINE, measured_once, primary_comparisons
 from loadlab.report.content.naming import Mode, Naming
 
@@ -13,13 +14,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.findings import Arm, Findings, Recommendation, Verdict
+    from loadlab.report.content.ranking import Rank
+    from loadlab.report.content.tables import Table
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Second:
+    """The runner-up: what it is, and its figures."""
+
+    setting: str
+    rest: str
+    ratio: str
+    peak: str
+    snippets: tuple[Snippet, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Advice:
-    """One verdict in words: `setting` is the value of CONN_MAX_AGE, `rest` what belongs to it. `ratio`,
-    `opens` and `peak` are those of the recommended arm, if `measured`; `leaks` names the strategies that leak in
-    this mode, whichever is recommended.
+    """One verdict in words: `setting` is the value of CONN_MAX_AGE or another strategy, `rest` what belongs to it.
+    `ratio`, `opens` and `peak` are those of the recommended arm, if `measured`; `leaks` names the strategies that leak
+    in this mode, whichever is recommended. `ranks` and `figures` are of all strategies, where there are several.
     """
 
     mode: Mode
@@ -29,11 +43,15 @@ class Advice:
     rest: str
     headline: str
     why: tuple[str, ...]
-    settings: str
+    snippets: tuple[Snippet, ...]
     ratio: str
     opens: str
     peak: str
     leaks: tuple[str, ...]
+    second: Second | None
+    gives_up: tuple[str, ...]
+    ranks: tuple[Rank, ...]
+    figures: Table
 
     @property
     def recommendation(self) -> str:
@@ -43,10 +61,34 @@ class Advice:
     def leak_words(self) -> str:
         return ", ".join(self.leaks) if self.leaks else "no"
 
+    @property
+    def several_files(self) -> bool:
+        """Whether a reader must be told which file each snippet is for."""
+        return len(self.snippets) > 1
+
 
 def build(findings: Findings) -> tuple[Advice, ...]:
     names = Naming.of(findings)
     return tuple(_advice(findings, names, verdict) for verdict in findings.verdicts)
+
+
+def overview(findings: Findings) -> Table:
+    """All verdicts of a run with several strategies, one line each; no rows for any other run."""
+    advice = [item for item in build(findings) if item.ranks]
+    return ranking.overview(findings, tuple(_line(item) for item in advice))
+
+
+def _line(item: Advice) -> tuple[str, ...]:
+    second = item.second
+    return (
+        str(item.mode),
+        item.recommendation,
+        item.ratio,
+        item.peak,
+        second.setting + second.rest if second else "none",
+        second.ratio if second else wording.MISSING,
+        item.leak_words,
+    )
 
 
 def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
@@ -56,26 +98,61 @@ def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
         mode=names.mode_of_verdict(verdict),
         decided=verdict.recommend is not None,
         measured=arm is not None,
-        setting=wording.setting(verdict.recommend),
+        setting=wording.setting(verdict.recommend, _name(names, arm)),
         rest=wording.rest_of_recommendation(verdict.recommend),
         headline=verdict.headline,
         why=verdict.why,
-        settings=verdict.settings,
+        snippets=_snippets(verdict),
         ratio=_ratio(findings, arm),
         opens=wording.figure(arm.opens_per_request) if arm else wording.MISSING,
-        peak=f"{wording.count(arm.peak)} of {wording.count(arm.case.usable_connections)}" if arm else wording.MISSING,
-        leaks=tuple(naming.strategy(other.case.strategy) for other in arms if other.leaks),
+        peak=matrix.held(arm) if arm else wording.MISSING,
+        leaks=tuple(names.strategy(other.case.strategy) for other in arms if other.leaks),
+        second=_second(findings, names, verdict, arms),
+        gives_up=_gives_up(findings, verdict),
+        ranks=ranking.ranks(findings, verdict),
+        figures=ranking.table(findings, verdict),
     )
+
+
+def _snippets(verdict: Verdict) -> tuple[Snippet, ...]:
+    """All that the recommendation takes; of a verdict that has settings alone, those."""
+    if verdict.recommend and verdict.recommend.snippets:
+        return verdict.recommend.snippets
+    return (Snippet(file="settings.py", language="python", text=verdict.settings),) if verdict.settings else ()
+
+
+def _second(findings: Findings, names: Naming, verdict: Verdict, arms: Sequence[Arm]) -> Second | None:
+    arm = _recommended(verdict.runner_up, arms)
+    if verdict.runner_up is None or arm is None:
+        return None
+    return Second(
+        setting=wording.setting(verdict.runner_up, _name(names, arm)),
+        rest=wording.rest_of_recommendation(verdict.runner_up),
+        ratio=_ratio(findings, arm),
+        peak=matrix.held(arm),
+        snippets=verdict.runner_up.snippets,
+    )
+
+
+def _gives_up(findings: Findings, verdict: Verdict) -> tuple[str, ...]:
+    """Of the recommended strategy, where it was weighed against others."""
+    chosen = verdict.ranking[:1] if ranking.ranks(findings, verdict) else ()
+    return next((standing.gives_up for standing in chosen if standing.place == "recommended"), ())
+
+
+def _name(names: Naming, arm: Arm | None) -> str:
+    return names.strategy(arm.case.strategy) if arm else ""
 
 
 def _concerns(verdict: Verdict, arm: Arm) -> bool:
     case = arm.case
-    load = (case.keep_alive, case.scenario, case.users)
+    load = (case.keep_alive, case.scenario, case.users, case.round_trip_ms)
     # Where one server mode is measured with several parameters, a verdict names it with them.
     return verdict.server in {case.server.name, str(case.server)} and load == (
         verdict.keep_alive,
         verdict.scenario,
         verdict.users,
+        verdict.round_trip_ms,
     )
 
 
@@ -86,6 +163,8 @@ def _recommended(recommend: Recommendation | None, arms: Sequence[Arm]) -> Arm |
 
 
 def _is(recommend: Recommendation, arm: Arm) -> bool:
+    if recommend.case:
+        return arm.case.id == recommend.case
     strategy = arm.case.strategy
     return strategy.name == recommend.strategy and arm.case.max_age == recommend.max_age
 

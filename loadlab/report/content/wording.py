@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loadlab.model.findings import Comparison, Estimate, Judgement, Recommendation
+    from loadlab.model.findings import Comparison, Estimate, Judgement, Place, Recommendation
 
 MISSING = "–"
 LEAK = "LEAK"
 NOT_JUDGED = "not judged"
 SIGNS: Mapping[Judgement, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "?"}
+PLACES: Mapping[Place, str] = {
+    "recommended": "recommended",
+    "runner_up": "runner-up",
+    "baseline": "baseline",
+    "sound": "sound",
+    "over_limit": "no room",
+    "unfit": "ruled out",
+    "unmeasured": "not measured",
+}
 METRICS = {"throughput": "throughput", "p50": "p50 response", "p95": "p95 response", "p99": "p99 response"}
 
 
@@ -118,17 +127,38 @@ def metric(name: str) -> str:
     return METRICS.get(name, name)
 
 
-def setting(recommend: Recommendation | None) -> str:
-    """The recommended CONN_MAX_AGE as Django's settings spell it."""
+def python_number(value: float | None) -> str:
+    """As Python spells it: whole ones without a point, unlimited as None.
+
+    >>> python_number(None), python_number(2592000.0), python_number(0.5)
+    ('None', '2592000', '0.5')
+    """
+    return str(int(value)) if value is not None and float(value).is_integer() else str(value)
+
+
+def distance(round_trip_ms: float) -> str:
+    """How far away the database was put, e.g. "round trip +5 ms"."""
+    return f"round trip +{python_number(round_trip_ms)} ms"
+
+
+def setting(recommend: Recommendation | None, name: str = "") -> str:
+    """What is recommended: CONN_MAX_AGE as Django's settings spell it, or another strategy's `name`."""
     if recommend is None:
         return "No recommendation"
-    value = "None" if recommend.max_age is None else f"{recommend.max_age:g}"
-    return f"CONN_MAX_AGE = {value}"
+    if recommend.strategy != "max_age":
+        return name or recommend.strategy
+    return f"CONN_MAX_AGE = {python_number(recommend.max_age)}"
 
 
 def rest_of_recommendation(recommend: Recommendation | None) -> str:
-    """What the advice adds to CONN_MAX_AGE, e.g. " with health checks"; empty if nothing."""
+    """What belongs to it, e.g. " with health checks"; empty if nothing."""
     if recommend is None:
         return ""
-    strategy = "" if recommend.strategy == "max_age" else f" with {recommend.strategy}"
-    return strategy + (" with health checks" if recommend.conn_health_checks else "")
+    parts = ["health checks"] if recommend.conn_health_checks else []
+    if recommend.strategy != "max_age" and "max_age" in recommend.parameters:
+        parts.insert(0, f"CONN_MAX_AGE = {python_number(recommend.max_age)}")
+    return f" with {' and '.join(parts)}" if parts else ""
+
+
+def place(value: Place) -> str:
+    return PLACES[value]

@@ -1,0 +1,169 @@
+"""All strategies of a group side by side: in short for a glance, in full for whoever wants to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadlab.report.content import matrix, wording
+from loadlab.report.content.tables import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Place, Standing, Verdict, Waiting
+
+COLUMNS = (
+    Column(title="Strategy"),
+    Column(title="Place"),
+    Column(title="Throughput", kind="number"),
+    Column(title="p50", kind="number"),
+    Column(title="p95", kind="number"),
+    Column(title="Verdict", kind="judgement"),
+    Column(title="Peak in PostgreSQL", kind="number"),
+    Column(title="Per process", kind="number"),
+    Column(title="Left at rest", kind="number"),
+    Column(title="Clients of the pooler"),
+    Column(title="Waits for a connection"),
+    Column(title="CPU application", kind="number"),
+    Column(title="CPU database", kind="number"),
+    Column(title="CPU pooler", kind="number"),
+    Column(title="Failed requests"),
+    Column(title="Failed to connect"),
+    Column(title="Need in production"),
+    Column(title="Against it"),
+    Column(title="Gives up"),
+)
+CAPTION = "Every strategy against CONN_MAX_AGE = 0: ratios with 95 % intervals, connections, and CPU per request"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rank:
+    """One strategy in a line; `judgement` is None for the baseline and for what was not compared."""
+
+    name: str
+    place: Place
+    ratio: str
+    judgement: Judgement | None
+    held: str
+    leaks: bool
+    against: str
+    gives_up: tuple[str, ...]
+
+
+def ranks(findings: Findings, verdict: Verdict) -> tuple[Rank, ...]:
+    """Empty where nothing but CONN_MAX_AGE was measured and no limit was set: reasons say it all then."""
+    if not _worth_it(findings, verdict):
+        return ()
+    arms = {arm.case.id: arm for arm in findings.arms}
+    compared = matrix.primary_comparisons(findings)
+    return tuple(_rank(standing, arms.get(standing.case), compared) for standing in verdict.ranking)
+
+
+def _worth_it(findings: Findings, verdict: Verdict) -> bool:
+    others = any(standing.strategy.name != "max_age" for standing in verdict.ranking)
+    return bool(verdict.ranking) and (others or findings.run.limits.max_connections is not None)
+
+
+def _rank(standing: Standing, arm: Arm | None, compared: Mapping[str, Comparison]) -> Rank:
+    comparison = compared.get(standing.case)
+    baseline = any(one.baseline == standing.case for one in compared.values())
+    return Rank(
+        name=standing.name,
+        place=standing.place,
+        ratio=matrix.BASELINE if baseline else wording.ratio_of(comparison),
+        judgement=comparison.verdict if comparison else None,
+        held=matrix.held(arm) if arm and arm.trials else wording.MISSING,
+        leaks=arm.leaks if arm else False,
+        against=standing.why,
+        gives_up=standing.gives_up,
+    )
+
+
+def table(findings: Findings, verdict: Verdict) -> Table:
+    """Every figure of every strategy of the group; no rows where there is nothing to rank."""
+    if not _worth_it(findings, verdict):
+        return Table(caption=CAPTION, columns=COLUMNS, rows=())
+    arms = {arm.case.id: arm for arm in findings.arms}
+    kept = [one for one in findings.comparisons if one.question == "keep"]
+    by_metric = {(one.case, one.metric): one for one in kept}
+    baselines = {one.baseline for one in kept}
+    failed = _failures(findings)
+    rows = (
+        _row(standing, arms[standing.case], by_metric, failed, is_baseline=standing.case in baselines, run=findings)
+        for standing in verdict.ranking
+        if standing.case in arms
+    )
+    return Table(caption=CAPTION, columns=COLUMNS, rows=tuple(rows))
+
+
+def _failures(findings: Findings) -> Mapping[str, str]:
+    kinds: dict[str, list[str]] = {}
+    for row in findings.failures:
+        kinds.setdefault(row.case, []).append(f"{row.kind} {wording.count(row.count)}")
+    return {case: ", ".join(parts) for case, parts in kinds.items()}
+
+
+def _row(  # noqa: PLR0913  a row is where all of it meets
+    standing: Standing,
+    arm: Arm,
+    by_metric: Mapping[tuple[str, str], Comparison],
+    failed: Mapping[str, str],
+    *,
+    is_baseline: bool,
+    run: Findings,
+) -> tuple[str, ...]:
+    cpu = arm.cpu_seconds_per_request
+    primary = by_metric.get((standing.case, run.run.primary_metric))
+    ratios = (wording.ratio_of(by_metric.get((standing.case, metric))) for metric in ("throughput", "p50", "p95"))
+    return (
+        standing.name,
+        wording.place(standing.place),
+        *(matrix.BASELINE if is_baseline else ratio for ratio in ratios),
+        primary.verdict if primary else wording.MISSING,
+        wording.count(arm.peak),
+        wording.figure(arm.held_per_process),
+        wording.count(arm.left_open),
+        _clients(arm),
+        waits(arm.waiting),
+        *(wording.milliseconds(part) for part in ((cpu.app, cpu.database) if cpu else (None, None))),
+        wording.milliseconds(cpu.pooler) if cpu and cpu.pooler else wording.MISSING,
+        failed.get(standing.case, "none"),
+        ", ".join(f"{kind} {wording.count(n)}" for kind, n in arm.connect_errors.items()) or "none",
+        standing.need.arithmetic if standing.need else wording.MISSING,
+        standing.why or "nothing",
+        "; ".join(standing.gives_up) or "nothing",
+    )
+
+
+def _clients(arm: Arm) -> str:
+    if arm.clients_peak is None or arm.clients_left is None:
+        return wording.MISSING
+    return f"peak {wording.count(arm.clients_peak)}, left {wording.count(arm.clients_left)}"
+
+
+def waits(waiting: Waiting | None) -> str:
+    """E.g. "1,200 asked, 0.21 ms each" of a pool, or "2.10 ms per request, longest 80 ms" at a pooler."""
+    if waiting is None:
+        return wording.MISSING
+    if waiting.waits is not None:
+        return f"{wording.count(waiting.waits)} asked, {wording.milliseconds(waiting.mean_seconds)} each"
+    longest = "" if waiting.longest_seconds is None else f", longest {wording.milliseconds(waiting.longest_seconds)}"
+    return f"{wording.milliseconds(waiting.seconds_per_request)} per request{longest}"
+
+
+def overview(findings: Findings, rows: tuple[tuple[str, ...], ...]) -> Table:
+    """One line per verdict, where there are more than a glance takes in; `rows` are theirs."""
+    return Table(
+        caption=f"One line per server mode and client; ratios are of {wording.metric(findings.run.primary_metric)}",
+        columns=(
+            Column(title="Server mode"),
+            Column(title="Recommended"),
+            Column(title="Ratio", kind="number"),
+            Column(title="Peak open"),
+            Column(title="Runner-up"),
+            Column(title="Ratio", kind="number"),
+            Column(title="Leaks"),
+        ),
+        rows=rows,
+    )
