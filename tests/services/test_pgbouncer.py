@@ -12,13 +12,13 @@ import threading
 import time
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import psutil
 import psycopg2
 import pytest
 from poolers import PASSWORD as SECRET
-from poolers import POOLING, asked, await_that, client, connected, us
+from poolers import POOLING, Cluster, asked, await_that, client, connected, us
 from psycopg2 import sql
 
 from loadlab.errors import EnvironmentFaultError
@@ -29,7 +29,7 @@ from loadlab.processes import UNPRIVILEGED, Register
 from loadlab.services import pgbouncer as service
 from loadlab.services import pgbouncer_console
 from loadlab.services.distance import distant
-from loadlab.services.embedded import embedded
+from loadlab.services.embedded import embedded, restartable
 from loadlab.services.encryption import programs_with_tls
 from loadlab.services.given import reached
 from loadlab.services.pgbouncer import PoolerGoneError, Refusals, pgbouncer_version, require_pgbouncer
@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from poolers import Cluster, Pooler, Ways
+    from poolers import Pooler, Ways
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
+    from loadlab.services.embedded import Running
     from loadlab.services.pgbouncer import Bouncer
 
 # Everything that a password file, a configuration or a log would have to escape, between two words that stand nowhere
@@ -311,6 +312,61 @@ def test_whom_postgresql_keeps_out_pgbouncer_does_not_let_in(
     assert (counts.clients_opened, counts.servers_opened, counts.refused) == (0, 0, 1)
     assert bouncer.refusals().other == 1
     assert cluster.sessions() == before
+
+
+@pytest.fixture
+def restarted(cluster: Cluster, tmp_path: Path) -> Iterator[tuple[Running, Register]]:
+    """A PostgreSQL that a test may stop; not before it is known that there is a PgBouncer."""
+    with (
+        Register.opened() as register,
+        restartable(DatabasePlan(), register, tmp_path / "postgresql.log") as running,
+    ):
+        yield running, register
+
+
+@pytest.mark.parametrize("pool_mode", ["transaction", "session"])
+def test_a_restart_of_postgresql_breaks_clients_in_session_pooling_alone(
+    restarted: tuple[Running, Register], tmp_path: Path, pool_mode: Literal["transaction", "session"]
+) -> None:
+    running, register = restarted
+    pooling = replace(POOLING, pool_mode=pool_mode)
+    with service.pgbouncer(pooling, running.database, register, register.folder, tmp_path / "log") as bouncer:
+        with closing(connected(bouncer.database)) as connection:
+            asked(connection, "SELECT 1")
+            running.restart()
+            await_that(lambda: bouncer.counts().servers_open == 0)
+            if pool_mode == "session":
+                with pytest.raises(psycopg2.OperationalError):
+                    asked(connection, "SELECT 1")
+            else:
+                assert asked(connection, "SELECT 1") == 1
+        with closing(connected(bouncer.database)) as connection:
+            assert asked(connection, "SELECT 1") == 1
+        await_that(lambda: open_and_closed(bouncer) == (0, 2))
+        counts = bouncer.counts()
+        assert (counts.servers_opened, counts.servers_open, counts.refused) == (2, 1, 0)
+        bouncer.stop()
+    with running.database.observed() as connection, connection.cursor() as cursor:
+        assert Cluster(register=register, database=running.database, cursor=cursor).sessions() == 2
+
+
+def test_while_postgresql_is_down_clients_are_let_in_and_sent_away(
+    restarted: tuple[Running, Register], tmp_path: Path
+) -> None:
+    running, register = restarted
+    pooling = replace(POOLING, query_wait_timeout_seconds=0.2)
+    with service.pgbouncer(pooling, running.database, register, register.folder, tmp_path / "log") as bouncer:
+        with closing(connected(bouncer.database)) as connection:
+            asked(connection, "SELECT 1")
+        running.stop()
+        await_that(lambda: bouncer.counts().servers_open == 0)
+        for _ in range(2):
+            with closing(connected(bouncer.database)) as connection, pytest.raises(psycopg2.OperationalError):
+                asked(connection, "SELECT 1")
+        await_that(lambda: open_and_closed(bouncer) == (0, 3))
+        counts, refusals = bouncer.counts(), bouncer.refusals()
+        assert (counts.servers_opened, counts.refused) == (1, 2)
+        assert refusals.query_wait_timeout + refusals.other == 2
 
 
 def test_the_startup_of_a_pgbouncer_opens_nothing_in_the_targets_database(pooler: Pooler, cluster: Cluster) -> None:
