@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadlab.model.case import Case
+from loadlab.model.case import Case, Choice
 from loadlab.model.plan import Plan
-from loadlab.planning import build_server, choice_of
+from loadlab.planning import choice_of, usable_connections
 from loadlab.runner.run import equipped, laboratory
 from loadlab.runner.subject import Subject
 from loadlab.runner.trial import Bench, run_trial
@@ -52,21 +52,25 @@ class TrialRunner:
         server: str,
         *,
         max_age: float | None = 0,
+        strategy: Choice | None = None,
         keep_alive: bool = False,
         users: int = 6,
         scenario: str = "read_one",
         driver: Any = "psycopg2",
         window_seconds: float = 0.8,
+        round_trip_ms: float = 0.0,
         **parameters: Any,
     ) -> Trial:
         choice = choice_of(SERVERS, server, parameters, "server")
+        strategy = strategy or choice_of(STRATEGIES, "max_age", {"max_age": max_age}, "strategy")
         case = Case(
             server=choice,
-            strategy=choice_of(STRATEGIES, "max_age", {"max_age": max_age}, "strategy"),
+            strategy=strategy,
             scenario=scenario,
             users=users,
             keep_alive=keep_alive,
-            usable_connections=build_server(choice).usable_connections(users),
+            usable_connections=usable_connections(choice, strategy, users),
+            round_trip_ms=round_trip_ms,
         )
         self._order += 1
         plan = replace(self.bench.plan, window_seconds=window_seconds)
