@@ -62,8 +62,8 @@ class Behaviour:
     came until three rounds in a row had no failure, `failed_later` of the rounds after them; `failed_checked` is the
     first with CONN_HEALTH_CHECKS on, when `warm_checked` were open.
 
-    Of the end: `stop_abandoned` sessions of the `open_at_stop` ended without a word to PostgreSQL when the server was
-    asked to stop, `kill_abandoned` of the `open_at_kill` when it was killed.
+    Of the end, after one more round of all clients: `stop_abandoned` sessions of the `open_at_stop` ended without a
+    word to PostgreSQL when the server was asked to stop, `kill_abandoned` of the `open_at_kill` when it was killed.
     """
 
     setting: Setting

@@ -16,7 +16,7 @@ from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from loadlab.model.case import Choice, Scalar
@@ -41,6 +41,7 @@ VARIANTS: Final[dict[str, tuple[dict[str, Scalar], ...]]] = {
     "max_age": ({"max_age": 0}, {"max_age": 600}, {"max_age": None}),
     "max_age_if_not_debug": ({"debug": False}, {"debug": True}),
     "leased_threads": ({"threads": 4},),  # fewer than clients
+    "pool": ({"min_size": 4, "max_size": 4},),  # how far another one has grown depends on who had to wait
     "pgbouncer": (
         {"pool_mode": "transaction", "max_age": 0},
         {"pool_mode": "transaction", "max_age": None},
@@ -48,6 +49,7 @@ VARIANTS: Final[dict[str, tuple[dict[str, Scalar], ...]]] = {
     ),
 }
 DRIVERS: Final = ("psycopg2", "psycopg")  # the first that a strategy fits is taken
+CLOSING: Final = ("sync",)  # closes every client connection itself, so that there is nothing to keep
 BOTH_DRIVERS: Final = ({"max_age": None},)  # tried with the other one too: the two end differently
 
 
@@ -63,7 +65,7 @@ def _settings() -> Iterator[Setting]:
         strategy = choice_of(STRATEGIES, name, variant, "strategy")
         fitting = [driver for driver in DRIVERS if _fits(server, strategy, driver)]
         for driver in fitting if variant in BOTH_DRIVERS else fitting[:1]:
-            for keep_alive in (False, True):
+            for keep_alive in (False,) if server.name in CLOSING else (False, True):
                 yield Setting(server=server, strategy=strategy, driver=driver, keep_alive=keep_alive)
 
 
@@ -72,21 +74,20 @@ def _fits(server: Choice, strategy: Choice, driver: str) -> bool:
 
 
 def behaviour(setting: Setting, machine: Machine) -> Behaviour:
-    """One experiment, with three fresh servers.
+    """One experiment, with two fresh servers: the other one has health checks.
 
     Raises:
         EnvironmentFaultError: a server does not start, or does not end when it is asked to.
     """
     counts: dict[str, Any] = {}
     with standing(setting, machine) as stand:
-        counts |= load(stand)
+        counts |= load(stand) | flood(stand)
         warm, failed, later = restart(stand)
         counts |= {"warm": warm, "failed_after_restart": failed, "failed_later": later}
         counts |= stop(stand)
-    with standing(setting, machine) as stand:
-        counts |= {**flood(stand), **kill(stand)}
     with standing(setting, machine, {"CONN_HEALTH_CHECKS": True}) as stand:
         counts["warm_checked"], counts["failed_checked"], _ = restart(stand)
+        counts |= kill(stand)
     return Behaviour(setting=setting, **counts)
 
 
@@ -136,31 +137,10 @@ def _failed_until_quiet(stand: Stand) -> int:
     return failed
 
 
-def stop(stand: Stand) -> dict[str, int]:
-    """How the sessions end that are open when the server is asked to stop.
-
-    Raises:
-        EnvironmentFaultError: it does not.
-    """
-    stand.collect_garbage()
-    stand.crowd.ask(PATH)
-    open_at_stop, before = stand.at_rest().open, stand.judge.abandoned()
-    program = stand.application.program
-    program.popen.send_signal(stand.stop_signal)
-    with suppress(subprocess.TimeoutExpired):
-        program.popen.wait(STOP_SECONDS)
-    if program.running():
-        raise EnvironmentFaultError(
-            f"{program.name} has not ended {STOP_SECONDS:g} s after {stand.stop_signal.name}. Its log, {program.log},"
-            f" ends:\n{program.log_tail()}"
-        )
-    stand.await_gone()
-    return {"open_at_stop": open_at_stop, "stop_abandoned": stand.judge.abandoned() - before}
-
-
 def flood(stand: Stand) -> dict[str, Any]:
     """The same load with few connections left in PostgreSQL, and nobody to collect the garbage."""
     stand.keep_garbage()
+    stand.collect_garbage()
     before, log = stand.totals().connect_errors, stand.application.program.log
     mark = log.stat().st_size
     with stand.judge.only(stand.scale.free):
@@ -181,9 +161,44 @@ def _words(log: Path, mark: int) -> str:
     return " ".join(found[-1].split()) if found else ""
 
 
+def stop(stand: Stand) -> dict[str, int]:
+    """How the sessions end that are open when the server is asked to stop.
+
+    Raises:
+        EnvironmentFaultError: it does not.
+    """
+    still_open, abandoned = _ended(stand, _ask_to_stop)
+    return {"open_at_stop": still_open, "stop_abandoned": abandoned}
+
+
 def kill(stand: Stand) -> dict[str, int]:
     """How the sessions end that are open when the server is killed."""
-    open_at_kill, before = stand.at_rest().open, stand.judge.abandoned()
-    stand.application.program.kill()
+    still_open, abandoned = _ended(stand, _kill)
+    return {"open_at_kill": still_open, "kill_abandoned": abandoned}
+
+
+def _ended(stand: Stand, end: Callable[[Stand], None]) -> tuple[int, int]:
+    """How many connections one round of all clients has left open, and how many were abandoned at the server's end."""
+    stand.keep_garbage()
+    stand.collect_garbage()
+    stand.crowd.ask(PATH)
+    still_open, before = stand.at_rest().open, stand.judge.abandoned()
+    end(stand)
     stand.await_gone()
-    return {"open_at_kill": open_at_kill, "kill_abandoned": stand.judge.abandoned() - before}
+    return still_open, stand.judge.abandoned() - before
+
+
+def _ask_to_stop(stand: Stand) -> None:
+    program = stand.application.program
+    program.popen.send_signal(stand.stop_signal)
+    with suppress(subprocess.TimeoutExpired):
+        program.popen.wait(STOP_SECONDS)
+    if program.running():
+        raise EnvironmentFaultError(
+            f"{program.name} has not ended {STOP_SECONDS:g} s after {stand.stop_signal.name}. Its log, {program.log},"
+            f" ends:\n{program.log_tail()}"
+        )
+
+
+def _kill(stand: Stand) -> None:
+    stand.application.program.kill()

@@ -22,17 +22,19 @@ class Client:
 
     def __init__(self, port: int, *, keep_alive: bool) -> None:
         self._connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE_SECONDS)
-        self._headers = {} if keep_alive else {"Connection": "close"}
+        self._keep_alive = keep_alive
 
     def ask(self, path: str) -> bool:
         """Whether the request was answered as it should be."""
         try:
-            self._connection.request("GET", path, headers=self._headers)
+            self._connection.request("GET", path, headers={} if self._keep_alive else {"Connection": "close"})
             response = self._connection.getresponse()
             response.read()
         except (OSError, http.client.HTTPException):
             self.hang_up()
             return False
+        if not self._keep_alive:
+            self.hang_up()  # runserver closes, too, but does not say so
         return response.status < FAULT
 
     def hang_up(self) -> None:
