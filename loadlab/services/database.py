@@ -59,7 +59,7 @@ class Database:
 
     def address(self) -> dict[str, object]:
         """Where it is, as entries of Django's DATABASES say it."""
-        way = {key: self.parameters[key] for key in ("hostaddr", "sslmode") if key in self.parameters}
+        way = {key: self.parameters[key] for key in ("hostaddr", "sslmode", "passfile") if key in self.parameters}
         return {"HOST": self.parameters["host"], "PORT": self.parameters["port"], "OPTIONS": way}
 
     @contextmanager
