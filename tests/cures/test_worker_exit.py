@@ -16,7 +16,7 @@ def test_a_worker_that_is_asked_to_end_closes_the_connections_of_all_its_threads
         served.load()
         left = served.counted()["open"]
     assert left > 0
-    assert served.counted()["explicit"] == served.counted()["opened"]
+    assert served.books().closed[CloseReason.EXPLICIT] == served.books().opened
     assert serve.abandoned == 0
 
 
