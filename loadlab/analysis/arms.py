@@ -71,7 +71,7 @@ def arm(case: Case, measured_trials: Iterable[Measured]) -> Arm:
         expiry_observed=_expiry_observed(case, trials),
         open_over_time=open_over_time(trials),
         processes=processes,
-        held_per_process=peak / processes if processes and trials else None,
+        held_per_process=_per_process(peak, processes, trials),
         clients_peak=_most(map(measured.clients_peak, trials)),
         clients_left=_most(_clients_left(trial) for trial in trials),
         waiting=waiting(trials, requests),
@@ -95,6 +95,12 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
     # For an even number of trials, the median's logarithm is not quite the median of the logarithms.
     interval = interval.widened_to(float(np.log(middle)))
     return Estimate(value=middle, low=min(exp(interval.low), middle), high=max(exp(interval.high), middle))
+
+
+def _per_process(peak: int, processes: int | None, trials: Sequence[Trial]) -> float | None:
+    """A pooler's connections belong to no process of the project."""
+    pooled = any(trial.connections.pooler for trial in trials)
+    return peak / processes if processes and trials and not pooled else None
 
 
 def _clients_left(trial: Trial) -> int | None:

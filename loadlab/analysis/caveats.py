@@ -141,11 +141,15 @@ def _apparent(control: Comparison, margin: float) -> bool:
 
 
 def _failures(arms: Sequence[Arm], complete: Sequence[Measured]) -> Iterator[Caveat]:
+    empty: dict[str, list[str]] = {}
+    for one in complete:
+        if not one.summary.throughput:
+            empty.setdefault(one.trial.case.id, []).append(str(one.trial.block))
     for arm in arms:
         if not arm.failures:
             continue
-        lost = [one for one in complete if one.trial.case.id == arm.case.id and not one.summary.throughput]
-        blocks = listing([str(one.trial.block) for one in lost]) if lost else ""
+        lost = empty.get(arm.case.id, [])
+        blocks = listing(lost) if lost else ""
         gone = f" Nothing succeeded in block {blocks}: no pair and no latency there." if lost else ""
         share = percent(arm.failures / arm.requests)
         yield Caveat(

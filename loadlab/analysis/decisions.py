@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.groups import is_candidate
 from loadlab.analysis.multiplicity import FEWEST_BLOCKS
+from loadlab.analysis.simplicity import same_way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +66,9 @@ def decide(evidence: Evidence) -> Decision:
 
 
 def _among(evidence: Evidence, better: Sequence[Arm]) -> Decision:
-    """The runner-up comes by the same rule, from the strategies of another name: another age is no other way."""
+    """The runner-up comes by the same rule, from what is another way: another age, or another size, is none."""
     chosen = _preferred(evidence, better)
-    others = [arm for arm in better if arm.case.strategy.name != chosen.case.strategy.name]
+    others = [arm for arm in better if not same_way(arm.case, chosen.case)]
     return Decision(
         chosen=chosen,
         ground=Ground.FASTER,

@@ -56,6 +56,12 @@ def order(case: Case) -> Order:
     return Order(level, held, age, checks_health(case), str(case.strategy))
 
 
+def same_way(one: Case, other: Case) -> bool:
+    """Whether both are the same idea: two sizes of a pool, or two that are nothing but a CONN_MAX_AGE."""
+    ages = order(one).simplicity <= Simplicity.SETTINGS >= order(other).simplicity
+    return ages or one.strategy.name == other.strategy.name
+
+
 def _of_changes(changes: Changes) -> Simplicity:
     if changes.apps or changes.gunicorn:
         return Simplicity.CURE

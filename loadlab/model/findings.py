@@ -90,7 +90,7 @@ class Arm:
     `expiry_observed` is False when the window was too short to see a connection reach CONN_MAX_AGE, None when
     there is nothing to expire. Arms without any complete trial have `trials` 0 and estimates of None. `peak` and
     `left_open` are PostgreSQL's connections; with a pooler in between, `clients_peak` and `clients_left` are the
-    project's to the pooler. `processes` serve; `held_per_process` is the peak for each of them.
+    project's to the pooler. `processes` serve; `held_per_process` is the peak for each of them, None with a pooler.
     """
 
     case: Case

@@ -106,11 +106,12 @@ def _verdicts(advice: Iterable[Advice]) -> RenderableType:
     table = Table(box=SIMPLE, pad_edge=False)
     items = list(advice)
     several = any(item.ranks for item in items)
-    for title in ("Server mode", "Recommendation", "Ratio", "Peak open", *(["Runner-up"] if several else []), "Leaks"):
+    for title in ("Server mode", "Recommendation", "Ratio", "Peak open", "Runner-up" if several else "Leaks"):
         table.add_column(title)
     for item in items:
-        cells = (item.mode, item.recommendation, item.ratio, item.peak, *([_second(item)] if several else []))
-        table.add_row(*(plain(cell) for cell in cells), _leak(item))
+        cells = (item.mode, item.recommendation, item.ratio, item.peak)
+        # Where there is a ranking, it says what leaks.
+        table.add_row(*(plain(cell) for cell in cells), plain(_second(item)) if several else _leak(item))
     return table if table.rows else plain("None: no server mode has enough trials for a verdict.")
 
 
@@ -122,7 +123,10 @@ def _rankings(findings: Findings) -> Iterator[tuple[str, RenderableType]]:
     """All strategies of each group, in short; HTML and Markdown have every figure."""
     for item in verdicts.build(findings):
         if item.ranks:
-            yield f"Ranking: {item.mode}", _ranking(item.ranks)
+            parts: list[RenderableType] = [_ranking(item.ranks)]
+            if findings.run.limits.max_connections is not None:
+                parts += [plain("Need in production", "bold"), _bullets(_needs(item.ranks))]
+            yield f"Ranking: {item.mode}", Group(*parts)
 
 
 def _ranking(ranks: Iterable[Rank]) -> RenderableType:
@@ -131,9 +135,13 @@ def _ranking(ranks: Iterable[Rank]) -> RenderableType:
         table.add_column(title)
     for rank in ranks:
         judged = Group(*_judged(rank.judgement)) if rank.judgement else plain(wording.MISSING)
-        place = wording.place(rank.place) + (f": {rank.against}" if rank.against else "")
-        table.add_row(plain(rank.name), plain(rank.ratio), judged, plain(rank.held), plain(place))
+        place = Text.assemble((f"{wording.LEAK}, " if rank.leaks else "", "bold red"), plain(rank.in_short))
+        table.add_row(plain(rank.name), plain(rank.ratio), judged, plain(rank.held), place)
     return table
+
+
+def _needs(ranks: Iterable[Rank]) -> Iterator[str]:
+    return (f"{rank.name}: {rank.need}" for rank in ranks if rank.need)
 
 
 def _flat(content: FlatTable) -> RenderableType:

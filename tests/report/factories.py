@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from math import exp, inf, sin
 from typing import NamedTuple
+
+from analysis import factories as made
 
 from loadlab.model.case import Case, Choice
 from loadlab.model.findings import (
@@ -15,6 +18,7 @@ from loadlab.model.findings import (
     Estimate,
     FailureRow,
     Findings,
+    LeftOut,
     OpenOverTime,
     Percentiles,
     Recommendation,
@@ -22,7 +26,8 @@ from loadlab.model.findings import (
     TrialSummary,
     Verdict,
 )
-from loadlab.model.samples import Connections, CpuSeconds, Ledger
+from loadlab.model.plan import Limits
+from loadlab.model.samples import Connections, CpuSeconds, Ledger, Trial
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"
 AGES = (0, 60, None)
@@ -408,6 +413,75 @@ def with_answer(*sentences: str) -> Findings:
     return replace(findings(blocks=1), answer=sentences)
 
 
+THREE_MODES = ("sync", "gthread", "gevent")
+SEVERAL = (
+    *(("max_age", {"max_age": age}) for age in (0, 60, None)),
+    ("max_age_if_not_debug", {}),
+    *(("pool", {"max_size": size}) for size in (4, 16)),
+    ("geventpool", {}),
+    ("leased_threads", {}),
+    *((name, {}) for name in ("close_on_thread_exit", "reap_dead_threads", "worker_exit_hook", "pgbouncer")),
+)
+LIMITS = Limits(max_connections=60, hosts=2, workers=4, overlap=2)
+
+
+@cache
+def strategies(
+    servers: tuple[str, ...] = THREE_MODES, round_trips: tuple[float, ...] = (0.0, 1.0, 5.0), blocks: int = 12
+) -> Findings:
+    """What the analysis says of a run with a dozen strategies, at several distances, in production that has limits."""
+    cases = [
+        replace(made.strategy_case(server, name, **parameters), round_trip_ms=ms)
+        for server in servers
+        for name, parameters in SEVERAL
+        for ms in round_trips
+        if _fits(server, name)
+    ]
+    trials = [one for of in cases for one in _as_known(of, blocks)]
+    left_out = tuple(
+        LeftOut(server=server, strategy=name, why="it cannot work there")
+        for name in ("geventpool", "leased_threads")
+        for server in servers
+        if not _fits(server, name)
+    )
+    return made.findings(
+        cases,
+        trials,
+        blocks=blocks,
+        limits=LIMITS,
+        left_out=left_out,
+        driver="psycopg",
+        trials_planned=len(trials),
+        trials_done=len(trials),
+    )
+
+
+def _fits(server: str, strategy: str) -> bool:
+    return server == {"geventpool": "gevent", "leased_threads": "asgi"}.get(strategy, server)
+
+
+def _as_known(of: Case, blocks: int) -> list[Trial]:
+    """Opening costs 7 ms and five round trips; where each request has a thread of its own, ages and hooks leak."""
+    name, far = of.strategy.name, of.round_trip_ms
+    apart = of.server.name in ("threaded", "gevent", "asgi")
+    pooled = name in ("pool", "geventpool", "leased_threads", "pgbouncer")
+    closes = (name == "max_age" and of.max_age == 0) or (
+        apart and name in ("close_on_thread_exit", "reap_dead_threads")
+    )
+    leaks = apart and not pooled and not closes
+    rate = 1600 / ((2 + far * 1.2) + (0 if pooled or not (closes or leaks) else 7 + 5 * far))
+    rate *= {"pgbouncer": 0.8, "pool": 0.95, "geventpool": 0.9}.get(name, 1.0)
+    like = made.LEAKING if leaks else made.CLOSED if closes else made.KEPT
+    brief = replace(like, requests=160, reused=160 if like is made.KEPT else 0, response=8 / rate)
+    trials = made.noisy(of, rate, blocks=blocks, like=brief)
+    if name == "pgbouncer":
+        queue = made.Queue(waited=1.2, longest=0.08, waiting=3)
+        return [made.through_pooler(one, clients=of.usable_connections, servers=5, queue=queue) for one in trials]
+    if name == "pool":
+        return [made.with_waits(one, waits=160, seconds=0.04) for one in trials]
+    return trials
+
+
 VARIANTS = {
     "complete": findings,
     "inconclusive": inconclusive,
@@ -415,4 +489,5 @@ VARIANTS = {
     "empty": empty,
     "hostile": hostile,
     "database elsewhere": with_database_elsewhere,
+    "strategies": strategies,
 }

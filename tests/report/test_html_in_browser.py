@@ -77,7 +77,9 @@ class Tab:
 
     def chart(self, name: str) -> WebElement:
         """The chart's place, scrolled to and drawn."""
-        place = self.find(f"[data-chart={name}]")
+        return self.drawn(self.find(f"[data-chart={name}]"))
+
+    def drawn(self, place: WebElement) -> WebElement:
         self.run("arguments[0].scrollIntoView({block: 'center'})", place)
         WebDriverWait(self.driver, 10).until(lambda _: self.run(PIXELS, place) > 0)
         return place
@@ -132,7 +134,7 @@ everything = pytest.mark.parametrize("tab", list(factories.VARIANTS), indirect=T
 @everything
 def test_the_page_works_without_a_complaint_and_without_a_request(tab: Tab) -> None:
     for place in tab.all("[data-chart]"):
-        tab.chart(place.get_attribute("data-chart") or "")
+        tab.drawn(place)
     assert tab.complaints() == []
     own = [url for url in tab.requests if not url.startswith("data:")]
     assert own == [tab.driver.current_url]
@@ -233,6 +235,54 @@ def test_dark_mode_darkens_the_page_and_the_charts(tab: Tab) -> None:
     scheme(tab.driver, "dark")
     assert tab.run(paper) == "rgb(19, 21, 25)"
     WebDriverWait(tab.driver, 5).until(lambda _: tab.picture(place) != light)
+
+
+strategies = pytest.mark.parametrize("tab", ["strategies"], indirect=True)
+
+
+@strategies
+def test_each_server_mode_has_a_drawn_chart_over_distance(tab: Tab) -> None:
+    places = tab.all("[data-chart=distance]")
+    assert len(places) == len(factories.THREE_MODES)
+    assert all(tab.run(PIXELS, tab.drawn(place)) > 1000 for place in places)
+
+
+@strategies
+def test_choosing_a_distance_changes_rows_and_tabs(tab: Tab) -> None:
+    place = tab.chart("throughput")
+    before = tab.picture(place)
+    shown = [one.text for one in tab.all("[role=tab]") if one.is_displayed()]
+    assert len(shown) == 3
+    far = tab.all("[data-distance]")[2]
+    tab.press(far)
+    assert [one.get_attribute("aria-pressed") for one in tab.all("[data-distance]")] == ["false", "false", "true"]
+    assert tab.picture(place) != before
+    now = [one.text for one in tab.all("[role=tab]") if one.is_displayed()]
+    assert len(now) == 3
+    assert all("round trip +5 ms" in text for text in now)
+    tab.all("[role=tab][aria-selected=true]")[0].send_keys(Keys.END)
+    assert "gevent" in tab.find("[role=tab][aria-selected=true]").text
+    assert tab.complaints() == []
+
+
+@strategies
+def test_a_ranking_opens_to_all_figures_in_a_box_of_its_own(tab: Tab) -> None:
+    size(tab.driver, 390)
+    summary = tab.find(".card .all summary")
+    tab.press(summary)
+    box = tab.find(".card .all .scroll")
+    assert box.is_displayed()
+    assert tab.run("return arguments[0].scrollWidth > arguments[0].clientWidth", box)
+    assert tab.run("return document.documentElement.scrollWidth") <= 390
+
+
+@strategies
+def test_pointing_at_a_chart_over_distance_shows_ratios(tab: Tab) -> None:
+    place = tab.drawn(tab.all("[data-chart=distance]")[2])
+    ActionChains(tab.driver).move_to_element(place).perform()
+    tip = WebDriverWait(tab.driver, 5).until(lambda _: place.find_elements(By.CSS_SELECTOR, ".tip"))
+    assert "+1 ms" in tip[0].text
+    assert "×" in tip[0].text
 
 
 @pytest.mark.parametrize("tab", ["hostile"], indirect=True)

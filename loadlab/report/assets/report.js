@@ -436,6 +436,7 @@
       name: strategy.label,
       type: "line",
       symbol: symbol(strategy),
+      symbolKeepAspect: true,
       symbolSize: 11,
       connectNulls: false,
       itemStyle: { color },

@@ -12,6 +12,7 @@ from loadlab.report.content.tables import Column, Table
 
 if TYPE_CHECKING:
     from loadlab.model.findings import AtDistance, DistanceEffect, Findings, OverDistance
+    from loadlab.report.content.matrix import Heading
 
 
 LEAD = (
@@ -39,20 +40,27 @@ class DistanceSeries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Distance:
-    """One server mode under one kind of client: what it says, in a table; `conclusions` as (strategy, clause)."""
+    """One server mode under one kind of client: what it says, in a table; `conclusions` as (strategy, clause).
+
+    `headings` are the looks of the strategies in the table's rows; its last row is about all of them.
+    """
 
     mode: Mode
     table: Table
+    headings: tuple[Heading, ...]
     conclusions: tuple[tuple[str, str], ...]
 
 
 def build(findings: Findings) -> tuple[Distance, ...]:
     """Empty for a run at one distance."""
     names = Naming.of(findings)
+    columns = matrix.strategies(findings.arms)
+    looks = dict(zip(map(str, columns), matrix.headings(columns, names), strict=True))
     return tuple(
         Distance(
             mode=names.mode_of_distances(effect),
             table=_table(names, effect),
+            headings=tuple(looks[str(over.strategy)] for over in effect.strategies),
             conclusions=tuple((names.strategy(over.strategy), over.conclusion) for over in effect.strategies),
         )
         for effect in findings.distances

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BASELINE = "baseline"
 
 Mark = tuple[tuple[float, float], ...]  # the corners of a shape around (0, 0), 6 in each direction
-# A mark and a colour each: of more strategies than that, names alone tell one from the other.
+# As many marks as there are colours.
 OTHER_MARKS: tuple[Mark, ...] = (
     ((0, -6), (6, 0), (0, 6), (-6, 0)),  # diamond
     ((-6, -5), (6, -5), (0, 6)),  # triangle on its tip
@@ -112,8 +112,11 @@ def _heading(label: str, tone: Tone, earlier: int) -> Heading:
     """Its look follows from how many of its tone came before."""
     if tone != "other":
         return Heading(label=label, tone=tone, shade=min(2, earlier))
-    shade = earlier % len(OTHER_MARKS)
-    return Heading(label=label, tone=tone, shade=shade, mark=OTHER_MARKS[shade])
+    looks = len(OTHER_MARKS)
+    # The ninth begins the colours again, but with another mark.
+    return Heading(
+        label=label, tone=tone, shade=earlier % looks, mark=OTHER_MARKS[(earlier + earlier // looks) % looks]
+    )
 
 
 def measured_once(arms: Sequence[Arm]) -> list[Arm]:

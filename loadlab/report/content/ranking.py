@@ -34,6 +34,7 @@ COLUMNS = (
     Column(title="Against it"),
     Column(title="Gives up"),
 )
+RULED_OUT: tuple[Place, ...] = ("over_limit", "unfit", "unmeasured")
 CAPTION = "Every strategy against CONN_MAX_AGE = 0: ratios with 95 % intervals, connections, and CPU per request"
 
 
@@ -48,7 +49,13 @@ class Rank:
     held: str
     leaks: bool
     against: str
+    need: str
     gives_up: tuple[str, ...]
+
+    @property
+    def in_short(self) -> str:
+        """Its place, and in a word or two what speaks against it."""
+        return wording.place(self.place) + (f": {self.against.partition(',')[0]}" if self.against else "")
 
 
 def ranks(findings: Findings, verdict: Verdict) -> tuple[Rank, ...]:
@@ -76,6 +83,7 @@ def _rank(standing: Standing, arm: Arm | None, compared: Mapping[str, Comparison
         held=matrix.held(arm) if arm and arm.trials else wording.MISSING,
         leaks=arm.leaks if arm else False,
         against=standing.why,
+        need=standing.need.arithmetic if standing.need else "",
         gives_up=standing.gives_up,
     )
 

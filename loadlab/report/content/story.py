@@ -50,7 +50,7 @@ HOW_STRATEGIES_ARE_CHOSEN = (
         "unlimited one, other settings, Django's own pool, another party's engine, a wrapper around the ASGI "
         "application, code that reaches into Django or its server, and last a service. Of two pools, the smaller."
     ),
-    "The runner-up is what the same rule picks among the strategies of another name.",
+    "The runner-up is what the same rule picks among other ways; another age, or another size of a pool, is none.",
     (
         "Need in production: hosts × workers × the most connections that a worker holds × overlap; the most is what "
         "strategy or server mode allow, or what was measured where they allow as many as there are clients. A "

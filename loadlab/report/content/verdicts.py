@@ -62,6 +62,15 @@ class Advice:
         return ", ".join(self.leaks) if self.leaks else "no"
 
     @property
+    def in_question(self) -> tuple[Rank, ...]:
+        """What may be recommended, if its figures carry it."""
+        return tuple(rank for rank in self.ranks if rank.place not in ranking.RULED_OUT)
+
+    @property
+    def ruled_out(self) -> tuple[Rank, ...]:
+        return tuple(rank for rank in self.ranks if rank.place in ranking.RULED_OUT)
+
+    @property
     def several_files(self) -> bool:
         """Whether a reader must be told which file each snippet is for."""
         return len(self.snippets) > 1
