@@ -1,0 +1,71 @@
+"""A Locust file that uses most of what a user may do between requests; run by Locust itself."""
+
+from __future__ import annotations
+
+from locust import SequentialTaskSet, TaskSet, constant, events, tag, task
+from locust.exception import RescheduleTask
+
+from loadlab.load.lean_user import LeanHttpUser
+from loadlab.load.user import KeepAliveOption
+
+
+class Steps(SequentialTaskSet):
+    @task
+    def one(self) -> None:
+        self.client.get("/step/1")
+
+    @task
+    def two(self) -> None:
+        self.client.get("/step/2")
+        self.interrupt(reschedule=False)
+
+
+class Nested(TaskSet):
+    def on_start(self) -> None:
+        self.client.get("/nested/start")
+
+    def on_stop(self) -> None:
+        self.client.get("/nested/stop")
+
+    @task
+    def leave(self) -> None:
+        self.wait()
+        self.interrupt()
+
+
+class Visitor(KeepAliveOption, LeanHttpUser):
+    wait_time = constant(0.002)
+    tasks = [Steps, Nested]  # noqa: RUF012  Locust's own shape
+
+    def on_start(self) -> None:
+        self.client.post("/login", json={"user": "me"})
+
+    def on_stop(self) -> None:
+        self.client.post("/logout")
+
+    @task(8)
+    def often(self) -> None:
+        self.client.get("/often?page=1", name="/often")
+
+    @task(1)
+    def seldom(self) -> None:
+        with self.client.get("/seldom", catch_response=True) as response:
+            if response.status_code == 404:
+                response.success()
+        self.wait()
+
+    @task(1)
+    def broken(self) -> None:
+        if not self.client.get("/broken").ok:
+            raise RescheduleTask
+
+    @tag("left-out")
+    @task(50)
+    def left_out(self) -> None:
+        self.client.get("/left-out")
+
+
+@events.quitting.add_listener
+def leave_with_success(environment: object, **_: object) -> None:
+    """Failures are what some of these requests are for."""
+    environment.process_exit_code = 0  # type: ignore[attr-defined]
