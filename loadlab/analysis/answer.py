@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loadlab.analysis import closed_forms
 from loadlab.analysis.decisions import Decision, Ground, decide, gain
 from loadlab.analysis.groups import label
-from loadlab.analysis.reasons import REUSE_WANTED, rate_per_connection, unlimited_against
+from loadlab.analysis.reasons import REUSE_WANTED, rate_per_connection, unlimited_against, unlimited_judged
 from loadlab.analysis.verdicts import harm, without_recommendation
 from loadlab.analysis.wording import age, listing, percent, times
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Arm
 
 ASKED_SECONDS = 600
+MOST_IN_FULL = 4  # groups with all their figures in one sentence; more of them are told by their judgements
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +99,7 @@ def _on_strategies(decided: Sequence[Decided]) -> str:
             chosen.setdefault(one.evidence.name(one.decision.chosen), []).append(one)
     if not chosen:
         return "This run cannot say which strategy is best: no comparison was conclusive."
-    parts = [f"{name} in {_collapsed(ones, decided)}{_gains(ones)}" for name, ones in chosen.items()]
+    parts = [f"{name} in {_names(ones)}{_gains(ones)}" for name, ones in chosen.items()]
     return f"Of all that was measured, the simplest that is not proven worse than the best: {'; '.join(parts)}."
 
 
@@ -118,21 +119,18 @@ def _on_remedies(decided: Sequence[Decided]) -> str:
     remedied = [one for one in leaking if one.keeps]
     if not leaking:
         return ""
-    where = (
-        f"In {_collapsed(leaking, decided)}, connections that CONN_MAX_AGE alone keeps are not found again, and leak"
-    )
+    where = f"In {_names(leaking)}, connections that CONN_MAX_AGE alone keeps are not found again, and leak"
     if not remedied:
         return f"{where}; nothing else that was measured is proven better than closing them after each request."
     names = dict.fromkeys(one.evidence.name(one.decision.chosen) for one in remedied if one.decision.chosen)
     return f"{where}; there, {listing(list(names))} {'is' if len(names) == 1 else 'are'} better, and without a leak."
 
 
-def _collapsed(some: Sequence[Decided], everything: Sequence[Decided]) -> str:
+def _names(decided: Iterable[Decided]) -> str:
     """The names of groups, those of a whole server mode, or of all its distances, in one."""
-    chosen = {one.evidence.group for one in some}
-    groups = [one.evidence.group for one in everything]
-    names = dict.fromkeys(_widest(one.evidence, chosen, groups) for one in some)
-    return listing(list(names))
+    some = [one.evidence for one in decided]
+    chosen = {evidence.group for evidence in some}
+    return listing(list(dict.fromkeys(_widest(evidence, chosen, evidence.groups) for evidence in some)))
 
 
 def _widest(evidence: Evidence, chosen: Collection[Group], everything: Sequence[Group]) -> str:
@@ -186,7 +184,8 @@ def _enough(keeping: Sequence[Decided]) -> str:
 
 def _on_unlimited(decided: Sequence[Decided]) -> str:
     """Asked where connections may be kept; where they leak, a longer life is no remedy."""
-    compared = [f"in {one.evidence.label} {text}" for one in decided if (text := _unlimited(one))]
+    asked = [(one, finite) for one in decided if (finite := _beside_unlimited(one))]
+    compared = _in_full(asked) if len(asked) <= MOST_IN_FULL else _in_a_word(asked)
     if any(arm.case.max_age is None and arm.leaks for one in decided for arm in one.evidence.kept):
         compared.append("where kept connections leak, it leaks just the same")
     if compared:
@@ -194,11 +193,24 @@ def _on_unlimited(decided: Sequence[Decided]) -> str:
     return "Whether unlimited would be better was not measured beside a finite age."
 
 
-def _unlimited(one: Decided) -> str | None:
+def _beside_unlimited(one: Decided) -> Arm | None:
+    """The finite age that unlimited is set against: the chosen one, else the first that is fit."""
     finite = [arm for arm in one.evidence.kept if arm.case.max_age is not None and one.evidence.fit(arm)]
     chosen = _chosen(one)
     reference = chosen if chosen in finite else next(iter(finite), None)
-    return unlimited_against(one.evidence, reference) if reference else None
+    return reference if reference and unlimited_judged(one.evidence, reference) else None
+
+
+def _in_full(asked: Sequence[tuple[Decided, Arm]]) -> list[str]:
+    return [f"in {one.evidence.label} {unlimited_against(one.evidence, finite)}" for one, finite in asked]
+
+
+def _in_a_word(asked: Sequence[tuple[Decided, Arm]]) -> list[str]:
+    """Of many groups, those of one judgement together."""
+    by_word: dict[str, list[Decided]] = {}
+    for one, finite in asked:
+        by_word.setdefault(unlimited_judged(one.evidence, finite) or "", []).append(one)
+    return [f"in {_names(ones)} {word} beside a finite age" for word, ones in by_word.items()]
 
 
 def _on_safety(keeping: Sequence[Decided], leaking: Sequence[Decided]) -> str:
@@ -212,21 +224,21 @@ def _on_safety(keeping: Sequence[Decided], leaking: Sequence[Decided]) -> str:
 
 
 def _on_doubt(undecided: Sequence[Decided]) -> str:
-    reasons = (
-        f"{one.evidence.label} ({without_recommendation(one.evidence, one.decision.ground)})" for one in undecided
-    )
-    text = "; ".join(reasons)
+    by_reason: dict[str, list[Decided]] = {}
+    for one in undecided:
+        by_reason.setdefault(without_recommendation(one.evidence, one.decision.ground), []).append(one)
+    text = "; ".join(f"{_names(ones)} ({reason})" for reason, ones in by_reason.items())
     return f"Undecided: {text}." if text else ""
 
 
 def _choices(keeping: Iterable[Decided]) -> str:
-    chosen = ((_chosen(one), one.evidence.label) for one in keeping)
-    return listing([f"{age(arm.case.max_age)} for {label}" for arm, label in chosen if arm])
+    by_age: dict[str, list[Decided]] = {}
+    for one in keeping:
+        arm = _chosen(one)
+        if arm:
+            by_age.setdefault(age(arm.case.max_age), []).append(one)
+    return listing([f"{chosen} for {_names(ones)}" for chosen, ones in by_age.items()])
 
 
 def _chosen(one: Decided) -> Arm | None:
     return one.decision.chosen
-
-
-def _names(decided: Iterable[Decided]) -> str:
-    return listing([one.evidence.label for one in decided])

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.groups import is_candidate
-from loadlab.analysis.multiplicity import FEWEST_BLOCKS
+from loadlab.analysis.multiplicity import blocks_needed
 from loadlab.analysis.simplicity import same_way
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def _without_gain(evidence: Evidence, baseline: Arm, sound: list[Arm]) -> Decisi
     as_good = [arm for arm in sound if evidence.judgement(arm) == "equivalent"]
     if as_good and evidence.fit(baseline) and evidence.over_limit(baseline):
         return replace(_among(evidence, as_good), ground=Ground.FITS)
+    if sound and evidence.fit(baseline) and evidence.over_limit(baseline):
+        return Decision(chosen=None, ground=_why_unproven(evidence, sound))
     if not evidence.sound(baseline):
         return Decision(chosen=None, ground=Ground.BASELINE_UNFIT)
     if not sound:
@@ -107,7 +109,12 @@ def _without_gain(evidence: Evidence, baseline: Arm, sound: list[Arm]) -> Decisi
 
 def _why_unproven(evidence: Evidence, sound: list[Arm]) -> Ground:
     blocks = [one.blocks for one in map(evidence.against_baseline, sound) if one]
-    return Ground.TOO_FEW_BLOCKS if min(blocks, default=0) < FEWEST_BLOCKS else Ground.UNPROVEN
+    return Ground.TOO_FEW_BLOCKS if min(blocks, default=0) < enough_blocks(evidence) else Ground.UNPROVEN
+
+
+def enough_blocks(evidence: Evidence) -> int:
+    """The fewest with which anything could be proven among so many comparisons."""
+    return blocks_needed(max(1, evidence.family))
 
 
 def gain(evidence: Evidence, arm: Arm) -> float:

@@ -39,6 +39,7 @@ class Evidence:
 
     `groups` are all of the run, this one included. `strategies` are the names of the run's, by their full names, where
     there are others than CONN_MAX_AGE; without any, an age is name enough. `limits` are production's.
+    `family` counts the comparisons that share the run's error.
     """
 
     group: Group
@@ -52,6 +53,7 @@ class Evidence:
     driver: str = "psycopg2"
     limits: Limits = field(default_factory=Limits)
     strategies: Mapping[str, str] = field(default_factory=dict)
+    family: int = 0
 
     @property
     def label(self) -> str:

@@ -58,6 +58,7 @@ def analyse(
         driver=run.driver,
         limits=run.limits,
         strategies=strategy_names(cases),
+        family=sum(one.p_holm is not None for one in comparisons),
     )
     groups = groups_of(cases)
     evidence = [

@@ -82,12 +82,20 @@ def unlimited_against(evidence: Evidence, finite: Arm) -> str | None:
     effect = evidence.between(unlimited, finite) if unlimited else None
     if unlimited is None or effect is None or effect.ratio is None:
         return None
-    judged = evidence.proven(unlimited, finite).replace("inconclusive", "no difference proven")
-    if unlimited.leaks:
-        judged = "but it leaks"
+    judged = unlimited_judged(evidence, finite)
     details = f"{_interval(effect)}; {plural(effect.blocks, 'block')}"
     words = METRIC_WORDS[evidence.metric]
     return f"{times(effect.ratio)} the {words} of {evidence.name(finite)} ({details}), {judged}"
+
+
+def unlimited_judged(evidence: Evidence, finite: Arm) -> str | None:
+    """What unlimited is against a finite age, in a word; None where it was not measured beside it."""
+    unlimited = unlimited_like(evidence, finite)
+    if unlimited is None or evidence.between(unlimited, finite).ratio is None:
+        return None
+    if unlimited.leaks:
+        return "but it leaks"
+    return evidence.proven(unlimited, finite).replace("inconclusive", "no difference proven")
 
 
 def unlimited_like(evidence: Evidence, finite: Arm) -> Arm | None:

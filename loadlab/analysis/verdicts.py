@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.decisions import Decision, Ground, gain
+from loadlab.analysis.decisions import Decision, Ground, enough_blocks, gain
 from loadlab.analysis.multiplicity import FEWEST_BLOCKS
 from loadlab.analysis.reasons import reasons
 from loadlab.analysis.recommendations import recommendation
@@ -61,7 +61,9 @@ def without_recommendation(evidence: Evidence, ground: Ground) -> str:
     """Why there is none, in one clause."""
     if ground is Ground.TOO_FEW_BLOCKS:
         blocks = [one.blocks for one in map(evidence.against_baseline, evidence.candidates) if one]
-        return f"{plural(min(blocks, default=0), 'complete block')}, at least {FEWEST_BLOCKS} needed"
+        enough = enough_blocks(evidence)
+        among = f" for {plural(evidence.family, 'comparison')}" if enough > FEWEST_BLOCKS else ""
+        return f"{plural(min(blocks, default=0), 'complete block')}, at least {enough} needed{among}"
     return ground.value
 
 

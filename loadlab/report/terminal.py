@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from loadlab.model.findings import Findings, Judgement
-    from loadlab.report.content.matrix import Cell
+    from loadlab.report.content.matrix import Cell, Matrix
     from loadlab.report.content.ranking import Rank
     from loadlab.report.content.tables import Table as FlatTable
     from loadlab.report.content.verdicts import Advice
@@ -32,6 +32,8 @@ JUDGEMENT_STYLES: dict[Judgement, str] = {
     "equivalent": "blue",
     "inconclusive": "yellow",
 }
+MOST_CAVEATS = 15
+MOST_COLUMNS = 5  # of the matrix, that are readable side by side
 # Control characters could move the cursor or recolour the terminal; direction marks could reorder a line.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -82,8 +84,9 @@ def _parts(findings: Findings) -> Iterator[RenderableType]:
         yield from _section(f"With distance: {effect.mode}", _flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
     if findings.caveats:
-        lines = (story.caveat(caveat) for caveat in findings.caveats)
-        yield from _section("Caveats", _bullets(lines))
+        lines = [story.caveat(caveat) for caveat in findings.caveats]
+        more = [f"{len(lines) - MOST_CAVEATS} more: see report.html or report.md."] if len(lines) > MOST_CAVEATS else []
+        yield from _section("Caveats", _bullets([*lines[:MOST_CAVEATS], *more]))
 
 
 def _opening(findings: Findings) -> Iterator[RenderableType]:
@@ -107,7 +110,7 @@ def _verdicts(advice: Iterable[Advice]) -> RenderableType:
     items = list(advice)
     several = any(item.ranks for item in items)
     for title in ("Server mode", "Recommendation", "Ratio", "Peak open", "Runner-up" if several else "Leaks"):
-        table.add_column(title)
+        table.add_column(title, overflow="fold")
     for item in items:
         cells = (item.mode, item.recommendation, item.ratio, item.peak)
         # Where there is a ranking, it says what leaks.
@@ -132,7 +135,7 @@ def _rankings(findings: Findings) -> Iterator[tuple[str, RenderableType]]:
 def _ranking(ranks: Iterable[Rank]) -> RenderableType:
     table = Table(box=SIMPLE, pad_edge=False)
     for title in ("Strategy", "Ratio", "Verdict", "Peak open", "Place"):
-        table.add_column(title)
+        table.add_column(title, overflow="fold")
     for rank in ranks:
         judged = Group(*_judged(rank.judgement)) if rank.judgement else plain(wording.MISSING)
         place = Text.assemble((f"{wording.LEAK}, " if rank.leaks else "", "bold red"), plain(rank.in_short))
@@ -147,7 +150,7 @@ def _needs(ranks: Iterable[Rank]) -> Iterator[str]:
 def _flat(content: FlatTable) -> RenderableType:
     table = Table(box=SIMPLE, pad_edge=False)
     for column in content.columns:
-        table.add_column(plain(column.title))
+        table.add_column(plain(column.title), overflow="fold")
     for row in content.rows:
         table.add_row(*map(plain, row))
     return table
@@ -163,6 +166,8 @@ def _matrix(findings: Findings) -> RenderableType:
     content = matrix.build(findings)
     if not content.rows:
         return plain("Nothing was measured.")
+    if len(content.headings) > MOST_COLUMNS:
+        return _turned(content)
     table = Table(box=SIMPLE, pad_edge=False, show_lines=True)
     table.add_column("Server mode")
     for heading in content.headings:
@@ -171,6 +176,27 @@ def _matrix(findings: Findings) -> RenderableType:
         mode = Text.assemble(plain(row.mode.server, "bold"), "\n", plain(row.mode.detail, "dim"))
         table.add_row(mode, *(_cell(cell) for cell in row.cells))
     return table
+
+
+def _turned(content: Matrix) -> RenderableType:
+    """With more strategies than fit side by side, they are the rows, and a cell says no more than how good each is."""
+    if len(content.rows) > MOST_COLUMNS:
+        return plain("Too wide for a terminal: see report.html or report.md, and the rankings above.")
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("Strategy", overflow="fold")
+    for row in content.rows:
+        table.add_column(plain(row.mode), overflow="fold")
+    for heading, *cells in zip(content.headings, *(row.cells for row in content.rows), strict=True):
+        table.add_row(plain(heading.label), *map(_brief, cells))
+    return table
+
+
+def _brief(cell: Cell | None) -> Text:
+    if cell is None or not cell.measured:
+        return plain(wording.MISSING)
+    sign = f" {wording.SIGNS[cell.judgement]}" if cell.judgement else ""
+    leak = (f" {wording.LEAK}", "bold red") if cell.leaks else ""
+    return Text.assemble(plain(cell.ratio.partition(" (")[0] + sign), leak)
 
 
 def _cell(cell: Cell | None) -> RenderableType:

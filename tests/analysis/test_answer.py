@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .factories import CLOSED, KEPT, LEAKING, Behaviour, ages, case, default_plan, findings, noisy, strategy_case, trial
+from .factories import (
+    CLOSED,
+    KEPT,
+    LEAKING,
+    Behaviour,
+    ages,
+    at_rate,
+    case,
+    default_plan,
+    findings,
+    noisy,
+    strategy_case,
+    trial,
+)
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -150,3 +163,25 @@ def test_all_groups_of_a_mode_are_named_as_the_mode() -> None:
     which = run(*arms, blocks=12).answer[0]
     assert "pool in sync and gthread with keep-alive off (" in which
     assert "CONN_MAX_AGE = 0 in gthread with keep-alive on" in which
+
+
+def test_many_groups_are_told_of_unlimited_by_their_judgements() -> None:
+    cases = [
+        case(server, age, round_trip_ms=distance)
+        for server in ("sync", "gthread")
+        for age in (0, 60, None)
+        for distance in (0.0, 1.0, 5.0)
+    ]
+    rates = {0: 100, 60: 600, None: 600}
+    steady = {of.id: at_rate(rates[of.max_age if of.max_age is None else int(of.max_age)], CLOSED) for of in cases}
+    found = findings(cases, [trial(of, block, steady[of.id]) for of in cases for block in range(1, 11)], blocks=10)
+    assert found.answer[1] == "Unlimited: in sync and gthread equivalent beside a finite age."
+    assert found.answer[2].startswith("Measured best: 60 s for sync and gthread;")
+
+
+def test_groups_that_are_undecided_for_one_reason_are_named_together() -> None:
+    cases = [
+        case(server, age, round_trip_ms=d) for server in ("sync", "gthread") for age in (0, 60) for d in (0.0, 5.0)
+    ]
+    found = run(*((of, 100, CLOSED) for of in cases), blocks=2)
+    assert found.answer[-1] == "Undecided: sync and gthread (2 complete blocks, at least 8 needed for 4 comparisons)."

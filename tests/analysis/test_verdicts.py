@@ -192,3 +192,10 @@ def test_verdicts_differ_by_keep_alive() -> None:
     ages_by_client = {verdict.keep_alive: verdict.recommend.max_age for verdict in found.verdicts if verdict.recommend}
     assert ages_by_client == {False: 0, True: 60}
     assert found.verdicts[0].headline.startswith("gevent with keep-alive off: ")
+
+
+def test_blocks_that_are_too_few_for_so_many_comparisons_are_named_as_the_reason() -> None:
+    base, finite, _ = ages()
+    others = [case(max_age=age) for age in (1, 5, 30, 120, 600, 3600, 7200)]
+    found = run((base, 100, CLOSED), (finite, 600, KEPT), *((of, 600, KEPT) for of in others), blocks=7)
+    assert the(found).headline == "sync: inconclusive, 7 complete blocks, at least 9 needed for 8 comparisons."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -68,3 +69,24 @@ def test_a_verdict_row_holds_ratio_peak_and_leaks() -> None:
 def test_an_incomplete_run_says_so_before_anything_else() -> None:
     text = Terminal().render(factories.empty())
     assert "This run is incomplete: 90 trials missing." in text.partition("holds no answer")[0]
+
+
+def test_with_many_strategies_the_matrix_is_turned_and_says_how_good_each_is() -> None:
+    text = Terminal(width=120).render(factories.strategies(("sync", "gevent"), (0.0,), 12))
+    matrix = text.partition("Server modes × strategies")[2]
+    row = next(line for line in matrix.splitlines() if line.strip().startswith("worker_exit_hook"))
+    assert "× ▲" in row
+    assert "LEAK" in row
+
+
+def test_a_matrix_too_wide_for_any_terminal_is_left_to_the_pages() -> None:
+    text = Terminal(width=120).render(factories.strategies())
+    assert "Too wide for a terminal: see report.html or report.md" in " ".join(text.split())
+
+
+def test_of_many_caveats_the_gravest_are_shown_and_the_rest_counted() -> None:
+    found = factories.findings(blocks=1)
+    many = replace(found, caveats=found.caveats * 20)
+    text = Terminal().render(many)
+    assert "25 more: see report.html or report.md." in text
+    assert "more: see report.html" not in Terminal().render(found)
