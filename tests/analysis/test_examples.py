@@ -1,0 +1,26 @@
+"""What docstrings show is what happens."""
+
+from __future__ import annotations
+
+import doctest
+from importlib import import_module
+
+import pytest
+
+MODULES = (
+    "loadlab.analysis.closed_forms",
+    "loadlab.analysis.distances",
+    "loadlab.analysis.multiplicity",
+    "loadlab.analysis.power",
+    "loadlab.analysis.quantiles",
+    "loadlab.analysis.sign_flip",
+    "loadlab.analysis.wording",
+    "loadlab.model.naming",
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_hold(name: str) -> None:
+    result = doctest.testmod(import_module(name))
+    assert result.attempted > 0
+    assert result.failed == 0
