@@ -289,6 +289,9 @@ def _cross_check(plan: Plan) -> list[Fault]:
         if not locustfile(scenario).is_file()
     ]
     if plan.project is not None:
+        if plan.restarts:
+            remedy = "leave it out; loadlab restarts no database of yours, and counts this on its own site"
+            faults.append(Fault(where="restarts", what="is for loadlab's own site", remedy=remedy))
         faults += [
             Fault(where="scenarios", what=f"{scenario!r} asks for pages of loadlab's own site", remedy=OWN_LOCUSTFILE)
             for scenario in plan.scenarios

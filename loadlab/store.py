@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.case import Case, Scalar
 from loadlab.model.findings import Caveat
-from loadlab.model.samples import Trial
+from loadlab.model.samples import Restart, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 _ENVELOPE: Final = re.compile(rb'\{"schema":(\d+),"sha256":"([0-9a-f]{64})","(\w+)":')
 _TRIAL: Final = TypeAdapter(Trial)
+_RESTARTS: Final = TypeAdapter(list[Restart])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +59,7 @@ class DamagedFileError(Exception):
 
 
 class RunFolder:
-    """One run on disk: plan.toml, schedule.json, environment.json, trials/, logs/ and the reports."""
+    """One run on disk: plan.toml, schedule.json, environment.json, trials/, restarts.json, logs/ and the reports."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -141,6 +142,16 @@ class RunFolder:
 
     def add_trial(self, trial: Trial) -> None:
         self._seal(f"trials/{trial.order:04d}.json", "trial", _TRIAL.dump_json(trial))
+
+    def write_restarts(self, restarts: list[Restart]) -> None:
+        self._seal("restarts.json", "restarts", _RESTARTS.dump_json(restarts))
+
+    def restarts(self) -> list[Restart]:
+        """What is known of restarts of the database; none where the run has not counted any, or the file is damaged."""
+        try:
+            return _RESTARTS.validate_json(_unseal((self.path / "restarts.json").read_bytes(), "restarts"))
+        except (DamagedFileError, ValidationError, OSError):
+            return []
 
     def plan(self) -> str:
         """The plan's text, as the run began with it.

@@ -76,7 +76,8 @@ class Plan:
 
     `blocks`: how often each case is measured. `control` names the server mode whose baseline gets an A/A arm.
     `equivalence_margin`: a difference within ± this share counts as none. `round_trip_ms`: how far away the database
-    is put, by a proxy that adds so much to each round trip; 0 leaves it where it is.
+    is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `restarts`: whether to count, once
+    per server mode, strategy and kind of client, what a restart of the database does.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -97,6 +98,7 @@ class Plan:
     control: str | None = "sync"
     primary_metric: Literal["throughput", "p50", "p95"] = "throughput"
     equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    restarts: bool = False
     database: Database = field(default_factory=Database)
     limits: Limits = field(default_factory=Limits)
     project: Project | None = None

@@ -216,3 +216,19 @@ class Trial:
     cpu_seconds: CpuSeconds
     overhead_seconds: dict[str, float]
     load_average: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restart:
+    """What a restart of the database did to one server mode, strategy and kind of client; the case's load is not in it.
+
+    With `warm` connections open when the database went, `failed` requests until there were no more failures, and
+    `failed_later` after that; `warm_checked` and `failed_checked` are the same with CONN_HEALTH_CHECKS on.
+    """
+
+    case: Case
+    warm: int
+    failed: int
+    failed_later: int
+    warm_checked: int
+    failed_checked: int

@@ -16,6 +16,8 @@ from loadlab.processes import Register
 from loadlab.runner.environment import environment
 from loadlab.runner.generator import Generator
 from loadlab.runner.preflight import require_programs, require_room
+from loadlab.runner.restarts import restarted, to_restart
+from loadlab.runner.stand import machine
 from loadlab.runner.subject import subject_of
 from loadlab.runner.suitability import notes, require_alone, require_suitable
 from loadlab.runner.tables import make_ready
@@ -171,9 +173,16 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
     planned = folder.schedule()
     present = {trial.order for trial in folder.trials()[0] if trial.state != "failed"}
     missing = [step for step in planned.steps if step.order not in present]
-    if not missing:
-        return
     require_programs(planned.cases)
+    if missing:
+        _make_trials(folder, planned, missing, plan, dsn, listener)
+    if plan.restarts:
+        _count_restarts(folder, planned, plan.driver, listener)
+
+
+def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
+    folder: RunFolder, planned: Schedule, missing: Sequence[Step], plan: Plan, dsn: Reference | None, listener: Listener
+) -> None:
     with folder.locked(), laboratory(plan, dsn, folder.logs, listener) as lab:
         with lab.database.observed() as connection, connection.cursor() as cursor:
             require_alone(cursor, lab.database)
@@ -199,3 +208,16 @@ def _measure(folder: RunFolder, planned: Schedule, missing: Sequence[Step], benc
             ) from error
         folder.add_trial(trial)
         listener.trial_ended(trial, done + 1, total)
+
+
+def _count_restarts(folder: RunFolder, planned: Schedule, driver: str, listener: Listener) -> None:
+    """Restart the database under each kind of case; what is known already is not counted again."""
+    known = folder.restarts()
+    cases = list(to_restart(planned.cases, known))
+    if not cases:
+        return
+    with folder.locked(), machine(folder.logs, listener.preparing) as counting:
+        for number, case in enumerate(cases, 1):
+            listener.preparing(f"restart {number} of {len(cases)} of the database: {case.server.name}, {case.strategy}")
+            known.append(restarted(case, driver, counting))
+            folder.write_restarts(known)
