@@ -9,6 +9,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 STATE_VARIABLE: Final = "LOADLAB_STATE_DIR"
 UNPRIVILEGED: Final = "nobody"
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TERM_WAIT_SECONDS: Final = 1.0
 KILL_WAIT_SECONDS: Final = 5.0
 
@@ -165,7 +167,7 @@ class Register:
             EnvironmentFaultError: the program cannot be started.
         """
         where: dict[str, object] = {"cwd": folder} if privileged else unprivileged()
-        with log.open("ab") as output:
+        with log.open("ab") as output, _undisturbed():
             try:
                 popen = subprocess.Popen(  # type: ignore[call-overload]
                     list(argv),
@@ -178,14 +180,36 @@ class Register:
                 )
             except OSError as error:
                 raise EnvironmentFaultError(f"{name} cannot be started: {error}") from error
-        program = Program(name=name, popen=popen, log=log)
-        self._started.append(program)
-        self._note(popen.pid)
+            program = Program(name=name, popen=popen, log=log)
+            self._started.append(program)
+            self._note(popen.pid)
         return program
 
     def _note(self, pid: int) -> None:
         with suppress(psutil.Error):
             self._noted.write(f"{pid} {psutil.Process(pid).create_time()}\n")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let what Python does on a signal wait: it could raise between a program's birth and our taking note of it.
+
+    Not by blocking signals, which the program would inherit. Only the main thread hears of any.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in STOPPING if callable(signal.getsignal(number))}
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for signalled in came:
+            signal.raise_signal(signalled)
 
 
 def clear_leftovers(labs: Path) -> list[int]:

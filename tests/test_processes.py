@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -129,6 +129,25 @@ def test_what_nobody_has_stopped_ends_with_its_register(tmp_path: Path) -> None:
     with Register.opened() as register:
         program = register.start("sleep", ["/bin/sleep", "600"], log=tmp_path / "log", environment={})
     assert not program.running()
+
+
+def test_a_signal_that_comes_while_a_program_starts_waits_until_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born: list[int] = []
+
+    class Disturbed(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            born.append(self.pid)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Disturbed)
+    argv = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with pytest.raises(KeyboardInterrupt), Register.opened() as register:
+        register.start("sleeper", argv, log=tmp_path / "log", environment=os.environ)
+    assert [group(pid) for pid in born] == [[]]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
