@@ -104,13 +104,19 @@ def test_a_cell_that_must_be_exact_departs_by_one(name: str) -> None:
     assert name in departed(row(KEPT), row(KEPT | {name: KEPT[name] + 1}))
 
 
-@pytest.mark.parametrize("difference", [-1, 1])
-def test_a_ranged_cell_has_its_leeway_and_no_more(difference: int) -> None:
-    most = leeway(Scale())
-    before = row(LEAKING)
-    assert departed(before, row(LEAKING | {"peak": LEAKING["peak"] + most * difference})) == []
-    assert departed(before, row(LEAKING | {"peak": LEAKING["peak"] + (most + 1) * difference})) == ["peak"]
-    assert allowed(before, "peak", Scale()) == (40, 80)
+@pytest.mark.parametrize("flood_failed", [0, 40])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_ranged_cell_has_its_leeway_and_no_more(flood_failed: int, sign: int) -> None:
+    counts = LEAKING | {"flood_failed": flood_failed}
+    before = row(counts)
+    most = leeway(before, "peak", Scale())
+    assert departed(before, row(counts | {"peak": counts["peak"] + most * sign})) == []
+    assert departed(before, row(counts | {"peak": counts["peak"] + (most + 1) * sign})) == ["peak"]
+
+
+def test_a_leak_that_only_the_collection_closes_has_the_leeway_of_half_the_requests() -> None:
+    assert allowed(row(LEAKING | {"flood_failed": 40}), "left_open", Scale()) == (16, 96)
+    assert allowed(row(LEAKING), "left_open", Scale()) == (48, 64)
 
 
 def test_books_that_no_longer_agree_and_another_error_are_departures() -> None:

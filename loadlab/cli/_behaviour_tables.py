@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.box import SIMPLE
 from rich.table import Table
 
-from loadlab.model.behaviour import leeway, ranged, spelt
+from loadlab.model.behaviour import ranged, spelt
 from loadlab.model.case import spell
 from loadlab.report.markdown import escape
 from loadlab.report.terminal import plain
@@ -178,7 +178,8 @@ def _what_is_ranged(scale: Scale) -> str:
         f"A cell with {RANGED} depends on the order of events: how many backends have not yet gone when the next come"
         " (peak), when Python last collected its garbage (left open), which dead thread was swept away in time, or"
         " whatever differed between repeats. It is compared with its recorded range, give or take"
-        f" {leeway(scale)}: a quarter of the requests. Every other cell has to be exactly the same."
+        f" {scale.clients}, one for each client; or {scale.requests // 2}, half of the requests, where nothing but the"
+        " collection closes what has leaked. Every other cell has to be exactly the same."
     )
 
 

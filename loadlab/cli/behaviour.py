@@ -186,7 +186,7 @@ def _gate(before: Recording, counted: Recording, source: Path) -> None:
     """
     found = list(departures(before, counted, {row.id for row in settings()}))
     if not found:
-        print(f"{len(counted.rows)} rows are as {source} has them.")
+        print(f"{len(counted.rows)} row(s) are as {source} has them.")
         return
     lines = "\n".join(f"  {departure}" for departure in found)
     raise GateError(

@@ -1,0 +1,81 @@
+"""loadlab behaviour: what it writes, what it refuses to call the same, and what is left of it when it is stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from command_line import CommandLine, Outcome
+
+ONE_ROW: Final = ("--only", "gthread,*/max_age=600,*/keep_alive=off/psycopg2")
+
+
+@pytest.fixture(scope="module")
+def written(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+    """One row and one case, counted once."""
+    folder = tmp_path_factory.mktemp("behaviour")
+    only = [*ONE_ROW, "--cases", "--only", "case/thread_restart"]
+    done = loadlab("behaviour", *only, "--json", folder / "one.json", "--markdown", folder / "one.md")
+    return done, folder
+
+
+def changed(path: Path, **spans: list[int]) -> Path:
+    """The recording as if a count had been another one."""
+    recorded: dict[str, Any] = json.loads(path.read_text())
+    recorded["rows"][0]["spans"] |= spans
+    recorded["versions"]["Django"] = "1.6"
+    path = path.with_name("changed.json")
+    path.write_text(json.dumps(recorded))
+    return path
+
+
+def test_a_pass_prints_its_tables_and_writes_a_recording_and_a_page(written: tuple[Outcome, Path]) -> None:
+    done, folder = written
+    assert done.code == 0, done.stderr
+    (row,) = json.loads((folder / "one.json").read_text())["rows"]
+    assert (row["spans"]["opened"], row["spans"]["reused"], row["exact"]) == ([4, 4], [76, 76], True)
+    for text in (done.stdout, (folder / "one.md").read_text()):
+        assert "4 / 76" in text
+        assert "thread_restart" in text
+    assert "2 of 2  case/thread_restart" in done.stderr
+
+
+def test_a_pass_that_is_as_recorded_says_so(loadlab: CommandLine, written: tuple[Outcome, Path]) -> None:
+    recorded = written[1] / "one.json"
+    done = loadlab("behaviour", *ONE_ROW, "--check", recorded)
+    assert done.code == 0, done.stderr
+    assert f"1 row(s) are as {recorded} has them." in done.stdout
+
+
+def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the_versions(
+    loadlab: CommandLine, written: tuple[Outcome, Path]
+) -> None:
+    done = loadlab("behaviour", *ONE_ROW, "--check", changed(written[1] / "one.json", warm=[80, 80]))
+    assert done.code == 10, done.stderr
+    assert "1 cell(s) are not as" in done.stderr
+    assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
+    assert "Versions that differ: Django 1.6 → " in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_pass_that_is_stopped_keeps_what_was_counted_and_leaves_nothing_running(
+    loadlab: CommandLine, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    path = tmp_path / "stopped.json"
+    with loadlab.started("behaviour", *ONE_ROW, "--repeats", 50, "--json", path) as command:
+        command.wait_until(lambda: "1 of 50" in command.stderr.read_text())
+        command.popen.send_signal(number)
+        done = command.outcome()
+    assert done.code == code, done.stderr
+    recorded = json.loads(path.read_text())
+    assert not recorded["complete"]
+    assert [row["repeats"] for row in recorded["rows"]] in ([1], [2])
+    assert "4 / 76" in done.stdout
+    assert loadlab.processes() == []
+    assert list((loadlab.state / "labs").iterdir()) == []
