@@ -26,6 +26,7 @@ from loadlab.model.behaviour import (
     allowed,
     departures,
     leeway,
+    merged,
     ranged,
     rows_of,
 )
@@ -177,6 +178,16 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["schema"] == 1
 
 
+def test_an_update_replaces_what_was_counted_keeps_the_rest_and_drops_what_is_no_more() -> None:
+    def at(keep_alive: bool, counts: dict[str, int]) -> Row:  # noqa: FBT001
+        return replace(row(counts), setting=replace(SETTING, keep_alive=keep_alive))
+
+    gone = replace(row(KEPT), setting=replace(SETTING, driver="psycopg"))
+    before, now = recording(gone, at(True, KEPT), at(False, KEPT)), recording(at(True, LEAKING))  # noqa: FBT003
+    order = [replace(SETTING, keep_alive=keep_alive).id for keep_alive in (False, True)]
+    assert merged(before, now, order).rows == (at(False, KEPT), at(True, LEAKING))  # noqa: FBT003
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2, "versions": {}, "rows": []}'])
 def test_what_is_no_recording_is_refused_with_a_way_to_make_one(tmp_path: Path, text: str) -> None:
     path = tmp_path / "recorded.json"
@@ -211,6 +222,7 @@ def test_the_page_marks_the_cells_that_are_ranged() -> None:
         (["--repeats", "0"], "--repeats should be 1 or more, not 0"),
         (["--check", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
         (["--from", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
+        (["--update", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
     ],
 )
 def test_what_cannot_be_asked_for_is_a_usage_error(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,7 +19,7 @@ from loadlab.cli._behaviour_record import as_json, read_recording, write
 from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal
 from loadlab.cli._progress import display
 from loadlab.errors import EnvironmentFaultError, GateError, UsageError
-from loadlab.model.behaviour import Recording, Scale, departures, rows_of
+from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
 from loadlab.planning import build_strategy
 from loadlab.runner.behaviour import behaviour, settings
 from loadlab.runner.stand import machine
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=1, metavar="N", help="passes; cells become ranges (default: 1)")
     parser.add_argument("--cases", action="store_true", help="also try what others have published, case/NAME")
     parser.add_argument("--check", type=Path, metavar="FILE", help="compare with a recording; exit with 10 on a change")
+    parser.add_argument("--update", type=Path, metavar="FILE", help="put what is counted in place of a recording's own")
     parser.add_argument("--from", type=Path, dest="recorded", metavar="FILE", help="show a recording; count nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a recording")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a page")
@@ -60,6 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print("\n".join([*(row.id for row in chosen.rows), *map(_case_id, chosen.cases)]))
         return 0
     before = read_recording(arguments.check) if arguments.check else None
+    chosen = replace(chosen, recorded=read_recording(arguments.update)) if arguments.update else chosen
     counted = _counted(chosen, arguments)
     if before is not None:
         _gate(before, counted, arguments.check)
@@ -72,6 +74,7 @@ class _Chosen:
     left_out: Sequence[Setting]
     cases: Sequence[str]
     repeats: int
+    recorded: Recording | None = None  # to be updated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +132,8 @@ def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
         complete = True
     finally:
         if done.behaviours or done.cases:
-            _publish(done.recording(scale, complete=complete), arguments)
+            counted = done.recording(scale, complete=complete)
+            _publish(counted if chosen.recorded is None else _updated(chosen.recorded, counted, arguments), arguments)
     return done.recording(scale, complete=True)
 
 
@@ -138,6 +142,7 @@ def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> Non
         listener.notice(f"{row.id} is left out: there is no PgBouncer here (apt install pgbouncer)")
     with machine(None, listener.preparing, scale) as ready:
         done.versions.update(versions(ready.judge))
+        _require_same_versions(chosen.recorded, done)
         steps = [
             *(
                 _Step(row.id, partial(_count_row, row, ready, done))
@@ -150,6 +155,22 @@ def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> Non
             listener.step_begins(step.name, number, len(steps))
             step.take()
             listener.step_ended(f"{number + 1} of {len(steps)}  {step.name}", number + 1, len(steps))
+
+
+def _require_same_versions(recorded: Recording | None, done: _Pass) -> None:
+    """Make sure that an update is of the versions that the recording names.
+
+    Raises:
+        UsageError: naming those that are not.
+    """
+    if recorded is not None and (differ := differences(recorded.versions, done.versions)):
+        raise UsageError(f"The recording is of other versions: {', '.join(differ)}. Count all of it again: {COMMAND}")
+
+
+def _updated(recorded: Recording, counted: Recording, arguments: argparse.Namespace) -> Recording:
+    updated = merged(recorded, counted, [row.id for row in settings()])
+    write(arguments.update, as_json(updated))
+    return updated
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +217,5 @@ def _gate(before: Recording, counted: Recording, source: Path) -> None:
 
 
 def _versions(before: Recording, counted: Recording) -> str:
-    names = dict.fromkeys([*before.versions, *counted.versions])
-    pairs = {name: (before.versions.get(name, "none"), counted.versions.get(name, "none")) for name in names}
-    changed = [f"{name} {was} → {now}" for name, (was, now) in pairs.items() if was != now]
-    return f"Versions that differ: {', '.join(changed)}." if changed else "All versions are the same."
+    differ = differences(before.versions, counted.versions)
+    return f"Versions that differ: {', '.join(differ)}." if differ else "All versions are the same."

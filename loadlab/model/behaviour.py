@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from loadlab.model.case import Choice, spell
@@ -17,7 +17,8 @@ class Scale:
 
     `clients` send `each` requests one after the other, all at once; `free` connections are left for the second load,
     of as many requests; `rounds` is how often all clients ask once before a restart of the database, and how many
-    rounds in a row without a failure end the first round after it. `max_connections` is PostgreSQL's.
+    rounds in a row without a failure end what is counted after it: twice as many, while a connection from before is
+    still open. `max_connections` is PostgreSQL's.
     """
 
     clients: int = 8
@@ -58,7 +59,7 @@ class Behaviour:
     `flood_errors` by the kind of the failed attempts to connect, and `flood_words` of one of them.
 
     Of a restart of the database while `warm` connections were open: `failed_after_restart` requests of all those that
-    came until three rounds in a row had no failure, `failed_later` of the rounds after them; `failed_checked` is the
+    came until enough rounds in a row had no failure, `failed_later` of the round after them; `failed_checked` is the
     first with CONN_HEALTH_CHECKS on, when `warm_checked` were open.
 
     Of the end, after one more round of all clients: `stop_abandoned` sessions of the `open_at_stop` ended without a
@@ -186,6 +187,17 @@ def _row(repeats: Sequence[Behaviour]) -> Row:
     )
 
 
+def merged(recorded: Recording, counted: Recording, order: Sequence[str]) -> Recording:
+    """The recording with what was counted since in place of its own; of its rows, those that `order` still names."""
+    rows = {row.setting.id: row for row in (*recorded.rows, *counted.rows)}
+    cases = {case.name: case for case in (*recorded.cases, *counted.cases)}
+    return replace(
+        recorded,
+        rows=tuple(rows[name] for name in order if name in rows),
+        cases=tuple(cases[name] for name in sorted(cases)),
+    )
+
+
 def ranged(row: Row, name: str) -> bool:
     """Whether a cell depends on the order of events, so that a pass may differ from the last and nothing has changed.
 
@@ -262,6 +274,16 @@ def _case_departures(recorded: Recording, found: Recording) -> Iterator[Departur
 
 def _held(figure: Figure) -> str:
     return f"{figure.measured} ({'holds' if figure.holds else 'does not hold'})"
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What two sets of versions do not have in common.
+
+    >>> differences({"Django": "5.2", "gevent": "26"}, {"Django": "6.1", "gevent": "26", "psycopg": "3"})
+    ['Django 5.2 → 6.1', 'psycopg none → 3']
+    """
+    pairs = {name: (before.get(name, "none"), now.get(name, "none")) for name in {**before, **now}}
+    return [f"{name} {was} → {is_now}" for name, (was, is_now) in pairs.items() if was != is_now]
 
 
 def _row_departures(before: Row, now: Row, scale: Scale) -> Iterator[Departure]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -61,6 +62,25 @@ def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the
     assert "1 cell(s) are not as" in done.stderr
     assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
     assert "Versions that differ: Django 1.6 → " in done.stderr
+
+
+def test_an_update_of_other_versions_is_refused_and_one_of_the_same_is_written(
+    loadlab: CommandLine, written: tuple[Outcome, Path], tmp_path: Path
+) -> None:
+    recorded = written[1] / "one.json"
+    other = changed(recorded)
+    before = other.read_text()
+    done = loadlab("behaviour", *ONE_ROW, "--update", other)
+    assert done.code == 2
+    assert "The recording is of other versions: Django 1.6 → " in done.stderr
+    assert other.read_text() == before
+    same = tmp_path / "same.json"
+    same.write_text(before.replace('"Django": "1.6"', f'"Django": "{version("django")}"').replace("[76, 76]", "[7, 7]"))
+    done = loadlab("behaviour", *ONE_ROW, "--update", same)
+    assert done.code == 0, done.stderr
+    kept, updated = json.loads(recorded.read_text()), json.loads(same.read_text())
+    assert updated["rows"][0]["spans"]["reused"] == [76, 76]
+    assert updated["cases"] == kept["cases"] != []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
