@@ -91,11 +91,11 @@ def behaviour(setting: Setting, machine: Machine) -> Behaviour:
     return Behaviour(setting=setting, **counts)
 
 
-def load(stand: Stand) -> dict[str, Any]:
+def load(stand: Stand, path: str = PATH) -> dict[str, Any]:
     """A fixed load, what it has left open, and how much of that was garbage."""
     before, opened_before = stand.totals(), stand.opened_for_judge()
     mark, backends = stand.judge.mark(), stand.judge.backends()
-    failed = stand.crowd.ask(PATH, stand.scale.each)
+    failed = stand.crowd.ask(path, stand.scale.each)
     after = stand.at_rest()
     opened = after.opened - before.opened
     exact = (opened, after.open) == (stand.opened_for_judge() - opened_before, stand.open_for_judge())
@@ -111,7 +111,7 @@ def load(stand: Stand) -> dict[str, Any]:
     }
 
 
-def restart(stand: Stand) -> tuple[int, int, int]:
+def restart(stand: Stand, path: str = PATH) -> tuple[int, int, int]:
     """How many connections were open when the database was restarted; how many requests failed then, and later.
 
     All clients ask at once, round after round: so every thread that has a connection gets to use it.
@@ -120,21 +120,46 @@ def restart(stand: Stand) -> tuple[int, int, int]:
     stand.keep_garbage()
     stand.collect_garbage()
     for _ in range(stand.scale.rounds):
-        stand.crowd.ask(PATH)
+        stand.crowd.ask(path)
     warm = stand.at_rest().open
     stand.machine.cluster.restart()
     stand.judge.reconnect()
-    return warm, _failed_until_quiet(stand), stand.crowd.ask(PATH)
+    return warm, _failed_until_quiet(stand, path, warm), stand.crowd.ask(path)
 
 
-def _failed_until_quiet(stand: Stand) -> int:
+def _failed_until_quiet(stand: Stand, path: str, warm: int) -> int:
+    """Ask until nothing fails any more: for a few rounds more while a connection from before the restart is left.
+
+    A thread that nobody has happened to ask yet may have it; or one that is dead, and then nobody ever will.
+    """
     failed = quiet = rounds = 0
-    while quiet < stand.scale.rounds and rounds < MOST_ROUNDS:
-        this_time = stand.crowd.ask(PATH)
+    closed = _closed(stand)
+    while rounds < MOST_ROUNDS:
+        patience = stand.scale.rounds * (1 if _closed(stand) - closed >= warm else 2)
+        if quiet >= patience:
+            break
+        this_time = stand.crowd.ask(path)
         failed += this_time
         quiet = 0 if this_time else quiet + 1
         rounds += 1
     return failed
+
+
+def _closed(stand: Stand) -> int:
+    return sum(stand.totals().closed.values())
+
+
+def until_refused(stand: Stand, most: int) -> int | None:
+    """How many requests have come when the first one fails, with few connections left in PostgreSQL; None in `most`.
+
+    All clients ask at once, round after round, and garbage is collected as Python sees fit.
+    """
+    stand.collect_garbage()
+    with stand.judge.only(stand.scale.free):
+        for asked in range(stand.scale.clients, most + 1, stand.scale.clients):
+            if stand.crowd.ask(PATH):
+                return asked
+    return None
 
 
 def flood(stand: Stand) -> dict[str, Any]:
