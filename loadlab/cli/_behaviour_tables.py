@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from loadlab.model.behaviour import CaseReport, Recording, Row, Scale
+    from loadlab.model.behaviour import CaseReport, Recording, Row, Scale, Setting
     from loadlab.model.case import Choice
 
 RANGED: Final = "~"
 STRATEGY: Final = "strategy"
 COLUMNS: Final = ("keep-alive", "opened / reused", "peak", "left open", "flood", "restart", "checked", "stop", "kill")
-NARROWEST_STRATEGY: Final = 22  # columns of a terminal
+NARROWEST_STRATEGY: Final = 12  # columns of a terminal
 CASE_COLUMNS: Final = ("figure", "published", "here", "")
 COMMAND: Final = "loadlab behaviour --repeats 3 --cases --json docs/behaviour.json --markdown docs/behaviour.md"
 CHECK: Final = "loadlab behaviour --check docs/behaviour.json"
@@ -43,6 +43,12 @@ class ModeTable:
 def tables(rows: Sequence[Row]) -> Iterator[ModeTable]:
     for mode, members in itertools.groupby(rows, key=lambda row: str(row.setting.server)):
         yield ModeTable(mode=mode, body=tuple(map(_cells, members)))
+
+
+def label(setting: Setting) -> str:
+    """A row's id, short enough for a line that moves."""
+    kept = f"keep-alive {spell(setting.keep_alive)}"
+    return f"{setting.server.name}, {_short(setting.strategy)}, {kept}, {setting.driver}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:

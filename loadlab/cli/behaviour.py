@@ -16,7 +16,7 @@ from rich.console import Console
 
 from loadlab.cases import CASES, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
-from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal
+from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal, label
 from loadlab.cli._progress import display
 from loadlab.errors import EnvironmentFaultError, GateError, UsageError
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
@@ -144,17 +144,13 @@ def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> Non
         done.versions.update(versions(ready.judge))
         _require_same_versions(chosen.recorded, done)
         steps = [
-            *(
-                _Step(row.id, partial(_count_row, row, ready, done))
-                for _ in range(chosen.repeats)
-                for row in chosen.rows
-            ),
-            *(_Step(_case_id(name), partial(_try_case, name, ready, done)) for name in chosen.cases),
+            *(_row_step(row, ready, done) for _ in range(chosen.repeats) for row in chosen.rows),
+            *(_case_step(name, ready, done) for name in chosen.cases),
         ]
         for number, step in enumerate(steps):
-            listener.step_begins(step.name, number, len(steps))
+            listener.step_begins(step.label, number, len(steps))
             step.take()
-            listener.step_ended(f"{number + 1} of {len(steps)}  {step.name}", number + 1, len(steps))
+            listener.step_ended(f"{number + 1} of {len(steps)}  {step.id}", number + 1, len(steps))
 
 
 def _require_same_versions(recorded: Recording | None, done: _Pass) -> None:
@@ -173,10 +169,19 @@ def _updated(recorded: Recording, counted: Recording, arguments: argparse.Namesp
     return updated
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Step:
-    name: str
+    id: str
+    label: str
     take: Callable[[], None]
+
+
+def _row_step(row: Setting, ready: Machine, done: _Pass) -> _Step:
+    return _Step(id=row.id, label=label(row), take=partial(_count_row, row, ready, done))
+
+
+def _case_step(name: str, ready: Machine, done: _Pass) -> _Step:
+    return _Step(id=_case_id(name), label=_case_id(name), take=partial(_try_case, name, ready, done))
 
 
 def _count_row(row: Setting, ready: Machine, done: _Pass) -> None:
