@@ -268,10 +268,15 @@ def _end_leftover(leader: int, started: float) -> bool:
 def _group(leader: int) -> list[psutil.Process]:
     def belongs(process: psutil.Process) -> bool:
         with suppress(OSError, psutil.Error):
-            return os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE
+            return os.getpgid(process.pid) == leader and not _over(process)
         return False
 
     return [process for process in psutil.process_iter() if belongs(process)]
+
+
+def _over(process: psutil.Process) -> bool:
+    """Whether nothing of a process runs; its files and locks stay its own until the last of its threads has gone."""
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
 def _kill_group(popen: subprocess.Popen[bytes]) -> None:

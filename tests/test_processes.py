@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from loadlab import processes
 from loadlab.errors import EnvironmentFaultError
 from loadlab.processes import Register, clear_leftovers, state_directory
 
@@ -163,3 +164,26 @@ def test_services_run_as_an_ordinary_user_even_for_root(tmp_path: Path) -> None:
         assert psutil.Process(program.pid).uids().real != 0
         assert psutil.Process(program.pid).gids().real != 0
         program.stop(signal.SIGTERM, 1)
+
+
+# Its first thread is gone, and so the kernel calls it a zombie; another one lives on, with all of its files and locks.
+HEADLESS = """
+import ctypes, platform, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+print("up", flush=True)
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems end a process with its first thread")
+def test_a_process_is_not_over_while_any_of_its_threads_lives(tmp_path: Path) -> None:
+    with Register.opened() as register:
+        program = register.start("headless", [sys.executable, "-c", HEADLESS], log=tmp_path / "log", environment={})
+        process = psutil.Process(program.pid)
+        deadline = time.monotonic() + 30
+        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert process.num_threads() == 2
+        assert [member.pid for member in processes._group(program.pid)] == [program.pid]
+        program.kill()
+        assert processes._group(program.pid) == []
