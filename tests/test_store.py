@@ -14,6 +14,7 @@ import pytest
 from tests_support import trial
 
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.model.samples import Recovery, Restart
 from loadlab.store import RunFolder, Schedule, Step
 
 if TYPE_CHECKING:
@@ -138,3 +139,14 @@ def test_a_full_disk_loses_no_earlier_trial(folder: RunFolder) -> None:
     read, damaged = folder.trials()
     assert ([each.order for each in read], damaged) == ([0], [])
     assert os.listdir(folder.path / "trials") == ["0000.json"]  # noqa: PTH208
+
+
+def test_restarts_come_back_as_they_were_kept_and_concern_every_load_of_their_case(folder: RunFolder) -> None:
+    case = trial().case
+    recovery = Recovery(warm=2, failed=2, failed_later=0, warm_checked=2, failed_checked=0)
+    assert folder.restarts() == []
+    folder.write_restarts([Restart(case=case, recovery=recovery)])
+    (kept,) = RunFolder.at(folder.path).restarts()
+    assert kept.recovery == recovery
+    assert kept.concerns(replace(case, users=99, scenario="read_write"))
+    assert not kept.concerns(replace(case, keep_alive=True))

@@ -16,7 +16,7 @@ from loadlab.analysis.intervals import intervals
 from loadlab.analysis.open_over_time import open_over_time
 from loadlab.analysis.waiting import waiting
 from loadlab.model.findings import Arm, Estimate, TrialSummary
-from loadlab.model.samples import CpuSeconds, Trial
+from loadlab.model.samples import CpuSeconds, Recovery, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ class Measured:
         return self.trial.state == "complete"
 
 
-def arm(case: Case, measured_trials: Iterable[Measured]) -> Arm:
+def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | None = None) -> Arm:
     """Of all trials of a case only the complete ones count: the others stay visible elsewhere."""
     counted = [one for one in measured_trials if one.complete]
     trials = [one.trial for one in counted]
@@ -75,6 +75,7 @@ def arm(case: Case, measured_trials: Iterable[Measured]) -> Arm:
         clients_peak=_most(map(measured.clients_peak, trials)),
         clients_left=_most(_clients_left(trial) for trial in trials),
         waiting=waiting(trials, requests),
+        recovery=recovery,
     )
 
 

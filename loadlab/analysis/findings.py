@@ -26,25 +26,26 @@ if TYPE_CHECKING:
 
     from loadlab.model.case import Case, Scalar
     from loadlab.model.findings import Caveat, RunSummary
-    from loadlab.model.samples import Trial
+    from loadlab.model.samples import Recovery, Restart, Trial
 
 
-def analyse(
+def analyse(  # noqa: PLR0913  all that a run folder holds
     *,
     run: RunSummary,
     environment: dict[str, dict[str, Scalar]],
     cases: Sequence[Case],
     trials: Sequence[Trial],
     damaged: Sequence[Caveat] = (),
+    restarts: Sequence[Restart] = (),
 ) -> Findings:
     """Everything a report may show.
 
-    `cases` are all that were planned, measured or not; `damaged` are caveats about records that could not be
-    read, and come last. The same samples always give the same findings.
+    `cases` are all that were planned, measured or not; `restarts` of the database are what they were put to; `damaged`
+    are caveats about records that could not be read, and come last. The same samples always give the same findings.
     """
     everything = [Measured(trial=trial, summary=summarise(trial)) for trial in trials]
     by_case = _by_case(everything)
-    arms = tuple(arm(case, by_case.get(case.id, ())) for case in cases)
+    arms = tuple(arm(case, by_case.get(case.id, ()), _recovery(case, restarts)) for case in cases)
     table = scalars(one.summary for one in everything)
     bar_of = bars(cases, table, run.equivalence_margin)
     comparisons = compare_all(cases, table, bar_of, run.primary_metric)
@@ -83,6 +84,10 @@ def analyse(
         trials=tuple(one.summary for one in everything),
         distances=distances(decided),
     )
+
+
+def _recovery(case: Case, restarts: Sequence[Restart]) -> Recovery | None:
+    return next((one.recovery for one in restarts if one.concerns(case)), None)
 
 
 def _by_case(everything: Sequence[Measured]) -> dict[str, list[Measured]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.analysis import analyse
-from loadlab.model.findings import RunSummary
-from loadlab.planning import read_measured_plan
+from loadlab.model.findings import LeftOut, RunSummary
+from loadlab.planning import misfits, read_measured_plan
 from loadlab.report import REPORTS
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def findings_of(folder: RunFolder) -> Findings:
     plan = read_measured_plan(folder.plan(), str(folder.path / "plan.toml"))
     trials, damaged = folder.trials()
     environment = folder.environment()
+    driver = _driver(plan, environment)
     measured = sum(trial.state != "failed" for trial in trials)
     run = RunSummary(
         id=schedule.id,
@@ -41,10 +42,20 @@ def findings_of(folder: RunFolder) -> Findings:
         equivalence_margin=plan.equivalence_margin,
         warmup_seconds=plan.warmup_seconds,
         window_seconds=plan.window_seconds,
-        driver=_driver(plan, environment),
+        driver=driver,
         limits=plan.limits,
+        left_out=tuple(
+            LeftOut(server=str(one.server), strategy=str(one.strategy), why=one.why) for one in misfits(plan, driver)
+        ),
     )
-    return analyse(run=run, environment=environment, cases=schedule.cases, trials=trials, damaged=damaged)
+    return analyse(
+        run=run,
+        environment=environment,
+        cases=schedule.cases,
+        trials=trials,
+        damaged=damaged,
+        restarts=folder.restarts(),
+    )
 
 
 def _driver(plan: Plan, environment: dict[str, dict[str, Scalar]]) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from loadlab.model.case import Case, Choice, Scalar
 from loadlab.model.plan import Limits
-from loadlab.model.samples import Connections, CpuSeconds, State
+from loadlab.model.samples import Connections, CpuSeconds, Recovery, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
 RunState = Literal["complete", "incomplete"]
@@ -118,6 +118,7 @@ class Arm:
     clients_peak: int | None = None
     clients_left: int | None = None
     waiting: Waiting | None = None
+    recovery: Recovery | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -219,16 +219,27 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Restart:
-    """What a restart of the database did to one server mode, strategy and kind of client; the case's load is not in it.
+class Recovery:
+    """What a restart of the database did.
 
     With `warm` connections open when the database went, `failed` requests until there were no more failures, and
     `failed_later` after that; `warm_checked` and `failed_checked` are the same with CONN_HEALTH_CHECKS on.
     """
 
-    case: Case
     warm: int
     failed: int
     failed_later: int
     warm_checked: int
     failed_checked: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restart:
+    """One restart of the database, under a server mode, a strategy and a kind of client; the load does not matter."""
+
+    case: Case
+    recovery: Recovery
+
+    def concerns(self, case: Case) -> bool:
+        ours, theirs = ((one.server, one.strategy, one.keep_alive) for one in (self.case, case))
+        return ours == theirs

@@ -16,7 +16,7 @@ from loadlab.processes import Register
 from loadlab.runner.environment import environment
 from loadlab.runner.generator import Generator
 from loadlab.runner.preflight import require_programs, require_room
-from loadlab.runner.restarts import restarted, to_restart
+from loadlab.runner.restarts import next_to_restart, restarted
 from loadlab.runner.stand import machine
 from loadlab.runner.subject import subject_of
 from loadlab.runner.suitability import notes, require_alone, require_suitable
@@ -213,11 +213,10 @@ def _measure(folder: RunFolder, planned: Schedule, missing: Sequence[Step], benc
 def _count_restarts(folder: RunFolder, planned: Schedule, driver: str, listener: Listener) -> None:
     """Restart the database under each kind of case; what is known already is not counted again."""
     known = folder.restarts()
-    cases = list(to_restart(planned.cases, known))
-    if not cases:
+    if next_to_restart(planned.cases, known) is None:
         return
     with folder.locked(), machine(folder.logs, listener.preparing) as counting:
-        for number, case in enumerate(cases, 1):
-            listener.preparing(f"restart {number} of {len(cases)} of the database: {case.server.name}, {case.strategy}")
+        while case := next_to_restart(planned.cases, known):
+            listener.preparing(f"the database is restarted under {case.server.name}, {case.strategy}")
             known.append(restarted(case, driver, counting))
             folder.write_restarts(known)

@@ -184,3 +184,52 @@ def test_a_plan_that_wants_more_connections_than_there_are_is_refused(loadlab: C
     assert message in done.stderr
     assert "can use 16 at once" in done.stderr
     assert trials_in(tmp_path / "run") == {}
+
+
+STRATEGIES_PLAN = """
+blocks = 1
+warmup_seconds = 0.1
+window_seconds = 0.4
+driver = "psycopg"
+round_trip_ms = [0, 1]
+restarts = true
+
+[limits]
+max_connections = 10
+hosts = 2
+
+[servers.sync]
+
+[servers.gthread]
+
+[strategies.max_age]
+max_age = [0, 60]
+
+[strategies.pgbouncer]
+pool_size = 3
+
+[strategies.geventpool]
+
+[servers.gevent]
+"""
+
+
+def test_a_run_over_strategies_says_what_each_needs_and_what_a_restart_did_to_it(
+    loadlab: CommandLine, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(STRATEGIES_PLAN)
+    outcome = loadlab("run", plan, "--only", "gthread*", "--only", "gevent*geventpool*", "--out", tmp_path / "run")
+    assert outcome.code == 0, outcome.stderr
+    assert "note: left out: geventpool in sync: its pool is one of greenlets" in outcome.stderr
+    report = read_report(tmp_path / "run")
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+    assert all(trial["connections"]["exact"] for trial in report["trials"])
+    arms = {(arm["strategy"], arm["max_age"], arm["server"]): arm for arm in report["arms"]}
+    kept, pooled = arms["max_age", 60, "gthread"]["recovery"], arms["pgbouncer", 0, "gthread"]["recovery"]
+    assert kept["failed"] == kept["warm"] > 0 == kept["failed_checked"] == kept["failed_later"]
+    assert pooled["failed"] == 0
+    needs = {standing["name"]: standing["need"] for verdict in report["verdicts"] for standing in verdict["ranking"]}
+    assert any(need and "2 hosts" in need["arithmetic"] for need in needs.values())
+    assert {left["strategy"].partition(",")[0] for left in report["run"]["left_out"]} == {"geventpool"}
+    assert report["environment"]["versions"]["pgbouncer"]

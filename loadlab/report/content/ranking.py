@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Place, Standing, Verdict, Waiting
+    from loadlab.model.samples import Recovery
 
 COLUMNS = (
     Column(title="Strategy"),
@@ -25,6 +26,7 @@ COLUMNS = (
     Column(title="Left at rest", kind="number"),
     Column(title="Clients of the pooler"),
     Column(title="Waits for a connection"),
+    Column(title="Failed after a restart"),
     Column(title="CPU application", kind="number"),
     Column(title="CPU database", kind="number"),
     Column(title="CPU pooler", kind="number"),
@@ -134,6 +136,7 @@ def _row(  # noqa: PLR0913  a row is where all of it meets
         wording.count(arm.left_open),
         _clients(arm),
         waits(arm.waiting),
+        recovery(arm.recovery),
         *(wording.milliseconds(part) for part in ((cpu.app, cpu.database) if cpu else (None, None))),
         wording.milliseconds(cpu.pooler) if cpu and cpu.pooler else wording.MISSING,
         failed.get(standing.case, "none"),
@@ -158,6 +161,15 @@ def waits(waiting: Waiting | None) -> str:
         return f"{wording.count(waiting.waits)} asked, {wording.milliseconds(waiting.mean_seconds)} each"
     longest = "" if waiting.longest_seconds is None else f", longest {wording.milliseconds(waiting.longest_seconds)}"
     return f"{wording.milliseconds(waiting.seconds_per_request)} per request{longest}"
+
+
+def recovery(seen: Recovery | None) -> str:
+    """E.g. "8 of 8 open, 0 with health checks": requests that failed after a restart of the database."""
+    if seen is None:
+        return wording.MISSING
+    later = f", {wording.count(seen.failed_later)} later" if seen.failed_later else ""
+    checked = f"{wording.count(seen.failed_checked)} with health checks"
+    return f"{wording.count(seen.failed)} of {wording.count(seen.warm)} open{later}, {checked}"
 
 
 def overview(findings: Findings, rows: tuple[tuple[str, ...], ...]) -> Table:
