@@ -5,19 +5,46 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.model.behaviour import Setting
+from loadlab.planning import choice_of
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
 if TYPE_CHECKING:
     from loadlab.model.behaviour import Figure
+    from loadlab.model.case import Choice, Scalar
     from loadlab.runner.stand import Machine
 
 
 class NamedCase(ABC):
-    """Base of the family. The first line of a member's module says the claim, `source` who made it, where and when."""
+    """Base of the family. The first line of a member's module says the claim, `source` who made it, where and when.
+
+    `needs_pgbouncer` says that it cannot be tried without.
+    """
 
     source: ClassVar[str]
+    needs_pgbouncer: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, machine: Machine) -> tuple[Figure, ...]:
-        """The published figures next to those of servers that it stands up on `machine`; counts only, no times.
+        """The published figures next to those of servers that it stands up on `machine`.
 
+        Counts, and no times unless time is what the claim is about: only counts are the same on any machine.
         `loadlab.runner.stand.standing` gives a server with its clients, `loadlab.runner.behaviour` what provokes it.
         """
+
+
+def strategy(name: str, **parameters: Scalar) -> Choice:
+    """One strategy, its other parameters as they are by default."""
+    return choice_of(STRATEGIES, name, parameters, "strategy")
+
+
+def served(mode: str, how: Choice, driver: str = "psycopg2", **parameters: Scalar) -> Setting:
+    """A server mode with some of its parameters and a strategy, for clients that keep no connection."""
+    server = choice_of(SERVERS, mode, parameters, "server")
+    return Setting(server=server, strategy=how, driver=driver, keep_alive=False)
+
+
+def aged(max_age: float | None) -> Choice:
+    """Django's own way, with this CONN_MAX_AGE."""
+    return strategy("max_age", max_age=max_age)

@@ -71,7 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Chosen:
     rows: Sequence[Setting]
-    left_out: Sequence[Setting]
+    left_out: Sequence[str]
     cases: Sequence[str]
     repeats: int
     recorded: Recording | None = None  # to be updated
@@ -103,12 +103,18 @@ def _chosen(arguments: argparse.Namespace) -> _Chosen:
         return not arguments.only or any(fnmatch.fnmatchcase(name, pattern) for pattern in arguments.only)
 
     rows = [row for row in settings() if wanted(row.id)]
-    left_out = [row for row in rows if build_strategy(row.strategy).pooling() and not _pgbouncer_is_here()]
     cases = [name for name in CASES if arguments.cases and wanted(_case_id(name))]
     if not rows and not cases:
         raise UsageError(f"Nothing matches {' '.join(arguments.only)}; loadlab behaviour --list shows what there is.")
-    rows = [row for row in rows if row not in left_out]
-    return _Chosen(rows=rows, left_out=left_out, cases=cases, repeats=arguments.repeats)
+    needing = [row.id for row in rows if build_strategy(row.strategy).pooling()]
+    needing += [_case_id(name) for name in cases if CASES[name].needs_pgbouncer]
+    left_out = [] if not needing or _pgbouncer_is_here() else needing
+    return _Chosen(
+        rows=[row for row in rows if row.id not in left_out],
+        left_out=left_out,
+        cases=[name for name in cases if _case_id(name) not in left_out],
+        repeats=arguments.repeats,
+    )
 
 
 def _pgbouncer_is_here() -> bool:
@@ -138,8 +144,8 @@ def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
 
 
 def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> None:
-    for row in chosen.left_out:
-        listener.notice(f"{row.id} is left out: there is no PgBouncer here (apt install pgbouncer)")
+    for name in chosen.left_out:
+        listener.notice(f"{name} is left out: there is no PgBouncer here (apt install pgbouncer)")
     with machine(None, listener.preparing, scale) as ready:
         done.versions.update(versions(ready.judge))
         _require_same_versions(chosen.recorded, done)

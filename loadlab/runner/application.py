@@ -31,6 +31,7 @@ BOOT_SECONDS: Final = 60.0  # a large project needs ten, and more on a busy mach
 STOP_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.01
 ATTEMPTS: Final = 3
+PRELOAD: Final = {"GUNICORN_CMD_ARGS": "--preload"}
 PORT_TAKEN: Final = ("Address already in use", "Connection in use", "port is already in use")
 
 
@@ -53,12 +54,14 @@ class Extras:
     """What the site is served with that is not its own, e.g. another instrumentation to compare ours with.
 
     `middleware` is the whole list, in its order; None leaves the site's. `database` goes over the database's settings.
+    With `preload` gunicorn loads the site before it forks its workers.
     """
 
     apps: Sequence[str] = ()
     middleware: Sequence[str] | None = None
     database: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    preload: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +97,7 @@ class Target:
             **build_server(self.server).environment(),
             **self.subject.environment,
             **self.extras.environment,
+            **(PRELOAD if self.extras.preload else {}),
             **overlay.to_environment(),
             "LOADLAB_LEDGER_DIR": str(self.ledgers),
         }
@@ -104,6 +108,12 @@ class Target:
 
     def argv(self, port: int) -> list[str]:
         return build_server(self.server).argv(self.site or Site(python=self.subject.python), port)
+
+    def loading(self) -> int:
+        """How many processes load the site, and are on the books from then on; workers forked later once they count."""
+        if not self.instrumented:
+            return 0
+        return 1 if self.extras.preload else build_server(self.server).processes()
 
 
 def _merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,7 +151,7 @@ def _boot(target: Target, server: Server, register: Register, log: Path, port: i
         )
         application = Application(program=program, port=chosen, ledgers=target.ledgers, token=token)
         try:
-            _await_ready(application, server.processes() if target.instrumented else 0, token)
+            _await_ready(application, target.loading(), token)
         except EnvironmentFaultError:
             program.stop(server.stop_signal, STOP_SECONDS)
             # Somebody else may have taken the port between our look at it and the server's bind.

@@ -6,13 +6,14 @@ import http.client
 import threading
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from loadlab.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+T = TypeVar("T")
 PATIENCE_SECONDS: Final = 60.0  # no answer at all is a failed request; every limit under test is shorter
 FAULT: Final = 400  # and whatever is above
 
@@ -20,8 +21,8 @@ FAULT: Final = 400  # and whatever is above
 class Client:
     """Asks 127.0.0.1:`port`, on one TCP connection for as long as the server lets it, or on a new one each time."""
 
-    def __init__(self, port: int, *, keep_alive: bool) -> None:
-        self._connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE_SECONDS)
+    def __init__(self, port: int, *, keep_alive: bool, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._connection = http.client.HTTPConnection(LOOPBACK, port, timeout=patience_seconds)
         self._keep_alive = keep_alive
 
     def ask(self, path: str) -> bool:
@@ -44,8 +45,10 @@ class Client:
 class Crowd:
     """Clients that ask all at once. They go on from one call to the next, with the connections that they keep."""
 
-    def __init__(self, port: int, clients: int, *, keep_alive: bool) -> None:
-        self._clients = [Client(port, keep_alive=keep_alive) for _ in range(clients)]
+    def __init__(
+        self, port: int, clients: int, *, keep_alive: bool, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._clients = [Client(port, keep_alive=keep_alive, patience_seconds=patience_seconds) for _ in range(clients)]
 
     def ask(self, path: str, each: int = 1) -> int:
         """Have each client ask so many times, one after the other; returns how many requests failed."""
@@ -60,12 +63,12 @@ def _failed(client: Client, path: str, each: int) -> int:
     return sum(not client.ask(path) for _ in range(each))
 
 
-def together(calls: Sequence[Callable[[], int]]) -> list[int]:
+def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     """Make all calls at once, each in a thread of its own.
 
     Whoever is stopped while it waits here leaves the threads alone: they end when the server does, which is next.
     """
-    results: list[int] = []
+    results: list[T] = []
     # Nothing is raised in a call but what is a bug of ours, and then the sum is short: the books would show it.
     threads = [threading.Thread(target=_keep, args=(call, results), daemon=True) for call in calls]
     for thread in threads:
@@ -75,17 +78,25 @@ def together(calls: Sequence[Callable[[], int]]) -> list[int]:
     return results
 
 
-def _keep(call: Callable[[], int], results: list[int]) -> None:
+def _keep(call: Callable[[], T], results: list[T]) -> None:
     results.append(call())
 
 
 def order(port: int, path: str, headers: Mapping[str, str]) -> int:
     """Ask once, on a connection of its own; returns the number that is the answer, or 0 where none came."""
-    with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE_SECONDS)) as connection:
+    said = answer(port, path, headers=headers) or b""
+    return int(said) if said.isdigit() else 0
+
+
+def answer(
+    port: int, path: str, *, headers: Mapping[str, str] | None = None, patience_seconds: float = PATIENCE_SECONDS
+) -> bytes | None:
+    """Ask once, on a connection of its own; returns what was answered, None where the request failed."""
+    with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=patience_seconds)) as connection:
         try:
-            connection.request("GET", path, headers={"Connection": "close", **headers})
+            connection.request("GET", path, headers={"Connection": "close", **(headers or {})})
             response = connection.getresponse()
             said = response.read()
         except (OSError, http.client.HTTPException):
-            return 0
-    return int(said) if response.status < FAULT and said.isdigit() else 0
+            return None
+    return said if response.status < FAULT else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.books import Books
@@ -26,7 +28,6 @@ from loadlab.services.embedded import restartable
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from loadlab.instrumentation.books import Totals
     from loadlab.model.behaviour import Setting
@@ -51,8 +52,16 @@ class Machine:
 
 
 @contextmanager
-def machine(logs: Path | None, preparing: Callable[[str], None], scale: Scale | None = None) -> Iterator[Machine]:
+def machine(
+    logs: Path | None,
+    preparing: Callable[[str], None],
+    scale: Scale | None = None,
+    *,
+    auth: Literal["trust", "scram"] = "trust",
+) -> Iterator[Machine]:
     """A PostgreSQL with the site's tables; nothing of it is left afterwards but logs, if they have a folder.
+
+    Where nothing is timed, nobody needs a password.
 
     Raises:
         EnvironmentFaultError: PostgreSQL does not start.
@@ -62,8 +71,7 @@ def machine(logs: Path | None, preparing: Callable[[str], None], scale: Scale | 
         register = stack.enter_context(Register.opened())
         folder = logs or register.folder
         preparing("PostgreSQL starts")
-        # Nothing is timed, so nobody needs a password.
-        plan = DatabasePlan(auth="trust", max_connections=scale.max_connections)
+        plan = DatabasePlan(auth=auth, max_connections=scale.max_connections)
         log = folder / "postgresql.log"
         cluster = stack.enter_context(restartable(plan, register, log))
         judge = Judge(cluster.database, log)
@@ -149,15 +157,18 @@ class Stand:
 
 
 @contextmanager
-def standing(setting: Setting, machine: Machine, database: Mapping[str, object] | None = None) -> Iterator[Stand]:
-    """A fresh server of a setting, with `database` over its database's settings.
+def standing(
+    setting: Setting, machine: Machine, database: Mapping[str, object] | None = None, *, extras: Extras | None = None
+) -> Iterator[Stand]:
+    """A fresh server of a setting, with `database` over its database's settings, and whatever else is in `extras`.
 
     Raises:
         EnvironmentFaultError: it does not start, or a program in between is missing.
     """
     server = build_server(setting.server)
     log = machine.logs / f"{setting.server.name}.log"
-    ledgers = machine.register.folder / "ledgers"
+    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=machine.register.folder))
+    extras = extras or Extras()
     machine.judge.await_empty()
     with ExitStack() as stack:
         route = stack.enter_context(routed(setting.strategy, 0, machine.cluster.database, machine.register, log))
@@ -168,7 +179,7 @@ def standing(setting: Setting, machine: Machine, database: Mapping[str, object] 
             database=route.database,
             ledgers=ledgers,
             subject=Subject(driver=setting.driver),
-            extras=Extras(database=database or {}),
+            extras=replace(extras, database={**extras.database, **(database or {})}),
         )
         application = stack.enter_context(serving(target, machine.register, log))
         # What is left needs no orderly end, and some servers take long over theirs.

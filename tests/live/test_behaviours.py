@@ -14,7 +14,6 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from loadlab.cases import CASES, examine
 from loadlab.cli._behaviour_record import read_recording
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.behaviour import Recording, departures, rows_of
@@ -81,13 +80,6 @@ def test_connections_do_what_was_recorded_in_every_row(setting: Setting, ready: 
     if build_strategy(setting.strategy).pooling() and shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin") is None:
         pytest.skip("there is no PgBouncer here")
     assert changes(setting, ready, recorded) == []
-
-
-@pytest.mark.parametrize("name", list(CASES))
-def test_what_was_published_is_so_here(name: str, ready: Machine) -> None:
-    report = examine(name, ready)
-    assert report.figures
-    assert [figure for figure in report.figures if not figure.holds] == []
 
 
 LEAK: Final = matching("threaded,*/max_age=none,*/keep_alive=off/psycopg2")[0]

@@ -1,0 +1,41 @@
+"""Without garbage collection as many requests are answered as PostgreSQL has connections, and no other ever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from loadlab.cases.base import NamedCase, aged, served
+from loadlab.model.behaviour import Figure
+from loadlab.runner.behaviour import flood
+from loadlab.runner.stand import standing
+
+if TYPE_CHECKING:
+    from loadlab.model.behaviour import Setting
+    from loadlab.runner.stand import Machine
+
+SETTINGS: Final = {"runserver": served("threaded", aged(600)), "gevent": served("gevent", aged(600), workers=1)}
+
+
+class GarbageOff(NamedCase):
+    """The worst that a leak can do, and the one that does not depend on when Python collects its garbage."""
+
+    source: ClassVar[str] = (
+        "Aymeric Augustin, 'Persistent connections, take 2', django-developers, 18 March 2013: 'keeps connections open"
+        " until they're garbage collected'; 'Florian independently discovered the same problem with gunicorn + gevent'"
+    )
+
+    def run(self, machine: Machine) -> tuple[Figure, ...]:
+        return tuple(_figure(name, setting, machine) for name, setting in SETTINGS.items())
+
+
+def _figure(name: str, setting: Setting, machine: Machine) -> Figure:
+    with standing(setting, machine) as stand:
+        counts = flood(stand)
+    requests, free = machine.scale.requests, machine.scale.free
+    refused = counts["flood_errors"].get("too_many_connections", 0)
+    return Figure(
+        figure=f"requests of {requests} that are answered under {name}, with {free} connections left",
+        published="as many as there are connections",
+        measured=f"{requests - counts['flood_failed']}; {refused} others were refused a connection",
+        holds=counts["flood_failed"] == refused == requests - free,
+    )

@@ -1,0 +1,52 @@
+"""Under an asynchronous worker no request finds a kept connection: each opens one, until PostgreSQL refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from loadlab.cases.base import NamedCase, aged, served
+from loadlab.model.behaviour import Figure
+from loadlab.runner.behaviour import load, until_refused
+from loadlab.runner.stand import standing
+
+if TYPE_CHECKING:
+    from loadlab.runner.stand import Machine
+
+SETTING: Final = served("gevent", aged(60), workers=1)
+MOST: Final = 2_000  # requests to wait for a refusal; it comes before the hundredth
+
+
+class Gunicorn996(NamedCase):
+    """gevent here, where it was eventlet, which gunicorn no longer has: both give each client connection a greenlet."""
+
+    source: ClassVar[str] = (
+        "Starefossen, gunicorn issue #996, 20 March 2015: 'new connections to the database"
+        " was established for each HTTP request. Even though CONN_MAX_AGE was set to 60 database connections were not"
+        " reused'; the same on serverfault.com, question 635100"
+    )
+
+    def run(self, machine: Machine) -> tuple[Figure, ...]:
+        with standing(SETTING, machine) as stand:
+            counts = load(stand)
+            refused = until_refused(stand, MOST)
+        requests, free = machine.scale.requests, machine.scale.free
+        return (
+            Figure(
+                figure=f"connections opened for {requests} requests",
+                published="one for each",
+                measured=str(counts["opened"]),
+                holds=counts["opened"] == requests and counts["failed"] == 0,
+            ),
+            Figure(
+                figure="requests that find a connection open",
+                published="none",
+                measured=str(counts["reused"]),
+                holds=counts["reused"] == 0,
+            ),
+            Figure(
+                figure=f"requests until PostgreSQL refuses one, with {free} connections left",
+                published="the maximum is reached",
+                measured=f"none of {MOST}" if refused is None else f"at most {refused}",
+                holds=refused is not None,
+            ),
+        )

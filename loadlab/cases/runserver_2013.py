@@ -1,0 +1,52 @@
+"""runserver has a thread for each request: nothing is reused, and stays open until it is garbage collected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from loadlab.cases.base import NamedCase, aged, served
+from loadlab.model.behaviour import Figure
+from loadlab.runner.behaviour import load, until_refused
+from loadlab.runner.stand import standing
+
+if TYPE_CHECKING:
+    from loadlab.runner.stand import Machine
+
+SETTING: Final = served("threaded", aged(600))
+MOST: Final = 2_000  # requests to wait for a refusal; it comes before the hundredth
+
+
+class Runserver2013(NamedCase):
+    """Django's development server of today, with the ten minutes of the thread of 2013."""
+
+    source: ClassVar[str] = (
+        "Aymeric Augustin, 'Persistent connections, take 2', django-developers, 18 March 2013: 'Not only does this"
+        " negate the effect of persistent connections (they're thread-local), but it also keeps connections open until"
+        " they're garbage collected, making it easy to exceed the maximum number of available connections.'"
+    )
+
+    def run(self, machine: Machine) -> tuple[Figure, ...]:
+        with standing(SETTING, machine) as stand:
+            counts = load(stand)
+            refused = until_refused(stand, MOST)
+        requests, free = machine.scale.requests, machine.scale.free
+        return (
+            Figure(
+                figure=f"requests of {requests} that find a connection open",
+                published="none",
+                measured=str(counts["reused"]),
+                holds=counts["reused"] == 0 and counts["opened"] == requests,
+            ),
+            Figure(
+                figure="connections open when all is answered",
+                published="some, until they are garbage collected",
+                measured=f"{counts['left_open']}, and {counts['left_after_collection']} after the collection",
+                holds=counts["left_open"] > 0 == counts["left_after_collection"],
+            ),
+            Figure(
+                figure=f"requests until PostgreSQL refuses one, with {free} connections left",
+                published="it is easy to exceed the maximum",
+                measured=f"none of {MOST}" if refused is None else f"at most {refused}",
+                holds=refused is not None,
+            ),
+        )
