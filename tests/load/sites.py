@@ -1,0 +1,40 @@
+"""The plain site as tests hold it: a process of its own, ended with the test."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM: Final = Path(__file__).with_name("plain_site.py")
+
+
+class PlainSite:
+    """`pid` may be sent signals; `url` is its root."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
+        self.url = f"http://127.0.0.1:{port}"
+
+    def served(self) -> int:
+        """How many requests it has had, this one left out."""
+        with urllib.request.urlopen(f"{self.url}/served") as answer:  # noqa: S310  our own
+            return int(answer.read()) - 1
+
+
+@contextmanager
+def plain_site() -> Iterator[PlainSite]:
+    program = subprocess.Popen([sys.executable, str(PROGRAM)], stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    try:
+        yield PlainSite(program.pid, int(program.stdout.readline()))
+    finally:
+        program.kill()
+        program.wait()
+        program.stdout.close()

@@ -1,0 +1,87 @@
+"""Exact latencies of a Locust run: as many as Locust itself has counted, alone and over workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hdrh.log import HistogramLogReader
+from sites import PlainSite, plain_site
+
+from loadlab.load.histograms import empty_histogram
+from loadlab.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCUSTFILE = str(Path(__file__).with_name("kept_latency.py"))
+PATIENCE_SECONDS = 120
+
+
+@pytest.fixture
+def site() -> Iterator[PlainSite]:
+    with plain_site() as opened:
+        yield opened
+
+
+def locust(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "LATENCY_LOG": str(folder / "latency.hlog")}
+    argv = [sys.executable, "-m", "locust", "-f", LOCUSTFILE, "--skip-log-setup", *arguments]
+    return subprocess.Popen(argv, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def headless(site: PlainSite, seconds: int) -> list[str]:
+    load = ["--headless", "--host", site.url, "-u", "6", "-r", "6", "-t", f"{seconds}s"]
+    return [*load, "--json-file", "counted", "--exit-code-on-error", "0"]
+
+
+def counted_by_locust(folder: Path) -> dict[str, int]:
+    """(tag → requests) as Locust's own statistics have them."""
+    (path,) = folder.glob("counted*")
+    counts: Counter[str] = Counter()
+    for entry in json.loads(path.read_text()):
+        failures = entry["num_failures"]
+        name = entry["name"].replace(",", "%2C").replace(" ", "%20")
+        counts[f"GET%20{name}"] += entry["num_requests"] - failures
+        counts[f"failed%20GET%20{name}"] += failures
+    return dict(+counts)
+
+
+def kept(folder: Path) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    reader = HistogramLogReader(str(folder / "latency.hlog"), empty_histogram())
+    while (histogram := reader.get_next_interval_histogram()) is not None:
+        counts[histogram.get_tag()] += histogram.get_total_count()
+    reader.close()
+    return dict(counts)
+
+
+def test_a_locust_of_its_own_keeps_every_request_that_it_counts(site: PlainSite, tmp_path: Path) -> None:
+    assert locust(tmp_path, *headless(site, 2)).wait(PATIENCE_SECONDS) == 0
+    found = kept(tmp_path)
+    assert found == counted_by_locust(tmp_path)
+    assert set(found) == {"GET%20/page%2C%20first", "failed%20GET%20/fails"}
+
+
+def test_the_masters_file_has_every_request_of_all_its_workers(site: PlainSite, tmp_path: Path) -> None:
+    bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(port := free_port())]
+    master = locust(tmp_path, "--master", *bind, "--expect-workers", "2", *headless(site, 4))
+    meet = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    workers = [locust(folder, *meet) for folder in folders]
+    try:
+        assert master.wait(PATIENCE_SECONDS) == 0
+    finally:
+        for process in (master, *workers):
+            process.kill()
+            process.wait()
+    assert kept(tmp_path) == counted_by_locust(tmp_path)
+    assert not any(list(folder.iterdir()) for folder in folders)
