@@ -6,6 +6,7 @@ import fnmatch
 import itertools
 import json
 import random
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from loadlab.model.plan import Several
     from loadlab.registry import Family
 
+CONNECTIONS_PER_REQUEST: Final = re.compile(r"^CONNECTIONS_PER_REQUEST *= *([1-9]\d*)", re.MULTILINE)
 SCENARIO_FOLDER: Final = Path(__file__).resolve().parent.parent / "locustfiles"
 OVERHEAD_SECONDS: Final = 0.8  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
 
@@ -310,6 +312,12 @@ def scenarios() -> list[str]:
     return sorted(path.stem for path in SCENARIO_FOLDER.glob("*.py"))
 
 
+def connections_per_request(scenario: str) -> int:
+    """How many aliases a request of the scenario uses, each with a connection of its own; its file is not run."""
+    said = CONNECTIONS_PER_REQUEST.search(locustfile(scenario).read_text(errors="replace"))
+    return int(said[1]) if said else 1
+
+
 def _one_of(family: Family[Any]) -> str:
     return f"one of {', '.join(family)}"
 
@@ -325,7 +333,7 @@ def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice])
                 scenario=scenario,
                 users=users,
                 keep_alive=keep_alive,
-                usable_connections=usable_connections(server, strategy, users),
+                usable_connections=connections_per_request(scenario) * usable_connections(server, strategy, users),
                 round_trip_ms=round_trip_ms,
             )
             yield case

@@ -41,6 +41,8 @@ def environment(order: LoadOrder) -> Environment:
     options = get_parser(default_config_files=()).parse_args(
         ["--headless", "--host", order.host, "--client-keep-alive", keep_alive]
     )
+    # For shapes, which are asked once a second and so end with the load; the option itself knows no fractions.
+    options.num_users, options.run_time = order.users, order.warmup_seconds + order.window_seconds
     return Environment(
         locustfile=Path(order.locustfile).name,
         user_classes=[with_keep_alive_option(user) for user in users.values()],
@@ -66,7 +68,10 @@ def drive(order: LoadOrder) -> None:
     runner = locust.create_local_runner()
     events.init.fire(environment=locust, runner=runner, web_ui=None)  # type: ignore[no-untyped-call]
     print(STARTED, os.getpid(), repr(recorder.start()), flush=True)
-    runner.start(order.users, spawn_rate=order.users)
+    if locust.shape_class is not None:
+        runner.start_shape()
+    else:
+        runner.start(order.users, spawn_rate=order.users)
     end = order.warmup_seconds + order.window_seconds
     gevent.sleep(end)
     runner.quit()

@@ -14,6 +14,7 @@ import loadlab
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.overlay.configuration import Overlay
 from loadlab.services.database import ENGINE, redacted
+from loadlab.target import ALIASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,8 +87,8 @@ class Subject:
     environment: Mapping[str, str] = field(default_factory=lambda: {"DJANGO_SETTINGS_MODULE": OVERLAID})
     driver: str = "psycopg2"
     engine: str = ENGINE
-    aliases: tuple[str, ...] = (DEFAULT,)
-    counted: tuple[str, ...] = (DEFAULT,)
+    aliases: tuple[str, ...] = ALIASES
+    counted: tuple[str, ...] = ALIASES
     brings_database: bool = False
     facts: Facts | None = None
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
     path("entries/<int:number>/", views.read_one, name="read_one"),
     path("entries/<int:number>/visit/", views.read_write, name="read_write"),
+    path("entries/<int:number>/twice/", views.multi_database, name="multi_database"),
     path("slow/", views.slow_query, name="slow_query"),
     path("no-database/", views.no_database, name="no_database"),
 ]

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.http import Http404, HttpResponseBadRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from loadlab.target import ALIASES
 from loadlab.target.models import Entry, Visit
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ def read_one(request: HttpRequest, number: int) -> HttpResponse:  # noqa: ARG001
     if entry is None:
         raise Http404
     return JsonResponse({"id": entry.pk, "title": entry.title, "body": entry.body, "visits": entry.visits})
+
+
+def multi_database(request: HttpRequest, number: int) -> HttpResponse:  # noqa: ARG001
+    """Read one row by each alias, as of a primary and a replica: two connections for one request."""
+    entries = [Entry.objects.using(alias).filter(pk=number).first() for alias in ALIASES]
+    if None in entries:
+        raise Http404
+    return JsonResponse({"titles": [entry.title for entry in entries if entry is not None]})
 
 
 @csrf_exempt

@@ -1,0 +1,43 @@
+"""Climb a staircase of users: from how many on does the site get slower instead of faster?"""
+
+import math
+import random
+from typing import Any
+
+from locust import events, task
+
+from loadlab.load.options import count, seconds
+from loadlab.load.shape import SiteShape
+from loadlab.load.user import ENTRIES, SiteUser
+
+
+@events.init_command_line_parser.add_listener
+def add_options(parser: Any) -> None:  # noqa: ANN401  Locust's own parser
+    parser.add_argument(
+        "--steps",
+        type=count,
+        default=4,
+        env_var="LOADLAB_SCENARIO_STEPS",
+        help="how many steps lead up to all users (default: 4)",
+    )
+    parser.add_argument(
+        "--step-seconds",
+        type=seconds,
+        default=0.0,
+        env_var="LOADLAB_SCENARIO_STEP_SECONDS",
+        help="how long each lasts (default: 0, which is an equal share of the run time, or 10 where none is given)",
+    )
+
+
+class Steps(SiteShape):
+    def users_at(self, instant: float, users: int) -> int:
+        options = self.options
+        length = options.step_seconds or (options.run_time or 10 * options.steps) / options.steps
+        step = min(options.steps, 1 + int(instant / length))
+        return math.ceil(users * step / options.steps)
+
+
+class Visitor(SiteUser):
+    @task
+    def read_one(self) -> None:
+        self.client.get(f"/entries/{random.randint(1, ENTRIES)}/", name="/entries/[number]/")

@@ -1,0 +1,243 @@
+"""Every scenario, by itself as a Locust file and by its name in a trial, and what each of them is there to show."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import mean
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from laboratory import PLAN, Quiet
+
+from loadlab.instrumentation.books import Books
+from loadlab.planning import SCENARIO_FOLDER, choice_of, read_plan, scenarios
+from loadlab.runner.application import Target, serving
+from loadlab.runner.run import laboratory
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadlab.runner.application import Application
+
+PATIENCE_SECONDS: Final = 120.0
+AT_A_TIME: Final = 3
+STANDALONE: Final = ("--headless", "--only-summary", "--json", "--run-time", "2s", "--users", "4", "--spawn-rate", "4")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """How Locust ended, by itself, and its statistics for each name."""
+
+    code: int
+    statistics: list[dict[str, Any]]
+    stderr: str
+
+    @property
+    def names(self) -> set[str]:
+        return {entry["name"] for entry in self.statistics}
+
+    @property
+    def requests(self) -> int:
+        return sum(entry["num_requests"] for entry in self.statistics)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """The lab's own site, with a database of its own: trials are alone on theirs."""
+    folder = tmp_path_factory.mktemp("site")
+    with laboratory(PLAN, None, folder, Quiet()) as lab:
+        target = Target(
+            server=choice_of(SERVERS, "gthread", {}, "server"),
+            strategy=choice_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
+            database=lab.database,
+            ledgers=folder / "ledgers",
+            subject=lab.subject,
+        )
+        with serving(target, lab.register, folder / "server.log") as application:
+            yield application
+
+
+def started(scenario: str, host: str, folder: Path, *options: str) -> subprocess.Popen[str]:
+    """Locust, as its users start it: with nothing of the lab but the file."""
+    argv = [sys.executable, "-m", "locust", "-f", str(SCENARIO_FOLDER / f"{scenario}.py"), "--host", host]
+    return subprocess.Popen(
+        [*argv, *STANDALONE, *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(SCENARIO_FOLDER.parent)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def outcome(locust: subprocess.Popen[str]) -> Said:
+    with locust:
+        try:
+            stdout, stderr = locust.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            locust.kill()
+    return Said(code=locust.returncode, statistics=json.loads(stdout) if stdout.strip() else [], stderr=stderr)
+
+
+@pytest.fixture(scope="module")
+def said(site: Application, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Said]:
+    """What all scenarios said, each run for two seconds, a few at a time."""
+    folder = tmp_path_factory.mktemp("locust")
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        said = pool.map(lambda name: outcome(started(name, site.url, folder)), scenarios())
+        return dict(zip(scenarios(), said, strict=True))
+
+
+@pytest.mark.parametrize("name", scenarios())
+def test_a_scenario_runs_alone_under_locust_and_no_request_of_it_fails(said: dict[str, Said], name: str) -> None:
+    assert said[name].code == 0, said[name].stderr
+    assert said[name].requests > 0
+    assert sum(entry["num_failures"] for entry in said[name].statistics) == 0
+    assert "Traceback" not in said[name].stderr
+
+
+@pytest.mark.parametrize("name", scenarios())
+def test_a_scenario_runs_by_its_name_in_a_trial_whose_books_agree(trial: Any, name: str) -> None:
+    result = trial("gthread", scenario=name, max_age=None)
+    assert (result.state, result.reason) == ("complete", "")
+    assert result.failures == ()
+    assert result.connections.mismatches == ()
+
+
+def test_mixed_asks_for_all_that_a_site_is_asked_for(said: dict[str, Said]) -> None:
+    assert said["mixed"].names == {"/entries/[number]/", "/entries/[number]/visit/", "/slow/", "/no-database/"}
+
+
+def test_mixed_asks_for_nothing_whose_weight_is_0(site: Application, tmp_path: Path) -> None:
+    weights = [f"--mixed-{name}=0" for name in ("read-one", "read-write", "slow-query")]
+    said = outcome(started("mixed", site.url, tmp_path, *weights))
+    assert said.code == 0, said.stderr
+    counts = {entry["name"]: entry["num_requests"] for entry in said.statistics}
+    assert counts.keys() == {"/entries/[number]/", "/no-database/"}
+    assert counts["/entries/[number]/"] == 1  # the idle one's, of four
+    assert counts["/no-database/"] > 1
+
+
+def test_clients_that_reconnect_find_no_kept_connection_under_gevent_even_where_clients_keep_theirs(
+    trial: Any,
+) -> None:
+    result = trial("gevent", scenario="reconnecting_clients", max_age=60, keep_alive=True)
+    assert result.connections.after_stop.opened > 0
+    assert result.connections.after_stop.reused == 0
+
+
+def test_clients_that_reconnect_after_every_fourth_request_find_a_connection_for_three(
+    site: Application, trial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial.bench.generator.abandon()  # the next one is started with this in its environment
+    monkeypatch.setenv("LOADLAB_SCENARIO_RECONNECT_EVERY", "4")
+    result = trial("gevent", scenario="reconnecting_clients", max_age=None, keep_alive=True, users=2)
+    trial.bench.generator.abandon()
+    stopped = result.connections.after_stop
+    # Three of four; but for the last ones of two users, which nobody has waited for.
+    assert 0 <= 3 * stopped.opened - stopped.reused <= 6
+
+
+def test_users_who_think_leave_connections_pinned_that_do_nothing(trial: Any) -> None:
+    result = trial("sync", scenario="think_time", max_age=None, workers=2, users=8)
+    assert result.connections.left_open == 2
+    assert mean(result.series.values["active"]) < mean(result.series.backends) / 2
+
+
+def test_users_who_think_pin_one_connection_each_where_their_clients_keep_theirs(trial: Any) -> None:
+    result = trial("gevent", scenario="think_time", max_age=None, users=12, keep_alive=True)
+    assert result.connections.left_open == 12
+    assert mean(result.series.values["active"]) < 2
+
+
+def test_a_spike_after_a_gap_longer_than_the_age_finds_every_kept_connection_too_old(trial: Any) -> None:
+    result = trial("gthread", scenario="burst", max_age=1.0, workers=1, threads=2, window_seconds=4.0)
+    closed = result.connections.at_rest.closed
+    assert closed["max_age"] >= 2
+    assert result.connections.mismatches == ()
+
+
+def test_nobody_asks_for_anything_between_two_spikes(trial: Any) -> None:
+    result = trial("gthread", scenario="burst", max_age=None, window_seconds=4.0)
+    ended = sorted(result.requests.ended)
+    gap, before = max((after - before, before) for before, after in pairwise(ended))
+    assert gap > 1.5
+    assert sum(1 for at in ended if at <= before) > 10
+    assert sum(1 for at in ended if at > before) > 10
+
+
+def test_steps_lead_up_to_all_users_within_warm_up_and_window(trial: Any) -> None:
+    result = trial("threaded", scenario="steps", max_age=None, users=4, keep_alive=True, window_seconds=3.6)
+    # One connection for each user, since clients keep theirs; a sample is taken ten times a second.
+    steps = [max(value for at, value in samples(result) if start < at < start + 0.9) for start in (0, 1, 2, 3)]
+    assert steps[0] < steps[-1]
+    assert steps == sorted(steps)
+    assert result.connections.left_open == 4
+
+
+def samples(result: Any) -> list[tuple[float, float]]:
+    return list(zip(result.series.at, result.series.backends, strict=True))
+
+
+def test_steps_take_the_time_that_they_are_told(site: Application, tmp_path: Path) -> None:
+    said = outcome(started("steps", site.url, tmp_path, "--steps", "2", "--step-seconds", "1", "--loglevel", "INFO"))
+    assert said.code == 0, said.stderr
+    updates = [line.partition("updating to ")[2].split()[0] for line in said.stderr.splitlines() if "updating" in line]
+    assert updates == ["2", "4"]
+
+
+def test_two_aliases_are_two_connections_for_each_request_and_both_are_counted(trial: Any) -> None:
+    result = trial("gthread", scenario="multi_database", max_age=0)
+    stopped = result.connections.after_stop
+    assert result.connections.mismatches == ()
+    assert stopped.opened == result.connections.sessions > 0
+    assert stopped.opened % 2 == 0
+
+
+def test_the_books_keep_the_two_aliases_apart(site: Application, said: dict[str, Said]) -> None:
+    books = Books(site.ledgers).read().aliases
+    assert books["default"].opened > 0
+    assert books["second"].opened > 0
+    used = {alias: totals.requests_opened + totals.requests_reused for alias, totals in books.items()}
+    # A request that has used the second has used the first one too.
+    assert said["multi_database"].requests <= used["second"] < used["default"]
+
+
+def test_a_plan_knows_that_two_aliases_are_twice_the_connections_in_use() -> None:
+    text = """
+    scenarios = ["read_one", "multi_database"]
+    control = "sync"
+    [servers.sync]
+    workers = 3
+    [strategies.max_age]
+    max_age = 60
+    """
+    usable = {case.scenario: case.usable_connections for case in read_plan(text, "the test").cases}
+    assert usable == {"read_one": 3, "multi_database": 6}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "option", "wrong", "right"),
+    [
+        ("think_time", "--think-seconds", "-1", "seconds, a number of 0 or more"),
+        ("burst", "--burst-gap-seconds", "long", "seconds, a number of 0 or more"),
+        ("reconnecting_clients", "--reconnect-every", "0", "a whole number of 1 or more"),
+        ("mixed", "--mixed-slow-query", "1.5", "a whole number of 0 or more"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_with_what_would_be_right(
+    tmp_path: Path, scenario: str, option: str, wrong: str, right: str
+) -> None:
+    said = outcome(started(scenario, "http://127.0.0.1:9", tmp_path, f"{option}={wrong}"))
+    assert said.code == 2
+    assert f"argument {option}: should be {right}, not '{wrong}'" in said.stderr
