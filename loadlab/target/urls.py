@@ -3,7 +3,7 @@
 from django.urls import path
 
 from loadlab.instrumentation.views import metrics
-from loadlab.target import views
+from loadlab.target import async_views, views
 
 urlpatterns = [
     path("health/", views.health, name="health"),
@@ -13,4 +13,7 @@ urlpatterns = [
     path("entries/<int:number>/twice/", views.multi_database, name="multi_database"),
     path("slow/", views.slow_query, name="slow_query"),
     path("no-database/", views.no_database, name="no_database"),
+    path("async/sensitive/", async_views.thread_sensitive, name="async_sensitive"),
+    path("async/insensitive/", async_views.thread_insensitive, name="async_insensitive"),
+    path("async/unsafe/", async_views.unsafe, name="async_unsafe"),
 ]
