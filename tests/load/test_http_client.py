@@ -318,6 +318,16 @@ def test_an_answer_before_all_of_the_request_is_an_answer(a_user: Making) -> Non
         assert a_user(server.port).client.post("/", data=b"x" * 10_000_000).status_code == 413
 
 
+def test_an_answer_is_heard_although_the_server_cuts_off_the_request(a_user: Making) -> None:
+    def script(peer: Peer) -> None:
+        peer.connection.recv(1000)
+        # Closed with most of the request unread, which the system tells the client by a reset.
+        peer.send(ok(b"too much", b"Connection: close", status=b"413 Content Too Large"))
+
+    with Server(script) as server:
+        assert a_user(server.port).client.post("/", data=b"x" * 10_000_000).status_code == 413
+
+
 def test_an_answer_that_is_larger_than_the_user_allows_is_a_failed_request(a_user: Making, reported: Reported) -> None:
     with always(ok(b"x" * 10_000)) as server:
         a_user(server.port, max_response_bytes=5_000).client.get("/")
@@ -509,6 +519,22 @@ def test_cookies_come_back_to_who_has_set_them(a_user: Making) -> None:
         assert client.get("/deep/", headers={"cookie": "mine=4"}).text == ""
         client.cookiejar.clear()
         assert client.get("/deep/").text == ""
+
+
+def test_cookies_for_every_path_are_those_set_last_until_they_end(a_user: Making) -> None:
+    def script(peer: Peer) -> None:
+        while request := peer.request():
+            name = request.split(b" ", 2)[1][1:]
+            peer.send(ok(b"", *([b"Set-Cookie: " + name + b"; Path=/; Max-Age=2"] if name else [])))
+
+    with Server(script) as server:
+        client = a_user(server.port).client
+        for path in ("/a=1", "/", "/", "/a=2", "/", "/"):
+            client.get(path)
+        time.sleep(3)
+        client.get("/")
+    cookies = [request.partition(b"Cookie: ")[2].partition(b"\r\n")[0] for request in server.requests]
+    assert cookies == [b"", b"a=1", b"a=1", b"a=1", b"a=2", b"a=2", b""]
 
 
 def test_cookies_are_not_sent_to_another_host(a_user: Making) -> None:

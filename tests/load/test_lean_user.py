@@ -247,7 +247,7 @@ def test_locust_drives_its_users_and_counts_what_the_server_has_seen(keep_alive:
     with Server(counting) as server:
         host = f"http://127.0.0.1:{server.port}"
         locust = [sys.executable, "-m", "locust", "-f", str(HERE / "visitors.py"), "--headless", "--host", host]
-        load = ["--users", "4", "--spawn-rate", "4", "--run-time", "3s", "--stop-timeout", "20"]
+        load = ["--users", "4", "--spawn-rate", "4"]
         more = ["--exclude-tags", "left-out", "--json", "--client-keep-alive", keep_alive]
         run = subprocess.run(
             [*locust, *load, *more], capture_output=True, text=True, timeout=RUN_SECONDS, check=False, env=os.environ
@@ -265,7 +265,7 @@ def test_locust_drives_its_users_and_counts_what_the_server_has_seen(keep_alive:
     )
     assert seen["/login"] == seen["/logout"] == 4
     assert seen["/often"] > seen["/seldom"] > 0
-    assert 0 <= seen["/step/1"] - seen["/step/2"] <= 4
+    assert seen["/step/1"] == seen["/step/2"] > 0
     assert seen["/nested/start"] == seen["/nested/stop"] > 0
     assert "/left-out" not in seen
     assert server.connections == (4 if keep_alive == "on" else seen.total())
