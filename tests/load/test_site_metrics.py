@@ -1,0 +1,170 @@
+"""What is made of a site's metrics: rates, restarts, faults, and the table and download that show them."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadlab.load.exact_percentiles import PERCENTILES, ExactPercentiles, cell, percentiles
+from loadlab.load.site_metrics import OPENED, History, Reading, UnreadableError, readings_of
+from loadlab.load.site_table import rows, series, trend
+
+INFO = 'loadlab_build_info{version="0",django="5",python="3"} 1.0\n'
+
+
+def reading(open_now: float = 0, **counters: float) -> Reading:
+    return Reading(open=open_now, counters={name.replace("_", " "): value for name, value in counters.items()})
+
+
+def history(*readings: Reading | None, looks_kept: int = 100) -> History:
+    """A look every two seconds; None is one that failed."""
+    past = History(looks_kept)
+    for number, one in enumerate(readings):
+        if one is None:
+            past.miss("does not answer: refused", at=2.0 * number)
+        else:
+            past.add({"default": one}, at=2.0 * number, moment=2.0 * number)
+    return past
+
+
+def table(past: History) -> dict[tuple[str, str], dict[str, str]]:
+    return {(row["alias"], row["figure"]): row for row in rows(past)}
+
+
+def test_rates_are_per_second_between_two_looks() -> None:
+    past = history(reading(opened=10), reading(3, opened=20, reused=30, opened_by_requests=10))
+    (change,) = (look.changes["default"] for look in past.looks if look.changes)
+    assert change.rate(OPENED) == 5.0
+    assert change.reuse == 0.75
+    assert change.open == 3
+
+
+def test_over_looks_that_failed_a_rate_is_the_mean() -> None:
+    past = history(reading(opened=0), None, None, reading(opened=12))
+    assert past.looks[-1].changes["default"].rate(OPENED) == 2.0
+
+
+def test_after_a_restart_counters_count_from_0_and_nothing_is_negative() -> None:
+    past = history(reading(opened=100, reused=50), reading(opened=110, reused=55), reading(opened=4, reused=60))
+    assert past.looks[-1].restarted
+    assert past.restarts == 1
+    # `reused` is greater than before, but it began anew together with `opened`.
+    assert past.looks[-1].changes["default"].increases == {"opened": 4, "reused": 60}
+    assert past.sums["default"] == {"opened": 14, "reused": 65}
+    assert table(past)["", "metrics"]["now"].endswith("counters began anew 1×")
+
+
+def test_an_alias_that_goes_and_comes_again_is_a_restart_and_not_a_jump() -> None:
+    past = History()
+    past.add({"default": reading(opened=100)}, at=0, moment=0)
+    past.add({}, at=2, moment=2)
+    past.add({"default": reading(opened=1)}, at=4, moment=4)
+    assert past.restarts == 1
+    assert past.sums["default"] == {"opened": 1}
+
+
+def test_the_history_is_bounded_and_the_sums_are_of_all_looks() -> None:
+    past = history(*(reading(opened=number) for number in range(50)), looks_kept=10)
+    assert len(past.looks) == 10
+    assert past.sums["default"]["opened"] == 49
+
+
+def test_the_table_says_since_when_the_metrics_cannot_be_read_and_why() -> None:
+    shown = table(history(reading(1), reading(1), None, None))
+    assert shown["", "metrics"]["now"].startswith("not read since ")
+    assert shown["", "metrics"]["now"].endswith("the address does not answer: refused")
+    assert shown["", "metrics"]["trend"] == "··✗✗"
+    assert shown["default", "open"]["now"] == "–"
+
+
+def test_the_table_has_a_row_for_each_reason_and_sums_up_since_the_first_look() -> None:
+    past = History()
+    for at, closed in enumerate((0, 4, 4)):
+        past.add({"default": Reading(open=2, counters={"closed: max_age": closed, OPENED: 0})}, at=at, moment=at)
+    row = table(past)["default", "closed/s: max_age"]
+    assert (row["now"], row["total"], row["trend"]) == ("0.0", "4", " █▁")
+    assert table(past)["default", "requests that reused one"]["now"] == "–"
+
+
+def test_rows_come_in_the_order_of_their_names_by_which_locust_sorts_them() -> None:
+    names = [row["name"] for row in rows(history(reading(opened=1), reading(opened=2)))]
+    assert names == sorted(names)
+    assert len(set(names)) == len(names) > 3
+
+
+def test_nothing_seen_yet_is_said() -> None:
+    (row,) = rows(History())
+    assert row["now"] == "not looked at yet"
+    assert list(series(History())) == []
+
+
+def test_what_no_count_can_be_is_left_out_and_breaks_nothing() -> None:
+    text = INFO + 'loadlab_db_connections_open{alias="a"} NaN\nloadlab_db_connections_open{alias="b"} -3\n'
+    found = readings_of(text)
+    assert found.keys() == {"b"}
+    past = History()
+    past.add(found, at=0, moment=0)
+    past.add(found, at=1, moment=1)
+    assert table(past)["b", "open"]["now"] == "-3"
+
+
+def test_other_metrics_of_the_project_are_passed_over_unread() -> None:
+    text = "no metric { at all\n" * 3 + INFO + 'loadlab_db_connections_open{alias="default"} 2.0\n'
+    assert readings_of(text)["default"].open == 2
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "up 1\n", 'loadlab_db_connections_open{alias="default"} 2.0\n'])
+def test_an_answer_without_loadlabs_metrics_is_refused_with_the_next_step(text: str) -> None:
+    with pytest.raises(UnreadableError, match=r"add 'loadlab\.instrumentation' to INSTALLED_APPS"):
+        readings_of(text)
+
+
+@pytest.mark.parametrize(
+    "line", ['loadlab_db_connections_open{alias="a" 2', "loadlab_db_connections_open 2", "loadlab_x{y"]
+)
+def test_broken_metrics_are_a_fault_and_no_crash(line: str) -> None:
+    with pytest.raises(UnreadableError):
+        readings_of(INFO + line + "\n")
+
+
+@given(st.lists(st.none() | st.floats(0, 1e9), max_size=80))
+def test_a_trend_has_a_bar_for_each_value_and_the_greatest_is_the_highest(values: list[float | None]) -> None:
+    bars = trend(values)
+    assert len(bars) == len(values)
+    there = [value for value in values if value is not None]
+    if any(there):
+        assert bars[values.index(max(there))] == "█"
+
+
+@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=300))
+def test_percentiles_are_those_of_the_sorted_list(times: list[int]) -> None:
+    ordered = sorted(times)
+    found = percentiles(Counter(times), PERCENTILES)
+    # The least value that is not exceeded by more than the rest; in whole numbers, ten thousandths of all.
+    ranks = [max(1, -(-len(times) * round(percentile * 100) // 10_000)) for percentile in PERCENTILES]
+    assert found == [ordered[rank - 1] for rank in ranks]
+
+
+def test_the_download_has_a_row_for_each_name_and_one_for_all() -> None:
+    exact = ExactPercentiles()
+    times = [random.uniform(1, 50) for _ in range(1000)]
+    for milliseconds in times:
+        exact.add(request_type="GET", name="/entries/[number]/", response_time=milliseconds, exception=None)
+    exact.add(request_type="POST", name="=HYPERLINK()", response_time=None)
+    header, entries, formula, everything = csv.reader(exact.to_csv().splitlines())
+    assert header[:4] == ["Type", "Name", "Request Count", "50%"]
+    assert entries[:3] == ["GET", "/entries/[number]/", "1000"]
+    assert entries[header.index("99%")] == f"{sorted(times)[989]:.3f}"
+    assert formula[1] == "'=HYPERLINK()"
+    assert everything[1:3] == ["Aggregated", "1001"]
+    exact.clear()
+    assert list(csv.reader(exact.to_csv().splitlines()))[1][3] == "N/A"
+
+
+def test_a_cell_is_never_a_formula() -> None:
+    assert [cell(text)[0] for text in ("=1", "+1", "-1", "@a", "\t=1", "\r=1")] == ["'"] * 6
