@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.cases.base import NamedCase, aged, served
 from loadlab.model.behaviour import Figure
-from loadlab.runner.behaviour import flood
+from loadlab.runner.behaviour import TOO_MANY, flood
 from loadlab.runner.stand import standing
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _figure(name: str, setting: Setting, machine: Machine) -> Figure:
     with standing(setting, machine) as stand:
         counts = flood(stand)
     requests, free = machine.scale.requests, machine.scale.free
-    refused = counts["flood_errors"].get("too_many_connections", 0)
+    refused = counts["flood_errors"].get(TOO_MANY, 0)
     return Figure(
         figure=f"requests of {requests} that are answered under {name}, with {free} connections left",
         published="as many as there are connections",

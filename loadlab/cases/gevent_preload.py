@@ -21,7 +21,10 @@ NEARLY_EVERY: Final = 0.9
 
 
 class GeventPreload(NamedCase):
-    """Two workers of gunicorn, with --preload and without."""
+    """Two workers of gunicorn, with --preload and without.
+
+    Django makes a wrapper as soon as it loads a model: in gunicorn's master, so that it is no greenlet's own.
+    """
 
     source: ClassVar[str] = (
         "gunicorn issue #927: the same 'DatabaseWrapper objects created in a thread can only be used in that same"

@@ -1,6 +1,6 @@
 """Count what connections do in each server mode under each strategy, or check that they still do what was recorded.
 
-No time is measured: every figure is a count, the same on any machine. A full pass takes about ten minutes.
+No time is measured: every cell is a count, the same on any machine. A full pass takes about ten minutes.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from loadlab.runner.stand import Machine, Stand
 
 PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are under way at once as the mode can have
+TOO_MANY: Final = "too_many_connections"  # the books' word
 STOP_SECONDS: Final = 40.0
 MOST_ROUNDS: Final = 20  # after a restart; whatever fails longer than that does not recover
 WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
@@ -150,16 +151,21 @@ def _closed(stand: Stand) -> int:
 
 
 def until_refused(stand: Stand, most: int) -> int | None:
-    """How many requests have come when the first one fails, with few connections left in PostgreSQL; None in `most`.
+    """How many requests have come when PostgreSQL has refused one, with few connections left in it; None of `most`.
 
     All clients ask at once, round after round, and garbage is collected as Python sees fit.
     """
     stand.collect_garbage()
+    before = _refused(stand)
     with stand.judge.only(stand.scale.free):
         for asked in range(stand.scale.clients, most + 1, stand.scale.clients):
-            if stand.crowd.ask(PATH):
+            if stand.crowd.ask(PATH) and _refused(stand) > before:
                 return asked
     return None
+
+
+def _refused(stand: Stand) -> int:
+    return sum(count for kind, count in stand.totals().connect_errors.items() if kind.label == TOO_MANY)
 
 
 def flood(stand: Stand) -> dict[str, Any]:
