@@ -33,23 +33,32 @@ class ExactPercentiles:
     def clear(self, **_: Any) -> None:  # noqa: ANN401  as Locust's events call it
         self._counts.clear()
 
+    def names(self) -> list[tuple[str, str]]:
+        """Type and name of all requests so far."""
+        return sorted(self._counts)
+
+    def count(self, request_type: str, name: str) -> int:
+        return self._of(request_type, name).total()
+
+    def milliseconds(self, request_type: str, name: str, wanted: Sequence[float]) -> list[float]:
+        """The percentiles of one name, or of `ALL`; none without any request."""
+        counts = self._of(request_type, name)
+        return [value / MICROSECONDS_PER_MS for value in percentiles(counts, wanted)] if counts else []
+
     def to_csv(self) -> str:
         """One row for each name and one for all, in milliseconds."""
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(["Type", "Name", "Request Count", *(f"{percentile:g}%" for percentile in PERCENTILES)])
-        everything: Counter[int] = Counter()
-        for (request_type, name), counts in sorted(self._counts.items()):
-            writer.writerow([cell(request_type), cell(name), counts.total(), *_figures(counts)])
-            everything.update(counts)
-        writer.writerow([*ALL, everything.total(), *_figures(everything)])
+        for of in (*self.names(), ALL):
+            figures = [f"{value:.3f}" for value in self.milliseconds(*of, PERCENTILES)]
+            writer.writerow([*map(cell, of), self.count(*of), *(figures or ["N/A"] * len(PERCENTILES))])
         return text.getvalue()
 
-
-def _figures(counts: Mapping[int, int]) -> list[str]:
-    if not counts:
-        return ["N/A"] * len(PERCENTILES)
-    return [f"{value / MICROSECONDS_PER_MS:.3f}" for value in percentiles(counts, PERCENTILES)]
+    def _of(self, request_type: str, name: str) -> Counter[int]:
+        if (request_type, name) == ALL:
+            return sum(self._counts.values(), Counter())
+        return self._counts.get((request_type, name), Counter())
 
 
 def percentiles(counts: Mapping[int, int], wanted: Sequence[float]) -> list[int]:

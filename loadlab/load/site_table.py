@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.load.site_metrics import CLOSED, FAILED, OPENED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from loadlab.load.site_metrics import Change, History, Look
 
@@ -63,9 +63,9 @@ def series(history: History) -> Iterator[tuple[float, str, str, float]]:
                     yield look.at, alias, figure.name, value
 
 
-def _figures(counters: Iterable[str]) -> list[Figure]:
+def _figures(sums: Mapping[str, float]) -> list[Figure]:
     """Those that every alias has, and one for each reason to close and each kind of failure that has been seen."""
-    seen = sorted(counter for counter in counters if counter.startswith((CLOSED, FAILED)))
+    seen = sorted(counter for counter, total in sums.items() if total and counter.startswith((CLOSED, FAILED)))
     return [
         Figure(name="open", value=lambda change: change.open, written="{:,.0f}".format),
         _rate("opened", OPENED),

@@ -21,6 +21,7 @@ from locust import events
 from locust.log import greenlet_exception_logger
 from locust.runners import MasterRunner
 
+from loadlab.load.exact_downloads import make_exact
 from loadlab.load.exact_percentiles import ExactPercentiles, cell
 from loadlab.load.options import seconds
 from loadlab.load.site_metrics import TOKEN_VARIABLE, History, look
@@ -97,6 +98,7 @@ def begin(environment: Environment, web_ui: WebUI | None = None, **_: object) ->
         environment.events.request.add_listener(exact.add)  # type: ignore[no-untyped-call]
         environment.events.test_start.add_listener(exact.clear)  # type: ignore[no-untyped-call]
         environment.events.reset_stats.add_listener(exact.clear)  # type: ignore[no-untyped-call]
+        make_exact(web_ui, environment, exact)
         downloads["percentiles"] = ("Download exact percentiles CSV", exact.to_csv)
     _show(web_ui, history, downloads, base_path=options.web_base_path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -261,6 +262,25 @@ def test_the_percentiles_that_are_downloaded_are_of_all_requests(page: Page) -> 
     shares = [float(entry[share]) for share in ("50%", "90%", "99%", "100%")]
     assert shares == sorted(shares)
     assert shares[0] > 0
+
+
+def test_locusts_own_downloads_carry_the_same_percentiles(page: Page) -> None:
+    page.await_row(HOSTILE, "open", lambda row: row["now"] == "7")
+    awaited(lambda: json.loads(page.get("/stats/requests"))["stats"], lambda found: len(found) > 1, page.log)
+    urllib.request.urlopen(f"{page.url}/stop", data=b"", timeout=30).close()  # noqa: S310  our own process
+    ours = list(csv.DictReader(page.get("/loadlab/percentiles.csv").splitlines()))
+    theirs = list(csv.DictReader(page.get("/stats/requests/csv").splitlines()))
+    for share in ("50%", "95%", "99.9%", "100%"):
+        assert [line[share] for line in theirs] == [line[share] for line in ours]
+    assert all("." in line["50%"] for line in theirs)
+    (entry,) = (line for line in theirs if line["Name"] == "/entries/[number]/")
+    assert float(entry["100%"]) == pytest.approx(float(entry["Max Response Time"]), abs=0.001)
+    (report,) = re.findall(r"window.templateArgs = (.*)", page.get("/stats/report"))
+    statistics = json.loads(report)["response_time_statistics"]
+    assert [f"{line['0.95']:.3f}" for line in statistics] == [line["95%"] for line in ours]
+    # The page's own figures are Locust's again.
+    shown_again = json.loads(page.get("/stats/requests"))["stats"]
+    assert all(isinstance(line["response_time_percentile_0.95"], int) for line in shown_again)
 
 
 def test_the_history_is_downloaded_without_a_formula_in_it(page: Page) -> None:
