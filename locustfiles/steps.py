@@ -1,14 +1,19 @@
 """Climb a staircase of users: from how many on does the site get slower instead of faster?"""
 
+import logging
 import math
 import random
+import time
 from typing import Any
 
 from locust import events, task
 
 from loadlab.load.options import count, seconds
 from loadlab.load.shape import SiteShape
+from loadlab.load.staircase import Staircase
 from loadlab.load.user import ENTRIES, SiteUser
+
+staircase = Staircase()
 
 
 @events.init_command_line_parser.add_listener
@@ -30,11 +35,29 @@ def add_options(parser: Any) -> None:  # noqa: ANN401  Locust's own parser
 
 
 class Steps(SiteShape):
+    def reset_time(self) -> None:
+        """As Locust does at each start."""
+        super().reset_time()
+        staircase.clear()
+
     def users_at(self, instant: float, users: int) -> int:
         options = self.options
         length = options.step_seconds or (options.run_time or 10 * options.steps) / options.steps
         step = min(options.steps, 1 + int(instant / length))
-        return math.ceil(users * step / options.steps)
+        climbed = math.ceil(users * step / options.steps)
+        staircase.stand(climbed, time.monotonic())
+        return climbed
+
+
+@events.request.add_listener
+def record(response_time: float, **_: Any) -> None:  # noqa: ANN401  as Locust calls it
+    staircase.add(response_time or 0.0, time.monotonic())
+
+
+@events.test_stop.add_listener
+def tell(**_: Any) -> None:  # noqa: ANN401
+    for line in staircase.lines():
+        logging.getLogger("steps").info(line)
 
 
 class Visitor(SiteUser):

