@@ -6,35 +6,42 @@ another when the child has ended. End of input ends the generator.
 
 from __future__ import annotations
 
-import os
+import random
 import sys
-import traceback
+import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import gevent
-from gevent import monkey
 from locust import events
 from locust.argument_parser import get_parser
 from locust.env import Environment
 from locust.util.load_locustfile import load_locustfile
 
-from loadlab.load.contract import ENDED, READY, STARTED, Rehearsal, order_of
+from loadlab.load.arrivals import arrivals
+from loadlab.load.contract import ENDED, READY, Rehearsal, order_of
+from loadlab.load.crew import carry_out, in_child
+from loadlab.load.pacing import Pacer, opened
 from loadlab.load.recorder import Recorder
 from loadlab.load.user import with_keep_alive_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from locust import LoadTestShape, User
+    from locust.runners import Runner
 
-    from loadlab.load.contract import LoadOrder
+    from loadlab.load.contract import LoadOrder, LoadResult
+    from loadlab.model.case import OpenLoad
 
-# gevent's own fork would start its event loop in the parent, and each child would inherit it.
-_fork = monkey.get_original("os", "fork")
-_waitpid = monkey.get_original("os", "waitpid")
+READY_SECONDS: Final = 20.0  # for all users of an open load to have said hello
+DRAIN_SECONDS: Final = 10.0  # for what is under way when an open load ends
+POLL_SECONDS: Final = 0.005
 
 
-def environment(order: LoadOrder) -> Environment:
-    """Locust as its own command line would set it up for this locustfile."""
+def environment(order: LoadOrder, pacer: Pacer | None = None) -> Environment:
+    """Locust as its own command line would set it up for this locustfile; its users paced, if there is a pacer."""
     # First the file, as Locust does: it may add options of its own.
     users, shapes = load(order.locustfile)
     keep_alive = "on" if order.keep_alive else "off"
@@ -43,9 +50,10 @@ def environment(order: LoadOrder) -> Environment:
     )
     # For shapes, which are asked once a second and so end with the load; the option itself knows no fractions.
     options.num_users, options.run_time = order.users, order.warmup_seconds + order.window_seconds
+    classes = [with_keep_alive_option(user) for user in users.values()]
     return Environment(
         locustfile=Path(order.locustfile).name,
-        user_classes=[with_keep_alive_option(user) for user in users.values()],
+        user_classes=[opened(user, pacer) for user in classes] if pacer else classes,
         shape_class=shapes[0] if shapes else None,
         host=order.host,
         parsed_options=options,
@@ -60,45 +68,93 @@ def load(locustfile: str) -> tuple[dict[str, type[User]], list[LoadTestShape]]:
     return users, shapes
 
 
-def drive(order: LoadOrder) -> None:
-    """Start all users at once, let warm-up and window pass, stop them where they are, write what was seen."""
+def rehearse(rehearsal: Rehearsal) -> None:
+    """Load a locustfile, and see whether its load can be shared out."""
+    shapes = load(rehearsal.locustfile)[1]
+    if shapes and rehearsal.shared:
+        raise ValueError(
+            f"{rehearsal.locustfile} has a LoadTestShape, which says itself how many users there are: leave it out, or"
+            " measure it with a closed load from one load process"
+        )
+
+
+def drive(order: LoadOrder, number: int, start: Callable[[], float]) -> None:
+    """Load as the load process of that number, from the instant that `start` gives; write what was seen."""
+    if order.processes > 1:
+        random.seed(f"{order.seed}/{number}")  # scenarios that choose by chance must not all choose the same
+    load = order.open_load
+    recorder = Recorder(paced=load is not None)
+    result = _open(order, load, number, recorder, start) if load else _closed(order, number, recorder, start)
+    Path(order.result_of(number)).write_text(result.to_json())
+
+
+def _closed(order: LoadOrder, number: int, recorder: Recorder, start: Callable[[], float]) -> LoadResult:
+    """Start all users at once, let warm-up and window pass, stop them where they are."""
     locust = environment(order)
-    recorder = Recorder()
-    recorder.listen(locust.events)
-    runner = locust.create_local_runner()
-    events.init.fire(environment=locust, runner=runner, web_ui=None)  # type: ignore[no-untyped-call]
-    print(STARTED, os.getpid(), repr(recorder.start()), flush=True)
+    runner = _runner(locust, recorder)
+    recorder.start(origin := start())
+    _sleep_until(origin)
     if locust.shape_class is not None:
         runner.start_shape()
     else:
-        runner.start(order.users, spawn_rate=order.users)
-    end = order.warmup_seconds + order.window_seconds
-    gevent.sleep(end)
+        runner.start(users := order.users_of(number), spawn_rate=users)
+    busy = _busy(order, origin)
     runner.quit()
-    Path(order.result).write_text(recorder.result(order.warmup_seconds, end).to_json())
+    return recorder.result(order.warmup_seconds, _end(order), busy=(busy,))
 
 
-def carry_out_in_child(order: LoadOrder | Rehearsal) -> int:
-    """Do what was ordered in a child; returns its exit status, 0 for success."""
-    child = _fork()
-    if child:
-        return os.waitstatus_to_exitcode(_waitpid(child, 0)[1])
-    try:
-        if isinstance(order, Rehearsal):
-            load(order.locustfile)
-        else:
-            drive(order)
-    except BaseException:  # noqa: BLE001  the child must end here, whatever happened
-        traceback.print_exc()
-        os._exit(1)
-    # Locust's greenlets have nothing left to say, and waiting for them would cost each trial.
-    os._exit(0)
+def _open(order: LoadOrder, load: OpenLoad, number: int, recorder: Recorder, start: Callable[[], float]) -> LoadResult:
+    """Make all users ready, start tasks on schedule until the window has passed, then wait for what is under way."""
+    pacer = Pacer(arrivals(load, order.seed, first=number, step=order.processes), order.seed)
+    runner = _runner(environment(order, pacer), recorder)
+    runner.start(users := order.users_of(number), spawn_rate=users)
+    _await_users(pacer, users)
+    recorder.start(origin := start())
+    sending = gevent.spawn(pacer.run, origin, _end(order))
+    busy = _busy(order, origin)
+    sending.get()
+    recorder.unanswered(pacer.drain(DRAIN_SECONDS))
+    runner.quit()
+    return recorder.result(order.warmup_seconds, _end(order), dropped=pacer.dropped, busy=(busy,))
+
+
+def _runner(locust: Environment, recorder: Recorder) -> Runner:
+    recorder.listen(locust.events)
+    runner = locust.create_local_runner()
+    events.init.fire(environment=locust, runner=runner, web_ui=None)  # type: ignore[no-untyped-call]
+    return runner
+
+
+def _end(order: LoadOrder) -> float:
+    return order.warmup_seconds + order.window_seconds
+
+
+def _await_users(pacer: Pacer, users: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while pacer.seats < users:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"only {pacer.seats} of {users} users got through their on_start")
+        gevent.sleep(POLL_SECONDS)
+
+
+def _busy(order: LoadOrder, origin: float) -> float:
+    """Let warm-up and window pass; returns the share of a core that this process uses within the window."""
+    _sleep_until(origin + order.warmup_seconds)
+    began, spent = time.monotonic(), time.process_time()
+    _sleep_until(origin + _end(order))
+    return (time.process_time() - spent) / max(time.monotonic() - began, POLL_SECONDS)
+
+
+def _sleep_until(instant: float) -> None:
+    gevent.sleep(max(0.0, instant - time.monotonic()))
 
 
 def main() -> None:
     print(READY, flush=True)
     for line in sys.stdin:
-        print(ENDED, carry_out_in_child(order_of(line)), flush=True)
+        order = order_of(line)
+        work = partial(rehearse, order) if isinstance(order, Rehearsal) else partial(carry_out, order, drive)
+        print(ENDED, in_child(work), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,23 +5,35 @@ from __future__ import annotations
 import json
 from array import array
 from base64 import b64decode, b64encode
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.model.case import OpenLoad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
+PER_REQUEST: Final = ("ended", "response", "failed", "due", "sent")
+COLUMNS: Final = (*PER_REQUEST, "dropped")
+
 # The first word of each line that a generator writes.
 READY = "ready"
 STARTED = "started"  # pid of the process that drives, monotonic time of the start in seconds
-ENDED = "ended"  # its exit status
+LOST = "lost"  # number of a load process that did not end as it should, its exit status
+ENDED = "ended"  # exit status of the process that drives
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rehearsal:
-    """Load `locustfile`, and end."""
+    """Load `locustfile`, and end; `shared` where several processes or a schedule will say how many users there are."""
 
     locustfile: str
+    shared: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -29,7 +41,11 @@ class Rehearsal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadOrder:
-    """Drive `locustfile` against `host` with `users` for `warmup_seconds` + `window_seconds`; write to `result`."""
+    """Drive `locustfile` against `host` with `users` for `warmup_seconds` + `window_seconds`; write to `result`.
+
+    Under an `open_load`, `users` bound what is under way, and `seed` fixes its instants. `processes` share the load;
+    each writes to a file of its own, see `result_of`.
+    """
 
     locustfile: str
     host: str
@@ -38,21 +54,45 @@ class LoadOrder:
     warmup_seconds: float
     window_seconds: float
     result: str
+    open_load: OpenLoad | None = None
+    seed: int = 0
+    processes: int = 1
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
+    def result_of(self, number: int) -> str:
+        """Where the load process of that number, from 0, writes what it has seen."""
+        return f"{self.result}.{number}"
+
+    def users_of(self, number: int) -> int:
+        """Its share of the users; shares differ by one at most.
+
+        >>> order = LoadOrder(locustfile="", host="", users=8, keep_alive=True, warmup_seconds=0, window_seconds=1,
+        ...     result="", processes=3)
+        >>> [order.users_of(number) for number in range(3)]
+        [3, 3, 2]
+        """
+        return self.users // self.processes + (number < self.users % self.processes)
+
 
 def order_of(text: str) -> LoadOrder | Rehearsal:
     fields = json.loads(text)
-    return Rehearsal(**fields) if fields.keys() == {"locustfile"} else LoadOrder(**fields)
+    if "host" not in fields:
+        return Rehearsal(**fields)
+    open_load = fields.pop("open_load")
+    return LoadOrder(**fields, open_load=OpenLoad(**open_load) if open_load else None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadResult:
     """Every request in order of completion: end and response time in seconds, failed as 1.0 or 0.0.
 
-    `failures` maps each kind of failed request within the window to its count, `examples` to one message.
+    Under an open load the columns `due` (NaN for a request that no arrival asked for) and `sent` are instants like
+    `ended`, and the response time counts from when the request was due; else they are empty. `dropped` are the instants
+    of arrivals that found no user free. `failures` maps each kind of failed request within the window to its count,
+    `examples` to one message. `busy` is the share of a core that each load process used within the window. `unkept`
+    requests came when the record was full; `lost` says of each load process that did not end as it should how it ended.
     """
 
     ended: Sequence[float]
@@ -60,15 +100,56 @@ class LoadResult:
     failed: Sequence[float]
     failures: dict[str, int]
     examples: dict[str, str]
+    due: Sequence[float] = ()
+    sent: Sequence[float] = ()
+    dropped: Sequence[float] = ()
+    busy: tuple[float, ...] = ()
+    unkept: int = 0
+    lost: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        columns = {name: _packed(getattr(self, name)) for name in ("ended", "response", "failed")}
-        return json.dumps({**columns, "failures": self.failures, "examples": self.examples})
+        # Not asdict: it would copy every number of every column.
+        names = {field.name for field in fields(self)} - set(COLUMNS)
+        others = {name: getattr(self, name) for name in names}
+        return json.dumps({**others, **{name: _packed(getattr(self, name)) for name in COLUMNS}})
 
     @classmethod
     def from_json(cls, text: str) -> LoadResult:
-        fields = json.loads(text)
-        return cls(**fields | {name: _unpacked(fields[name]) for name in ("ended", "response", "failed")})
+        read = json.loads(text)
+        tuples = {name: tuple(read[name]) for name in ("busy", "lost")}
+        return cls(**read | tuples | {name: _unpacked(read[name]) for name in COLUMNS})
+
+
+NO_RESULT: Final = LoadResult(ended=(), response=(), failed=(), failures={}, examples={})
+
+
+def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadResult:
+    """What several load processes have seen of one load: every request of each, again in order of completion."""
+    if not results:
+        return replace(NO_RESULT, lost=lost)
+    if len(results) == 1 and not results[0].due:  # in order as it is
+        return replace(results[0], lost=lost)
+    order = np.argsort(_joined(results, "ended"), kind="stable")
+    columns = {name: _joined(results, name) for name in PER_REQUEST}
+    failures: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for result in results:
+        failures.update(result.failures)
+        examples = result.examples | examples
+    dropped = np.sort(_joined(results, "dropped"))
+    return LoadResult(
+        **{name: array("d", column[order].tobytes()) for name, column in columns.items() if column.size},
+        dropped=array("d", dropped.tobytes()),
+        failures=dict(failures),
+        examples=examples,
+        busy=tuple(share for result in results for share in result.busy),
+        unkept=sum(result.unkept for result in results),
+        lost=lost,
+    )
+
+
+def _joined(results: Sequence[LoadResult], name: str) -> NDArray[np.float64]:
+    return np.concatenate([np.asarray(getattr(result, name), dtype=np.float64) for result in results])
 
 
 def _packed(column: Sequence[float]) -> str:

@@ -4,7 +4,8 @@
 
     keep_latency("latency.hlog")
 
-Locust's own percentiles are of rounded times; these are exact to a thousandth.
+Locust's own percentiles are of rounded times; these are exact to a thousandth. Under an open load (`Open` of
+`loadlab.load.pacing`) a response counts from the instant at which its request was due.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from locust import events
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadlab.load.histograms import MOST_TAGS, OTHERS, HistogramLog, Interval, Seconds, tag_of
+from loadlab.load.pacing import response_seconds
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -72,10 +74,12 @@ class LatencyLog:
         name: str,
         response_time: float,
         exception: BaseException | None = None,
+        start_time: float | None = None,
         **_: object,
     ) -> None:
         tag = tag_of(request_type, name, failed=exception is not None)
-        self._seconds.add(int(time.time()), tag, (response_time or 0.0) / MS_PER_SECOND)
+        seconds = response_seconds((response_time or 0.0) / MS_PER_SECOND, start_time)
+        self._seconds.add(int(time.time()), tag, seconds)
         if self._log is not None and (done := self._seconds.take_done()):
             self._log.add(done)
         if self._seconds.filed_under_others and not self._warned:

@@ -4,62 +4,121 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.load.contract import LoadResult
+from loadlab.load.pacing import sending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from locust.event import Events
+
+    from loadlab.load.pacing import Arrival
 
 MS_PER_SECOND = 1000.0
 EXAMPLE_LENGTH = 500
+MOST_REQUESTS: Final = 4_000_000  # 160 MB under an open load; what comes after that is counted and not kept
+NO_ANSWER: Final = "no answer"
 
 
 class Recorder:
-    """Listens to Locust's request event; times in seconds since `start` was called."""
+    """Listens to Locust's request event; times in seconds since the origin that `start` was given.
 
-    def __init__(self) -> None:
+    `paced` says that the users are, so that a response counts from the instant at which its request was due.
+    """
+
+    def __init__(self, *, paced: bool = False, most: int = MOST_REQUESTS) -> None:
         self.ended = array("d")
         self.response = array("d")
         self.failed = array("d")
-        self.kinds: list[tuple[int, str]] = []  # (index of the request, kind), failed ones only
+        self.due = array("d")
+        self.sent = array("d")
+        self.unkept = 0
+        self.kinds: defaultdict[str, array[int]] = defaultdict(lambda: array("L"))  # kind → indexes of its requests
         self.examples: dict[str, str] = {}
         self._origin = 0.0
+        self._paced = paced
+        self._most = most
 
     def listen(self, events: Events) -> None:
         events.request.add_listener(self._record)  # type: ignore[no-untyped-call]
 
-    def start(self) -> float:
-        """Set the origin of time to now; returns it, on the clock that all processes of a machine share."""
-        self._origin = time.monotonic()
-        return self._origin
+    def start(self, origin: float) -> None:
+        """Set the origin of time, on the monotonic clock, which all processes of a machine share."""
+        self._origin = origin
 
     def _record(
         self,
         response_time: float,
         exception: BaseException | None = None,
         response: Any = None,  # noqa: ANN401  Locust's response classes have no common base
+        start_time: float | None = None,
         **_: object,
     ) -> None:
-        self.ended.append(time.monotonic() - self._origin)
-        self.response.append((response_time or 0.0) / MS_PER_SECOND)
+        now = time.monotonic()
+        service = (response_time or 0.0) / MS_PER_SECOND
+        # First of all: it is what tells the first request of a task from the others.
+        due, sent = sending(now, service, start_time) if self._paced else (0.0, 0.0)
+        if len(self.ended) >= self._most:
+            self.unkept += 1
+            return
+        if self._paced:
+            self._place(due, sent, service)
+        else:
+            self.ended.append(now - self._origin)
+            self.response.append(service)
         self.failed.append(0.0 if exception is None else 1.0)
         if exception is not None:
-            kind = _kind(exception, response)
-            self.kinds.append((len(self.failed) - 1, kind))
-            self.examples.setdefault(kind, str(exception)[:EXAMPLE_LENGTH])
+            self._note(_kind(exception, response), str(exception))
 
-    def result(self, start: float, end: float) -> LoadResult:
-        """All requests, and how often each kind of failure ended in [start, end)."""
-        kinds = Counter(kind for index, kind in self.kinds if start <= self.ended[index] < end)
+    def _place(self, due: float, sent: float, service: float) -> None:
+        on_time = due == due  # noqa: PLR0124  not NaN: an arrival has asked for it
+        self.ended.append(sent + service - self._origin)
+        self.response.append(sent + service - due if on_time else service)
+        self.due.append(due - self._origin)
+        self.sent.append(sent - self._origin)
+
+    def _note(self, kind: str, message: str) -> None:
+        self.kinds[kind].append(len(self.failed) - 1)
+        self.examples.setdefault(kind, message[:EXAMPLE_LENGTH])
+
+    def unanswered(self, arrivals: Iterable[Arrival]) -> None:
+        """Count as failed what was due and has no answer at the end; its time up to now is the least it would take."""
+        now = time.monotonic()
+        for arrival in sorted(arrivals, key=lambda one: one.due):
+            self._place(arrival.due, arrival.began, now - arrival.began)
+            self.failed.append(1.0)
+            self._note(NO_ANSWER, f"under way for {now - arrival.began:.3f} s when the load ended")
+
+    def result(
+        self, start: float, end: float, *, dropped: Iterable[float] = (), busy: tuple[float, ...] = ()
+    ) -> LoadResult:
+        """All requests, and how often each kind of failure belongs to the window [start, end)."""
+        counts = {
+            kind: sum(start <= self._instant(index) < end for index in indexes) for kind, indexes in self.kinds.items()
+        }
+        within = {kind: count for kind, count in counts.items() if count}
         return LoadResult(
             ended=self.ended,
             response=self.response,
             failed=self.failed,
-            failures=dict(kinds),
-            examples={kind: self.examples[kind] for kind in kinds},
+            failures=within,
+            examples={kind: self.examples[kind] for kind in within},
+            due=self.due,
+            sent=self.sent,
+            dropped=array("d", dropped),
+            busy=busy,
+            unkept=self.unkept,
         )
+
+    def _instant(self, index: int) -> float:
+        """What decides whether a request belongs to the window: see `loadlab.model.samples.Requests`."""
+        if not self._paced:
+            return self.ended[index]
+        due = self.due[index]
+        return due if due == due else self.sent[index]  # noqa: PLR0124
 
 
 def _kind(exception: BaseException, response: Any) -> str:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 Scalar = bool | int | float | str | None
 
@@ -37,8 +38,22 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OpenLoad:
+    """Tasks that start on a schedule, `rate` a second, whether or not earlier ones have ended."""
+
+    rate: float
+    arrivals: Literal["poisson", "uniform"]
+
+    def __str__(self) -> str:
+        return f"rate={spell(self.rate)}/s,{self.arrivals}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """One server mode × one strategy × one scenario × load × client keep-alive.
+
+    `users` send their next request when they have the answer to the last; under an `open_load` they are the most
+    tasks that may be under way at once.
 
     `usable_connections` is the most connections that this mode can use at once under this load: what is open
     beyond it serves nobody. `round_trip_ms` is how far away the database is put, 0 meaning as near as it is.
@@ -53,10 +68,12 @@ class Case:
     usable_connections: int
     round_trip_ms: float = 0.0
     replica: bool = False
+    open_load: OpenLoad | None = None
 
     @property
     def id(self) -> str:
-        load = f"users={self.users},keep_alive={spell(self.keep_alive)}"
+        amount = f"{self.open_load},outstanding={self.users}" if self.open_load else f"users={self.users}"
+        load = f"{amount},keep_alive={spell(self.keep_alive)}"
         if self.round_trip_ms:
             load += f",round_trip_ms={spell(self.round_trip_ms)}"
         # Of a file of the user's own, its name: where it is would fill the line.

@@ -1,4 +1,4 @@
-"""The generator as the lab holds it: one process for a whole run, one forked child of it per load."""
+"""The generator as the lab holds it: one process for a whole run, one or several forked children of it per load."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 import selectors
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.load.contract import ENDED, READY, STARTED, LoadOrder, LoadResult, Rehearsal
+from loadlab.load.contract import ENDED, LOST, READY, STARTED, LoadOrder, LoadResult, Rehearsal, merged
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -47,20 +48,23 @@ class Generator:
             EnvironmentFaultError: the locustfile fails, or Locust does.
         """
         program = self._send(order.to_json())
-        word, *rest = _line(program, BOOT_SECONDS)
-        if word != STARTED:
+        words = _line(program, BOOT_SECONDS)
+        if words[:1] != [STARTED]:
+            self.abandon()  # it may still be about to
             raise EnvironmentFaultError(
                 f"The load of {Path(order.locustfile).name} did not start; Locust's log ends:\n{program.log_tail()}"
             )
-        return Drive(self, program, order, pid=int(rest[0]), started=float(rest[1]))
+        return Drive(self, program, order, pid=int(words[1]), started=float(words[2]))
 
-    def rehearse(self, locustfile: Path) -> None:
+    def rehearse(self, locustfile: Path, *, shared: bool = False) -> None:
         """Load a locustfile once and send nothing, so that its errors show before the first trial.
+
+        `shared`: its load is an open one, or comes from several processes.
 
         Raises:
             EnvironmentFaultError: it does not load; with the end of what Locust said.
         """
-        program = self._send(Rehearsal(locustfile=str(locustfile)).to_json())
+        program = self._send(Rehearsal(locustfile=str(locustfile), shared=shared).to_json())
         if _line(program, BOOT_SECONDS) != [ENDED, "0"]:
             raise EnvironmentFaultError(
                 f"The locustfile {locustfile} does not load; Locust's log ends:\n{program.log_tail()}"
@@ -102,15 +106,32 @@ class Drive:
         self.started = started
 
     def wait(self) -> LoadResult | None:
-        """The result, once the load has ended; None when it had to be abandoned or broke."""
-        length = self._order.warmup_seconds + self._order.window_seconds
-        if _line(self._program, length + PATIENCE_SECONDS) != [ENDED, "0"]:
+        """The result, once the load has ended; None when it had to be abandoned or broke.
+
+        Of several load processes some may be lost: the result is that of the others, and names them.
+        """
+        deadline = time.monotonic() + self._order.warmup_seconds + self._order.window_seconds + PATIENCE_SECONDS
+        lost: dict[int, str] = {}
+        while (words := _line(self._program, max(0.0, deadline - time.monotonic()))) and words[0] == LOST:
+            lost[int(words[1])] = _ending(int(words[2]))
+        if words != [ENDED, "0"]:
             self._generator.abandon()
             return None
-        path = Path(self._order.result)
-        result = LoadResult.from_json(path.read_text())
-        path.unlink()
-        return result
+        numbers = [number for number in range(self._order.processes) if number not in lost]
+        return merged(
+            [_taken(Path(self._order.result_of(number))) for number in numbers],
+            tuple(f"load process {number + 1} of {self._order.processes} {how}" for number, how in lost.items()),
+        )
+
+
+def _taken(path: Path) -> LoadResult:
+    result = LoadResult.from_json(path.read_text())
+    path.unlink()
+    return result
+
+
+def _ending(status: int) -> str:
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
 
 
 def _pipes(program: Program) -> tuple[IO[bytes], IO[bytes]]:
@@ -127,4 +148,8 @@ def _line(program: Program, timeout_seconds: float) -> list[str]:
         selector.register(stdout, selectors.EVENT_READ)
         if not selector.select(timeout_seconds):
             return []
-    return stdout.readline().decode().split()
+    line = b""
+    # Not through the buffer of `stdout`: a second line in it would not be seen by select.
+    while not line.endswith(b"\n") and (byte := os.read(stdout.fileno(), 1)):
+        line += byte
+    return line.decode().split()

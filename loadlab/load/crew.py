@@ -1,0 +1,124 @@
+"""The load processes of one load: started together, each with its share, watched until the last has ended."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gevent import monkey
+
+from loadlab.load.contract import LOST, STARTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadlab.load.contract import LoadOrder
+
+    # Makes ready the load process of that number, calls what it is given for the origin of time, and loads.
+    Drive = Callable[[LoadOrder, int, Callable[[], float]], None]
+
+LEAD_SECONDS: Final = 0.02  # from the order to start until the start: long enough for it to reach every process
+ORIGIN: Final = struct.Struct("d")
+
+# gevent's own would start its event loop in the parent, and each child would inherit it; its close waits for that loop.
+_fork = monkey.get_original("os", "fork")
+_waitpid = monkey.get_original("os", "waitpid")
+_close = monkey.get_original("os", "close")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Member:
+    """A load process as its leader holds it: where it says that it is ready, and where it is told the origin."""
+
+    number: int
+    pid: int
+    ready: int
+    origin: int
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Do something in a child; returns its exit status, 0 for success, minus the signal if one has ended it."""
+    child = _fork()
+    if child:
+        return exit_status(child)
+    _end_with(work)
+    raise AssertionError
+
+
+def exit_status(child: int) -> int:
+    return os.waitstatus_to_exitcode(_waitpid(child, 0)[1])
+
+
+def _end_with(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except BaseException:  # noqa: BLE001  the child must end here, whatever happened
+        traceback.print_exc()
+        os._exit(1)
+    # Locust's greenlets have nothing left to say, and waiting for them would cost each trial.
+    os._exit(0)
+
+
+def carry_out(order: LoadOrder, drive: Drive) -> None:
+    """Load with as many processes as the order says; one alone needs no leader."""
+    if order.processes == 1:
+        drive(order, 0, _start_alone)
+    else:
+        _lead(order, drive)
+
+
+def _start_alone() -> float:
+    origin = time.monotonic()
+    _say_started(origin)
+    return origin
+
+
+def _say_started(origin: float) -> None:
+    print(STARTED, os.getpid(), repr(origin), flush=True)
+
+
+def _lead(order: LoadOrder, drive: Drive) -> None:
+    crew: list[_Member] = []
+    for number in range(order.processes):
+        crew.append(_member(order, number, drive, crew))
+    missing = [member.number for member in crew if not os.read(member.ready, 1)]
+    if missing:
+        raise SystemExit(f"load processes {missing} did not get ready; the others end with this one")
+    origin = time.monotonic() + LEAD_SECONDS
+    for member in crew:
+        with suppress(BrokenPipeError):  # it has died since; its end will be noticed below
+            os.write(member.origin, ORIGIN.pack(origin))
+    _say_started(origin)
+    for member in crew:
+        status = exit_status(member.pid)
+        if status:
+            print(LOST, member.number, status, flush=True)
+
+
+def _member(order: LoadOrder, number: int, drive: Drive, earlier: list[_Member]) -> _Member:
+    ready, say_ready = os.pipe()
+    told, tell = os.pipe()
+    pid = _fork()
+    if pid:
+        _close(say_ready)
+        _close(told)
+        return _Member(number=number, pid=pid, ready=ready, origin=tell)
+    # Whoever holds the other ends must be the leader alone: their closing says that it is gone.
+    for end in (ready, tell, *(end for member in earlier for end in (member.ready, member.origin))):
+        _close(end)
+
+    def start() -> float:
+        os.write(say_ready, b".")
+        heard = os.read(told, ORIGIN.size)
+        if not heard:
+            raise SystemExit("the leader of the load processes is gone")
+        origin: float = ORIGIN.unpack(heard)[0]
+        return origin
+
+    _end_with(lambda: drive(order, number, start))
+    raise AssertionError

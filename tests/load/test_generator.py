@@ -1,0 +1,217 @@
+"""Loads as the lab orders them: open and closed, from one process and from several, some of which are lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import pytest
+from sites import PlainSite, plain_site
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.load.arrivals import arrivals
+from loadlab.load.contract import LoadOrder, LoadResult, merged, order_of
+from loadlab.model.case import OpenLoad
+from loadlab.processes import Register
+from loadlab.runner.generator import Generator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+POISSON = OpenLoad(rate=150.0, arrivals="poisson")
+SLOW_SECONDS = 0.25
+STALL_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture
+def site() -> Iterator[PlainSite]:
+    with plain_site() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generator]:
+    with (
+        Register.opened() as register,
+        Generator(register, tmp_path_factory.mktemp("log") / "locust.log") as started,
+    ):
+        yield started
+
+
+@pytest.fixture
+def order(site: PlainSite, tmp_path: Path) -> Any:
+    def make(**fields: Any) -> LoadOrder:
+        usual = {
+            "locustfile": str(HERE / "asks_once.py"),
+            "host": site.url,
+            "users": 8,
+            "keep_alive": True,
+            "warmup_seconds": 0.2,
+            "window_seconds": 1.0,
+            "result": str(tmp_path / "result"),
+            "seed": 7,
+        }
+        return LoadOrder(**{**usual, **fields})
+
+    return make
+
+
+def carried_out(generator: Generator, order: LoadOrder) -> LoadResult:
+    result = generator.begin(order).wait()
+    assert result is not None
+    return result
+
+
+def stall(pid: int, begin: float) -> threading.Thread:
+    """Stop a process for a second, from that monotonic instant on."""
+
+    def work() -> None:
+        time.sleep(max(0.0, begin - time.monotonic()))
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(STALL_SECONDS)
+        os.kill(pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def slow_ones(generator: Generator, site: PlainSite, order: LoadOrder) -> int:
+    """How many requests of a load took long, while the server stands still for a second in the middle of it."""
+    drive = generator.begin(order)
+    stalling = stall(site.pid, drive.started + order.warmup_seconds + 0.5)
+    result = drive.wait()
+    stalling.join()
+    assert result is not None
+    assert not sum(result.failed)
+    return int((np.asarray(result.response) >= SLOW_SECONDS).sum())
+
+
+def test_a_server_that_stands_still_shows_in_the_response_times_of_an_open_load(
+    generator: Generator, site: PlainSite, order: Any
+) -> None:
+    # In the first 0.75 s of the stall some 112 requests are due, each of which waits for 0.25 s at least.
+    assert slow_ones(generator, site, order(users=400, window_seconds=2.5, open_load=POISSON)) >= 70
+
+
+def test_a_closed_load_hides_it_each_user_waits_once(generator: Generator, site: PlainSite, order: Any) -> None:
+    assert 1 <= slow_ones(generator, site, order(users=8, window_seconds=2.5)) <= 2 * 8
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_every_arrival_is_sent_and_every_request_that_the_server_had_is_in_the_result(
+    generator: Generator, site: PlainSite, order: Any, processes: int, *, keep_alive: bool
+) -> None:
+    asked = order(users=300, keep_alive=keep_alive, open_load=POISSON, processes=processes)
+    result = carried_out(generator, asked)
+    due = list(takewhile(lambda instant: instant < 1.2, arrivals(POISSON, 7)))
+    assert site.served() == len(result.ended) == len(due)
+    assert sorted(result.due) == pytest.approx(due, abs=1e-9)
+    assert list(result.ended) == sorted(result.ended)
+    assert not result.dropped
+    assert len(result.busy) == processes
+    assert not any(Path(asked.result).parent.iterdir())
+
+
+def test_the_users_of_a_closed_load_are_shared_out(generator: Generator, site: PlainSite, order: Any) -> None:
+    result = carried_out(generator, order(users=5, processes=3))
+    assert len(result.busy) == 3
+    # What is under way when the users are stopped has reached the server, and is no observation.
+    assert site.served() - 5 <= len(result.ended) <= site.served()
+
+
+def test_a_load_process_that_is_killed_is_named_and_what_the_others_saw_is_kept(
+    generator: Generator, site: PlainSite, order: Any
+) -> None:
+    drive = generator.begin(order(users=90, window_seconds=2.0, open_load=POISSON, processes=3))
+    crew = psutil.Process(drive.pid).children()
+    assert len(crew) == 3
+    crew[1].kill()
+    result = drive.wait()
+    assert result is not None
+    assert result.lost == ("load process 2 of 3 was ended by SIGKILL",)
+    assert len(result.busy) == 2
+    due = list(takewhile(lambda instant: instant < 2.2, arrivals(POISSON, 7)))
+    assert sorted(result.due) == pytest.approx(sorted(due[0::3] + due[2::3]), abs=1e-9)
+    assert gone(crew)
+
+
+def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Generator, order: Any) -> None:
+    drive = generator.begin(order(window_seconds=30.0, processes=2))
+    for process in psutil.Process(drive.pid).children():
+        process.kill()
+    result = drive.wait()
+    assert result is not None
+    assert len(result.lost) == 2
+    assert not result.ended
+
+
+def test_when_their_leader_is_killed_the_load_processes_end_with_it(generator: Generator, order: Any) -> None:
+    drive = generator.begin(order(window_seconds=30.0, processes=2))
+    leader = psutil.Process(drive.pid)
+    crew = leader.children()
+    leader.kill()
+    assert drive.wait() is None
+    assert gone(crew)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not psutil.wait_procs(processes, PATIENCE_SECONDS)[1]
+
+
+def test_a_load_that_cannot_get_ready_in_one_process_starts_in_none(generator: Generator, order: Any) -> None:
+    with pytest.raises(EnvironmentFaultError, match="did not start"):
+        generator.begin(order(locustfile=str(HERE / "sites.py"), processes=2))
+
+
+def test_a_shape_is_refused_where_the_load_is_shared_out_or_open(generator: Generator) -> None:
+    with pytest.raises(EnvironmentFaultError, match="has a LoadTestShape"):
+        generator.rehearse(HERE / "shaped.py", shared=True)
+    generator.rehearse(HERE / "shaped.py")
+    generator.rehearse(HERE / "asks_once.py", shared=True)
+
+
+def test_an_order_survives_its_way_to_the_generator(order: Any) -> None:
+    for one in (order(), order(open_load=POISSON, processes=4)):
+        assert order_of(one.to_json()) == one
+
+
+def test_the_users_of_all_load_processes_are_those_of_the_order(order: Any) -> None:
+    for users in range(4, 40):
+        shares = [order(users=users, processes=4).users_of(number) for number in range(4)]
+        assert sum(shares) == users
+        assert max(shares) - min(shares) <= 1
+
+
+def test_results_are_merged_in_order_of_completion_with_nothing_added_or_lost() -> None:
+    def seen(ended: list[float], failures: dict[str, int]) -> LoadResult:
+        return LoadResult(
+            ended=ended,
+            response=[one / 10 for one in ended],
+            failed=[0.0] * len(ended),
+            failures=failures,
+            examples=dict.fromkeys(failures, "boom"),
+            due=[one - 0.5 for one in ended],
+            sent=[one - 0.4 for one in ended],
+            dropped=[max(ended)],
+            busy=(0.5,),
+        )
+
+    both = merged([seen([1.0, 3.0], {"HTTP 500": 2}), seen([0.5, 2.0, 4.0], {"HTTP 500": 1, "HTTP 404": 1})])
+    assert list(both.ended) == [0.5, 1.0, 2.0, 3.0, 4.0]
+    assert list(both.response) == [0.05, 0.1, 0.2, 0.3, 0.4]
+    assert list(both.due) == [0.0, 0.5, 1.5, 2.5, 3.5]
+    assert list(both.dropped) == [3.0, 4.0]
+    assert both.failures == {"HTTP 500": 3, "HTTP 404": 1}
+    assert both.busy == (0.5, 0.5)
+    assert LoadResult.from_json(both.to_json()) == both
