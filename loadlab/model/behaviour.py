@@ -50,10 +50,11 @@ class Setting:
 class Behaviour:
     """One experiment: a fixed load, then the server and the database are provoked.
 
-    Of the load: `opened` and `reused` (requests that found a connection open), `failed` requests, the `peak` that
-    PostgreSQL had at one instant, `left_open` when all is answered, and `left_after_collection` when each process has
-    collected its garbage. With a pooler in between, these are the target's connections to it, but for the peak, which
-    is always PostgreSQL's. `exact` says that the judge has counted as many opened: PostgreSQL, or the pooler.
+    Of the load: `opened`, with what was open when it began, and `reused` (requests that were not the first of their
+    connection), `failed` requests, the `peak` that PostgreSQL had at one instant, `left_open` when all is answered, and
+    `left_after_collection` when each process has collected its garbage. With a pooler in between, these are the
+    target's connections to it, but for the peak, which is always PostgreSQL's. `exact` says that the judge has counted
+    as many opened, and open in the end: PostgreSQL, or the pooler.
 
     Of a second load without garbage collection, with few connections left in PostgreSQL: `flood_failed` requests, with
     `flood_errors` by the kind of the failed attempts to connect, and `flood_words` of one of them.

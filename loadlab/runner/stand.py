@@ -112,6 +112,13 @@ class Stand:
     def opened_for_judge(self) -> int:
         return self.bouncer.counts().clients_opened if self.bouncer else self.judge.sessions()
 
+    def agrees(self, opened: int) -> bool:
+        """Whether the judge comes to count so many opened: a backend that is idle may be late with its report."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while (agree := self.opened_for_judge() == opened) is False and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return agree
+
     def at_rest(self) -> Totals:
         """The books once both sides agree and stay as they are; as they stand when patience ends."""
         deadline = time.monotonic() + SETTLE_SECONDS
