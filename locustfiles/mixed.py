@@ -32,8 +32,9 @@ def add_options(parser: Any) -> None:  # noqa: ANN401  Locust's own parser
 
 @events.test_start.add_listener
 def weigh(environment: Any, **_: Any) -> None:  # noqa: ANN401  Locust's Environment
-    options = environment.parsed_options
-    Visitor.tasks = [getattr(Visitor, name) for name in WEIGHTS for _ in range(getattr(options, f"mixed_{name}"))]
+    weights = {name: getattr(environment.parsed_options, f"mixed_{name}") for name in WEIGHTS}
+    for user in (user for user in environment.user_classes if issubclass(user, Visitor)):
+        user.tasks = [getattr(user, name) for name, often in weights.items() for _ in range(often)]
 
 
 class Visitor(SiteUser):
