@@ -163,8 +163,10 @@ def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
     counted = "PostgreSQL's own count of sessions (or PgBouncer's of clients) was exactly the same"
     yield (
         "opened / reused",
-        "connections opened by the load, or there before it, and requests that were not the first of their connection."
-        f" {counted}, or it says so.",
+        (
+            "connections opened by the load, or there before it, and requests that were not the first of their connection."
+            f" {counted}, or it says so."
+        ),
     )
     until = "a connection counts until its backend has gone. Behind PgBouncer, these are PgBouncer's"
     yield "peak", f"the most that PostgreSQL had at one instant, from its log; {until}."
