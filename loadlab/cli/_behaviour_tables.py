@@ -164,7 +164,7 @@ def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
     yield (
         "opened / reused",
         (
-            "connections opened by the load, or there before it, and requests that were not the first of their connection."
+            "connections opened by the load, or there before it; requests that were not the first of their connection."
             f" {counted}, or it says so."
         ),
     )
