@@ -233,7 +233,10 @@ def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:
                 "Throughput × mean response time differs from the number of users by up to "
                 f"{percent(gaps[worst])} ({worst})."
             ),
-            advice="Part of each user's time went elsewhere than into requests, most likely into the generator.",
+            advice=(
+                "Part of each user's time went elsewhere than into requests: into pauses, where the scenario has users"
+                " who pause (mixed, burst, steps, think_time), else most likely into the generator."
+            ),
         )
 
 

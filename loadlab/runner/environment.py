@@ -57,7 +57,7 @@ def environment(plan: Plan, subject: Subject, database: Database, cursor: Cursor
         "versions": _versions(plan, subject),
         "PostgreSQL": _postgresql(plan, subject, database, cursor),
         "load": {
-            "generator": "Locust, closed loop, no think time",
+            "generator": "Locust, closed loop, pauses as the scenario has them",
             "placement": "same machine, loopback",
             **_parameters(),
         },
