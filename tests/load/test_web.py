@@ -343,6 +343,19 @@ def test_without_the_option_locusts_page_is_as_it_was(tmp_path: Path) -> None:
             page.get("/loadlab/percentiles.csv")
 
 
+def test_a_master_shows_the_tab_but_offers_no_percentiles_since_its_workers_make_the_requests(
+    tmp_path: Path, metrics: Metrics
+) -> None:
+    options = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(free_port())]
+    options += ["--target-metrics", metrics.url, "--target-metrics-every", "0.2"]
+    with locust(tmp_path, SCENARIO_FOLDER / "read_one.py", *options) as page:
+        page.await_row(HOSTILE, "open", lambda row: row["now"] == "7")
+        assert "loadlab/connections.csv" in page.get("/")
+        assert "percentiles" not in page.get("/").replace("percentiles_to", "")
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            page.get("/loadlab/percentiles.csv")
+
+
 def test_behind_locusts_login_nothing_of_it_is_shown(tmp_path: Path, metrics: Metrics) -> None:
     file = tmp_path / "behind_a_login.py"
     file.write_text(BEHIND_A_LOGIN)
