@@ -102,7 +102,7 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     servers = _choices(SERVERS, data.get("servers"), "servers", faults)
     strategies = _choices(STRATEGIES, data.get("strategies"), "strategies", faults)
     if plan is not None:
-        faults += _cross_check(plan)
+        faults += [*_cross_check(plan), *_check_load(plan, says_users="users" in data)]
     if faults or plan is None:
         raise _refusal(source, faults)
     # A project's own driver is not known before the project has been looked into.
@@ -308,6 +308,26 @@ def _cross_check(plan: Plan) -> list[Fault]:
     return faults
 
 
+def _check_load(plan: Plan, *, says_users: bool) -> Iterable[Fault]:
+    """What an open load needs and a closed one has no use for, and the other way round."""
+    load = plan.load
+    if load.model == "open":
+        if load.rate is None:
+            yield Fault(where="load.rate", what="is missing", remedy="say how many tasks a second are to start")
+        if says_users:
+            remedy = "remove it; load.outstanding bounds what is under way in an open one"
+            yield Fault(where="users", what="is for a closed load", remedy=remedy)
+        if plan.primary_metric == "throughput":
+            remedy = 'say primary_metric = "p95", or "p50"'
+            yield Fault(where="primary_metric", what="throughput is what an open load sets", remedy=remedy)
+    elif load.rate is not None:
+        yield Fault(where="load.rate", what="is for an open load", remedy='say model = "open", or remove it')
+    where, fewest = ("load.outstanding", load.outstanding) if load.model == "open" else ("users", min(plan.users))
+    if fewest < plan.load_workers:
+        remedy = f"at least one for each of {plan.load_workers} load processes, or lower load_workers"
+        yield Fault(where=where, what=f"{fewest} cannot be shared out", remedy=remedy)
+
+
 def scenarios() -> list[str]:
     return sorted(path.stem for path in SCENARIO_FOLDER.glob("*.py"))
 
@@ -323,10 +343,10 @@ def _one_of(family: Family[Any]) -> str:
 
 
 def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice]) -> Iterable[Case]:
-    loads = list(itertools.product(strategies, plan.scenarios, plan.users, plan.keep_alive, plan.round_trip_ms))
+    loads = list(itertools.product(strategies, plan.scenarios, plan.loads(), plan.keep_alive, plan.round_trip_ms))
     controlled = False
     for server in servers:
-        for strategy, scenario, users, keep_alive, round_trip_ms in loads:
+        for strategy, scenario, (users, open_load), keep_alive, round_trip_ms in loads:
             case = Case(
                 server=server,
                 strategy=strategy,
@@ -335,6 +355,7 @@ def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice])
                 keep_alive=keep_alive,
                 usable_connections=connections_per_request(scenario) * usable_connections(server, strategy, users),
                 round_trip_ms=round_trip_ms,
+                open_load=open_load,
             )
             yield case
             if server.name == plan.control and not controlled and case.closes_each_request:

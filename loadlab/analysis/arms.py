@@ -15,7 +15,7 @@ from loadlab.analysis.deployment import processes_of
 from loadlab.analysis.intervals import intervals
 from loadlab.analysis.open_over_time import open_over_time
 from loadlab.analysis.waiting import waiting
-from loadlab.model.findings import Arm, Estimate, TrialSummary
+from loadlab.model.findings import Arm, Estimate, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
 
 if TYPE_CHECKING:
@@ -76,6 +76,17 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         clients_left=_most(_clients_left(trial) for trial in trials),
         waiting=waiting(trials, requests),
         recovery=recovery,
+        service=_service(summaries) if case.open_load else None,
+    )
+
+
+def _service(summaries: Sequence[TrialSummary]) -> Service:
+    times = [summary.service_seconds for summary in summaries if summary.service_seconds]
+    return Service(
+        p50_seconds=estimate(one.p50 for one in times),
+        p95_seconds=estimate(one.p95 for one in times),
+        p99_seconds=estimate(one.p99 for one in times),
+        send_lag_p99_seconds=estimate(summary.send_lag_p99_seconds for summary in summaries),
     )
 
 

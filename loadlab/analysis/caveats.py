@@ -161,7 +161,8 @@ def _failures(arms: Sequence[Arm], complete: Sequence[Measured]) -> Iterator[Cav
 
 def _busy_generator(complete: Sequence[Measured]) -> Iterator[Caveat]:
     shares = {
-        _trial(one): one.trial.cpu_seconds.generator / one.summary.window_seconds
+        # Of the busiest load process, where the trial says it.
+        _trial(one): max(one.trial.busy, default=one.trial.cpu_seconds.generator / one.summary.window_seconds)
         for one in complete
         if one.summary.window_seconds > 0
     }
@@ -171,7 +172,7 @@ def _busy_generator(complete: Sequence[Measured]) -> Iterator[Caveat]:
         yield Caveat(
             subject=plural(len(busy), "trial"),
             text=f"The load generator used up to {percent(shares[worst])} of a core ({worst}).",
-            advice="It may limit what was measured: use fewer users, or more cores for the generator.",
+            advice="It may limit what was measured: use fewer users, or more load workers on more cores.",
         )
 
 
@@ -241,8 +242,11 @@ def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:
 
 
 def _little_gap(one: Measured) -> float:
-    """Only where nothing failed: a failed request may take a user's time without a response time to match."""
-    if one.summary.failures or not one.summary.requests:
+    """Only where nothing failed: a failed request may take a user's time without a response time to match.
+
+    Under an open load, users are not always in a request.
+    """
+    if one.summary.failures or not one.summary.requests or one.trial.case.open_load:
         return 0.0
     response = as_array(one.trial.requests.response)[window_mask(one.trial)]
     users = one.trial.case.users

@@ -45,6 +45,7 @@ def _effect(ones: Sequence[Decided]) -> DistanceEffect:
         round_trips_ms=tuple(map(_distance, ones)),
         strategies=tuple(_over(choice, name, ones) for choice, name in strategies.values()),
         recommended=tuple(one.evidence.name(one.decision.chosen) if one.decision.chosen else None for one in ones),
+        open_load=group.open_load,
     )
 
 

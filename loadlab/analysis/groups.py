@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadlab.model.case import Case, spell
+from loadlab.model.case import Case, OpenLoad, load_words, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +21,7 @@ class Group:
     users: int
     keep_alive: bool
     round_trip_ms: float = 0.0
+    open_load: OpenLoad | None = None
 
 
 def group_of(case: Case) -> Group:
@@ -31,6 +32,7 @@ def group_of(case: Case) -> Group:
         users=case.users,
         keep_alive=case.keep_alive,
         round_trip_ms=case.round_trip_ms,
+        open_load=case.open_load,
     )
 
 
@@ -52,8 +54,8 @@ def label(group: Group, groups: Sequence[Group]) -> str:
         details.append(f"keep-alive {spell(group.keep_alive)}")
     if len({other.scenario for other in groups}) > 1:
         details.append(group.scenario)
-    if len({other.users for other in groups}) > 1:
-        details.append(f"{group.users} users")
+    if len({(other.users, other.open_load) for other in groups}) > 1:
+        details.append(load_words(group.users, group.open_load))
     if len({other.round_trip_ms for other in groups}) > 1:
         details.append(f"a round trip of +{spell(group.round_trip_ms)} ms")
     name = server_name(group, groups)

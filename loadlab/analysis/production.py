@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.deployment import server_of, strategy_of, where
 from loadlab.analysis.wording import plural
+from loadlab.model.case import load_words
 from loadlab.model.findings import Need
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def _per_worker(arm: Arm, strategy: Strategy, place: Circumstances) -> Factor:
     measured = ceil(arm.peak / place.processes)
     cap, name = _cap(arm, strategy, place)
     if cap is None:
-        return Factor(count=measured, text=f"{measured} (measured with {plural(arm.case.users, 'user')})")
+        load = load_words(arm.case.users, arm.case.open_load)
+        return Factor(count=measured, text=f"{measured} (measured with {load})")
     if measured > cap:
         return Factor(count=measured, text=f"{measured} (measured; {name} is {cap})")
     return Factor(count=cap, text=f"{cap} ({name})")

@@ -44,6 +44,9 @@ def summarise(trial: Trial) -> TrialSummary:
         peak=peak(trial),
         opens_per_request=opened_in_window(trial) / requests if requests else None,
         cpu_seconds_per_request=_per_request(trial.cpu_seconds, requests),
+        service_seconds=percentiles(service(trial)[in_window][~failed]) if trial.case.open_load else None,
+        send_lag_p99_seconds=_send_lag_p99(trial, in_window),
+        dropped=_dropped(trial),
     )
 
 
@@ -52,9 +55,36 @@ def as_array(column: Sequence[float]) -> NDArray[np.float64]:
 
 
 def window_mask(trial: Trial) -> NDArray[np.bool_]:
-    """Which requests belong to the window: those that ended in it."""
-    ended = as_array(trial.requests.ended)
-    return (ended >= trial.window_start) & (ended < trial.window_end)
+    """Which requests belong to the window: those that ended in it; under an open load, those that were due in it.
+
+    Whatever is slow would otherwise end too late to be seen.
+    """
+    if not trial.case.open_load:
+        instants = as_array(trial.requests.ended)
+    else:
+        due, sent = as_array(trial.requests.due), as_array(trial.requests.sent)
+        instants = np.where(np.isnan(due), sent, due)
+    return _within(trial, instants)
+
+
+def _within(trial: Trial, instants: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return (instants >= trial.window_start) & (instants < trial.window_end)
+
+
+def service(trial: Trial) -> NDArray[np.float64]:
+    """How long each request took from when it was sent."""
+    return as_array(trial.requests.ended) - as_array(trial.requests.sent)
+
+
+def _send_lag_p99(trial: Trial, in_window: NDArray[np.bool_]) -> float | None:
+    if not trial.case.open_load:
+        return None
+    lag = (as_array(trial.requests.sent) - as_array(trial.requests.due))[in_window]
+    return percentiles(lag[~np.isnan(lag)]).p99
+
+
+def _dropped(trial: Trial) -> int:
+    return int(_within(trial, as_array(trial.requests.dropped)).sum())
 
 
 def window_seconds(trial: Trial) -> float:

@@ -32,6 +32,7 @@ def verdict(evidence: Evidence, decision: Decision) -> Verdict:
         why=tuple(_why(evidence, decision, recommend)),
         settings=settings(recommend),
         round_trip_ms=evidence.group.round_trip_ms,
+        open_load=evidence.group.open_load,
         runner_up=recommendation(decision.runner_up, evidence.driver),
         ranking=standings(evidence, decision),
     )

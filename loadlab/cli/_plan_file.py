@@ -73,6 +73,8 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.migrate:
         project["migrate"] = True
     said: dict[str, Any] = {"project": project} if project else {}
+    if arguments.load_workers is not None:
+        said["load_workers"] = arguments.load_workers
     if arguments.locustfile:
         said["scenarios"] = [str(Path(name).resolve()) for name in arguments.locustfile]
     return said

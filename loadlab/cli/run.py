@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a Locust file of your own, in place of the plan's scenarios",
     )
+    parser.add_argument(
+        "--load-workers", type=int, metavar="N", help="how many load processes share each trial's load (default: 1)"
+    )
     add_project_arguments(parser)
     add_database_arguments(parser)
     parser.add_argument("--require-verdict", action="store_true", help="exit with 11 when a verdict is inconclusive")
@@ -74,9 +77,11 @@ def _begun(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
 
 
 def _continued(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
-    if arguments.plan or arguments.out or arguments.only or arguments.project or arguments.settings:
+    planned = (arguments.plan, arguments.out, arguments.only, arguments.project, arguments.settings)
+    if any(planned) or arguments.load_workers is not None:
         raise UsageError(
-            "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, and the project."
+            "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, --load-workers, and the"
+            " project."
         )
     folder = RunFolder.at(arguments.resume)
     experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))

@@ -86,12 +86,13 @@ def _lead(order: LoadOrder, drive: Drive) -> None:
     crew: list[_Member] = []
     for number in range(order.processes):
         crew.append(_member(order, number, drive, crew))
-    missing = [member.number for member in crew if not os.read(member.ready, 1)]
-    if missing:
-        raise SystemExit(f"load processes {missing} did not get ready; the others end with this one")
+    # One that has died says nothing more. The others go on without it: its end is noticed below.
+    ready = [os.read(member.ready, 1) for member in crew]
+    if not any(ready):
+        raise SystemExit("no load process got ready")
     origin = time.monotonic() + LEAD_SECONDS
     for member in crew:
-        with suppress(BrokenPipeError):  # it has died since; its end will be noticed below
+        with suppress(BrokenPipeError):
             os.write(member.origin, ORIGIN.pack(origin))
     _say_started(origin)
     for member in crew:

@@ -48,6 +48,17 @@ class OpenLoad:
         return f"rate={spell(self.rate)}/s,{self.arrivals}"
 
 
+def load_words(users: int, open_load: OpenLoad | None) -> str:
+    """How much load, as a report says it.
+
+    >>> load_words(1, None), load_words(64, OpenLoad(rate=200.0, arrivals="poisson"))
+    ('1 user', '200/s, poisson')
+    """
+    if open_load is None:
+        return f"{users:,} user{'' if users == 1 else 's'}"
+    return f"{spell(open_load.rate)}/s, {open_load.arrivals}"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """One server mode × one strategy × one scenario × load × client keep-alive.

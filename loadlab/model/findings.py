@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from loadlab.model.case import Case, Choice, Scalar
+from loadlab.model.case import Case, Choice, OpenLoad, Scalar
 from loadlab.model.plan import Limits
 from loadlab.model.samples import Connections, CpuSeconds, Recovery, State
 
@@ -37,7 +37,11 @@ class Percentiles:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialSummary:
-    """One trial in scalars, all of them over its window; throughput counts successful requests per second."""
+    """One trial in scalars, all of them over its window; throughput counts successful requests per second.
+
+    Under an open load `latency_seconds` count from when a request was due, `service_seconds` from when it was sent;
+    `send_lag_p99_seconds` is how late requests were sent, `dropped` how many tasks were not started at all.
+    """
 
     case: Case
     block: int
@@ -53,6 +57,9 @@ class TrialSummary:
     peak: int
     opens_per_request: float | None
     cpu_seconds_per_request: CpuSeconds | None
+    service_seconds: Percentiles | None = None
+    send_lag_p99_seconds: float | None = None
+    dropped: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +89,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """What the latency of an open load would be if it counted from when requests were sent, and how late they were."""
+
+    p50_seconds: Estimate | None
+    p95_seconds: Estimate | None
+    p99_seconds: Estimate | None
+    send_lag_p99_seconds: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
     """All complete trials of one case, summed up.
 
@@ -91,6 +108,7 @@ class Arm:
     there is nothing to expire. Arms without any complete trial have `trials` 0 and estimates of None. `peak` and
     `left_open` are PostgreSQL's connections; with a pooler in between, `clients_peak` and `clients_left` are the
     project's to the pooler. `processes` serve; `held_per_process` is the peak for each of them, None with a pooler.
+    `service` is there under an open load.
     """
 
     case: Case
@@ -118,6 +136,7 @@ class Arm:
     clients_peak: int | None = None
     clients_left: int | None = None
     waiting: Waiting | None = None
+    service: Service | None = None
     recovery: Recovery | None = None
 
 
@@ -217,6 +236,7 @@ class Verdict:
     round_trip_ms: float = 0.0
     runner_up: Recommendation | None = None
     ranking: tuple[Standing, ...] = ()
+    open_load: OpenLoad | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,6 +278,7 @@ class DistanceEffect:
     round_trips_ms: tuple[float, ...]
     strategies: tuple[OverDistance, ...]
     recommended: tuple[str | None, ...]
+    open_load: OpenLoad | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,15 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from loadlab.model.case import Scalar
+from loadlab.model.case import OpenLoad, Scalar
 
 # What the embedded server may be told for max_connections.
 FEWEST_CONNECTIONS = 10
 MOST_CONNECTIONS = 10_000
 
 Several = Scalar | list[Scalar]  # one value, or a list to sweep
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Rates = Annotated[
+    list[Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]],
+    BeforeValidator(_as_list),
+    Field(min_length=1),
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """Who decides when a request is sent: users who wait for their answers, or a schedule.
+
+    "closed": each of `users` sends its next request when it has the answer to the last. "open": tasks start at a `rate`
+    per second (a list is swept), whether or not earlier ones have ended, with `arrivals` as of many who know nothing of
+    each other, or at equal distances. `outstanding` may be under way at most; what is due beyond that is dropped.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    model: Literal["closed", "open"] = "closed"
+    rate: Rates | None = None
+    arrivals: Literal["poisson", "uniform"] = "poisson"
+    outstanding: Annotated[int, Field(ge=1, le=100_000)] = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +105,8 @@ class Plan:
     `blocks`: how often each case is measured. `control` names the server mode whose baseline gets an A/A arm.
     `equivalence_margin`: a difference within ± this share counts as none. `round_trip_ms`: how far away the database
     is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `restarts`: whether to count, once
-    per server mode, strategy and kind of client, what a restart of the database does.
+    per server mode, strategy and kind of client, what a restart of the database does. `load_workers`: how many load
+    processes share each trial's load.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -99,11 +128,21 @@ class Plan:
     primary_metric: Literal["throughput", "p50", "p95"] = "throughput"
     equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
     restarts: bool = False
+    load_workers: Annotated[int, Field(ge=1, le=256)] = 1
+    load: Load = field(default_factory=Load)
     database: Database = field(default_factory=Database)
     limits: Limits = field(default_factory=Limits)
     project: Project | None = None
     servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]
     strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]
+
+    def loads(self) -> list[tuple[int, OpenLoad | None]]:
+        """Each load of the plan: how many users there are, and the schedule that they keep to, if there is one."""
+        if self.load.model == "closed":
+            return [(users, None) for users in self.users]
+        return [
+            (self.load.outstanding, OpenLoad(rate=rate, arrivals=self.load.arrivals)) for rate in self.load.rate or ()
+        ]
 
 
 DEFAULT_PLAN = """\

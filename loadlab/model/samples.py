@@ -43,11 +43,19 @@ class Requests:
 
     Times are seconds since the load started (warm-up included): `ended` is when the response was complete,
     `response` is how long it took, exactly as Locust's request event gave it. `failed` is 1.0 or 0.0.
+
+    Under an open load `due` and `sent` are there too: when each request was due (NaN for one that no arrival asked for,
+    such as the second of a task), and when it was sent. Then `response` counts from when it was due, and so does the
+    window; ended − sent is the service time, sent − due the send lag. `dropped` are the instants of arrivals that
+    were not sent at all.
     """
 
     ended: Column
     response: Column
     failed: Column
+    due: Column = ()
+    sent: Column = ()
+    dropped: Column = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,7 +206,8 @@ class Trial:
     """One execution of a case with fresh server processes.
 
     `window_start` and `window_end` are seconds since the load started. `overhead_seconds` says where the time
-    outside warm-up and window went. `failures` cover the window. `started` is a wall-clock label only.
+    outside warm-up and window went. `failures` cover the window. `started` is a wall-clock label only. `busy` is the
+    share of a core that each load process used within the window.
     """
 
     case: Case
@@ -216,6 +225,7 @@ class Trial:
     cpu_seconds: CpuSeconds
     overhead_seconds: dict[str, float]
     load_average: float
+    busy: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

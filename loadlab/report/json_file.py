@@ -63,6 +63,7 @@ def _case(case: Case) -> dict[str, object]:
         "keep_alive": case.keep_alive,
         "scenario": case.scenario,
         "users": case.users,
+        "open_load": asdict(case.open_load) if case.open_load else None,
         "usable_connections": case.usable_connections,
         "round_trip_ms": case.round_trip_ms,
         "replica": case.replica,
@@ -84,6 +85,9 @@ def _trial(trial: TrialSummary) -> dict[str, object]:
         "connections": _connections(trial.connections, trial.peak),
         "opens_per_request": trial.opens_per_request,
         "cpu_seconds_per_request": asdict(cpu) if cpu else None,
+        "service_seconds": asdict(trial.service_seconds) if trial.service_seconds else None,
+        "send_lag_p99_seconds": trial.send_lag_p99_seconds,
+        "dropped": trial.dropped,
     }
 
 

@@ -56,12 +56,16 @@ def environment(plan: Plan, subject: Subject, database: Database, cursor: Cursor
         **_project(subject),
         "versions": _versions(plan, subject),
         "PostgreSQL": _postgresql(plan, subject, database, cursor),
-        "load": {
-            "generator": "Locust, closed loop, pauses as the scenario has them",
-            "placement": "same machine, loopback",
-            **_parameters(),
-        },
+        "load": {**_load(plan), **_parameters()},
     }
+
+
+def _load(plan: Plan) -> dict[str, Scalar]:
+    facts: dict[str, Scalar] = {"placement": "same machine, loopback", "load processes": plan.load_workers}
+    if plan.load.model == "closed":
+        return {"generator": "Locust, closed loop, pauses as the scenario has them", **facts}
+    generator = f"Locust, open loop, {plan.load.arrivals} arrivals"
+    return {"generator": generator, "most under way": plan.load.outstanding, **facts}
 
 
 def _loadlab() -> dict[str, Scalar]:

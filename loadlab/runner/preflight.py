@@ -52,5 +52,5 @@ def require_room(cursor: Cursor, cases: Sequence[Case]) -> None:
             f"The database has too few connections for this plan: max_connections {limit} − {reserved} reserved"
             f" − {others} in use by others − {OWN} for loadlab itself = {free} free, but {hungriest.id} can use"
             f" {connections_wanted(hungriest)} at once. Raise max_connections (database.max_connections in the plan for"
-            " the embedded server), or lower users, workers or threads."
+            " the embedded server), or lower users, load.outstanding, workers or threads."
         )

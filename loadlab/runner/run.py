@@ -190,8 +190,13 @@ def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
             folder.write_environment(environment(plan, lab.subject, lab.database, cursor))
         with equipped(lab, plan, folder.logs, listener) as bench:
             for scenario in dict.fromkeys(case.scenario for case in planned.cases):
-                bench.generator.rehearse(locustfile(scenario))
+                bench.generator.rehearse(locustfile(scenario), shared=_is_shared(plan))
             _measure(folder, planned, missing, bench, listener)
+
+
+def _is_shared(plan: Plan) -> bool:
+    """Whether a scenario may not say itself how many users there are."""
+    return plan.load.model == "open" or plan.load_workers > 1
 
 
 def _measure(folder: RunFolder, planned: Schedule, missing: Sequence[Step], bench: Bench, listener: Listener) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from loadlab.load.contract import LoadOrder, LoadResult
+from loadlab.load.contract import NO_RESULT, LoadOrder
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Pooler, PoolerCounts, Requests, Trial
 from loadlab.planning import locustfile
 from loadlab.probes import Scene
@@ -19,15 +19,17 @@ from loadlab.probes.sessions import Sessions
 from loadlab.runner.application import Target, serving
 from loadlab.runner.route import routed
 from loadlab.runner.sampler import Sampler, look
+from loadlab.runner.validity import state_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+    from loadlab.load.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
-    from loadlab.model.samples import Series, State
+    from loadlab.model.samples import Series
     from loadlab.processes import Register
     from loadlab.runner.application import Application
     from loadlab.runner.generator import Drive, Generator
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 SETTLE_SECONDS: Final = 3.0  # at most; a queue of unanswered requests may outlive the load
 SETTLED_LOOKS: Final = 3  # as many readings in a row must agree
 POLL_SECONDS: Final = 0.02
-BUSY_GENERATOR: Final = 0.9  # of one core: beyond it, the generator is what was measured
+BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arrivals, and no two blocks do
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +101,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         )
         with serving(target, bench.register, log) as application:
             booted = time.monotonic()
-            drive = bench.generator.begin(_order(case, bench, application))
+            drive = bench.generator.begin(_order(case, step, bench, application))
             observed = _observe(scene, application, drive, bench)
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
@@ -129,7 +131,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     return _record(case, step, bench.plan, observed, connections, circumstances)
 
 
-def _order(case: Case, bench: Bench, application: Application) -> LoadOrder:
+def _order(case: Case, step: Step, bench: Bench, application: Application) -> LoadOrder:
     return LoadOrder(
         locustfile=str(locustfile(case.scenario)),
         host=application.url,
@@ -138,6 +140,9 @@ def _order(case: Case, bench: Bench, application: Application) -> LoadOrder:
         warmup_seconds=bench.plan.warmup_seconds,
         window_seconds=bench.plan.window_seconds,
         result=str(bench.scratch / "load.json"),
+        open_load=case.open_load,
+        seed=bench.plan.seed + BLOCK_SEEDS * step.block,
+        processes=bench.plan.load_workers,
     )
 
 
@@ -246,9 +251,9 @@ def _record(  # noqa: PLR0913, PLR0917  each is a noun of its own
     connections: Connections,
     circumstances: _Circumstances,
 ) -> Trial:
-    cpu = _cpu(observed)
-    state, reason = _state(observed.result, cpu, plan.window_seconds)
-    result = observed.result or LoadResult(ended=[], response=[], failed=[], failures={}, examples={})
+    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
+    state, reason = state_of(observed.result, window, is_open=case.open_load is not None)
+    result = observed.result or NO_RESULT
     return Trial(
         case=case,
         block=step.block,
@@ -256,17 +261,25 @@ def _record(  # noqa: PLR0913, PLR0917  each is a noun of its own
         state=state,
         reason=reason,
         started=circumstances.started,
-        window_start=plan.warmup_seconds,
-        window_end=plan.warmup_seconds + plan.window_seconds,
-        requests=Requests(ended=result.ended, response=result.response, failed=result.failed),
+        window_start=window[0],
+        window_end=window[1],
+        requests=Requests(
+            ended=result.ended,
+            response=result.response,
+            failed=result.failed,
+            due=result.due,
+            sent=result.sent,
+            dropped=result.dropped,
+        ),
         failures=tuple(
             Failure(kind=kind, count=count, example=result.examples[kind]) for kind, count in result.failures.items()
         ),
         connections=connections,
         series=observed.series,
-        cpu_seconds=cpu,
+        cpu_seconds=_cpu(observed),
         overhead_seconds=circumstances.overhead_seconds,
         load_average=circumstances.load_average,
+        busy=result.busy,
     )
 
 
@@ -277,13 +290,3 @@ def _cpu(observed: _Observed) -> CpuSeconds:
 
     known = {part: spent(part) or 0.0 for part in ("app", "generator", "pooler", "proxy")}
     return CpuSeconds(database=spent("database"), **known)
-
-
-def _state(result: LoadResult | None, cpu: CpuSeconds, window_seconds: float) -> tuple[State, str]:
-    if result is None:
-        return "failed", "the generator broke or hung; see its log"
-    if not result.ended:
-        return "failed", "no request was answered at all"
-    if cpu.generator > BUSY_GENERATOR * window_seconds:
-        return "invalid", f"the generator used {cpu.generator / window_seconds:.0%} of a core: it was the bottleneck"
-    return "complete", ""

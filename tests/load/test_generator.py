@@ -146,6 +146,24 @@ def test_a_load_process_that_is_killed_is_named_and_what_the_others_saw_is_kept(
     assert gone(crew)
 
 
+def test_a_load_process_that_dies_before_the_start_keeps_the_others_from_nothing(
+    generator: Generator, order: Any, tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    locustfile = tmp_path / "dies_first.py"
+    locustfile.write_text(
+        "import os, contextlib\n"
+        "with contextlib.suppress(FileExistsError):\n"
+        f"    os.open({str(first)!r}, os.O_CREAT | os.O_EXCL)\n"
+        "    os.kill(os.getpid(), 9)\n" + (HERE / "asks_once.py").read_text()
+    )
+    result = carried_out(generator, order(locustfile=str(locustfile), processes=3))
+    assert len(result.lost) == 1
+    assert "was ended by SIGKILL" in result.lost[0]
+    assert len(result.busy) == 2
+    assert result.ended
+
+
 def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Generator, order: Any) -> None:
     drive = generator.begin(order(window_seconds=30.0, processes=2))
     for process in psutil.Process(drive.pid).children():
@@ -169,7 +187,7 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not psutil.wait_procs(processes, PATIENCE_SECONDS)[1]
 
 
-def test_a_load_that_cannot_get_ready_in_one_process_starts_in_none(generator: Generator, order: Any) -> None:
+def test_a_load_that_gets_ready_in_no_process_does_not_start(generator: Generator, order: Any) -> None:
     with pytest.raises(EnvironmentFaultError, match="did not start"):
         generator.begin(order(locustfile=str(HERE / "sites.py"), processes=2))
 

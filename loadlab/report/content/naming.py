@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from loadlab.model.case import Choice, spell
+from loadlab.model.case import Choice, load_words, spell
 from loadlab.model.naming import distinct_names
 from loadlab.report.content import wording
 
@@ -37,7 +37,7 @@ class Naming:
     """
 
     name_scenario: bool
-    name_users: bool
+    name_amount: bool
     name_distance: bool
     strategies: Mapping[str, str]
 
@@ -47,23 +47,23 @@ class Naming:
         others = any(case.strategy.name != "max_age" for case in cases)
         return cls(
             name_scenario=len({case.scenario for case in cases}) > 1,
-            name_users=len({case.users for case in cases}) > 1,
+            name_amount=len({(case.users, case.open_load) for case in cases}) > 1,
             name_distance=any(case.round_trip_ms for case in cases),
             strategies=distinct_names(case.strategy for case in cases) if others else {},
         )
 
     def mode(self, case: Case) -> Mode:
         parameters = [f"{name}={spell(value)}" for name, value in case.server.parameters.items()]
-        load = self._load(case.scenario, case.users, case.round_trip_ms, keep_alive=case.keep_alive)
+        load = self._load(case, case.round_trip_ms)
         return Mode(server=case.server.name, detail=", ".join([*parameters, *load]))
 
     def mode_of_verdict(self, verdict: Verdict) -> Mode:
-        load = self._load(verdict.scenario, verdict.users, verdict.round_trip_ms, keep_alive=verdict.keep_alive)
+        load = self._load(verdict, verdict.round_trip_ms)
         return Mode(server=verdict.server, detail=", ".join(load))
 
     def mode_of_distances(self, effect: DistanceEffect) -> Mode:
         """Without a distance: it is about all of them."""
-        load = self._load(effect.scenario, effect.users, None, keep_alive=effect.keep_alive)
+        load = self._load(effect, None)
         return Mode(server=effect.server, detail=", ".join(load))
 
     def case(self, case: Case) -> str:
@@ -78,12 +78,12 @@ class Naming:
             return self.strategies.get(str(choice), str(choice))
         return plain_setting(choice)
 
-    def _load(self, scenario: str, users: int, round_trip_ms: float | None, *, keep_alive: bool) -> list[str]:
-        parts = [wording.keep_alive(keep_alive)]
+    def _load(self, of: Case | Verdict | DistanceEffect, round_trip_ms: float | None) -> list[str]:
+        parts = [wording.keep_alive(of.keep_alive)]
         if self.name_scenario:
-            parts.append(scenario)
-        if self.name_users:
-            parts.append(wording.plural(users, "user"))
+            parts.append(of.scenario)
+        if self.name_amount:
+            parts.append(load_words(of.users, of.open_load))
         if self.name_distance and round_trip_ms is not None:
             parts.append(wording.distance(round_trip_ms))
         return parts

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
-    from loadlab.model.findings import Arm, Comparison, FailureRow, Findings, Question, TrialSummary
+    from loadlab.model.findings import Arm, Comparison, Estimate, FailureRow, Findings, Question, TrialSummary
 
 Kind = Literal["text", "number", "judgement"]
 
@@ -44,23 +44,37 @@ def _numbers(*titles: str) -> tuple[Column, ...]:
 
 
 def figures(findings: Findings) -> Table:
-    """Every arm in numbers: the text alternative to the charts."""
+    """Every arm in numbers: the text alternative to the charts.
+
+    Under an open load a latency counts from when a request was due; what it is from when it was sent stands beside it.
+    """
     names = Naming.of(findings)
+    sent = SENT if any(arm.service for arm in findings.arms) else ()
     return Table(
         caption="Medians over trials, with 95 % intervals where there are enough trials for one",
         columns=(
             *_texts("Server mode", "Strategy"),
-            *_numbers("Trials", "Requests/s", "p50 ms", "p95 ms", "p99 ms", "Opens per request", "Reuse"),
+            *_numbers("Trials", "Requests/s", "p50 ms", "p95 ms", "p99 ms", *sent, "Opens per request", "Reuse"),
             *_numbers("Connect", "Peak open", "Left open", "CPU app", "CPU database", "CPU generator"),
         ),
-        rows=tuple(_figures_row(names, arm) for arm in findings.arms),
+        rows=tuple(_figures_row(names, arm, from_sending=bool(sent)) for arm in findings.arms),
     )
 
 
-def _figures_row(names: Naming, arm: Arm) -> tuple[str, ...]:
+SENT: Final = ("p50 ms from sending", "p95 ms from sending", "p99 ms from sending", "p99 ms send lag")
+
+
+def _from_sending(arm: Arm) -> tuple[Estimate | None, ...]:
+    service = arm.service
+    if service is None:
+        return (None,) * len(SENT)
+    return (service.p50_seconds, service.p95_seconds, service.p99_seconds, service.send_lag_p99_seconds)
+
+
+def _figures_row(names: Naming, arm: Arm, *, from_sending: bool) -> tuple[str, ...]:
     cpu = arm.cpu_seconds_per_request
     parts = (cpu.app, cpu.database, cpu.generator) if cpu else (None, None, None)
-    percentiles = (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds)
+    percentiles = (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds, *(_from_sending(arm) if from_sending else ()))
     return (
         str(names.mode(arm.case)),
         names.strategy(arm.case.strategy) + (", again" if arm.case.replica else ""),

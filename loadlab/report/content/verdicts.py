@@ -155,12 +155,13 @@ def _name(names: Naming, arm: Arm | None) -> str:
 
 def _concerns(verdict: Verdict, arm: Arm) -> bool:
     case = arm.case
-    load = (case.keep_alive, case.scenario, case.users, case.round_trip_ms)
+    load = (case.keep_alive, case.scenario, case.users, case.open_load, case.round_trip_ms)
     # Where one server mode is measured with several parameters, a verdict names it with them.
     return verdict.server in {case.server.name, str(case.server)} and load == (
         verdict.keep_alive,
         verdict.scenario,
         verdict.users,
+        verdict.open_load,
         verdict.round_trip_ms,
     )
 

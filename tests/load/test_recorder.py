@@ -1,0 +1,71 @@
+"""The trial's record: every request while there is room, and a count of those that came when there was none."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from locust.event import Events
+
+from loadlab.load.contract import LoadResult
+from loadlab.load.recorder import EXAMPLE_LENGTH, Recorder
+
+
+class AnswerError(Exception):
+    pass
+
+
+class Answer:
+    status_code = 503
+
+
+def recording(*, most: int = 100) -> tuple[Recorder, Any]:
+    events = Events()
+    recorder = Recorder(most=most)
+    recorder.listen(events)
+    recorder.start(time.monotonic())
+    return recorder, events.request.fire
+
+
+def request(fire: Any, milliseconds: float, **more: Any) -> None:
+    fire(request_type="GET", name="/", response_time=milliseconds, response_length=0, **{"exception": None, **more})
+
+
+def test_response_times_are_kept_to_the_last_bit() -> None:
+    recorder, fire = recording()
+    times = [0.1, 12.3456789, 1234.5678901]
+    for milliseconds in times:
+        request(fire, milliseconds)
+    result = recorder.result(0.0, 60.0)
+    assert list(result.response) == [milliseconds / 1000 for milliseconds in times]
+    assert LoadResult.from_json(result.to_json()) == result
+
+
+def test_what_comes_when_the_record_is_full_is_counted_and_nothing_that_is_kept_is_changed() -> None:
+    recorder, fire = recording(most=10)
+    for number in range(25):
+        request(fire, number, exception=AnswerError("boom"))
+    result = recorder.result(0.0, 60.0)
+    assert list(result.response) == [number / 1000 for number in range(10)]
+    assert result.unkept == 15
+    assert result.failures == {"AnswerError": 10}
+
+
+def test_failures_are_counted_by_kind_within_the_window_with_one_short_example() -> None:
+    recorder, fire = recording()
+    request(fire, 1.0, exception=AnswerError("x" * 2 * EXAMPLE_LENGTH))
+    request(fire, 1.0, exception=AnswerError("no"), response=Answer())
+    request(fire, 1.0)
+    result = recorder.result(0.0, 60.0)
+    assert result.failures == {"AnswerError": 1, "HTTP 503": 1}
+    assert len(result.examples["AnswerError"]) == EXAMPLE_LENGTH
+    assert list(result.failed) == [1.0, 1.0, 0.0]
+    assert recorder.result(60.0, 61.0).failures == {}
+
+
+@pytest.mark.parametrize("nothing", [None, 0.0])
+def test_a_request_without_a_response_time_took_none(nothing: float | None) -> None:
+    recorder, fire = recording()
+    request(fire, nothing)  # type: ignore[arg-type]
+    assert list(recorder.result(0.0, 60.0).response) == [0.0]

@@ -1,0 +1,79 @@
+"""Reports of an open load: service beside the response, rates in names, all of it in report.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+
+from loadlab.model.case import OpenLoad
+from loadlab.model.findings import Percentiles, Service
+from loadlab.report import REPORTS
+from loadlab.report.content import tables
+from loadlab.report.content.naming import Naming
+from loadlab.report.json_file import JsonFile
+
+from . import factories
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Findings
+
+LOAD = OpenLoad(rate=120.0, arrivals="poisson")
+
+
+@pytest.fixture
+def opened() -> Findings:
+    """A run whose every case keeps to a schedule."""
+    findings = factories.findings()
+    arms = []
+    for arm in findings.arms:
+        service = Service(
+            p50_seconds=arm.p50_seconds, p95_seconds=None, p99_seconds=None, send_lag_p99_seconds=arm.p50_seconds
+        )
+        arms.append(replace(arm, case=replace(arm.case, open_load=LOAD), service=service))
+    trials = [
+        replace(
+            trial,
+            case=replace(trial.case, open_load=LOAD),
+            service_seconds=Percentiles(p50=0.001, p95=0.002, p99=None),
+            send_lag_p99_seconds=0.0001,
+            dropped=3,
+        )
+        for trial in findings.trials
+    ]
+    verdicts = [replace(verdict, open_load=LOAD) for verdict in findings.verdicts]
+    return replace(findings, arms=tuple(arms), trials=tuple(trials), verdicts=tuple(verdicts))
+
+
+def test_service_stands_beside_the_response_and_only_under_an_open_load(opened: Findings) -> None:
+    shown = [column.title for column in tables.figures(opened).columns]
+    assert shown[5:10] == ["p95 ms", "p99 ms", *tables.SENT[:3]]
+    assert all(len(row) == len(shown) for row in tables.figures(opened).rows)
+    assert not set(tables.SENT) & {column.title for column in tables.figures(factories.findings()).columns}
+
+
+def test_the_json_fits_the_schema_and_says_the_schedule(opened: Findings) -> None:
+    document = json.loads(JsonFile().render(opened))
+    schema = json.loads(files("loadlab.report").joinpath("assets/report.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    assert document["trials"][0]["open_load"] == {"rate": 120.0, "arrivals": "poisson"}
+    assert document["trials"][0]["dropped"] == 3
+    assert document["arms"][0]["service"]["send_lag_p99_seconds"] is not None
+    assert document["verdicts"][0]["open_load"] == {"rate": 120.0, "arrivals": "poisson"}
+
+
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_every_format_takes_it(opened: Findings, name: str) -> None:
+    assert REPORTS[name]().render(opened)
+
+
+def test_cases_at_several_rates_are_named_by_them(opened: Findings) -> None:
+    first, *others = opened.arms
+    faster = replace(first, case=replace(first.case, open_load=OpenLoad(rate=500.0, arrivals="poisson")))
+    names = Naming.of(replace(opened, arms=(first, faster, *others)))
+    assert "120/s, poisson" in str(names.mode(first.case))
+    assert "500/s, poisson" in str(names.mode(faster.case))
