@@ -92,6 +92,10 @@ class RunFolder:
         folder._seal("schedule.json", "run", _SCHEDULE.dump_json(schedule))
         return folder
 
+    def has_begun(self) -> bool:
+        """Whether a trial has been started in it, and so has left a record, or at least its log."""
+        return any(self._trials.iterdir()) or any(self.logs.glob("[0-9]*"))
+
     def discard(self) -> None:
         """Remove the folder of a run that came to nothing."""
         shutil.rmtree(self.path)

@@ -11,6 +11,7 @@ import tomli_w
 from loadlab.errors import UsageError
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.planning import read_plan
+from loadlab.runner.manage_py import settings_of
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +26,9 @@ def add_project_arguments(parser: argparse.ArgumentParser) -> None:
     """What names a project of the user's own."""
     group = parser.add_argument_group("your own project")
     group.add_argument("--project", metavar="DIR", help="the folder that its manage.py is in")
-    group.add_argument("--settings", metavar="MODULE", help="its settings, e.g. mysite.settings")
+    group.add_argument(
+        "--settings", metavar="MODULE", help="its settings (default: as the environment or manage.py says)"
+    )
     group.add_argument("--wsgi", metavar="MODULE:ATTRIBUTE", help="its WSGI application (default: as its settings say)")
     group.add_argument("--asgi", metavar="MODULE:ATTRIBUTE", help="its ASGI application (default: as its settings say)")
     group.add_argument("--python", metavar="PATH", help="the Python of its virtualenv (default: loadlab's own)")
@@ -86,6 +89,8 @@ def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not TOML: {error}.") from error
     project = {**plan.get("project", {}), **said.get("project", {})}
+    if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):
+        project["settings"] = known
     if project and default:
         plan["warmup_seconds"] = WARMUP_SECONDS
     return tomli_w.dumps({**plan, **said, **({"project": project} if project else {})})

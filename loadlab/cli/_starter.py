@@ -77,17 +77,20 @@ def plan_text(project: Project, servers: Sequence[str], locustfile: str, *, pool
 
 def locustfile_text(routes: Sequence[str]) -> str:
     """A task for each route; those that no load should go to stand there as comments."""
-    wanted = [route for route in routes if not _not_for_load(route)]
-    left_out = [route for route in routes if _not_for_load(route)]
-    chosen = (wanted or ["/"])[:SHOWN_ROUTES]
+    chosen = taken_routes(routes)
+    others = [route for route in sorted(routes, key=_not_for_load) if route not in chosen]
     tasks = "\n".join(_TASK.format(number=number, route=json.dumps(route)) for number, route in enumerate(chosen, 1))
     text = _LOCUST.format(tasks=tasks)
-    others = [*wanted[SHOWN_ROUTES:], *left_out]
     if others:
         listed = "\n".join(f"#   {route}" for route in others[:SHOWN_ROUTES])
         more = f"\n#   and {len(others) - SHOWN_ROUTES} more" if len(others) > SHOWN_ROUTES else ""
         text += f"\n\n# Also there, and left out:\n{listed}{more}\n"
     return text
+
+
+def taken_routes(routes: Sequence[str]) -> list[str]:
+    """Those that the Locust file asks for: what a visitor might, and not too many."""
+    return ([route for route in routes if not _not_for_load(route)] or ["/"])[:SHOWN_ROUTES]
 
 
 def _not_for_load(route: str) -> bool:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadlab.cli._plan_file import add_project_arguments
-from loadlab.cli._starter import LOCUSTFILE, PLAN, locustfile_text, plan_text
+from loadlab.cli._starter import LOCUSTFILE, PLAN, locustfile_text, plan_text, taken_routes
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.plan import Plan, Project
 from loadlab.processes import Register
+from loadlab.runner.manage_py import settings_of
 from loadlab.runner.subject import subject_of
 from loadlab.servers import SERVERS
 
@@ -29,8 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    if not arguments.settings:
-        raise UsageError("Which settings? Name them with --settings, e.g. --settings mysite.settings.")
     plan, locustfile = arguments.out / PLAN, arguments.out / LOCUSTFILE
     for path in (plan, locustfile):
         if path.exists():
@@ -40,14 +39,21 @@ def execute(arguments: argparse.Namespace) -> int:
     servers = [name for name in SERVERS if set(SERVERS[name].packages) <= facts.installed.keys()]
     _write(plan, plan_text(project, servers, str(locustfile.resolve()), pooled=facts.default.pool))
     _write(locustfile, locustfile_text(facts.routes))
-    print(_next(plan, locustfile, facts))
+    print(_next(plan, locustfile, project, facts))
     return 0
 
 
 def _project(arguments: argparse.Namespace) -> Project:
+    folder = Path(arguments.project or ".").resolve()
+    settings = arguments.settings or settings_of(folder)
+    if settings is None:
+        raise UsageError(
+            f"Which settings? No manage.py in {folder} names them: check --project, or name them with --settings, e.g."
+            " --settings mysite.settings."
+        )
     return Project(
-        settings=arguments.settings,
-        folder=str(Path(arguments.project or ".").resolve()),
+        settings=settings,
+        folder=str(folder),
         wsgi=arguments.wsgi or "",
         asgi=arguments.asgi or "",
         python=str(Path(arguments.python).absolute()) if arguments.python else "",
@@ -70,11 +76,12 @@ def _write(path: Path, text: str) -> None:
         raise EnvironmentFaultError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def _next(plan: Path, locustfile: Path, facts: Facts) -> str:
+def _next(plan: Path, locustfile: Path, project: Project, facts: Facts) -> str:
     default = facts.default
     return (
         f"{plan}: the modes whose servers are installed there, at CONN_MAX_AGE 0, 60 and unlimited\n"
-        f"{locustfile}: {len(facts.routes)} routes without arguments; edit it until it looks like your traffic\n"
-        f"Database: {default.engine}; Django {facts.installed['django']} on Python {facts.python}\n"
+        f"{locustfile}: asks for {len(taken_routes(facts.routes))} of {len(facts.routes)} routes without arguments;"
+        " edit it until it looks like your traffic\n"
+        f"Settings: {project.settings}; {default.engine}; Django {facts.installed['django']} on Python {facts.python}\n"
         f"Next: loadlab run {plan}" + ("" if default.vendor == "postgresql" else " --embedded")
     )

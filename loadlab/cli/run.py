@@ -94,4 +94,6 @@ def _continued(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]
 
 
 def _dsn(arguments: argparse.Namespace) -> Reference:
+    if arguments.dsn and arguments.embedded:
+        raise UsageError("--embedded and --dsn each name a database to measure on: leave one of them out.")
     return Reference(arguments.dsn, allow_remote=arguments.allow_remote)

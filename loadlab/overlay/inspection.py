@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.utils import DEFAULT_DB_ALIAS
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
 
 from loadlab.overlay.configuration import Overlay
 
@@ -50,7 +50,7 @@ def facts() -> dict[str, Any]:
         "debug": settings.DEBUG,
         "ssl_redirect": settings.SECURE_SSL_REDIRECT,
         "aliases": {alias: _alias(alias) for alias in connections},
-        "routes": sorted(set(_routes(get_resolver().url_patterns, "/"))),
+        "routes": sorted({*_routes(get_resolver().url_patterns, "/"), *_home()}),
     }
 
 
@@ -97,6 +97,13 @@ def _routes(patterns: Sequence[URLPattern | URLResolver], prefix: str) -> Iterat
                 yield path
 
 
+def _home() -> Iterator[str]:
+    """The site's front page, which a catch-all pattern may serve (a CMS has no other way to its pages)."""
+    with suppress(Resolver404, ImproperlyConfigured):
+        if _answers_get(resolve("/").func):
+            yield "/"
+
+
 def _plain(pattern: URLPattern | URLResolver, prefix: str) -> str | None:
     """The path of a pattern that is a plain text; None for those with arguments in them."""
     text = str(pattern.pattern).removeprefix("^").removesuffix("$").removesuffix(r"\Z")
@@ -109,9 +116,17 @@ def _answers_get(view: Any) -> bool:  # noqa: ANN401  any callable
     return kind is None or any(hasattr(kind, method) for method in ("get", "template_name"))
 
 
+def _require_urls() -> None:
+    """A package of several settings modules is itself a module that loads, with nothing in it."""
+    if not getattr(settings, "ROOT_URLCONF", None):
+        name = Overlay.from_environment().settings
+        raise ImproperlyConfigured(f"{name} has no ROOT_URLCONF: it loads, and is not the settings of a project")
+
+
 def main(path: str) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.overlay.settings")
     django.setup()
+    _require_urls()
     if DEFAULT_DB_ALIAS not in connections:
         raise ImproperlyConfigured("DATABASES has no entry 'default'")
     Path(path).write_text(json.dumps(facts()))

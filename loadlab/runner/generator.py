@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import loadlab
 from loadlab.errors import EnvironmentFaultError
 from loadlab.load.contract import ENDED, LOST, READY, STARTED, LoadOrder, LoadResult, Rehearsal, merged
+from loadlab.runner.tracebacks import own_words
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 BOOT_SECONDS: Final = 30.0
 PATIENCE_SECONDS: Final = 35.0  # beyond the load's own length: a request may hang until its client gives up
 STOP_SECONDS: Final = 1.0
+TRACEBACK_LINES: Final = 100  # of Locust's log: the whole way from the lab into the user's file
 
 
 class Generator:
@@ -62,13 +65,12 @@ class Generator:
         `shared`: its load is an open one, or comes from several processes.
 
         Raises:
-            EnvironmentFaultError: it does not load; with the end of what Locust said.
+            EnvironmentFaultError: it does not load; with what Python said of it.
         """
         program = self._send(Rehearsal(locustfile=str(locustfile), shared=shared).to_json())
         if _line(program, BOOT_SECONDS) != [ENDED, "0"]:
-            raise EnvironmentFaultError(
-                f"The locustfile {locustfile} does not load; Locust's log ends:\n{program.log_tail()}"
-            )
+            words = own_words(program.log_tail(TRACEBACK_LINES), [f"{Path(loadlab.__file__).parent}{os.sep}"])
+            raise EnvironmentFaultError(f"The locustfile {locustfile} does not load:\n{words}\nMend it, and run again.")
 
     def _send(self, order: str) -> Program:
         program = self._program if self._program and self._program.running() else self._boot()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import psycopg2
 
 from loadlab import __version__
-from loadlab.errors import IncompleteError, UsageError
+from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
 from loadlab.planning import locustfile, schedule
 from loadlab.processes import Register
 from loadlab.runner.environment import environment
@@ -156,8 +156,9 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
     folder = RunFolder.begin(path, experiment.text, planned)
     try:
         resume(folder, experiment.plan, dsn, listener)
-    except UsageError:  # nothing of it can ever be measured
-        folder.discard()
+    except (UsageError, EnvironmentFaultError):
+        if not folder.has_begun():  # or the same command would find a folder that is not empty, once all is mended
+            folder.discard()
         raise
     return folder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 import loadlab
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.overlay.configuration import Overlay
+from loadlab.runner.manage_py import named_by_manage_py
+from loadlab.runner.tracebacks import own_words
 from loadlab.services.database import ENGINE, redacted
 from loadlab.target import ALIASES
 
@@ -27,7 +30,8 @@ OWN_SITE: Final = "loadlab.target.settings"
 DEFAULT: Final = "default"
 POSTGRESQL: Final = "postgresql"
 OLDEST_PYTHON: Final = (3, 11)
-TRACEBACK_LINES: Final = 6
+NO_PROJECT: Final = "ROOT_URLCONF"  # what a module lacks that is imported well and is no project's settings
+_MISSING: Final = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,9 +223,24 @@ def _python(
 
 
 def _not_loaded(draft: Subject, stderr: str) -> str:
-    words = redacted("\n".join(stderr.strip().splitlines()[-TRACEBACK_LINES:]))
-    return (
-        f"The project in {draft.folder} does not load with {draft.settings}:\n{words}\n"
-        "Check --settings and --project (the folder that manage.py is in), and name the Python that has the project's"
-        " packages with --python, e.g. --python .venv/bin/python."
-    )
+    words = redacted(own_words(stderr, _folders_of_the_lab(draft)))
+    return f"The project in {draft.folder} does not load with {draft.settings}:\n{words}\n{_remedy(draft, words)}"
+
+
+def _folders_of_the_lab(draft: Subject) -> tuple[str, ...]:
+    library = draft.environment["PYTHONPATH"].partition(os.pathsep)[0]
+    return f"{library}{os.sep}", f"{Path(loadlab.__file__).parent}{os.sep}"
+
+
+def _remedy(draft: Subject, words: str) -> str:
+    missing = _MISSING.search(words)
+    named = named_by_manage_py(draft.folder or Path())
+    other = f" (manage.py there names {named})" if named not in {None, draft.settings} else ""
+    if missing and not f"{draft.settings}.".startswith(f"{missing[1]}."):
+        return (
+            "Name the Python that has the project's packages with --python, e.g. --python .venv/bin/python, or install"
+            f" {missing[1].partition('.')[0]} for {draft.python}."
+        )
+    if missing or NO_PROJECT in words:
+        return f"Check --settings{other} and --project (the folder that manage.py is in)."
+    return f"Mend that (an environment variable that they read has to be set here too), or name other settings{other}."

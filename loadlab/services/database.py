@@ -82,5 +82,10 @@ class Database:
 
 def refusal(error: psycopg2.Error, name: str) -> str:
     """What to tell a user whose database refused the lab; never with a password in it."""
-    said = redacted(str(error)).strip()
-    return f"PostgreSQL does not let loadlab into the database {name!r}: {said}\nCheck host, port, user and password."
+    lines = redacted(str(error)).strip().splitlines()
+    # libpq names the file that its password came from: one that the lab has written, and the user has never seen.
+    said = "\n".join(line for line in lines if not line.startswith("password retrieved from file"))
+    return (
+        f"PostgreSQL does not let loadlab into the database {name!r}: {said}\n"
+        "Check host, port, database, user and password."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,13 @@ class Visitor(HttpUser):
     @task
     def look(self):
         self.client.get("{path}")
+"""
+
+
+CATCH_ALL: Final = """
+from django.urls import re_path
+
+urlpatterns += [re_path(r"^((?:[\\w-]+/)*)$", lambda request, path: items(request))]
 """
 
 
@@ -201,7 +209,9 @@ def test_an_empty_database_is_made_for_a_project_without_postgresql(shop: Shop) 
     [
         ({"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}, [], "--embedded runs the project on an empty"),
         ({"OPTIONS": {"pool": True}}, [], "Django refuses a pool together with a CONN_MAX_AGE other than 0"),
-        ({}, ["--settings", "nowhere.settings"], "No module named 'nowhere'"),
+        ({}, ["--settings", "nowhere.settings"], "No module named 'nowhere'\nCheck --settings"),
+        ({}, ["--settings", "shop"], "shop has no ROOT_URLCONF: it loads, and is not the settings of a project"),
+        ({}, ["--embedded", "--dsn", "env:SHOP"], "leave one of them out"),
         ({}, ["--project", "/nonesuch"], "The project's folder /nonesuch is not there"),
         ({}, ["--python", "/nonesuch/python"], "is no Python that can be started"),
         ({}, ["--locustfile", "/nonesuch.py"], "there is no '/nonesuch.py'"),
@@ -218,7 +228,7 @@ def test_what_keeps_a_project_from_being_measured_is_one_message_with_its_remedy
     assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr.partition("\n")[0]
     assert "canary" not in outcome.stderr
-    assert not (shop.folder / "run" / "trials").exists() or not list((shop.folder / "run" / "trials").iterdir())
+    assert not (shop.folder / "run").exists()
 
 
 def test_missing_migrations_are_named_and_not_applied(bench: Bench, shop: Shop) -> None:
@@ -228,6 +238,7 @@ def test_missing_migrations_are_named_and_not_applied(bench: Bench, shop: Shop) 
         assert outcome.code == 3
         assert "1 migrations are not applied to the database shop_empty: shop.0001_initial" in outcome.stderr
         assert "--migrate" in outcome.stderr
+        assert not (shop.folder / "run").exists()  # or the same command with --migrate would find it
     finally:
         bench.cursor.execute("DROP DATABASE shop_empty WITH (FORCE)")
 
@@ -238,8 +249,10 @@ def test_a_locustfile_with_an_error_is_found_before_the_first_trial(migrated: Sh
     outcome = shop.run("--locustfile", broken)
     assert outcome.code == 3
     assert "does not load" in outcome.stderr
-    assert "nonesuch" in outcome.stderr
-    assert list((shop.folder / "run" / "trials").iterdir()) == []
+    assert f'File "{broken}", line 1' in outcome.stderr
+    assert "No module named 'nonesuch'" in outcome.stderr
+    assert "loadlab/load" not in outcome.stderr
+    assert not (shop.folder / "run").exists()
 
 
 def test_others_on_the_database_are_named_before_anything_is_counted(migrated: Shop, shop: Shop) -> None:
@@ -265,10 +278,34 @@ def test_init_writes_a_plan_that_holds_together_and_a_locustfile_of_the_projects
     assert 'self.client.get("/inner/everywhere/")' in locustfile
     assert "#   /logout/" in locustfile
     assert "<" not in locustfile
+    assert 'self.client.get("/")' not in locustfile  # the shop has no front page
     planned = json.loads(loadlab("plan", tmp_path / "loadlab.toml", "--json").stdout)
     assert any(case.startswith("sync,workers=2/max_age=60") for case in planned["cases"])
     again = loadlab("init", *known)
     assert (again.code, "is there already" in again.stderr) == (2, True)
+
+
+def test_the_settings_need_no_naming_where_manage_py_names_them(loadlab: CommandLine, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project)
+    unset = {"DJANGO_SETTINGS_MODULE": ""}  # or it would go before manage.py
+    unnamed = loadlab("init", "--project", project, "--out", tmp_path / "lab", **unset)
+    assert (unnamed.code, f"No manage.py in {project} names them" in unnamed.stderr) == (2, True)
+    (project / "manage.py").write_text('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")')
+    named = loadlab("init", "--project", project, "--out", tmp_path / "lab", **unset)
+    assert "Settings: shop.settings; django.db.backends.sqlite3" in named.stdout
+    assert loadlab("plan", tmp_path / "lab" / "loadlab.toml").code == 0
+    measured = loadlab("run", "--project", project, "--locustfile", tmp_path / "lab" / "locustfile.py", **unset)
+    assert "shop.settings cannot be measured like this" in measured.stderr  # for it is on SQLite
+
+
+def test_a_front_page_that_a_catch_all_serves_is_asked_for(loadlab: CommandLine, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project)
+    urls = project / "shop" / "urls.py"
+    urls.write_text(urls.read_text() + "\n" + CATCH_ALL)
+    assert loadlab("init", "--project", project, "--settings", "shop.settings", "--out", tmp_path / "lab").code == 0
+    assert 'self.client.get("/")' in (tmp_path / "lab" / "locustfile.py").read_text()
 
 
 def test_a_run_over_a_project_can_be_resumed(migrated: Shop) -> None:
