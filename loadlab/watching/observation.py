@@ -19,6 +19,7 @@ AGES: Final = (0.0, 1.0, 10.0, 60.0, 600.0, None)
 FEWEST_OPENED: Final = 20  # openings in the watch: with fewer, nothing is said of leaks
 LOST_SHARE: Final = 0.1  # of the connections that ended: lost by nobody closing them
 HARDLY_REUSED: Final = 0.05
+UNUSED: Final = "inconclusive: nothing used the database; watch while there are requests"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +34,11 @@ class Age:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AliasObservation:
-    """One alias over the whole watch: counts are increases, `open` are (first, highest, last)."""
+    """One alias over the whole watch: counts are increases, `open` are (first, highest, last).
+
+    `ages` reckon with what a connect took in the watch or, where it saw none, with `earlier_connect_seconds`: the mean
+    since the books began.
+    """
 
     seconds: float
     requests: float
@@ -43,6 +48,7 @@ class AliasObservation:
     errors: dict[str, float]
     open: tuple[float, float, float]
     mean_connect_seconds: float | None
+    earlier_connect_seconds: float | None
     mean_wait_seconds: float | None
     pool: dict[str, float]
     leak: str
@@ -115,6 +121,7 @@ def _alias(series: Sequence[AliasReading], seconds: float, threads: int | None) 
     opened = _increase([each.opened for each in series])
     closed = _increases([each.closed for each in series])
     connect = _mean(series, "connects", "connect_seconds")
+    earlier = _mean([AliasReading(), series[-1]], "connects", "connect_seconds")
     levels = (series[0].open, max(each.open for each in series), series[-1].open)
     reused = requests.get("reused", 0.0)
     waits = _increases([each.pool for each in series])
@@ -127,10 +134,13 @@ def _alias(series: Sequence[AliasReading], seconds: float, threads: int | None) 
         errors=_increases([each.errors for each in series]),
         open=levels,
         mean_connect_seconds=connect,
+        earlier_connect_seconds=earlier,
         mean_wait_seconds=waits.get("wait_seconds", 0.0) / waits["waits"] if waits.get("waits") else None,
         pool={key: value for key, value in series[-1].pool.items() if key in {"size", "available", "waiting"}},
-        leak=_leak(opened, reused / total if total else 0.0, closed, levels),
-        ages=_ages(total / seconds, threads, connect) if threads and total and seconds else (),
+        leak=_leak(opened, reused / total if total else 0.0, closed, levels) if opened or total else UNUSED,
+        ages=_ages(total / seconds, threads, earlier if connect is None else connect)
+        if threads and total and seconds
+        else (),
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 10.0
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
+NO_METRICS: Final = "not in Prometheus' text format; name the address of the metrics with --metrics."
 POOL_GAUGES: Final = {
     metrics.POOL_SIZE.name: "size",
     metrics.POOL_AVAILABLE.name: "available",
@@ -64,7 +65,7 @@ def scrape(url: str, token: str | None) -> dict[str, AliasReading]:
     try:
         families = list(text_string_to_metric_families(text))
     except ValueError as error:
-        raise EnvironmentFaultError(f"{url} answers, but not in Prometheus' text format: {error}.") from error
+        raise EnvironmentFaultError(f"{url} answers, but {NO_METRICS}") from error
     if not any(family.name == metrics.BUILD_INFO.name for family in families):
         raise EnvironmentFaultError(
             f"{url} has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the project,"
@@ -83,9 +84,12 @@ def _fetched(url: str, token: str | None) -> str:
         error.close()
         raise EnvironmentFaultError(f"{url} answers {error.code} {error.reason}{_hint(error.code)}.") from error
     except (OSError, http.client.HTTPException) as error:
-        raise EnvironmentFaultError(f"{url} does not answer: {error}. Is the project running there?") from error
+        why = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise EnvironmentFaultError(
+            f"{url} does not answer: {getattr(why, 'strerror', None) or why}. Is the project running there?"
+        ) from error
     except UnicodeDecodeError as error:
-        raise EnvironmentFaultError(f"{url} answers, but not in Prometheus' text format.") from error
+        raise EnvironmentFaultError(f"{url} answers, but {NO_METRICS}") from error
 
 
 def _hint(status: int) -> str:

@@ -24,7 +24,7 @@ def as_json(observation: Observation) -> str:
 def as_text(observation: Observation) -> str:
     lines = [f"Watched for {observation.seconds:.0f} s, {observation.readings} readings{_remarks(observation)}."]
     for alias, seen in observation.aliases.items():
-        lines += ["", f"{alias}", *(f"  {line}" for line in _alias(seen))]
+        lines += ["", f"{alias}", *(f"  {line}".rstrip() for line in _alias(seen))]
     lines += ["", *_judge(observation)]
     return "\n".join(lines).rstrip()
 
@@ -67,6 +67,9 @@ def _counts(counts: dict[str, float]) -> str:
 
 
 def _ages(seen: AliasObservation) -> Iterator[str]:
+    if not seen.requests:
+        yield "other ages   follow from the rate of requests, and there were none"
+        return
     if not seen.ages:
         yield "other ages   say --threads (workers × threads that serve) to see what each CONN_MAX_AGE would give"
         return
@@ -74,6 +77,8 @@ def _ages(seen: AliasObservation) -> Iterator[str]:
     yield "CONN_MAX_AGE   reused   opened/s   connecting"
     for age in seen.ages:
         yield f"{_spelt(age):<12}  {age.reused:>7.1%}  {age.opened_per_second:>9.3f}   {_connecting(age)}"
+    if seen.mean_connect_seconds is None and seen.earlier_connect_seconds is not None:
+        yield f"No connect was seen; {seen.earlier_connect_seconds * 1000:.1f} ms is the mean of all earlier ones."
     yield ASSUMPTION
 
 

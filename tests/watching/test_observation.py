@@ -8,6 +8,7 @@ import pytest
 
 from loadlab.watching.observation import AliasObservation, observe
 from loadlab.watching.reading import AliasReading, Reading
+from loadlab.watching.wording import as_text
 
 
 def readings(*each: dict[str, Any], **judge: list[int]) -> list[Reading]:
@@ -64,6 +65,14 @@ def test_a_leak_is_what_nobody_comes_back_for(last: dict[str, Any], verdict: str
     assert seen({}, last).leak.startswith(verdict)
 
 
+def test_where_no_connect_was_seen_the_earlier_ones_say_what_it_takes() -> None:
+    before = {"requests": {"opened": 10}, "connects": 10, "connect_seconds": 0.1}
+    one = seen(before, {**before, "requests": {"opened": 10, "reused": 80}}, threads=4)
+    assert one.mean_connect_seconds is None
+    assert one.earlier_connect_seconds == pytest.approx(0.01)
+    assert one.ages[0].connecting_seconds_per_second == pytest.approx(0.08)
+
+
 def test_other_ages_follow_the_closed_form_and_need_the_number_of_threads() -> None:
     used = {"requests": {"opened": 80}, "connects": 80, "connect_seconds": 0.8}
     assert seen({}, used).ages == ()
@@ -86,3 +95,28 @@ def test_an_alias_that_comes_into_use_during_the_watch_counts_from_zero() -> Non
     first = Reading(at=0.0, aliases={})
     later = Reading(at=10.0, aliases={"default": AliasReading(opened=7)})
     assert observe([first, later], gaps=0, threads=None).aliases["default"].opened == 7
+
+
+@pytest.mark.parametrize(
+    ("last", "threads", "said"),
+    [
+        ({}, 4, "other ages   follow from the rate of requests, and there were none"),
+        ({}, 4, "leak         inconclusive: nothing used the database"),
+        ({"requests": {"opened": 80}}, None, "other ages   say --threads"),
+        ({"requests": {"opened": 80}}, 4, "no connect was seen"),
+        ({"requests": {"opened": 80}, "connects": 80, "connect_seconds": 0.8}, 4, "80.0 ms per second"),
+    ],
+)
+def test_the_words_ask_for_nothing_that_was_given(last: dict[str, Any], threads: int | None, said: str) -> None:
+    text = as_text(observe(readings({}, last), gaps=0, threads=threads))
+    assert said in text
+    assert ("say --threads" in text) is (threads is None)
+    assert text == "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def test_what_connecting_takes_is_said_to_be_of_earlier_where_it_is() -> None:
+    before = {"requests": {"opened": 10}, "connects": 10, "connect_seconds": 0.1}
+    series = readings(before, {**before, "requests": {"opened": 10, "reused": 80}})
+    assert "No connect was seen; 10.0 ms is the mean of all earlier ones." in as_text(
+        observe(series, gaps=0, threads=4)
+    )
