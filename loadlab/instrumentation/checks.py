@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError, connections
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from loadlab.instrumentation.serving import Serving
 
 DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
+# Apps that end the leak, by name: none of them is imported, for a project need not have any.
+CURES: Final = {
+    "loadlab.cures.close_on_thread_exit": ("threaded", "gevent", "asgi"),
+    "loadlab.cures.reap_dead_threads": ("threaded", "gevent", "asgi"),
+    "loadlab.cures.close_at_handler_end": ("threaded",),
+    "loadlab.cures.leased_threads": ("asgi",),
+}
 LIMITS: Final = """
 SELECT current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int
@@ -41,7 +49,7 @@ def check_serving(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
 
 
 def _kept_for_nobody(known: Serving | None) -> Iterator[CheckMessage]:
-    if known is None or not known.own_thread:
+    if known is None or not known.own_thread or _cured(known.mode):
         return
     for alias, entry in connections.settings.items():
         if entry["CONN_MAX_AGE"] != 0:
@@ -49,9 +57,14 @@ def _kept_for_nobody(known: Serving | None) -> Iterator[CheckMessage]:
                 f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served in the"
                 f" mode {known.mode}: each request may come in a thread or greenlet of its own, so that nobody finds a"
                 " kept connection again, and they leak until the database refuses the next one.",
-                hint="Set CONN_MAX_AGE = 0, or use a connection pool.",
+                hint="Set CONN_MAX_AGE = 0, use a connection pool, or add"
+                " 'loadlab.cures.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS.",
                 id="loadlab.W001",
             )
+
+
+def _cured(mode: str) -> bool:
+    return any(mode in modes and apps.is_installed(name) for name, modes in CURES.items())
 
 
 def _opened_while_loading(known: Serving | None) -> Iterator[CheckMessage]:

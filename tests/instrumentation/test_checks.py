@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
+from django.apps import AppConfig
 from django.db import OperationalError, connections
 from django.db.utils import ConnectionHandler
 from django.test import override_settings
@@ -73,6 +74,32 @@ def test_a_kept_connection_is_warned_of_where_nobody_finds_it_again(
 ) -> None:
     database(CONN_MAX_AGE=age)
     assert ("loadlab.W001" in ids(server)) is warned
+
+
+@pytest.mark.parametrize(
+    ("cure", "server", "warned"),
+    [
+        ("close_on_thread_exit", "gunicorn site.wsgi -k gevent", False),
+        ("reap_dead_threads", "uvicorn site.asgi:application", False),
+        ("leased_threads", "uvicorn site.asgi:application", False),
+        ("close_at_handler_end", "python manage.py runserver", False),
+        ("close_at_handler_end", "gunicorn site.wsgi -k gevent", True),  # there it is a hook of gunicorn's, not the app
+        ("worker_exit_hook", "gunicorn site.wsgi -k gevent", True),
+    ],
+)
+def test_a_leak_that_an_installed_cure_ends_is_not_warned_of(
+    database: Any, monkeypatch: pytest.MonkeyPatch, cure: str, server: str, *, warned: bool
+) -> None:
+    database(CONN_MAX_AGE=60)
+    monkeypatch.setattr(checks.apps, "is_installed", {f"loadlab.cures.{cure}"}.__contains__)
+    assert ("loadlab.W001" in ids(server)) is warned
+
+
+@pytest.mark.parametrize("name", checks.CURES)
+def test_a_cure_that_the_checks_know_is_the_name_of_an_app(name: str) -> None:
+    members = vars(importlib.import_module(name)).values()
+    apps = [each for each in members if isinstance(each, type) and issubclass(each, AppConfig)]
+    assert name in {getattr(app, "name", None) for app in apps}
 
 
 def opened_while_loading(handler: ConnectionHandler, monkeypatch: pytest.MonkeyPatch) -> None:
