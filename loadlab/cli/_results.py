@@ -11,7 +11,7 @@ from loadlab.store import RunFolder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.model.findings import Findings
+    from loadlab.model.findings import Findings, RunSummary
 
 
 def report_on(path: Path) -> Findings:
@@ -37,10 +37,15 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
     run = findings.run
     if run.state == "incomplete":
         raise IncompleteError(
-            f"The run is incomplete: {run.trials_done} of {run.trials_planned} trials were recorded, or some failed."
-            f" loadlab run --resume {folder} measures what is missing."
+            f"The run is incomplete: {_lacking(run)}. loadlab run --resume {folder} measures what is missing or failed."
         )
     open_questions = [verdict.server for verdict in findings.verdicts if verdict.recommend is None]
     if require_verdict and (open_questions or not findings.verdicts):
         raise InconclusiveError(f"No verdict for {', '.join(open_questions) or 'any server mode'}: see why above.")
     return 0
+
+
+def _lacking(run: RunSummary) -> str:
+    if run.trials_done < run.trials_planned:
+        return f"{run.trials_done} of {run.trials_planned} trials were recorded"
+    return f"all {run.trials_planned} trials were recorded, and some of them failed"

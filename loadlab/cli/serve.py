@@ -106,7 +106,8 @@ def _strategy(arguments: argparse.Namespace) -> Choice:
 def _require_fit(server: Choice, strategy: Choice, driver: str) -> None:
     why = build_strategy(strategy).misfit(circumstances(server, driver))
     if why is not None:
-        raise UsageError(f"{strategy.name} in {server.name}: {why}.")
+        by_driver = build_strategy(strategy).misfit(circumstances(server, "")) is None
+        raise UsageError(f"{strategy.name} in {server.name}: {why}{' (here: --driver)' if by_driver else ''}.")
 
 
 def _port(text: str) -> int:
@@ -140,7 +141,7 @@ def _welcome(application: Application, what: str) -> str:
         f"{what}\n"
         f"  site     {application.url}/entries/1/\n"
         f"  metrics  {application.url}/metrics\n"
-        f"  load     locust -f locustfiles/read_one.py --host {application.url}\n"
+        f"  load     locust -f locustfiles/read_one.py --host {application.url} --client-keep-alive off\n"
         "Ctrl-C stops it."
     )
 

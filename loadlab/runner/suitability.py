@@ -93,9 +93,12 @@ def _package_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]
 def _driver_faults(subject: Subject, plan: Plan) -> Iterator[str]:
     """What does not fit the project's driver; what does not fit a mode is left out of the plan already."""
     anyway = {str(misfit) for misfit in misfits(plan, "")}
-    for misfit in misfits(plan, subject.driver):
-        if str(misfit) not in anyway:
-            yield f"strategies.{misfit}"
+    theirs = [misfit for misfit in misfits(plan, subject.driver) if str(misfit) not in anyway]
+    for name, why in dict.fromkeys((misfit.strategy.name, misfit.why) for misfit in theirs):
+        yield (
+            f"strategies.{name}: {why} (the project's driver is {subject.driver}: Django takes psycopg 3 once it is"
+            f" installed in {subject.python}, e.g. pip install 'psycopg[binary,pool]'; or leave the strategy out)"
+        )
 
 
 def _route_faults(subject: Subject, plan: Plan) -> Iterator[str]:

@@ -25,7 +25,7 @@ def state_of(result: LoadResult | None, window: tuple[float, float], *, is_open:
     if result.lost:
         return "invalid", f"{'; '.join(result.lost)}: part of the load was missing"
     if not result.ended:
-        return "failed", "no request was answered at all"
+        return "failed", "no request was answered at all; logs/locust.log and the server's log beside it may say why"
     faults = [_unkept(result), _busy(result), *([_dropped(result, window), _late(result, window)] if is_open else [])]
     reason = "; ".join(filter(None, faults))
     return ("invalid", reason) if reason else ("complete", "")

@@ -55,3 +55,10 @@ def test_a_strategy_that_does_not_fit_the_mode_is_refused_before_anything_starts
     done = loadlab("serve", "--server", "sync", "--strategy", "leased_threads")
     assert done.code == 2
     assert "leased_threads in sync: only ASGI has its requests' threads chosen for them" in done.stderr
+
+
+def test_a_strategy_that_does_not_fit_the_driver_names_the_option(loadlab: CommandLine) -> None:
+    done = loadlab("serve", "--server", "sync", "--strategy", "pool")
+    assert done.code == 2
+    assert "Django pools psycopg 3 alone" in done.stderr
+    assert "(here: --driver)" in done.stderr

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
+from loadlab.report.content import story
 from loadlab.report.terminal import Terminal
 
 from . import factories
@@ -69,6 +70,13 @@ def test_a_verdict_row_holds_ratio_peak_and_leaks() -> None:
 def test_an_incomplete_run_says_so_before_anything_else() -> None:
     text = Terminal().render(factories.empty())
     assert "This run is incomplete: 90 trials missing." in text.partition("holds no answer")[0]
+
+
+def test_a_run_whose_trials_are_all_there_but_failed_is_not_said_to_miss_any() -> None:
+    run = factories.findings().run
+    said = story.warning(replace(run, state="incomplete", trials_done=run.trials_planned))
+    assert said.startswith("This run is incomplete: trials failed")
+    assert "missing" not in said
 
 
 def test_with_many_strategies_the_matrix_is_turned_and_says_how_good_each_is() -> None:

@@ -87,6 +87,8 @@ def warning(run: RunSummary) -> str:
     if run.state == "complete":
         return ""
     missing = run.trials_planned - run.trials_done
+    if not missing:
+        return "This run is incomplete: trials failed, and the caveats say why. Resume it to make them again."
     return f"This run is incomplete: {wording.plural(missing, 'trial')} missing. Resume it to complete it."
 
 
