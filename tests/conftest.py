@@ -21,7 +21,6 @@ os.environ["LOADLAB_LEDGER_DIR"] = tempfile.mkdtemp(prefix="loadlab-tests-")
 os.environ |= Overlay(
     settings="loadlab.target.settings",
     databases={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-    psycopg3=False,
     instrumented=False,
 ).to_environment()
 
