@@ -12,12 +12,13 @@ from loadlab.analysis.quantiles import smallest_sample
 from loadlab.analysis.sign_flip import smallest_p
 from loadlab.analysis.trials import as_array, window_mask
 from loadlab.analysis.wording import METRIC_WORDS, age, listing, milliseconds, percent, plural, spread, times
-from loadlab.model.findings import Caveat
+from loadlab.model.findings import NOTE, PROJECT, Caveat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.analysis.arms import Measured
+    from loadlab.model.case import Scalar
     from loadlab.model.findings import Arm, Comparison, RunSummary
 
 BUSY_GENERATOR: Final = 0.9  # of one core; beyond it, the generator is what is measured
@@ -48,6 +49,13 @@ def caveats(
         *_unseen_expiry(arms),
         *_left_out(run),
     )
+
+
+def remarks(environment: Mapping[str, Mapping[str, Scalar]]) -> Iterator[Caveat]:
+    """What in the settings of a project of the user's own has a part in all its figures."""
+    for key, note in environment.get(PROJECT, {}).items():
+        if key.startswith(NOTE):
+            yield Caveat(subject=PROJECT, text=str(note), advice="")
 
 
 def _disagreeing_books(complete: Sequence[Measured]) -> Iterator[Caveat]:

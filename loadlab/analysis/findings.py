@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.analysis.answer import Decided, answer
 from loadlab.analysis.arms import Measured, arm
-from loadlab.analysis.caveats import caveats
+from loadlab.analysis.caveats import caveats, remarks
 from loadlab.analysis.comparisons import compare_all
 from loadlab.analysis.decisions import decide
 from loadlab.analysis.distances import distances
@@ -80,7 +80,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         arms=arms,
         comparisons=comparisons,
         failures=failure_rows(everything),
-        caveats=(*caveats(run, everything, arms, comparisons), *damaged),
+        caveats=(*remarks(environment), *caveats(run, everything, arms, comparisons), *damaged),
         trials=tuple(one.summary for one in everything),
         distances=distances(decided),
     )

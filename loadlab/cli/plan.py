@@ -56,8 +56,8 @@ def _as_text(experiment: Experiment, *, with_order: bool) -> str:
     if with_order:
         lines += ["", *(f"block {block + 1}  {case}" for block, case in _order(experiment))]
     lines += [f"left out: {misfit}" for misfit in experiment.left_out]
-    lines += [
-        "",
-        f"{len(experiment.cases)} cases × {blocks} blocks = {experiment.trials} trials, about {minutes:.1f} minutes",
-    ]
+    # What a site needs to boot is not known before it has been run once, and each trial boots it.
+    boots = "" if experiment.plan.project is None else ", and the time that your site takes to boot, for each"
+    cases = len(experiment.cases)
+    lines += ["", f"{cases} cases × {blocks} blocks = {experiment.trials} trials, about {minutes:.1f} minutes{boots}"]
     return "\n".join(lines)

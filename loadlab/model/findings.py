@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from loadlab.model.case import Case, Choice, OpenLoad, Scalar
 from loadlab.model.plan import Limits
@@ -11,6 +11,8 @@ from loadlab.model.samples import Connections, CpuSeconds, Recovery, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
 RunState = Literal["complete", "incomplete"]
+PROJECT: Final = "project"  # the section of a run's environment that is about a project of the user's own
+NOTE: Final = "note "  # how its keys begin that hold a remark on the results
 # Where a strategy stands among all of its group; "sound" has nothing against it but that others come first.
 Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
 # Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from loadlab import __version__
+from loadlab.model.findings import NOTE, PROJECT
 from loadlab.runner.suitability import notes
 from loadlab.services.pgbouncer import pgbouncer_version
 
@@ -113,7 +114,7 @@ def _project(subject: Subject) -> dict[str, dict[str, Scalar]]:
     if subject.facts is None:
         return {}
     facts: dict[str, Scalar] = {"settings": subject.settings, "python": subject.facts.python, "engine": subject.engine}
-    return {"project": facts | {f"note {number}": note for number, note in enumerate(notes(subject), 1)}}
+    return {PROJECT: facts | {f"{NOTE}{number}": note for number, note in enumerate(notes(subject), 1)}}
 
 
 def _versions(plan: Plan, subject: Subject) -> dict[str, Scalar]:

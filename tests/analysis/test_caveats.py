@@ -48,6 +48,14 @@ def test_a_clean_run_has_no_caveats() -> None:
     assert quiet().caveats == ()
 
 
+def test_what_the_projects_settings_do_to_all_figures_comes_first() -> None:
+    environment = {"project": {"settings": "shop.settings", "note 1": "DEBUG is on."}, "machine": {"note 1": "small"}}
+    cases, trials = [case()], [trial(case(), 1)]
+    found = analyse(run=run_summary(), environment=environment, cases=cases, trials=trials)
+    assert found.caveats[0] == Caveat(subject="project", text="DEBUG is on.", advice="")
+    assert [one.subject for one in found.caveats].count("project") == 1
+
+
 def test_books_that_do_not_agree_are_named_with_case_and_block() -> None:
     found = findings([case()], [trial(case(), 3, replace(KEPT, sessions=5))])
     (caveat,) = [one for one in found.caveats if "books" in one.text]

@@ -279,6 +279,7 @@ def test_init_writes_a_plan_that_holds_together_and_a_locustfile_of_the_projects
     assert "#   /logout/" in locustfile
     assert "<" not in locustfile
     assert 'self.client.get("/")' not in locustfile  # the shop has no front page
+    assert "the time that your site takes to boot" in loadlab("plan", tmp_path / "loadlab.toml").stdout
     planned = json.loads(loadlab("plan", tmp_path / "loadlab.toml", "--json").stdout)
     assert any(case.startswith("sync,workers=2/max_age=60") for case in planned["cases"])
     again = loadlab("init", *known)
