@@ -20,7 +20,7 @@ from loadlab.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOCUSTFILE = str(Path(__file__).with_name("kept_latency.py"))
+HERE = Path(__file__).parent
 PATIENCE_SECONDS = 120
 
 
@@ -30,9 +30,9 @@ def site() -> Iterator[PlainSite]:
         yield opened
 
 
-def locust(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def locust(folder: Path, *arguments: str, locustfile: str = "kept_latency.py") -> subprocess.Popen[bytes]:
     environment = {**os.environ, "LATENCY_LOG": str(folder / "latency.hlog")}
-    argv = [sys.executable, "-m", "locust", "-f", LOCUSTFILE, "--skip-log-setup", *arguments]
+    argv = [sys.executable, "-m", "locust", "-f", str(HERE / locustfile), "--skip-log-setup", *arguments]
     return subprocess.Popen(argv, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -69,19 +69,33 @@ def test_a_locust_of_its_own_keeps_every_request_that_it_counts(site: PlainSite,
     assert set(found) == {"GET%20/page%2C%20first", "failed%20GET%20/fails"}
 
 
-def test_the_masters_file_has_every_request_of_all_its_workers(site: PlainSite, tmp_path: Path) -> None:
+def over_two_workers(site: PlainSite, folder: Path, seconds: int, locustfile: str) -> None:
     bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(port := free_port())]
-    master = locust(tmp_path, "--master", *bind, "--expect-workers", "2", *headless(site, 4))
+    load = [*bind, "--expect-workers", "2", *headless(site, seconds)]
+    master = locust(folder, "--master", *load, locustfile=locustfile)
     meet = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
-    folders = [tmp_path / name for name in ("one", "other")]
-    for folder in folders:
-        folder.mkdir()
-    workers = [locust(folder, *meet) for folder in folders]
+    folders = [folder / name for name in ("one", "other")]
+    for each in folders:
+        each.mkdir()
+    workers = [locust(each, *meet, locustfile=locustfile) for each in folders]
     try:
         assert master.wait(PATIENCE_SECONDS) == 0
     finally:
         for process in (master, *workers):
             process.kill()
             process.wait()
+    assert not any(list(each.iterdir()) for each in folders)
+
+
+def test_the_masters_file_has_every_request_of_all_its_workers(site: PlainSite, tmp_path: Path) -> None:
+    over_two_workers(site, tmp_path, 4, "kept_latency.py")
     assert kept(tmp_path) == counted_by_locust(tmp_path)
-    assert not any(list(folder.iterdir()) for folder in folders)
+
+
+def test_the_workers_of_an_open_load_share_its_rate(site: PlainSite, tmp_path: Path) -> None:
+    seconds = 5
+    over_two_workers(site, tmp_path, seconds, "paced_alone.py")
+    (requests,) = kept(tmp_path).values()
+    # Were each worker to send all of it, there would be twice as many; the test's own start and end are not exact.
+    assert 50 * seconds * 0.5 < requests < 50 * seconds * 1.5
+    assert kept(tmp_path) == counted_by_locust(tmp_path)
