@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import defaultdict
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.load.contract import LoadResult
@@ -74,9 +75,8 @@ class Recorder:
             self._note(_kind(exception, response), str(exception))
 
     def _place(self, due: float, sent: float, service: float) -> None:
-        on_time = due == due  # noqa: PLR0124  not NaN: an arrival has asked for it
         self.ended.append(sent + service - self._origin)
-        self.response.append(sent + service - due if on_time else service)
+        self.response.append(service if isnan(due) else sent + service - due)
         self.due.append(due - self._origin)
         self.sent.append(sent - self._origin)
 
@@ -118,7 +118,7 @@ class Recorder:
         if not self._paced:
             return self.ended[index]
         due = self.due[index]
-        return due if due == due else self.sent[index]  # noqa: PLR0124
+        return self.sent[index] if isnan(due) else due
 
 
 def _kind(exception: BaseException, response: Any) -> str:  # noqa: ANN401

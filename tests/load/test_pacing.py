@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from itertools import pairwise
@@ -10,10 +9,8 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import gevent
-import pytest
-
-os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 import locust.env
+import pytest
 from locust import TaskSet, User, task
 from locust.event import Events
 from locust.exception import StopUser
@@ -21,8 +18,6 @@ from locust.exception import StopUser
 from loadlab.load.alarm import Alarm
 from loadlab.load.pacing import Arrival, Open, Pacer, _under_way, opened, response_seconds, sending
 from loadlab.load.recorder import NO_ANSWER, Recorder
-
-del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
