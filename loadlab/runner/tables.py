@@ -51,9 +51,11 @@ def _require_migrated(subject: Subject, database: Database) -> None:
     shown = _manage(subject, ("showmigrations", "--plan"), database)
     missing = [line.removeprefix(UNAPPLIED).strip() for line in shown.splitlines() if line.startswith(UNAPPLIED)]
     if missing:
+        # manage.py would migrate the project's own database, and --dsn names another one.
+        by_hand = "Run manage.py migrate, or have it run" if subject.brings_database else "Have them applied to it"
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise EnvironmentFaultError(
             f"{len(missing)} migrations are not applied to the database {database.name}:"
-            f" {', '.join(missing[:SHOWN])}{more}. Run manage.py migrate, or have it run with --migrate; --embedded"
+            f" {', '.join(missing[:SHOWN])}{more}. {by_hand} with --migrate; --embedded"
             " measures on an empty database of loadlab's own instead."
         )

@@ -239,6 +239,15 @@ def test_missing_migrations_are_named_and_not_applied(bench: Bench, shop: Shop) 
         assert "1 migrations are not applied to the database shop_empty: shop.0001_initial" in outcome.stderr
         assert "--migrate" in outcome.stderr
         assert not (shop.folder / "run").exists()  # or the same command with --migrate would find it
+        address = f"host={shop.entry['HOST']} port={shop.entry['PORT']} dbname=shop_empty"
+        dsn = f"{address} user=shop password={PASSWORD}"
+        given = shop.run_command(
+            *("run", shop.plan(), "--project", PROJECT, "--settings", "shop.settings"),
+            *("--locustfile", shop.locustfile(), "--out", shop.folder / "run", "--dsn", "env:SHOP_DSN"),
+            SHOP_DATABASES=shop.databases(),
+            SHOP_DSN=dsn,
+        )
+        assert "Have them applied to it with --migrate" in given.stderr  # manage.py would go to the shop's own
     finally:
         bench.cursor.execute("DROP DATABASE shop_empty WITH (FORCE)")
 
