@@ -1,7 +1,10 @@
-"""Looks before the run whether the database has room for the plan, and says the arithmetic when it has not."""
+"""Looks before the run whether what the plan needs is there: programs, packages, and room in the database."""
 
 from __future__ import annotations
 
+import importlib.metadata
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
@@ -25,14 +28,30 @@ SELECT current_setting('max_connections')::int,
 """
 
 
-def require_programs(cases: Sequence[Case]) -> None:
-    """Make sure that the programs are there which the cases' strategies put between.
+def require_programs(cases: Sequence[Case], *, own_site: bool) -> None:
+    """Make sure that what the cases' strategies need is installed: what they put between, and packages.
+
+    Only of the lab's `own_site` is it known which Python it runs in; a project is looked into later.
 
     Raises:
-        EnvironmentFaultError: naming the one that is missing.
+        EnvironmentFaultError: naming what is missing.
     """
-    if any(build_strategy(case.strategy).pooling() for case in cases):
+    strategies = [build_strategy(case.strategy) for case in cases]
+    if any(strategy.pooling() for strategy in strategies):
         require_pgbouncer()
+    needed = dict.fromkeys(package for strategy in strategies for package in strategy.packages)
+    missing = [package for package in needed if own_site and not _installed(package)]
+    if missing:
+        raise EnvironmentFaultError(
+            f"The plan's strategies need {' and '.join(missing)}, which {sys.executable} does not have: pip install"
+            f" {' '.join(missing)} there, or leave out what needs it."
+        )
+
+
+def _installed(package: str) -> bool:
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return bool(importlib.metadata.version(package))
+    return False
 
 
 def require_room(cursor: Cursor, cases: Sequence[Case]) -> None:

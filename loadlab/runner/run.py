@@ -174,7 +174,7 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
     planned = folder.schedule()
     present = {trial.order for trial in folder.trials()[0] if trial.state != "failed"}
     missing = [step for step in planned.steps if step.order not in present]
-    require_programs(planned.cases)
+    require_programs(planned.cases, own_site=plan.project is None)
     if missing:
         _make_trials(folder, planned, missing, plan, dsn, listener)
     if plan.restarts:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.ports import LOOPBACK
-from loadlab.services.given import escaped
+from loadlab.services.secret_files import password_line, write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def distant(database: Database, round_trip_ms: float, register: Register, log: P
     try:
         parameters = {**database.parameters, **way.through(port)}
         if way.password is not None:
-            _write_secret(passfile, f"*:{port}:*:*:{escaped(way.password)}\n")
+            write_secret(passfile, password_line(way.password, port=str(port)))
             parameters["passfile"] = str(passfile)
         yield Distant(database=replace(database, parameters=parameters, rerouted=True), pid=program.pid)
     finally:
@@ -123,8 +123,3 @@ def _port(program: Program) -> int | None:
         selector.register(stdout, selectors.EVENT_READ)
         said = stdout.readline() if selector.select(BOOT_SECONDS) else b""
     return int(said) if said else None
-
-
-def _write_secret(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)

@@ -30,6 +30,7 @@ from loadlab.ports import LOOPBACK, free_port
 from loadlab.processes import UNPRIVILEGED, state_directory, unprivileged
 from loadlab.services.database import Database
 from loadlab.services.encryption import make_certificate, programs_with_tls
+from loadlab.services.secret_files import password_line, write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,10 +119,7 @@ class _Cluster:
     def initialise(self) -> None:
         """Initialise the cluster with a superuser whose password nobody else knows."""
         password_file = self._home / "superuser"
-        _write_secret(password_file, self._passwords[SUPERUSER])
-        if os.getuid() == 0:
-            owner = pwd.getpwnam(UNPRIVILEGED)
-            os.chown(password_file, owner.pw_uid, owner.pw_gid)
+        write_secret(password_file, self._passwords[SUPERUSER], for_program=True)
         method = {"scram": "scram-sha-256", "trust": "trust"}[self._plan.auth]
         argv = [str(self._binaries / "initdb"), "--pgdata", str(self._data), "--no-sync", "--encoding=UTF8"]
         argv += ["--locale=C", f"--username={SUPERUSER}", f"--pwfile={password_file}", f"--auth={method}"]
@@ -195,9 +193,8 @@ class _Cluster:
     def database(self, port: int) -> Database:
         """How to reach it; the target's password file holds the target's password alone."""
         # Whatever the port: the target may come through a proxy or a pooler on a port of its own.
-        lines = {role: f"{LOOPBACK}:*:*:{role}:{password}\n" for role, password in self._passwords.items()}
-        _write_secret(self._folder / "observer.pgpass", lines[SUPERUSER])
-        _write_secret(self._folder / "target.pgpass", lines[TARGET])
+        for role, name in ((SUPERUSER, "observer.pgpass"), (TARGET, "target.pgpass")):
+            write_secret(self._folder / name, password_line(self._passwords[role], host=LOOPBACK, user=role))
         address = {"host": LOOPBACK, "port": str(port), **self._security}
         return Database(
             name=TARGET,
@@ -219,11 +216,6 @@ def _open_up(copy: Path) -> None:
         if not path.is_symlink():
             runs = path.is_dir() or path.stat().st_mode & 0o100
             path.chmod(0o755 if runs else 0o644)
-
-
-def _write_secret(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
 
 
 def _binaries() -> Path:

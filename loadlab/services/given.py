@@ -14,6 +14,7 @@ from psycopg2.extensions import make_dsn, parse_dsn
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.ports import is_loopback
 from loadlab.services.database import Database, refusal
+from loadlab.services.secret_files import password_line, write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,8 +61,7 @@ def reached(wanted: Mapping[str, str], folder: Path, *, allow_remote: bool) -> I
     secret = folder / "given.pgpass" if password else None
     if secret is not None:
         parameters["passfile"] = str(secret)
-        secret.touch(mode=0o600)
-        secret.write_text(f"*:*:*:*:{escaped(str(password))}\n")
+        write_secret(secret, password_line(str(password)))
     try:
         yield _database(name, parameters, allow_remote=allow_remote)
     finally:
@@ -144,8 +144,3 @@ def _local_postmaster(connection: Connection) -> int | None:
         if parent is not None and "postgres" in parent.name():
             return parent.pid
     return None
-
-
-def escaped(password: str) -> str:
-    """As a file of libpq's passwords has it."""
-    return password.replace("\\", "\\\\").replace(":", "\\:")

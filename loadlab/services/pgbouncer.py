@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import resource
 import secrets
@@ -26,9 +25,9 @@ from loadlab.ports import LOOPBACK, free_port
 from loadlab.processes import UNPRIVILEGED, let_in
 from loadlab.services.authentication import demand
 from loadlab.services.database import redacted, refusal
-from loadlab.services.given import escaped
 from loadlab.services.pgbouncer_books import Books, Refusals
 from loadlab.services.pgbouncer_console import CONSOLE, Console, PoolerGoneError
+from loadlab.services.secret_files import password_line, write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -276,7 +275,9 @@ class Bouncer:
         way, wanted = setting.way, setting.wanted
         secrets_of = {self._admin: self._password, way.user: way.demand.secret(way.user, way.password)}
         users = setting.home / "users"
-        _write_secret(users, "".join(f"{_quoted(user)} {_quoted(word)}\n" for user, word in secrets_of.items()))
+        write_secret(
+            users, "".join(f"{_quoted(user)} {_quoted(word)}\n" for user, word in secrets_of.items()), for_program=True
+        )
         configuration = setting.home / "pgbouncer.ini"
         text = CONFIGURATION.format(
             host=way.host.replace("'", "''"),
@@ -292,7 +293,7 @@ class Bouncer:
             max_client_conn=wanted.max_client_conn + 1,  # our console is a client too
             query_wait_timeout=wanted.query_wait_timeout_seconds,
         )
-        _write_secret(configuration, text)
+        write_secret(configuration, text, for_program=True)
         argv = [str(setting.program), str(configuration)]
         environment = {"LC_ALL": "C", "PATH": os.environ.get("PATH", "")}
         return self._register.start("PgBouncer", argv, log=setting.log, environment=environment, privileged=False)
@@ -318,8 +319,7 @@ class Bouncer:
         parameters = {**setting.way.others, **address, "sslmode": "disable"}
         if setting.way.demand.method != "trust":
             passfile = setting.home / "target.pgpass"
-            line = ":".join([LOOPBACK, "*", "*", "*", escaped(setting.way.password)])
-            _write_secret(passfile, f"{line}\n", for_program=False)
+            write_secret(passfile, password_line(setting.way.password, host=LOOPBACK))
             parameters["passfile"] = str(passfile)
         return replace(self._direct, parameters=parameters, rerouted=True)
 
@@ -415,16 +415,6 @@ def _no_passage(error: psycopg2.Error, way: _Way) -> str:
         if way.demand.method == "trust" and os.getuid() == 0:
             remedy += f" But it runs as {UNPRIVILEGED}: peer authentication does not let it in, a password would."
     return f"PostgreSQL is not to be reached through PgBouncer: {said}\n{remedy}"
-
-
-def _write_secret(path: Path, text: str, *, for_program: bool = True) -> None:
-    """Write a file for one user alone: the one that PgBouncer runs as, or ourselves."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    if for_program and os.getuid() == 0:
-        owner = pwd.getpwnam(UNPRIVILEGED)
-        os.chown(path, owner.pw_uid, owner.pw_gid)
 
 
 def _quoted(word: str) -> str:

@@ -16,6 +16,7 @@ MODULES = (
     "loadlab.analysis.sign_flip",
     "loadlab.analysis.wording",
     "loadlab.model.naming",
+    "loadlab.services.secret_files",
 )
 
 
