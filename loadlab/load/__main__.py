@@ -6,6 +6,7 @@ another when the child has ended. End of input ends the generator.
 
 from __future__ import annotations
 
+import logging
 import random
 import sys
 import time
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 READY_SECONDS: Final = 20.0  # for all users of an open load to have said hello
 DRAIN_SECONDS: Final = 10.0  # for what is under way when an open load ends
 POLL_SECONDS: Final = 0.005
+LOUD: Final = ("locust.user.task", "loadlab.load.pacing")  # log each exception of a task, with its traceback
+FEW_ERRORS: Final = 5
 
 
 def environment(order: LoadOrder, pacer: Pacer | None = None) -> Environment:
@@ -65,6 +68,11 @@ def load(locustfile: str) -> tuple[dict[str, type[User]], list[LoadTestShape]]:
     users, shapes = load_locustfile(locustfile)
     if not users:
         raise ValueError(f"{locustfile} has no user class; derive one from locust.FastHttpUser, with a task in it")
+    idle = [name for name, user in users.items() if not user.tasks and not hasattr(user, "task")]
+    if idle:
+        raise ValueError(
+            f"{locustfile}: {' and '.join(idle)} has no task; put @task before a method, or abstract = True"
+        )
     return users, shapes
 
 
@@ -118,7 +126,22 @@ def _open(order: LoadOrder, load: OpenLoad, number: int, recorder: Recorder, sta
     return recorder.result(order.warmup_seconds, _end(order), dropped=pacer.dropped, busy=(busy,))
 
 
+class Few(logging.Filter):
+    """Lets the first few errors into a log: a task that always raises would fill the disk with one and the same."""
+
+    def __init__(self, most: int = FEW_ERRORS) -> None:
+        super().__init__()
+        self._left = most
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.ERROR:
+            self._left -= 1
+        return record.levelno < logging.ERROR or self._left >= 0
+
+
 def _runner(locust: Environment, recorder: Recorder) -> Runner:
+    for name in LOUD:
+        logging.getLogger(name).addFilter(Few())
     recorder.listen(locust.events)
     runner = locust.create_local_runner()
     events.init.fire(environment=locust, runner=runner, web_ui=None)  # type: ignore[no-untyped-call]

@@ -90,9 +90,10 @@ class LoadResult:
 
     Under an open load the columns `due` (NaN for a request that no arrival asked for) and `sent` are instants like
     `ended`, and the response time counts from when the request was due; else they are empty. `dropped` are the instants
-    of arrivals that found no user free. `failures` maps each kind of failed request within the window to its count,
-    `examples` to one message. `busy` is the share of a core that each load process used within the window. `unkept`
-    requests came when the record was full; `lost` says of each load process that did not end as it should how it ended.
+    of arrivals that found no user free. `failures` maps each kind of failed request within the window to its count, and
+    each kind of exception that a task raised; `examples` maps it to one message. `busy` is the share of a core that
+    each load process used within the window. `unkept` requests came when the record was full; `lost` says of each load
+    process that did not end as it should how it ended.
     """
 
     ended: Sequence[float]

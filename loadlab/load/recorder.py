@@ -38,6 +38,7 @@ class Recorder:
         self.sent = array("d")
         self.unkept = 0
         self.kinds: defaultdict[str, array[int]] = defaultdict(lambda: array("L"))  # kind → indexes of its requests
+        self.raised: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))  # kind → when a task raised it
         self.examples: dict[str, str] = {}
         self._origin = 0.0
         self._paced = paced
@@ -45,6 +46,7 @@ class Recorder:
 
     def listen(self, events: Events) -> None:
         events.request.add_listener(self._record)  # type: ignore[no-untyped-call]
+        events.user_error.add_listener(self._raise)  # type: ignore[no-untyped-call]
 
     def start(self, origin: float) -> None:
         """Set the origin of time, on the monotonic clock, which all processes of a machine share."""
@@ -84,6 +86,12 @@ class Recorder:
         self.kinds[kind].append(len(self.failed) - 1)
         self.examples.setdefault(kind, message[:EXAMPLE_LENGTH])
 
+    def _raise(self, user_instance: object, exception: BaseException, tb: object) -> None:  # noqa: ARG002  as Locust calls it
+        """Of the Locust file's own making, or in answer to a request that failed: so it is told, and no request."""
+        kind = f"{type(exception).__name__} raised by a task"
+        self.raised[kind].append(time.monotonic() - self._origin)
+        self.examples.setdefault(kind, str(exception)[:EXAMPLE_LENGTH])
+
     def unanswered(self, arrivals: Iterable[Arrival]) -> None:
         """Count as failed what was due and has no answer at the end; its time up to now is the least it would take."""
         now = time.monotonic()
@@ -95,10 +103,11 @@ class Recorder:
     def result(
         self, start: float, end: float, *, dropped: Iterable[float] = (), busy: tuple[float, ...] = ()
     ) -> LoadResult:
-        """All requests, and how often each kind of failure belongs to the window [start, end)."""
+        """All requests, and how often each kind of failure belongs to the window [start, end), those of tasks too."""
         counts = {
             kind: sum(start <= self._instant(index) < end for index in indexes) for kind, indexes in self.kinds.items()
         }
+        counts |= {kind: sum(start <= at < end for at in instants) for kind, instants in self.raised.items()}
         within = {kind: count for kind, count in counts.items() if count}
         return LoadResult(
             ended=self.ended,

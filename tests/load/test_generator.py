@@ -233,3 +233,17 @@ def test_results_are_merged_in_order_of_completion_with_nothing_added_or_lost() 
     assert both.failures == {"HTTP 500": 3, "HTTP 404": 1}
     assert both.busy == (0.5, 0.5)
     assert LoadResult.from_json(both.to_json()) == both
+
+
+def test_a_user_class_without_a_task_is_found_before_the_first_trial(generator: Generator) -> None:
+    with pytest.raises(EnvironmentFaultError, match="Idle has no task; put @task before a method"):
+        generator.rehearse(HERE / "idle.py")
+
+
+def test_a_task_that_always_raises_is_told_of_and_does_not_fill_the_log(generator: Generator, order: Any) -> None:
+    result = carried_out(generator, order(locustfile=str(HERE / "raises.py")))
+    requests = len(result.ended)
+    assert requests > 20
+    assert sum(result.failed) == 0
+    assert 0 < result.failures["KeyError raised by a task"] <= requests
+    assert 0 < generator._log.read_text().count("KeyError: 'id'") <= 5

@@ -69,3 +69,18 @@ def test_a_request_without_a_response_time_took_none(nothing: float | None) -> N
     recorder, fire = recording()
     request(fire, nothing)  # type: ignore[arg-type]
     assert list(recorder.result(0.0, 60.0).response) == [0.0]
+
+
+def test_what_a_task_raises_is_told_by_its_kind_and_is_no_request() -> None:
+    events = Events()
+    recorder = Recorder()
+    recorder.listen(events)
+    recorder.start(time.monotonic())
+    request(events.request.fire, 1.0)
+    for _ in range(3):
+        events.user_error.fire(user_instance=None, exception=KeyError("id"), tb=None)
+    result = recorder.result(0.0, 60.0)
+    assert (len(result.ended), list(result.failed)) == (1, [0.0])
+    assert result.failures == {"KeyError raised by a task": 3}
+    assert result.examples == {"KeyError raised by a task": "'id'"}
+    assert recorder.result(60.0, 90.0).failures == {}
