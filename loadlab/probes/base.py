@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  the driver names its class in lower case
 
-    from loadlab.services.pgbouncer import Bouncer
+    from loadlab.model.samples import PoolerCounts
+
+
+class Pooler(Protocol):
+    """A running pooler between the target and PostgreSQL, as far as it can be asked."""
+
+    def counts(self) -> PoolerCounts:
+        """Both of its sides since it started."""
+
+    def waiting(self) -> tuple[int, float]:
+        """How many clients wait for a connection to PostgreSQL now, and how long the first of them has, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +31,7 @@ class Scene:
 
     `cursor` belongs to the lab's own connection to another database of the same server; `trees` names the roots of the
     process trees (pid) by the part they play: app, database, generator; `aliases` those of DATABASES that lead to the
-    target's database; `bouncer` is the PgBouncer in between, if there is one.
+    target's database; `pooler` is the one in between, if there is one.
     """
 
     cursor: Cursor
@@ -29,7 +39,7 @@ class Scene:
     ledgers: Path
     trees: Mapping[str, int]
     aliases: Sequence[str] = ("default",)
-    bouncer: Bouncer | None = None
+    pooler: Pooler | None = None
 
 
 class Probe(ABC):

@@ -14,5 +14,5 @@ class PoolerProbe(Probe):
     """`clients_waiting` for a connection to PostgreSQL, and `longest_wait_seconds` of them, now."""
 
     def read(self, scene: Scene) -> dict[str, float]:
-        waiting, longest = scene.bouncer.waiting() if scene.bouncer else (0, 0.0)
+        waiting, longest = scene.pooler.waiting() if scene.pooler else (0, 0.0)
         return {"clients_waiting": waiting, "longest_wait_seconds": longest}

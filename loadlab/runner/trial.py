@@ -95,7 +95,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     sessions = _sessions(scene)
     log = bench.logs / f"{step.order:04d}-{case.server.name}.log"
     with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
-        scene = replace(scene, trees=route.trees, bouncer=route.bouncer)
+        scene = replace(scene, trees=route.trees, pooler=route.bouncer)
         target = Target(
             server=case.server, strategy=case.strategy, database=route.database, ledgers=ledgers, subject=subject
         )
@@ -184,7 +184,7 @@ def _settle(scene: Scene) -> tuple[Ledger, int, PoolerCounts | None]:
     seen: list[tuple[Ledger, int, PoolerCounts | None]] = []
     while True:
         backends = _backends(scene)
-        seen.append((_ledger(scene), backends, scene.bouncer.counts() if scene.bouncer else None))
+        seen.append((_ledger(scene), backends, scene.pooler.counts() if scene.pooler else None))
         if (_agree(*seen[-1]) and seen[-SETTLED_LOOKS:] == [seen[-1]] * SETTLED_LOOKS) or time.monotonic() > deadline:
             return seen[-1]
         time.sleep(POLL_SECONDS)
@@ -197,10 +197,10 @@ def _agree(ledger: Ledger, backends: int, pooler: PoolerCounts | None) -> bool:
 
 def _await_no_client(scene: Scene) -> PoolerCounts | None:
     """A pooler's counts once it has seen the last of the target's connections go; None without one."""
-    if scene.bouncer is None:
+    if scene.pooler is None:
         return None
     deadline = time.monotonic() + SETTLE_SECONDS
-    while (counts := scene.bouncer.counts()).clients_open and time.monotonic() < deadline:
+    while (counts := scene.pooler.counts()).clients_open and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     return counts
 
