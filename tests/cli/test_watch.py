@@ -88,7 +88,7 @@ def test_a_watch_in_words_names_each_alias(loadlab: CommandLine, application: Ap
     outcome = loadlab("watch", "--metrics", f"{application.url}/metrics", "--every", "0.1", "--seconds", "0.3")
     assert outcome.code == 0, outcome.stderr
     assert "default" in outcome.stdout
-    assert "say --threads" in outcome.stdout
+    assert "other ages   follow from the rate of requests, and there were none" in outcome.stdout
 
 
 def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Application) -> None:
