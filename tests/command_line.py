@@ -121,6 +121,14 @@ class CommandLine:
         """Every process that belongs to a lab of this state folder."""
         return [process for process in psutil.process_iter() if self._owns(process)]
 
+    def commands(self) -> list[str]:
+        """Their command lines; of one that ends while we look, none."""
+        lines = []
+        for process in self.processes():
+            with suppress(psutil.Error):
+                lines.append(" ".join(process.cmdline()))
+        return lines
+
     def _owns(self, process: psutil.Process) -> bool:
         """PostgreSQL knows nothing of our environment, but works in a folder of ours."""
         state = str(self.state)

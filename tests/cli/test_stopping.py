@@ -134,7 +134,7 @@ def resumed(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> R
         run.popen.kill()
         run.popen.wait()
     kept = trials_in(path)
-    left_running = " ".join(word for process in loadlab.processes() for word in process.cmdline())
+    left_running = " ".join(loadlab.commands())
     with RunFolder.at(path).locked():  # as another lab would hold it
         intruder = loadlab("run", "--resume", path)
     outcome = loadlab("run", "--resume", path)
