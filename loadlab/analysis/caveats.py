@@ -174,14 +174,12 @@ def _busy_generator(complete: Sequence[Measured]) -> Iterator[Caveat]:
         for one in complete
         if one.summary.window_seconds > 0
     }
-    busy = [trial for trial, share in shares.items() if share > BUSY_GENERATOR]
-    if busy:
-        worst = max(busy, key=shares.__getitem__)
-        yield Caveat(
-            subject=plural(len(busy), "trial"),
-            text=f"The load generator used up to {percent(shares[worst])} of a core ({worst}).",
-            advice="It may limit what was measured: use fewer users, or more load workers on more cores.",
-        )
+    yield from _overworked(
+        shares,
+        BUSY_GENERATOR,
+        who="The load generator",
+        advice="It may limit what was measured: use fewer users, or more load workers on more cores.",
+    )
 
 
 def _busy_proxy(complete: Sequence[Measured]) -> Iterator[Caveat]:
@@ -191,13 +189,23 @@ def _busy_proxy(complete: Sequence[Measured]) -> Iterator[Caveat]:
         for one in complete
         if one.summary.window_seconds > 0
     }
-    busy = [trial for trial, share in shares.items() if share > BUSY_PROXY]
+    yield from _overworked(
+        shares,
+        BUSY_PROXY,
+        who="The proxy that adds the round trip",
+        advice="Near its ceiling it adds more than it should: use fewer users, or compare less distant ones.",
+    )
+
+
+def _overworked(shares: Mapping[str, float], limit: float, *, who: str, advice: str) -> Iterator[Caveat]:
+    """One caveat for all trials in which a process of the lab's took more than its share of a core."""
+    busy = [trial for trial, share in shares.items() if share > limit]
     if busy:
         worst = max(busy, key=shares.__getitem__)
         yield Caveat(
             subject=plural(len(busy), "trial"),
-            text=f"The proxy that adds the round trip used up to {percent(shares[worst])} of a core ({worst}).",
-            advice="Near its ceiling it adds more than it should: use fewer users, or compare less distant ones.",
+            text=f"{who} used up to {percent(shares[worst])} of a core ({worst}).",
+            advice=advice,
         )
 
 
