@@ -202,7 +202,7 @@ def test_requests_of_several_event_loops_share_the_threads() -> None:
     loops = [threading.Thread(target=lambda: asyncio.run(several())) for _ in range(3)]
     for loop in loops:
         loop.start()
-    asyncio.run(until(lambda: site.state() == (2, 10)))
+    asyncio.run(until(lambda: (site.state(), inside) == ((2, 10), 2)))  # leased, and in its view
     go.set()
     for loop in loops:
         loop.join(PATIENCE_SECONDS)
