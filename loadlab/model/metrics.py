@@ -56,6 +56,11 @@ class Metric:
 CONNECT_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 AGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 600.0, 3600.0)
 REQUESTS_PER_CONNECTION = (0.0, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1000.0, 10000.0)
+# What the generator sees, from 0.25 ms to 63 s. Neighbouring bounds are at most 1.3 apart, and so a percentile that is
+# read from them is off by that factor at most.
+_STEPS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
+_DECADES = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
+RESPONSE_SECONDS = tuple(round(decade * step, 6) for decade in _DECADES for step in _STEPS)[4:-1]
 
 CONNECTIONS_OPEN = Metric(
     "loadlab_db_connections_open",
@@ -152,4 +157,80 @@ CATALOGUE = (
     POOL_WAIT,
     COLLECTOR_ERRORS,
     BUILD_INFO,
+)
+
+# What the lab sees of a trial from outside. The live page's process exposes it beside the target's own metrics.
+LOAD_REQUESTS = Metric(
+    "loadlab_load_requests_total",
+    "counter",
+    "Requests that the generator has made (count), by outcome: ok or failed.",
+    labels=("outcome",),
+)
+LOAD_RESPONSE = Metric(
+    "loadlab_load_response_seconds",
+    "histogram",
+    "Response times as the generator saw them (seconds), failed requests included.",
+    labels=(),
+    buckets=RESPONSE_SECONDS,
+)
+DATABASE_BACKENDS = Metric(
+    "loadlab_database_backends",
+    "gauge",
+    "Rows of pg_stat_activity for the target's database now (count), by state.",
+    labels=("state",),
+)
+DATABASE_SESSIONS = Metric(
+    "loadlab_database_sessions_total",
+    "counter",
+    "Sessions that PostgreSQL has counted for the target's database since the trial began (count).",
+    labels=(),
+)
+DATABASE_MAX_CONNECTIONS = Metric(
+    "loadlab_database_max_connections",
+    "gauge",
+    "Connections that PostgreSQL allows, those reserved for its superuser included (count).",
+    labels=(),
+)
+CPU_SECONDS = Metric(
+    "loadlab_cpu_seconds_total",
+    "counter",
+    "CPU time of a whole process tree (seconds), by part: app, database, generator, pooler, proxy.",
+    labels=("part",),
+)
+POOLER_CLIENTS = Metric(
+    "loadlab_pooler_clients",
+    "gauge",
+    "The target's connections to an external pooler now (count).",
+    labels=(),
+)
+POOLER_SERVERS = Metric(
+    "loadlab_pooler_servers",
+    "gauge",
+    "An external pooler's own connections to PostgreSQL now (count).",
+    labels=(),
+)
+POOLER_CLIENTS_WAITING = Metric(
+    "loadlab_pooler_clients_waiting",
+    "gauge",
+    "Clients of an external pooler that wait for a connection to PostgreSQL now (count).",
+    labels=(),
+)
+POOLER_WAITED = Metric(
+    "loadlab_pooler_waited_seconds_total",
+    "counter",
+    "Time that clients of an external pooler have waited for a connection to PostgreSQL, all together (seconds).",
+    labels=(),
+)
+
+LAB_CATALOGUE = (
+    LOAD_REQUESTS,
+    LOAD_RESPONSE,
+    DATABASE_BACKENDS,
+    DATABASE_SESSIONS,
+    DATABASE_MAX_CONNECTIONS,
+    CPU_SECONDS,
+    POOLER_CLIENTS,
+    POOLER_SERVERS,
+    POOLER_CLIENTS_WAITING,
+    POOLER_WAITED,
 )
