@@ -21,7 +21,7 @@ def execute(arguments: argparse.Namespace) -> int:
     folders = [RunFolder.at(path) for path in (arguments.before, arguments.after)]
     # The analysis takes a second to import: not before both are known to be runs.
     from loadlab.analysis import contrast  # noqa: PLC0415
-    from loadlab.cli._publish import findings_of  # noqa: PLC0415
+    from loadlab.assessment import findings_of  # noqa: PLC0415
     from loadlab.report.content import contrasts  # noqa: PLC0415
 
     before, after = (findings_of(folder) for folder in folders)

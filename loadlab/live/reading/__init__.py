@@ -1,0 +1,1 @@
+"""Run folders, finished or under way, as the live page shows them."""

@@ -1,0 +1,47 @@
+"""The runs in one folder: found by name, and never outside of it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEDULE: Final = "schedule.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runs:
+    """`folder` holds run folders; `awaited` names one that will be there soon."""
+
+    folder: Path
+    awaited: str = ""
+
+    def names(self) -> list[str]:
+        """Of all runs, the latest to begin first."""
+        found = []
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                with suppress(OSError):
+                    if not path.is_symlink() and (path / SCHEDULE).is_file():
+                        found.append(((path / SCHEDULE).stat().st_mtime, path.name))
+        return [name for _, name in sorted(found, reverse=True)]
+
+    def find(self, name: str) -> Path | None:
+        """The folder of a run; None if there is none of this name. A link to elsewhere is no run."""
+        return self.folder / name if name in self.names() else None
+
+    def is_known(self, name: str) -> bool:
+        """Whether a page may be asked for: the run is there, or about to be."""
+        return (bool(name) and name == self.awaited) or self.find(name) is not None
+
+
+def inside(run: Path, name: str) -> Path | None:
+    """A file of a run that is really there, and not a link to another place."""
+    path = run / name
+    with suppress(OSError):
+        if path.is_file() and path.resolve() == run.resolve() / name:
+            return path
+    return None
