@@ -11,6 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from loadlab.live import discovery, exposition
 from loadlab.live.guards import Guarded
 from loadlab.live.hosting import ALIVE_PATH
 from loadlab.ports import is_loopback
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from loadlab.live.reading.runs import Runs
 
 # Each has `routes`; endpoints find the runs at `request.app.state.runs`.
-ROUTED: Final[Sequence[ModuleType]] = ()
+ROUTED: Final[Sequence[ModuleType]] = (discovery, exposition)
 
 
 def application(runs: Runs, *, host: str, token: str | None, ending: Callable[[], bool]) -> Starlette:

@@ -1,0 +1,86 @@
+"""Tells a Prometheus which trials to scrape: /discovery answers in the format of its HTTP service discovery."""
+
+from __future__ import annotations
+
+import time
+from math import ceil
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from loadlab.live.course import courses
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    from loadlab.live.course import Course
+    from loadlab.live.reading.runs import Runs
+    from loadlab.model.case import Case
+    from loadlab.store import Step
+
+# Prometheus passes on what it has discovered every five seconds, and looks at what it was passed every five seconds.
+LEAD_SECONDS: Final = 12.0
+FINISHED: Final = 3  # as many trials as keep their ledgers after their end
+LINGER_SECONDS: Final = 15.0  # after the end of the run
+
+
+def discovery(request: Request) -> JSONResponse:
+    """A group for each trial of each run that goes on: those about to begin, the one that runs, the last that ended."""
+    runs: Runs = request.app.state.runs
+    found = [(name, course) for name in runs.names() if (course := _course(runs.find(name)))]
+    groups = [
+        {"targets": [request.url.netloc], "labels": labels(name, step, course.schedule.cases[step.case])}
+        for name, course in found
+        for step in due(course, time.time())
+    ]
+    return JSONResponse(groups)
+
+
+def _course(path: Path | None) -> Course | None:
+    return courses().of(path) if path else None
+
+
+def due(course: Course, now: float) -> list[Step]:
+    """The steps whose trials are to be scraped at `now`, in the order of the schedule."""
+    if course.began is None or not (course.running or _has_just_ended(course, now)):
+        return []
+    ended = [order for order, trial in course.trials.items() if trial.ended]
+    running = [order for order, trial in course.trials.items() if not trial.ended and trial.began.at >= course.began.at]
+    ahead = [step.order for step in course.schedule.steps if step.order not in course.trials]
+    soon = ahead[: ceil(LEAD_SECONDS / course.began.trial_seconds)] if course.running else []
+    wanted = {*ended[-FINISHED:], *running, *soon}
+    return [step for step in course.schedule.steps if step.order in wanted]
+
+
+def _has_just_ended(course: Course, now: float) -> bool:
+    return course.ended is not None and now - course.ended.at < LINGER_SECONDS
+
+
+def labels(run: str, step: Step, case: Case) -> dict[str, str]:
+    """What distinguishes one trial's series from another's."""
+    return {
+        "job": "loadlab",
+        "instance": f"{run}/{step.order:04d}",
+        "__metrics_path__": f"/trials/{quote(run, safe='')}/{step.order:04d}/metrics",
+        "server": case.server.name,
+        "strategy": str(case.strategy),
+        "max_age": _max_age(case),
+        "keep_alive": "on" if case.keep_alive else "off",
+        "scenario": case.scenario.rpartition("/")[2].removesuffix(".py"),
+        "users": str(case.users),
+        "block": str(step.block),
+        "case": case.id,
+    }
+
+
+def _max_age(case: Case) -> str:
+    if case.strategy.name != "max_age":
+        return ""
+    return "unlimited" if case.max_age is None else f"{case.max_age:g}"
+
+
+routes = [Route("/discovery", discovery)]
