@@ -82,12 +82,16 @@ class Experiment:
 
     @property
     def trial_seconds(self) -> float:
-        """What one trial is expected to take."""
-        return self.plan.warmup_seconds + self.plan.window_seconds + OVERHEAD_SECONDS
+        return trial_seconds(self.plan)
 
     @property
     def expected_seconds(self) -> float:
         return self.trials * self.trial_seconds
+
+
+def trial_seconds(plan: Plan) -> float:
+    """What one trial is expected to take."""
+    return plan.warmup_seconds + plan.window_seconds + OVERHEAD_SECONDS
 
 
 def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
@@ -371,8 +375,9 @@ def usable_connections(server: Choice, strategy: Choice, users: int) -> int:
 
 def connections_wanted(case: Case) -> int:
     """The most connections to PostgreSQL that a case has a use for: its own, or those of the pooler before it."""
+    usable = case.usable_connections or 0
     pooling = build_strategy(case.strategy).pooling()
-    return min(pooling.pool_size, case.usable_connections) if pooling else case.usable_connections
+    return min(pooling.pool_size, usable) if pooling else usable
 
 
 def _refuse_doubles(cases: list[Case], source: str) -> None:

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.case import Case, Scalar
 from loadlab.model.findings import Caveat
+from loadlab.model.progress import Event, of_line, to_line
 from loadlab.model.samples import Restart, Trial
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class DamagedFileError(Exception):
 
 
 class RunFolder:
-    """One run on disk: plan.toml, schedule.json, environment.json, trials/, restarts.json, logs/ and the reports."""
+    """One run on disk: what it set out to do, progress.jsonl, trials/, restarts.json, logs/ and the reports."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,6 +68,10 @@ class RunFolder:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    @property
+    def _progress(self) -> Path:
+        return self.path / "progress.jsonl"
 
     @property
     def _trials(self) -> Path:
@@ -143,6 +148,26 @@ class RunFolder:
 
     def write_environment(self, environment: dict[str, dict[str, Scalar]]) -> None:
         self.write_text("environment.json", json.dumps(environment, indent=1))
+
+    def add_progress(self, event: Event) -> None:
+        """Append to what others may follow; a run that cannot say how it goes on goes on."""
+        with suppress(OSError):
+            file = os.open(self._progress, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                os.write(file, to_line(event))  # at once: threads of the lab may write at the same time
+            finally:
+                os.close(file)
+
+    def progress(self, offset: int = 0) -> tuple[list[Event], int]:
+        """The events from `offset` in bytes on, and the offset to go on from; half a line is left for later."""
+        try:
+            with self._progress.open("rb") as file:
+                file.seek(offset)
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return [], offset
+        events = [event for line in whole.splitlines() if (event := of_line(line))]
+        return events, offset + len(whole) + len(newline)
 
     def add_trial(self, trial: Trial) -> None:
         self._seal(f"trials/{trial.order:04d}.json", "trial", _TRIAL.dump_json(trial))

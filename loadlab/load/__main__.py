@@ -25,6 +25,7 @@ from loadlab.load.contract import ENDED, READY, Rehearsal, order_of
 from loadlab.load.crew import carry_out, in_child
 from loadlab.load.pacing import Pacer, opened
 from loadlab.load.recorder import Recorder
+from loadlab.load.tally import Tally
 from loadlab.load.user import with_keep_alive_option
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 READY_SECONDS: Final = 20.0  # for all users of an open load to have said hello
 DRAIN_SECONDS: Final = 10.0  # for what is under way when an open load ends
 POLL_SECONDS: Final = 0.005
+TALLY_SECONDS: Final = 0.5
 LOUD: Final = ("locust.user.task", "loadlab.load.pacing")  # log each exception of a task, with its traceback
 FEW_ERRORS: Final = 5
 
@@ -92,8 +94,15 @@ def drive(order: LoadOrder, number: int, start: Callable[[], float]) -> None:
         random.seed(f"{order.seed}/{number}")  # scenarios that choose by chance must not all choose the same
     load = order.open_load
     recorder = Recorder(paced=load is not None)
+    gevent.spawn(_write_down, Tally(recorder, Path(order.tally_of(number))))
     result = _open(order, load, number, recorder, start) if load else _closed(order, number, recorder, start)
     Path(order.result_of(number)).write_text(result.to_json())
+
+
+def _write_down(tally: Tally) -> None:
+    while True:
+        tally.write()
+        gevent.sleep(TALLY_SECONDS)
 
 
 def _closed(order: LoadOrder, number: int, recorder: Recorder, start: Callable[[], float]) -> LoadResult:

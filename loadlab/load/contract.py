@@ -65,6 +65,10 @@ class LoadOrder:
         """Where the load process of that number, from 0, writes what it has seen."""
         return f"{self.result}.{number}"
 
+    def tally_of(self, number: int) -> str:
+        """Where the load process of that number writes down what its load has come to, while it runs."""
+        return f"{self.result}.{number}.tally"
+
     def users_of(self, number: int) -> int:
         """Its share of the users; shares differ by one at most.
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 import loadlab
 from loadlab.errors import EnvironmentFaultError
 from loadlab.load.contract import ENDED, LOST, READY, STARTED, LoadOrder, LoadResult, Rehearsal, merged
+from loadlab.load.tally import counted, read
 from loadlab.runner.tracebacks import own_words
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import IO, Self
 
+    from loadlab.load.tally import Counts
     from loadlab.processes import Program, Register
 
 BOOT_SECONDS: Final = 30.0
@@ -50,6 +52,7 @@ class Generator:
         Raises:
             EnvironmentFaultError: the locustfile fails, or Locust does.
         """
+        _forget_tallies(order)  # those of a load that was abandoned
         program = self._send(order.to_json())
         words = _line(program, BOOT_SECONDS)
         if words[:1] != [STARTED]:
@@ -106,6 +109,11 @@ class Drive:
         self._order = order
         self.pid = pid
         self.started = started
+        self._total: Counts | None = None
+
+    def counts(self) -> Counts:
+        """What the load had come to about half a second ago, or in the end."""
+        return self._total or read(_tallies(self._order))
 
     def wait(self) -> LoadResult | None:
         """The result, once the load has ended; None when it had to be abandoned or broke.
@@ -120,10 +128,22 @@ class Drive:
             self._generator.abandon()
             return None
         numbers = [number for number in range(self._order.processes) if number not in lost]
-        return merged(
+        result = merged(
             [_taken(Path(self._order.result_of(number))) for number in numbers],
             tuple(f"load process {number + 1} of {self._order.processes} {how}" for number, how in lost.items()),
         )
+        self._total = counted(result.response, result.failed)
+        _forget_tallies(self._order)
+        return result
+
+
+def _tallies(order: LoadOrder) -> list[Path]:
+    return [Path(order.tally_of(number)) for number in range(order.processes)]
+
+
+def _forget_tallies(order: LoadOrder) -> None:
+    for path in _tallies(order):
+        path.unlink(missing_ok=True)
 
 
 def _taken(path: Path) -> LoadResult:

@@ -11,10 +11,11 @@ import psycopg2
 
 from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
-from loadlab.planning import locustfile, schedule
+from loadlab.planning import locustfile, schedule, trial_seconds
 from loadlab.processes import Register
 from loadlab.runner.environment import environment
 from loadlab.runner.generator import Generator
+from loadlab.runner.journal import Journal
 from loadlab.runner.preflight import require_programs, require_room
 from loadlab.runner.restarts import next_to_restart, restarted
 from loadlab.runner.stand import machine
@@ -27,12 +28,13 @@ from loadlab.services.given import given, reached
 from loadlab.store import RunFolder, Schedule, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
+    from loadlab.model.progress import Sampled
     from loadlab.model.samples import Trial
     from loadlab.planning import Experiment
     from loadlab.runner.subject import Subject
@@ -119,8 +121,12 @@ def _touched(plan: Plan, database: Database) -> list[str]:
 
 
 @contextmanager
-def equipped(lab: Laboratory, plan: Plan, logs: Path, listener: Listener) -> Iterator[Bench]:
+def equipped(
+    lab: Laboratory, plan: Plan, logs: Path, listener: Listener, *, follow: Callable[[Sampled], None] | None = None
+) -> Iterator[Bench]:
     """A bench to run trials on: the laboratory with a generator, and with the judge's own connection.
+
+    `follow` hears twice a second how a trial goes.
 
     Raises:
         EnvironmentFaultError: Locust does not start, or the database refuses.
@@ -136,6 +142,7 @@ def equipped(lab: Laboratory, plan: Plan, logs: Path, listener: Listener) -> Ite
             cursor=connection.cursor(),
             logs=logs,
             scratch=lab.register.folder,
+            follow=follow,
         )
 
 
@@ -172,27 +179,30 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
         StoppedError: the user or the system asked to stop. In all cases what was measured is in the folder.
     """
     planned = folder.schedule()
+    journal = Journal(folder, listener)
     present = {trial.order for trial in folder.trials()[0] if trial.state != "failed"}
     missing = [step for step in planned.steps if step.order not in present]
-    require_programs(planned.cases, own_site=plan.project is None)
-    if missing:
-        _make_trials(folder, planned, missing, plan, dsn, listener)
-    if plan.restarts:
-        _count_restarts(folder, planned, plan.driver, listener)
+    total = len(planned.steps)
+    with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
+        require_programs(planned.cases, own_site=plan.project is None)
+        if missing:
+            _make_trials(folder, planned, missing, plan, dsn, journal)
+        if plan.restarts:
+            _count_restarts(folder, planned, plan.driver, journal)
 
 
 def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
-    folder: RunFolder, planned: Schedule, missing: Sequence[Step], plan: Plan, dsn: Reference | None, listener: Listener
+    folder: RunFolder, planned: Schedule, missing: Sequence[Step], plan: Plan, dsn: Reference | None, journal: Journal
 ) -> None:
-    with folder.locked(), laboratory(plan, dsn, folder.logs, listener) as lab:
+    with folder.locked(), laboratory(plan, dsn, folder.logs, journal) as lab:
         with lab.database.observed() as connection, connection.cursor() as cursor:
             require_alone(cursor, lab.database)
             require_room(cursor, planned.cases)
             folder.write_environment(environment(plan, lab.subject, lab.database, cursor))
-        with equipped(lab, plan, folder.logs, listener) as bench:
+        with equipped(lab, plan, folder.logs, journal, follow=journal.write) as bench:
             for scenario in dict.fromkeys(case.scenario for case in planned.cases):
                 bench.generator.rehearse(locustfile(scenario), shared=_is_shared(plan))
-            _measure(folder, planned, missing, bench, listener)
+            _measure(folder, planned, missing, bench, journal)
 
 
 def _is_shared(plan: Plan) -> bool:
@@ -200,11 +210,12 @@ def _is_shared(plan: Plan) -> bool:
     return plan.load.model == "open" or plan.load_workers > 1
 
 
-def _measure(folder: RunFolder, planned: Schedule, missing: Sequence[Step], bench: Bench, listener: Listener) -> None:
+def _measure(folder: RunFolder, planned: Schedule, missing: Sequence[Step], bench: Bench, journal: Journal) -> None:
     total = len(planned.steps)
     for done, step in enumerate(missing, start=total - len(missing)):
         case = planned.cases[step.case]
-        listener.trial_begins(case, done, total)
+        journal.trial_begins(case, done, total)
+        journal.step_begins(step, bench.ledgers(step))
         try:
             trial = run_trial(case, step, bench)
         except psycopg2.Error as error:
@@ -213,7 +224,7 @@ def _measure(folder: RunFolder, planned: Schedule, missing: Sequence[Step], benc
                 f"{done} of {total} trials are safe; loadlab run --resume {folder.path} makes the others."
             ) from error
         folder.add_trial(trial)
-        listener.trial_ended(trial, done + 1, total)
+        journal.trial_ended(trial, done + 1, total)
 
 
 def _count_restarts(folder: RunFolder, planned: Schedule, driver: str, listener: Listener) -> None:

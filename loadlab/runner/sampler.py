@@ -13,13 +13,14 @@ from loadlab.model.samples import Series
 from loadlab.probes import PROBES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
     from loadlab.probes import Scene
 
 RATE: Final = 10.0  # samples per second
+FOLLOWED_EACH: Final = 5  # of which every fifth is told to whoever follows the trial
 
 
 def look(scene: Scene, *, sampled_only: bool) -> dict[str, float]:
@@ -32,11 +33,15 @@ def look(scene: Scene, *, sampled_only: bool) -> dict[str, float]:
 
 
 class Sampler:
-    """A context that samples from its start to its end; a database that is gone leaves a gap, not an error."""
+    """A context that samples from its start to its end; a database that is gone leaves a gap, not an error.
 
-    def __init__(self, scene: Scene, origin: float) -> None:
+    `follow` is called twice a second, in the sampler's thread, and may ask the scene for more.
+    """
+
+    def __init__(self, scene: Scene, origin: float, follow: Callable[[Scene], None] | None = None) -> None:
         self._scene = scene
         self._origin = origin
+        self._follow = follow
         self._at: list[float] = []
         self._readings: list[dict[str, float]] = []
         self._stop = threading.Event()
@@ -59,6 +64,8 @@ class Sampler:
                 reading = look(self._scene, sampled_only=True)
                 self._at.append(time.monotonic() - self._origin)
                 self._readings.append(reading)
+                if self._follow is not None and len(self._readings) % FOLLOWED_EACH == 1:
+                    self._follow(self._scene)
             due += 1 / RATE
 
     def series(self) -> Series:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +18,13 @@ from loadlab.probes.activity import Activity
 from loadlab.probes.ledger import totals_of
 from loadlab.probes.sessions import Sessions
 from loadlab.runner.application import Target, serving
+from loadlab.runner.following import Follower
 from loadlab.runner.route import routed
 from loadlab.runner.sampler import Sampler, look
 from loadlab.runner.validity import state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from loadlab.load.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
+    from loadlab.model.progress import Sampled
     from loadlab.model.samples import Series
     from loadlab.processes import Register
     from loadlab.runner.application import Application
@@ -37,15 +41,16 @@ if TYPE_CHECKING:
     from loadlab.services.database import Database
     from loadlab.store import Step
 
-SETTLE_SECONDS: Final = 3.0  # at most; a queue of unanswered requests may outlive the load
+SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
 SETTLED_LOOKS: Final = 3  # as many readings in a row must agree
 POLL_SECONDS: Final = 0.02
+KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
 BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arrivals, and no two blocks do
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """What all trials of a run share."""
+    """What all trials of a run share. `follow` hears twice a second how a trial goes."""
 
     plan: Plan
     subject: Subject
@@ -55,6 +60,18 @@ class Bench:
     cursor: Cursor
     logs: Path
     scratch: Path
+    follow: Callable[[Sampled], None] | None = None
+    _kept: deque[Path] = field(default_factory=deque)
+
+    def ledgers(self, step: Step) -> Path:
+        """The folder of a trial's ledgers."""
+        return self.scratch / f"ledgers-{step.order:04d}"
+
+    def retire(self, ledgers: Path) -> None:
+        """Let go of a trial's ledgers, in a while."""
+        self._kept.append(ledgers)
+        if len(self._kept) > KEPT_LEDGERS:
+            shutil.rmtree(self._kept.popleft(), ignore_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,11 +105,13 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     begun = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     load_average = os.getloadavg()[0]
-    ledgers = bench.scratch / f"ledgers-{step.order:04d}"
+    ledgers = bench.ledgers(step)
+    shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
     subject = bench.subject
     scene = Scene(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={}, aliases=subject.counted)
     await_empty(scene)
     sessions = _sessions(scene)
+    follower = _follower(step, sessions, bench)
     log = bench.logs / f"{step.order:04d}-{case.server.name}.log"
     with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
         scene = replace(scene, trees=route.trees, pooler=route.bouncer)
@@ -102,7 +121,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         with serving(target, bench.register, log) as application:
             booted = time.monotonic()
             drive = bench.generator.begin(_order(case, step, bench, application))
-            observed = _observe(scene, application, drive, bench)
+            observed = _observe(scene, application, drive, bench, follower)
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
             # that the books need none.
@@ -119,7 +138,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         sessions=_sessions(scene) - sessions,
         pooler=_pooler(observed.pooler, pooler_after_stop),
     )
-    shutil.rmtree(ledgers)
+    bench.retire(ledgers)
     overhead = {
         "boot": booted - begun,
         "load_start": drive.started - booted,
@@ -128,7 +147,18 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         "books": time.monotonic() - stopped,
     }
     circumstances = _Circumstances(started=started, overhead_seconds=overhead, load_average=load_average)
-    return _record(case, step, bench.plan, observed, connections, circumstances)
+    trial = _record(case, step, bench.plan, observed, connections, circumstances)
+    if follower is not None:
+        follower.ended(trial)
+    return trial
+
+
+def _follower(step: Step, sessions: int, bench: Bench) -> Follower | None:
+    if bench.follow is None:
+        return None
+    bench.cursor.execute("SELECT current_setting('max_connections')::int")
+    (most,) = bench.cursor.fetchone() or (0,)
+    return Follower(tell=bench.follow, order=step.order, sessions=sessions, max_connections=most)
 
 
 def _order(case: Case, step: Step, bench: Bench, application: Application) -> LoadOrder:
@@ -146,15 +176,23 @@ def _order(case: Case, step: Step, bench: Bench, application: Application) -> Lo
     )
 
 
-def _observe(scene: Scene, application: Application, drive: Drive, bench: Bench) -> _Observed:
+def _observe(
+    scene: Scene, application: Application, drive: Drive, bench: Bench, follower: Follower | None
+) -> _Observed:
     trees = {**scene.trees, "app": application.program.pid, "generator": drive.pid}
     if bench.database.postmaster is not None:
         trees["database"] = bench.database.postmaster
     scene = replace(scene, trees=trees)
+
+    def follow(scene: Scene) -> None:
+        if follower is not None:
+            pooler = scene.pooler.counts() if scene.pooler else None
+            follower.seen(look(scene, sampled_only=False), _ledger(scene), pooler, drive.counts())
+
     with (
         bench.database.observed() as connection,
         connection.cursor() as cursor,
-        Sampler(replace(scene, cursor=cursor), drive.started) as sampler,
+        Sampler(replace(scene, cursor=cursor), drive.started, follow if follower else None) as sampler,
     ):
         _sleep_until(drive.started + bench.plan.warmup_seconds)
         start, opening = look(scene, sampled_only=False), _ledger(scene)

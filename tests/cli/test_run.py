@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from command_line import REPOSITORY, SMALL_PLAN, CommandLine, Outcome, trials_in
 
+from loadlab.model.progress import RunEnded, Sampled, TrialBegan, TrialEnded
 from loadlab.store import RunFolder
 
 if TYPE_CHECKING:
@@ -56,6 +57,24 @@ def finished(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> 
     return Finished(path=folder / "run", outcome=loadlab("run", folder / "plan.toml", "--out", folder / "run"))
 
 
+def test_the_progress_of_a_run_tells_of_each_trial_and_ends_with_its_exact_counts(finished: Finished) -> None:
+    events = RunFolder.at(finished.path).progress()[0]
+    began, ended = ([event.order for event in events if isinstance(event, kind)] for kind in (TrialBegan, TrialEnded))
+    assert (events[0].event, events[-1], began, ended) == (
+        "run_began",
+        RunEnded(at=events[-1].at, state="complete"),
+        list(range(6)),
+        list(range(6)),
+    )
+    last = {event.order: event for event in events if isinstance(event, Sampled)}
+    for trial in RunFolder.at(finished.path).trials()[0]:
+        values, books = last[trial.order].values, trial.connections
+        assert (values["requests"], sum(last[trial.order].response_buckets)) == (len(trial.requests.ended),) * 2
+        assert values["response_seconds_sum"] == pytest.approx(sum(trial.requests.response))
+        assert (values["opened"], values["open"], values["sessions"]) == (books.after_stop.opened, 0, books.sessions)
+        assert values["cpu_app"] > 0
+
+
 @pytest.fixture
 def copied(finished: Finished, tmp_path: Path) -> Path:
     return shutil.copytree(finished.path, tmp_path / "run")
@@ -77,6 +96,7 @@ def test_a_run_folder_holds_the_plan_the_samples_the_logs_and_the_reports(finish
     files = {path.relative_to(finished.path).as_posix() for path in finished.path.rglob("*") if path.is_file()}
     assert files - {".lock"} == {
         "plan.toml",
+        "progress.jsonl",
         "schedule.json",
         "environment.json",
         *REPORTS,

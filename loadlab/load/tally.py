@@ -1,0 +1,97 @@
+"""What a load has come to so far, in a few numbers that a load process writes down while it runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from loadlab.model.metrics import RESPONSE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """So many requests, so many of them failed, the sum of their response times, and how many in each bucket.
+
+    The buckets are those of `RESPONSE_SECONDS`, not cumulated; the last one has no upper bound.
+    """
+
+    requests: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    buckets: tuple[int, ...] = (0,) * (len(RESPONSE_SECONDS) + 1)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            requests=self.requests + other.requests,
+            failures=self.failures + other.failures,
+            seconds=self.seconds + other.seconds,
+            buckets=tuple(map(sum, zip(self.buckets, other.buckets, strict=True))),
+        )
+
+
+def counted(response: Sequence[float], failed: Sequence[float]) -> Counts:
+    """The counts of requests with these response times in seconds; `failed` holds 1.0 for each that did.
+
+    >>> counts = counted([0.001, 0.0011, 100.0], [0.0, 0.0, 1.0])
+    >>> counts.requests, counts.failures, counts.buckets[-1]
+    (3, 1, 1)
+    >>> [(RESPONSE_SECONDS[n], count) for n, count in enumerate(counts.buckets[:-1]) if count]
+    [(0.001, 1), (0.00125, 1)]
+    """
+    times = np.asarray(response, dtype=np.float64)
+    found = np.bincount(np.searchsorted(RESPONSE_SECONDS, times), minlength=len(RESPONSE_SECONDS) + 1)
+    return Counts(
+        requests=times.size,
+        failures=int(np.sum(np.asarray(failed, dtype=np.float64))),
+        seconds=float(times.sum()),
+        buckets=tuple(found.tolist()),
+    )
+
+
+class Record(Protocol):
+    """What grows while a load runs: each request's response time in seconds, and then 1.0 if it failed, else 0.0."""
+
+    @property
+    def response(self) -> Sequence[float]: ...
+
+    @property
+    def failed(self) -> Sequence[float]: ...
+
+
+class Tally:
+    """Adds up what a record has grown by since it was last asked, so that a request itself costs nothing more."""
+
+    def __init__(self, record: Record, path: Path) -> None:
+        self._record = record
+        self._path = path
+        self._counts = Counts()
+
+    def write(self) -> None:
+        """Leave the counts of now in the file, whole or not at all."""
+        seen = self._counts.requests
+        # Copies: a column that numpy looks into cannot grow meanwhile. The shortest one is what is complete.
+        failed = self._record.failed[seen:]
+        self._counts += counted(self._record.response[seen : seen + len(failed)], failed)
+        draft = self._path.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(self._counts)))
+        draft.replace(self._path)
+
+
+def read(paths: Iterable[Path]) -> Counts:
+    """What all load processes together have written; nothing of one that has not yet."""
+    return sum(map(_read, paths), Counts())
+
+
+def _read(path: Path) -> Counts:
+    try:
+        fields = json.loads(path.read_text())
+    except FileNotFoundError:
+        return Counts()
+    return Counts(**fields | {"buckets": tuple(fields["buckets"])})

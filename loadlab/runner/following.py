@@ -1,0 +1,89 @@
+"""What a trial looks like now, for whoever follows the run: its connections, its load, its cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from loadlab.load import tally
+from loadlab.model.progress import Sampled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loadlab.load.tally import Counts
+    from loadlab.model.samples import Ledger, PoolerCounts, Trial
+
+STATES = ("active", "idle", "idle_in_transaction")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Follower:
+    """Tells of one trial; `sessions` and `max_connections` are PostgreSQL's before it began."""
+
+    tell: Callable[[Sampled], None]
+    order: int
+    sessions: int
+    max_connections: int
+    _cpu: dict[str, float] = field(default_factory=dict)  # as last seen: a tree that is gone has no account
+
+    def seen(self, reading: Mapping[str, float], ledger: Ledger, pooler: PoolerCounts | None, load: Counts) -> None:
+        """One look at a trial that runs; `reading` is that of all probes."""
+        self._cpu.update({name: value for name, value in reading.items() if name.startswith("cpu_")})
+        values = {
+            **_of_backends(reading),
+            "sessions": reading["sessions"] - self.sessions,
+            **_of_ledger(ledger),
+            **_of_pooler(pooler, reading),
+        }
+        self._tell(values, load)
+
+    def ended(self, trial: Trial) -> None:
+        """What the record of the trial says, when every process of the target is gone."""
+        connections = trial.connections
+        values = {
+            "backends": 0,
+            **{f"backends_{state}": 0 for state in (*STATES, "other")},
+            **({} if connections.sessions is None else {"sessions": connections.sessions}),
+            **_of_ledger(connections.after_stop),
+            **_of_pooler(connections.pooler.after_stop if connections.pooler else None, {}),
+        }
+        self._tell(values, tally.counted(trial.requests.response, trial.requests.failed))
+
+    def _tell(self, values: Mapping[str, float], load: Counts) -> None:
+        of_load = {"requests": load.requests, "failures": load.failures, "response_seconds_sum": load.seconds}
+        self.tell(
+            Sampled(
+                at=time.time(),
+                order=self.order,
+                values={**values, **self._cpu, **of_load, "max_connections": self.max_connections},
+                response_buckets=load.buckets,
+            )
+        )
+
+
+def _of_backends(reading: Mapping[str, float]) -> dict[str, float]:
+    known = {f"backends_{state}": reading[state] for state in STATES}
+    return {"backends": reading["backends"], **known, "backends_other": reading["backends"] - sum(known.values())}
+
+
+def _of_ledger(ledger: Ledger) -> dict[str, float]:
+    return {
+        "open": ledger.open,
+        "opened": ledger.opened,
+        "reused": ledger.reused,
+        **{f"closed_{reason}": count for reason, count in ledger.closed.items()},
+        **{f"connect_errors_{kind}": count for kind, count in ledger.connect_errors.items()},
+    }
+
+
+def _of_pooler(counts: PoolerCounts | None, reading: Mapping[str, float]) -> dict[str, float]:
+    if counts is None:
+        return {}
+    return {
+        "pooler_clients": counts.clients_open,
+        "pooler_servers": counts.servers_open,
+        "pooler_clients_waiting": reading.get("clients_waiting", 0),
+        "pooler_waited_seconds": counts.waited_seconds,
+    }
