@@ -32,7 +32,7 @@ control = "sync"
 [strategies.max_age]
 max_age = [0, "none"]
 """
-PATIENCE_SECONDS: Final = 120.0  # before a test fails rather than hangs; nothing waits for it otherwise
+PATIENCE_SECONDS: Final = 300.0  # before a test fails rather than hangs; nothing waits for it otherwise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from loadlab.overlay.configuration import Overlay
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest_plugins = ["laboratory", "poolers"]
+
+# Nothing is timed: a busy machine may take long over an example, or over making one up.
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("untimed")
 
 # Before anything of Django is imported: counting itself is tested on SQLite, in this very process.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.overlay.settings")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Pooler = Callable[..., Bouncer]
 
-PATIENCE_SECONDS: Final = 30.0  # before a test fails rather than hangs; nothing waits for it otherwise
+PATIENCE_SECONDS: Final = 120.0  # before a test fails rather than hangs; nothing waits for it otherwise
 POOLING: Final = Pooling(pool_mode="transaction", pool_size=5, max_client_conn=50, query_wait_timeout_seconds=20)
 SESSIONS: Final = "SELECT sessions FROM pg_stat_database WHERE datname = %s"
 BACKENDS: Final = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"

@@ -21,6 +21,7 @@ from loadlab.processes import Register, clear_leftovers, state_directory
 if TYPE_CHECKING:
     from pathlib import Path
 
+PATIENCE_SECONDS = 120.0
 # A program with a child of its own; both ignore SIGTERM.
 STUBBORN = """
 import os, signal, sys, time
@@ -56,7 +57,7 @@ def group(leader: int) -> list[int]:
 
 
 def wait_for_group(leader: int, size: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len(group(leader)) != size and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(group(leader)) == size
@@ -180,7 +181,7 @@ def test_a_process_is_not_over_while_any_of_its_threads_lives(tmp_path: Path) ->
     with Register.opened() as register:
         program = register.start("headless", [sys.executable, "-c", HEADLESS], log=tmp_path / "log", environment={})
         process = psutil.Process(program.pid)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
             time.sleep(0.01)
         assert process.num_threads() == 2

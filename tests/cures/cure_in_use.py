@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 THREADS: Final = 4
 ALIASES: Final = ("default", "other")
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 120.0
 BUSY: Final = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
 
 

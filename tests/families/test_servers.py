@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Choice
     from loadlab.runner.trial import Bench
 
+PATIENCE_SECONDS = 120.0
 every_server = pytest.mark.parametrize("name", list(SERVERS))
 
 
@@ -97,7 +98,7 @@ def test_a_server_mode_boots_answers_and_stops(name: str, bench: Bench, tmp_path
         family = [running, *running.children(recursive=True)]
         assert Books(target.ledgers).read().processes == SERVERS[name]().processes()
         assert opened(target) == at_boot + 1
-    assert [process for process in family if process.is_running()] == []
+    assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
     stopped = Books(target.ledgers).read()
     assert (stopped.processes, stopped.aliases["default"].open) == (0, 0)
     assert opened(target) == at_boot + 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = Path(__file__).with_name("engine_in_use.py")
 REQUESTS: Final = 50  # of all its threads
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 120.0
 POSTGRESQL: Final = "django.db.backends.postgresql"
 ENGINES: Final[dict[str, dict[str, Any]]] = {
     "plain": {"ENGINE": POSTGRESQL},

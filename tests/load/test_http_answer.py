@@ -164,21 +164,21 @@ def test_valid_answers_mean_what_http_client_says(message: Message) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=20_000)
 @given(st.data())
 def test_any_split_of_any_valid_answer_reads_the_same_at_length(data: st.DataObject) -> None:
     splits_change_nothing(data)
 
 
 @pytest.mark.slow
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=20_000)
 @given(st.data())
 def test_garbage_is_a_fault_at_length(data: st.DataObject) -> None:
     nothing_but_faults(data)
 
 
 @pytest.mark.slow
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=20_000)
 @given(messages())
 def test_valid_answers_mean_what_http_client_says_at_length(message: Message) -> None:
     agrees_with_http_client(message)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import brotli
 import gevent
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import garbage, messages, pieces
 from peers import Server, always, answering, ok
@@ -210,27 +210,31 @@ def test_a_connection_reset_is_a_lost_connection(a_user: Making, reported: Repor
 
 
 def test_bytes_that_come_to_an_idle_connection_are_never_taken_for_an_answer(a_user: Making) -> None:
+    answered, said = threading.Event(), threading.Event()
+
     def script(peer: Peer) -> None:
         while peer.request():
             peer.send(ok(b"%d" % len(peer.server.requests)))
             if peer.number == 0:
-                time.sleep(BRIEF_SECONDS)
+                answered.wait(ENDED_SECONDS)
                 peer.send(ok(b"unasked"))
+                said.set()
                 peer.wait_for_close()
                 return
 
     with Server(script) as server:
         client = a_user(server.port).client
         first = client.get("/")
-        gevent.sleep(3 * BRIEF_SECONDS)
+        answered.set()
+        assert said.wait(ENDED_SECONDS)
         assert (first.text, client.post("/").text) == ("1", "2")
     assert server.connections == 2
 
 
 def test_a_refused_connection_is_a_failed_request(a_user: Making, reported: Reported) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    a_user(port).client.get("/")
+    with socket.socket() as deaf:  # has the port, and does not listen
+        deaf.bind(("127.0.0.1", 0))
+        a_user(deaf.getsockname()[1]).client.get("/")
     assert reported.failures == ["ConnectionRefusedError"]
 
 
@@ -280,10 +284,10 @@ def test_a_timeout_begins_with_the_request_and_not_with_what_the_task_did_before
     a_user: Making, reported: Reported
 ) -> None:
     with always(ok()) as server:
-        client = a_user(server.port, network_timeout=1.0, connection_timeout=1.0).client
+        client = a_user(server.port, network_timeout=2.0, connection_timeout=2.0).client
         client.get("/")
         for _ in range(2):
-            time.sleep(1.5)  # without gevent: its loop knows nothing of the time that passes
+            time.sleep(2.1)  # without gevent: its loop knows nothing of the time that passes
             client.get("/")
             client.get("/", headers={"Connection": "close"})
     assert not reported.failures
@@ -521,17 +525,20 @@ def test_cookies_come_back_to_who_has_set_them(a_user: Making) -> None:
         assert client.get("/deep/").text == ""
 
 
-def test_cookies_for_every_path_are_those_set_last_until_they_end(a_user: Making) -> None:
+def test_cookies_for_every_path_are_those_set_last_until_they_end(
+    a_user: Making, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def script(peer: Peer) -> None:
         while request := peer.request():
             name = request.split(b" ", 2)[1][1:]
-            peer.send(ok(b"", *([b"Set-Cookie: " + name + b"; Path=/; Max-Age=2"] if name else [])))
+            peer.send(ok(b"", *([b"Set-Cookie: " + name + b"; Path=/; Max-Age=600"] if name else [])))
 
     with Server(script) as server:
         client = a_user(server.port).client
         for path in ("/a=1", "/", "/", "/a=2", "/", "/"):
             client.get(path)
-        time.sleep(3)
+        later = time.time() + 601
+        monkeypatch.setattr(time, "time", lambda: later)
         client.get("/")
     cookies = [request.partition(b"Cookie: ")[2].partition(b"\r\n")[0] for request in server.requests]
     assert cookies == [b"", b"a=1", b"a=1", b"a=1", b"a=2", b"a=2", b""]
@@ -613,17 +620,14 @@ def over_the_wire(data: st.DataObject, a_user: Making, reported: Reported) -> No
     assert AnswerTimeoutError.__name__ not in reported.failures
 
 
-FIXTURES_ARE_FINE = [HealthCheck.function_scoped_fixture]
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=FIXTURES_ARE_FINE)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_whatever_a_server_says_is_one_request_in_time(data: Any, a_user: Making, reported: Reported) -> None:
     over_the_wire(data, a_user, reported)
 
 
 @pytest.mark.slow
-@settings(max_examples=4_000, deadline=None, suppress_health_check=FIXTURES_ARE_FINE)
+@settings(max_examples=4_000)
 @given(data=st.data())
 def test_whatever_a_server_says_is_one_request_in_time_at_length(data: Any, a_user: Making, reported: Reported) -> None:
     over_the_wire(data, a_user, reported)

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg2 import sql
 
@@ -48,7 +48,7 @@ def derived(cluster: Cluster, role: str, password: str) -> str:
     return wanted.secret(role, password)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     password=st.text(st.sampled_from(TROUBLE), min_size=1, max_size=8)
     | st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=20)

@@ -163,7 +163,7 @@ def test_as_many_clients_are_let_in_as_the_strategy_says_and_the_console_is_none
 
 
 def test_a_client_that_waits_for_too_long_is_sent_away_and_counted(pooler: Pooler, clients: ExitStack) -> None:
-    bouncer = pooler(pool_mode="session", pool_size=1, query_wait_timeout_seconds=0.2)
+    bouncer = pooler(pool_mode="session", pool_size=1, query_wait_timeout_seconds=1)
     asked(client(clients, bouncer), "SELECT 1")
     waiting = client(clients, bouncer)
     with pytest.raises(psycopg2.OperationalError):
@@ -354,7 +354,7 @@ def test_while_postgresql_is_down_clients_are_let_in_and_sent_away(
     restarted: tuple[Running, Register], tmp_path: Path
 ) -> None:
     running, register = restarted
-    pooling = replace(POOLING, query_wait_timeout_seconds=0.2)
+    pooling = replace(POOLING, query_wait_timeout_seconds=1)
     with service.pgbouncer(pooling, running.database, register, register.folder, tmp_path / "log") as bouncer:
         with closing(connected(bouncer.database)) as connection:
             asked(connection, "SELECT 1")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadlab.services.proxy import PIECE_BYTES, WINDOW_BYTES
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Handler = Callable[[socket.socket], None]
 
 LOOPBACK: Final = "127.0.0.1"
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 120.0
 MEBIBYTE: Final = 2**20
 
 
@@ -137,7 +137,6 @@ def echoing() -> Iterator[Proxy]:
 sizes = st.one_of(st.integers(1, 100), st.integers(1, 70_000), st.sampled_from([PIECE_BYTES, PIECE_BYTES + 1]))
 
 
-@settings(deadline=None, max_examples=100)
 @given(pieces=st.lists(sizes, min_size=1, max_size=12))
 def test_bytes_come_out_as_they_went_in_whatever_they_were_cut_into(echoing: Proxy, pieces: list[int]) -> None:
     said = [os.urandom(size) for size in pieces]
@@ -180,12 +179,12 @@ def test_a_server_that_has_said_all_still_hears_the_client() -> None:
 
 
 def test_a_server_that_refuses_shows_as_a_connection_that_is_reset() -> None:
-    with socket.create_server((LOOPBACK, 0)) as unused:
-        port = unused.getsockname()[1]
-    with proxied(port, 1) as proxy:
-        for _ in range(3):
-            with proxy.connected() as client, pytest.raises(ConnectionResetError):
-                client.recv(1)
+    with socket.socket() as deaf:  # has the port, and does not listen
+        deaf.bind((LOOPBACK, 0))
+        with proxied(deaf.getsockname()[1], 1) as proxy:
+            for _ in range(3):
+                with proxy.connected() as client, pytest.raises(ConnectionResetError):
+                    client.recv(1)
 
 
 def test_a_reset_by_the_server_is_a_reset_for_the_client() -> None:
@@ -336,7 +335,8 @@ def test_connections_that_have_ended_leave_no_file_descriptor(echoing: Proxy) ->
         client = echoing.connected()
         exchange(client)
         drop(client) if number % 2 else client.close()
-    await_that(lambda: process.num_fds() == before)
+    # Fewer if what earlier tests have had was still going.
+    await_that(lambda: process.num_fds() <= before)
 
 
 def test_a_proxy_with_nothing_to_do_takes_no_time() -> None:
