@@ -28,7 +28,7 @@ STATE_VARIABLE: Final = "LOADLAB_STATE_DIR"
 UNPRIVILEGED: Final = "nobody"
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TERM_WAIT_SECONDS: Final = 1.0
-KILL_WAIT_SECONDS: Final = 5.0
+KILL_WAIT_SECONDS: Final = 30.0
 
 
 def state_directory() -> Path:

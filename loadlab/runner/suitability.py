@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadlab.runner.subject import Facts, Subject
     from loadlab.services.database import Database
 
-LEAVE_SECONDS: Final = 2.0  # the backends of commands that have just ended need a moment to go
+LEAVE_SECONDS: Final = 5.0  # the backends of commands that have just ended need a moment to go
 POLL_SECONDS: Final = 0.02
 DRIVERS: Final = ("psycopg", "psycopg2", "psycopg2-binary")
 OTHERS: Final = """

