@@ -14,7 +14,6 @@ from loadlab.errors import EnvironmentFaultError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
 
@@ -33,7 +32,7 @@ def redacted(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Database:
-    """The target's database `name`. No password is in here: libpq takes it from `password_file` (or its own places).
+    """The target's database `name`. No password is in here: libpq takes it from a password file (or its own places).
 
     `parameters` are libpq's for the target, without dbname; `observer` are those of the lab's own connections, which go
     to the database `observer_name` so that they are in none of the target's counts. `postmaster` is the pid of the
@@ -45,7 +44,6 @@ class Database:
     observer: dict[str, str]
     observer_name: str
     embedded: bool
-    password_file: Path | None = None
     environment: dict[str, str] = field(default_factory=dict)
     postmaster: int | None = None
     rerouted: bool = False

@@ -7,12 +7,11 @@ import re
 import resource
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,59 +22,30 @@ from psycopg2.extensions import make_dsn
 from loadlab.errors import EnvironmentFaultError
 from loadlab.ports import LOOPBACK, free_port
 from loadlab.processes import UNPRIVILEGED, let_in
-from loadlab.services.authentication import demand
-from loadlab.services.database import redacted, refusal
+from loadlab.services.database import redacted
 from loadlab.services.pgbouncer_books import Books, Refusals
+from loadlab.services.pgbouncer_configuration import way_to, write_configuration, write_users
 from loadlab.services.pgbouncer_console import CONSOLE, Console, PoolerGoneError
 from loadlab.services.secret_files import password_line, write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psycopg2.extensions import ConnectionInfo
-    from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
-
     from loadlab.model.pooling import Pooling
     from loadlab.model.samples import PoolerCounts
     from loadlab.processes import Program, Register
-    from loadlab.services.authentication import Demand
     from loadlab.services.database import Database
+    from loadlab.services.pgbouncer_configuration import Way
 
 __all__ = ["Bouncer", "PoolerGoneError", "Refusals", "pgbouncer", "pgbouncer_version", "require_pgbouncer"]
 
 PROGRAM: Final = "pgbouncer"
 ELSEWHERE: Final = "/usr/sbin"  # where Debian puts it, and no PATH but root's leads
-START_SECONDS: Final = 20.0
+START_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 2.0  # a stranger on its port may never answer
 POLL_SECONDS: Final = 0.01
 ATTEMPTS: Final = 3  # another program may take the port between our look and PgBouncer's bind
 SPARE_DESCRIPTORS: Final = 32  # its own, beside those of clients and servers
-# libpq's parameters that say how to reach PostgreSQL; PgBouncer is reached in another way.
-ROUTE: Final = frozenset({"host", "hostaddr", "port", "user", "dbname", "service", "passfile"})
-ROUTE_PREFIXES: Final = ("ssl", "gss", "krb", "channel_binding", "require", "target_session_attrs", "load_balance")
-
-# Any database is let through under its own name; none of them is forgotten, with its counts, for having been idle.
-CONFIGURATION: Final = """\
-[databases]
-* = host='{host}' port={port}
-
-[pgbouncer]
-listen_addr = {loopback}
-listen_port = {listen_port}
-unix_socket_dir =
-auth_type = {auth_type}
-auth_file = {auth_file}
-admin_users = {admin}
-server_tls_sslmode = {server_tls}
-pool_mode = {pool_mode}
-default_pool_size = {pool_size}
-max_client_conn = {max_client_conn}
-query_wait_timeout = {query_wait_timeout:.6f}
-autodb_idle_timeout = 0
-log_connections = 1
-log_disconnections = 1
-log_stats = 0
-"""
 
 
 def require_pgbouncer() -> Path:
@@ -119,7 +89,7 @@ def pgbouncer(wanted: Pooling, database: Database, register: Register, folder: P
     program = require_pgbouncer()
     _require_descriptors(wanted)
     _require_distinct(database.name)
-    way = _way_to(database)
+    way = way_to(database)
     with _home(folder) as home:
         bouncer = Bouncer(_Setting(program=program, wanted=wanted, way=way, home=home, log=log), database, register)
         try:
@@ -130,28 +100,12 @@ def pgbouncer(wanted: Pooling, database: Database, register: Register, folder: P
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Way:
-    """How PgBouncer gets to PostgreSQL as the target does: `host` is an address, or the folder of a socket.
-
-    `others` are the target's parameters of libpq that do not say how to get there.
-    """
-
-    host: str
-    port: int
-    user: str
-    password: str
-    demand: Demand
-    encrypted: bool
-    others: dict[str, str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Setting:
     """What stays the same over all processes of one PgBouncer."""
 
     program: Path
     wanted: Pooling
-    way: _Way
+    way: Way
     home: Path
     log: Path
 
@@ -272,28 +226,8 @@ class Bouncer:
 
     def _launch(self, port: int) -> Program:
         setting = self._setting
-        way, wanted = setting.way, setting.wanted
-        secrets_of = {self._admin: self._password, way.user: way.demand.secret(way.user, way.password)}
-        users = setting.home / "users"
-        write_secret(
-            users, "".join(f"{_quoted(user)} {_quoted(word)}\n" for user, word in secrets_of.items()), for_program=True
-        )
-        configuration = setting.home / "pgbouncer.ini"
-        text = CONFIGURATION.format(
-            host=way.host.replace("'", "''"),
-            port=way.port,
-            loopback=LOOPBACK,
-            listen_port=port,
-            auth_type=way.demand.method,
-            auth_file=users,
-            admin=self._admin,
-            server_tls="require" if way.encrypted else "disable",
-            pool_mode=wanted.pool_mode,
-            pool_size=wanted.pool_size,
-            max_client_conn=wanted.max_client_conn + 1,  # our console is a client too
-            query_wait_timeout=wanted.query_wait_timeout_seconds,
-        )
-        write_secret(configuration, text, for_program=True)
+        write_users(setting.home, setting.way, self._admin, self._password)
+        configuration = write_configuration(setting.home, setting.wanted, setting.way, port=port, admin=self._admin)
         argv = [str(setting.program), str(configuration)]
         environment = {"LC_ALL": "C", "PATH": os.environ.get("PATH", "")}
         return self._register.start("PgBouncer", argv, log=setting.log, environment=environment, privileged=False)
@@ -358,56 +292,7 @@ def _require_distinct(name: str) -> None:
         )
 
 
-def _way_to(database: Database) -> _Way:
-    """What libpq makes of the target's parameters: it alone knows all the places where they may come from.
-
-    Raises:
-        EnvironmentFaultError: PostgreSQL does not let the target in.
-    """
-    parameters = {**database.parameters, "dbname": database.observer_name}
-    if "passfile" not in parameters and "PGPASSFILE" in database.environment:
-        parameters["passfile"] = database.environment["PGPASSFILE"]
-    try:
-        connection = psycopg2.connect(make_dsn(**parameters))
-    except psycopg2.OperationalError as error:
-        raise EnvironmentFaultError(refusal(error, database.observer_name)) from error
-    with closing(connection):
-        info, host = connection.info, _peer(connection)
-        explicit = info.dsn_parameters if "service" in database.parameters else database.parameters
-        return _Way(
-            host=host,
-            port=info.port,
-            user=info.user,
-            password=info.password,
-            demand=_demand(host, info),
-            encrypted=info.ssl_in_use,
-            others={key: value for key, value in explicit.items() if not _is_route(key)},
-        )
-
-
-def _demand(host: str, info: ConnectionInfo) -> Demand:
-    try:
-        return demand(host, info.port, info.user, info.dbname, encrypted=info.ssl_in_use)
-    except OSError as error:
-        raise EnvironmentFaultError(
-            f"PgBouncer cannot stand in front of the database: {error}. Leave the strategy pgbouncer out of the plan."
-        ) from error
-
-
-def _is_route(key: str) -> bool:
-    return key in ROUTE or key.startswith(ROUTE_PREFIXES)
-
-
-def _peer(connection: Connection) -> str:
-    """The address that libpq has found to work: a name may have others, which PgBouncer would try in turn."""
-    with socket.socket(fileno=os.dup(connection.fileno())) as ours:
-        if ours.family == socket.AF_UNIX:
-            return connection.info.host
-        address: str = ours.getpeername()[0]
-        return address
-
-
-def _no_passage(error: psycopg2.Error, way: _Way) -> str:
+def _no_passage(error: psycopg2.Error, way: Way) -> str:
     said = redacted(str(error)).strip()
     remedy = "PgBouncer knows no startup parameters of a user's own: leave them out of the database's options."
     if "startup parameter" not in said:
@@ -415,8 +300,3 @@ def _no_passage(error: psycopg2.Error, way: _Way) -> str:
         if way.demand.method == "trust" and os.getuid() == 0:
             remedy += f" But it runs as {UNPRIVILEGED}: peer authentication does not let it in, a password would."
     return f"PostgreSQL is not to be reached through PgBouncer: {said}\n{remedy}"
-
-
-def _quoted(word: str) -> str:
-    """As a file of PgBouncer's users has it."""
-    return '"' + word.replace('"', '""') + '"'
