@@ -25,9 +25,11 @@ USUAL: Final = (
     "python3.13=5.2",
     "python3.13=6.1",
 )
+LIVE: Final = ("engines", "management_commands", "preload", "metrics_endpoint", "books_agree")
 TESTS: Final = (
     "tests/instrumentation",
-    *(f"tests/live/test_{name}.py" for name in ("engines", "commands", "preload", "metrics_endpoint", "books_agree")),
+    "tests/cures",
+    *(f"tests/live/test_{name}.py" for name in LIVE),
 )
 VERSIONS: Final = "import django, platform; print(f'{platform.python_version()}, Django {django.__version__}')"
 

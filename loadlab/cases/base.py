@@ -5,15 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.model.behaviour import Setting
+from loadlab.model.behaviour import Figure, Setting
 from loadlab.planning import choice_of
+from loadlab.runner.behaviour import until_refused
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from loadlab.model.behaviour import Figure
     from loadlab.model.case import Choice, Scalar
-    from loadlab.runner.stand import Machine
+    from loadlab.runner.stand import Machine, Stand
 
 
 class NamedCase(ABC):
@@ -48,3 +48,14 @@ def served(mode: str, how: Choice, driver: str = "psycopg2", **parameters: Scala
 def aged(max_age: float | None) -> Choice:
     """Django's own way, with this CONN_MAX_AGE."""
     return strategy("max_age", max_age=max_age)
+
+
+def first_refusal(stand: Stand, most: int, *, published: str) -> Figure:
+    """After how many requests PostgreSQL refuses a connection, if it does so within the first `most`."""
+    refused = until_refused(stand, most)
+    return Figure(
+        figure=f"requests until PostgreSQL refuses one, with {stand.scale.free} connections left",
+        published=published,
+        measured=f"none of {most}" if refused is None else f"at most {refused}",
+        holds=refused is not None,
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.cases.base import NamedCase, aged, served
+from loadlab.cases.base import NamedCase, aged, first_refusal, served
 from loadlab.model.behaviour import Figure
-from loadlab.runner.behaviour import load, until_refused
+from loadlab.runner.behaviour import load
 from loadlab.runner.stand import standing
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Gunicorn996(NamedCase):
     def run(self, machine: Machine) -> tuple[Figure, ...]:
         with standing(SETTING, machine) as stand:
             counts = load(stand)
-            refused = until_refused(stand, MOST)
-        requests, free = machine.scale.requests, machine.scale.free
+            refusal = first_refusal(stand, MOST, published="the maximum is reached")
+        requests = machine.scale.requests
         return (
             Figure(
                 figure=f"connections opened for {requests} requests",
@@ -43,10 +43,5 @@ class Gunicorn996(NamedCase):
                 measured=str(counts["reused"]),
                 holds=counts["reused"] == 0,
             ),
-            Figure(
-                figure=f"requests until PostgreSQL refuses one, with {free} connections left",
-                published="the maximum is reached",
-                measured=f"none of {MOST}" if refused is None else f"at most {refused}",
-                holds=refused is not None,
-            ),
+            refusal,
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.cases.base import NamedCase, aged, served
+from loadlab.cases.base import NamedCase, aged, first_refusal, served
 from loadlab.model.behaviour import Figure
-from loadlab.runner.behaviour import load, until_refused
+from loadlab.runner.behaviour import load
 from loadlab.runner.stand import standing
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Runserver2013(NamedCase):
     def run(self, machine: Machine) -> tuple[Figure, ...]:
         with standing(SETTING, machine) as stand:
             counts = load(stand)
-            refused = until_refused(stand, MOST)
-        requests, free = machine.scale.requests, machine.scale.free
+            refusal = first_refusal(stand, MOST, published="it is easy to exceed the maximum")
+        requests = machine.scale.requests
         return (
             Figure(
                 figure=f"requests of {requests} that find a connection open",
@@ -43,10 +43,5 @@ class Runserver2013(NamedCase):
                 measured=f"{counts['left_open']}, and {counts['left_after_collection']} after the collection",
                 holds=counts["left_open"] > 0 == counts["left_after_collection"],
             ),
-            Figure(
-                figure=f"requests until PostgreSQL refuses one, with {free} connections left",
-                published="it is easy to exceed the maximum",
-                measured=f"none of {MOST}" if refused is None else f"at most {refused}",
-                holds=refused is not None,
-            ),
+            refusal,
         )
