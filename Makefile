@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test bench bench-generator lint clean
+.PHONY: run test bench bench-generator dashboards lint clean
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run
@@ -23,6 +23,10 @@ bench: $(VENV)/bench
 
 bench-generator: $(VENV)/bench-generator
 	@$(BIN)/python benchmarks/generator.py
+
+# What Grafana loads, from dashboards/source/.
+dashboards: $(VENV)/dev
+	@$(BIN)/python -m dashboards.source
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("loadlab needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'

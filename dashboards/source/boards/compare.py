@@ -1,0 +1,226 @@
+"""Compare CONN_MAX_AGE: server modes and ages side by side, and any two cases against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dashboards.source.lab import LAB, NAMED_AS_ARM, VARIABLES
+from dashboards.source.panels import Board, Limits, Panel, Query, Row, Unit, Variable
+from dashboards.source.promql import EVERY_TARGET, TRIAL, Scope, or_zero, ratio
+from loadlab.model.metrics import (
+    CONNECT_ERRORS,
+    CONNECTIONS_CLOSED,
+    CONNECTIONS_OPEN,
+    CONNECTIONS_OPENED,
+    CPU_SECONDS,
+    LOAD_REQUESTS,
+    LOAD_RESPONSE,
+    REQUESTS,
+)
+
+GUIDE = """\
+**Tables**: a row for each server mode, a column for each CONN_MAX_AGE. **A against B**: choose two cases above; a
+ratio is B's figure by A's. Trials of a plan last equally long, so requests per trial compare like throughput. These
+are means and totals without any test: whether a difference is more than noise is what `loadlab report` says."""
+
+# Ages only: pools and PgBouncer have a dashboard of their own.
+AGED = Scope(matchers=(*LAB.matchers, 'max_age!=""'), labels=LAB.labels)
+CELL = ("server", "max_age")
+
+
+def of_case(variable: str) -> Scope:
+    matchers = (f'{label}=~"${label}"' for label in ("job", "instance"))
+    return Scope(matchers=(*matchers, f'case="${variable}"'), labels=(*EVERY_TARGET, *TRIAL))
+
+
+A, B = of_case("case_a"), of_case("case_b")
+
+
+Figure = Callable[..., str]  # of a scope, by labels
+
+
+def requests_per_trial(scope: Scope, *by: str) -> str:
+    return scope.per_trial(LOAD_REQUESTS, *by)
+
+
+def p99(scope: Scope, *by: str) -> str:
+    return scope.total_quantile(0.99, LOAD_RESPONSE, *by)
+
+
+def peak_open(scope: Scope, *by: str) -> str:
+    return scope.peak(CONNECTIONS_OPEN, *by)
+
+
+def cpu_per_request(scope: Scope, *by: str) -> str:
+    return ratio(scope.total(CPU_SECONDS, *by, part="app|database"), scope.total(LOAD_REQUESTS, *by))
+
+
+def opened_per_request(scope: Scope, *by: str) -> str:
+    return ratio(scope.total(CONNECTIONS_OPENED, *by), scope.total(REQUESTS, *by))
+
+
+SIDE_BY_SIDE = Row(
+    title="Server modes × ages",
+    panels=(
+        Panel(
+            title="Requests per trial",
+            shows="Requests of a trial, on average over its blocks.",
+            good="a higher number to the right: keeping connections pays in this mode.",
+            act="about the same, or less: keep CONN_MAX_AGE = 0 in this mode.",
+            unit="short",
+            kind="matrix",
+            queries=(Query(expr=requests_per_trial(AGED, *CELL), name="requests per trial"),),
+        ),
+        Panel(
+            title="Connections opened per request",
+            shows="Connections opened, by requests that used the database.",
+            good="near 0 where an age is set.",
+            act="1 where an age is set: nothing is reused, and the age only leaks.",
+            unit="short",
+            kind="matrix",
+            limits=Limits(doubtful=0.1, bad=0.9),
+            queries=(Query(expr=opened_per_request(AGED, *CELL), name="opened per request"),),
+        ),
+        Panel(
+            title="Peak open",
+            shows="The most connections that a scrape has seen open in any one trial.",
+            good="no more than the mode has threads or processes.",
+            act="far more than users: a leak, whatever the gain in speed.",
+            unit="short",
+            kind="matrix",
+            limits=Limits(doubtful=20, bad=50),
+            queries=(Query(expr=peak_open(AGED, *CELL), name="peak open"),),
+        ),
+        Panel(
+            title="Response time, p99",
+            shows="99 % of the responses were faster; all trials of a cell together.",
+            good="a lower number to the right.",
+            act="higher: connections wait for something. See the dashboard of load and latency.",
+            unit="s",
+            kind="matrix",
+            queries=(Query(expr=p99(AGED, *CELL), name="p99"),),
+        ),
+        Panel(
+            title="CPU per request",
+            shows="CPU time of application and database for each request, over whole trials.",
+            good="a lower number to the right: connecting is CPU time saved.",
+            act="no lower: nothing is reused.",
+            unit="s",
+            kind="matrix",
+            queries=(Query(expr=cpu_per_request(AGED, *CELL), name="CPU per request"),),
+        ),
+        Panel(
+            title="Closed by garbage collection",
+            shows="Connections that nobody closed, because their thread or greenlet was gone.",
+            good="0.",
+            act="this age leaks in this mode.",
+            unit="short",
+            kind="matrix",
+            limits=Limits(doubtful=1, bad=10),
+            queries=(
+                Query(
+                    expr=AGED.total(CONNECTIONS_CLOSED, *CELL, reason="garbage_collected"),
+                    name="garbage collected",
+                ),
+            ),
+        ),
+    ),
+)
+
+
+def quotient(title: str, figure: Figure, good: str, limits: Limits) -> Panel:
+    return Panel(
+        title=title,
+        shows=f"{title} is B's figure by A's: 2 is twice as much.",
+        good=good,
+        act="look at the figures of both below, and at how much trials of one case differ among themselves.",
+        unit="none",
+        kind="stat",
+        limits=limits,
+        queries=(Query(expr=ratio(figure(B), figure(A)), name="B by A"),),
+        width=6,
+        height=5,
+    )
+
+
+MORE_IS_BETTER, LESS_IS_BETTER = Limits(doubtful=1.05, bad=0.95), Limits(doubtful=0.95, bad=1.05)
+
+FIGURES: tuple[tuple[str, Unit, Figure], ...] = (
+    ("requests per trial", "short", requests_per_trial),
+    ("p50", "s", lambda scope: scope.total_quantile(0.5, LOAD_RESPONSE)),
+    ("p99", "s", p99),
+    ("opened per request", "short", opened_per_request),
+    ("peak open", "short", peak_open),
+    ("CPU per request", "s", cpu_per_request),
+    ("refused", "short", lambda scope: or_zero(scope.total(CONNECT_ERRORS))),
+)
+
+A_AGAINST_B = Row(
+    title="A against B",
+    panels=(
+        quotient("Requests: B by A", requests_per_trial, "above 1, if you would like to use B.", MORE_IS_BETTER),
+        quotient("p99: B by A", p99, "below 1.", LESS_IS_BETTER),
+        quotient("CPU per request: B by A", cpu_per_request, "below 1.", LESS_IS_BETTER),
+        quotient("Peak open: B by A", peak_open, "about 1: many more are a leak.", Limits(doubtful=1.5, bad=3)),
+        *(
+            Panel(
+                title=f"{letter}: its figures",
+                shows=f"What was measured of {letter}, over all its trials in the time range.",
+                good="figures that hold over several blocks; one trial says little.",
+                act="nothing here: choose another case above.",
+                unit="none",
+                kind="stat",
+                queries=tuple(Query(expr=figure(scope), name=name, unit=unit) for name, unit, figure in FIGURES),
+                width=24,
+                height=4,
+            )
+            for letter, scope in (("A", A), ("B", B))
+        ),
+    ),
+)
+
+ALL_ARMS = Row(
+    title="All arms, pools and PgBouncer among them",
+    panels=(
+        Panel(
+            title="Requests per trial, by arm",
+            shows="Requests of a trial, on average over its blocks, for each server mode and strategy.",
+            good="a long bar.",
+            act="compare bars of one server mode.",
+            unit="short",
+            kind="bargauge",
+            width=12,
+            height=10,
+            queries=(Query(expr=requests_per_trial(LAB, "server", "strategy"), name=NAMED_AS_ARM),),
+        ),
+        Panel(
+            title="Connections opened per request, by arm",
+            shows="Connections opened, by requests that used the database.",
+            good="a short bar.",
+            act="1: nothing is reused.",
+            unit="short",
+            kind="bargauge",
+            limits=Limits(doubtful=0.1, bad=0.9),
+            width=12,
+            height=10,
+            queries=(Query(expr=opened_per_request(LAB, "server", "strategy"), name=NAMED_AS_ARM),),
+        ),
+    ),
+)
+
+
+CASES = Variable(name="case_a", title="A", source=LAB.select(CONNECTIONS_OPENED), label="case", several=False)
+
+BOARD = Board(
+    uid="loadlab-compare",
+    title="loadlab: Compare CONN_MAX_AGE",
+    question="Which CONN_MAX_AGE is best in which server mode?",
+    guide=GUIDE,
+    variables=(
+        *VARIABLES,
+        CASES,
+        replace(CASES, name="case_b", title="B", from_the_end=True),
+    ),
+    rows=(SIDE_BY_SIDE, A_AGAINST_B, ALL_ARMS),
+)

@@ -1,0 +1,295 @@
+"""Production watch: the connections of a project that runs, with no label of the lab's."""
+
+from __future__ import annotations
+
+from dashboards.source.panels import Board, Limits, Panel, Query, Row, Variable
+from dashboards.source.promql import Scope, minus, or_zero, ratio
+from loadlab.model.metrics import (
+    COLLECTOR_ERRORS,
+    CONNECT_DURATION,
+    CONNECT_ERRORS,
+    CONNECTIONS_CLOSED,
+    CONNECTIONS_OPEN,
+    CONNECTIONS_OPENED,
+    HTTP_REQUEST_DURATION,
+    PG_ACTIVITY,
+    PG_MAX_CONNECTIONS,
+    PGBOUNCER_CLIENTS_ACTIVE,
+    PGBOUNCER_CLIENTS_WAITING,
+    PGBOUNCER_LONGEST_WAIT,
+    PGBOUNCER_SERVERS_ACTIVE,
+    PGBOUNCER_SERVERS_IDLE,
+    POOL_AVAILABLE,
+    POOL_SIZE,
+    POOL_WAIT,
+    POOL_WAITING,
+    REQUESTS,
+    UP,
+)
+
+GUIDE = """\
+**Budget** first: how far PostgreSQL is from refusing connections. Then **churn** (opened for each request),
+**leaks**, and **errors**. The site's own metrics come from `loadlab.instrumentation`, PostgreSQL's from
+postgres_exporter, PgBouncer's from its exporter; panels of an exporter that is not there stay empty. Targets that
+share one ledger folder say the same: scrape one of them."""
+
+TARGETS = ('job=~"$job"', 'instance=~"$instance"')
+SITE = Scope(matchers=(*TARGETS, 'alias=~"$alias"'))
+OF_JOB = Scope(matchers=TARGETS[:1])
+# Not of one alias: answers, and whether a target is up.
+SERVICE = Scope(matchers=TARGETS)
+# Of exporters, which have jobs of their own.
+POSTGRES = Scope(matchers=('datname=~"$database"',))
+SERVER = Scope(matchers=())
+
+BUDGET = Row(
+    title="Budget",
+    panels=(
+        Panel(
+            title="Connections, of what PostgreSQL allows",
+            shows="All connections to PostgreSQL, this site's and others', as a share of max_connections.",
+            good="below 70 %.",
+            act="find who holds them in the panels beside this one; at 100 % requests fail.",
+            unit="percentunit",
+            kind="stat",
+            limits=Limits(doubtful=0.7, bad=0.9),
+            width=4,
+            queries=(
+                Query(
+                    expr=ratio(SERVER.now(PG_ACTIVITY), f"max({SERVER.select(PG_MAX_CONNECTIONS)})"),
+                    name="used",
+                ),
+            ),
+        ),
+        Panel(
+            title="Open connections of the site",
+            shows="Connections that the site's processes hold, each target summed over its workers.",
+            good="flat, at the number of threads or processes.",
+            act="climbing while traffic is level: a leak. Set CONN_MAX_AGE = 0, and see docs/runbooks.md.",
+            unit="short",
+            width=10,
+            queries=(Query(expr=SITE.now(CONNECTIONS_OPEN, "instance", "alias"), name="{{instance}} {{alias}}"),),
+        ),
+        Panel(
+            title="PostgreSQL's connections, by state",
+            shows="Rows of pg_stat_activity for the chosen databases.",
+            good="idle ones no more than the site keeps on purpose.",
+            act="idle in transaction: code that holds a transaction open while it does something else.",
+            unit="short",
+            stacked=True,
+            width=10,
+            queries=(Query(expr=POSTGRES.now(PG_ACTIVITY, "state"), name="{{state}}"),),
+        ),
+    ),
+)
+
+CHURN = Row(
+    title="Churn",
+    panels=(
+        Panel(
+            title="Opened per request",
+            shows="Connections opened, by requests that used the database.",
+            good="near 0 where connections are kept; 1 with CONN_MAX_AGE = 0.",
+            act="near 1 although an age is set: nothing is reused. Use a pool, or set the age to 0.",
+            unit="short",
+            queries=(
+                Query(
+                    expr=ratio(SITE.per_second(CONNECTIONS_OPENED, "alias"), SITE.per_second(REQUESTS, "alias")),
+                    name="{{alias}}",
+                ),
+            ),
+        ),
+        Panel(
+            title="Requests by what they found",
+            shows="Requests that used the database each second: their connection was reused, or opened for them.",
+            good="reused, where connections are kept.",
+            act="opened ones pay for a connect: see what it takes beside this.",
+            unit="reqps",
+            stacked=True,
+            queries=(Query(expr=SITE.per_second(REQUESTS, "connection"), name="{{connection}}"),),
+        ),
+        Panel(
+            title="Time to connect",
+            shows="Quantiles of the time to open a connection.",
+            good="a few milliseconds.",
+            act="rising: PostgreSQL is busy, or the network is. A pool takes connecting out of requests.",
+            unit="s",
+            queries=(
+                Query(expr=SITE.quantile(0.5, CONNECT_DURATION, "alias"), name="{{alias}} p50"),
+                Query(expr=SITE.quantile(0.99, CONNECT_DURATION, "alias"), name="{{alias}} p99"),
+            ),
+        ),
+    ),
+)
+
+LEAKS = Row(
+    title="Leaks",
+    panels=(
+        Panel(
+            title="Closed per second, by reason",
+            shows="Why connections end.",
+            good="request_end or max_age; process_exit when workers restart.",
+            act="garbage_collected: their threads are gone, and nobody closed them. This mode cannot keep connections.",
+            unit="cps",
+            stacked=True,
+            queries=(Query(expr=SITE.per_second(CONNECTIONS_CLOSED, "reason"), name="{{reason}}"),),
+        ),
+        Panel(
+            title="Closed by garbage collection, share",
+            shows="Share of closed connections that only garbage collection found.",
+            good="0 %.",
+            act="above 10 % the server mode loses its connections: set CONN_MAX_AGE = 0, or use a cure.",
+            unit="percentunit",
+            limits=Limits(doubtful=0.01, bad=0.1),
+            queries=(
+                Query(
+                    expr=ratio(
+                        SITE.per_second(CONNECTIONS_CLOSED, "alias", reason="garbage_collected"),
+                        SITE.per_second(CONNECTIONS_CLOSED, "alias"),
+                    ),
+                    name="{{alias}}",
+                ),
+            ),
+        ),
+        Panel(
+            title="PostgreSQL's connections, less the site's",
+            shows="Rows of pg_stat_activity for the chosen databases, less what the site's processes know of.",
+            good="the few of consoles, migrations and monitoring. Behind PgBouncer the two cannot be compared.",
+            act="growing: connections have outlived their processes, or somebody else uses the database.",
+            unit="short",
+            queries=(Query(expr=minus(POSTGRES.now(PG_ACTIVITY), SITE.now(CONNECTIONS_OPEN)), name="not the site's"),),
+        ),
+    ),
+)
+
+ERRORS = Row(
+    title="Errors and answers",
+    panels=(
+        Panel(
+            title="Connect errors per second, by kind",
+            shows="Attempts to connect that failed; their requests failed too.",
+            good="0.",
+            act="too_many_connections: keep fewer connections; see docs/runbooks.md for each kind.",
+            unit="cps",
+            queries=(Query(expr=or_zero(SITE.per_second(CONNECT_ERRORS, "kind")), name="{{kind}}"),),
+        ),
+        Panel(
+            title="Answers with 5xx, share",
+            shows="Share of the site's answers that are server errors.",
+            good="0 %.",
+            act="look at connect errors first: a refused connection is answered with a 500.",
+            unit="percentunit",
+            limits=Limits(doubtful=0.001, bad=0.01),
+            queries=(
+                Query(
+                    expr=or_zero(
+                        ratio(
+                            SERVICE.per_second(HTTP_REQUEST_DURATION, of="count", status_class="5xx"),
+                            SERVICE.per_second(HTTP_REQUEST_DURATION, of="count"),
+                        )
+                    ),
+                    name="5xx",
+                ),
+            ),
+        ),
+        Panel(
+            title="Time in Django, p99 by route",
+            shows="99 % of the requests to a route were answered faster.",
+            good="level lines.",
+            act="all routes at once: connecting, or the database. One route: its view.",
+            unit="s",
+            queries=(Query(expr=SERVICE.quantile(0.99, HTTP_REQUEST_DURATION, "route"), name="{{route}}"),),
+        ),
+        Panel(
+            title="Targets that answer",
+            shows="Targets of the chosen job that Prometheus could scrape.",
+            good="all of them.",
+            act="a target that is down shows nothing else here, neither leaks nor errors.",
+            unit="short",
+            kind="stat",
+            width=12,
+            height=5,
+            queries=(
+                Query(expr=SERVICE.now(UP), name="up"),
+                Query(expr=f"count({SERVICE.select(UP)})", name="of"),
+            ),
+        ),
+        Panel(
+            title="Ledger files set aside",
+            shows="Files of counts that could not be read.",
+            good="0.",
+            act="what they counted is missing here: look for a full disk, or for a foreign file in the ledger folder.",
+            unit="short",
+            kind="stat",
+            width=12,
+            height=5,
+            limits=Limits(doubtful=1, bad=2),
+            queries=(Query(expr=SERVICE.total(COLLECTOR_ERRORS), name="set aside"),),
+        ),
+    ),
+)
+
+POOLS = Row(
+    title="Pools, where there are any",
+    panels=(
+        Panel(
+            title="Pools inside Django",
+            shows="Connections of Django's pools, over all processes: held, available, and how many wait for one.",
+            good="some available, nobody waiting.",
+            act="waiting: raise max_size, as far as the budget allows.",
+            unit="short",
+            queries=(
+                Query(expr=SITE.now(POOL_SIZE), name="size"),
+                Query(expr=SITE.now(POOL_AVAILABLE), name="available"),
+                Query(expr=SITE.now(POOL_WAITING), name="waiting"),
+            ),
+        ),
+        Panel(
+            title="Time until a pool lends, p99",
+            shows="99 % of the waits for a pool's connection were shorter.",
+            good="below a millisecond.",
+            act="longer: the pool is too small, or connections are held for long.",
+            unit="s",
+            queries=(Query(expr=SITE.quantile(0.99, POOL_WAIT, "alias"), name="{{alias}}"),),
+        ),
+        Panel(
+            title="PgBouncer",
+            shows="Clients that use a server connection, clients that wait for one, and server connections.",
+            good="nobody waiting.",
+            act="waiting while servers idle: kept connections pin them in session mode. Else raise default_pool_size.",
+            unit="short",
+            queries=(
+                Query(expr=SERVER.now(PGBOUNCER_CLIENTS_ACTIVE), name="clients active"),
+                Query(expr=SERVER.now(PGBOUNCER_CLIENTS_WAITING), name="clients waiting"),
+                Query(expr=SERVER.now(PGBOUNCER_SERVERS_ACTIVE), name="servers active"),
+                Query(expr=SERVER.now(PGBOUNCER_SERVERS_IDLE), name="servers idle"),
+            ),
+        ),
+        Panel(
+            title="Longest wait for PgBouncer",
+            shows="How long the first in PgBouncer's queue has been waiting.",
+            good="0 s.",
+            act="seconds: the pool is stuck; see SHOW POOLS for the database.",
+            unit="s",
+            limits=Limits(doubtful=0.5, bad=5),
+            queries=(Query(expr=f"max({SERVER.select(PGBOUNCER_LONGEST_WAIT)})", name="longest"),),
+        ),
+    ),
+)
+
+
+BOARD = Board(
+    uid="loadlab-production",
+    title="loadlab: Production watch",
+    question="Are the connections of a project that runs within budget, reused, and free of leaks and errors?",
+    guide=GUIDE,
+    variables=(
+        Variable(name="job", title="Job", source=CONNECTIONS_OPENED.name, label="job"),
+        Variable(name="instance", title="Instance", source=OF_JOB.select(CONNECTIONS_OPENED), label="instance"),
+        Variable(name="alias", title="Alias", source=SERVICE.select(CONNECTIONS_OPENED), label="alias"),
+        Variable(name="database", title="Database in PostgreSQL", source=PG_ACTIVITY.name, label="datname"),
+    ),
+    rows=(BUDGET, CHURN, LEAKS, ERRORS, POOLS),
+    since="now-3h",
+    refresh="30s",
+)
