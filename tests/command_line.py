@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
+import pytest
 
+import loadlab.cli
 from loadlab.processes import STATE_VARIABLE
 
 if TYPE_CHECKING:
@@ -139,3 +143,31 @@ class CommandLine:
                 or process.cwd().startswith(state)
             )
         return False
+
+
+@pytest.fixture(name="loadlab", scope="session")
+def loadlab_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    # Not pytest's own folder, which is closed to the ordinary user that root's PostgreSQL runs as.
+    state = Path(tempfile.mkdtemp(prefix="loadlab-tests-", dir="/var/tmp"))
+    state.chmod(0o755)
+    command = CommandLine(state, tmp_path_factory.mktemp("home"))
+    yield command
+    for process in command.processes():  # of a test that failed
+        with suppress(psutil.Error):
+            process.kill()
+    shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> InProcess:
+    """The command in this process, for what starts nothing: a process for each would take a minute in all."""
+
+    def called(*arguments: object) -> Outcome:
+        try:
+            code = loadlab.cli.main([str(argument) for argument in arguments])
+        except SystemExit as error:  # argparse's way to say no
+            code = int(error.code or 0)
+        said = capsys.readouterr()
+        return Outcome(code=code, stdout=said.out, stderr=said.err)
+
+    return called

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,17 @@ from loadlab.overlay.configuration import Overlay
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["laboratory", "poolers"]
+pytest_plugins = ["command_line", "laboratory", "poolers"]
 
 # Nothing is timed: a busy machine may take long over an example, or over making one up.
 settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("untimed")
+
+# Tests send these, and a suite that runs in the background or under nohup has been told to ignore them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Before anything of Django is imported: counting itself is tested on SQLite, in this very process.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.overlay.settings")
