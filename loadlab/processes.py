@@ -194,13 +194,15 @@ class Register:
 def _undisturbed() -> Iterator[None]:
     """Let what Python does on a signal wait: it could raise between a program's birth and our taking note of it.
 
-    Not by blocking signals, which the program would inherit. Only the main thread hears of any.
+    Not by blocking signals, which the program would inherit. Nor does it inherit that SIGINT is ignored, as it is in a
+    lab that a script runs in the background: some servers are stopped by it. Only the main thread hears of any.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in STOPPING if callable(signal.getsignal(number))}
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    handlers = {number: handler for number, handler in before.items() if callable(handler) or number == signal.SIGINT}
     for number in handlers:
         signal.signal(number, lambda number, _: came.append(number))
     try:

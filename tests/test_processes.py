@@ -152,6 +152,19 @@ def test_a_signal_that_comes_while_a_program_starts_waits_until_it_is_known(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_program_hears_sigint_even_of_a_lab_that_runs_in_the_background(tmp_path: Path) -> None:
+    ignored = "import signal, sys; sys.exit(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Register.opened() as register:
+            argv = [sys.executable, "-c", ignored]
+            program = register.start("listener", argv, log=tmp_path / "log", environment=os.environ)
+            assert program.popen.wait(PATIENCE_SECONDS) == 0
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with Register.opened() as register, pytest.raises(EnvironmentFaultError, match="nonesuch cannot be started"):
         register.start("nonesuch", ["/no/such/program"], log=tmp_path / "log", environment={})
