@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from loadlab.cli._plan_file import add_database_arguments, add_project_arguments, read_experiment
 from loadlab.cli._progress import display
 from loadlab.cli._results import judge, report_on
+from loadlab.cli._scraping import add_scraping_arguments, scraping
 from loadlab.errors import LabError, UsageError
 from loadlab.planning import read_plan
 from loadlab.runner.run import begin, resume
@@ -22,6 +23,11 @@ from loadlab.store import RunFolder
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+
+    from loadlab.runner.run import Listener
+
+    InStep = Callable[[Listener], Listener]
+    Measure = Callable[[InStep], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_project_arguments(parser)
     add_database_arguments(parser)
+    add_scraping_arguments(parser)
     parser.add_argument("--require-verdict", action="store_true", help="exit with 11 when a verdict is inconclusive")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     measure, path = _continued(arguments) if arguments.resume else _begun(arguments)
     try:
-        measure()
+        with scraping(arguments, path, None) as in_step:
+            measure(in_step)
     except LabError as error:
         # Stopped or broken off: what was measured is still worth a report, if there is any.
         if not isinstance(error, UsageError) and any((path / "trials").glob("*.json")):
@@ -63,12 +71,13 @@ def execute(arguments: argparse.Namespace) -> int:
     return judge(report_on(path), path, require_verdict=arguments.require_verdict)
 
 
-def _begun(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
+def _begun(arguments: argparse.Namespace) -> tuple[Measure, Path]:
     experiment = read_experiment(arguments.plan, arguments.only, arguments)
     path = arguments.out or Path("runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
 
-    def measure() -> None:
-        with display(experiment.trial_seconds) as listener:
+    def measure(in_step: InStep) -> None:
+        with display(experiment.trial_seconds) as shown:
+            listener = in_step(shown)
             for misfit in experiment.left_out:
                 listener.notice(f"left out: {misfit}")
             begin(path, experiment, _dsn(arguments), listener)
@@ -76,7 +85,7 @@ def _begun(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
     return measure, path
 
 
-def _continued(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]:
+def _continued(arguments: argparse.Namespace) -> tuple[Measure, Path]:
     planned = (arguments.plan, arguments.out, arguments.only, arguments.project, arguments.settings)
     if any(planned) or arguments.load_workers is not None:
         raise UsageError(
@@ -86,9 +95,9 @@ def _continued(arguments: argparse.Namespace) -> tuple[Callable[[], None], Path]
     folder = RunFolder.at(arguments.resume)
     experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))
 
-    def measure() -> None:
-        with display(experiment.trial_seconds) as listener:
-            resume(folder, experiment.plan, _dsn(arguments), listener)
+    def measure(in_step: InStep) -> None:
+        with display(experiment.trial_seconds) as shown:
+            resume(folder, experiment.plan, _dsn(arguments), in_step(shown))
 
     return measure, folder.path
 

@@ -1,0 +1,80 @@
+"""A Prometheus beside a run: its options, and the listener that lets the run wait for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import UsageError
+from loadlab.live.hosting import hosted
+from loadlab.processes import Register
+from loadlab.runner.scraping import InStep
+from loadlab.services.prometheus import Task, prometheus, require_prometheus
+from loadlab.services.remote_write import remote_write
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from loadlab.runner.run import Listener
+    from loadlab.services.prometheus import Prometheus
+
+KEPT: Final = "prometheus"  # in the run folder
+
+
+def add_scraping_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--prometheus", action="store_true", help="have a Prometheus scrape the trials; its data stay in the run folder"
+    )
+    parser.add_argument(
+        "--remote-write",
+        metavar="URL",
+        help="have it send on what it scrapes; with a password in the URL: env:NAME, the variable that holds it",
+    )
+
+
+@contextmanager
+def scraping(arguments: argparse.Namespace, run: Path, page: str | None) -> Iterator[Callable[[Listener], Listener]]:
+    """Yields what makes a listener keep in step with the Prometheus that was asked for; `page` is the live page's URL.
+
+    Raises:
+        UsageError: --remote-write is no place to send to.
+        EnvironmentFaultError: there is no Prometheus, or it does not start.
+    """
+    if not (arguments.prometheus or arguments.remote_write):
+        yield lambda listener: listener
+        return
+    remote = arguments.remote_write and remote_write(
+        arguments.remote_write, os.environ, allow_remote=arguments.allow_remote
+    )
+    require_prometheus()
+    run = run.absolute()
+    with ExitStack() as stack:
+        page = page or stack.enter_context(hosted(run.parent, awaited=run.name))
+        register = stack.enter_context(Register.opened())
+        task = Task(discovery=f"{page}/discovery", remote_write=remote or None)
+        log = register.folder / "prometheus.log"
+        running = stack.enter_context(prometheus(task, register, log, kept=run / KEPT))
+        print(f"Prometheus: {running.url}", file=sys.stderr, flush=True)
+        yield lambda listener: InStep(listener, running, run.name)
+
+
+@contextmanager
+def reopened(run: Path) -> Iterator[Prometheus]:
+    """A Prometheus over what was kept of an earlier run, which stays as it is.
+
+    Raises:
+        UsageError: nothing was kept.
+        EnvironmentFaultError: there is no Prometheus, or it does not start.
+    """
+    kept = run / KEPT
+    if not kept.is_dir():
+        raise UsageError(f"{run} holds nothing of a Prometheus: it was measured without --prometheus.")
+    with (
+        Register.opened() as register,
+        prometheus(Task(), register, register.folder / "prometheus.log", kept=kept) as running,
+    ):
+        yield running

@@ -1,0 +1,69 @@
+"""Where a Prometheus sends on what it scrapes; a password comes from the environment alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from loadlab.errors import UsageError
+from loadlab.ports import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from urllib.parse import SplitResult
+
+FROM_ENVIRONMENT: Final = "env:"
+EXAMPLE: Final = "http://127.0.0.1:9009/api/v1/push"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteWrite:
+    """An address of Prometheus' remote-write protocol, and who we are there if it wants to know."""
+
+    url: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+def remote_write(given: str, environment: Mapping[str, str], *, allow_remote: bool) -> RemoteWrite:
+    """What `--remote-write` names: a URL, or as env:NAME the variable that holds one, which may hold a password.
+
+    Raises:
+        UsageError: it is no such URL, shows a secret to everybody, or leads to another host without leave.
+    """
+    named = given.startswith(FROM_ENVIRONMENT)
+    text = _of_variable(given.removeprefix(FROM_ENVIRONMENT), environment) if named else given
+    shown = given if named else repr(given)
+    parts = urlsplit(text)
+    if not named and (parts.username is not None or parts.query):
+        raise UsageError(
+            "--remote-write: everybody on this machine can read a command line. Put the URL with its password into an"
+            " environment variable, and say --remote-write env:NAME."
+        )
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(f"--remote-write {shown} is no address to send metrics to, such as {EXAMPLE}.")
+    _require_leave(parts, allow_remote=allow_remote)
+    return RemoteWrite(
+        url=urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])),
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+    )
+
+
+def _of_variable(name: str, environment: Mapping[str, str]) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise UsageError(f"--remote-write env:{name}: the environment variable {name} is not set.")
+    return value
+
+
+def _require_leave(parts: SplitResult, *, allow_remote: bool) -> None:
+    if is_loopback(parts.hostname or ""):
+        return
+    if not allow_remote:
+        raise UsageError(
+            f"--remote-write leads to {parts.hostname}, not to this machine; say --allow-remote if you want that."
+        )
+    if parts.username is not None and parts.scheme != "https":
+        raise UsageError(f"--remote-write would send a password to {parts.hostname} in the clear: use https.")
