@@ -2,8 +2,7 @@
 
 from django.apps import AppConfig
 
-from loadlab.instrumentation import checks, current
-from loadlab.instrumentation.counting import install
+from loadlab.instrumentation import checks, counting, current, timing
 
 
 class InstrumentationConfig(AppConfig):
@@ -12,7 +11,8 @@ class InstrumentationConfig(AppConfig):
     verbose_name = "loadlab connection metrics"
 
     def ready(self) -> None:
-        install()
+        counting.install()
+        timing.install()
         current.ledger()  # from now on this process is on the books, even before its first connection
         checks.register()
         checks.warn_when_served()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
+from loadlab.instrumentation.archive import Archive, DamagedError, Kind
 from loadlab.instrumentation.ledger import SUFFIX
 from loadlab.model.metrics import CloseReason, ConnectError
 
@@ -18,18 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_ARCHIVE: Final = "archive.json"
-_LOCK: Final = "lock"
 _STATES: Final = frozenset(
     [layout.CONNECTING, layout.OPEN, layout.WAITING, layout.LENT]
     + [layout.FAILED + kind for kind in ConnectError]
     + [layout.CLOSED + reason for reason in CloseReason]
 )
 _ATTEMPTS: Final = 100  # to read a ledger between two of its turns; one is nearly always enough
-
-
-class DamagedError(Exception):
-    """A file that is not a ledger, or only a part of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,30 +124,11 @@ class Statement:
         return Totals(tuple(map(sum, zip([0] * layout.ALIAS_CELLS, *known, strict=True))))
 
 
-class _Sums:
-    """Cells added up by alias."""
-
-    def __init__(self, cells: dict[str, list[int]] | None = None, damaged: int = 0) -> None:
-        self.cells = cells or {}
-        self.damaged = damaged
-
-    def of(self, alias: str) -> list[int]:
-        return self.cells.setdefault(alias, [0] * layout.ALIAS_CELLS)
-
-    def add(self, alias: str, cells: list[int]) -> None:
-        mine = self.of(alias)
-        for index, value in enumerate(cells):
-            mine[index] += value
-
-
 class Books:
-    """Reads the ledgers of `directory`, and moves those of ended processes into one archive.
-
-    So a reading costs the same however many processes have come and gone.
-    """
+    """Reads the ledgers of `directory`."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self._ledgers = Archive(directory, LEDGERS)
 
     def read(self) -> Statement:
         """Count everything once; safe at any time, from any process, several at once.
@@ -163,98 +136,19 @@ class Books:
         Raises:
             OSError: the directory cannot be read or written.
         """
-        self._directory.mkdir(parents=True, exist_ok=True)
-        with self._locked():
-            archive, archived = self._archive()
-            alive: list[tuple[str, list[int]]] = []
-            ended: list[Path] = []
-            processes = 0
-            for path in self._ledgers(archived):
-                try:
-                    lives, sums = _read(path)
-                except DamagedError:
-                    path.rename(path.with_suffix(".damaged"))
-                    archive.damaged += 1
-                    ended.append(path)
-                    continue
-                if lives:
-                    processes += 1
-                    alive += sums.cells.items()
-                else:
-                    for alias, cells in sums.cells.items():
-                        archive.add(alias, cells)
-                    ended.append(path)
-            if ended:
-                self._store(archive, ended)
-            for alias, cells in alive:
-                archive.add(alias, cells)
-        return Statement(
-            {alias: Totals(tuple(cells)) for alias, cells in sorted(archive.cells.items())}, processes, archive.damaged
-        )
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
-
-    def _archive(self) -> tuple[_Sums, frozenset[str]]:
-        """The archive, and the names of ledgers that it holds already although their files may still be there."""
-        path = self._directory / _ARCHIVE
-        try:
-            stored = json.loads(path.read_bytes())
-            cells = {str(alias): [int(cell) for cell in cells] for alias, cells in stored["cells"].items()}
-            if stored["version"] != layout.VERSION or {len(c) for c in cells.values()} - {layout.ALIAS_CELLS}:
-                raise ValueError("another layout")  # noqa: TRY301
-            return _Sums(cells, int(stored["damaged"])), frozenset(stored["archived"])
-        except FileNotFoundError:
-            return _Sums(), frozenset()
-        except (ValueError, TypeError, KeyError, AttributeError):
-            path.rename(path.with_suffix(".damaged"))
-            return _Sums(damaged=1), frozenset()
-
-    def _ledgers(self, archived: frozenset[str]) -> Iterator[Path]:
-        with os.scandir(self._directory) as entries:
-            names = [entry.name for entry in entries if entry.name.endswith(SUFFIX)]
-        return (self._directory / name for name in names if name not in archived)
-
-    def _store(self, archive: _Sums, ended: list[Path]) -> None:
-        """Replace the archive first and remove the files after; a death in between counts nothing twice."""
-        stored = {
-            "version": layout.VERSION,
-            "damaged": archive.damaged,
-            "archived": [path.name for path in ended],
-            "cells": archive.cells,
-        }
-        path = self._directory / _ARCHIVE
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(stored))
-        draft.replace(path)
-        for file in ended:
-            file.unlink(missing_ok=True)
+        sums = self._ledgers.read()
+        aliases = {alias: Totals(tuple(cells)) for alias, cells in sorted(sums.cells.items())}
+        return Statement(aliases, sums.processes, sums.damaged)
 
 
-def _read(path: Path) -> tuple[bool, _Sums]:
-    """Whether the owner of a ledger lives, and its sums; what an ended process left open has closed with it."""
-    with path.open("rb") as file:
-        lives = not _try_lock(file.fileno())
-        for _ in range(_ATTEMPTS):
-            cells = _cells(os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0))
-            turn = os.pread(file.fileno(), layout.CELL_BYTES, layout.TURN_CELL * layout.CELL_BYTES)
-            if int.from_bytes(turn, "little") == cells.cast("q")[layout.TURN_CELL]:
-                break
-        return lives, _sum_up(cells, ended=not lives)
-
-
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _read(file: int, ended: bool) -> dict[str, list[int]]:  # noqa: FBT001  as the kind of file calls it
+    """What a ledger holds by alias; what an ended process left open has closed with it."""
+    for _ in range(_ATTEMPTS):
+        cells = _cells(os.pread(file, os.fstat(file).st_size, 0))
+        turn = os.pread(file, layout.CELL_BYTES, layout.TURN_CELL * layout.CELL_BYTES)
+        if int.from_bytes(turn, "little") == cells.cast("q")[layout.TURN_CELL]:
+            break
+    return _sum_up(cells, ended=ended)
 
 
 def _cells(content: bytes) -> memoryview:
@@ -268,7 +162,7 @@ def _cells(content: bytes) -> memoryview:
     return view
 
 
-def _sum_up(content: memoryview, *, ended: bool) -> _Sums:
+def _sum_up(content: memoryview, *, ended: bool) -> dict[str, list[int]]:
     cells = content.cast("q")
     start = layout.BANKS_OFFSET // layout.CELL_BYTES + cells[layout.TURN_CELL] % 2 * layout.BANK_CELLS
     bank = cells[start : start + layout.BANK_CELLS].tolist()
@@ -283,7 +177,7 @@ def _sum_up(content: memoryview, *, ended: bool) -> _Sums:
             continue  # nobody waits any more, and nothing came of it
         layout.add_row(bank, 1 + row[layout.ALIAS] * layout.ALIAS_CELLS, row)
     edges = range(1, layout.BANK_CELLS + 1, layout.ALIAS_CELLS)
-    return _Sums({name: bank[a:b] for name, (a, b) in zip(_names(content), pairwise(edges), strict=False) if name})
+    return {name: bank[a:b] for name, (a, b) in zip(_names(content), pairwise(edges), strict=False) if name}
 
 
 def _rows(cells: memoryview) -> Iterator[list[int]]:
@@ -298,3 +192,8 @@ def _names(content: memoryview) -> Iterator[str]:
     for number in range(layout.ALIASES):
         start = layout.ALIASES_OFFSET + number * layout.ALIAS_BYTES
         yield bytes(content[start : start + layout.ALIAS_BYTES]).split(b"\0", 1)[0].decode(errors="replace")
+
+
+LEDGERS: Final = Kind(
+    suffix=SUFFIX, version=layout.VERSION, cells=layout.ALIAS_CELLS, read=_read, archive="archive.json"
+)

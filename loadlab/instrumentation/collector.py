@@ -1,4 +1,4 @@
-"""Turns the books into Prometheus metrics; prometheus-client does the exposition."""
+"""Turns what processes have written down into Prometheus metrics; prometheus-client does the exposition."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from loadlab import __version__
 from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.timesheets import Timesheets
 from loadlab.model import metrics
 
 if TYPE_CHECKING:
@@ -21,22 +22,27 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from loadlab.instrumentation.books import Statement, Totals
+    from loadlab.instrumentation.timesheets import Times
 
 
 class ConnectionCollector(Collector):
-    """Reads the books of `directory` at every scrape; holds no state of its own."""
+    """Reads the ledgers and timesheets of `directory` at every scrape; holds no state of its own."""
 
     def __init__(self, directory: Path) -> None:
         self._books = Books(directory)
+        self._timesheets = Timesheets(directory)
 
     def collect(self) -> Iterable[Metric]:
         statement = self._books.read()
+        times = self._timesheets.read()
         return [
             *_gauges_and_counters(statement),
             _histogram(metrics.CONNECT_DURATION, statement.aliases, "connect_buckets", "connect_seconds"),
             _histogram(metrics.CONNECTION_AGE, statement.aliases, "age_buckets", "age_seconds"),
             _histogram(metrics.CONNECTION_REQUESTS, statement.aliases, "request_buckets", "requests"),
             *_pools({alias: totals for alias, totals in statement.aliases.items() if totals.pooled}),
+            _http(times),
+            _counter(metrics.COLLECTOR_ERRORS, [((), statement.damaged + times.damaged)]),
             _build_info(),
         ]
 
@@ -82,18 +88,28 @@ def _gauges_and_counters(statement: Statement) -> Iterable[Metric]:
         metrics.CONNECT_ERRORS,
         (((alias, kind.label), n) for alias, totals in aliases for kind, n in totals.connect_errors.items()),
     )
-    yield _counter(metrics.COLLECTOR_ERRORS, [((), statement.damaged)])
 
 
 def _histogram(
     metric: metrics.Metric, aliases: Mapping[str, Totals], buckets: str, total: str
 ) -> HistogramMetricFamily:
+    samples = (([alias], getattr(totals, buckets), getattr(totals, total)) for alias, totals in aliases.items())
+    return _histogram_of(metric, samples)
+
+
+def _http(times: Times) -> HistogramMetricFamily:
+    samples = (([one.route, one.method, one.status_class], one.buckets, one.seconds) for one in times.answered)
+    return _histogram_of(metrics.HTTP_REQUEST_DURATION, samples)
+
+
+def _histogram_of(
+    metric: metrics.Metric, samples: Iterable[tuple[Sequence[str], Sequence[int], float]]
+) -> HistogramMetricFamily:
+    """Of (values of the labels, counts by bucket, sum)."""
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
     edges = [*(str(float(edge)) for edge in metric.buckets), "+Inf"]
-    for alias, totals in aliases.items():
-        counts: Sequence[int] = getattr(totals, buckets)
-        cumulated = list(zip(edges, accumulate(counts), strict=True))
-        family.add_metric([alias], cumulated, getattr(totals, total))
+    for labels, counts, total in samples:
+        family.add_metric(labels, list(zip(edges, accumulate(counts), strict=True)), total)
     return family
 
 

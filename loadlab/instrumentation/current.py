@@ -1,4 +1,4 @@
-"""The ledger of this very process: begun when it is first needed, begun anew in a forked child."""
+"""The files of this very process: begun when they are first needed, begun anew in a forked child."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import ENVIRONMENT_VARIABLE
 
 from loadlab.instrumentation.configuration import configuration
 from loadlab.instrumentation.ledger import Ledger
+from loadlab.instrumentation.timesheet import Timesheet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Kept = TypeVar("Kept", Ledger, Timesheet)
 
 _ledger: Ledger | None = None
+_timesheet: Timesheet | None = None
 _mutex = threading.Lock()
 
 
@@ -47,27 +55,37 @@ def ledger() -> Ledger:
     if _ledger is None:
         with _mutex:
             if _ledger is None:
-                _ledger = _begun()
+                _ledger = _begun(Ledger, "connections")
     return _ledger
 
 
-def _begun() -> Ledger:
+def timesheet() -> Timesheet:
+    global _timesheet  # noqa: PLW0603  as above
+    if _timesheet is None:
+        with _mutex:
+            if _timesheet is None:
+                _timesheet = _begun(Timesheet, "requests")
+    return _timesheet
+
+
+def _begun(kind: Callable[[Path | None], Kept], counted: str) -> Kept:
     try:
-        return Ledger(directory())
+        return kind(directory())
     except OSError as error:
         # A site must not go down because it cannot be counted.
         logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
-            "The connections of process %d are not counted: %s", os.getpid(), error
+            "The %s of process %d are not counted: %s", counted, os.getpid(), error
         )
-        return Ledger(None)
+        return kind(None)
 
 
 def _after_fork_in_child() -> None:
-    global _ledger, _mutex  # noqa: PLW0603
+    global _ledger, _timesheet, _mutex  # noqa: PLW0603
     _mutex = threading.Lock()
-    if _ledger is not None:
-        _ledger.release_after_fork()
-        _ledger = None
+    for kept in (_ledger, _timesheet):
+        if kept is not None:
+            kept.release_after_fork()
+    _ledger = _timesheet = None
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

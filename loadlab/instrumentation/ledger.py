@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import mmap
 import os
@@ -12,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
+from loadlab.instrumentation.process_file import ProcessFile
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
@@ -92,59 +92,29 @@ class Row:
 class Ledger:
     """The file of this process, in `directory`; with None, kept in memory for nobody to read.
 
-    The lock on the file is held as long as the process lives: the kernel lets go of it at any kind of death, so
-    a reader that gets the lock knows that the owner is gone, without asking for pids.
-
     Raises:
         OSError: the file cannot be made.
     """
 
     def __init__(self, directory: Path | None) -> None:
-        self._file: int | None = None
-        self._lock_file: int | None = None
+        self._file = ProcessFile(directory, SUFFIX)
         self._owner = os.getpid()
         self._mutex = threading.Lock()
         self._finished: deque[memoryview] = deque()
         self._unused: deque[memoryview] = deque()
         self._aliases: dict[str, int] = {}
         self._sequence = 0
-        self._size = 0
-        if directory is None:
-            self._map_header()
-        else:
-            self._begin_in(directory)
-
-    def _begin_in(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self.path = directory / f"{os.getpid()}-{time.time_ns():x}{SUFFIX}"
-        unborn = self.path.with_suffix(".new")
-        self._file = os.open(unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        # A lock of its own: mmap duplicates descriptors, and a forked child would hold the lock through them.
-        self._lock_file = os.open(unborn, os.O_RDWR)
-        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
         self._map_header()
-        unborn.rename(self.path)
+        self._file.publish()
 
     def _map_header(self) -> None:
-        self._bytes = self._mapped(layout.ROWS_OFFSET)
+        self._bytes = self._file.mapped(layout.ROWS_OFFSET)
         cells = self._bytes.cast("q")
         first = layout.BANKS_OFFSET // layout.CELL_BYTES
         self._banks = [cells[start : start + layout.BANK_CELLS] for start in (first, first + layout.BANK_CELLS)]
         self._header = cells[: layout.HEADER_CELLS]
         self._header[layout.VERSION_CELL] = layout.VERSION
         self._header[layout.MAGIC_CELL] = layout.MAGIC
-
-    def _mapped(self, length: int) -> memoryview:
-        """So many bytes more of the file, which are there: a store into a hole on a full disk would be a SIGBUS."""
-        if self._file is None:
-            return memoryview(mmap.mmap(-1, length))
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._file, self._size, length)
-        else:
-            os.ftruncate(self._file, self._size + length)
-        mapped = memoryview(mmap.mmap(self._file, length, offset=self._size))
-        self._size += length
-        return mapped
 
     def connecting(self, alias: str) -> Row:
         """Begin a row for an attempt to connect; nothing in here waits for input or output."""
@@ -190,11 +160,11 @@ class Ledger:
 
     def _grow(self) -> None:
         try:
-            segment = self._mapped(layout.SEGMENT_BYTES).cast("q")
+            segment = self._file.mapped(layout.SEGMENT_BYTES).cast("q")
         except OSError as error:
             # The site goes on, and what the file has no room for is in no count.
             logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
-                "Connections are not counted any more: %s: %s", self.path, error
+                "Connections are not counted any more: %s: %s", self._file.path, error
             )
             segment = memoryview(mmap.mmap(-1, layout.SEGMENT_BYTES)).cast("q")
         starts = range(0, len(segment), layout.ROW_CELLS)
@@ -213,6 +183,5 @@ class Ledger:
         return number
 
     def release_after_fork(self) -> None:
-        """Let go of the lock that a forked child has inherited; the parent keeps its own hold on it."""
-        if self._lock_file is not None:
-            os.close(self._lock_file)
+        """Leave the file to the parent, in a forked child."""
+        self._file.release_after_fork()

@@ -61,6 +61,14 @@ REQUESTS_PER_CONNECTION = (0.0, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1
 _STEPS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
 _DECADES = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 RESPONSE_SECONDS = tuple(round(decade * step, 6) for decade in _DECADES for step in _STEPS)[4:-1]
+# What Django takes for a request, from 0.5 ms to 30 s. Each bound is a time series for each route of a project, and so
+# these are up to 1.5 apart, and not 1.3; the limits that people set themselves are among them.
+_HTTP_STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+HTTP_SECONDS = tuple(round(decade * step, 6) for decade in _DECADES for step in _HTTP_STEPS)[5:-3]
+HTTP_METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")  # others are OTHER
+STATUS_CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")  # OTHER where no answer came of a request
+OTHER = "other"
+UNMATCHED = "unmatched"  # the route of requests that no URL pattern has matched
 
 CONNECTIONS_OPEN = Metric(
     "loadlab_db_connections_open",
@@ -129,10 +137,17 @@ POOL_WAIT = Metric(
     "Time until a pool lent out a connection (seconds).",
     buckets=CONNECT_SECONDS,
 )
+HTTP_REQUEST_DURATION = Metric(
+    "loadlab_http_request_duration_seconds",
+    "histogram",
+    "Time until Django had the response to a request ready, middleware included, its sending not (seconds).",
+    labels=("route", "method", "status_class"),
+    buckets=HTTP_SECONDS,
+)
 COLLECTOR_ERRORS = Metric(
     "loadlab_collector_errors_total",
     "counter",
-    "Ledger files that could not be read and were set aside (count).",
+    "Files of processes that could not be read and were set aside (count).",
     labels=(),
 )
 BUILD_INFO = Metric(
@@ -155,6 +170,7 @@ CATALOGUE = (
     POOL_AVAILABLE,
     POOL_WAITING,
     POOL_WAIT,
+    HTTP_REQUEST_DURATION,
     COLLECTOR_ERRORS,
     BUILD_INFO,
 )

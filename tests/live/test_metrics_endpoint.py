@@ -125,6 +125,16 @@ def test_what_is_shown_is_what_the_ledgers_hold(used: tuple[Application, int]) -
     assert values(families["loadlab_collector_errors_total"]) == {(): 0}
 
 
+def test_requests_are_shown_by_route_method_and_class_of_status_but_for_those_for_the_metrics(
+    used: tuple[Application, int],
+) -> None:
+    application, asked = used
+    shown = [values(scrape(application)["loadlab_http_request_duration_seconds"]) for _ in range(2)]
+    assert shown[0] == shown[1]
+    assert shown[1]["GET", "entries/<int:number>/", "2xx"] == asked
+    assert {route for _, route, _ in shown[1]} <= {"entries/<int:number>/", "health/"}
+
+
 def test_the_content_type_is_prometheus_own(used: tuple[Application, int]) -> None:
     assert get(used[0], "/metrics")[1]["Content-Type"] == CONTENT_TYPE_LATEST
 
@@ -154,11 +164,14 @@ def test_samples_carry_the_catalogues_labels(used: tuple[Application, int]) -> N
 )
 def test_histograms_have_the_catalogues_buckets(used: tuple[Application, int], metric: metrics.Metric) -> None:
     samples = scrape(used[0])[metric.name].samples
-    buckets = [(sample.labels["le"], sample.value) for sample in samples if sample.name.endswith("_bucket")]
-    assert [edge for edge, _ in buckets] == [*(str(float(edge)) for edge in metric.buckets), "+Inf"]
-    counts = [count for _, count in buckets]
-    assert counts == sorted(counts)
-    assert [counts[-1]] == [sample.value for sample in samples if sample.name.endswith("_count")]
+    totals = [sample for sample in samples if sample.name.endswith("_count")]
+    assert totals
+    for total in totals:
+        buckets = [s for s in samples if s.name.endswith("_bucket") and total.labels.items() <= s.labels.items()]
+        assert [s.labels["le"] for s in buckets] == [*(str(float(edge)) for edge in metric.buckets), "+Inf"]
+        counts = [s.value for s in buckets]
+        assert counts == sorted(counts)
+        assert counts[-1] == total.value
 
 
 def test_closed_connections_are_counted_by_reason_with_their_age_and_requests(bench: Bench, tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""A file that one process writes, mapped into its memory, which survives any end of the process."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class ProcessFile:
+    """A new file of this process in `directory`; with None, memory for nobody to read.
+
+    The lock on the file is held as long as the process lives: the kernel lets go of it at any kind of death, so
+    a reader that gets the lock knows that the owner is gone, without asking for pids.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+
+    def __init__(self, directory: Path | None, suffix: str) -> None:
+        self._file: int | None = None
+        self._lock_file: int | None = None
+        self._size = 0
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+            self.path = directory / f"{os.getpid()}-{time.time_ns():x}{suffix}"
+            self._unborn = self.path.with_suffix(".new")
+            self._file = os.open(self._unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+            # A lock of its own: mmap duplicates descriptors, and a forked child would hold the lock through them.
+            self._lock_file = os.open(self._unborn, os.O_RDWR)
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+
+    def publish(self) -> None:
+        """Let readers find it, which know its beginning from now on."""
+        if self._file is not None:
+            self._unborn.rename(self.path)
+
+    def mapped(self, length: int) -> memoryview:
+        """So many bytes more of the file, which are there: a store into a hole on a full disk would be a SIGBUS."""
+        if self._file is None:
+            return memoryview(mmap.mmap(-1, length))
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self._file, self._size, length)
+        else:
+            os.ftruncate(self._file, self._size + length)
+        mapped = memoryview(mmap.mmap(self._file, length, offset=self._size))
+        self._size += length
+        return mapped
+
+    def release_after_fork(self) -> None:
+        """Let go of the lock that a forked child has inherited; the parent keeps its own hold on it."""
+        if self._lock_file is not None:
+            os.close(self._lock_file)

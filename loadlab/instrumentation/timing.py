@@ -1,0 +1,94 @@
+"""Times every request that Django answers, whatever handler it comes through."""
+
+from __future__ import annotations
+
+from functools import wraps
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core.handlers.base import BaseHandler
+
+from loadlab.instrumentation import current
+from loadlab.model.metrics import HTTP_METHODS, OTHER, STATUS_CLASSES, UNMATCHED
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from django.http import HttpRequest, HttpResponseBase
+
+ROOT: Final = "/"  # the route of the site's root is empty, and so would be its label
+COUNTS: Final = "_loadlab_counts"
+INSTALLED: Final = "_loadlab_times"
+_METHODS: Final = frozenset(HTTP_METHODS)
+_CLASSES: Final = {int(label[0]): label for label in STATUS_CLASSES}
+_FAULT: Final = _CLASSES[5]
+
+
+def install() -> None:
+    """Time all requests from now on, those of handlers that exist already too.
+
+    Every handler of Django's gets its responses from these two methods, under WSGI and ASGI, in tests too.
+    """
+    if not hasattr(BaseHandler.get_response, INSTALLED):
+        BaseHandler.get_response = _timed(BaseHandler.get_response)  # type: ignore[method-assign]
+        BaseHandler.get_response_async = _timed_async(BaseHandler.get_response_async)  # type: ignore[method-assign]
+
+
+def leave_out(request: HttpRequest) -> None:
+    """Count this request nowhere."""
+    setattr(request, COUNTS, False)
+
+
+def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    @wraps(get_response)
+    def timed(handler: BaseHandler, request: HttpRequest) -> HttpResponseBase:
+        if hasattr(request, COUNTS):  # a handler within another one's
+            return get_response(handler, request)
+        request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001  COUNTS, as fast as can be
+        begun_ns = monotonic_ns()
+        try:
+            response = get_response(handler, request)
+        except BaseException as error:
+            _count(request, _class_of(error), begun_ns)
+            raise
+        _count(request, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
+        return response
+
+    setattr(timed, INSTALLED, True)
+    return timed
+
+
+def _timed_async(get_response: Callable[..., Awaitable[HttpResponseBase]]) -> Callable[..., Any]:
+    @wraps(get_response)
+    async def timed(handler: BaseHandler, request: HttpRequest) -> HttpResponseBase:
+        if hasattr(request, COUNTS):
+            return await get_response(handler, request)
+        request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001
+        begun_ns = monotonic_ns()
+        try:
+            response = await get_response(handler, request)
+        except BaseException as error:
+            _count(request, _class_of(error), begun_ns)
+            raise
+        _count(request, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
+        return response
+
+    return timed
+
+
+def _class_of(error: BaseException) -> str:
+    """Of an exception the server makes a 500. What is none ends the request: its client or its worker is gone."""
+    return _FAULT if isinstance(error, Exception) else OTHER
+
+
+def _count(request: HttpRequest, status_class: str, begun_ns: int) -> None:
+    if request._loadlab_counts:  # type: ignore[attr-defined]  # noqa: SLF001
+        method = request.method if request.method in _METHODS else OTHER
+        duration_ns = monotonic_ns() - begun_ns
+        current.timesheet().add(_route(request), method, status_class, duration_ns)
+
+
+def _route(request: HttpRequest) -> str:
+    """As the URL patterns are written, which have no ids in them."""
+    route = getattr(request.resolver_match, "route", None)
+    return UNMATCHED if route is None else route or ROOT
