@@ -11,14 +11,14 @@ import traceback
 from typing import TYPE_CHECKING
 
 from loadlab import __version__
-from loadlab.cli import behaviour, compare, init, plan, report, run, serve, watch
+from loadlab.cli import behaviour, compare, init, live, plan, report, run, serve, watch
 from loadlab.cli._signals import stoppable
 from loadlab.errors import BUG_EXIT_CODE, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, plan, report, compare, serve, init, watch, behaviour)
+COMMANDS = (run, live, plan, report, compare, serve, init, watch, behaviour)
 
 
 def parser() -> argparse.ArgumentParser:

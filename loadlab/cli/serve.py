@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli._port import port
 from loadlab.cli._progress import display
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
@@ -19,11 +19,12 @@ from loadlab.services.given import Reference
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
+    import argparse
+
     from loadlab.model.case import Choice, Scalar
     from loadlab.runner.application import Application
 
 DEFAULT_PORT: Final = 8000
-HIGHEST_PORT: Final = 65535
 WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}
 
 
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--driver", choices=["psycopg2", "psycopg"], default="psycopg2")
     parser.add_argument(
-        "--port", type=_port, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT}; 0: any that is free)"
+        "--port", type=port, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT}; 0: any that is free)"
     )
     parser.add_argument("--max-connections", type=int, default=100, help="of the embedded PostgreSQL (default: 100)")
     parser.add_argument("--dsn", metavar="REF", help="your own PostgreSQL: env:NAME or service=NAME")
@@ -108,12 +109,6 @@ def _require_fit(server: Choice, strategy: Choice, driver: str) -> None:
     if why is not None:
         by_driver = build_strategy(strategy).misfit(circumstances(server, "")) is None
         raise UsageError(f"{strategy.name} in {server.name}: {why}{' (here: --driver)' if by_driver else ''}.")
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"should be a number from 0 to {HIGHEST_PORT}, not {text!r}")
-    return int(text)
 
 
 def _parsed(text: str, option: str) -> tuple[str, dict[str, Scalar]]:

@@ -11,7 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from loadlab.live import discovery, exposition
+from loadlab.live import access, discovery, downloads, exposition, pages, streams
 from loadlab.live.guards import Guarded
 from loadlab.live.hosting import ALIVE_PATH
 from loadlab.ports import is_loopback
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from loadlab.live.reading.runs import Runs
 
 # Each has `routes`; endpoints find the runs at `request.app.state.runs`.
-ROUTED: Final[Sequence[ModuleType]] = (discovery, exposition)
+ROUTED: Final[Sequence[ModuleType]] = (access, discovery, exposition, streams, downloads, pages)
 
 
 def application(runs: Runs, *, host: str, token: str | None, ending: Callable[[], bool]) -> Starlette:
@@ -35,10 +35,11 @@ def application(runs: Runs, *, host: str, token: str | None, ending: Callable[[]
     for module in ROUTED:
         routes += module.routes
     # Beyond loopback a name may be any of this machine's; a page of another site has no token to send.
-    names = ["127.0.0.1", "localhost", "[::1]"] if is_loopback(host) else ["*"]
-    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=names), Middleware(Guarded, token=token)]
-    app = Starlette(routes=routes, middleware=guards)
+    names = ["127.0.0.1", "localhost", "[::1]", "::1"] if is_loopback(host) else ["*"]
+    guards = [Middleware(Guarded, token=token), Middleware(TrustedHostMiddleware, allowed_hosts=names)]
+    app = Starlette(routes=routes, middleware=guards, exception_handlers={404: pages.not_found})
     app.state.runs = runs
+    app.state.token = token
     app.state.ending = ending
     return app
 

@@ -25,17 +25,26 @@ class Runs:
         with suppress(OSError):
             for path in self.folder.iterdir():
                 with suppress(OSError):
-                    if not path.is_symlink() and (path / SCHEDULE).is_file():
+                    if _is_run(path):
                         found.append(((path / SCHEDULE).stat().st_mtime, path.name))
         return [name for _, name in sorted(found, reverse=True)]
 
     def find(self, name: str) -> Path | None:
         """The folder of a run; None if there is none of this name. A link to elsewhere is no run."""
-        return self.folder / name if name in self.names() else None
+        if name in {"", ".", ".."} or "/" in name or "\0" in name:
+            return None
+        path = self.folder / name
+        return path if _is_run(path) else None
 
     def is_known(self, name: str) -> bool:
         """Whether a page may be asked for: the run is there, or about to be."""
         return (bool(name) and name == self.awaited) or self.find(name) is not None
+
+
+def _is_run(path: Path) -> bool:
+    with suppress(OSError, ValueError):
+        return not path.is_symlink() and path.is_dir() and inside(path, SCHEDULE) is not None
+    return False
 
 
 def inside(run: Path, name: str) -> Path | None:

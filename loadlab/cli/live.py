@@ -1,0 +1,95 @@
+"""Show in a browser how runs go on, and what earlier ones have found.
+
+It follows every run in the folder, also those that others start, and reads only. Ctrl-C ends it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from loadlab.cli._port import port, port_after_plan
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.live.hosting import DEFAULT_PORT, hosted, started
+from loadlab.ports import LOOPBACK, is_loopback
+from loadlab.processes import Register
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+ANY_PORT: Final = -1
+LOOK_SECONDS: Final = 0.2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="?", type=Path, default=Path("runs"), metavar="RUNS_FOLDER", help="default: runs")
+    parser.add_argument(
+        "--port", type=port, metavar="PORT", help=f"default: {DEFAULT_PORT}, or a free one if that is taken"
+    )
+    parser.add_argument("--host", default=LOOPBACK, help=f"default: {LOOPBACK}; any other needs --token")
+    parser.add_argument(
+        "--token", metavar="env:NAME", help="the environment variable that holds what visitors must show"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    _require_safe(arguments)
+    if not arguments.runs.is_dir():
+        raise UsageError(f"{arguments.runs} is no folder. Name one that holds runs, or make one: loadlab run --live.")
+    with (
+        Register.opened() as register,
+        started(
+            register, arguments.runs, port=arguments.port, awaited="", host=arguments.host, token=arguments.token
+        ) as page,
+    ):
+        print(f"{page.url}  (Ctrl-C ends it)", flush=True)
+        while page.program.running():
+            time.sleep(LOOK_SECONDS)
+        raise EnvironmentFaultError(f"The live page ended by itself; its log ends:\n{page.program.log_tail()}")
+
+
+def add_live_argument(parser: argparse.ArgumentParser) -> None:
+    """The same page beside a run, for as long as it takes."""
+    parser.add_argument(
+        "--live",
+        nargs="?",
+        type=port_after_plan,
+        const=ANY_PORT,
+        metavar="PORT",
+        help=f"show in a browser how the run goes on (default port: {DEFAULT_PORT}, or a free one if that is taken)",
+    )
+
+
+@contextmanager
+def page_beside(at: int | None, run: Path) -> Iterator[str | None]:
+    """The live page over the folder that `run` is in, or will be; yields where it answers, None if nobody asked for it.
+
+    Raises:
+        EnvironmentFaultError: the port is taken, or the page does not start.
+    """
+    if at is None:
+        yield None
+        return
+    run = run.absolute()
+    with hosted(run.parent, port=None if at == ANY_PORT else at, awaited=run.name) as page:
+        print(f"Live: {page}/runs/{quote(run.name)}", file=sys.stderr, flush=True)
+        yield page
+
+
+def _require_safe(arguments: argparse.Namespace) -> None:
+    """Nobody else may read without a token, and nobody may read the token from the process list."""
+    if arguments.token is None:
+        if not is_loopback(arguments.host):
+            raise UsageError(f"On {arguments.host} others could read the runs: --token env:NAME says who may.")
+        return
+    kind, _, name = arguments.token.partition(":")
+    if kind != "env" or not name:
+        raise UsageError("A token on the command line would show in the process list: --token env:NAME.")
+    if not os.environ.get(name):
+        raise UsageError(f"The environment variable {name} is not set; it should hold the token.")

@@ -1,0 +1,175 @@
+// What the trials say so far: the verdict of each server mode, and the matrix of all cases.
+
+import { element, judgement, leak, mark, number, renew, svg } from "./elements.js";
+
+const WIDTH = 260;
+const HEIGHT = 18;
+const FIRST_REASONS = 3;
+
+export class Board {
+  constructor(article) {
+    this.article = article;
+    this.field = (name) => article.querySelector(`[data-field="${name}"]`);
+    this.counts = new Map();
+  }
+
+  show(board) {
+    this.field("title").textContent = board.title;
+    this.field("basis").textContent = basis(board);
+    this.field("answer").replaceChildren(...board.answer.map((text) => element("p", { text })));
+    renew(this.field("opinions"), board.opinions.map((one) => opinion(one, board)));
+    this.showMatrix(board);
+    this.showFailures(board);
+  }
+
+  // How many trials of each case are there, and which runs: known at once, before any analysis.
+
+  tally({ tally, trial }) {
+    for (const [index, { cell, text, bar, planned }] of this.counts) {
+      const running = Boolean(trial?.running && trial.case === index);
+      cell.classList.toggle("running", running);
+      text.textContent = `${tally[index]} of ${planned} trials${running ? ", running now" : ""}`;
+      bar.setAttribute("width", String((tally[index] / planned) * 100));
+    }
+  }
+
+  showMatrix(board) {
+    const table = this.article.querySelector("table.matrix");
+    const heads = board.headings.map((one) => element("th", { scope: "col" }, mark(one), ` ${one.label}`));
+    table.tHead.replaceChildren(element("tr", {}, element("th", { text: "Server mode", scope: "col" }), ...heads));
+    this.counts.clear();
+    table.tBodies[0].replaceChildren(...board.rows.map((row) => this.row(row)));
+  }
+
+  row({ mode, cells }) {
+    const detail = element("span", { text: mode.detail, className: "detail" });
+    const head = element("th", { text: mode.server, scope: "row" });
+    head.append(detail);
+    return element("tr", {}, head, ...cells.map((cell) => this.cell(cell)));
+  }
+
+  cell(planned) {
+    if (!planned) return element("td", { text: "–", className: "void" });
+    const { words } = planned;
+    const made = element("td", { className: words.measured ? (words.judgement ?? "baseline") : "void" });
+    if (words.measured) made.append(...figures(words));
+    else made.append(element("p", { text: "no result yet", className: "throughput" }));
+    made.append(this.count(planned, made));
+    return made;
+  }
+
+  count({ case: index, planned }, cell) {
+    const text = element("span");
+    const bar = svg("rect", { className: "done", width: 0, height: 3 });
+    const all = svg("rect", { className: "all", width: 100, height: 3 });
+    const shape = svg("svg", { viewBox: "0 0 100 3", preserveAspectRatio: "none", "aria-hidden": "true" }, all, bar);
+    this.counts.set(index, { cell, text, bar, planned });
+    return element("div", { className: "count" }, text, shape);
+  }
+
+  showFailures(board) {
+    const { broken, failures, caveats } = board;
+    this.field("broken").replaceChildren(...brokenTrials(broken, board.more_broken));
+    this.field("failures").replaceChildren(...(failures.rows.length ? [table(failures)] : []));
+    const box = this.field("caveats");
+    box.hidden = caveats.length === 0;
+    const count = caveats.length + board.more_caveats;
+    box.querySelector("summary").textContent = `${count} caveat${count === 1 ? "" : "s"}`;
+    const more = board.more_caveats ? [element("li", { text: `and ${board.more_caveats} more, in the reports` })] : [];
+    box.querySelector("ul").replaceChildren(...caveats.map((text) => element("li", { text })), ...more);
+  }
+}
+
+function basis({ trials, run_line: line }) {
+  return trials ? `From ${trials} trial${trials === 1 ? "" : "s"}. ${line}` : "No trial has ended yet.";
+}
+
+function opinion(one, board) {
+  const name = element("h3", { text: one.mode.server });
+  const detail = element("p", { text: one.mode.detail, className: "detail" });
+  const setting = element("p", { text: one.decided ? one.setting : "Not decided yet", className: "recommendation" });
+  if (one.decided && one.rest) setting.append(element("span", { text: one.rest }));
+  return element(
+    "article",
+    { className: one.decided ? "card" : "card undecided" },
+    element("header", {}, name, detail),
+    setting,
+    element("p", { text: one.headline, className: "headline" }),
+    ...intervals(one, board),
+    reasons(one.why),
+  );
+}
+
+function reasons(why) {
+  const list = element("ul", { className: "why" }, ...why.map((text) => element("li", { text })));
+  return element("details", { className: "more" }, element("summary", { text: "Why" }), list);
+}
+
+// Each strategy against the baseline, on a logarithmic axis: twice and half are equally far from 1.
+
+function intervals({ lines, mode }, { headings, margin }) {
+  const ends = lines.flatMap(({ ratio, low, high }) => [ratio, low, high]).filter((value) => value > 0);
+  if (!ends.length) return [];
+  const most = Math.max(1.25, ...ends.map((value) => Math.max(value, 1 / value))) * 1.05;
+  const at = (ratio) => (WIDTH / 2) * (1 + Math.log(Math.min(most, Math.max(1 / most, ratio))) / Math.log(most));
+  const label = `Ratio to CONN_MAX_AGE = 0 for ${mode.server}, ${mode.detail}, with 95 % intervals`;
+  const items = lines.map((line) => interval(line, headings[line.strategy], at, margin));
+  return [element("ul", { className: "intervals", "aria-label": label }, ...items)];
+}
+
+function interval(line, heading, at, margin) {
+  const name = element("span", { className: "strategy" }, mark(heading), ` ${heading.label}`);
+  const words = element("span", { text: line.words, className: "words" });
+  const badges = element("span", { className: "badges" });
+  if (line.judgement) badges.append(judgement(line.judgement));
+  if (line.leaks) badges.append(" ", leak());
+  return element("li", {}, element("div", { className: "line" }, name, words), axis(line, heading, at, margin), badges);
+}
+
+function axis({ ratio, low, high }, heading, at, margin) {
+  const middle = HEIGHT / 2;
+  const [left, right] = [at(1 / (1 + margin)), at(1 + margin)];
+  const parts = [
+    svg("rect", { className: "margin", x: left, y: 0, width: right - left, height: HEIGHT }),
+    svg("path", { className: "even", d: `M${WIDTH / 2} 0V${HEIGHT}` }),
+  ];
+  if (low !== null && high !== null) {
+    const [from, to] = [at(low), at(high)];
+    const caps = `M${from} ${middle - 4}V${middle + 4}M${to} ${middle - 4}V${middle + 4}`;
+    parts.push(svg("path", { className: "whisker", d: `M${from} ${middle}H${to}${caps}` }));
+  }
+  if (ratio > 0) {
+    const shape = mark(heading);
+    for (const [name, value] of Object.entries({ x: at(ratio) - 6, y: middle - 6, width: 12, height: 12 })) {
+      shape.setAttribute(name, value);
+    }
+    parts.push(shape);
+  }
+  return svg("svg", { className: "interval", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" }, ...parts);
+}
+
+function figures({ throughput, ratio, opens, peak, leaks, judgement: judged }) {
+  const amount = element("p", { className: "throughput" }, element("b", { text: throughput.split(" (")[0] }), " requests/s");
+  const badges = element("p", { className: "badges" });
+  if (judged) badges.append(judgement(judged));
+  if (leaks) badges.append(leak());
+  const pair = (name, value) => element("div", {}, element("dt", { text: name }), element("dd", { text: value }));
+  const facts = element("dl", {}, pair("opens per request", opens), pair("peak open", peak));
+  return [amount, element("p", { text: ratio, className: "ratio" }), badges, facts];
+}
+
+function brokenTrials(broken, more) {
+  const items = broken.map(({ order, case: name, state, reason }) =>
+    element("li", {}, element("b", { text: `Trial ${order} ${state}: ${name}` }), element("p", { text: reason })),
+  );
+  return more ? [element("li", { text: `${number(more)} earlier ones, in the reports` }), ...items] : items;
+}
+
+function table({ caption, columns, rows }) {
+  const head = element("tr", {}, ...columns.map(({ title, kind }) => element("th", { text: title, scope: "col", className: kind })));
+  const body = rows.map((row) =>
+    element("tr", {}, ...row.map((text, i) => element("td", { text, className: columns[i].kind }))),
+  );
+  const made = element("table", {}, element("caption", { text: caption }), element("thead", {}, head), element("tbody", {}, ...body));
+  return element("div", { className: "scroll", role: "region", tabindex: "0", "aria-label": caption }, made);
+}

@@ -1,0 +1,256 @@
+// The charts of a run: of its current trial, or of all of it.
+
+import { element, number } from "./elements.js";
+
+const LATEST_ROWS = 12;
+const percent = (value) => (value === null ? null : value * 100);
+const milliseconds = (value) => (value === null ? null : value * 1000);
+const REASONS = ["request_end", "max_age", "unusable", "health_check", "autocommit", "explicit", "garbage_collected", "process_exit", "pool"];
+
+// What each chart draws: a column, its name, its colour, and how: a line, dashed or not, or an area on those before it.
+// An optional one is there only if it has ever been more than nothing.
+const PLOTS = {
+  requests: [
+    { column: "requests", name: "requests", colour: "finite", fill: true },
+    { column: "failures", name: "failed", colour: "leak", dash: "dashed", optional: true },
+  ],
+  response: [
+    { column: "p50", name: "p50", colour: "finite", of: milliseconds },
+    { column: "p99", name: "p99", colour: "unlimited", dash: "dashed", of: milliseconds },
+  ],
+  connections: [
+    { column: "backends_active", name: "active", colour: "finite", stack: true },
+    { column: "backends_idle", name: "idle", colour: "other-5", stack: true },
+    { column: "backends_idle_in_transaction", name: "idle in transaction", colour: "other-1", stack: true, optional: true },
+    { column: "backends_other", name: "other", colour: "zero", stack: true, optional: true },
+    { column: "open", name: "our count", colour: "ink", dash: "dotted" },
+  ],
+  opened: [
+    { column: "opened", name: "opened/s", colour: "unlimited", fill: true },
+    { column: "reuse", name: "reused, %", colour: "better", dash: "dashed", of: percent, right: true },
+  ],
+  closed: REASONS.map((reason, i) => ({
+    column: `closed_${reason}`,
+    name: reason.replaceAll("_", " "),
+    colour: ["finite", "unlimited", "leak", "other-2", "other-3", "zero", "other-1", "other-6", "other-0"][i],
+    dash: ["solid", "dashed", "dotted"][i % 3],
+    stack: true,
+    optional: true,
+  })),
+  cpu: [
+    { column: "cpu_app", name: "app", colour: "cpu-app", stack: true },
+    { column: "cpu_database", name: "database", colour: "cpu-database", stack: true },
+    { column: "cpu_generator", name: "generator", colour: "cpu-generator", stack: true },
+    { column: "cpu_pooler", name: "pooler", colour: "other-2", stack: true, optional: true },
+    { column: "cpu_proxy", name: "proxy", colour: "zero", stack: true, optional: true },
+  ],
+  pooler: [
+    { column: "pooler_clients", name: "clients", colour: "finite", optional: true },
+    { column: "pooler_servers", name: "servers", colour: "other-0", dash: "dashed", optional: true },
+    { column: "pooler_clients_waiting", name: "waiting", colour: "leak", dash: "dotted", optional: true },
+  ],
+};
+
+export class Plots {
+  constructor(section) {
+    this.lines = { trial: empty(), run: empty() };
+    this.shown = "trial";
+    this.usable = null;
+    this.plots = [...section.querySelectorAll("[data-plot]")].map((figure) => new Plot(figure, PLOTS[figure.dataset.plot]));
+    this.buttons = [...section.querySelectorAll("[data-line]")];
+    for (const button of this.buttons) button.addEventListener("click", () => this.choose(button.dataset.line));
+    for (const plot of this.plots) plot.table.addEventListener("toggle", () => this.draw());
+    this.watch();
+  }
+
+  choose(line) {
+    this.shown = line;
+    for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.line === line));
+    this.draw();
+  }
+
+  // Rows from `start` on take the place of those that were there.
+
+  take({ of, line, start, seconds, columns, rows }) {
+    const known = this.lines[of];
+    const kept = known.line === line ? known.rows.slice(0, start) : [];
+    this.lines[of] = { line, seconds, columns, rows: kept.concat(rows) };
+    if (of === this.shown) this.draw();
+  }
+
+  // The connections that the current trial's mode can use at once.
+
+  limit(usable) {
+    if (usable === this.usable) return;
+    this.usable = usable;
+    this.draw();
+  }
+
+  draw() {
+    this.wanted ??= requestAnimationFrame(() => {
+      this.wanted = undefined;
+      const line = this.lines[this.shown];
+      const limit = this.shown === "trial" ? this.usable : null;
+      for (const plot of this.plots) plot.draw(line, limit);
+    });
+  }
+
+  watch() {
+    const near = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries) this.plots.find((plot) => plot.figure === entry.target).near = entry.isIntersecting;
+        this.draw();
+      },
+      { rootMargin: "300px" },
+    );
+    for (const plot of this.plots) near.observe(plot.figure);
+    new ResizeObserver(() => {
+      for (const plot of this.plots) plot.resize();
+    }).observe(this.plots[0].figure);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      for (const plot of this.plots) plot.look = undefined;
+      this.draw();
+    });
+  }
+}
+
+const empty = () => ({ line: "", seconds: 0.5, columns: [], rows: [] });
+
+class Plot {
+  constructor(figure, series) {
+    Object.assign(this, { figure, series, near: false, look: undefined, chart: undefined });
+    this.canvas = figure.querySelector(".canvas");
+    this.table = figure.querySelector("details");
+  }
+
+  resize() {
+    this.chart?.resize();
+  }
+
+  draw(line, limit) {
+    const there = this.series.filter((one) => !one.optional || line.rows.some((row) => row[line.columns.indexOf(one.column)] > 0));
+    this.figure.hidden = there.length === 0 && this.figure.dataset.plot === "pooler";
+    if (!this.near || this.figure.hidden) return;
+    this.tell(there, line);
+    if (this.table.open) this.tabulate(there, line);
+    this.chart ??= echarts.init(this.canvas);
+    const data = there.map((one) => points(one, line));
+    const few = line.rows.length < 2;
+    const look = JSON.stringify([there.map((one) => one.name), few, this.figure.dataset.plot === "connections" && limit]);
+    if (look === this.look) {
+      this.chart.setOption({ series: data.map((each) => ({ data: each })) });
+    } else {
+      this.look = look;
+      this.chart.setOption(this.option(there, data, limit), { notMerge: true });
+    }
+  }
+
+  // The latest figures in words: they say what the colours do.
+
+  tell(there, { columns, rows }) {
+    const latest = rows.findLast((row) => there.some((one) => row[columns.indexOf(one.column)] !== null));
+    const parts = there.map((one) => {
+      const value = latest ? valueOf(one, columns, latest) : null;
+      return element("span", { className: "value" }, swatch(one), element("b", { text: number(value) }), ` ${one.name}`);
+    });
+    this.figure.querySelector("[data-latest]").replaceChildren(...(parts.length ? parts : ["none"]));
+  }
+
+  tabulate(there, { columns, rows }) {
+    const head = ["Seconds", ...there.map((one) => one.name)].map((text) => element("th", { text, scope: "col", className: "number" }));
+    const body = rows.slice(-LATEST_ROWS).reverse().map((row) => {
+      const cells = there.map((one) => element("td", { text: number(valueOf(one, columns, row)), className: "number" }));
+      return element("tr", {}, element("th", { text: row[0].toFixed(1), scope: "row", className: "number" }), ...cells);
+    });
+    this.table.querySelector("thead tr").replaceChildren(...head);
+    this.table.querySelector("tbody").replaceChildren(...body);
+  }
+
+  option(there, data, limit) {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const axis = (more) => ({
+      type: "value",
+      axisLine: { show: false },
+      axisTick: { show: false },
+      axisLabel: { color: colour("muted"), fontSize: 11, hideOverlap: true, formatter: (value) => number(value) },
+      splitLine: { lineStyle: { color: colour("rule") } },
+      ...more,
+    });
+    const right = there.some((one) => one.right);
+    return {
+      animation: false,
+      backgroundColor: "transparent",
+      textStyle: { fontFamily: style.fontFamily, color: colour("ink") },
+      grid: { left: 40, right: right ? 40 : 12, top: 10, bottom: 24 },
+      xAxis: axis({ min: "dataMin", max: "dataMax", splitLine: { show: false }, axisLabel: { color: colour("muted"), fontSize: 11, hideOverlap: true, showMinLabel: false, formatter: (value) => `${number(value)} s` } }),
+      yAxis: [axis({ min: 0, splitNumber: 3 }), ...(right ? [axis({ min: 0, max: 100, splitNumber: 2, splitLine: { show: false } })] : [])],
+      tooltip: {
+        trigger: "axis",
+        confine: true,
+        backgroundColor: colour("surface"),
+        borderColor: colour("rule"),
+        textStyle: { color: colour("ink"), fontSize: 12.5 },
+        formatter: (found) => tip(found),
+      },
+      series: there.map((one, i) => this.oneSeries(one, data[i], colour, i === 0 ? limit : null)),
+    };
+  }
+
+  oneSeries(one, data, colour, limit) {
+    const color = colour(one.colour);
+    const area = one.stack || one.fill;
+    return {
+      name: one.name,
+      type: "line",
+      data,
+      showSymbol: data.length < 2,
+      symbolSize: 4,
+      stack: one.stack ? "all" : undefined,
+      yAxisIndex: one.right ? 1 : 0,
+      itemStyle: { color },
+      lineStyle: { color, width: one.stack ? 1.25 : 2, type: one.dash ?? "solid" },
+      areaStyle: area ? { color, opacity: one.stack ? 0.45 : 0.1 } : undefined,
+      markLine: limit && this.figure.dataset.plot === "connections" ? usableLine(limit, colour) : undefined,
+    };
+  }
+}
+
+function usableLine(limit, colour) {
+  return {
+    silent: true,
+    symbol: "none",
+    lineStyle: { color: colour("ink"), type: [3, 3], width: 1.25 },
+    label: { position: "insideEndTop", color: colour("ink"), fontWeight: 600, formatter: `${limit} usable` },
+    data: [{ yAxis: limit }],
+  };
+}
+
+const valueOf = (one, columns, row) => {
+  const value = row[columns.indexOf(one.column)] ?? null;
+  return one.of ? one.of(value) : value;
+};
+
+// A line ends where nothing was seen for a while, as between two trials.
+
+function points(one, { columns, rows, seconds }) {
+  const made = [];
+  rows.forEach((row, i) => {
+    if (i && row[0] - rows[i - 1][0] > 4 * seconds) made.push([rows[i - 1][0] + seconds, null]);
+    made.push([row[0], valueOf(one, columns, row)]);
+  });
+  return made;
+}
+
+function swatch(one) {
+  return element("span", { className: `swatch in-${one.colour} ${one.dash ?? "solid"}`, "aria-hidden": "true" });
+}
+
+function tip(found) {
+  const rows = found.map(({ seriesName, value }) => {
+    const head = element("th", { text: seriesName });
+    return element("tr", {}, head, element("td", { text: number(value[1]), className: "number" }));
+  });
+  const title = element("b", { text: `${number(found[0].value[0])} s` });
+  return element("div", { className: "tip" }, title, element("table", {}, ...rows));
+}

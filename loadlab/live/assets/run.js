@@ -1,0 +1,151 @@
+// Follows the runs of this page, one or two, by the events that its process sends.
+
+import { Board } from "./board.js";
+import { element, roughly } from "./elements.js";
+import { Plots } from "./plots.js";
+
+const SPEAK_EVERY = 30_000; // milliseconds: whoever listens to the page is not to be talked down
+const STATES = {
+  awaited: ["about to begin", ""],
+  preparing: ["preparing", ""],
+  running: ["running", ""],
+  complete: ["complete", ""],
+  stopped: ["stopped", "Whoever ran it has stopped it. loadlab run --resume goes on with it."],
+  failed: ["failed", "Something failed. Once it is mended, loadlab run --resume goes on with it."],
+  interrupted: ["interrupted", "Its lab is gone, and has not said why. loadlab run --resume goes on with it."],
+  incomplete: ["incomplete", "Trials are missing. loadlab run --resume makes them."],
+};
+const LOST = "The process behind this page does not answer. It is asked again every few seconds.";
+const FAREWELL = "The command that showed this page has ended, and the page's process with it. loadlab live shows the run again.";
+
+class Run {
+  constructor(article) {
+    this.article = article;
+    this.name = article.dataset.run;
+    this.field = (name) => article.querySelector(`[data-field="${name}"]`);
+    this.board = new Board(article);
+    this.plots = new Plots(article);
+    this.position = "";
+    this.spokenAt = 0;
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.rest() : this.follow()));
+    this.follow();
+  }
+
+  // A page in the background asks for nothing; it goes on from where it was when somebody looks again.
+
+  rest() {
+    this.source?.close();
+    this.source = undefined;
+  }
+
+  follow() {
+    if (this.source) return;
+    const after = this.position ? `?after=${encodeURIComponent(this.position)}` : "";
+    this.source = new EventSource(`/runs/${encodeURIComponent(this.name)}/events${after}`);
+    this.hear("overview", (overview) => this.showOverview(overview));
+    this.hear("board", (board) => this.showBoard(board));
+    this.hear("points", (points) => this.plots.take(points));
+    this.source.addEventListener("farewell", () => this.bid());
+    this.source.addEventListener("open", () => this.say("message", ""));
+    this.source.addEventListener("error", () => this.lost());
+  }
+
+  hear(kind, show) {
+    this.source.addEventListener(kind, (event) => {
+      this.position = event.lastEventId;
+      show(JSON.parse(event.data));
+    });
+  }
+
+  bid() {
+    this.left = true;
+    this.say("message", FAREWELL);
+    this.speak(FAREWELL, true);
+  }
+
+  lost() {
+    if (this.left) this.left = false;
+    else if (this.field("message").textContent !== FAREWELL) this.say("message", LOST);
+    // A browser gives up after some answers, such as that of a page that asks for a token now.
+    if (this.source?.readyState === EventSource.CLOSED) {
+      this.rest();
+      setTimeout(() => document.hidden || this.follow(), 5000);
+    }
+  }
+
+  say(field, text) {
+    const place = this.field(field);
+    place.textContent = text;
+    place.hidden = text === "";
+  }
+
+  speak(text, now) {
+    if (!now && Date.now() - this.spokenAt < SPEAK_EVERY) return;
+    this.spokenAt = Date.now();
+    this.field("spoken").textContent = text;
+  }
+
+  showOverview(overview) {
+    const [word, advice] = STATES[overview.state];
+    const before = this.article.dataset.state;
+    this.article.dataset.state = overview.state;
+    this.field("state").textContent = word;
+    this.field("doing").textContent = overview.doing || [overview.reason, advice].filter(Boolean).join(" ");
+    if (overview.state === "awaited") return;
+    this.overview = overview;
+    this.showProgress(overview);
+    this.showTrial(overview);
+    this.board.tally(overview);
+    this.showNotices(overview.notices);
+    this.showReports(overview.reports);
+    this.speak(`${word}: ${overview.done} of ${overview.total} trials`, before !== overview.state);
+    if (document.querySelectorAll(".followed").length === 1) {
+      document.title = `${overview.done} of ${overview.total} · ${this.name} · loadlab live`;
+    }
+  }
+
+  showProgress({ done, total, remaining_seconds: left }) {
+    const bar = this.article.querySelector(".progress");
+    bar.setAttribute("aria-valuemax", String(total));
+    bar.setAttribute("aria-valuenow", String(done));
+    bar.firstElementChild.style.width = `${(done / total) * 100}%`;
+    this.field("counts").textContent = `${done} of ${total} trials`;
+    this.field("remaining").textContent = left === null ? "" : `${roughly(left)} left`;
+  }
+
+  showTrial({ trial }) {
+    if (!trial) return;
+    this.field("trial").textContent = `Trial ${trial.order + 1}: ${trial.label}`;
+    this.field("case").textContent = trial.running ? trial.id : `${trial.id} (ended)`;
+    this.plots.limit(trial.usable);
+  }
+
+  showBoard(board) {
+    const before = this.verdict;
+    this.verdict = board.opinions.map((one) => `${one.mode.server}: ${one.decided ? one.setting : "not decided"}`).join("; ");
+    this.board.show(board);
+    if (this.overview) this.board.tally(this.overview);
+    if (before !== undefined && before !== this.verdict) this.speak(`The verdict is now: ${this.verdict}`, false);
+    this.showQuiet();
+  }
+
+  showNotices(notices) {
+    this.field("notices").replaceChildren(...notices.map((text) => element("li", { text })));
+    this.showQuiet();
+  }
+
+  showQuiet() {
+    const loud = ["broken", "failures", "notices"].some((name) => this.field(name).childElementCount);
+    this.field("quiet").hidden = loud || !this.field("caveats").hidden;
+  }
+
+  showReports(files) {
+    const place = this.field("reports");
+    place.hidden = files.length === 0;
+    const links = files.map((file) => element("a", { text: file, href: `/runs/${encodeURIComponent(this.name)}/${file}` }));
+    place.replaceChildren("Reports: ", ...links.flatMap((link, i) => (i ? [" · ", link] : [link])));
+  }
+}
+
+document.documentElement.classList.add("js");
+for (const article of document.querySelectorAll(".followed")) new Run(article);

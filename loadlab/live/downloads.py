@@ -1,0 +1,40 @@
+"""The reports of a run, as they lie in its folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse
+from starlette.routing import Route
+
+from loadlab.live.reading.runs import inside
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from loadlab.live.reading.runs import Runs
+
+# A report's page brings its own script and style. It is kept apart from this page's own origin, and may fetch nothing.
+APART: Final = (
+    "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+KINDS: Final = {
+    "report.html": "text/html; charset=utf-8",
+    "report.md": "text/plain; charset=utf-8",
+    "report.json": "application/json",
+}
+
+
+def report(request: Request) -> FileResponse:
+    runs: Runs = request.app.state.runs
+    name = request.path_params["report"]
+    run = runs.find(request.path_params["run"])
+    file = inside(run, name) if run and name in KINDS else None
+    if file is None:
+        raise HTTPException(404, "There is no such report.")
+    return FileResponse(file, media_type=KINDS[name], headers={"content-security-policy": APART})
+
+
+routes = [Route("/runs/{run}/{report}", report)]

@@ -1,0 +1,214 @@
+"""What a run says so far, in the reports' own words, laid out for the live page."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from loadlab.assessment import findings_of
+from loadlab.report.content import matrix, story, tables, verdicts, wording
+from loadlab.report.content.naming import Naming
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Arm, Comparison, Findings, Judgement
+    from loadlab.report.content.matrix import Cell, Heading
+    from loadlab.report.content.naming import Mode
+    from loadlab.report.content.tables import Table
+    from loadlab.report.content.verdicts import Advice
+    from loadlab.store import RunFolder, Schedule
+
+MOST_CAVEATS = 60
+MOST_BROKEN = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoardCell:
+    """One case of the matrix: its index in the schedule, how many trials it gets, and what they say together."""
+
+    case: int
+    planned: int
+    words: Cell
+    ratio: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoardRow:
+    """A server mode with its load; `cells` are as many as there are headings, None where nothing is planned."""
+
+    mode: Mode
+    cells: tuple[BoardCell | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opinion:
+    """The verdict on one server mode as it stands now."""
+
+    mode: Mode
+    decided: bool
+    setting: str
+    rest: str
+    headline: str
+    why: tuple[str, ...]
+    ratio: str
+    opens: str
+    peak: str
+    leaks: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A strategy of that mode against its baseline, with its interval, as far as there is one."""
+
+    strategy: int
+    ratio: float | None
+    low: float | None
+    high: float | None
+    words: str
+    judgement: Judgement | None
+    leaks: bool
+    blocks: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Broken:
+    """A trial that counts for nothing, and why."""
+
+    order: int
+    case: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Board:
+    title: str
+    run_line: str
+    answer: tuple[str, ...]
+    trials: int
+    margin: float
+    headings: tuple[Heading, ...]
+    rows: tuple[BoardRow, ...]
+    opinions: tuple[Opinion, ...]
+    caveats: tuple[str, ...]
+    more_caveats: int
+    failures: Table
+    broken: tuple[Broken, ...]
+    more_broken: int
+
+
+def board_of(folder: RunFolder, schedule: Schedule) -> str:
+    """All of it as JSON; reads every record of the run.
+
+    Raises:
+        UsageError: the run's plan cannot be read.
+    """
+    return json.dumps(asdict(build(findings_of(folder), schedule)), separators=(",", ":"))
+
+
+def build(findings: Findings, schedule: Schedule) -> Board:
+    names = Naming.of(findings)
+    built = matrix.build(findings)
+    broken = [one for one in findings.trials if one.state != "complete"]
+    return Board(
+        title=story.title(findings),
+        run_line=story.run_line(findings.run),
+        answer=findings.answer,
+        trials=findings.run.trials_done,
+        margin=findings.run.equivalence_margin,
+        headings=built.headings,
+        rows=_rows(findings, schedule),
+        opinions=_opinions(findings),
+        caveats=tuple(story.caveat(each) for each in findings.caveats[:MOST_CAVEATS]),
+        more_caveats=max(0, len(findings.caveats) - MOST_CAVEATS),
+        failures=tables.failures(findings),
+        broken=tuple(
+            Broken(order=one.order, case=names.case(one.case), state=one.state, reason=one.reason)
+            for one in broken[-MOST_BROKEN:]
+        ),
+        more_broken=max(0, len(broken) - MOST_BROKEN),
+    )
+
+
+def _rows(findings: Findings, schedule: Schedule) -> tuple[BoardRow, ...]:
+    """The report's matrix, with the case behind each cell."""
+    names, built = Naming.of(findings), matrix.build(findings)
+    columns = [str(choice) for choice in matrix.strategies(findings.arms)]
+    behind = {(names.mode(arm.case), str(arm.case.strategy)): arm for arm in matrix.measured_once(findings.arms)}
+    index = {case.id: number for number, case in enumerate(schedule.cases)}
+    planned = Counter(step.case for step in schedule.steps)
+    compared = matrix.primary_comparisons(findings)
+
+    def cell(words: Cell | None, arm: Arm | None) -> BoardCell | None:
+        if words is None or arm is None:
+            return None
+        case, seen = index[arm.case.id], compared.get(arm.case.id)
+        ratio, low, high = (seen.ratio, seen.low, seen.high) if seen else (None, None, None)
+        return BoardCell(case=case, planned=planned[case], words=words, ratio=ratio, low=low, high=high)
+
+    return tuple(
+        BoardRow(
+            mode=row.mode,
+            cells=tuple(
+                cell(words, behind.get((row.mode, column))) for words, column in zip(row.cells, columns, strict=True)
+            ),
+        )
+        for row in built.rows
+    )
+
+
+def _opinions(findings: Findings) -> tuple[Opinion, ...]:
+    compared = matrix.primary_comparisons(findings)
+    columns = [str(choice) for choice in matrix.strategies(findings.arms)]
+    names = Naming.of(findings)
+    return tuple(
+        _opinion(advice, _lines(findings, names, advice, compared, columns)) for advice in verdicts.build(findings)
+    )
+
+
+def _opinion(advice: Advice, lines: tuple[Line, ...]) -> Opinion:
+    return Opinion(
+        mode=advice.mode,
+        decided=advice.decided,
+        setting=advice.setting,
+        rest=advice.rest,
+        headline=advice.headline,
+        why=advice.why,
+        ratio=advice.ratio,
+        opens=advice.opens,
+        peak=advice.peak,
+        leaks=advice.leaks,
+        lines=lines,
+    )
+
+
+def _lines(
+    findings: Findings, names: Naming, advice: Advice, compared: dict[str, Comparison], columns: list[str]
+) -> tuple[Line, ...]:
+    """Every strategy of the mode but its baseline, as the matrix heads them."""
+    of_mode = [arm for arm in matrix.measured_once(findings.arms) if _is_of(advice.mode, names, arm)]
+    by_column = {columns.index(str(arm.case.strategy)): arm for arm in of_mode if arm.case.id in compared}
+    return tuple(_line(column, by_column[column], compared[by_column[column].case.id]) for column in sorted(by_column))
+
+
+def _is_of(mode: Mode, names: Naming, arm: Arm) -> bool:
+    """A verdict's mode names the server's parameters only where it must, and before the load."""
+    own = names.mode(arm.case)
+    return mode.server in {own.server, str(arm.case.server)} and own.detail.endswith(mode.detail)
+
+
+def _line(column: int, arm: Arm, seen: Comparison) -> Line:
+    return Line(
+        strategy=column,
+        ratio=seen.ratio,
+        low=seen.low,
+        high=seen.high,
+        words=wording.ratio_of(seen),
+        judgement=seen.verdict,
+        leaks=arm.leaks,
+        blocks=seen.blocks,
+    )

@@ -1,0 +1,188 @@
+"""What was seen over time, in a bounded number of bins however long it goes on."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+from loadlab.model.metrics import RESPONSE_SECONDS, CloseReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from loadlab.model.progress import Sampled
+
+MOST_BINS: Final = 600  # about one for each second pixel of a wide chart
+BIN_SECONDS: Final = 0.5
+# A percentile is shown of as many requests as it takes to mean something: those of earlier bins help out.
+FEWEST: Final = {0.5: 20, 0.99: 299}
+REASONS: Final = tuple(reason.name.lower() for reason in CloseReason)
+PARTS: Final = ("app", "database", "generator", "pooler", "proxy")
+STATES: Final = ("active", "idle", "idle_in_transaction", "other")
+COLUMNS: Final = (
+    "at",
+    "trial",
+    "requests",
+    "failures",
+    "p50",
+    "p99",
+    "open",
+    *(f"backends_{state}" for state in STATES),
+    "opened",
+    "reuse",
+    *(f"closed_{reason}" for reason in REASONS),
+    *(f"cpu_{part}" for part in PARTS),
+    "pooler_clients",
+    "pooler_servers",
+    "pooler_clients_waiting",
+)
+Row = list[float | None]
+
+
+def is_gauge(name: str) -> bool:
+    return name in {"open", "max_connections"} or name.startswith(("backends", "pooler_clients", "pooler_servers"))
+
+
+@dataclass(kw_only=True, slots=True)
+class Bin:
+    """A stretch of time: by how much each counter grew in `seconds`, and the highest value of each gauge."""
+
+    trial: int
+    seconds: float = 0.0
+    grown: dict[str, float] = field(default_factory=dict)
+    highest: dict[str, float] = field(default_factory=dict)
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(RESPONSE_SECONDS) + 1))
+
+    def add(self, other: Bin) -> None:
+        self.trial = other.trial
+        self.seconds += other.seconds
+        for name, value in other.grown.items():
+            self.grown[name] = self.grown.get(name, 0.0) + value
+        for name, value in other.highest.items():
+            self.highest[name] = max(value, self.highest.get(name, value))
+        self.buckets = [ours + theirs for ours, theirs in zip(self.buckets, other.buckets, strict=True)]
+
+    def rate(self, name: str) -> float | None:
+        """A second; None while nothing tells."""
+        return self.grown.get(name, 0.0) / self.seconds if self.seconds else None
+
+    def reuse(self) -> float | None:
+        """The share of requests that found a connection open, of those that used one."""
+        reused, opened = self.grown.get("reused", 0.0), self.grown.get("opened", 0.0)
+        return reused / (reused + opened) if reused + opened else None
+
+
+def between(earlier: Sampled | None, later: Sampled) -> Bin:
+    """What happened between two looks at the same trial; of the first look only what it shows of that moment."""
+    bin_ = Bin(trial=later.order, highest={name: value for name, value in later.values.items() if is_gauge(name)})
+    if earlier is None or len(later.response_buckets) != len(bin_.buckets):
+        return bin_
+    bin_.seconds = max(0.0, later.at - earlier.at)
+    for name, value in later.values.items():
+        if not is_gauge(name):
+            bin_.grown[name] = max(0.0, value - earlier.values.get(name, 0.0))
+    pairs = zip(later.response_buckets, earlier.response_buckets, strict=True)
+    bin_.buckets = [max(0, after - before) for after, before in pairs]
+    return bin_
+
+
+class Timeline:
+    """Bins of equal width from `origin` on; when there are too many, each two become one."""
+
+    def __init__(self, origin: float) -> None:
+        self.origin = origin
+        self.width = BIN_SECONDS
+        self._bins: dict[int, Bin] = {}
+        self._last = 0
+        self.changes = 0
+
+    @property
+    def generation(self) -> str:
+        """The same as long as rows that were told once stay as they are, but for the last."""
+        return f"{self.origin:.2f}x{self.width:g}"
+
+    def __len__(self) -> int:
+        return len(self._bins)
+
+    def add(self, at: float, seen: Bin) -> None:
+        index = max(self._last, int((at - self.origin) / self.width))  # a clock that is set back makes no way back
+        if self._belongs_to_last(seen):
+            index = self._last
+        self._bins.setdefault(index, Bin(trial=seen.trial)).add(seen)
+        self.changes += 1
+        while index >= MOST_BINS:
+            index //= 2
+            self._halve()
+        self._last = index
+
+    def _belongs_to_last(self, seen: Bin) -> bool:
+        """A glimpse is no stretch of its own: what had piled up before it would look like a burst."""
+        last = self._bins.get(self._last)
+        return last is not None and last.trial == seen.trial and 0 < seen.seconds < BIN_SECONDS / 2
+
+    def _halve(self) -> None:
+        self.width *= 2
+        bins: dict[int, Bin] = {}
+        for index, each in self._bins.items():
+            bins.setdefault(index // 2, Bin(trial=each.trial)).add(each)
+        self._bins = bins
+
+    def rows(self, start: int = 0) -> list[Row]:
+        """As `COLUMNS` names them, from the `start`-th on; rates are a second, CPU is in cores, times are seconds."""
+        bins = list(self._bins.items())
+        return [self._row(bins, position) for position in range(start, len(bins))]
+
+    def _row(self, bins: Sequence[tuple[int, Bin]], position: int) -> Row:
+        index, bin_ = bins[position]
+        figures = (
+            bin_.rate("requests"),
+            bin_.rate("failures"),
+            *(_percentile(bins, position, share) for share in FEWEST),
+            bin_.highest.get("open"),
+            *(bin_.highest.get(f"backends_{state}") for state in STATES),
+            bin_.rate("opened"),
+            bin_.reuse(),
+            *(bin_.rate(f"closed_{reason}") for reason in REASONS),
+            *(bin_.rate(f"cpu_{part}") if f"cpu_{part}" in bin_.grown else None for part in PARTS),
+            *(bin_.highest.get(name) for name in COLUMNS[-3:]),
+        )
+        return [index * self.width, bin_.trial, *(None if one is None else float(f"{one:.4g}") for one in figures)]
+
+
+def _percentile(bins: Sequence[tuple[int, Bin]], position: int, share: float) -> float | None:
+    """Of the latest requests of the same trial up to that bin, as many as it takes."""
+    last = bins[position][1]
+    if not any(last.buckets):
+        return None
+    counts = [0] * len(last.buckets)
+    for _, bin_ in _backwards(bins, position):
+        if bin_.trial != last.trial:
+            return None
+        counts = [ours + theirs for ours, theirs in zip(counts, bin_.buckets, strict=True)]
+        if sum(counts) >= FEWEST[share]:
+            return quantile(counts, share)
+    return None
+
+
+def _backwards(bins: Sequence[tuple[int, Bin]], position: int) -> Iterator[tuple[int, Bin]]:
+    return (bins[each] for each in range(position, -1, -1))
+
+
+def quantile(counts: Sequence[int], share: float) -> float:
+    """From counts per bucket of `RESPONSE_SECONDS`, in a straight line within a bucket; the last has no end.
+
+    >>> counts = [0] * (len(RESPONSE_SECONDS) + 1)
+    >>> counts[3] = 10
+    >>> RESPONSE_SECONDS[2] < quantile(counts, 0.5) < RESPONSE_SECONDS[3]
+    True
+    """
+    reached = list(accumulate(counts))
+    wanted = share * reached[-1]
+    bucket = bisect_left(reached, wanted)
+    if bucket >= len(RESPONSE_SECONDS):
+        return RESPONSE_SECONDS[-1]
+    low = RESPONSE_SECONDS[bucket - 1] if bucket else 0.0
+    below = reached[bucket - 1] if bucket else 0
+    return low + (RESPONSE_SECONDS[bucket] - low) * (wanted - below) / counts[bucket]

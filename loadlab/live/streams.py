@@ -1,0 +1,139 @@
+"""What open pages hear: server-sent events of one run, from wherever a page has come to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from loadlab.live.reading.followed import Following, Shown, as_json, version
+from loadlab.live.reading.timeline import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+
+    from loadlab.live.reading.followed import FollowedRun, Which
+    from loadlab.live.reading.runs import Runs
+
+TICK_SECONDS: Final = 0.5
+RETRY_MILLISECONDS: Final = 2000
+SILENCE_SECONDS: Final = 15.0  # a comment then keeps proxies and browsers from taking us for dead
+_LINES: Final[tuple[Which, ...]] = ("trial", "run")
+
+
+@dataclass(kw_only=True, slots=True)
+class Position:
+    """How far a page has come: its id is what the page sends back to go on from there."""
+
+    run: str = ""
+    overview: str = ""
+    board: str = ""
+    shown: dict[str, Shown] = field(default_factory=dict)
+
+    def id(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def of(cls, text: str) -> Position:
+        """From the beginning, if the text says nothing that we have ever said."""
+        with suppress(ValidationError):
+            return _POSITION.validate_json(text)
+        return cls()
+
+
+_POSITION: Final = TypeAdapter(Position)
+
+
+def events(request: Request) -> StreamingResponse:
+    runs: Runs = request.app.state.runs
+    name = request.path_params["run"]
+    if not runs.is_known(name):
+        raise HTTPException(404, "There is no such run.")
+    # A browser that lost us says so by the header; a page that comes back to the front, by the query.
+    told = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    stream = _stream(runs, name, Position.of(told), request.app.state.ending)
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+async def _stream(runs: Runs, name: str, position: Position, ending: Callable[[], bool]) -> AsyncIterator[str]:
+    yield f"retry: {RETRY_MILLISECONDS}\n\n"
+    spoken = time.monotonic()
+    while True:
+        ends = ending()
+        run = await asyncio.to_thread(_followed, runs, name)
+        if run is not None:
+            await _assessed(run, wait=ends)
+        messages = _awaited(name, position) if run is None else await asyncio.to_thread(_news, run, position)
+        for event, data in messages:
+            yield f"event: {event}\ndata: {data}\nid: {position.id()}\n\n"
+            spoken = time.monotonic()
+        if ends:
+            yield "event: farewell\ndata: {}\n\n"
+            return
+        if time.monotonic() - spoken > SILENCE_SECONDS:
+            yield ": still here\n\n"
+            spoken = time.monotonic()
+        await asyncio.sleep(TICK_SECONDS)
+
+
+_FOLLOWING: Final = Following()
+_ANALYSES: set[asyncio.Task[None]] = set()
+
+
+def _followed(runs: Runs, name: str) -> FollowedRun | None:
+    path = runs.find(name)
+    return _FOLLOWING.of(path) if path else None
+
+
+async def _assessed(run: FollowedRun, *, wait: bool) -> None:
+    """Start an analysis if there is something new; figures go on meanwhile."""
+    if not run.is_stale():
+        return
+    task = asyncio.create_task(asyncio.to_thread(run.assess))
+    _ANALYSES.add(task)
+    task.add_done_callback(_ANALYSES.discard)
+    if wait:
+        await task
+
+
+def _awaited(name: str, position: Position) -> list[tuple[str, str]]:
+    """Of a run that is not there yet there is one thing to say."""
+    if position == Position(overview="awaited"):
+        return []
+    position.run, position.overview, position.board, position.shown = "", "awaited", "", {}
+    return [("overview", json.dumps({"run": name, "state": "awaited"}))]
+
+
+def _news(run: FollowedRun, position: Position) -> list[tuple[str, str]]:
+    """What has changed since the position, which moves on to now."""
+    if position.run != run.identity:
+        position.run, position.overview, position.board, position.shown = run.identity, "", "", {}
+    messages = []
+    overview = as_json(run.overview())
+    if position.overview != version(overview):
+        position.overview = version(overview)
+        messages.append(("overview", overview))
+    if run.board and position.board != version(run.board):
+        position.board = version(run.board)
+        messages.append(("board", run.board))
+    for which in _LINES:
+        now, seconds, rows, start = run.points(which, position.shown.get(which))
+        position.shown[which] = now
+        if rows:
+            told = {"of": which, "line": now.generation, "start": start, "seconds": seconds}
+            told |= {"columns": COLUMNS, "rows": rows}
+            messages.append(("points", json.dumps(told, separators=(",", ":"))))
+    return messages
+
+
+routes = [Route("/runs/{run}/events", events)]
