@@ -278,10 +278,11 @@ SHORT = Behaviour(requests=60, response=0.01)
 
 
 @pytest.mark.parametrize("noise", [0.02, 0.2])
-def test_twelve_identical_strategies_get_a_winner_in_at_most_5_percent_of_runs(noise: float) -> None:
+@pytest.mark.parametrize("runs", [40, pytest.param(200, marks=pytest.mark.slow)])
+def test_twelve_identical_strategies_get_a_winner_in_at_most_5_percent_of_runs(runs: int, noise: float) -> None:
     cases = twelve()
-    winners = [seed for seed in range(200) if _winner(cases, seed, noise)]
-    assert len(winners) <= 10
+    winners = [seed for seed in range(runs) if _winner(cases, seed, noise)]
+    assert len(winners) <= runs * 0.05
 
 
 def _winner(cases: list[Case], seed: int, noise: float) -> bool:

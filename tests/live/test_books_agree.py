@@ -1,8 +1,12 @@
-"""The heart: in every server mode, our count of connections is PostgreSQL's, to the last one."""
+"""The heart: in every server mode, our count of connections is PostgreSQL's, to the last one, whatever becomes of them.
+
+What becomes of a kept connection in which mode is what the thread of 2013 argued about.
+"""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,14 +18,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from loadlab.model.samples import Trial
     from loadlab.runner.trial import Bench
+
+
+@pytest.fixture(scope="module")
+def measured(trial: Any) -> Any:
+    """A trial of a mode, once for all tests that look at it."""
+
+    @cache
+    def once(server: str, max_age: float | None, driver: str = "psycopg2", *, keep_alive: bool = False) -> Trial:
+        result: Trial = trial(server, max_age=max_age, driver=driver, keep_alive=keep_alive)
+        return result
+
+    return once
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
 @pytest.mark.parametrize("max_age", [0, None])
 @pytest.mark.parametrize("server", list(SERVERS))
-def test_opened_is_sessions_and_closed_plus_open(trial: Any, server: str, max_age: float | None, driver: str) -> None:
-    connections = trial(server, max_age=max_age, driver=driver).connections
+def test_opened_is_sessions_and_closed_plus_open(
+    measured: Any, server: str, max_age: float | None, driver: str
+) -> None:
+    connections = measured(server, max_age, driver).connections
     assert connections.mismatches == ()
     assert connections.after_stop.opened == connections.sessions > 0
     assert connections.after_stop.opened == sum(connections.after_stop.closed.values())
@@ -29,8 +48,52 @@ def test_opened_is_sessions_and_closed_plus_open(trial: Any, server: str, max_ag
 
 
 @pytest.mark.parametrize("server", list(SERVERS))
-def test_the_books_agree_with_kept_clients_too(trial: Any, server: str) -> None:
-    assert trial(server, max_age=None, keep_alive=True).connections.mismatches == ()
+def test_the_books_agree_with_kept_clients_too(measured: Any, server: str) -> None:
+    assert measured(server, None, keep_alive=True).connections.mismatches == ()
+
+
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_age_zero_leaves_nothing_open(measured: Any, server: str) -> None:
+    connections = measured(server, 0).connections
+    assert connections.left_open == 0
+    assert connections.at_rest.closed["request_end"] > 0
+
+
+@pytest.mark.parametrize("server", ["threaded", "gevent", "asgi"])
+def test_a_kept_connection_is_never_reused_where_each_request_has_its_own_thread(measured: Any, server: str) -> None:
+    stopped = measured(server, None).connections.after_stop
+    assert stopped.reused == 0
+    assert set(stopped.closed) - {"explicit"} <= {"garbage_collected", "process_exit"}
+
+
+@pytest.mark.parametrize("server", ["threaded", "gevent"])
+def test_client_keep_alive_hides_the_leak(measured: Any, server: str) -> None:
+    result = measured(server, None, keep_alive=True)
+    assert result.connections.left_open <= result.case.users
+    assert result.connections.after_stop.reused > 0
+
+
+def test_client_keep_alive_does_not_help_asgi(measured: Any) -> None:
+    assert measured("asgi", None, keep_alive=True).connections.after_stop.reused == 0
+
+
+def test_sync_keeps_one_connection_per_worker(trial: Any) -> None:
+    connections = trial("sync", max_age=None, workers=3).connections
+    assert connections.after_stop.opened == connections.left_open == 3
+    assert connections.after_stop.reused > 0
+
+
+def test_gthread_never_holds_more_than_workers_times_threads_connections(trial: Any) -> None:
+    result = trial("gthread", max_age=None, workers=2, threads=3, users=12)
+    assert max(result.series.backends) <= 6
+    assert result.connections.after_stop.opened <= 6
+
+
+def test_an_age_that_expires_closes_by_age(trial: Any) -> None:
+    result = trial("sync", max_age=0.2)
+    assert result.connections.at_rest.closed["max_age"] > 0
+    assert result.connections.after_stop.reused > 0
+    assert result.connections.mismatches == ()
 
 
 @pytest.mark.parametrize("scenario", ["read_write", "slow_query"])
