@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from selenium.webdriver.chrome.webdriver import WebDriver
+    from selenium.webdriver.remote.webelement import WebElement
+
+PATIENCE_SECONDS: Final = 120.0  # before a test fails rather than hangs; nothing waits for it otherwise
+PIXELS: Final = """
+const [place] = arguments;
+const canvas = place.querySelector("canvas");
+if (!canvas || !canvas.width) return 0;
+const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+let drawn = 0;
+for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0;
+return drawn;
+"""
 
 QUIET: Final = (
     "--headless=new",
@@ -60,13 +76,45 @@ def scheme(driver: WebDriver, name: str) -> None:
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
-def complaints(driver: WebDriver) -> list[str]:
-    return [entry["message"] for entry in driver.get_log("browser")]
+@dataclass(frozen=True)
+class Tab:
+    """The browser's tab, with a page open."""
 
+    driver: WebDriver
 
-def requested(driver: WebDriver) -> list[str]:
-    """The addresses that were asked for since the last look."""
-    messages: list[dict[str, Any]] = [
-        json.loads(entry["message"])["message"] for entry in driver.get_log("performance")
-    ]
-    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def run(self, script: str, *arguments: object) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def complaints(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for since the last look."""
+        messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        sent = (m["params"] for m in messages if m["method"] == "Network.requestWillBeSent")
+        return [params["request"]["url"] for params in sent]
+
+    def press(self, button: WebElement) -> None:
+        self.run("arguments[0].scrollIntoView({block: 'center'})", button)
+        button.click()
+
+    def wait(self, condition: Callable[[], object]) -> Any:
+        """What the condition gives, once it gives anything that is true."""
+        patience = WebDriverWait(self.driver, PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
+        return patience.until(lambda _: condition())
+
+    def drawn(self, place: WebElement) -> WebElement:
+        """A chart's place, scrolled to, once there is something in it."""
+        self.run("arguments[0].scrollIntoView({block: 'center'})", place)
+        self.wait(lambda: self.run(PIXELS, place) > 0)
+        return place
+
+    def picture(self, place: WebElement) -> str:
+        image: str = self.run("return arguments[0].querySelector('canvas').toDataURL()", place)
+        return image

@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from laboratory import PLAN, Quiet
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from loadlab.load.site_metrics import TOKEN_VARIABLE
@@ -41,10 +39,6 @@ PATIENCE_SECONDS: Final = 60.0
 SECRET: Final = "canary-token"
 HOSTILE: Final = "<img src=x onerror=\"document.title='taken'\">"
 FORMULA: Final = "=1+1"
-QUIET: Final = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--window-size=1280,900"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 BEHIND_A_LOGIN: Final = """
 from locust import User, events, task
@@ -195,21 +189,6 @@ def page(metrics: Metrics, tmp_path: Path) -> Iterator[Page]:
     options += ["--target-metrics", metrics.url, "--target-metrics-every", "0.2", "--think-seconds", "0.1"]
     with locust(tmp_path, SCENARIO_FOLDER / "think_time.py", *options, **{TOKEN_VARIABLE: SECRET}) as started:
         yield started
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    chromium, control = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not control:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(control))
-    yield started
-    started.quit()
 
 
 def cells(browser: WebDriver) -> list[list[str]]:

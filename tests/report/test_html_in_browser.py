@@ -2,129 +2,46 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from selenium import webdriver
+from browser import PIXELS, Tab, scheme, size
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
 
 from loadlab.report.html_page import HtmlPage
 
 from . import factories
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from selenium.webdriver.chrome.webdriver import WebDriver
     from selenium.webdriver.remote.webelement import WebElement
 
-QUIET = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-PIXELS = """
-const [place] = arguments;
-const canvas = place.querySelector("canvas");
-if (!canvas || !canvas.width) return 0;
-const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-let drawn = 0;
-for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0;
-return drawn;
-"""
-
 
 @dataclass(frozen=True)
-class Tab:
-    """A browser tab with one report open."""
-
-    driver: WebDriver
-
-    def find(self, selector: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def run(self, script: str, *arguments: object) -> Any:
-        return self.driver.execute_script(script, *arguments)
-
-    def complaints(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser")]
-
-    @cached_property
-    def requests(self) -> list[str]:
-        messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
-        sent = (m["params"] for m in messages if m["method"] == "Network.requestWillBeSent")
-        return [params["request"]["url"] for params in sent]
-
-    def press(self, button: WebElement) -> None:
-        self.run("arguments[0].scrollIntoView({block: 'center'})", button)
-        button.click()
+class Report(Tab):
+    """The tab with a report open."""
 
     def chart(self, name: str) -> WebElement:
         """The chart's place, scrolled to and drawn."""
         return self.drawn(self.find(f"[data-chart={name}]"))
 
-    def drawn(self, place: WebElement) -> WebElement:
-        self.run("arguments[0].scrollIntoView({block: 'center'})", place)
-        WebDriverWait(self.driver, 10).until(lambda _: self.run(PIXELS, place) > 0)
-        return place
-
-    def picture(self, place: WebElement) -> str:
-        image: str = self.run("return arguments[0].querySelector('canvas').toDataURL()", place)
-        return image
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
-    browser, control = shutil.which("chromium"), shutil.which("chromedriver")
-    if not browser or not control:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(control))
-    yield started
-    started.quit()
-
 
 @pytest.fixture
-def tab(driver: WebDriver, tmp_path: Path, request: pytest.FixtureRequest) -> Tab:
+def tab(browser: WebDriver, tmp_path: Path, request: pytest.FixtureRequest) -> Report:
     """A report of the variant that the test asks for by a `param`, else of a complete run, 1280 wide."""
-    size(driver, 1280)
-    scheme(driver, "light")
+    size(browser, 1280)
+    scheme(browser, "light")
     file = tmp_path / "report.html"
     file.write_text(HtmlPage().render(factories.VARIANTS[getattr(request, "param", "complete")]()))
-    driver.get_log("browser")
-    driver.get_log("performance")
-    driver.get(file.as_uri())
-    return Tab(driver)
-
-
-def size(driver: WebDriver, width: int) -> None:
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-
-def scheme(driver: WebDriver, name: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": name}]
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.get(file.as_uri())
+    return Report(browser)
 
 
 CHARTS = ("throughput", "latency", "open", "opens", "cpu")
@@ -132,25 +49,25 @@ everything = pytest.mark.parametrize("tab", list(factories.VARIANTS), indirect=T
 
 
 @everything
-def test_the_page_works_without_a_complaint_and_without_a_request(tab: Tab) -> None:
+def test_the_page_works_without_a_complaint_and_without_a_request(tab: Report) -> None:
     for place in tab.all("[data-chart]"):
         tab.drawn(place)
     assert tab.complaints() == []
-    own = [url for url in tab.requests if not url.startswith("data:")]
+    own = [url for url in tab.requests() if not url.startswith("data:")]
     assert own == [tab.driver.current_url]
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_every_chart_is_drawn(tab: Tab, name: str) -> None:
+def test_every_chart_is_drawn(tab: Report, name: str) -> None:
     assert tab.run(PIXELS, tab.chart(name)) > 1000
 
 
-def test_charts_are_drawn_only_when_they_come_near_the_screen(tab: Tab) -> None:
+def test_charts_are_drawn_only_when_they_come_near_the_screen(tab: Report) -> None:
     assert tab.run(PIXELS, tab.find("[data-chart=cpu]")) == 0
     assert tab.run(PIXELS, tab.chart("cpu")) > 0
 
 
-def test_a_tab_shows_the_connections_of_its_server_mode(tab: Tab) -> None:
+def test_a_tab_shows_the_connections_of_its_server_mode(tab: Report) -> None:
     place = tab.chart("open")
     before = tab.picture(place)
     gevent = tab.all("[role=tab]")[2]
@@ -161,7 +78,7 @@ def test_a_tab_shows_the_connections_of_its_server_mode(tab: Tab) -> None:
     assert "peak 96 of 8 usable" in (place.get_attribute("aria-label") or "")
 
 
-def test_tabs_are_moved_between_with_the_arrow_keys(tab: Tab) -> None:
+def test_tabs_are_moved_between_with_the_arrow_keys(tab: Report) -> None:
     tab.chart("open")
     tab.all("[role=tab]")[0].send_keys(Keys.ARROW_LEFT)
     assert [t.get_attribute("aria-selected") for t in tab.all("[role=tab]")] == ["false", "false", "true"]
@@ -170,7 +87,7 @@ def test_tabs_are_moved_between_with_the_arrow_keys(tab: Tab) -> None:
     assert [t.get_attribute("tabindex") for t in tab.all("[role=tab]")] == ["0", "-1", "-1"]
 
 
-def test_a_strategy_can_be_hidden_and_shown_again(tab: Tab) -> None:
+def test_a_strategy_can_be_hidden_and_shown_again(tab: Report) -> None:
     place = tab.chart("throughput")
     before = tab.picture(place)
     button = tab.find("[data-strategy='1']")
@@ -181,7 +98,7 @@ def test_a_strategy_can_be_hidden_and_shown_again(tab: Tab) -> None:
     assert tab.picture(place) == before
 
 
-def test_all_strategies_can_be_hidden_without_a_complaint(tab: Tab) -> None:
+def test_all_strategies_can_be_hidden_without_a_complaint(tab: Report) -> None:
     for name in CHARTS:
         tab.chart(name)
     for button in tab.all("[data-strategy]"):
@@ -190,23 +107,23 @@ def test_all_strategies_can_be_hidden_without_a_complaint(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("tab", ["complete", "hostile"], indirect=True)
-def test_pointing_at_a_chart_shows_figures_without_breaking_the_policy(tab: Tab) -> None:
+def test_pointing_at_a_chart_shows_figures_without_breaking_the_policy(tab: Report) -> None:
     for name in CHARTS:
         place = tab.chart(name)
         ActionChains(tab.driver).move_to_element_with_offset(place, 20, -25).perform()
-        tip = WebDriverWait(tab.driver, 5).until(lambda _, at=place: at.find_elements(By.CSS_SELECTOR, ".tip"))
+        tip = tab.wait(lambda at=place: at.find_elements(By.CSS_SELECTOR, ".tip"))
         assert any(character.isdigit() for character in tip[0].text), name
     assert tab.all("img") == []
     assert tab.complaints() == []
 
 
-def test_the_copy_button_copies_the_settings(tab: Tab) -> None:
+def test_the_copy_button_copies_the_settings(tab: Report) -> None:
     permissions = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     tab.driver.execute_cdp_cmd("Browser.grantPermissions", permissions)
     button = tab.all(".copy")[1]
     assert button.is_displayed()
     tab.press(button)
-    WebDriverWait(tab.driver, 5).until(lambda _: tab.find("#copied").get_attribute("textContent"))
+    tab.wait(lambda: tab.find("#copied").get_attribute("textContent"))
     assert tab.find("#copied").get_attribute("textContent") == "Copied."
     copied = tab.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
     assert copied == factories.settings(60).rstrip()
@@ -214,41 +131,41 @@ def test_the_copy_button_copies_the_settings(tab: Tab) -> None:
 
 @everything
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_never_scrolls_sideways(tab: Tab, width: int) -> None:
+def test_the_page_never_scrolls_sideways(tab: Report, width: int) -> None:
     size(tab.driver, width)
     tab.run("for (const details of document.querySelectorAll('details')) details.open = true")
     assert tab.run("return document.documentElement.scrollWidth") <= width
 
 
-def test_charts_follow_the_width_of_the_window(tab: Tab) -> None:
+def test_charts_follow_the_width_of_the_window(tab: Report) -> None:
     place = tab.chart("throughput")
     size(tab.driver, 390)
     width = "return arguments[0].querySelector('canvas').getBoundingClientRect().width"
-    WebDriverWait(tab.driver, 5).until(lambda _: tab.run(width, place) < 360)
+    tab.wait(lambda: tab.run(width, place) < 360)
 
 
-def test_dark_mode_darkens_the_page_and_the_charts(tab: Tab) -> None:
+def test_dark_mode_darkens_the_page_and_the_charts(tab: Report) -> None:
     place = tab.chart("throughput")
     light = tab.picture(place)
     paper = "return getComputedStyle(document.documentElement).backgroundColor"
     assert tab.run(paper) == "rgb(251, 251, 249)"
     scheme(tab.driver, "dark")
     assert tab.run(paper) == "rgb(19, 21, 25)"
-    WebDriverWait(tab.driver, 5).until(lambda _: tab.picture(place) != light)
+    tab.wait(lambda: tab.picture(place) != light)
 
 
 strategies = pytest.mark.parametrize("tab", ["strategies"], indirect=True)
 
 
 @strategies
-def test_each_server_mode_has_a_drawn_chart_over_distance(tab: Tab) -> None:
+def test_each_server_mode_has_a_drawn_chart_over_distance(tab: Report) -> None:
     places = tab.all("[data-chart=distance]")
     assert len(places) == len(factories.THREE_MODES)
     assert all(tab.run(PIXELS, tab.drawn(place)) > 1000 for place in places)
 
 
 @strategies
-def test_choosing_a_distance_changes_rows_and_tabs(tab: Tab) -> None:
+def test_choosing_a_distance_changes_rows_and_tabs(tab: Report) -> None:
     place = tab.chart("throughput")
     before = tab.picture(place)
     shown = [one.text for one in tab.all("[role=tab]") if one.is_displayed()]
@@ -266,7 +183,7 @@ def test_choosing_a_distance_changes_rows_and_tabs(tab: Tab) -> None:
 
 
 @strategies
-def test_a_ranking_opens_to_all_figures_in_a_box_of_its_own(tab: Tab) -> None:
+def test_a_ranking_opens_to_all_figures_in_a_box_of_its_own(tab: Report) -> None:
     size(tab.driver, 390)
     summary = tab.find(".card .all summary")
     tab.press(summary)
@@ -277,16 +194,16 @@ def test_a_ranking_opens_to_all_figures_in_a_box_of_its_own(tab: Tab) -> None:
 
 
 @strategies
-def test_pointing_at_a_chart_over_distance_shows_ratios(tab: Tab) -> None:
+def test_pointing_at_a_chart_over_distance_shows_ratios(tab: Report) -> None:
     place = tab.drawn(tab.all("[data-chart=distance]")[2])
     ActionChains(tab.driver).move_to_element(place).perform()
-    tip = WebDriverWait(tab.driver, 5).until(lambda _: place.find_elements(By.CSS_SELECTOR, ".tip"))
+    tip = tab.wait(lambda: place.find_elements(By.CSS_SELECTOR, ".tip"))
     assert "+1 ms" in tip[0].text
     assert "×" in tip[0].text
 
 
 @pytest.mark.parametrize("tab", ["hostile"], indirect=True)
-def test_hostile_names_are_shown_and_do_nothing(tab: Tab) -> None:
+def test_hostile_names_are_shown_and_do_nothing(tab: Report) -> None:
     for name in CHARTS:
         tab.chart(name)
     assert tab.driver.title != "owned"
@@ -295,7 +212,7 @@ def test_hostile_names_are_shown_and_do_nothing(tab: Tab) -> None:
     assert tab.run("return document.scripts.length") == 3
 
 
-def test_without_javascript_verdicts_and_tables_are_shown_and_charts_are_not(tab: Tab) -> None:
+def test_without_javascript_verdicts_and_tables_are_shown_and_charts_are_not(tab: Report) -> None:
     tab.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         tab.driver.refresh()

@@ -1,0 +1,99 @@
+"""What was seen over time: bounded, and without losing a count."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import pytest
+from made_runs import HZ, sampled
+
+from loadlab.live.reading.timeline import BIN_SECONDS, COLUMNS, FEWEST, MOST_BINS, Timeline, between, quantile
+from loadlab.model.metrics import RESPONSE_SECONDS
+
+
+def filled(looks: int, order: int = 0) -> Timeline:
+    """What a trial of so many looks leaves."""
+    timeline = Timeline(0.0)
+    seen = [sampled(order, look / HZ, look) for look in range(looks)]
+    for earlier, later in pairwise([None, *seen]):
+        assert later is not None
+        timeline.add(later.at, between(earlier, later))
+    return timeline
+
+
+def column(timeline: Timeline, name: str) -> list[float | None]:
+    return [row[COLUMNS.index(name)] for row in timeline.rows()]
+
+
+@pytest.mark.parametrize("looks", [2, 600, 601, 7200, 50_000])
+def test_however_long_it_goes_on_there_are_few_rows_and_every_request_is_in_one(looks: int) -> None:
+    timeline = filled(looks)
+    rows = timeline.rows()
+    assert len(rows) <= MOST_BINS
+    assert looks < 2 * MOST_BINS or len(rows) > MOST_BINS / 2
+    seconds = [bin_.seconds for bin_ in timeline._bins.values()]
+    counted = sum(rate * each for rate, each in zip(column(timeline, "requests"), seconds, strict=True) if rate)
+    assert counted == pytest.approx(50 * (looks - 1), rel=0.01)
+    assert sum(seconds) == pytest.approx((looks - 1) / HZ)
+    assert len(json.dumps(rows)) < 150_000
+
+
+def test_rates_are_a_second_and_shares_of_what_used_a_connection() -> None:
+    timeline = filled(20)
+    assert column(timeline, "requests")[1:] == [100.0] * 19
+    assert column(timeline, "opened")[5] == 50.0
+    assert column(timeline, "closed_garbage_collected")[5] == 40.0
+    assert column(timeline, "reuse")[5] == 0.5
+    assert column(timeline, "cpu_app")[5] == pytest.approx(0.8)
+    assert column(timeline, "backends_active")[5] == 1.0
+    assert column(timeline, "cpu_pooler") == [None] * 20
+
+
+def test_the_first_look_at_a_trial_tells_no_rate() -> None:
+    timeline = filled(1)
+    assert column(timeline, "requests") == [None]
+    assert column(timeline, "open") == [4.0]
+
+
+def test_a_percentile_waits_for_enough_requests_of_the_same_trial() -> None:
+    timeline = filled(20)
+    enough = -(-FEWEST[0.99] // 50)
+    p99 = column(timeline, "p99")
+    assert p99[:enough] == [None] * enough
+    assert all(RESPONSE_SECONDS[29] < value < RESPONSE_SECONDS[30] for value in p99[enough:] if value is not None)
+    assert None not in p99[enough:]
+    assert None not in column(timeline, "p50")[1:]
+    first, second = sampled(1, 20.0, 0), sampled(1, 20.5, 1)
+    timeline.add(20.0, between(None, first))
+    timeline.add(20.5, between(first, second))
+    assert column(timeline, "p99")[-1] is None
+
+
+def test_a_glimpse_is_added_to_what_was_before_it() -> None:
+    timeline = filled(10)
+    earlier, later = sampled(0, 4.5, 9), sampled(0, 4.5 + BIN_SECONDS / 10, 10)
+    before = len(timeline)
+    timeline.add(later.at, between(earlier, later))
+    assert len(timeline) == before
+    assert column(timeline, "requests")[-1] == pytest.approx(100 / 0.55, rel=0.001)
+
+
+def test_counters_that_begin_anew_and_clocks_that_are_set_back_make_nothing_negative() -> None:
+    timeline = filled(10)
+    timeline.add(1.0, between(sampled(0, 4.5, 9), sampled(0, 1.0, 2)))
+    assert all(value is None or value >= 0 for row in timeline.rows() for value in row)
+    instants = column(timeline, "at")
+    assert instants == sorted(value for value in instants if value is not None)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99, 1.0])
+def test_a_quantile_lies_in_the_bucket_that_it_falls_into(share: float) -> None:
+    counts = [0] * (len(RESPONSE_SECONDS) + 1)
+    counts[7] = 3
+    assert RESPONSE_SECONDS[6] <= quantile(counts, share) <= RESPONSE_SECONDS[7]
+
+
+def test_what_took_longer_than_every_bound_is_as_long_as_the_last() -> None:
+    counts = [0] * len(RESPONSE_SECONDS) + [5]
+    assert quantile(counts, 0.5) == RESPONSE_SECONDS[-1]
