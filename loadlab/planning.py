@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
-from loadlab.model.case import Case, Choice, Scalar
+from loadlab.model.case import ELSEWHERE, Case, Choice, Scalar
 from loadlab.model.plan import Plan
 from loadlab.model.strategy import Circumstances
 from loadlab.servers import SERVERS, Server
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from loadlab.model.plan import Several
+    from loadlab.model.plan import Deployment, Several
     from loadlab.registry import Family
 
 CONNECTIONS_PER_REQUEST: Final = re.compile(r"^CONNECTIONS_PER_REQUEST *= *([1-9]\d*)", re.MULTILINE)
 SCENARIO_FOLDER: Final = Path(__file__).resolve().parent.parent / "locustfiles"
 OVERHEAD_SECONDS: Final = 0.8  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
 
+NAME: Final = re.compile(r"[^/*?\[\]\s][^/*?\[\]\n]{0,59}")  # of settings that others have deployed
 NOTHING: Final[Mapping[str, str]] = {}
 
 OWN_LOCUSTFILE: Final = "give a Locust file of your own with --locustfile; loadlab init writes one to start from"
@@ -106,7 +108,7 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     servers = _choices(SERVERS, data.get("servers"), "servers", faults)
     strategies = _choices(STRATEGIES, data.get("strategies"), "strategies", faults)
     if plan is not None:
-        faults += [*_cross_check(plan), *_check_load(plan, says_users="users" in data)]
+        faults += [*_cross_check(plan), *_check_load(plan, says_users="users" in data), *_check_target(plan, data)]
     if faults or plan is None:
         raise _refusal(source, faults)
     # A project's own driver is not known before the project has been looked into.
@@ -303,13 +305,45 @@ def _cross_check(plan: Plan) -> list[Fault]:
             for scenario in plan.scenarios
             if not scenario.endswith(".py")
         ]
-    if plan.control is not None and plan.control not in plan.servers:
+    if plan.servers and plan.control is not None and plan.control not in plan.servers:
         remedy = f"one of the plan's servers: {', '.join(plan.servers)}; or leave it out"
         faults.append(Fault(where="control", what=f"{plan.control!r} is not measured in this plan", remedy=remedy))
     if plan.driver == "psycopg" and plan.servers.get("gevent", {}).get("cooperative") is False:
         remedy = 'use driver = "psycopg2"'
         faults.append(Fault(where="servers.gevent.cooperative", what="psycopg 3 always cooperates", remedy=remedy))
     return faults
+
+
+def _check_target(plan: Plan, data: Mapping[str, Any]) -> Iterable[Fault]:
+    """What only a target of loadlab's own serving has, and what one that is served elsewhere needs."""
+    if plan.target is None:
+        missing = [name for name in ("servers", "strategies") if name not in data]
+        yield from (Fault(where=name, what="is missing", remedy="add it") for name in missing)
+        return
+    for name in ("servers", "strategies", "project", "round_trip_ms", "restarts", "database", "limits"):
+        if name in data:
+            yield Fault(where=name, what="is for a target that loadlab serves", remedy="remove it, or the target")
+    yield from _check_deployment(plan.target)
+    if "scenarios" not in data:
+        remedy = f"{OWN_LOCUSTFILE}; or name one of loadlab's, if it is loadlab's site that is served there"
+        yield Fault(where="scenarios", what="is missing", remedy=remedy)
+
+
+def _check_deployment(target: Deployment) -> Iterable[Fault]:
+    """Addresses and references; none is repeated, for it may hold what should be secret."""
+    for where, url in (("url", target.url), ("metrics", target.metrics_url)):
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            yield Fault(where=f"target.{where}", what="is no address", remedy="such as https://staging.example")
+        elif parts.username or parts.password:
+            remedy = "the run folder would keep it; let the Locust file take it from the environment"
+            yield Fault(where=f"target.{where}", what="holds a user or a password", remedy=remedy)
+    if target.token and not re.fullmatch(r"env:\w+", target.token):
+        remedy = 'say "env:NAME"; the run folder would keep the token itself'
+        yield Fault(where="target.token", what="names no environment variable", remedy=remedy)
+    if target.name in STRATEGIES or not NAME.fullmatch(target.name):
+        remedy = "at most 60 characters without / * ? [ ], and no strategy of loadlab's: e.g. age 60"
+        yield Fault(where="target.name", what=f"{target.name!r} cannot be one", remedy=remedy)
 
 
 def _check_load(plan: Plan, *, says_users: bool) -> Iterable[Fault]:
@@ -347,6 +381,8 @@ def _one_of(family: Family[Any]) -> str:
 
 
 def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice]) -> Iterable[Case]:
+    if plan.target is not None:
+        servers, strategies = [Choice(name=ELSEWHERE)], [Choice(name=plan.target.name)]
     loads = list(itertools.product(strategies, plan.scenarios, plan.loads(), plan.keep_alive, plan.round_trip_ms))
     controlled = False
     for server in servers:
@@ -357,7 +393,7 @@ def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice])
                 scenario=scenario,
                 users=users,
                 keep_alive=keep_alive,
-                usable_connections=connections_per_request(scenario) * usable_connections(server, strategy, users),
+                usable_connections=_usable(plan, server, strategy, scenario, users),
                 round_trip_ms=round_trip_ms,
                 open_load=open_load,
             )
@@ -365,6 +401,12 @@ def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice])
             if server.name == plan.control and not controlled and case.closes_each_request:
                 controlled = True
                 yield replace(case, replica=True)
+
+
+def _usable(plan: Plan, server: Choice, strategy: Choice, scenario: str, users: int) -> int | None:
+    if plan.target is not None:
+        return plan.target.usable_connections
+    return connections_per_request(scenario) * usable_connections(server, strategy, users)
 
 
 def usable_connections(server: Choice, strategy: Choice, users: int) -> int:

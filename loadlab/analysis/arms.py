@@ -62,7 +62,7 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         reuse=_reuse(trials),
         connect_seconds=_connect_seconds(trials),
         peak=peak,
-        left_open=max((trial.connections.left_open for trial in trials), default=0),
+        left_open=max(map(measured.left_open, trials), default=0),
         leaks=any(map(measured.leaks, trials)),
         refused=sum(map(measured.refused, trials)),
         connect_errors=errors,
@@ -147,14 +147,18 @@ def _median_cpu(summaries: Sequence[TrialSummary]) -> CpuSeconds | None:
     known = [cpu for cpu in spent if cpu is not None]
     if not known:
         return None
-    database = [cpu.database for cpu in known if cpu.database is not None]
     return CpuSeconds(
-        app=median(cpu.app for cpu in known),
-        database=median(database) if database else None,
+        app=_median(cpu.app for cpu in known),
+        database=_median(cpu.database for cpu in known),
         generator=median(cpu.generator for cpu in known),
         pooler=median(cpu.pooler for cpu in known),
         proxy=median(cpu.proxy for cpu in known),
     )
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def _expiry_observed(case: Case, trials: Sequence[Trial]) -> bool | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from loadlab.analysis.arms import Measured
     from loadlab.model.case import Scalar
     from loadlab.model.findings import Arm, Comparison, RunSummary
+    from loadlab.model.samples import Trial
 
 BUSY_GENERATOR: Final = 0.9  # of one core; beyond it, the generator is what is measured
 BUSY_PROXY: Final = 0.6  # of one core; it has one, and its own queue shows before that is full
@@ -35,6 +36,7 @@ def caveats(
     complete = [one for one in everything if one.complete]
     return (
         *_disagreeing_books(complete),
+        *_other_traffic(complete),
         *_missing_trials(run, arms),
         *_trials_that_do_not_count(everything),
         *_reach(run, comparisons),
@@ -67,6 +69,26 @@ def _disagreeing_books(complete: Sequence[Measured]) -> Iterator[Caveat]:
                 text=f"The books do not agree: {'; '.join(mismatches)}.",
                 advice="Do not quote this trial's connection counts as exact.",
             )
+
+
+def _other_traffic(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    """What a target served elsewhere has answered beyond what it was sent; users may end with a request under way."""
+    shares = {_trial(one): _others_share(one.trial) for one in complete}
+    disturbed = [trial for trial, share in shares.items() if share > 0]
+    if disturbed:
+        worst = max(disturbed, key=shares.__getitem__)
+        yield Caveat(
+            subject=plural(len(disturbed), "trial"),
+            text=f"Others used the target too: up to {percent(shares[worst])} of its requests were theirs ({worst}).",
+            advice="Their requests are in its counts and in its speed: measure when nobody else uses it.",
+        )
+
+
+def _others_share(trial: Trial) -> float:
+    if not trial.served:
+        return 0.0
+    sent = len(trial.requests.ended) + trial.case.users
+    return max(0, trial.served - sent) / trial.served
 
 
 def _missing_trials(run: RunSummary, arms: Sequence[Arm]) -> Iterator[Caveat]:

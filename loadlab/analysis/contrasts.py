@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from loadlab.analysis.scalars import METRICS, scalars
-from loadlab.model.case import spell
+from loadlab.model.case import Choice, spell
 from loadlab.model.findings import Contrast, RunContrast
 
 if TYPE_CHECKING:
@@ -25,14 +26,17 @@ FEWEST_TRIALS = 3  # on each side, for an interval
 
 
 def contrast(before: Findings, after: Findings) -> RunContrast:
-    """What `after` shows beside `before`, for the cases with the same id."""
-    ours, theirs = ({arm.case.id: arm for arm in run.arms if not arm.case.replica} for run in (before, after))
+    """What `after` shows beside `before`, for the cases with the same id.
+
+    Of a target that is served elsewhere, what its settings are called is what changes, and is left out of account.
+    """
+    ours, theirs = ({_key(arm.case): arm for arm in run.arms if not arm.case.replica} for run in (before, after))
     common = [name for name in ours if name in theirs]
     tables = scalars(before.trials), scalars(after.trials)
     return RunContrast(
         before=before.run,
         after=after.run,
-        contrasts=tuple(one for name in common for one in _of_case(ours[name].case, *tables)),
+        contrasts=tuple(one for name in common for one in _of_case((ours[name].case, theirs[name].case), tables)),
         arms=tuple((ours[name], theirs[name]) for name in common),
         differences=tuple(_differences(before, after)),
         only_before=tuple(name for name in ours if name not in theirs),
@@ -40,13 +44,17 @@ def contrast(before: Findings, after: Findings) -> RunContrast:
     )
 
 
-def _of_case(case: Case, before: Scalars, after: Scalars) -> Iterator[Contrast]:
+def _key(case: Case) -> str:
+    return replace(case, strategy=Choice(name="")).id if case.elsewhere else case.id
+
+
+def _of_case(cases: tuple[Case, Case], tables: tuple[Scalars, Scalars]) -> Iterator[Contrast]:
     for metric in METRICS:
-        first, second = (_positive(table, metric, case) for table in (before, after))
+        first, second = (_positive(table, metric, case) for table, case in zip(tables, cases, strict=True))
         if first.size and second.size:
             low, high = welch(np.log(first), np.log(second))
             yield Contrast(
-                case=case,
+                case=cases[0],
                 metric=metric,
                 before=float(np.median(first)),
                 after=float(np.median(second)),

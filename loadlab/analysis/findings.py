@@ -11,6 +11,7 @@ from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats, remarks
 from loadlab.analysis.comparisons import compare_all
 from loadlab.analysis.decisions import decide
+from loadlab.analysis.deployed import as_deployed
 from loadlab.analysis.distances import distances
 from loadlab.analysis.evidence import Evidence, strategy_names
 from loadlab.analysis.failures import failure_rows
@@ -61,7 +62,8 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         strategies=strategy_names(cases),
         family=sum(one.p_holm is not None for one in comparisons),
     )
-    groups = groups_of(cases)
+    # A target that is served elsewhere has one strategy, and there is nothing to choose among.
+    groups = groups_of(case for case in cases if not case.elsewhere)
     evidence = [
         of_group(
             group=group,
@@ -75,7 +77,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     return Findings(
         run=run,
         environment=environment,
-        answer=answer(decided),
+        answer=answer(decided) if decided else as_deployed(arms),
         verdicts=tuple(verdict(one.evidence, one.decision) for one in decided),
         arms=arms,
         comparisons=comparisons,

@@ -149,7 +149,7 @@ def cpu(evidence: Evidence, arm: Arm) -> str | None:
     baseline = evidence.baseline
     ours = arm.cpu_seconds_per_request
     theirs = baseline.cpu_seconds_per_request if baseline else None
-    if ours is None or theirs is None:
+    if ours is None or theirs is None or ours.app is None or theirs.app is None:
         return None
     application = f"application {milliseconds(ours.app)} against {milliseconds(theirs.app)}"
     database = "database not measured"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.analysis.leaking import loses
 from loadlab.analysis.quantiles import percentiles
 from loadlab.model.findings import TrialSummary
 from loadlab.model.samples import CpuSeconds
@@ -93,7 +94,7 @@ def window_seconds(trial: Trial) -> float:
 
 def peak(trial: Trial) -> int:
     """The most connections seen at once, by PostgreSQL or by the ledger; with a pooler, by PostgreSQL alone."""
-    seen = max(most(trial.series.backends), trial.connections.left_open)
+    seen = max(most(trial.series.backends), left_open(trial))
     return seen if trial.connections.pooler else max(seen, most(trial.series.open))
 
 
@@ -103,16 +104,32 @@ def clients_peak(trial: Trial) -> int | None:
     return max(most(trial.series.open), pooler.at_rest.clients_open) if pooler else None
 
 
+def left_open(trial: Trial) -> int:
+    """What was open at rest, by PostgreSQL or, where it was not asked, by the ledger."""
+    seen = trial.connections.left_open
+    return trial.connections.at_rest.open if seen is None else seen
+
+
 def leaks(trial: Trial) -> bool:
     """Whether clearly more connections were open than the mode can use at once.
 
     The ledger is asked, not PostgreSQL: pg_stat_activity also shows backends that are still exiting. With a pooler in
-    between, it is the project's connections to the pooler that may leak.
+    between, it is the project's connections to the pooler that may leak. Where nobody knows what can be used, it is
+    told from how connections ended.
     """
-    allowed = LEAK_FACTOR * trial.case.usable_connections + LEAK_SPARE
+    usable = trial.case.usable_connections
+    if usable is None:
+        return _loses(trial)
     clients = clients_peak(trial)
-    held = max(most(trial.series.open), trial.connections.left_open) if clients is None else clients
-    return held > allowed
+    held = max(most(trial.series.open), left_open(trial)) if clients is None else clients
+    return held > LEAK_FACTOR * usable + LEAK_SPARE
+
+
+def _loses(trial: Trial) -> bool:
+    rest, before = trial.connections.at_rest, trial.connections.open_before
+    requests = rest.opened + rest.reused
+    share = rest.reused / requests if requests else 0.0
+    return loses(opened=rest.opened, share_reused=share, closed=rest.closed, grown=rest.open - before)
 
 
 def refused(trial: Trial) -> int:
@@ -139,9 +156,13 @@ def _per_request(spent: CpuSeconds, requests: int) -> CpuSeconds | None:
     if not requests:
         return None
     return CpuSeconds(
-        app=spent.app / requests,
-        database=None if spent.database is None else spent.database / requests,
+        app=_share(spent.app, requests),
+        database=_share(spent.database, requests),
         generator=spent.generator / requests,
         pooler=spent.pooler / requests,
         proxy=spent.proxy / requests,
     )
+
+
+def _share(seconds: float | None, requests: int) -> float | None:
+    return None if seconds is None else seconds / requests

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from loadlab.planning import Experiment
 
+TARGET: Final = {"url": "target", "name": "target_name", "metrics": "target_metrics", "token": "token"}
+SERVED_BY_US: Final = ("servers", "strategies", "database", "control", "scenarios")  # what the default plan says of it
 WARMUP_SECONDS: Final = 2.0  # a site of some size needs longer than ours to answer as fast as it can
 
 
@@ -32,6 +34,15 @@ def add_project_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--wsgi", metavar="MODULE:ATTRIBUTE", help="its WSGI application (default: as its settings say)")
     group.add_argument("--asgi", metavar="MODULE:ATTRIBUTE", help="its ASGI application (default: as its settings say)")
     group.add_argument("--python", metavar="PATH", help="the Python of its virtualenv (default: loadlab's own)")
+
+
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """What names a target that others serve."""
+    group = parser.add_argument_group("a target that is served elsewhere")
+    group.add_argument("--target", metavar="URL", help="load this site as it is; nothing of it is started or changed")
+    group.add_argument("--target-name", metavar="NAME", help='what its settings are called, e.g. "age 60"')
+    group.add_argument("--target-metrics", metavar="URL", help="where it serves its metrics (default: URL/metrics)")
+    group.add_argument("--token", metavar="env:NAME", help="the environment variable that holds the metrics' token")
 
 
 def add_database_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +86,8 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
         project["database"] = "embedded"
     if arguments.migrate:
         project["migrate"] = True
-    said: dict[str, Any] = {"project": project} if project else {}
+    target = {key: value for key, option in TARGET.items() if (value := getattr(arguments, option))}
+    said: dict[str, Any] = {key: table for key, table in (("project", project), ("target", target)) if table}
     if arguments.load_workers is not None:
         said["load_workers"] = arguments.load_workers
     if arguments.locustfile:
@@ -91,6 +103,10 @@ def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -
     project = {**plan.get("project", {}), **said.get("project", {})}
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):
         project["settings"] = known
-    if project and default:
+    target = {**plan.get("target", {}), **said.get("target", {})}
+    if (project or target) and default:
         plan["warmup_seconds"] = WARMUP_SECONDS
-    return tomli_w.dumps({**plan, **said, **({"project": project} if project else {})})
+    if target and default:
+        plan = {key: value for key, value in plan.items() if key not in SERVED_BY_US}
+    merged = {name: table for name, table in (("project", project), ("target", target)) if table}
+    return tomli_w.dumps({**plan, **said, **merged})

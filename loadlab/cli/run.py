@@ -10,10 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadlab.cli._plan_file import add_database_arguments, add_project_arguments, read_experiment
+from loadlab.cli._plan_file import (
+    add_database_arguments,
+    add_project_arguments,
+    add_target_arguments,
+    read_experiment,
+)
 from loadlab.cli._progress import display
 from loadlab.cli._results import judge, report_on
 from loadlab.cli._scraping import add_scraping_arguments, scraping
+from loadlab.cli.live import add_live_argument, page_beside
 from loadlab.errors import LabError, UsageError
 from loadlab.planning import read_plan
 from loadlab.runner.run import begin, resume
@@ -42,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="a database of yours: env:NAME or service=NAME; the lab's site makes its tables in it",
     )
-    parser.add_argument("--allow-remote", action="store_true", help="let the database be on a host other than this one")
+    parser.add_argument("--allow-remote", action="store_true", help="let database and target be on other hosts")
     parser.add_argument(
         "--locustfile",
         action="append",
@@ -54,21 +60,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_project_arguments(parser)
     add_database_arguments(parser)
+    add_target_arguments(parser)
+    add_live_argument(parser)
     add_scraping_arguments(parser)
     parser.add_argument("--require-verdict", action="store_true", help="exit with 11 when a verdict is inconclusive")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     measure, path = _continued(arguments) if arguments.resume else _begun(arguments)
-    try:
-        with scraping(arguments, path, None) as in_step:
-            measure(in_step)
-    except LabError as error:
-        # Stopped or broken off: what was measured is still worth a report, if there is any.
-        if not isinstance(error, UsageError) and any((path / "trials").glob("*.json")):
-            report_on(path)
-        raise
-    return judge(report_on(path), path, require_verdict=arguments.require_verdict)
+    with page_beside(arguments.live, path) as page:
+        try:
+            with scraping(arguments, path, page) as in_step:
+                measure(in_step)
+        except LabError as error:
+            # Stopped or broken off: what was measured is still worth a report, if there is any.
+            if not isinstance(error, UsageError) and any((path / "trials").glob("*.json")):
+                report_on(path)
+            raise
+        return judge(report_on(path), path, require_verdict=arguments.require_verdict)
 
 
 def _begun(arguments: argparse.Namespace) -> tuple[Measure, Path]:
@@ -86,11 +95,11 @@ def _begun(arguments: argparse.Namespace) -> tuple[Measure, Path]:
 
 
 def _continued(arguments: argparse.Namespace) -> tuple[Measure, Path]:
-    planned = (arguments.plan, arguments.out, arguments.only, arguments.project, arguments.settings)
+    planned = (arguments.plan, arguments.out, arguments.only, arguments.project, arguments.settings, arguments.target)
     if any(planned) or arguments.load_workers is not None:
         raise UsageError(
             "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, --load-workers, and the"
-            " project."
+            " project or target."
         )
     folder = RunFolder.at(arguments.resume)
     experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))

@@ -5,7 +5,6 @@ It reads the metrics of loadlab's instrumentation until it is stopped (Ctrl-C), 
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from contextlib import ExitStack, suppress
@@ -18,10 +17,10 @@ from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError,
 from loadlab.probes import Scene
 from loadlab.probes.activity import Activity
 from loadlab.probes.sessions import Sessions
+from loadlab.scrape import require_address, scrape, token_of
 from loadlab.services.given import Reference, given
 from loadlab.watching.observation import observe
 from loadlab.watching.reading import Reading
-from loadlab.watching.scrape import require_address, scrape
 from loadlab.watching.wording import as_json, as_text
 
 if TYPE_CHECKING:
@@ -43,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    require_address(arguments.metrics, allow_remote=arguments.allow_remote)
+    require_address("--metrics", arguments.metrics, allow_remote=arguments.allow_remote)
     if arguments.every <= 0 or (arguments.threads is not None and arguments.threads < 1):
         raise UsageError("--every should be more than 0 seconds, and --threads 1 or more.")
     with ExitStack() as resources:
-        watch = _Watch(arguments.metrics, _token(arguments.token), _judge(arguments, resources))
+        watch = _Watch(arguments.metrics, token_of(arguments.token), _judge(arguments, resources))
         with suppress(StoppedError):  # the usual end
             watch.run(arguments.every, arguments.seconds)
     if len(watch.readings) < FEWEST_READINGS:
@@ -69,8 +68,8 @@ class _Watch:
         self.gaps = 0
 
     def run(self, every_seconds: float, seconds: float | None) -> None:
-        begun = time.monotonic()
         self.readings.append(self._read())
+        begun = time.monotonic()
         with self._console.status("watching; Ctrl-C ends it and shows what was seen") as status:
             while seconds is None or time.monotonic() - begun < seconds:
                 time.sleep(every_seconds)
@@ -81,7 +80,7 @@ class _Watch:
                 status.update(self._line())
 
     def _read(self) -> Reading:
-        aliases = scrape(self._url, self._token)
+        aliases = scrape(self._url, self._token).aliases
         if self._judge is None:
             return Reading(at=time.monotonic(), aliases=aliases)
         sessions, seen = Sessions().read(self._judge), Activity().read(self._judge)
@@ -96,18 +95,6 @@ class _Watch:
         latest = self.readings[-1].aliases
         counts = (f"{alias}: {seen.open:g} open, {seen.opened:g} opened" for alias, seen in latest.items())
         return f"{len(self.readings)} readings · {' · '.join(counts)} · Ctrl-C ends"
-
-
-def _token(reference: str | None) -> str | None:
-    if reference is None:
-        return None
-    kind, _, name = reference.partition(":")
-    if kind != "env" or not name:
-        raise UsageError("A token on the command line would show in the process list: --token env:NAME.")
-    token = os.environ.get(name)
-    if not token:
-        raise UsageError(f"The environment variable {name} is not set; it should hold the token of the metrics.")
-    return token
 
 
 def _judge(arguments: argparse.Namespace, resources: ExitStack) -> Scene | None:

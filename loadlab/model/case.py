@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Scalar = bool | int | float | str | None
+# In place of a server mode: the target is served by others, as they have set it up.
+ELSEWHERE: Final = "elsewhere"
 
 
 def spell(value: Scalar) -> str:
@@ -67,7 +69,8 @@ class Case:
     tasks that may be under way at once.
 
     `usable_connections` is the most connections that this mode can use at once under this load: what is open
-    beyond it serves nobody. `round_trip_ms` is how far away the database is put, 0 meaning as near as it is.
+    beyond it serves nobody. It is None where the target is served elsewhere, and nobody has said.
+    `round_trip_ms` is how far away the database is put, 0 meaning as near as it is.
     `replica` marks the A/A arm: the same case again, to show the noise floor.
     """
 
@@ -76,7 +79,7 @@ class Case:
     scenario: str
     users: int
     keep_alive: bool
-    usable_connections: int
+    usable_connections: int | None
     round_trip_ms: float = 0.0
     replica: bool = False
     open_load: OpenLoad | None = None
@@ -91,6 +94,11 @@ class Case:
         scenario = self.scenario.rpartition("/")[2].removesuffix(".py")
         parts = [str(self.server), str(self.strategy), scenario, load]
         return "/".join([*parts, "replica"] if self.replica else parts)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether others serve the target: then the strategy is what they call their settings."""
+        return self.server.name == ELSEWHERE
 
     @property
     def closes_each_request(self) -> bool:

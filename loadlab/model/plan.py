@@ -99,6 +99,29 @@ class Project:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """A target that others serve, as they have set it up: it is loaded and looked at, and nothing of it is changed.
+
+    `name` is what its settings are called, e.g. "age 60". `metrics` is where it serves loadlab's metrics (default:
+    /metrics of `url`), `token` the environment variable that holds their token, as "env:NAME". `alias` is the entry of
+    DATABASES that is counted; `usable_connections` is workers × threads, beyond which open connections serve nobody.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    url: str
+    name: str = "as deployed"
+    metrics: str = ""
+    token: str = ""
+    alias: str = "default"
+    usable_connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    @property
+    def metrics_url(self) -> str:
+        return self.metrics or f"{self.url.rstrip('/')}/metrics"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """A declared experiment. Durations are in seconds; every list is swept, the cross product gives the cases.
 
@@ -106,7 +129,7 @@ class Plan:
     `equivalence_margin`: a difference within ± this share counts as none. `round_trip_ms`: how far away the database
     is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `restarts`: whether to count, once
     per server mode, strategy and kind of client, what a restart of the database does. `load_workers`: how many load
-    processes share each trial's load.
+    processes share each trial's load. With a `target` that others serve, there are no servers and no strategies.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -133,8 +156,9 @@ class Plan:
     database: Database = field(default_factory=Database)
     limits: Limits = field(default_factory=Limits)
     project: Project | None = None
-    servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]
-    strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)]
+    target: Deployment | None = None
+    servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
+    strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
 
     def loads(self) -> list[tuple[int, OpenLoad | None]]:
         """Each load of the plan: how many users there are, and the schedule that they keep to, if there is one."""

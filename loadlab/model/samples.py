@@ -120,29 +120,40 @@ class Connections:
     rows of pg_stat_activity at rest; `sessions` is the increase of pg_stat_database.sessions from before the
     server started until after it stopped. With a `pooler` in between, it judges the target's count, and PostgreSQL
     judges the pooler's.
+
+    A target that is served elsewhere is not `stopped`: it goes on, and `after_stop` is `at_rest`. Its ledgers are what
+    it has counted since before the load, when `open_before` connections were open. `sessions` and `left_open` are None
+    where PostgreSQL was not asked.
     """
 
     window_start: Ledger
     window_end: Ledger
     at_rest: Ledger
     after_stop: Ledger
-    left_open: int
-    sessions: int
+    left_open: int | None
+    sessions: int | None
     pooler: Pooler | None = None
+    open_before: int = 0
+    stopped: bool = True
 
     @property
     def mismatches(self) -> tuple[str, ...]:
         """Each identity that does not hold, in words; empty when the books agree exactly."""
-        rest, stop = self.at_rest, self.after_stop
-        checks = (
-            *self._judged(),
-            (rest.opened, sum(rest.closed.values()) + rest.open, "at rest opened {} is not closed + open = {}"),
+        asked = [check for check in (*self._judged(), *self._balanced()) if check[1] is not None]
+        return tuple(text.format(ours, theirs) for ours, theirs, text in asked if ours != theirs)
+
+    def _balanced(self) -> tuple[tuple[int, int | None, str], ...]:
+        rest, stop, before = self.at_rest, self.after_stop, self.open_before
+        at_rest = (before + rest.opened, sum(rest.closed.values()) + rest.open)
+        if not self.stopped:
+            return ((*at_rest, "open before + opened {} is not closed + open = {}"),)
+        return (
+            (*at_rest, "at rest opened {} is not closed + open = {}"),
             (stop.opened, sum(stop.closed.values()) + stop.open, "after stop opened {} is not closed + open = {}"),
             (stop.open, 0, "after stop open {} instead of {}"),
         )
-        return tuple(text.format(ours, theirs) for ours, theirs, text in checks if ours != theirs)
 
-    def _judged(self) -> tuple[tuple[int, int, str], ...]:
+    def _judged(self) -> tuple[tuple[int, int | None, str], ...]:
         """The target's count against its judge's; with a pooler in between there are two counts and two judges."""
         rest, stop, pooler = self.at_rest, self.after_stop, self.pooler
         if pooler is None:
@@ -162,8 +173,13 @@ class Connections:
         )
 
     @property
+    def judged(self) -> bool:
+        """Whether PostgreSQL was asked."""
+        return self.sessions is not None
+
+    @property
     def exact(self) -> bool:
-        return not self.mismatches
+        return self.judged and not self.mismatches
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,12 +205,12 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CpuSeconds:
-    """CPU time inside the window, each over a whole process tree; None for a database on another machine.
+    """CPU time inside the window, each over a whole process tree; None for what runs where we cannot look.
 
     `pooler` and `proxy` are those that a strategy or a distance puts between; 0 where there is none.
     """
 
-    app: float
+    app: float | None
     database: float | None
     generator: float
     pooler: float = 0.0
@@ -207,7 +223,8 @@ class Trial:
 
     `window_start` and `window_end` are seconds since the load started. `overhead_seconds` says where the time
     outside warm-up and window went. `failures` cover the window. `started` is a wall-clock label only. `busy` is the
-    share of a core that each load process used within the window.
+    share of a core that each load process used within the window. `served` is how many requests the target has counted
+    from before the load until it was at rest, where others may send it requests too.
     """
 
     case: Case
@@ -226,6 +243,7 @@ class Trial:
     overhead_seconds: dict[str, float]
     load_average: float
     busy: tuple[float, ...] = ()
+    served: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,19 +10,24 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import psutil
 
 from loadlab import __version__
 from loadlab.model.findings import NOTE, PROJECT
+from loadlab.ports import is_loopback
 from loadlab.runner.suitability import notes
 from loadlab.services.pgbouncer import pgbouncer_version
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from loadlab.model.case import Scalar
-    from loadlab.model.plan import Plan
+    from loadlab.model.plan import Deployment, Plan
+    from loadlab.runner.elsewhere import Observatory
     from loadlab.runner.subject import Subject
     from loadlab.services.database import Database
 
@@ -61,8 +66,46 @@ def environment(plan: Plan, subject: Subject, database: Database, cursor: Cursor
     }
 
 
+def environment_elsewhere(plan: Plan, looking: Observatory) -> dict[str, dict[str, Scalar]]:
+    """The same of a target that others serve, as far as it can be known from outside."""
+    server = {} if looking.cursor is None else {"PostgreSQL": {**_of_server(looking.cursor), "origin": "given"}}
+    return {
+        "loadlab": _loadlab(),
+        "machine": _machine(),
+        PROJECT: {**_deployment(looking.target), **_numbered(_unknown(looking))},
+        "versions": {"locust": importlib.metadata.version("locust")},
+        **server,
+        "load": {**_load(plan), **_parameters()},
+    }
+
+
+def _deployment(target: Deployment) -> dict[str, Scalar]:
+    return {"served at": target.url, "settings called": target.name, "metrics at": target.metrics_url}
+
+
+def _unknown(looking: Observatory) -> Iterator[str]:
+    """What of the target could not be asked, said in the report."""
+    yield "The target is served elsewhere: what CPU it and its database use is not known."
+    if looking.cursor is None:
+        yield (
+            "PostgreSQL was not asked: what the target counts of its connections was judged by nobody. --dsn names its"
+            " database, which is only read."
+        )
+    if looking.look().answered is None:
+        yield (
+            "The target does not count its requests: others who use it at the same time are seen only if more requests"
+            " used the database than were sent."
+        )
+
+
+def _numbered(remarks: Iterable[str]) -> dict[str, Scalar]:
+    return {f"{NOTE}{number}": remark for number, remark in enumerate(remarks, 1)}
+
+
 def _load(plan: Plan) -> dict[str, Scalar]:
-    facts: dict[str, Scalar] = {"placement": "same machine, loopback", "load processes": plan.load_workers}
+    far = plan.target is not None and not is_loopback(urlsplit(plan.target.url).hostname or "")
+    placement = "target on another machine" if far else "same machine, loopback"
+    facts: dict[str, Scalar] = {"placement": placement, "load processes": plan.load_workers}
     if plan.load.model == "closed":
         return {"generator": "Locust, closed loop, pauses as the scenario has them", **facts}
     generator = f"Locust, open loop, {plan.load.arrivals} arrivals"
@@ -114,7 +157,7 @@ def _project(subject: Subject) -> dict[str, dict[str, Scalar]]:
     if subject.facts is None:
         return {}
     facts: dict[str, Scalar] = {"settings": subject.settings, "python": subject.facts.python, "engine": subject.engine}
-    return {PROJECT: facts | {f"{NOTE}{number}": note for number, note in enumerate(notes(subject), 1)}}
+    return {PROJECT: facts | _numbered(notes(subject))}
 
 
 def _versions(plan: Plan, subject: Subject) -> dict[str, Scalar]:
@@ -129,12 +172,16 @@ def _versions(plan: Plan, subject: Subject) -> dict[str, Scalar]:
 
 
 def _postgresql(plan: Plan, subject: Subject, database: Database, cursor: Cursor) -> dict[str, Scalar]:
+    origin = "embedded" if database.embedded else "given"
+    auth = plan.database.auth if database.embedded else "as the server asks"
+    return {"origin": origin, "driver": subject.driver, "auth": auth, **_of_server(cursor)}
+
+
+def _of_server(cursor: Cursor) -> dict[str, Scalar]:
     cursor.execute("SHOW server_version")
     (version,) = cursor.fetchone() or ("unknown",)
     cursor.execute(CHANGED_SETTINGS)
     changed = {f"setting {name}": value for name, value in cursor.fetchall()}
     cursor.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     (tls,) = cursor.fetchone() or (None,)
-    origin = "embedded" if database.embedded else "given"
-    auth = plan.database.auth if database.embedded else "as the server asks"
-    return {"version": version, "origin": origin, "driver": subject.driver, "auth": auth, "tls": tls, **changed}
+    return {"version": version, "tls": tls, **changed}

@@ -20,12 +20,12 @@ STATES = ("active", "idle", "idle_in_transaction")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Follower:
-    """Tells of one trial; `sessions` and `max_connections` are PostgreSQL's before it began."""
+    """Tells of one trial; `sessions` and `max_connections` are PostgreSQL's before it began, None if not asked."""
 
     tell: Callable[[Sampled], None]
     order: int
-    sessions: int
-    max_connections: int
+    sessions: int | None
+    max_connections: int | None
     _cpu: dict[str, float] = field(default_factory=dict)  # as last seen: a tree that is gone has no account
 
     def seen(self, reading: Mapping[str, float], ledger: Ledger, pooler: PoolerCounts | None, load: Counts) -> None:
@@ -33,18 +33,18 @@ class Follower:
         self._cpu.update({name: value for name, value in reading.items() if name.startswith("cpu_")})
         values = {
             **_of_backends(reading),
-            "sessions": reading["sessions"] - self.sessions,
+            **({} if self.sessions is None else {"sessions": reading["sessions"] - self.sessions}),
             **_of_ledger(ledger),
             **_of_pooler(pooler, reading),
         }
         self._tell(values, load)
 
     def ended(self, trial: Trial) -> None:
-        """What the record of the trial says, when every process of the target is gone."""
+        """What the record of the trial says: every process of the target is gone, or goes on at rest."""
         connections = trial.connections
+        left = 0 if connections.stopped else connections.left_open
         values = {
-            "backends": 0,
-            **{f"backends_{state}": 0 for state in (*STATES, "other")},
+            **({} if left is None else _of_backends({"backends": left, **dict.fromkeys(STATES, 0), "idle": left})),
             **({} if connections.sessions is None else {"sessions": connections.sessions}),
             **_of_ledger(connections.after_stop),
             **_of_pooler(connections.pooler.after_stop if connections.pooler else None, {}),
@@ -53,17 +53,20 @@ class Follower:
 
     def _tell(self, values: Mapping[str, float], load: Counts) -> None:
         of_load = {"requests": load.requests, "failures": load.failures, "response_seconds_sum": load.seconds}
+        most = {} if self.max_connections is None else {"max_connections": self.max_connections}
         self.tell(
             Sampled(
                 at=time.time(),
                 order=self.order,
-                values={**values, **self._cpu, **of_load, "max_connections": self.max_connections},
+                values={**values, **self._cpu, **of_load, **most},
                 response_buckets=load.buckets,
             )
         )
 
 
 def _of_backends(reading: Mapping[str, float]) -> dict[str, float]:
+    if "backends" not in reading:  # PostgreSQL was not asked
+        return {}
     known = {f"backends_{state}": reading[state] for state in STATES}
     return {"backends": reading["backends"], **known, "backends_other": reading["backends"] - sum(known.values())}
 

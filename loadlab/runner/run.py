@@ -13,7 +13,8 @@ from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
 from loadlab.planning import locustfile, schedule, trial_seconds
 from loadlab.processes import Register
-from loadlab.runner.environment import environment
+from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
+from loadlab.runner.environment import environment, environment_elsewhere
 from loadlab.runner.generator import Generator
 from loadlab.runner.journal import Journal
 from loadlab.runner.preflight import require_programs, require_room
@@ -184,8 +185,10 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
     missing = [step for step in planned.steps if step.order not in present]
     total = len(planned.steps)
     with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
-        require_programs(planned.cases, own_site=plan.project is None)
-        if missing:
+        if missing and plan.target is not None:
+            _make_trials_elsewhere(folder, planned, missing, plan, dsn, journal)
+        elif missing:
+            require_programs(planned.cases, own_site=plan.project is None)
             _make_trials(folder, planned, missing, plan, dsn, journal)
         if plan.restarts:
             _count_restarts(folder, planned, plan.driver, journal)
@@ -200,9 +203,38 @@ def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
             require_room(cursor, planned.cases)
             folder.write_environment(environment(plan, lab.subject, lab.database, cursor))
         with equipped(lab, plan, folder.logs, journal, follow=journal.write) as bench:
-            for scenario in dict.fromkeys(case.scenario for case in planned.cases):
-                bench.generator.rehearse(locustfile(scenario), shared=_is_shared(plan))
-            _measure(folder, planned, missing, bench, journal)
+            _rehearse(planned, plan, bench.generator)
+
+            def measured(case: Case, step: Step) -> Trial:
+                journal.step_begins(step, bench.ledgers(step))
+                return run_trial(case, step, bench)
+
+            _measure(folder, planned, missing, measured, journal)
+
+
+def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
+    folder: RunFolder, planned: Schedule, missing: Sequence[Step], plan: Plan, dsn: Reference | None, journal: Journal
+) -> None:
+    """The same for a target that others serve: nothing is started but the generator."""
+    with folder.locked(), Register.opened() as register, observatory(plan, dsn, register.folder) as looking:
+        folder.write_environment(environment_elsewhere(plan, looking))
+        journal.preparing("Locust starts")
+        with Generator(register, folder.logs / "locust.log") as generator:
+            _rehearse(planned, plan, generator)
+            post = Post(
+                plan=plan, observatory=looking, generator=generator, scratch=register.folder, follow=journal.write
+            )
+
+            def measured(case: Case, step: Step) -> Trial:
+                journal.step_begins(step, register.folder / "ledgers-elsewhere")  # where the target is, and not here
+                return run_trial_elsewhere(case, step, post)
+
+            _measure(folder, planned, missing, measured, journal)
+
+
+def _rehearse(planned: Schedule, plan: Plan, generator: Generator) -> None:
+    for scenario in dict.fromkeys(case.scenario for case in planned.cases):
+        generator.rehearse(locustfile(scenario), shared=_is_shared(plan))
 
 
 def _is_shared(plan: Plan) -> bool:
@@ -210,14 +242,19 @@ def _is_shared(plan: Plan) -> bool:
     return plan.load.model == "open" or plan.load_workers > 1
 
 
-def _measure(folder: RunFolder, planned: Schedule, missing: Sequence[Step], bench: Bench, journal: Journal) -> None:
+def _measure(
+    folder: RunFolder,
+    planned: Schedule,
+    missing: Sequence[Step],
+    measured: Callable[[Case, Step], Trial],
+    journal: Journal,
+) -> None:
     total = len(planned.steps)
     for done, step in enumerate(missing, start=total - len(missing)):
         case = planned.cases[step.case]
         journal.trial_begins(case, done, total)
-        journal.step_begins(step, bench.ledgers(step))
         try:
-            trial = run_trial(case, step, bench)
+            trial = measured(case, step)
         except psycopg2.Error as error:
             raise IncompleteError(
                 f"PostgreSQL went away during trial {step.order} of {case.id}: {str(error).strip()}\n"

@@ -1,4 +1,4 @@
-"""Reads the sampled probes at a fixed rate, in a thread of its own, while a load runs."""
+"""Reads quantities at a fixed rate, in a thread of its own, while a load runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg2
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.model.samples import Series
 from loadlab.probes import PROBES
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from loadlab.probes import Scene
 
 RATE: Final = 10.0  # samples per second
-FOLLOWED_EACH: Final = 5  # of which every fifth is told to whoever follows the trial
+FOLLOWED_RATE: Final = 2.0  # of which so many are told to whoever follows the trial
 
 
 def look(scene: Scene, *, sampled_only: bool) -> dict[str, float]:
@@ -33,15 +34,23 @@ def look(scene: Scene, *, sampled_only: bool) -> dict[str, float]:
 
 
 class Sampler:
-    """A context that samples from its start to its end; a database that is gone leaves a gap, not an error.
+    """A context that calls `read` from its start to its end; what cannot be read leaves a gap, and is no error.
 
-    `follow` is called twice a second, in the sampler's thread, and may ask the scene for more.
+    `follow` is called twice a second, in the sampler's thread, and may ask for more.
     """
 
-    def __init__(self, scene: Scene, origin: float, follow: Callable[[Scene], None] | None = None) -> None:
-        self._scene = scene
+    def __init__(
+        self,
+        read: Callable[[], dict[str, float]],
+        origin: float,
+        follow: Callable[[], None] | None = None,
+        rate: float = RATE,
+    ) -> None:
+        self._read = read
         self._origin = origin
         self._follow = follow
+        self._rate = rate
+        self._each = max(1, round(rate / FOLLOWED_RATE))
         self._at: list[float] = []
         self._readings: list[dict[str, float]] = []
         self._stop = threading.Event()
@@ -60,13 +69,13 @@ class Sampler:
     def _run(self) -> None:
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
-            with suppress(psycopg2.Error, OSError):
-                reading = look(self._scene, sampled_only=True)
+            with suppress(psycopg2.Error, OSError, EnvironmentFaultError):
+                reading = self._read()
                 self._at.append(time.monotonic() - self._origin)
                 self._readings.append(reading)
-                if self._follow is not None and len(self._readings) % FOLLOWED_EACH == 1:
-                    self._follow(self._scene)
-            due += 1 / RATE
+                if self._follow is not None and len(self._readings) % self._each == 1 % self._each:
+                    self._follow()
+            due += 1 / self._rate
 
     def series(self) -> Series:
         """What was sampled; complete once the context has ended."""

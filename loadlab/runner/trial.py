@@ -8,20 +8,19 @@ import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from loadlab.load.contract import NO_RESULT, LoadOrder
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Pooler, PoolerCounts, Requests, Trial
-from loadlab.planning import locustfile
+from loadlab.model.samples import Connections, CpuSeconds, Ledger, Pooler, PoolerCounts, Trial
 from loadlab.probes import Scene
 from loadlab.probes.activity import Activity
 from loadlab.probes.ledger import totals_of
 from loadlab.probes.sessions import Sessions
 from loadlab.runner.application import Target, serving
 from loadlab.runner.following import Follower
+from loadlab.runner.record import Circumstances, Seen, order_for, record
 from loadlab.runner.route import routed
 from loadlab.runner.sampler import Sampler, look
-from loadlab.runner.validity import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,6 @@ SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outl
 SETTLED_LOOKS: Final = 3  # as many readings in a row must agree
 POLL_SECONDS: Final = 0.02
 KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
-BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arrivals, and no two blocks do
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,13 +86,6 @@ class _Observed:
     settle_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Circumstances:
-    started: str
-    overhead_seconds: dict[str, float]
-    load_average: float
-
-
 def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     """Measure one case once.
 
@@ -120,7 +111,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         )
         with serving(target, bench.register, log) as application:
             booted = time.monotonic()
-            drive = bench.generator.begin(_order(case, step, bench, application))
+            drive = bench.generator.begin(order_for(case, step, bench.plan, application.url, bench.scratch))
             observed = _observe(scene, application, drive, bench, follower)
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
@@ -146,8 +137,14 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         "stop": stopped - stopping,
         "books": time.monotonic() - stopped,
     }
-    circumstances = _Circumstances(started=started, overhead_seconds=overhead, load_average=load_average)
-    trial = _record(case, step, bench.plan, observed, connections, circumstances)
+    trial = record(
+        case,
+        step,
+        bench.plan,
+        observed.result,
+        Seen(connections=connections, series=observed.series, cpu_seconds=_cpu(observed)),
+        Circumstances(started=started, overhead_seconds=overhead, load_average=load_average),
+    )
     if follower is not None:
         follower.ended(trial)
     return trial
@@ -161,21 +158,6 @@ def _follower(step: Step, sessions: int, bench: Bench) -> Follower | None:
     return Follower(tell=bench.follow, order=step.order, sessions=sessions, max_connections=most)
 
 
-def _order(case: Case, step: Step, bench: Bench, application: Application) -> LoadOrder:
-    return LoadOrder(
-        locustfile=str(locustfile(case.scenario)),
-        host=application.url,
-        users=case.users,
-        keep_alive=case.keep_alive,
-        warmup_seconds=bench.plan.warmup_seconds,
-        window_seconds=bench.plan.window_seconds,
-        result=str(bench.scratch / "load.json"),
-        open_load=case.open_load,
-        seed=bench.plan.seed + BLOCK_SEEDS * step.block,
-        processes=bench.plan.load_workers,
-    )
-
-
 def _observe(
     scene: Scene, application: Application, drive: Drive, bench: Bench, follower: Follower | None
 ) -> _Observed:
@@ -184,15 +166,18 @@ def _observe(
         trees["database"] = bench.database.postmaster
     scene = replace(scene, trees=trees)
 
-    def follow(scene: Scene) -> None:
-        if follower is not None:
-            pooler = scene.pooler.counts() if scene.pooler else None
-            follower.seen(look(scene, sampled_only=False), _ledger(scene), pooler, drive.counts())
+    def follow(scene: Scene, follower: Follower) -> None:
+        pooler = scene.pooler.counts() if scene.pooler else None
+        follower.seen(look(scene, sampled_only=False), _ledger(scene), pooler, drive.counts())
 
     with (
         bench.database.observed() as connection,
         connection.cursor() as cursor,
-        Sampler(replace(scene, cursor=cursor), drive.started, follow if follower else None) as sampler,
+        Sampler(
+            partial(look, own := replace(scene, cursor=cursor), sampled_only=True),
+            drive.started,
+            partial(follow, own, follower) if follower else None,
+        ) as sampler,
     ):
         _sleep_until(drive.started + bench.plan.warmup_seconds)
         start, opening = look(scene, sampled_only=False), _ledger(scene)
@@ -278,46 +263,6 @@ def _ledger(scene: Scene) -> Ledger:
         connect_seconds_sum=totals.connect_seconds,
         waits=sum(totals.wait_buckets),
         wait_seconds_sum=totals.wait_seconds,
-    )
-
-
-def _record(  # noqa: PLR0913, PLR0917  each is a noun of its own
-    case: Case,
-    step: Step,
-    plan: Plan,
-    observed: _Observed,
-    connections: Connections,
-    circumstances: _Circumstances,
-) -> Trial:
-    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
-    state, reason = state_of(observed.result, window, is_open=case.open_load is not None)
-    result = observed.result or NO_RESULT
-    return Trial(
-        case=case,
-        block=step.block,
-        order=step.order,
-        state=state,
-        reason=reason,
-        started=circumstances.started,
-        window_start=window[0],
-        window_end=window[1],
-        requests=Requests(
-            ended=result.ended,
-            response=result.response,
-            failed=result.failed,
-            due=result.due,
-            sent=result.sent,
-            dropped=result.dropped,
-        ),
-        failures=tuple(
-            Failure(kind=kind, count=count, example=result.examples[kind]) for kind, count in result.failures.items()
-        ),
-        connections=connections,
-        series=observed.series,
-        cpu_seconds=_cpu(observed),
-        overhead_seconds=circumstances.overhead_seconds,
-        load_average=circumstances.load_average,
-        busy=result.busy,
     )
 
 

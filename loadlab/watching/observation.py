@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.closed_forms import reuse
-from loadlab.watching.reading import AliasReading
+from loadlab.analysis.leaking import FEWEST_OPENED, HARDLY_REUSED, loses
+from loadlab.model.scraped import AliasReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from loadlab.watching.reading import Reading
 
 AGES: Final = (0.0, 1.0, 10.0, 60.0, 600.0, None)
-FEWEST_OPENED: Final = 20  # openings in the watch: with fewer, nothing is said of leaks
-LOST_SHARE: Final = 0.1  # of the connections that ended: lost by nobody closing them
-HARDLY_REUSED: Final = 0.05
 UNUSED: Final = "inconclusive: nothing used the database; watch while there are requests"
 
 
@@ -150,24 +148,15 @@ def _mean(series: Sequence[AliasReading], count: str, total: str) -> float | Non
 
 
 def _leak(opened: float, share_reused: float, closed: Mapping[str, float], levels: tuple[float, float, float]) -> str:
-    """Whether connections leak: "yes", "no", or why it cannot be told.
-
-    A leaked connection is one that nobody comes back for: the garbage collector ends it, if anything does. Connections
-    that pile up while hardly a request finds one again are the same before the collector has come.
-    """
+    """Whether connections leak: "yes", "no", or why it cannot be told."""
     if opened < FEWEST_OPENED and levels[2] <= levels[0]:
         return (
             "no"
             if share_reused > HARDLY_REUSED
             else f"inconclusive: only {opened:g} connections were opened; watch longer"
         )
-    ended = sum(closed.values())
-    lost = closed.get("garbage_collected", 0.0)
-    if opened >= FEWEST_OPENED and lost > LOST_SHARE * max(ended, 1.0):
-        return "yes"
-    if opened >= FEWEST_OPENED and levels[2] - levels[0] > opened / 2 and share_reused < HARDLY_REUSED:
-        return "yes"
-    return "no"
+    grown = levels[2] - levels[0]
+    return "yes" if loses(opened=opened, share_reused=share_reused, closed=closed, grown=grown) else "no"
 
 
 def _ages(rate: float, threads: int, connect_seconds: float | None) -> tuple[Age, ...]:

@@ -1,22 +1,12 @@
-"""One look at a project's /metrics, as numbers."""
+"""One look at a project that is watched: its metrics, beside PostgreSQL."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AliasReading:
-    """What /metrics says of one database alias; counters since their process's books began."""
-
-    open: float = 0.0
-    opened: float = 0.0
-    closed: dict[str, float] = field(default_factory=dict)
-    requests: dict[str, float] = field(default_factory=dict)
-    errors: dict[str, float] = field(default_factory=dict)
-    connects: float = 0.0
-    connect_seconds: float = 0.0
-    pool: dict[str, float] = field(default_factory=dict)
+if TYPE_CHECKING:
+    from loadlab.model.scraped import AliasReading
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

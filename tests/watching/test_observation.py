@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from loadlab.model.scraped import AliasReading
 from loadlab.watching.observation import AliasObservation, observe
-from loadlab.watching.reading import AliasReading, Reading
+from loadlab.watching.reading import Reading
 from loadlab.watching.wording import as_text
 
 

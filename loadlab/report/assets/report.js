@@ -380,7 +380,7 @@
         symbol: "none",
         lineStyle: { color: colour("ink"), type: [3, 3], width: 1.25 },
         label: { position: "insideEndTop", color: colour("ink"), fontWeight: 600 },
-        data: usable === undefined ? [] : [line],
+        data: usable == null ? [] : [line],  // neither where there is no arm, nor where nobody has said
       },
     };
   }
@@ -552,7 +552,7 @@
     const mode = data.modes[state.mode];
     const peaks = data.arms
       .filter((arm) => arm.mode === state.mode)
-      .map((arm) => `${data.strategies[arm.strategy].label}: peak ${arm.peak} of ${arm.usable} usable`);
+      .map((arm) => `${data.strategies[arm.strategy].label}: peak ${arm.peak}${arm.usable === null ? "" : ` of ${arm.usable} usable`}`);
     const label = `Open connections over time, ${mode.server} (${mode.detail}). ${peaks.join("; ")}.`;
     openPlace.setAttribute("aria-label", label);
   }

@@ -45,7 +45,7 @@ class ArmSeries:
 
     mode: int
     strategy: int
-    usable: int
+    usable: int | None
     peak: int
     throughput: Interval | None
     percentiles: tuple[float | None, float | None, float | None]

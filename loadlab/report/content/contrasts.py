@@ -13,6 +13,7 @@ from rich.text import Text
 from loadlab.report.content import naming, wording
 
 if TYPE_CHECKING:
+    from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Contrast, RunContrast
 
 NOTE = (
@@ -39,12 +40,19 @@ def text(contrast: RunContrast, width: int) -> str:
 
 def _labels(contrast: RunContrast) -> dict[str, str]:
     """A short name for each case; its whole id where several would share the short one."""
-    cases = [before.case for before, _ in contrast.arms]
     short = {
-        case.id: ", ".join([case.server.name, naming.strategy(case.strategy), wording.keep_alive(case.keep_alive)])
-        for case in cases
+        before.case.id: ", ".join(
+            [before.case.server.name, _strategies(before.case, after.case), wording.keep_alive(before.case.keep_alive)]
+        )
+        for before, after in contrast.arms
     }
     return short if len(set(short.values())) == len(short) else {name: name for name in short}
+
+
+def _strategies(before: Case, after: Case) -> str:
+    """Both, where one case is set beside another: settings of a target that is served elsewhere."""
+    names = dict.fromkeys(naming.strategy(case.strategy) for case in (before, after))
+    return " → ".join(names)
 
 
 def _table(title: str, *columns: str) -> Table:

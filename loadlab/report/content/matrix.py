@@ -165,6 +165,8 @@ def _cell(arm: Arm, compared: dict[str, Comparison], metric: str) -> Cell:
 
 def held(arm: Arm) -> str:
     """The most open at once, of those that can be used; with a pooler, PostgreSQL's beside the pooler's."""
+    if arm.case.usable_connections is None:
+        return wording.count(arm.peak)
     usable = wording.count(arm.case.usable_connections)
     if arm.clients_peak is None:
         return f"{wording.count(arm.peak)} of {usable}"

@@ -12,10 +12,11 @@ from loadlab.report.content import wording
 from loadlab.report.content.naming import Naming
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Comparison, Estimate, FailureRow, Findings, Question, TrialSummary
+    from loadlab.model.samples import Connections
 
 Kind = Literal["text", "number", "judgement"]
 
@@ -175,13 +176,19 @@ def _account_row(names: Naming, trials: Sequence[TrialSummary]) -> tuple[str, ..
         names.case(trials[0].case),
         wording.count(len(trials)),
         wording.count(sum(book.at_rest.opened for book in books)),
-        wording.count(sum(book.sessions for book in books)),
+        wording.count(_sum(book.sessions for book in books)),
         wording.count(sum(book.at_rest.reused for book in books)),
         reasons(closed),
         wording.count(sum(book.at_rest.open for book in books)),
-        wording.count(sum(book.left_open for book in books)),
+        wording.count(_sum(book.left_open for book in books)),
         _exactness(trials),
     )
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    """None where PostgreSQL was not asked."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def reasons(counts: dict[str, int]) -> str:
@@ -190,6 +197,8 @@ def reasons(counts: dict[str, int]) -> str:
 
 
 def _exactness(trials: Sequence[TrialSummary]) -> str:
+    if not any(trial.connections.judged for trial in trials):
+        return wording.NOT_JUDGED
     exact = sum(trial.connections.exact for trial in trials)
     mismatches = Counter(text for trial in trials for text in trial.connections.mismatches)
     summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
@@ -258,6 +267,12 @@ def _trial_row(names: Naming, trial: TrialSummary) -> tuple[str, ...]:
         wording.count(trial.connections.at_rest.opened),
         wording.count(trial.peak),
         wording.count(trial.connections.left_open),
-        "yes" if trial.connections.exact else "no",
+        _exact(trial.connections),
         trial.reason,
     )
+
+
+def _exact(books: Connections) -> str:
+    if not books.judged:
+        return wording.NOT_JUDGED
+    return "yes" if books.exact else "no"

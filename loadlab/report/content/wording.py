@@ -34,8 +34,8 @@ def writable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def count(value: int) -> str:
-    return f"{value:,}"
+def count(value: int | None) -> str:
+    return MISSING if value is None else f"{value:,}"
 
 
 def figure(value: float | None) -> str:

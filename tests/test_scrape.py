@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.watching.scrape import require_address, scrape
+from loadlab.scrape import require_address, scrape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +64,24 @@ def answering(status: int, body: str, headers: dict[str, str] | None = None) -> 
 
 def test_an_answer_is_understood_alias_by_alias() -> None:
     with answering(200, TEXT) as (url, asked):
-        reading = scrape(url, "secret")["default"]
+        reading = scrape(url, "secret").aliases["default"]
     assert asked == ["Bearer secret"]
     assert (reading.opened, reading.closed, reading.connects) == (7, {"max_age": 2}, 7)
     assert reading.pool == {"size": 3}
+
+
+def test_requests_of_all_routes_are_added_up_and_where_they_are_not_counted_there_is_no_number() -> None:
+    counted = """\
+# HELP loadlab_http_request_duration_seconds x
+# TYPE loadlab_http_request_duration_seconds histogram
+loadlab_http_request_duration_seconds_bucket{route="/",method="GET",status_class="2xx",le="+Inf"} 4.0
+loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class="2xx"} 4.0
+loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class="5xx"} 1.0
+"""
+    with answering(200, TEXT + counted) as (url, _):
+        assert scrape(url, None).requests == 5
+    with answering(200, TEXT) as (url, _):
+        assert scrape(url, None).requests is None
 
 
 @pytest.mark.parametrize(
@@ -102,12 +116,12 @@ def test_nobody_there_is_said() -> None:
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:80", "", "http://", "ftp://127.0.0.1/"])
 def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="is no address of metrics"):
-        require_address(url, allow_remote=True)
+    with pytest.raises(UsageError, match="is no address, such as"):
+        require_address("--metrics", url, allow_remote=True)
 
 
 def test_another_machine_needs_leave() -> None:
     with pytest.raises(UsageError, match="--allow-remote"):
-        require_address("http://192.0.2.1/metrics", allow_remote=False)
-    require_address("http://192.0.2.1/metrics", allow_remote=True)
-    require_address("http://localhost:80/metrics", allow_remote=False)
+        require_address("--metrics", "http://192.0.2.1/metrics", allow_remote=False)
+    require_address("--metrics", "http://192.0.2.1/metrics", allow_remote=True)
+    require_address("--metrics", "http://localhost:80/metrics", allow_remote=False)

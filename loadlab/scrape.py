@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import urllib.error
 import urllib.request
 from collections import defaultdict
@@ -11,8 +12,8 @@ from urllib.parse import urlsplit
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model import metrics
+from loadlab.model.scraped import AliasReading, Scraped
 from loadlab.ports import is_loopback
-from loadlab.watching.reading import AliasReading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 10.0
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
-NO_METRICS: Final = "not in Prometheus' text format; name the address of the metrics with --metrics."
+NO_METRICS: Final = "not in Prometheus' text format; name the address of the metrics with --metrics (--target-metrics)."
+REQUESTS_ANSWERED: Final = f"{metrics.HTTP_REQUEST_DURATION.name}_count"
 POOL_GAUGES: Final = {
     metrics.POOL_SIZE.name: "size",
     metrics.POOL_AVAILABLE.name: "available",
@@ -37,23 +39,40 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def require_address(url: str, *, allow_remote: bool) -> None:
-    """Make sure that the URL is one to ask.
+def require_address(option: str, url: str, *, allow_remote: bool) -> None:
+    """Make sure that the URL is one to ask; `option` is where the user has said it.
 
     Raises:
         UsageError: it is not http or https, or on another machine without leave.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"--metrics {url!r} is no address of metrics, such as http://127.0.0.1:9182/metrics.")
+        raise UsageError(f"{option} {url!r} is no address, such as http://127.0.0.1:9182/metrics.")
     if not allow_remote and not is_loopback(parts.hostname):
         raise UsageError(
-            f"The metrics are on {parts.hostname}, not on this machine; say --allow-remote if that is what you want."
+            f"{option} names {parts.hostname}, which is not this machine; say --allow-remote if that is what you want."
         )
 
 
-def scrape(url: str, token: str | None) -> dict[str, AliasReading]:
-    """What the metrics at `url` say now, by alias.
+def token_of(reference: str | None) -> str | None:
+    """The token that the user has named by an environment variable, env:NAME.
+
+    Raises:
+        UsageError: it is the token itself, or the variable is not set.
+    """
+    if not reference:
+        return None
+    kind, _, name = reference.partition(":")
+    if kind != "env" or not name:
+        raise UsageError("A token on the command line would show in the process list: --token env:NAME.")
+    token = os.environ.get(name)
+    if not token:
+        raise UsageError(f"The environment variable {name} is not set; it should hold the token of the metrics.")
+    return token
+
+
+def scrape(url: str, token: str | None) -> Scraped:
+    """What the metrics at `url` say now.
 
     Raises:
         EnvironmentFaultError: there is no answer, or none that loadlab's instrumentation would give.
@@ -71,7 +90,7 @@ def scrape(url: str, token: str | None) -> dict[str, AliasReading]:
             f"{url} has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the project,"
             " or name the address that serves its metrics."
         )
-    return _by_alias(families)
+    return Scraped(aliases=_by_alias(families), requests=_answered(families))
 
 
 def _fetched(url: str, token: str | None) -> str:
@@ -97,7 +116,14 @@ def _hint(status: int) -> str:
         return "; give the token of LOADLAB['METRICS_TOKEN'] with --token env:NAME"
     if status == FORBIDDEN:
         return "; the project has no LOADLAB['METRICS_TOKEN'] yet, see docs/instrumentation.md"
-    return "; name the address of the metrics with --metrics"
+    return "; name the address of the metrics with --metrics (--target-metrics)"
+
+
+def _answered(families: Iterable[Metric]) -> float | None:
+    """All requests that the project counts, of whatever route; it may count none."""
+    samples = [sample for family in families for sample in family.samples]
+    counts = [sample.value for sample in samples if sample.name == REQUESTS_ANSWERED]
+    return sum(counts) if counts else None
 
 
 def _by_alias(families: Iterable[Metric]) -> dict[str, AliasReading]:

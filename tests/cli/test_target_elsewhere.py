@@ -1,0 +1,194 @@
+"""`loadlab run --target`: a site that others serve is loaded and looked at, and goes on as it was."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+from command_line import everything_in
+
+from loadlab.planning import choice_of
+from loadlab.runner.application import Target, serving
+from loadlab.servers import SERVERS
+from loadlab.store import RunFolder
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from command_line import CommandLine, InProcess
+
+    from loadlab.runner.application import Application
+    from loadlab.runner.trial import Bench
+
+PLAN = """
+blocks = 1
+warmup_seconds = 0.2
+window_seconds = 1.0
+users = [3]
+scenarios = ["read_one"]
+[target]
+url = "{url}"
+name = "{name}"
+"""
+
+
+@pytest.fixture(scope="module")
+def application(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    target = Target(
+        server=choice_of(SERVERS, "gthread", {"workers": 1, "threads": 2}, "server"),
+        strategy=choice_of(STRATEGIES, "max_age", {"max_age": 60}, "strategy"),
+        database=bench.database,
+        ledgers=folder / "ledgers",
+    )
+    with serving(target, bench.register, folder / "log") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def judged(
+    loadlab: CommandLine, application: Application, bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run with PostgreSQL as the judge."""
+    folder = tmp_path_factory.mktemp("judged")
+    (folder / "plan.toml").write_text(PLAN.format(url=application.url, name="age 60"))
+    address = bench.database.parameters
+    dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={bench.database.name}"
+    environment = {**bench.database.environment, "ITS_DATABASE": dsn, "ITS_TOKEN": "secret-canary"}
+    arguments = ("--token", "env:ITS_TOKEN", "--dsn", "env:ITS_DATABASE", "--out", folder / "run")
+    outcome = loadlab("run", folder / "plan.toml", *arguments, **environment)
+    assert outcome.code == 0, outcome.stderr
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def disturbed(loadlab: CommandLine, application: Application, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without a judge, while others ask for pages too."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    (folder / "plan.toml").write_text(PLAN.format(url=application.url, name="age 0"))
+    with loadlab.started("run", folder / "plan.toml", "--out", folder / "run") as command:
+        command.wait_until(lambda: '"trial_began"' in _text(folder / "run" / "progress.jsonl"))
+        for _ in range(40):  # more than the users who may end with a request under way
+            urllib.request.urlopen(f"{application.url}/entries/1/", timeout=60).close()  # noqa: S310  our own site
+        outcome = command.outcome()
+    assert outcome.code == 0, outcome.stderr
+    return folder / "run"
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def test_its_books_agree_with_postgresql_though_connections_were_open_before_and_stay_open(judged: Path) -> None:
+    ((trial,), damaged) = RunFolder.at(judged).trials()
+    assert not damaged
+    assert trial.state == "complete", trial.reason
+    assert trial.case.id == "elsewhere/age 60/read_one/users=3,keep_alive=off"
+    books = trial.connections
+    assert books.exact, books.mismatches
+    assert not books.stopped
+    assert books.at_rest.open == books.left_open > 0
+    assert books.at_rest.opened == books.sessions
+    used = books.at_rest.opened + books.at_rest.reused
+    assert len(trial.requests.ended) <= used <= len(trial.requests.ended) + 3
+    assert trial.served is not None
+    assert trial.served <= len(trial.requests.ended) + 3
+
+
+def test_what_cannot_be_measured_from_outside_is_none_and_the_report_says_so(judged: Path) -> None:
+    ((trial,), _) = RunFolder.at(judged).trials()
+    assert trial.cpu_seconds.app is None
+    assert trial.cpu_seconds.database is None
+    assert trial.cpu_seconds.generator > 0
+    report = json.loads((judged / "report.json").read_text())
+    assert report["trials"][0]["connections"]["exact"] is True
+    assert report["verdicts"] == []
+    caveats = " ".join(caveat["text"] for caveat in report["caveats"])
+    assert "what CPU it and its database use is not known" in caveats
+    assert "Others used the target" not in caveats
+    assert "PostgreSQL was not asked" not in caveats
+
+
+def test_no_secret_is_in_the_run_folder(judged: Path) -> None:
+    assert "canary" not in everything_in(judged)
+
+
+def test_its_samples_are_in_the_progress_of_the_run(judged: Path) -> None:
+    events = [json.loads(line) for line in (judged / "progress.jsonl").read_text().splitlines()]
+    ((trial,), _) = RunFolder.at(judged).trials()
+    last = [event["values"] for event in events if event["event"] == "sampled"][-1]
+    assert last["requests"] == len(trial.requests.ended)
+    assert last["opened"] == trial.connections.at_rest.opened
+    assert last["backends"] == trial.connections.left_open
+    assert events[-1]["state"] == "complete"
+
+
+def test_requests_of_others_become_a_caveat_and_counts_without_a_judge_are_called_so(disturbed: Path) -> None:
+    ((trial,), _) = RunFolder.at(disturbed).trials()
+    assert trial.served is not None
+    assert trial.served >= len(trial.requests.ended) + 40
+    assert trial.connections.sessions is trial.connections.left_open is None
+    report = (disturbed / "report.md").read_text()
+    assert "Others used the target too" in report
+    assert "PostgreSQL was not asked" in report
+    assert "not judged" in report
+
+
+def test_two_deployments_are_set_side_by_side(here: InProcess, judged: Path, disturbed: Path) -> None:
+    outcome = here("compare", judged, disturbed)
+    assert outcome.code == 0, outcome.stderr
+    assert "age 60 → age 0" in outcome.stdout
+    assert "Only in" not in outcome.stdout
+
+
+def test_a_target_that_is_not_there_stops_the_run_before_its_first_trial(here: InProcess, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN.format(url="http://127.0.0.1:1", name="age 60"))
+    outcome = here("run", tmp_path / "plan.toml", "--out", tmp_path / "run")
+    assert outcome.code == 3
+    assert "http://127.0.0.1:1/metrics does not answer" in outcome.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (
+            ["--target", "http://192.0.2.1:8000"],
+            "--target names 192.0.2.1, which is not this machine; say --allow-remote",
+        ),
+        (["--target-metrics", "http://192.0.2.1/metrics"], "--target-metrics names 192.0.2.1"),
+        (["--token", "secret-canary"], "target.token: names no environment variable"),
+        (["--token", "env:NONESUCH"], "NONESUCH is not set"),
+        (["--target", "http://me:secret-canary@127.0.0.1"], "target.url: holds a user or a password"),
+        (["--target-name", "pool"], "target.name: 'pool' cannot be one (at most 60"),
+        (["--target", "ftp://127.0.0.1"], "target.url: is no address"),
+    ],
+)
+def test_what_may_not_be_is_refused_before_anything_is_asked(
+    here: InProcess, tmp_path: Path, arguments: list[str], why: str
+) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN.format(url="http://127.0.0.1:1", name="age 60"))
+    outcome = here("run", tmp_path / "plan.toml", *arguments, "--out", tmp_path / "run")
+    assert outcome.code == 2
+    assert why in " ".join(outcome.stderr.split())
+    assert "canary" not in outcome.stderr
+
+
+def test_the_default_plan_asks_for_a_scenario_and_says_nothing_of_servers(here: InProcess, tmp_path: Path) -> None:
+    outcome = here("run", "--target", "http://127.0.0.1:1", "--out", tmp_path / "run")
+    assert outcome.code == 2
+    assert "1 fault(s)" in outcome.stderr
+    assert "scenarios: is missing (give a Locust file of your own with --locustfile" in outcome.stderr
+
+
+def test_a_plan_serves_its_target_or_names_one_and_not_both(here: InProcess, tmp_path: Path) -> None:
+    text = PLAN.format(url="http://127.0.0.1:1", name="x") + "[servers.sync]\n[strategies.max_age]\n"
+    (tmp_path / "plan.toml").write_text("round_trip_ms = [5]\n" + text)
+    outcome = here("plan", tmp_path / "plan.toml")
+    assert outcome.code == 2
+    for name in ("servers", "strategies", "round_trip_ms"):
+        assert f"{name}: is for a target that loadlab serves" in outcome.stderr
