@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -47,11 +46,17 @@ def test_a_pass_prints_its_tables_and_writes_a_recording_and_a_page(written: tup
     assert "2 of 2  case/thread_restart" in done.stderr
 
 
-def test_a_pass_that_is_as_recorded_says_so(loadlab: CommandLine, written: tuple[Outcome, Path]) -> None:
-    recorded = written[1] / "one.json"
-    done = loadlab("behaviour", *ONE_ROW, "--check", recorded)
+def test_a_pass_that_is_as_recorded_says_so_and_updates_a_recording_of_the_same_versions(
+    loadlab: CommandLine, written: tuple[Outcome, Path], tmp_path: Path
+) -> None:
+    recorded, same = written[1] / "one.json", tmp_path / "same.json"
+    same.write_text(recorded.read_text().replace("[76, 76]", "[7, 7]"))
+    done = loadlab("behaviour", *ONE_ROW, "--check", recorded, "--update", same)
     assert done.code == 0, done.stderr
     assert f"1 row(s) are as {recorded} has them." in done.stdout
+    kept, updated = json.loads(recorded.read_text()), json.loads(same.read_text())
+    assert updated["rows"][0]["spans"]["reused"] == [76, 76]
+    assert updated["cases"] == kept["cases"] != []
 
 
 def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the_versions(
@@ -64,26 +69,18 @@ def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the
     assert "Versions that differ: Django 1.6 → " in done.stderr
 
 
-def test_an_update_of_other_versions_is_refused_and_one_of_the_same_is_written(
-    loadlab: CommandLine, written: tuple[Outcome, Path], tmp_path: Path
-) -> None:
-    recorded = written[1] / "one.json"
-    other = changed(recorded)
+def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: tuple[Outcome, Path]) -> None:
+    other = changed(written[1] / "one.json")
     before = other.read_text()
     done = loadlab("behaviour", *ONE_ROW, "--update", other)
     assert done.code == 2
     assert "The recording is of other versions: Django 1.6 → " in done.stderr
     assert other.read_text() == before
-    same = tmp_path / "same.json"
-    same.write_text(before.replace('"Django": "1.6"', f'"Django": "{version("django")}"').replace("[76, 76]", "[7, 7]"))
-    done = loadlab("behaviour", *ONE_ROW, "--update", same)
-    assert done.code == 0, done.stderr
-    kept, updated = json.loads(recorded.read_text()), json.loads(same.read_text())
-    assert updated["rows"][0]["spans"]["reused"] == [76, 76]
-    assert updated["cases"] == kept["cases"] != []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_pass_that_is_stopped_keeps_what_was_counted_and_leaves_nothing_running(
     loadlab: CommandLine, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
@@ -95,7 +92,7 @@ def test_a_pass_that_is_stopped_keeps_what_was_counted_and_leaves_nothing_runnin
     assert done.code == code, done.stderr
     recorded = json.loads(path.read_text())
     assert not recorded["complete"]
-    assert [row["repeats"] for row in recorded["rows"]] in ([1], [2])
+    assert [1 <= row["repeats"] < 50 for row in recorded["rows"]] == [True]
     assert "4 / 76" in done.stdout
     assert loadlab.processes() == []
     assert list((loadlab.state / "labs").iterdir()) == []

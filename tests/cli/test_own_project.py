@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,10 +13,13 @@ import psycopg2
 import pytest
 from command_line import everything_in
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from loadlab.processes import STATE_VARIABLE
+from loadlab.runner import suitability
 
-    from command_line import CommandLine, Outcome
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from command_line import CommandLine, InProcess, Outcome
 
     from loadlab.runner.trial import Bench
 
@@ -58,7 +61,8 @@ class Shop:
 
     entry: dict[str, Any]
     folder: Path
-    run_command: CommandLine
+    run_command: CommandLine | InProcess
+    said: str = ""
 
     def databases(self, **changes: Any) -> str:
         return json.dumps({"default": {**self.entry, **changes}})
@@ -108,21 +112,42 @@ def shop(entry: dict[str, Any], loadlab: CommandLine, tmp_path: Path) -> Shop:
     return Shop(entry=entry, folder=tmp_path, run_command=loadlab)
 
 
+@pytest.fixture
+def in_process(
+    here: InProcess, loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
+    """The command in this process, in an environment as `loadlab` has it: for what is refused, or only looks."""
+    monkeypatch.setenv(STATE_VARIABLE, str(loadlab.state))
+    monkeypatch.chdir(tmp_path)
+
+    def called(*arguments: object, **environment: str) -> Outcome:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return here(*arguments)
+
+    return called
+
+
+@pytest.fixture
+def refused(shop: Shop, in_process: InProcess) -> Shop:
+    """A shop that is not going to be measured."""
+    return replace(shop, run_command=in_process)
+
+
 @pytest.fixture(scope="module")
 def migrated(entry: dict[str, Any], loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """The shop after a first run that was told to migrate: two modes at two ages, every alias used."""
     shop = Shop(entry=entry, folder=tmp_path_factory.mktemp("migrated"), run_command=loadlab)
     both = json.dumps({"default": entry, "replica": entry, "notes": {"ENGINE": "django.db.backends.sqlite3"}})
-    path = "/items/"
     outcome = shop.run(
         "--migrate",
-        "--locustfile",
-        shop.locustfile(path),
+        *("--locustfile", shop.locustfile("/items/")),
+        *("--only", "*keep_alive=off"),
         databases=both,
         plan=shop.plan(servers="[servers.gthread]\nthreads = 2"),
     )
     assert outcome.code == 0, outcome.stderr
-    return shop
+    return replace(shop, said=outcome.stderr)
 
 
 def connected(entry: dict[str, Any]) -> Any:
@@ -158,8 +183,8 @@ def test_nothing_is_written_into_the_projects_tree(migrated: Shop) -> None:
     assert not list(PROJECT.rglob("*.sqlite3"))
 
 
-def test_the_databases_password_is_in_nothing_that_a_run_leaves(migrated: Shop) -> None:
-    kept = everything_in(migrated.folder) + everything_in(migrated.run_command.home)
+def test_the_databases_password_is_in_nothing_that_a_run_leaves(migrated: Shop, loadlab: CommandLine) -> None:
+    kept = everything_in(migrated.folder) + everything_in(loadlab.home)
     assert "shop.settings" in kept
     assert PASSWORD not in kept
 
@@ -190,10 +215,9 @@ def test_a_connection_class_of_the_projects_own_is_counted_and_atomic_requests_a
     assert "ATOMIC_REQUESTS is on: every request opens a transaction" in outcome.stderr
 
 
-def test_what_will_be_touched_is_said_first(migrated: Shop, shop: Shop) -> None:
-    outcome = shop.run(plan=shop.plan(ages="[0]"))
-    assert "the database shop is your own: loadlab itself reads PostgreSQL's statistics" in outcome.stderr
-    with connected(shop.entry) as connection, connection.cursor() as cursor:
+def test_what_will_be_touched_is_said_first(migrated: Shop) -> None:
+    assert "the database shop is your own: loadlab itself reads PostgreSQL's statistics" in migrated.said
+    with connected(migrated.entry) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         assert cursor.fetchall() == [("django_migrations",), ("shop_item",)]
 
@@ -221,17 +245,18 @@ def test_an_empty_database_is_made_for_a_project_without_postgresql(shop: Shop) 
     ],
 )
 def test_what_keeps_a_project_from_being_measured_is_one_message_with_its_remedy(
-    shop: Shop, changes: dict[str, Any], arguments: list[str], message: str
+    refused: Shop, changes: dict[str, Any], arguments: list[str], message: str
 ) -> None:
-    outcome = shop.run(*arguments, databases=shop.databases(**changes))
+    outcome = refused.run(*arguments, databases=refused.databases(**changes))
     assert outcome.code in {2, 3}
     assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr.partition("\n")[0]
     assert "canary" not in outcome.stderr
-    assert not (shop.folder / "run").exists()
+    assert not (refused.folder / "run").exists()
 
 
-def test_missing_migrations_are_named_and_not_applied(bench: Bench, shop: Shop) -> None:
+def test_missing_migrations_are_named_and_not_applied(bench: Bench, refused: Shop) -> None:
+    shop = refused
     bench.cursor.execute("CREATE DATABASE shop_empty OWNER shop")
     try:
         outcome = shop.run(databases=shop.databases(NAME="shop_empty"))
@@ -252,69 +277,72 @@ def test_missing_migrations_are_named_and_not_applied(bench: Bench, shop: Shop) 
         bench.cursor.execute("DROP DATABASE shop_empty WITH (FORCE)")
 
 
-def test_a_locustfile_with_an_error_is_found_before_the_first_trial(migrated: Shop, shop: Shop) -> None:
-    broken = shop.folder / "broken.py"
+def test_a_locustfile_with_an_error_is_found_before_the_first_trial(migrated: Shop, refused: Shop) -> None:
+    broken = refused.folder / "broken.py"
     broken.write_text("import nonesuch\n")
-    outcome = shop.run("--locustfile", broken)
+    outcome = refused.run("--locustfile", broken)
     assert outcome.code == 3
     assert "does not load" in outcome.stderr
     assert f'File "{broken}", line 1' in outcome.stderr
     assert "No module named 'nonesuch'" in outcome.stderr
     assert "loadlab/load" not in outcome.stderr
-    assert not (shop.folder / "run").exists()
+    assert not (refused.folder / "run").exists()
 
 
-def test_others_on_the_database_are_named_before_anything_is_counted(migrated: Shop, shop: Shop) -> None:
-    with connected(shop.entry):
-        outcome = shop.run()
+def test_others_on_the_database_are_named_before_anything_is_counted(
+    migrated: Shop, refused: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suitability, "LEAVE_SECONDS", 0.1)
+    with connected(refused.entry):
+        outcome = refused.run()
     assert outcome.code == 3
     assert "Others are connected to the database shop" in outcome.stderr
 
 
-def test_scenarios_of_the_labs_own_site_are_refused_for_a_project(loadlab: CommandLine, tmp_path: Path) -> None:
-    outcome = loadlab("run", "--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path / "run")
+def test_scenarios_of_the_labs_own_site_are_refused_for_a_project(in_process: InProcess, tmp_path: Path) -> None:
+    outcome = in_process("run", "--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path / "run")
     assert outcome.code == 2
     assert "'read_one' asks for pages of loadlab's own site" in outcome.stderr
 
 
 def test_init_writes_a_plan_that_holds_together_and_a_locustfile_of_the_projects_routes(
-    loadlab: CommandLine, tmp_path: Path
+    in_process: InProcess, tmp_path: Path
 ) -> None:
     known = ["--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path]
-    assert loadlab("init", *known).code == 0
+    assert in_process("init", *known).code == 0
     locustfile = (tmp_path / "locustfile.py").read_text()
     assert 'self.client.get("/items/")' in locustfile
     assert 'self.client.get("/inner/everywhere/")' in locustfile
     assert "#   /logout/" in locustfile
     assert "<" not in locustfile
     assert 'self.client.get("/")' not in locustfile  # the shop has no front page
-    assert "the time that your site takes to boot" in loadlab("plan", tmp_path / "loadlab.toml").stdout
-    planned = json.loads(loadlab("plan", tmp_path / "loadlab.toml", "--json").stdout)
+    assert "the time that your site takes to boot" in in_process("plan", tmp_path / "loadlab.toml").stdout
+    planned = json.loads(in_process("plan", tmp_path / "loadlab.toml", "--json").stdout)
     assert any(case.startswith("sync,workers=2/max_age=60") for case in planned["cases"])
-    again = loadlab("init", *known)
+    again = in_process("init", *known)
     assert (again.code, "is there already" in again.stderr) == (2, True)
 
 
-def test_the_settings_need_no_naming_where_manage_py_names_them(loadlab: CommandLine, tmp_path: Path) -> None:
+def test_the_settings_need_no_naming_where_manage_py_names_them(in_process: InProcess, tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.copytree(PROJECT, project)
     unset = {"DJANGO_SETTINGS_MODULE": ""}  # or it would go before manage.py
-    unnamed = loadlab("init", "--project", project, "--out", tmp_path / "lab", **unset)
+    unnamed = in_process("init", "--project", project, "--out", tmp_path / "lab", **unset)
     assert (unnamed.code, f"No manage.py in {project} names them" in unnamed.stderr) == (2, True)
     (project / "manage.py").write_text('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")')
-    named = loadlab("init", "--project", project, "--out", tmp_path / "lab", **unset)
+    named = in_process("init", "--project", project, "--out", tmp_path / "lab", **unset)
     assert "Settings: shop.settings; django.db.backends.sqlite3" in named.stdout
-    assert loadlab("plan", tmp_path / "lab" / "loadlab.toml").code == 0
-    measured = loadlab("run", "--project", project, "--locustfile", tmp_path / "lab" / "locustfile.py", **unset)
+    assert in_process("plan", tmp_path / "lab" / "loadlab.toml").code == 0
+    measured = in_process("run", "--project", project, "--locustfile", tmp_path / "lab" / "locustfile.py", **unset)
     assert "shop.settings cannot be measured like this" in measured.stderr  # for it is on SQLite
 
 
-def test_a_front_page_that_a_catch_all_serves_is_asked_for(loadlab: CommandLine, tmp_path: Path) -> None:
+def test_a_front_page_that_a_catch_all_serves_is_asked_for(in_process: InProcess, tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.copytree(PROJECT, project)
     urls = project / "shop" / "urls.py"
     urls.write_text(urls.read_text() + "\n" + CATCH_ALL)
-    assert loadlab("init", "--project", project, "--settings", "shop.settings", "--out", tmp_path / "lab").code == 0
+    assert in_process("init", "--project", project, "--settings", "shop.settings", "--out", tmp_path / "lab").code == 0
     assert 'self.client.get("/")' in (tmp_path / "lab" / "locustfile.py").read_text()
 
 
