@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test bench bench-generator dashboards lint clean
+.PHONY: run test bench bench-generator dashboards dashboards-tables lint clean
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run
@@ -27,6 +27,10 @@ bench-generator: $(VENV)/bench-generator
 # What Grafana loads, from dashboards/source/.
 dashboards: $(VENV)/dev
 	@$(BIN)/python -m dashboards.source
+
+# The tables of docs/dashboards.md, from a recorded run; wants Prometheus (apt-get install prometheus).
+dashboards-tables: dashboards
+	@$(BIN)/python -m dashboards.evidence tables
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("loadlab needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'

@@ -69,6 +69,12 @@ class Scope:
         self._check(metric, of, by)
         return aggregate("sum", by, f"last_over_time({self.select(metric, of, **where)}[$__range])")
 
+    def grown(self, metric: Metric, *by: str, **where: str) -> str:
+        """By how much a trial's counter grew between its first scrape and its last: without the start of the server."""
+        self._check(metric, "", by)
+        selected = self.select(metric, "", **where)
+        return aggregate("sum", by, f"max_over_time({selected}[$__range]) - min_over_time({selected}[$__range])")
+
     def per_trial(self, metric: Metric, *by: str, of: Part = "", **where: str) -> str:
         """The mean of `total` over trials."""
         return aggregate("avg", by, self.total(metric, "instance", *by, of=of, **where))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from written import DASHBOARDS, FOLDER, panels, variables
 
+from dashboards.evidence.committed import DASHBOARDS, FOLDER, panels, variables
 from dashboards.source.boards import BOARDS
 from dashboards.source.grafana import to_json
 from dashboards.source.panels import GRID_COLUMNS

@@ -16,6 +16,7 @@ from loadlab.model.metrics import (
     DATABASE_BACKENDS,
     DATABASE_MAX_CONNECTIONS,
     DATABASE_SESSIONS,
+    POOLER_SERVERS,
     REQUESTS,
 )
 
@@ -24,6 +25,9 @@ GUIDE = """\
 until garbage collection finds them, or until PostgreSQL refuses the next one. Numbers above and in the table are
 totals over the time range, exact for each trial; curves are rates, and understate the first and the last seconds of a
 trial."""
+
+MISCOUNTED = minus(LAB.total(CONNECTIONS_OPENED, "instance"), LAB.total(DATABASE_SESSIONS, "instance"))
+BEHIND_POOLER = LAB.total(POOLER_SERVERS, "instance")
 
 IN_SHORT = Row(
     title="In short",
@@ -96,14 +100,14 @@ IN_SHORT = Row(
         ),
         Panel(
             title="Opened, less PostgreSQL's sessions",
-            shows="The difference of two independent counts: the target's own, and PostgreSQL's.",
-            good="0, but for trials with PgBouncer, whose server connections are what PostgreSQL counts.",
+            shows="By how much two independent counts differ: the target's and PostgreSQL's. Left out are trials with "
+            "PgBouncer, behind which PostgreSQL counts another's connections.",
+            good="0, once a trial has ended; while one runs, the two are read at different instants.",
             act="do not trust the figures of that trial; its record says which identity is broken.",
             unit="short",
             kind="stat",
-            queries=(
-                Query(expr=minus(LAB.total(CONNECTIONS_OPENED), LAB.total(DATABASE_SESSIONS)), name="difference"),
-            ),
+            limits=Limits(doubtful=1, bad=2),
+            queries=(Query(expr=f"sum(abs({MISCOUNTED}) unless on(instance) {BEHIND_POOLER})", name="difference"),),
             width=4,
             height=5,
         ),

@@ -72,13 +72,13 @@ IN_SHORT = Row(
         ),
         Panel(
             title="CPU per request",
-            shows="CPU time of application and database for each request, over the whole trials: their start is in it.",
+            shows="CPU time of application and database for each request, while there is load.",
             good="low; what connecting costs is in it.",
             act="compare arms with and without reuse: the difference is what connecting costs.",
             unit="s",
             kind="stat",
             queries=(
-                Query(expr=ratio(LAB.total(CPU_SECONDS, part="app|database"), LAB.total(LOAD_REQUESTS)), name="CPU"),
+                Query(expr=ratio(LAB.grown(CPU_SECONDS, part="app|database"), LAB.grown(LOAD_REQUESTS)), name="CPU"),
             ),
             width=4,
             height=5,
@@ -103,12 +103,12 @@ BY_ARM = Row(
                 Query(expr=LAB.total_quantile(0.9, LOAD_RESPONSE, *ARM), name="p90", unit="s"),
                 Query(expr=LAB.total_quantile(0.99, LOAD_RESPONSE, *ARM), name="p99", unit="s"),
                 Query(
-                    expr=ratio(LAB.total(CPU_SECONDS, *ARM, part="app"), LAB.total(LOAD_REQUESTS, *ARM)),
+                    expr=ratio(LAB.grown(CPU_SECONDS, *ARM, part="app"), LAB.grown(LOAD_REQUESTS, *ARM)),
                     name="CPU of the application, per request",
                     unit="s",
                 ),
                 Query(
-                    expr=ratio(LAB.total(CPU_SECONDS, *ARM, part="database"), LAB.total(LOAD_REQUESTS, *ARM)),
+                    expr=ratio(LAB.grown(CPU_SECONDS, *ARM, part="database"), LAB.grown(LOAD_REQUESTS, *ARM)),
                     name="CPU of the database, per request",
                     unit="s",
                 ),
@@ -219,7 +219,7 @@ IN_DJANGO = Row(
         ),
         Panel(
             title="CPU per request, by arm and part",
-            shows="CPU time of each part for each request, over whole trials.",
+            shows="CPU time of each part for each request, while there is load.",
             good="short bars for database: a connection that is reused costs it nothing.",
             act="a long bar for database with little work in the queries is the cost of connecting.",
             unit="s",
@@ -227,8 +227,8 @@ IN_DJANGO = Row(
             width=12,
             queries=(
                 Query(
-                    expr=f"{LAB.total(CPU_SECONDS, 'server', 'strategy', 'part')} / on(server, strategy) group_left() "
-                    f"({LAB.total(LOAD_REQUESTS, 'server', 'strategy')} > 0)",
+                    expr=f"{LAB.grown(CPU_SECONDS, 'server', 'strategy', 'part')} / on(server, strategy) group_left() "
+                    f"({LAB.grown(LOAD_REQUESTS, 'server', 'strategy')} > 0)",
                     name=f"{NAMED_AS_ARM} {{{{part}}}}",
                 ),
             ),

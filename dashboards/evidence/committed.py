@@ -1,4 +1,4 @@
-"""The dashboards as they are committed: what Grafana loads, taken apart for tests."""
+"""The dashboards as they are committed: what Grafana loads, taken apart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[2] / "dashboards"
+FOLDER = Path(__file__).parents[1]
 DASHBOARDS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))
 }

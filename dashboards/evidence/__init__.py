@@ -1,0 +1,1 @@
+"""What the dashboards' queries answer: a recorded run, a real Prometheus over it, and the run's own exact record."""

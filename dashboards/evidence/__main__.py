@@ -1,0 +1,65 @@
+"""What docs/dashboards.md says of the dashboards, made again: a run recorded, its tables, its pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dashboards.evidence.api import Api
+from dashboards.evidence.committed import DASHBOARDS
+from dashboards.evidence.preview import page
+from dashboards.evidence.production import observed
+from dashboards.evidence.recording import Recording, lines, samples_of
+from dashboards.evidence.replay import replayed
+from dashboards.evidence.tables import DOCUMENT, panels, placed, tolerances
+from dashboards.evidence.trials import recorded
+from loadlab.cli._scraping import reopened
+from loadlab.processes import Register
+from loadlab.store import RunFolder
+
+if TYPE_CHECKING:
+    from dashboards.evidence.answers import Span
+
+
+def record(path: Path) -> None:
+    """`path` is the folder of `loadlab run tests/dashboards/recording.toml --prometheus`."""
+    run = RunFolder.at(path)
+    ended = max(trial.stat().st_mtime for trial in (path / "trials").glob("*.json"))
+    with reopened(path) as prometheus:
+        of_trials = samples_of(Api(prometheus.url), '{job="loadlab"}', ended + 60)
+    of_site = [line for series in observed() for line in lines(series)]
+    Recording().write([*of_trials, *of_site], recorded(run))
+
+
+def tables(api: Api, span: Span) -> None:
+    text = placed(DOCUMENT.read_text("utf-8"), "panels", panels(api, span))
+    DOCUMENT.write_text(placed(text, "tolerances", tolerances(api, Recording().trials(), span)), encoding="utf-8")
+
+
+def preview(api: Api, span: Span, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in DASHBOARDS:
+        (folder / f"{name}.html").write_text(page(name, api, span), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m dashboards.evidence", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("record").add_argument("run", type=Path)
+    commands.add_parser("tables")
+    commands.add_parser("preview").add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    if arguments.command == "record":
+        record(arguments.run)
+        return
+    recording = Recording()
+    with Register.opened() as register, replayed(recording, register) as api:
+        if arguments.command == "tables":
+            tables(api, recording.span())
+        else:
+            preview(api, recording.span(), arguments.folder)
+
+
+if __name__ == "__main__":
+    main()

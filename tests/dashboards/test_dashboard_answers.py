@@ -1,0 +1,63 @@
+"""Every query of every dashboard returns data on a real Prometheus, and the figures are those of the run's record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dashboards.evidence.answers import answer, finite
+from dashboards.evidence.committed import TARGETS
+from dashboards.evidence.figures import FIGURES, deviations
+from dashboards.evidence.recording import Recording
+from dashboards.evidence.replay import replayed
+from dashboards.evidence.tables import DOCUMENT, panels, placed, tolerances
+from loadlab.processes import Register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from dashboards.evidence.answers import Span
+    from dashboards.evidence.api import Api
+    from dashboards.evidence.committed import Target
+    from dashboards.evidence.figures import Figure
+
+RECORDING = Recording()
+
+
+@pytest.fixture(scope="module")
+def span() -> Span:
+    return RECORDING.span()
+
+
+@pytest.fixture(scope="module")
+def api(own_state: Path) -> Iterator[Api]:
+    with Register.opened() as register, replayed(RECORDING, register) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_every_query_returns_a_number(target: Target, api: Api, span: Span) -> None:
+    assert finite(answer(api, target, span))
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.field)
+def test_figures_are_as_near_to_the_record_as_is_promised(figure: Figure, api: Api, span: Span) -> None:
+    found = deviations(api, figure, RECORDING.trials(), span)
+    assert any(one.exact for one in found), "nothing of the kind was recorded"
+    if figure.tolerance is not None:
+        assert not [one for one in found if abs(one.relative) > figure.tolerance]
+
+
+def test_the_recording_is_of_every_mode_and_strategy_that_the_dashboards_speak_of() -> None:
+    trials = RECORDING.trials()
+    assert {one.server for one in trials} == {"threaded", "sync", "gevent"}
+    assert {one.strategy.partition(",")[0] for one in trials} == {"max_age=0", "max_age=60", "pool", "pgbouncer"}
+
+
+def test_tables_in_the_documentation_are_what_prometheus_answers(api: Api, span: Span) -> None:
+    written = DOCUMENT.read_text("utf-8")
+    assert written == placed(
+        placed(written, "panels", panels(api, span)), "tolerances", tolerances(api, RECORDING.trials(), span)
+    ), "run `make dashboards-tables`"
