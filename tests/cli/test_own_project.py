@@ -256,20 +256,19 @@ def test_what_keeps_a_project_from_being_measured_is_one_message_with_its_remedy
 
 
 def test_missing_migrations_are_named_and_not_applied(bench: Bench, refused: Shop) -> None:
-    shop = refused
     bench.cursor.execute("CREATE DATABASE shop_empty OWNER shop")
     try:
-        outcome = shop.run(databases=shop.databases(NAME="shop_empty"))
+        outcome = refused.run(databases=refused.databases(NAME="shop_empty"))
         assert outcome.code == 3
         assert "1 migrations are not applied to the database shop_empty: shop.0001_initial" in outcome.stderr
         assert "--migrate" in outcome.stderr
-        assert not (shop.folder / "run").exists()  # or the same command with --migrate would find it
-        address = f"host={shop.entry['HOST']} port={shop.entry['PORT']} dbname=shop_empty"
+        assert not (refused.folder / "run").exists()  # or the same command with --migrate would find it
+        address = f"host={refused.entry['HOST']} port={refused.entry['PORT']} dbname=shop_empty"
         dsn = f"{address} user=shop password={PASSWORD}"
-        given = shop.run_command(
-            *("run", shop.plan(), "--project", PROJECT, "--settings", "shop.settings"),
-            *("--locustfile", shop.locustfile(), "--out", shop.folder / "run", "--dsn", "env:SHOP_DSN"),
-            SHOP_DATABASES=shop.databases(),
+        given = refused.run_command(
+            *("run", refused.plan(), "--project", PROJECT, "--settings", "shop.settings"),
+            *("--locustfile", refused.locustfile(), "--out", refused.folder / "run", "--dsn", "env:SHOP_DSN"),
+            SHOP_DATABASES=refused.databases(),
             SHOP_DSN=dsn,
         )
         assert "Have them applied to it with --migrate" in given.stderr  # manage.py would go to the shop's own
