@@ -25,8 +25,8 @@ export class Board {
   // How many trials of each case are there, and which runs: known at once, before any analysis.
 
   tally({ tally, trial }) {
-    for (const [index, { cell, text, bar, planned }] of this.counts) {
-      const running = Boolean(trial?.running && trial.case === index);
+    for (const [index, { cell, text, bar, planned, replica }] of this.counts) {
+      const running = Boolean(trial?.running && [index, replica].includes(trial.case));
       cell.classList.toggle("running", running);
       text.textContent = `${tally[index]} of ${planned} trials${running ? ", running now" : ""}`;
       bar.setAttribute("width", String((tally[index] / planned) * 100));
@@ -58,12 +58,12 @@ export class Board {
     return made;
   }
 
-  count({ case: index, planned }, cell) {
+  count({ case: index, planned, replica }, cell) {
     const text = element("span");
     const bar = svg("rect", { className: "done", width: 0, height: 3 });
     const all = svg("rect", { className: "all", width: 100, height: 3 });
     const shape = svg("svg", { viewBox: "0 0 100 3", preserveAspectRatio: "none", "aria-hidden": "true" }, all, bar);
-    this.counts.set(index, { cell, text, bar, planned });
+    this.counts.set(index, { cell, text, bar, planned, replica });
     return element("div", { className: "count" }, text, shape);
   }
 

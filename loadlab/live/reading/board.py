@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from loadlab.assessment import findings_of
@@ -25,9 +25,13 @@ MOST_BROKEN = 60
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BoardCell:
-    """One case of the matrix: its index in the schedule, how many trials it gets, and what they say together."""
+    """One case of the matrix: its index in the schedule, how many trials it gets, and what they say together.
+
+    `replica` is the same case measured again, to show the noise floor, where there is one.
+    """
 
     case: int
+    replica: int | None
     planned: int
     words: Cell
     ratio: float | None
@@ -147,8 +151,11 @@ def _rows(findings: Findings, schedule: Schedule) -> tuple[BoardRow, ...]:
         if words is None or arm is None:
             return None
         case, seen = index[arm.case.id], compared.get(arm.case.id)
+        replica = index.get(replace(arm.case, replica=True).id)
         ratio, low, high = (seen.ratio, seen.low, seen.high) if seen else (None, None, None)
-        return BoardCell(case=case, planned=planned[case], words=words, ratio=ratio, low=low, high=high)
+        return BoardCell(
+            case=case, replica=replica, planned=planned[case], words=words, ratio=ratio, low=low, high=high
+        )
 
     return tuple(
         BoardRow(

@@ -183,12 +183,13 @@ class FollowedRun:
         if began is None or began.case >= len(self._schedule.cases):
             return None
         case = self._schedule.cases[began.case]
+        again = ", measured again" if case.replica else ""
         return CurrentTrial(
             order=began.order,
             block=began.block,
             case=began.case,
             id=case.id,
-            label=f"{case.server.name}, {naming.strategy(case.strategy)}, {wording.keep_alive(case.keep_alive)}",
+            label=f"{case.server.name}, {naming.strategy(case.strategy)}, {wording.keep_alive(case.keep_alive)}{again}",
             usable=case.usable_connections,
             running=self._running,
         )
