@@ -78,3 +78,14 @@ def reopened(run: Path) -> Iterator[Prometheus]:
         prometheus(Task(), register, register.folder / "prometheus.log", kept=kept) as running,
     ):
         yield running
+
+
+@contextmanager
+def shown_again(run: Path | None) -> Iterator[None]:
+    """The same for whoever named a run; says where it is."""
+    if run is None:
+        yield
+        return
+    with reopened(run) as running:
+        print(f"Prometheus: {running.url}", file=sys.stderr, flush=True)
+        yield

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from loadlab.cli._port import port, port_after_plan
+from loadlab.cli._scraping import shown_again
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.live.hosting import DEFAULT_PORT, hosted, started
 from loadlab.ports import LOOPBACK, is_loopback
@@ -36,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token", metavar="env:NAME", help="the environment variable that holds what visitors must show"
     )
+    parser.add_argument(
+        "--prometheus", type=Path, metavar="RUN", help="open what the Prometheus of an earlier run has kept, too"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -43,6 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if not arguments.runs.is_dir():
         raise UsageError(f"{arguments.runs} is no folder. Name one that holds runs, or make one: loadlab run --live.")
     with (
+        shown_again(arguments.prometheus),
         Register.opened() as register,
         started(
             register, arguments.runs, port=arguments.port, awaited="", host=arguments.host, token=arguments.token

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-import psutil
-
 from loadlab.errors import UsageError
+from loadlab.live.reading.standing import lives
 from loadlab.model.progress import RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 from loadlab.store import RunFolder
 
@@ -23,7 +22,7 @@ REMEMBERED_RUNS: Final = 64
 
 
 @dataclass(kw_only=True, slots=True)
-class Standing:
+class TrialSoFar:
     """One trial: that it has begun, what was seen of it last, and that it has ended."""
 
     began: TrialBegan
@@ -38,7 +37,7 @@ class Course:
     schedule: Schedule
     began: RunBegan | None = None
     ended: RunEnded | None = None
-    trials: dict[int, Standing] = field(default_factory=dict)  # by order, the last to begin last
+    trials: dict[int, TrialSoFar] = field(default_factory=dict)  # by order, the last to begin last
     _offset: int = 0
 
     def read_on(self, folder: RunFolder) -> None:
@@ -54,7 +53,7 @@ class Course:
                 self.ended = event
             case TrialBegan():
                 self.trials.pop(event.order, None)  # made once more: then it is the last
-                self.trials[event.order] = Standing(began=event)
+                self.trials[event.order] = TrialSoFar(began=event)
             case Sampled() if event.order in self.trials:
                 self.trials[event.order].sampled = event
             case TrialEnded() if event.order in self.trials:
@@ -63,7 +62,7 @@ class Course:
     @property
     def running(self) -> bool:
         """Whether the lab that began it works at it still."""
-        return self.began is not None and self.ended is None and _lives(self.began)
+        return self.began is not None and self.ended is None and lives(self.began)
 
 
 class Courses:
@@ -94,10 +93,3 @@ class Courses:
 def courses() -> Courses:
     """Those of this process."""
     return Courses()
-
-
-def _lives(began: RunBegan) -> bool:
-    try:
-        return psutil.Process(began.pid).create_time() <= began.at
-    except psutil.Error:
-        return False

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
     from starlette.requests import Request
 
-    from loadlab.live.course import Course, Standing
+    from loadlab.live.course import Course, TrialSoFar
     from loadlab.model.progress import Sampled
 
 STATES = ("active", "idle", "idle_in_transaction", "other")
@@ -53,7 +53,7 @@ def _course(request: Request) -> Course:
     return course
 
 
-def exposition(trial: Standing | None) -> bytes:
+def exposition(trial: TrialSoFar | None) -> bytes:
     """A trial's metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     if trial is not None:
