@@ -145,7 +145,7 @@ def ways(cluster: Cluster) -> Iterator[Ways]:  # for it skips where there is no 
             _make_roles(sockets, port)
             yield Ways(register=register, sockets=sockets, port=port)
         finally:
-            program.stop(signal.SIGINT, PATIENCE_SECONDS)
+            program.stop(signal.SIGQUIT, PATIENCE_SECONDS)  # nobody will read it again
 
 
 def us() -> str:

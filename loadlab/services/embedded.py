@@ -71,7 +71,7 @@ def restartable(plan: DatabasePlan, register: Register, log: Path) -> Iterator[R
     try:
         yield running
     finally:
-        running.stop()
+        running.abandon()
 
 
 class Running:
@@ -98,6 +98,10 @@ class Running:
 
     def stop(self) -> None:
         self._program.stop(signal.SIGINT, STOP_SECONDS)
+
+    def abandon(self) -> None:
+        """End it as `pg_ctl stop -m immediate` does: nobody will read again what it would write to disk first."""
+        self._program.stop(signal.SIGQUIT, STOP_SECONDS)
 
 
 class _Cluster:
