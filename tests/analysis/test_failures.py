@@ -8,7 +8,7 @@ import pytest
 
 from loadlab.model.samples import Failure
 
-from .factories import Behaviour, case, findings, trial
+from .factories import LEAKING, Behaviour, case, findings, trial
 
 
 def test_kinds_are_summed_over_trials_with_their_share_and_first_example() -> None:
@@ -25,6 +25,20 @@ def test_what_failed_in_an_invalid_trial_is_shown_too() -> None:
     invalid = Behaviour(requests=400, failed=100, state="invalid", reason="dropped")
     (row,) = findings([case()], [trial(case(), 1, invalid)]).failures
     assert (row.case, row.count, row.share) == (case().id, 100, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("kind", "example"),
+    [
+        ("HTTP 500", "code=500; connections that could not be opened: 8 × too_many_connections"),
+        ("HTTP 404", "code=500"),
+    ],
+)
+def test_an_error_of_the_server_says_which_connections_it_could_not_open(kind: str, example: str) -> None:
+    failures = (Failure(kind=kind, count=4, example="code=500"),)
+    trials = [replace(trial(case(), block, LEAKING), failures=failures) for block in (1, 2)]
+    (row,) = findings([case()], trials).failures
+    assert row.example == example
 
 
 def test_without_failures_the_table_is_empty() -> None:
