@@ -26,23 +26,27 @@ if TYPE_CHECKING:
     from loadlab.live.course import Course, TrialSoFar
     from loadlab.model.progress import Sampled
 
-STATES = ("active", "idle", "idle_in_transaction", "other")
-GAUGES = {
+ALIAS = "default"
+# Of a sample, what has a metric without labels.
+SINGLE = {
     "max_connections": metrics.DATABASE_MAX_CONNECTIONS,
+    "sessions": metrics.DATABASE_SESSIONS,
     "pooler_clients": metrics.POOLER_CLIENTS,
     "pooler_servers": metrics.POOLER_SERVERS,
     "pooler_clients_waiting": metrics.POOLER_CLIENTS_WAITING,
+    "pooler_waited_seconds": metrics.POOLER_WAITED,
 }
-COUNTERS = {"sessions": metrics.DATABASE_SESSIONS, "pooler_waited_seconds": metrics.POOLER_WAITED}
 
 
 def trial_metrics(request: Request) -> Response:
     """The metrics of one trial; none at all before it has begun, and 404 for what is no trial of a run here."""
     course = _course(request)
     order = int(request.path_params["order"])
-    if not any(step.order == order for step in course.schedule.steps):
+    cases = [course.schedule.cases[step.case] for step in course.schedule.steps if step.order == order]
+    if not cases:
         raise HTTPException(404, "This run has no such trial.")
-    return Response(exposition(course.trials.get(order)), media_type=CONTENT_TYPE_LATEST)
+    text = exposition(course.trials.get(order), elsewhere=cases[0].elsewhere)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 def _course(request: Request) -> Course:
@@ -53,11 +57,13 @@ def _course(request: Request) -> Course:
     return course
 
 
-def exposition(trial: TrialSoFar | None) -> bytes:
-    """A trial's metrics in Prometheus' text format."""
+def exposition(trial: TrialSoFar | None, *, elsewhere: bool = False) -> bytes:
+    """A trial's metrics as text; `elsewhere`: of a target that is not ours, whose own metrics the lab has read."""
     registry = CollectorRegistry()
     if trial is not None:
-        registry.register(_Families([*_of_ledgers(Path(trial.began.ledgers)), *_of_lab(trial.sampled)]))
+        values = trial.sampled.values if trial.sampled else {}
+        counted = _as_read(values) if elsewhere else _of_ledgers(Path(trial.began.ledgers))
+        registry.register(_Families([*counted, *_of_lab(trial.sampled)]))
     return generate_latest(registry)
 
 
@@ -83,37 +89,43 @@ def _of_ledgers(folder: Path) -> list[Family]:
     return [family for family in families if family.name != metrics.BUILD_INFO.name]
 
 
+def _as_read(values: Mapping[str, float]) -> Iterable[Family]:
+    """The counts without their ledgers; those of all aliases together have the name of the usual one."""
+    if "opened" not in values:
+        return
+    yield _family(metrics.CONNECTIONS_OPEN, {(ALIAS,): values["open"]})
+    yield _family(metrics.CONNECTIONS_OPENED, {(ALIAS,): values["opened"]})
+    yield _family(metrics.REQUESTS, {(ALIAS, "reused"): values["reused"]})
+    yield _family(metrics.CONNECTIONS_CLOSED, _under("closed_", values, ALIAS))
+    yield _family(metrics.CONNECT_ERRORS, _under("connect_errors_", values, ALIAS))
+
+
 def _of_lab(sampled: Sampled | None) -> Iterable[Family]:
     if sampled is None:
         return
     values = sampled.values
-    yield _counter(metrics.LOAD_REQUESTS, {"ok": values["requests"] - values["failures"], "failed": values["failures"]})
+    outcomes: dict[tuple[str, ...], float] = {
+        ("ok",): values["requests"] - values["failures"],
+        ("failed",): values["failures"],
+    }
+    yield _family(metrics.LOAD_REQUESTS, outcomes)
     yield _histogram(metrics.LOAD_RESPONSE, sampled)
-    yield _gauge(metrics.DATABASE_BACKENDS, {state: values[f"backends_{state}"] for state in STATES})
-    yield _counter(metrics.CPU_SECONDS, _parts(values))
-    for name, metric in GAUGES.items():
-        if name in values:
-            yield GaugeMetricFamily(metric.name, metric.help, value=values[name])
-    for name, metric in COUNTERS.items():
-        if name in values:
-            yield CounterMetricFamily(metric.name, metric.help, value=values[name])
+    yield _family(metrics.DATABASE_BACKENDS, _under("backends_", values))
+    yield _family(metrics.CPU_SECONDS, _under("cpu_", values))
+    for name, metric in SINGLE.items():
+        yield _family(metric, {(): values[name]} if name in values else {})
 
 
-def _parts(values: Mapping[str, float]) -> dict[str, float]:
-    return {name.removeprefix("cpu_"): seconds for name, seconds in values.items() if name.startswith("cpu_")}
+def _under(prefix: str, values: Mapping[str, float], *labels: str) -> dict[tuple[str, ...], float]:
+    """The values whose names begin so, by the rest of the name as the last label."""
+    return {(*labels, name.removeprefix(prefix)): value for name, value in values.items() if name.startswith(prefix)}
 
 
-def _counter(metric: metrics.Metric, values: Mapping[str, float]) -> CounterMetricFamily:
-    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for label, value in values.items():
-        family.add_metric([label], value)
-    return family
-
-
-def _gauge(metric: metrics.Metric, values: Mapping[str, float]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for label, value in values.items():
-        family.add_metric([label], value)
+def _family(metric: metrics.Metric, values: Mapping[tuple[str, ...], float]) -> Family:
+    kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    family = kind(metric.name, metric.help, labels=metric.labels)
+    for labels, value in values.items():
+        family.add_metric(labels, value)
     return family
 
 
