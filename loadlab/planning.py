@@ -361,8 +361,12 @@ def _check_load(plan: Plan, *, says_users: bool) -> Iterable[Fault]:
     elif load.rate is not None:
         yield Fault(where="load.rate", what="is for an open load", remedy='say model = "open", or remove it')
     where, fewest = ("load.outstanding", load.outstanding) if load.model == "open" else ("users", min(plan.users))
-    if fewest < plan.load_workers:
-        remedy = f"at least one for each of {plan.load_workers} load processes, or lower load_workers"
+    if plan.load.expect_workers and plan.load_workers > 1:
+        remedy = "start as many workers on each host as it has cores for, and say how many that is in all"
+        yield Fault(where="load_workers", what="is for load processes of this host alone", remedy=remedy)
+    if fewest < plan.load_processes:
+        setting = "load.expect_workers" if plan.load.expect_workers else "load_workers"
+        remedy = f"at least one for each of {plan.load_processes} load processes, or lower {setting}"
         yield Fault(where=where, what=f"{fewest} cannot be shared out", remedy=remedy)
 
 

@@ -45,6 +45,7 @@ def caveats(
         *_failures(arms, complete),
         *_busy_generator(complete),
         *_busy_proxy(complete),
+        *_skewed_starts(complete),
         *_long_waits(arms),
         *_idle_users(complete),
         *_withheld_percentiles(complete),
@@ -217,6 +218,18 @@ def _busy_proxy(complete: Sequence[Measured]) -> Iterator[Caveat]:
         who="The proxy that adds the round trip",
         advice="Near its ceiling it adds more than it should: use fewer users, or compare less distant ones.",
     )
+
+
+def _skewed_starts(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    """How well the clocks of several hosts were known."""
+    skews = {_trial(one): one.trial.skew_seconds for one in complete}
+    worst = max(skews, key=skews.__getitem__, default="")
+    if worst and skews[worst]:
+        yield Caveat(
+            subject="load workers",
+            text=f"Workers on other hosts started at one instant, to within {milliseconds(skews[worst])} ({worst}).",
+            advice="",
+        )
 
 
 def _overworked(shares: Mapping[str, float], limit: float, *, who: str, advice: str) -> Iterator[Caveat]:

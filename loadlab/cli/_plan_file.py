@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from loadlab.planning import Experiment
 
+LOAD: Final = ("expect_workers", "master_bind_host", "master_bind_port")
+TABLES: Final = ("load", "project", "target")
 TARGET: Final = {"url": "target", "name": "target_name", "metrics": "target_metrics", "token": "token"}
 SERVED_BY_US: Final = ("servers", "strategies", "database", "control", "scenarios")  # what the default plan says of it
 WARMUP_SECONDS: Final = 2.0  # a site of some size needs longer than ours to answer as fast as it can
@@ -34,6 +36,25 @@ def add_project_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--wsgi", metavar="MODULE:ATTRIBUTE", help="its WSGI application (default: as its settings say)")
     group.add_argument("--asgi", metavar="MODULE:ATTRIBUTE", help="its ASGI application (default: as its settings say)")
     group.add_argument("--python", metavar="PATH", help="the Python of its virtualenv (default: loadlab's own)")
+
+
+def add_load_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the load comes from."""
+    group = parser.add_argument_group("where the load comes from")
+    group.add_argument(
+        "--load-workers",
+        type=int,
+        metavar="N",
+        help="how many load processes of this host share it (default: 1)",
+    )
+    group.add_argument(
+        "--expect-workers",
+        type=int,
+        metavar="N",
+        help="or N on others: python -m loadlab.load.worker --master-host HOST",
+    )
+    group.add_argument("--master-bind-host", metavar="HOST", help="where they come to (default: 127.0.0.1)")
+    group.add_argument("--master-bind-port", type=int, metavar="PORT", help="and its port (default: 5557)")
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +111,9 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
     said: dict[str, Any] = {key: table for key, table in (("project", project), ("target", target)) if table}
     if arguments.load_workers is not None:
         said["load_workers"] = arguments.load_workers
+    load = {option: value for option in LOAD if (value := getattr(arguments, option)) is not None}
+    if load:
+        said["load"] = load
     if arguments.locustfile:
         said["scenarios"] = [str(Path(name).resolve()) for name in arguments.locustfile]
     return said
@@ -100,13 +124,12 @@ def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -
         plan = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not TOML: {error}.") from error
-    project = {**plan.get("project", {}), **said.get("project", {})}
+    tables = {name: {**plan.get(name, {}), **said.get(name, {})} for name in TABLES}
+    project, target = tables["project"], tables["target"]
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):
         project["settings"] = known
-    target = {**plan.get("target", {}), **said.get("target", {})}
     if (project or target) and default:
         plan["warmup_seconds"] = WARMUP_SECONDS
     if target and default:
         plan = {key: value for key, value in plan.items() if key not in SERVED_BY_US}
-    merged = {name: table for name, table in (("project", project), ("target", target)) if table}
-    return tomli_w.dumps({**plan, **said, **merged})
+    return tomli_w.dumps({**plan, **said, **{name: table for name, table in tables.items() if table}})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.cli._plan_file import (
     add_database_arguments,
+    add_load_arguments,
     add_project_arguments,
     add_target_arguments,
     read_experiment,
@@ -55,9 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a Locust file of your own, in place of the plan's scenarios",
     )
-    parser.add_argument(
-        "--load-workers", type=int, metavar="N", help="how many load processes share each trial's load (default: 1)"
-    )
+    add_load_arguments(parser)
     add_project_arguments(parser)
     add_database_arguments(parser)
     add_target_arguments(parser)
@@ -96,10 +95,11 @@ def _begun(arguments: argparse.Namespace) -> tuple[Measure, Path]:
 
 def _continued(arguments: argparse.Namespace) -> tuple[Measure, Path]:
     planned = (arguments.plan, arguments.out, arguments.only, arguments.project, arguments.settings, arguments.target)
-    if any(planned) or arguments.load_workers is not None:
+    load = (arguments.load_workers, arguments.expect_workers, arguments.master_bind_host, arguments.master_bind_port)
+    if any(planned) or any(value is not None for value in load):
         raise UsageError(
-            "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, --load-workers, and the"
-            " project or target."
+            "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, --load-workers,"
+            " --expect-workers and where they come to, and the project or target."
         )
     folder = RunFolder.at(arguments.resume)
     experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))

@@ -24,7 +24,8 @@ COLUMNS: Final = (*PER_REQUEST, "dropped")
 # The first word of each line that a generator writes.
 READY = "ready"
 STARTED = "started"  # pid of the process that drives, monotonic time of the start in seconds
-LOST = "lost"  # number of a load process that did not end as it should, its exit status
+LOST = "lost"  # number of a load process that did not end as it should, and how, in words
+SKEWED = "skewed"  # number of a load process on another host, by how many seconds its start may have been off
 ENDED = "ended"  # exit status of the process that drives
 
 
@@ -44,7 +45,8 @@ class LoadOrder:
     """Drive `locustfile` against `host` with `users` for `warmup_seconds` + `window_seconds`; write to `result`.
 
     Under an `open_load`, `users` bound what is under way, and `seed` fixes its instants. `processes` share the load;
-    each writes to a file of its own, see `result_of`.
+    each writes to a file of its own, see `result_of`. Where each is on a host of its own, the order for it has its
+    `number`.
     """
 
     locustfile: str
@@ -57,6 +59,7 @@ class LoadOrder:
     open_load: OpenLoad | None = None
     seed: int = 0
     processes: int = 1
+    number: int | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -97,7 +100,8 @@ class LoadResult:
     of arrivals that found no user free. `failures` maps each kind of failed request within the window to its count, and
     each kind of exception that a task raised; `examples` maps it to one message. `busy` is the share of a core that
     each load process used within the window. `unkept` requests came when the record was full; `lost` says of each load
-    process that did not end as it should how it ended.
+    process that did not end as it should how it ended. `skew` says of each on another host by how many seconds it may
+    have started too early or too late.
     """
 
     ended: Sequence[float]
@@ -111,6 +115,7 @@ class LoadResult:
     busy: tuple[float, ...] = ()
     unkept: int = 0
     lost: tuple[str, ...] = ()
+    skew: tuple[float, ...] = ()
 
     def to_json(self) -> str:
         # Not asdict: it would copy every number of every column.
@@ -121,7 +126,7 @@ class LoadResult:
     @classmethod
     def from_json(cls, text: str) -> LoadResult:
         read = json.loads(text)
-        tuples = {name: tuple(read[name]) for name in ("busy", "lost")}
+        tuples = {name: tuple(read[name]) for name in ("busy", "lost", "skew")}
         return cls(**read | tuples | {name: _unpacked(read[name]) for name in COLUMNS})
 
 
@@ -150,6 +155,7 @@ def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadRes
         busy=tuple(share for result in results for share in result.busy),
         unkept=sum(result.unkept for result in results),
         lost=lost,
+        skew=tuple(seconds for result in results for seconds in result.skew),
     )
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
+import sys
 import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import gevent.socket
 from gevent import monkey
 
-from loadlab.load.contract import LOST, STARTED
+from loadlab.load.contract import LOST, READY, STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 LEAD_SECONDS: Final = 0.02  # from the order to start until the start: long enough for it to reach every process
 ORIGIN: Final = struct.Struct("d")
+LINE_BYTES: Final = 100
 
 # gevent's own would start its event loop in the parent, and each child would inherit it; its close waits for that loop.
 _fork = monkey.get_original("os", "fork")
@@ -54,6 +58,11 @@ def exit_status(child: int) -> int:
     return os.waitstatus_to_exitcode(_waitpid(child, 0)[1])
 
 
+def ending(status: int) -> str:
+    """An exit status in words."""
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
+
+
 def _end_with(work: Callable[[], None]) -> None:
     try:
         work()
@@ -65,8 +74,10 @@ def _end_with(work: Callable[[], None]) -> None:
 
 
 def carry_out(order: LoadOrder, drive: Drive) -> None:
-    """Load with as many processes as the order says; one alone needs no leader."""
-    if order.processes == 1:
+    """Load with as many processes as the order says; one alone needs no leader, one of many hosts has it elsewhere."""
+    if order.number is not None:
+        drive(order, order.number, _start_when_told)
+    elif order.processes == 1:
         drive(order, 0, _start_alone)
     else:
         _lead(order, drive)
@@ -76,6 +87,23 @@ def _start_alone() -> float:
     origin = time.monotonic()
     _say_started(origin)
     return origin
+
+
+def _start_when_told() -> float:
+    """Read the origin of time from standard input, and end with whoever is at the other end of it."""
+    print(READY, flush=True)
+    told = os.read(sys.stdin.fileno(), LINE_BYTES)
+    if not told:
+        raise SystemExit("nobody is there to say when to start")
+    gevent.spawn(_end_with_input)
+    origin = float(told)
+    _say_started(origin)
+    return origin
+
+
+def _end_with_input() -> None:
+    gevent.socket.wait_read(sys.stdin.fileno())  # nothing more is to come but its end
+    os._exit(1)
 
 
 def _say_started(origin: float) -> None:
@@ -98,7 +126,7 @@ def _lead(order: LoadOrder, drive: Drive) -> None:
     for member in crew:
         status = exit_status(member.pid)
         if status:
-            print(LOST, member.number, status, flush=True)
+            print(LOST, member.number, ending(status), flush=True)
 
 
 def _member(order: LoadOrder, number: int, drive: Drive, earlier: list[_Member]) -> _Member:

@@ -34,6 +34,9 @@ class Load:
     "closed": each of `users` sends its next request when it has the answer to the last. "open": tasks start at a `rate`
     per second (a list is swept), whether or not earlier ones have ended, with `arrivals` as of many who know nothing of
     each other, or at equal distances. `outstanding` may be under way at most; what is due beyond that is dropped.
+
+    With `expect_workers` so many load processes on other hosts share the load. They come to this host's
+    `master_bind_port`, at the address `master_bind_host`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -42,6 +45,9 @@ class Load:
     rate: Rates | None = None
     arrivals: Literal["poisson", "uniform"] = "poisson"
     outstanding: Annotated[int, Field(ge=1, le=100_000)] = 64
+    expect_workers: Annotated[int, Field(ge=0, le=256)] = 0
+    master_bind_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    master_bind_port: Annotated[int, Field(ge=1, le=65535)] = 5557
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,6 +165,11 @@ class Plan:
     target: Deployment | None = None
     servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
     strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
+
+    @property
+    def load_processes(self) -> int:
+        """How many share the load, on this host or on others."""
+        return self.load.expect_workers or self.load_workers
 
     def loads(self) -> list[tuple[int, OpenLoad | None]]:
         """Each load of the plan: how many users there are, and the schedule that they keep to, if there is one."""

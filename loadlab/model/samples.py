@@ -224,7 +224,8 @@ class Trial:
     `window_start` and `window_end` are seconds since the load started. `overhead_seconds` says where the time
     outside warm-up and window went. `failures` cover the window. `started` is a wall-clock label only. `busy` is the
     share of a core that each load process used within the window. `served` is how many requests the target has counted
-    from before the load until it was at rest, where others may send it requests too.
+    from before the load until it was at rest, where others may send it requests too. `skew_seconds` is how far apart
+    load processes on several hosts may have started, at most.
     """
 
     case: Case
@@ -244,6 +245,7 @@ class Trial:
     load_average: float
     busy: tuple[float, ...] = ()
     served: int | None = None
+    skew_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

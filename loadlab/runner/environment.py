@@ -105,7 +105,9 @@ def _numbered(remarks: Iterable[str]) -> dict[str, Scalar]:
 def _load(plan: Plan) -> dict[str, Scalar]:
     far = plan.target is not None and not is_loopback(urlsplit(plan.target.url).hostname or "")
     placement = "target on another machine" if far else "same machine, loopback"
-    facts: dict[str, Scalar] = {"placement": placement, "load processes": plan.load_workers}
+    facts: dict[str, Scalar] = {"placement": placement, "load processes": plan.load_processes}
+    if plan.load.expect_workers:
+        facts["load workers come to"] = f"{plan.load.master_bind_host}:{plan.load.master_bind_port}"
     if plan.load.model == "closed":
         return {"generator": "Locust, closed loop, pauses as the scenario has them", **facts}
     generator = f"Locust, open loop, {plan.load.arrivals} arrivals"

@@ -7,12 +7,13 @@ import selectors
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import loadlab
 from loadlab.errors import EnvironmentFaultError
-from loadlab.load.contract import ENDED, LOST, READY, STARTED, LoadOrder, LoadResult, Rehearsal, merged
+from loadlab.load.contract import ENDED, LOST, READY, SKEWED, STARTED, LoadOrder, LoadResult, Rehearsal, merged
 from loadlab.load.tally import counted, read
 from loadlab.runner.tracebacks import own_words
 
@@ -21,20 +22,27 @@ if TYPE_CHECKING:
     from typing import IO, Self
 
     from loadlab.load.tally import Counts
+    from loadlab.model.plan import Load
     from loadlab.processes import Program, Register
 
 BOOT_SECONDS: Final = 30.0
+COMING_SECONDS: Final = 200.0  # for workers on other hosts to come, to load the Locust file and to get ready
 PATIENCE_SECONDS: Final = 35.0  # beyond the load's own length: a request may hang until its client gives up
 STOP_SECONDS: Final = 1.0
 TRACEBACK_LINES: Final = 100  # of Locust's log: the whole way from the lab into the user's file
 
 
 class Generator:
-    """A context: the process runs as long as it lasts, and is started anew should it have died."""
+    """A context: the process runs as long as it lasts, and is started anew should it have died.
 
-    def __init__(self, register: Register, log: Path) -> None:
+    With a `load` that expects workers, the load processes are on other hosts, and it is their master.
+    """
+
+    def __init__(self, register: Register, log: Path, load: Load | None = None) -> None:
         self._register = register
         self._log = log
+        self._argv = _argv(load)
+        self.answer_seconds = COMING_SECONDS if load and load.expect_workers else BOOT_SECONDS
         self._program: Program | None = None
 
     def __enter__(self) -> Self:
@@ -54,7 +62,7 @@ class Generator:
         """
         _forget_tallies(order)  # those of a load that was abandoned
         program = self._send(order.to_json())
-        words = _line(program, BOOT_SECONDS)
+        words = _line(program, self.answer_seconds)
         if words[:1] != [STARTED]:
             self.abandon()  # it may still be about to
             raise EnvironmentFaultError(
@@ -71,7 +79,7 @@ class Generator:
             EnvironmentFaultError: it does not load; with what Python said of it.
         """
         program = self._send(Rehearsal(locustfile=str(locustfile), shared=shared).to_json())
-        if _line(program, BOOT_SECONDS) != [ENDED, "0"]:
+        if _line(program, self.answer_seconds) != [ENDED, "0"]:
             words = own_words(program.log_tail(TRACEBACK_LINES), [f"{Path(loadlab.__file__).parent}{os.sep}"])
             raise EnvironmentFaultError(f"The locustfile {locustfile} does not load:\n{words}\nMend it, and run again.")
 
@@ -82,8 +90,7 @@ class Generator:
         return program
 
     def _boot(self) -> Program:
-        argv = [sys.executable, "-m", "loadlab.load"]
-        self._program = self._register.start("Locust", argv, log=self._log, environment=os.environ, pipes=True)
+        self._program = self._register.start("Locust", self._argv, log=self._log, environment=os.environ, pipes=True)
         if _line(self._program, BOOT_SECONDS) != [READY]:
             raise EnvironmentFaultError(f"Locust did not start; its log ends:\n{self._program.log_tail()}")
         return self._program
@@ -122,8 +129,12 @@ class Drive:
         """
         deadline = time.monotonic() + self._order.warmup_seconds + self._order.window_seconds + PATIENCE_SECONDS
         lost: dict[int, str] = {}
-        while (words := _line(self._program, max(0.0, deadline - time.monotonic()))) and words[0] == LOST:
-            lost[int(words[1])] = _ending(int(words[2]))
+        skew: list[float] = []
+        while (words := _line(self._program, max(0.0, deadline - time.monotonic()))) and words[0] in {LOST, SKEWED}:
+            if words[0] == LOST:
+                lost[int(words[1])] = " ".join(words[2:])
+            else:
+                skew.append(float(words[2]))
         if words != [ENDED, "0"]:
             self._generator.abandon()
             return None
@@ -132,9 +143,17 @@ class Drive:
             [_taken(Path(self._order.result_of(number))) for number in numbers],
             tuple(f"load process {number + 1} of {self._order.processes} {how}" for number, how in lost.items()),
         )
+        result = replace(result, skew=tuple(skew))
         self._total = counted(result.response, result.failed)
         _forget_tallies(self._order)
         return result
+
+
+def _argv(load: Load | None) -> list[str]:
+    if load is None or not load.expect_workers:
+        return [sys.executable, "-m", "loadlab.load"]
+    where = ["--bind-host", load.master_bind_host, "--bind-port", str(load.master_bind_port)]
+    return [sys.executable, "-m", "loadlab.load.master", *where, "--expect-workers", str(load.expect_workers)]
 
 
 def _tallies(order: LoadOrder) -> list[Path]:
@@ -150,10 +169,6 @@ def _taken(path: Path) -> LoadResult:
     result = LoadResult.from_json(path.read_text())
     path.unlink()
     return result
-
-
-def _ending(status: int) -> str:
-    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
 
 
 def _pipes(program: Program) -> tuple[IO[bytes], IO[bytes]]:

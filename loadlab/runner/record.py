@@ -51,7 +51,7 @@ def order_for(case: Case, step: Step, plan: Plan, url: str, scratch: Path) -> Lo
         result=str(scratch / "load.json"),
         open_load=case.open_load,
         seed=plan.seed + BLOCK_SEEDS * step.block,
-        processes=plan.load_workers,
+        processes=plan.load_processes,
     )
 
 
@@ -90,4 +90,5 @@ def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
         load_average=circumstances.load_average,
         busy=got.busy,
         served=seen.served,
+        skew_seconds=max(got.skew, default=0.0),
     )

@@ -132,8 +132,8 @@ def equipped(
     Raises:
         EnvironmentFaultError: Locust does not start, or the database refuses.
     """
-    listener.preparing("Locust starts")
-    with Generator(lab.register, logs / "locust.log") as generator, lab.database.observed() as connection:
+    listener.preparing(_load_comes(plan))
+    with Generator(lab.register, logs / "locust.log", plan.load) as generator, lab.database.observed() as connection:
         yield Bench(
             plan=plan,
             subject=lab.subject,
@@ -218,8 +218,8 @@ def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
     """The same for a target that others serve: nothing is started but the generator."""
     with folder.locked(), Register.opened() as register, observatory(plan, dsn, register.folder) as looking:
         folder.write_environment(environment_elsewhere(plan, looking))
-        journal.preparing("Locust starts")
-        with Generator(register, folder.logs / "locust.log") as generator:
+        journal.preparing(_load_comes(plan))
+        with Generator(register, folder.logs / "locust.log", plan.load) as generator:
             _rehearse(planned, plan, generator)
             post = Post(
                 plan=plan, observatory=looking, generator=generator, scratch=register.folder, follow=journal.write
@@ -239,7 +239,15 @@ def _rehearse(planned: Schedule, plan: Plan, generator: Generator) -> None:
 
 def _is_shared(plan: Plan) -> bool:
     """Whether a scenario may not say itself how many users there are."""
-    return plan.load.model == "open" or plan.load_workers > 1
+    return plan.load.model == "open" or plan.load_processes > 1
+
+
+def _load_comes(plan: Plan) -> str:
+    load = plan.load
+    if not load.expect_workers:
+        return "Locust starts"
+    worker = f"python -m loadlab.load.worker --master-host HOST --master-port {load.master_bind_port}"
+    return f"Locust waits at {load.master_bind_host} for {load.expect_workers} load workers: {worker}"
 
 
 def _measure(

@@ -142,7 +142,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         step,
         bench.plan,
         observed.result,
-        Seen(connections=connections, series=observed.series, cpu_seconds=_cpu(observed)),
+        Seen(connections=connections, series=observed.series, cpu_seconds=_cpu(observed, bench.plan)),
         Circumstances(started=started, overhead_seconds=overhead, load_average=load_average),
     )
     if follower is not None:
@@ -266,10 +266,12 @@ def _ledger(scene: Scene) -> Ledger:
     )
 
 
-def _cpu(observed: _Observed) -> CpuSeconds:
+def _cpu(observed: _Observed, plan: Plan) -> CpuSeconds:
     def spent(part: str) -> float | None:
         key = f"cpu_{part}"
         return observed.end[key] - observed.start[key] if key in observed.start else None
 
     known = {part: spent(part) or 0.0 for part in ("app", "generator", "pooler", "proxy")}
+    if plan.load.expect_workers and observed.result:  # on other hosts: by their own account
+        known["generator"] = sum(observed.result.busy) * plan.window_seconds
     return CpuSeconds(database=spent("database"), **known)

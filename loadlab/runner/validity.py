@@ -18,6 +18,9 @@ LATEST: Final = 0.05  # p99 of the send lag, as a share of the p99 of the respon
 P99: Final = 0.99
 
 
+MOST_SKEWED: Final = 0.02  # of the window: load processes on other hosts must start at one instant
+
+
 def state_of(result: LoadResult | None, window: tuple[float, float], *, is_open: bool) -> tuple[State, str]:
     """What a trial is worth, and why if it is not complete; `window` is in seconds since the load started."""
     if result is None:
@@ -26,7 +29,12 @@ def state_of(result: LoadResult | None, window: tuple[float, float], *, is_open:
         return "invalid", f"{'; '.join(result.lost)}: part of the load was missing"
     if not result.ended:
         return "failed", "no request was answered at all; logs/locust.log and the server's log beside it may say why"
-    faults = [_unkept(result), _busy(result), *([_dropped(result, window), _late(result, window)] if is_open else [])]
+    faults = [
+        _unkept(result),
+        _busy(result),
+        _skewed(result, window),
+        *([_dropped(result, window), _late(result, window)] if is_open else []),
+    ]
     reason = "; ".join(filter(None, faults))
     return ("invalid", reason) if reason else ("complete", "")
 
@@ -46,6 +54,16 @@ def _busy(result: LoadResult) -> str:
         return ""
     which = f"load process {number} of {len(result.busy)}" if len(result.busy) > 1 else "the generator"
     return f"{which} used {_percent(share)} of a core: it was the bottleneck"
+
+
+def _skewed(result: LoadResult, window: tuple[float, float]) -> str:
+    skew, length = max(result.skew, default=0.0), window[1] - window[0]
+    if skew <= MOST_SKEWED * length:
+        return ""
+    return (
+        f"load workers may have started up to {skew * 1000:.3g} ms apart, which is {_percent(skew / length)} of the"
+        f" window, more than {_percent(MOST_SKEWED)}: use a longer window, or workers that are nearer and less busy"
+    )
 
 
 def _dropped(result: LoadResult, window: tuple[float, float]) -> str:
