@@ -35,7 +35,7 @@ def remote_write(given: str, environment: Mapping[str, str], *, allow_remote: bo
     named = given.startswith(FROM_ENVIRONMENT)
     text = _of_variable(given.removeprefix(FROM_ENVIRONMENT), environment) if named else given
     shown = given if named else repr(given)
-    parts = urlsplit(text)
+    parts = _parts(text)
     if not named and (parts.username is not None or parts.query):
         raise UsageError(
             "--remote-write: everybody on this machine can read a command line. Put the URL with its password into an"
@@ -49,6 +49,16 @@ def remote_write(given: str, environment: Mapping[str, str], *, allow_remote: bo
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
     )
+
+
+def _parts(text: str) -> SplitResult:
+    """Of a URL; nothing that could be one has none of them."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # only now is it looked at
+    except ValueError:
+        return urlsplit("")
+    return parts
 
 
 def _of_variable(name: str, environment: Mapping[str, str]) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import signal
+import threading
 import urllib.request
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,13 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from command_line import CommandLine, Outcome, Started
+    from command_line import CommandLine, InProcess, Outcome, Started
 
     from loadlab.model.samples import Trial
     from loadlab.services.prometheus import Prometheus
 
-pytestmark = pytest.mark.usefixtures("prometheus_program")
-
+PASSWORD = "canary-of-remote-write"
 PLAN = """
 seed = 7
 blocks = {blocks}
@@ -42,11 +45,12 @@ max_age = [{ages}]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scraped:
-    """A run with a Prometheus, what was to be found while it ran, and what that Prometheus has kept."""
+    """A run with a Prometheus, what could be seen while it ran, and what that Prometheus has kept."""
 
     folder: RunFolder
     outcome: Outcome
     targets: list[dict[str, Any]]
+    commands: str  # every command line of the lab's
     kept: Prometheus
 
     @property
@@ -65,16 +69,51 @@ class Scraped:
         return found
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receiver:
+    """Somebody to whom metrics are sent: what came, with the headers of each."""
+
+    url: str
+    received: list[dict[str, str]] = field(default_factory=list)
+
+
 @contextmanager
-def run_scraped(command: CommandLine, folder: Path, **plan: object) -> Iterator[Scraped]:
+def receiver() -> Iterator[Receiver]:
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            it.received.append(
+                {**{name.lower(): value for name, value in self.headers.items()}, "size": str(len(body))}
+            )
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Taking) as server:
+        it = Receiver(url=f"http://lab:{PASSWORD}@127.0.0.1:{server.server_port}/push")
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield it
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+@contextmanager
+def run_scraped(command: CommandLine, folder: Path, *options: str, **plan: str) -> Iterator[Scraped]:
+    environment = {name: plan.pop(name) for name in ("PUSH",) if name in plan}
     (folder / "plan.toml").write_text(PLAN.format(**plan))
     run = folder / "run"
-    with command.started("run", folder / "plan.toml", "--out", run, "--prometheus") as started:
+    arguments = ("run", folder / "plan.toml", "--out", run, "--prometheus", *options)
+    with command.started(*arguments, **environment) as started:
         targets = targets_of(started, run)
+        argv = "\n".join(command.commands())
         outcome = started.outcome()
     assert outcome.code == 0, outcome.stderr
     with reopened(run) as kept:
-        yield Scraped(folder=RunFolder.at(run), outcome=outcome, targets=targets, kept=kept)
+        yield Scraped(folder=RunFolder.at(run), outcome=outcome, targets=targets, commands=argv, kept=kept)
 
 
 def targets_of(started: Started, run: Path) -> list[dict[str, Any]]:
@@ -119,12 +158,22 @@ def assert_exact(scraped: Scraped) -> None:
 
 
 @pytest.fixture(scope="module")
+def pushed() -> Iterator[Receiver]:
+    with receiver() as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
 def scraped(
-    loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory, own_state: Path, prometheus_program: str
+    loadlab: CommandLine,
+    tmp_path_factory: pytest.TempPathFactory,
+    own_state: Path,
+    prometheus_program: str,
+    pushed: Receiver,
 ) -> Iterator[Scraped]:
     """Three trials: sync at CONN_MAX_AGE 0 and once more, and at 60."""
-    plan = {"blocks": 1, "servers": "[servers.sync]", "ages": "0, 60"}
-    with run_scraped(loadlab, tmp_path_factory.mktemp("scraped"), **plan) as run:
+    plan = {"blocks": "1", "servers": "[servers.sync]", "ages": "0, 60", "PUSH": pushed.url}
+    with run_scraped(loadlab, tmp_path_factory.mktemp("scraped"), "--remote-write", "env:PUSH", **plan) as run:
         yield run
 
 
@@ -173,11 +222,62 @@ def test_what_was_kept_can_be_opened_again_and_stays_as_it_is(scraped: Scraped) 
     assert everything_in(scraped.folder.path / "prometheus") == before
 
 
-@pytest.mark.slow
-def test_every_trial_of_each_server_mode_is_exact_in_prometheus(
-    loadlab: CommandLine, tmp_path: Path, own_state: Path
+def test_metrics_are_sent_on_with_a_password_that_shows_nowhere(scraped: Scraped, pushed: Receiver) -> None:
+    wanted = f"Basic {base64.b64encode(f'lab:{PASSWORD}'.encode()).decode()}"
+    assert {one["authorization"] for one in pushed.received} == {wanted}
+    assert {one["content-encoding"] for one in pushed.received} == {"snappy"}
+    assert all(int(one["size"]) for one in pushed.received)
+    seen = (scraped.commands, scraped.outcome.stdout, scraped.outcome.stderr, everything_in(scraped.folder.path))
+    assert "prometheus" in scraped.commands
+    assert not any(PASSWORD in text for text in seen)
+
+
+def test_without_a_prometheus_nothing_is_started_and_the_next_step_is_said(
+    here: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    done = here("run", "--prometheus")
+    assert done.code == 3
+    assert "apt install prometheus" in done.stderr
+    assert "docs/prometheus.md" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_without_a_prometheus_has_nothing_to_open_again(here: InProcess, tmp_path: Path) -> None:
+    done = here("live", tmp_path, "--prometheus", tmp_path)
+    assert done.code == 2
+    assert "it was measured without --prometheus" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("own_state", "prometheus_program")
+def test_every_trial_of_each_server_mode_is_exact_in_prometheus(loadlab: CommandLine, tmp_path: Path) -> None:
     servers = "[servers.threaded]\n[servers.sync]\n[servers.gevent]"
-    with run_scraped(loadlab, tmp_path, blocks=2, servers=servers, ages='0, 60, "none"') as scraped:
+    with run_scraped(loadlab, tmp_path, blocks="2", servers=servers, ages='0, 60, "none"') as scraped:
         assert len(scraped.trials) == 20
+        assert_exact(scraped)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("own_state", "prometheus_program")
+def test_a_run_that_was_stopped_and_resumed_keeps_what_prometheus_saw_in_both_parts(
+    loadlab: CommandLine, tmp_path: Path
+) -> None:
+    plan, run = tmp_path / "plan.toml", tmp_path / "run"
+    plan.write_text(PLAN.format(blocks=2, servers="[servers.sync]", ages="0, 60"))
+    with loadlab.started("run", plan, "--out", run, "--prometheus") as started:
+        started.wait_until(lambda: len(list(run.glob("trials/*.json"))) > 1)
+        started.popen.send_signal(signal.SIGINT)
+        assert started.outcome().code == 130
+    assert not loadlab.processes()
+    made = len(trials_in(run))
+    assert 1 < made < 6
+    with reopened(run) as kept:
+        assert len(kept.query("last_over_time(loadlab_database_sessions_total[1d])")) >= made - 1
+    resumed = loadlab("run", "--resume", run, "--prometheus")
+    assert resumed.code == 0, resumed.stderr
+    with reopened(run) as kept:
+        scraped = Scraped(folder=RunFolder.at(run), outcome=resumed, targets=[], commands="", kept=kept)
+        assert len(scraped.trials) == 6
         assert_exact(scraped)
