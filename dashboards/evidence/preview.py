@@ -27,6 +27,7 @@ def page(dashboard: str, api: Api, span: Span) -> str:
     data = {
         "title": found["title"],
         "note": NOTE,
+        "span": [math.floor(span.start), math.ceil(span.end)],
         "panels": [_panel(dashboard, panel, api, span) for panel in found["panels"]],
     }
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")

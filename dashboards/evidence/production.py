@@ -58,7 +58,7 @@ def observed() -> list[Answer]:
         with standing(served("gevent", behind, workers=2), ours) as stand:
             bouncer = stand.bouncer
             assert bouncer  # noqa: S101  the strategy has one
-            seen += _scraped(stand, [lambda: _site(stand), lambda: _pools(bouncer)])
+            seen += _scraped(stand, [lambda: _site(stand), lambda: _exporter(postgres), lambda: _pools(bouncer)])
     return _joined(seen)
 
 

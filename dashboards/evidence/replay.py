@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def replayed(recording: Recording, register: Register) -> Iterator[Api]:
     """The API of a Prometheus that holds what was recorded, at the times at which it was.
 
+    Text cannot say that a target has gone, as a scrape does: its last values stay for the usual five minutes.
+
     Raises:
         EnvironmentFaultError: Prometheus or promtool is not installed, or does not take the recording.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dashboards.source.panels import Board, Limits, Panel, Query, Variable
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
-GUIDE_HEIGHT = 4
+GUIDE_HEIGHT = 3
 
 
 def to_json(board: Board) -> str:
@@ -217,6 +217,7 @@ def _heatmap(_: Panel) -> heatmap.Panel:
         )
         .y_axis(heatmap.YAxisConfig().unit("s").axis_placement(shared.AxisPlacement.LEFT))
         .cell_gap(1)
+        .show_tooltip()
     )
 
 

@@ -16,6 +16,8 @@ TITLES = {
 }
 
 LAB = Scope(matchers=tuple(f'{label}=~"${label}"' for label in CHOSEN), labels=(*EVERY_TARGET, *TRIAL))
+# Of CONN_MAX_AGE alone, and not 0: there a connection is meant to be found again.
+KEPT = Scope(matchers=(*LAB.matchers, 'max_age!~"0|"'), labels=LAB.labels)
 # All that two trials of one arm have in common.
 ARM = ("server", "strategy", "keep_alive")
 NAMED_AS_ARM = "{{server}} {{strategy}}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from dashboards.source.lab import LAB, NAMED_AS_ARM, VARIABLES
+from dashboards.source.lab import KEPT, LAB, NAMED_AS_ARM, VARIABLES
 from dashboards.source.panels import Board, Limits, Panel, Query, Row, Unit, Variable
 from dashboards.source.promql import EVERY_TARGET, TRIAL, Scope, or_zero, ratio
 from loadlab.model.metrics import (
@@ -14,6 +14,7 @@ from loadlab.model.metrics import (
     CONNECTIONS_OPEN,
     CONNECTIONS_OPENED,
     CPU_SECONDS,
+    DATABASE_MAX_CONNECTIONS,
     LOAD_REQUESTS,
     LOAD_RESPONSE,
     REQUESTS,
@@ -70,27 +71,32 @@ SIDE_BY_SIDE = Row(
             act="about the same, or less: keep CONN_MAX_AGE = 0 in this mode.",
             unit="short",
             kind="matrix",
+            height=6,
             queries=(Query(expr=requests_per_trial(AGED, *CELL), name="requests per trial"),),
         ),
         Panel(
             title="Connections opened per request",
-            shows="Connections opened, by requests that used the database.",
-            good="near 0 where an age is set.",
-            act="1 where an age is set: nothing is reused, and the age only leaks.",
+            shows="Connections opened, by requests that used the database. CONN_MAX_AGE = 0, always 1, is left out.",
+            good="near 0.",
+            act="1: nothing is reused, and the age only leaks.",
             unit="short",
             kind="matrix",
+            height=6,
             limits=Limits(doubtful=0.1, bad=0.9),
-            queries=(Query(expr=opened_per_request(AGED, *CELL), name="opened per request"),),
+            queries=(Query(expr=opened_per_request(KEPT, *CELL), name="opened per request"),),
         ),
         Panel(
-            title="Peak open",
-            shows="The most connections that a scrape has seen open in any one trial.",
-            good="no more than the mode has threads or processes.",
-            act="far more than users: a leak, whatever the gain in speed.",
-            unit="short",
+            title="Peak open, of what PostgreSQL allows",
+            shows="The most connections that a scrape has seen open in one trial, as a share of max_connections.",
+            good="low: no more than the mode has threads or processes.",
+            act="near 100 %: a leak, whatever the gain in speed.",
+            unit="percentunit",
             kind="matrix",
-            limits=Limits(doubtful=20, bad=50),
-            queries=(Query(expr=peak_open(AGED, *CELL), name="peak open"),),
+            height=6,
+            limits=Limits(doubtful=0.5, bad=0.8),
+            queries=(
+                Query(expr=ratio(peak_open(AGED, *CELL), AGED.peak(DATABASE_MAX_CONNECTIONS, *CELL)), name="peak open"),
+            ),
         ),
         Panel(
             title="Response time, p99",
@@ -99,6 +105,7 @@ SIDE_BY_SIDE = Row(
             act="higher: connections wait for something. See the dashboard of load and latency.",
             unit="s",
             kind="matrix",
+            height=6,
             queries=(Query(expr=p99(AGED, *CELL), name="p99"),),
         ),
         Panel(
@@ -108,6 +115,7 @@ SIDE_BY_SIDE = Row(
             act="no lower: nothing is reused.",
             unit="s",
             kind="matrix",
+            height=6,
             queries=(Query(expr=cpu_per_request(AGED, *CELL), name="CPU per request"),),
         ),
         Panel(
@@ -117,6 +125,7 @@ SIDE_BY_SIDE = Row(
             act="this age leaks in this mode.",
             unit="short",
             kind="matrix",
+            height=6,
             limits=Limits(doubtful=1, bad=10),
             queries=(
                 Query(
@@ -201,7 +210,6 @@ ALL_ARMS = Row(
             act="1: nothing is reused.",
             unit="short",
             kind="bargauge",
-            limits=Limits(doubtful=0.1, bad=0.9),
             width=12,
             height=10,
             queries=(Query(expr=opened_per_request(LAB, "server", "strategy"), name=NAMED_AS_ARM),),

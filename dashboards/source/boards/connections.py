@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.source.lab import ARM, LAB, NAMED_AS_ARM, VARIABLES
+from dashboards.source.lab import ARM, KEPT, LAB, NAMED_AS_ARM, VARIABLES
 from dashboards.source.panels import Board, Limits, Panel, Query, Row
 from dashboards.source.promql import minus, or_zero, ratio
 from loadlab.model.metrics import (
@@ -22,9 +22,8 @@ from loadlab.model.metrics import (
 
 GUIDE = """\
 **Reuse** says what a kept connection gains, **leak** what it costs: connections that nobody comes back for stay open
-until garbage collection finds them, or until PostgreSQL refuses the next one. Numbers above and in the table are
-totals over the time range, exact for each trial; curves are rates, and understate the first and the last seconds of a
-trial."""
+until garbage collection finds them, or until PostgreSQL refuses the next one. Numbers and tables are totals over the
+time range, exact for each trial; curves are rates, and understate the first and the last seconds of a trial."""
 
 MISCOUNTED = minus(LAB.total(CONNECTIONS_OPENED, "instance"), LAB.total(DATABASE_SESSIONS, "instance"))
 BEHIND_POOLER = LAB.total(POOLER_SERVERS, "instance")
@@ -44,14 +43,16 @@ IN_SHORT = Row(
             height=5,
         ),
         Panel(
-            title="Reuse rate",
-            shows="Share of the requests that used the database and found a connection open.",
-            good="near 100 % where connections are kept; 0 % with CONN_MAX_AGE = 0.",
+            title="Reuse rate, where kept",
+            shows="Share of the database's requests that found a connection open, where an age other than 0 is set.",
+            good="near 100 %.",
             act="if an age is set and nothing is reused, each request has a thread of its own: set it to 0, or pool.",
             unit="percentunit",
             kind="stat",
             limits=Limits(doubtful=0.9, bad=0.5),
-            queries=(Query(expr=ratio(LAB.total(REQUESTS, connection="reused"), LAB.total(REQUESTS)), name="reused"),),
+            queries=(
+                Query(expr=ratio(KEPT.total(REQUESTS, connection="reused"), KEPT.total(REQUESTS)), name="reused"),
+            ),
             width=4,
             height=5,
         ),
@@ -150,6 +151,7 @@ OVER_TIME = Row(
     panels=(
         Panel(
             title="Open connections",
+            width=6,
             shows="Connections open now, by the target's own count, for each arm that runs.",
             good="a flat line at the number of threads or processes.",
             act="a line that climbs under a steady load is a leak; a saw tooth is one that the garbage collector "
@@ -159,6 +161,7 @@ OVER_TIME = Row(
         ),
         Panel(
             title="PostgreSQL's backends, by state",
+            width=6,
             shows="Rows of pg_stat_activity for the target's database.",
             good="most of them active while there is load.",
             act="many idle ones are kept for nobody; idle_in_transaction holds locks: a fault of the application.",
@@ -168,6 +171,7 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Open, less PostgreSQL's backends",
+            width=6,
             shows="The target's own count of open connections, less the rows of pg_stat_activity.",
             good="around 0: the two are read at slightly different instants.",
             act="lasting values above 0 are connections that the server has dropped and the target still holds; with "
@@ -185,6 +189,7 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Opened per second",
+            width=6,
             shows="How many connections are opened each second.",
             good="nearly none after the start, where connections are kept.",
             act="as many as requests: nothing is reused.",

@@ -124,6 +124,7 @@ OVER_TIME = Row(
     panels=(
         Panel(
             title="Requests per second",
+            width=12,
             shows="Requests that the generator makes each second, by outcome.",
             good="a level line of ok.",
             act="a line that falls while users stay the same: the site gets slower. Failed ones show in red below.",
@@ -133,6 +134,7 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Response time over time",
+            width=12,
             shows="Quantiles of the response time, as clients see it.",
             good="lines that stay close together.",
             act="p99 far from p50: some requests wait, for a worker, for a connection, or for a lock.",
@@ -143,6 +145,7 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Response times",
+            width=12,
             shows="How many responses took how long, each second.",
             good="one narrow band.",
             act="two bands are two kinds of requests: those that find a connection, and those that open one.",
@@ -152,6 +155,7 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Failed requests",
+            width=12,
             shows="Share of the requests that fail, at each instant.",
             good="0 %.",
             act="a share that sets in after a while is typical of a leak: connections run out.",

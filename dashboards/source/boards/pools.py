@@ -22,8 +22,8 @@ from loadlab.model.metrics import (
 )
 
 GUIDE = """\
-A pool is large enough when nobody waits, and no larger than that. **Inside Django** are Django's own pool and django-
-db-geventpool, each in every process: sizes are sums over processes. **PgBouncer** stands between the site and
+A pool is large enough when nobody waits, and no larger than that. **Inside Django** are Django's own pool and that of
+django-db-geventpool, one in every process: sizes are sums over processes. **PgBouncer** stands between the site and
 PostgreSQL: its clients are the site's connections, its servers are those that PostgreSQL sees."""
 
 INSIDE_DJANGO = Row(
@@ -113,6 +113,7 @@ PGBOUNCER = Row(
     panels=(
         Panel(
             title="Clients and servers",
+            width=6,
             shows="The site's connections to PgBouncer, and PgBouncer's own to PostgreSQL.",
             good="many clients on few servers.",
             act="clients that climb without end: the leak has moved from PostgreSQL to PgBouncer.",
@@ -124,6 +125,7 @@ PGBOUNCER = Row(
         ),
         Panel(
             title="Clients that wait",
+            width=6,
             shows="Clients of PgBouncer that wait for a server connection now.",
             good="0.",
             act="in session mode kept connections pin their server: set CONN_MAX_AGE = 0, or use transaction mode.",
@@ -133,6 +135,7 @@ PGBOUNCER = Row(
         ),
         Panel(
             title="Waiting, in seconds per second",
+            width=6,
             shows="Time that clients wait for a server connection, each second: how many wait on average.",
             good="near 0.",
             act="raise pool_size, as far as PostgreSQL allows.",
@@ -141,6 +144,7 @@ PGBOUNCER = Row(
         ),
         Panel(
             title="Waited per request, by arm",
+            width=6,
             shows="Seconds that clients have waited for PgBouncer, by requests, over the time range: exact.",
             good="a short bar.",
             act="compare sizes of the pool.",
@@ -157,6 +161,7 @@ PGBOUNCER = Row(
         ),
         Panel(
             title="What PostgreSQL sees",
+            width=8,
             shows="Rows of pg_stat_activity for the target's database, by state.",
             good="no more than the pool's size.",
             act="more: somebody connects past the pool.",
@@ -166,6 +171,7 @@ PGBOUNCER = Row(
         ),
         Panel(
             title="Opened by the site, and in PostgreSQL",
+            width=16,
             shows="Connections that the site opened, and sessions that PostgreSQL counted, over the time range: exact.",
             good="with a pool, few in PostgreSQL.",
             act="as many sessions as requests: the pool does not pool.",

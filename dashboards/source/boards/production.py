@@ -234,6 +234,7 @@ POOLS = Row(
     panels=(
         Panel(
             title="Pools inside Django",
+            width=6,
             shows="Connections of Django's pools, over all processes: held, available, and how many wait for one.",
             good="some available, nobody waiting.",
             act="waiting: raise max_size, as far as the budget allows.",
@@ -246,6 +247,7 @@ POOLS = Row(
         ),
         Panel(
             title="Time until a pool lends, p99",
+            width=6,
             shows="99 % of the waits for a pool's connection were shorter.",
             good="below a millisecond.",
             act="longer: the pool is too small, or connections are held for long.",
@@ -254,6 +256,7 @@ POOLS = Row(
         ),
         Panel(
             title="PgBouncer",
+            width=6,
             shows="Clients that use a server connection, clients that wait for one, and server connections.",
             good="nobody waiting.",
             act="waiting while servers idle: kept connections pin them in session mode. Else raise default_pool_size.",
@@ -267,6 +270,7 @@ POOLS = Row(
         ),
         Panel(
             title="Longest wait for PgBouncer",
+            width=6,
             shows="How long the first in PgBouncer's queue has been waiting.",
             good="0 s.",
             act="seconds: the pool is stuck; see SHOW POOLS for the database.",
