@@ -7,13 +7,13 @@ import pwd
 import shutil
 import signal
 import subprocess
-import time
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg2
 import pytest
+from patience import PATIENCE_SECONDS, await_that
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     Pooler = Callable[..., Bouncer]
 
-PATIENCE_SECONDS: Final = 120.0  # before a test fails rather than hangs; nothing waits for it otherwise
 POOLING: Final = Pooling(pool_mode="transaction", pool_size=5, max_client_conn=50, query_wait_timeout_seconds=20)
 SESSIONS: Final = "SELECT sessions FROM pg_stat_database WHERE datname = %s"
 BACKENDS: Final = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
@@ -84,13 +83,6 @@ host all md5ed 127.0.0.1/32 md5
 host all plain 127.0.0.1/32 password
 """
 PASSWORD: Final = 'it\'s a "pass\\word"'
-
-
-def await_that(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert holds()
 
 
 def connected(database: Database, **parameters: Any) -> Connection:

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from patience import PATIENCE_SECONDS, await_that
 
 from loadlab import processes
 from loadlab.errors import EnvironmentFaultError
@@ -21,7 +21,6 @@ from loadlab.processes import Register, clear_leftovers, state_directory
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE_SECONDS = 120.0
 # A program with a child of its own; both ignore SIGTERM.
 STUBBORN = """
 import os, signal, sys, time
@@ -57,10 +56,7 @@ def group(leader: int) -> list[int]:
 
 
 def wait_for_group(leader: int, size: int) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(group(leader)) != size and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(group(leader)) == size
+    await_that(lambda: len(group(leader)) == size)
 
 
 def killed_lab() -> int:
@@ -194,9 +190,7 @@ def test_a_process_is_not_over_while_any_of_its_threads_lives(tmp_path: Path) ->
     with Register.opened() as register:
         program = register.start("headless", [sys.executable, "-c", HEADLESS], log=tmp_path / "log", environment={})
         process = psutil.Process(program.pid)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-            time.sleep(0.01)
+        await_that(lambda: process.status() == psutil.STATUS_ZOMBIE)
         assert process.num_threads() == 2
         assert [member.pid for member in processes._group(program.pid)] == [program.pid]
         program.kill()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.client
 import signal
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.books import Books, Totals
@@ -22,26 +23,18 @@ from loadlab.servers import SERVERS, Site
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from loadlab.runner.application import Application
     from loadlab.runner.trial import Bench
 
 HERE: Final = Path(__file__).parent
-PATIENCE_SECONDS: Final = 60.0
 CLIENTS: Final = 6
 REQUESTS: Final = 10  # of each client
 AGE_SECONDS: Final = 600
 NOTHING: Final = Totals((0,) * layout.ALIAS_CELLS)
 # A backend that is told to go needs a moment; what leaks grows with every request and leaves this soon behind.
 SPARE: Final = 4
-
-
-def await_that(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
-from site_under_cure import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS
 
 from loadlab.cures import leased_threads as cure
 from loadlab.cures.leased_threads import LeasingApplication, leased_threads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from site_under_cure import await_that
+from patience import await_that
 
 from loadlab.model.metrics import CloseReason
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from patience import PATIENCE_SECONDS
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.instrumentation.books import Books
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from loadlab.model.case import Choice
     from loadlab.runner.trial import Bench
 
-PATIENCE_SECONDS = 120.0
 every_server = pytest.mark.parametrize("name", list(SERVERS))
 
 

@@ -7,12 +7,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import django
 import pytest
+from patience import await_that
 
 from loadlab.instrumentation.books import Books
 from loadlab.model.metrics import ConnectError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = Path(__file__).with_name("engine_in_use.py")
 REQUESTS: Final = 50  # of all its threads
-PATIENCE_SECONDS: Final = 120.0
 POSTGRESQL: Final = "django.db.backends.postgresql"
 ENGINES: Final[dict[str, dict[str, Any]]] = {
     "plain": {"ENGINE": POSTGRESQL},
@@ -65,12 +64,12 @@ def entry_of(bench: Bench, **changes: Any) -> dict[str, Any]:
 
 def sessions(bench: Bench) -> int:
     """PostgreSQL's own count, once nobody is connected any more."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+
+    def nobody_is_connected() -> bool:
         bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
-        if bench.cursor.fetchone() == (0,):
-            break
-        time.sleep(0.02)
+        return bench.cursor.fetchone() == (0,)
+
+    await_that(nobody_is_connected)
     bench.cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", [bench.database.name])
     (count,) = bench.cursor.fetchone() or (0,)
     return int(count)

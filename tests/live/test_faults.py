@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from patience import await_that
 from tests_support import case
 
 from loadlab.errors import EnvironmentFaultError, UsageError
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from loadlab.runner.trial import Bench
 
 PASSWORD = "canary-7f3a"
-PATIENCE_SECONDS = 120.0
 
 
 def target(bench: Bench, tmp_path: Path, **changes: Any) -> Target:
@@ -178,14 +178,14 @@ def meanwhile(
 
     def wait_and_act() -> None:
         with bench.database.observed() as connection, connection.cursor() as cursor:
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while time.monotonic() < deadline:
+
+            def there() -> bool:
                 cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
-                if (cursor.fetchone() or (0,))[0] == backends:
-                    time.sleep(after_seconds)
-                    act(cursor)
-                    return
-                time.sleep(0.01)
+                return cursor.fetchone() == (backends,)
+
+            await_that(there)
+            time.sleep(after_seconds)
+            act(cursor)
 
     thread = threading.Thread(target=wait_and_act)
     thread.start()

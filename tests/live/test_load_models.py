@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from patience import PATIENCE_SECONDS, await_that
 from pydantic import TypeAdapter
 
 from loadlab.analysis.trials import summarise
@@ -17,7 +17,8 @@ from loadlab.load.arrivals import arrivals
 from loadlab.model.case import Case, OpenLoad
 from loadlab.model.samples import Trial
 from loadlab.planning import choice_of, usable_connections
-from loadlab.runner.trial import BLOCK_SEEDS, run_trial
+from loadlab.runner.record import BLOCK_SEEDS
+from loadlab.runner.trial import run_trial
 from loadlab.servers import SERVERS
 from loadlab.store import Step
 from loadlab.strategies import STRATEGIES
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from loadlab.runner.trial import Bench
 
 RATE = 40.0
-PATIENCE_SECONDS = 60.0
 RECORD = TypeAdapter(Trial)
 
 
@@ -82,10 +82,8 @@ def test_a_load_process_that_is_killed_makes_the_trial_invalid_and_leaves_nothin
     seen: list[psutil.Process] = []
 
     def kill_one() -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(crew := generator.children(recursive=True)) < 4 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        seen.extend(crew)
+        await_that(lambda: len(generator.children(recursive=True)) >= 4)
+        seen.extend(crew := generator.children(recursive=True))
         leader = next(process for process in crew if process.ppid() == generator.pid)
         leader.children()[1].kill()
 

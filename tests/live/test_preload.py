@@ -16,6 +16,7 @@ from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from loadlab.instrumentation.books import Books
 from loadlab.ports import LOOPBACK
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from loadlab.runner.trial import Bench
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS: Final = 60
 LISTENING: Final = re.compile(r"Listening at: (http://\S+)")
 # With a query in ready(), if EAGER says so; each answer names the worker and its backend.
 PROJECT: Final = """
@@ -158,7 +158,7 @@ def test_workers_have_connections_of_their_own_without_a_query_before_the_fork(b
 def test_gevent_greenlets_share_a_wrapper_and_fail_when_it_is_loaded_first_and_the_log_says_so(
     bench: Bench, tmp_path: Path
 ) -> None:
-    arguments = ("--worker-class", "gevent", "--keep-alive", str(PATIENCE_SECONDS))
+    arguments = ("--worker-class", "gevent", "--keep-alive", str(int(PATIENCE_SECONDS)))
     with gunicorn(bench, tmp_path, *arguments, eager=False) as (program, url):
         client = http.client.HTTPConnection(url.partition("//")[2], timeout=PATIENCE_SECONDS)
         with closing(client):

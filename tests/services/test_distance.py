@@ -14,6 +14,7 @@ import psutil
 import psycopg
 import psycopg2
 import pytest
+from patience import await_that
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError, UsageError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from loadlab.services.database import Database
 
-PATIENCE_SECONDS: Final = 120.0
 DRIVERS: Final = (psycopg2.connect, psycopg.connect)
 
 
@@ -133,13 +133,6 @@ def backends(observer: Connection, name: str) -> int:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [name])
         (count,) = cursor.fetchone() or (0,)
         return int(count)
-
-
-def await_that(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert condition()
 
 
 def test_connecting_with_scram_takes_four_round_trips_and_a_query_one(plain: Cluster, tmp_path: Path) -> None:

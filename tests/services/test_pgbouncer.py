@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import psutil
 import psycopg2
 import pytest
+from patience import await_that
 from poolers import PASSWORD as SECRET
-from poolers import POOLING, Cluster, asked, await_that, client, connected, us
+from poolers import POOLING, Cluster, asked, client, connected, us
 from psycopg2 import sql
 
 from loadlab.errors import EnvironmentFaultError

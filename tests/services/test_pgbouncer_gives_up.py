@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 import psycopg2
 import pytest
-from poolers import asked, await_that, client, connected
+from patience import await_that
+from poolers import asked, client, connected
 
 from loadlab.services.pgbouncer import pgbouncer_version
 

@@ -19,6 +19,7 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.services.proxy import PIECE_BYTES, WINDOW_BYTES
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     Handler = Callable[[socket.socket], None]
 
 LOOPBACK: Final = "127.0.0.1"
-PATIENCE_SECONDS: Final = 120.0
 MEBIBYTE: Final = 2**20
 
 
@@ -113,13 +113,6 @@ def exchange(client: socket.socket) -> float:
     client.sendall(b"ping")
     assert heard(client, 4) == b"ping"
     return time.monotonic() - begun
-
-
-def await_that(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 def drop(one: socket.socket) -> None:
