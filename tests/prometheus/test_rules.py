@@ -116,3 +116,10 @@ def test_an_alert_has_a_section_in_the_runbooks(alert: dict[str, Any]) -> None:
     assert set(sections) == {each["alert"] for each in ALERTS}
     for part in PARTS:
         assert f"**{part}.**" in sections[alert["alert"]]
+
+
+def test_the_table_of_alerts_in_the_documentation_has_each_with_its_severity() -> None:
+    told = re.findall(
+        r"^\| `(Loadlab\w+)` \| (\w+) \|", (REPOSITORY / "docs" / "prometheus.md").read_text(), re.MULTILINE
+    )
+    assert told == [(alert["alert"], alert["labels"]["severity"]) for alert in ALERTS]
