@@ -95,3 +95,10 @@ def _overlap(one: dict[str, int], other: dict[str, int]) -> bool:
         one[start] < other[start] + other[size] and other[start] < one[start] + one[size]
         for start, size in (("x", "w"), ("y", "h"))
     )
+
+
+def test_the_dashboard_that_contributing_shows_is_one() -> None:
+    text = (FOLDER.parent / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a dashboard")[2]
+    shown: dict[str, Any] = {}
+    exec(text.partition("```python\n")[2].partition("```")[0], shown)  # noqa: S102  our own documentation
+    assert json.loads(to_json(shown["BOARD"]))["uid"] == "loadlab-waits"
