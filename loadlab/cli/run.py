@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="a database of yours: env:NAME or service=NAME; the lab's site makes its tables in it",
     )
-    parser.add_argument("--allow-remote", action="store_true", help="let database and target be on other hosts")
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="let database, target and --remote-write be on other hosts"
+    )
     parser.add_argument(
         "--locustfile",
         action="append",

@@ -137,7 +137,7 @@ def read(url: str) -> Any:
 
 
 def assert_exact(scraped: Scraped, *, cut_off: frozenset[str] = frozenset()) -> None:
-    """The last values in Prometheus, trial by trial, are the records' own; but for those `cut_off` by the end of a run."""
+    """The last values in Prometheus, trial by trial, are the records' own, but for those `cut_off`."""
     whole = {name: scraped.last(f"loadlab_db_connections_{name}") for name in ("open", "opened_total")}
     closed = scraped.last("loadlab_db_connections_closed_total", "reason")
     used = scraped.last("loadlab_db_requests_total", "connection")
