@@ -10,31 +10,15 @@ from dashboards.evidence.answers import answer, finite
 from dashboards.evidence.committed import TARGETS
 from dashboards.evidence.figures import FIGURES, deviations
 from dashboards.evidence.recording import Recording
-from dashboards.evidence.replay import replayed
 from dashboards.evidence.tables import DOCUMENT, panels, placed, tolerances
-from loadlab.processes import Register
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from dashboards.evidence.answers import Span
     from dashboards.evidence.api import Api
     from dashboards.evidence.committed import Target
     from dashboards.evidence.figures import Figure
 
 RECORDING = Recording()
-
-
-@pytest.fixture(scope="module")
-def span() -> Span:
-    return RECORDING.span()
-
-
-@pytest.fixture(scope="module")
-def api(own_state: Path) -> Iterator[Api]:
-    with Register.opened() as register, replayed(RECORDING, register) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)

@@ -34,6 +34,7 @@ postgres_exporter, PgBouncer's from its exporter; panels of an exporter that is 
 share one ledger folder say the same: scrape one of them."""
 
 TARGETS = ('job=~"$job"', 'instance=~"$instance"')
+WHO = ("instance", "alias")
 SITE = Scope(matchers=(*TARGETS, 'alias=~"$alias"'))
 OF_JOB = Scope(matchers=TARGETS[:1])
 # Not of one alias: answers, and whether a target is up.
@@ -68,7 +69,7 @@ BUDGET = Row(
             act="climbing while traffic is level: a leak. Set CONN_MAX_AGE = 0, and see docs/runbooks.md.",
             unit="short",
             width=10,
-            queries=(Query(expr=SITE.now(CONNECTIONS_OPEN, "instance", "alias"), name="{{instance}} {{alias}}"),),
+            queries=(Query(expr=SITE.now(CONNECTIONS_OPEN, *WHO), name="{{instance}} {{alias}}"),),
         ),
         Panel(
             title="PostgreSQL's connections, by state",
@@ -94,8 +95,8 @@ CHURN = Row(
             unit="short",
             queries=(
                 Query(
-                    expr=ratio(SITE.per_second(CONNECTIONS_OPENED, "alias"), SITE.per_second(REQUESTS, "alias")),
-                    name="{{alias}}",
+                    expr=ratio(SITE.per_second(CONNECTIONS_OPENED, *WHO), SITE.per_second(REQUESTS, *WHO)),
+                    name="{{instance}} {{alias}}",
                 ),
             ),
         ),
@@ -144,10 +145,10 @@ LEAKS = Row(
             queries=(
                 Query(
                     expr=ratio(
-                        SITE.per_second(CONNECTIONS_CLOSED, "alias", reason="garbage_collected"),
-                        SITE.per_second(CONNECTIONS_CLOSED, "alias"),
+                        SITE.per_second(CONNECTIONS_CLOSED, *WHO, reason="garbage_collected"),
+                        SITE.per_second(CONNECTIONS_CLOSED, *WHO),
                     ),
-                    name="{{alias}}",
+                    name="{{instance}} {{alias}}",
                 ),
             ),
         ),
