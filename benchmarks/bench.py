@@ -6,6 +6,7 @@ import argparse
 
 import distance
 import instrumentation
+import observation
 import overhead
 import proxy
 import report_300
@@ -16,6 +17,7 @@ from workbench import watching
 BENCHMARKS = {
     "overhead": overhead.run,
     "instrumentation": instrumentation.run,
+    "observation": observation.run,
     "report_300": report_300.run,
     "scrape": scrape.run,
     "proxy": proxy.run,

@@ -20,21 +20,23 @@ CHECKPOINTS: Final = (1, 10, 100)  # and the last generation
 SCRAPES: Final = 5
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
-# A worker of each kind: it opens and closes some connections, or counts as much in the client's own metrics, and ends.
-# A parent forks them, as a server does; each generation is a process of its own with files of its own.
+# A worker of each kind: it opens some connections for some requests, or counts as much in the client's own metrics, and
+# ends. A parent forks them, as a server does; each generation is a process of its own with files of its own.
 OURS: Final = """
 import os, sys
 from pathlib import Path
 from loadlab.instrumentation.ledger import Ledger
+from loadlab.instrumentation.timesheet import Timesheet
 from loadlab.model.metrics import CloseReason
 for _ in range(int(sys.argv[2])):
     child = os.fork()
     if not child:
-        ledger = Ledger(Path(sys.argv[1]))
+        ledger, timesheet = Ledger(Path(sys.argv[1])), Timesheet(Path(sys.argv[1]))
         for number in range(10):
             row = ledger.connecting("default")
             row.opened()
             row.used()
+            timesheet.add("entries/<int:number>/", "GET", "2xx", 10_000_000)
             if number:
                 row.closed(CloseReason.REQUEST_END)
         os._exit(0)
