@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: run test bench bench-generator dashboards dashboards-tables lint clean
 
 run: $(VENV)/lab
-	@$(BIN)/loadlab run
+	@$(BIN)/loadlab run --live
 
 test: $(VENV)/dev lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope

@@ -78,7 +78,7 @@ def test_the_page_moves_as_trials_begin_and_end(tab: Tab, url: str, going: MadeR
     going.trial(6, at=BEGAN + 35)
     going.trial(7, at=BEGAN + 40, ended=False)
     tab.wait(lambda: text(tab, "counts") == "7 of 21 trials" and text(tab, "trial").startswith("Trial 8: "))
-    tab.wait(lambda: text(tab, "basis").startswith("From 7 trials."))
+    tab.wait(lambda: "7 of 21 trials" in text(tab, "basis"))
     assert tab.driver.title.startswith("7 of 21 · ")
     going.ends("failed", "PostgreSQL went away.", at=BEGAN + 50)
     tab.wait(lambda: text(tab, "state") == "failed")
@@ -100,6 +100,18 @@ def test_every_chart_is_drawn_says_its_latest_figures_and_has_a_table(tab: Tab, 
     assert not tab.find("[data-plot=pooler]").is_displayed()
     assert tab.find("[data-plot=connections] .latest").text.replace("\n", " ").startswith("1 active")
     assert tab.complaints() == []
+
+
+def test_until_a_trial_is_seen_the_charts_are_said_to_be_of_the_one_before(tab: Tab, url: str, going: MadeRun) -> None:
+    opened(tab, url, going)
+    assert tab.all(".plot.earlier") == []
+    going.trial(6, at=BEGAN + 35)
+    going.trial(7, at=BEGAN + 40, seconds=-1, ended=False)
+    tab.wait(lambda: "the charts are of the one before" in text(tab, "case"))
+    assert tab.all(".plot.earlier")
+    going.trial(7, at=BEGAN + 41, ended=False)
+    tab.wait(lambda: text(tab, "case") == going.schedule.cases[going.schedule.steps[7].case].id)
+    tab.wait(lambda: tab.all(".plot.earlier") == [])
 
 
 def test_the_charts_can_show_the_whole_run(tab: Tab, url: str, going: MadeRun) -> None:
@@ -147,7 +159,7 @@ def test_what_was_opened_stays_open_when_a_new_verdict_comes(tab: Tab, url: str,
     summary.send_keys(Keys.ENTER)
     assert tab.find(".card details").get_attribute("open")
     going.trial(6, at=BEGAN + 35)
-    tab.wait(lambda: text(tab, "basis").startswith("From 7 trials."))
+    tab.wait(lambda: "7 of 21 trials" in text(tab, "basis"))
     assert tab.find(".card details").get_attribute("open")
     assert tab.run("return document.activeElement === document.querySelector('.card summary')")
 
@@ -250,6 +262,7 @@ def test_whoever_listens_finds_landmarks_headings_names_and_few_words(tab: Tab, 
     tab.wait(lambda: text(tab, "spoken") == "complete: 7 of 21 trials")
 
 
+@pytest.mark.slow  # what a page is sent of it is counted in test_live_reading
 def test_an_hour_of_a_large_run_answers_clicks(
     tab: Tab, url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

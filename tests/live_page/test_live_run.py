@@ -86,6 +86,7 @@ def test_a_run_that_is_stopped_leaves_no_page_behind(
     assert loadlab.commands() == []
 
 
+@pytest.mark.slow
 def test_a_lab_that_is_killed_takes_its_page_with_it_at_the_next_start(loadlab: CommandLine, tmp_path: Path) -> None:
     with loadlab.started("live", tmp_path) as command:
         address(command, "")

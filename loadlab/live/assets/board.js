@@ -1,6 +1,6 @@
 // What the trials say so far: the verdict of each server mode, and the matrix of all cases.
 
-import { element, judgement, leak, mark, number, renew, svg } from "./elements.js";
+import { counter, element, judgement, leak, mark, number, renew, svg } from "./elements.js";
 
 const WIDTH = 260;
 const HEIGHT = 18;
@@ -15,7 +15,7 @@ export class Board {
 
   show(board) {
     this.field("title").textContent = board.title;
-    this.field("basis").textContent = basis(board);
+    this.field("basis").textContent = board.trials ? board.run_line : "No trial has ended yet.";
     this.field("answer").replaceChildren(...board.answer.map((text) => element("p", { text })));
     renew(this.field("opinions"), board.opinions.map((one) => opinion(one, board)));
     this.showMatrix(board);
@@ -59,12 +59,9 @@ export class Board {
   }
 
   count({ case: index, planned, replica }, cell) {
-    const text = element("span");
-    const bar = svg("rect", { className: "done", width: 0, height: 3 });
-    const all = svg("rect", { className: "all", width: 100, height: 3 });
-    const shape = svg("svg", { viewBox: "0 0 100 3", preserveAspectRatio: "none", "aria-hidden": "true" }, all, bar);
+    const { made, text, bar } = counter();
     this.counts.set(index, { cell, text, bar, planned, replica });
-    return element("div", { className: "count" }, text, shape);
+    return made;
   }
 
   showFailures(board) {
@@ -78,10 +75,6 @@ export class Board {
     const more = board.more_caveats ? [element("li", { text: `and ${board.more_caveats} more, in the reports` })] : [];
     box.querySelector("ul").replaceChildren(...caveats.map((text) => element("li", { text })), ...more);
   }
-}
-
-function basis({ trials, run_line: line }) {
-  return trials ? `From ${trials} trial${trials === 1 ? "" : "s"}. ${line}` : "No trial has ended yet.";
 }
 
 function opinion(one, board) {

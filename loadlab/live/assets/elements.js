@@ -69,3 +69,13 @@ export function leak() {
   const sign = svg("svg", { viewBox: "0 0 16 16", width: 13, height: 13, "aria-hidden": "true" }, ...shape);
   return element("span", { className: "leak" }, sign, "LEAK");
 }
+
+// A count in words over a bar; the bar's width is a share of 100.
+
+export function counter() {
+  const text = element("span");
+  const bar = svg("rect", { className: "done", width: 0, height: 3 });
+  const all = svg("rect", { className: "all", width: 100, height: 3 });
+  const shape = svg("svg", { viewBox: "0 0 100 3", preserveAspectRatio: "none", "aria-hidden": "true" }, all, bar);
+  return { made: element("div", { className: "count" }, text, shape), text, bar };
+}

@@ -23,7 +23,7 @@ const PLOTS = {
     { column: "backends_idle", name: "idle", colour: "other-5", stack: true },
     { column: "backends_idle_in_transaction", name: "idle in transaction", colour: "other-1", stack: true, optional: true },
     { column: "backends_other", name: "other", colour: "zero", stack: true, optional: true },
-    { column: "open", name: "our count", colour: "ink", dash: "dotted" },
+    { column: "open", name: "our own count", colour: "ink", dash: "dotted" },
   ],
   opened: [
     { column: "opened", name: "opened/s", colour: "unlimited", fill: true },
@@ -66,6 +66,7 @@ export class Plots {
   choose(line) {
     this.shown = line;
     for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.line === line));
+    this.fade(false);
     this.draw();
   }
 
@@ -76,6 +77,17 @@ export class Plots {
     const kept = known.line === line ? known.rows.slice(0, start) : [];
     this.lines[of] = { line, seconds, columns, rows: kept.concat(rows) };
     if (of === this.shown) this.draw();
+  }
+
+  // The order of the trial that was seen last.
+
+  trial() {
+    const { rows, columns } = this.lines.trial;
+    return rows.at(-1)?.[columns.indexOf("trial")];
+  }
+
+  fade(earlier) {
+    for (const plot of this.plots) plot.figure.classList.toggle("earlier", earlier && this.shown === "trial");
   }
 
   // The connections that the current trial's mode can use at once.
@@ -182,7 +194,7 @@ class Plot {
       animation: false,
       backgroundColor: "transparent",
       textStyle: { fontFamily: style.fontFamily, color: colour("ink") },
-      grid: { left: 40, right: right ? 40 : 12, top: 10, bottom: 24 },
+      grid: { left: 40, right: right ? 40 : 12, top: 18, bottom: 24 },
       xAxis: axis({ min: "dataMin", max: "dataMax", splitLine: { show: false }, axisLabel: { color: colour("muted"), fontSize: 11, hideOverlap: true, showMinLabel: false, formatter: (value) => `${number(value)} s` } }),
       yAxis: [axis({ min: 0, splitNumber: 3 }), ...(right ? [axis({ min: 0, max: 100, splitNumber: 2, splitLine: { show: false } })] : [])],
       tooltip: {

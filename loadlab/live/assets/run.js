@@ -44,7 +44,10 @@ class Run {
     this.source = new EventSource(`/runs/${encodeURIComponent(this.name)}/events${after}`);
     this.hear("overview", (overview) => this.showOverview(overview));
     this.hear("board", (board) => this.showBoard(board));
-    this.hear("points", (points) => this.plots.take(points));
+    this.hear("points", (points) => {
+      this.plots.take(points);
+      this.markEarlier();
+    });
     this.source.addEventListener("farewell", () => this.bid());
     this.source.addEventListener("open", () => this.say("message", ""));
     this.source.addEventListener("error", () => this.lost());
@@ -93,6 +96,7 @@ class Run {
     this.field("doing").textContent = overview.doing || [overview.reason, advice].filter(Boolean).join(" ");
     if (overview.state === "awaited") return;
     this.overview = overview;
+    this.field("verdicts").textContent = overview.state === "complete" ? "The verdict" : "The verdict so far";
     this.showProgress(overview);
     this.showTrial(overview);
     this.board.tally(overview);
@@ -116,8 +120,19 @@ class Run {
   showTrial({ trial }) {
     if (!trial) return;
     this.field("trial").textContent = `Trial ${trial.order + 1}: ${trial.label}`;
-    this.field("case").textContent = trial.running ? trial.id : `${trial.id} (ended)`;
     this.plots.limit(trial.usable);
+    this.markEarlier();
+  }
+
+  // Until a trial's first look comes in, the charts are those of the trial before it, and are said to be.
+
+  markEarlier() {
+    const trial = this.overview?.trial;
+    if (!trial) return;
+    const earlier = trial.running && this.plots.trial() !== trial.order;
+    const note = earlier ? " (starting; the charts are of the one before)" : trial.running ? "" : " (ended)";
+    this.field("case").textContent = trial.id + note;
+    this.plots.fade(earlier);
   }
 
   showBoard(board) {

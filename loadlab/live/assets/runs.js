@@ -1,6 +1,6 @@
 // The list of runs, kept up to date; two that are ticked can be shown side by side.
 
-import { element } from "./elements.js";
+import { counter, element } from "./elements.js";
 
 const EVERY = 2000; // milliseconds
 const form = document.getElementById("beside");
@@ -22,10 +22,17 @@ function row(run) {
     element("td", {}, tick),
     element("th", { scope: "row" }, link),
     element("td", {}, element("span", { text: run.state, className: "state" })),
-    element("td", { text: `${run.done} of ${run.total}` }),
+    element("td", {}, trials(run)),
     element("td", { text: Number.isNaN(began.valueOf()) ? run.started : began.toLocaleString() }),
     element("td", { text: what }),
   );
+}
+
+function trials({ done, total }) {
+  const { made, text, bar } = counter();
+  text.textContent = `${done} of ${total}`;
+  bar.setAttribute("width", String((done / total) * 100));
+  return made;
 }
 
 function choose(name, wanted) {
