@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 COMING_SECONDS: Final = 60.0  # for workers to come, before each order
 LEAD_SECONDS: Final = 0.1  # from the order to start until the start, besides the slowest way to a worker
 POLL_SECONDS: Final = 0.1
+COMMAND: Final = "python -m loadlab.load.worker --master-host HOST --master-port PORT"
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +40,9 @@ _log = logging.getLogger(__name__)
 class Master:
     """Has `expected` workers carry out each order; those that were there first, if there are more."""
 
-    def __init__(self, asker: Asker, expected: int) -> None:
+    def __init__(self, asker: Asker, expected: int, coming_seconds: float = COMING_SECONDS) -> None:
         self._asker = asker
+        self._coming_seconds = coming_seconds
         self._expected = expected
         self._lost: dict[int, str] = {}
 
@@ -60,13 +62,11 @@ class Master:
 
     def _awaited(self) -> list[str]:
         """Workers that come later than others take part from the next order on, if one of those is lost."""
-        deadline = time.monotonic() + COMING_SECONDS
+        deadline = time.monotonic() + self._coming_seconds
         while len(workers := self._asker.there()) < self._expected:
             if time.monotonic() > deadline:
-                raise LostError(
-                    f"{len(workers)} of {self._expected} load workers were there after {COMING_SECONDS:g} s. Start the"
-                    " others with: python -m loadlab.load.worker --master-host HOST --master-port PORT"
-                )
+                came = f"{len(workers)} of {self._expected} load workers were there after {self._coming_seconds:g} s"
+                raise LostError(f"{came}. Start the others with: {COMMAND}")
             gevent.sleep(POLL_SECONDS)
         return workers[: self._expected]
 

@@ -155,16 +155,17 @@ class Share:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._program is None or self._program.poll() is not None:
-            with self._log.open("ab") as log:
-                self._program = subprocess.Popen(
-                    [sys.executable, "-m", "loadlab.load"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            if self._line() != [READY]:
-                raise LostError("cannot start Locust")
+            return self.boot()
+        return self._program
+
+    def boot(self) -> subprocess.Popen[bytes]:
+        """Start the generator, in a process group that can be ended as a whole."""
+        with self._log.open("ab") as log:
+            argv = [sys.executable, "-m", "loadlab.load"]
+            pipe = subprocess.PIPE
+            self._program = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True)
+        if self._line() != [READY]:
+            raise LostError("cannot start Locust")
         return self._program
 
     def close(self) -> None:
@@ -181,6 +182,7 @@ def work(master_host: str, master_port: int, clock: Callable[[], float] = time.m
     with tempfile.TemporaryDirectory(prefix="loadlab-worker-") as folder:
         share = Share(Path(folder), clock)
         try:
+            share.boot()
             Answerer(master_host, master_port, share.answers()).serve()
         finally:
             share.close()

@@ -103,7 +103,12 @@ class Generator:
             self._program = None
 
     def abandon(self) -> None:
-        """End a load that does not end by itself, together with the process; the next load boots another."""
+        """End a load that does not end by itself, together with the process; the next load boots another.
+
+        Workers on other hosts hear nothing of it, and come to the next one.
+        """
+        if self._program is not None:
+            self._program.kill()
         self._stop()
 
 
