@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RULES: Final = REPOSITORY / "dashboards" / "prometheus"
 TESTS: Final = sorted((RULES / "tests").glob("*.yml"))
 RUNBOOKS: Final = REPOSITORY / "docs" / "runbooks.md"
+MANUAL: Final = (REPOSITORY / "docs" / "prometheus.md").read_text()
 SEVERITIES: Final = {"page", "warning", "info"}
 OF_TARGETS: Final = {"job", "instance"}
 PARTS: Final = ("What it means", "Make sure", "What to change")
@@ -118,8 +119,17 @@ def test_an_alert_has_a_section_in_the_runbooks(alert: dict[str, Any]) -> None:
         assert f"**{part}.**" in sections[alert["alert"]]
 
 
-def test_the_table_of_alerts_in_the_documentation_has_each_with_its_severity() -> None:
-    told = re.findall(
-        r"^\| `(Loadlab\w+)` \| (\w+) \|", (REPOSITORY / "docs" / "prometheus.md").read_text(), re.MULTILINE
-    )
+def test_the_manual_lists_every_alert_with_its_severity() -> None:
+    told = re.findall(r"^\| `(Loadlab\w+)` \| (\w+) \|", MANUAL, re.MULTILINE)
     assert told == [(alert["alert"], alert["labels"]["severity"]) for alert in ALERTS]
+
+
+def test_the_manual_lists_the_metrics_of_trials_and_of_others() -> None:
+    trials = re.findall(r"^\| `(\w+)` \| (counter|gauge|histogram) \| ([\w, ]*)\|", MANUAL, re.MULTILINE)
+    assert [(name, kind, labels.strip()) for name, kind, labels in trials] == [
+        (metric.name, metric.kind, ", ".join(metric.labels)) for metric in LAB_CATALOGUE
+    ]
+    others = re.findall(r"^\| `(\w+)` \| (?:Prometheus|\w+_exporter) \| ([\w, ]*)\|", MANUAL, re.MULTILINE)
+    assert [(name, labels.strip()) for name, labels in others] == [
+        (metric.name, ", ".join(metric.labels)) for metric in FOREIGN
+    ]
