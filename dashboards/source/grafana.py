@@ -88,7 +88,7 @@ def _variable(variable: Variable) -> build.QueryVariable:
 
 
 def _everything() -> model.VariableOption:
-    return model.VariableOption(selected=True, text="All", value="$__all")
+    return model.VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
 def _link_to_the_others() -> build.DashboardLink:
