@@ -34,4 +34,5 @@ DATABASES: dict[str, dict[str, Any]] = {
     for alias in ALIASES
 }
 INSTALLED_APPS = ["loadlab.instrumentation", "loadlab.target"]
-LOADLAB: dict[str, Any] = {"METRICS_TOKEN": _secret("LOADLAB_METRICS_TOKEN_FILE")}
+# In place of the open door that the lab leaves on loopback.
+LOADLAB = {"METRICS_TOKEN": _secret("LOADLAB_METRICS_TOKEN_FILE")}  # type: ignore[dict-item]

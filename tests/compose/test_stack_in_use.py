@@ -17,7 +17,7 @@ import pytest
 from natively import Running, Stack, await_that, made_secrets, missing_programs, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 APPS: Final = ("app-threaded", "app-sync", "app-gthread", "app-gevent", "app-asgi")
 WORKERS: Final = 2
@@ -76,11 +76,28 @@ class Locust:
         return int(whole["num_requests"])
 
 
-@pytest.fixture
-def variables(tmp_path: Path) -> dict[str, str]:
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """The stack with what watches it and what drives it."""
+
+    stack: Stack
+    prometheus: Prometheus
+    locust: Locust
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     if missing := missing_programs():
         pytest.skip(f"not installed here: {', '.join(missing)}")
-    return made_secrets(tmp_path)
+    return made_secrets(tmp_path_factory.mktemp("compose"))
+
+
+@pytest.fixture(scope="module")
+def one_mode(variables: dict[str, str]) -> Iterator[Watched]:
+    """The stack with one server mode, through PgBouncer; after the last test it has to end in order."""
+    with opened(variables | {"LOADLAB_DATABASE_HOST": "pgbouncer"}) as stack:
+        yield started(stack, "app-gevent")
+        require_orderly_ends(stack)
 
 
 def console(bouncer: Running, variables: Mapping[str, str], query: str) -> list[dict[str, Any]]:
@@ -96,19 +113,23 @@ def console(bouncer: Running, variables: Mapping[str, str], query: str) -> list[
         return [dict(zip((column.name for column in cursor.description), row, strict=True)) for row in cursor]
 
 
-def started(stack: Stack, *apps: str) -> tuple[Prometheus, Locust]:
+def started(stack: Stack, *apps: str) -> Watched:
     """All services but Grafana, with these server modes."""
     for name in (*apps, EXPORTER, "prometheus", "locust-master"):
         stack.start(name)
     for replica in range(1, stack.services["locust-worker"]["deploy"]["replicas"] + 1):
         stack.start("locust-worker", replica)
-    locust = Locust(url=f"http://{stack.address('locust-master')}:8089")
-    return Prometheus(url=f"http://{stack.address('prometheus')}:9090"), locust
+    return Watched(
+        stack=stack,
+        prometheus=Prometheus(url=f"http://{stack.address('prometheus')}:9090"),
+        locust=Locust(url=f"http://{stack.address('locust-master')}:8089"),
+    )
 
 
-def require_agreement(stack: Stack, app: str, prometheus: Prometheus, locust: Locust) -> int:
+def require_agreement(watched: Watched, app: str) -> int:
     """Drive one server mode, and find each of Locust's requests again in what Prometheus has of the site."""
-    instance = f"{stack.address(app)}:8000"
+    prometheus, locust = watched.prometheus, watched.locust
+    instance = f"{watched.stack.address(app)}:8000"
     prometheus.await_value(f'up{{instance="{instance}",server="{app.removeprefix("app-")}"}}', 1)
     counted = f'sum(loadlab_db_requests_total{{instance="{instance}",alias="default"}})'
     before = prometheus.value(counted) or 0  # runserver looks for migrations when it starts
@@ -134,38 +155,36 @@ def require_orderly_ends(stack: Stack) -> None:
     assert ends == dict.fromkeys(ends, 0) | {EXPORTER: -signal.SIGTERM}
 
 
-def test_locusts_requests_are_the_sites_and_go_through_pgbouncer(variables: dict[str, str]) -> None:
-    with opened(variables | {"LOADLAB_DATABASE_HOST": "pgbouncer"}) as stack:
-        prometheus, locust = started(stack, "app-gevent")
-        requests = require_agreement(stack, "app-gevent", prometheus, locust)
-        bouncer = stack.running["pgbouncer"]
-        (site,) = (row for row in console(bouncer, variables, "SHOW STATS") if row["database"] == "loadlab")
-        assert site["total_xact_count"] >= requests
-        require_locked(stack, "app-gevent")
-        require_orderly_ends(stack)
+def test_locusts_requests_are_the_sites_and_go_through_pgbouncer(one_mode: Watched, variables: dict[str, str]) -> None:
+    requests = require_agreement(one_mode, "app-gevent")
+    bouncer = one_mode.stack.running["pgbouncer"]
+    (site,) = (row for row in console(bouncer, variables, "SHOW STATS") if row["database"] == "loadlab")
+    assert site["total_xact_count"] >= requests
 
 
-def test_what_watches_the_stack_gets_in_and_is_watched(variables: dict[str, str]) -> None:
-    with opened(variables) as stack:
-        for name in (EXPORTER, "prometheus"):
-            stack.start(name)
-        prometheus = Prometheus(url=f"http://{stack.address('prometheus')}:9090")
-        rules = fetched(f"{prometheus.url}/api/v1/rules")["data"]["groups"]
-        assert {Path(group["file"]).name for group in rules} == {"alerts.yml", "recording.yml"}
-        said = stack.run_once("pgbouncer-exporter")
-        assert "pool_mode" in said
-        prometheus.await_value("max(pg_settings_max_connections)", int(variables["LOADLAB_MAX_CONNECTIONS"]))
-        prometheus.await_value('count(up{job="site"} == 0)', len(APPS))
-        require_orderly_ends(stack)
+def test_the_metrics_are_for_whoever_has_the_token(one_mode: Watched) -> None:
+    require_locked(one_mode.stack, "app-gevent")
+
+
+def test_prometheus_has_our_rules_and_what_the_exporter_says(one_mode: Watched, variables: dict[str, str]) -> None:
+    prometheus = one_mode.prometheus
+    rules = fetched(f"{prometheus.url}/api/v1/rules")["data"]["groups"]
+    assert {Path(group["file"]).name for group in rules} == {"alerts.yml", "recording.yml"}
+    prometheus.await_value("max(pg_settings_max_connections)", int(variables["LOADLAB_MAX_CONNECTIONS"]))
+    prometheus.await_value('count(up{job="site"} == 0)', len(APPS) - 1)
+
+
+def test_pgbouncers_exporter_gets_in_to_the_console(one_mode: Watched) -> None:
+    assert "pool_mode" in one_mode.stack.run_once("pgbouncer-exporter")
 
 
 @pytest.mark.slow
 def test_every_server_mode_of_the_stack_answers_is_counted_and_ends_in_order(variables: dict[str, str]) -> None:
     # Kept connections would leak in three of the modes, until PostgreSQL refuses more.
     with opened(variables | {"LOADLAB_MAX_AGE": "0"}) as stack:
-        prometheus, locust = started(stack, *APPS)
+        watched = started(stack, *APPS)
         for app in APPS:
-            require_agreement(stack, app, prometheus, locust)
+            require_agreement(watched, app)
             require_locked(stack, app)
-        prometheus.await_value("count(up == 1)", len([*APPS, EXPORTER, "prometheus"]))
+        watched.prometheus.await_value("count(up == 1)", len([*APPS, EXPORTER, "prometheus"]))
         require_orderly_ends(stack)
