@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from math import ceil
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -26,22 +27,30 @@ if TYPE_CHECKING:
 LEAD_SECONDS: Final = 12.0
 FINISHED: Final = 3  # as many trials as keep their ledgers after their end
 LINGER_SECONDS: Final = 15.0  # after the end of the run
+QUIET_SECONDS: Final = 600.0  # a run that goes on says something twice a second while a trial does
 
 
 def discovery(request: Request) -> JSONResponse:
     """A group for each trial of each run that goes on: those about to begin, the one that runs, the last that ended."""
     runs: Runs = request.app.state.runs
-    found = [(name, course) for name in runs.names() if (course := _course(runs.find(name)))]
+    now = time.time()
+    found = [(name, course) for name in runs.names() if (course := _recent(runs.find(name), now))]
     groups = [
         {"targets": [request.url.netloc], "labels": labels(name, step, course.schedule.cases[step.case])}
         for name, course in found
-        for step in due(course, time.time())
+        for step in due(course, now)
     ]
     return JSONResponse(groups)
 
 
-def _course(path: Path | None) -> Course | None:
-    return courses().of(path) if path else None
+def _recent(path: Path | None, now: float) -> Course | None:
+    """The course of a run that may go on; there may be hundreds that ended long ago, and they are not read."""
+    if path is None:
+        return None
+    with suppress(OSError):
+        if (path / "progress.jsonl").stat().st_mtime > now - QUIET_SECONDS:
+            return courses().of(path)
+    return None
 
 
 def due(course: Course, now: float) -> list[Step]:

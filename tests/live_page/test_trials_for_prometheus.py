@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -17,7 +18,7 @@ from made_runs import BEGAN, MadeRun, made_run, sampled
 
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.live.course import Course, Courses, TrialSoFar
-from loadlab.live.discovery import FINISHED, LINGER_SECONDS, due, labels
+from loadlab.live.discovery import FINISHED, LINGER_SECONDS, QUIET_SECONDS, due, labels
 from loadlab.live.exposition import exposition
 from loadlab.live.hosting import hosted
 from loadlab.model.case import Case, Choice
@@ -212,6 +213,14 @@ class TestOverHttp:
         assert {text for _, text in texts[1:]} == {""}
         shutil.rmtree(run.folder.path)
         assert ask(page, groups[0]["labels"]["__metrics_path__"])[0] == 404
+        assert ask(page, "/discovery") == (200, "[]")
+
+    def test_a_run_that_has_said_nothing_for_long_is_not_read_at_all(self, page: str, folder: Path) -> None:
+        run = made_run(folder / "long ago")
+        run.begins(at=time.time())
+        assert "long ago" in ask(page, "/discovery")[1]
+        long_ago = time.time() - QUIET_SECONDS - 1
+        os.utime(run.folder.path / "progress.jsonl", (long_ago, long_ago))
         assert ask(page, "/discovery") == (200, "[]")
 
     @pytest.mark.parametrize(
