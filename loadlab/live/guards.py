@@ -46,6 +46,8 @@ class Guarded:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if scope["path"].startswith("/assets/"):
+                    headers.setdefault("cache-control", "no-cache")  # kept, but asked for whether it has changed
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

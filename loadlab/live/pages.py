@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from loadlab.live.reading.summary import summaries
+from loadlab.report.content import wording
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def page(template: str, *, status_code: int = 200, **values: object) -> HTMLResponse:
-    return HTMLResponse(_templates().get_template(template).render(**values), status_code=status_code)
+    text = _templates().get_template(template).render(**values)
+    return HTMLResponse(wording.writable(text), status_code=status_code)
 
 
 @cache

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from loadlab.live.reading.followed import FollowedRun, Which
     from loadlab.live.reading.runs import Runs
+    from loadlab.live.reading.standing import State
 
 TICK_SECONDS: Final = 0.5
 RETRY_MILLISECONDS: Final = 2000
@@ -70,11 +71,7 @@ async def _stream(runs: Runs, name: str, position: Position, ending: Callable[[]
     spoken = time.monotonic()
     while True:
         ends = ending()
-        run = await asyncio.to_thread(_followed, runs, name)
-        if run is not None:
-            await _assessed(run, wait=ends)
-        messages = _awaited(name, position) if run is None else await asyncio.to_thread(_news, run, position)
-        for event, data in messages:
+        for event, data in await _messages(runs, name, position, ends=ends):
             yield f"event: {event}\ndata: {data}\nid: {position.id()}\n\n"
             spoken = time.monotonic()
         if ends:
@@ -84,6 +81,15 @@ async def _stream(runs: Runs, name: str, position: Position, ending: Callable[[]
             yield ": still here\n\n"
             spoken = time.monotonic()
         await asyncio.sleep(TICK_SECONDS)
+
+
+async def _messages(runs: Runs, name: str, position: Position, *, ends: bool) -> list[tuple[str, str]]:
+    """What a page at that position has not heard yet."""
+    run = await asyncio.to_thread(_followed, runs, name)
+    if run is None:
+        return _of_none("awaited" if runs.find(name) is None else "unreadable", position)
+    await _assessed(run, wait=ends)
+    return await asyncio.to_thread(_news, run, position)
 
 
 _FOLLOWING: Final = Following()
@@ -103,15 +109,15 @@ async def _assessed(run: FollowedRun, *, wait: bool) -> None:
     _ANALYSES.add(task)
     task.add_done_callback(_ANALYSES.discard)
     if wait:
-        await task
+        await asyncio.wait({task})
 
 
-def _awaited(name: str, position: Position) -> list[tuple[str, str]]:
-    """Of a run that is not there yet there is one thing to say."""
-    if position == Position(overview="awaited"):
+def _of_none(state: State, position: Position) -> list[tuple[str, str]]:
+    """Of a run that is not there yet, or cannot be read, there is one thing to say."""
+    if position == Position(overview=state):
         return []
-    position.run, position.overview, position.board, position.shown = "", "awaited", "", {}
-    return [("overview", json.dumps({"run": name, "state": "awaited"}))]
+    position.run, position.overview, position.board, position.shown = "", state, "", {}
+    return [("overview", json.dumps({"state": state}))]
 
 
 def _news(run: FollowedRun, position: Position) -> list[tuple[str, str]]:

@@ -214,6 +214,17 @@ def test_a_run_that_is_about_to_begin_is_waited_for(page: str, runs: Path) -> No
     made.folder.discard()
 
 
+def test_a_run_that_cannot_be_read_says_so_and_assets_are_kept(page: str, runs: Path) -> None:
+    made = made_run(runs / "damaged")
+    made.folder.write_text("schedule.json", "{}")
+    with stream(page, "damaged") as events:
+        assert next(events)["state"] == "unreadable"
+    made.folder.discard()
+    first = ask(page, "/assets/echarts.min.js")
+    assert first.headers["cache-control"] == "no-cache"
+    assert ask(page, "/assets/echarts.min.js", if_none_match=first.headers["etag"]).status == 304
+
+
 def test_open_pages_are_told_when_the_process_ends(tmp_path: Path) -> None:
     made = made_run(tmp_path / "run")
     made.begins(at=BEGAN)

@@ -135,6 +135,46 @@ def test_the_board_says_what_the_reports_say(tmp_path: Path) -> None:
     assert not any(one["decided"] for one in board["opinions"])
 
 
+def test_what_is_no_number_is_shown_as_nothing(tmp_path: Path) -> None:
+    made = made_run(tmp_path / "run")
+    made.begins(at=BEGAN)
+    made.trial(0, at=BEGAN, ended=False)
+    with (made.folder.path / "progress.jsonl").open("a") as file:
+        file.write(
+            '{"event":"sampled","at":1800000004,"order":0,"values":{"open":NaN,"requests":Infinity},"response_buckets":[]}\n'
+        )
+        file.write('{"event":"sampled","at":NaN,"order":0,"values":{},"response_buckets":[]}\n')
+        file.write('{"event":"sampled","at":1e300,"order":0,"values":{"open":1e308},"response_buckets":[-1]}\n')
+    run = followed(made)
+    for which in ("trial", "run"):
+        json.dumps(run.points(which, None)[2], allow_nan=False)
+
+
+def test_a_run_that_cannot_be_analysed_says_so_once(tmp_path: Path) -> None:
+    made = made_run(tmp_path / "run")
+    made.begins()
+    made.record(0)
+    made.folder.write_text("plan.toml", "nonsense [")
+    run = followed(made)
+    run.assess()
+    assert not run.is_stale()
+    assert run.board == ""
+    assert "plan.toml" in run.overview().notices[-1]
+
+
+def test_a_run_whose_schedule_is_damaged_is_listed_as_unreadable(tmp_path: Path) -> None:
+    made = made_run(tmp_path / "run")
+    made.folder.write_text("schedule.json", "{}")
+    assert Following().of(made.folder.path) is None
+    assert [one.state for one in summaries(Runs(folder=tmp_path))] == ["unreadable"]
+
+
+def test_a_run_whose_name_is_no_text_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"run-\xff")).mkdir()
+    (tmp_path / os.fsdecode(b"run-\xff") / "schedule.json").write_text("{}")
+    assert Runs(folder=tmp_path).names() == []
+
+
 def test_only_a_new_record_makes_an_analysis_due(tmp_path: Path) -> None:
     made = made_run(tmp_path / "run")
     made.begins(pid=NOBODY)

@@ -13,6 +13,7 @@ const STATES = {
   stopped: ["stopped", "Whoever ran it has stopped it. loadlab run --resume goes on with it."],
   failed: ["failed", "Something failed. Once it is mended, loadlab run --resume goes on with it."],
   interrupted: ["interrupted", "Its lab is gone, and has not said why. loadlab run --resume goes on with it."],
+  unreadable: ["cannot be read", "Its schedule.json is damaged, or a newer loadlab has made it."],
   incomplete: ["incomplete", "Trials are missing. loadlab run --resume makes them."],
 };
 const LOST = "The process behind this page does not answer. It is asked again every few seconds.";
@@ -94,7 +95,7 @@ class Run {
     this.article.dataset.state = overview.state;
     this.field("state").textContent = word;
     this.field("doing").textContent = overview.doing || [overview.reason, advice].filter(Boolean).join(" ");
-    if (overview.state === "awaited") return;
+    if (!("total" in overview)) return; // there is nothing more to say of a run that is not there, or cannot be read
     this.overview = overview;
     this.field("verdicts").textContent = overview.state === "complete" ? "The verdict" : "The verdict so far";
     this.showProgress(overview);

@@ -14,6 +14,7 @@ function row(run) {
   tick.checked = chosen.has(run.name);
   tick.addEventListener("change", () => choose(run.name, tick.checked));
   const link = element("a", { text: run.name, href: `/runs/${encodeURIComponent(run.name)}` });
+  const known = run.state !== "unreadable";
   const what = `${run.modes} server mode${run.modes === 1 ? "" : "s"} × ${run.strategies} strateg${run.strategies === 1 ? "y" : "ies"}`;
   const began = new Date(run.started);
   return element(
@@ -22,16 +23,16 @@ function row(run) {
     element("td", {}, tick),
     element("th", { scope: "row" }, link),
     element("td", {}, element("span", { text: run.state, className: "state" })),
-    element("td", {}, trials(run)),
+    element("td", {}, ...(known ? [trials(run)] : [])),
     element("td", { text: Number.isNaN(began.valueOf()) ? run.started : began.toLocaleString() }),
-    element("td", { text: what }),
+    element("td", { text: known ? what : "" }),
   );
 }
 
 function trials({ done, total }) {
   const { made, text, bar } = counter();
   text.textContent = `${done} of ${total}`;
-  bar.setAttribute("width", String((done / total) * 100));
+  bar.setAttribute("width", String(total ? (done / total) * 100 : 0));
   return made;
 }
 

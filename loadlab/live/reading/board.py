@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from loadlab.assessment import findings_of
@@ -111,7 +112,7 @@ def board_of(folder: RunFolder, schedule: Schedule) -> str:
     Raises:
         UsageError: the run's plan cannot be read.
     """
-    return json.dumps(asdict(build(findings_of(folder), schedule)), separators=(",", ":"))
+    return json.dumps(asdict(build(findings_of(folder), schedule)), separators=(",", ":"), allow_nan=False)
 
 
 def build(findings: Findings, schedule: Schedule) -> Board:
@@ -152,7 +153,7 @@ def _rows(findings: Findings, schedule: Schedule) -> tuple[BoardRow, ...]:
             return None
         case, seen = index[arm.case.id], compared.get(arm.case.id)
         replica = index.get(replace(arm.case, replica=True).id)
-        ratio, low, high = (seen.ratio, seen.low, seen.high) if seen else (None, None, None)
+        ratio, low, high = _interval(seen) if seen else (None, None, None)
         return BoardCell(
             case=case, replica=replica, planned=planned[case], words=words, ratio=ratio, low=low, high=high
         )
@@ -208,12 +209,20 @@ def _is_of(mode: Mode, names: Naming, arm: Arm) -> bool:
     return mode.server in {own.server, str(arm.case.server)} and own.detail.endswith(mode.detail)
 
 
+def _interval(seen: Comparison) -> tuple[float | None, float | None, float | None]:
+    """Ratio and bounds as JSON may hold them."""
+    ends = (seen.ratio, seen.low, seen.high)
+    ratio, low, high = (value if value is not None and isfinite(value) else None for value in ends)
+    return ratio, low, high
+
+
 def _line(column: int, arm: Arm, seen: Comparison) -> Line:
+    ratio, low, high = _interval(seen)
     return Line(
         strategy=column,
-        ratio=seen.ratio,
-        low=seen.low,
-        high=seen.high,
+        ratio=ratio,
+        low=low,
+        high=high,
         words=wording.ratio_of(seen),
         judgement=seen.verdict,
         leaks=arm.leaks,

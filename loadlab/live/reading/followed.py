@@ -8,6 +8,7 @@ import time
 import zlib
 from collections import Counter, deque
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.errors import UsageError
@@ -109,6 +110,8 @@ class FollowedRun:
             self._look_for_records()
 
     def _take(self, event: Event) -> None:
+        if not isfinite(event.at):
+            return
         at = self._clock.at(event)
         match event:
             case RunBegan():
@@ -204,10 +207,13 @@ class FollowedRun:
         if not self._analysing.acquire(blocking=False):
             return
         try:
-            seen, began = self._records[1], time.monotonic()
+            # Noted before: what cannot be analysed is not tried again until there is something new.
+            self._assessed, began = self._records[1], time.monotonic()
             self._board = board_of(self._folder, self._schedule)
-            self._assessed = seen
             self._rest_until = time.monotonic() + (time.monotonic() - began) / ANALYSIS_SHARE
+        except UsageError as error:
+            with self._lock:
+                self._notices.append(str(error)[:MOST_CHARACTERS])
         finally:
             self._analysing.release()
 

@@ -43,6 +43,7 @@ class Runs:
 
 def _is_run(path: Path) -> bool:
     with suppress(OSError, ValueError):
+        path.name.encode()  # a name that is no text has no address
         return not path.is_symlink() and path.is_dir() and inside(path, SCHEDULE) is not None
     return False
 

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from loadlab.model.progress import RunBegan, RunEnded
 
 # "awaited": about to begin. "interrupted": its lab is gone and has not said so. "incomplete": an earlier loadlab made
-# it, and trials are missing.
-State = Literal["awaited", "preparing", "running", "complete", "stopped", "failed", "interrupted", "incomplete"]
+# it, and trials are missing. "unreadable": its schedule is damaged, or of a newer loadlab.
+State = Literal[
+    "awaited", "preparing", "running", "complete", "stopped", "failed", "interrupted", "incomplete", "unreadable"
+]
 AT_WORK: tuple[State, ...] = ("preparing", "running")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -38,13 +37,13 @@ class Summary:
 
 
 def summaries(runs: Runs) -> list[Summary]:
-    """The latest first; a run that cannot be read is left out."""
+    """The latest first."""
     found = (summary(path) for name in runs.names()[:MOST_RUNS] if (path := runs.find(name)))
     return [one for one in found if one is not None]
 
 
 def summary(path: Path) -> Summary | None:
-    with suppress(OSError, UsageError):
+    try:
         started, total, modes, strategies = _planned(path, (path / "schedule.json").stat().st_mtime_ns)
         done = sum(1 for _ in (path / "trials").glob("[0-9]*.json"))
         began, ended = _edges(path)
@@ -58,7 +57,10 @@ def summary(path: Path) -> Summary | None:
             modes=modes,
             strategies=strategies,
         )
-    return None
+    except UsageError:
+        return Summary(name=path.name, state="unreadable", started="", done=0, total=0, modes=0, strategies=0)
+    except OSError:  # it has just been removed
+        return None
 
 
 @lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from loadlab.model.metrics import RESPONSE_SECONDS, CloseReason
@@ -76,13 +77,15 @@ class Bin:
 
 def between(earlier: Sampled | None, later: Sampled) -> Bin:
     """What happened between two looks at the same trial; of the first look only what it shows of that moment."""
-    bin_ = Bin(trial=later.order, highest={name: value for name, value in later.values.items() if is_gauge(name)})
+    values = {name: value for name, value in later.values.items() if isfinite(value)}
+    bin_ = Bin(trial=later.order, highest={name: value for name, value in values.items() if is_gauge(name)})
     if earlier is None or len(later.response_buckets) != len(bin_.buckets):
         return bin_
     bin_.seconds = max(0.0, later.at - earlier.at)
-    for name, value in later.values.items():
-        if not is_gauge(name):
-            bin_.grown[name] = max(0.0, value - earlier.values.get(name, 0.0))
+    for name, value in values.items():
+        before = earlier.values.get(name, 0.0)
+        if not is_gauge(name) and isfinite(before):
+            bin_.grown[name] = max(0.0, value - before)
     pairs = zip(later.response_buckets, earlier.response_buckets, strict=True)
     bin_.buckets = [max(0, after - before) for after, before in pairs]
     return bin_
