@@ -21,6 +21,7 @@ from loadlab.errors import UsageError
 from loadlab.model.case import ELSEWHERE, Case, Choice, Scalar
 from loadlab.model.plan import Plan
 from loadlab.model.strategy import Circumstances
+from loadlab.ports import is_loopback
 from loadlab.servers import SERVERS, Server
 from loadlab.strategies import STRATEGIES, Strategy
 from loadlab.strategies.base import AGE_MEANING
@@ -329,6 +330,11 @@ def _check_target(plan: Plan, data: Mapping[str, Any]) -> Iterable[Fault]:
         yield Fault(where="scenarios", what="is missing", remedy=remedy)
 
 
+def _is_here(target: Deployment | None) -> bool:
+    """Whether only this host reaches the target: loadlab's own listens on loopback."""
+    return target is None or is_loopback(urlsplit(target.url).hostname or "")
+
+
 def _check_deployment(target: Deployment) -> Iterable[Fault]:
     """Addresses and references; none is repeated, for it may hold what should be secret."""
     for where, url in (("url", target.url), ("metrics", target.metrics_url)):
@@ -364,6 +370,9 @@ def _check_load(plan: Plan, *, says_users: bool) -> Iterable[Fault]:
     if plan.load.expect_workers and plan.load_workers > 1:
         remedy = "start as many workers on each host as it has cores for, and say how many that is in all"
         yield Fault(where="load_workers", what="is for load processes of this host alone", remedy=remedy)
+    if plan.load.expect_workers and not is_loopback(plan.load.master_bind_host) and _is_here(plan.target):
+        remedy = "name a target that they can reach, or leave it out and start the workers here"
+        yield Fault(where="load.master_bind_host", what="is for workers who cannot reach the target", remedy=remedy)
     if fewest < plan.load_processes:
         setting = "load.expect_workers" if plan.load.expect_workers else "load_workers"
         remedy = f"at least one for each of {plan.load_processes} load processes, or lower {setting}"
