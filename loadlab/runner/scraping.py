@@ -55,6 +55,8 @@ class InStep:
             self._listener.preparing("Prometheus reads the last counts")
             if not self._comes_true(lambda: self._has_seen_end(now), LAST_SCRAPE_SECONDS):
                 self.notice("Prometheus may have missed the last counts of the last trials.")
+            # There is nothing more to see, and the ledgers are about to go: nobody should be reading them then.
+            self._prometheus.stop()
 
     def _sees_targets(self) -> bool:
         return any(instance.startswith(f"{self._run}/") for instance in self._prometheus.last_scrapes(JOB))

@@ -94,11 +94,9 @@ class Prometheus:
         series = self.query(f'timestamp(up{{job="{job}"}}) and up{{job="{job}"}} == 1')
         return {labels["instance"]: at for labels, at in series}
 
-    def has_seen_any(self) -> bool:
-        """Whether it has scraped a target within the day."""
-        with suppress(EnvironmentFaultError):
-            return bool(self.query("last_over_time(up[1d])"))
-        return False
+    def stop(self) -> None:
+        """End it in order: it writes down what it has in memory, and sends on what it was told to."""
+        self.program.stop(signal.SIGTERM, STOP_SECONDS)
 
 
 @contextmanager
@@ -116,9 +114,8 @@ def prometheus(task: Task, register: Register, log: Path, *, kept: Path) -> Iter
     try:
         yield running
     finally:
-        worth_keeping = task.discovery is not None and running.has_seen_any()
-        running.program.stop(signal.SIGTERM, STOP_SECONDS)
-        if worth_keeping:
+        running.stop()
+        if task.discovery is not None and _has_seen_any(data):
             _keep(data, kept)
 
 
@@ -135,6 +132,11 @@ def _copied(kept: Path, home: Path) -> Path:
         for path in (home, data, *data.rglob("*")):
             os.chown(path, owner.pw_uid, owner.pw_gid)
     return data
+
+
+def _has_seen_any(data: Path) -> bool:
+    """Whether there is anything in it that could be lost."""
+    return any(segment.stat().st_size for segment in (data / "wal").glob("[0-9]*"))
 
 
 def _keep(data: Path, kept: Path) -> None:

@@ -113,6 +113,7 @@ def run_scraped(command: CommandLine, folder: Path, *options: str, **plan: str) 
         argv = "\n".join(command.commands())
         outcome = started.outcome()
     assert outcome.code == 0, outcome.stderr
+    assert not list((command.state / "labs").iterdir())
     with reopened(run) as kept:
         yield Scraped(folder=RunFolder.at(run), outcome=outcome, targets=targets, commands=argv, kept=kept)
 
@@ -251,6 +252,17 @@ def test_without_a_prometheus_nothing_is_started_and_the_next_step_is_said(
     assert "apt install prometheus" in done.stderr
     assert "docs/prometheus.md" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("prometheus_program")
+def test_a_folder_that_no_run_can_begin_in_is_left_as_it_is(loadlab: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "diary").write_text("dear diary")
+    done = loadlab("run", "--prometheus", "--out", tmp_path / "mine")
+    assert done.code == 2
+    assert "is not empty" in done.stderr
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["diary"]
+    assert not loadlab.processes()
 
 
 def test_a_run_without_a_prometheus_has_nothing_to_open_again(here: InProcess, tmp_path: Path) -> None:
