@@ -97,12 +97,13 @@ def test_the_database_and_its_pooler_are_reached_from_inside_alone() -> None:
         assert "ports" not in SERVICES[name]
 
 
-def test_every_image_is_pinned_or_built_here() -> None:
-    for service in SERVICES.values():
-        assert "build" in service or PINNED.fullmatch(service["image"]), service["image"]
-    bases = re.findall(r"^FROM (\S+)", (COMPOSE / "Dockerfile").read_text(), re.MULTILINE)
+def test_every_image_is_pinned_or_built_here_once() -> None:
+    built = [service["image"] for service in SERVICES.values() if "build" in service]
+    assert len(built) == len(set(built)) > 0  # several that make the same image at once get into each other's way
+    images = {service["image"] for service in SERVICES.values()} - set(built)
+    bases = set(re.findall(r"^FROM (\S+)", (COMPOSE / "Dockerfile").read_text(), re.MULTILINE))
     assert bases
-    assert [base for base in bases if not PINNED.fullmatch(base)] == []
+    assert [image for image in images | bases if not PINNED.fullmatch(image)] == []
     assert SERVICES["postgres"]["image"] in bases
 
 
