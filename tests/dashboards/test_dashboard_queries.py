@@ -17,8 +17,9 @@ import pytest
 from promql_parser import Call, MatrixSelector, VectorSelector
 
 from dashboards.evidence.committed import DASHBOARDS, TARGETS, Target, all_chosen, expanded, panels, variables
+from dashboards.source.lab import LAB
 from dashboards.source.promql import EVERY_TARGET, TRIAL
-from loadlab.model.metrics import CATALOGUE, FOREIGN, LAB_CATALOGUE
+from loadlab.model.metrics import CATALOGUE, FOREIGN, LAB_CATALOGUE, LOAD_REQUESTS, LOAD_RESPONSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,3 +198,12 @@ def test_whatever_can_be_good_or_bad_shows_it() -> None:
             single = len(panel.get("targets", ())) == 1 and panel["type"] in ("stat", "timeseries")
             if single and telling.search(panel["title"]):
                 assert panel["fieldConfig"]["defaults"].get("thresholds"), panel["title"]
+
+
+def test_a_query_over_what_no_metric_has_is_not_written() -> None:
+    with pytest.raises(ValueError, match="has no label result"):
+        LAB.total(LOAD_REQUESTS, "result")
+    with pytest.raises(ValueError, match="is a histogram"):
+        LAB.total(LOAD_RESPONSE)
+    with pytest.raises(ValueError, match="has no bucket"):
+        LAB.total(LOAD_REQUESTS, of="bucket")

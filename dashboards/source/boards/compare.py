@@ -36,8 +36,6 @@ def of_case(variable: str) -> Scope:
 
 
 A, B = of_case("case_a"), of_case("case_b")
-
-
 Figure = Callable[..., str]  # of a scope, by labels
 
 
