@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadlab.report.base import Report
-from loadlab.report.content import distances, matrix, story, verdicts, wording
+from loadlab.report.content import distances, matrix, story, tables, verdicts, wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,6 +80,9 @@ def _parts(findings: Findings) -> Iterator[RenderableType]:
     for title, table in _rankings(findings):
         yield from _section(title, table)
     yield from _section("Server modes × strategies", _matrix(findings))
+    service = tables.service(findings)
+    if service.rows:
+        yield from _section("Response and service", Group(plain(service.caption, "dim"), _flat(service)))
     for effect in distances.build(findings):
         yield from _section(f"With distance: {effect.mode}", _flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))

@@ -13,9 +13,11 @@ import pytest
 from loadlab.model.case import OpenLoad
 from loadlab.model.findings import Percentiles, Service
 from loadlab.report import REPORTS
-from loadlab.report.content import tables
+from loadlab.report.content import charts, tables
 from loadlab.report.content.naming import Naming
+from loadlab.report.html_page import HtmlPage
 from loadlab.report.json_file import JsonFile
+from loadlab.report.terminal import Terminal
 
 from . import factories
 
@@ -54,6 +56,20 @@ def test_service_stands_beside_the_response_and_only_under_an_open_load(opened: 
     assert shown[5:10] == ["p95 ms", "p99 ms", *tables.SENT[:3]]
     assert all(len(row) == len(shown) for row in tables.figures(opened).rows)
     assert not set(tables.SENT) & {column.title for column in tables.figures(factories.findings()).columns}
+
+
+def test_the_terminal_shows_both_in_a_table_of_their_own(opened: Findings) -> None:
+    assert "Response and service" in Terminal().render(opened)
+    assert "Response and service" not in Terminal().render(factories.findings())
+    assert all(len(row) == len(tables.service(opened).columns) for row in tables.service(opened).rows)
+
+
+def test_the_chart_of_response_times_has_both(opened: Findings) -> None:
+    drawn = charts.build(opened)
+    assert drawn.shows_service
+    assert all(arm.service == (arm.percentiles[0], None, None) for arm in drawn.arms)
+    assert "from when requests were sent" in HtmlPage().render(opened)
+    assert not charts.build(factories.findings()).shows_service
 
 
 def test_the_json_fits_the_schema_and_says_the_schedule(opened: Findings) -> None:

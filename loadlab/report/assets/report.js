@@ -225,13 +225,24 @@
     const known = (arm) => arm.percentiles.filter((value) => value !== null);
     return rowChart(
       width,
-      logAxis("milliseconds (log)", arms.flatMap((arm) => arm.percentiles).filter((value) => value > 0)),
+      logAxis("milliseconds (log)", arms.flatMap((arm) => [...arm.percentiles, ...(arm.service ?? [])]).filter((value) => value > 0)),
       arms,
       (arm) => arm.percentiles.map((value) => value ?? arm.percentiles[0]),
-      (arm, at, y, fill) => percentileShapes(arm, known(arm), at, y, fill),
-      (arm) =>
-        tip(armLabel(arm), PERCENTILES.map((name, i) => [name, `${number(arm.percentiles[i])} ms`])),
+      (arm, at, y, fill) => [...percentileShapes(arm, known(arm), at, y, fill), ...serviceShapes(arm, at, y + 9)],
+      (arm) => tip(armLabel(arm), [...inMs(arm.percentiles, ""), ...inMs(arm.service ?? [], " from sending")]),
     );
+  }
+
+  function inMs(values, what) {
+    return values.map((value, i) => [`${PERCENTILES[i]}${what}`, `${number(value)} ms`]);
+  }
+
+  // Under an open load: the same percentiles from when requests were sent, below those from when they were due.
+
+  function serviceShapes(arm, at, y) {
+    const known = (arm.service ?? []).filter((value) => value !== null);
+    const style = { stroke: colour("muted"), lineWidth: 1 };
+    return known.length ? [known.at(-1), ...known].flatMap((value) => stroke(at(known[0]), at(value), y, style, 3)) : [];
   }
 
   // Powers of ten alone would leave a narrow range without a label: 1, 2, 5, 10, 20, …

@@ -11,7 +11,7 @@ from loadlab.report.content import distances, matrix, wording
 from loadlab.report.content.naming import Mode, Naming
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import Arm, Estimate, Findings, OpenOverTime
+    from loadlab.model.findings import Arm, Estimate, Findings, OpenOverTime, Service
     from loadlab.report.content.distances import DistanceSeries
     from loadlab.report.content.matrix import Heading
 
@@ -40,7 +40,8 @@ class ArmSeries:
     """One arm: where it stands in the matrix, and its figures; None where there are none.
 
     `percentiles` are p50, p95 and p99 in milliseconds; `cpu` is of app, database and generator, in milliseconds
-    per request, the database's None when it runs on another machine.
+    per request, the database's None when it runs on another machine. `service` are the percentiles from when requests
+    were sent, where the response counts from when they were due.
     """
 
     mode: int
@@ -52,6 +53,7 @@ class ArmSeries:
     opens_per_request: float | None
     cpu: tuple[float | None, float | None, float | None] | None
     line: Line | None
+    service: tuple[float | None, float | None, float | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +65,11 @@ class Charts:
     strategies: tuple[Heading, ...]
     arms: tuple[ArmSeries, ...]
     distances: tuple[DistanceSeries, ...]
+
+    @property
+    def shows_service(self) -> bool:
+        """Whether there is an open load."""
+        return any(arm.service for arm in self.arms)
 
     @property
     def at_distances(self) -> tuple[str, ...]:
@@ -98,7 +105,12 @@ def _arm(arm: Arm, mode: int, strategy: int) -> ArmSeries:
         opens_per_request=_finite(arm.opens_per_request),
         cpu=(_ms(cpu.app), _ms(cpu.database), _ms(cpu.generator)) if cpu else None,
         line=_line(arm.open_over_time) if arm.open_over_time else None,
+        service=_service(arm.service) if arm.service else None,
     )
+
+
+def _service(service: Service) -> tuple[float | None, float | None, float | None]:
+    return _median_ms(service.p50_seconds), _median_ms(service.p95_seconds), _median_ms(service.p99_seconds)
 
 
 def _rounded(value: float) -> float:
