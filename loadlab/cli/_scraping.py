@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from loadlab.runner.run import Listener
     from loadlab.services.prometheus import Prometheus
+    from loadlab.services.remote_write import RemoteWrite
 
 KEPT: Final = "prometheus"  # in the run folder
 
@@ -47,19 +48,22 @@ def scraping(arguments: argparse.Namespace, run: Path, page: str | None) -> Iter
     if not (arguments.prometheus or arguments.remote_write):
         yield lambda listener: listener
         return
-    remote = arguments.remote_write and remote_write(
-        arguments.remote_write, os.environ, allow_remote=arguments.allow_remote
-    )
+    remote = _remote_write(arguments)
     require_prometheus()
     run = run.absolute()
     with ExitStack() as stack:
         page = page or stack.enter_context(hosted(run.parent, awaited=run.name))
         register = stack.enter_context(Register.opened())
-        task = Task(discovery=f"{page}/discovery", remote_write=remote or None)
+        task = Task(discovery=f"{page}/discovery", remote_write=remote)
         log = register.folder / "prometheus.log"
         running = stack.enter_context(prometheus(task, register, log, kept=run / KEPT))
         print(f"Prometheus: {running.url}", file=sys.stderr, flush=True)
         yield lambda listener: InStep(listener, running, run.name)
+
+
+def _remote_write(arguments: argparse.Namespace) -> RemoteWrite | None:
+    given = arguments.remote_write
+    return remote_write(given, os.environ, allow_remote=arguments.allow_remote) if given else None
 
 
 @contextmanager
