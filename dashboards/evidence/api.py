@@ -27,6 +27,10 @@ class Api:
 
     url: str
 
+    def version(self) -> str:
+        found: str = self._data("status/buildinfo", {})["version"]
+        return found
+
     def instant(self, expr: str, at: float) -> list[Answer]:
         """The newest value of each series at `at`; of a range vector, each value in its range."""
         return self._asked("query", query=expr, time=at)

@@ -41,7 +41,7 @@ def placed(document: str, name: str, table: str) -> str:
 
 
 def panels(api: Api, span: Span) -> str:
-    return "".join(
+    return f"\nAnswered by Prometheus {api.version()}.\n" + "".join(
         f"\n### {found['title'].removeprefix('loadlab: ')}\n\n{found['description']}\n\n{_of(name, api, span)}"
         for name, found in DASHBOARDS.items()
     )

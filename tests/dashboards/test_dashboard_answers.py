@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,7 +42,15 @@ def test_the_recording_is_of_every_mode_and_strategy_that_the_dashboards_speak_o
 
 
 def test_tables_in_the_documentation_are_what_prometheus_answers(api: Api, span: Span) -> None:
+    """Another version may see a sample at the border of a range otherwise; then only the queries are compared."""
     written = DOCUMENT.read_text("utf-8")
-    assert written == placed(
-        placed(written, "panels", panels(api, span)), "tolerances", tolerances(api, RECORDING.trials(), span)
-    ), "run `make dashboards-tables`"
+    found = placed(written, "panels", panels(api, span))
+    found = placed(found, "tolerances", tolerances(api, RECORDING.trials(), span))
+    if f"Prometheus {api.version()}" not in written:
+        written, found = without_figures(written), without_figures(found)
+    assert written == found, "run `make dashboards-tables`"
+
+
+def without_figures(text: str) -> str:
+    """Without what a query returned: the last two columns, and by which version."""
+    return re.sub(r"(?m)^Answered by .*$| \| [^|]* \| [^|]* \|$", "", text)
