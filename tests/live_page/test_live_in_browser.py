@@ -253,7 +253,7 @@ def test_whoever_listens_finds_landmarks_headings_names_and_few_words(tab: Tab, 
     levels = [int(one.tag_name[1]) for one in tab.all("h1, h2, h3, h4")]
     assert levels[0] == 1
     assert len(tab.all("[role=status], [aria-live]")) == 1
-    said = text(tab, "spoken")
+    said = tab.wait(lambda: text(tab, "spoken"))
     assert said == "running: 6 of 21 trials"
     going.trial(6, at=BEGAN + 35)
     tab.wait(lambda: text(tab, "counts") == "7 of 21 trials")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib import resources
 from itertools import pairwise
 
 import pytest
 from made_runs import HZ, sampled
 
-from loadlab.live.reading.timeline import BIN_SECONDS, COLUMNS, FEWEST, MOST_BINS, Timeline, between, quantile
+from loadlab.live.reading.timeline import BIN_SECONDS, COLUMNS, FEWEST, MOST_BINS, REASONS, Timeline, between, quantile
 from loadlab.model.metrics import RESPONSE_SECONDS
 
 
@@ -92,6 +94,16 @@ def test_a_quantile_lies_in_the_bucket_that_it_falls_into(share: float) -> None:
     counts = [0] * (len(RESPONSE_SECONDS) + 1)
     counts[7] = 3
     assert RESPONSE_SECONDS[6] <= quantile(counts, share) <= RESPONSE_SECONDS[7]
+
+
+def test_the_page_draws_columns_that_there_are_and_every_reason_to_close() -> None:
+    script = (resources.files("loadlab.live") / "assets" / "plots.js").read_text()
+    drawn = set(re.findall(r'column: "(\w+)"', script))
+    assert {"requests", "p99", "open", "cpu_app"} <= drawn <= set(COLUMNS)
+    (reasons,) = re.findall(r"REASONS = \[([^]]+)\]", script)
+    assert re.findall(r'"(\w+)"', reasons) == list(REASONS)
+    template = (resources.files("loadlab.live") / "templates" / "run.html.jinja").read_text()
+    assert re.findall(r'chart\(n, "(\w+)"', template) == re.findall(r"^  (\w+): (?:\[|REASONS)", script, re.MULTILINE)
 
 
 def test_what_took_longer_than_every_bound_is_as_long_as_the_last() -> None:

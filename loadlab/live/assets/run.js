@@ -4,7 +4,7 @@ import { Board } from "./board.js";
 import { element, roughly } from "./elements.js";
 import { Plots } from "./plots.js";
 
-const SPEAK_EVERY = 30_000; // milliseconds: whoever listens to the page is not to be talked down
+const PAUSE = 30_000; // milliseconds: whoever listens to the page is not to be talked down
 const STATES = {
   awaited: ["about to begin", ""],
   preparing: ["preparing", ""],
@@ -62,14 +62,12 @@ class Run {
   }
 
   bid() {
-    this.left = true;
     this.say("message", FAREWELL);
-    this.speak(FAREWELL, true);
+    this.speak(FAREWELL, 0);
   }
 
   lost() {
-    if (this.left) this.left = false;
-    else if (this.field("message").textContent !== FAREWELL) this.say("message", LOST);
+    if (this.field("message").textContent !== FAREWELL) this.say("message", LOST);
     // A browser gives up after some answers, such as that of a page that asks for a token now.
     if (this.source?.readyState === EventSource.CLOSED) {
       this.rest();
@@ -83,10 +81,15 @@ class Run {
     place.hidden = text === "";
   }
 
-  speak(text, now) {
-    if (!now && Date.now() - this.spokenAt < SPEAK_EVERY) return;
-    this.spokenAt = Date.now();
-    this.field("spoken").textContent = text;
+  // Of several things to say before the time has come, only the last is said.
+
+  speak(text, pause) {
+    clearTimeout(this.waiting);
+    const wait = Math.max(0, this.spokenAt + pause - Date.now());
+    this.waiting = setTimeout(() => {
+      this.spokenAt = Date.now();
+      this.field("spoken").textContent = text;
+    }, wait);
   }
 
   showOverview(overview) {
@@ -103,7 +106,7 @@ class Run {
     this.board.tally(overview);
     this.showNotices(overview.notices);
     this.showReports(overview.reports);
-    this.speak(`${word}: ${overview.done} of ${overview.total} trials`, before !== overview.state);
+    if (before !== overview.state) this.speak(`${word}: ${overview.done} of ${overview.total} trials`, 0);
     if (document.querySelectorAll(".followed").length === 1) {
       document.title = `${overview.done} of ${overview.total} · ${this.name} · loadlab live`;
     }
@@ -141,7 +144,7 @@ class Run {
     this.verdict = board.opinions.map((one) => `${one.mode.server}: ${one.decided ? one.setting : "not decided"}`).join("; ");
     this.board.show(board);
     if (this.overview) this.board.tally(this.overview);
-    if (before !== undefined && before !== this.verdict) this.speak(`The verdict is now: ${this.verdict}`, false);
+    if (before !== undefined && before !== this.verdict) this.speak(`The verdict is now: ${this.verdict}`, PAUSE);
     this.showQuiet();
   }
 
