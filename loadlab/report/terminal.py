@@ -76,7 +76,8 @@ def plain(text: object, style: str = "") -> Text:
 
 def _parts(findings: Findings) -> Iterator[RenderableType]:
     yield from _opening(findings)
-    yield from _section("Verdicts", _verdicts(verdicts.build(findings)))
+    if not findings.arms or not all(arm.case.elsewhere for arm in findings.arms):  # there, nothing could be chosen
+        yield from _section("Verdicts", _verdicts(verdicts.build(findings)))
     for title, table in _rankings(findings):
         yield from _section(title, table)
     yield from _section("Server modes × strategies", _matrix(findings))

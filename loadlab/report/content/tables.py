@@ -65,20 +65,21 @@ def figures(findings: Findings) -> Table:
 def service(findings: Findings) -> Table:
     """Response beside service, in milliseconds; no rows but under an open load."""
     names = Naming.of(findings)
-    pairs = [f"{name} {what}" for name in ("p50", "p95", "p99") for what in ("response", "service")]
     return Table(
-        caption="Response counts from when a request was due, service from when it was sent: medians over trials, ms",
-        columns=(*_texts("Case"), *_numbers(*pairs, "p99 send lag")),
+        caption="Milliseconds from when a request was due / from when it was sent: medians over trials",
+        columns=(*_texts("Case"), *_numbers("p50", "p95", "p99", "p99 send lag")),
         rows=tuple(_service_row(names, arm) for arm in findings.arms if arm.service and arm.trials),
     )
 
 
 def _service_row(names: Naming, arm: Arm) -> tuple[str, ...]:
-    *sent, lag = _from_sending(arm)
-    response = (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds)
-    estimates = (*(one for pair in zip(response, sent, strict=True) for one in pair), lag)
-    figures = (wording.figure(estimate.value * 1000 if estimate else None) for estimate in estimates)
-    return (names.case(arm.case), *figures)
+    *sent, lag = map(_in_ms, _from_sending(arm))
+    due = map(_in_ms, (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds))
+    return (names.case(arm.case), *(f"{one} / {other}" for one, other in zip(due, sent, strict=True)), lag)
+
+
+def _in_ms(estimate: Estimate | None) -> str:
+    return wording.figure(estimate.value * 1000 if estimate else None)
 
 
 SENT: Final = ("p50 ms from sending", "p95 ms from sending", "p99 ms from sending", "p99 ms send lag")
@@ -100,7 +101,7 @@ def _figures_row(names: Naming, arm: Arm, *, from_sending: bool) -> tuple[str, .
         names.strategy(arm.case.strategy) + (", again" if arm.case.replica else ""),
         wording.count(arm.trials),
         wording.estimate(arm.throughput),
-        *(wording.figure(estimate.value * 1000 if estimate else None) for estimate in percentiles),
+        *map(_in_ms, percentiles),
         wording.figure(arm.opens_per_request),
         wording.percentage(arm.reuse),
         wording.milliseconds(arm.connect_seconds),
