@@ -24,7 +24,6 @@ TIMEOUT_SECONDS: Final = 10.0
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
 NO_METRICS: Final = "not in Prometheus' text format; name the address of the metrics with --metrics (--target-metrics)."
-REQUESTS_ANSWERED: Final = f"{metrics.HTTP_REQUEST_DURATION.name}_count"
 POOL_GAUGES: Final = {
     metrics.POOL_SIZE.name: "size",
     metrics.POOL_AVAILABLE.name: "available",
@@ -120,10 +119,12 @@ def _hint(status: int) -> str:
 
 
 def _answered(families: Iterable[Metric]) -> float | None:
-    """All requests that the project counts, of whatever route; it may count none."""
-    samples = [sample for family in families for sample in family.samples]
-    counts = [sample.value for sample in samples if sample.name == REQUESTS_ANSWERED]
-    return sum(counts) if counts else None
+    """All requests that the project has counted, of whatever route; None where it counts none at all."""
+    counting = [family for family in families if family.name == metrics.HTTP_REQUEST_DURATION.name]
+    if not counting:
+        return None
+    samples = [sample for family in counting for sample in family.samples]
+    return sum(sample.value for sample in samples if sample.name == f"{metrics.HTTP_REQUEST_DURATION.name}_count")
 
 
 def _by_alias(families: Iterable[Metric]) -> dict[str, AliasReading]:

@@ -80,6 +80,8 @@ loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class=
 """
     with answering(200, TEXT + counted) as (url, _):
         assert scrape(url, None).requests == 5
+    with answering(200, TEXT + "".join(counted.splitlines(keepends=True)[:2])) as (url, _):
+        assert scrape(url, None).requests == 0  # it has had none yet
     with answering(200, TEXT) as (url, _):
         assert scrape(url, None).requests is None
 
