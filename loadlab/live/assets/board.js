@@ -80,7 +80,7 @@ export class Board {
 function opinion(one, board) {
   const name = element("h3", { text: one.mode.server });
   const detail = element("p", { text: one.mode.detail, className: "detail" });
-  const setting = element("p", { text: one.decided ? one.setting : "Not decided yet", className: "recommendation" });
+  const setting = element("p", { text: one.decided ? one.setting : "Not decided", className: "recommendation" });
   if (one.decided && one.rest) setting.append(element("span", { text: one.rest }));
   return element(
     "article",
