@@ -143,6 +143,18 @@ def test_services_and_policies_and_the_monitor_select_pods_that_there_are() -> N
     assert set(monitor["spec"]["targetLabels"]) <= set(service["metadata"]["labels"])
 
 
+def test_policies_allow_ports_that_somebody_listens_on() -> None:
+    served = {port["containerPort"] for _, container in containers() for port in container.get("ports", ())}
+    of_others = {53, int(of_kind("ConfigMap")["site"]["data"]["PGPORT"])}  # names and rows
+    allowed = {
+        port["port"]
+        for policy in of_kind("NetworkPolicy").values()
+        for rule in (*policy["spec"].get("ingress", ()), *policy["spec"].get("egress", ()))
+        for port in rule["ports"]
+    }
+    assert allowed == served | of_others
+
+
 def test_whatever_no_policy_names_is_forbidden() -> None:
     closed = of_kind("NetworkPolicy")["nothing-else"]["spec"]
     assert closed["policyTypes"] == ["Ingress", "Egress"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -23,6 +25,7 @@ APPS: Final = ("app-threaded", "app-sync", "app-gthread", "app-gevent", "app-asg
 WORKERS: Final = 2
 USERS: Final = 4
 FEWEST_REQUESTS: Final = 40
+ROUTE: Final = "entries/<int:number>/"
 # It has no handler of its own, and dies of the signal.
 EXPORTER: Final = "postgres-exporter"
 
@@ -43,6 +46,10 @@ class Prometheus:
         answer = fetched(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}")
         (result,) = answer["data"]["result"] or [{"value": [0, None]}]
         return None if result["value"][1] is None else float(result["value"][1])
+
+    def total(self, selector: str) -> float:
+        """Of all series, and 0 of none."""
+        return self.value(f"sum({selector})") or 0.0
 
     def await_value(self, query: str, wanted: float) -> None:
         await_that(lambda: self.value(query) == wanted, lambda: (query, self.value(query), wanted))
@@ -87,6 +94,8 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    if sys.platform != "linux":
+        pytest.skip("only Linux has an address on loopback for each service")
     if missing := missing_programs():
         pytest.skip(f"not installed here: {', '.join(missing)}")
     return made_secrets(tmp_path_factory.mktemp("compose"))
@@ -131,12 +140,15 @@ def require_agreement(watched: Watched, app: str) -> int:
     prometheus, locust = watched.prometheus, watched.locust
     instance = f"{watched.stack.address(app)}:8000"
     prometheus.await_value(f'up{{instance="{instance}",server="{app.removeprefix("app-")}"}}', 1)
-    counted = f'sum(loadlab_db_requests_total{{instance="{instance}",alias="default"}})'
-    before = prometheus.value(counted) or 0  # runserver looks for migrations when it starts
+    asked = f'loadlab_db_requests_total{{instance="{instance}",alias="default"}}'
+    answered = (
+        f'loadlab_http_request_duration_seconds_count{{instance="{instance}",route="{ROUTE}",status_class="2xx"}}'
+    )
+    before = prometheus.total(asked)  # runserver looks for migrations when it starts
     locust.drive(f"http://{instance}")
 
-    def sides() -> tuple[float, float]:
-        return (prometheus.value(counted) or 0) - before, locust.requests()
+    def sides() -> tuple[float, ...]:
+        return prometheus.total(asked) - before, prometheus.total(answered), locust.requests()
 
     await_that(lambda: len(set(sides())) == 1, sides)  # each side says it a little later than it was
     return locust.requests()
@@ -160,6 +172,20 @@ def test_locusts_requests_are_the_sites_and_go_through_pgbouncer(one_mode: Watch
     bouncer = one_mode.stack.running["pgbouncer"]
     (site,) = (row for row in console(bouncer, variables, "SHOW STATS") if row["database"] == "loadlab")
     assert site["total_xact_count"] >= requests
+
+
+def test_locusts_page_shows_the_connections_of_the_site(one_mode: Watched) -> None:
+    def figures() -> list[str]:
+        tables = one_mode.locust.stats().get("extended_stats", ())
+        return [row["figure"] for table in tables for row in table["data"] if row["alias"] == "default"]
+
+    await_that(lambda: "open" in figures(), one_mode.locust.stats)
+
+
+def test_pods_that_wait_for_the_tables_go_on_once_they_are_there(one_mode: Watched) -> None:
+    site = one_mode.stack.running["app-gevent"]
+    argv = ["python", "-m", "django", "migrate", "--check"]  # of compose/kubernetes/site.yml
+    assert subprocess.run(argv, env=dict(site.environment), capture_output=True, check=False).returncode == 0
 
 
 def test_the_metrics_are_for_whoever_has_the_token(one_mode: Watched) -> None:
