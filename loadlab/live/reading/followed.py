@@ -189,13 +189,13 @@ class FollowedRun:
         if began is None or began.case >= len(self._schedule.cases):
             return None
         case = self._schedule.cases[began.case]
-        again = ", measured again" if case.replica else ""
+        words = [case.server.name, self._names.strategy(case.strategy), wording.keep_alive(case.keep_alive)]
         return CurrentTrial(
             order=began.order,
             block=began.block,
             case=began.case,
             id=case.id,
-            label=f"{case.server.name}, {self._names.strategy(case.strategy)}, {wording.keep_alive(case.keep_alive)}{again}",
+            label=", ".join([*words, "measured again"] if case.replica else words),
             usable=case.usable_connections,
             running=self._running,
         )
