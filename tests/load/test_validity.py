@@ -57,6 +57,13 @@ def test_a_load_over_a_limit_is_invalid_with_the_reason(result: LoadResult, reas
     assert reason in said
 
 
+@pytest.mark.parametrize(("skew", "state"), [((), "complete"), ((0.0, 0.2), "complete"), ((0.201, 0.0), "invalid")])
+def test_workers_on_other_hosts_must_start_together(skew: tuple[float, ...], state: str) -> None:
+    judged, reason = state_of(replace(load(), skew=skew), WINDOW, is_open=True)
+    assert judged == state
+    assert ("up to 201 ms apart, which is 2.01 % of the window" in reason) == (state == "invalid")
+
+
 def test_all_reasons_are_said_together() -> None:
     said = state_of(load(dropped=9, lag_seconds=0.01, busy=(1.0,)), WINDOW, is_open=True)[1]
     assert said.count(";") >= 2
