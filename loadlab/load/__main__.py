@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 READY_SECONDS: Final = 20.0  # for all users of an open load to have said hello
 DRAIN_SECONDS: Final = 10.0  # for what is under way when an open load ends
 POLL_SECONDS: Final = 0.005
-TALLY_SECONDS: Final = 0.5
+TALLY_SECONDS: Final = 0.1  # often enough that two looks, half a second apart, never see the same
 LOUD: Final = ("locust.user.task", "loadlab.load.pacing")  # log each exception of a task, with its traceback
 FEW_ERRORS: Final = 5
 

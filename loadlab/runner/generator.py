@@ -124,7 +124,7 @@ class Drive:
         self._total: Counts | None = None
 
     def counts(self) -> Counts:
-        """What the load had come to about half a second ago, or in the end."""
+        """What the load had come to a tenth of a second ago, or in the end."""
         return self._total or read(_tallies(self._order))
 
     def wait(self) -> LoadResult | None:
