@@ -26,6 +26,8 @@ ALIVE_PATH: Final = "/alive"
 BOOT_SECONDS: Final = 60.0
 FAREWELL_SECONDS: Final = 10.0  # so that open pages hear of the last trial, and of the end
 POLL_SECONDS: Final = 0.05
+ATTEMPTS: Final = 3
+PORT_TAKEN: Final = "address already in use"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,16 +66,34 @@ def started(  # noqa: PLR0913  what a page's process is told
     Raises:
         EnvironmentFaultError: see `hosted`.
     """
-    at = _port(port)
-    argv = [sys.executable, "-m", "loadlab.live", str(runs.absolute()), "--port", str(at), "--host", host]
+    argv = [sys.executable, "-m", "loadlab.live", str(runs.absolute()), "--host", host]
     argv += ["--awaiting", awaited] if awaited else []
     argv += ["--token", token] if token else []
-    program = register.start("The live page", argv, log=register.folder / "live.log", environment=os.environ)
+    page = _boot(register, argv, host, port)
     try:
-        _await(program, host, at)
-        yield LivePage(url=f"http://{_shown(host)}:{at}", program=program)
+        yield page
     finally:
-        program.stop(signal.SIGTERM, FAREWELL_SECONDS)
+        page.program.stop(signal.SIGTERM, FAREWELL_SECONDS)
+
+
+def _boot(register: Register, argv: list[str], host: str, port: int | None) -> LivePage:
+    """Start it; on another port if somebody has taken the one that we chose between our look and its bind."""
+    at = _port(port)
+    for attempt in range(1, ATTEMPTS + 1):
+        program = register.start(
+            "The live page", [*argv, "--port", str(at)], log=register.folder / "live.log", environment=os.environ
+        )
+        try:
+            _await(program, host, at)
+        except BaseException as error:
+            program.stop(signal.SIGTERM, FAREWELL_SECONDS)
+            lost_race = isinstance(error, EnvironmentFaultError) and not port and PORT_TAKEN in program.log_tail()
+            if attempt == ATTEMPTS or not lost_race:
+                raise
+            at = free_port()
+        else:
+            return LivePage(url=f"http://{_shown(host)}:{at}", program=program)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _port(port: int | None) -> int:

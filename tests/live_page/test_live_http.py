@@ -313,3 +313,14 @@ def test_a_port_that_is_taken_is_named_and_the_usual_one_gives_way(tmp_path: Pat
             with hosted(tmp_path) as url:
                 assert ask(url, "/").status == 200
                 assert not url.endswith(f":{port}")
+
+
+def test_a_port_that_somebody_else_was_faster_to_take_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = stranger.getsockname()[1]
+        monkeypatch.setattr("loadlab.live.hosting._port", lambda _: taken)
+        with hosted(tmp_path) as url:
+            assert urlsplit(url).port != taken
+            assert ask(url).status == 200
