@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import matrix
 import pytest
 
 from loadlab.cli import COMMANDS, parser
@@ -142,6 +143,10 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
         if re.search(rf"(?<![\w.-]){re.escape(place)}", path.read_text(errors="replace"))
     }
     assert found == set()
+
+
+def test_the_matrix_of_versions_names_tests_that_there_are() -> None:
+    assert [name for name in matrix.TESTS if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("name", scenarios())
