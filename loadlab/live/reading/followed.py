@@ -177,7 +177,7 @@ class FollowedRun:
             )
 
     def _remaining(self, done: int, total: int) -> float | None:
-        """As the trials of this session have gone, or as the plan says before there is one."""
+        """As trials have gone since the lab last began, or as the plan says before there is one."""
         if self._began is None:
             return None
         here = done - self._began.done
