@@ -11,9 +11,9 @@ from dashboards.source.promql import ratio
 from loadlab.model.metrics import (
     CONNECT_ERRORS,
     CONNECTIONS_CLOSED,
-    CONNECTIONS_OPEN,
     CONNECTIONS_OPENED,
     CPU_SECONDS,
+    DATABASE_PEAK,
     DATABASE_SESSIONS,
     LOAD_REQUESTS,
     LOAD_RESPONSE,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 EXACT = "a trial's counter starts at zero with its instance, and its last value is scraped after the end"
 BUCKETS = "neighbouring buckets are at most 1.3 apart, and the quantile lies within one"
-SAMPLED = "a scrape sees one instant in a second, the run's record one in a tenth; what came and went is in neither"
+PEAK = "the lab looks ten times a second and says the most; what came and went between two looks is in neither"
 FIRST_SECOND = "the dashboards count from the first scrape of a trial to its last, the record within the window"
 
 
@@ -67,7 +67,7 @@ FIGURES = (
     ),
     Figure(field="p50_seconds", query=LAB.total_quantile(0.5, LOAD_RESPONSE, "instance"), tolerance=0.3, why=BUCKETS),
     Figure(field="p99_seconds", query=LAB.total_quantile(0.99, LOAD_RESPONSE, "instance"), tolerance=0.3, why=BUCKETS),
-    Figure(field="peak_open", query=LAB.peak(CONNECTIONS_OPEN, "instance"), tolerance=None, why=SAMPLED),
+    Figure(field="peak_open", query=LAB.peak(DATABASE_PEAK, "instance"), tolerance=0, why=PEAK),
     Figure(
         field="cpu_per_request",
         query=ratio(LAB.grown(CPU_SECONDS, "instance", part="app|database"), LAB.grown(LOAD_REQUESTS, "instance")),

@@ -46,12 +46,12 @@ _ALL: TypeAdapter[list[Recorded]] = TypeAdapter(list[Recorded])
 
 
 def recorded(run: RunFolder) -> list[Recorded]:
+    """Of every trial, in the order of the schedule."""
     schedule = run.schedule()
-    steps = {step.order: step for step in schedule.steps}
-    return [
-        _recorded(trial, labels(run.path.name, steps[trial.order], trial.case))
-        for trial in sorted(run.trials()[0], key=lambda one: one.order)
-    ]
+    trials = {trial.order: trial for trial in run.trials()[0]}
+    steps = [step for step in schedule.steps if step.order in trials]
+    targets = labels(run.path.name, schedule, steps)
+    return [_recorded(trials[step.order], target) for step, target in zip(steps, targets, strict=True)]
 
 
 def _recorded(trial: Trial, target: dict[str, str]) -> Recorded:
@@ -72,7 +72,7 @@ def _recorded(trial: Trial, target: dict[str, str]) -> Recorded:
         p50_seconds=_quantile(response, 0.5),
         p99_seconds=_quantile(response, 0.99),
         mean_seconds=float(response.mean()),
-        peak_open=int(max(trial.series.open)),
+        peak_open=trial.peak,
         cpu_per_request=((trial.cpu_seconds.app or 0.0) + (trial.cpu_seconds.database or 0.0)) / in_window,
     )
 

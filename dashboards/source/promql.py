@@ -80,10 +80,9 @@ class Scope:
         return aggregate("avg", by, self.total(metric, "instance", *by, of=of, **where))
 
     def peak(self, metric: Metric, *by: str, **where: str) -> str:
-        """The most that a scrape of any one target has seen; what came and went between two scrapes is not in it."""
+        """The most of any one target: of a gauge that never falls, as it was last."""
         self._check(metric, "", by)
-        highest = f"max_over_time({self.select(metric, '', **where)}[$__range])"
-        return aggregate("max", by, aggregate("sum", ("instance", *by), highest))
+        return aggregate("max", by, f"last_over_time({self.select(metric, '', **where)}[$__range])")
 
     def quantile(self, share: float, metric: Metric, *by: str, **where: str) -> str:
         """A quantile at each instant, interpolated within its bucket."""

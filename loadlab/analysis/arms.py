@@ -62,7 +62,7 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         reuse=_reuse(trials),
         connect_seconds=_connect_seconds(trials),
         peak=peak,
-        left_open=max(map(measured.left_open, trials), default=0),
+        left_open=max((trial.connections.open_at_rest for trial in trials), default=0),
         leaks=any(map(measured.leaks, trials)),
         refused=sum(map(measured.refused, trials)),
         connect_errors=errors,

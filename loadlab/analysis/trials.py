@@ -42,7 +42,7 @@ def summarise(trial: Trial) -> TrialSummary:
         throughput=(requests - failures) / seconds if seconds > 0 else 0.0,
         latency_seconds=percentiles(as_array(trial.requests.response)[in_window][~failed]),
         connections=trial.connections,
-        peak=peak(trial),
+        peak=trial.peak,
         opens_per_request=opened_in_window(trial) / requests if requests else None,
         cpu_seconds_per_request=_per_request(trial.cpu_seconds, requests),
         service_seconds=percentiles(service(trial)[in_window][~failed]) if trial.case.open_load else None,
@@ -92,22 +92,10 @@ def window_seconds(trial: Trial) -> float:
     return trial.window_end - trial.window_start
 
 
-def peak(trial: Trial) -> int:
-    """The most connections seen at once, by PostgreSQL or by the ledger; with a pooler, by PostgreSQL alone."""
-    seen = max(most(trial.series.backends), left_open(trial))
-    return seen if trial.connections.pooler else max(seen, most(trial.series.open))
-
-
 def clients_peak(trial: Trial) -> int | None:
     """The most connections to a pooler at once, by the ledger or by the pooler; None without one."""
     pooler = trial.connections.pooler
     return max(most(trial.series.open), pooler.at_rest.clients_open) if pooler else None
-
-
-def left_open(trial: Trial) -> int:
-    """What was open at rest, by PostgreSQL or, where it was not asked, by the ledger."""
-    seen = trial.connections.left_open
-    return trial.connections.at_rest.open if seen is None else seen
 
 
 def leaks(trial: Trial) -> bool:
@@ -121,7 +109,7 @@ def leaks(trial: Trial) -> bool:
     if usable is None:
         return _loses(trial)
     clients = clients_peak(trial)
-    held = max(most(trial.series.open), left_open(trial)) if clients is None else clients
+    held = max(most(trial.series.open), trial.connections.open_at_rest) if clients is None else clients
     return held > LEAK_FACTOR * usable + LEAK_SPARE
 
 

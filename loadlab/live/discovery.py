@@ -12,8 +12,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from loadlab.live.course import courses
+from loadlab.model.naming import distinct_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from starlette.requests import Request
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from loadlab.live.course import Course
     from loadlab.live.reading.runs import Runs
     from loadlab.model.case import Case
-    from loadlab.store import Step
+    from loadlab.store import Schedule, Step
 
 # Prometheus passes on what it has discovered every five seconds, and looks at what it was passed every five seconds.
 LEAD_SECONDS: Final = 12.0
@@ -36,9 +38,9 @@ def discovery(request: Request) -> JSONResponse:
     now = time.time()
     found = [(name, course) for name in runs.names() if (course := _recent(runs.find(name), now))]
     groups = [
-        {"targets": [request.url.netloc], "labels": labels(name, step, course.schedule.cases[step.case])}
+        {"targets": [request.url.netloc], "labels": of_trial}
         for name, course in found
-        for step in due(course, now)
+        for of_trial in labels(name, course.schedule, due(course, now))
     ]
     return JSONResponse(groups)
 
@@ -69,14 +71,20 @@ def _has_just_ended(course: Course, now: float) -> bool:
     return course.ended is not None and now - course.ended.at < LINGER_SECONDS
 
 
-def labels(run: str, step: Step, case: Case) -> dict[str, str]:
-    """What distinguishes one trial's series from another's."""
+def labels(run: str, schedule: Schedule, steps: Iterable[Step]) -> list[dict[str, str]]:
+    """What distinguishes each trial's series from another's. Its strategy's name is short: one of the run's own."""
+    names = distinct_ids(case.strategy for case in schedule.cases)
+    cases = ((step, schedule.cases[step.case]) for step in steps)
+    return [_labels(run, step, case, names[str(case.strategy)]) for step, case in cases]
+
+
+def _labels(run: str, step: Step, case: Case, strategy: str) -> dict[str, str]:
     return {
         "job": "loadlab",
         "instance": f"{run}/{step.order:04d}",
         "__metrics_path__": f"/trials/{quote(run, safe='')}/{step.order:04d}/metrics",
         "server": case.server.name,
-        "strategy": str(case.strategy),
+        "strategy": strategy,
         "max_age": _max_age(case),
         "keep_alive": "on" if case.keep_alive else "off",
         "scenario": case.scenario.rpartition("/")[2].removesuffix(".py"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ALIAS = "default"
 # Of a sample, what has a metric without labels.
 SINGLE = {
+    "peak": metrics.DATABASE_PEAK,
     "max_connections": metrics.DATABASE_MAX_CONNECTIONS,
     "sessions": metrics.DATABASE_SESSIONS,
     "pooler_clients": metrics.POOLER_CLIENTS,

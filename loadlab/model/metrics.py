@@ -201,6 +201,13 @@ DATABASE_SESSIONS = Metric(
     "Sessions that PostgreSQL has counted for the target's database since the trial began (count).",
     labels=(),
 )
+DATABASE_PEAK = Metric(
+    "loadlab_database_connections_peak",
+    "gauge",
+    "Most connections of the target seen at once since the trial began (count), ten looks a second; "
+    "behind a pooler, the most of the pooler's.",
+    labels=(),
+)
 DATABASE_MAX_CONNECTIONS = Metric(
     "loadlab_database_max_connections",
     "gauge",
@@ -243,6 +250,7 @@ LAB_CATALOGUE = (
     LOAD_RESPONSE,
     DATABASE_BACKENDS,
     DATABASE_SESSIONS,
+    DATABASE_PEAK,
     DATABASE_MAX_CONNECTIONS,
     CPU_SECONDS,
     POOLER_CLIENTS,

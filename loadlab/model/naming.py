@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loadlab.model.case import spell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from loadlab.model.case import Choice, Scalar
+    from loadlab.model.case import Choice
 
 
 def distinct_names(strategies: Iterable[Choice]) -> dict[str, str]:
@@ -21,19 +22,36 @@ def distinct_names(strategies: Iterable[Choice]) -> dict[str, str]:
     >>> list(distinct_names([small, large]).values()), list(distinct_names([small]).values())
     (['pool, max_size=4', 'pool, max_size=16'], ['pool'])
     """
-    namesakes: dict[str, dict[str, Choice]] = defaultdict(dict)
-    for choice in strategies:
-        namesakes[choice.name][str(choice)] = choice
     return {
-        full: ", ".join([choice.name, *_differing(choice, [other.parameters for other in group.values()])])
-        for group in namesakes.values()
-        for full, choice in group.items()
+        full: ", ".join([choice.name, *(f"{key}={spell(choice.parameters[key])}" for key in telling)])
+        for full, choice, telling in _told_apart(strategies)
     }
 
 
-def _differing(choice: Choice, parameters: list[dict[str, Scalar]]) -> list[str]:
-    return [
-        f"{key}={spell(value)}"
-        for key, value in choice.parameters.items()
-        if any(key not in other or other[key] != value for other in parameters)
-    ]
+def distinct_ids(strategies: Iterable[Choice]) -> dict[str, str]:
+    """The same as ids of cases spell it; the parameter that a strategy is named after is always said.
+
+    >>> from loadlab.model.case import Choice
+    >>> aged = [Choice(name="max_age", parameters={"max_age": age, "conn_health_checks": False}) for age in (0, 60)]
+    >>> pools = [Choice(name="pool", parameters={"min_size": 1, "max_size": size}) for size in (4, 16)]
+    >>> list(distinct_ids([*aged, *pools]).values())
+    ['max_age=0', 'max_age=60', 'pool,max_size=4', 'pool,max_size=16']
+    >>> list(distinct_ids([aged[1], pools[0]]).values())
+    ['max_age=60', 'pool']
+    """
+    short = {}
+    for full, choice, telling in _told_apart(strategies):
+        said = {key: value for key, value in choice.parameters.items() if key in {*telling, choice.name}}
+        short[full] = str(replace(choice, parameters=said))
+    return short
+
+
+def _told_apart(strategies: Iterable[Choice]) -> Iterator[tuple[str, Choice, list[str]]]:
+    """Each strategy by its full name, and the parameters in whose spelling it differs from any of its namesakes."""
+    namesakes: dict[str, dict[str, Choice]] = defaultdict(dict)
+    for choice in strategies:
+        namesakes[choice.name][str(choice)] = choice
+    for group in namesakes.values():
+        spelt = [{key: spell(value) for key, value in other.parameters.items()} for other in group.values()]
+        for (full, choice), ours in zip(group.items(), spelt, strict=True):
+            yield full, choice, [key for key in ours if any(other.get(key) != ours[key] for other in spelt)]

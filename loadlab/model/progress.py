@@ -61,11 +61,12 @@ class TrialBegan:
 class Sampled:
     """What was seen of a trial at one instant; counters count from the trial's begin.
 
-    `values` are gauges (`open`, `backends`, `backends_<state>`, `max_connections`, `pooler_clients`, `pooler_servers`,
-    `pooler_clients_waiting`) and counters (`opened`, `reused`, `closed_<reason>`, `connect_errors_<kind>`, `sessions`,
-    `cpu_<part>` in seconds, `pooler_waited_seconds`, and from the generator `requests`, `failures`,
-    `response_seconds_sum`). `response_buckets` counts response times by `metrics.RESPONSE_SECONDS`, not cumulated; the
-    last number is what took longer than every bound. The last sample of a trial holds its final counts.
+    `values` are gauges (`open`, `peak`: the most connections at once since the trial began, `backends`,
+    `backends_<state>`, `max_connections`, `pooler_clients`, `pooler_servers`, `pooler_clients_waiting`) and counters
+    (`opened`, `reused`, `closed_<reason>`, `connect_errors_<kind>`, `sessions`, `cpu_<part>` in seconds,
+    `pooler_waited_seconds`, and from the generator `requests`, `failures`, `response_seconds_sum`). `response_buckets`
+    counts response times by `metrics.RESPONSE_SECONDS`, not cumulated; the last number is what took longer than every
+    bound. The last sample of a trial holds its final counts.
     """
 
     at: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -173,6 +173,11 @@ class Connections:
         )
 
     @property
+    def open_at_rest(self) -> int:
+        """By PostgreSQL or, where it was not asked, by the ledger."""
+        return self.at_rest.open if self.left_open is None else self.left_open
+
+    @property
     def judged(self) -> bool:
         """Whether PostgreSQL was asked."""
         return self.sessions is not None
@@ -201,6 +206,20 @@ class Series:
     def open(self) -> Sequence[float]:
         """Open connections by the target's own ledger."""
         return self.values.get("open", ())
+
+    @property
+    def highest(self) -> dict[str, float]:
+        """Of each quantity."""
+        return {name: max(column, default=0.0) for name, column in self.values.items()}
+
+
+def most_at_once(highest: Mapping[str, float], *, behind_pooler: bool) -> int:
+    """The most connections seen at once, by PostgreSQL or by the ledger; behind a pooler, by PostgreSQL alone.
+
+    `highest` is what was sampled, the highest of each quantity.
+    """
+    judges = ("backends",) if behind_pooler else ("backends", "open")
+    return int(max(highest.get(name, 0.0) for name in judges))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -246,6 +265,12 @@ class Trial:
     busy: tuple[float, ...] = ()
     served: int | None = None
     skew_seconds: float = 0.0
+
+    @property
+    def peak(self) -> int:
+        """The most connections at once, while the load ran or at rest."""
+        sampled = most_at_once(self.series.highest, behind_pooler=self.connections.pooler is not None)
+        return max(sampled, self.connections.open_at_rest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -212,10 +212,10 @@ def _watch(
             faults.append(f"the metrics could not be read {when}: {error}")
         return latest
 
-    def follow() -> None:
+    def follow(highest: Mapping[str, float]) -> None:
         if follower is not None:
             now = other.look()
-            follower.seen(now.states, _since(before, now), None, drive.counts())
+            follower.seen(now.states, highest, _since(before, now), None, drive.counts())
 
     with Sampler(lambda: _levels(before, other.look()), drive.started, follow, RATE) as sampler:
         _sleep_until(drive.started + post.plan.warmup_seconds)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.load import tally
 from loadlab.model.progress import Sampled
+from loadlab.model.samples import most_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,13 +29,21 @@ class Follower:
     max_connections: int | None
     _cpu: dict[str, float] = field(default_factory=dict)  # as last seen: a tree that is gone has no account
 
-    def seen(self, reading: Mapping[str, float], ledger: Ledger, pooler: PoolerCounts | None, load: Counts) -> None:
-        """One look at a trial that runs; `reading` is that of all probes."""
+    def seen(
+        self,
+        reading: Mapping[str, float],
+        highest: Mapping[str, float],
+        ledger: Ledger,
+        pooler: PoolerCounts | None,
+        load: Counts,
+    ) -> None:
+        """One look at a trial that runs: `reading` is that of all probes, `highest` what was sampled until now."""
         self._cpu.update({name: value for name, value in reading.items() if name.startswith("cpu_")})
         values = {
             **_of_backends(reading),
             **({} if self.sessions is None else {"sessions": reading["sessions"] - self.sessions}),
             **_of_ledger(ledger),
+            "peak": most_at_once(highest, behind_pooler=pooler is not None),
             **_of_pooler(pooler, reading),
         }
         self._tell(values, load)
@@ -47,6 +56,7 @@ class Follower:
             **({} if left is None else _of_backends({"backends": left, **dict.fromkeys(STATES, 0), "idle": left})),
             **({} if connections.sessions is None else {"sessions": connections.sessions}),
             **_of_ledger(connections.after_stop),
+            "peak": trial.peak,
             **_of_pooler(connections.pooler.after_stop if connections.pooler else None, {}),
         }
         self._tell(values, tally.counted(trial.requests.response, trial.requests.failed))

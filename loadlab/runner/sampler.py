@@ -36,14 +36,15 @@ def look(scene: Scene, *, sampled_only: bool) -> dict[str, float]:
 class Sampler:
     """A context that calls `read` from its start to its end; what cannot be read leaves a gap, and is no error.
 
-    `follow` is called twice a second, in the sampler's thread, and may ask for more.
+    `follow` is called twice a second with the highest of each quantity so far, in the sampler's thread, and may ask for
+    more.
     """
 
     def __init__(
         self,
         read: Callable[[], dict[str, float]],
         origin: float,
-        follow: Callable[[], None] | None = None,
+        follow: Callable[[Mapping[str, float]], None] | None = None,
         rate: float = RATE,
     ) -> None:
         self._read = read
@@ -53,6 +54,7 @@ class Sampler:
         self._each = max(1, round(rate / FOLLOWED_RATE))
         self._at: list[float] = []
         self._readings: list[dict[str, float]] = []
+        self._highest: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
@@ -73,8 +75,9 @@ class Sampler:
                 reading = self._read()
                 self._at.append(time.monotonic() - self._origin)
                 self._readings.append(reading)
+                self._highest |= {name: max(value, self._highest.get(name, value)) for name, value in reading.items()}
                 if self._follow is not None and len(self._readings) % self._each == 1 % self._each:
-                    self._follow()
+                    self._follow(self._highest)
             due += 1 / self._rate
 
     def series(self) -> Series:

@@ -23,7 +23,7 @@ from loadlab.runner.route import routed
 from loadlab.runner.sampler import Sampler, look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -166,9 +166,9 @@ def _observe(
         trees["database"] = bench.database.postmaster
     scene = replace(scene, trees=trees)
 
-    def follow(scene: Scene, follower: Follower) -> None:
+    def follow(scene: Scene, follower: Follower, highest: Mapping[str, float]) -> None:
         pooler = scene.pooler.counts() if scene.pooler else None
-        follower.seen(look(scene, sampled_only=False), _ledger(scene), pooler, drive.counts())
+        follower.seen(look(scene, sampled_only=False), highest, _ledger(scene), pooler, drive.counts())
 
     with (
         bench.database.observed() as connection,

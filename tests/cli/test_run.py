@@ -75,6 +75,17 @@ def test_the_progress_of_a_run_tells_of_each_trial_and_ends_with_its_exact_count
         assert values["cpu_app"] > 0
 
 
+def test_the_progress_of_a_trial_ends_with_the_peak_of_the_report(finished: Finished) -> None:
+    peaks: dict[int, list[float]] = {}
+    for event in RunFolder.at(finished.path).progress()[0]:
+        if isinstance(event, Sampled):
+            peaks.setdefault(event.order, []).append(event.values["peak"])
+    assert {order: seen[-1] for order, seen in peaks.items()} == {
+        trial["order"]: trial["connections"]["peak"] for trial in finished.report["trials"]
+    }
+    assert all(seen == sorted(seen) and seen[-1] > 0 for seen in peaks.values())
+
+
 @pytest.fixture
 def copied(finished: Finished, tmp_path: Path) -> Path:
     return shutil.copytree(finished.path, tmp_path / "run")

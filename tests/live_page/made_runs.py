@@ -83,6 +83,7 @@ def sampled(order: int, at: float, look: int) -> Sampled:
     buckets[10], buckets[30] = 45 * look, 5 * look
     values = {
         "open": 4.0 + look % 3,
+        "peak": 4.0 + min(look, 2),
         "opened": 25.0 * look,
         "reused": 25.0 * look,
         "closed_garbage_collected": 20.0 * look,

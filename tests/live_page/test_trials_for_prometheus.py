@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -128,7 +129,8 @@ class TestLabels:
             keep_alive=True,
             usable_connections=8,
         )
-        return labels("run", step, case)
+        (found,) = labels("run", replace(run.schedule, cases=[case]), [replace(step, case=0)])
+        return found
 
     @pytest.mark.parametrize(("age", "label"), [(0, "0"), (60.0, "60"), (0.5, "0.5"), (None, "unlimited")])
     def test_an_age_is_a_number_or_unlimited(self, run: MadeRun, age: float | None, label: str) -> None:
@@ -136,7 +138,27 @@ class TestLabels:
 
     def test_a_strategy_without_an_age_has_an_empty_one(self, run: MadeRun) -> None:
         found = self.of(run, name="pool", max_size=8)
-        assert (found["strategy"], found["max_age"]) == ("pool,max_size=8", "")
+        assert (found["strategy"], found["max_age"]) == ("pool", "")
+
+    def test_a_strategys_name_is_as_short_as_tells_it_from_the_others_of_the_run(self, tmp_path: Path) -> None:
+        def pgbouncer(mode: str) -> Choice:
+            return Choice(name="pgbouncer", parameters={"pool_mode": mode, "pool_size": 2})
+
+        def aged(*, checks: bool) -> Choice:
+            return Choice(name="max_age", parameters={"max_age": 60, "conn_health_checks": checks})
+
+        expected = {
+            "pgbouncer,pool_mode=session": pgbouncer("session"),
+            "pgbouncer,pool_mode=transaction": pgbouncer("transaction"),
+            "pool": Choice(name="pool", parameters={"min_size": 1, "max_size": 8}),
+            "max_age=60,conn_health_checks=on": aged(checks=True),
+            "max_age=60,conn_health_checks=off": aged(checks=False),
+        }
+        case = made_run(tmp_path / "plain").schedule.cases[0]
+        cases = {short: replace(case, strategy=strategy) for short, strategy in expected.items()}
+        schedule = made_run(tmp_path / "run", blocks=1, cases=[*cases.values()]).schedule
+        named = {of["strategy"]: of["case"] for of in labels("run", schedule, schedule.steps)}
+        assert named == {short: case.id for short, case in cases.items()}
 
     def test_a_scenario_of_the_users_own_goes_by_its_name(self, run: MadeRun) -> None:
         found = self.of(run, max_age=0)
@@ -161,6 +183,7 @@ class TestOneTrial:
         assert 'loadlab_cpu_seconds_total{part="database"}' in text
         assert 'loadlab_load_response_seconds_bucket{le="+Inf"} 200.0' in text
         assert "loadlab_database_max_connections 100.0" in text
+        assert "loadlab_database_connections_peak 6.0" in text
         assert "loadlab_build_info" not in text
 
     def test_promtool_has_nothing_to_say_of_it(self, trial: TrialSoFar) -> None:

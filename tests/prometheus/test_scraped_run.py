@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from command_line import everything_in, trials_in
 
+from loadlab.analysis.trials import summarise
 from loadlab.cli._scraping import reopened
 from loadlab.model.metrics import BUILD_INFO, CATALOGUE, CONNECTIONS_OPENED, LAB_CATALOGUE
 from loadlab.model.progress import TrialEnded
@@ -146,6 +147,7 @@ def assert_exact(scraped: Scraped, *, cut_off: frozenset[str] = frozenset()) -> 
     requests = scraped.last("loadlab_load_requests_total", "outcome")
     answered = scraped.last("loadlab_load_response_seconds_count")
     backends = scraped.last("loadlab_database_backends")
+    peak = scraped.last("loadlab_database_connections_peak")
     for trial in scraped.trials:
         instance, books = scraped.instance(trial), trial.connections.after_stop
         if instance in cut_off:
@@ -157,6 +159,7 @@ def assert_exact(scraped: Scraped, *, cut_off: frozenset[str] = frozenset()) -> 
         assert used[instance]["reused"] == books.reused
         assert sessions[instance] == {"": trial.connections.sessions} == {"": books.opened}
         assert requests[instance] == {"ok": len(trial.requests.failed) - failed, "failed": failed}
+        assert peak[instance] == {"": summarise(trial).peak}
         assert answered[instance] == {"": len(trial.requests.response)}
     assert set(sessions) == {scraped.instance(trial) for trial in scraped.trials}
 
@@ -198,7 +201,7 @@ def test_trials_are_found_with_all_that_distinguishes_them_before_they_begin(scr
             "instance": instance,
             "__metrics_path__": f"/trials/{instance}/metrics",
             "server": "sync",
-            "strategy": str(case.strategy),
+            "strategy": f"max_age={case.max_age}",
             "max_age": str(case.max_age),
             "keep_alive": "off",
             "scenario": "read_one",

@@ -11,10 +11,10 @@ from dashboards.source.promql import EVERY_TARGET, TRIAL, Scope, or_zero, ratio
 from loadlab.model.metrics import (
     CONNECT_ERRORS,
     CONNECTIONS_CLOSED,
-    CONNECTIONS_OPEN,
     CONNECTIONS_OPENED,
     CPU_SECONDS,
     DATABASE_MAX_CONNECTIONS,
+    DATABASE_PEAK,
     LOAD_REQUESTS,
     LOAD_RESPONSE,
     REQUESTS,
@@ -48,7 +48,7 @@ def p99(scope: Scope, *by: str) -> str:
 
 
 def peak_open(scope: Scope, *by: str) -> str:
-    return scope.peak(CONNECTIONS_OPEN, *by)
+    return scope.peak(DATABASE_PEAK, *by)
 
 
 def cpu_per_request(scope: Scope, *by: str) -> str:
@@ -85,7 +85,7 @@ SIDE_BY_SIDE = Row(
         ),
         Panel(
             title="Peak open, of what PostgreSQL allows",
-            shows="The most connections that a scrape has seen open in one trial, as a share of max_connections.",
+            shows="The most connections open at once in one trial, ten looks a second, as a share of max_connections.",
             good="low: no more than the mode has threads or processes.",
             act="near 100 %: a leak, whatever the gain in speed.",
             unit="percentunit",

@@ -15,6 +15,7 @@ from loadlab.model.metrics import (
     CONNECTIONS_OPENED,
     DATABASE_BACKENDS,
     DATABASE_MAX_CONNECTIONS,
+    DATABASE_PEAK,
     DATABASE_SESSIONS,
     POOLER_SERVERS,
     REQUESTS,
@@ -89,13 +90,13 @@ IN_SHORT = Row(
         ),
         Panel(
             title="Peak open, of what PostgreSQL allows",
-            shows="The most connections that a scrape has seen open in one trial, as a share of max_connections.",
+            shows="The most connections open at once in one trial, ten looks a second, as a share of max_connections.",
             good="below 70 %.",
             act="near 100 % the next connection is refused: find the arm in the table below.",
             unit="percentunit",
             kind="stat",
             limits=Limits(doubtful=0.7, bad=0.9),
-            queries=(Query(expr=ratio(LAB.peak(CONNECTIONS_OPEN), LAB.peak(DATABASE_MAX_CONNECTIONS)), name="peak"),),
+            queries=(Query(expr=ratio(LAB.peak(DATABASE_PEAK), LAB.peak(DATABASE_MAX_CONNECTIONS)), name="peak"),),
             width=4,
             height=5,
         ),
@@ -120,7 +121,8 @@ BY_ARM = Row(
     panels=(
         Panel(
             title="What became of connections",
-            shows="One row for each server mode, strategy and kind of client: totals over its trials, exact.",
+            shows="One row for each server mode, strategy and kind of client: totals over its trials, exact. "
+            "The peak is that of the trial with the most; with PgBouncer in between, it is PgBouncer's own.",
             good="a high reuse rate, a peak of as many as the mode can use, and none refused.",
             act="compare the rows of one server mode: what leaks under one age closes properly under 0 or a pool.",
             unit="short",
@@ -132,7 +134,7 @@ BY_ARM = Row(
                     name="reuse rate",
                     unit="percentunit",
                 ),
-                Query(expr=LAB.peak(CONNECTIONS_OPEN, *ARM), name="peak open"),
+                Query(expr=LAB.peak(DATABASE_PEAK, *ARM), name="peak open"),
                 Query(
                     expr=LAB.total(CONNECTIONS_CLOSED, *ARM, reason="garbage_collected"),
                     name="garbage collected",

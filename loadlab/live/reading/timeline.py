@@ -43,7 +43,8 @@ Row = list[float | None]
 
 
 def is_gauge(name: str) -> bool:
-    return name in {"open", "max_connections"} or name.startswith(("backends", "pooler_clients", "pooler_servers"))
+    families = ("backends", "pooler_clients", "pooler_servers")
+    return name in {"open", "peak", "max_connections"} or name.startswith(families)
 
 
 @dataclass(kw_only=True, slots=True)
