@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE: Final = 120
 TIMED: Final = ("peterbe_pool",)  # up to half a minute
+# These stand up several servers; that they can fail is tried in the slow tests alone.
+LARGE: Final = ("ascender_946", "commcare_2429", "garbage_off", "session_pinning", "thread_sensitive")
 GTHREAD: Final = served("gthread", aged(600), workers=1, threads=4)
 # What is put in place of a case's own, and which of its figures hold nevertheless.
 OTHERWISE: Final[dict[str, tuple[dict[str, Any], list[bool]]]] = {
@@ -50,8 +52,8 @@ def ready() -> Iterator[Machine]:
         yield opened
 
 
-def each_case() -> list[Any]:
-    return [pytest.param(name, marks=[pytest.mark.slow] if name in TIMED else []) for name in CASES]
+def each_case(*slow: str) -> list[Any]:
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in CASES]
 
 
 def require_what_it_needs(name: str) -> None:
@@ -59,7 +61,7 @@ def require_what_it_needs(name: str) -> None:
         pytest.skip("there is no PgBouncer here")
 
 
-@pytest.mark.parametrize("name", each_case())
+@pytest.mark.parametrize("name", each_case(*TIMED))
 def test_what_was_published_is_so_here(name: str, ready: Machine) -> None:
     require_what_it_needs(name)
     report = examine(name, ready)
@@ -67,7 +69,7 @@ def test_what_was_published_is_so_here(name: str, ready: Machine) -> None:
     assert [figure for figure in report.figures if not figure.holds] == []
 
 
-@pytest.mark.parametrize("name", each_case())
+@pytest.mark.parametrize("name", each_case(*TIMED, *LARGE))
 def test_figures_do_not_hold_where_things_are_otherwise(
     name: str, ready: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
