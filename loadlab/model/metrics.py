@@ -204,7 +204,7 @@ DATABASE_SESSIONS = Metric(
 DATABASE_PEAK = Metric(
     "loadlab_database_connections_peak",
     "gauge",
-    "Most connections of the target seen at once since the trial began (count), ten looks a second; "
+    "Most connections of the target that the lab has seen at once since the trial began (count); "
     "behind a pooler, the most of the pooler's.",
     labels=(),
 )

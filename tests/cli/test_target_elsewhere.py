@@ -124,6 +124,7 @@ def test_its_samples_are_in_the_progress_of_the_run(judged: Path) -> None:
     assert last["requests"] == len(trial.requests.ended)
     assert last["opened"] == trial.connections.at_rest.opened
     assert last["backends"] == trial.connections.left_open
+    assert last["peak"] == trial.peak > 0
     assert events[-1]["state"] == "complete"
 
 

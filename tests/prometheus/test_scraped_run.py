@@ -289,9 +289,11 @@ def test_a_run_that_was_stopped_and_resumed_keeps_what_prometheus_saw_in_both_pa
     loadlab: CommandLine, tmp_path: Path
 ) -> None:
     plan, run = tmp_path / "plan.toml", tmp_path / "run"
+    progress = run / "progress.jsonl"
     plan.write_text(PLAN.format(blocks=2, servers="[servers.sync]", ages="0, 60"))
     with loadlab.started("run", plan, "--out", run, "--prometheus") as started:
-        started.wait_until(lambda: len(list(run.glob("trials/*.json"))) > 1)
+        # Its record is there a moment before its end is told.
+        started.wait_until(lambda: progress.is_file() and progress.read_text().count('"trial_ended"') > 1)
         started.popen.send_signal(signal.SIGINT)
         assert started.outcome().code == 130
     assert not loadlab.processes()
