@@ -21,6 +21,9 @@ class Pooler(Protocol):
     def counts(self) -> PoolerCounts:
         """Both of its sides since it started."""
 
+    def connecting(self) -> int:
+        """How many of its connections to PostgreSQL are in the middle of their login, and in no count yet."""
+
     def waiting(self) -> tuple[int, float]:
         """How many clients wait for a connection to PostgreSQL now, and how long the first of them has, in seconds."""
 

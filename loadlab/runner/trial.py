@@ -219,13 +219,17 @@ def _agree(ledger: Ledger, backends: int, pooler: PoolerCounts | None) -> bool:
 
 
 def _await_no_client(scene: Scene) -> PoolerCounts | None:
-    """A pooler's counts once it has seen the last of the target's connections go; None without one."""
+    """A pooler's counts once it has seen the last of the target's connections go; None without one.
+
+    When a client goes, the next in the queue may be given a connection to PostgreSQL that is only being made, although
+    it is about to go too: PostgreSQL will count it. Without clients no other is begun.
+    """
     if scene.pooler is None:
         return None
     deadline = time.monotonic() + SETTLE_SECONDS
-    while (counts := scene.pooler.counts()).clients_open and time.monotonic() < deadline:
+    while (scene.pooler.counts().clients_open or scene.pooler.connecting()) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
-    return counts
+    return scene.pooler.counts()
 
 
 def _pooler(at_rest: PoolerCounts | None, after_stop: PoolerCounts | None) -> Pooler | None:

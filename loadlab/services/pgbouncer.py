@@ -161,6 +161,15 @@ class Bouncer:
         with self._lock:
             return self._running().console.waiting(self._direct.name, self._setting.way.user)
 
+    def connecting(self) -> int:
+        """How many of its connections to PostgreSQL are in the middle of their login, and in no count yet.
+
+        Raises:
+            PoolerGoneError: it does not answer.
+        """
+        with self._lock:
+            return self._running().console.connecting(self._direct.name, self._setting.way.user)
+
     def start(self) -> None:
         """Start it on a free port.
 

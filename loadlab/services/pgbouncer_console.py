@@ -111,6 +111,14 @@ class Console:
         pool = self._pool(database, user)
         return pool.get("cl_waiting", 0), _longest(pool)
 
+    def connecting(self, database: str, user: str) -> int:
+        """How many connections of a pool to PostgreSQL are in the middle of their login.
+
+        Raises:
+            PoolerGoneError: as `ask`.
+        """
+        return int(self._pool(database, user).get("sv_login", 0))
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
