@@ -10,7 +10,7 @@ run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
 
 test: $(VENV)/dev lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check --quiet .
