@@ -174,13 +174,17 @@ def test_a_wrong_password_is_refused_by_the_embedded_server_as_by_any(
 def meanwhile(
     bench: Bench, backends: int, act: Callable[[psycopg2.extensions.cursor], None], *, after_seconds: float = 0.0
 ) -> threading.Thread:
-    """A thread that acts so long after the target has come to hold that many connections."""
+    """A thread that acts so long after the target has come to hold, and to use, that many connections.
+
+    One that PostgreSQL shows and the target has not heard of yet is no connection for a test to lean on.
+    """
+    in_use = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%target_entry%%'"
 
     def wait_and_act() -> None:
         with bench.database.observed() as connection, connection.cursor() as cursor:
 
             def there() -> bool:
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
+                cursor.execute(in_use, [bench.database.name])
                 return cursor.fetchone() == (backends,)
 
             await_that(there)
