@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from loadlab.instrumentation.collector import ConnectionCollector
+from loadlab.instrumentation.families import family, histogram
 from loadlab.live.course import courses
 from loadlab.model import metrics
 
@@ -87,55 +86,36 @@ def _of_ledgers(folder: Path) -> list[Family]:
     except OSError:  # gone in this very moment
         return []
     # That is of the process which collects, and here it is not the target's.
-    return [family for family in families if family.name != metrics.BUILD_INFO.name]
+    return [one for one in families if one.name != metrics.BUILD_INFO.name]
 
 
 def _as_read(values: Mapping[str, float]) -> Iterable[Family]:
     """The counts without their ledgers; those of all aliases together have the name of the usual one."""
     if "opened" not in values:
         return
-    yield _family(metrics.CONNECTIONS_OPEN, {(ALIAS,): values["open"]})
-    yield _family(metrics.CONNECTIONS_OPENED, {(ALIAS,): values["opened"]})
-    yield _family(metrics.REQUESTS, {(ALIAS, "reused"): values["reused"]})
-    yield _family(metrics.CONNECTIONS_CLOSED, _under("closed_", values, ALIAS))
-    yield _family(metrics.CONNECT_ERRORS, _under("connect_errors_", values, ALIAS))
+    yield family(metrics.CONNECTIONS_OPEN, [((ALIAS,), values["open"])])
+    yield family(metrics.CONNECTIONS_OPENED, [((ALIAS,), values["opened"])])
+    yield family(metrics.REQUESTS, [((ALIAS, "reused"), values["reused"])])
+    yield family(metrics.CONNECTIONS_CLOSED, _under("closed_", values, ALIAS))
+    yield family(metrics.CONNECT_ERRORS, _under("connect_errors_", values, ALIAS))
 
 
 def _of_lab(sampled: Sampled | None) -> Iterable[Family]:
     if sampled is None:
         return
     values = sampled.values
-    outcomes: dict[tuple[str, ...], float] = {
-        ("ok",): values["requests"] - values["failures"],
-        ("failed",): values["failures"],
-    }
-    yield _family(metrics.LOAD_REQUESTS, outcomes)
-    yield _histogram(metrics.LOAD_RESPONSE, sampled)
-    yield _family(metrics.DATABASE_BACKENDS, _under("backends_", values))
-    yield _family(metrics.CPU_SECONDS, _under("cpu_", values))
+    outcomes = [(("ok",), values["requests"] - values["failures"]), (("failed",), values["failures"])]
+    yield family(metrics.LOAD_REQUESTS, outcomes)
+    yield histogram(metrics.LOAD_RESPONSE, [((), sampled.response_buckets, values["response_seconds_sum"])])
+    yield family(metrics.DATABASE_BACKENDS, _under("backends_", values))
+    yield family(metrics.CPU_SECONDS, _under("cpu_", values))
     for name, metric in SINGLE.items():
-        yield _family(metric, {(): values[name]} if name in values else {})
+        yield family(metric, [((), values[name])] if name in values else [])
 
 
-def _under(prefix: str, values: Mapping[str, float], *labels: str) -> dict[tuple[str, ...], float]:
+def _under(prefix: str, values: Mapping[str, float], *labels: str) -> list[tuple[tuple[str, ...], float]]:
     """The values whose names begin so, by the rest of the name as the last label."""
-    return {(*labels, name.removeprefix(prefix)): value for name, value in values.items() if name.startswith(prefix)}
-
-
-def _family(metric: metrics.Metric, values: Mapping[tuple[str, ...], float]) -> Family:
-    kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-    family = kind(metric.name, metric.help, labels=metric.labels)
-    for labels, value in values.items():
-        family.add_metric(labels, value)
-    return family
-
-
-def _histogram(metric: metrics.Metric, sampled: Sampled) -> HistogramMetricFamily:
-    edges = [*(str(edge) for edge in metric.buckets), "+Inf"]
-    cumulated = list(zip(edges, accumulate(sampled.response_buckets), strict=True))
-    return HistogramMetricFamily(
-        metric.name, metric.help, buckets=cumulated, sum_value=sampled.values["response_seconds_sum"]
-    )
+    return [((*labels, name.removeprefix(prefix)), value) for name, value in values.items() if name.startswith(prefix)]
 
 
 routes = [Route("/trials/{run}/{order:int}/metrics", trial_metrics)]
