@@ -20,6 +20,7 @@ from loadlab.probes.sessions import Sessions
 from loadlab.runner.following import Follower
 from loadlab.runner.record import Circumstances, Seen, order_for, record
 from loadlab.runner.sampler import Sampler
+from loadlab.runner.settling import Patience, settled, sleep_until
 from loadlab.scrape import require_address, scrape, token_of
 from loadlab.services.given import given
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from loadlab.store import Step
 
 SETTLE_SECONDS: Final = 12.0  # at most; a backend may keep its account to itself for ten
-SETTLED_LOOKS: Final = 3  # as many in a row must agree
 POLL_SECONDS: Final = 0.1
 RATE: Final = 2.0  # samples a second: each is a request to somebody's site
 READ_ONLY: Final = "SET default_transaction_read_only = on"
@@ -202,7 +202,7 @@ def _watch(
     drive: Drive, other: Observatory, before: Look, post: Post, follower: Follower | None
 ) -> tuple[_Watched, str]:
     """The load from its start until all is at rest; and what kept a look from being had, if anything did."""
-    latest, faults = before, list[str]()
+    latest, sampled, faults = before, before, list[str]()
 
     def looked(when: str) -> Look:
         nonlocal latest
@@ -212,19 +212,27 @@ def _watch(
             faults.append(f"the metrics could not be read {when}: {error}")
         return latest
 
+    def sample() -> dict[str, float]:
+        nonlocal sampled
+        sampled = other.look()
+        return _levels(before, sampled)
+
     def follow(highest: Mapping[str, float]) -> None:
         if follower is not None:
-            now = other.look()
-            follower.seen(now.states, highest, _since(before, now), None, drive.counts())
+            follower.seen(sampled.states, highest, _since(before, sampled), None, drive.counts())
 
-    with Sampler(lambda: _levels(before, other.look()), drive.started, follow, RATE) as sampler:
-        _sleep_until(drive.started + post.plan.warmup_seconds)
+    with Sampler(sample, drive.started, follow, RATE) as sampler:
+        sleep_until(drive.started + post.plan.warmup_seconds)
         opening = looked("at the start of the window")
-        _sleep_until(drive.started + post.plan.warmup_seconds + post.plan.window_seconds)
+        sleep_until(drive.started + post.plan.warmup_seconds + post.plan.window_seconds)
         closing = looked("at the end of the window")
         result = drive.wait()
         ended = time.monotonic()
-        at_rest = _settled(before, partial(looked, "after the load"))
+        at_rest = settled(
+            partial(looked, "after the load"),
+            partial(_agree, before),
+            Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS),
+        )
     edges = (opening, closing)
     watched = _Watched(
         edges=edges,
@@ -234,19 +242,6 @@ def _watch(
         settle_seconds=time.monotonic() - ended,
     )
     return watched, "; ".join([*dict.fromkeys(faults), *([ANEW] if _anew(before, *edges, at_rest) else [])])
-
-
-def _settled(before: Look, looked: Callable[[], Look]) -> Look:
-    """As soon as all sides agree and stay as they are, or as they stand when patience ends."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    seen: list[Look] = []
-    while True:
-        seen.append(looked())
-        if seen[-SETTLED_LOOKS:] == [seen[-1]] * SETTLED_LOOKS and _agree(before, seen[-1]):
-            return seen[-1]
-        if time.monotonic() > deadline:
-            return seen[-1]
-        time.sleep(POLL_SECONDS)
 
 
 def _agree(before: Look, now: Look) -> bool:
@@ -319,7 +314,3 @@ def _since(before: Look, now: Look) -> Ledger:
 def _increases(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, int]:
     grown = {name: round(value - before.get(name, 0.0)) for name, value in now.items()}
     return {name: count for name, count in grown.items() if count}
-
-
-def _sleep_until(instant: float) -> None:
-    time.sleep(max(0.0, instant - time.monotonic()))

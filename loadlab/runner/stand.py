@@ -21,6 +21,7 @@ from loadlab.runner.clients import Crowd
 from loadlab.runner.judge import Judge
 from loadlab.runner.orders import collect_garbage, keep_garbage
 from loadlab.runner.route import routed
+from loadlab.runner.settling import Patience, settled
 from loadlab.runner.subject import Subject
 from loadlab.runner.tables import make_ready
 from loadlab.services.embedded import restartable
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from loadlab.services.pgbouncer import Bouncer
 
 SETTLE_SECONDS: Final = 20.0
-SETTLED_LOOKS: Final = 3  # as many readings in a row must agree
 POLL_SECONDS: Final = 0.02
 
 
@@ -121,15 +121,15 @@ class Stand:
 
     def at_rest(self) -> Totals:
         """The books once both sides agree and stay as they are; as they stand when patience ends."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        seen: list[tuple[Totals, int]] = []
-        while True:
-            seen.append((self.totals(), self.open_for_judge()))
-            totals, judged = seen[-1]
-            agree = totals.open == judged and totals.unsettled == 0
-            if (agree and seen[-SETTLED_LOOKS:] == [seen[-1]] * SETTLED_LOOKS) or time.monotonic() > deadline:
-                return totals
-            time.sleep(POLL_SECONDS)
+
+        def sides() -> tuple[Totals, int]:
+            return self.totals(), self.open_for_judge()
+
+        def agree(seen: tuple[Totals, int]) -> bool:
+            totals, judged = seen
+            return totals.open == judged and totals.unsettled == 0
+
+        return settled(sides, agree, Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS))[0]
 
     def await_gone(self) -> None:
         """Wait until nothing of the target is connected any more, and has reported how it ended.

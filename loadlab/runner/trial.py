@@ -21,6 +21,7 @@ from loadlab.runner.following import Follower
 from loadlab.runner.record import Circumstances, Seen, order_for, record
 from loadlab.runner.route import routed
 from loadlab.runner.sampler import Sampler, look
+from loadlab.runner.settling import Patience, settled, sleep_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from loadlab.store import Step
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
-SETTLED_LOOKS: Final = 3  # as many readings in a row must agree
 POLL_SECONDS: Final = 0.02
 KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
 
@@ -179,9 +179,9 @@ def _observe(
             partial(follow, own, follower) if follower else None,
         ) as sampler,
     ):
-        _sleep_until(drive.started + bench.plan.warmup_seconds)
+        sleep_until(drive.started + bench.plan.warmup_seconds)
         start, opening = look(scene, sampled_only=False), _ledger(scene)
-        _sleep_until(drive.started + bench.plan.warmup_seconds + bench.plan.window_seconds)
+        sleep_until(drive.started + bench.plan.warmup_seconds + bench.plan.window_seconds)
         end, closing = look(scene, sampled_only=False), _ledger(scene)
         result = drive.wait()
         ended = time.monotonic()
@@ -203,14 +203,13 @@ def _settle(scene: Scene) -> tuple[Ledger, int, PoolerCounts | None]:
 
     The server still answers what its clients have asked before they went, and a closed backend needs a moment to leave.
     """
-    deadline = time.monotonic() + SETTLE_SECONDS
-    seen: list[tuple[Ledger, int, PoolerCounts | None]] = []
-    while True:
+
+    def sides() -> tuple[Ledger, int, PoolerCounts | None]:
         backends = _backends(scene)
-        seen.append((_ledger(scene), backends, scene.pooler.counts() if scene.pooler else None))
-        if (_agree(*seen[-1]) and seen[-SETTLED_LOOKS:] == [seen[-1]] * SETTLED_LOOKS) or time.monotonic() > deadline:
-            return seen[-1]
-        time.sleep(POLL_SECONDS)
+        return _ledger(scene), backends, scene.pooler.counts() if scene.pooler else None
+
+    patience = Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS)
+    return settled(sides, lambda seen: _agree(*seen), patience)
 
 
 def _agree(ledger: Ledger, backends: int, pooler: PoolerCounts | None) -> bool:
@@ -249,10 +248,6 @@ def _backends(scene: Scene) -> int:
 
 def _sessions(scene: Scene) -> int:
     return int(Sessions().read(scene)["sessions"])
-
-
-def _sleep_until(instant: float) -> None:
-    time.sleep(max(0.0, instant - time.monotonic()))
 
 
 def _ledger(scene: Scene) -> Ledger:
