@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from contextlib import suppress
 
@@ -13,8 +14,20 @@ LOOPBACK = "127.0.0.1"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether libpq or a browser stays on this machine with that host: loopback, or a socket's folder, or none."""
-    return host in {LOOPBACK, "localhost", "::1", ""} or host.startswith("/")
+    """Whether libpq or a browser stays on this machine with that host: loopback, or a socket's folder, or none.
+
+    >>> [is_loopback(host) for host in ("127.0.0.2", "::1", "::ffff:127.0.0.1", "LOCALHOST", "/run", "@app", "")]
+    [True, True, True, True, True, True, True]
+    >>> [is_loopback(host) for host in ("0.0.0.0", "10.0.0.1", "127.0.0.1.example", "localhost.example")]
+    [False, False, False, False]
+    """
+    if host.lower() in {"localhost", ""} or host.startswith(("/", "@")):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def free_port() -> int:

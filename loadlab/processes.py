@@ -20,6 +20,7 @@ import platformdirs
 import psutil
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.model.text import printable, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,6 +68,25 @@ def unprivileged() -> dict[str, object]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
+_withheld: set[str] = set()
+
+
+def variable_of(reference: str | None) -> str | None:
+    """The environment variable that a reference of the form env:NAME names; None for any other text."""
+    kind, _, name = (reference or "").partition(":")
+    return name if kind == "env" and name else None
+
+
+def withhold(*references: str | None) -> None:
+    """Keep the variables that hold secrets (each named as env:NAME) from the programs that do not need them."""
+    _withheld.update(filter(None, map(variable_of, references)))
+
+
+def inherited() -> dict[str, str]:
+    """The environment for a program of the lab: ours, without what is withheld."""
+    return {name: value for name, value in os.environ.items() if name not in _withheld}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
     """A program of the lab in its own process group, and the file that its output goes to."""
@@ -83,9 +103,9 @@ class Program:
         return self.popen.poll() is None
 
     def log_tail(self, lines: int = 15) -> str:
-        """The end of the log, for messages; empty when there is none."""
+        """The end of the log, for messages: without passwords or control characters; empty when there is no log."""
         with suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+            return printable(redacted("\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])))
         return ""
 
     def stop(self, stop_signal: signal.Signals, grace_seconds: float) -> None:

@@ -195,3 +195,11 @@ def test_a_process_is_not_over_while_any_of_its_threads_lives(tmp_path: Path) ->
         assert [member.pid for member in processes._group(program.pid)] == [program.pid]
         program.kill()
         assert processes._group(program.pid) == []
+
+
+def test_the_tail_of_a_log_shows_no_password_and_acts_on_no_terminal(tmp_path: Path) -> None:
+    with Register.opened() as register:
+        said = "print('\\x1b[2Jno database at postgresql://app:CANARY@db/shop')"
+        program = register.start("talker", [sys.executable, "-c", said], log=tmp_path / "log", environment=os.environ)
+        program.popen.wait(PATIENCE_SECONDS)
+        assert program.log_tail() == "�[2Jno database at postgresql://app:***@db/shop"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from loadlab.model.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,11 +32,11 @@ class Display:
     def preparing(self, what: str) -> None:
         self._progress.update(self._bar, description=what)
         if not self._console.is_terminal:
-            self._console.print(f"{what} …", soft_wrap=True)
+            self._console.print(f"{printable(what)} …", soft_wrap=True)
 
     def notice(self, what: str) -> None:
         """Something to know, that stays on the screen."""
-        self._console.print(f"note: {what}", soft_wrap=True)
+        self._console.print(f"note: {printable(what)}", soft_wrap=True)
 
     def close(self) -> None:
         """Clear the line; what follows is printed by others."""
@@ -58,7 +60,7 @@ class Display:
         """`done` of `total` are there now; `what` is a line for where there is no bar."""
         self._progress.update(self._bar, completed=done, eta=self._eta(done, total))
         if not self._console.is_terminal:
-            self._console.print(what, soft_wrap=True)
+            self._console.print(printable(what), soft_wrap=True)
 
     def _eta(self, done: int, total: int) -> str:
         """The remaining time, from the trials of this run as soon as there are any."""

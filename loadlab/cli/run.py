@@ -23,6 +23,7 @@ from loadlab.cli._scraping import add_scraping_arguments, scraping
 from loadlab.cli.live import add_live_argument, page_beside
 from loadlab.errors import LabError, UsageError
 from loadlab.planning import read_plan
+from loadlab.processes import withhold
 from loadlab.runner.run import begin, resume
 from loadlab.services.given import Reference
 from loadlab.store import RunFolder
@@ -68,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    withhold(arguments.dsn, arguments.token, arguments.remote_write)
     measure, path = _continued(arguments) if arguments.resume else _begun(arguments)
     with page_beside(arguments.live, path) as page:
         try:

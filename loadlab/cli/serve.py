@@ -11,6 +11,7 @@ from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
 from loadlab.planning import build_strategy, choice_of, circumstances
 from loadlab.ports import require_free
+from loadlab.processes import withhold
 from loadlab.runner.application import Target, serving
 from loadlab.runner.route import routed
 from loadlab.runner.run import laboratory
@@ -75,6 +76,7 @@ def execute(arguments: argparse.Namespace) -> int:
         driver=arguments.driver,
         database=Database(max_connections=arguments.max_connections),
     )
+    withhold(arguments.dsn)
     dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
     with (
         display(0.0) as listener,

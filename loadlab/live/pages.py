@@ -32,6 +32,7 @@ def _templates() -> Environment:
         loader=PackageLoader("loadlab.live"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=wording.shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

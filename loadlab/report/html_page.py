@@ -84,6 +84,7 @@ def _template() -> Template:
         loader=PackageLoader("loadlab.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=wording.shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

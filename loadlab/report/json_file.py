@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.model.text import escaped_in_json
 from loadlab.report.base import Report
 from loadlab.report.content import wording
 
@@ -39,7 +40,7 @@ class JsonFile(Report):
             "caveats": [asdict(caveat) for caveat in findings.caveats],
         }
         text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
-        return wording.writable(text + "\n")
+        return wording.writable(escaped_in_json(text) + "\n")
 
 
 def _valid(value: object) -> object:

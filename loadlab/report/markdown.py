@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.model.text import printable
 from loadlab.report.base import Report
 from loadlab.report.content import distances, matrix, story, tables, verdicts, wording
 
@@ -42,7 +43,7 @@ class Markdown(Report):
             "## How to read this",
             _bullets(story.how_to_read(findings)),
         )
-        return wording.writable("\n\n".join(blocks) + "\n")
+        return wording.writable(printable("\n\n".join(blocks) + "\n"))
 
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, ClassVar
@@ -12,6 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from loadlab.model.text import printable
 from loadlab.report.base import Report
 from loadlab.report.content import distances, matrix, story, tables, verdicts, wording
 
@@ -35,7 +35,6 @@ JUDGEMENT_STYLES: dict[Judgement, str] = {
 MOST_CAVEATS = 15
 MOST_COLUMNS = 5  # of the matrix, that are readable side by side
 # Control characters could move the cursor or recolour the terminal; direction marks could reorder a line.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +70,7 @@ class Terminal(Report):
 
 def plain(text: object, style: str = "") -> Text:
     """Text that a terminal shows as it is: neither markup nor control characters act."""
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text)), style=style)
+    return Text(printable(str(text)), style=style)
 
 
 def _parts(findings: Findings) -> Iterator[RenderableType]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import secrets
 import time
 from contextlib import closing, contextmanager, suppress
@@ -92,7 +91,7 @@ class Target:
             asgi_wrapper=changes.asgi_wrapper,
         )
         return {
-            **os.environ,
+            **self.subject.inherited(),
             **self.database.environment,
             **build_server(self.server).environment(),
             **self.subject.environment,

@@ -17,6 +17,7 @@ from loadlab.model.scraped import AliasReading
 from loadlab.probes import Scene
 from loadlab.probes.activity import Activity
 from loadlab.probes.sessions import Sessions
+from loadlab.processes import withhold
 from loadlab.runner.following import Follower
 from loadlab.runner.record import Circumstances, Seen, order_for, record
 from loadlab.runner.sampler import Sampler
@@ -128,6 +129,7 @@ def observatory(plan: Plan, dsn: Reference | None, folder: Path) -> Iterator[Obs
         raise TypeError("the plan has no target that is served elsewhere")
     require_address("--target", target.url, allow_remote=may)
     require_address("--target-metrics", target.metrics_url, allow_remote=may)
+    withhold(target.token)
     token = token_of(target.token)
     with ExitStack() as resources:
         named = dsn is not None and dsn.text is not None

@@ -16,6 +16,7 @@ import psutil
 
 from loadlab import __version__
 from loadlab.model.findings import NOTE, PROJECT
+from loadlab.model.text import redacted
 from loadlab.ports import is_loopback
 from loadlab.runner.suitability import notes
 from loadlab.services.pgbouncer import pgbouncer_version
@@ -183,7 +184,7 @@ def _of_server(cursor: Cursor) -> dict[str, Scalar]:
     cursor.execute("SHOW server_version")
     (version,) = cursor.fetchone() or ("unknown",)
     cursor.execute(CHANGED_SETTINGS)
-    changed = {f"setting {name}": value for name, value in cursor.fetchall()}
+    changed = {f"setting {name}": redacted(value) for name, value in cursor.fetchall()}
     cursor.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     (tls,) = cursor.fetchone() or (None,)
     return {"version": version, "tls": tls, **changed}

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import loadlab
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.model.text import redacted
 from loadlab.overlay.configuration import Overlay
+from loadlab.processes import inherited
 from loadlab.runner.manage_py import named_by_manage_py
 from loadlab.runner.tracebacks import own_words
-from loadlab.services.database import ENGINE, redacted
+from loadlab.services.database import ENGINE
 from loadlab.target import ALIASES
 
 if TYPE_CHECKING:
@@ -109,10 +111,14 @@ class Subject:
             psycopg3=self.driver != "psycopg2",
         )
 
+    def inherited(self) -> dict[str, str]:
+        """What its processes inherit: the settings of a project of the user's may read any variable that is set."""
+        return inherited() if self.folder is None else dict(os.environ)
+
     def manage(self, command: Sequence[str], database: Database) -> subprocess.CompletedProcess[str]:
         """Run a management command of the project's, not counted."""
         overlay = replace(self.overlay(database), instrumented=False)
-        environment = {**os.environ, **database.environment, **self.environment, **overlay.to_environment()}
+        environment = {**self.inherited(), **database.environment, **self.environment, **overlay.to_environment()}
         return _python(self, ["-m", "loadlab.overlay", *command], environment)
 
 

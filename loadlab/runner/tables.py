@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.services.database import redacted
+from loadlab.model.text import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

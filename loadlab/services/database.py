@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.model.text import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,16 +19,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
 
 ENGINE = "django.db.backends.postgresql"
-_PASSWORD = re.compile(r"(password|pass)\s*=\s*('[^']*'|\S+)|(?<=://)([^:/@\s]+):[^@\s]+(?=@)", re.IGNORECASE)
-
-
-def redacted(text: str) -> str:
-    """The text without any password that a DSN in it may carry.
-
-    >>> redacted("postgresql://me:secret@db/shop password=secret")
-    'postgresql://me:***@db/shop password=***'
-    """
-    return _PASSWORD.sub(lambda match: f"{match[1]}=***" if match[1] else f"{match[3]}:***", text)
+_TLS = re.compile(r"\b(SSL|TLS|certificate)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,5 +77,5 @@ def refusal(error: psycopg2.Error, name: str) -> str:
     said = "\n".join(line for line in lines if not line.startswith("password retrieved from file"))
     return (
         f"PostgreSQL does not let loadlab into the database {name!r}: {said}\n"
-        "Check host, port, database, user and password."
+        f"Check host, port, database, user and password{', and sslmode' if _TLS.search(said) else ''}."
     )

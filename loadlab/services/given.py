@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import psutil
 import psycopg2
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import make_dsn
 
-from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.errors import EnvironmentFaultError
 from loadlab.ports import is_loopback
 from loadlab.services.database import Database, refusal
+from loadlab.services.dsn import parameters_of, require_local, require_local_peer
 from loadlab.services.secret_files import password_line, write_secret
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
-
-FORMS: Final = (
-    "--dsn env:NAME takes it from the environment variable NAME, --dsn service=NAME from libpq's service file"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,7 @@ def given(reference: Reference, folder: Path) -> Iterator[Database]:
         UsageError: the reference is none, or a DSN itself, or names another machine without leave.
         EnvironmentFaultError: the database does not let us in.
     """
-    with reached(_parameters(reference.text or ""), folder, allow_remote=reference.allow_remote) as database:
+    with reached(parameters_of(reference.text or ""), folder, allow_remote=reference.allow_remote) as database:
         yield database
 
 
@@ -69,28 +65,12 @@ def reached(wanted: Mapping[str, str], folder: Path, *, allow_remote: bool) -> I
             secret.unlink(missing_ok=True)
 
 
-def _parameters(reference: str) -> dict[str, str]:
-    kind, _, rest = reference.partition(":")
-    if kind == "env" and rest:
-        dsn = os.environ.get(rest)
-        if not dsn:
-            raise UsageError(f"The environment variable {rest} is not set; it should hold the DSN of your database.")
-        try:
-            return {key: str(value) for key, value in parse_dsn(dsn).items()}
-        except psycopg2.ProgrammingError:
-            # libpq's own words repeat parts of the text, and what is no DSN may still hold a password.
-            raise UsageError(f"The environment variable {rest} holds no DSN that libpq understands.") from None
-    if reference.startswith("service="):
-        return {"service": reference.removeprefix("service=")}
-    raise UsageError(f"A DSN on the command line would show in the process list: {FORMS}.")
-
-
 def _database(name: str, parameters: dict[str, str], *, allow_remote: bool) -> Database:
     if not allow_remote:
-        _require_local(parameters.get("host", ""))
+        require_local(parameters)
     with _connected(name, parameters) as connection:
-        if not allow_remote:  # the host may come from a service file or libpq's own environment
-            _require_local(connection.info.host)
+        if not allow_remote:
+            require_local_peer(connection)
         name = connection.info.dbname
         postmaster = _local_postmaster(connection)
     observer_name = _observer_name(name, parameters)
@@ -124,14 +104,6 @@ def _connected(name: str, parameters: dict[str, str]) -> Iterator[Connection]:
         yield connection
     finally:
         connection.close()
-
-
-def _require_local(host: str) -> None:
-    if not is_loopback(host):
-        raise UsageError(
-            f"The database is on {host}, not on this machine. loadlab puts load on it (and makes the tables of its own"
-            " site in it, if that is what it measures); say --allow-remote if that is what you want."
-        )
 
 
 def _local_postmaster(connection: Connection) -> int | None:

@@ -20,9 +20,9 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.model.text import redacted
 from loadlab.ports import LOOPBACK, free_port
 from loadlab.processes import UNPRIVILEGED, let_in
-from loadlab.services.database import redacted
 from loadlab.services.pgbouncer_books import Books, Refusals
 from loadlab.services.pgbouncer_configuration import way_to, write_configuration, write_users
 from loadlab.services.pgbouncer_console import CONSOLE, Console, PoolerGoneError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -41,17 +42,21 @@ def address(bench: Bench) -> Iterator[dict[str, str]]:
     bench.cursor.execute(sql.SQL("DROP ROLE {}").format(owner))
 
 
-def command_lines(run: Started) -> str:
-    """Every command line that there was on this machine while the run went on."""
-    seen = set()
+def told_to_processes(run: Started) -> tuple[str, str]:
+    """While the run went on: every command line on this machine, and the environments of the run's own programs."""
+    lines, environments = set(), set()
 
     def look() -> bool:
-        seen.update(" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+        lines.update(" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+        with suppress(psutil.Error):
+            for child in psutil.Process(run.popen.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    environments.add(f"{child.name()} {child.environ()}")
         return run.popen.poll() is not None
 
     while not look():
         time.sleep(0.05)
-    return "\n".join(seen)
+    return "\n".join(lines), "\n".join(environments)
 
 
 def test_a_password_in_the_environment_gets_no_further(
@@ -59,13 +64,25 @@ def test_a_password_in_the_environment_gets_no_further(
 ) -> None:
     (tmp_path / "plan.toml").write_text(SMALL_PLAN.format(blocks=1))
     run = tmp_path / "run"
-    arguments = ["run", tmp_path / "plan.toml", "--out", run, "--dsn", "env:MY_DSN", "--only", "*keep_alive=off"]
+    arguments = [
+        "run",
+        tmp_path / "plan.toml",
+        "--out",
+        run,
+        "--dsn",
+        "env:MY_DSN",
+        "--only",
+        "*keep_alive=off",
+        "--live",
+    ]
     with loadlab.started(*arguments, MY_DSN=make_dsn(**address)) as started:
-        shown = command_lines(started)
+        shown, inherited = told_to_processes(started)
         done = started.outcome()
     assert done.code == 0, done.stderr
     assert "gunicorn" in shown
     assert [part for part in PARTS if part in shown] == []
+    assert "LOADLAB_LEDGER_DIR" in inherited
+    assert "MY_DSN" not in inherited
     kept = done.stdout + done.stderr + everything_in(run) + everything_in(loadlab.state / "labs")
     assert [part for part in PARTS if part in kept] == []
 

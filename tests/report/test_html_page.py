@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from loadlab.model.text import printable
 from loadlab.report.html_page import HtmlPage
 
 from . import factories
@@ -108,7 +109,8 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     hostile = page("hostile")
     assert hostile.all("img") == []
     assert len(hostile.raw["script"]) == len(page().raw["script"]) == 3
-    assert factories.HOSTILE in hostile.text
+    assert printable(factories.HOSTILE) in hostile.text
+    assert "\x1b" not in hostile.text
 
 
 def test_chart_data_holds_hostile_names_without_a_character_that_could_end_the_block() -> None:

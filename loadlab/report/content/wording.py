@@ -8,6 +8,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from loadlab.model.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,6 +34,11 @@ METRICS = {"throughput": "throughput", "p50": "p50 response", "p95": "p95 respon
 def writable(text: str) -> str:
     """The same text for a UTF-8 file: a lone surrogate, from a name that was no text, becomes a "?"."""
     return text.encode(errors="replace").decode()
+
+
+def shown(value: object) -> object:
+    """What a template prints: text without characters that act; markup that is already safe stays as it is."""
+    return printable(value) if type(value) is str else value
 
 
 def count(value: int | None) -> str:
