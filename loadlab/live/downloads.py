@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # A report's page brings its own script and style. It is kept apart from this page's own origin, and may fetch nothing.
 APART: Final = (
-    "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 KINDS: Final = {

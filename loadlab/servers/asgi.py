@@ -13,6 +13,7 @@ from loadlab.servers.base import Count, Seconds, Server, Site
 class Asgi(Server):
     """uvicorn with `workers` processes; `keep_alive_seconds` is how long an idle client may stay."""
 
+    title: ClassVar[str] = "uvicorn (ASGI)"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     packages: ClassVar[tuple[str, ...]] = ("uvicorn",)
     program: ClassVar[Literal["uvicorn"]] = "uvicorn"

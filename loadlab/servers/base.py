@@ -28,12 +28,13 @@ class Site:
 class Server(ABC):
     """Base of the family; the fields of a member are its parameters, validated as annotated.
 
-    `stop_signal` asks the server for its orderly end. `packages` are those it needs in the project's Python, besides
-    Django. `program`, `asgi` and `greenlets` tell strategies what they may count on.
+    `title` is what people call it. `stop_signal` asks the server for its orderly end. `packages` are those it needs in
+    the project's Python, besides Django. `program`, `asgi` and `greenlets` tell strategies what they may count on.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
+    title: ClassVar[str] = ""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     packages: ClassVar[tuple[str, ...]] = ()
     program: ClassVar[Literal["runserver", "gunicorn", "uvicorn"]]

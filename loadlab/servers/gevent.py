@@ -19,6 +19,7 @@ class Gevent(KeepAliveGunicornServer):
     Without it every query blocks its whole worker. psycopg 3 cooperates by itself.
     """
 
+    title: ClassVar[str] = "gunicorn gevent"
     # The quick end: a gevent worker looks only once a second whether it was asked for the slow one.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     # gunicorn does not say that its gevent worker needs packaging.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from loadlab.servers._gunicorn import KeepAliveGunicornServer
 from loadlab.servers.base import Count
@@ -11,6 +12,8 @@ from loadlab.servers.base import Count
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GThread(KeepAliveGunicornServer):
     """The pool's threads live as long as the process and hold a connection each, used at this moment or not."""
+
+    title: ClassVar[str] = "gunicorn gthread"
 
     threads: Count = 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from loadlab.servers._gunicorn import GunicornServer
 
@@ -10,6 +11,8 @@ from loadlab.servers._gunicorn import GunicornServer
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sync(GunicornServer):
     """One thread per process serves all requests, so one connection per worker is all it can use."""
+
+    title: ClassVar[str] = "gunicorn sync"
 
     def worker_arguments(self) -> list[str]:
         return ["--worker-class", "sync"]

@@ -161,7 +161,7 @@ def test_a_report_is_kept_apart_from_the_pages_own_origin(page: str) -> None:
     assert answer.status == 200
     assert answer.body.startswith("<title>a report")
     policy = answer.headers["content-security-policy"]
-    assert policy.startswith("sandbox allow-scripts allow-popups; default-src 'none';")
+    assert policy.startswith("sandbox allow-scripts allow-downloads; default-src 'none';")
     assert "allow-same-origin" not in policy
     assert ask(page, "/runs/going/report.json").headers["content-type"] == "application/json"
 

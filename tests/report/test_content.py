@@ -84,10 +84,10 @@ def test_two_finite_ages_wear_one_colour_in_two_shades() -> None:
 
 def test_scenario_and_users_are_named_only_where_they_differ() -> None:
     findings = factories.findings(blocks=1)
-    assert str(matrix.modes(findings)[1]) == "sync (workers=2, keep-alive off)"
+    assert str(matrix.modes(findings)[1]) == "gunicorn sync"
     other = replace(findings.arms[0], case=replace(findings.arms[0].case, users=32))
     more = replace(findings, arms=(*findings.arms, other))
-    assert str(matrix.modes(more)[1]) == "sync (workers=2, keep-alive off, 8 users)"
+    assert str(matrix.modes(more)[1]) == "gunicorn sync (8 users)"
 
 
 def test_the_matrix_names_baselines_leaks_and_verdicts() -> None:
@@ -127,7 +127,7 @@ def test_a_ratio_of_another_metric_than_throughput_is_named_in_the_matrix() -> N
 def test_accounts_add_up_over_the_trials_of_a_case() -> None:
     findings = factories.findings()
     rows = {row[0]: row for row in tables.accounts(findings).rows}
-    _, trials, opened, sessions, _, closed, at_rest, left, exact = rows["sync (workers=2, keep-alive off), age 60 s"]
+    _, trials, opened, sessions, _, closed, at_rest, left, exact = rows["gunicorn sync, age 60 s"]
     assert (trials, opened, sessions, closed, at_rest, left, exact) == ("8", "16", "16", "none", "16", "16", "yes")
 
 
@@ -142,14 +142,16 @@ def test_books_that_disagree_are_shown_with_the_identity_that_fails() -> None:
 
 def test_a_comparison_with_an_unknown_case_falls_back_to_the_ids() -> None:
     findings = replace(factories.findings(), arms=())
-    assert tables.comparisons(findings).rows[0][0] == findings.comparisons[0].case
+    assert tables.comparisons(findings).judged.rows[0][0] == findings.comparisons[0].case
 
 
 @pytest.mark.parametrize("variant", factories.VARIANTS)
 def test_every_row_of_every_table_is_as_wide_as_its_head(variant: str) -> None:
     findings = factories.VARIANTS[variant]()
-    builders = (tables.figures, tables.comparisons, tables.accounts, tables.failures, tables.trials)
-    for table in (*(build(findings) for build in builders), *tables.environment(findings)):
+    builders = (tables.figures, tables.accounts, tables.failures, tables.trials, tables.modes, verdicts.to_set)
+    compared = tables.comparisons(findings)
+    built = (build(findings) for build in builders)
+    for table in (*built, compared.judged, compared.others, *tables.environment(findings)):
         assert {len(row) for row in table.rows} <= {len(table.columns)}, table.caption
 
 
@@ -188,5 +190,30 @@ def test_charts_leave_out_arms_without_a_complete_trial_and_numbers_that_are_non
 def test_only_the_declared_question_is_judged_and_the_rest_is_said_not_to_be() -> None:
     found = factories.findings()
     secondary = replace(found.comparisons[0], metric="p50", p_holm=None, verdict="inconclusive")
-    table = tables.comparisons(replace(found, comparisons=(found.comparisons[0], secondary)))
-    assert [row[-1] for row in table.rows] == [found.comparisons[0].verdict, "not judged"]
+    compared = tables.comparisons(replace(found, comparisons=(found.comparisons[0], secondary)))
+    assert [row[-1] for row in compared.judged.rows] == [found.comparisons[0].verdict]
+    assert [row[-1] for row in compared.others.rows] == ["not judged"]
+
+
+def test_what_to_set_is_said_for_every_mode_with_the_reason_and_how_sure_it_is() -> None:
+    rows = {row[0]: row[1:] for row in verdicts.to_set(factories.findings()).rows}
+    setting, ratio, why, sure = rows["gunicorn sync"]
+    assert setting.startswith("CONN_MAX_AGE = 60")
+    assert ratio == "2.47× (2.42 to 2.52)"
+    assert "of requests reuse a connection" in why
+    assert sure.startswith("proven: p = 0.")
+    setting, ratio, why, sure = rows["gunicorn gevent"]
+    assert (setting, ratio) == ("CONN_MAX_AGE = 0", "baseline")
+    assert "leak" in why
+    assert "8 usable" in why
+    assert sure == "certain: connections are counted, not estimated"
+
+
+def test_a_mode_is_named_as_people_call_it_and_another_target_by_its_own_name() -> None:
+    assert naming.title("asgi") == "uvicorn (ASGI)"
+    assert naming.title("age 0") == "age 0"
+
+
+def test_what_is_nearly_all_is_not_called_all() -> None:
+    assert wording.percentage(0.99999) == ">99.9 %"
+    assert wording.percentage(1.0) == "100 %"

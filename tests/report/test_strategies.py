@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 FINDINGS = factories.strategies()
 
 
-def advice(server: str, detail: str = "keep-alive off, round trip +0 ms") -> Advice:
-    return next(item for item in verdicts.build(FINDINGS) if str(item.mode) == f"{server} ({detail})")
+def advice(server: str, detail: str = "round trip +0 ms") -> Advice:
+    return next(item for item in verdicts.build(FINDINGS) if (item.mode.server, item.mode.detail) == (server, detail))
 
 
 def test_the_question_is_wider_where_there_is_more_than_an_age() -> None:
@@ -117,7 +117,7 @@ def test_the_matrix_is_modes_by_strategies_and_names_the_distance() -> None:
     assert labels[:3] == ["CONN_MAX_AGE = 0", "CONN_MAX_AGE = 60", "CONN_MAX_AGE = None"]
     assert labels[3:] == sorted(labels[3:])
     assert len(content.rows) == 9
-    assert str(content.rows[1].mode) == "sync (workers=2, keep-alive off, round trip +1 ms)"
+    assert str(content.rows[1].mode) == "gunicorn sync (round trip +1 ms)"
     missing = [cell for row in content.rows if row.mode.server != "gevent" for cell in row.cells if cell is None]
     assert len(missing) == 6  # geventpool, in two modes at three distances
 
@@ -191,7 +191,7 @@ def test_json_carries_ranking_runner_up_snippets_and_distances() -> None:
 
 def test_long_tables_are_put_away_and_short_ones_are_not() -> None:
     page = HtmlPage().render(FINDINGS)
-    rows = len(tables.comparisons(FINDINGS).rows)
+    rows = len(tables.comparisons(FINDINGS).judged.rows)
     assert rows > 40
     assert f"<summary>{rows} rows</summary>" in page
     assert " rows</summary>" not in HtmlPage().render(factories.findings())

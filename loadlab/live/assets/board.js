@@ -38,20 +38,22 @@ export class Board {
     const heads = board.headings.map((one) => element("th", { scope: "col" }, mark(one), ` ${one.label}`));
     table.tHead.replaceChildren(element("tr", {}, element("th", { text: "Server mode", scope: "col" }), ...heads));
     this.counts.clear();
-    table.tBodies[0].replaceChildren(...board.rows.map((row) => this.row(row)));
+    table.tBodies[0].replaceChildren(...board.rows.map((row) => this.row(row, board.headings)));
   }
 
-  row({ mode, cells }) {
-    const detail = element("span", { text: mode.detail, className: "detail" });
-    const head = element("th", { text: mode.server, scope: "row" });
+  row({ mode, cells }, headings) {
+    const detail = element("span", { text: circumstances(mode), className: "detail" });
+    const head = element("th", { text: mode.title, scope: "row" });
     head.append(detail);
-    return element("tr", {}, head, ...cells.map((cell) => this.cell(cell)));
+    return element("tr", {}, head, ...cells.map((cell, i) => this.cell(cell, headings[i])));
   }
 
-  cell(planned) {
+  cell(planned, heading) {
     if (!planned) return element("td", { text: "–", className: "void" });
     const { words } = planned;
-    const made = element("td", { className: words.measured ? (words.judgement ?? "baseline") : "void" });
+    const look = words.leaks ? "leaking" : (words.judgement ?? "baseline");
+    const made = element("td", { className: words.measured ? look : "void" });
+    made.append(element("p", { className: "at" }, mark(heading), ` ${heading.label}`));
     if (words.measured) made.append(...figures(words));
     else made.append(element("p", { text: "no result yet", className: "throughput" }));
     made.append(this.count(planned, made));
@@ -77,9 +79,11 @@ export class Board {
   }
 }
 
+const circumstances = ({ detail, shared }) => [detail, shared].filter(Boolean).join(", ");
+
 function opinion(one, board) {
-  const name = element("h3", { text: one.mode.server });
-  const detail = element("p", { text: one.mode.detail, className: "detail" });
+  const name = element("h3", { text: one.mode.title });
+  const detail = element("p", { text: circumstances(one.mode), className: "detail" });
   const setting = element("p", { text: one.decided ? one.setting : "Not decided", className: "recommendation" });
   if (one.decided && one.rest) setting.append(element("span", { text: one.rest }));
   return element(
@@ -105,7 +109,7 @@ function intervals({ lines, mode }, { headings, margin }) {
   if (!ends.length) return [];
   const most = Math.max(1.25, ...ends.map((value) => Math.max(value, 1 / value))) * 1.05;
   const at = (ratio) => (WIDTH / 2) * (1 + Math.log(Math.min(most, Math.max(1 / most, ratio))) / Math.log(most));
-  const label = `Ratio to CONN_MAX_AGE = 0 for ${mode.server}, ${mode.detail}, with 95 % intervals`;
+  const label = `Ratio to CONN_MAX_AGE = 0 for ${mode.title}, with 95 % intervals`;
   const items = lines.map((line) => interval(line, headings[line.strategy], at, margin));
   return [element("ul", { className: "intervals", "aria-label": label }, ...items)];
 }
@@ -144,11 +148,13 @@ function axis({ ratio, low, high }, heading, at, margin) {
 function figures({ throughput, ratio, opens, peak, leaks, judgement: judged }) {
   const amount = element("p", { className: "throughput" }, element("b", { text: throughput.split(" (")[0] }), " requests/s");
   const badges = element("p", { className: "badges" });
-  if (judged) badges.append(judgement(judged));
+  // A leak overrules any ratio, and comes first.
   if (leaks) badges.append(leak());
+  else if (judged) badges.append(judgement(judged));
   const pair = (name, value) => element("div", {}, element("dt", { text: name }), element("dd", { text: value }));
   const facts = element("dl", {}, pair("opens per request", opens), pair("peak open", peak));
-  return [amount, element("p", { text: ratio, className: "ratio" }), badges, facts];
+  const compared = element("p", { text: ratio, className: "ratio" });
+  return leaks ? [badges, amount, compared, facts] : [amount, compared, badges, facts];
 }
 
 function brokenTrials(broken, more) {

@@ -141,7 +141,7 @@ class Run {
 
   showBoard(board) {
     const before = this.verdict;
-    this.verdict = board.opinions.map((one) => `${one.mode.server}: ${one.decided ? one.setting : "not decided"}`).join("; ");
+    this.verdict = board.opinions.map((one) => `${one.mode.title}: ${one.decided ? one.setting : "not decided"}`).join("; ");
     this.board.show(board);
     if (this.overview) this.board.tally(this.overview);
     if (before !== undefined && before !== this.verdict) this.speak(`The verdict is now: ${this.verdict}`, PAUSE);

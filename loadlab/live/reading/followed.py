@@ -16,7 +16,6 @@ from loadlab.live.reading.board import board_of
 from loadlab.live.reading.runs import inside
 from loadlab.live.reading.standing import AT_WORK, state_of
 from loadlab.live.reading.timeline import Timeline, between
-from loadlab.model.naming import distinct_names
 from loadlab.model.progress import Noticed, Preparing, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 from loadlab.report import REPORTS
 from loadlab.report.content import wording
@@ -85,7 +84,7 @@ class FollowedRun:
         self.path = path
         self.identity = version(f"{schedule.id} {schedule.started}")
         self._folder = RunFolder(path)
-        self._names = _names(schedule)
+        self._names = Naming.of_cases(schedule.cases)
         self._schedule = schedule
         self._lock = threading.Lock()
         self._analysing = threading.Lock()
@@ -238,14 +237,6 @@ class FollowedRun:
             # The last row that it has may have grown since.
             start = max(0, known.rows - 1) if known is not None and known.generation == now.generation else 0
             return now, line.width, line.rows(start), start
-
-
-def _names(schedule: Schedule) -> Naming:
-    """As the reports name strategies: briefly where a run has more than CONN_MAX_AGE."""
-    strategies = [case.strategy for case in schedule.cases]
-    others = any(choice.name != "max_age" for choice in strategies)
-    short = distinct_names(strategies) if others else {}
-    return Naming(name_scenario=False, name_amount=False, name_distance=False, strategies=short)
 
 
 class Clock:

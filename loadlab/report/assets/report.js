@@ -4,7 +4,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("report-data").textContent);
   const root = document.documentElement;
-  const state = { mode: 0, hidden: new Set(), distance: data.mode_distances[0] };
+  const state = { hidden: new Set(), distance: data.mode_distances[0] };
   const NARROW = 560;
   const SYMBOLS = { zero: "circle", finite: "rect", unlimited: "triangle" };
   const DASHES = { zero: "solid", finite: "solid", unlimited: [7, 4], other: [2, 3] };
@@ -36,9 +36,9 @@
   }
 
   const plain = (text) => text.replace(/[{}|\s]+/g, " "); // braces and bars would style a label
-  const axisLabel = (name, detail) => `${plain(name)}\n{detail|${detail}}`;
-  const modeLabel = (mode) => axisLabel(mode.server, mode.detail.split(", ").map(plain).join("\n"));
-  const armLabel = (arm) => `${data.modes[arm.mode].server}, ${data.strategies[arm.strategy].label}`;
+  const axisLabel = (name, detail) => (detail ? `${plain(name)}\n{detail|${detail}}` : plain(name));
+  const modeLabel = (mode) => axisLabel(mode.title, mode.detail.split(", ").map(plain).join("\n"));
+  const armLabel = (arm) => `${data.modes[arm.mode].title}, ${data.strategies[arm.strategy].label}`;
 
   // A tooltip is built of elements with text, never of HTML: names may hold anything.
 
@@ -113,7 +113,7 @@
         lineHeight: 15,
         fontWeight: 600,
         width: labelWidth(width),
-        overflow: "truncate",
+        overflow: "break",
         rich: {
           detail: { color: colour("muted"), fontSize: 11, fontWeight: 400, lineHeight: 14, width: labelWidth(width) },
         },
@@ -121,7 +121,7 @@
     };
   }
 
-  const labelWidth = (width) => (width < NARROW ? 92 : 120);
+  const labelWidth = (width) => (width < NARROW ? 96 : 132);
   const rowsGrid = (width) => ({ left: labelWidth(width) + 12, right: 22, top: 10, bottom: 48 });
 
   // The rows of a chart by mode: every strategy has its own lane within the mode's band.
@@ -268,37 +268,42 @@
     return shapes;
   }
 
-  function opens(width) {
-    const arms = visibleArms().filter((arm) => arm.opens_per_request !== null);
-    return rowChart(
+  // The ratio to the baseline, on a logarithmic axis: twice and half are equally far from the line of one.
+
+  function ratio(width) {
+    const arms = visibleArms().filter((arm) => arm.ratio);
+    const low = (arm) => arm.ratio.low ?? arm.ratio.value;
+    const high = (arm) => arm.ratio.high ?? arm.ratio.value;
+    const values = arms.flatMap((arm) => [low(arm), high(arm)]).filter((value) => value > 0);
+    const option = rowChart(
       width,
-      valueAxis("opens per request", { min: 0, max: (value) => Math.max(1, value.max) * 1.12, interval: 0.25, maxLabel: false }),
+      logAxis(`${data.metric}, ratio to the baseline (log)`, [0.9, 1.1, ...values]),
       arms,
-      (arm) => [arm.opens_per_request],
+      (arm) => [arm.ratio.value, low(arm), high(arm)],
       (arm, at, y, fill) => [
-        ...stroke(at(0), at(arm.opens_per_request), y, { stroke: fill, lineWidth: 2 }),
-        mark(data.strategies[arm.strategy], at(arm.opens_per_request), y, { fill }),
-        {
-          type: "text",
-          style: {
-            text: number(arm.opens_per_request),
-            x: at(arm.opens_per_request) + 11,
-            y,
-            verticalAlign: "middle",
-            fill: colour("muted"),
-            fontSize: 11,
-            fontFamily: sans,
-          },
-        },
+        ...stroke(at(Math.max(low(arm), 0.01)), at(high(arm)), y, { stroke: fill, lineWidth: 2 }, 4),
+        mark(data.strategies[arm.strategy], at(arm.ratio.value), y, { fill }),
+        ...(arm.leaks ? [word("LEAK", at(high(arm)) + 8, y, colour("leak"))] : []),
       ],
-      (arm) => tip(armLabel(arm), [["opens per request", number(arm.opens_per_request)]]),
+      (arm) =>
+        tip(armLabel(arm), [
+          ["ratio", `${number(arm.ratio.value)}×`],
+          ["95 % interval", arm.ratio.low === null ? "–" : `${number(low(arm))} to ${number(high(arm))}`],
+          ...(arm.leaks ? [["connections", "LEAK"]] : []),
+        ]),
     );
+    return { ...option, series: [...option.series, markLine([{ xAxis: 1, label: { show: false } }])] };
+  }
+
+  function word(text, x, y, fill) {
+    const style = { text, x, y, fill, verticalAlign: "middle", fontSize: 10.5, fontWeight: 700, fontFamily: sans };
+    return { type: "text", style };
   }
 
   function cpu(width) {
     const arms = visibleArms().filter((arm) => arm.cpu);
     return frame({
-      grid: { ...rowsGrid(width), top: 34 },
+      grid: { ...rowsGrid(width), left: 140, top: 34 },
       legend: {
         top: 0,
         left: 0,
@@ -322,8 +327,9 @@
   }
 
   function cpuAxis(arms, width) {
-    const label = (arm) => axisLabel(data.modes[arm.mode].server, plain(data.strategies[arm.strategy].label));
-    return { ...modeAxis(width), data: arms.map(label), splitLine: { show: false } };
+    const label = (arm) => axisLabel(data.modes[arm.mode].title, plain(data.strategies[arm.strategy].label));
+    const axis = modeAxis(width);
+    return { ...axis, data: arms.map(label), splitLine: { show: false }, axisLabel: { ...axis.axisLabel, width: 150 } };
   }
 
   function cpuTip(arm) {
@@ -332,11 +338,12 @@
     return tip(armLabel(arm), [...rows, ["together", `${number(total)} ms`]]);
   }
 
-  function open(width) {
-    const arms = visibleArms().filter((arm) => arm.mode === state.mode && arm.line);
-    const usable = data.arms.find((arm) => arm.mode === state.mode)?.usable;
+  function open(width, place) {
+    const mode = Number(place.dataset.mode);
+    const arms = data.arms.filter((arm) => !state.hidden.has(arm.strategy) && arm.mode === mode && arm.line);
+    const usable = data.arms.find((arm) => arm.mode === mode)?.usable;
     return frame({
-      grid: { left: 44, right: width < NARROW ? 16 : 28, top: 26, bottom: 48 },
+      grid: { left: 36, right: 14, top: 16, bottom: 42 },
       xAxis: valueAxis("seconds since the load started", { min: 0, max: "dataMax", maxLabel: false, splitLine: { show: false } }),
       yAxis: valueAxis("", { min: 0, max: ({ max }) => (max < usable ? usable : null), minInterval: 1 }),
       tooltip: { trigger: "axis", formatter: (points) => openTip(arms, points) },
@@ -381,17 +388,22 @@
   }
 
   function usableSeries(usable) {
-    const line = { yAxis: usable, label: { formatter: `${usable} usable` } };
+    // Neither where there is no arm, nor where the number is not known.
+    const lines = usable == null ? [] : [{ yAxis: usable, label: { formatter: `${usable} usable` } }];
+    const area = { silent: true, itemStyle: { color: colour("sunk"), opacity: 0.7 }, data: [[{ xAxis: 0 }, { xAxis: data.warmup_seconds }]] };
+    return { ...markLine(lines), name: "usable", markArea: data.warmup_seconds ? area : undefined };
+  }
+
+  function markLine(lines) {
     return {
       type: "line",
-      name: "usable",
       data: [],
       markLine: {
         silent: true,
         symbol: "none",
         lineStyle: { color: colour("ink"), type: [3, 3], width: 1.25 },
         label: { position: "insideEndTop", color: colour("ink"), fontWeight: 600 },
-        data: usable == null ? [] : [line],  // neither where there is no arm, nor where nobody has said
+        data: lines,
       },
     };
   }
@@ -458,19 +470,7 @@
 
   // The line of one: above it a strategy is faster than the baseline, if throughput is what is compared.
 
-  function evenSeries() {
-    return {
-      type: "line",
-      data: [],
-      markLine: {
-        silent: true,
-        symbol: "none",
-        lineStyle: { color: colour("ink"), type: [3, 3], width: 1.25 },
-        label: { position: "insideEndTop", color: colour("ink"), formatter: "CONN_MAX_AGE = 0" },
-        data: [{ yAxis: 1 }],
-      },
-    };
-  }
+  const evenSeries = () => markLine([{ yAxis: 1, label: { formatter: "CONN_MAX_AGE = 0", fontWeight: 400 } }]);
 
   function distanceTip(lines, roundTrips, index) {
     const rows = lines
@@ -489,9 +489,9 @@
   const CHARTS = {
     throughput: { option: throughput, height: rowsHeight },
     latency: { option: latency, height: rowsHeight },
-    opens: { option: opens, height: rowsHeight },
+    ratio: { option: ratio, height: rowsHeight },
     cpu: { option: cpu, height: () => Math.max(rowsHeight(), visibleArms().filter((arm) => arm.cpu).length * 30 + 86) },
-    open: { option: open, height: () => 340 },
+    open: { option: open, height: () => 260 },
     distance: { option: distance, height: () => 320 },
   };
 
@@ -526,59 +526,55 @@
     const wasShown = state.hidden.delete(index) === false;
     if (wasShown) state.hidden.add(index);
     button.setAttribute("aria-pressed", String(!wasShown));
+    remember();
     drawAll();
   }
 
   function chooseDistance(button) {
     state.distance = button.dataset.distance;
     for (const other of distanceButtons) other.setAttribute("aria-pressed", String(other === button));
-    showTabs();
+    showMultiples();
+    remember();
     drawAll();
   }
 
-  // Tabs of modes at another distance than the chosen one are out of the way.
+  // Modes at another distance than the chosen one are out of the way.
 
-  function showTabs() {
-    for (const tab of tabs) tab.hidden = rowOf(Number(tab.dataset.mode)) < 0;
-    const first = tabs.find((tab) => !tab.hidden);
-    if (first && rowOf(state.mode) < 0) select(first);
+  function showMultiples() {
+    for (const one of document.querySelectorAll("[data-of-mode]")) one.hidden = rowOf(Number(one.dataset.ofMode)) < 0;
   }
 
   const distanceButtons = [...document.querySelectorAll("[data-distance]")];
-  const openPlace = places.find((place) => place.dataset.chart === "open");
-  const tabs = [...document.querySelectorAll('[role="tab"]')];
+  const strategyButtons = [...document.querySelectorAll("[data-strategy]")];
 
-  function select(tab) {
-    for (const other of tabs) {
-      other.setAttribute("aria-selected", String(other === tab));
-      other.tabIndex = other === tab ? 0 : -1;
+  // What is chosen stands in the address, so that a link shows the same: #charts?hide=0,2&at=round trip +5 ms
+
+  function remember() {
+    const chosen = new URLSearchParams();
+    if (state.hidden.size) chosen.set("hide", [...state.hidden].join(","));
+    if (state.distance !== data.mode_distances[0]) chosen.set("at", state.distance);
+    const query = chosen.toString();
+    try {
+      history.replaceState(null, "", query ? `#charts?${query}` : "#charts");
+    } catch {
+      // In a sandbox the address is not ours to change.
     }
-    state.mode = Number(tab.dataset.mode);
-    document.getElementById("panel-open").setAttribute("aria-labelledby", tab.id);
-    describeOpen();
-    if (begun.has(openPlace)) draw([openPlace]);
   }
 
-  function describeOpen() {
-    const mode = data.modes[state.mode];
-    const peaks = data.arms
-      .filter((arm) => arm.mode === state.mode)
-      .map((arm) => `${data.strategies[arm.strategy].label}: peak ${arm.peak}${arm.usable === null ? "" : ` of ${arm.usable} usable`}`);
-    const label = `Open connections over time, ${mode.server} (${mode.detail}). ${peaks.join("; ")}.`;
-    openPlace.setAttribute("aria-label", label);
-  }
-
-  function moveBetweenTabs(event) {
-    const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -tabs.length - 1, End: tabs.length + 1 };
-    if (!(event.key in steps)) return;
-    event.preventDefault();
-    const there = tabs.filter((tab) => !tab.hidden);
-    const here = there.indexOf(event.currentTarget);
-    const far = Math.abs(steps[event.key]) > 1;
-    const next = far ? Math.min(there.length - 1, Math.max(0, here + steps[event.key])) : here + steps[event.key];
-    const tab = there[(next + there.length) % there.length];
-    select(tab);
-    tab.focus();
+  function recall() {
+    const [section, query] = location.hash.slice(1).split("?");
+    if (section !== "charts" || !query) return;
+    const chosen = new URLSearchParams(query);
+    const hidden = (chosen.get("hide") ?? "").split(",").filter(Boolean).map(Number);
+    state.hidden = new Set(hidden.filter((index) => index in data.strategies));
+    for (const button of strategyButtons) {
+      button.setAttribute("aria-pressed", String(!state.hidden.has(Number(button.dataset.strategy))));
+    }
+    if (data.mode_distances.includes(chosen.get("at"))) state.distance = chosen.get("at");
+    for (const button of distanceButtons) {
+      button.setAttribute("aria-pressed", String(button.dataset.distance === state.distance));
+    }
+    document.getElementById("charts")?.scrollIntoView();
   }
 
   async function copy(button) {
@@ -613,23 +609,38 @@
     button.hidden = false;
     button.addEventListener("click", () => copy(button));
   }
-  for (const button of document.querySelectorAll("[data-strategy]")) {
+  for (const button of strategyButtons) {
     button.addEventListener("click", () => toggleStrategy(button));
   }
   for (const button of distanceButtons) {
     button.addEventListener("click", () => chooseDistance(button));
   }
-  for (const tab of tabs) {
-    tab.addEventListener("click", () => select(tab));
-    tab.addEventListener("keydown", moveBetweenTabs);
-  }
   if (places.length) {
-    const firstWithLine = data.arms.find((arm) => arm.line)?.mode ?? 0;
-    if (firstWithLine) select(tabs[firstWithLine]);
-    else if (openPlace) describeOpen();
-    showTabs();
+    recall();
+    showMultiples();
     drawAll();
     watch();
+  }
+
+  // On paper every chart is drawn, at the width of the page, and nothing is folded away.
+
+  function toPaper() {
+    root.classList.add("paper");
+    for (const folded of document.querySelectorAll("details:not([open])")) {
+      folded.open = true;
+      folded.dataset.folded = "";
+    }
+    for (const place of places) begun.add(place);
+    drawAll();
+  }
+
+  function toScreen() {
+    root.classList.remove("paper");
+    for (const folded of document.querySelectorAll("details[data-folded]")) {
+      folded.open = false;
+      delete folded.dataset.folded;
+    }
+    drawAll();
   }
 
   function watch() {
@@ -639,7 +650,8 @@
       begin(seen);
     }, { rootMargin: "400px" });
     for (const place of places) nearScreen.observe(place);
-    addEventListener("beforeprint", () => begin(places));
+    addEventListener("beforeprint", toPaper);
+    addEventListener("afterprint", toScreen);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
     let width = document.body.clientWidth;
     new ResizeObserver(() => {

@@ -11,7 +11,7 @@ from loadlab.report.content import distances, matrix, wording
 from loadlab.report.content.naming import Mode, Naming
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import Arm, Estimate, Findings, OpenOverTime, Service
+    from loadlab.model.findings import Arm, Comparison, Estimate, Findings, OpenOverTime, Service
     from loadlab.report.content.distances import DistanceSeries
     from loadlab.report.content.matrix import Heading
 
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmSeries:
-    """One arm: where it stands in the matrix, and its figures; None where there are none.
+    """One arm: where it stands in the matrix, and its figures; None where there are none. `ratio` is to its baseline.
 
     `percentiles` are p50, p95 and p99 in milliseconds; `cpu` is of app, database and generator, in milliseconds
     per request, the database's None when it runs on another machine. `service` are the percentiles from when requests
@@ -53,18 +53,22 @@ class ArmSeries:
     opens_per_request: float | None
     cpu: tuple[float | None, float | None, float | None] | None
     line: Line | None
+    ratio: Interval | None = None
+    leaks: bool = False
     service: tuple[float | None, float | None, float | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charts:
-    """`mode_distances` says of each mode how far away its database is."""
+    """`mode_distances` says of each mode how far away its database is; `metric` is the one that `ratio` compares."""
 
     modes: tuple[Mode, ...]
     mode_distances: tuple[str, ...]
     strategies: tuple[Heading, ...]
     arms: tuple[ArmSeries, ...]
     distances: tuple[DistanceSeries, ...]
+    warmup_seconds: float
+    metric: str
 
     @property
     def shows_service(self) -> bool:
@@ -84,16 +88,27 @@ def build(findings: Findings) -> Charts:
     columns = matrix.strategies(findings.arms)
     distance_of = {names.mode(arm.case): arm.case.round_trip_ms for arm in findings.arms}
     drawn = (arm for arm in matrix.measured_once(findings.arms) if arm.trials)
+    compared = matrix.primary_comparisons(findings)
     return Charts(
         modes=tuple(modes),
         mode_distances=tuple(wording.distance(distance_of[mode]) for mode in modes),
         strategies=matrix.headings(columns, names),
-        arms=tuple(_arm(arm, modes.index(names.mode(arm.case)), columns.index(arm.case.strategy)) for arm in drawn),
+        arms=tuple(
+            _arm(
+                arm,
+                modes.index(names.mode(arm.case)),
+                columns.index(arm.case.strategy),
+                compared.get(arm.case.id),
+            )
+            for arm in drawn
+        ),
         distances=distances.series(findings),
+        warmup_seconds=findings.run.warmup_seconds,
+        metric=wording.metric(findings.run.primary_metric),
     )
 
 
-def _arm(arm: Arm, mode: int, strategy: int) -> ArmSeries:
+def _arm(arm: Arm, mode: int, strategy: int, comparison: Comparison | None) -> ArmSeries:
     cpu = arm.cpu_seconds_per_request
     return ArmSeries(
         mode=mode,
@@ -105,6 +120,8 @@ def _arm(arm: Arm, mode: int, strategy: int) -> ArmSeries:
         opens_per_request=_finite(arm.opens_per_request),
         cpu=(_ms(cpu.app), _ms(cpu.database), _ms(cpu.generator)) if cpu else None,
         line=_line(arm.open_over_time) if arm.open_over_time else None,
+        ratio=_ratio(comparison) if comparison else None,
+        leaks=arm.leaks,
         service=_service(arm.service) if arm.service else None,
     )
 
@@ -125,6 +142,13 @@ def _interval(estimate: Estimate | None) -> Interval | None:
     if estimate is None or not isfinite(estimate.value):
         return None
     return Interval(value=_rounded(estimate.value), low=_finite(estimate.low), high=_finite(estimate.high))
+
+
+def _ratio(comparison: Comparison) -> Interval | None:
+    value = _finite(comparison.ratio)
+    if value is None or value <= 0:
+        return None
+    return Interval(value=value, low=_finite(comparison.low), high=_finite(comparison.high))
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.case import Scalar, spell
 from loadlab.report.content import wording
-from loadlab.report.content.naming import Naming
+from loadlab.report.content.naming import Naming, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -114,8 +114,26 @@ def _figures_row(names: Naming, arm: Arm, *, from_sending: bool) -> tuple[str, .
 ORDER: Final[tuple[Question, ...]] = ("keep", "unlimited", "noise")
 
 
-def comparisons(findings: Findings) -> Table:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparisons:
+    """Those that are judged, and all others, which are shown with their intervals alone."""
+
+    judged: Table
+    others: Table
+
+
+def comparisons(findings: Findings) -> Comparisons:
     """Every comparison with its baseline, the A/A arm last."""
+    everything = _comparisons(findings)
+    judged = tuple(row for row in everything.rows if row[-1] != wording.NOT_JUDGED)
+    others = tuple(row for row in everything.rows if row[-1] == wording.NOT_JUDGED)
+    return Comparisons(
+        judged=replace(everything, rows=judged),
+        others=replace(everything, rows=others, caption="The same in other metrics: intervals, and no verdict"),
+    )
+
+
+def _comparisons(findings: Findings) -> Table:
     names = Naming.of(findings)
     cases = {arm.case.id: arm.case for arm in findings.arms}
     ordered = sorted(findings.comparisons, key=lambda comparison: ORDER.index(comparison.question))
@@ -242,6 +260,19 @@ def failures(findings: Findings) -> Table:
 def _failure_row(names: dict[str, str], row: FailureRow) -> tuple[str, ...]:
     case = names.get(row.case, row.case)
     return (case, row.kind, wording.count(row.count), wording.percentage(row.share), row.example)
+
+
+def modes(findings: Findings) -> Table:
+    """Every server mode with all of its parameters: elsewhere a report names those that vary."""
+    servers = dict.fromkeys(str(arm.case.server) for arm in findings.arms)
+    rows = (server.partition(",") for server in servers)
+    return Table(
+        caption="server modes",
+        columns=_texts("Name", "Parameters"),
+        rows=tuple(
+            (title(name), f"{name}: {parameters.replace(',', ', ') or 'no parameters'}") for name, _, parameters in rows
+        ),
+    )
 
 
 def environment(findings: Findings) -> tuple[Table, ...]:

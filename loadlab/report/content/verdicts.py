@@ -9,13 +9,13 @@ from loadlab.model.findings import Snippet
 from loadlab.report.content import matrix, ranking, wording
 from loadlab.report.content.matrix import BASELINE, measured_once, primary_comparisons
 from loadlab.report.content.naming import Mode, Naming
+from loadlab.report.content.tables import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.model.findings import Arm, Findings, Recommendation, Verdict
+    from loadlab.model.findings import Arm, Comparison, Findings, Recommendation, Verdict
     from loadlab.report.content.ranking import Rank
-    from loadlab.report.content.tables import Table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,3 +186,73 @@ def _ratio(findings: Findings, arm: Arm | None) -> str:
     if any(comparison.baseline == arm.case.id for comparison in compared.values()):
         return BASELINE
     return wording.ratio_of(compared.get(arm.case.id))
+
+
+def to_set(findings: Findings) -> Table:
+    """What to set under each server mode, why, and how sure that is: the answer at a glance.
+
+    No rows where strategies are ranked: there, `overview` has more to say.
+    """
+    found = [
+        (item, verdict) for item, verdict in zip(build(findings), findings.verdicts, strict=True) if not item.ranks
+    ]
+    return Table(
+        caption="What to set",
+        columns=tuple(
+            Column(title=title) for title in ("Served by", "Set", "Against CONN_MAX_AGE = 0", "Why", "How sure")
+        ),
+        rows=tuple(_line_to_set(findings, item, verdict) for item, verdict in found),
+    )
+
+
+def _line_to_set(findings: Findings, item: Advice, verdict: Verdict) -> tuple[str, ...]:
+    arms = [arm for arm in measured_once(findings.arms) if _concerns(verdict, arm)]
+    chosen = _recommended(verdict.recommend, arms)
+    leaking = [arm for arm in arms if arm.leaks]
+    if chosen is None:
+        setting, why, sure = "not decided", _without_label(verdict.headline), "not sure"
+    elif item.ratio != BASELINE:
+        setting, why = item.recommendation, f"{_reused(chosen)}, {item.peak} usable connections open"
+        sure = _sure_of(primary_comparisons(findings).get(chosen.case.id))
+    elif leaking:
+        worst = max(leaking, key=lambda arm: arm.clients_peak or arm.peak)
+        setting, why = item.recommendation, f"{_listed(item.leaks)}: {_crowd(worst)}"
+        sure = "certain: connections are counted, not estimated"
+    else:
+        setting, why, sure = item.recommendation, _without_label(verdict.headline), "no gain is proven"
+    return str(item.mode), setting, item.ratio, why, sure
+
+
+def _listed(leaks: Sequence[str]) -> str:
+    """E.g. "60 s and unlimited leak"."""
+    names = [name.removeprefix("age ") for name in leaks]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) + (" leak" if names[1:] else " leaks")
+
+
+def _crowd(arm: Arm) -> str:
+    usable = arm.case.usable_connections
+    open_at_once = f"{wording.count(arm.clients_peak or arm.peak)} connections open at once"
+    return open_at_once if usable is None else f"{open_at_once}, {wording.count(usable)} usable"
+
+
+def _without_label(headline: str) -> str:
+    """The headline without the mode that it begins with: the row names it."""
+    return headline.partition(": ")[2].rstrip(".") or headline
+
+
+def _reused(arm: Arm) -> str:
+    return f"{wording.percentage(arm.reuse)} of requests reuse a connection"
+
+
+def _sure_of(comparison: Comparison | None) -> str:
+    if comparison is None or comparison.p_holm is None:
+        return "not compared"
+    return f"proven: p = {wording.probability(comparison.p_holm)} over {wording.plural(comparison.blocks, 'block')}"
+
+
+def brief(findings: Findings) -> str:
+    """All recommendations in a few words, e.g. for a browser's tab: "gunicorn sync 60, gunicorn gevent 0"."""
+    settings = (
+        f"{item.mode} {item.setting.removeprefix('CONN_MAX_AGE = ')}" for item in build(findings) if item.decided
+    )
+    return ", ".join(settings)

@@ -100,8 +100,14 @@ def seconds(value: float) -> str:
 
 
 def percentage(share: float | None) -> str:
-    """E.g. "99.9 %" or "5 %"."""
+    """E.g. "99.9 %" or "5 %"; what is nearly all is not called all.
+
+    >>> percentage(0.05), percentage(1.0), percentage(0.99999), percentage(None)
+    ('5 %', '100 %', '>99.9 %', '–')
+    """
     text = figure(None if share is None else share * 100)
+    if share is not None and share < 1 and _trimmed(text) == "100":
+        return ">99.9 %"
     return text if text == MISSING else f"{_trimmed(text)} %"
 
 
