@@ -72,7 +72,15 @@ def scrape(url: str, token: str | None) -> Scraped:
     Raises:
         EnvironmentFaultError: there is no answer, or none that loadlab's instrumentation would give.
     """
-    text = fetched(url, {"Authorization": f"Bearer {token}"} if token else {})
+    return understood(fetched(url, {"Authorization": f"Bearer {token}"} if token else {}), url)
+
+
+def understood(text: str, url: str) -> Scraped:
+    """What an exposition says, which came from `url`.
+
+    Raises:
+        EnvironmentFaultError: it is none, or not one that loadlab's instrumentation would give.
+    """
     # Of the metrics client, which the lab does without, its reader of the format.
     from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
 
