@@ -53,12 +53,14 @@ class Account:
 
     `reused` counts requests that found a connection open, `requests` all that were sent: code that closes old
     connections within a request may have the instrumentation count one request several times, so the smaller counts.
+    `collected_early` are those of the collected that no request still held: the load went on, and none had failed.
     """
 
     opened: int
     reused: int
     kept: int
     collected: int = 0
+    collected_early: int = 0
     exited: int = 0
     peak: int = 0
     requests: int | None = None
@@ -83,6 +85,8 @@ def judge(account: Account, room: Room, *, keeps: bool) -> Leak:
     if left > room.busy + room.spare:
         return "yes"
     if lost > room.busy + room.spare and account.collected > LOST_SHARE * account.opened:
+        return "yes"
+    if keeps and account.collected_early > max(room.spare, LOST_SHARE * account.opened):
         return "yes"
     if keeps and lost > room.busy and 2 * lost > account.opened + account.found_again:
         return "yes"

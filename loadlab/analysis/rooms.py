@@ -81,7 +81,9 @@ def _all_together(trial: Trial) -> Account:
     account = _account(books.at_rest, requests=_requests_sent(trial) * _aliases(trial))
     kept = pooler.at_rest.clients_open if pooler else max(books.at_rest.open, books.open_at_rest)
     # Not PostgreSQL's peak: pg_stat_activity also shows backends that are still exiting.
-    return replace(account, kept=kept, peak=int(max(trial.series.open, default=0)))
+    early = books.window_end.closed.get(COLLECTED, 0) - round(sum(trial.requests.failed))
+    peak = int(max(trial.series.open, default=0))
+    return replace(account, kept=kept, collected_early=max(0, early), peak=peak)
 
 
 def _account(ledger: Ledger, *, requests: int) -> Account:
