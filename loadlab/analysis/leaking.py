@@ -6,7 +6,7 @@ closed in order, closed by the garbage collector, or still open. docs/leaks.md e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ class Account:
 
     `reused` counts requests that found a connection open, `requests` all that were sent: code that closes old
     connections within a request may have the instrumentation count one request several times, so the smaller counts.
-    `collected_early` are those of the collected that no request still held: the load went on, and none had failed.
+    A request that closed a connection because it was too old (`expired`) had found it. `collected_early` are those of
+    the collected that no request still held: the load went on, and none had failed.
     """
 
     opened: int
     reused: int
     kept: int
+    expired: int = 0
     collected: int = 0
     collected_early: int = 0
     exited: int = 0
@@ -67,12 +69,8 @@ class Account:
 
     @property
     def found_again(self) -> int:
-        return self.reused if self.requests is None else max(0, min(self.reused, self.requests - self.opened))
-
-    @property
-    def closed(self) -> int:
-        """In order: by Django, by the project, or by a pool."""
-        return max(0, self.opened - self.kept - self.collected - self.exited)
+        reused = self.reused if self.requests is None else max(0, min(self.reused, self.requests - self.opened))
+        return reused + self.expired
 
 
 def judge(account: Account, room: Room, *, keeps: bool) -> Leak:
@@ -92,15 +90,13 @@ def judge(account: Account, room: Room, *, keeps: bool) -> Leak:
         return "yes"
     if account.peak > _MOST_PEAK * room.most + _SPARE_PEAK and lost + account.exited > room.most + room.spare:
         return "yes"
-    return "no" if _shows_none(account, room, lost, keeps=keeps) else "cannot tell"
+    return "no" if _shows_none(account, room, lost) else "cannot tell"
 
 
-def _shows_none(account: Account, room: Room, lost: int, *, keeps: bool) -> bool:
+def _shows_none(account: Account, room: Room, lost: int) -> bool:
     """Whether a leak would have shown: too few connections can be lost to make a tenth of the uses."""
     if not account.opened and not account.reused:
         return False
-    if not keeps and lost <= room.busy and 2 * lost <= account.closed:
-        return True  # closed at the end of each request: what is left belongs to requests that have no response yet
     kept = min(account.kept, room.lasting)
     # Where fewer requests found a connection than were kept, some of the kept ones may never have been found again.
     suspects = lost + (kept if account.found_again < kept else 0)
@@ -109,12 +105,13 @@ def _shows_none(account: Account, room: Room, lost: int, *, keeps: bool) -> bool
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """Counts since any fixed instant, and the connections `open` now."""
+    """Counts since any fixed instant, and the connections `open` now; `expired` ones were found and were too old."""
 
     opened: float
     reused: float
     collected: float
     open: float
+    expired: float = 0.0
 
     @property
     def uses(self) -> float:
@@ -140,7 +137,7 @@ def judge_growth(
         return "cannot tell"
     if threads is not None and points[-1].open <= threads and not whole.collected:
         return "cannot tell"
-    if whole.reused <= HARDLY_REUSED * whole.uses:
+    if whole.found <= HARDLY_REUSED * whole.uses:
         return "yes"
     steady = early and late and late.lost * early.uses >= STEADY * early.lost * late.uses
     return "yes" if steady and whole.uses >= LONG else "cannot tell"
@@ -150,15 +147,17 @@ def judge_growth(
 class _Growth:
     opened: float
     reused: float
+    found: float
     collected: float
     lost: float
 
     @classmethod
     def between(cls, first: Point, last: Point, busy: float) -> _Growth:
-        collected = last.collected - first.collected
+        collected, reused = last.collected - first.collected, last.reused - first.reused
         return cls(
             opened=last.opened - first.opened,
-            reused=last.reused - first.reused,
+            reused=reused,
+            found=reused + last.expired - first.expired,
             collected=collected,
             lost=collected + max(0.0, last.open - first.open - busy),
         )
@@ -179,9 +178,7 @@ def _without_repeats(points: Sequence[Point], requests: float | None) -> Sequenc
     if requests is None or reused <= 0 or reused + opened <= requests:
         return points
     scale = max(0.0, requests - opened) / reused
-    return [
-        Point(opened=one.opened, reused=one.reused * scale, collected=one.collected, open=one.open) for one in points
-    ]
+    return [replace(one, reused=one.reused * scale) for one in points]
 
 
 def _halves(points: Sequence[Point], busy: float) -> tuple[_Growth, _Growth] | tuple[None, None]:

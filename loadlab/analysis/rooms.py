@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Leak
     from loadlab.model.samples import Ledger, Trial
 
-COLLECTED, EXITED = "garbage_collected", "process_exit"
+COLLECTED, EXITED, EXPIRED = "garbage_collected", "process_exit", "max_age"
 SPARE_WHERE_UNKNOWN: Final = 2
 
 
@@ -91,6 +91,7 @@ def _account(ledger: Ledger, *, requests: int) -> Account:
         opened=ledger.opened,
         reused=ledger.reused,
         kept=ledger.open,
+        expired=ledger.closed.get(EXPIRED, 0),
         collected=ledger.closed.get(COLLECTED, 0),
         exited=ledger.closed.get(EXITED, 0),
         requests=requests,
@@ -105,5 +106,11 @@ def _points(trial: Trial) -> Sequence[Point]:
     return [
         Point(opened=0, reused=0, collected=0, open=trial.connections.open_before),
         *(Point(opened=opened, reused=reused, collected=0, open=level) for opened, reused, level in sampled),
-        Point(opened=rest.opened, reused=rest.reused, collected=collected, open=rest.open),
+        Point(
+            opened=rest.opened,
+            reused=rest.reused,
+            collected=collected,
+            open=rest.open,
+            expired=rest.closed.get(EXPIRED, 0),
+        ),
     ]

@@ -162,6 +162,7 @@ def _leak(track: Track, watch: _Watch) -> str:
             reused=each.requests.get("reused", 0.0),
             collected=each.closed.get("garbage_collected", 0.0),
             open=each.open,
+            expired=each.closed.get("max_age", 0.0),
         )
         for each in series
     ]

@@ -58,7 +58,7 @@ def test_fewer_than_the_users_left_open_cannot_tell(server: str, opened: int) ->
     "rest",
     [
         Ledger(opened=1, closed={"request_end": 1}),
-        Ledger(opened=17, closed={"request_end": 13}, open=4),  # four requests have no response yet
+        Ledger(opened=60, closed={"request_end": 56}, open=4),  # four requests have no response yet
         Ledger(opened=400, closed={"request_end": 376}, open=24),
         Ledger(opened=400, closed={"request_end": 370, "garbage_collected": 30}),
     ],
