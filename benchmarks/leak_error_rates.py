@@ -12,6 +12,7 @@ import argparse
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
@@ -150,6 +151,7 @@ def _trial(case: Case, requests: int, window_end: Ledger, rest: Ledger, peak: in
     )
 
 
+@cache
 def case_of(server: str, users: int, age: float) -> Case:
     choice = choice_of(SERVERS, server, {}, "server")
     strategy = choice_of(STRATEGIES, "max_age", {"max_age": age}, "strategy")

@@ -75,7 +75,7 @@ def leak_words(arm: Arm) -> str:
         return "too few were opened to tell whether they leak"
     left = arm.left_open if arm.clients_left is None else arm.clients_left
     if arm.usable is not None and left > arm.usable:
-        return f"no leak, as the other {left - arm.usable} are so few that threads of the project's own may hold them"
+        return f"no leak ({left - arm.usable} more, few enough for threads of the project's own)"
     return "no leak"
 
 
