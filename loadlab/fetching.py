@@ -39,7 +39,7 @@ def fetched(url: str, headers: Mapping[str, str], *, seconds: float = TIMEOUT_SE
         EnvironmentFaultError: no answer, another status than 200, no text, too long, or not complete in time.
     """
     request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  checked by the caller
-    with _Deadline(seconds) as deadline:
+    with Deadline(seconds) as deadline:
         opener = urllib.request.build_opener(_NoRedirect, *deadline.handlers())
         try:
             with opener.open(request, timeout=seconds) as answer:
@@ -93,7 +93,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class _Deadline:
+class Deadline:
     """Ends the connections that are made in it at a set time, whatever they wait for.
 
     A socket's own time-out begins anew with each byte. So a timer shuts the socket down, by a handle of its own: a TLS
