@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.fetching import NO_METRICS, fetched, shown
+from loadlab.fetching import NO_METRICS, fetched, shown, split_address
 from loadlab.model import metrics
 from loadlab.model.scraped import AliasReading, Scraped, added_up
 from loadlab.ports import is_loopback
@@ -31,21 +29,17 @@ def require_address(option: str, url: str, *, allow_remote: bool) -> None:
     Raises:
         UsageError: it is not http or https, holds a user or a password, or is on another machine without leave.
     """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in {"http", "https"} or re.search(r"[\s\x00-\x1f\x7f]", url):
+    parts = split_address(url)
+    if not parts.hostname:
         raise UsageError(f"{option} is no address, such as http://127.0.0.1:9182/metrics.")
     if "@" in parts.netloc:
         raise UsageError(
             f"{option} holds a user or a password, which would show in the process list. Remove it; a token is given"
             " with --token env:NAME."
         )
-    if not allow_remote and not is_loopback(host):
+    if not allow_remote and not is_loopback(parts.hostname):
         raise UsageError(
-            f"{option} names {host}, which is not this machine; say --allow-remote if that is what you want."
+            f"{option} names {parts.hostname}, which is not this machine; say --allow-remote if that is what you want."
         )
 
 
