@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from loadlab.analysis.deployment import server_of, strategy_of, where
 from loadlab.analysis.leaking import Account, Point, Room, judge, judge_growth
 
@@ -25,12 +27,13 @@ def leak_of(trial: Trial) -> Leak:
     The ledger is asked what was opened, and either side what is open at rest. With a pooler in between, it is the
     project's connections to the pooler that may leak.
     """
-    room = room_of(trial)
+    at_once = _requests_at_once(trial)
+    room = _room(trial, at_once)
     if room is None:
         return judge_growth(_points(trial), requests=trial.served)
     keeps = trial.case.elsewhere or trial.case.max_age != 0
     all_together = judge(_all_together(trial), room, keeps=keeps)
-    each = _per_alias(trial.case)
+    each = _per_alias(trial.case, at_once)
     if each is None or len(trial.connections.by_alias) < 2:  # noqa: PLR2004  one alias is all of them
         return all_together
     sent = _requests_sent(trial)
@@ -41,30 +44,48 @@ def leak_of(trial: Trial) -> Leak:
 
 def room_of(trial: Trial) -> Room | None:
     """Over all aliases that the trial used; None where others serve the target and have not said."""
+    return _room(trial, trial.case.users)
+
+
+def _room(trial: Trial, at_once: int) -> Room | None:
+    """With so many requests at once, at most."""
     usable = trial.case.usable_connections
     if usable is None:
         return None
-    each = _per_alias(trial.case)
+    each = _per_alias(trial.case, at_once)
     if each is None:
         return Room(in_use=usable, lasting=usable, spare=SPARE_WHERE_UNKNOWN)
     aliases = _aliases(trial)
     # A plan's own number may count several aliases for each request already.
-    in_use = max(usable, each.in_use * aliases)
+    in_use = each.in_use * aliases if at_once < trial.case.users else max(usable, each.in_use * aliases)
     lasting = max(each.lasting * aliases, in_use if each.lasting >= each.in_use else 0)
     return Room(in_use=in_use, lasting=lasting, spare=each.spare * aliases)
 
 
-def _per_alias(case: Case) -> Room | None:
+def _per_alias(case: Case, at_once: int) -> Room | None:
     """Of one alias; None where this version does not know the server mode or the strategy."""
     server, strategy, place = server_of(case.server), strategy_of(case.strategy), where(case, "")
     if server is None or strategy is None or place is None:
         return None
     lasting = server.lasting_connections(case.users, keep_alive=case.keep_alive)
     return Room(
-        in_use=strategy.most_connections(server.usable_connections(case.users), place),
+        in_use=strategy.most_connections(server.usable_connections(at_once), place),
         lasting=strategy.most_connections(lasting, place),
         spare=server.processes(),
     )
+
+
+def _requests_at_once(trial: Trial) -> int:
+    """At most. An open load is allowed many more than it ever has under way; what failed may still be served."""
+    if not trial.case.open_load:
+        return trial.case.users
+    sent, ended = (
+        np.sort(np.asarray(trial.requests.sent, dtype=np.float64)),
+        np.sort(np.asarray(trial.requests.ended, dtype=np.float64)),
+    )
+    under_way = np.arange(1, sent.size + 1) - np.searchsorted(ended, sent, side="right")
+    failed = round(sum(trial.requests.failed))
+    return min(trial.case.users, max(1, int(under_way.max(initial=0)) + failed))
 
 
 def _aliases(trial: Trial) -> int:

@@ -11,6 +11,7 @@ from loadlab.analysis.arms import leak_of_all
 from loadlab.analysis.leaking import Account, Point, Room, judge, judge_growth
 from loadlab.analysis.rooms import leak_of, room_of
 from loadlab.analysis.trials import leaks
+from loadlab.model.case import OpenLoad
 from loadlab.model.samples import Ledger, Trial
 
 from .factories import KEPT, Behaviour, case, findings, trial
@@ -88,6 +89,18 @@ def test_a_server_that_stands_still_at_age_zero_cannot_tell() -> None:
 )
 def test_threads_that_serve_again_may_keep_one_each(server: str, rest: Ledger, told: Leak) -> None:
     assert leak_of(ended(server, 60, rest, users=24)) == told
+
+
+def test_an_open_load_is_held_to_the_requests_that_it_had_under_way() -> None:
+    """It may have a thousand under way, and had two: thirty connections are left, and that is a leak."""
+    seen = ended("gevent", 60, Ledger(opened=30, open=30), users=1000)
+    sent = [float(number) for number in range(30)]
+    columns = {"ended": [at + 1.5 for at in sent], "response": [1.5] * 30, "failed": [0.0] * 30}
+    requests = replace(seen.requests, due=sent, sent=sent, **columns)  # type: ignore[arg-type]
+    load = OpenLoad(rate=1.0, arrivals="uniform")
+    seen = replace(seen, requests=requests, case=replace(seen.case, open_load=load))
+    assert leak_of(seen) == "yes"
+    assert leak_of(replace(seen, requests=replace(requests, failed=[1.0] * 30))) == "cannot tell"
 
 
 def test_one_user_meets_every_worker() -> None:
