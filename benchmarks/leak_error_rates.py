@@ -113,7 +113,7 @@ def simulated(case: Case, requests: int, view: str, collect_each: int, chance: r
     for _ in range(requests):
         world.request(view, at_once)
     window_end = world.ledger()
-    # Some requests may have no response yet when all else is at rest; and a process may have a connection of its own.
+    # Some requests may have no response yet when all else is at rest; and a process may have one more connection.
     stuck = chance.randrange(at_once + 2) if not lasting and chance.random() < RARELY else 0
     own = build_server(case.server).processes() if chance.random() < RARELY else 0
     aborted = min(stuck, chance.randrange(3))

@@ -1,4 +1,4 @@
-"""Fetches a text by HTTP: bounded in time and in size, whatever the other side does."""
+"""Fetches a text by HTTP: bounded in time and in size."""
 
 from __future__ import annotations
 
@@ -106,9 +106,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Deadline:
-    """Ends the connections that are made in it at a set time, whatever they wait for.
+    """Ends the connections that are made in it at a set time.
 
-    A socket's own time-out begins anew with each byte. So a timer shuts the socket down, by a handle of its own: a TLS
+    A socket's own time-out begins anew with each byte. So a timer shuts the socket down, by a second handle: a TLS
     handshake under way has taken the socket over.
     """
 

@@ -1,4 +1,4 @@
-"""Whether connections leak: the rules, for whoever knows how many connections can be of use and for whoever does not.
+"""Whether connections leak: one rule with a known number of usable connections, one without.
 
 A connection leaks when it stays open and no later request can find it. The rules account for every opened connection:
 closed in order, closed by the garbage collector, or still open. docs/leaks.md explains them and gives error rates.
@@ -121,7 +121,7 @@ class Point:
 def judge_growth(
     points: Sequence[Point], *, requests: float | None = None, busy: float = 0.0, threads: int | None = None
 ) -> Leak:
-    """The same where nobody has said how many connections are of use: from how counts grow, earliest first.
+    """The same without a known number of usable connections: from how counts grow, earliest first.
 
     `requests` is how many the site has answered in that time, `busy` how many connections requests need at once,
     `threads` how many threads may keep one each.

@@ -43,7 +43,7 @@ def leak_of(trial: Trial) -> Leak:
 
 
 def room_of(trial: Trial) -> Room | None:
-    """Over all aliases that the trial used; None where others serve the target and have not said."""
+    """Over all aliases that the trial used; None for an external target whose plan does not say."""
     return _room(trial, trial.case.users)
 
 

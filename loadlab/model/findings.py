@@ -111,7 +111,7 @@ class Arm:
 
     `latency_seconds` are medians over trials of per-trial percentiles. `leak` says whether connections were kept that
     no request can find again, and `leaks` whether that is "yes". `usable` connections have a use, over all aliases that
-    the trials used; None where nobody has said. `collected` were closed by the garbage collector alone. `refused`
+    the trials used; None if the plan does not say. `collected` were closed by the garbage collector alone. `refused`
     counts attempts to connect that PostgreSQL turned away.
     `expiry_observed` is False when the window was too short to see a connection reach CONN_MAX_AGE, None when
     there is nothing to expire. Arms without any complete trial have `trials` 0 and estimates of None. `peak` and

@@ -16,7 +16,7 @@ class Reading:
     """At the monotonic time `at`; `sessions` and `backends` are PostgreSQL's own, where it was asked.
 
     `hosts` has the parts of each alias where one exposition holds several hosts; `answered` is how many requests the
-    site has answered, of whatever route, where it counts them.
+    site has answered, over all routes, where it counts them.
     """
 
     at: float

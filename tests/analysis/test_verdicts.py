@@ -50,7 +50,7 @@ def test_a_leak_overrules_any_speed() -> None:
     assert "leak" in the(found).headline
 
 
-def test_what_is_faster_is_not_recommended_while_nobody_can_tell_whether_it_leaks() -> None:
+def test_a_faster_case_is_not_recommended_until_its_leak_is_known() -> None:
     base, finite, _ = ages("gevent", usable=8)
     thin = replace(KEPT, opened=6, reused=0, held=6, requests=6)
     found = run((base, 100, CLOSED), (finite, 900, thin))

@@ -78,7 +78,7 @@ def test_an_alias_that_one_look_misses_has_not_begun_anew() -> None:
     assert past.sums["default"] == {"opened": 20, "reused": 30}
 
 
-def test_each_host_of_a_federation_has_rows_of_its_own() -> None:
+def test_each_host_of_a_federation_has_separate_rows() -> None:
     lines = (
         f'loadlab_db_connections_open{{alias="default",instance="{host}"}} {n}\n' for host, n in (("a", 4), ("b", 7))
     )
