@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
+from loadlab.fetching import split_address
 from loadlab.model.case import ELSEWHERE, Case, Choice, Scalar
 from loadlab.model.plan import Plan
 from loadlab.model.strategy import Circumstances
@@ -332,14 +332,14 @@ def _check_target(plan: Plan, data: Mapping[str, Any]) -> Iterable[Fault]:
 
 def _is_here(target: Deployment | None) -> bool:
     """Whether only this host reaches the target: loadlab's own listens on loopback."""
-    return target is None or is_loopback(urlsplit(target.url).hostname or "")
+    return target is None or is_loopback(split_address(target.url).hostname or "")
 
 
 def _check_deployment(target: Deployment) -> Iterable[Fault]:
     """Addresses and references; none is repeated, for it may hold what should be secret."""
     for where, url in (("url", target.url), ("metrics", target.metrics_url)):
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        parts = split_address(url)
+        if not parts.hostname:
             yield Fault(where=f"target.{where}", what="is no address", remedy="such as https://staging.example")
         elif parts.username or parts.password:
             remedy = "the run folder would keep it; let the Locust file take it from the environment"

@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import urllib.error
-import urllib.request
 from collections import defaultdict
+from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.fetching import NO_METRICS, fetched, shown, split_address
 from loadlab.model import metrics
-from loadlab.model.scraped import AliasReading, Scraped
+from loadlab.model.scraped import AliasReading, Scraped, added_up
 from loadlab.ports import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from prometheus_client.metrics_core import Metric
-
-TIMEOUT_SECONDS: Final = 10.0
-UNAUTHORIZED: Final = 401
-FORBIDDEN: Final = 403
-NO_METRICS: Final = "not in Prometheus' text format; name the address of the metrics with --metrics (--target-metrics)."
-POOL_GAUGES: Final = {
-    metrics.POOL_SIZE.name: "size",
-    metrics.POOL_AVAILABLE.name: "available",
-    metrics.POOL_WAITING.name: "waiting",
-}
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The token is for the host that the user named, and for no other."""
-
-    def redirect_request(self, *_: Any) -> None:  # noqa: ANN401
-        return None
+    from prometheus_client.samples import Sample
 
 
 def require_address(option: str, url: str, *, allow_remote: bool) -> None:
     """Make sure that the URL is one to ask; `option` is where the user has said it.
 
+    The URL itself is never repeated: what is wrong with it may be a password.
+
     Raises:
-        UsageError: it is not http or https, or on another machine without leave.
+        UsageError: it is not http or https, holds a user or a password, or is on another machine without leave.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"{option} {url!r} is no address, such as http://127.0.0.1:9182/metrics.")
+    parts = split_address(url)
+    if not parts.hostname:
+        raise UsageError(f"{option} is no address, such as http://127.0.0.1:9182/metrics.")
+    if "@" in parts.netloc:
+        raise UsageError(
+            f"{option} holds a user or a password, which would show in the process list. Remove it; a token is given"
+            " with --token env:NAME."
+        )
     if not allow_remote and not is_loopback(parts.hostname):
         raise UsageError(
             f"{option} names {parts.hostname}, which is not this machine; say --allow-remote if that is what you want."
@@ -76,46 +66,33 @@ def scrape(url: str, token: str | None) -> Scraped:
     Raises:
         EnvironmentFaultError: there is no answer, or none that loadlab's instrumentation would give.
     """
-    text = _fetched(url, token)
+    return understood(fetched(url, {"Authorization": f"Bearer {token}"} if token else {}), url)
+
+
+def understood(text: str, url: str) -> Scraped:
+    """What an exposition says, which came from `url`.
+
+    Raises:
+        EnvironmentFaultError: it is none, or not one that loadlab's instrumentation would give.
+    """
     # Of the metrics client, which the lab does without, its reader of the format.
     from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
 
     try:
         families = list(text_string_to_metric_families(text))
     except ValueError as error:
-        raise EnvironmentFaultError(f"{url} answers, but {NO_METRICS}") from error
+        raise EnvironmentFaultError(f"{shown(url)} answers, but {NO_METRICS}") from error
     if not any(family.name == metrics.BUILD_INFO.name for family in families):
         raise EnvironmentFaultError(
-            f"{url} has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the project,"
-            " or name the address that serves its metrics."
+            f"{shown(url)} has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the"
+            " project, or name the address that serves its metrics."
         )
-    return Scraped(aliases=_by_alias(families), requests=_answered(families))
-
-
-def _fetched(url: str, token: str | None) -> str:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310  checked
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_SECONDS) as answer:
-            text: str = answer.read().decode()
-            return text
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise EnvironmentFaultError(f"{url} answers {error.code} {error.reason}{_hint(error.code)}.") from error
-    except (OSError, http.client.HTTPException) as error:
-        why = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise EnvironmentFaultError(
-            f"{url} does not answer: {getattr(why, 'strerror', None) or why}. Is the project running there?"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise EnvironmentFaultError(f"{url} answers, but {NO_METRICS}") from error
-
-
-def _hint(status: int) -> str:
-    if status == UNAUTHORIZED:
-        return "; give the token of LOADLAB['METRICS_TOKEN'] with --token env:NAME"
-    if status == FORBIDDEN:
-        return "; the project has no LOADLAB['METRICS_TOKEN'] yet, see docs/instrumentation.md"
-    return "; name the address of the metrics with --metrics (--target-metrics)"
+        hosts = _by_alias_and_host(families)
+    except _RefusedError as error:
+        raise EnvironmentFaultError(f"{shown(url)} answers, but {error}") from error
+    aliases = {alias: added_up(each.values()) for alias, each in hosts.items()}
+    return Scraped(aliases=aliases, requests=_answered(families), hosts=hosts)
 
 
 def _answered(families: Iterable[Metric]) -> float | None:
@@ -127,37 +104,75 @@ def _answered(families: Iterable[Metric]) -> float | None:
     return sum(sample.value for sample in samples if sample.name == f"{metrics.HTTP_REQUEST_DURATION.name}_count")
 
 
-def _by_alias(families: Iterable[Metric]) -> dict[str, AliasReading]:
-    fields: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(dict))
+class _RefusedError(Exception):
+    """A sample that cannot be understood, in words that follow "answers, but"."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a metric's value goes: a field of `AliasReading`, under a key where it has several."""
+
+    field: str
+    label: str = ""
+    key: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those that a sample must have."""
+        return ("alias", self.label) if self.label else ("alias",)
+
+
+def _by_alias_and_host(families: Iterable[Metric]) -> dict[str, dict[str, AliasReading]]:
+    readings: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
     for family in families:
         for sample in family.samples:
-            alias = sample.labels.get("alias")
-            if alias is not None and (put := _PLACES.get(sample.name)) is not None:
-                put(fields[alias], sample.labels, sample.value)
-    return {alias: AliasReading(**values) for alias, values in fields.items()}
+            place = _PLACES.get(sample.name)
+            if place is not None:
+                _require_sound(sample, place)
+                others = sorted(item for item in sample.labels.items() if item[0] not in place.labels)
+                host = ",".join(f"{name}={value}" for name, value in others)
+                _put(readings[sample.labels["alias"]][host], sample, place)
+    return {
+        alias: {host: AliasReading(**values) for host, values in by_host.items()} for alias, by_host in readings.items()
+    }
 
 
-def _number(name: str) -> Callable[[dict[str, Any], dict[str, str], float], None]:
-    return lambda fields, _, value: fields.__setitem__(name, value)
+def _require_sound(sample: Sample, place: _Place) -> None:
+    missing = [label for label in place.labels if label not in sample.labels]
+    if missing:
+        raise _RefusedError(
+            f"{sample.name} has no label {missing[0]!r} there: a relabelling has dropped or renamed it. Read the"
+            " metrics at the project's own address."
+        )
+    if not isfinite(sample.value) or sample.value < 0:
+        raise _RefusedError(f"{sample.name} is {sample.value}, which is not a count. Read the project's own address.")
 
 
-def _labelled(name: str, label: str) -> Callable[[dict[str, Any], dict[str, str], float], None]:
-    return lambda fields, labels, value: fields[name].__setitem__(labels[label], value)
-
-
-def _pool(quantity: str) -> Callable[[dict[str, Any], dict[str, str], float], None]:
-    return lambda fields, _, value: fields["pool"].__setitem__(quantity, value)
+def _put(values: dict[str, Any], sample: Sample, place: _Place) -> None:
+    into, key = (values, place.field)
+    if place.label or place.key:
+        into, key = values.setdefault(place.field, {}), place.key or sample.labels[place.label]
+    if key in into:
+        raise _RefusedError(
+            f"{sample.name} stands there twice with the same labels: metrics of several hosts were merged without a"
+            " label that tells them apart. Add one, such as instance, or read one host's own address."
+        )
+    into[key] = sample.value
 
 
 _PLACES: Final = {
-    metrics.CONNECTIONS_OPEN.name: _number("open"),
-    metrics.CONNECTIONS_OPENED.name: _number("opened"),
-    metrics.CONNECTIONS_CLOSED.name: _labelled("closed", "reason"),
-    metrics.REQUESTS.name: _labelled("requests", "connection"),
-    metrics.CONNECT_ERRORS.name: _labelled("errors", "kind"),
-    f"{metrics.CONNECT_DURATION.name}_count": _number("connects"),
-    f"{metrics.CONNECT_DURATION.name}_sum": _number("connect_seconds"),
-    **{name: _pool(quantity) for name, quantity in POOL_GAUGES.items()},
-    f"{metrics.POOL_WAIT.name}_count": _pool("waits"),
-    f"{metrics.POOL_WAIT.name}_sum": _pool("wait_seconds"),
+    metrics.CONNECTIONS_OPEN.name: _Place("open"),
+    metrics.CONNECTIONS_OPENED.name: _Place("opened"),
+    metrics.CONNECTIONS_CLOSED.name: _Place("closed", label="reason"),
+    metrics.REQUESTS.name: _Place("requests", label="connection"),
+    metrics.CONNECT_ERRORS.name: _Place("errors", label="kind"),
+    f"{metrics.CONNECT_DURATION.name}_count": _Place("connects"),
+    f"{metrics.CONNECT_DURATION.name}_sum": _Place("connect_seconds"),
+    f"{metrics.CONNECTION_AGE.name}_count": _Place("lived"),
+    f"{metrics.CONNECTION_AGE.name}_sum": _Place("lived_seconds"),
+    metrics.POOL_SIZE.name: _Place("pool", key="size"),
+    metrics.POOL_AVAILABLE.name: _Place("pool", key="available"),
+    metrics.POOL_WAITING.name: _Place("pool", key="waiting"),
+    f"{metrics.POOL_WAIT.name}_count": _Place("pool", key="waits"),
+    f"{metrics.POOL_WAIT.name}_sum": _Place("pool", key="wait_seconds"),
 }

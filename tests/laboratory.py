@@ -59,6 +59,7 @@ class TrialRunner:
         driver: Any = "psycopg2",
         window_seconds: float = 0.8,
         round_trip_ms: float = 0.0,
+        subject: Subject | None = None,
         **parameters: Any,
     ) -> Trial:
         choice = choice_of(SERVERS, server, parameters, "server")
@@ -74,7 +75,7 @@ class TrialRunner:
         )
         self._order += 1
         plan = replace(self.bench.plan, window_seconds=window_seconds)
-        bench = replace(self.bench, plan=plan, subject=Subject(driver=driver))
+        bench = replace(self.bench, plan=plan, subject=subject or Subject(driver=driver))
         return run_trial(case, Step(order=self._order, block=0, case=0), bench)
 
 

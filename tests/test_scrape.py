@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.fetching import fetched
 from loadlab.scrape import require_address, scrape
 
 if TYPE_CHECKING:
@@ -116,10 +118,91 @@ def test_nobody_there_is_said() -> None:
         scrape("http://127.0.0.1:1/metrics", None)
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:80", "", "http://", "ftp://127.0.0.1/"])
-def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="is no address, such as"):
+NO_ADDRESSES = [
+    "file:///etc/passwd",
+    "127.0.0.1:80",
+    "",
+    "http://",
+    "ftp://127.0.0.1/",
+    "http://[::1",
+    "http://a:x/",
+    "http://a b/",
+]
+
+
+@pytest.mark.parametrize("url", [*NO_ADDRESSES, "http://me:canary@", "postgres://me:canary@a/", "http://me:canary@a:b"])
+def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError, match="is no address, such as") as raised:
         require_address("--metrics", url, allow_remote=True)
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["http://me:canary@127.0.0.1/metrics", "http://canary@192.0.2.1/", "http://:canary@a/"])
+def test_an_address_with_a_password_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError, match="holds a user or a password") as raised:
+        require_address("--metrics", url, allow_remote=True)
+    assert "canary" not in str(raised.value)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+
+
+@contextmanager
+def speaking(*parts: bytes, again: bytes = b"", every_seconds: float = 0.0) -> Iterator[str]:
+    """An address that says these parts, and then one over and over until the other side has gone."""
+
+    def speak() -> None:
+        peer, _ = listener.accept()
+        with peer, suppress(OSError):
+            peer.recv(65536)
+            for part in parts:
+                peer.sendall(part)
+            while again:
+                peer.sendall(again)
+                gone.wait(every_seconds)
+
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=speak)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/metrics?token=canary"
+        finally:
+            gone.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("said", "again", "message"),
+    [
+        ([HEAD, b"\r\n"], b"#", "did not answer completely within 0.5 s"),
+        ([HEAD, b"Transfer-Encoding: chunked\r\n\r\n"], b"1\r\n#\r\n", "did not answer completely within 0.5 s"),
+        ([HEAD], b"X: y\r\n", "did not answer completely within 0.5 s"),
+        ([b"HTTP/1.1 "], b"2", "did not answer completely within 0.5 s"),
+        ([HEAD, b"Content-Length: 999999\r\n\r\n"], b"#", "did not answer completely within 0.5 s"),
+    ],
+)
+def test_an_answer_a_byte_at_a_time_ends_in_time(said: list[bytes], again: bytes, message: str) -> None:
+    with (
+        speaking(*said, again=again, every_seconds=0.02) as url,
+        pytest.raises(EnvironmentFaultError, match=message) as raised,
+    ):
+        fetched(url, {}, seconds=0.5)
+    assert "canary" not in str(raised.value)
+
+
+def test_an_endless_answer_ends_at_sixteen_megabytes() -> None:
+    with (
+        speaking(HEAD, b"\r\n", again=b"# \n" * 100_000) as url,
+        pytest.raises(EnvironmentFaultError, match="more than 16 MB; name the address") as raised,
+    ):
+        fetched(url, {}, seconds=300)
+    assert "canary" not in str(raised.value)
+
+
+def test_half_an_answer_is_none() -> None:
+    with speaking(HEAD, b"Content-Length: 99\r\n\r\n# half") as url, pytest.raises(EnvironmentFaultError):
+        fetched(url, {})
 
 
 def test_another_machine_needs_leave() -> None:

@@ -176,10 +176,11 @@ def _enough(keeping: Sequence[Decided]) -> str:
         if arm and (rate := rate_per_connection(arm))
     ]
     start = "it was measured" if measured else "it was not measured itself"
+    leak = "nothing leaked" if all(arm.leak == "no" for arm in arms) else "no leak was seen"
     if not ages:
-        return f"{start} and nothing leaked"
+        return f"{start} and {leak}"
     reuse = percent(REUSE_WANTED)
-    return f"{start}, nothing leaked, and at this load an age of {max(ages):.2g} s already gives {reuse} reuse"
+    return f"{start}, {leak}, and at this load an age of {max(ages):.2g} s already gives {reuse} reuse"
 
 
 def _on_unlimited(decided: Sequence[Decided]) -> str:

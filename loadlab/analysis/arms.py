@@ -14,6 +14,7 @@ from loadlab.analysis import trials as measured
 from loadlab.analysis.deployment import processes_of
 from loadlab.analysis.intervals import intervals
 from loadlab.analysis.open_over_time import open_over_time
+from loadlab.analysis.rooms import COLLECTED, room_of
 from loadlab.analysis.waiting import waiting
 from loadlab.model.findings import Arm, Estimate, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.findings import Leak
 
 FEWEST_FOR_INTERVAL: Final = 3
 AGES_TO_SEE_EXPIRY: Final = 3  # a shorter window sees few connections reach their age, or none
@@ -49,6 +51,8 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
     errors = _connect_errors(trials)
     processes = processes_of(case)
     peak = max((summary.peak for summary in summaries), default=0)
+    opens = measured.opens_per_request(trials)
+    leak = leak_of_all([summary.leak for summary in summaries])
     return Arm(
         case=case,
         trials=len(trials),
@@ -58,12 +62,12 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         p50_seconds=estimate(latency.p50 for latency in latencies),
         p95_seconds=estimate(latency.p95 for latency in latencies),
         p99_seconds=estimate(latency.p99 for latency in latencies),
-        opens_per_request=_share(sum(map(measured.opened_in_window, trials)), requests),
-        reuse=_reuse(trials),
+        opens_per_request=opens,
+        reuse=None if opens is None else 1 - opens,
         connect_seconds=_connect_seconds(trials),
         peak=peak,
         left_open=max((trial.connections.open_at_rest for trial in trials), default=0),
-        leaks=any(map(measured.leaks, trials)),
+        leaks=leak == "yes",
         refused=sum(map(measured.refused, trials)),
         connect_errors=errors,
         cpu_seconds_per_request=_median_cpu(summaries),
@@ -77,7 +81,17 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         waiting=waiting(trials, requests),
         recovery=recovery,
         service=_service(summaries) if case.open_load else None,
+        leak=leak,
+        collected=sum(trial.connections.at_rest.closed.get(COLLECTED, 0) for trial in trials),
+        usable=_most(room.most if (room := room_of(trial)) else None for trial in trials) or case.usable_connections,
     )
+
+
+def leak_of_all(leaks: Sequence[Leak]) -> Leak:
+    """One trial that leaks is enough, for a leak is counted and not timed; most must show that there is none."""
+    if "yes" in leaks:
+        return "yes"
+    return "no" if 2 * leaks.count("no") > len(leaks) or not leaks else "cannot tell"
 
 
 def _service(summaries: Sequence[TrialSummary]) -> Service:
@@ -122,11 +136,6 @@ def _clients_left(trial: Trial) -> int | None:
 
 def _most(values: Iterable[int | None]) -> int | None:
     return max((value for value in values if value is not None), default=None)
-
-
-def _reuse(trials: Sequence[Trial]) -> float | None:
-    reused = sum(map(measured.reused_in_window, trials))
-    return _share(reused, reused + sum(map(measured.opened_in_window, trials)))
 
 
 def _connect_seconds(trials: Sequence[Trial]) -> float | None:

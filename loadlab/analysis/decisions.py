@@ -31,6 +31,7 @@ class Ground(StrEnum):
     BASELINE_UNFIT = "closing after each request is unfit too, or too much for production"
     ALL_FAILED = "no request succeeded"
     TOO_FEW_BLOCKS = "too few blocks"
+    LEAK_UNKNOWN = "what is better opened too few connections to tell whether it leaks"
     UNPROVEN = "the comparisons are inconclusive"
 
 
@@ -61,7 +62,8 @@ def decide(evidence: Evidence) -> Decision:
     sound = [arm for arm in evidence.candidates if evidence.sound(arm)]
     better = [arm for arm in sound if evidence.judgement(arm) == "better"]
     if better:
-        return _among(evidence, better)
+        clear = [arm for arm in better if arm.leak == "no"]
+        return _among(evidence, clear) if clear else Decision(chosen=None, ground=Ground.LEAK_UNKNOWN)
     return _without_gain(evidence, baseline, sound)
 
 
@@ -88,7 +90,7 @@ def _largest(evidence: Evidence, better: Sequence[Arm]) -> Arm:
 
 
 def _without_gain(evidence: Evidence, baseline: Arm, sound: list[Arm]) -> Decision:
-    as_good = [arm for arm in sound if evidence.judgement(arm) == "equivalent"]
+    as_good = [arm for arm in sound if evidence.judgement(arm) == "equivalent" and arm.leak == "no"]
     if as_good and evidence.fit(baseline) and evidence.over_limit(baseline):
         return replace(_among(evidence, as_good), ground=Ground.FITS)
     if sound and evidence.fit(baseline) and evidence.over_limit(baseline):

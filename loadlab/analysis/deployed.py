@@ -38,4 +38,6 @@ def _facts(arm: Arm) -> Iterator[str]:
     if arm.reuse is not None:
         yield f"{percent(arm.reuse)} of requests found a connection open"
     yield f"at most {plural(arm.peak, 'connection')} open"
-    yield "and they leak" if arm.leaks else "and none seem to leak"
+    yield {"yes": "and they leak", "no": "and none seem to leak"}.get(
+        arm.leak, "too few were opened to tell whether they leak"
+    )

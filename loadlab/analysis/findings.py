@@ -101,5 +101,5 @@ def _by_case(everything: Sequence[Measured]) -> dict[str, list[Measured]]:
 
 def _overruns(everything: Sequence[Measured]) -> Counter[str]:
     """Per case, the complete trials that leaked or had connections refused."""
-    complete = (one.trial for one in everything if one.complete)
-    return Counter(trial.case.id for trial in complete if leaks(trial) or refused(trial))
+    complete = (one for one in everything if one.complete)
+    return Counter(one.trial.case.id for one in complete if leaks(one.trial) or refused(one.trial))

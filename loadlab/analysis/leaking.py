@@ -1,24 +1,190 @@
-"""Whether connections leak, told from how they ended where nobody has said how many can be used at once."""
+"""Whether connections leak: one rule with a known number of usable connections, one without.
+
+A connection leaks when it stays open and no later request can find it. The rules account for every opened connection:
+closed in order, closed by the garbage collector, or still open. docs/leaks.md explains them and gives error rates.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-FEWEST_OPENED: Final = 20  # with fewer, nothing is said of leaks
-LOST_SHARE: Final = 0.1  # of the connections that ended: lost by nobody closing them
+    from loadlab.model.findings import Leak
+
+FEWEST: Final = 20  # openings, or uses, below which a share of them says nothing
+LOST_SHARE: Final = 0.1  # of the openings: more that nothing can find again is a leak
 HARDLY_REUSED: Final = 0.05
+GROWN_SHARE: Final = 0.2  # of the openings: open connections also grow with the number of requests at once
+STEADY: Final = 0.8  # growth per use of the later half against the earlier; new threads open less and less
+LONG: Final = 200  # uses; a server that still starts threads after so many has more than 400 of them
+
+_MOST_PEAK: Final = 1.5  # a response is sent slightly before its connection closes, so a few more may be open
+_SPARE_PEAK: Final = 2
 
 
-def loses(*, opened: float, share_reused: float, closed: Mapping[str, float], grown: float) -> bool:
-    """Whether connections are kept for nobody; `grown` is how many more are open than before.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Room:
+    """How many open connections have a use: `in_use` at one instant, `lasting` while no request is served.
 
-    A leaked connection is one that nobody comes back for: the garbage collector ends it, if anything does. Connections
-    that pile up while hardly a request finds one again are the same before the collector has come.
+    `lasting` connections belong to threads, processes or pools that serve again. Up to `spare` more may belong to a
+    project's own threads, such as the main thread of a process that reads the database while it loads.
     """
-    if opened < FEWEST_OPENED:
+
+    in_use: int
+    lasting: int
+    spare: int
+
+    @property
+    def most(self) -> int:
+        return max(self.in_use, self.lasting)
+
+    @property
+    def busy(self) -> int:
+        """What may be open besides the lasting ones when a load ends and some requests have no response yet."""
+        return max(0, self.in_use - self.lasting)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """What became of a trial's connections: `kept` are open at rest, `exited` ended with their process.
+
+    `reused` counts requests that found a connection open, `requests` all that were sent: code that closes old
+    connections within a request may have the instrumentation count one request several times, so the smaller counts.
+    A request that closed a connection because it was too old (`expired`) had found it. `collected_early` are those of
+    the collected that no request still held: the load went on, and none had failed.
+    """
+
+    opened: int
+    reused: int
+    kept: int
+    expired: int = 0
+    collected: int = 0
+    collected_early: int = 0
+    exited: int = 0
+    peak: int = 0
+    requests: int | None = None
+
+    @property
+    def found_again(self) -> int:
+        reused = self.reused if self.requests is None else max(0, min(self.reused, self.requests - self.opened))
+        return reused + self.expired
+
+
+def judge(account: Account, room: Room, *, keeps: bool) -> Leak:
+    """Whether connections leak, by what became of each; `keeps` says whether any may outlive its request.
+
+    At most `room.busy` of those that are left may belong to requests without a response yet, so fewer prove nothing.
+    """
+    left = max(0, account.kept - room.lasting)
+    lost = left + account.collected
+    if left > room.busy + room.spare:
+        return "yes"
+    if lost > room.busy + room.spare and account.collected > LOST_SHARE * account.opened:
+        return "yes"
+    if keeps and account.collected_early > max(room.spare, LOST_SHARE * account.opened):
+        return "yes"
+    if keeps and lost > room.busy and 2 * lost > account.opened + account.found_again:
+        return "yes"
+    if account.peak > _MOST_PEAK * room.most + _SPARE_PEAK and lost + account.exited > room.most + room.spare:
+        return "yes"
+    return "no" if _shows_none(account, room, lost) else "cannot tell"
+
+
+def _shows_none(account: Account, room: Room, lost: int) -> bool:
+    """Whether a leak would have shown: too few connections can be lost to make a tenth of the uses."""
+    if not account.opened and not account.reused:
         return False
-    lost = closed.get("garbage_collected", 0.0) > LOST_SHARE * max(sum(closed.values()), 1.0)
-    return lost or (grown > opened / 2 and share_reused < HARDLY_REUSED)
+    kept = min(account.kept, room.lasting)
+    # Where fewer requests found a connection than were kept, some of the kept ones may never have been found again.
+    suspects = lost + (kept if account.found_again < kept else 0)
+    return suspects <= LOST_SHARE * (account.opened + account.found_again)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """Counts since any fixed instant, and the connections `open` now; `expired` ones were found and were too old."""
+
+    opened: float
+    reused: float
+    collected: float
+    open: float
+    expired: float = 0.0
+
+    @property
+    def uses(self) -> float:
+        return self.opened + self.reused
+
+
+def judge_growth(
+    points: Sequence[Point], *, requests: float | None = None, busy: float = 0.0, threads: int | None = None
+) -> Leak:
+    """The same without a known number of usable connections: from how counts grow, earliest first.
+
+    `requests` is how many the site has answered in that time, `busy` how many connections requests need at once,
+    `threads` how many threads may keep one each.
+    """
+    points = _without_repeats(points, requests)
+    whole = _Growth.between(points[0], points[-1], busy)
+    early, late = _halves(points, busy)
+    if whole.opened >= FEWEST and whole.collected > LOST_SHARE * whole.opened:
+        return "yes"
+    if whole.shows_none or (late is not None and late.shows_none and not whole.collected):
+        return "no"
+    if whole.opened < FEWEST or whole.lost < max(FEWEST, GROWN_SHARE * whole.opened):
+        return "cannot tell"
+    if threads is not None and points[-1].open <= threads and not whole.collected:
+        return "cannot tell"
+    if whole.found <= HARDLY_REUSED * whole.uses:
+        return "yes"
+    steady = early and late and late.lost * early.uses >= STEADY * early.lost * late.uses
+    return "yes" if steady and whole.uses >= LONG else "cannot tell"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Growth:
+    opened: float
+    reused: float
+    found: float
+    collected: float
+    lost: float
+
+    @classmethod
+    def between(cls, first: Point, last: Point, busy: float) -> _Growth:
+        collected, reused = last.collected - first.collected, last.reused - first.reused
+        return cls(
+            opened=last.opened - first.opened,
+            reused=reused,
+            found=reused + last.expired - first.expired,
+            collected=collected,
+            lost=collected + max(0.0, last.open - first.open - busy),
+        )
+
+    @property
+    def uses(self) -> float:
+        return self.opened + self.reused
+
+    @property
+    def shows_none(self) -> bool:
+        return self.uses >= FEWEST and self.lost <= LOST_SHARE * self.uses
+
+
+def _without_repeats(points: Sequence[Point], requests: float | None) -> Sequence[Point]:
+    """No more uses than requests: see `Account`."""
+    first, last = points[0], points[-1]
+    reused, opened = last.reused - first.reused, last.opened - first.opened
+    if requests is None or reused <= 0 or reused + opened <= requests:
+        return points
+    scale = max(0.0, requests - opened) / reused
+    return [replace(one, reused=one.reused * scale) for one in points]
+
+
+def _halves(points: Sequence[Point], busy: float) -> tuple[_Growth, _Growth] | tuple[None, None]:
+    """Before and after the reading that is nearest to half of the uses; nothing where there is none in between."""
+    if len(points) < 3:  # noqa: PLR2004  both ends and one between them
+        return None, None
+    half = (points[0].uses + points[-1].uses) / 2
+    middle = min(points[1:-1], key=lambda one: abs(one.uses - half))
+    return _Growth.between(points[0], middle, busy), _Growth.between(middle, points[-1], busy)

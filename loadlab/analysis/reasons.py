@@ -48,15 +48,35 @@ def speed(evidence: Evidence, arm: Arm) -> str:
 
 def connections(evidence: Evidence, arm: Arm) -> str:
     """Against what can be used, not against the server's limit: a leak is one long before that is reached."""
-    judged = "a leak" if arm.leaks else "no leak"
+    judged = leak_words(arm)
     refused = f"; {plural(arm.refused, 'attempt')} to connect refused" if arm.refused else ""
-    usable = f"where {arm.case.usable_connections} can be used: {judged}{refused}"
+    usable = f"where {arm.usable} can be used: {judged}{refused}"
     name = evidence.name(arm)
     if arm.clients_peak is None:
         held = f"at most {arm.peak} connections open at once and {arm.left_open} left open at rest"
         return f"{name}: {held}, {usable}."
     clients = f"at most {arm.clients_peak} connections to the pooler at once and {arm.clients_left} left open at rest"
     return f"{name}: {clients}, {usable}; the pooler held {arm.peak} in PostgreSQL, and {arm.left_open} at rest."
+
+
+def leaking(arm: Arm) -> str:
+    """What shows that an arm leaks: more open than have a use, or else what the garbage collector had to close."""
+    held = arm.peak if arm.clients_peak is None else arm.clients_peak
+    if arm.usable is None or held > arm.usable or not arm.collected:
+        return f"up to {held} open where {arm.usable} can be used"
+    return f"{plural(arm.collected, 'connection')} closed by the garbage collector alone"
+
+
+def leak_words(arm: Arm) -> str:
+    """What follows from an arm's connections, so that it never contradicts how many were open."""
+    if arm.leaks:
+        return "a leak"
+    if arm.leak == "cannot tell":
+        return "too few were opened to tell whether they leak"
+    left = arm.left_open if arm.clients_left is None else arm.clients_left
+    if arm.usable is not None and left > arm.usable:
+        return f"no leak ({left - arm.usable} more, few enough for threads of the project's own)"
+    return "no leak"
 
 
 def failures(evidence: Evidence, arms: Sequence[Arm]) -> Iterator[str]:

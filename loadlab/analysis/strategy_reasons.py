@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.reasons import about, connections, cpu, health_checks, speed
+from loadlab.analysis.reasons import about, connections, cpu, health_checks, leaking, speed
 from loadlab.analysis.scalars import METRICS
 from loadlab.analysis.wording import METRIC_WORDS, listing, milliseconds, percent, plural, seconds, spread, times
 
@@ -91,17 +91,22 @@ def objection(evidence: Evidence, arm: Arm) -> str:
     """Why an arm may not be recommended, in one clause; empty where it may."""
     if not arm.trials:
         return "no complete trial"
-    if arm.leaks:
-        held = arm.peak if arm.clients_peak is None else arm.clients_peak
-        return f"leaks, up to {held} open where {arm.case.usable_connections} can be used"
-    if arm.refused:
-        return f"{plural(arm.refused, 'attempt')} to connect refused"
-    if evidence.fails_more(arm):
-        return f"{percent(arm.failures / arm.requests)} of requests failed"
+    if not evidence.fit(arm):
+        return _unfit(arm)
+    if arm.leak == "cannot tell":
+        return "too few connections were opened to tell whether it leaks"
     need = evidence.need(arm)
     if need and need.fits is False:
         return f"too much for production, {need.arithmetic}"
     return ""
+
+
+def _unfit(arm: Arm) -> str:
+    if arm.leaks:
+        return f"leaks, {leaking(arm)}"
+    if arm.refused:
+        return f"{plural(arm.refused, 'attempt')} to connect refused"
+    return f"{percent(arm.failures / arm.requests)} of requests failed"
 
 
 def waits(arm: Arm) -> str:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadlab.analysis.leaking import loses
 from loadlab.analysis.quantiles import percentiles
+from loadlab.analysis.rooms import leak_of
 from loadlab.model.findings import TrialSummary
 from loadlab.model.samples import CpuSeconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from loadlab.model.samples import Trial
-
-# A response is sent slightly before its connection closes, so that a few more than usable may be open for a
-# moment. What leaks grows with every request and soon leaves this allowance behind.
-LEAK_FACTOR: Final = 1.5
-LEAK_SPARE: Final = 2
 
 
 def summarise(trial: Trial) -> TrialSummary:
@@ -43,11 +38,12 @@ def summarise(trial: Trial) -> TrialSummary:
         latency_seconds=percentiles(as_array(trial.requests.response)[in_window][~failed]),
         connections=trial.connections,
         peak=trial.peak,
-        opens_per_request=opened_in_window(trial) / requests if requests else None,
+        opens_per_request=opens_per_request([trial]),
         cpu_seconds_per_request=_per_request(trial.cpu_seconds, requests),
         service_seconds=percentiles(service(trial)[in_window][~failed]) if trial.case.open_load else None,
         send_lag_p99_seconds=_send_lag_p99(trial, in_window),
         dropped=_dropped(trial),
+        leak=leak_of(trial),
     )
 
 
@@ -99,25 +95,7 @@ def clients_peak(trial: Trial) -> int | None:
 
 
 def leaks(trial: Trial) -> bool:
-    """Whether clearly more connections were open than the mode can use at once.
-
-    The ledger is asked, not PostgreSQL: pg_stat_activity also shows backends that are still exiting. With a pooler in
-    between, it is the project's connections to the pooler that may leak. Where nobody knows what can be used, it is
-    told from how connections ended.
-    """
-    usable = trial.case.usable_connections
-    if usable is None:
-        return _loses(trial)
-    clients = clients_peak(trial)
-    held = max(most(trial.series.open), trial.connections.open_at_rest) if clients is None else clients
-    return held > LEAK_FACTOR * usable + LEAK_SPARE
-
-
-def _loses(trial: Trial) -> bool:
-    rest, before = trial.connections.at_rest, trial.connections.open_before
-    requests = rest.opened + rest.reused
-    share = rest.reused / requests if requests else 0.0
-    return loses(opened=rest.opened, share_reused=share, closed=rest.closed, grown=rest.open - before)
+    return leak_of(trial) == "yes"
 
 
 def refused(trial: Trial) -> int:
@@ -128,12 +106,21 @@ def refused(trial: Trial) -> int:
     return max(seen, pooler.after_stop.refused) if pooler else seen
 
 
-def opened_in_window(trial: Trial) -> int:
-    return trial.connections.window_end.opened - trial.connections.window_start.opened
+def opens_per_request(trials: Iterable[Trial]) -> float | None:
+    """Connections opened for each request that used the database, in the windows of `trials`: 1 means no reuse.
+
+    Both counts come from the target's ledgers, read at the same instants; the generator's clock has no part in it.
+    None where nothing used the database.
+    """
+    counted = [_in_window(trial) for trial in trials]
+    opened, reused = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0)
+    return opened / (opened + reused) if opened + reused else None
 
 
-def reused_in_window(trial: Trial) -> int:
-    return trial.connections.window_end.reused - trial.connections.window_start.reused
+def _in_window(trial: Trial) -> tuple[int, int]:
+    """Opened and reused."""
+    start, end = trial.connections.window_start, trial.connections.window_end
+    return end.opened - start.opened, end.reused - start.reused
 
 
 def most(column: Sequence[float]) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.analysis.decisions import Decision, Ground, enough_blocks, gain
 from loadlab.analysis.multiplicity import FEWEST_BLOCKS
-from loadlab.analysis.reasons import reasons
+from loadlab.analysis.reasons import leaking, reasons
 from loadlab.analysis.recommendations import recommendation
 from loadlab.analysis.standings import standings
 from loadlab.analysis.strategy_reasons import against, objection, strategy_reasons
@@ -51,7 +51,7 @@ def harm(evidence: Evidence) -> tuple[str, str]:
     refused = sum(arm.refused for arm in unfit)
     attempts = f"{plural(refused, 'attempt')} to connect refused"
     if worst.leaks:
-        figures = f"up to {worst.peak} open where {worst.case.usable_connections} can be used"
+        figures = leaking(worst)
         return "leak", f"{figures}, {attempts}" if refused else figures
     if refused:
         return "run out", attempts

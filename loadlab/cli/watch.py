@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -55,6 +56,8 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     observation = observe(watch.readings, gaps=watch.gaps, threads=arguments.threads)
     print(as_json(observation) if arguments.json else as_text(observation))
+    if observation.invalid:
+        raise EnvironmentFaultError(f"The watch is not valid: {observation.invalid}.")
     return 0
 
 
@@ -80,16 +83,12 @@ class _Watch:
                 status.update(self._line())
 
     def _read(self) -> Reading:
-        aliases = scrape(self._url, self._token).aliases
+        scraped = scrape(self._url, self._token)
+        seen = Reading(at=time.monotonic(), aliases=scraped.aliases, hosts=scraped.hosts, answered=scraped.requests)
         if self._judge is None:
-            return Reading(at=time.monotonic(), aliases=aliases)
-        sessions, seen = Sessions().read(self._judge), Activity().read(self._judge)
-        return Reading(
-            at=time.monotonic(),
-            aliases=aliases,
-            sessions=int(sessions["sessions"]),
-            backends=int(seen["backends"]),
-        )
+            return seen
+        sessions, states = Sessions().read(self._judge), Activity().read(self._judge)
+        return replace(seen, at=time.monotonic(), sessions=int(sessions["sessions"]), backends=int(states["backends"]))
 
     def _line(self) -> str:
         latest = self.readings[-1].aliases

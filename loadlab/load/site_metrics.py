@@ -7,12 +7,13 @@ import time
 import urllib.error
 import urllib.request
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from loadlab.fetching import Deadline
 from loadlab.model import metrics
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE: Final = "LOADLAB_TARGET_METRICS_TOKEN"  # noqa: S105  where it is, not what it is
 TIMEOUT_SECONDS: Final = 5.0
 OURS: Final = ("loadlab_", "# TYPE loadlab_")
+LATE: Final = f"did not answer completely within {TIMEOUT_SECONDS:g} s"
 MOST_BYTES: Final = 8 * 1024 * 1024
 LOOKS_KEPT: Final = 1800  # an hour at one look every two seconds
 REFUSALS: Final = {401: f"; its token goes into {TOKEN_VARIABLE}", 403: f"; its token goes into {TOKEN_VARIABLE}"}
 
+OWN_LABELS: Final = frozenset({"alias", "connection", "reason", "kind"})
 OPENED: Final = "opened"
 BY_REQUESTS: Final = "opened by requests"
 REUSED: Final = "reused"
@@ -95,12 +98,16 @@ class History:
     def add(self, readings: dict[str, Reading], *, at: float, moment: float) -> None:
         """A look that succeeded; `moment` is monotonic, in seconds. Over looks that failed, rates are means."""
         before = self._before
-        self._before = (moment, readings)
         if before is None:
+            self._before = (moment, readings)
             self.looks.append(Look(at=at))
             return
         then, earlier = before
-        restarted = any(_fell(earlier[alias], readings.get(alias)) for alias in earlier)
+        restarted = any(_fell(earlier[alias], readings[alias]) for alias in earlier if alias in readings)
+        if not restarted:
+            readings = {alias: _without_gaps(earlier.get(alias), now) for alias, now in readings.items()}
+        # What one look misses was not begun anew: the next one is set beside what was there before.
+        self._before = (moment, readings if restarted else {**earlier, **readings})
         changes = {
             alias: Change(
                 seconds=max(moment - then, 1e-9),
@@ -121,9 +128,13 @@ class History:
         self.looks.append(Look(at=at, fault=fault))
 
 
-def _fell(before: Reading, now: Reading | None) -> bool:
+def _fell(before: Reading, now: Reading) -> bool:
     """Whether any counter is less than it was: then all of them began anew, from 0."""
-    return now is None or any(now.counters.get(name, 0.0) < value for name, value in before.counters.items())
+    return any(now.counters.get(name, value) < value for name, value in before.counters.items())
+
+
+def _without_gaps(before: Reading | None, now: Reading) -> Reading:
+    return now if before is None else replace(now, counters={**before.counters, **now.counters})
 
 
 def _increases(before: Reading | None, now: Reading) -> dict[str, float]:
@@ -165,30 +176,40 @@ def _by_alias(samples: Iterable[Sample]) -> dict[str, Reading]:
     for sample in samples:
         labels = sample.labels
         if sample.name == metrics.CONNECTIONS_OPEN.name:
-            open_now[labels["alias"]] = sample.value
+            open_now[_row(labels)] = sample.value
         elif sample.name == metrics.CONNECTIONS_OPENED.name:
-            counters[labels["alias"]][OPENED] = sample.value
+            counters[_row(labels)][OPENED] = sample.value
         elif sample.name == metrics.REQUESTS.name:
-            counters[labels["alias"]][REUSED if labels["connection"] == "reused" else BY_REQUESTS] = sample.value
+            counters[_row(labels)][REUSED if labels["connection"] == "reused" else BY_REQUESTS] = sample.value
         elif sample.name == metrics.CONNECTIONS_CLOSED.name:
-            counters[labels["alias"]][CLOSED + labels["reason"]] = sample.value
+            counters[_row(labels)][CLOSED + labels["reason"]] = sample.value
         elif sample.name == metrics.CONNECT_ERRORS.name:
-            counters[labels["alias"]][FAILED + labels["kind"]] = sample.value
+            counters[_row(labels)][FAILED + labels["kind"]] = sample.value
     return {alias: Reading(open=value, counters=counters[alias]) for alias, value in open_now.items()}
+
+
+def _row(labels: Mapping[str, str]) -> str:
+    """The alias, and where one exposition holds several hosts, which of them."""
+    others = ",".join(f"{name}={value}" for name, value in sorted(labels.items()) if name not in OWN_LABELS)
+    return f"{labels['alias']} ({others})" if others else labels["alias"]
 
 
 def _fetched(url: str, token: str | None) -> str:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310  checked
-    # No proxy either: it would read the token.
-    opener = urllib.request.build_opener(_Direct, urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            body: bytes = answer.read(MOST_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise UnreadableError(f"answers {error.code} {error.reason}{REFUSALS.get(error.code, '')}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise UnreadableError(f"does not answer: {getattr(error, 'reason', error)}") from error
+    with Deadline(TIMEOUT_SECONDS) as deadline:
+        # No proxy either: it would read the token.
+        opener = urllib.request.build_opener(_Direct, urllib.request.ProxyHandler({}), *deadline.handlers())
+        try:
+            with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                body: bytes = answer.read(MOST_BYTES + 1)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise UnreadableError(f"answers {error.code} {error.reason}{REFUSALS.get(error.code, '')}") from error
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            why = LATE if deadline.passed else f"does not answer: {getattr(error, 'reason', error)}"
+            raise UnreadableError(why) from error
+        if deadline.passed:
+            raise UnreadableError(LATE)
     if len(body) > MOST_BYTES:
         raise UnreadableError(f"answers with more than {MOST_BYTES} bytes")
     return body.decode(errors="replace")

@@ -11,6 +11,8 @@ from loadlab.model.samples import Connections, CpuSeconds, Recovery, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
 RunState = Literal["complete", "incomplete"]
+# Whether connections are kept that no later request can find; "cannot tell" where the counts are too small to show it.
+Leak = Literal["yes", "no", "cannot tell"]
 PROJECT: Final = "project"  # the section of a run's environment that is about a project of the user's own
 NOTE: Final = "note "  # how its keys begin that hold a remark on the results
 # Where a strategy stands among all of its group; "sound" has nothing against it but that others come first.
@@ -41,6 +43,8 @@ class Percentiles:
 class TrialSummary:
     """One trial in scalars, all of them over its window; throughput counts successful requests per second.
 
+    `opens_per_request` is opened ÷ (opened + reused), both read at the window's edges; None where nothing used the
+    database in between. `leak` is about the whole trial.
     Under an open load `latency_seconds` count from when a request was due, `service_seconds` from when it was sent;
     `send_lag_p99_seconds` is how late requests were sent, `dropped` how many tasks were not started at all.
     """
@@ -62,6 +66,7 @@ class TrialSummary:
     service_seconds: Percentiles | None = None
     send_lag_p99_seconds: float | None = None
     dropped: int = 0
+    leak: Leak = "no"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,8 +109,10 @@ class Service:
 class Arm:
     """All complete trials of one case, summed up.
 
-    `latency_seconds` are medians over trials of per-trial percentiles. `leaks` means that more connections were
-    open than the mode can use at once; `refused` counts attempts to connect that PostgreSQL turned away.
+    `latency_seconds` are medians over trials of per-trial percentiles. `leak` says whether connections were kept that
+    no request can find again, and `leaks` whether that is "yes". `usable` connections have a use, over all aliases that
+    the trials used; None if the plan does not say. `collected` were closed by the garbage collector alone. `refused`
+    counts attempts to connect that PostgreSQL turned away.
     `expiry_observed` is False when the window was too short to see a connection reach CONN_MAX_AGE, None when
     there is nothing to expire. Arms without any complete trial have `trials` 0 and estimates of None. `peak` and
     `left_open` are PostgreSQL's connections; with a pooler in between, `clients_peak` and `clients_left` are the
@@ -140,6 +147,9 @@ class Arm:
     waiting: Waiting | None = None
     service: Service | None = None
     recovery: Recovery | None = None
+    leak: Leak = "no"
+    usable: int | None = None
+    collected: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

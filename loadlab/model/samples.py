@@ -124,6 +124,9 @@ class Connections:
     A target that is served elsewhere is not `stopped`: it goes on, and `after_stop` is `at_rest`. Its ledgers are what
     it has counted since before the load, when `open_before` connections were open. `sessions` and `left_open` are None
     where PostgreSQL was not asked.
+
+    `by_alias` is `at_rest` again, for each alias of DATABASES that leads to the judged database and was used; empty
+    in records of earlier versions.
     """
 
     window_start: Ledger
@@ -135,6 +138,7 @@ class Connections:
     pooler: Pooler | None = None
     open_before: int = 0
     stopped: bool = True
+    by_alias: dict[str, Ledger] = field(default_factory=dict)
 
     @property
     def mismatches(self) -> tuple[str, ...]:

@@ -17,6 +17,12 @@ def totals_of(scene: Scene) -> Totals:
     return Books(scene.ledgers).read().of(scene.aliases)
 
 
+def totals_by_alias(scene: Scene) -> dict[str, Totals]:
+    """The same for each of them that was used."""
+    known = Books(scene.ledgers).read().aliases
+    return {alias: known[alias] for alias in scene.aliases if alias in known and known[alias].opened}
+
+
 class LedgerProbe(Probe):
     """`open` now; `opened` and `reused` since the server started."""
 

@@ -89,11 +89,13 @@ def _trial(trial: TrialSummary) -> dict[str, object]:
         "service_seconds": asdict(trial.service_seconds) if trial.service_seconds else None,
         "send_lag_p99_seconds": trial.send_lag_p99_seconds,
         "dropped": trial.dropped,
+        "leak": trial.leak,
     }
 
 
 def _connections(books: Connections, peak: int) -> dict[str, object]:
     rest, stop = books.at_rest, books.after_stop
+    start, end = books.window_start, books.window_end
     return {
         "opened": rest.opened,
         "reused": rest.reused,
@@ -109,6 +111,11 @@ def _connections(books: Connections, peak: int) -> dict[str, object]:
         "wait_seconds_sum": rest.wait_seconds_sum,
         "pooler": asdict(books.pooler) if books.pooler else None,
         "after_stop": {"opened": stop.opened, "reused": stop.reused, "closed": stop.closed, "open": stop.open},
+        "window": {"opened": end.opened - start.opened, "reused": end.reused - start.reused},
+        "aliases": {
+            alias: {"opened": one.opened, "reused": one.reused, "closed": one.closed, "open": one.open}
+            for alias, one in books.by_alias.items()
+        },
     }
 
 

@@ -96,6 +96,8 @@ def _advice(item: Advice) -> Iterator[str]:
         yield escape(f"Ratio {item.ratio} · opens per request {item.opens} · peak open {item.peak}")
     if item.leaks:
         yield f"**{wording.LEAK}**: {escape(item.leak_words)}"
+    elif item.untold:
+        yield f"Leak: {escape(item.leak_words)}"
     if item.why:
         yield _bullets(item.why)
     if item.gives_up:
@@ -161,7 +163,8 @@ def _cell(cell: Cell | None) -> str:
         escape(cell.ratio) + judgement,
         escape(f"opens per request {cell.opens}, peak open {cell.peak}"),
     ]
-    return "<br>".join([*lines, f"**{wording.LEAK}**"] if cell.leaks else lines)
+    leak = {"yes": [f"**{wording.LEAK}**"], "cannot tell": [wording.LEAK_UNKNOWN]}.get(cell.leak, [])
+    return "<br>".join([*lines, *leak])
 
 
 def _section(title: str, table: Table) -> Iterator[str]:

@@ -161,7 +161,7 @@ def _flat(content: FlatTable) -> RenderableType:
 
 def _leak(item: Advice) -> Text:
     if not item.leaks:
-        return plain("no")
+        return plain(item.leak_words)
     return Text.assemble((f"{wording.LEAK}: ", "bold red"), plain(item.leak_words))
 
 
@@ -198,7 +198,7 @@ def _brief(cell: Cell | None) -> Text:
     if cell is None or not cell.measured:
         return plain(wording.MISSING)
     sign = f" {wording.SIGNS[cell.judgement]}" if cell.judgement else ""
-    leak = (f" {wording.LEAK}", "bold red") if cell.leaks else ""
+    leak = Text.assemble(*(part for word in _leak_badge(cell) for part in (" ", word)))
     return Text.assemble(plain(cell.ratio.partition(" (")[0] + sign), leak)
 
 
@@ -214,7 +214,13 @@ def _cell(cell: Cell | None) -> RenderableType:
         plain(f"{cell.opens} opens per request", "dim"),
         plain(f"peak open {cell.peak}", "dim"),
     ]
-    return Group(*lines, *([plain(wording.LEAK, "bold red")] if cell.leaks else []))
+    return Group(*lines, *_leak_badge(cell))
+
+
+def _leak_badge(cell: Cell) -> list[Text]:
+    if cell.leak == "no":
+        return []
+    return [plain(wording.LEAK, "bold red") if cell.leaks else plain(wording.LEAK_UNKNOWN, "yellow")]
 
 
 def _judgement(cell: Cell) -> Iterator[Text]:

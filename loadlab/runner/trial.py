@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.model.samples import Connections, CpuSeconds, Ledger, Pooler, PoolerCounts, Trial
 from loadlab.probes import Scene
 from loadlab.probes.activity import Activity
-from loadlab.probes.ledger import totals_of
+from loadlab.probes.ledger import totals_by_alias, totals_of
 from loadlab.probes.sessions import Sessions
 from loadlab.runner.application import Target, serving
 from loadlab.runner.following import Follower
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+    from loadlab.instrumentation.books import Totals
     from loadlab.load.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
@@ -79,6 +80,7 @@ class _Observed:
     start: dict[str, float]
     end: dict[str, float]
     books: tuple[Ledger, Ledger, Ledger]  # window start, window end, at rest
+    by_alias: dict[str, Ledger]
     left_open: int
     pooler: PoolerCounts | None
     result: LoadResult | None
@@ -128,6 +130,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         left_open=observed.left_open,
         sessions=_sessions(scene) - sessions,
         pooler=_pooler(observed.pooler, pooler_after_stop),
+        by_alias=observed.by_alias,
     )
     bench.retire(ledgers)
     overhead = {
@@ -186,10 +189,12 @@ def _observe(
         result = drive.wait()
         ended = time.monotonic()
         at_rest, left_open, pooler = _settle(scene)
+        by_alias = {alias: _as_ledger(totals) for alias, totals in totals_by_alias(scene).items()}
     return _Observed(
         start=start,
         end=end,
         books=(opening, closing, at_rest),
+        by_alias=by_alias,
         left_open=left_open,
         pooler=pooler,
         result=result,
@@ -251,7 +256,10 @@ def _sessions(scene: Scene) -> int:
 
 
 def _ledger(scene: Scene) -> Ledger:
-    totals = totals_of(scene)
+    return _as_ledger(totals_of(scene))
+
+
+def _as_ledger(totals: Totals) -> Ledger:
     return Ledger(
         opened=totals.opened,
         reused=totals.requests_reused,

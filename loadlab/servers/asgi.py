@@ -33,3 +33,6 @@ class Asgi(Server):
 
     def usable_connections(self, users: int) -> int:
         return users
+
+    def lasting_connections(self, users: int, *, keep_alive: bool) -> int:  # noqa: ARG002  a thread ends with its request
+        return 0

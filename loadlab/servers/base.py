@@ -53,6 +53,13 @@ class Server(ABC):
     def usable_connections(self, users: int) -> int:
         """The most connections that serve a request at one instant, with `users` clients of one request each."""
 
+    def lasting_connections(self, users: int, *, keep_alive: bool) -> int:  # noqa: ARG002  members look where they must
+        """The most connections that a later request can find while none is served: one per thread that serves again.
+
+        `keep_alive` says that clients keep their connection to the server, and with it a thread that is theirs.
+        """
+        return self.usable_connections(users)
+
     def environment(self) -> dict[str, str]:
         """What the mode needs in its environment, beyond the site's own."""
         return {}

@@ -38,3 +38,6 @@ class Gevent(KeepAliveGunicornServer):
 
     def usable_connections(self, users: int) -> int:
         return min(users, self.workers * self.worker_connections)
+
+    def lasting_connections(self, users: int, *, keep_alive: bool) -> int:
+        return self.usable_connections(users) if keep_alive else 0

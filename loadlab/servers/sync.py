@@ -19,3 +19,6 @@ class Sync(GunicornServer):
 
     def usable_connections(self, users: int) -> int:
         return min(users, self.workers)
+
+    def lasting_connections(self, users: int, *, keep_alive: bool) -> int:  # noqa: ARG002  one user meets each worker
+        return self.workers

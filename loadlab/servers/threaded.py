@@ -30,5 +30,8 @@ class Threaded(Server):
     def usable_connections(self, users: int) -> int:
         return users
 
+    def lasting_connections(self, users: int, *, keep_alive: bool) -> int:
+        return self.usable_connections(users) if keep_alive else 0
+
     def environment(self) -> dict[str, str]:
         return {"LOADLAB_NAGLE": "on" if self.nagle else "off"}

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.closed_forms import reuse
-from loadlab.analysis.leaking import FEWEST_OPENED, HARDLY_REUSED, loses
-from loadlab.model.scraped import AliasReading
+from loadlab.analysis.leaking import FEWEST, Point, judge_growth
+from loadlab.watching.continuity import GAUGES, track
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from loadlab.model.scraped import AliasReading
+    from loadlab.watching.continuity import Track
     from loadlab.watching.reading import Reading
 
 AGES: Final = (0.0, 1.0, 10.0, 60.0, 600.0, None)
-UNUSED: Final = "inconclusive: nothing used the database; watch while there are requests"
+FEWEST_READINGS: Final = 2
+MOSTLY: Final = 0.9
+UNUSED: Final = "cannot tell: nothing used the database; watch while there are requests"
+IN_TURN: Final = (
+    "several hosts or services answer in turn at this address, so no count here is of one of them: name one host's own"
+    " address with --metrics"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +65,10 @@ class AliasObservation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
-    """All of a watch; `sessions` is the increase of PostgreSQL's own count, `difference` ours less theirs."""
+    """All of a watch; `sessions` is the increase of PostgreSQL's own count, `difference` ours less theirs.
+
+    `invalid` says why there are no figures, and what to do; `aliases` is empty then.
+    """
 
     readings: int
     gaps: int
@@ -69,27 +78,28 @@ class Observation:
     sessions: int | None
     difference: int | None
     backends: int | None
+    invalid: str = ""
 
 
 def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, counted: str = "default") -> Observation:
     """What at least two readings say; `threads` serve requests, PostgreSQL was asked for the alias `counted`."""
-    seconds = readings[-1].at - readings[0].at
     names = sorted({alias for reading in readings for alias in reading.aliases})
-    # An alias that is not there has not been used yet, or not since the books began anew.
-    series = {alias: [reading.aliases.get(alias, AliasReading()) for reading in readings] for alias in names}
-    sessions = _sessions(readings)
-    ours = series.get(counted)
+    tracks = {alias: track(readings, alias) for alias in names}
+    in_turn = any(each.in_turn for each in tracks.values())
+    watch = _Watch(
+        at=[reading.at for reading in readings], answered=[reading.answered for reading in readings], threads=threads
+    )
+    sessions, ours = _sessions(readings), tracks.get(counted)
     return Observation(
         readings=len(readings),
         gaps=gaps,
-        resets=max((_resets(each) for each in series.values()), default=0),
-        seconds=seconds,
-        aliases={alias: _alias(each, seconds, threads) for alias, each in series.items()},
+        resets=0 if in_turn else max((each.resets for each in tracks.values()), default=0),
+        seconds=watch.seconds,
+        aliases={} if in_turn else {alias: _alias(each, watch) for alias, each in tracks.items()},
         sessions=sessions,
-        difference=None
-        if sessions is None or not ours
-        else round(_increase([each.opened for each in ours])) - sessions,
+        difference=None if in_turn or sessions is None or not ours else round(ours.increase.opened) - sessions,
         backends=readings[-1].backends,
+        invalid=IN_TURN if in_turn else "",
     )
 
 
@@ -98,65 +108,89 @@ def _sessions(readings: Sequence[Reading]) -> int | None:
     return None if first is None or last is None else last - first
 
 
-def _resets(series: Sequence[AliasReading]) -> int:
-    return sum(later.opened < earlier.opened for earlier, later in pairwise(series))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Watch:
+    """What all aliases share: when the readings were, and how many requests had been answered by then."""
+
+    at: list[float]
+    answered: list[float | None]
+    threads: int | None
+
+    @property
+    def seconds(self) -> float:
+        return self.at[-1] - self.at[0]
 
 
-def _increase(values: Sequence[float]) -> float:
-    """Of a counter, which begins anew at zero when its books are lost."""
-    return sum(later - earlier if later >= earlier else later for earlier, later in pairwise(values))
-
-
-def _increases(series: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    keys = Counter(key for each in series for key in each)
-    increases = {key: _increase([each.get(key, 0.0) for each in series]) for key in keys}
-    return {key: value for key, value in increases.items() if value}
-
-
-def _alias(series: Sequence[AliasReading], seconds: float, threads: int | None) -> AliasObservation:
-    requests = _increases([each.requests for each in series])
-    total = sum(requests.values())
-    opened = _increase([each.opened for each in series])
-    closed = _increases([each.closed for each in series])
-    connect = _mean(series, "connects", "connect_seconds")
-    earlier = _mean([AliasReading(), series[-1]], "connects", "connect_seconds")
-    levels = (series[0].open, max(each.open for each in series), series[-1].open)
-    reused = requests.get("reused", 0.0)
-    waits = _increases([each.pool for each in series])
+def _alias(track: Track, watch: _Watch) -> AliasObservation:
+    grown, levels = track.increase, [each.open for each in track.series]
+    total = sum(grown.requests.values())
+    connect = grown.connect_seconds / grown.connects if grown.connects else None
+    latest = track.latest
+    earlier = latest.connect_seconds / latest.connects if latest.connects else None
+    waits = grown.pool.get("waits")
     return AliasObservation(
-        seconds=seconds,
+        seconds=watch.seconds,
         requests=total,
-        reused=reused,
-        opened=opened,
-        closed=closed,
-        errors=_increases([each.errors for each in series]),
-        open=levels,
+        reused=grown.requests.get("reused", 0.0),
+        opened=grown.opened,
+        closed=_more_than_none(grown.closed),
+        errors=_more_than_none(grown.errors),
+        open=(levels[0], max(levels), levels[-1]),
         mean_connect_seconds=connect,
         earlier_connect_seconds=earlier,
-        mean_wait_seconds=waits.get("wait_seconds", 0.0) / waits["waits"] if waits.get("waits") else None,
-        pool={key: value for key, value in series[-1].pool.items() if key in {"size", "available", "waiting"}},
-        leak=_leak(opened, reused / total if total else 0.0, closed, levels) if opened or total else UNUSED,
-        ages=_ages(total / seconds, threads, earlier if connect is None else connect)
-        if threads and total and seconds
+        mean_wait_seconds=grown.pool.get("wait_seconds", 0.0) / waits if waits else None,
+        pool={key: value for key, value in latest.pool.items() if key in GAUGES},
+        leak=_leak(track, watch) if grown.opened or total else UNUSED,
+        ages=_ages(total / watch.seconds, watch.threads, earlier if connect is None else connect)
+        if watch.threads and total and watch.seconds
         else (),
     )
 
 
-def _mean(series: Sequence[AliasReading], count: str, total: str) -> float | None:
-    counted = _increase([getattr(each, count) for each in series])
-    return _increase([getattr(each, total) for each in series]) / counted if counted else None
+def _more_than_none(counts: dict[str, float]) -> dict[str, float]:
+    return {key: value for key, value in counts.items() if value}
 
 
-def _leak(opened: float, share_reused: float, closed: Mapping[str, float], levels: tuple[float, float, float]) -> str:
-    """Whether connections leak: "yes", "no", or why it cannot be told."""
-    if opened < FEWEST_OPENED and levels[2] <= levels[0]:
-        return (
-            "no"
-            if share_reused > HARDLY_REUSED
-            else f"inconclusive: only {opened:g} connections were opened; watch longer"
+def _leak(track: Track, watch: _Watch) -> str:
+    """Whether connections leak: "yes", "no", or why it cannot be told. What was before a restart is left out."""
+    series, at = track.series[track.begins :], watch.at[track.begins :]
+    if len(series) < FEWEST_READINGS:
+        return "cannot tell: counters have only just begun anew; watch longer"
+    points = [
+        Point(
+            opened=each.opened,
+            reused=each.requests.get("reused", 0.0),
+            collected=each.closed.get("garbage_collected", 0.0),
+            open=each.open,
+            expired=each.closed.get("max_age", 0.0),
         )
-    grown = levels[2] - levels[0]
-    return "yes" if loses(opened=opened, share_reused=share_reused, closed=closed, grown=grown) else "no"
+        for each in series
+    ]
+    first, last = watch.answered[track.begins], watch.answered[-1]
+    told = judge_growth(
+        points,
+        requests=None if first is None or last is None or last < first else last - first,
+        busy=_busy(series[0], series[-1], at[-1] - at[0]),
+        threads=watch.threads,
+    )
+    if told != "cannot tell":
+        return told
+    opened = points[-1].opened - points[0].opened
+    if opened < FEWEST:
+        return f"cannot tell: only {opened:g} connections were opened; watch longer"
+    return "cannot tell: more are open than at first, which new threads or more requests at once may hold; watch longer"
+
+
+def _busy(first: AliasReading, last: AliasReading, seconds: float) -> float:
+    """At most so many connections are in use at once, where each is closed at the end of its request.
+
+    Little's law has the mean: how often one is opened × how long it is open; twice that leaves room for growing load.
+    """
+    closed = {reason: count - first.closed.get(reason, 0.0) for reason, count in last.closed.items()}
+    lived = last.lived - first.lived
+    if not seconds or lived <= 0 or closed.get("request_end", 0.0) < MOSTLY * sum(closed.values()):
+        return 0.0
+    return 2 * (last.opened - first.opened) / seconds * (last.lived_seconds - first.lived_seconds) / lived
 
 
 def _ages(rate: float, threads: int, connect_seconds: float | None) -> tuple[Age, ...]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from loadlab.watching.observation import Age, AliasObservation, Observation
 
+LEAKING: Final = "YES: connections stay open that no request can find again"
 ASSUMPTION: Final = (
     "Expected for threads that live on, as under sync and gthread, and requests that come at random. Where each request"
     " has a thread or greenlet of its own (runserver, gevent, ASGI), a kept connection is never found again."
@@ -23,6 +24,8 @@ def as_json(observation: Observation) -> str:
 
 def as_text(observation: Observation) -> str:
     lines = [f"Watched for {observation.seconds:.0f} s, {observation.readings} readings{_remarks(observation)}."]
+    if observation.invalid:
+        return "\n".join([*lines, "", f"Not valid: {observation.invalid}."])
     for alias, seen in observation.aliases.items():
         lines += ["", f"{alias}", *(f"  {line}".rstrip() for line in _alias(seen))]
     lines += ["", *_judge(observation)]
@@ -34,8 +37,12 @@ def _remarks(observation: Observation) -> str:
     if observation.gaps:
         remarks.append(f"{observation.gaps} without an answer")
     if observation.resets:
-        remarks.append(f"counters began anew {observation.resets} times")
+        remarks.append(f"counters began anew {_times(observation.resets)}")
     return f" ({', '.join(remarks)})" if remarks else ""
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _alias(seen: AliasObservation) -> Iterator[str]:
@@ -54,7 +61,7 @@ def _alias(seen: AliasObservation) -> Iterator[str]:
         wait = "" if seen.mean_wait_seconds is None else f", {seen.mean_wait_seconds * 1000:.1f} ms to get one"
         size, available, waiting = (seen.pool.get(key, 0.0) for key in ("size", "available", "waiting"))
         yield f"pool         {available:g} of {size:g} to lend, {waiting:g} wait{wait}"
-    yield f"leak         {'YES: connections are kept for nobody' if seen.leak == 'yes' else seen.leak}"
+    yield f"leak         {LEAKING if seen.leak == 'yes' else seen.leak}"
     yield from _ages(seen)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from loadlab.analysis.trials import leaks, summarise
+from loadlab.analysis.trials import summarise
 from loadlab.model.samples import Requests, Series
 
 from .factories import WARMUP, Behaviour, case, trial
@@ -42,15 +42,31 @@ def test_a_trial_in_which_all_fails_has_no_latency() -> None:
 
 def test_a_trial_without_requests_has_nothing_per_request() -> None:
     empty = Requests(ended=[], response=[], failed=[])
-    summary = summarise(replace(trial(case()), requests=empty))
+    summary = summarise(replace(trial(case(), behaviour=Behaviour(opened=0, reused=0, held=0)), requests=empty))
     assert (summary.requests, summary.opens_per_request, summary.cpu_seconds_per_request) == (0, None, None)
 
 
-def test_opened_and_cpu_are_given_per_request_of_the_window() -> None:
-    summary = summarise(trial(case(), behaviour=Behaviour(requests=400, opened=100, generator_cpu=0.8)))
-    assert summary.opens_per_request == 0.25
+def test_cpu_is_given_per_request_of_the_window() -> None:
+    summary = summarise(trial(case(), behaviour=Behaviour(requests=400, generator_cpu=0.8)))
     assert summary.cpu_seconds_per_request is not None
     assert summary.cpu_seconds_per_request.generator == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(
+    ("opened", "reused", "opens"), [(100, 300, 0.25), (15, 0, 1.0), (0, 40, 0.0), (0, 0, None), (1200, 0, 1.0)]
+)
+@pytest.mark.parametrize("requests", [11, 400])  # those that ended in the window do not matter
+def test_opens_per_request_come_from_the_ledger_alone(
+    opened: int, reused: int, opens: float | None, requests: int
+) -> None:
+    behaviour = Behaviour(requests=requests, opened=opened, reused=reused)
+    assert summarise(trial(case(), behaviour=behaviour)).opens_per_request == opens
+
+
+def test_opens_per_request_are_those_of_the_window() -> None:
+    base = trial(case(), behaviour=Behaviour(opened=10, reused=50))
+    books = replace(base.connections, window_start=replace(base.connections.window_start, opened=8, reused=12))
+    assert summarise(replace(base, connections=books)).opens_per_request == 0.05
 
 
 def test_cpu_of_a_database_elsewhere_stays_unknown() -> None:
@@ -70,20 +86,3 @@ def test_the_peak_is_the_most_that_anyone_saw(
     seen = Series(at=[float(i) for i in range(len(own))], values={"backends": backends, "open": own})
     connections = replace(base.connections, left_open=left_open)
     assert summarise(replace(base, series=seen, connections=connections)).peak == peak
-
-
-@pytest.mark.parametrize(("held", "leaking"), [(8, False), (14, False), (15, True), (90, True)])
-def test_a_leak_is_more_than_half_as_many_again_as_usable_and_two(held: int, leaking: bool) -> None:  # noqa: FBT001
-    assert leaks(trial(case(usable=8), behaviour=Behaviour(held=held, opened=held))) is leaking
-
-
-def test_backends_that_are_still_exiting_are_no_leak() -> None:
-    base = trial(case(usable=2))
-    seen = Series(at=[0.0, 0.1], values={"backends": [40.0, 40.0], "open": [2.0, 2.0]})
-    assert not leaks(replace(base, series=seen))
-
-
-def test_connections_left_open_are_a_leak_even_if_no_sample_caught_them() -> None:
-    base = trial(case(usable=2))
-    assert not leaks(base)
-    assert leaks(replace(base, connections=replace(base.connections, left_open=40)))

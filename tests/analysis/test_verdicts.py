@@ -50,6 +50,48 @@ def test_a_leak_overrules_any_speed() -> None:
     assert "leak" in the(found).headline
 
 
+def test_a_faster_case_is_not_recommended_until_its_leak_is_known() -> None:
+    base, finite, _ = ages("gevent", usable=8)
+    thin = replace(KEPT, opened=6, reused=0, held=6, requests=6)
+    found = run((base, 100, CLOSED), (finite, 900, thin))
+    assert found.comparisons[0].verdict == "better"
+    assert recommended(found) == "nothing"
+    assert "too few connections to tell whether it leaks" in the(found).headline
+    assert "too few were opened to tell whether they leak" in " ".join(the(found).why)
+    assert {arm.leak for arm in found.arms} == {"no", "cannot tell"}
+
+
+def test_no_verdict_contradicts_how_many_connections_were_open() -> None:
+    base, finite, _ = ages("gthread", usable=8)
+    own = replace(KEPT, opened=9, reused=991, held=9)  # a process's own thread has one
+    found = run((base, 100, CLOSED), (finite, 600, own))
+    (words,) = (why for why in the(found).why if "left open at rest" in why and why.startswith("60 s"))
+    assert words.endswith(
+        "9 left open at rest, where 8 can be used: no leak (1 more, few enough for threads of the project's own)."
+    )
+
+
+def test_a_leak_that_the_collector_hides_names_what_it_had_to_close() -> None:
+    base, finite, _ = ages("gevent", usable=8)
+    like = replace(LEAKING, refused=0, failed=0, held=7)
+    trials = [*noisy(base, 100, like=CLOSED), *noisy(finite, 600, like=like)]
+    collected = [
+        replace(
+            one,
+            connections=replace(
+                one.connections,
+                at_rest=replace(one.connections.at_rest, closed={"garbage_collected": 153}),
+            ),
+        )
+        if one.case == finite
+        else one
+        for one in trials
+    ]
+    found = findings([base, finite], collected, blocks=8)
+    assert recommended(found) == 0
+    assert "leak, 1,224 connections closed by the garbage collector alone" in the(found).headline
+
+
 def test_one_refused_connection_disqualifies_an_arm() -> None:
     base, finite, unlimited = ages()
     found = run((base, 100, CLOSED), (finite, 600, replace(KEPT, refused=1)), (unlimited, 500, KEPT))

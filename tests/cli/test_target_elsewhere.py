@@ -167,6 +167,8 @@ def test_a_target_that_is_not_there_stops_the_run_before_its_first_trial(here: I
         (["--target", "http://me:secret-canary@127.0.0.1"], "target.url: holds a user or a password"),
         (["--target-name", "pool"], "target.name: 'pool' cannot be one (at most 60"),
         (["--target", "ftp://127.0.0.1"], "target.url: is no address"),
+        (["--target", "http://[::1"], "target.url: is no address"),
+        (["--target", "http://127.0.0.1:x/"], "target.url: is no address"),
     ],
 )
 def test_what_may_not_be_is_refused_before_anything_is_asked(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import urllib.request
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -92,6 +96,42 @@ def test_a_watch_in_words_names_each_alias(loadlab: CommandLine, application: Ap
     assert "other ages   follow from the rate of requests, and there were none" in outcome.stdout
 
 
+@contextmanager
+def hosts_in_turn(*texts: str) -> Iterator[str]:
+    """An address behind which a balancer sends each request to the next host."""
+    following = cycle(texts)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(next(following).encode())
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/metrics"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_hosts_that_answer_in_turn_end_the_watch_without_figures(loadlab: CommandLine, form: list[str]) -> None:
+    build = 'loadlab_build_info{version="1",django="5",python="3"} 1\n'
+    opened = 'loadlab_db_connections_opened_total{alias="default"}'
+    with hosts_in_turn(f"{build}{opened} 14000\n", f"{build}{opened} 30\n") as url:
+        outcome = loadlab("watch", "--metrics", url, "--every", "0.05", "--seconds", "1", *form)
+    assert outcome.code == 3
+    assert "name one host's own address with --metrics" in outcome.stderr
+    assert "14000" not in outcome.stdout
+    if form:
+        assert json.loads(outcome.stdout)["aliases"] == {}
+
+
 def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Application) -> None:
     outcome = loadlab("watch", "--metrics", f"{application.url}/metrics", "--seconds", "0")
     assert outcome.code == 12
@@ -106,6 +146,8 @@ def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Appli
         (["--metrics", "http://127.0.0.1:1/metrics", "--token", "canary"], 2, "would show in the process list"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--token", "env:NONESUCH"], 2, "NONESUCH is not set"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--every", "0"], 2, "--every"),
+        (["--metrics", "http://me:canary@127.0.0.1:1/metrics"], 2, "holds a user or a password"),
+        (["--metrics", "http://me:canary@/metrics"], 2, "is no address"),
     ],
 )
 def test_what_cannot_be_watched_is_said(loadlab: CommandLine, arguments: list[str], code: int, message: str) -> None:

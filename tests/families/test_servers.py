@@ -67,6 +67,16 @@ def test_a_server_mode_can_use_at_least_one_connection_and_no_more_than_its_user
 
 
 @every_server
+@pytest.mark.parametrize("users", [1, 8, 5000])
+def test_what_lasts_is_a_connection_for_each_thread_that_serves_again(name: str, users: int) -> None:
+    server = SERVERS[name]()
+    threads = {"sync": 2, "gthread": 8}.get(name, 0)
+    assert server.lasting_connections(users, keep_alive=False) == threads
+    kept = {"threaded": users, "gevent": min(users, 2000)}.get(name, threads)
+    assert server.lasting_connections(users, keep_alive=True) == kept
+
+
+@every_server
 def test_a_server_mode_refuses_what_it_does_not_know_and_what_cannot_be(name: str) -> None:
     adapter = TypeAdapter(SERVERS[name])
     impossible = {"nonesuch": 1} | {field.name: "many" for field in fields(SERVERS[name])}

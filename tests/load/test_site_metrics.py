@@ -68,6 +68,27 @@ def test_an_alias_that_goes_and_comes_again_is_a_restart_and_not_a_jump() -> Non
     assert past.sums["default"] == {"opened": 1}
 
 
+def test_an_alias_that_one_look_misses_has_not_begun_anew() -> None:
+    past = History()
+    past.add({"default": reading(opened=1000, reused=50)}, at=0, moment=0)
+    past.add({}, at=2, moment=2)
+    past.add({"default": reading(opened=1010)}, at=4, moment=4)
+    past.add({"default": reading(opened=1020, reused=80)}, at=6, moment=6)
+    assert past.restarts == 0
+    assert past.sums["default"] == {"opened": 20, "reused": 30}
+
+
+def test_each_host_of_a_federation_has_separate_rows() -> None:
+    lines = (
+        f'loadlab_db_connections_open{{alias="default",instance="{host}"}} {n}\n' for host, n in (("a", 4), ("b", 7))
+    )
+    found = readings_of(INFO + "".join(lines))
+    assert {row: one.open for row, one in found.items()} == {
+        "default (instance=a)": 4,
+        "default (instance=b)": 7,
+    }
+
+
 def test_the_history_is_bounded_and_the_sums_are_of_all_looks() -> None:
     past = history(*(reading(opened=number) for number in range(50)), looks_kept=10)
     assert len(past.looks) == 10

@@ -159,6 +159,8 @@ def arm(of: Case, trials: int) -> Arm:
         peak=does.peak,
         left_open=does.left,
         leaks=does.peak > of.usable_connections,
+        leak="yes" if does.peak > of.usable_connections else "no",
+        usable=of.usable_connections,
         refused=refused,
         connect_errors={"too_many_connections": refused} if refused else {},
         cpu_seconds_per_request=cpu(does),

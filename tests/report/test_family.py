@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from loadlab.report import REPORTS
@@ -36,6 +38,14 @@ def test_formats_that_are_kept_have_file_names_of_their_own() -> None:
     names = [REPORTS[name].filename for name in REPORTS]
     assert sorted(name for name in names if name) == ["report.html", "report.json", "report.md"]
     assert names.count(None) == 1
+
+
+@pytest.mark.parametrize("name", list(REPORTS))
+def test_every_format_says_where_it_cannot_tell_of_a_leak(name: str) -> None:
+    made = factories.findings()
+    arms = tuple(replace(arm, leak="cannot tell", leaks=False) if arm.leaks else arm for arm in made.arms)
+    text = REPORTS[name]().render(replace(made, arms=arms))
+    assert "cannot tell" in text
 
 
 @pytest.mark.parametrize("name", ["terminal", "markdown", "html_page"])

@@ -119,7 +119,7 @@ function interval(line, heading, at, margin) {
   const words = element("span", { text: line.words, className: "words" });
   const badges = element("span", { className: "badges" });
   if (line.judgement) badges.append(judgement(line.judgement));
-  if (line.leaks) badges.append(" ", leak());
+  if (line.leak !== "no") badges.append(" ", leak(line.leak));
   return element("li", {}, element("div", { className: "line" }, name, words), axis(line, heading, at, margin), badges);
 }
 
@@ -145,16 +145,17 @@ function axis({ ratio, low, high }, heading, at, margin) {
   return svg("svg", { className: "interval", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" }, ...parts);
 }
 
-function figures({ throughput, ratio, opens, peak, leaks, judgement: judged }) {
+function figures({ throughput, ratio, opens, peak, leak: told, judgement: judged }) {
   const amount = element("p", { className: "throughput" }, element("b", { text: throughput.split(" (")[0] }), " requests/s");
   const badges = element("p", { className: "badges" });
   // A leak overrules any ratio, and comes first.
-  if (leaks) badges.append(leak());
-  else if (judged) badges.append(judgement(judged));
+  const leaking = told === "yes";
+  if (judged && !leaking) badges.append(judgement(judged));
+  if (told !== "no") badges.append(leak(told));
   const pair = (name, value) => element("div", {}, element("dt", { text: name }), element("dd", { text: value }));
   const facts = element("dl", {}, pair("opens per request", opens), pair("peak open", peak));
   const compared = element("p", { text: ratio, className: "ratio" });
-  return leaks ? [badges, amount, compared, facts] : [amount, compared, badges, facts];
+  return leaking ? [badges, amount, compared, facts] : [amount, compared, badges, facts];
 }
 
 function brokenTrials(broken, more) {

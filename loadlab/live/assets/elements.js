@@ -64,7 +64,10 @@ export function judgement(word) {
   return element("span", { className: `judgement ${word}` }, sign, ` ${word}`);
 }
 
-export function leak() {
+// Nothing where there is none; "cannot tell" where too few connections were opened to show one.
+export function leak(told) {
+  if (told === "no") return "";
+  if (told !== "yes") return element("span", { className: "judgement inconclusive", text: "leak: cannot tell" });
   const shape = [svg("path", { d: "M8 1.5 15.2 14H.8z" }), svg("path", { className: "mark", d: "M8 6v4M8 11.6v1.1" })];
   const sign = svg("svg", { viewBox: "0 0 16 16", width: 13, height: 13, "aria-hidden": "true" }, ...shape);
   return element("span", { className: "leak" }, sign, "LEAK");

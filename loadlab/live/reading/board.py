@@ -13,7 +13,7 @@ from loadlab.report.content import matrix, story, tables, verdicts, wording
 from loadlab.report.content.naming import Naming
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import Arm, Comparison, Findings, Judgement
+    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
     from loadlab.report.content.matrix import Cell, Heading
     from loadlab.report.content.naming import Mode
     from loadlab.report.content.tables import Table
@@ -76,6 +76,7 @@ class Line:
     words: str
     judgement: Judgement | None
     leaks: bool
+    leak: Leak
     blocks: int
 
 
@@ -226,5 +227,6 @@ def _line(column: int, arm: Arm, seen: Comparison) -> Line:
         words=wording.ratio_of(seen),
         judgement=seen.verdict,
         leaks=arm.leaks,
+        leak=arm.leak,
         blocks=seen.blocks,
     )

@@ -113,7 +113,7 @@ def _arm(arm: Arm, mode: int, strategy: int, comparison: Comparison | None) -> A
     return ArmSeries(
         mode=mode,
         strategy=strategy,
-        usable=arm.case.usable_connections,
+        usable=arm.usable,
         peak=arm.peak,
         throughput=_interval(arm.throughput),
         percentiles=(_median_ms(arm.p50_seconds), _median_ms(arm.p95_seconds), _median_ms(arm.p99_seconds)),

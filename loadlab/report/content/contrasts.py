@@ -100,7 +100,7 @@ def _connections(contrast: RunContrast) -> Table:
 
 
 def _leak(arm: Arm) -> str:
-    return "LEAK" if arm.leaks else "no"
+    return wording.LEAK if arm.leaks else arm.leak
 
 
 def _differences(contrast: RunContrast) -> Table:

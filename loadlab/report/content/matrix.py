@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Choice
-    from loadlab.model.findings import Arm, Comparison, Findings, Judgement
+    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
 
 BASELINE = "baseline"
 
@@ -68,6 +68,7 @@ class Cell:
     opens: str
     peak: str
     leaks: bool
+    leak: Leak
     judgement: Judgement | None
     measured: bool
 
@@ -158,6 +159,7 @@ def _cell(arm: Arm, compared: dict[str, Comparison], metric: str) -> Cell:
         opens=wording.figure(arm.opens_per_request),
         peak=held(arm),
         leaks=arm.leaks,
+        leak=arm.leak,
         judgement=comparison.verdict if comparison else None,
         measured=arm.trials > 0,
     )
@@ -165,9 +167,9 @@ def _cell(arm: Arm, compared: dict[str, Comparison], metric: str) -> Cell:
 
 def held(arm: Arm) -> str:
     """The most open at once, of those that can be used; with a pooler, PostgreSQL's beside the pooler's."""
-    if arm.case.usable_connections is None:
+    if arm.usable is None:
         return wording.count(arm.peak)
-    usable = wording.count(arm.case.usable_connections)
+    usable = wording.count(arm.usable)
     if arm.clients_peak is None:
         return f"{wording.count(arm.peak)} of {usable}"
     return f"{wording.count(arm.clients_peak)} of {usable}, {wording.count(arm.peak)} behind the pooler"

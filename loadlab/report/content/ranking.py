@@ -11,7 +11,7 @@ from loadlab.report.content.tables import Column, Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Place, Standing, Verdict, Waiting
+    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak, Place, Standing, Verdict, Waiting
     from loadlab.model.samples import Recovery
 
 COLUMNS = (
@@ -50,6 +50,7 @@ class Rank:
     judgement: Judgement | None
     held: str
     leaks: bool
+    leak: Leak
     against: str
     need: str
     gives_up: tuple[str, ...]
@@ -84,6 +85,7 @@ def _rank(standing: Standing, arm: Arm | None, compared: Mapping[str, Comparison
         judgement=comparison.verdict if comparison else None,
         held=matrix.held(arm) if arm and arm.trials else wording.MISSING,
         leaks=arm.leaks if arm else False,
+        leak=arm.leak if arm else "no",
         against=standing.why,
         need=standing.need.arithmetic if standing.need else "",
         gives_up=standing.gives_up,

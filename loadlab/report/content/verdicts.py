@@ -33,7 +33,8 @@ class Second:
 class Advice:
     """One verdict in words: `setting` is the value of CONN_MAX_AGE or another strategy, `rest` what belongs to it.
     `ratio`, `opens` and `peak` are those of the recommended arm, if `measured`; `leaks` names the strategies that leak
-    in this mode, whichever is recommended. `ranks` and `figures` are of all strategies, where there are several.
+    in this mode, whichever is recommended, and `untold` those that opened too few connections to tell. `ranks` and
+    `figures` are of all strategies, where there are several.
     """
 
     mode: Mode
@@ -48,6 +49,7 @@ class Advice:
     opens: str
     peak: str
     leaks: tuple[str, ...]
+    untold: tuple[str, ...]
     second: Second | None
     gives_up: tuple[str, ...]
     ranks: tuple[Rank, ...]
@@ -59,7 +61,9 @@ class Advice:
 
     @property
     def leak_words(self) -> str:
-        return ", ".join(self.leaks) if self.leaks else "no"
+        """E.g. "60 s", "no" or "cannot tell of 60 s"."""
+        untold = f"cannot tell of {', '.join(self.untold)}" if self.untold else ""
+        return "; ".join(filter(None, [", ".join(self.leaks), untold])) or "no"
 
     @property
     def in_question(self) -> tuple[Rank, ...]:
@@ -116,6 +120,7 @@ def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
         opens=wording.figure(arm.opens_per_request) if arm else wording.MISSING,
         peak=matrix.held(arm) if arm else wording.MISSING,
         leaks=tuple(names.strategy(other.case.strategy) for other in arms if other.leaks),
+        untold=tuple(names.strategy(other.case.strategy) for other in arms if other.leak == "cannot tell"),
         second=_second(findings, names, verdict, arms),
         gives_up=_gives_up(findings, verdict),
         ranks=ranking.ranks(findings, verdict),
@@ -230,7 +235,7 @@ def _listed(leaks: Sequence[str]) -> str:
 
 
 def _crowd(arm: Arm) -> str:
-    usable = arm.case.usable_connections
+    usable = arm.usable
     open_at_once = f"{wording.count(arm.clients_peak or arm.peak)} connections open at once"
     return open_at_once if usable is None else f"{open_at_once}, {wording.count(usable)} usable"
 

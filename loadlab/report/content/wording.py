@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MISSING = "–"
 LEAK = "LEAK"
+LEAK_UNKNOWN = "leak: cannot tell"
 NOT_JUDGED = "not judged"
 SIGNS: Mapping[Judgement, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "?"}
 PLACES: Mapping[Place, str] = {

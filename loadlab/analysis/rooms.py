@@ -1,0 +1,137 @@
+"""How many open connections have a use in a trial, and what became of those that it opened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.analysis.deployment import server_of, strategy_of, where
+from loadlab.analysis.leaking import Account, Point, Room, judge, judge_growth
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.model.case import Case
+    from loadlab.model.findings import Leak
+    from loadlab.model.samples import Ledger, Trial
+
+COLLECTED, EXITED, EXPIRED = "garbage_collected", "process_exit", "max_age"
+SPARE_WHERE_UNKNOWN: Final = 2
+
+
+def leak_of(trial: Trial) -> Leak:
+    """Whether the trial's connections leak: those of each alias, and all together.
+
+    The ledger is asked what was opened, and either side what is open at rest. With a pooler in between, it is the
+    project's connections to the pooler that may leak.
+    """
+    at_once = _requests_at_once(trial)
+    room = _room(trial, at_once)
+    if room is None:
+        return judge_growth(_points(trial), requests=trial.served)
+    keeps = trial.case.elsewhere or trial.case.max_age != 0
+    all_together = judge(_all_together(trial), room, keeps=keeps)
+    each = _per_alias(trial.case, at_once)
+    if each is None or len(trial.connections.by_alias) < 2:  # noqa: PLR2004  one alias is all of them
+        return all_together
+    sent = _requests_sent(trial)
+    ledgers = trial.connections.by_alias.values()
+    leaking = any(judge(_account(one, requests=sent), each, keeps=keeps) == "yes" for one in ledgers)
+    return "yes" if leaking else all_together
+
+
+def room_of(trial: Trial) -> Room | None:
+    """Over all aliases that the trial used; None for an external target whose plan does not say."""
+    return _room(trial, trial.case.users)
+
+
+def _room(trial: Trial, at_once: int) -> Room | None:
+    """With so many requests at once, at most."""
+    usable = trial.case.usable_connections
+    if usable is None:
+        return None
+    each = _per_alias(trial.case, at_once)
+    if each is None:
+        return Room(in_use=usable, lasting=usable, spare=SPARE_WHERE_UNKNOWN)
+    aliases = _aliases(trial)
+    # A plan's own number may count several aliases for each request already.
+    in_use = each.in_use * aliases if at_once < trial.case.users else max(usable, each.in_use * aliases)
+    lasting = max(each.lasting * aliases, in_use if each.lasting >= each.in_use else 0)
+    return Room(in_use=in_use, lasting=lasting, spare=each.spare * aliases)
+
+
+def _per_alias(case: Case, at_once: int) -> Room | None:
+    """Of one alias; None where this version does not know the server mode or the strategy."""
+    server, strategy, place = server_of(case.server), strategy_of(case.strategy), where(case, "")
+    if server is None or strategy is None or place is None:
+        return None
+    lasting = server.lasting_connections(case.users, keep_alive=case.keep_alive)
+    return Room(
+        in_use=strategy.most_connections(server.usable_connections(at_once), place),
+        lasting=strategy.most_connections(lasting, place),
+        spare=server.processes(),
+    )
+
+
+def _requests_at_once(trial: Trial) -> int:
+    """At most. An open load is allowed many more than it ever has under way; what failed may still be served."""
+    if not trial.case.open_load:
+        return trial.case.users
+    sent, ended = (
+        np.sort(np.asarray(trial.requests.sent, dtype=np.float64)),
+        np.sort(np.asarray(trial.requests.ended, dtype=np.float64)),
+    )
+    under_way = np.arange(1, sent.size + 1) - np.searchsorted(ended, sent, side="right")
+    failed = round(sum(trial.requests.failed))
+    return min(trial.case.users, max(1, int(under_way.max(initial=0)) + failed))
+
+
+def _aliases(trial: Trial) -> int:
+    return max(1, len(trial.connections.by_alias))
+
+
+def _requests_sent(trial: Trial) -> int:
+    """At most: each user may have one request without a response; others may use a target too."""
+    return max(len(trial.requests.ended) + trial.case.users, trial.served or 0)
+
+
+def _all_together(trial: Trial) -> Account:
+    books, pooler = trial.connections, trial.connections.pooler
+    account = _account(books.at_rest, requests=_requests_sent(trial) * _aliases(trial))
+    kept = pooler.at_rest.clients_open if pooler else max(books.at_rest.open, books.open_at_rest)
+    # Not PostgreSQL's peak: pg_stat_activity also shows backends that are still exiting.
+    early = books.window_end.closed.get(COLLECTED, 0) - round(sum(trial.requests.failed))
+    peak = int(max(trial.series.open, default=0))
+    return replace(account, kept=kept, collected_early=max(0, early), peak=peak)
+
+
+def _account(ledger: Ledger, *, requests: int) -> Account:
+    return Account(
+        opened=ledger.opened,
+        reused=ledger.reused,
+        kept=ledger.open,
+        expired=ledger.closed.get(EXPIRED, 0),
+        collected=ledger.closed.get(COLLECTED, 0),
+        exited=ledger.closed.get(EXITED, 0),
+        requests=requests,
+    )
+
+
+def _points(trial: Trial) -> Sequence[Point]:
+    """From before the load until all was at rest, as often as it was sampled."""
+    rest, columns = trial.connections.at_rest, trial.series.values
+    collected = rest.closed.get(COLLECTED, 0)
+    sampled = zip(*(columns.get(name, ()) for name in ("opened", "reused", "open")), strict=False)
+    return [
+        Point(opened=0, reused=0, collected=0, open=trial.connections.open_before),
+        *(Point(opened=opened, reused=reused, collected=0, open=level) for opened, reused, level in sampled),
+        Point(
+            opened=rest.opened,
+            reused=rest.reused,
+            collected=collected,
+            open=rest.open,
+            expired=rest.closed.get(EXPIRED, 0),
+        ),
+    ]

@@ -1,0 +1,175 @@
+"""Fetches a text by HTTP: bounded in time and in size."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import SplitResult, urlsplit
+
+from loadlab.errors import EnvironmentFaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+TIMEOUT_SECONDS: Final = 10.0  # for the whole answer
+MOST_BYTES: Final = 16 << 20
+CHUNK_BYTES: Final = 64 << 10
+NOT_IN_URLS: Final = re.compile(r"[\s\x00-\x1f\x7f]")
+UNAUTHORIZED: Final = 401
+FORBIDDEN: Final = 403
+NO_METRICS: Final = "not in Prometheus' text format; name the address of the metrics with --metrics (--target-metrics)."
+
+
+def split_address(url: str) -> SplitResult:
+    """The parts of an http or https URL; empty ones where it is none."""
+    with suppress(ValueError):  # brackets or a port that no URL has
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and (parts.hostname, parts.port) and not NOT_IN_URLS.search(url):
+            return parts
+    return urlsplit("")
+
+
+def shown(url: str) -> str:
+    """The URL as messages show it: without what may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def fetched(url: str, headers: Mapping[str, str], *, seconds: float = TIMEOUT_SECONDS) -> str:
+    """The text at `url`; redirects are not followed, for the token is for the host that the user named.
+
+    Raises:
+        EnvironmentFaultError: no answer, another status than 200, no text, too long, or not complete in time.
+    """
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  checked by the caller
+    with Deadline(seconds) as deadline:
+        opener = urllib.request.build_opener(_NoRedirect, *deadline.handlers())
+        try:
+            with opener.open(request, timeout=seconds) as answer:
+                content = _read(answer, url)
+            if deadline.passed:
+                raise EnvironmentFaultError(_late(url, seconds))
+            return content.decode()
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise EnvironmentFaultError(
+                f"{shown(url)} answers {error.code} {error.reason}{_hint(error.code)}."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise EnvironmentFaultError(f"{shown(url)} answers, but {NO_METRICS}") from error
+        except (OSError, ValueError, http.client.HTTPException) as error:  # a ValueError: read from what was shut
+            if deadline.passed:
+                raise EnvironmentFaultError(_late(url, seconds)) from error
+            why = error.reason if isinstance(error, urllib.error.URLError) else error
+            raise EnvironmentFaultError(
+                f"{shown(url)} does not answer: {getattr(why, 'strerror', None) or why}. Is the project running there?"
+            ) from error
+
+
+def _read(answer: http.client.HTTPResponse, url: str) -> bytes:
+    content = bytearray()
+    while chunk := answer.read1(CHUNK_BYTES):
+        content += chunk
+        if len(content) > MOST_BYTES:
+            raise EnvironmentFaultError(
+                f"{shown(url)} answers with more than {MOST_BYTES >> 20} MB; name the address of the metrics."
+            )
+    if answer.length:
+        raise http.client.IncompleteRead(bytes(content[:0]), answer.length)
+    return bytes(content)
+
+
+def _late(url: str, seconds: float) -> str:
+    return f"{shown(url)} did not answer completely within {seconds:g} s. Is it the address of the metrics?"
+
+
+def _hint(status: int) -> str:
+    if status == UNAUTHORIZED:
+        return "; give the token of LOADLAB['METRICS_TOKEN'] with --token env:NAME"
+    if status == FORBIDDEN:
+        return "; the project has no LOADLAB['METRICS_TOKEN'] yet, see docs/instrumentation.md"
+    return "; name the address of the metrics with --metrics (--target-metrics)"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:  # noqa: ANN401
+        return None
+
+
+class Deadline:
+    """Ends the connections that are made in it at a set time.
+
+    A socket's own time-out begins anew with each byte. So a timer shuts the socket down, by a second handle: a TLS
+    handshake under way has taken the socket over.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._handles: list[socket.socket] = []
+        self._mutex = threading.Lock()
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self.passed = False
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        with self._mutex:
+            for handle in self._handles:
+                handle.close()
+            self._handles.clear()
+
+    def _end(self) -> None:
+        with self._mutex:
+            self.passed = True
+            for handle in self._handles:
+                try:
+                    handle.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue  # the other side has gone already
+
+    def _connected(self, address: tuple[str, int], *_: object) -> socket.socket:
+        made = socket.create_connection(address, max(0.001, self._ends - time.monotonic()))
+        with self._mutex:
+            self._handles.append(made.dup())
+            if self.passed:
+                self._handles[-1].shutdown(socket.SHUT_RDWR)
+        return made
+
+    def handlers(self) -> tuple[urllib.request.BaseHandler, ...]:
+        """Of an opener whose connections end in time."""
+        connected = self._connected
+
+        class Plain(http.client.HTTPConnection):
+            def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as the base has it
+                super().__init__(*args, **kwargs)
+                self._create_connection = connected
+
+        class Secure(http.client.HTTPSConnection):
+            def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+                super().__init__(*args, **kwargs)
+                self._create_connection = connected
+
+        class PlainHandler(urllib.request.HTTPHandler):
+            def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(Plain, request)
+
+        class SecureHandler(urllib.request.HTTPSHandler):
+            def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(Secure, request, context=ssl.create_default_context())
+
+        return PlainHandler(), SecureHandler()

@@ -1,0 +1,1 @@
+"""A site whose views close connections in the middle of a request, or use several aliases in one."""
