@@ -12,7 +12,7 @@ from django.core import checks
 from django.db import DatabaseError, connections
 from django.urls import get_resolver
 
-from loadlab.instrumentation import configuration
+from loadlab.instrumentation import configuration, current
 from loadlab.instrumentation.serving import is_server, serving
 
 if TYPE_CHECKING:
@@ -188,4 +188,4 @@ def _log(messages: Iterable[CheckMessage]) -> None:
 
 
 _loaded_in = os.getpid()  # whoever forks later, a worker in the middle of a request say, has been asked for something
-os.register_at_fork(after_in_child=warn_after_fork)  # here and not in `register`: tests may make the apps ready anew
+current.in_forked_child.append(warn_after_fork)  # here and not in `register`: tests may make the apps ready anew

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-import time
+import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class ProcessFile:
         self._size = 0
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
-            self.path = directory / f"{os.getpid()}-{time.time_ns():x}{suffix}"
+            # No clock in the name: one that is set back would give it twice, and archives know files by their names.
+            self.path = directory / f"{os.getpid()}-{secrets.token_hex(8)}{suffix}"
             self._unborn = self.path.with_suffix(".new")
             self._file = os.open(self._unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
             # A lock of its own: mmap duplicates descriptors, and a forked child would hold the lock through them.

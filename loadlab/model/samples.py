@@ -123,7 +123,7 @@ class Connections:
 
     A target that is served elsewhere is not `stopped`: it goes on, and `after_stop` is `at_rest`. Its ledgers are what
     it has counted since before the load, when `open_before` connections were open. `sessions` and `left_open` are None
-    where PostgreSQL was not asked.
+    where PostgreSQL was not asked, and `sessions` where it was and cannot tell: `unjudged` says why.
     """
 
     window_start: Ledger
@@ -135,6 +135,7 @@ class Connections:
     pooler: Pooler | None = None
     open_before: int = 0
     stopped: bool = True
+    unjudged: str = ""
 
     @property
     def mismatches(self) -> tuple[str, ...]:
@@ -179,7 +180,7 @@ class Connections:
 
     @property
     def judged(self) -> bool:
-        """Whether PostgreSQL was asked."""
+        """Whether PostgreSQL was asked, and could tell."""
         return self.sessions is not None
 
     @property
