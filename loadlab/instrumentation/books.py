@@ -189,14 +189,12 @@ def _sum_up(content: memoryview, *, ended: bool) -> dict[str, list[int]]:
 
 
 def _rows(cells: memoryview) -> Iterator[list[int]]:
-    unused = 0
-    for start in range(layout.ROWS_OFFSET // layout.CELL_BYTES, len(cells), layout.ROW_CELLS):
-        row = cells[start : start + layout.ROW_CELLS].tolist()
-        if row[layout.SEQUENCE]:
-            unused = 0
-            yield row
-        elif (unused := unused + 1) > layout.GAP:
-            return  # rows are put to use in order: from here on none ever was
+    """Those that were ever in use."""
+    first = layout.ROWS_OFFSET // layout.CELL_BYTES
+    for number, sequence in enumerate(cells[first + layout.SEQUENCE :: layout.ROW_CELLS].tolist()):
+        if sequence:
+            start = first + number * layout.ROW_CELLS
+            yield cells[start : start + layout.ROW_CELLS].tolist()
 
 
 def _names(content: memoryview) -> Iterator[str]:

@@ -8,9 +8,6 @@ two places, and nothing that a finaliser does is more than such a store.
     offset 0             header cells, then the names of the database aliases
     offset BANKS_OFFSET  two banks of totals, of which `TURN % 2` is the one that holds
     offset ROWS_OFFSET   rows, in segments; the file grows by a segment at a time
-
-Rows are taken into use in order. A signal's handler may come between, so up to GAP rows may stay unused before one
-that is used; after so many a reader has seen all.
 """
 
 from __future__ import annotations
@@ -92,8 +89,6 @@ BANK_CELLS: Final = 1 + ALIASES * ALIAS_CELLS
 BANKS_OFFSET: Final = 4096
 ROWS_OFFSET: Final = 64 * 1024  # a multiple of mmap's granularity on every platform
 SEGMENT_BYTES: Final = ROWS_PER_SEGMENT * ROW_CELLS * CELL_BYTES
-GAP: Final = 16
-
 DIGEST_CHARACTERS: Final = 8
 
 

@@ -169,21 +169,24 @@ class Ledger:
         """The cells of a row that is free.
 
         A signal's handler, a finaliser or a tracer may open a connection in the middle of this, in the same thread,
-        and then takes a row that was never in use: there are always some, for what finds them few makes more.
+        and then takes a row that was never in use.
         """
-        if self._taking:
-            return self._unused.popleft() if self._unused else _memory(layout.ROW_CELLS * layout.CELL_BYTES)
+        if self._taking or not self.finished:
+            return self._unused_row()
         self._taking = True
         try:
-            if self.finished:
-                cells = self.finished.popleft()
-                self._move_to_totals(cells)
-                return cells
-            if len(self._unused) <= layout.GAP:
-                self._grow()
-            return self._unused.popleft()
+            cells = self.finished.popleft()
+            self._move_to_totals(cells)
+            return cells
         finally:
             self._taking = False
+
+    def _unused_row(self) -> memoryview:
+        while True:
+            try:
+                return self._unused.popleft()
+            except IndexError:
+                self._grow()
 
     def _move_to_totals(self, cells: memoryview) -> None:
         """Add a finished row to the totals and free it, in one step as seen from outside: the store of TURN.

@@ -15,7 +15,7 @@ from bisect import bisect_left
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from loadlab.instrumentation.layout import CELL_BYTES, GAP, NS_PER_SECOND, fitted
+from loadlab.instrumentation.layout import CELL_BYTES, NS_PER_SECOND, fitted
 from loadlab.instrumentation.process_file import ProcessFile
 from loadlab.model.metrics import HTTP_METHODS, HTTP_SECONDS, OTHER, STATUS_CLASSES
 
@@ -38,6 +38,7 @@ SLOT_BYTES: Final = 512
 NAME_BYTES: Final = SLOT_BYTES - NAME_AT
 
 NAMED_SERIES: Final = 200
+GAP: Final = 16
 OTHER_SERIES: Final = (len(HTTP_METHODS) + 1) * (len(STATUS_CLASSES) + 1)
 # GAP: two slots may be taken for one series, by a signal's handler in the middle of taking one.
 SLOTS: Final = NAMED_SERIES + OTHER_SERIES + GAP

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import timesheet
 from loadlab.instrumentation.archive import Archive, DamagedError, Kind, add
-from loadlab.instrumentation.layout import GAP, NS_PER_SECOND
+from loadlab.instrumentation.layout import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def _read(file: int, _ended: bool) -> dict[str, list[int]]:  # noqa: FBT001  as 
     used = cells[timesheet.USED_CELL]
     if not 0 <= used <= timesheet.SLOTS:
         raise DamagedError("more slots than a timesheet has")
-    slots = min(used + GAP, timesheet.SLOTS)
+    slots = min(used + timesheet.GAP, timesheet.SLOTS)
     return _slots(memoryview(os.pread(file, slots * timesheet.SLOT_BYTES, timesheet.SLOTS_OFFSET)))
 
 

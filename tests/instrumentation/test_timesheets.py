@@ -13,7 +13,6 @@ import pytest
 
 from loadlab.instrumentation import timesheet
 from loadlab.instrumentation.books import Books
-from loadlab.instrumentation.layout import GAP
 from loadlab.instrumentation.timesheet import NAMED_SERIES, Timesheet
 from loadlab.instrumentation.timesheets import Timesheets
 from loadlab.model.metrics import HTTP_METHODS, HTTP_SECONDS, OTHER, STATUS_CLASSES
@@ -122,7 +121,7 @@ def test_series_beyond_the_bound_count_together_as_other_by_method_and_class(led
     assert len(others) == (len(HTTP_METHODS) + 1) * (len(STATUS_CLASSES) + 1)
     assert set(others.values()) == {500}
     assert len(found) - len(others) == NAMED_SERIES
-    assert len(sheet._series) == timesheet.SLOTS - GAP
+    assert len(sheet._series) == timesheet.SLOTS - timesheet.GAP
 
 
 def test_routes_too_long_are_cut_and_stay_apart_and_any_text_is_one(ledgers: Path) -> None:
