@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.instrumentation.books import Books
+from loadlab.model.metrics import CloseReason
+from loadlab.overlay.configuration import Overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -247,6 +249,40 @@ def test_what_loading_the_project_opens_is_told_by_check(project: Path, where: s
     done = manage(project, "check")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(W002) == 1
+
+
+def shop_that_queries_when_imported(project: Path, before: str = "") -> None:
+    app = project / "shop"
+    app.mkdir()
+    (app / "__init__.py").write_text(before)
+    (app / "models.py").write_text(f"{QUERY}connection.close()\n{QUERY}")
+    (project / "strange.py").write_text(SETTINGS + "INSTALLED_APPS.append('shop')\n")
+
+
+@pytest.mark.parametrize("way", ["django", "loadlab.overlay"])
+def test_what_models_open_while_they_are_imported_is_counted(project: Path, ledgers: Path, way: str) -> None:
+    shop_that_queries_when_imported(project)
+    settings = {} if way == "django" else Overlay(settings="strange", psycopg3=True).to_environment()
+    module = "strange" if way == "django" else "loadlab.overlay.settings"
+    more = {**settings, "DJANGO_SETTINGS_MODULE": module, "LOADLAB_LEDGER_DIR": str(ledgers)}
+    argv = [sys.executable, "-m", way, "check"]
+    done = subprocess.run(
+        argv, cwd=project, env=environment(project, **more), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    totals = Books(ledgers).read().aliases["default"]
+    assert totals.opened == totals.closed[CloseReason.EXPLICIT] == 2  # Django itself closes the second when it is done
+
+
+def test_what_an_app_named_before_has_left_open_is_found(project: Path, ledgers: Path) -> None:
+    shop_that_queries_when_imported(project, before=QUERY)
+    settings = SETTINGS + "INSTALLED_APPS.insert(0, 'shop')\n"
+    (project / "strange.py").write_text(settings)
+    done = manage(project, "check", LOADLAB_LEDGER_DIR=str(ledgers))
+    assert done.returncode == 0, done.stderr
+    totals = Books(ledgers).read().aliases["default"]
+    assert totals.opened == sum(totals.closed.values()) == 2
+    assert sum(totals.connect_buckets) == 1  # nobody has seen how long the first one took
 
 
 ATOMIC = """

@@ -325,3 +325,13 @@ def test_a_connection_found_open_counts_without_a_time_to_connect(ledgers: Path)
     row.closed(CloseReason.EXPLICIT)
     assert (sum(read(ledgers).age_buckets), sum(read(ledgers).connect_buckets)) == (1, 0)
     assert 0 <= read(ledgers).age_seconds < PATIENCE_SECONDS
+
+
+def test_a_clock_that_stands_still_or_goes_back_gives_no_name_twice(
+    ledgers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1)
+    monkeypatch.setattr(time, "time", lambda: 1.0)
+    for _ in range(3):
+        Ledger(ledgers).connecting("default").opened()
+    assert read(ledgers).opened == 3
