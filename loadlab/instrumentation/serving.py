@@ -38,6 +38,8 @@ OWN_THREAD: Final = ("threaded", "gevent", "asgi")  # each request may come in a
 BOUNDED: Final = ("sync", "gthread")  # a worker has so many threads, and a thread at most one connection to each alias
 WSGI: Final = "wsgi"  # in threads that an ASGI server keeps, how many is not known here
 UNKNOWN: Final = ""
+UWSGI_LOOPS: Final = frozenset({"gevent", "asyncio", "async", "tornado", "ugreen"})
+LONG: Final = 10  # digits of a number that is meant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,12 +64,12 @@ class Serving:
 
 def serving() -> Serving | None:
     """How this project is served: by this very process, or as LOADLAB["SERVER"] says; None where nothing tells."""
-    return of_process(sys.argv) or of_command(_words(configuration().server))
+    return of_process(sys.argv) or _of_uwsgi() or of_command(_words(configuration().server))
 
 
 def is_server() -> bool:
     """Whether this process is a server's own; runserver is a management command, and runs the checks itself."""
-    return sys.argv[1:2] != ["runserver"] and of_process(sys.argv) is not None
+    return sys.argv[1:2] != ["runserver"] and (of_process(sys.argv) or _of_uwsgi()) is not None
 
 
 def of_process(argv: Sequence[str]) -> Serving | None:
@@ -75,6 +77,28 @@ def of_process(argv: Sequence[str]) -> Serving | None:
     if argv[1:2] == ["runserver"]:
         return of_command(argv[1:])
     return of_command(argv) if argv and _is_known(argv[0]) else None
+
+
+def _of_uwsgi() -> Serving | None:
+    """By the options of uWSGI, its files' too: it hides its command line from Python, and says itself what they are."""
+    options = getattr(sys.modules.get("uwsgi"), "opt", None)
+    if not isinstance(options, dict):
+        return None
+    threads = _number(options.get("threads"))
+    mode = "gthread" if threads > 1 else "sync"
+    if not UWSGI_LOOPS.isdisjoint(options):
+        mode = "gevent" if "gevent-early-monkey-patch" in options else UNKNOWN
+    return Serving(
+        mode=mode,
+        workers=_number(options.get("processes", options.get("workers"))),
+        threads=threads,
+        preload=not {"lazy", "lazy-apps"} & options.keys(),
+    )
+
+
+def _number(option: object) -> int:
+    text = option.decode() if isinstance(option, bytes) else option
+    return max(1, int(text)) if isinstance(text, str) and text.isdecimal() and len(text) < LONG else 1
 
 
 def of_command(words: Sequence[str]) -> Serving | None:

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -18,7 +18,7 @@ from django.db.utils import ConnectionHandler
 from django.test import override_settings
 from django.test.utils import _TestState
 
-from loadlab.instrumentation import checks, counting, loading
+from loadlab.instrumentation import checks, counting, loading, serving
 from loadlab.instrumentation.configuration import Configuration, configuration
 from loadlab.instrumentation.serving import UNKNOWN, Serving, of_command, of_process
 
@@ -405,6 +405,26 @@ def test_uvicorn_asks_the_environment_for_its_workers_too(monkeypatch: pytest.Mo
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
     assert of_command(["uvicorn", "site.asgi:application"]) == Serving(mode="asgi", workers=3)
     assert of_command(["uvicorn", "site.asgi:application", "--workers", "2"]) == Serving(mode="asgi", workers=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, Serving(mode="sync", preload=True)),
+        ({"processes": b"4", "threads": b"3"}, Serving(mode="gthread", workers=4, threads=3, preload=True)),
+        ({"workers": b"2", "lazy-apps": True}, Serving(mode="sync", workers=2)),
+        ({"gevent": b"100", "gevent-early-monkey-patch": True}, Serving(mode="gevent", preload=True)),
+        ({"gevent": b"100", "gevent-monkey-patch": True}, Serving(mode=UNKNOWN, preload=True)),
+        ({"processes": b"%k", "threads": [b"1", b"2"]}, Serving(mode="sync", preload=True)),
+    ],
+)
+def test_uwsgi_says_itself_how_it_serves(
+    options: dict[str, object], expected: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["uwsgi"])
+    assert not serving.is_server()
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
+    assert (serving.is_server(), serving.serving()) == (True, expected)
 
 
 @pytest.mark.parametrize(

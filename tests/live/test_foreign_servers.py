@@ -166,6 +166,23 @@ def test_uwsgi_s_workers_are_counted_each_for_itself(
         assert totals.requests_reused == REQUESTS + 1 - totals.opened
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("pyuwsgi") is None, reason="pyuwsgi is not installed")
+def test_uwsgi_s_workers_say_that_they_have_inherited_a_connection(bench: Bench, tmp_path: Path) -> None:
+    port = free_port()
+    project(tmp_path, MODELS)
+    before = sessions(bench)
+    with served(bench, tmp_path, uwsgi(port, 2, 1), port, None) as url:
+        for _ in range(REQUESTS):  # one after another: two workers at once would mix up their answers
+            ask(url)
+        bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
+        totals = Books(tmp_path / "ledgers").read().aliases["default"]
+        assert bench.cursor.fetchone() == (totals.open,) == (1,)
+        assert totals.requests_opened + totals.requests_reused == REQUESTS + 1
+        assert "(loadlab.W002)" in (tmp_path / "log").read_text()
+    assert Books(tmp_path / "ledgers").read().aliases["default"].opened == sessions(bench) - before == 1
+
+
 @pytest.mark.parametrize("age", [0, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_connection_opened_while_models_are_imported_is_counted(bench: Bench, tmp_path: Path, age: float) -> None:
     port = free_port()
