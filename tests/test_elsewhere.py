@@ -33,7 +33,14 @@ url = "http://127.0.0.1:1"
 """
 
 
-def look(opened: float, *, open: float = 2.0, sessions: int | None = None, answered: float | None = None) -> Look:  # noqa: A002  as in the books
+def look(
+    opened: float,
+    *,
+    open: float = 2.0,  # noqa: A002  as in the books
+    sessions: int | None = None,
+    answered: float | None = None,
+    reset: float = 0.0,
+) -> Look:
     closed = {"max_age": opened - open + 2.0} if opened else {}
     return Look(
         counted=AliasReading(open=open, opened=opened, closed=closed, requests={"opened": opened, "reused": 7.0}),
@@ -41,6 +48,7 @@ def look(opened: float, *, open: float = 2.0, sessions: int | None = None, answe
         sessions=sessions,
         backends=None if sessions is None else int(open),
         states={},
+        reset=reset,
     )
 
 
@@ -91,6 +99,15 @@ def test_it_is_waited_for_until_postgresql_has_heard_of_every_session(tmp_path: 
     trial = trial_of(Scripted(look(100, sessions=50), *waiting, look(103, sessions=53)), tmp_path)
     assert trial.connections.sessions == 3
     assert trial.connections.exact
+
+
+def test_statistics_that_were_reset_meanwhile_judge_nothing(tmp_path: Path) -> None:
+    reset = look(103, sessions=60, reset=1.0)
+    connections = trial_of(Scripted(look(100, sessions=50), reset), tmp_path).connections
+    assert (connections.sessions, connections.left_open) == (None, 2)
+    assert not connections.exact
+    assert connections.mismatches == ()
+    assert "statistics were reset meanwhile" in connections.unjudged
 
 
 def test_a_target_whose_counters_begin_anew_was_restarted_and_its_trial_is_invalid(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ BUSY_GENERATOR: Final = 0.9  # of one core; beyond it, the generator is what is 
 BUSY_PROXY: Final = 0.6  # of one core; it has one, and its own queue shows before that is full
 LONG_WAIT: Final = 0.1  # of the median response; below it, waiting is not what a request spends its time on
 LITTLE_TOLERANCE: Final = 0.05
+NOT_EXACT: Final = "Do not quote this trial's connection counts as exact."
 QUANTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 
@@ -68,7 +69,13 @@ def _disagreeing_books(complete: Sequence[Measured]) -> Iterator[Caveat]:
             yield Caveat(
                 subject=_trial(one),
                 text=f"The books do not agree: {'; '.join(mismatches)}.",
-                advice="Do not quote this trial's connection counts as exact.",
+                advice=NOT_EXACT,
+            )
+        if one.trial.connections.unjudged:
+            yield Caveat(
+                subject=_trial(one),
+                text=f"PostgreSQL's count of sessions is not known: {one.trial.connections.unjudged}.",
+                advice=NOT_EXACT,
             )
 
 

@@ -1,8 +1,15 @@
 """The Django app: naming `loadlab.instrumentation` in INSTALLED_APPS is all that counting takes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
 
 from loadlab.instrumentation import checks, counting, current, timing
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 class InstrumentationConfig(AppConfig):
@@ -10,8 +17,13 @@ class InstrumentationConfig(AppConfig):
     label = "loadlab_instrumentation"
     verbose_name = "loadlab connection metrics"
 
-    def ready(self) -> None:
+    def __init__(self, app_name: str, app_module: ModuleType) -> None:
+        super().__init__(app_name, app_module)
+        # Models are imported, and may query, before any app is made ready. Of the apps those that are named before this
+        # one are imported by now: what they have left open is found.
         counting.install()
+
+    def ready(self) -> None:
         timing.install()
         current.ledger()  # from now on this process is on the books, even before its first connection
         checks.register()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import itertools
 import json
 import os
-from contextlib import contextmanager
+import stat
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _LOCK: Final = "lock"
+LARGEST_BYTES: Final = 1 << 28  # of a file; two million connections open at once have room in it
+LARGEST_SUM: Final = 1 << 200  # of an archive; an exposition has it as a float
+NO_FILES: Final = (errno.ELOOP, errno.ENXIO, errno.ENODEV)  # a link, a socket, a device
 
 
 class DamagedError(Exception):
@@ -25,7 +31,7 @@ class Kind:
     """One kind of file: its name ends in `suffix`, and it holds `cells` numbers by each of some keys.
 
     `read` gets the open file, and whether the process that wrote it has ended; it raises DamagedError. The sums of
-    all ended processes are kept in a file named `archive`.
+    all ended processes are kept in a file named `archive`, in this `version`.
     """
 
     suffix: str
@@ -33,6 +39,12 @@ class Kind:
     cells: int
     read: Callable[[int, bool], dict[str, list[int]]]
     archive: str
+
+
+def add(sums: dict[str, list[int]], key: str, cells: list[int]) -> None:
+    """Add cells to those that have the same key."""
+    known = sums.get(key)
+    sums[key] = cells if known is None else [a + b for a, b in zip(known, cells, strict=True)]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -45,8 +57,7 @@ class Sums:
 
     def add(self, cells: Mapping[str, list[int]]) -> None:
         for key, values in cells.items():
-            known = self.cells.get(key)
-            self.cells[key] = values if known is None else [a + b for a, b in zip(known, values, strict=True)]
+            add(self.cells, key, values)
 
 
 class Archive:
@@ -66,28 +77,38 @@ class Archive:
             OSError: the directory cannot be read or written.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
+        alive: list[dict[str, list[int]]] = []
+        ended: list[Path] = []
+        unreadable = 0
         with self._locked():
             sums, archived = self._archived()
-            alive: list[dict[str, list[int]]] = []
-            ended: list[Path] = []
-            for path in self._files(archived):
+            before = sums.damaged
+            for path in self._files():
+                if path.name in archived:
+                    ended.append(path)  # its reader died between archive and removal
+                    continue
                 try:
                     lives, cells = self._read(path)
                 except DamagedError:
-                    path.rename(path.with_suffix(".damaged"))
+                    _set_aside(path)
                     sums.damaged += 1
-                    ended.append(path)
+                except FileNotFoundError:
                     continue
-                if lives:
-                    alive.append(cells)
+                except PermissionError:
+                    unreadable += 1
                 else:
+                    if lives:
+                        alive.append(cells)
+                        continue
                     sums.add(cells)
                     ended.append(path)
-            if ended:
+            if sums.damaged > before or any(path.name not in archived for path in ended):
                 self._store(sums, ended)
+            _remove(ended)
         for cells in alive:
             sums.add(cells)
         sums.processes = len(alive)
+        sums.damaged += unreadable
         return sums
 
     @contextmanager
@@ -103,30 +124,44 @@ class Archive:
         """The archive's sums, and the names of files that it holds already although they may still be there."""
         path = self._directory / self._kind.archive
         try:
-            stored = json.loads(path.read_bytes())
-            cells = {str(key): [int(cell) for cell in cells] for key, cells in stored["cells"].items()}
-            if stored["version"] != self._kind.version or {len(c) for c in cells.values()} - {self._kind.cells}:
-                raise ValueError("another layout")  # noqa: TRY301
-            return Sums(cells=cells, damaged=int(stored["damaged"])), frozenset(stored["archived"])
+            with _opened(path) as file:
+                return self._sums_of(json.loads(os.read(file, os.fstat(file).st_size)))
         except FileNotFoundError:
             return Sums(), frozenset()
-        except (ValueError, TypeError, KeyError, AttributeError):
-            path.rename(path.with_suffix(".damaged"))
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001  there is no end to what a file that is none of ours may raise
+            _set_aside(path)
             return Sums(damaged=1), frozenset()
 
-    def _files(self, archived: frozenset[str]) -> Iterator[Path]:
+    def _sums_of(self, stored: dict[str, Any]) -> tuple[Sums, frozenset[str]]:
+        cells = {key: [int(cell) for cell in cells] for key, cells in stored["cells"].items()}
+        sums = Sums(cells=cells, damaged=int(stored["damaged"]))
+        numbers = [sums.damaged, *itertools.chain.from_iterable(cells.values())]
+        if stored["version"] != self._kind.version or {len(c) for c in cells.values()} - {self._kind.cells}:
+            raise DamagedError("another layout")
+        if not all(0 <= number <= LARGEST_SUM for number in numbers):
+            raise DamagedError("numbers that no process counts to")
+        "".join(cells).encode()  # an exposition is UTF-8
+        return sums, frozenset(stored["archived"])
+
+    def _files(self) -> list[Path]:
         with os.scandir(self._directory) as entries:
-            names = [entry.name for entry in entries if entry.name.endswith(self._kind.suffix)]
-        return (self._directory / name for name in names if name not in archived)
+            return [self._directory / entry.name for entry in entries if entry.name.endswith(self._kind.suffix)]
 
     def _read(self, path: Path) -> tuple[bool, dict[str, list[int]]]:
         """Whether the owner of a file lives, and what the file holds."""
-        with path.open("rb") as file:
-            lives = not _try_lock(file.fileno())
-            return lives, self._kind.read(file.fileno(), not lives)
+        try:
+            with _opened(path) as file:
+                lives = not _try_lock(file)
+                return lives, self._kind.read(file, not lives)
+        except (OSError, DamagedError):
+            raise
+        except Exception as error:
+            raise DamagedError(str(error)) from error  # as above
 
     def _store(self, sums: Sums, ended: list[Path]) -> None:
-        """Replace the archive first and remove the files after; a death in between counts nothing twice."""
+        """Replace the archive, before the files are removed; a death in between counts nothing twice."""
         stored = {
             "version": self._kind.version,
             "damaged": sums.damaged,
@@ -137,8 +172,44 @@ class Archive:
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(stored))
         draft.replace(path)
-        for file in ended:
-            file.unlink(missing_ok=True)
+
+
+def _remove(files: list[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A file of ours, open for reading. What else has its name is not waited for, followed or read.
+
+    Raises:
+        DamagedError: it is no file, or one that is far too long.
+        OSError: it cannot be opened.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno in NO_FILES:
+            raise DamagedError(str(error)) from error
+        raise
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_BYTES:
+            raise DamagedError("no file of this kind")
+        yield file
+    finally:
+        os.close(file)
+
+
+def _set_aside(path: Path) -> None:
+    """Rename it, so that it is not read again; what cannot be renamed is read again, and is as damaged then."""
+    with suppress(OSError):
+        aside = path.with_suffix(".damaged")
+        numbers = itertools.count(2)
+        while os.path.lexists(aside):
+            aside = path.with_suffix(f".{next(numbers)}.damaged")
+        path.rename(aside)
 
 
 def _try_lock(file: int) -> bool:

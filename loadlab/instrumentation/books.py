@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
-from loadlab.instrumentation.archive import Archive, DamagedError, Kind
+from loadlab.instrumentation.archive import Archive, DamagedError, Kind, add
 from loadlab.instrumentation.ledger import SUFFIX
 from loadlab.model.metrics import CloseReason, ConnectError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STATES: Final = frozenset(
-    [layout.CONNECTING, layout.OPEN, layout.WAITING, layout.LENT]
+    [layout.CONNECTING, layout.OPEN, layout.WAITING, layout.LENT, layout.INHERITED]
     + [layout.FAILED + kind for kind in ConnectError]
     + [layout.CLOSED + reason for reason in CloseReason]
 )
@@ -53,11 +53,13 @@ class Totals:
 
     @property
     def requests_opened(self) -> int:
-        return self.cells[layout.USED_AT]
+        """Requests that were the first of their connection."""
+        return self.cells[layout.OPENED_FOR_AT]
 
     @property
     def requests_reused(self) -> int:
-        return self.cells[layout.USES_AT] - self.cells[layout.USED_AT]
+        """Requests whose connection had served others before."""
+        return self.cells[layout.REQUESTED_AT] - self.cells[layout.OPENED_FOR_AT]
 
     @property
     def connect_buckets(self) -> tuple[int, ...]:
@@ -177,15 +179,22 @@ def _sum_up(content: memoryview, *, ended: bool) -> dict[str, list[int]]:
             continue  # nobody waits any more, and nothing came of it
         layout.add_row(bank, 1 + row[layout.ALIAS] * layout.ALIAS_CELLS, row)
     edges = range(1, layout.BANK_CELLS + 1, layout.ALIAS_CELLS)
-    return {name: bank[a:b] for name, (a, b) in zip(_names(content), pairwise(edges), strict=False) if name}
+    if ended and min(bank) < 0:  # one that lives may be in the middle of a row
+        raise DamagedError("counts below zero")
+    found: dict[str, list[int]] = {}
+    for name, (a, b) in zip(_names(content), pairwise(edges), strict=False):
+        if name:
+            add(found, name, bank[a:b])
+    return found
 
 
 def _rows(cells: memoryview) -> Iterator[list[int]]:
-    for start in range(layout.ROWS_OFFSET // layout.CELL_BYTES, len(cells), layout.ROW_CELLS):
-        row = cells[start : start + layout.ROW_CELLS].tolist()
-        if row[layout.SEQUENCE] == 0:
-            return  # rows are put to use in order: from here on none ever was
-        yield row
+    """Those that were ever in use."""
+    first = layout.ROWS_OFFSET // layout.CELL_BYTES
+    for number, sequence in enumerate(cells[first + layout.SEQUENCE :: layout.ROW_CELLS].tolist()):
+        if sequence:
+            start = first + number * layout.ROW_CELLS
+            yield cells[start : start + layout.ROW_CELLS].tolist()
 
 
 def _names(content: memoryview) -> Iterator[str]:
@@ -195,5 +204,5 @@ def _names(content: memoryview) -> Iterator[str]:
 
 
 LEDGERS: Final = Kind(
-    suffix=SUFFIX, version=layout.VERSION, cells=layout.ALIAS_CELLS, read=_read, archive="archive.json"
+    suffix=SUFFIX, version=layout.TOTALS_VERSION, cells=layout.ALIAS_CELLS, read=_read, archive="archive.json"
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
@@ -12,7 +13,7 @@ from django.core import checks
 from django.db import DatabaseError, connections
 from django.urls import get_resolver
 
-from loadlab.instrumentation import configuration
+from loadlab.instrumentation import configuration, current
 from loadlab.instrumentation.serving import is_server, serving
 
 if TYPE_CHECKING:
@@ -68,11 +69,16 @@ def _cured(mode: str) -> bool:
 
 
 def _opened_while_loading(known: Serving | None) -> Iterator[CheckMessage]:
-    """What a command itself has opened by now (`test` and `check --database` do) is no concern of a server's."""
-    if known is None or known.preload:
+    """What a command (`check --database`) or a test has opened itself by now is no concern of a server's."""
+    if (known is None or known.preload) and not _testing():
         _load_urls()
         wrappers = connections.all(initialized_only=True)
         yield from _open_before_fork(w for w in wrappers if getattr(w, "opened_while_loading", False))
+
+
+def _testing() -> bool:
+    """A test may import what queries, in the middle of its own work."""
+    return hasattr(getattr(sys.modules.get("django.test.utils"), "_TestState", None), "saved_data")
 
 
 def _load_urls() -> None:
@@ -150,7 +156,7 @@ def _most_per_worker(entry: dict[str, Any], known: Serving) -> int | None:
     """None where there is no bound but the traffic."""
     pool = _pool(entry)
     if not pool:
-        return None if known.own_thread else known.threads
+        return known.most_threads
     sizes = pool if isinstance(pool, dict) else {}
     size = sizes.get("max_size") or sizes.get("min_size", DEFAULT_POOL)
     return size if isinstance(size, int) else None  # the pool itself will say what is wrong
@@ -188,4 +194,4 @@ def _log(messages: Iterable[CheckMessage]) -> None:
 
 
 _loaded_in = os.getpid()  # whoever forks later, a worker in the middle of a request say, has been asked for something
-os.register_at_fork(after_in_child=warn_after_fork)  # here and not in `register`: tests may make the apps ready anew
+current.in_forked_child.append(warn_after_fork)  # here and not in `register`: tests may make the apps ready anew

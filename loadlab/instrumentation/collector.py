@@ -36,6 +36,7 @@ class ConnectionCollector(Collector):
         times = self._timesheets.read()
         return [
             *_gauges_and_counters(statement),
+            _gauge(metrics.CONNECTS_UNSETTLED, statement.aliases, "unsettled"),
             _histogram(metrics.CONNECT_DURATION, statement.aliases, "connect_buckets", "connect_seconds"),
             _histogram(metrics.CONNECTION_AGE, statement.aliases, "age_buckets", "age_seconds"),
             _histogram(metrics.CONNECTION_REQUESTS, statement.aliases, "request_buckets", "requests"),

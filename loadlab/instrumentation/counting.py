@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections
 
@@ -10,8 +10,11 @@ from loadlab.instrumentation import current
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.instrumentation.driver_connections import count_openings, row_of, watch
 from loadlab.instrumentation.loading import loading
+from loadlab.instrumentation.work import present
 from loadlab.model.metrics import CloseReason
 from loadlab.wrapping import WrapperMixin, mixed, put_in_front
+
+NOTHING: Final = object()
 
 if TYPE_CHECKING:
     import weakref
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from django.db.utils import ConnectionHandler
 
     from loadlab.instrumentation.ledger import Row
+    from loadlab.instrumentation.work import Work
 
 
 class CountingMixin(WrapperMixin):
@@ -31,7 +35,9 @@ class CountingMixin(WrapperMixin):
     """
 
     _row: Row | None = None
-    _used_row: Row | None = None  # the row that the present request has been counted on
+    _counted_for: object = NOTHING  # the request, or the work outside of requests, that was counted last
+    _counted_row: Row | None = None  # and the row that served it
+    _inherited: Row | None = None  # in a forked child: its own row for a connection of its parent's
     _finalizer: weakref.finalize[Any, Any] | None = None
     _reason: CloseReason | None = CloseReason.EXPLICIT  # None: to be told from the connection when it closes
     _connecting = False
@@ -41,6 +47,9 @@ class CountingMixin(WrapperMixin):
 
     def adopted(self) -> None:
         self.opened_while_loading = self.connection is not None
+        if self.connection is not None:
+            self._row = current.ledger().found_open(self.alias)
+            self._finalizer = watch(self.connection, self, self._row)
 
     def connect(self) -> None:
         # Django asks the first connection of a process for the server's version: no request's doing.
@@ -86,15 +95,30 @@ class CountingMixin(WrapperMixin):
 
     def _cursor(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         cursor = super()._cursor(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
-        row = self._row
-        if row is not None and row is not self._used_row and not self._connecting:
-            row.used()
-            self._used_row = row
+        work = present()
+        if (work is not self._counted_for or self._row is not self._counted_row) and not self._connecting:
+            self._count(work)
         return cursor
 
+    def _count(self, work: Work | None) -> None:
+        """Count the request once on this alias, at its first use; and on each connection that serves it."""
+        row = self._row
+        if row is None:
+            return
+        self._counted_for, self._counted_row = work, row
+        first = work is None or work.setdefault(self.alias, mine := object()) is mine
+        if not row.ledger.mark[0]:
+            row = self._inherited = self._inherited or current.ledger().inherited(self.alias)
+        row.used(first)
+
+    def _end_work(self) -> None:
+        """Outside of requests, work ends when Django is told so, or when its connection closes."""
+        if present() is None:
+            self._counted_for = NOTHING
+
     def close_if_unusable_or_obsolete(self) -> None:
-        """Django calls this when a request starts and when it ends; so a request begins and ends here."""
-        self._used_row = None
+        """Django calls this when a request starts and when it ends, and others whenever they like."""
+        self._end_work()
         self._reason = None
         try:
             super().close_if_unusable_or_obsolete()
@@ -132,7 +156,8 @@ class CountingMixin(WrapperMixin):
 
     def _write_down_close(self, connection: object) -> None:
         row, finalizer = self._row, self._finalizer
-        self._row = self._used_row = self._finalizer = None
+        self._row = self._inherited = self._finalizer = None
+        self._end_work()
         if row is None:
             return
         if not getattr(connection, "closed", True):

@@ -1,4 +1,7 @@
-"""The files of this very process: begun when they are first needed, begun anew in a forked child."""
+"""The files of this very process: begun when they are first needed, begun anew in a forked child.
+
+A child is noticed when it first counts something, whoever forked it: no hook of Python's need have run.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import ENVIRONMENT_VARIABLE
 
+from loadlab.instrumentation.birthmark import birthmark
 from loadlab.instrumentation.configuration import configuration
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.instrumentation.timesheet import Timesheet
@@ -23,9 +27,26 @@ if TYPE_CHECKING:
 
 Kept = TypeVar("Kept", Ledger, Timesheet)
 
-_ledger: Ledger | None = None
-_timesheet: Timesheet | None = None
-_mutex = threading.Lock()
+
+class _Files:
+    """The files of one process, each begun when it is first needed."""
+
+    def __init__(self) -> None:
+        self.mark = birthmark()
+        self.mutex = threading.RLock()  # reentrant: a signal's handler may count while a file is begun
+        self.ledger: Ledger | None = None
+        self.timesheet: Timesheet | None = None
+
+    def release(self) -> None:
+        """Leave the files to the parent, in a forked child."""
+        for kept in (self.ledger, self.timesheet):
+            if kept is not None:
+                kept.release_after_fork()
+
+
+_files = _Files()
+_by_process: dict[int, _Files] = {os.getpid(): _files}
+in_forked_child: list[Callable[[], None]] = []  # called once in a child, when it has files of its own
 
 
 def directory() -> Path:
@@ -51,21 +72,24 @@ def _own_folder() -> Path:
 
 
 def ledger() -> Ledger:
-    global _ledger  # noqa: PLW0603  one ledger per process is what this module is for
-    if _ledger is None:
-        with _mutex:
-            if _ledger is None:
-                _ledger = _begun(Ledger, "connections")
-    return _ledger
+    """The ledger of this process."""
+    files = _files if _files.mark[0] else _begun_anew()
+    if files.ledger is None:
+        with files.mutex:
+            begun = files.ledger or _begun(Ledger, "connections")
+            # A signal's handler may have been here meanwhile; what it has written down stays counted in its own file.
+            files.ledger = files.ledger or begun
+    return files.ledger
 
 
 def timesheet() -> Timesheet:
-    global _timesheet  # noqa: PLW0603  as above
-    if _timesheet is None:
-        with _mutex:
-            if _timesheet is None:
-                _timesheet = _begun(Timesheet, "requests")
-    return _timesheet
+    """The timesheet of this process."""
+    files = _files if _files.mark[0] else _begun_anew()
+    if files.timesheet is None:
+        with files.mutex:
+            begun = files.timesheet or _begun(Timesheet, "requests")
+            files.timesheet = files.timesheet or begun
+    return files.timesheet
 
 
 def _begun(kind: Callable[[Path | None], Kept], counted: str) -> Kept:
@@ -79,13 +103,35 @@ def _begun(kind: Callable[[Path | None], Kept], counted: str) -> Kept:
         return kind(None)
 
 
+def _begun_anew() -> _Files:
+    """This process has been forked: give it files of its own.
+
+    Several threads may come here at once, and a lock may be one that the fork has left held for ever: so the first to
+    put its files into the dict has them taken by all.
+    """
+    global _files  # noqa: PLW0603  one set of files per process is what this module is for
+    inherited, made = _files, _Files()
+    pid = os.getpid()
+    files = _by_process.setdefault(pid, made)
+    if not files.mark[0]:  # in another namespace a child may have the very pid of its parent
+        files = _by_process[pid] = made
+    _files = files
+    if files is made:
+        inherited.release()
+        for other in _by_process.keys() - {pid}:
+            _by_process.pop(other, None)
+        for call in in_forked_child:
+            try:
+                call()
+            except Exception:  # a request may be what waits for this
+                logging.getLogger("loadlab").exception("After a fork:")
+    return files
+
+
 def _after_fork_in_child() -> None:
-    global _ledger, _timesheet, _mutex  # noqa: PLW0603
-    _mutex = threading.Lock()
-    for kept in (_ledger, _timesheet):
-        if kept is not None:
-            kept.release_after_fork()
-    _ledger = _timesheet = None
+    """Where Python's hook does run: at once, for a child that never counts would hold its parent's files for life."""
+    if not _files.mark[0]:
+        _begun_anew()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

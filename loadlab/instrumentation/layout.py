@@ -12,6 +12,7 @@ two places, and nothing that a finaliser does is more than such a store.
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import MutableSequence, Sequence
 
 MAGIC: Final = int.from_bytes(b"LOADLAB\x00", "little")
-VERSION: Final = 2
+VERSION: Final = 3  # of a ledger
+TOTALS_VERSION: Final = 2  # of an alias's cells in the totals, which archives keep
 CELL_BYTES: Final = 8
 NS_PER_SECOND: Final = 1_000_000_000
 NS_PER_US: Final = 1_000
@@ -40,8 +42,11 @@ ALIAS_BYTES: Final = 128
 ALIASES_OFFSET: Final = 1024
 
 # Cells of a row. Times are monotonic nanoseconds, one clock for all processes of a machine.
-STATE, SEQUENCE, ALIAS, STARTED_NS, CONNECT_NS, CLOSED_NS, REQUESTS, POOL = range(8)
-ROW_CELLS: Final = 8
+# SERVED: requests that the connection has served. OPENED, REUSED: those of them whose first use of the database it
+# was, by whether the connection had served none before.
+STATE, SEQUENCE, ALIAS, STARTED_NS, CONNECT_NS, CLOSED_NS, POOL, SERVED, OPENED, REUSED = range(10)
+ROW_CELLS: Final = 16  # so that a segment is as long as the largest page, to which files are mapped
+UNKNOWN_NS: Final = -1  # CONNECT_NS of a connection that was open when counting began
 ROWS_PER_SEGMENT: Final = 512
 
 # Values of STATE: LENT, FAILED + kind and CLOSED + reason are final.
@@ -50,6 +55,7 @@ CONNECTING: Final = 1
 OPEN: Final = 2
 WAITING: Final = 3  # for a pool's connection
 LENT: Final = 4  # the pool gave one that has a row of its own
+INHERITED: Final = 5  # a connection that the parent process has opened: its requests here are counted, and no more
 FAILED: Final = 100
 CLOSED: Final = 200
 
@@ -63,9 +69,9 @@ CLOSED_AT: Final = 0  # one cell per CloseReason
 FAILED_AT: Final = CLOSED_AT + len(CloseReason)  # one cell per ConnectError
 OPEN_AT: Final = FAILED_AT + len(ConnectError)
 UNSETTLED_AT: Final = OPEN_AT + 1  # attempts with no outcome yet
-USED_AT: Final = UNSETTLED_AT + 1  # connections that served at least one request
-USES_AT: Final = USED_AT + 1  # requests that they served
-CONNECT_AT: Final = USES_AT + 1
+OPENED_FOR_AT: Final = UNSETTLED_AT + 1  # requests that were the first of their connection
+REQUESTED_AT: Final = OPENED_FOR_AT + 1  # all requests
+CONNECT_AT: Final = REQUESTED_AT + 1
 CONNECT_SUM_US_AT: Final = CONNECT_AT + len(CONNECT_SECONDS) + 1
 AGE_AT: Final = CONNECT_SUM_US_AT + 1
 AGE_SUM_US_AT: Final = AGE_AT + len(AGE_SECONDS) + 1
@@ -83,35 +89,52 @@ BANK_CELLS: Final = 1 + ALIASES * ALIAS_CELLS
 BANKS_OFFSET: Final = 4096
 ROWS_OFFSET: Final = 64 * 1024  # a multiple of mmap's granularity on every platform
 SEGMENT_BYTES: Final = ROWS_PER_SEGMENT * ROW_CELLS * CELL_BYTES
+DIGEST_CHARACTERS: Final = 8
+
+
+def fitted(name: str, size: int) -> bytes:
+    """A name in at most `size` bytes, ended by a zero byte where there is room; another name gives other bytes.
+
+    One that is too long is cut, and one that cannot be kept as it is (empty, or with a zero byte or half a character)
+    changed; both end in "~" and a digest of the whole.
+    """
+    encoded = name.encode(errors="replace").replace(b"\0", b"?")
+    if 0 < len(encoded) < size and encoded.decode() == name:
+        return encoded
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:DIGEST_CHARACTERS]
+    kept = encoded[: size - 1 - len("~") - DIGEST_CHARACTERS].decode(errors="ignore")
+    return f"{kept}~{digest}".encode()
 
 
 def add_row(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[int] | memoryview) -> None:
     """Add one row to the cells of its alias, which start at index `at` of `totals`."""
     state = row[STATE]
-    if state == CONNECTING:
-        totals[at + UNSETTLED_AT] += 1
-    elif state == WAITING:
-        totals[at + WAITING_AT] += 1
-    elif state == LENT:
-        _add_duration(totals, at + WAIT_AT, row[CONNECT_NS])
-    elif FAILED <= state < CLOSED:
-        totals[at + FAILED_AT + state - FAILED] += 1
+    if state >= CLOSED:
+        totals[at + CLOSED_AT + state - CLOSED] += 1
+        _add_connection(totals, at, row)
+        _add_end(totals, at, row)
     elif state == OPEN:
         totals[at + OPEN_AT] += 1
         totals[at + POOLED_AT] += row[POOL] != NO_POOL
         totals[at + AVAILABLE_AT] += row[POOL] == AVAILABLE
         _add_connection(totals, at, row)
-    elif state >= CLOSED:
-        totals[at + CLOSED_AT + state - CLOSED] += 1
-        _add_connection(totals, at, row)
-        _add_end(totals, at, row)
+    elif state >= FAILED:
+        totals[at + FAILED_AT + state - FAILED] += 1
+    elif state == CONNECTING:
+        totals[at + UNSETTLED_AT] += 1
+    elif state == WAITING:
+        totals[at + WAITING_AT] += 1
+    elif state == LENT:
+        _add_duration(totals, at + WAIT_AT, row[CONNECT_NS])
+    elif state == INHERITED:
+        totals[at + REQUESTED_AT] += row[REUSED]
 
 
 def _add_connection(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[int] | memoryview) -> None:
-    requests = row[REQUESTS]
-    totals[at + USED_AT] += requests > 0
-    totals[at + USES_AT] += requests
-    _add_duration(totals, at + CONNECT_AT, row[CONNECT_NS])
+    totals[at + OPENED_FOR_AT] += row[OPENED]
+    totals[at + REQUESTED_AT] += row[OPENED] + row[REUSED]
+    if row[CONNECT_NS] != UNKNOWN_NS:
+        _add_duration(totals, at + CONNECT_AT, row[CONNECT_NS])
 
 
 def _add_duration(totals: MutableSequence[int] | memoryview, at: int, duration_ns: int) -> None:
@@ -121,10 +144,10 @@ def _add_duration(totals: MutableSequence[int] | memoryview, at: int, duration_n
 
 
 def _add_end(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[int] | memoryview) -> None:
-    requests = row[REQUESTS]
-    totals[at + REQUESTS_AT + bisect_left(REQUESTS_PER_CONNECTION, requests)] += 1
-    totals[at + REQUESTS_SUM_AT] += requests
+    served = row[SERVED]
+    totals[at + REQUESTS_AT + bisect_left(REQUESTS_PER_CONNECTION, served)] += 1
+    totals[at + REQUESTS_SUM_AT] += served
     if row[STATE] - CLOSED != CloseReason.PROCESS_EXIT:  # nobody saw at what age that one ended
-        age_ns = row[CLOSED_NS] - row[STARTED_NS] - row[CONNECT_NS]
+        age_ns = row[CLOSED_NS] - row[STARTED_NS] - max(row[CONNECT_NS], 0)
         totals[at + AGE_AT + bisect_left(AGE_SECONDS, age_ns / NS_PER_SECOND)] += 1
         totals[at + AGE_SUM_US_AT] += age_ns // NS_PER_US

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import mmap
-import os
+import struct
 import threading
 import time
 from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
+from loadlab.instrumentation.birthmark import birthmark
 from loadlab.instrumentation.process_file import ProcessFile
 from loadlab.model.metrics import CloseReason
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 OTHER_ALIAS: Final = "other"  # all aliases beyond the ledger's capacity
 SUFFIX: Final = ".ledger"
+OPEN: Final = (layout.OPEN,)
+ATTEMPTED: Final = (layout.CONNECTING, layout.WAITING)
+# All cells of a row but STATE, which is stored by itself and last.
+_put_cells: Final = struct.Struct("9q").pack_into
 
 
 class Row:
@@ -29,25 +35,26 @@ class Row:
     No method takes a lock or allocates anything shared, so a finaliser may call `closed` at any point of any thread.
     """
 
-    __slots__ = ("_cells", "_finished", "_owner", "_sequence")
+    __slots__ = ("_cells", "_sequence", "ledger")
 
-    def __init__(self, cells: memoryview, finished: deque[memoryview], owner: int) -> None:
+    def __init__(self, ledger: Ledger, cells: memoryview, sequence: int) -> None:
+        self.ledger = ledger
         self._cells = cells
-        self._owner = owner
-        self._finished = finished
-        self._sequence = cells[layout.SEQUENCE]
+        self._sequence = sequence
 
-    def opened(self) -> None:
-        self._cells[layout.CONNECT_NS] = time.monotonic_ns() - self._cells[layout.STARTED_NS]
-        self._cells[layout.STATE] = layout.OPEN
+    def opened(self, connect_ns: int | None = None) -> None:
+        """Record that it is open; by default the attempt took until now."""
+        cells = self._cells
+        cells[layout.CONNECT_NS] = time.monotonic_ns() - cells[layout.STARTED_NS] if connect_ns is None else connect_ns
+        cells[layout.STATE] = layout.OPEN
 
     def failed(self, kind: ConnectError) -> None:
-        self._finish(layout.FAILED + kind)
+        self._finish(layout.FAILED + kind, ATTEMPTED)
 
     def lent(self) -> None:
         """Record that a pool gave one of its connections, which has a row of its own: this was a wait, no opening."""
         self._cells[layout.CONNECT_NS] = time.monotonic_ns() - self._cells[layout.STARTED_NS]
-        self._finish(layout.LENT)
+        self._finish(layout.LENT, ATTEMPTED)
 
     @property
     def pooled(self) -> bool:
@@ -61,32 +68,40 @@ class Row:
         """Note that its pool has it, to be lent out again."""
         self._cells[layout.POOL] = layout.AVAILABLE
 
-    def used(self) -> None:
-        """Count one more request; called by the connection's own thread only."""
-        self._cells[layout.REQUESTS] += 1
+    def used(self, first: bool = True) -> None:  # noqa: FBT001, FBT002  a keyword would cost as much as counting
+        """Count one more request that it serves; called by the connection's own thread only.
+
+        `first`: the request uses the database for the first time, and so is counted here and nowhere else.
+        """
+        cells = self._cells
+        served = cells[layout.SERVED]
+        if first and served:
+            cells[layout.REUSED] += 1
+        elif first:
+            cells[layout.OPENED] = 1
+        cells[layout.SERVED] = served + 1
 
     def closed(self, reason: CloseReason) -> None:
         """Record the end; the first call counts, later ones do nothing."""
         self._cells[layout.CLOSED_NS] = time.monotonic_ns()
-        self._finish(layout.CLOSED + reason)
+        self._finish(layout.CLOSED + reason, OPEN)
 
     def collected(self) -> None:
         """Record the end of a connection that nobody has closed, or that its pool closed unseen.
 
         In a forked child only a copy was collected: drivers leave a connection alone that another process has made.
         """
-        if os.getpid() != self._owner:
+        if not self.ledger.mark[0]:
             return
         kept = self._cells[layout.POOL] == layout.AVAILABLE
         self.closed(CloseReason.POOL if kept else CloseReason.GARBAGE_COLLECTED)
 
-    def _finish(self, state: int) -> None:
+    def _finish(self, state: int, expected: tuple[int, ...]) -> None:
         cells = self._cells
-        expected = (layout.OPEN,) if state >= layout.CLOSED else (layout.CONNECTING, layout.WAITING)
         # After a fork both processes hold this row, and one of them may have put it to new use.
         if cells[layout.SEQUENCE] == self._sequence and cells[layout.STATE] in expected:
             cells[layout.STATE] = state
-            self._finished.append(cells)
+            self.ledger.finished.append(cells)
 
 
 class Ledger:
@@ -98,12 +113,14 @@ class Ledger:
 
     def __init__(self, directory: Path | None) -> None:
         self._file = ProcessFile(directory, SUFFIX)
-        self._owner = os.getpid()
-        self._mutex = threading.Lock()
-        self._finished: deque[memoryview] = deque()
+        self.mark = birthmark()
+        self.finished: deque[memoryview] = deque()  # rows whose end is written down, to be added to the totals
+        self._mutex = threading.RLock()
+        self._taking = False
         self._unused: deque[memoryview] = deque()
         self._aliases: dict[str, int] = {}
-        self._sequence = 0
+        self._alias_numbers = count()
+        self._sequences = count(1)
         self._map_header()
         self._file.publish()
 
@@ -124,26 +141,52 @@ class Ledger:
         """Begin a row for a wait for a pool's connection."""
         return self._begin(alias, layout.WAITING)
 
+    def found_open(self, alias: str) -> Row:
+        """Begin a row for a connection that was open before anything was counted: how long it took is not known."""
+        row = self._begin(alias, layout.CONNECTING)
+        row.opened(connect_ns=layout.UNKNOWN_NS)
+        return row
+
+    def inherited(self, alias: str) -> Row:
+        """Begin a row for what this process does with a connection that its parent has opened, and counts."""
+        row = self._begin(alias, layout.INHERITED)
+        row.used(False)  # noqa: FBT003  by its parent
+        return row
+
     def _begin(self, alias: str, state: int) -> Row:
         with self._mutex:
             cells = self._take()
-            self._sequence += 1
-            cells[layout.SEQUENCE] = self._sequence
-            cells[layout.ALIAS] = self._alias(alias)
-            cells[layout.REQUESTS] = 0
-            cells[layout.POOL] = layout.NO_POOL
-            cells[layout.STARTED_NS] = time.monotonic_ns()
+            number = self._aliases.get(alias)
+            if number is None:
+                number = self._alias(alias)
+            sequence = next(self._sequences)
+            now_ns = time.monotonic_ns()
+            _put_cells(cells, layout.SEQUENCE * layout.CELL_BYTES, sequence, number, now_ns, 0, 0, 0, 0, 0, 0)
             cells[layout.STATE] = state
-            return Row(cells, self._finished, self._owner)
+            return Row(self, cells, sequence)
 
     def _take(self) -> memoryview:
-        if self._finished:
-            cells = self._finished.popleft()
+        """The cells of a row that is free.
+
+        A signal's handler, a finaliser or a tracer may open a connection in the middle of this, in the same thread,
+        and then takes a row that was never in use.
+        """
+        if self._taking or not self.finished:
+            return self._unused_row()
+        self._taking = True
+        try:
+            cells = self.finished.popleft()
             self._move_to_totals(cells)
             return cells
-        if not self._unused:
-            self._grow()
-        return self._unused.popleft()
+        finally:
+            self._taking = False
+
+    def _unused_row(self) -> memoryview:
+        while True:
+            try:
+                return self._unused.popleft()
+            except IndexError:
+                self._grow()
 
     def _move_to_totals(self, cells: memoryview) -> None:
         """Add a finished row to the totals and free it, in one step as seen from outside: the store of TURN.
@@ -153,8 +196,10 @@ class Ledger:
         turn = self._header[layout.TURN_CELL]
         old, new = self._banks[turn % 2], self._banks[(turn + 1) % 2]
         new[:] = old
-        new[0] = cells[layout.SEQUENCE]
-        layout.add_row(new, 1 + cells[layout.ALIAS] * layout.ALIAS_CELLS, cells)
+        row = cells.tolist()
+        layout.add_row(new, 1 + row[layout.ALIAS] * layout.ALIAS_CELLS, row)
+        new[0] = row[layout.SEQUENCE]
+        # Nothing is called between these two stores, so that no exception of a signal's handler can part them.
         self._header[layout.TURN_CELL] = turn + 1
         cells[layout.STATE] = layout.FREE
 
@@ -166,22 +211,24 @@ class Ledger:
             logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
                 "Connections are not counted any more: %s: %s", self._file.path, error
             )
-            segment = memoryview(mmap.mmap(-1, layout.SEGMENT_BYTES)).cast("q")
+            segment = _memory(layout.SEGMENT_BYTES)
         starts = range(0, len(segment), layout.ROW_CELLS)
         self._unused.extend(segment[start : start + layout.ROW_CELLS] for start in starts)
 
     def _alias(self, name: str) -> int:
-        known = self._aliases.get(name)
-        if known is not None:
-            return known
-        if len(self._aliases) >= layout.ALIASES - 1:
-            name = OTHER_ALIAS
-        number = self._aliases.setdefault(name, len(self._aliases))
-        encoded = name.encode()[: layout.ALIAS_BYTES - 1]
+        number = next(self._alias_numbers)
+        if number >= layout.ALIASES - 1:
+            name, number = OTHER_ALIAS, layout.ALIASES - 1
+        encoded = layout.fitted(name, layout.ALIAS_BYTES)
         start = layout.ALIASES_OFFSET + number * layout.ALIAS_BYTES
         self._bytes[start : start + len(encoded)] = encoded
-        return number
+        return self._aliases.setdefault(name, number)
 
     def release_after_fork(self) -> None:
         """Leave the file to the parent, in a forked child."""
         self._file.release_after_fork()
+
+
+def _memory(length: int) -> memoryview:
+    """Cells that no reader will find."""
+    return memoryview(mmap.mmap(-1, length)).cast("q")

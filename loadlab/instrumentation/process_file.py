@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-import time
+import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ class ProcessFile:
     def __init__(self, directory: Path | None, suffix: str) -> None:
         self._file: int | None = None
         self._lock_file: int | None = None
-        self._size = 0
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
-            self.path = directory / f"{os.getpid()}-{time.time_ns():x}{suffix}"
+            # No clock in the name: one that is set back would give it twice, and archives know files by their names.
+            self.path = directory / f"{os.getpid()}-{secrets.token_hex(8)}{suffix}"
             self._unborn = self.path.with_suffix(".new")
             self._file = os.open(self._unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
             # A lock of its own: mmap duplicates descriptors, and a forked child would hold the lock through them.
@@ -44,13 +44,13 @@ class ProcessFile:
         """So many bytes more of the file, which are there: a store into a hole on a full disk would be a SIGBUS."""
         if self._file is None:
             return memoryview(mmap.mmap(-1, length))
+        # The file's position says what is taken: it moves in one step, so a signal's handler may map more meanwhile.
+        start = os.lseek(self._file, length, os.SEEK_CUR) - length
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._file, self._size, length)
+            os.posix_fallocate(self._file, start, length)
         else:
-            os.ftruncate(self._file, self._size + length)
-        mapped = memoryview(mmap.mmap(self._file, length, offset=self._size))
-        self._size += length
-        return mapped
+            os.ftruncate(self._file, max(os.fstat(self._file).st_size, start + length))
+        return memoryview(mmap.mmap(self._file, length, offset=start))
 
     def release_after_fork(self) -> None:
         """Let go of the lock that a forked child has inherited; the parent keeps its own hold on it."""

@@ -9,11 +9,13 @@ mapped memory, so what is counted stays, whatever becomes of the process.
 
 from __future__ import annotations
 
+import mmap
 import threading
 from bisect import bisect_left
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from loadlab.instrumentation.layout import CELL_BYTES, NS_PER_SECOND
+from loadlab.instrumentation.layout import CELL_BYTES, NS_PER_SECOND, fitted
 from loadlab.instrumentation.process_file import ProcessFile
 from loadlab.model.metrics import HTTP_METHODS, HTTP_SECONDS, OTHER, STATUS_CLASSES
 
@@ -24,7 +26,7 @@ SUFFIX: Final = ".timesheet"
 MAGIC: Final = int.from_bytes(b"LABTIME\x00", "little")
 VERSION: Final = 1
 
-# Header cells.
+# Header cells. A signal's handler may come between, so up to GAP slots more than USED says may be in use.
 MAGIC_CELL, VERSION_CELL, USED_CELL = range(3)
 SLOTS_OFFSET: Final = 4096
 
@@ -36,8 +38,10 @@ SLOT_BYTES: Final = 512
 NAME_BYTES: Final = SLOT_BYTES - NAME_AT
 
 NAMED_SERIES: Final = 200
+GAP: Final = 16
 OTHER_SERIES: Final = (len(HTTP_METHODS) + 1) * (len(STATUS_CLASSES) + 1)
-SLOTS: Final = NAMED_SERIES + OTHER_SERIES
+# GAP: two slots may be taken for one series, by a signal's handler in the middle of taking one.
+SLOTS: Final = NAMED_SERIES + OTHER_SERIES + GAP
 FILE_BYTES: Final = SLOTS_OFFSET + SLOTS * SLOT_BYTES
 
 _BOUNDS_NS: Final = tuple(round(seconds * NS_PER_SECOND) for seconds in HTTP_SECONDS)
@@ -59,6 +63,7 @@ class Timesheet:
         self._file = ProcessFile(directory, SUFFIX)
         self._mutex = threading.RLock()
         self._series: dict[Series, memoryview] = {}
+        self._slots = count()
         self._bytes = self._file.mapped(FILE_BYTES)
         self._header = self._bytes[:SLOTS_OFFSET].cast("q")
         self._header[VERSION_CELL] = VERSION
@@ -83,10 +88,12 @@ class Timesheet:
             return self._series[series]
 
     def _take(self, series: Series) -> memoryview:
-        number = self._header[USED_CELL]
+        number = next(self._slots)
+        if number >= SLOTS:
+            return memoryview(mmap.mmap(-1, NAME_AT)).cast("q")
         start = SLOTS_OFFSET + number * SLOT_BYTES
         route, method, status_class = series
-        name = f"{method} {status_class} {route}".encode(errors="replace")[:NAME_BYTES]
+        name = fitted(f"{method} {status_class} {route}", NAME_BYTES)
         self._bytes[start + NAME_AT : start + NAME_AT + len(name)] = name
         self._header[USED_CELL] = number + 1  # last: readers look at slots in use only
         return self._bytes[start : start + NAME_AT].cast("q")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import timesheet
-from loadlab.instrumentation.archive import Archive, DamagedError, Kind
+from loadlab.instrumentation.archive import Archive, DamagedError, Kind, add
 from loadlab.instrumentation.layout import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def _read(file: int, _ended: bool) -> dict[str, list[int]]:  # noqa: FBT001  as 
     used = cells[timesheet.USED_CELL]
     if not 0 <= used <= timesheet.SLOTS:
         raise DamagedError("more slots than a timesheet has")
-    return _slots(memoryview(os.pread(file, used * timesheet.SLOT_BYTES, timesheet.SLOTS_OFFSET)))
+    slots = min(used + timesheet.GAP, timesheet.SLOTS)
+    return _slots(memoryview(os.pread(file, slots * timesheet.SLOT_BYTES, timesheet.SLOTS_OFFSET)))
 
 
 def _slots(content: memoryview) -> dict[str, list[int]]:
@@ -91,10 +92,11 @@ def _slots(content: memoryview) -> dict[str, list[int]]:
         slot = content[start : start + timesheet.SLOT_BYTES]
         name = bytes(slot[timesheet.NAME_AT :]).split(b"\0", 1)[0].decode(errors="ignore")
         cells = slot[: timesheet.NAME_AT].cast("q").tolist()
+        if not name and not any(cells):
+            continue  # not in use yet
         if name.count(" ") < _SPACES or min(cells) < 0:
             raise DamagedError("a slot that no timesheet has")
-        before = found.get(name)  # long names are cut, and may be the same then
-        found[name] = cells if before is None else [a + b for a, b in zip(before, cells, strict=True)]
+        add(found, name, cells)
     return found
 
 

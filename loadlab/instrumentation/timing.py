@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.core.handlers.base import BaseHandler
 
 from loadlab.instrumentation import current
+from loadlab.instrumentation.work import RUNNING, Work, become, present
 from loadlab.model.metrics import HTTP_METHODS, OTHER, STATUS_CLASSES, UNMATCHED
 
 if TYPE_CHECKING:
@@ -45,12 +46,19 @@ def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
         if hasattr(request, COUNTS):  # a handler within another one's
             return get_response(handler, request)
         request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001  COUNTS, as fast as can be
+        maker = present()
+        work: Work = {RUNNING: None}
+        become(work)
         begun_ns = monotonic_ns()
         try:
             response = get_response(handler, request)
         except BaseException as error:
             _count(request, _class_of(error), begun_ns)
             raise
+        finally:
+            del work[RUNNING]
+            if maker and RUNNING in maker:
+                become(maker)
         _count(request, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
         return response
 
@@ -64,12 +72,19 @@ def _timed_async(get_response: Callable[..., Awaitable[HttpResponseBase]]) -> Ca
         if hasattr(request, COUNTS):
             return await get_response(handler, request)
         request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001
+        maker = present()
+        work: Work = {RUNNING: None}
+        become(work)
         begun_ns = monotonic_ns()
         try:
             response = await get_response(handler, request)
         except BaseException as error:
             _count(request, _class_of(error), begun_ns)
             raise
+        finally:
+            del work[RUNNING]
+            if maker and RUNNING in maker:
+                become(maker)
         _count(request, _CLASSES.get(response.status_code // 100, OTHER), begun_ns)
         return response
 
@@ -82,13 +97,10 @@ def _class_of(error: BaseException) -> str:
 
 
 def _count(request: HttpRequest, status_class: str, begun_ns: int) -> None:
+    """By the route as the URL patterns are written, which have no ids in them."""
     if request._loadlab_counts:  # type: ignore[attr-defined]  # noqa: SLF001
-        method = request.method if request.method in _METHODS else OTHER
         duration_ns = monotonic_ns() - begun_ns
-        current.timesheet().add(_route(request), method, status_class, duration_ns)
-
-
-def _route(request: HttpRequest) -> str:
-    """As the URL patterns are written, which have no ids in them."""
-    route = getattr(request.resolver_match, "route", None)
-    return UNMATCHED if route is None else route or ROOT
+        method = request.method if request.method in _METHODS else OTHER
+        route = getattr(request.resolver_match, "route", None)
+        route = UNMATCHED if route is None else route or ROOT
+        current.timesheet().add(route, method, status_class, duration_ns)

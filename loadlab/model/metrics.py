@@ -89,7 +89,7 @@ CONNECTIONS_CLOSED = Metric(
 REQUESTS = Metric(
     "loadlab_db_requests_total",
     "counter",
-    "Requests that used the database (count), by whether their connection was opened for them or reused.",
+    "Requests that used the database (count), by whether the connection of their first use was opened or reused.",
     labels=("alias", "connection"),
 )
 CONNECT_ERRORS = Metric(
@@ -97,6 +97,11 @@ CONNECT_ERRORS = Metric(
     "counter",
     "Attempts to connect that failed (count), by kind.",
     labels=("alias", "kind"),
+)
+CONNECTS_UNSETTLED = Metric(
+    "loadlab_db_connect_attempts_unsettled",
+    "gauge",
+    "Attempts to connect without an outcome (count): under way now, or cut off by the end of their process.",
 )
 CONNECT_DURATION = Metric(
     "loadlab_db_connect_duration_seconds",
@@ -113,7 +118,7 @@ CONNECTION_AGE = Metric(
 CONNECTION_REQUESTS = Metric(
     "loadlab_db_connection_requests",
     "histogram",
-    "Requests that a connection had served when it closed (count).",
+    "Requests that a connection had served, whole or in part, when it closed (count).",
     buckets=REQUESTS_PER_CONNECTION,
 )
 POOL_SIZE = Metric(
@@ -163,6 +168,7 @@ CATALOGUE = (
     CONNECTIONS_CLOSED,
     REQUESTS,
     CONNECT_ERRORS,
+    CONNECTS_UNSETTLED,
     CONNECT_DURATION,
     CONNECTION_AGE,
     CONNECTION_REQUESTS,

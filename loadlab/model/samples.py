@@ -123,7 +123,7 @@ class Connections:
 
     A target that is served elsewhere is not `stopped`: it goes on, and `after_stop` is `at_rest`. Its ledgers are what
     it has counted since before the load, when `open_before` connections were open. `sessions` and `left_open` are None
-    where PostgreSQL was not asked.
+    where PostgreSQL was not asked, and `sessions` where it was and cannot tell: `unjudged` says why.
 
     `by_alias` is `at_rest` again, for each alias of DATABASES that leads to the judged database and was used; empty
     in records of earlier versions.
@@ -139,6 +139,7 @@ class Connections:
     open_before: int = 0
     stopped: bool = True
     by_alias: dict[str, Ledger] = field(default_factory=dict)
+    unjudged: str = ""
 
     @property
     def mismatches(self) -> tuple[str, ...]:
@@ -183,7 +184,7 @@ class Connections:
 
     @property
     def judged(self) -> bool:
-        """Whether PostgreSQL was asked."""
+        """Whether PostgreSQL was asked, and could tell."""
         return self.sessions is not None
 
     @property

@@ -9,15 +9,19 @@ from loadlab.probes.base import Probe
 if TYPE_CHECKING:
     from loadlab.probes.base import Scene
 
-QUERY = "SELECT sessions FROM pg_stat_database WHERE datname = %s"
+QUERY = "SELECT sessions, extract(epoch FROM stats_reset) FROM pg_stat_database WHERE datname = %s"
+RESET = "the database's statistics were reset meanwhile (by pg_stat_reset, or because PostgreSQL crashed)"
 
 
 class Sessions(Probe):
-    """`sessions` since the statistics were last reset; a backend reports itself when it is first idle, or ends."""
+    """`sessions` since the statistics were last reset, and when that was: `sessions_reset`, in seconds of Unix time.
+
+    A backend reports itself when it is first idle, or ends. Counts before and after a reset cannot be compared.
+    """
 
     sampled: ClassVar[bool] = False
 
     def read(self, scene: Scene) -> dict[str, float]:
         scene.cursor.execute(QUERY, [scene.database])
-        (sessions,) = scene.cursor.fetchone() or (0,)
-        return {"sessions": sessions}
+        sessions, reset = scene.cursor.fetchone() or (0, None)
+        return {"sessions": sessions, "sessions_reset": float(reset or 0)}

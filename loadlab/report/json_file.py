@@ -106,6 +106,7 @@ def _connections(books: Connections, peak: int) -> dict[str, object]:
         "left_open": books.left_open,
         "exact": books.exact,
         "mismatches": books.mismatches,
+        "unjudged": books.unjudged,
         "connect_errors": rest.connect_errors,
         "waits": rest.waits,
         "wait_seconds_sum": rest.wait_seconds_sum,

@@ -16,7 +16,7 @@ from loadlab.model.samples import Connections, CpuSeconds, Ledger
 from loadlab.model.scraped import AliasReading
 from loadlab.probes import Scene
 from loadlab.probes.activity import Activity
-from loadlab.probes.sessions import Sessions
+from loadlab.probes.sessions import RESET, Sessions
 from loadlab.processes import withhold
 from loadlab.runner.following import Follower
 from loadlab.runner.record import Circumstances, Seen, order_for, record
@@ -60,6 +60,7 @@ class Look:
     sessions: int | None
     backends: int | None
     states: Mapping[str, float]
+    reset: float | None = None  # when PostgreSQL began its count of sessions
 
     @property
     def only_grow(self) -> tuple[float, float]:
@@ -92,6 +93,7 @@ class Observatory:
             sessions=int(states["sessions"]) if states else None,
             backends=int(states["backends"]) if states else None,
             states=states,
+            reset=states.get("sessions_reset"),
         )
 
     def _asked(self) -> dict[str, float]:
@@ -249,6 +251,8 @@ def _watch(
 def _agree(before: Look, now: Look) -> bool:
     if before.sessions is None or now.sessions is None:
         return True
+    if before.reset != now.reset:
+        return now.backends == now.counted.open
     opened = now.counted.opened - before.counted.opened
     return (now.sessions - before.sessions, now.backends) == (opened, now.counted.open)
 
@@ -265,13 +269,15 @@ def _seen(before: Look, watched: _Watched, fault: str, plan: Plan) -> Seen:
     rest = watched.at_rest
     at_rest = _since(before, rest)
     asked = before.sessions is not None and rest.sessions is not None
+    comparable = before.reset == rest.reset
     connections = Connections(
         window_start=_since(before, watched.edges[0]),
         window_end=_since(before, watched.edges[1]),
         at_rest=at_rest,
         after_stop=at_rest,
         left_open=rest.backends,
-        sessions=rest.sessions - before.sessions if asked else None,  # type: ignore[operator]
+        sessions=rest.sessions - before.sessions if asked and comparable else None,  # type: ignore[operator]
+        unjudged=RESET if asked and not comparable else "",
         open_before=round(before.counted.open),
         stopped=False,
     )

@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.probes.activity import CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
 LOGGED: Final = ("log_connections", "log_disconnections")
-BACKENDS: Final = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+BACKENDS: Final = f"SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND {CLIENT}"  # noqa: S608  a text of ours
 STATISTICS: Final = "SELECT sessions, sessions_abandoned FROM pg_stat_database WHERE datname = %s"
-FREE: Final = """
+FREE: Final = f"""
 SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
        - current_setting('reserved_connections')::int - count(*)
-FROM pg_stat_activity WHERE backend_type = 'client backend'
-"""
+FROM pg_stat_activity WHERE {CLIENT}
+"""  # noqa: S608  as above
 
 
 class Judge:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.planning import build_strategy, connections_wanted
+from loadlab.probes.activity import CLIENT
 from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 OWN: Final = 2  # the lab's observers: the judge's connection and the sampler's
 
-QUERY: Final = """
+QUERY: Final = f"""
 SELECT current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int
          + coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int,
-       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())
-"""
+       (SELECT count(*) FROM pg_stat_activity WHERE {CLIENT} AND pid <> pg_backend_pid())
+"""  # noqa: S608  a text of ours
 
 
 def require_programs(cases: Sequence[Case], *, own_site: bool) -> None:

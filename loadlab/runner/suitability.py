@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.planning import misfits
+from loadlab.probes.activity import CLIENT
 from loadlab.runner.subject import POSTGRESQL
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 LEAVE_SECONDS: Final = 5.0  # the backends of commands that have just ended need a moment to go
 POLL_SECONDS: Final = 0.02
 DRIVERS: Final = ("psycopg", "psycopg2", "psycopg2-binary")
-OTHERS: Final = """
+OTHERS: Final = f"""
 SELECT pid, coalesce(nullif(application_name, ''), 'unnamed') FROM pg_stat_activity
-WHERE datname = %s AND backend_type = 'client backend' ORDER BY pid LIMIT 5
-"""
+WHERE datname = %s AND {CLIENT} ORDER BY pid LIMIT 5
+"""  # noqa: S608  a text of ours
 
 
 def require_suitable(subject: Subject, plan: Plan) -> None:

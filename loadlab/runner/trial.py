@@ -15,7 +15,7 @@ from loadlab.model.samples import Connections, CpuSeconds, Ledger, Pooler, Poole
 from loadlab.probes import Scene
 from loadlab.probes.activity import Activity
 from loadlab.probes.ledger import totals_by_alias, totals_of
-from loadlab.probes.sessions import Sessions
+from loadlab.probes.sessions import RESET, Sessions
 from loadlab.runner.application import Target, serving
 from loadlab.runner.following import Follower
 from loadlab.runner.record import Circumstances, Seen, order_for, record
@@ -104,7 +104,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     scene = Scene(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={}, aliases=subject.counted)
     await_empty(scene)
     sessions = _sessions(scene)
-    follower = _follower(step, sessions, bench)
+    follower = _follower(step, int(sessions["sessions"]), bench)
     log = bench.logs / f"{step.order:04d}-{case.server.name}.log"
     with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
         scene = replace(scene, trees=route.trees, pooler=route.bouncer)
@@ -122,13 +122,15 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         stopped = time.monotonic()
         pooler_after_stop = _await_no_client(scene)
     await_empty(scene)
+    counted = _since(sessions, _sessions(scene))
     connections = Connections(
         window_start=observed.books[0],
         window_end=observed.books[1],
         at_rest=observed.books[2],
         after_stop=_ledger(scene),
         left_open=observed.left_open,
-        sessions=_sessions(scene) - sessions,
+        sessions=counted,
+        unjudged=RESET if counted is None else "",
         pooler=_pooler(observed.pooler, pooler_after_stop),
         by_alias=observed.by_alias,
     )
@@ -251,8 +253,14 @@ def _backends(scene: Scene) -> int:
     return int(Activity().read(scene)["backends"])
 
 
-def _sessions(scene: Scene) -> int:
-    return int(Sessions().read(scene)["sessions"])
+def _sessions(scene: Scene) -> dict[str, float]:
+    return Sessions().read(scene)
+
+
+def _since(before: dict[str, float], after: dict[str, float]) -> int | None:
+    """How many sessions there were in between; None where the statistics were reset."""
+    grown = int(after["sessions"] - before["sessions"])
+    return grown if before["sessions_reset"] == after["sessions_reset"] and grown >= 0 else None
 
 
 def _ledger(scene: Scene) -> Ledger:

@@ -31,7 +31,7 @@ def serve(bench: Bench, tmp_path: Path) -> Serving:
 
 @pytest.fixture
 def count(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Totals]:
-    monkeypatch.setattr(current, "_ledger", Ledger(ledgers))
+    monkeypatch.setattr(current._files, "ledger", Ledger(ledgers))
     return lambda: Books(ledgers).read().aliases.get("default", NOTHING)
 
 

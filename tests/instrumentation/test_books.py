@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+from contextlib import chdir
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from loadlab.instrumentation import layout
 from loadlab.instrumentation.books import Books
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 def generation(folder: Path, connections: int) -> None:
@@ -97,3 +101,81 @@ def test_a_damaged_archive_is_set_aside_and_counted(ledgers: Path, content: str)
 def test_an_empty_folder_has_nothing_to_say(ledgers: Path) -> None:
     statement = Books(ledgers).read()
     assert (statement.aliases, statement.processes, statement.damaged) == ({}, 0, 0)
+
+
+NESTED = "[" * 100_000 + "]" * 100_000
+HOSTILE = {
+    "nested": NESTED,
+    "endless": json.dumps({"version": 2, "cells": {"x": [0.5]}, "damaged": float("inf"), "archived": []}),
+    "large": json.dumps({"version": 2, "cells": {"x": [10**400] * layout.ALIAS_CELLS}, "damaged": 0, "archived": []}),
+    "below zero": json.dumps({"version": 2, "cells": {"x": [-1] * layout.ALIAS_CELLS}, "damaged": 0, "archived": []}),
+    "digits": '{"version": ' + "9" * 6000 + "}",
+    "half a character": json.dumps(
+        {"version": 2, "cells": {"\ud800": [0] * layout.ALIAS_CELLS}, "damaged": 0, "archived": []}
+    ),
+    "names": json.dumps({"version": 2, "cells": {}, "damaged": 0, "archived": [[]]}),
+    "no text": "\ufeff\0",
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_an_archive_of_any_content_is_set_aside_and_the_rest_counted(ledgers: Path, content: str) -> None:
+    (ledgers / "archive.json").write_text(content)
+    generation(ledgers, 2)
+    for _ in range(2):
+        statement = Books(ledgers).read()
+        assert (statement.aliases["default"].opened, statement.damaged) == (2, 1)
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made, chdir(path.parent):
+        made.bind(path.name)
+
+
+def make_dangling_link(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def make_endless(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+NO_FILES: list[Callable[[Path], None]] = [Path.mkdir, make_fifo, make_socket, make_dangling_link, make_endless]
+
+
+@pytest.mark.parametrize("name", ["x.ledger", "archive.json"])
+@pytest.mark.parametrize("make", NO_FILES, ids=lambda make: make.__name__)
+def test_what_only_has_the_name_of_a_file_is_set_aside(ledgers: Path, name: str, make: Callable[[Path], None]) -> None:
+    generation(ledgers, 1)
+    make(ledgers / name)
+    (ledgers / name).with_suffix(".damaged").mkdir()  # that name is taken
+    for _ in range(2):
+        statement = Books(ledgers).read()
+        assert (statement.aliases["default"].opened, statement.damaged) == (1, 1)
+    assert os.path.lexists((ledgers / name).with_suffix(".2.damaged"))
+
+
+def test_what_an_archive_holds_counts_once_however_often_its_readers_die(ledgers: Path) -> None:
+    generation(ledgers, 4)
+    (ledger,) = ledgers.glob("*.ledger")
+    content = ledger.read_bytes()
+    Books(ledgers).read()
+    for _ in range(3):
+        ledger.write_bytes(content)  # as if the removal had not been reached
+        generation(ledgers, 1)  # and there is something new to be archived
+        Books(ledgers).read()
+    assert Books(ledgers).read().aliases["default"].opened == 7
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_an_error_and_stays(ledgers: Path) -> None:
+    generation(ledgers, 1)
+    (ledgers / "x.ledger").touch(mode=0)
+    for _ in range(2):
+        statement = Books(ledgers).read()
+        assert (statement.aliases["default"].opened, statement.damaged) == (1, 1)

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -16,10 +16,11 @@ from django.apps import AppConfig
 from django.db import OperationalError, connections
 from django.db.utils import ConnectionHandler
 from django.test import override_settings
+from django.test.utils import _TestState
 
-from loadlab.instrumentation import checks, counting, loading
+from loadlab.instrumentation import checks, counting, loading, serving
 from loadlab.instrumentation.configuration import Configuration, configuration
-from loadlab.instrumentation.serving import Serving, of_command, of_process
+from loadlab.instrumentation.serving import UNKNOWN, Serving, of_command, of_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,23 @@ def ids(server: str) -> list[str | None]:
         ("uvicorn site.asgi:application", 60, True),
         ("gunicorn site.asgi -k uvicorn.workers.UvicornWorker", 60, True),
         ("daphne site.asgi:application", 0, False),
+        ("daphne site.asgi:application", 60, True),
+        ("granian --interface wsgi --workers 1 --blocking-threads 4 site.wsgi:application", 60, False),
+        ("granian --interface=asgi site.asgi:application", 60, True),
+        ("granian --interface asginl site.asgi:application", 60, True),
+        ("granian site:application", 60, False),
+        ("hypercorn wsgi:site.wsgi:application", 60, False),
+        ("hypercorn -w 2 site.wsgi", 60, False),
+        ("hypercorn asgi:site.asgi:application", 60, True),
+        ("hypercorn --bind 127.0.0.1:8000 site.asgi:application", 60, True),
+        ("hypercorn site:application", 60, False),
+        ("uvicorn --interface wsgi site.wsgi:application", 60, False),
+        ("uvicorn --interface=asgi3 site.asgi:application", 60, True),
+        ("gunicorn site.wsgi -k gunicorn.workers.ggevent.GeventWorker", 60, True),
+        ("gunicorn site.wsgi -k egg:gunicorn#gevent", 60, True),
+        ("gunicorn site.wsgi -k site.workers.Special", 60, False),
+        ("waitress-serve site.wsgi:application", 60, False),
+        ("uwsgi --module site.wsgi --processes 4", 60, False),
         ("python manage.py runserver", 60, True),
         ("python manage.py runserver --nothreading", 60, False),
         ("mod_wsgi-express start-server", 60, False),
@@ -117,6 +135,13 @@ def test_a_connection_opened_by_loading_is_warned_of_unless_nothing_is_loaded_be
     assert "loadlab.W002" in ids("gunicorn site.wsgi --preload")
     assert "loadlab.W002" in ids("")
     assert "loadlab.W002" not in ids("gunicorn site.wsgi")
+
+
+def test_a_connection_that_a_test_imports_is_not_warned_of(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened_while_loading(database(), monkeypatch)
+    assert "loadlab.W002" in ids("")
+    monkeypatch.setattr(_TestState, "saved_data", None, raising=False)
+    assert "loadlab.W002" not in ids("")
 
 
 def test_a_connection_that_loading_has_closed_again_or_a_command_has_opened_is_not_warned_of(
@@ -206,6 +231,8 @@ class Judge:
         ({}, "gunicorn site.wsgi -w 10 --threads 10", "10 workers × 10 connections = 100"),
         ({}, "gunicorn site.wsgi -w 97", ""),
         ({}, "gunicorn site.wsgi -k gevent -w 97", ""),
+        ({}, "gunicorn site.wsgi -k site.workers.Special -w 970", ""),
+        ({}, "granian --interface wsgi --workers 970 site.wsgi:application", ""),
     ],
 )
 def test_more_connections_than_the_database_lets_in_are_warned_of_with_the_arithmetic(
@@ -338,7 +365,10 @@ def test_a_process_that_a_worker_forks_says_nothing(
         ("python -m gunicorn site.wsgi -w 3 --threads=2", Serving(mode="gthread", workers=3, threads=2)),
         ("/venv/bin/gunicorn -k gevent --preload site.wsgi", Serving(mode="gevent", preload=True)),
         ("/x/gunicorn/__main__.py site.wsgi --worker-class=gthread", Serving(mode="gthread")),
-        ("gunicorn -k egg:gunicorn#tornado site.wsgi", Serving(mode="egg:gunicorn#tornado")),
+        ("gunicorn -k egg:gunicorn#tornado site.wsgi", Serving(mode=UNKNOWN)),
+        ("gunicorn -k gunicorn.workers.gthread.ThreadWorker --threads 3 site.wsgi", Serving(mode="gthread", threads=3)),
+        ("gunicorn site.wsgi -w -3 --threads 0", Serving(mode="sync")),
+        ("granian --interface wsgi --workers 2 site.wsgi:application", Serving(mode="wsgi", workers=2)),
         ("hypercorn site.asgi:app -w 2", Serving(mode="asgi", workers=2)),
         ("gunicorn site.wsgi -w many", Serving(mode="sync")),
     ],
@@ -356,7 +386,11 @@ def test_gunicorns_own_environment_is_understood(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("WEB_CONCURRENCY", ""), ("WEB_CONCURRENCY", "many"), ("WEB_CONCURRENCY", "2.5"), ("GUNICORN_CMD_ARGS", '-w "3')],
+    [
+        *[("WEB_CONCURRENCY", value) for value in ("", "many", "2.5", "-4", "0", "9" * 5000, " ", "1e3")],
+        *[("GUNICORN_CMD_ARGS", value) for value in ('-w "3', "-w many", "--threads", "-w " + "9" * 5000)],
+    ],
+    ids=lambda value: value[:20],
 )
 def test_an_environment_that_the_server_will_not_start_with_breaks_no_command(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
@@ -371,6 +405,26 @@ def test_uvicorn_asks_the_environment_for_its_workers_too(monkeypatch: pytest.Mo
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
     assert of_command(["uvicorn", "site.asgi:application"]) == Serving(mode="asgi", workers=3)
     assert of_command(["uvicorn", "site.asgi:application", "--workers", "2"]) == Serving(mode="asgi", workers=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, Serving(mode="sync", preload=True)),
+        ({"processes": b"4", "threads": b"3"}, Serving(mode="gthread", workers=4, threads=3, preload=True)),
+        ({"workers": b"2", "lazy-apps": True}, Serving(mode="sync", workers=2)),
+        ({"gevent": b"100", "gevent-early-monkey-patch": True}, Serving(mode="gevent", preload=True)),
+        ({"gevent": b"100", "gevent-monkey-patch": True}, Serving(mode=UNKNOWN, preload=True)),
+        ({"processes": b"%k", "threads": [b"1", b"2"]}, Serving(mode="sync", preload=True)),
+    ],
+)
+def test_uwsgi_says_itself_how_it_serves(
+    options: dict[str, object], expected: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["uwsgi"])
+    assert not serving.is_server()
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
+    assert (serving.is_server(), serving.serving()) == (True, expected)
 
 
 @pytest.mark.parametrize(

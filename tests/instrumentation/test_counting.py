@@ -35,7 +35,7 @@ django.setup()
 
 @pytest.fixture
 def count(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(current, "_ledger", Ledger(ledgers))
+    monkeypatch.setattr(current._files, "ledger", Ledger(ledgers))
 
     def totals() -> Totals:
         return Books(ledgers).read().aliases["default"]

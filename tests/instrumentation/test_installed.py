@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from loadlab.instrumentation.books import Books
+from loadlab.model.metrics import CloseReason
+from loadlab.overlay.configuration import Overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -248,6 +251,40 @@ def test_what_loading_the_project_opens_is_told_by_check(project: Path, where: s
     assert done.stderr.count(W002) == 1
 
 
+def shop_that_queries_when_imported(project: Path, before: str = "") -> None:
+    app = project / "shop"
+    app.mkdir()
+    (app / "__init__.py").write_text(before)
+    (app / "models.py").write_text(f"{QUERY}connection.close()\n{QUERY}")
+    (project / "strange.py").write_text(SETTINGS + "INSTALLED_APPS.append('shop')\n")
+
+
+@pytest.mark.parametrize("way", ["django", "loadlab.overlay"])
+def test_what_models_open_while_they_are_imported_is_counted(project: Path, ledgers: Path, way: str) -> None:
+    shop_that_queries_when_imported(project)
+    settings = {} if way == "django" else Overlay(settings="strange", psycopg3=True).to_environment()
+    module = "strange" if way == "django" else "loadlab.overlay.settings"
+    more = {**settings, "DJANGO_SETTINGS_MODULE": module, "LOADLAB_LEDGER_DIR": str(ledgers)}
+    argv = [sys.executable, "-m", way, "check"]
+    done = subprocess.run(
+        argv, cwd=project, env=environment(project, **more), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    totals = Books(ledgers).read().aliases["default"]
+    assert totals.opened == totals.closed[CloseReason.EXPLICIT] == 2  # Django itself closes the second when it is done
+
+
+def test_what_an_app_named_before_has_left_open_is_found(project: Path, ledgers: Path) -> None:
+    shop_that_queries_when_imported(project, before=QUERY)
+    settings = SETTINGS + "INSTALLED_APPS.insert(0, 'shop')\n"
+    (project / "strange.py").write_text(settings)
+    done = manage(project, "check", LOADLAB_LEDGER_DIR=str(ledgers))
+    assert done.returncode == 0, done.stderr
+    totals = Books(ledgers).read().aliases["default"]
+    assert totals.opened == sum(totals.closed.values()) == 2
+    assert sum(totals.connect_buckets) == 1  # nobody has seen how long the first one took
+
+
 ATOMIC = """
 import django
 django.setup()
@@ -292,8 +329,8 @@ for entry in DATABASES.values():
 
 
 @contextmanager
-def metrics_command(project: Path, ledgers: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    argv = [sys.executable, "-m", "django", "loadlab_metrics", "--port", "0"]
+def metrics_command(project: Path, ledgers: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    argv = [sys.executable, "-m", "django", "loadlab_metrics", "--port", "0", *arguments]
     serving = subprocess.Popen(
         argv,
         cwd=project,
@@ -323,6 +360,28 @@ def test_metrics_on_a_port_of_their_own_are_all_processes_metrics(project: Path,
     assert 'loadlab_db_connections_opened_total{alias="default"} 1.0' in text
 
 
+def speaks_ipv6() -> bool:
+    with suppress(OSError), socket.socket(socket.AF_INET6) as trying:
+        trying.bind(("::1", 0))
+        return True
+    return False
+
+
+@pytest.mark.skipif(not speaks_ipv6(), reason="there is no IPv6 here")
+@pytest.mark.parametrize(
+    ("address", "hosts"), [("::1", ["[::1]"]), ("::", ["[::1]", "127.0.0.1"]), ("::ffff:127.0.0.1", ["127.0.0.1"])]
+)
+def test_metrics_are_served_on_ipv6_too(project: Path, ledgers: Path, address: str, hosts: list[str]) -> None:
+    settings = SETTINGS + 'LOADLAB = {"METRICS_TOKEN": "x"}\n'
+    (project / "strange.py").write_text(settings)
+    with metrics_command(project, ledgers, "--address", address) as (_, url):
+        assert url.startswith(f"http://[{address}]:")
+        for host in hosts:
+            request = urllib.request.Request(url.replace(f"[{address}]", host), headers={"Authorization": "Bearer x"})  # noqa: S310
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                assert answer.status == 200
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, of Prometheus, is not on PATH")
 def test_promtool_finds_nothing_to_blame_in_an_empty_project_either(project: Path, ledgers: Path) -> None:
     with metrics_command(project, ledgers) as (_, url):
@@ -338,6 +397,8 @@ def test_promtool_finds_nothing_to_blame_in_an_empty_project_either(project: Pat
     [
         (["--address", "0.0.0.0", "--port", "0"], "is not loopback"),  # noqa: S104  refused
         (["--address", "203.0.113.1", "--port", "0"], "is not loopback"),
+        (["--address", "::", "--port", "0"], "is not loopback"),
+        (["--address", "::ffff:0.0.0.0", "--port", "0"], "is not loopback"),
         (["--port", "70000"], "cannot be used"),
     ],
 )

@@ -12,10 +12,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from loadlab.instrumentation.books import Books
-from loadlab.instrumentation.layout import ALIASES, ROWS_PER_SEGMENT
+from loadlab.instrumentation.layout import ALIAS_BYTES, ALIASES, ROWS_PER_SEGMENT
 from loadlab.instrumentation.ledger import Ledger
+from loadlab.instrumentation.timesheets import Timesheets
 from loadlab.model.metrics import CloseReason, ConnectError
 
 if TYPE_CHECKING:
@@ -148,6 +150,7 @@ CHURN = """
 import sys
 from pathlib import Path
 from loadlab.instrumentation.ledger import Ledger
+from loadlab.instrumentation.timesheets import Timesheets
 from loadlab.model.metrics import CloseReason
 ledger = Ledger(Path(sys.argv[1]))
 kept = []
@@ -199,3 +202,136 @@ def test_what_a_dead_process_left_open_has_closed_by_process_exit(ledgers: Path)
     totals = read(ledgers)
     assert (totals.opened, totals.open, totals.closed[CloseReason.PROCESS_EXIT]) == (3, 0, 3)
     assert sum(totals.age_buckets) == 0
+
+
+INTERRUPTED = """
+import signal, sys, time
+from pathlib import Path
+from loadlab.instrumentation.ledger import Ledger
+from loadlab.instrumentation.timesheets import Timesheets
+from loadlab.instrumentation.timesheet import Timesheet
+from loadlab.model.metrics import CloseReason
+
+ledger, sheet = Ledger(Path(sys.argv[1])), Timesheet(Path(sys.argv[1]))
+handled = begun = 0
+
+def use(alias, number):
+    row = ledger.connecting(alias)
+    row.opened()
+    row.used()
+    if number % 3:
+        row.closed(CloseReason.EXPLICIT)
+    sheet.add(f"{number % 50}/", "GET", "2xx", 1)
+
+def handle(*_):
+    global handled
+    use("handler" if handled % 2 else "default", handled)
+    handled += 1
+
+def traced(frame, event, argument):
+    # At every line of the ledger and of the timesheet, as often as there is patience for.
+    if frame.f_globals.get("__name__", "").startswith("loadlab.instrumentation") and handled < 1500:
+        sys.settrace(None)
+        frame.f_trace = None
+        handle()
+        frame.f_trace = traced
+        sys.settrace(traced)
+    return traced
+
+if sys.argv[2] == "signal":
+    signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0005)
+else:
+    sys.settrace(traced)
+while handled < 1500:
+    use("default", begun)
+    begun += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+sys.settrace(None)
+print(handled + begun)
+"""
+
+
+@pytest.mark.parametrize("by", ["signal", "trace"])
+def test_what_opens_a_connection_while_one_is_opened_is_counted_too(ledgers: Path, by: str) -> None:
+    argv = [sys.executable, "-c", INTERRUPTED, str(ledgers), by]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+    assert done.returncode == 0, done.stderr
+    totals = Books(ledgers).read().of(["default", "handler"])
+    assert totals.opened == sum(totals.closed.values()) == totals.requests_opened == int(done.stdout)
+    assert totals.unsettled == 0
+    assert Timesheets(ledgers).read().requests == int(done.stdout)
+
+
+RAISING = """
+import signal, sys
+from pathlib import Path
+from loadlab.instrumentation.ledger import Ledger
+from loadlab.instrumentation.timesheets import Timesheets
+from loadlab.model.metrics import CloseReason
+
+class TimeUp(Exception): ...
+
+def handle(*_):
+    raise TimeUp
+
+ledger = Ledger(Path(sys.argv[1]))
+signal.signal(signal.SIGALRM, handle)
+opened = cut = 0
+while cut < 400:
+    row = None
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
+        while True:
+            row = ledger.connecting("default")
+            row.opened()
+            opened += 1
+            row.closed(CloseReason.EXPLICIT)
+    except TimeUp:
+        cut += 1
+    if row is not None:
+        row.closed(CloseReason.EXPLICIT)
+print(opened, cut)
+"""
+
+
+def test_an_exception_of_a_signal_s_handler_counts_nothing_twice(ledgers: Path) -> None:
+    """Each may fall between an opening and the victim's own count of it, so that many more are right too."""
+    argv = [sys.executable, "-c", RAISING, str(ledgers)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+    assert done.returncode == 0, done.stderr
+    opened, cut = map(int, done.stdout.split())
+    totals = read(ledgers)
+    assert opened <= totals.opened <= opened + cut
+    assert totals.opened == sum(totals.closed.values())
+
+
+def test_aliases_too_long_or_strange_for_a_name_stay_apart(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    aliases = ["x" * 127, "x" * 128, "x" * 200 + "1", "x" * 200 + "2", "é" * 100 + "1", "é" * 100 + "2"]
+    aliases += ["a\0b", "a\0c", "a", "", "\ud800"]
+    for times, alias in enumerate(aliases, 1):
+        for _ in range(times):
+            ledger.connecting(alias).opened()
+    found = Books(ledgers).read().aliases
+    assert sorted(totals.opened for totals in found.values()) == list(range(1, len(aliases) + 1))
+    assert found["x" * 127].opened == 1
+    assert all(len(alias.encode()) < ALIAS_BYTES for alias in found)
+
+
+def test_a_connection_found_open_counts_without_a_time_to_connect(ledgers: Path) -> None:
+    row = Ledger(ledgers).found_open("default")
+    assert (read(ledgers).opened, read(ledgers).open, sum(read(ledgers).connect_buckets)) == (1, 1, 0)
+    row.closed(CloseReason.EXPLICIT)
+    assert (sum(read(ledgers).age_buckets), sum(read(ledgers).connect_buckets)) == (1, 0)
+    assert 0 <= read(ledgers).age_seconds < PATIENCE_SECONDS
+
+
+def test_a_clock_that_stands_still_or_goes_back_gives_no_name_twice(
+    ledgers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1)
+    monkeypatch.setattr(time, "time", lambda: 1.0)
+    for _ in range(3):
+        Ledger(ledgers).connecting("default").opened()
+    assert read(ledgers).opened == 3

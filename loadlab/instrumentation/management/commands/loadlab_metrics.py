@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final
 from wsgiref.simple_server import make_server
@@ -42,13 +43,16 @@ class Command(BaseCommand):
                 f"{address} is not loopback, and anybody who reaches it could read the metrics: set"
                 " LOADLAB['METRICS_TOKEN'] first, or listen on 127.0.0.1."
             )
+        shown = f"[{address}]" if ":" in address else address
         application = _unguarded if local else wsgi_with_metrics(_nothing_else)
         try:
-            server = make_server(address, port, application, ThreadingWSGIServer)
+            server = make_server(address, port, application, _family(address))
         except (OSError, OverflowError) as error:
-            raise CommandError(f"{address}:{port} cannot be used: {error}. Choose another with --port.") from error
+            raise CommandError(
+                f"{shown}:{port} cannot be used: {error}. Choose another with --address or --port."
+            ) from error
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        self.stdout.write(f"Metrics at http://{address}:{server.server_port}{PATH}")
+        self.stdout.write(f"Metrics at http://{shown}:{server.server_port}{PATH}")
         self.stdout.flush()
         with server:
             try:
@@ -59,9 +63,26 @@ class Command(BaseCommand):
 
 def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address).is_loopback
+        found = ipaddress.ip_address(address)
     except ValueError:
         return address == "localhost"
+    mapped = getattr(found, "ipv4_mapped", None)
+    return found.is_loopback if mapped is None else mapped.is_loopback
+
+
+def _family(address: str) -> type[ThreadingWSGIServer]:
+    """A server for the address's family; one of IPv6 listens there alone, but on `::` for IPv4 as well."""
+    if ":" not in address:
+        return ThreadingWSGIServer
+
+    class IPv6Server(ThreadingWSGIServer):
+        address_family = socket.AF_INET6
+
+        def server_bind(self) -> None:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            super().server_bind()
+
+    return IPv6Server
 
 
 def _unguarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -1,0 +1,99 @@
+"""Forks of every kind: a child has files of its own, although none of Python's hooks has run, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.timesheets import Timesheets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHILDREN, THREADS, REQUESTS = 3, 4, 5
+# Each thread of each child makes its requests on a connection of its own, the first thread on what it has inherited.
+PROGRAM: Final = """
+import ctypes, json, os, sys, threading
+from pathlib import Path
+from loadlab.instrumentation import birthmark
+told = json.loads(sys.argv[1])
+if told["mark"] == "pid":
+    birthmark.WIPE_ON_FORK = -1  # which no kernel knows
+import django
+from django.conf import settings
+settings.configure(
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": told["name"], "CONN_MAX_AGE": None}},
+    INSTALLED_APPS=["loadlab.instrumentation"],
+)
+django.setup()
+from django.db import close_old_connections, connection
+from loadlab.instrumentation import current
+
+def request():
+    close_old_connections()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    current.timesheet().add("x/", "GET", "2xx", 1)
+    close_old_connections()
+
+def requests():
+    barrier.wait()
+    for _ in range(told["requests"]):
+        request()
+
+def libc_fork():
+    return ctypes.PyDLL(None).fork()
+
+request()
+if told["inherit"] == "no":
+    connection.close()
+children = []
+for _ in range(told["children"]):
+    child = {"libc": libc_fork, "os": os.fork}[told["fork"]]()
+    if child == 0:
+        barrier = threading.Barrier(told["threads"])
+        threads = [threading.Thread(target=requests) for _ in range(told["threads"] - 1)]
+        for thread in threads:
+            thread.start()
+        requests()
+        for thread in threads:
+            thread.join()
+        os._exit(0)
+    children.append(child)
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+print(len(list(Path(os.environ["LOADLAB_LEDGER_DIR"]).glob("*.ledger"))))
+"""
+
+
+def forked(ledgers: Path, **told: Any) -> int:
+    """Run the program; how many ledgers it has kept."""
+    argv = [sys.executable, "-c", PROGRAM]
+    given = {"children": CHILDREN, "threads": THREADS, "requests": REQUESTS, "name": str(ledgers.parent / "db"), **told}
+    environment = {**os.environ, "LOADLAB_LEDGER_DIR": str(ledgers)}
+    done = subprocess.run(
+        [*argv, json.dumps(given)], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("fork", "mark", "inherit"),
+    [("libc", "page", "no"), ("libc", "page", "yes"), ("libc", "pid", "yes"), ("os", "page", "yes")],
+)
+def test_a_child_has_files_of_its_own_whoever_forks(ledgers: Path, fork: str, mark: str, inherit: str) -> None:
+    assert forked(ledgers, fork=fork, mark=mark, inherit=inherit) == 1 + CHILDREN
+    totals = Books(ledgers).read().aliases["default"]
+    requests = 1 + CHILDREN * THREADS * REQUESTS
+    assert (totals.requests_opened + totals.requests_reused, Timesheets(ledgers).read().requests) == (requests,) * 2
+    # The first thread of each child goes on with the connection that it has inherited, if it has.
+    own = THREADS if inherit == "no" else THREADS - 1
+    assert totals.opened == totals.requests_opened == 1 + CHILDREN * own
+    assert totals.opened == sum(totals.closed.values())
