@@ -36,6 +36,28 @@ OF_THE_LAB: Final = {"locust", "gevent", "pydantic", "psutil", "numpy", "scipy",
 OF_TARGET_AND_LOAD: Final = {"django", "locust", "gevent", "prometheus_client"}
 
 
+# The modules that may read the wall clock, which can be set, and what for; durations come from the monotonic clock.
+WALL_CLOCK: Final = {
+    "cli/run.py": "the name of a run's folder",
+    "live/discovery.py": "how old a run's last sign is, which another process has written",
+    "load/channel.py": "Locust keeps its last heartbeat by it",
+    "load/http_cookies.py": "cookies end by it",
+    "load/last_reports.py": "when a worker last reported, as people read it",
+    "load/latency_log.py": "the labels of the seconds in an .hlog file",
+    "load/lean_user.py": "Locust's listeners are told it",
+    "load/pacing.py": "Locust tells the start of a request by it; what follows is bounded by the steady clock",
+    "load/site_metrics.py": "since when a site has not answered, as people read it",
+    "runner/elsewhere.py": "when a trial began, as people read it",
+    "runner/following.py": "the label of an event",
+    "runner/journal.py": "the label of an event",
+    "runner/run.py": "when a run began, as people read it",
+    "runner/scraping.py": "Prometheus stamps its samples by it",
+    "runner/survival.py": "when a trial began, as people read it",
+    "runner/trial.py": "when a trial began, as people read it",
+    "store.py": "when a run was begun, as people read it",
+}
+
+
 def imported_by(*modules: str) -> set[str]:
     """The top-level packages that a fresh process has loaded once it has imported the modules."""
     code = f"import {', '.join(modules)}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
@@ -56,6 +78,14 @@ def test_the_lab_loads_nothing_of_what_it_measures() -> None:
     loaded = imported_by("loadlab.cli", "loadlab.cli._publish")
     assert {"pydantic", "scipy"} <= loaded
     assert loaded & OF_TARGET_AND_LOAD == set()
+
+
+def test_durations_are_those_of_a_clock_that_cannot_be_set() -> None:
+    reads_it = re.compile(r"\btime\.time(_ns)?\(|\bdatetime\.(now|utcnow)\(|from time import[^\n]*\btime\b")
+    package = ROOT / "loadlab"
+    readers = {one.relative_to(package).as_posix() for one in package.rglob("*.py") if reads_it.search(one.read_text())}
+    assert readers
+    assert readers - set(WALL_CLOCK) == set()
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:

@@ -37,6 +37,7 @@ SELECT current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int
        + coalesce(current_setting('reserved_connections', true)::int, 0)
 """  # reserved_connections: from PostgreSQL 16 on
+IDLE_MS: Final = "SELECT setting::int FROM pg_settings WHERE name = 'idle_session_timeout'"  # from PostgreSQL 14 on
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's signature
@@ -152,6 +153,31 @@ def _room(alias: str, known: Serving) -> Iterator[CheckMessage]:
         )
 
 
+def check_idle(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401
+    """With `check --database`: whether the database ends idle sessions that Django means to keep."""
+    return [message for alias in databases or () for message in _ended_while_idle(alias)]
+
+
+def _ended_while_idle(alias: str) -> Iterator[CheckMessage]:
+    wrapper = connections[alias]
+    age = wrapper.settings_dict["CONN_MAX_AGE"]
+    if wrapper.vendor != "postgresql" or age == 0 or _pool(wrapper.settings_dict):
+        return
+    try:
+        with wrapper.cursor() as cursor:
+            cursor.execute(IDLE_MS)
+            (limit,) = cursor.fetchone() or (0,)
+    except DatabaseError:  # a database that does not answer, or that is another than PostgreSQL underneath
+        return
+    if limit and not wrapper.settings_dict["CONN_HEALTH_CHECKS"] and (age is None or limit < age * 1000):
+        yield checks.Warning(
+            f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {age}), but the database ends sessions that"
+            f" are idle for {limit / 1000:g} s (idle_session_timeout): the next request on such a connection fails.",
+            hint=f"Set CONN_HEALTH_CHECKS = True, or CONN_MAX_AGE below {limit / 1000:g}.",
+            id="loadlab.W009",
+        )
+
+
 def _most_per_worker(entry: dict[str, Any], known: Serving) -> int | None:
     """None where there is no bound but the traffic."""
     pool = _pool(entry)
@@ -171,6 +197,7 @@ def register() -> None:
     checks.register(check_settings, "loadlab")
     checks.register(check_serving, "loadlab")
     checks.register(check_room, checks.Tags.database)
+    checks.register(check_idle, checks.Tags.database)
 
 
 def warn_when_served() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections
 
 from loadlab.instrumentation import current
+from loadlab.instrumentation.advice import advise
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.instrumentation.driver_connections import count_openings, row_of, watch
 from loadlab.instrumentation.loading import loading
@@ -44,6 +46,17 @@ class CountingMixin(WrapperMixin):
     _attempting = False
     opened_while_loading = False  # a server may load the project before it forks, and the workers would share it
     otherwise = "are not counted"
+
+    @property
+    def errors_occurred(self) -> bool:
+        """Set by Django while it handles an error of the driver's; False before the first."""
+        return bool(self.__dict__.get("errors_occurred"))
+
+    @errors_occurred.setter
+    def errors_occurred(self, occurred: bool) -> None:
+        self.__dict__["errors_occurred"] = occurred
+        if occurred:
+            advise(self, sys.exc_info()[1])
 
     def adopted(self) -> None:
         self.opened_while_loading = self.connection is not None

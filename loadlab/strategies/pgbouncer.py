@@ -25,6 +25,7 @@ class PgBouncer(Strategy):
         "transaction pooling: no session state (SET, advisory locks, LISTEN, temporary tables)",
         "transaction pooling: no server-side cursors outside a transaction, no prepared statements before 1.21",
         "session pooling: a client that keeps its connection keeps one of pool_size, and others wait",
+        "with CONN_HEALTH_CHECKS a kept client may wait for query_wait_timeout twice in one request",
         "where kept connections leak, they leak into PgBouncer instead, up to max_client_conn",
     )
 

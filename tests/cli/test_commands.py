@@ -210,6 +210,32 @@ def test_a_run_folder_whose_plan_is_gone_is_said_to_lack_it(here: InProcess, tmp
     assert "plan.toml cannot be read" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("age", "fault"),
+    [
+        ('"abc"', 'should be a valid number, not "abc"'),
+        ('""', 'should be a valid number, not ""'),
+        ("-1", "should be greater than or equal to 0, not -1"),
+        ("true", "should be a valid number, not true"),
+        ("nan", "should be a finite number, not NaN"),
+    ],
+)
+def test_an_impossible_age_is_a_usage_error_that_says_what_is_right(
+    here: InProcess, plan_file: Path, age: str, fault: str
+) -> None:
+    """In a plan, for every command that takes one, and as an option; nothing starts."""
+    right = '(seconds, a number of 0 or more; or "none" for unlimited)'
+    plan_file.write_text(PLAN.replace('[0, "none"]', age))
+    for words in (("plan", plan_file), ("run", plan_file, "--out", plan_file.parent / "run")):
+        done = here(*words)
+        assert done.code == 2
+        assert f"strategies.max_age.max_age: {fault} {right}" in done.stderr
+    assert not (plan_file.parent / "run").exists()
+    done = here("serve", f"--max-age={age.strip(chr(34))}", "--port", 0)
+    assert done.code == 2
+    assert f"{fault} {right}" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["run", "serve"])
 def test_a_dsn_on_the_command_line_is_refused(here: InProcess, tmp_path: Path, command: str) -> None:
     where = ["--out", tmp_path / "run"] if command == "run" else ["--port", 0]

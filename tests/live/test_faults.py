@@ -89,6 +89,25 @@ def test_a_taken_port_is_refused_with_its_holder() -> None:
             require_free(other.getsockname()[1])
 
 
+def test_no_program_of_the_lab_leaves_a_socket_in_the_file_system(bench: Bench, tmp_path: Path) -> None:
+    """So there is no stale one that a later run could find or remove."""
+    with serving(target(bench, tmp_path), bench.register, tmp_path / "log"):
+        lab = psutil.Process()
+        listening = [one for process in (lab, *lab.children(recursive=True)) for one in named_sockets(process)]
+        assert any(process.name().startswith("postgres") for process in lab.children(recursive=True))
+    assert listening == []
+    assert [path for path in bench.register.folder.rglob("*") if path.is_socket()] == []
+
+
+def named_sockets(process: psutil.Process) -> list[str]:
+    """The sockets in the file system that a process listens on; those that it only speaks to have no name here."""
+    try:
+        found = process.net_connections(kind="unix")
+    except psutil.NoSuchProcess:
+        return []
+    return [str(one.laddr) for one in found if str(one.laddr).startswith("/")]
+
+
 def test_too_few_connections_are_refused_with_the_arithmetic(bench: Bench) -> None:
     hungry = replace(case(), usable_connections=1000)
     with pytest.raises(EnvironmentFaultError, match=r"max_connections 100 − 3 reserved − \d+ in use .* = \d+ free"):
