@@ -13,6 +13,7 @@ import django
 import psycopg2
 import pytest
 from django.db import DatabaseError, InternalError, OperationalError
+from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django.test import override_settings
 from faulty_link import FaultyLink
 from patience import PATIENCE_SECONDS, await_that
@@ -94,7 +95,7 @@ def test_a_health_check_doubles_the_wait_at_pgbouncer_and_the_log_says_so(  # no
     with caplog.at_level(logging.WARNING, "loadlab"), pytest.raises(DatabaseError):
         site.ask()
     assert bouncer.refusals().query_wait_timeout == waits
-    assert len(said(caplog, "W008")) == (1 if checked else 0)
+    assert len(said(caplog, "W008")) == (1 if checked and is_psycopg3 else 0)  # psycopg2 loses PgBouncer's words
     asked(holder, "ROLLBACK")
     assert site.ask() == 1
 
