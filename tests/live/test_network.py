@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError
 from faulty_link import Fault, FaultyLink
+from laboratory import TrialRunner
 from patience import await_that
 
 from loadlab.instrumentation import checks
@@ -230,3 +233,55 @@ def test_a_statement_that_takes_too_long_fails_and_keeps_its_connection(site: Ca
     assert kept.ask() == 1
     count = kept.count()
     assert (count.opened, count.open, count.requests_reused, kept.closed()) == (1, 1, 1, {})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("age", [0, None])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(slice_bytes=1),
+        Fault(latency_seconds=0.02, jitter_seconds=0.02),
+        Fault(bytes_per_second=200_000, slice_bytes=4_096),
+    ],
+    ids=["a byte at a time", "latency and jitter", "little bandwidth"],
+)
+def test_a_trial_over_a_bad_link_is_complete_and_exact(
+    fault: Fault, age: float | None, bench: Bench, link: FaultyLink
+) -> None:
+    link.fault = fault
+    result = behind(link, bench)("sync", max_age=age, workers=2, window_seconds=2.0)
+    assert (result.state, result.failures, result.connections.mismatches) == ("complete", (), ())
+    opened = result.connections.at_rest.opened
+    assert opened == link.accepted
+    assert opened == 2 if age is None else opened > 2
+
+
+@pytest.mark.slow
+def test_a_link_that_is_cut_under_load_fails_a_request_for_each_worker_at_most(bench: Bench, link: FaultyLink) -> None:
+    def cut_once_used() -> None:
+        with bench.database.observed() as connection, connection.cursor() as cursor:
+
+            def used() -> bool:
+                query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%target_entry%%'"
+                cursor.execute(query, [bench.database.name])
+                return cursor.fetchone() == (2,)
+
+            await_that(used)
+            time.sleep(0.5)  # into the window, where failures are counted
+            link.cut()
+
+    thread = threading.Thread(target=cut_once_used)
+    thread.start()
+    result = behind(link, bench)("sync", max_age=None, workers=2, window_seconds=3.0)
+    thread.join()
+    assert result.state == "complete"
+    assert result.connections.mismatches == ()
+    assert result.connections.at_rest.closed == {"unusable": 2}
+    assert 1 <= sum(failure.count for failure in result.failures) <= 2
+
+
+def behind(link: FaultyLink, bench: Bench) -> TrialRunner:
+    """Runs trials whose target reaches the database by the link; the lab itself goes past it."""
+    parameters = {**bench.database.parameters, "port": str(link.port)}
+    return TrialRunner(replace(bench, database=replace(bench.database, parameters=parameters)))
