@@ -191,7 +191,7 @@ def test_a_session_that_is_ended_while_idle_costs_what_it_is_warned_of(
     site: Callable[..., Site],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = {"options": "-c idle_session_timeout=200"}
+    options = {"options": "-c idle_session_timeout=1000"}
     kept = site(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=checked, OPTIONS=options)
     monkeypatch.setattr(checks, "connections", {"default": kept.wrapper})
     assert [warning.id for warning in checks.check_idle(["default"])] == ([] if checked else ["loadlab.W009"])
@@ -227,7 +227,7 @@ def test_a_transaction_that_idles_too_long_fails_once(bench: Bench, site: Callab
 
 
 def test_a_statement_that_takes_too_long_fails_and_keeps_its_connection(site: Callable[..., Site]) -> None:
-    kept = site(CONN_MAX_AGE=None, OPTIONS={"options": "-c statement_timeout=200"})
+    kept = site(CONN_MAX_AGE=None, OPTIONS={"options": "-c statement_timeout=1000"})
     with pytest.raises(OperationalError, match="statement timeout"):
         kept.ask("SELECT pg_sleep(600)")
     assert kept.ask() == 1

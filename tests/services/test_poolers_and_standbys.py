@@ -46,7 +46,7 @@ def said(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
 
 @with_pools
 def test_a_pool_whose_connections_are_all_held_times_out(bench: Bench, sites: Sites) -> None:
-    pooled = sites(bench.database, OPTIONS={"pool": {"min_size": 1, "max_size": 1, "timeout": 0.5}})
+    pooled = sites(bench.database, OPTIONS={"pool": {"min_size": 1, "max_size": 1, "timeout": 3.0}})
     pooled.wrapper.ensure_connection()
     failures: list[Exception] = []
 
