@@ -249,3 +249,41 @@ def test_a_task_that_always_raises_is_told_of_and_does_not_fill_the_log(generato
     assert sum(result.failed) == 0
     assert 0 < result.failures["KeyError raised by a task"] <= requests
     assert 0 < generator._log.read_text().count("KeyError: 'id'") <= 5
+
+
+PRINTED = (
+    "printed while loading",
+    "written to descriptor 1",
+    "put by C",
+    "echoed by a child",
+    "printed by a fork",
+    "printed by a listener",
+    "logged to standard output",
+    "printed by on_start",
+    "status 200",
+)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_a_locust_file_prints_goes_to_the_log(
+    generator: Generator, site: PlainSite, order: Any, processes: int
+) -> None:
+    before = len(generator._log.read_text())
+    generator.rehearse(HERE / "prints.py", shared=True)
+    result = carried_out(generator, order(locustfile=str(HERE / "prints.py"), users=2, processes=processes))
+    assert result.ended
+    assert site.served() - 2 <= len(result.ended) <= site.served()
+    assert not sum(result.failed)
+    assert not result.failures
+    log = generator._log.read_text()[before:]
+    assert [text for text in PRINTED if text not in log] == []
+
+
+def test_a_locust_file_that_reads_standard_input_finds_its_end(
+    generator: Generator, order: Any, tmp_path: Path
+) -> None:
+    locustfile = tmp_path / "asks.py"
+    locustfile.write_text(f"name = input('Your name? ')\n{(HERE / 'asks_once.py').read_text()}")
+    with pytest.raises(EnvironmentFaultError, match="EOFError: EOF when reading a line"):
+        generator.rehearse(locustfile)
+    assert carried_out(generator, order()).ended

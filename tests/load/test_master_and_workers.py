@@ -22,6 +22,7 @@ from loadlab.load.arrivals import arrivals
 from loadlab.load.channel import LostError
 from loadlab.load.contract import LoadOrder, LoadResult, Rehearsal
 from loadlab.load.hand import Hand
+from loadlab.load.lines import Lines
 from loadlab.load.master import Master
 from loadlab.model.case import OpenLoad
 from loadlab.model.plan import Load
@@ -235,6 +236,14 @@ def test_a_locust_file_that_does_not_load_there_is_told_of_with_what_python_said
         fleet.generator.rehearse(tmp_path / "lacks.py", shared=True)
 
 
+def test_what_a_locust_file_prints_on_another_host_breaks_nothing(fleet: Fleet, site: PlainSite, order: Any) -> None:
+    fleet.generator.rehearse(HERE / "prints.py", shared=True)
+    result = fleet.carry_out(order(locustfile=str(HERE / "prints.py"), users=3, open_load=None))
+    assert result.lost == ()
+    assert site.served() - 3 <= len(result.ended) <= site.served()
+    assert not sum(result.failed)
+
+
 @pytest.mark.slow
 def test_when_the_master_is_started_anew_its_workers_come_back(fleet: Fleet, order: Any) -> None:
     fleet.generator.abandon()
@@ -259,7 +268,7 @@ class Scripted:
 
 
 def test_workers_that_do_not_come_are_waited_for_no_longer_than_said(caplog: pytest.LogCaptureFixture) -> None:
-    master: Any = Master(Scripted(["a_1"]), 2, coming_seconds=0.0)  # type: ignore[arg-type]
+    master: Any = Master(Scripted(["a_1"]), 2, Lines.pair()[0], coming_seconds=0.0)  # type: ignore[arg-type]
     assert master.carry_out(Rehearsal(locustfile="x.py", shared=True).to_json()) == 1
     assert "1 of 2 load workers were there" in caplog.text
     assert "python -m loadlab.load.worker --master-host" in caplog.text
@@ -267,7 +276,7 @@ def test_workers_that_do_not_come_are_waited_for_no_longer_than_said(caplog: pyt
 
 def test_a_worker_of_another_version_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     channel = Scripted(["a_1"], introduce={"host": "a", "version": "0.0.1"})
-    master: Any = Master(channel, 1)  # type: ignore[arg-type]
+    master: Any = Master(channel, 1, Lines.pair()[0])  # type: ignore[arg-type]
     assert master.carry_out(Rehearsal(locustfile="x.py", shared=True).to_json()) == 1
     assert "The load worker on a has loadlab 0.0.1, and this is" in caplog.text
     assert channel.asked == ["introduce"]
