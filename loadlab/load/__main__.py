@@ -24,9 +24,10 @@ from loadlab.load.arrivals import arrivals
 from loadlab.load.contract import ENDED, READY, Rehearsal, order_of
 from loadlab.load.crew import carry_out, in_child
 from loadlab.load.lines import OPTION, Lines
-from loadlab.load.pacing import Pacer, opened
+from loadlab.load.pacing import Pacer, arrival_of, opened
 from loadlab.load.recorder import Recorder
 from loadlab.load.tally import Tally
+from loadlab.load.under_way import requests_under_way
 from loadlab.load.user import with_keep_alive_option
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def _closed(order: LoadOrder, number: int, recorder: Recorder, start: Callable[[
     else:
         runner.start(users := order.users_of(number), spawn_rate=users)
     busy = _busy(order, origin)
+    recorder.stopped([seconds for _, seconds in requests_under_way()], order.warmup_seconds, _end(order))
     runner.quit()
     return recorder.result(order.warmup_seconds, _end(order), busy=(busy,))
 
@@ -132,8 +134,15 @@ def _open(order: LoadOrder, load: OpenLoad, number: int, recorder: Recorder, sta
     busy = _busy(order, origin)
     sending.get()
     recorder.unanswered(pacer.drain(DRAIN_SECONDS))
+    recorder.unanswered_later(_later_requests())
     runner.quit()
     return recorder.result(order.warmup_seconds, _end(order), dropped=pacer.dropped, busy=(busy,))
+
+
+def _later_requests() -> list[float]:
+    """For how long those requests have been under way whose task had an answer before."""
+    arrivals = ((arrival_of(task), seconds) for task, seconds in requests_under_way())
+    return [seconds for arrival, seconds in arrivals if arrival is not None and arrival.first is not None]
 
 
 class Few(logging.Filter):

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ import pytest
 from sites import PlainSite, plain_site
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.load.__main__ import DRAIN_SECONDS
 from loadlab.load.arrivals import arrivals
-from loadlab.load.contract import LoadOrder, LoadResult, merged, order_of
+from loadlab.load.contract import NO_RESULT, LoadOrder, LoadResult, merged, order_of
+from loadlab.load.recorder import NO_ANSWER, OLD_SECONDS
 from loadlab.model.case import OpenLoad
 from loadlab.processes import Register
 from loadlab.runner.generator import Generator
@@ -235,6 +238,47 @@ def test_results_are_merged_in_order_of_completion_with_nothing_added_or_lost() 
     assert both.failures == {"HTTP 500": 3, "HTTP 404": 1}
     assert both.busy == (0.5, 0.5)
     assert LoadResult.from_json(both.to_json()) == both
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_requests_that_a_closed_load_leaves_unanswered_are_failures(
+    generator: Generator, order: Any, processes: int
+) -> None:
+    asked = order(locustfile=str(HERE / "hangs.py"), users=7 * processes, window_seconds=4.0, processes=processes)
+    result = carried_out(generator, asked)
+    hung = np.asarray(result.no_answer, dtype=int)
+    assert result.failures == {NO_ANSWER: 4 * processes}
+    assert hung.size == sum(result.failed) == 4 * processes
+    assert np.asarray(result.failed)[hung].all()
+    assert (np.asarray(result.response)[hung] > OLD_SECONDS).all()
+    assert result.under_way <= processes
+    assert list(result.ended) == sorted(result.ended)
+    assert "s when the load ended" in result.examples[NO_ANSWER]
+
+
+def test_later_requests_of_a_task_that_hang_are_failures_of_an_open_load(generator: Generator, order: Any) -> None:
+    slow = OpenLoad(rate=4.0, arrivals="uniform")
+    result = carried_out(generator, order(locustfile=str(HERE / "hangs_later.py"), open_load=slow))
+    hung = np.asarray(result.no_answer, dtype=int)
+    first = np.flatnonzero(~np.isnan(np.asarray(result.due)))
+    assert hung.size == first.size > 0
+    assert np.isnan(np.asarray(result.due)[hung]).all()
+    assert (np.asarray(result.response)[hung] >= DRAIN_SECONDS / 2).all()
+    assert result.failures == {NO_ANSWER: sum(0.2 <= result.sent[number] < 1.2 for number in hung)}
+
+
+def test_indexes_of_requests_without_answer_survive_merging() -> None:
+    def seen(ended: list[float], no_answer: list[float]) -> LoadResult:
+        failed = [float(number in no_answer) for number in range(len(ended))]
+        return replace(NO_RESULT, ended=ended, response=ended, failed=failed, no_answer=no_answer, under_way=1)
+
+    both = merged([seen([1.0, 4.0, 2.0], [1.0]), seen([0.5, 3.0], [0.0, 1.0])])
+    assert list(both.ended) == [0.5, 1.0, 2.0, 3.0, 4.0]
+    assert list(both.no_answer) == [0.0, 3.0, 4.0]
+    assert [both.failed[int(number)] for number in both.no_answer] == [1.0] * 3
+    assert both.under_way == 2
+    assert list(merged([seen([2.0, 1.0], [0.0])]).no_answer) == [1.0]
+    assert list(LoadResult.from_json(both.to_json()).no_answer) == list(both.no_answer)
 
 
 def test_a_user_class_without_a_task_is_found_before_the_first_trial(generator: Generator) -> None:
