@@ -24,6 +24,7 @@ from loadlab.load.channel import Asker, LostError
 from loadlab.load.contract import ENDED, LOST, READY, SKEWED, STARTED, Rehearsal, order_of
 from loadlab.load.hand import ANSWER_SECONDS, READY_SECONDS, Hand
 from loadlab.load.lines import OPTION, Lines
+from loadlab.load.seals import TOKEN_VARIABLE, Seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,7 +127,8 @@ def main() -> None:
     arguments = parser.parse_args()
     lab = Lines.inherited(arguments.lines)
     setup_logging("INFO")  # type: ignore[no-untyped-call]
-    asker = Asker(arguments.bind_host, arguments.bind_port)
+    token = os.environ.pop(TOKEN_VARIABLE, "")
+    asker = Asker(arguments.bind_host, arguments.bind_port, Seal(lambda: token))
 
     def dismiss() -> None:
         asker.dismiss()

@@ -2,8 +2,8 @@
 
     python -m loadlab.load.worker --master-host 192.0.2.10
 
-It stays for all trials of a run, and ends with it. What it runs is what the master sends: use it in networks that you
-trust.
+It stays for all trials of a run, and ends with it. It runs what a master sends that has the run's token, which comes in
+LOADLAB_WORKER_TOKEN, or from a file that `loadlab run` of the same user leaves on the same host.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from loadlab.load.channel import Answerer, LostError
 from loadlab.load.contract import ENDED, READY, STARTED, LoadOrder, Rehearsal, order_of
 from loadlab.load.crew import ending
 from loadlab.load.lines import OPTION, Lines
+from loadlab.load.seals import Seal, token_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,11 +193,12 @@ class Share:
 
 def work(master_host: str, master_port: int, clock: Callable[[], float] = time.monotonic) -> None:
     """Be a worker until the master lets us end."""
+    token = token_here(master_port)  # before anything inherits the environment
     with tempfile.TemporaryDirectory(prefix="loadlab-worker-") as folder:
         share = Share(Path(folder), clock)
         try:
             share.boot()
-            Answerer(master_host, master_port, share.answers()).serve()
+            Answerer(master_host, master_port, share.answers(), Seal(token)).serve()
         finally:
             share.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import selectors
 import signal
 import sys
@@ -15,10 +16,13 @@ import loadlab
 from loadlab.errors import EnvironmentFaultError
 from loadlab.load.contract import ENDED, LOST, READY, SKEWED, STARTED, LoadOrder, LoadResult, Rehearsal, merged
 from loadlab.load.lines import OPTION, Lines
+from loadlab.load.seals import TOKEN_VARIABLE, token_file
 from loadlab.load.tally import counted, read
 from loadlab.runner.tracebacks import own_words
+from loadlab.services.secret_files import write_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
@@ -44,10 +48,17 @@ class Generator:
         self._log = log
         self._argv = _argv(load)
         self.answer_seconds = COMING_SECONDS if load and load.expect_workers else BOOT_SECONDS
+        self._environment: Mapping[str, str] = os.environ
+        self._token: Path | None = None
+        if load and load.expect_workers and TOKEN_VARIABLE not in os.environ:
+            self._token = token_file(load.master_bind_port)
+            self._environment = {**os.environ, TOKEN_VARIABLE: secrets.token_urlsafe(32)}
         self._program: Program | None = None
         self._lines: Lines | None = None
 
     def __enter__(self) -> Self:
+        if self._token is not None:
+            write_secret(self._token, self._environment[TOKEN_VARIABLE])
         self._boot()
         return self
 
@@ -55,6 +66,8 @@ class Generator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+        if self._token is not None:
+            self._token.unlink(missing_ok=True)
 
     def begin(self, order: LoadOrder) -> Drive:
         """Start a load; returns once it has started.
@@ -100,7 +113,7 @@ class Generator:
         argv = [*self._argv, OPTION, str(passed)]
         try:
             program = self._program = self._register.start(
-                "Locust", argv, log=self._log, environment=os.environ, passed=[passed]
+                "Locust", argv, log=self._log, environment=self._environment, passed=[passed]
             )
         finally:
             theirs.close()
