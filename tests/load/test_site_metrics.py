@@ -87,8 +87,16 @@ def test_the_table_has_a_row_for_each_reason_and_sums_up_since_the_first_look() 
     for at, closed in enumerate((0, 4, 4)):
         past.add({"default": Reading(open=2, counters={"closed: max_age": closed, OPENED: 0})}, at=at, moment=at)
     row = table(past)["default", "closed/s: max_age"]
-    assert (row["now"], row["total"], row["trend"]) == ("0.0", "4", " █▁")
+    assert (row["now"], row["total"], row["trend"], row["range"]) == ("0.0", "4", " █▁", "0.0 – 4.0")
     assert table(past)["default", "requests that reused one"]["now"] == "–"
+
+
+def test_failed_connects_stand_out_in_red() -> None:
+    past = History()
+    for at, failed in enumerate((0, 4)):
+        counters = {"failed to connect: too_many_connections": failed, OPENED: 0}
+        past.add({"default": Reading(open=2, counters=counters)}, at=at, moment=at)
+    assert table(past)["default", "🔴 failed connects/s: too_many_connections"]["now"] == "4.0"
 
 
 def test_rows_come_in_the_order_of_their_names_by_which_locust_sorts_them() -> None:
@@ -99,7 +107,7 @@ def test_rows_come_in_the_order_of_their_names_by_which_locust_sorts_them() -> N
 
 def test_nothing_seen_yet_is_said() -> None:
     (row,) = rows(History())
-    assert row["now"] == "not looked at yet"
+    assert row["now"] == "not read yet"
     assert list(series(History())) == []
 
 
