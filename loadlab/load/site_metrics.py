@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE: Final = "LOADLAB_TARGET_METRICS_TOKEN"  # noqa: S105  where it is, not what it is
 TIMEOUT_SECONDS: Final = 5.0
+MOST_SECONDS: Final = 10.0  # for all of an answer that comes drop by drop
 OURS: Final = ("loadlab_", "# TYPE loadlab_")
 MOST_BYTES: Final = 8 * 1024 * 1024
 LOOKS_KEPT: Final = 1800  # an hour at one look every two seconds
@@ -183,12 +184,22 @@ def _fetched(url: str, token: str | None) -> str:
     opener = urllib.request.build_opener(_Direct, urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            body: bytes = answer.read(MOST_BYTES + 1)
+            body = _read(answer)
     except urllib.error.HTTPError as error:
         error.close()
         raise UnreadableError(f"answers {error.code} {error.reason}{REFUSALS.get(error.code, '')}") from error
     except (OSError, http.client.HTTPException) as error:
         raise UnreadableError(f"does not answer: {getattr(error, 'reason', error)}") from error
-    if len(body) > MOST_BYTES:
-        raise UnreadableError(f"answers with more than {MOST_BYTES} bytes")
     return body.decode(errors="replace")
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    deadline = time.monotonic() + MOST_SECONDS
+    body = bytearray()
+    while piece := answer.read1(MOST_BYTES):
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise UnreadableError(f"answers with more than {MOST_BYTES} bytes")
+        if time.monotonic() > deadline:
+            raise UnreadableError(f"takes more than {MOST_SECONDS:g} s to answer")
+    return bytes(body)

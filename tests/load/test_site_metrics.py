@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 import random
+import time
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from peers import Server
 
 from loadlab.load.exact_percentiles import PERCENTILES, ExactPercentiles, cell, percentiles
-from loadlab.load.site_metrics import OPENED, History, Reading, UnreadableError, readings_of
+from loadlab.load.site_metrics import OPENED, History, Reading, UnreadableError, look, readings_of
 from loadlab.load.site_table import rows, series, trend
+
+if TYPE_CHECKING:
+    from peers import Peer
 
 INFO = 'loadlab_build_info{version="0",django="5",python="3"} 1.0\n'
 
@@ -176,3 +182,18 @@ def test_the_download_has_a_row_for_each_name_and_one_for_all() -> None:
 
 def test_a_cell_is_never_a_formula() -> None:
     assert [cell(text)[0] for text in ("=1", "+1", "-1", "@a", "\t=1", "\r=1")] == ["'"] * 6
+
+
+def test_an_answer_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drip(peer: Peer) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            peer.send(b"#")
+            time.sleep(0.02)
+
+    monkeypatch.setattr("loadlab.load.site_metrics.MOST_SECONDS", 0.3)
+    past = History()
+    with Server(drip) as server:
+        look(past, f"http://127.0.0.1:{server.port}/metrics", None)
+    assert past.looks[-1].fault == "takes more than 0.3 s to answer"
