@@ -176,12 +176,13 @@ class Register:
         environment: Mapping[str, str],
         privileged: bool = True,
         pipes: bool = False,
+        passed: Sequence[int] = (),
         folder: Path | None = None,
     ) -> Program:
         """Start a program in a group of its own, working in `folder` if that is given.
 
         `privileged` False drops to an ordinary user when we are root. With `pipes` its standard input and output are
-        ours to use.
+        ours to use. It inherits the descriptors `passed`, under the same numbers.
 
         Raises:
             EnvironmentFaultError: the program cannot be started.
@@ -196,6 +197,7 @@ class Register:
                     stdout=subprocess.PIPE if pipes else output,
                     stderr=output,
                     start_new_session=True,
+                    pass_fds=passed,
                     **where,
                 )
             except OSError as error:

@@ -193,7 +193,7 @@ def _failures(arms: Sequence[Arm], complete: Sequence[Measured]) -> Iterator[Cav
         yield Caveat(
             subject=arm.case.id,
             text=f"{arm.failures:,} of {plural(arm.requests, 'request')} failed ({share}).{gone}",
-            advice="Throughput and latency are those of the successful ones; read the table of failures.",
+            advice="Throughput counts successes, latency those and unanswered requests. See the table of failures.",
         )
 
 
@@ -314,7 +314,7 @@ def _little_gap(one: Measured) -> float:
 def _withheld_percentiles(complete: Sequence[Measured]) -> Iterator[Caveat]:
     succeeded = {_trial(one): one.summary.requests - one.summary.failures for one in complete}
     for name, quantile in QUANTILES:
-        short = [trial for trial, count in succeeded.items() if count < smallest_sample(quantile)]
+        short = [_trial(one) for one in complete if getattr(one.summary.latency_seconds, name) is None]
         if short:
             fewest = min(short, key=succeeded.__getitem__)
             yield Caveat(

@@ -48,6 +48,10 @@ class Requests:
     such as the second of a task), and when it was sent. Then `response` counts from when it was due, and so does the
     window; ended − sent is the service time, sent − due the send lag. `dropped` are the instants of arrivals that
     were not sent at all.
+
+    `no_answer` are the indexes of those failed requests that no answer came to, in time or at all. Their `response` is
+    the least that it would have been, and is part of the percentiles. `under_way` requests had just been sent when a
+    closed load ended, and are in no column.
     """
 
     ended: Column
@@ -56,6 +60,8 @@ class Requests:
     due: Column = ()
     sent: Column = ()
     dropped: Column = ()
+    no_answer: Column = ()
+    under_way: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

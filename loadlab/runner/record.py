@@ -79,6 +79,8 @@ def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
             due=got.due,
             sent=got.sent,
             dropped=got.dropped,
+            no_answer=got.no_answer,
+            under_way=got.under_way,
         ),
         failures=tuple(
             Failure(kind=kind, count=count, example=got.examples[kind]) for kind, count in got.failures.items()

@@ -11,6 +11,7 @@ import psycopg2
 
 from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
+from loadlab.load.seals import TOKEN_VARIABLE
 from loadlab.planning import locustfile, schedule, trial_seconds
 from loadlab.processes import Register
 from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
@@ -247,7 +248,8 @@ def _load_comes(plan: Plan) -> str:
     if not load.expect_workers:
         return "Locust starts"
     worker = f"python -m loadlab.load.worker --master-host HOST --master-port {load.master_bind_port}"
-    return f"Locust waits at {load.master_bind_host} for {load.expect_workers} load workers: {worker}"
+    where = f"Locust waits at {load.master_bind_host} for {load.expect_workers} load workers"
+    return f"{where}: {worker} (on other hosts, with the same {TOKEN_VARIABLE} as here)"
 
 
 def _measure(

@@ -90,6 +90,6 @@ def load_processes(loadlab: CommandLine) -> list[int]:
     found: list[int] = []
     for process in loadlab.processes():
         with suppress(psutil.Error):
-            if process.cmdline()[-2:] == ["-m", "loadlab.load"]:
+            if process.cmdline()[1:3] == ["-m", "loadlab.load"]:
                 found.append(process.pid)
     return found
