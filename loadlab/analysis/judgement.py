@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, log1p
+from math import log1p
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.multiplicity import ALPHA, FEWEST_BLOCKS
+from loadlab.analysis.paired import log_of
 
 if TYPE_CHECKING:
     from loadlab.analysis.paired import Effect
@@ -32,21 +33,18 @@ def judge(effect: Effect, bar: Bar, *, p_adjusted: float | None) -> Judgement:
         return "inconclusive"
     if _within(effect, log1p(bar.margin)):
         return "equivalent"
-    if p_adjusted is None or not _differs(effect, p_adjusted, bar.noise):
+    if p_adjusted is None or effect.ratio is None or not _differs(effect, p_adjusted, bar.noise):
         return "inconclusive"
-    return "better" if (_log_ratio(effect) > 0) == bar.higher_is_better else "worse"
+    return "better" if (effect.ratio > 1) == bar.higher_is_better else "worse"
 
 
 def _within(effect: Effect, margin: float) -> bool:
-    return effect.narrow is not None and -margin < log(effect.narrow.low) and log(effect.narrow.high) < margin
+    return effect.narrow is not None and -margin < log_of(effect.narrow.low) and log_of(effect.narrow.high) < margin
 
 
 def _differs(effect: Effect, p_adjusted: float, noise: float) -> bool:
-    if effect.interval is None:
+    """The interval inverts the test of which p is, so it excludes 1 wherever p is small enough."""
+    if effect.interval is None or effect.ratio is None:
         return False
     excludes_one = effect.interval.low > 1 or effect.interval.high < 1
-    return p_adjusted < ALPHA and excludes_one and abs(_log_ratio(effect)) > noise
-
-
-def _log_ratio(effect: Effect) -> float:
-    return log(effect.ratio) if effect.ratio else 0.0
+    return p_adjusted < ALPHA and excludes_one and abs(log_of(effect.ratio)) > noise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.sign_flip import smallest_p
+from loadlab.analysis.signed_rank import smallest_p
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

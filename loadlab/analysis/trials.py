@@ -9,7 +9,7 @@ import numpy as np
 from loadlab.analysis.leaking import loses
 from loadlab.analysis.quantiles import percentiles
 from loadlab.model.findings import TrialSummary
-from loadlab.model.samples import CpuSeconds
+from loadlab.model.samples import OUTPACED, CpuSeconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,7 @@ def summarise(trial: Trial) -> TrialSummary:
         service_seconds=percentiles(service(trial)[in_window][~failed]) if trial.case.open_load else None,
         send_lag_p99_seconds=_send_lag_p99(trial, in_window),
         dropped=_dropped(trial),
+        outpaced=trial.state == "invalid" and any(words in trial.reason for words in OUTPACED),
     )
 
 

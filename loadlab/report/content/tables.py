@@ -152,7 +152,7 @@ def _names_by_id(findings: Findings) -> dict[str, str]:
 def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[str, ...]:
     return (
         wording.metric(comparison.metric),
-        wording.ratio(comparison.ratio),
+        wording.paired_ratio(comparison.ratio),
         wording.spread(comparison.low, comparison.high) or wording.MISSING,
         wording.probability(comparison.p),
         wording.probability(comparison.p_holm),
@@ -163,8 +163,8 @@ def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[st
 
 
 def _judgement(comparison: Comparison, primary_metric: str) -> str:
-    """Only the declared question, in the declared metric, is judged; a reader would take "inconclusive" for weighed."""
-    declared = comparison.question == "keep" and comparison.metric == primary_metric
+    """Only the declared questions, in the declared metric, are judged; "inconclusive" would be taken for weighed."""
+    declared = comparison.question != "noise" and comparison.metric == primary_metric
     return comparison.verdict if declared or comparison.verdict != "inconclusive" else wording.NOT_JUDGED
 
 

@@ -5,7 +5,7 @@ A figure that is not there, or is not a finite number, is spelt as an en dash.
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MISSING = "–"
 LEAK = "LEAK"
 NOT_JUDGED = "not judged"
+TOO_FEW = "too few blocks for an interval"
 SIGNS: Mapping[Judgement, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "?"}
 PLACES: Mapping[Place, str] = {
     "recommended": "recommended",
@@ -61,9 +62,18 @@ def ratio(value: float | None) -> str:
     return MISSING if value is None or not isfinite(value) else f"{figure(value)}×"
 
 
+def paired_ratio(value: float | None) -> str:
+    """As `ratio`, but "∞×" where the baseline served nothing."""
+    return "∞×" if value == inf else ratio(value)
+
+
 def spread(low: float | None, high: float | None) -> str:
-    """A 95 % interval, e.g. "1.31 to 1.55"; empty when there is none."""
-    return "" if low is None or high is None else f"{figure(low)} to {figure(high)}"
+    """A 95 % interval, e.g. "1.31 to 1.55", or "0.91 to ∞" where nothing bounds it; empty when there is none."""
+    return "" if low is None or high is None else f"{_end(low)} to {_end(high)}"
+
+
+def _end(value: float) -> str:
+    return "∞" if value == inf else figure(value)
 
 
 def with_spread(text: str, low: float | None, high: float | None) -> str:
@@ -73,9 +83,10 @@ def with_spread(text: str, low: float | None, high: float | None) -> str:
 
 
 def ratio_of(comparison: Comparison | None) -> str:
-    if comparison is None:
+    if comparison is None or comparison.ratio is None:
         return MISSING
-    return with_spread(ratio(comparison.ratio), comparison.low, comparison.high)
+    text = paired_ratio(comparison.ratio)
+    return with_spread(text, comparison.low, comparison.high) if comparison.low is not None else f"{text} ({TOO_FEW})"
 
 
 def estimate(value: Estimate | None) -> str:
@@ -93,8 +104,14 @@ def seconds(value: float) -> str:
 
 
 def percentage(share: float | None) -> str:
-    """E.g. "99.9 %" or "5 %"."""
+    """E.g. "99.9 %" or "5 %"; only all of it is 100 %.
+
+    >>> percentage(0.99998), percentage(1.0)
+    ('>99.9 %', '100 %')
+    """
     text = figure(None if share is None else share * 100)
+    if share is not None and share < 1 and _trimmed(text) == "100":
+        return ">99.9 %"
     return text if text == MISSING else f"{_trimmed(text)} %"
 
 
