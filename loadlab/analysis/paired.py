@@ -50,10 +50,10 @@ def paired_effect(case: ByBlock, baseline: ByBlock) -> Effect:
     spread = np.isfinite(differences).all() and differences.size > 1
     return Effect(
         blocks=differences.size,
-        ratio=ratio_of(averages.estimate()),
+        ratio=ratio_of(float(averages.estimate())),
         interval=_ratios(averages.interval(0.95)),
         narrow=_ratios(averages.interval(0.90)),
-        p=averages.p(),
+        p=float(averages.p()),
         deviation=float(differences.std(ddof=1)) if spread else None,
         unknown=unknown,
     )
@@ -86,5 +86,5 @@ def log_of(ratio: float) -> float:
     return log(ratio) if ratio else -inf
 
 
-def _ratios(interval: Interval | None) -> Interval | None:
-    return Interval(ratio_of(interval.low), ratio_of(interval.high)) if interval else None
+def _ratios(ends: tuple[NDArray[np.float64], NDArray[np.float64]] | None) -> Interval | None:
+    return Interval(*(ratio_of(float(end)) for end in ends)) if ends else None

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.analysis.intervals import Interval
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -25,42 +23,46 @@ ROUNDING: Final = 1e-12  # averages that are zero on paper may differ from it in
 class Averages:
     """The Walsh averages of differences, which may be infinite, or NaN where a difference exists but is not known.
 
-    An average that is not known (a NaN, or an infinity with its opposite) counts against every claim: as the lowest
-    of all where a lower end is sought, as the highest where an upper one is.
+    Differences run along the last axis; other axes hold separate runs, as a simulation has them. An average
+    that is not known (of a NaN, or of an infinity with its opposite) counts against every claim: as the lowest of all
+    where a lower end is sought, as the highest where an upper one is.
     """
 
     def __init__(self, differences: NDArray[np.float64]) -> None:
-        self.size = differences.size
-        self._known = differences[~np.isnan(differences)]
-        averages = np.sort(walsh(differences))  # those that are not known come last
-        unknown = np.count_nonzero(np.isnan(averages))
-        known = averages[: averages.size - unknown]
-        self._lowest = np.concatenate([np.full(unknown, -inf), known])
-        self._highest = np.concatenate([known, np.full(unknown, inf)])
+        self.size = differences.shape[-1]
+        self._differences = differences
+        averages = walsh(differences)
+        unknown = np.isnan(averages)
+        self._lowest = np.sort(np.where(unknown, -inf, averages), axis=-1)
+        self._highest = np.sort(np.where(unknown, inf, averages), axis=-1) if unknown.any() else self._lowest
 
-    def estimate(self) -> float:
+    def estimate(self) -> NDArray[np.float64]:
         """Hodges and Lehmann's: the median of the averages of all known differences; there must be one.
 
-        Opposite infinities cancel. The estimate lies inside every interval.
+        Opposite infinities cancel. The estimate lies inside every interval. Of one run only, where an average of it is
+        not known.
         """
         averages = self._lowest
-        if averages[0] == -inf:
-            averages = np.sort(np.nan_to_num(walsh(self._known), nan=0.0, posinf=inf, neginf=-inf))
-        middle = averages.size // 2
-        return float((averages[(averages.size - 1) // 2] + averages[middle]) / 2)
+        if self._highest is not self._lowest:
+            known = self._differences[~np.isnan(self._differences)]
+            averages = np.sort(np.nan_to_num(walsh(known), nan=0.0, posinf=inf, neginf=-inf))
+        count = averages.shape[-1]
+        middle: NDArray[np.float64] = (averages[..., (count - 1) // 2] + averages[..., count // 2]) / 2
+        return middle
 
-    def p(self) -> float:
-        """Two-sided and exact; ties and unknown averages count against a difference. No differences: p is 1."""
-        zero = ROUNDING * float(np.abs(self._known[np.isfinite(self._known)]).max(initial=0.0))
-        against = min(np.count_nonzero(self._lowest <= zero), np.count_nonzero(self._highest >= -zero))
-        return min(1.0, 2 * float(tails(self.size)[against]))
+    def p(self) -> NDArray[np.float64]:
+        """Two-sided and exact; ties and unknown averages count against a difference."""
+        sizes = np.where(np.isfinite(self._differences), np.abs(self._differences), 0.0)
+        zero = ROUNDING * sizes.max(axis=-1, initial=0.0, keepdims=True)
+        above = np.count_nonzero(self._lowest <= zero, axis=-1)
+        below = np.count_nonzero(self._highest >= -zero, axis=-1)
+        chances: NDArray[np.float64] = np.minimum(1.0, 2 * tails(self.size)[np.minimum(above, below)])
+        return chances
 
-    def interval(self, confidence: float) -> Interval | None:
+    def interval(self, confidence: float) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Excludes 0 exactly where p is at most 1 - confidence; None where there are too few differences for one."""
         cut = critical(self.size, (1 - confidence) / 2)
-        if cut is None:
-            return None
-        return Interval(float(self._lowest[cut]), float(self._highest[-1 - cut]))
+        return None if cut is None else (self._lowest[..., cut], self._highest[..., -1 - cut])
 
 
 def walsh(differences: NDArray[np.float64]) -> NDArray[np.float64]:
