@@ -21,6 +21,7 @@ from loadlab.analysis import comparisons
 from loadlab.analysis.judgement import called
 from loadlab.analysis.multiplicity import adjust, blocks_needed
 from loadlab.analysis.noise import bars
+from loadlab.analysis.pairs import declared_pairs
 from loadlab.analysis.power import detectable_ratio
 from loadlab.analysis.signed_rank import Averages
 from loadlab.model.case import Case, Choice
@@ -152,7 +153,7 @@ class Setting:
 def differences(cases: Sequence[Case], values: Values) -> tuple[Values, Values]:
     """(runs, comparison, block) of candidates against their baselines, and (runs, block) of the replica."""
     index = {case.id: number for number, case in enumerate(cases)}
-    pairs = comparisons.declared_pairs(cases)
+    pairs = declared_pairs(cases)
     keep = [(index[pair.case.id], index[pair.baseline.id]) for pair in pairs if pair.question == "keep"]
     (twin,) = [(index[pair.case.id], index[pair.baseline.id]) for pair in pairs if pair.question == "noise"]
     case, baseline = np.array(keep).T

@@ -88,6 +88,7 @@ def _trial(trial: TrialSummary) -> dict[str, object]:
         "service_seconds": asdict(trial.service_seconds) if trial.service_seconds else None,
         "send_lag_p99_seconds": trial.send_lag_p99_seconds,
         "dropped": trial.dropped,
+        "outpaced": trial.outpaced,
     }
 
 

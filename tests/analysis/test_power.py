@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -82,3 +85,16 @@ def test_more_blocks_never_detect_less(comparisons: int) -> None:
 def test_where_no_verdict_is_possible_nothing_is_detected() -> None:
     assert detectable_ratio(0.1, 5, 1) is None
     assert detectable_ratio(0.1, 8, 7) is None
+
+
+def test_the_table_in_the_documentation_is_what_is_computed() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "plans.md").read_text(encoding="utf-8")
+    heads, rows = (
+        re.findall(r"(\d+) blocks \|", text),
+        re.findall(r"^\| (\d+) \| (\d+) \| (.* %) \|$", text, re.MULTILINE),
+    )
+    assert len(rows) == 6
+    for comparisons, needed, cells in rows:
+        assert int(needed) == blocks_needed(int(comparisons))
+        ratios = (detectable_ratio(DEVIATION, int(blocks), int(comparisons), margin=BAR.margin) for blocks in heads)
+        assert cells.split(" | ") == [f"{100 * (ratio - 1):.1f} %" if ratio else "–" for ratio in ratios]
