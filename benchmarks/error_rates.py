@@ -42,6 +42,7 @@ SEEDS: Final = 60  # orders of trials under drift
 FAMILIES: Final = ((6, 1), (7, 2), (8, 2), (8, 6), (10, 2), (10, 6), (10, 10), (12, 6), (12, 20), (14, 6), (14, 20))
 BLOCKS: Final = (6, 8, 9, 10, 12, 14)
 DRIFTED: Final = ((6, 1), (8, 6), (9, 6), (12, 6))
+EQUALS: Final = ((8, 2, 3), (12, 4, 1), (12, 4, 3), (12, 12, 5), (14, 12, 1))  # blocks, cases in a group, groups
 COMPARISONS: Final = (1, 2, 4, 6, 10, 20)
 BEGIN, END = "<!-- error rates: made by `make error-rates` -->", "<!-- end of error rates -->"
 
@@ -253,6 +254,7 @@ def tables(runs: int, seed: int) -> Iterator[str]:
     yield from coverage(runs, seed)
     yield from equivalence(runs, seed)
     yield from detected(runs, seed)
+    yield from preference(runs, seed)
 
 
 def family_errors(runs: int, seed: int) -> Iterator[str]:
@@ -294,6 +296,34 @@ def detected(runs: int, seed: int) -> Iterator[str]:
     for blocks in range(6, 15):
         found = (_found(_setting("log-normal", blocks, compared, seed), runs) for compared in COMPARISONS)
         yield f"| {blocks} | {' | '.join(found)} |"
+
+
+def preference(runs: int, seed: int) -> Iterator[str]:
+    yield "\n### Passing over a simpler case\n"
+    rates = (passed_over(blocks, many, groups, runs, seed) for blocks, many, groups in EQUALS)
+    shown = (
+        f"{rate:.3f} ({blocks} blocks, {groups} × {many} cases)"
+        for rate, (blocks, many, groups) in zip(rates, EQUALS, strict=True)
+    )
+    yield "Where all cases of a group are equally good, how often the simplest of a group is passed over as worse than"
+    yield f"the best: {', '.join(shown)}."
+
+
+def passed_over(blocks: int, many: int, groups: int, runs: int, seed: int) -> float:
+    generator = np.random.default_rng([seed, blocks, many, groups])
+    wrong = 0
+    for start in range(0, runs, AT_ONCE):
+        shape = (min(AT_ONCE, runs - start), groups, many + 1, blocks)
+        baselines, arms = np.split(CV * generator.standard_normal(shape), [1], axis=2)
+        best = Averages(arms - baselines).estimate().argmax(axis=2)[..., np.newaxis, np.newaxis]
+        averages = Averages(arms[:, :, 0] - np.take_along_axis(arms, best, axis=2)[:, :, 0])
+        interval, narrow = averages.interval(0.95), averages.interval(0.90)
+        if interval is None or narrow is None:
+            raise ValueError("too few blocks for a verdict")
+        p = np.minimum(1.0, averages.p() * groups * (many - 1))
+        worse = called(averages.estimate(), interval, narrow, p, margin=log1p(MARGIN), noise=0.0) == -1
+        wrong += int(worse.any(axis=1).sum())
+    return wrong / runs
 
 
 def _setting(noise: str, blocks: int, compared: int, seed: int) -> Setting:

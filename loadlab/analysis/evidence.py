@@ -126,7 +126,13 @@ class Evidence:
         return next(found, None)
 
     def passed_over(self, arm: Arm, best: Arm) -> bool:
-        """Whether a candidate is worse than the best of its group, corrected for all such tests of the run."""
+        """Whether a candidate is worse than the best of its group, corrected for all such tests of the run.
+
+        Unlimited and a finite age have a verdict already: no pair has two.
+        """
+        forth, back = self.unlimited_against(arm, best), self.unlimited_against(best, arm)
+        if forth or back:
+            return (forth is not None and forth.verdict == "worse") or (back is not None and back.verdict == "better")
         effect = self.between(arm, best)
         tests = max(1, self.rivals)
         return judge(effect, self.bar, p_adjusted=None if effect.p is None else min(1.0, effect.p * tests)) == "worse"

@@ -43,7 +43,7 @@ def speed(evidence: Evidence, arm: Arm) -> str:
     details = f"{spread(comparison.low, comparison.high)}; {plural(comparison.blocks, 'block')}"
     return (
         f"{evidence.name(arm)}: {times(comparison.ratio)} the {words} of {evidence.zero} ({details}), "
-        f"{comparison.verdict}{_strength(comparison)}."
+        f"{comparison.verdict}{_strength(comparison)}{_dead(evidence, arm)}."
     )
 
 
@@ -68,7 +68,9 @@ def failures(evidence: Evidence, arms: Sequence[Arm]) -> Iterator[str]:
             yield f"{evidence.name(arm)}: {arm.failures:,} of {plural(arm.requests, 'request')} failed ({share})."
         elif not arm.requests:
             yield f"{evidence.name(arm)}: no request ended in a window."
-    flawless = [arm for arm in arms if arm.requests and not arm.failures]
+        elif dead := len(evidence.silent(arm)):
+            yield f"{evidence.name(arm)}: no request ended in the window of {plural(dead, 'trial')}."
+    flawless = [arm for arm in arms if arm.requests and not arm.failures and not evidence.silent(arm)]
     if flawless:
         fewest = min(arm.requests for arm in flawless)
         bound = percent(min(1.0, 3 / fewest))  # the rule of three: upper 95 % bound of a share never seen
@@ -131,6 +133,11 @@ def _strength(comparison: Comparison) -> str:
     if apparent and comparison.verdict == "inconclusive" and comparison.p_holm is not None:
         return f" (p {comparison.p_holm:.2g} after Holm's correction; {detects})"
     return f" ({detects})"
+
+
+def _dead(evidence: Evidence, arm: Arm) -> str:
+    dead = len(evidence.silent(arm))
+    return f"; it served nothing in {dead} of {plural(evidence.tried(arm), 'trial')}" if dead else ""
 
 
 def _focus(evidence: Evidence, decision: Decision) -> Arm | None:

@@ -11,7 +11,7 @@ from loadlab.analysis.comparisons import compare_all
 from loadlab.analysis.multiplicity import holm
 from loadlab.analysis.noise import bars
 
-from .factories import CLOSED, KEPT, Behaviour, ages, case, default_plan, findings, noisy, replica, trial
+from .factories import CLOSED, KEPT, Behaviour, ages, at_rate, case, default_plan, findings, noisy, replica, trial
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -158,3 +158,25 @@ def _any_verdict(cases: list[Case], seed: int, noise: float) -> bool:
     }
     found = compare_all(cases, table, bars(cases, table, 0.05), "throughput")
     return any(one.verdict in ("better", "worse") for one in found)
+
+
+def test_unlimited_is_judged_over_all_groups_with_one_word_everywhere() -> None:
+    """Six blocks up and two a little down: p is 0.039 alone, and 0.12 among three groups."""
+    ratios = [1.2, 1.21, 1.22, 1.23, 1.24, 1.25, 0.99, 0.98]
+    for servers, word in ((["sync"], "better"), (["sync", "gthread", "asgi"], "no difference proven")):
+        cases = [case(server, max_age) for server in servers for max_age in (0, 60, None)]
+        trials = [
+            trial(of, block, at_rate(600 * ratio if of.max_age is None else 600 if of.max_age else 100))
+            for of in cases
+            for block, ratio in enumerate(ratios, start=1)
+        ]
+        found = findings(cases, trials)
+        judged = {one.verdict for one in found.comparisons if one.question == "unlimited"}
+        assert judged == {word.replace("no difference proven", "inconclusive")}
+        said = next(text for text in found.answer if text.startswith("Unlimited"))
+        assert said.count(word) == len(servers)
+        chosen = {one.recommend.max_age for one in found.verdicts if one.recommend}
+        assert chosen == {None if word == "better" else 60}
+        cards = [why for one in found.verdicts for why in one.why if why.startswith("Unlimited: ")]
+        assert all(word in why for why in cards)
+        assert len(cards) == (0 if word == "better" else 3)
