@@ -35,14 +35,15 @@ def judge(effect: Effect, bar: Bar, *, p_adjusted: float | None) -> Judgement:
     """Under six blocks always inconclusive; without an adjusted p never better or worse.
 
     A difference inside the margin counts as none even where it is significant, so equivalence is asked first.
-    The margin is the same in both directions on the log scale: a against b says what b against a says.
+    The margin is the same in both directions on the log scale: a against b says what b against a says. A side that once
+    served nothing where the other served is neither equivalent to it nor better, however small the share of such pairs.
     """
     if effect.blocks < FEWEST_BLOCKS or effect.ratio is None or effect.interval is None or effect.narrow is None:
         return "inconclusive"
     interval, narrow = ((log_of(ends.low), log_of(ends.high)) for ends in (effect.interval, effect.narrow))
     p = 1.0 if p_adjusted is None else p_adjusted
     direction = called(log_of(effect.ratio), interval, narrow, p, margin=log1p(bar.margin), noise=bar.noise)
-    if np.isnan(direction):
+    if np.isnan(direction) or (effect.has_zero and direction >= 0) or (effect.has_infinite and direction <= 0):
         return "inconclusive"
     if not direction:
         return "equivalent"

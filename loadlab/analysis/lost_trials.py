@@ -22,7 +22,10 @@ def lost_trials(everything: Sequence[Measured], comparisons: Sequence[Comparison
         yield Caveat(
             subject=case,
             text=f"Nothing was served in block {_listed(blocks)}: the throughput is 0 there, and there is no latency.",
-            advice="In comparisons such a trial is the most extreme one; the case is not recommended.",
+            advice=(
+                "In comparisons such a trial is the most extreme one. A case is not recommended where its baseline "
+                "served something in that block."
+            ),
         )
     for case, blocks in unknown.items():
         yield Caveat(

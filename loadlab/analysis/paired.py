@@ -28,7 +28,8 @@ class Effect:
 
     `interval` holds 95 %, `narrow` 90 %: two one-sided tests at 5 % ask whether the latter fits in the margin. `p` is
     of the test that both invert. `deviation` is that of the log ratios; None where one is infinite or unknown.
-    `unknown` pairs have a side whose trial was lost because of its target.
+    `unknown` pairs have a side whose trial was lost because of its target. In some pair the ratio is 0 (`has_zero`) or
+    infinite (`has_infinite`): one side served nothing.
     """
 
     blocks: int
@@ -38,6 +39,8 @@ class Effect:
     p: float | None = None
     deviation: float | None = None
     unknown: int = 0
+    has_zero: bool = False
+    has_infinite: bool = False
 
 
 def paired_effect(case: ByBlock, baseline: ByBlock) -> Effect:
@@ -56,6 +59,8 @@ def paired_effect(case: ByBlock, baseline: ByBlock) -> Effect:
         p=float(averages.p()),
         deviation=float(differences.std(ddof=1)) if spread else None,
         unknown=unknown,
+        has_zero=bool(np.isneginf(differences).any()),
+        has_infinite=bool(np.isposinf(differences).any()),
     )
 
 

@@ -96,6 +96,17 @@ def test_a_baseline_that_did_not_keep_up_speaks_for_no_case(lost: Behaviour) -> 
     assert found.verdicts[0].recommend is None
 
 
+@pytest.mark.parametrize(("blocks", "alone"), [(14, 1.3), (20, 1.0), (40, 1.3)])
+def test_one_trial_that_served_nothing_is_enough_for_no_good_word(blocks: int, alone: float) -> None:
+    base, finite = ages()[:2]
+    trials = [trial(base, block, at_rate(100 + block % 3, CLOSED)) for block in range(1, blocks + 1)]
+    trials += [trial(finite, block, at_rate(alone * (100 + block % 3), CLOSED)) for block in range(1, blocks)]
+    good = findings([base, finite], trials).comparisons[0].verdict
+    one = findings([base, finite], [*trials, trial(finite, blocks, HUNG)]).comparisons[0]
+    assert good == ("better" if alone > 1 else "equivalent")
+    assert (one.verdict, one.blocks) == ("inconclusive", blocks)
+
+
 def test_a_case_that_served_nothing_anywhere_is_worse() -> None:
     assert run(HUNG, list(range(1, 15))).comparisons[0].verdict == "worse"
 
