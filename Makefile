@@ -29,6 +29,7 @@ RUNS ?= 10000
 SEED ?= 2013
 error-rates: $(VENV)/lab
 	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/statistics.md
+	@test ! -f benchmarks/leak_error_rates.py || $(BIN)/python benchmarks/leak_error_rates.py
 
 # What Grafana loads, from dashboards/source/.
 dashboards: $(VENV)/dev

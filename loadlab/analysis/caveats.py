@@ -118,7 +118,11 @@ def _trials_that_do_not_count(everything: Sequence[Measured]) -> Iterator[Caveat
             yield Caveat(
                 subject=_trial(one),
                 text=f"This trial is {one.trial.state}: {one.trial.reason or 'no reason given'}.",
-                advice="It is kept, but part of no estimate and of no comparison.",
+                advice=(
+                    "It is part of no estimate, and counts against its case in comparisons."
+                    if one.summary.outpaced or one.summary.silent
+                    else "It is kept, but part of no estimate and of no comparison."
+                ),
             )
 
 
@@ -136,7 +140,9 @@ def _reach(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Cavea
             f"With {plural(blocks, 'complete block')} and {plural(family, 'comparison')}, the smallest "
             f"possible p is {corrected:.2g} after Holm's correction: none can fall under {ALPHA}."
         ),
-        advice="Resume the run." if run.blocks >= needed else f"Set blocks to {needed} or more, or compare less.",
+        advice="Resume the run."
+        if run.blocks >= needed
+        else f"Set blocks to {needed} or more, or compare fewer cases.",
     )
 
 

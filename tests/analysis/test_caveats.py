@@ -83,7 +83,7 @@ def test_a_run_that_could_never_be_significant_says_how_many_blocks_it_takes() -
         "With 7 complete blocks and 6 comparisons, the smallest possible p is 0.094 after Holm's correction: "
         "none can fall under 0.05."
     )
-    assert caveat.advice == "Set blocks to 8 or more, or compare less."
+    assert caveat.advice == "Set blocks to 8 or more, or compare fewer cases."
     assert not texts(default_plan(blocks=8), about="smallest")
 
 
@@ -152,6 +152,15 @@ def test_medians_that_contradict_the_paired_ratio_are_told() -> None:
         for block, rate in rates.items()
     ]
     assert not texts(findings([base, finite], agreeing), about="The medians of throughput")
+
+
+def test_a_noise_floor_is_told_for_the_metric_that_is_judged_alone() -> None:
+    base = case()
+    trials = [*noisy(base, 100), *noisy(replica(base), 150)]
+    slow = [trial(base, 9, Behaviour(response=0.01)), trial(replica(base), 9, Behaviour(response=0.03))]
+    found = findings([base, replica(base)], [*trials, *slow])
+    (text,) = texts(found, about="the noise floor of this run")
+    assert text.startswith("Measured against itself, the throughput came out at 1.47×")
 
 
 @pytest.mark.parametrize(("cpu_seconds", "told"), [(1.79, 0), (1.9, 1)])

@@ -67,7 +67,7 @@ def test_a_bimodal_machine_leaves_the_ratio_inside_its_interval() -> None:
 
 def test_three_trials_of_a_run_are_said_to_be_too_few() -> None:
     found = contrast(run_at(100, 101, 102), run_at(150, 151, 152))
-    assert "too few blocks for an interval" in contrasts.text(found, width=200)
+    assert "too few trials for an interval" in contrasts.text(found, width=200)
 
 
 def test_the_text_says_that_no_verdict_follows() -> None:

@@ -257,11 +257,11 @@ def _settings_rows(values: dict[str, Scalar]) -> tuple[tuple[str, ...], ...]:
 
 
 def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
-    """Every trial in the order of execution, or only those that no comparison uses."""
+    """Every trial in the order of execution, or only those that are part of no estimate."""
     names = Naming.of(findings)
     chosen = [trial for trial in findings.trials if not only_unusable or trial.state != "complete"]
     return Table(
-        caption="Trials that no comparison uses" if only_unusable else "Every trial in the order of execution",
+        caption="Trials that are part of no estimate" if only_unusable else "Every trial in the order of execution",
         columns=(
             *_numbers("Order", "Block"),
             *_texts("Case", "State"),
