@@ -119,7 +119,7 @@ class Evidence:
         ours, theirs = ((self.metric, one.case.id) for one in (arm, other))
         return paired_effect(self.scalars.get(ours, {}), self.scalars.get(theirs, {}))
 
-    def unlimited_against(self, unlimited: Arm, finite: Arm) -> Comparison | None:
+    def unlimited_beside(self, unlimited: Arm, finite: Arm) -> Comparison | None:
         """The run's own comparison of the two, if it has one."""
         sides = (unlimited.case.id, finite.case.id, "unlimited", self.metric)
         found = (one for one in self.comparisons if (one.case, one.baseline, one.question, one.metric) == sides)
@@ -130,7 +130,7 @@ class Evidence:
 
         Unlimited and a finite age have a verdict already: no pair has two.
         """
-        forth, back = self.unlimited_against(arm, best), self.unlimited_against(best, arm)
+        forth, back = self.unlimited_beside(arm, best), self.unlimited_beside(best, arm)
         if forth or back:
             return (forth is not None and forth.verdict == "worse") or (back is not None and back.verdict == "better")
         effect = self.between(arm, best)

@@ -82,7 +82,7 @@ def failures(evidence: Evidence, arms: Sequence[Arm]) -> Iterator[str]:
 def unlimited_against(evidence: Evidence, finite: Arm) -> str | None:
     """The thread's second question: would unlimited be better?"""
     unlimited = unlimited_like(evidence, finite)
-    seen = evidence.unlimited_against(unlimited, finite) if unlimited else None
+    seen = evidence.unlimited_beside(unlimited, finite) if unlimited else None
     if seen is None or seen.ratio is None:
         return None
     judged = unlimited_judged(evidence, finite)
@@ -94,7 +94,7 @@ def unlimited_against(evidence: Evidence, finite: Arm) -> str | None:
 def unlimited_judged(evidence: Evidence, finite: Arm) -> str | None:
     """What unlimited is against a finite age, in a word; None where it was not measured beside it."""
     unlimited = unlimited_like(evidence, finite)
-    seen = evidence.unlimited_against(unlimited, finite) if unlimited else None
+    seen = evidence.unlimited_beside(unlimited, finite) if unlimited else None
     if unlimited is None or seen is None or seen.ratio is None:
         return None
     if unlimited.leaks:
