@@ -55,7 +55,7 @@ def test_without_a_lost_trial_the_faster_case_is_recommended() -> None:
 
 @pytest.mark.parametrize("metric", ["throughput", "p95"])
 @pytest.mark.parametrize("lost", LOST, ids=lambda one: one.reason[:12] or f"{one.requests} requests")
-def test_a_case_that_is_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behaviour, metric: str) -> None:
+def test_a_case_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behaviour, metric: str) -> None:
     found = run(lost, [2, 4, 6, 8, 10, 12], metric=metric)
     assert found.comparisons[0].verdict == "inconclusive"
     assert found.comparisons[0].blocks == 14

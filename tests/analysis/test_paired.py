@@ -61,7 +61,7 @@ def test_a_block_in_which_a_side_served_nothing_is_the_most_extreme_pair(dead: i
     assert forth.p == back.p == paired_effect(finite, baseline).p == pytest.approx(p, abs=1e-3)
 
 
-def test_an_interval_reaches_to_nothing_where_too_many_trials_served_nothing() -> None:
+def test_an_interval_reaches_to_0_where_several_trials_served_nothing() -> None:
     one, many = (paired_effect(*faster_but_for(dead, 12)).interval for dead in (1, 2))
     assert one is not None
     assert many is not None
