@@ -153,7 +153,7 @@ def schedule(cases: Sequence[Case], blocks: int, seed: int) -> list[tuple[int, i
     """(block, index of case) for each trial: every block is one pass over all cases.
 
     The first of each two blocks has a seeded random order, the second has it backwards. So over both every case has the
-    same mean position, and a steady drift of the machine favours none, whatever the seed.
+    same mean position, and a steady drift of the machine favours none at any seed.
     """
     shuffle = random.Random(seed).shuffle
     order = list(range(len(cases)))

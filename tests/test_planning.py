@@ -146,7 +146,7 @@ def test_the_default_plan_finds_10_percent_where_trials_vary_by_5() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_steady_drift_favours_no_case_whatever_the_seed(seed: int) -> None:
+def test_a_steady_drift_favours_no_case_at_any_seed(seed: int) -> None:
     cases = read_plan(DEFAULT_PLAN, "default").cases
     places = [index for _, index in schedule(cases, blocks=12, seed=seed)]
     mean_place = [np.mean([place for place, index in enumerate(places) if index == of]) for of in range(len(cases))]

@@ -91,7 +91,7 @@ extreme = st.dictionaries(st.integers(1, 12), st.floats(0.1, 1000) | st.sampled_
 
 
 @given(extreme, extreme)
-def test_ratio_interval_and_p_agree_whatever_was_lost(case: dict[int, float], baseline: dict[int, float]) -> None:
+def test_ratio_interval_and_p_agree_with_any_trial_lost(case: dict[int, float], baseline: dict[int, float]) -> None:
     effect = paired_effect(case, baseline)
     if effect.interval is None or effect.ratio is None or effect.p is None:
         return
