@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import tomli_w
 
+from loadlab.analysis.pairs import declared_pairs
+from loadlab.analysis.power import detectable_ratio
 from loadlab.errors import UsageError
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.planning import connections_wanted, read_plan, schedule
@@ -35,7 +38,7 @@ def test_the_default_plan_covers_three_modes_three_ages_and_a_control_in_at_leas
     assert sum(case.replica for case in experiment.cases) == 1
     assert not any(case.keep_alive for case in experiment.cases)
     assert experiment.plan.blocks >= 6
-    assert experiment.expected_seconds < 6 * 60
+    assert experiment.expected_seconds < 7 * 60
 
 
 def test_the_full_plan_covers_every_mode_age_and_kind_of_client() -> None:
@@ -130,6 +133,24 @@ def test_every_block_is_one_pass_over_all_cases_in_an_order_of_its_own() -> None
     assert all(sorted(order) == list(range(len(cases))) for order in orders)
     assert len({tuple(order) for order in orders}) > 1
     assert steps == schedule(cases, blocks=8, seed=1) != schedule(cases, blocks=8, seed=2)
+
+
+def test_the_default_plan_finds_10_percent_where_trials_vary_by_5() -> None:
+    experiment = read_plan(DEFAULT_PLAN, "default")
+    comparisons = sum(pair.question == "keep" for pair in declared_pairs(experiment.cases))
+    ratio = detectable_ratio(
+        0.05 * 2**0.5, experiment.plan.blocks, comparisons, margin=experiment.plan.equivalence_margin
+    )
+    assert ratio is not None
+    assert ratio <= 1.1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_steady_drift_favours_no_case_at_any_seed(seed: int) -> None:
+    cases = read_plan(DEFAULT_PLAN, "default").cases
+    places = [index for _, index in schedule(cases, blocks=12, seed=seed)]
+    mean_place = [np.mean([place for place, index in enumerate(places) if index == of]) for of in range(len(cases))]
+    assert np.ptp(mean_place) < 1e-9
 
 
 def swept(**changes: object) -> str:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
+from loadlab.analysis.comparisons import family_size
+from loadlab.analysis.lost_trials import contradictions, lost_trials
 from loadlab.analysis.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
 from loadlab.analysis.quantiles import smallest_sample
-from loadlab.analysis.sign_flip import smallest_p
+from loadlab.analysis.signed_rank import smallest_p
 from loadlab.analysis.trials import as_array, window_mask
 from loadlab.analysis.wording import METRIC_WORDS, age, listing, milliseconds, percent, plural, spread, times
 from loadlab.model.findings import NOTE, PROJECT, Caveat
@@ -43,7 +45,9 @@ def caveats(
         *_reach(run, comparisons),
         *_thin_comparisons(run, comparisons),
         *_noise(run, comparisons),
-        *_failures(arms, complete),
+        *_failures(arms),
+        *lost_trials(everything, comparisons),
+        *contradictions(run, arms, comparisons),
         *_busy_generator(complete),
         *_busy_proxy(complete),
         *_skewed_starts(complete),
@@ -121,25 +125,31 @@ def _trials_that_do_not_count(everything: Sequence[Measured]) -> Iterator[Caveat
             yield Caveat(
                 subject=_trial(one),
                 text=f"This trial is {one.trial.state}: {one.trial.reason or 'no reason given'}.",
-                advice="It is kept, but part of no estimate and of no comparison.",
+                advice=(
+                    "It is part of no estimate, and counts against its case in comparisons."
+                    if one.summary.outpaced or one.summary.silent
+                    else "It is kept, but part of no estimate and of no comparison."
+                ),
             )
 
 
 def _reach(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """Whether the best possible p can be small enough for a verdict of better or worse."""
-    family = [one for one in comparisons if one.p_holm is not None]
-    blocks = max((one.blocks for one in family), default=0)
-    if not family or blocks >= blocks_needed(len(family)):
+    family = family_size(comparisons, run.primary_metric)
+    blocks = max((one.blocks for one in comparisons if one.p_holm is not None and one.question == "keep"), default=0)
+    if not blocks or blocks >= blocks_needed(family):
         return
-    needed = blocks_needed(len(family))
-    corrected = min(1.0, smallest_p(blocks) * len(family))
+    needed = blocks_needed(family)
+    corrected = min(1.0, smallest_p(blocks) * family)
     yield Caveat(
         subject="run",
         text=(
-            f"With {plural(blocks, 'complete block')} and {plural(len(family), 'comparison')}, the smallest "
+            f"With {plural(blocks, 'complete block')} and {plural(family, 'comparison')}, the smallest "
             f"possible p is {corrected:.2g} after Holm's correction: none can fall under {ALPHA}."
         ),
-        advice="Resume the run." if run.blocks >= needed else f"Set blocks to {needed} or more, or compare less.",
+        advice="Resume the run."
+        if run.blocks >= needed
+        else f"Set blocks to {needed} or more, or compare fewer cases.",
     )
 
 
@@ -161,8 +171,11 @@ def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Ite
 
 
 def _noise(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
+    """In the metric that is judged: no other has a bar to clear."""
     for one in comparisons:
-        if one.question == "noise" and one.ratio is not None and _apparent(one, run.equivalence_margin):
+        if one.metric != run.primary_metric or one.question != "noise" or one.ratio is None:
+            continue
+        if _apparent(one, run.equivalence_margin):
             yield Caveat(
                 subject=one.case,
                 text=(
@@ -178,21 +191,14 @@ def _apparent(control: Comparison, margin: float) -> bool:
     return excludes_one or abs((control.ratio or 1) - 1) > margin
 
 
-def _failures(arms: Sequence[Arm], complete: Sequence[Measured]) -> Iterator[Caveat]:
-    empty: dict[str, list[str]] = {}
-    for one in complete:
-        if not one.summary.throughput:
-            empty.setdefault(one.trial.case.id, []).append(str(one.trial.block))
+def _failures(arms: Sequence[Arm]) -> Iterator[Caveat]:
     for arm in arms:
         if not arm.failures:
             continue
-        lost = empty.get(arm.case.id, [])
-        blocks = listing(lost) if lost else ""
-        gone = f" Nothing succeeded in block {blocks}: no pair and no latency there." if lost else ""
         share = percent(arm.failures / arm.requests)
         yield Caveat(
             subject=arm.case.id,
-            text=f"{arm.failures:,} of {plural(arm.requests, 'request')} failed ({share}).{gone}",
+            text=f"{arm.failures:,} of {plural(arm.requests, 'request')} failed ({share}).",
             advice="Throughput counts successes, latency those and unanswered requests. See the table of failures.",
         )
 

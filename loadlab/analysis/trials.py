@@ -9,7 +9,7 @@ import numpy as np
 from loadlab.analysis.quantiles import percentiles
 from loadlab.analysis.rooms import leak_of
 from loadlab.model.findings import TrialSummary
-from loadlab.model.samples import CpuSeconds
+from loadlab.model.samples import OUTPACED, CpuSeconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,6 +45,7 @@ def summarise(trial: Trial) -> TrialSummary:
         send_lag_p99_seconds=_send_lag_p99(trial, in_window),
         dropped=_dropped(trial),
         leak=leak_of(trial),
+        outpaced=trial.state == "invalid" and any(words in trial.reason for words in OUTPACED),
     )
 
 

@@ -23,7 +23,7 @@ _PLAN: Final = """\
 # What to measure over your own project: `loadlab plan {plan}` lists the cases, `loadlab run {plan}` measures them.
 
 seed = 2013                # fixes the order of the trials
-blocks = 8                 # how often each case is measured; a verdict needs 6
+blocks = 12                # how often each case is measured; `loadlab plan` says what so many detect
 warmup_seconds = 2.0       # not measured: caches fill, templates are compiled
 window_seconds = 3.0       # measured; a p99 takes 299 requests in it
 users = [8]                # each sends its next request when it has the answer to the last

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis.multiplicity import blocks_needed
+from loadlab.analysis.pairs import declared_pairs
+from loadlab.analysis.power import POWER, detectable_ratio
+from loadlab.analysis.wording import percent, plural
 from loadlab.cli._plan_file import read_experiment
 from loadlab.planning import schedule
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from loadlab.planning import Experiment
+
+
+SUPPOSED: Final = (0.03, 0.05, 0.1)  # coefficients of variation, from a quiet machine to a busy one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +51,7 @@ def _as_json(experiment: Experiment) -> str:
             "blocks": experiment.plan.blocks,
             "trials": experiment.trials,
             "expected_seconds": round(experiment.expected_seconds, 1),
+            "detects": {f"{share:g}": ratio for share, ratio in detectable(experiment)},
             "left_out": [str(misfit) for misfit in experiment.left_out],
             "order": [{"block": block, "case": case} for block, case in _order(experiment)],
         },
@@ -59,5 +69,40 @@ def _as_text(experiment: Experiment, *, with_order: bool) -> str:
     # What a site needs to boot is not known before it has been run once, and each trial boots it.
     boots = "" if experiment.plan.project is None else ", and the time that your site takes to boot, for each"
     cases = len(experiment.cases)
-    lines += ["", f"{cases} cases × {blocks} blocks = {experiment.trials} trials, about {minutes:.1f} minutes{boots}"]
+    lines += [
+        "",
+        f"{cases} cases × {blocks} blocks = {experiment.trials} trials, about {minutes:.1f} minutes{boots}",
+        *_power(experiment),
+    ]
     return "\n".join(lines)
+
+
+def _power(experiment: Experiment) -> Iterable[str]:
+    """What the plan can find, or that it can find nothing."""
+    comparisons, blocks = _comparisons(experiment), experiment.plan.blocks
+    if not comparisons:
+        return
+    among = f"{plural(blocks, 'block')} and {plural(comparisons, 'comparison')}"
+    if blocks < blocks_needed(comparisons):
+        enough = blocks_needed(comparisons)
+        yield f"{among} can prove no difference: set blocks to {enough} or more, or compare fewer cases"
+        return
+    found = [
+        f"≥ {ratio:.2f}× where trials vary by {percent(share)}" for share, ratio in detectable(experiment) if ratio
+    ]
+    yield f"{among} detect {', '.join(found)} ({percent(POWER)} power)"
+
+
+def detectable(experiment: Experiment) -> Iterable[tuple[float, float | None]]:
+    """For each supposed coefficient of variation of a trial, the smallest ratio that is found."""
+    for share in SUPPOSED:
+        deviation = sqrt(2) * share  # of the logarithm of a ratio of two trials
+        comparisons = max(1, _comparisons(experiment))
+        yield (
+            share,
+            detectable_ratio(deviation, experiment.plan.blocks, comparisons, margin=experiment.plan.equivalence_margin),
+        )
+
+
+def _comparisons(experiment: Experiment) -> int:
+    return sum(pair.question == "keep" for pair in declared_pairs(experiment.cases))

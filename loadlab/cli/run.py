@@ -1,7 +1,7 @@
 """Measure a plan and say which CONN_MAX_AGE is right.
 
 Without PLAN, the built-in default is measured: threaded, sync and gevent at CONN_MAX_AGE 0, 60 and unlimited, in
-less than six minutes. Everything that was measured is kept in the run folder, whatever happens.
+about seven minutes. Everything that was measured is kept in the run folder, whatever happens.
 """
 
 from __future__ import annotations

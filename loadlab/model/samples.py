@@ -7,7 +7,7 @@ import zlib
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import PlainSerializer, PlainValidator
 
@@ -35,6 +35,9 @@ def _unpack(value: object) -> Sequence[float]:
 Column = Annotated[Sequence[float], PlainValidator(_unpack), PlainSerializer(_pack, return_type=str)]
 
 State = Literal["complete", "invalid", "failed"]
+# What the reasons of unusable trials say where the target, and not the lab, was what failed.
+UNANSWERED: Final = "no request was answered at all"
+OUTPACED: Final = ("dropped", "sent late", "answer")  # what its figures would be is not known
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

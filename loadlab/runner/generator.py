@@ -23,7 +23,6 @@ from loadlab.runner.tracebacks import own_words
 from loadlab.services.secret_files import write_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
@@ -49,17 +48,17 @@ class Generator:
         self._log = log
         self._argv = _argv(load)
         self.answer_seconds = COMING_SECONDS if load and load.expect_workers else BOOT_SECONDS
-        self._environment: Mapping[str, str] = inherited()
+        self._added: dict[str, str] = {}  # to the environment
         self._token: Path | None = None
         if load and load.expect_workers and TOKEN_VARIABLE not in os.environ:
             self._token = token_file(load.master_bind_port)
-            self._environment = {**inherited(), TOKEN_VARIABLE: secrets.token_urlsafe(32)}
+            self._added = {TOKEN_VARIABLE: secrets.token_urlsafe(32)}
         self._program: Program | None = None
         self._lines: Lines | None = None
 
     def __enter__(self) -> Self:
         if self._token is not None:
-            write_secret(self._token, self._environment[TOKEN_VARIABLE])
+            write_secret(self._token, self._added[TOKEN_VARIABLE])
         self._boot()
         return self
 
@@ -114,7 +113,7 @@ class Generator:
         argv = [*self._argv, OPTION, str(passed)]
         try:
             program = self._program = self._register.start(
-                "Locust", argv, log=self._log, environment=self._environment, passed=[passed]
+                "Locust", argv, log=self._log, environment={**inherited(), **self._added}, passed=[passed]
             )
         finally:
             theirs.close()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.model.samples import UNANSWERED
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -28,7 +30,7 @@ def state_of(result: LoadResult | None, window: tuple[float, float], *, is_open:
     if result.lost:
         return "invalid", f"{'; '.join(result.lost)}: part of the load was missing"
     if not result.ended:
-        return "failed", "no request was answered at all; logs/locust.log and the server's log beside it may say why"
+        return "failed", f"{UNANSWERED}; logs/locust.log and the server's log beside it may say why"
     faults = [
         _unkept(result),
         _busy(result),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import exp
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from report.factories import findings
-from scipy import stats
 
 from loadlab.analysis import contrast
-from loadlab.analysis.contrasts import welch
 from loadlab.report.content import contrasts
+
+from .factories import Behaviour, at_rate, case, trial
+from .factories import findings as analysed
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Contrast, Findings
 
 
 def test_a_run_beside_itself_shows_ratios_of_one_and_no_differences() -> None:
@@ -35,12 +38,36 @@ def test_a_case_that_only_one_run_has_is_named() -> None:
     assert contrast(before, after).only_before == (before.arms[0].case.id,)
 
 
-def test_the_interval_is_welchs() -> None:
-    generator = np.random.default_rng(1)
-    first, second = generator.normal(0, 1, 8), generator.normal(1, 2, 11)
-    expected = stats.ttest_ind(second, first, equal_var=False).confidence_interval(0.95)
-    assert welch(first, second) == pytest.approx((exp(expected.low), exp(expected.high)))
-    assert welch(first[:2], second) == (None, None)
+def run_at(*rates: float) -> Findings:
+    """One case at so many requests per second in each block; at 0 every request fails."""
+    dead = Behaviour(requests=20, failed=20)
+    return analysed([case()], [trial(case(), b, at_rate(rate) if rate else dead) for b, rate in enumerate(rates, 1)])
+
+
+def throughput(before: Findings, after: Findings) -> Contrast:
+    (one,) = [one for one in contrast(before, after).contrasts if one.metric == "throughput"]
+    return one
+
+
+def test_later_trials_that_fail_altogether_count_as_the_slowest() -> None:
+    earlier = run_at(100, 101, 102, 100, 101, 102)
+    one = throughput(earlier, run_at(150, 151, 152, 0, 0, 0))
+    assert (one.ratio, one.low, one.trials) == (0.0, 0.0, (6, 6))
+    one = throughput(earlier, run_at(150, 151, 152, 150, 151, 0))
+    assert one.ratio == pytest.approx(1.485, abs=0.02)
+    assert one.low == 0.0
+
+
+def test_a_bimodal_machine_leaves_the_ratio_inside_its_interval() -> None:
+    one = throughput(run_at(100, 200, 100, 200, 100, 100), run_at(100, 200, 200, 200, 100, 200))
+    assert one.low is not None
+    assert one.high is not None
+    assert one.low <= one.ratio <= one.high
+
+
+def test_three_trials_of_a_run_are_said_to_be_too_few() -> None:
+    found = contrast(run_at(100, 101, 102), run_at(150, 151, 152))
+    assert "too few trials for an interval" in contrasts.text(found, width=200)
 
 
 def test_the_text_says_that_no_verdict_follows() -> None:

@@ -55,10 +55,11 @@ def plan_file(tmp_path: Path) -> Path:
 
 def test_plan_lists_the_cases_their_number_and_the_duration(loadlab: CommandLine, plan_file: Path) -> None:
     done = loadlab("plan", plan_file)
-    *cases, empty, summary = done.stdout.splitlines()
+    *cases, empty, summary, power = done.stdout.splitlines()
     assert (done.code, done.stderr) == (0, "")
     assert (cases, empty) == (CASES, "")
     assert re.fullmatch(r"3 cases × 3 blocks = 9 trials, about 0\.2 minutes", summary)
+    assert power.startswith("3 blocks and 1 comparison can prove no difference: set blocks to 6 or more")
 
 
 def test_plan_with_order_lists_every_trial_in_the_order_of_the_run(loadlab: CommandLine, plan_file: Path) -> None:
@@ -89,7 +90,8 @@ def test_plan_narrowed_by_only_counts_what_is_left(loadlab: CommandLine, plan_fi
 def test_plan_without_a_file_is_the_default_plan(loadlab: CommandLine) -> None:
     done = loadlab("plan")
     assert done.code == 0
-    assert "10 cases × 8 blocks = 80 trials" in done.stdout
+    assert "10 cases × 12 blocks = 120 trials" in done.stdout
+    assert "12 blocks and 6 comparisons detect ≥ 1.06× where trials vary by 3 %, ≥ 1.09× where" in done.stdout
 
 
 def test_plan_starts_no_process_at_all(loadlab: CommandLine, plan_file: Path) -> None:

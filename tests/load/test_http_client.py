@@ -11,7 +11,7 @@ import threading
 import time
 import tracemalloc
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import brotli
 import gevent
@@ -594,25 +594,25 @@ PLAIN = b"plain text" * 5
 EMPTY_MEMBER = gzip.compress(b"")
 
 
-@pytest.mark.parametrize(
-    ("coding", "body", "text"),
-    [
-        ("gzip", gzip.compress(PLAIN) + b"\0" * 16, PLAIN),
-        ("gzip", gzip.compress(PLAIN) + b"\r\n", PLAIN),
-        ("gzip", gzip.compress(PLAIN) + b"something else", PLAIN),
-        ("gzip", gzip.compress(PLAIN) + b"\x1f\x8bsomething else", PLAIN),
-        ("gzip", gzip.compress(PLAIN)[:-8], PLAIN),  # without checksum and length
-        ("gzip", gzip.compress(PLAIN)[:-3], PLAIN),
-        ("gzip", gzip.compress(PLAIN) + gzip.compress(b"more"), PLAIN + b"more"),
-        ("gzip", EMPTY_MEMBER * 5000 + gzip.compress(PLAIN), PLAIN),
-        ("gzip", EMPTY_MEMBER, b""),
-        ("gzip", b"", b""),
-        ("deflate", zlib.compress(PLAIN)[:-4], PLAIN),
-        ("deflate", zlib.compress(PLAIN) + b"something else", PLAIN),
-        ("gzip, br", brotli.compress(gzip.compress(PLAIN)), PLAIN),
-        ("identity", PLAIN, PLAIN),
-    ],
-)
+LENIENT: Final = {
+    "zero padding": ("gzip", gzip.compress(PLAIN) + b"\0" * 16, PLAIN),
+    "a line end": ("gzip", gzip.compress(PLAIN) + b"\r\n", PLAIN),
+    "garbage": ("gzip", gzip.compress(PLAIN) + b"something else", PLAIN),
+    "the begin of another member": ("gzip", gzip.compress(PLAIN) + b"\x1f\x8bsomething else", PLAIN),
+    "no checksum and length": ("gzip", gzip.compress(PLAIN)[:-8], PLAIN),  # without checksum and length
+    "half a checksum": ("gzip", gzip.compress(PLAIN)[:-3], PLAIN),
+    "two members": ("gzip", gzip.compress(PLAIN) + gzip.compress(b"more"), PLAIN + b"more"),
+    "countless empty members before": ("gzip", EMPTY_MEMBER * 5000 + gzip.compress(PLAIN), PLAIN),
+    "an empty member": ("gzip", EMPTY_MEMBER, b""),
+    "nothing": ("gzip", b"", b""),
+    "deflate without its checksum": ("deflate", zlib.compress(PLAIN)[:-4], PLAIN),
+    "deflate and garbage": ("deflate", zlib.compress(PLAIN) + b"something else", PLAIN),
+    "two codings": ("gzip, br", brotli.compress(gzip.compress(PLAIN)), PLAIN),
+    "no coding": ("identity", PLAIN, PLAIN),
+}
+
+
+@pytest.mark.parametrize(("coding", "body", "text"), LENIENT.values(), ids=LENIENT)
 def test_a_compressed_body_is_taken_as_leniently_as_by_browsers(
     coding: str, body: bytes, text: bytes, a_user: Making, reported: Reported
 ) -> None:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Contrast, RunContrast
 
+TOO_FEW = "too few trials for an interval"
 NOTE = (
     "The two runs were made at different times, so whatever changed on the machine in between is in these ratios too. "
-    "For a verdict, measure both settings in one plan: there they take turns."
+    "Their trials cannot be paired by block, so the intervals are wider than those of one run, and still hold nothing "
+    "but noise within each run. For a verdict, measure both settings in one plan: there they take turns."
 )
 
 
@@ -63,10 +65,11 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _figures(contrast: RunContrast) -> Table:
-    table = _table("Speed", "Case", "Metric", "Before", "After", "After / before", "Trials")
+    table = _table("Speed", "Case", "Metric", "Before", "After", "After / before, not paired", "Trials")
     labels = _labels(contrast)
     for one in contrast.contrasts:
-        ratio = wording.with_spread(wording.ratio(one.ratio), one.low, one.high)
+        spread = wording.spread(one.low, one.high) or TOO_FEW
+        ratio = f"{wording.paired_ratio(one.ratio)} ({spread})"
         trials = f"{one.trials[0]}, {one.trials[1]}"
         table.add_row(
             Text(labels[one.case.id]),

@@ -25,9 +25,13 @@ HOW_TO_READ = (
     ),
     "Verdicts are given on the plan's primary metric alone; all else is shown with its interval, and not judged.",
     (
-        "p comes from an exact sign-flip test over blocks; Holm's correction allows for the number of comparisons. "
-        "The smallest detectable effect is what these blocks would have found four times out of five: a smaller "
-        "one may exist unseen."
+        "A trial that served nothing is the most extreme one in its comparison, and one in which the target did not "
+        "keep up with the load counts against every verdict. Neither is left out."
+    ),
+    (
+        "p comes from Wilcoxon's exact signed-rank test over blocks, which the interval inverts; Holm's correction "
+        "allows for the number of comparisons. The smallest detectable effect is what these blocks detect with 80 % "
+        "power after that correction: a smaller one may exist unseen."
     ),
     (
         "Better and worse are proven differences; equivalent means proven to be within the margin; inconclusive "
@@ -42,8 +46,8 @@ HOW_TO_READ = (
 HOW_STRATEGIES_ARE_CHOSEN = (
     (
         "A strategy is recommended only if it is sound (it does not leak, has no connection refused, fails no more "
-        "requests than the baseline, and fits into production's limits where the plan names them) and proven better "
-        "than CONN_MAX_AGE = 0."
+        "requests than the baseline, served something in every trial, and fits into production's limits where the plan "
+        "names them) and proven better than CONN_MAX_AGE = 0."
     ),
     (
         "Of those, the simplest that is not proven worse than the best is taken: first a finite CONN_MAX_AGE, then an "
