@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from loadlab.load.contract import NO_RESULT, LoadResult
-from loadlab.runner.validity import state_of
+from loadlab.runner.validity import Validity, validity
 
 WINDOW = (1.0, 11.0)
+COMPLETE = Validity(state="complete")
 NAN = float("nan")
 
 
@@ -33,7 +34,7 @@ def load(
 
 
 def test_a_load_within_all_limits_is_complete() -> None:
-    assert state_of(load(lag_seconds=0.00099, dropped=1, busy=(0.9, 0.9)), WINDOW, is_open=True) == ("complete", "")
+    assert validity(load(lag_seconds=0.00099, dropped=1, busy=(0.9, 0.9)), WINDOW, is_open=True) == COMPLETE
 
 
 @pytest.mark.parametrize(
@@ -52,20 +53,20 @@ def test_a_load_within_all_limits_is_complete() -> None:
     ],
 )
 def test_a_load_over_a_limit_is_invalid_with_the_reason(result: LoadResult, reason: str) -> None:
-    state, said = state_of(result, WINDOW, is_open=True)
-    assert state == "invalid"
-    assert reason in said
+    judged = validity(result, WINDOW, is_open=True)
+    assert judged.state == "invalid"
+    assert reason in judged.reason
 
 
 @pytest.mark.parametrize(("skew", "state"), [((), "complete"), ((0.0, 0.2), "complete"), ((0.201, 0.0), "invalid")])
 def test_workers_on_other_hosts_must_start_together(skew: tuple[float, ...], state: str) -> None:
-    judged, reason = state_of(replace(load(), skew=skew), WINDOW, is_open=True)
-    assert judged == state
-    assert ("up to 201 ms apart, which is 2.01 % of the window" in reason) == (state == "invalid")
+    judged = validity(replace(load(), skew=skew), WINDOW, is_open=True)
+    assert judged.state == state
+    assert ("up to 201 ms apart, which is 2.01 % of the window" in judged.reason) == (state == "invalid")
 
 
 def test_all_reasons_are_said_together() -> None:
-    said = state_of(load(dropped=9, lag_seconds=0.01, busy=(1.0,)), WINDOW, is_open=True)[1]
+    said = validity(load(dropped=9, lag_seconds=0.01, busy=(1.0,)), WINDOW, is_open=True).reason
     assert said.count(";") >= 2
 
 
@@ -73,16 +74,16 @@ def test_what_happens_outside_of_the_window_is_warm_up() -> None:
     late = load()
     sent = [instant + (5.0 if instant < WINDOW[0] else 0.0001) for instant in late.due]
     result = replace(late, sent=sent, dropped=[0.5] * 100)
-    assert state_of(result, WINDOW, is_open=True) == ("complete", "")
+    assert validity(result, WINDOW, is_open=True) == COMPLETE
 
 
 def test_requests_that_no_arrival_asked_for_have_no_send_lag() -> None:
     some = load()
     due = [NAN if number % 2 else instant for number, instant in enumerate(some.due)]
-    assert state_of(replace(some, due=due), WINDOW, is_open=True)[0] == "complete"
-    assert state_of(replace(some, due=[NAN] * 1200), WINDOW, is_open=True)[0] == "complete"
+    assert validity(replace(some, due=due), WINDOW, is_open=True).state == "complete"
+    assert validity(replace(some, due=[NAN] * 1200), WINDOW, is_open=True).state == "complete"
 
 
 def test_a_generator_that_says_nothing_or_sees_no_answer_has_failed() -> None:
-    assert state_of(None, WINDOW, is_open=False)[0] == "failed"
-    assert state_of(NO_RESULT, WINDOW, is_open=False)[0] == "failed"
+    assert validity(None, WINDOW, is_open=False).state == "failed"
+    assert validity(NO_RESULT, WINDOW, is_open=False).state == "failed"
