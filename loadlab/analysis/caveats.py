@@ -55,10 +55,22 @@ def caveats(
 
 
 def remarks(environment: Mapping[str, Mapping[str, Scalar]]) -> Iterator[Caveat]:
-    """What in the settings of a project of the user's own has a part in all its figures."""
+    """What has a part in all figures: a machine that was busy, and settings of a project of the user's own."""
+    yield from _busy_machine(environment.get("machine", {}))
     for key, note in environment.get(PROJECT, {}).items():
         if key.startswith(NOTE):
             yield Caveat(subject=PROJECT, text=str(note), advice="")
+
+
+def _busy_machine(machine: Mapping[str, Scalar]) -> Iterator[Caveat]:
+    """Others had more to do than there are cores, before the run added its own work."""
+    load, cores = machine.get("load_average_before_run", machine.get("load_average_at_start")), machine.get("cores")
+    if isinstance(load, int | float) and isinstance(cores, int) and load >= cores:
+        yield Caveat(
+            subject="machine",
+            text=f"It was busy when the run began: load {load:.3g} on {plural(cores, 'core')}.",
+            advice="Times vary more than they should, counts do not. Measure again when nothing else runs.",
+        )
 
 
 def _disagreeing_books(complete: Sequence[Measured]) -> Iterator[Caveat]:
@@ -104,7 +116,11 @@ def _missing_trials(run: RunSummary, arms: Sequence[Arm]) -> Iterator[Caveat]:
             yield Caveat(
                 subject=arm.case.id,
                 text="No complete trial: nothing is known of this case.",
-                advice="Resume the run, or look at why its trials did not complete.",
+                advice=(
+                    "Resume the run, or look at why its trials did not complete."
+                    if not run.trials_invalid
+                    else "Its trials are invalid: remove the cause that is named below, then resume the run."
+                ),
             )
 
 

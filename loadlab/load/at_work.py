@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from itertools import islice
+from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from gevent.pool import Group
 
 MOST_LOOKED_AT: Final = 200  # users at one instant; more are told from these
+CERTAIN: Final = 3.0  # standard errors
+RELATED: Final = 2.0  # looks that say as much as one, as who pauses at one look does so at the next
 # A user that waits for an answer is deep in one of these; one that waits for anything else is in code of its scenario.
 CLIENTS: Final = (f"{Path(gevent.__file__).parent}/", f"{Path(loadlab.__file__).parent}/load/")
 
@@ -32,14 +35,33 @@ class AtWork:
     def look(self, now: float, users: Group) -> None:
         seen = list(islice(users, MOST_LOOKED_AT))
         working = sum(is_working(user.gr_frame) for user in seen)
-        self._at.append(now)
-        self._users.append(working * len(users) / len(seen) if seen else 0.0)
+        self.take(now, working * len(users) / len(seen) if seen else 0.0)
 
-    def mean(self, start: float, end: float) -> float:
-        """How many were at work, on average over a window; 0 where nobody has looked."""
+    def take(self, now: float, working: float) -> None:
+        self._at.append(now)
+        self._users.append(working)
+
+    def at_least(self, start: float, end: float) -> float:
+        """How many were at work on average over a window, less what chance may have added; 0 where nobody has looked.
+
+        Users who never pause are always seen at work. Of others a few looks tell little.
+
+        >>> def seen(*working):
+        ...     looks = AtWork()
+        ...     for at, users in enumerate(working):
+        ...         looks.take(float(at), users)
+        ...     return looks.at_least(0, 100)
+        >>> seen(8, 8, 8, 8)
+        8.0
+        >>> seen(0, 1, 0, 2)
+        0.0
+        """
         at = np.asarray(self._at)
         inside = np.asarray(self._users)[(at >= start) & (at < end)]
-        return float(inside.mean()) if inside.size else 0.0
+        if not inside.size:
+            return 0.0
+        chance = CERTAIN * float(inside.std()) * sqrt(RELATED / inside.size)
+        return max(0.0, float(inside.mean()) - chance)
 
 
 def is_working(frame: FrameType | None) -> bool:

@@ -36,14 +36,14 @@ class Ticker:
         self._from = array("d")
         self._to = array("d")
         self._suspended = array("d")
-        self._last = (time.monotonic(), time.clock_gettime(PASSING))
+        self._last: tuple[float, float] | None = None
 
     def tick(self) -> None:
         self.take(time.monotonic(), time.clock_gettime(PASSING))
 
     def take(self, now: float, passed: float) -> None:
         """A tick at these readings of the monotonic clock and of the one that a suspended machine does not stop."""
-        before, passed_before = self._last
+        before, passed_before = self._last or (now, passed)
         self._last = (now, passed)
         suspended = max(0.0, (passed - passed_before) - (now - before))
         if now - before + suspended >= NOTABLE_SECONDS:
@@ -55,12 +55,12 @@ class Ticker:
         """The longest pause within a window; of one that began before it or ends after it, the part within.
 
         >>> ticker = Ticker()
-        >>> for now, passed in [(10.0, 0.0), (10.02, 0.02), (13.0, 3.0), (13.02, 9.02)]:
+        >>> for now, passed in [(10.0, 0.0), (10.5, 0.5), (13.0, 3.0), (13.5, 9.5)]:
         ...     ticker.take(now, passed)
-        >>> ticker.longest(11.0, 13.01).seconds
-        6.01
+        >>> ticker.longest(11.0, 13.25)
+        Pause(seconds=6.25, suspended=6.0)
         >>> ticker.longest(10.0, 12.0)
-        Pause(seconds=1.98, suspended=0.0)
+        Pause(seconds=1.5, suspended=0.0)
         """
         pauses = [
             Pause(seconds=min(to, end) - max(since, start) + suspended, suspended=suspended)

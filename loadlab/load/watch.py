@@ -44,7 +44,9 @@ class Watch:
     def added_to(self, result: LoadResult, start: float, end: float) -> LoadResult:
         """The result with what was seen in a window of the monotonic clock."""
         self._ticker.tick()
-        return replace(result, pauses=(self._ticker.longest(start, end),), at_work=(self._at_work.mean(start, end),))
+        return replace(
+            result, pauses=(self._ticker.longest(start, end),), at_work=(self._at_work.at_least(start, end),)
+        )
 
     def _meet(self, runner: Runner, **_: object) -> None:
         self._users = runner.user_greenlets

@@ -17,6 +17,7 @@ from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
 from loadlab.runner.environment import environment, environment_elsewhere
 from loadlab.runner.generator import Generator
 from loadlab.runner.journal import Journal
+from loadlab.runner.machine_load import busy, load_before_start
 from loadlab.runner.observer import Observer
 from loadlab.runner.preflight import require_programs, require_room
 from loadlab.runner.restarts import next_to_restart, restarted
@@ -174,7 +175,7 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
 
 
 def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Listener) -> None:
-    """Make all trials of a run that it does not have yet, and those that failed once more.
+    """Make all trials of a run that it does not have yet, and those once more that failed or were disturbed.
 
     Raises:
         EnvironmentFaultError: something the run needs is missing, or a server does not start.
@@ -183,10 +184,12 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
     """
     planned = folder.schedule()
     journal = Journal(folder, listener)
-    present = {trial.order for trial in folder.trials()[0] if trial.state != "failed"}
+    present = {trial.order for trial in folder.trials()[0] if stands(trial)}
     missing = [step for step in planned.steps if step.order not in present]
     total = len(planned.steps)
     with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
+        if missing and (warning := busy(load_before_start())):
+            journal.notice(warning)
         try:
             if missing and plan.target is not None:
                 _make_trials_elsewhere(folder, planned, missing, plan, dsn, journal)
@@ -197,6 +200,14 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
             raise EnvironmentFaultError(f"PostgreSQL went away: {brief(error)}.") from error
         if plan.restarts:
             _count_restarts(folder, planned, plan.driver, journal)
+
+
+def stands(trial: Trial) -> bool:
+    """Whether a trial is measured for good: it is complete, or what made it invalid may come from the target.
+
+    To measure that again until it succeeds would leave out what the case is prone to.
+    """
+    return trial.state == "complete" or (trial.state == "invalid" and trial.by_target)
 
 
 def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own

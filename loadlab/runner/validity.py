@@ -173,7 +173,8 @@ def _busy(result: LoadResult) -> str:
     if share <= BUSY_GENERATOR:
         return ""
     which = f"load process {number} of {len(result.busy)}" if len(result.busy) > 1 else "the generator"
-    return f"{which} used {_percent(share)} of a core: it was the bottleneck"
+    use = "use fewer users, a lower rate or more load workers"
+    return f"{which} used {_percent(share)} of a core: it was the bottleneck; {use}"
 
 
 def _skewed(result: LoadResult, window: tuple[float, float]) -> str:
@@ -208,7 +209,8 @@ def _late(result: LoadResult, window: tuple[float, float]) -> str:
         return ""
     return (
         f"requests were sent late: p99 of the send lag, {lag * 1000:.2f} ms, is {_percent(lag / response)} of that of"
-        f" the response, {response * 1000:.2f} ms: more than {_percent(LATEST)}"
+        f" the response, {response * 1000:.2f} ms: more than {_percent(LATEST)}; use a lower rate, more load workers or"
+        " a machine with cores to spare"
     )
 
 
