@@ -37,6 +37,7 @@ def caveats(
     return (
         *_disagreeing_books(complete),
         *_other_traffic(complete),
+        *_ended_workers(complete),
         *_missing_trials(run, arms),
         *_trials_that_do_not_count(everything),
         *_reach(run, comparisons),
@@ -95,6 +96,19 @@ def _other_traffic(complete: Sequence[Measured]) -> Iterator[Caveat]:
             text=f"Others used the target too: up to {percent(shares[worst])} of its requests were theirs ({worst}).",
             advice="Their requests are in its counts and in its speed: measure when nobody else uses it.",
         )
+
+
+def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    """Of a target that others serve, only its own counts say that a process of it ended within the window."""
+    for one in complete:
+        books = one.trial.connections
+        ended = books.window_end.closed.get("process_exit", 0) - books.window_start.closed.get("process_exit", 0)
+        if not books.stopped and ended > 0:
+            yield Caveat(
+                subject=_trial(one),
+                text=f"A worker of the target ended during the window, and {plural(ended, 'connection')} with it.",
+                advice="That is usual where workers are recycled (max_requests); else it crashed or was restarted.",
+            )
 
 
 def _others_share(trial: Trial) -> float:
@@ -302,8 +316,9 @@ def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:
                 f"{percent(gaps[worst])} ({worst})."
             ),
             advice=(
-                "Part of each user's time went elsewhere than into requests: into pauses, where the scenario has users"
-                " who pause (mixed, burst, steps, think_time), else most likely into the generator."
+                "Part of each user's time went elsewhere than into answered requests: into pauses, where the scenario"
+                " has users who pause (mixed, burst, steps, think_time), else into requests without an answer or into"
+                " the generator. Where users who do not pause miss more than 25 %, the trial is invalid."
             ),
         )
 
