@@ -131,8 +131,8 @@ def _idle(result: LoadResult, window: tuple[float, float]) -> str:
     if lost <= MOST_IDLE:
         return ""
     return (
-        f"users were in requests for only {_percent(in_requests / at_work)} of the time that they were at work: where"
-        f" more than {_percent(MOST_IDLE)} is missing, requests were never answered, or the generator did not send them"
+        f"users were in requests for only {_percent(in_requests / at_work)} of the time that they were at work: more"
+        f" than {_percent(MOST_IDLE)} is missing, so requests never ended, or the generator did not send them"
     )
 
 
