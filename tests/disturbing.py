@@ -51,7 +51,8 @@ def stop(processes: Iterable[psutil.Process], seconds: float | None = None) -> N
     stopped = list(processes)
     assert stopped, "there is nothing to stop"
     for process in stopped:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):  # backends come and go
+            process.suspend()
     if seconds is not None:
         time.sleep(seconds)
         for process in stopped:
@@ -63,7 +64,8 @@ def kill(processes: Iterable[psutil.Process]) -> None:
     killed = list(processes)
     assert killed, "there is nothing to kill"
     for process in killed:
-        process.send_signal(signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
 
 
 def ours(*words: str) -> list[psutil.Process]:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from loadlab.services.database import Database
 
 AWAY_SECONDS: Final = 60.0  # a crash recovery takes seconds; after this long the run stops
+RESTART_SECONDS: Final = (
+    20.0  # after this long, one that the lab started itself is started again even if it seems to run
+)
+ANSWER_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.2
 
 
@@ -52,11 +56,14 @@ class Observer:
         Raises:
             IncompleteError: it stays away.
         """
+        overdue = time.monotonic() + RESTART_SECONDS
 
         def attempt() -> None:
-            nonlocal anew
+            nonlocal anew, overdue
             self._close()
             if self.database.revive is not None:
+                if time.monotonic() > overdue:  # it is stopped, or hangs
+                    anew, overdue = True, float("inf")
                 self.database = self.database.revive(anew=anew)
                 anew = False
             self._connect()
@@ -74,7 +81,7 @@ class Observer:
 def answers(cursor: Cursor) -> bool:
     """Whether the connection still leads to a database that answers."""
     try:
-        with cut_off(cursor.connection, AWAY_SECONDS):
+        with cut_off(cursor.connection, ANSWER_SECONDS):
             cursor.execute("SELECT 1")
     except psycopg2.Error:
         return False

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
 POLL_SECONDS: Final = 0.02
-ANSWER_SECONDS: Final = 60.0  # beyond the window, for the database to answer the sampler
+ANSWER_SECONDS: Final = 75.0  # beyond the window: for the load to end, the target to be at rest, the database to answer
 BETWEEN: Final = {"pooler": "PgBouncer", "proxy": "the proxy that adds the round trip"}
 KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
 
@@ -211,6 +211,7 @@ def _observe(
         bench.database.observed() as connection,
         connection.cursor() as cursor,
         cut_off(connection, window[1] + ANSWER_SECONDS),
+        cut_off(scene.cursor.connection, window[1] + ANSWER_SECONDS),
         Ticking() as ticking,
         Sampler(
             partial(look, own := replace(scene, cursor=cursor), sampled_only=True),

@@ -84,8 +84,12 @@ def _of_load(result: LoadResult, window: tuple[float, float], *, is_open: bool) 
         return
     still = stood_still("the generator", result.pauses, window)
     ours = [_unkept(result), _busy(result), _skewed(result, window), still]
-    ours.append(_late(result, window) if is_open else _idle(result, window))
-    theirs = [_dropped(result, window) if is_open else "", "" if still else _silent(result, window)]
+    theirs = [_dropped(result, window) if is_open else ""]
+    if is_open:
+        ours.append(_late(result, window))
+    if not still:  # else it explains what follows
+        ours.append("" if is_open else _idle(result, window))
+        theirs.append(_silent(result, window))
     yield from (Disturbance(reason) for reason in ours if reason)
     yield from (Disturbance(reason, by_target=True) for reason in theirs if reason)
 
