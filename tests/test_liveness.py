@@ -11,7 +11,7 @@ from patience import await_that
 
 from loadlab.processes import Register
 from loadlab.runner.application import Application
-from loadlab.runner.liveness import disturbances, serving_members
+from loadlab.runner.liveness import serving_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,42 +43,42 @@ def end(process: psutil.Process) -> None:
 
 
 def test_processes_that_go_on_are_no_disturbance(application: Application) -> None:
-    members = serving_members(application, {})
-    assert [member.what for member in members] == ["sync", "a worker of sync", "a worker of sync"]
-    assert disturbances(members, application.program.log) == ()
+    serving = serving_now(application, {})
+    assert [member.what for member in serving.members] == ["sync", "a worker of sync", "a worker of sync"]
+    assert serving.disturbances() == ()
 
 
 def test_a_worker_that_ends_is_named_and_a_helper_is_not(application: Application) -> None:
-    members = serving_members(application, {})
+    serving = serving_now(application, {})
     worker, _, helper = children(application)
     end(helper)
-    assert disturbances(members, application.program.log) == ()
+    assert serving.disturbances() == ()
     end(worker)
     said = (f"a worker of sync (pid {worker.pid}) ended before the window did",)
-    assert disturbances(members, application.program.log) == said
+    assert serving.disturbances() == said
 
 
 def test_a_worker_that_gunicorn_has_recycled_is_no_disturbance(application: Application) -> None:
-    members = serving_members(application, {})
+    serving = serving_now(application, {})
     first, second, _ = children(application)
     line = "[2026-11-28 10:00:00 +0000] [{}] [INFO] Autorestarting worker after current request.\n"
     application.program.log.write_text(line.format(first.pid))
     end(first)
-    assert disturbances(members, application.program.log) == ()
+    assert serving.disturbances() == ()
     end(second)
-    assert len(disturbances(members, application.program.log)) == 1
+    assert len(serving.disturbances()) == 1
 
 
 def test_a_process_that_is_stopped_is_named(application: Application) -> None:
     pooler = children(application)[2]
-    members = serving_members(application, {"PgBouncer": pooler.pid})
+    serving = serving_now(application, {"PgBouncer": pooler.pid})
     pooler.suspend()
     await_that(lambda: pooler.status() == psutil.STATUS_STOPPED, "it is not stopped")
     said = f"PgBouncer (pid {pooler.pid}) was stopped at the end of the window"
-    assert disturbances(members, application.program.log) == (said,)
+    assert serving.disturbances() == (said,)
 
 
 def test_a_server_whose_first_process_ends_is_named(application: Application) -> None:
-    members = serving_members(application, {})
+    serving = serving_now(application, {})
     end(psutil.Process(application.program.pid))
-    assert f"sync (pid {application.program.pid}) ended" in disturbances(members, application.program.log)[0]
+    assert f"sync (pid {application.program.pid}) ended" in serving.disturbances()[0]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from loadlab.processes import Program
     from loadlab.runner.application import Application
 
 # What gunicorn's worker says of itself when it has answered --max-requests requests, after its own pid.
@@ -27,7 +28,23 @@ class Member:
     process: psutil.Process
 
 
-def serving_members(application: Application, others: Mapping[str, int]) -> tuple[Member, ...]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Serving:
+    """A server that is ready, and whom it consists of from then on."""
+
+    program: Program
+    members: tuple[Member, ...]
+
+    def disturbances(self) -> tuple[str, ...]:
+        """What has become of those who are gone or stopped now; nothing of a worker that gunicorn recycled itself."""
+        lost = [(member, how) for member in self.members if (how := _fate(member.process))]
+        recycled = _recycled(self.program.log) if lost else frozenset()
+        return tuple(
+            f"{one.what} (pid {one.process.pid}) {how}" for one, how in lost if one.process.pid not in recycled
+        )
+
+
+def serving_now(application: Application, others: Mapping[str, int]) -> Serving:
     """The server, each of its processes that has loaded the site, and `others` by their pids.
 
     A process of the tree that has no ledger is a helper of the project's, and may come and go.
@@ -37,14 +54,7 @@ def serving_members(application: Application, others: Mapping[str, int]) -> tupl
     named = [(program.name, program.pid)]
     named += [(f"a worker of {program.name}", pid) for pid in _below(program.pid) if pid in owners]
     named += others.items()
-    return tuple(member for what, pid in named for member in _member(what, pid))
-
-
-def disturbances(members: Iterable[Member], log: Path) -> tuple[str, ...]:
-    """What has become of those who are gone or stopped now; nothing of a worker that gunicorn has recycled itself."""
-    lost = [(member, how) for member in members if (how := _fate(member.process))]
-    recycled = _recycled(log) if lost else frozenset()
-    return tuple(f"{one.what} (pid {one.process.pid}) {how}" for one, how in lost if one.process.pid not in recycled)
+    return Serving(program=program, members=tuple(member for what, pid in named for member in _member(what, pid)))
 
 
 def _fate(process: psutil.Process) -> str:

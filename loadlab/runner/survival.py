@@ -52,7 +52,10 @@ class Survival:
             EnvironmentFaultError: something else is missing.
             IncompleteError: the database was away before the trial began, and stays so.
         """
-        self.restore()
+        try:
+            self.restore()
+        except psycopg2.Error:  # it went away at that very moment
+            self.restore()
         started, load_average = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
         begun = time.monotonic()
         try:

@@ -18,7 +18,7 @@ from loadlab.probes.ledger import totals_of
 from loadlab.probes.sessions import Sessions
 from loadlab.runner.application import Target, serving
 from loadlab.runner.following import Follower
-from loadlab.runner.liveness import disturbances, serving_members
+from loadlab.runner.liveness import serving_now
 from loadlab.runner.observer import cut_off
 from loadlab.runner.record import Circumstances, Seen, order_for, record
 from loadlab.runner.route import routed
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from loadlab.model.progress import Sampled
     from loadlab.model.samples import Series
     from loadlab.processes import Register
-    from loadlab.runner.application import Application
     from loadlab.runner.generator import Drive, Generator
+    from loadlab.runner.liveness import Serving
     from loadlab.runner.observer import Observer
     from loadlab.runner.subject import Subject
     from loadlab.services.database import Database
@@ -140,8 +140,10 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         )
         with serving(target, bench.register, log) as application:
             booted = time.monotonic()
+            between = {BETWEEN[part]: pid for part, pid in scene.trees.items() if part in BETWEEN}
+            served = serving_now(application, between)
             drive = bench.generator.begin(order_for(case, step, bench.plan, application.url, bench.scratch))
-            observed = _observe(scene, application, drive, bench, follower)
+            observed = _observe(scene, served, drive, bench, follower)
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
             # that the books need none.
@@ -192,10 +194,8 @@ def _follower(step: Step, sessions: int, bench: Bench) -> Follower | None:
     return Follower(tell=bench.follow, order=step.order, sessions=sessions, max_connections=most)
 
 
-def _observe(
-    scene: Scene, application: Application, drive: Drive, bench: Bench, follower: Follower | None
-) -> _Observed:
-    trees = {**scene.trees, "app": application.program.pid, "generator": drive.pid}
+def _observe(scene: Scene, served: Serving, drive: Drive, bench: Bench, follower: Follower | None) -> _Observed:
+    trees = {**scene.trees, "app": served.program.pid, "generator": drive.pid}
     if bench.database.postmaster is not None:
         trees["database"] = bench.database.postmaster
     scene = replace(scene, trees=trees)
@@ -205,8 +205,6 @@ def _observe(
         follower.seen(look(scene, sampled_only=False), highest, _ledger(scene), pooler, drive.counts())
 
     window = (bench.plan.warmup_seconds, bench.plan.warmup_seconds + bench.plan.window_seconds)
-    between = {BETWEEN[part]: pid for part, pid in scene.trees.items() if part in BETWEEN}
-    members = serving_members(application, between)
     with (
         bench.database.observed() as connection,
         connection.cursor() as cursor,
@@ -222,7 +220,7 @@ def _observe(
         sleep_until(drive.started + window[0])
         start, opening = look(scene, sampled_only=False), _ledger(scene)
         sleep_until(drive.started + window[1])
-        lost = disturbances(members, application.program.log)
+        lost = served.disturbances()
         end, closing = look(scene, sampled_only=False), _ledger(scene)
         result = drive.wait()
         ended = time.monotonic()
