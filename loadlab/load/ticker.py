@@ -1,7 +1,7 @@
 """Notices when a process did not run: its own clock, read many times a second.
 
 A process stands still when it is stopped, when its machine is suspended or starved of CPU, and when one piece of its
-own work takes long. Whatever it times then is wrong.
+own work takes long. All that it times then is wrong.
 """
 
 from __future__ import annotations

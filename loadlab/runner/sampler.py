@@ -98,7 +98,7 @@ class Sampler:
     def blind(self, window: tuple[float, float]) -> tuple[float, str]:
         """For how long within a window nothing could be read, in seconds since the origin, and the first error.
 
-        A reading that only takes long is none: the machine may be busy.
+        A reading that only takes long does not count: the machine may be busy.
         """
         edges = [window[0], *(at for at in self._at if window[0] < at < window[1]), window[1]]
         spans = [

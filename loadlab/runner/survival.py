@@ -32,7 +32,7 @@ PATIENCE_SECONDS: Final = 180.0  # beyond the load itself: to boot, to be at res
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Survival:
-    """Measures trials one after another, whatever becomes of the database meanwhile.
+    """Measures trials one after another, also when the database or the pooler fails in between.
 
     `restore` is called before each trial, and raises IncompleteError when the database stays away; `cursor` gives the
     connection that is used now, None where PostgreSQL is not asked; `alive` says whether it still answers.

@@ -1,4 +1,4 @@
-"""The lab's own clock while a trial runs: whoever is stopped cannot look at the edges of the window in time."""
+"""The lab's own clock while a trial runs: a lab that is stopped does not look at the window's edges in time."""
 
 from __future__ import annotations
 

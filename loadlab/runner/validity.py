@@ -144,13 +144,13 @@ def longest_silence(result: LoadResult, window: tuple[float, float]) -> tuple[fl
     """For how long nothing was answered within the window while some request was under way, and what is usual.
 
     That is the response time, in seconds, which 95 % of the requests had that were not under way then. None where
-    there were no others: then nobody can say whether the target stood still, or is as slow as that.
+    there were no others: the target may have stood still, or be as slow as that.
     """
     ended = _column(result.ended)
     service = ended - _column(result.sent) if len(result.sent) else _column(result.response)
     order = np.argsort(ended, kind="stable")
     ended, begun = ended[order], (ended - service)[order]
-    # Nobody waits while all users pause: a silence begins when the first request is sent that is answered after it.
+    # While all users pause, nothing is awaited: a silence begins when the first request is sent that ends it.
     first_sent = np.minimum.accumulate(begun[::-1])[::-1]
     since = np.maximum(np.concatenate(([0.0], ended[:-1])), first_sent).clip(*window)
     silences = ended.clip(*window) - since

@@ -167,7 +167,7 @@ class _Cluster:
         return program
 
     def end_backends(self) -> None:
-        """End what has outlived its server: each backend is in a group of its own, and one that is stopped stays.
+        """End what has outlived its server: each backend has its own process group, and one that is stopped stays.
 
         They are known by the folder that they work in.
         """

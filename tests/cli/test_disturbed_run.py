@@ -87,7 +87,18 @@ def destroy_the_cluster(processes: list[psutil.Process]) -> None:
     kill([server])
 
 
-BEFALLS: Final = (kill_a_backend, kill_the_server, shut_the_server_down, terminate_the_observers)
+def stop_the_server_for_good(processes: list[psutil.Process]) -> None:
+    """It does not answer any more, and does not end either."""
+    stop(matching(processes, "postgres"))
+
+
+BEFALLS: Final = (
+    stop_the_server_for_good,
+    kill_a_backend,
+    kill_the_server,
+    shut_the_server_down,
+    terminate_the_observers,
+)
 
 
 @pytest.mark.parametrize("befalls", BEFALLS)

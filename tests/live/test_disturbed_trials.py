@@ -67,6 +67,14 @@ def assert_silent(seen: Trial) -> None:
 
 
 @pytest.mark.slow
+def test_a_killed_uvicorn_worker_makes_its_trial_invalid(trial: TrialRunner) -> None:
+    with meanwhile(trial.bench, lambda: kill(ours("spawn_main")[-1:])):
+        seen = trial("asgi", workers=2, window_seconds=WINDOW_SECONDS)
+    assert seen.state == "invalid"
+    assert "a worker of asgi (pid " in seen.reason
+
+
+@pytest.mark.slow
 def test_a_killed_gunicorn_master_makes_its_trial_invalid(trial: TrialRunner) -> None:
     with meanwhile(trial.bench, lambda: kill(ours("gunicorn")[:1])):
         seen = trial("sync", window_seconds=2.0)

@@ -158,7 +158,7 @@ def test_a_server_that_stood_still_makes_its_trial_invalid(spans: list[tuple[flo
     [
         [(at + n / 1e3, at + 2.0 + n / 1e3) for at in (0.0, 2.0, 4.0, 6.0, 8.0) for n in range(8)],  # slow, all at once
         [(at, at + 0.05) for at in (0.5, 3.0, 7.5, 10.5)],  # users who pause for seconds
-        [(0.0, 15.0), (0.0, 15.1)],  # slower than the window: nobody can say that it stood still
+        [(0.0, 15.0), (0.0, 15.1)],  # slower than the window: it need not have stood still
         [*users(4, 0.1, 0.0, 5.0), *[(5.0, 5.4 + n / 80) for n in range(4)], *users(4, 0.1, 5.5, 12.0)],  # a hiccup
         [*users(4, 0.1, 0.0, 12.0), (2.0, 9.0)],  # one slow request beside others
     ],
@@ -167,7 +167,7 @@ def test_slow_requests_and_pauses_are_no_standstill(spans: list[tuple[float, flo
     assert validity(closed(*spans), WINDOW, is_open=False) == COMPLETE
 
 
-def test_silence_while_the_generator_stood_still_is_not_blamed_on_the_target() -> None:
+def test_a_silence_of_the_generator_is_not_blamed_on_the_target() -> None:
     spans = [*users(8, 0.1, 0.0, 4.0), *[(4.0, 6.0 + n / 80) for n in range(8)], *users(8, 0.1, 6.2, 12.0)]
     judged = validity(closed(*spans, pauses=(Pause(seconds=2.0),)), WINDOW, is_open=False)
     assert (judged.state, judged.by_target, judged.reason.count(";")) == ("invalid", False, 0)
@@ -180,7 +180,7 @@ def test_silence_while_the_generator_stood_still_is_not_blamed_on_the_target() -
         (9.0, 8.0, "complete"),  # 20 % of their time is missing
         (8.0, 8.0, "invalid"),  # 30 %
         (8.0, 5.6, "complete"),  # as many as are in requests, while the others pause
-        (8.0, 0.0, "complete"),  # nobody knows
+        (8.0, 0.0, "complete"),  # not known
     ],
 )
 def test_users_at_work_must_be_in_requests(until: float, at_work: float, state: str) -> None:
