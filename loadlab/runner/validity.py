@@ -198,7 +198,7 @@ def _dropped(result: LoadResult, window: tuple[float, float]) -> str:
         return ""
     return (
         f"{dropped:,} of {due:,} tasks that were due ({_percent(dropped / due)}) were dropped, more than"
-        f" {_percent(MOST_DROPPED)}: as many as may be were under way; use a lower rate, or a larger load.outstanding"
+        f" {_percent(MOST_DROPPED)}: all users were at work; use a lower rate, or a larger load.outstanding"
     )
 
 

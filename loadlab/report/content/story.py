@@ -93,8 +93,8 @@ def _invalid(run: RunSummary) -> str:
     if not run.trials_invalid:
         return ""
     of_all = f"{wording.count(run.trials_invalid)} of {wording.plural(run.trials_done, 'trial')} invalid"
-    others = ", …" if run.trials_invalid > 1 else ""
-    return f"{of_all}: {run.invalid_because}{others}. The caveats name each."
+    first = ", the first because" if run.trials_invalid > 1 else ""
+    return f"{of_all}{first}: {run.invalid_because}. The caveats name each."
 
 
 def _unfinished(run: RunSummary) -> str:
