@@ -43,8 +43,8 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
         raise IncompleteError(
             f"Nothing can be said: {run.trials_invalid} of {run.trials_done} trials are invalid"
             f" ({run.invalid_because}). Remove the cause: use a lower rate or fewer users, more load workers, a machine"
-            f" with cores to spare. Then run the plan again; loadlab run --resume {folder} measures those again that the"
-            " target cannot have spoilt itself."
+            f" with cores to spare. Then run the plan again; loadlab run --resume {folder} measures those again that"
+            " the target cannot have spoilt itself."
         )
     open_questions = [verdict.server for verdict in findings.verdicts if verdict.recommend is None]
     if require_verdict and (open_questions or not findings.verdicts):
