@@ -27,6 +27,7 @@ def findings_of(folder: RunFolder) -> Findings:
     environment = folder.environment()
     driver = _driver(plan, environment)
     measured = sum(trial.state != "failed" for trial in trials)
+    invalid = [trial.reason for trial in trials if trial.state == "invalid"]
     run = RunSummary(
         id=schedule.id,
         started=schedule.started,
@@ -41,6 +42,8 @@ def findings_of(folder: RunFolder) -> Findings:
         window_seconds=plan.window_seconds,
         driver=driver,
         limits=plan.limits,
+        trials_invalid=len(invalid),
+        invalid_because=next(iter(invalid), ""),
         left_out=tuple(
             LeftOut(server=str(one.server), strategy=str(one.strategy), why=one.why) for one in misfits(plan, driver)
         ),

@@ -93,8 +93,12 @@ class RunFolder:
             folder._trials.mkdir()
         except OSError as error:
             raise UsageError(f"The run folder {path} cannot be made: {error.strerror}.") from error
-        folder.write_text("plan.toml", plan)
-        folder._seal("schedule.json", "run", _SCHEDULE.dump_json(schedule))
+        try:
+            folder.write_text("plan.toml", plan)
+            folder._seal("schedule.json", "run", _SCHEDULE.dump_json(schedule))
+        except EnvironmentFaultError:
+            folder.discard()
+            raise
         return folder
 
     def has_begun(self) -> bool:
@@ -240,12 +244,13 @@ class RunFolder:
         except OSError as error:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
-            raise EnvironmentFaultError(_write_fault(path, error)) from error
+            raise EnvironmentFaultError(self._write_fault(path, error)) from error
 
-
-def _write_fault(path: Path, error: OSError) -> str:
-    why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else str(error.strerror)
-    return f"{path} cannot be written: {why}. All earlier trials are safe; make room and go on with --resume."
+    def _write_fault(self, path: Path, error: OSError) -> str:
+        why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else str(error.strerror)
+        safe = any(self._trials.glob("*.json"))
+        then = f"All earlier trials are safe; go on with --resume {self.path}." if safe else "Make room, and run again."
+        return f"{path} cannot be written: {why}. {then}"
 
 
 def _sync_folder(path: Path) -> None:

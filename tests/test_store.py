@@ -142,6 +142,21 @@ def test_a_full_disk_loses_no_earlier_trial(folder: RunFolder) -> None:
     assert os.listdir(folder.path / "trials") == ["0000.json"]  # noqa: PTH208
 
 
+def test_a_disk_that_is_full_before_the_first_trial_promises_nothing(folder: RunFolder) -> None:
+    with full_disk(), pytest.raises(EnvironmentFaultError) as error:
+        folder.add_trial(trial(order=0, requests=5000))
+    assert str(error.value).endswith("cannot be written: the disk is full. Make room, and run again.")
+    folder.add_trial(trial(order=0))
+    with full_disk(), pytest.raises(EnvironmentFaultError, match=rf"safe; go on with --resume {folder.path}"):
+        folder.add_trial(trial(order=1, requests=5000))
+
+
+def test_a_run_that_cannot_be_begun_leaves_no_folder(tmp_path: Path) -> None:
+    with full_disk(), pytest.raises(EnvironmentFaultError, match=r"plan\.toml cannot be written: the disk is full"):
+        RunFolder.begin(tmp_path / "run", "# a long plan\n" * 1000, SCHEDULE)
+    assert not (tmp_path / "run").exists()
+
+
 def test_restarts_come_back_as_they_were_kept_and_concern_every_load_of_their_case(folder: RunFolder) -> None:
     case = trial().case
     recovery = Recovery(warm=2, failed=2, failed_later=0, warm_checked=2, failed_checked=0)

@@ -40,6 +40,7 @@ def caveats(
     return (
         *_disagreeing_books(complete),
         *_other_traffic(complete),
+        *_ended_workers(complete),
         *_missing_trials(run, arms),
         *_trials_that_do_not_count(everything),
         *_reach(run, comparisons),
@@ -60,10 +61,22 @@ def caveats(
 
 
 def remarks(environment: Mapping[str, Mapping[str, Scalar]]) -> Iterator[Caveat]:
-    """What in the settings of a project of the user's own has a part in all its figures."""
+    """What has a part in all figures: a machine that was busy, and settings of a project of the user's own."""
+    yield from _busy_machine(environment.get("machine", {}))
     for key, note in environment.get(PROJECT, {}).items():
         if key.startswith(NOTE):
             yield Caveat(subject=PROJECT, text=str(note), advice="")
+
+
+def _busy_machine(machine: Mapping[str, Scalar]) -> Iterator[Caveat]:
+    """Others had more to do than there are cores, before the run added its own work."""
+    load, cores = machine.get("load_average_before_run", machine.get("load_average_at_start")), machine.get("cores")
+    if isinstance(load, int | float) and isinstance(cores, int) and load >= cores:
+        yield Caveat(
+            subject="machine",
+            text=f"It was busy when the run began: load {load:.3g} on {plural(cores, 'core')}.",
+            advice="Times vary more than they should, counts do not. Measure again when nothing else runs.",
+        )
 
 
 def _disagreeing_books(complete: Sequence[Measured]) -> Iterator[Caveat]:
@@ -96,6 +109,19 @@ def _other_traffic(complete: Sequence[Measured]) -> Iterator[Caveat]:
         )
 
 
+def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    """Of a target that others serve, only its own counts say that a process of it ended within the window."""
+    for one in complete:
+        books = one.trial.connections
+        ended = books.window_end.closed.get("process_exit", 0) - books.window_start.closed.get("process_exit", 0)
+        if not books.stopped and ended > 0:
+            yield Caveat(
+                subject=_trial(one),
+                text=f"A worker of the target ended during the window, and {plural(ended, 'connection')} with it.",
+                advice="That is usual where workers are recycled (max_requests); else it crashed or was restarted.",
+            )
+
+
 def _others_share(trial: Trial) -> float:
     if not trial.served:
         return 0.0
@@ -115,7 +141,11 @@ def _missing_trials(run: RunSummary, arms: Sequence[Arm]) -> Iterator[Caveat]:
             yield Caveat(
                 subject=arm.case.id,
                 text="No complete trial: nothing is known of this case.",
-                advice="Resume the run, or look at why its trials did not complete.",
+                advice=(
+                    "Resume the run, or look at why its trials did not complete."
+                    if not run.trials_invalid
+                    else "Its trials are invalid: remove the cause that is named below, then resume the run."
+                ),
             )
 
 
@@ -299,8 +329,9 @@ def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:
                 f"{percent(gaps[worst])} ({worst})."
             ),
             advice=(
-                "Part of each user's time went elsewhere than into requests: into pauses, where the scenario has users"
-                " who pause (mixed, burst, steps, think_time), else most likely into the generator."
+                "Part of each user's time went elsewhere than into answered requests: into pauses, where the scenario"
+                " has users who pause (mixed, burst, steps, think_time), else into requests without an answer or into"
+                " the generator. Where users who do not pause miss more than 25 %, the trial is invalid."
             ),
         )
 

@@ -29,7 +29,7 @@ def report_on(path: Path) -> Findings:
 
 
 def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
-    """0, unless trials are missing or a verdict was required and there is none.
+    """0, unless trials are missing, invalid trials leave nothing to say, or a verdict was required and there is none.
 
     Raises:
         IncompleteError, InconclusiveError: so.
@@ -39,10 +39,23 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
         raise IncompleteError(
             f"The run is incomplete: {_lacking(run)}. loadlab run --resume {folder} measures what is missing or failed."
         )
+    if run.trials_invalid and not _anything_left(findings):
+        raise IncompleteError(
+            f"Nothing can be said: {run.trials_invalid} of {run.trials_done} trials are invalid"
+            f" ({run.invalid_because}). Remove the cause: use a lower rate or fewer users, more load workers, a machine"
+            f" with cores to spare. Then run the plan again; loadlab run --resume {folder} measures those again that"
+            " the target cannot have spoilt itself."
+        )
     open_questions = [verdict.server for verdict in findings.verdicts if verdict.recommend is None]
     if require_verdict and (open_questions or not findings.verdicts):
         raise InconclusiveError(f"No verdict for {', '.join(open_questions) or 'any server mode'}: see why above.")
     return 0
+
+
+def _anything_left(findings: Findings) -> bool:
+    """Whether any comparison has a pair of trials; without comparisons, whether any case has a trial."""
+    asked = [one for one in findings.comparisons if one.question != "noise"]
+    return any(one.blocks for one in asked) if asked else any(arm.trials for arm in findings.arms)
 
 
 def _lacking(run: RunSummary) -> str:

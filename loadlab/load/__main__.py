@@ -29,6 +29,7 @@ from loadlab.load.recorder import Recorder
 from loadlab.load.tally import Tally
 from loadlab.load.under_way import requests_under_way
 from loadlab.load.user import with_keep_alive_option
+from loadlab.load.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +98,11 @@ def drive(order: LoadOrder, number: int, start: Callable[[], float]) -> None:
     load = order.open_load
     recorder = Recorder(paced=load is not None)
     gevent.spawn(_write_down, Tally(recorder, Path(order.tally_of(number))))
+    watch = Watch()
+    watch.listen(events)
+    gevent.spawn(watch.run)
     result = _open(order, load, number, recorder, start) if load else _closed(order, number, recorder, start)
+    result = watch.added_to(result, recorder.origin + order.warmup_seconds, recorder.origin + _end(order))
     Path(order.result_of(number)).write_text(result.to_json())
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.load.ticker import Pause
 from loadlab.model.case import OpenLoad
 
 if TYPE_CHECKING:
@@ -122,18 +123,22 @@ class LoadResult:
     under_way: int = 0
     lost: tuple[str, ...] = ()
     skew: tuple[float, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    at_work: tuple[float, ...] = ()
 
     def to_json(self) -> str:
         # Not asdict: it would copy every number of every column.
         names = {field.name for field in fields(self)} - set(COLUMNS)
         others = {name: getattr(self, name) for name in names}
+        others["pauses"] = [asdict(pause) for pause in self.pauses]
         return json.dumps({**others, **{name: _packed(getattr(self, name)) for name in COLUMNS}})
 
     @classmethod
     def from_json(cls, text: str) -> LoadResult:
         read = json.loads(text)
-        tuples = {name: tuple(read[name]) for name in ("busy", "lost", "skew")}
-        return cls(**read | tuples | {name: _unpacked(read[name]) for name in COLUMNS})
+        tuples = {name: tuple(read[name]) for name in ("busy", "lost", "skew", "at_work")}
+        pauses = {"pauses": tuple(Pause(**pause) for pause in read["pauses"])}
+        return cls(**read | tuples | pauses | {name: _unpacked(read[name]) for name in COLUMNS})
 
 
 NO_RESULT: Final = LoadResult(ended=(), response=(), failed=(), failures={}, examples={})
@@ -166,6 +171,8 @@ def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadRes
         under_way=sum(result.under_way for result in results),
         lost=lost,
         skew=tuple(seconds for result in results for seconds in result.skew),
+        pauses=tuple(pause for result in results for pause in result.pauses),
+        at_work=tuple(users for result in results for users in result.at_work),
     )
 
 

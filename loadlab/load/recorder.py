@@ -52,7 +52,7 @@ class Recorder:
         self.kinds: defaultdict[str, array[int]] = defaultdict(lambda: array("L"))  # kind → indexes of its requests
         self.raised: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))  # kind → when a task raised it
         self.examples: dict[str, str] = {}
-        self._origin = 0.0
+        self.origin = 0.0
         self._paced = paced
         self._most = most
 
@@ -62,7 +62,7 @@ class Recorder:
 
     def start(self, origin: float) -> None:
         """Set the origin of time, on the monotonic clock, which all processes of a machine share."""
-        self._origin = origin
+        self.origin = origin
 
     def _record(
         self,
@@ -82,7 +82,7 @@ class Recorder:
         if self._paced:
             self._place(due, sent, service)
         else:
-            self.ended.append(now - self._origin)
+            self.ended.append(now - self.origin)
             self.response.append(service)
         self.failed.append(0.0 if exception is None else 1.0)
         if exception is not None:
@@ -91,10 +91,10 @@ class Recorder:
                 self.no_answer.append(len(self.failed) - 1)
 
     def _place(self, due: float, sent: float, service: float) -> None:
-        self.ended.append(sent + service - self._origin)
+        self.ended.append(sent + service - self.origin)
         self.response.append(service if isnan(due) else sent + service - due)
-        self.due.append(due - self._origin)
-        self.sent.append(sent - self._origin)
+        self.due.append(due - self.origin)
+        self.sent.append(sent - self.origin)
 
     def _note(self, kind: str, message: str) -> None:
         self.kinds[kind].append(len(self.failed) - 1)
@@ -103,7 +103,7 @@ class Recorder:
     def _raise(self, user_instance: object, exception: BaseException, tb: object) -> None:  # noqa: ARG002  as Locust calls it
         """Of the Locust file's own making, or in answer to a request that failed: so it is told, and no request."""
         kind = f"{type(exception).__name__} raised by a task"
-        self.raised[kind].append(time.monotonic() - self._origin)
+        self.raised[kind].append(time.monotonic() - self.origin)
         self.examples.setdefault(kind, str(exception)[:EXAMPLE_LENGTH])
 
     def unanswered(self, arrivals: Iterable[Arrival]) -> None:

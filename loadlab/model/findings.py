@@ -334,6 +334,8 @@ class FailureRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSummary:
+    """What was run. `trials_invalid` were disturbed or not loaded as planned; `invalid_because` is the first reason."""
+
     id: str
     started: str
     seed: int
@@ -348,6 +350,8 @@ class RunSummary:
     driver: str = "psycopg2"
     limits: Limits = field(default_factory=Limits)
     left_out: tuple[LeftOut, ...] = ()
+    trials_invalid: int = 0
+    invalid_because: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

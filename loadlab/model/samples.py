@@ -37,7 +37,8 @@ Column = Annotated[Sequence[float], PlainValidator(_unpack), PlainSerializer(_pa
 State = Literal["complete", "invalid", "failed"]
 # What the reasons of unusable trials say where the target, and not the lab, was what failed.
 UNANSWERED: Final = "no request was answered at all"
-OUTPACED: Final = ("dropped", "sent late", "answer")  # what its figures would be is not known
+# What a record of an earlier version says instead of `by_target`.
+OUTPACED: Final = ("dropped", "sent late")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,7 +259,8 @@ class Trial:
     outside warm-up and window went. `failures` cover the window. `started` is a wall-clock label only. `busy` is the
     share of a core that each load process used within the window. `served` is how many requests the target has counted
     from before the load until it was at rest, where others may send it requests too. `skew_seconds` is how far apart
-    load processes on several hosts may have started, at most.
+    load processes on several hosts may have started, at most. `by_target` says of a trial that is not complete that the
+    target itself may be the reason: without it, its case would look better than it is.
     """
 
     case: Case
@@ -279,6 +281,7 @@ class Trial:
     busy: tuple[float, ...] = ()
     served: int | None = None
     skew_seconds: float = 0.0
+    by_target: bool = False
 
     @property
     def peak(self) -> int:

@@ -18,6 +18,7 @@ from loadlab import __version__
 from loadlab.model.findings import NOTE, PROJECT
 from loadlab.model.text import redacted
 from loadlab.ports import is_loopback
+from loadlab.runner.machine_load import load_before_start
 from loadlab.runner.suitability import notes
 from loadlab.services.pgbouncer import pgbouncer_version
 
@@ -142,6 +143,7 @@ def _machine() -> dict[str, Scalar]:
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "load_average_at_start": round(os.getloadavg()[0], 2),
+        "load_average_before_run": load_before_start(),
     }
 
 

@@ -18,11 +18,15 @@ from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
 from loadlab.runner.environment import environment, environment_elsewhere
 from loadlab.runner.generator import Generator
 from loadlab.runner.journal import Journal
+from loadlab.runner.machine_load import busy, load_before_start
+from loadlab.runner.observer import Observer
 from loadlab.runner.preflight import require_programs, require_room
 from loadlab.runner.restarts import next_to_restart, restarted
+from loadlab.runner.sampler import brief
 from loadlab.runner.stand import machine
 from loadlab.runner.subject import subject_of
 from loadlab.runner.suitability import notes, require_alone, require_suitable
+from loadlab.runner.survival import Survival
 from loadlab.runner.tables import make_ready
 from loadlab.runner.trial import Bench, run_trial
 from loadlab.services.embedded import embedded
@@ -134,14 +138,13 @@ def equipped(
         EnvironmentFaultError: Locust does not start, or the database refuses.
     """
     listener.preparing(_load_comes(plan))
-    with Generator(lab.register, logs / "locust.log", plan.load) as generator, lab.database.observed() as connection:
+    with Generator(lab.register, logs / "locust.log", plan.load) as generator, Observer(lab.database) as observer:
         yield Bench(
             plan=plan,
             subject=lab.subject,
-            database=lab.database,
+            observer=observer,
             register=lab.register,
             generator=generator,
-            cursor=connection.cursor(),
             logs=logs,
             scratch=lab.register.folder,
             follow=follow,
@@ -173,7 +176,7 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
 
 
 def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Listener) -> None:
-    """Make all trials of a run that it does not have yet, and those that failed once more.
+    """Make all trials of a run that it does not have yet, and those once more that failed or were disturbed.
 
     Raises:
         EnvironmentFaultError: something the run needs is missing, or a server does not start.
@@ -182,17 +185,30 @@ def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Liste
     """
     planned = folder.schedule()
     journal = Journal(folder, listener)
-    present = {trial.order for trial in folder.trials()[0] if trial.state != "failed"}
+    present = {trial.order for trial in folder.trials()[0] if stands(trial)}
     missing = [step for step in planned.steps if step.order not in present]
     total = len(planned.steps)
     with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
-        if missing and plan.target is not None:
-            _make_trials_elsewhere(folder, planned, missing, plan, dsn, journal)
-        elif missing:
-            require_programs(planned.cases, own_site=plan.project is None)
-            _make_trials(folder, planned, missing, plan, dsn, journal)
+        if missing and (warning := busy(load_before_start())):
+            journal.notice(warning)
+        try:
+            if missing and plan.target is not None:
+                _make_trials_elsewhere(folder, planned, missing, plan, dsn, journal)
+            elif missing:
+                require_programs(planned.cases, own_site=plan.project is None)
+                _make_trials(folder, planned, missing, plan, dsn, journal)
+        except psycopg2.OperationalError as error:  # between two trials, or before the first
+            raise EnvironmentFaultError(f"PostgreSQL went away: {brief(error)}.") from error
         if plan.restarts:
             _count_restarts(folder, planned, plan.driver, journal)
+
+
+def stands(trial: Trial) -> bool:
+    """Whether a trial is measured for good: it is complete, or what made it invalid may come from the target.
+
+    To measure that again until it succeeds would leave out what the case is prone to.
+    """
+    return trial.state == "complete" or (trial.state == "invalid" and trial.by_target)
 
 
 def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
@@ -210,7 +226,15 @@ def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
                 journal.step_begins(step, bench.ledgers(step))
                 return run_trial(case, step, bench)
 
-            _measure(folder, planned, missing, measured, journal)
+            survival = Survival(
+                plan=plan,
+                generator=bench.generator,
+                measure=measured,
+                restore=bench.restore,
+                cursor=lambda: bench.cursor,
+                alive=bench.observer.alive,
+            )
+            _measure(folder, planned, missing, survival.trial, journal)
 
 
 def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
@@ -230,7 +254,15 @@ def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
                 journal.step_begins(step, register.folder / "ledgers-elsewhere")  # where the target is, and not here
                 return run_trial_elsewhere(case, step, post)
 
-            _measure(folder, planned, missing, measured, journal)
+            survival = Survival(
+                plan=plan,
+                generator=generator,
+                measure=measured,
+                restore=looking.restore,
+                cursor=lambda: looking.cursor,
+                alive=looking.alive,
+            )
+            _measure(folder, planned, missing, survival.trial, journal)
 
 
 def _rehearse(planned: Schedule, plan: Plan, generator: Generator) -> None:
@@ -265,10 +297,9 @@ def _measure(
         journal.trial_begins(case, done, total)
         try:
             trial = measured(case, step)
-        except psycopg2.Error as error:
+        except IncompleteError as error:
             raise IncompleteError(
-                f"PostgreSQL went away during trial {step.order} of {case.id}: {str(error).strip()}\n"
-                f"{done} of {total} trials are safe; loadlab run --resume {folder.path} makes the others."
+                f"{error}\n{done} of {total} trials are safe; loadlab run --resume {folder.path} makes the others."
             ) from error
         folder.add_trial(trial)
         journal.trial_ended(trial, done + 1, total)

@@ -16,11 +16,12 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import psutil
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn
@@ -85,7 +86,19 @@ class Running:
 
     @property
     def database(self) -> Database:
-        return replace(self._database, postmaster=self._program.pid)
+        return replace(self._database, postmaster=self._program.pid, revive=self.revive)
+
+    def revive(self, *, anew: bool = False) -> Database:
+        """The cluster as it serves: started again if its server has ended, or if it is to be `anew`.
+
+        Raises:
+            EnvironmentFaultError: it does not come up; what is left of the old one may need a moment to go.
+        """
+        if anew or not self._program.running():
+            self._program.kill()
+            self._cluster.end_backends()
+            self._program = self._cluster.start_again(self._register, self._port)
+        return self.database
 
     def restart(self) -> None:
         """What `pg_ctl restart -m fast` does: end all sessions at once, and start again on the same port.
@@ -102,6 +115,7 @@ class Running:
     def abandon(self) -> None:
         """End it as `pg_ctl stop -m immediate` does: nobody will read again what it would write to disk first."""
         self._program.stop(signal.SIGQUIT, STOP_SECONDS)
+        self._cluster.end_backends()
 
 
 class _Cluster:
@@ -151,6 +165,17 @@ class _Cluster:
         if not self._comes_up(program, port):
             raise _not_started(program)
         return program
+
+    def end_backends(self) -> None:
+        """End what has outlived its server: each backend has its own process group, and one that is stopped stays.
+
+        They are known by the folder that they work in.
+        """
+        left = [process for process in psutil.process_iter() if _works_in(process, self._data)]
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, STOP_SECONDS)
 
     def _launch(self, register: Register, port: int) -> Program:
         settings = {
@@ -208,6 +233,12 @@ class _Cluster:
             embedded=True,
             environment={"PGPASSFILE": str(self._folder / "target.pgpass")},
         )
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    with suppress(psutil.Error):
+        return process.cwd() == str(folder)
+    return False
 
 
 def _not_started(program: Program) -> EnvironmentFaultError:

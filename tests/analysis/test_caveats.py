@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,6 +28,9 @@ from .factories import (
     trial,
     with_waits,
 )
+
+if TYPE_CHECKING:
+    from loadlab.model.case import Scalar
 
 BALANCED = Behaviour(requests=1600, seconds=2.0, response=0.01, opened=2, reused=1598)  # 8 users: N = X R
 
@@ -54,6 +58,35 @@ def test_what_the_projects_settings_do_to_all_figures_comes_first() -> None:
     found = analyse(run=run_summary(), environment=environment, cases=cases, trials=trials)
     assert found.caveats[0] == Caveat(subject="project", text="DEBUG is on.", advice="")
     assert [one.subject for one in found.caveats].count("project") == 1
+
+
+@pytest.mark.parametrize(
+    ("machine", "busy"),
+    [
+        ({"cores": 2, "load_average_at_start": 24.64}, True),
+        ({"cores": 2, "load_average_at_start": 24.64, "load_average_before_run": 0.4}, False),  # its own, of before
+        ({"cores": 32, "load_average_before_run": 24.64}, False),
+        ({"cores": 2, "load_average_before_run": 2.0}, True),
+        ({}, False),
+    ],
+)
+def test_a_machine_that_was_busy_before_the_run_is_a_caveat(machine: dict[str, Scalar], *, busy: bool) -> None:
+    found = analyse(run=run_summary(), environment={"machine": machine}, cases=[case()], trials=[trial(case(), 1)])
+    said = [caveat.text for caveat in found.caveats if caveat.subject == "machine"]
+    assert len(said) == busy
+    assert all(text.startswith("It was busy when the run began: load 2") and "on 2 cores" in text for text in said)
+
+
+def test_a_worker_of_a_target_elsewhere_that_ended_in_the_window_is_named() -> None:
+    one = trial(case(), 1, KEPT)
+    books, ended = one.connections, {"process_exit": 3}
+    there = replace(books, stopped=False, window_end=replace(books.window_end, closed=ended))
+    found = findings([case()], [replace(one, connections=there)])
+    assert texts(found, about="ended during") == [
+        "A worker of the target ended during the window, and 3 connections with it."
+    ]
+    here = replace(one, connections=replace(there, stopped=True))
+    assert not texts(findings([case()], [here]), about="ended during")
 
 
 def test_books_that_do_not_agree_are_named_with_case_and_block() -> None:

@@ -171,17 +171,22 @@ def test_a_damaged_trial_makes_the_run_incomplete_and_is_named(copied: Path, her
     assert sorted(trial["order"] for trial in read_report(copied)["trials"]) == [0, 2, 3, 4, 5]
 
 
-def test_resume_measures_what_is_damaged_or_failed_and_nothing_else(copied: Path, loadlab: CommandLine) -> None:
-    before = trials_in(copied)
-    (copied / "trials" / "0001.json").write_bytes(b"{}")
+def test_resume_measures_again_what_did_not_fail_by_the_target(copied: Path, loadlab: CommandLine) -> None:
     folder = RunFolder.at(copied)
-    failed = next(trial for trial in folder.trials()[0] if trial.order == 4)
-    folder.add_trial(replace(failed, state="failed", reason="the generator broke"))
+    (copied / "trials" / "0001.json").write_bytes(b"{}")
+    trials = {trial.order: trial for trial in folder.trials()[0]}
+    folder.add_trial(replace(trials[2], state="invalid", reason="the machine was suspended"))
+    folder.add_trial(replace(trials[3], state="invalid", reason="a worker ended", by_target=True))
+    folder.add_trial(replace(trials[4], state="failed", reason="the generator broke"))
+    before = trials_in(copied)
     done = loadlab("run", "--resume", copied)
     assert done.code == 0, done.stderr
     after = trials_in(copied)
-    assert {name for name in before if after[name] != before[name]} == {"0001.json", "0004.json"}
-    assert {trial["state"] for trial in read_report(copied)["trials"]} == {"complete"}
+    assert {name for name in before if after[name] != before[name]} == {"0001.json", "0002.json", "0004.json"}
+    report = read_report(copied)
+    assert [trial["order"] for trial in report["trials"] if trial["state"] != "complete"] == [3]
+    assert (report["run"]["trials_invalid"], report["run"]["invalid_because"]) == (1, "a worker ended")
+    assert "6 of 6 trials, 1 of them invalid" in done.stdout
 
 
 def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(

@@ -79,6 +79,15 @@ def test_a_run_whose_trials_are_all_there_but_failed_is_not_said_to_miss_any() -
     assert "missing" not in said
 
 
+def test_a_run_with_invalid_trials_says_so_and_why_before_anything_else() -> None:
+    full = factories.findings()
+    reason = "requests were sent late"
+    text = Terminal(width=140).render(replace(full, run=replace(full.run, trials_invalid=3, invalid_because=reason)))
+    first, second = text.splitlines()[:2]
+    assert "80 of 80 trials, 3 of them invalid" in first
+    assert second == f"3 of 80 trials invalid, the first because: {reason}. The caveats name each."
+
+
 def test_with_many_strategies_the_matrix_is_turned_and_says_how_good_each_is() -> None:
     text = Terminal(width=120).render(factories.strategies(("sync", "gevent"), (0.0,), 12))
     matrix = text.partition("Server modes × strategies")[2]

@@ -81,13 +81,27 @@ def answer(findings: Findings) -> tuple[str, ...]:
 def run_line(run: RunSummary) -> str:
     """One line that says what was run and how much of it was finished."""
     done = f"{wording.count(run.trials_done)} of {wording.plural(run.trials_planned, 'trial')}"
+    if run.trials_invalid:
+        done += f", {wording.count(run.trials_invalid)} of them invalid"
     window = f"{wording.seconds(run.window_seconds)} windows after {wording.seconds(run.warmup_seconds)} warm-up"
     parts = (f"Run {run.id}", run.started, done, wording.plural(run.blocks, "block"), window, f"seed {run.seed}")
     return " · ".join(parts)
 
 
 def warning(run: RunSummary) -> str:
-    """What a reader must know at once about a run that did not finish; empty otherwise."""
+    """What a reader must know at once about a run that did not finish, or lost trials; empty otherwise."""
+    return " ".join(filter(None, (_unfinished(run), _invalid(run))))
+
+
+def _invalid(run: RunSummary) -> str:
+    if not run.trials_invalid:
+        return ""
+    of_all = f"{wording.count(run.trials_invalid)} of {wording.plural(run.trials_done, 'trial')} invalid"
+    first = ", the first because" if run.trials_invalid > 1 else ""
+    return f"{of_all}{first}: {run.invalid_because}. The caveats name each."
+
+
+def _unfinished(run: RunSummary) -> str:
     if run.state == "complete":
         return ""
     missing = run.trials_planned - run.trials_done
