@@ -29,20 +29,27 @@ def report_on(path: Path) -> Findings:
 
 
 def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
-    """0, unless trials are missing or a verdict was required and there is none.
+    """0, unless trials are missing, files are damaged, or a verdict was required and there is none.
 
     Raises:
         IncompleteError, InconclusiveError: so.
     """
     run = findings.run
+    command = RunFolder.at(folder).continuation().command(folder)
     if run.state == "incomplete":
         raise IncompleteError(
-            f"The run is incomplete: {_lacking(run)}. loadlab run --resume {folder} measures what is missing or failed."
+            f"The run is incomplete: {_lacking(run)}.{_of_damage(run)} {command} measures what is missing or failed."
         )
+    if run.damaged:
+        raise IncompleteError(f"All trials are there.{_of_damage(run)} {command} mends what can be mended.")
     open_questions = [verdict.server for verdict in findings.verdicts if verdict.recommend is None]
     if require_verdict and (open_questions or not findings.verdicts):
         raise InconclusiveError(f"No verdict for {', '.join(open_questions) or 'any server mode'}: see why above.")
     return 0
+
+
+def _of_damage(run: RunSummary) -> str:
+    return f" Damaged in the run folder: {', '.join(run.damaged)}." if run.damaged else ""
 
 
 def _lacking(run: RunSummary) -> str:

@@ -314,6 +314,8 @@ class FailureRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSummary:
+    """The run as a whole; `damaged` are the files of its folder that are not what was written."""
+
     id: str
     started: str
     seed: int
@@ -328,6 +330,7 @@ class RunSummary:
     driver: str = "psycopg2"
     limits: Limits = field(default_factory=Limits)
     left_out: tuple[LeftOut, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -244,7 +244,8 @@ class Trial:
     outside warm-up and window went. `failures` cover the window. `started` is a wall-clock label only. `busy` is the
     share of a core that each load process used within the window. `served` is how many requests the target has counted
     from before the load until it was at rest, where others may send it requests too. `skew_seconds` is how far apart
-    load processes on several hosts may have started, at most.
+    load processes on several hosts may have started, at most. `run` is the key of the run's schedule, and `session` the
+    number of the session that measured it; empty and 0 in records of loadlab 0.1.0.
     """
 
     case: Case
@@ -265,6 +266,8 @@ class Trial:
     busy: tuple[float, ...] = ()
     served: int | None = None
     skew_seconds: float = 0.0
+    run: str = ""
+    session: int = 0
 
     @property
     def peak(self) -> int:

@@ -154,12 +154,13 @@ def test_a_run_that_cannot_be_analysed_says_so_once(tmp_path: Path) -> None:
     made = made_run(tmp_path / "run")
     made.begins()
     made.record(0)
-    made.folder.write_text("plan.toml", "nonsense [")
+    record = made.folder.path / "trials" / "0000.json"
+    record.write_bytes(record.read_bytes().replace(b'"schema":1', b'"schema":2', 1))
     run = followed(made)
     run.assess()
     assert not run.is_stale()
     assert run.board == ""
-    assert "plan.toml" in run.overview().notices[-1]
+    assert "0000.json was written by a newer loadlab" in run.overview().notices[-1]
 
 
 def test_a_run_whose_schedule_is_damaged_is_listed_as_unreadable(tmp_path: Path) -> None:

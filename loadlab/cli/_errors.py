@@ -1,0 +1,10 @@
+"""How an error is told: what is wrong, and what to do next in the last line."""
+
+from __future__ import annotations
+
+import sys
+
+
+def say(error: Exception) -> None:
+    for line in (f"loadlab: {error}", *getattr(error, "__notes__", ())):
+        print(line, file=sys.stderr)
