@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 Instant = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]  # seconds since 1970
 Seconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 Number = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -76,7 +77,7 @@ class Sampled:
     at: Instant
     order: Number
     values: Mapping[str, float]
-    response_buckets: Sequence[int]
+    response_buckets: Sequence[Count]
     event: Literal["sampled"] = "sampled"
 
 
