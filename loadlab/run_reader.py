@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
-from loadlab.files import DamagedFileError, NewerFileError, is_no_folder, plain_json, plain_toml, read_regular, unsealed
+from loadlab.files import (
+    DamagedFileError,
+    NewerFileError,
+    is_no_folder,
+    plain_json,
+    plain_toml,
+    read_regular,
+    unsealed,
+    what_else,
+)
 from loadlab.model.case import Case, Scalar
 from loadlab.model.findings import Caveat
 from loadlab.model.progress import Event, of_line
@@ -31,6 +40,7 @@ SESSIONS: Final = "sessions"
 CHANGED: Final = "changed since: "
 MOST_KEYS: Final = 5  # of a changed plan, in a message
 LOST_SESSION: Final = "What its trials were measured on is not known."
+LONGEST_SECONDS: Final = 1e7
 _MOST_TEXT: Final = 1 << 26  # bytes of a plan or an environment
 
 
@@ -171,6 +181,7 @@ class RunReader:
             try:
                 trial: Trial = _record(path, "trial", TRIALS)
                 _require_own(trial, path, schedule)
+                _require_whole_columns(trial)
                 trials.append(trial)
             except (DamagedFileError, OSError) as error:
                 damaged.append(_damaged(f"trials/{path.name}", error, advice))
@@ -188,6 +199,8 @@ class RunReader:
             damaged.append(
                 Caveat(subject=ENVIRONMENT, text=f"Damaged: {fault}.", advice=again if known else "It is lost.")
             )
+        if other := what_else(self.path / PROGRESS):
+            damaged.append(Caveat(subject=PROGRESS, text=f"Damaged: {other}.", advice=again))
         return damaged
 
     def lost_sessions(self, trials: Sequence[Trial]) -> list[Caveat]:
@@ -206,6 +219,8 @@ class RunReader:
             text = read_regular(self.path / PLAN, most_bytes=_MOST_TEXT).decode()
             if not sealed_plan or text == sealed_plan:
                 return ""
+            if not text.strip():
+                return "it is empty"
             return _not_the_same(plain_toml(sealed_plan), plain_toml(text))
         except (OSError, DamagedFileError, UnicodeDecodeError) as error:
             return brief(error)
@@ -307,6 +322,18 @@ def _require_own(trial: Trial, path: Path, schedule: Schedule) -> None:
         raise DamagedFileError("the schedule has no such trial")
     if (trial.block, trial.case) != (step.block, schedule.cases[step.case]):
         raise DamagedFileError("its case or block is not what the schedule says")
+
+
+def _require_whole_columns(trial: Trial) -> None:
+    """Refuse what has a right seal, and no lab could have measured."""
+    if not 0 <= trial.window_start <= trial.window_end <= LONGEST_SECONDS:
+        raise DamagedFileError("its window is none")
+    requests, series = trial.requests, trial.series
+    columns = (requests.response, requests.failed, *(each for each in (requests.due, requests.sent) if len(each)))
+    if {len(each) for each in columns} - {len(requests.ended)}:
+        raise DamagedFileError("its columns of requests are not equally long")
+    if {len(each) for each in series.values.values()} - {len(series.at)}:
+        raise DamagedFileError("its columns of samples are not equally long")
 
 
 def _record(path: Path, kind: str, adapter: TypeAdapter[Any]) -> Any:  # noqa: ANN401  what the adapter makes

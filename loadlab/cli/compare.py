@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
     before, after = (findings_of(folder) for folder in folders)
     print(contrasts.text(contrast(before, after), width=max(100, shutil.get_terminal_size().columns)))
+    for path, findings in zip((arguments.before, arguments.after), (before, after), strict=True):
+        if findings.run.state == "incomplete":
+            run = findings.run
+            print(f"note: {path} is incomplete: {run.trials_done} of {run.trials_planned} trials.", file=sys.stderr)
     found = zip(folders, (before, after), strict=True)
     damaged = [str(folder.path / name) for folder, findings in found for name in findings.run.damaged]
     if damaged:

@@ -13,6 +13,8 @@ from pydantic import PlainSerializer, PlainValidator
 
 from loadlab.model.case import Case
 
+MOST_BYTES = 1 << 30  # of a column; a hundred million requests
+
 
 def _pack(column: Sequence[float]) -> str:
     return base64.b64encode(zlib.compress(array("d", column).tobytes(), 1)).decode("ascii")
@@ -23,11 +25,13 @@ def _unpack(value: object) -> Sequence[float]:
         return array("d", value)
     if not isinstance(value, str):
         raise ValueError("a column is base64 text")  # noqa: TRY004  pydantic turns a ValueError into its own
-    column = array("d")
+    column, packed = array("d"), zlib.decompressobj()
     try:
-        column.frombytes(zlib.decompress(base64.b64decode(value, validate=True)))
+        column.frombytes(packed.decompress(base64.b64decode(value, validate=True), MOST_BYTES))
     except zlib.error as error:
         raise ValueError("a column's bytes do not decompress") from error
+    if not packed.eof or packed.unconsumed_tail:
+        raise ValueError("a column is cut off, or longer than any")
     return column
 
 
