@@ -176,7 +176,7 @@ def _float(text: str) -> float:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, on the disk when this returns; whatever has its name is replaced.
+    """Write a file whole or not at all, on the disk when this returns; it replaces a file or link of its name.
 
     Raises:
         OSError: the disk is full, or does not take it for another reason.

@@ -235,7 +235,7 @@ class RunReader:
         if fault.startswith(CHANGED):
             raise UsageError(
                 f"{self.path / PLAN} is not the plan that this run began with: {fault}. Trials of two plans cannot be"
-                f" in one run. Measure the new plan in a folder of its own: loadlab run {self.path / PLAN} --out"
+                f" in one run. Measure the new plan in another folder: loadlab run {self.path / PLAN} --out"
                 f" ANOTHER_FOLDER. Or remove the file: {self.continuation().command(self.path)} writes it anew."
             )
 

@@ -141,7 +141,7 @@ class RunFolder(RunReader):
 
     @contextmanager
     def expected_to_stay(self) -> Iterator[None]:
-        """Inside, whatever fails because the folder has been removed or renamed says so.
+        """Inside, a failure says so if the folder has been removed or renamed.
 
         Raises:
             EnvironmentFaultError: the folder has gone.
@@ -149,7 +149,7 @@ class RunFolder(RunReader):
         before = self.path.stat()
         try:
             yield
-        except (OSError, EnvironmentFaultError) as error:
+        except (OSError, EnvironmentFaultError, UsageError) as error:
             if self._is_still(before):
                 raise
             raise EnvironmentFaultError(

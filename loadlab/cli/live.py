@@ -90,10 +90,10 @@ def page_beside(at: int | None, run: Path) -> Iterator[str | None]:
 
 
 def stays_on(page: str | None, run: Path, measure: Callable[[], int]) -> int:
-    """The exit code of `measure`. On a terminal the page stays after it, for whoever has just begun to look.
+    """The exit code of `measure`. On a terminal the page stays after it, until Ctrl-C.
 
     Raises:
-        LabError: what `measure` raises, if there is nothing to look at, or nobody at a terminal.
+        LabError: what `measure` raises, if there is nothing to look at, or no terminal.
     """
     if page is None or not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
         return measure()

@@ -110,6 +110,7 @@ def test_a_run_folder_holds_the_plan_the_samples_the_logs_and_the_reports(finish
         "progress.jsonl",
         "schedule.json",
         "environment.json",
+        "sessions/0001.json",
         *REPORTS,
         *(f"trials/{order:04d}.json" for order in range(6)),
         *(f"logs/{order:04d}-sync.log" for order in range(6)),
@@ -173,7 +174,7 @@ def test_a_damaged_trial_makes_the_run_incomplete_and_is_named(copied: Path, her
 
 def test_resume_measures_what_is_damaged_or_failed_and_nothing_else(copied: Path, loadlab: CommandLine) -> None:
     before = trials_in(copied)
-    (copied / "trials" / "0001.json").write_bytes(b"{}")
+    (copied / "trials" / "0001.json").write_bytes(before["0003.json"])
     folder = RunFolder.at(copied)
     failed = next(trial for trial in folder.trials()[0] if trial.order == 4)
     folder.add_trial(replace(failed, state="failed", reason="the generator broke"))
@@ -181,6 +182,8 @@ def test_resume_measures_what_is_damaged_or_failed_and_nothing_else(copied: Path
     assert done.code == 0, done.stderr
     after = trials_in(copied)
     assert {name for name in before if after[name] != before[name]} == {"0001.json", "0004.json"}
+    assert (copied / "trials" / "0001.json.damaged").read_bytes() == before["0003.json"]
+    assert "note: trials/0001.json is damaged; it is kept as 0001.json.damaged." in done.stderr
     assert {trial["state"] for trial in read_report(copied)["trials"]} == {"complete"}
 
 

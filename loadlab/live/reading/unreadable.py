@@ -20,7 +20,7 @@ class UnreadableRunError(Exception):
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Inside, whatever a run folder can make go wrong is an UnreadableRunError.
+    """Inside, every failure that a run folder causes is an UnreadableRunError.
 
     Raises:
         UnreadableRunError: so.
