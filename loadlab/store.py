@@ -152,10 +152,12 @@ class RunFolder(RunReader):
         except (OSError, EnvironmentFaultError, UsageError) as error:
             if self._is_still(before):
                 raise
-            raise EnvironmentFaultError(
+            gone = EnvironmentFaultError(
                 f"The run folder {self.path} has gone: it was removed or renamed while the run went on, and what was"
-                " measured went with it. Put it back and resume it, or begin a new run."
-            ) from error
+                " measured went with it."
+            )
+            gone.add_note("Put it back and resume it, or run the same command again.")
+            raise gone from error
 
     def _is_still(self, before: os.stat_result) -> bool:
         with suppress(OSError):

@@ -86,6 +86,11 @@ def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.
     return read_plan(text, source, only)
 
 
+def changes_plan(arguments: argparse.Namespace) -> bool:
+    """Whether the command line says something in place of the plan."""
+    return bool(_said(arguments))
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")

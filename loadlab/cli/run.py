@@ -7,6 +7,7 @@ less than six minutes. Everything that was measured is kept in the run folder, w
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,13 +17,14 @@ from loadlab.cli._plan_file import (
     add_load_arguments,
     add_project_arguments,
     add_target_arguments,
+    changes_plan,
     read_experiment,
 )
 from loadlab.cli._progress import display
 from loadlab.cli._results import judge, report_on
 from loadlab.cli._scraping import add_scraping_arguments, scraping
 from loadlab.cli.live import ANY_PORT, add_live_argument, page_beside, stays_on
-from loadlab.errors import LabError, StoppedError, UsageError
+from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
 from loadlab.model.session import PARAMETERS, Continuation
 from loadlab.planning import read_plan
 from loadlab.runner.run import begin, resume
@@ -79,8 +81,7 @@ def execute(arguments: argparse.Namespace) -> int:
         with page_beside(arguments.live, path) as page:
             return stays_on(page, path, lambda: _measured(measure, path, page, arguments))
     except StoppedError as error:
-        if not hasattr(error, "__notes__"):  # stopped before anything was begun, or after all was measured
-            error.add_note(_next_step(path, arguments))
+        _add_next_step(error, path, arguments)
         raise
 
 
@@ -92,17 +93,21 @@ def _measured(measure: Measure, path: Path, page: str | None, arguments: argpars
         # Stopped or broken off: what was measured is still worth a report, if there is any.
         if not isinstance(error, UsageError):
             if any((path / "trials").glob("*.json")):
-                report_on(path)
-            error.add_note(_next_step(path, arguments))
+                with suppress(EnvironmentFaultError):  # a full disk takes no report either
+                    report_on(path)
+            _add_next_step(error, path, arguments)
         raise
     return judge(report_on(path), path, require_verdict=arguments.require_verdict)
 
 
-def _next_step(path: Path, arguments: argparse.Namespace) -> str:
-    """The last line after a run that did not come to its end."""
-    if not (path / "schedule.json").exists():
-        return "Nothing was measured, and nothing is kept: run the same command again."
-    return f"Continue with: {_continuation(arguments).command(path)}"
+def _add_next_step(error: LabError, path: Path, arguments: argparse.Namespace) -> None:
+    """What the last line says after a run that did not come to its end, unless the error says it already."""
+    if hasattr(error, "__notes__"):
+        return
+    if (path / "schedule.json").exists():
+        error.add_note(f"Continue with: {_continuation(arguments).command(path)}")
+    else:
+        error.add_note("Nothing was measured, and nothing is kept: run the same command again.")
 
 
 def _continuation(arguments: argparse.Namespace) -> Continuation:
@@ -132,12 +137,10 @@ def _begun(arguments: argparse.Namespace) -> tuple[Measure, Path]:
 
 
 def _continued(arguments: argparse.Namespace) -> tuple[Measure, Path]:
-    planned = (arguments.plan, arguments.out, arguments.only, arguments.project, arguments.settings, arguments.target)
-    load = (arguments.load_workers, arguments.expect_workers, arguments.master_bind_host, arguments.master_bind_port)
-    if any(planned) or any(value is not None for value in load):
+    if arguments.plan or arguments.out or arguments.only or changes_plan(arguments):
         raise UsageError(
             "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, --load-workers,"
-            " --expect-workers and where they come to, and the project or target."
+            " --expect-workers and where they come to, and the project or target with all that is said of it."
         )
     folder = RunFolder.at(arguments.resume)
     folder.require_same_plan()
