@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from made_runs import BEGAN, MadeRun, made_run, sampled
@@ -304,8 +304,38 @@ class TestOverHttp:
         os.utime(run.folder.path / "progress.jsonl", (long_ago, long_ago))
         assert ask(page, "/discovery") == (200, "[]")
 
+    def test_bad_run_folders_leave_every_answer_as_it_is(self, page: str, folder: Path) -> None:
+        good = made_run(folder / "good")
+        good.begins(at=time.time())
+        bad = [made_run(folder / name).folder.path for name in ("a fifo", "a folder", "a pid", "no schedule")]
+        os.mkfifo(bad[0] / "progress.jsonl")
+        (bad[1] / "progress.jsonl").mkdir()
+        line = f'{{"at":{time.time()},"total":9,"done":0,"trial_seconds":1,"pid":-1,"event":"run_began"}}\n'
+        (bad[2] / "progress.jsonl").write_text(line)
+        (bad[3] / "schedule.json").unlink()
+        os.mkfifo(bad[3] / "schedule.json")
+        listed = {run["name"]: run for run in json.loads(ask(page, "/runs.json")[1])}
+        assert listed["good"]["state"] == "preparing"
+        assert {listed[path.name]["state"] for path in bad} == {"unreadable"}
+        assert all(listed[path.name]["reason"] for path in bad)
+        assert ask(page, "/")[0] == 200
+        found = {group["labels"]["instance"].partition("/")[0] for group in json.loads(ask(page, "/discovery")[1])}
+        assert found == {"good"}
+        assert ask(page, "/trials/good/0000/metrics")[0] == 200
+        for path in bad:
+            assert ask(page, f"/trials/{quote(path.name)}/0000/metrics")[0] == 404
+            assert ask(page, f"/runs/{quote(path.name)}")[0] == 200
+        for path in (good.folder.path, *bad):
+            shutil.rmtree(path)
+
     @pytest.mark.parametrize(
-        "path", ["/trials/nowhere/0000/metrics", "/trials/known/0099/metrics", "/trials/..%2F/0/metrics"]
+        "path",
+        [
+            "/trials/nowhere/0000/metrics",
+            "/trials/known/0099/metrics",
+            "/trials/..%2F/0/metrics",
+            f"/trials/known/{'9' * 5000}/metrics",
+        ],
     )
     def test_what_is_no_trial_is_not_found(self, page: str, folder: Path, path: str) -> None:
         if not (folder / "known").exists():
