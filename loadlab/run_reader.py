@@ -268,10 +268,12 @@ class RunReader:
             whole, newline, _ = read_regular(self.path / PROGRESS, offset=offset).rpartition(b"\n")
         except FileNotFoundError:
             return [], offset
+        except DamagedFileError as error:
+            raise DamagedFileError(f"{PROGRESS}: {error}") from error
         try:
             events = [event for line in whole.splitlines() if (event := of_line(line))]
         except ValueError as error:
-            raise DamagedFileError(str(error)) from error
+            raise DamagedFileError(f"{PROGRESS}: {error}") from error
         return events, offset + len(whole) + len(newline)
 
 
