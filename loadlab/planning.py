@@ -7,7 +7,6 @@ import itertools
 import json
 import random
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -18,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
 from loadlab.fetching import split_address
+from loadlab.files import DamagedFileError, plain_toml
 from loadlab.model.case import ELSEWHERE, Case, Choice, Scalar
 from loadlab.model.plan import Plan
 from loadlab.model.strategy import Circumstances
@@ -140,9 +140,9 @@ def read_measured_plan(text: str, source: str) -> Plan:
 
 def _toml(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source} is not TOML: {error}.") from error
+        return plain_toml(text)
+    except DamagedFileError as error:
+        raise UsageError(f"{source} is not TOML as a plan has it: {error}.") from error
 
 
 def _refusal(source: str, faults: Sequence[Fault]) -> UsageError:

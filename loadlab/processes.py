@@ -40,18 +40,26 @@ def state_directory() -> Path:
     Raises:
         EnvironmentFaultError: the folder belongs to somebody else.
     """
-    given = os.environ.get(STATE_VARIABLE)
-    if given:
-        path = Path(given)
-    elif os.getuid() == 0:
-        path = Path("/var/tmp/loadlab-root")  # noqa: S108  guarded below
-    else:
-        path = Path(platformdirs.user_cache_dir("loadlab"))
+    path = _state_path()
     path.mkdir(parents=True, exist_ok=True)
     if path.is_symlink() or path.stat().st_uid != os.getuid():
         raise EnvironmentFaultError(f"{path} is not a folder of this user. Remove it, or set {STATE_VARIABLE}.")
     let_in(path)
     return path
+
+
+def _state_path() -> Path:
+    given = os.environ.get(STATE_VARIABLE)
+    if given:
+        return Path(given)
+    if os.getuid() == 0:
+        return Path("/var/tmp/loadlab-root")  # noqa: S108  guarded where it is made
+    return Path(platformdirs.user_cache_dir("loadlab"))
+
+
+def registers() -> Path:
+    """Where the registers of this user's labs are, if there are any; nothing is made."""
+    return _state_path() / "labs"
 
 
 def let_in(folder: Path) -> None:

@@ -104,6 +104,22 @@ def test_a_value_given_twice_is_refused() -> None:
     assert "names a case twice" in faults_of(MINIMAL.format(age="[60, 60]"))[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a = {'[' * 100_000}",
+        f"a = {'[' * 100}{']' * 100}",
+        f"{'.'.join(['a'] * 3000)} = 1",
+        "a = " + "{b = " * 60 + "1" + "}" * 60,
+        f"blocks = {'9' * 5000}",
+        f"seed = {'9' * 400}",
+        f"users = [{'9' * 400}]",
+    ],
+)
+def test_a_plan_that_nobody_writes_is_refused_like_any_other(text: str) -> None:
+    assert "my.toml is not TOML as a plan has it" in faults_of(text)[0]
+
+
 @pytest.mark.parametrize("text", ["blocks = ", "[", "\x00"])
 def test_what_is_no_toml_is_said_to_be_none(text: str) -> None:
     assert "my.toml is not TOML" in faults_of(text)[0]

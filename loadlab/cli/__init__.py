@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from loadlab import __version__
 from loadlab.cli import behaviour, compare, init, live, plan, report, run, serve, watch
+from loadlab.cli._errors import say
 from loadlab.cli._signals import stoppable
-from loadlab.errors import BUG_EXIT_CODE, LabError
+from loadlab.errors import BUG_EXIT_CODE, EnvironmentFaultError, LabError
+from loadlab.files import FULL
 from loadlab.model.text import printable, redacted
 
 if TYPE_CHECKING:
@@ -52,12 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # here, where a reader that has gone can be told from a bug
             return code
     except LabError as error:
-        print(f"loadlab: {printable(redacted(str(error)))}", file=sys.stderr)
+        say(error)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read us has gone; what Python still wants to write when it exits goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno in FULL:
+            print(f"loadlab: {error.filename or 'A file'} cannot be written: the disk is full.", file=sys.stderr)
+            return EnvironmentFaultError.exit_code
+        print(printable(redacted(_bug_report())), file=sys.stderr)
+        return BUG_EXIT_CODE
     except Exception:  # noqa: BLE001  the last door: whatever comes here is a bug of ours
         print(printable(redacted(_bug_report())), file=sys.stderr)
         return BUG_EXIT_CODE

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import tomli_w
 
 from loadlab.errors import UsageError
+from loadlab.files import DamagedFileError, plain_toml
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.planning import read_plan
 from loadlab.runner.manage_py import settings_of
@@ -86,6 +86,11 @@ def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.
     return read_plan(text, source, only)
 
 
+def changes_plan(arguments: argparse.Namespace) -> bool:
+    """Whether the command line says something in place of the plan."""
+    return bool(_said(arguments))
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -121,9 +126,9 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
     try:
-        plan = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source} is not TOML: {error}.") from error
+        plan = plain_toml(text)
+    except DamagedFileError as error:
+        raise UsageError(f"{source} is not TOML as a plan has it: {error}.") from error
     tables = {name: {**plan.get(name, {}), **said.get(name, {})} for name in TABLES}
     project, target = tables["project"], tables["target"]
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from loadlab.errors import IncompleteError, InconclusiveError
+from loadlab.errors import IncompleteError, InconclusiveError, UsageError
 from loadlab.store import RunFolder
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def report_on(path: Path) -> Findings:
 
 
 def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
-    """0, unless trials are missing, invalid trials leave nothing to say, or a verdict was required and there is none.
+    """0, unless trials are missing or invalid ones leave nothing to say, files are damaged, or a verdict is lacking.
 
     Raises:
         IncompleteError, InconclusiveError: so.
@@ -37,25 +37,39 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
     run = findings.run
     if run.state == "incomplete":
         raise IncompleteError(
-            f"The run is incomplete: {_lacking(run)}. loadlab run --resume {folder} measures what is missing or failed."
+            f"The run is incomplete: {_lacking(run)}.{_of_damage(run)} {_continuing(folder)} measures what is missing or failed."
         )
     if run.trials_invalid and not _anything_left(findings):
         raise IncompleteError(
             f"Nothing can be said: {run.trials_invalid} of {run.trials_done} trials are invalid"
             f" ({run.invalid_because}). Remove the cause: use a lower rate or fewer users, more load workers, a machine"
-            f" with cores to spare. Then run the plan again; loadlab run --resume {folder} measures those again that"
+            f" with cores to spare. Then run the plan again; {_continuing(folder)} measures those again that"
             " the target cannot have spoilt itself."
         )
+    if run.damaged:
+        raise IncompleteError(f"All trials are there.{_of_damage(run)} {_continuing(folder)} mends what can be mended.")
     open_questions = [verdict.server for verdict in findings.verdicts if verdict.recommend is None]
     if require_verdict and (open_questions or not findings.verdicts):
         raise InconclusiveError(f"No verdict for {', '.join(open_questions) or 'any server mode'}: see why above.")
     return 0
 
 
+def _continuing(folder: Path) -> str:
+    """The command that goes on with the run, with the options that no plan keeps, if the folder still tells them."""
+    try:
+        return RunFolder.at(folder).continuation().command(folder)
+    except UsageError:
+        return f"loadlab run --resume {folder}"
+
+
 def _anything_left(findings: Findings) -> bool:
     """Whether any comparison has a pair of trials; without comparisons, whether any case has a trial."""
     asked = [one for one in findings.comparisons if one.question != "noise"]
     return any(one.blocks for one in asked) if asked else any(arm.trials for arm in findings.arms)
+
+
+def _of_damage(run: RunSummary) -> str:
+    return f" Damaged in the run folder: {', '.join(run.damaged)}." if run.damaged else ""
 
 
 def _lacking(run: RunSummary) -> str:

@@ -6,23 +6,25 @@ It follows every run in the folder, also those that others start, and reads only
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from loadlab.cli._errors import say
 from loadlab.cli._port import port, port_after_plan
 from loadlab.cli._scraping import shown_again
-from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
 from loadlab.live.hosting import DEFAULT_PORT, hosted, started
 from loadlab.ports import LOOPBACK, is_loopback
 from loadlab.processes import Register
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ANY_PORT: Final = -1
 LOOK_SECONDS: Final = 0.2
@@ -85,6 +87,29 @@ def page_beside(at: int | None, run: Path) -> Iterator[str | None]:
     with hosted(run.parent, port=None if at == ANY_PORT else at, awaited=run.name) as page:
         print(f"Live: {page}/runs/{quote(run.name)}", file=sys.stderr, flush=True)
         yield page
+
+
+def stays_on(page: str | None, run: Path, measure: Callable[[], int]) -> int:
+    """The exit code of `measure`. On a terminal the page stays after it, until Ctrl-C.
+
+    Raises:
+        LabError: what `measure` raises, if there is nothing to look at, or no terminal.
+    """
+    if page is None or not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
+        return measure()
+    try:
+        code = measure()
+    except StoppedError:
+        raise
+    except LabError as error:
+        if not any((run / "trials").glob("*.json")):
+            raise
+        say(error)
+        code = error.exit_code
+    print(f"Live: {page}/runs/{quote(run.absolute().name)}  (Ctrl-C ends the page)", file=sys.stderr, flush=True)
+    with suppress(StoppedError):
+        signal.pause()
+    return code
 
 
 def _require_safe(arguments: argparse.Namespace) -> None:

@@ -334,7 +334,10 @@ class FailureRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSummary:
-    """What was run. `trials_invalid` were disturbed or not loaded as planned; `invalid_because` is the first reason."""
+    """What was run. `trials_invalid` were disturbed or not loaded as planned; `invalid_because` is the first reason.
+
+    `damaged` are the files of its folder that are not what was written.
+    """
 
     id: str
     started: str
@@ -352,6 +355,7 @@ class RunSummary:
     left_out: tuple[LeftOut, ...] = ()
     trials_invalid: int = 0
     invalid_because: str = ""
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

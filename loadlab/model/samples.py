@@ -13,6 +13,8 @@ from pydantic import PlainSerializer, PlainValidator
 
 from loadlab.model.case import Case
 
+MOST_BYTES = 1 << 30  # of a column; a hundred million requests
+
 
 def _pack(column: Sequence[float]) -> str:
     return base64.b64encode(zlib.compress(array("d", column).tobytes(), 1)).decode("ascii")
@@ -23,11 +25,13 @@ def _unpack(value: object) -> Sequence[float]:
         return array("d", value)
     if not isinstance(value, str):
         raise ValueError("a column is base64 text")  # noqa: TRY004  pydantic turns a ValueError into its own
-    column = array("d")
+    column, packed = array("d"), zlib.decompressobj()
     try:
-        column.frombytes(zlib.decompress(base64.b64decode(value, validate=True)))
+        column.frombytes(packed.decompress(base64.b64decode(value, validate=True), MOST_BYTES))
     except zlib.error as error:
         raise ValueError("a column's bytes do not decompress") from error
+    if not packed.eof or packed.unconsumed_tail:
+        raise ValueError("a column is cut off, or longer than any")
     return column
 
 
@@ -260,7 +264,8 @@ class Trial:
     share of a core that each load process used within the window. `served` is how many requests the target has counted
     from before the load until it was at rest, where others may send it requests too. `skew_seconds` is how far apart
     load processes on several hosts may have started, at most. `by_target` says of a trial that is not complete that the
-    target itself may be the reason: without it, its case would look better than it is.
+    target itself may be the reason: without it, its case would look better than it is. `run` is the key of the run's
+    schedule, and `session` the number of the session that measured it; empty and 0 in records of loadlab 0.1.0.
     """
 
     case: Case
@@ -282,6 +287,8 @@ class Trial:
     served: int | None = None
     skew_seconds: float = 0.0
     by_target: bool = False
+    run: str = ""
+    session: int = 0
 
     @property
     def peak(self) -> int:

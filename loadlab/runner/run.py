@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import psycopg2
 
 from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
 from loadlab.load.seals import TOKEN_VARIABLE
+from loadlab.model.session import Continuation
 from loadlab.planning import locustfile, schedule, trial_seconds
 from loadlab.processes import Register
 from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
@@ -22,6 +23,7 @@ from loadlab.runner.machine_load import busy, load_before_start
 from loadlab.runner.observer import Observer
 from loadlab.runner.preflight import require_programs, require_room
 from loadlab.runner.restarts import next_to_restart, restarted
+from loadlab.runner.resuming import begin_session, require_same_kind
 from loadlab.runner.sampler import brief
 from loadlab.runner.stand import machine
 from loadlab.runner.subject import subject_of
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
     from loadlab.services.given import Reference
 
 
+ONLY_RESUME: Final = Continuation()
+
+
 class Listener(Protocol):
     """Who wants to know how a run goes on; `done` of `total` trials were there before this one."""
 
@@ -69,11 +74,22 @@ class Laboratory:
     database: Database
 
 
+def _welcome(lab: Laboratory) -> None:
+    """Any laboratory will do."""
+
+
 @contextmanager
-def laboratory(plan: Plan, dsn: Reference | None, logs: Path | None, listener: Listener) -> Iterator[Laboratory]:
+def laboratory(
+    plan: Plan,
+    dsn: Reference | None,
+    logs: Path | None,
+    listener: Listener,
+    admit: Callable[[Laboratory], None] = _welcome,
+) -> Iterator[Laboratory]:
     """The project, and a database with its tables: embedded, the one that `dsn` names, or the project's own.
 
-    PostgreSQL's log goes to the folder `logs`, or away with everything else at the end.
+    PostgreSQL's log goes to the folder `logs`, or away with everything else at the end. `admit` may refuse the
+    laboratory before anything is written into its database.
 
     Raises:
         UsageError: the plan cannot be run over the project.
@@ -88,11 +104,13 @@ def laboratory(plan: Plan, dsn: Reference | None, logs: Path | None, listener: L
         require_suitable(subject, plan)
         listener.preparing(_coming(subject, dsn))
         with _service(plan, subject, dsn, register, logs or register.folder) as database:
+            lab = Laboratory(register=register, subject=subject, database=database)
+            admit(lab)
             for remark in [*_touched(plan, database), *notes(subject)]:
                 listener.notice(remark)
             listener.preparing("the tables are made and filled, or looked at")
             make_ready(subject, plan.project, database)
-            yield Laboratory(register=register, subject=subject, database=database)
+            yield lab
 
 
 def _coming(subject: Subject, dsn: Reference | None) -> str:
@@ -151,7 +169,13 @@ def equipped(
         )
 
 
-def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: Listener) -> RunFolder:
+def begin(
+    path: Path,
+    experiment: Experiment,
+    dsn: Reference | None,
+    listener: Listener,
+    continuation: Continuation = ONLY_RESUME,
+) -> RunFolder:
     """Make a run from its beginning in the folder `path`; what it returns is complete.
 
     Raises:
@@ -164,10 +188,11 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
         version=__version__,
         cases=experiment.cases,
         steps=[Step(order=order, block=block, case=case) for order, (block, case) in enumerate(steps)],
+        continuation=continuation,
     )
     folder = RunFolder.begin(path, experiment.text, planned)
     try:
-        resume(folder, experiment.plan, dsn, listener)
+        resume(folder, experiment.plan, dsn, listener, continuation)
     except (UsageError, EnvironmentFaultError):
         if not folder.has_begun():  # or the same command would find a folder that is not empty, once all is mended
             folder.discard()
@@ -175,32 +200,44 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
     return folder
 
 
-def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Listener) -> None:
+def resume(
+    folder: RunFolder,
+    plan: Plan,
+    dsn: Reference | None,
+    listener: Listener,
+    continuation: Continuation = ONLY_RESUME,
+) -> None:
     """Make all trials of a run that it does not have yet, and those once more that failed or were disturbed.
 
     Raises:
+        UsageError: its trials would not be of one experiment, or another lab works on it.
         EnvironmentFaultError: something the run needs is missing, or a server does not start.
         IncompleteError: the database went away for good.
         StoppedError: the user or the system asked to stop. In all cases what was measured is in the folder.
     """
-    planned = folder.schedule()
-    journal = Journal(folder, listener)
-    present = {trial.order for trial in folder.trials()[0] if stands(trial)}
-    missing = [step for step in planned.steps if step.order not in present]
-    total = len(planned.steps)
-    with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
-        if missing and (warning := busy(load_before_start())):
-            journal.notice(warning)
-        try:
-            if missing and plan.target is not None:
-                _make_trials_elsewhere(folder, planned, missing, plan, dsn, journal)
-            elif missing:
-                require_programs(planned.cases, own_site=plan.project is None)
-                _make_trials(folder, planned, missing, plan, dsn, journal)
-        except psycopg2.OperationalError as error:  # between two trials, or before the first
-            raise EnvironmentFaultError(f"PostgreSQL went away: {brief(error)}.") from error
-        if plan.restarts:
-            _count_restarts(folder, planned, plan.driver, journal)
+    with folder.expected_to_stay(), folder.locked():
+        mended = folder.mend()
+        planned, journal = folder.schedule(), Journal(folder, listener)
+        for sentence in mended:
+            journal.notice(sentence)
+        present = {trial.order for trial in folder.trials()[0] if stands(trial)}
+        missing = [step for step in planned.steps if step.order not in present]
+        if missing:
+            require_same_kind(folder, plan, dsn)
+        total = len(planned.steps)
+        with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
+            if missing and (warning := busy(load_before_start())):
+                journal.notice(warning)
+            try:
+                if missing and plan.target is not None:
+                    _make_trials_elsewhere(folder, planned, missing, plan, dsn, journal, continuation)
+                elif missing:
+                    require_programs(planned.cases, own_site=plan.project is None)
+                    _make_trials(folder, planned, missing, plan, dsn, journal, continuation)
+            except psycopg2.OperationalError as error:  # between two trials, or before the first
+                raise EnvironmentFaultError(f"PostgreSQL went away: {brief(error)}.") from error
+            if plan.restarts:
+                _count_restarts(folder, planned, plan.driver, journal)
 
 
 def stands(trial: Trial) -> bool:
@@ -212,13 +249,22 @@ def stands(trial: Trial) -> bool:
 
 
 def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
-    folder: RunFolder, planned: Schedule, missing: Sequence[Step], plan: Plan, dsn: Reference | None, journal: Journal
+    folder: RunFolder,
+    planned: Schedule,
+    missing: Sequence[Step],
+    plan: Plan,
+    dsn: Reference | None,
+    journal: Journal,
+    continuation: Continuation,
 ) -> None:
-    with folder.locked(), laboratory(plan, dsn, folder.logs, journal) as lab:
+    def admit(lab: Laboratory) -> None:
+        with lab.database.observed() as connection, connection.cursor() as cursor:
+            begin_session(folder, environment(plan, lab.subject, lab.database, cursor), continuation, journal)
+
+    with laboratory(plan, dsn, folder.logs, journal, admit) as lab:
         with lab.database.observed() as connection, connection.cursor() as cursor:
             require_alone(cursor, lab.database)
             require_room(cursor, planned.cases)
-            folder.write_environment(environment(plan, lab.subject, lab.database, cursor))
         with equipped(lab, plan, folder.logs, journal, follow=journal.write) as bench:
             _rehearse(planned, plan, bench.generator)
 
@@ -238,11 +284,17 @@ def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
 
 
 def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
-    folder: RunFolder, planned: Schedule, missing: Sequence[Step], plan: Plan, dsn: Reference | None, journal: Journal
+    folder: RunFolder,
+    planned: Schedule,
+    missing: Sequence[Step],
+    plan: Plan,
+    dsn: Reference | None,
+    journal: Journal,
+    continuation: Continuation,
 ) -> None:
     """The same for a target that others serve: nothing is started but the generator."""
-    with folder.locked(), Register.opened() as register, observatory(plan, dsn, register.folder) as looking:
-        folder.write_environment(environment_elsewhere(plan, looking))
+    with Register.opened() as register, observatory(plan, dsn, register.folder) as looking:
+        begin_session(folder, environment_elsewhere(plan, looking), continuation, journal)
         journal.preparing(_load_comes(plan))
         with Generator(register, folder.logs / "locust.log", plan.load) as generator:
             _rehearse(planned, plan, generator)
@@ -299,7 +351,8 @@ def _measure(
             trial = measured(case, step)
         except IncompleteError as error:
             raise IncompleteError(
-                f"{error}\n{done} of {total} trials are safe; loadlab run --resume {folder.path} makes the others."
+                f"{error}\n{done} of {total} trials are safe; {folder.continuation().command(folder.path)} makes the"
+                " others."
             ) from error
         folder.add_trial(trial)
         journal.trial_ended(trial, done + 1, total)
@@ -307,10 +360,10 @@ def _measure(
 
 def _count_restarts(folder: RunFolder, planned: Schedule, driver: str, listener: Listener) -> None:
     """Restart the database under each kind of case; what is known already is not counted again."""
-    known = folder.restarts()
+    known, _ = folder.restarts()
     if next_to_restart(planned.cases, known) is None:
         return
-    with folder.locked(), machine(folder.logs, listener.preparing) as counting:
+    with machine(folder.logs, listener.preparing) as counting:
         while case := next_to_restart(planned.cases, known):
             listener.preparing(f"the database is restarted under {case.server.name}, {case.strategy}")
             known.append(restarted(case, driver, counting))

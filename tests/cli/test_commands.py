@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -42,6 +43,7 @@ CASES = [
     "sync,workers=2/max_age=0,conn_health_checks=off/read_one/users=8,keep_alive=off/replica",
     "sync,workers=2/max_age=none,conn_health_checks=off/read_one/users=8,keep_alive=off",
 ]
+RECORDED = REPOSITORY / "tests" / "recorded"
 PASSWORD = "canary-9b1e"
 QUOTED = "canary o'canary-2c4d"
 
@@ -206,10 +208,11 @@ def test_a_run_goes_into_no_folder_that_holds_something(here: InProcess, plan_fi
 
 
 def test_a_run_folder_whose_plan_is_gone_is_said_to_lack_it(here: InProcess, tmp_path: Path) -> None:
-    (tmp_path / "schedule.json").write_text("{}")
-    done = here("run", "--resume", tmp_path)
+    run = shutil.copytree(RECORDED / "schema-1", tmp_path / "run")
+    (run / "plan.toml").unlink()
+    done = here("run", "--resume", run)
     assert done.code == 2
-    assert "plan.toml cannot be read" in done.stderr
+    assert "plan.toml cannot be read: it is missing" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "serve"])

@@ -93,6 +93,40 @@ def test_a_password_in_the_environment_gets_no_further(
         assert trial["connections"]["sessions"] > 0
 
 
+@pytest.mark.slow
+def test_a_run_goes_on_on_the_database_that_it_was_begun_on_alone(
+    loadlab: CommandLine, address: dict[str, str], bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "plan.toml").write_text(SMALL_PLAN.format(blocks=1))
+    run = tmp_path / "run"
+    begun = {"MY_DSN": make_dsn(**address)}
+    done = loadlab("run", tmp_path / "plan.toml", "--out", run, "--dsn", "env:MY_DSN", **begun)
+    assert done.code == 0, done.stderr
+    (run / "trials" / "0002.json").unlink()
+    bench.cursor.execute(sql.SQL("CREATE DATABASE another OWNER {}").format(sql.Identifier(OWNER)))
+    try:
+        other = loadlab(
+            "run", "--resume", run, "--dsn", "env:MY_DSN", MY_DSN=make_dsn(**address | {"dbname": "another"})
+        )
+        assert other.code == 2
+        assert "was measured on something else: PostgreSQL database: given → another." in other.stderr
+        with psycopg2.connect(make_dsn(**address | {"dbname": "another"})) as untouched, untouched.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+            assert cursor.fetchone() == (0,)
+        untouched.close()
+    finally:
+        bench.cursor.execute("DROP DATABASE another")
+    without = loadlab("run", "--resume", run)
+    assert without.code == 2
+    command = without.stderr.partition("Go on with: loadlab ")[2].strip().rstrip(".").split()
+    spelt = make_dsn(**address | {"host": "localhost"})
+    again = loadlab(*command, MY_DSN=spelt)
+    assert again.code == 0, again.stderr
+    assert json.loads((run / "report.json").read_text())["run"]["state"] == "complete"
+    cluster = json.loads((run / "environment.json").read_text())["PostgreSQL"]["cluster"]
+    assert cluster.isdecimal()
+
+
 def test_a_service_of_libpqs_is_a_way_to_name_a_database(
     address: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

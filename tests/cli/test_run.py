@@ -110,6 +110,7 @@ def test_a_run_folder_holds_the_plan_the_samples_the_logs_and_the_reports(finish
         "progress.jsonl",
         "schedule.json",
         "environment.json",
+        "sessions/0001.json",
         *REPORTS,
         *(f"trials/{order:04d}.json" for order in range(6)),
         *(f"logs/{order:04d}-sync.log" for order in range(6)),
@@ -183,10 +184,22 @@ def test_resume_measures_again_what_did_not_fail_by_the_target(copied: Path, loa
     assert done.code == 0, done.stderr
     after = trials_in(copied)
     assert {name for name in before if after[name] != before[name]} == {"0001.json", "0002.json", "0004.json"}
+    assert "note: trials/0001.json is damaged; it is kept as 0001.json.damaged." in done.stderr
     report = read_report(copied)
     assert [trial["order"] for trial in report["trials"] if trial["state"] != "complete"] == [3]
     assert (report["run"]["trials_invalid"], report["run"]["invalid_because"]) == (1, "a worker ended")
     assert "6 of 6 trials, 1 of them invalid" in done.stdout
+
+
+def test_resume_measures_what_is_damaged_or_failed_and_nothing_else(copied: Path, loadlab: CommandLine) -> None:
+    before = trials_in(copied)
+    (copied / "trials" / "0001.json").write_bytes(before["0003.json"])
+    done = loadlab("run", "--resume", copied)
+    assert done.code == 0, done.stderr
+    after = trials_in(copied)
+    assert {name for name in before if after[name] != before[name]} == {"0001.json"}
+    assert (copied / "trials" / "0001.json.damaged").read_bytes() == before["0003.json"]
+    assert {trial["state"] for trial in read_report(copied)["trials"]} == {"complete"}
 
 
 def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(

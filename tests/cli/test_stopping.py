@@ -79,7 +79,10 @@ def test_a_stopped_run_ends_with_its_signals_code_and_says_so(interrupted: dict[
     number, code = ENDS[name]
     outcome = interrupted[name].outcome
     assert outcome.code == code, outcome.stderr
-    assert outcome.stderr.splitlines()[-1] == f"loadlab: Stopped by {number.name}."
+    assert outcome.stderr.splitlines()[-2:] == [
+        f"loadlab: Stopped by {number.name}.",
+        f"Continue with: loadlab run --resume {interrupted[name].path}",
+    ]
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -108,7 +111,9 @@ def test_a_run_that_is_stopped_while_postgresql_starts_leaves_nothing(loadlab: C
     with loadlab.started("run", "--out", tmp_path / "run") as run:
         run.wait_until(postgresql_starts)
         run.popen.terminate()
-        assert run.outcome().code == 143
+        outcome = run.outcome()
+    assert outcome.code == 143
+    assert outcome.stderr.splitlines()[-1] == f"Continue with: loadlab run --resume {tmp_path / 'run'}"
     assert loadlab.processes() == []
     assert trials_in(tmp_path / "run") == {}
 
