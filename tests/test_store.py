@@ -148,9 +148,6 @@ def test_a_disk_that_is_full_before_the_first_trial_promises_nothing(folder: Run
     with full_disk(), pytest.raises(EnvironmentFaultError) as error:
         folder.add_trial(trial(order=0, requests=5000))
     assert str(error.value).endswith("cannot be written: the disk is full. Make room, and run again.")
-    folder.add_trial(trial(order=0))
-    with full_disk(), pytest.raises(EnvironmentFaultError, match=rf"safe; go on with --resume {folder.path}"):
-        folder.add_trial(trial(order=1, requests=5000))
 
 
 def test_a_run_that_cannot_be_begun_leaves_no_folder(tmp_path: Path) -> None:

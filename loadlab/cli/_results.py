@@ -37,7 +37,8 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
     run = findings.run
     if run.state == "incomplete":
         raise IncompleteError(
-            f"The run is incomplete: {_lacking(run)}.{_of_damage(run)} {_continuing(folder)} measures what is missing or failed."
+            f"The run is incomplete: {_lacking(run)}.{_of_damage(run)} {_continuing(folder)} measures what is missing"
+            " or failed."
         )
     if run.trials_invalid and not _anything_left(findings):
         raise IncompleteError(
