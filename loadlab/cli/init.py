@@ -56,6 +56,7 @@ def _project(arguments: argparse.Namespace) -> Project:
         folder=str(folder),
         wsgi=arguments.wsgi or "",
         asgi=arguments.asgi or "",
+        pythonpath=[str(Path(name).resolve()) for name in arguments.pythonpath or ()],
         python=str(Path(arguments.python).absolute()) if arguments.python else "",
     )
 

@@ -15,6 +15,12 @@ VARIABLE = "LOADLAB_OVERLAY"
 READY_PATH = "/.loadlab/ready"
 COLLECT_PATH = "/.loadlab/collect"  # orders: they need the token, in TOKEN_HEADER
 KEEP_GARBAGE_PATH = "/.loadlab/keep-garbage"
+# What libpq takes to find a database and to get in; Django's own parameters to the driver are none of these.
+LIBPQ = (
+    *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "options"),
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "channel_binding", "gssencmode"),
+    *("connect_timeout", "target_session_attrs"),
+)
 TOKEN_HEADER = "X-Loadlab-Token"  # noqa: S105  where it is, not what it is
 
 

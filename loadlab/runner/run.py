@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,10 +21,10 @@ from loadlab.runner.preflight import require_programs, require_room
 from loadlab.runner.restarts import next_to_restart, restarted
 from loadlab.runner.stand import machine
 from loadlab.runner.subject import subject_of
-from loadlab.runner.suitability import notes, require_alone, require_suitable
+from loadlab.runner.suitability import notes, other_databases, require_alone, require_suitable
 from loadlab.runner.tables import make_ready
 from loadlab.runner.trial import Bench, run_trial
-from loadlab.services.embedded import embedded
+from loadlab.services.embedded import TARGET, embedded
 from loadlab.services.given import given, reached
 from loadlab.store import RunFolder, Schedule, Step
 
@@ -79,11 +79,11 @@ def laboratory(plan: Plan, dsn: Reference | None, logs: Path | None, listener: L
             listener.preparing(f"{plan.project.settings} is looked into")
         subject = subject_of(plan, register.folder)
         if dsn is not None and dsn.text is not None:
-            subject = replace(subject, brings_database=False)
-        require_suitable(subject, plan)
+            subject = subject.given()
+        require_suitable(subject, plan, allow_remote=dsn is not None and dsn.allow_remote)
         listener.preparing(_coming(subject, dsn))
         with _service(plan, subject, dsn, register, logs or register.folder) as database:
-            for remark in [*_touched(plan, database), *notes(subject)]:
+            for remark in [*_touched(plan, database), *other_databases(subject), *notes(subject)]:
                 listener.notice(remark)
             listener.preparing("the tables are made and filled, or looked at")
             make_ready(subject, plan.project, database)
@@ -104,7 +104,8 @@ def _service(
     if subject.brings_database and subject.facts is not None:
         parameters = subject.facts.default.parameters
         return reached(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
-    return embedded(plan.database, register, logs / "postgresql.log")
+    others = sorted({*subject.redirected.values()} - {TARGET})
+    return embedded(plan.database, register, logs / "postgresql.log", others)
 
 
 def _touched(plan: Plan, database: Database) -> list[str]:

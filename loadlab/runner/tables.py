@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.runner.aliases import DEFAULT, migrated
 from loadlab.services.database import redacted
 
 if TYPE_CHECKING:
@@ -31,12 +32,18 @@ def make_ready(subject: Subject, project: Project | None, database: Database) ->
     if project is None:
         commands: Sequence[Sequence[str]] = (MIGRATE, SEED)
     elif database.embedded or project.migrate:
-        commands = (MIGRATE, *map(shlex.split, project.prepare))
+        commands = (*_migrations(subject), *map(shlex.split, project.prepare))
     else:
         _require_migrated(subject, database)
         commands = [shlex.split(command) for command in project.prepare]
     for command in commands:
         _manage(subject, command, database)
+
+
+def _migrations(subject: Subject) -> list[Sequence[str]]:
+    """A `migrate` for each database; the one of the default alias is not named, for a command may not know how."""
+    chosen = migrated(subject.facts.aliases, subject.redirected) if subject.facts and subject.redirected else [DEFAULT]
+    return [MIGRATE if alias == DEFAULT else (*MIGRATE, "--database", alias) for alias in chosen]
 
 
 def _manage(subject: Subject, command: Sequence[str], database: Database) -> str:
