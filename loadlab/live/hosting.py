@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import signal
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import EnvironmentFaultError
 from loadlab.ports import LOOPBACK, free_port, is_loopback, require_free
 from loadlab.processes import Register
+from loadlab.search_path import own_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def _boot(register: Register, argv: list[str], host: str, port: int | None) -> L
     at = _port(port)
     for attempt in range(1, ATTEMPTS + 1):
         program = register.start(
-            "The live page", [*argv, "--port", str(at)], log=register.folder / "live.log", environment=os.environ
+            "The live page", [*argv, "--port", str(at)], log=register.folder / "live.log", environment=own_environment()
         )
         try:
             _await(program, host, at)

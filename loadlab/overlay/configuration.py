@@ -15,6 +15,8 @@ VARIABLE = "LOADLAB_OVERLAY"
 READY_PATH = "/.loadlab/ready"
 COLLECT_PATH = "/.loadlab/collect"  # orders: they need the token, in TOKEN_HEADER
 KEEP_GARBAGE_PATH = "/.loadlab/keep-garbage"
+# Before and after what a process says of its first request that failed, in the server's log.
+FIRST_ERROR = "loadlab: the first request of this process that failed said:"
 # What libpq takes to find a database and to get in; Django's own parameters to the driver are none of these.
 LIBPQ = (
     *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "options"),

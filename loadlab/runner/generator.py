@@ -16,6 +16,7 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.load.contract import ENDED, LOST, READY, SKEWED, STARTED, LoadOrder, LoadResult, Rehearsal, merged
 from loadlab.load.tally import counted, read
 from loadlab.runner.tracebacks import own_words
+from loadlab.search_path import own_environment
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -90,7 +91,9 @@ class Generator:
         return program
 
     def _boot(self) -> Program:
-        self._program = self._register.start("Locust", self._argv, log=self._log, environment=os.environ, pipes=True)
+        self._program = self._register.start(
+            "Locust", self._argv, log=self._log, environment=own_environment(), pipes=True
+        )
         if _line(self._program, BOOT_SECONDS) != [READY]:
             raise EnvironmentFaultError(f"Locust did not start; its log ends:\n{self._program.log_tail()}")
         return self._program

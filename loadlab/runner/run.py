@@ -11,7 +11,7 @@ import psycopg2
 
 from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
-from loadlab.planning import locustfile, schedule, trial_seconds
+from loadlab.planning import expects_failures, locustfile, schedule, trial_seconds
 from loadlab.processes import Register
 from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
 from loadlab.runner.environment import environment, environment_elsewhere
@@ -208,9 +208,25 @@ def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
 
             def measured(case: Case, step: Step) -> Trial:
                 journal.step_begins(step, bench.ledgers(step))
-                return run_trial(case, step, bench)
+                trial = run_trial(case, step, bench)
+                if why := bench.explanations.get(step.order):
+                    _nothing_succeeded(folder, case, why, journal, first=step is planned.steps[0])
+                return trial
 
             _measure(folder, planned, missing, measured, journal)
+
+
+def _nothing_succeeded(folder: RunFolder, case: Case, why: str, listener: Listener, *, first: bool) -> None:
+    """Stop a run whose first trial came to nothing: all others would, and a report of failures helps nobody."""
+    if expects_failures(case.scenario):
+        return
+    if first:
+        raise EnvironmentFaultError(
+            f"No request of the first trial succeeded ({case.id}). {why}\n"
+            f"Fix it, then: loadlab run --resume {folder.path} (where all requests are meant to fail, say"
+            " EXPECT_FAILURES = True in the Locust file)."
+        )
+    listener.notice(f"No request succeeded ({case.id}). {why}")
 
 
 def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own

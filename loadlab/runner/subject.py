@@ -16,7 +16,7 @@ from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.overlay.configuration import Overlay
 from loadlab.processes import state_directory
 from loadlab.runner.aliases import DEFAULT, POSTGRESQL, place, redirected, sharing
-from loadlab.runner.manage_py import named_by_manage_py
+from loadlab.runner.manage_py import named_by_manage_py, named_in
 from loadlab.runner.tracebacks import own_words
 from loadlab.servers import SERVERS
 from loadlab.services.database import ENGINE, redacted
@@ -290,6 +290,18 @@ def _require_versions(draft: Subject) -> None:
             " or newer there. Measure a release of the project that runs on a newer Django, or name another Python with"
             " --python."
         )
+
+
+def scripts_there(project: Project, scratch: Path) -> dict[str, str]:
+    """The console scripts of Django projects that are installed for a project's Python, and the settings they name."""
+    draft = _draft(project, scratch)
+    try:
+        done = _python(draft, ["-m", "loadlab.overlay.console_scripts"], {**os.environ, **draft.environment})
+        found = json.loads(done.stdout)
+    except (OSError, ValueError):  # what is wrong with that Python is said elsewhere
+        return {}
+    named = {name: named_in(Path(path)) for name, path in found}
+    return {name: settings for name, settings in sorted(named.items()) if settings is not None}
 
 
 def _dots(version: Sequence[int]) -> str:

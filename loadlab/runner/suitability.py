@@ -119,12 +119,18 @@ def _ages(plan: Plan) -> list[object]:
     return list(ages) if isinstance(ages, list) else [ages]
 
 
+def missing_packages(subject: Subject, server: str, *, cooperative: bool = True) -> list[str]:
+    """What a server mode needs that is not installed in the project's Python."""
+    needed = list(SERVERS[server].packages)
+    if server == "gevent" and subject.driver == "psycopg2" and cooperative:
+        needed.append("psycogreen")
+    installed = subject.facts.installed if subject.facts else {}
+    return [package for package in needed if package not in installed]
+
+
 def _package_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]:
     for name, parameters in plan.servers.items():
-        needed = list(SERVERS[name].packages)
-        if name == "gevent" and subject.driver == "psycopg2" and parameters.get("cooperative", True) is not False:
-            needed.append("psycogreen")
-        missing = [package for package in needed if package not in facts.installed]
+        missing = missing_packages(subject, name, cooperative=parameters.get("cooperative", True) is not False)
         if missing:
             yield (
                 f"servers.{name}: {' and '.join(missing)} not installed in {subject.python}"
@@ -193,8 +199,8 @@ def notes(subject: Subject) -> list[str]:
         " no data.": facts.default.atomic_requests,
         "DEBUG is on: Django keeps every query in memory, and errors make large pages; measure with production's"
         " settings.": facts.debug,
-        "SECURE_SSL_REDIRECT is on: every request over http is redirected to https, and nothing else is"
-        " measured.": facts.ssl_redirect,
+        "SECURE_SSL_REDIRECT is on: every request over http is redirected to https, but for one that sends the header"
+        " that SECURE_PROXY_SSL_HEADER names.": facts.ssl_redirect,
         "daphne is installed as an app: the mode threaded is Django's runserver under ASGI then.": any(
             app.partition(".")[0] == "daphne" for app in facts.apps
         ),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.ports import LOOPBACK
+from loadlab.search_path import own_environment
 from loadlab.services.secret_files import password_line, write_secret
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _known_by(connection: Connection) -> _Way:
 def _start(way: _Way, round_trip_ms: float, register: Register, log: Path) -> tuple[Program, int]:
     argv = [sys.executable, "-m", "loadlab.services.proxy", f"--to={way.address}:{way.port}"]
     argv.append(f"--round-trip-ms={round_trip_ms}")
-    program = register.start("The proxy", argv, log=log, environment=os.environ, pipes=True)
+    program = register.start("The proxy", argv, log=log, environment=own_environment(), pipes=True)
     port = _port(program)
     if port is None:
         program.stop(signal.SIGTERM, STOP_SECONDS)
