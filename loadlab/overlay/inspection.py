@@ -1,7 +1,7 @@
 """Says what a project is like, in the project's own Python: its databases, its routes, what is installed there.
 
-Opens no database connection and writes nothing but the file that it was told: a line for the facts, and, once the
-applications have been loaded, one for what keeps them from loading.
+Opens no database connection, unless it is told that the project cannot start without one. Writes nothing but the file
+that it was told: a line for the facts, and, once the applications have been loaded, one for what keeps them from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import django
 from django.apps import apps
@@ -22,9 +22,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.utils import DEFAULT_DB_ALIAS, OperationalError
+from django.db.utils import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError
 
-from loadlab.overlay.configuration import LIBPQ, Overlay
+from loadlab.overlay.configuration import LIBPQ, NEEDS_DATABASE, Overlay
 from loadlab.overlay.layers import app_name
 from loadlab.overlay.routes import routes
 
@@ -102,8 +102,20 @@ def _elsewhere(wrapper: BaseDatabaseWrapper) -> dict[str, str]:
     return {"name": name, "host": "" if wrapper.vendor == "unknown" else host, "port": port}
 
 
-class NoDatabaseError(OperationalError):
-    """Raised in place of connecting."""
+class NoDatabaseError(OperationalError, ProgrammingError):
+    """Raised in place of connecting: what a project expects of a database that is away, or has no tables yet."""
+
+
+def refuse_to_connect() -> list[str]:
+    """From now on; returns the aliases that were asked for a connection all the same."""
+    asked: list[str] = []
+
+    def refuse(wrapper: BaseDatabaseWrapper) -> None:
+        asked.append(wrapper.alias)
+        raise NoDatabaseError("loadlab looks into the project without its databases")
+
+    BaseDatabaseWrapper.connect = refuse  # type: ignore[assignment,method-assign]
+    return asked
 
 
 def load_errors(kinds: Sequence[str]) -> dict[str, str]:
@@ -111,15 +123,9 @@ def load_errors(kinds: Sequence[str]) -> dict[str, str]:
 
     One that needs a database as it loads cannot be judged before there is one.
     """
-    asked = []
-
-    def refuse(wrapper: BaseDatabaseWrapper) -> None:
-        asked.append(wrapper.alias)
-        raise NoDatabaseError("loadlab looks into the project without a database")
-
-    BaseDatabaseWrapper.connect = refuse  # type: ignore[assignment,method-assign]
     errors = {}
     for kind in kinds:
+        asked = refuse_to_connect()
         try:
             _load(kind)
         except BaseException:  # noqa: BLE001  a module may well call sys.exit
@@ -144,7 +150,7 @@ def _require_urls() -> None:
         raise ImproperlyConfigured(f"{name} has no ROOT_URLCONF: it loads, and is not the settings of a project")
 
 
-def main(path: str, *kinds: str) -> None:
+def look(path: str, kinds: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.overlay.settings")
     django.setup()
     _require_urls()
@@ -153,8 +159,19 @@ def main(path: str, *kinds: str) -> None:
     with Path(path).open("w", encoding="utf-8") as answer:
         print(json.dumps(facts()), file=answer, flush=True)
         print(json.dumps(load_errors(kinds)), file=answer, flush=True)
+
+
+def main(path: str, connecting: str, *kinds: str) -> NoReturn:
+    """Look, and end with NEEDS_DATABASE where a project cannot start without `connecting`."""
+    asked = refuse_to_connect() if connecting == "off" else []
+    code = 0
+    try:
+        look(path, kinds)
+    except BaseException:  # noqa: BLE001  settings may well call sys.exit
+        traceback.print_exc()
+        code = NEEDS_DATABASE if asked else 1
     sys.stderr.flush()
-    os._exit(0)  # threads that the project has started would go on
+    os._exit(code)  # threads that the project has started would go on
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-from contextlib import closing, suppress
+import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from loadlab.overlay.configuration import FIRST_ERROR
@@ -35,16 +36,23 @@ def explanation(application: Application, result: LoadResult, subject: Subject, 
     """Why nothing succeeded, as far as it can be seen while the server still runs."""
     count = len(result.failed)
     most = max(result.failures, key=result.failures.__getitem__, default="")
-    example = f" ({example})" if (example := result.examples.get(most, "")) else ""
-    seen = f"all {count} failed, most with {most}{example}" if most else f"{count} were answered, all with failures"
-    seen = seen if count else "none was answered"
     words = first_error(log)
     reasons = [
-        *([_redirect(application, subject)] if not most.startswith("HTTP") else []),
-        *(["ALLOWED_HOSTS may not have the host that the Locust file asks for."] if most == "HTTP 400" else []),
-        *([f"The first error in the server's log:\n{words}"] if words else []),
+        _seen(count, most, result.examples.get(most, "")),
+        # A client that follows to https may get no answer, or an error of its own.
+        "" if most.startswith("HTTP") else _asked(application, subject, answered=count > 0),
+        "ALLOWED_HOSTS may not have the host that the Locust file asks for." if most == "HTTP 400" else "",
+        f"The first error in the server's log:\n{words}" if words else "",
     ]
-    return "\n".join([f"{seen[0].upper()}{seen[1:]}.", *filter(None, reasons)])
+    return "\n".join(filter(None, reasons))
+
+
+def _seen(count: int, most: str, example: str) -> str:
+    if not count:
+        return "None was answered while the load lasted."
+    if not most:
+        return f"All {count} failed, before the window."
+    return f"All {count} failed, most with {most}" + (f" ({example})." if example else ".")
 
 
 def first_error(log: Path) -> str:
@@ -53,17 +61,24 @@ def first_error(log: Path) -> str:
     return redacted(own_words(rest.partition(FIRST_ERROR)[0])) if mark else ""
 
 
-def _redirect(application: Application, subject: Subject) -> str:
-    """Whether the site sends its visitors to https; a Locust client that follows may get no answer at all."""
-    refusals = (OSError, http.client.HTTPException)
-    place = ""
-    with suppress(*refusals):
+def _asked(application: Application, subject: Subject, *, answered: bool) -> str:
+    """What the site says to one visitor, who follows no redirect."""
+    began = time.monotonic()
+    try:
         connection = http.client.HTTPConnection(LOOPBACK, application.port, timeout=ANSWER_SECONDS)
         with closing(connection):
             connection.request("GET", "/", headers={"Connection": "close"})
-            place = connection.getresponse().headers.get("Location", "")
-    if not place.startswith("https:"):
-        return ""
-    if subject.facts is not None and subject.facts.ssl_redirect:
+            answer = connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        return f"One more request, GET /, came to nothing either: {type(error).__name__} {error}".rstrip() + "."
+    seconds, place = time.monotonic() - began, answer.headers.get("Location", "")
+    if place.startswith("https:") and subject.facts is not None and subject.facts.ssl_redirect:
         return SSL_REDIRECT
-    return f"The site redirects to https, which is not served here (GET / leads to {place})."
+    if place.startswith("https:"):
+        return f"The site redirects to https, which is not served here (GET / leads to {place})."
+    if answered:
+        return ""
+    return (
+        f"One more request, GET /, had its answer after {seconds:.2g} s (HTTP {answer.status}): if the site is slow, use a"
+        " longer warmup_seconds and window_seconds, or fewer users."
+    )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import loadlab
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.overlay.configuration import Overlay
+from loadlab.overlay.configuration import NEEDS_DATABASE, Overlay
 from loadlab.processes import state_directory
 from loadlab.runner.aliases import DEFAULT, POSTGRESQL, place, redirected, sharing
 from loadlab.runner.manage_py import named_by_manage_py, named_in
@@ -43,6 +43,7 @@ except Exception:
 print(json.dumps([sys.version_info[:2], VERSION[:3]]))
 """
 NO_PROJECT: Final = "ROOT_URLCONF"  # what a module lacks that is imported well and is no project's settings
+NO_DRIVER: Final = "Error loading psycopg2 or psycopg module"
 _MISSING: Final = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'", re.MULTILINE)
 
 
@@ -247,6 +248,16 @@ def _there(name: str, what: str, remedy: str) -> Path:
 def inspect(draft: Subject, scratch: Path, kinds: Sequence[str]) -> Facts:
     """Load the project once, in its own Python, and ask what it is like; then load its applications of these kinds."""
     _require_versions(draft)
+    if (facts := _look(draft, scratch, kinds, connecting="off")) is not None:
+        return facts
+    facts = _look(draft, scratch, kinds, connecting="on")
+    if facts is None:
+        raise AssertionError("only what may not connect can lack a connection")
+    return facts
+
+
+def _look(draft: Subject, scratch: Path, kinds: Sequence[str], *, connecting: str) -> Facts | None:
+    """What the look says; None where the project needs a connection to start, and `connecting` is off."""
     answer = scratch / "inspection.json"
     answer.touch(mode=0o600)  # the database's password will be in it, for as long as it takes to read
     overlay = replace(draft.overlay(None), instrumented=False)
@@ -254,7 +265,10 @@ def inspect(draft: Subject, scratch: Path, kinds: Sequence[str]) -> Facts:
     limit = LOOKING * draft.boot_seconds
     said = f"It was not done within {limit:g} s. Give it longer with boot_seconds in [project] of the plan."
     try:
-        done = _python(draft, ["-m", "loadlab.overlay.inspection", str(answer), *kinds], environment, limit)
+        done = _python(draft, ["-m", "loadlab.overlay.inspection", str(answer), connecting, *kinds], environment, limit)
+        if done.returncode == NEEDS_DATABASE:
+            answer.unlink()
+            return None
         failed = done.returncode != 0
         said = done.stderr
     except subprocess.TimeoutExpired:
@@ -337,6 +351,8 @@ def _remedy(draft: Subject, words: str) -> str:
     missing = _MISSING.search(words)
     named = named_by_manage_py(draft.folder or Path())
     other = f" (manage.py there names {named})" if named not in {None, draft.settings} else ""
+    if NO_DRIVER in words:
+        return f"Install a driver for PostgreSQL there: {draft.python} -m pip install 'psycopg[binary]'."
     if missing and not f"{draft.settings}.".startswith(f"{missing[1]}."):
         return (
             "Name the Python that has the project's packages with --python, e.g. --python .venv/bin/python, or a folder"

@@ -51,6 +51,19 @@ from django.db import connection
 application = get_wsgi_application()
 connection.cursor()
 """
+ASKING: Final = """
+from django.db import ProgrammingError, connection
+
+connection.cursor().execute("CREATE TABLE IF NOT EXISTS asked (x int)")
+"""
+ASKING_GUARDED: Final = """
+from django.db import ProgrammingError, connection
+
+try:
+    connection.cursor().execute("CREATE TABLE IF NOT EXISTS asked (x int)")
+except ProgrammingError:  # there are no tables before the first migration
+    pass
+"""
 RAISING: Final = """
 from django.urls import path
 
@@ -117,6 +130,21 @@ def test_an_application_that_asks_its_database_cannot_be_judged_yet(
 ) -> None:
     settings = '\nWSGI_APPLICATION = "wsgi.application"\n'
     assert look(made(tmp_path, settings=settings, files={"wsgi.py": NEEDS_A_DATABASE})).load_errors == {}
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_project_is_asked_to_start_without_its_databases_first(
+    look: Callable[[Path], Facts], tmp_path: Path, *, guarded: bool
+) -> None:
+    """One that cannot is loaded once more, as its own manage.py would."""
+    settings = f"""
+DATABASES["default"]["NAME"] = {str(tmp_path / "own.sqlite3")!r}
+INSTALLED_APPS = ["asking"]
+"""
+    models = ASKING_GUARDED if guarded else ASKING
+    facts = look(made(tmp_path, settings=settings, files={"asking/__init__.py": "", "asking/models.py": models}))
+    assert facts.aliases["default"].name == str(tmp_path / "own.sqlite3")
+    assert (tmp_path / "own.sqlite3").exists() is not guarded
 
 
 def test_an_application_that_hangs_is_named_with_the_limit(run: Callable[..., Outcome], tmp_path: Path) -> None:
