@@ -79,6 +79,6 @@ def _asked(application: Application, subject: Subject, *, answered: bool) -> str
     if answered:
         return ""
     return (
-        f"One more request, GET /, had its answer after {seconds:.2g} s (HTTP {answer.status}): if the site is slow, use a"
-        " longer warmup_seconds and window_seconds, or fewer users."
+        f"One more request, GET /, was answered after {seconds:.2g} s (HTTP {answer.status}): if the site is slow, use"
+        " a longer warmup_seconds and window_seconds, or fewer users."
     )
