@@ -113,6 +113,20 @@ def test_settings_read_themselves_and_apps_are_configs(look: Callable[[Path], Fa
     assert facts.load_errors == {}
 
 
+def test_a_settings_file_over_self_reading_ones_gives_their_name_first(
+    look: Callable[[Path], Facts], tmp_path: Path
+) -> None:
+    over = """
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "production"
+from production import *
+"""
+    files = {"production.py": SELF_READING.replace("site_settings", "production"), "helpers.py": HELPERS}
+    facts = look(made(tmp_path, settings=over, files={**files, "daphne_like/__init__.py": ""}))
+    assert "django.contrib.humanize" in facts.apps
+
+
 def test_an_application_that_does_not_load_is_named_before_migrations(
     run: Callable[..., Outcome], tmp_path: Path
 ) -> None:
