@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 
 from loadlab.errors import UsageError
 from loadlab.planning import read_plan
 from loadlab.runner.subject import Alias, Facts, Subject
 from loadlab.runner.suitability import require_suitable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.model.plan import Plan
 
 PLAN = """
 scenarios = ["{scenario}"]
@@ -44,6 +52,39 @@ def subject(driver: str) -> Subject:
     return Subject(
         settings="shop.settings", python="/venv/bin/python", driver=driver, brings_database=True, facts=facts
     )
+
+
+def with_alias(alias: str, **changes: object) -> Subject:
+    """The subject with one more alias of its own, run on an embedded server."""
+    plain = subject("psycopg")
+    assert plain.facts is not None
+    aliases = {**plain.facts.aliases, alias: replace(plain.facts.default, **changes)}  # type: ignore[arg-type]
+    return replace(
+        plain,
+        brings_database=False,
+        redirected={"default": "loadlab", alias: "loadlab_2"},
+        facts=replace(plain.facts, aliases=aliases),
+    )
+
+
+def plan_of(tmp_path: Path, *, ages: str = "0") -> Plan:
+    scenario = tmp_path / "visitor.py"
+    scenario.touch()
+    text = PLAN.format(scenario=scenario).replace("[strategies.pool]", "").replace("psycopg-pool", "")
+    return read_plan(f"{text}max_age = {ages}\n", "a plan").plan
+
+
+def test_a_pool_of_any_alias_is_refused_together_with_ages(tmp_path: Path) -> None:
+    pooled = with_alias("reports", pool=True)
+    require_suitable(pooled, plan_of(tmp_path))
+    with pytest.raises(UsageError, match=r"DATABASES\['reports'\]\['OPTIONS'\]\['pool'\] is set"):
+        require_suitable(pooled, plan_of(tmp_path, ages="[0, 60]"))
+
+
+def test_an_embedded_database_stands_in_for_no_postgis(tmp_path: Path) -> None:
+    spatial = with_alias("places", engine="django.contrib.gis.db.backends.spatialite", vendor="sqlite")
+    with pytest.raises(UsageError, match="needs PostGIS for places"):
+        require_suitable(spatial, plan_of(tmp_path))
 
 
 def test_a_strategy_that_is_not_for_the_projects_driver_is_said_once_for_all_modes(

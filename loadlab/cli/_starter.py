@@ -89,8 +89,14 @@ def modes_there(subject: Subject) -> Modes:
     )
 
 
-def spoken_ages(*, pooled: bool) -> str:
-    return "0" if pooled else "0, 60 and unlimited"
+def pooled(subject: Subject) -> bool:
+    """Whether an alias whose age a plan would change has a pool."""
+    aliases = subject.facts.aliases if subject.facts else {}
+    return any(aliases[alias].pool for alias in subject.tuned if alias in aliases)
+
+
+def spoken_ages(subject: Subject) -> str:
+    return "0" if pooled(subject) else "0, 60 and unlimited"
 
 
 def plan_text(subject: Subject, project: Project, modes: Modes, locustfile: str) -> str:
@@ -107,7 +113,7 @@ def plan_text(subject: Subject, project: Project, modes: Modes, locustfile: str)
         keep=keep if others else "",
         servers="\n".join(_tables(modes, subject.python)),
         # Django refuses a pool together with any other age.
-        ages="[0]" if subject.facts and subject.facts.default.pool else '[0, 60, "none"]',
+        ages="[0]" if pooled(subject) else '[0, 60, "none"]',
     )
 
 

@@ -102,7 +102,7 @@ def _next(plan: Path, locustfile: Path, subject: Subject, modes: Modes) -> str:
     comments = f"; as comments: {', '.join((*modes.more, *modes.missing))}" if modes.more or modes.missing else ""
     of_routes = f"{len(taken_routes(facts.routes))} of {len(facts.routes)} routes without arguments"
     lines = [
-        f"{plan}: {' and '.join(modes.first)} at CONN_MAX_AGE {spoken_ages(pooled=default.pool)}{comments}",
+        f"{plan}: {' and '.join(modes.first)} at CONN_MAX_AGE {spoken_ages(subject)}{comments}",
         f"{locustfile}: asks for {of_routes}; edit it until it looks like your traffic",
         f"Settings: {subject.settings}; {default.engine}; Django {facts.installed['django']} on Python {facts.python}",
         *(

@@ -66,10 +66,18 @@ def _database_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str
         )
     if not subject.brings_database and not any(name in facts.installed for name in DRIVERS):
         yield f"no driver for PostgreSQL is installed in {subject.python} (pip install psycopg2-binary there)"
-    if default.pool and any(age != 0 for age in _ages(plan)):
+    pooled = [alias for alias in subject.tuned if alias in facts.aliases and facts.aliases[alias].pool]
+    if pooled and any(age != 0 for age in _ages(plan)):
+        names = " and ".join(f"DATABASES[{alias!r}]['OPTIONS']['pool']" for alias in pooled)
         yield (
-            "DATABASES['default']['OPTIONS']['pool'] is set, and Django refuses a pool together with a CONN_MAX_AGE"
+            f"{names} is set, and Django refuses a pool together with a CONN_MAX_AGE"
             " other than 0 (name settings without the pool with --settings, or measure only max_age = [0])"
+        )
+    spatial = sorted(alias for alias in subject.redirected if ".gis." in facts.aliases[alias].engine)
+    if spatial:
+        yield (
+            f"DATABASES needs PostGIS for {' and '.join(spatial)}, which the embedded PostgreSQL does not have (--dsn"
+            " names a database of yours, keep_databases in [project] leaves other aliases where they are)"
         )
 
 
