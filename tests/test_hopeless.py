@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from loadlab.load.contract import NO_RESULT
 from loadlab.overlay.configuration import FIRST_ERROR
-from loadlab.runner.hopeless import first_error, nothing_succeeded
+from loadlab.ports import free_port
+from loadlab.runner.hopeless import SSL_REDIRECT, explanation, first_error, nothing_succeeded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-from dataclasses import replace
+
+@contextmanager
+def site(location: str = "") -> Iterator[str]:
+    """The address of a site that answers all with 200, or redirects all."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(301 if location else 200)
+            if location:
+                self.send_header("Location", location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/start/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(("failed", "nothing"), [((), True), ((1.0, 1.0), True), ((1.0, 0.0), False)])
@@ -48,3 +77,18 @@ ValueError: of the other worker
     assert words.splitlines()[0] == '  File "/home/me/shop/views.py", line 3, in home'
     assert words.endswith("LookupError: no shelf, password=***")
     assert "secret" not in words
+
+
+def test_a_redirect_to_https_is_named_whoever_makes_it() -> None:
+    refused = replace(NO_RESULT, failed=(1.0,), failures={"SSLError": 1}, examples={"SSLError": "no TLS"})
+    with site("https://shop.example/") as url:
+        assert explanation(url, NO_RESULT).endswith(f"GET {url} leads to https://shop.example/.")
+        assert explanation(url, NO_RESULT, ssl_redirect=True).endswith(SSL_REDIRECT)
+        said = explanation(url, refused, ssl_redirect=True)
+    assert said.startswith("All 1 failed, most with SSLError (no TLS).\nSECURE_SSL_REDIRECT is on")
+
+
+def test_a_slow_site_is_told_from_one_that_is_not_there() -> None:
+    with site() as url:
+        assert "was answered after" in explanation(url, NO_RESULT)
+    assert "came to nothing either: ConnectionRefusedError" in explanation(f"http://127.0.0.1:{free_port()}", NO_RESULT)

@@ -6,6 +6,7 @@ import http.client
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from loadlab.overlay.configuration import FIRST_ERROR
 from loadlab.ports import LOOPBACK
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.load.contract import LoadResult
-    from loadlab.runner.application import Application
-    from loadlab.runner.subject import Subject
 
 ANSWER_SECONDS: Final = 30.0
 OWN_SETTINGS: Final = "use settings with it off: a file outside the project, see docs/own-project.md"
@@ -32,15 +31,18 @@ def nothing_succeeded(result: LoadResult | None) -> bool:
     return result is not None and not result.lost and all(result.failed)
 
 
-def explanation(application: Application, result: LoadResult, subject: Subject, log: Path) -> str:
-    """Why nothing succeeded, as far as it can be seen while the server still runs."""
+def explanation(url: str, result: LoadResult, *, ssl_redirect: bool = False, log: Path | None = None) -> str:
+    """Why nothing succeeded, as far as it can be seen while the site at `url` is still served.
+
+    `ssl_redirect`: its settings redirect to https. `log` is its server's, where that is known.
+    """
     count = len(result.failed)
     most = max(result.failures, key=result.failures.__getitem__, default="")
-    words = first_error(log)
+    words = first_error(log) if log else ""
     reasons = [
         _seen(count, most, result.examples.get(most, "")),
         # A client that follows to https may get no answer, or an error of its own.
-        "" if most.startswith("HTTP") else _asked(application, subject, answered=count > 0),
+        "" if most.startswith("HTTP") else _asked(url, ssl_redirect=ssl_redirect, answered=count > 0),
         "ALLOWED_HOSTS may not have the host that the Locust file asks for." if most == "HTTP 400" else "",
         f"The first error in the server's log:\n{words}" if words else "",
     ]
@@ -61,24 +63,29 @@ def first_error(log: Path) -> str:
     return redacted(own_words(rest.partition(FIRST_ERROR)[0])) if mark else ""
 
 
-def _asked(application: Application, subject: Subject, *, answered: bool) -> str:
+def _asked(url: str, *, ssl_redirect: bool, answered: bool) -> str:
     """What the site says to one visitor, who follows no redirect."""
     began = time.monotonic()
     try:
-        connection = http.client.HTTPConnection(LOOPBACK, application.port, timeout=ANSWER_SECONDS)
-        with closing(connection):
-            connection.request("GET", "/", headers={"Connection": "close"})
-            answer = connection.getresponse()
+        status, place = _get(url)
     except (OSError, http.client.HTTPException) as error:
-        return f"One more request, GET /, came to nothing either: {type(error).__name__} {error}".rstrip() + "."
-    seconds, place = time.monotonic() - began, answer.headers.get("Location", "")
-    if place.startswith("https:") and subject.facts is not None and subject.facts.ssl_redirect:
-        return SSL_REDIRECT
-    if place.startswith("https:"):
-        return f"The site redirects to https, which is not served here (GET / leads to {place})."
+        return f"One more request, GET {url}, came to nothing either: {type(error).__name__} {error}".rstrip() + "."
+    seconds = time.monotonic() - began
+    if url.startswith("http:") and place.startswith("https:"):
+        return SSL_REDIRECT if ssl_redirect else f"The site redirects to https: GET {url} leads to {place}."
     if answered:
         return ""
     return (
-        f"One more request, GET /, was answered after {seconds:.2g} s (HTTP {answer.status}): if the site is slow, use"
-        " a longer warmup_seconds and window_seconds, or fewer users."
+        f"One more request, GET {url}, was answered after {seconds:.2g} s (HTTP {status}): if the site is slow, use a"
+        " longer warmup_seconds and window_seconds, or fewer users."
     )
+
+
+def _get(url: str) -> tuple[int, str]:
+    """The status of one answer, and where it leads to, if anywhere."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    with closing(kind(parts.hostname or LOOPBACK, parts.port, timeout=ANSWER_SECONDS)) as connection:
+        connection.request("GET", parts.path or "/", headers={"Connection": "close"})
+        answer = connection.getresponse()
+        return answer.status, answer.headers.get("Location", "")

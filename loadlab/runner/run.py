@@ -244,7 +244,10 @@ def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
 
             def measured(case: Case, step: Step) -> Trial:
                 journal.step_begins(step, register.folder / "ledgers-elsewhere")  # where the target is, and not here
-                return run_trial_elsewhere(case, step, post)
+                trial = run_trial_elsewhere(case, step, post)
+                if why := post.explanations.get(step.order):
+                    _nothing_succeeded(folder, case, why, journal, first=step is planned.steps[0])
+                return trial
 
             _measure(folder, planned, missing, measured, journal)
 

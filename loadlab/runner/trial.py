@@ -118,8 +118,11 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
             booted = time.monotonic()
             drive = bench.generator.begin(order_for(case, step, bench.plan, application.url, bench.scratch))
             observed = _observe(scene, application, drive, bench, follower)
-            if bench.subject.facts is not None and observed.result and nothing_succeeded(observed.result):
-                bench.explanations[step.order] = explanation(application, observed.result, bench.subject, log)
+            facts = bench.subject.facts
+            if facts is not None and observed.result and nothing_succeeded(observed.result):
+                bench.explanations[step.order] = explanation(
+                    application.url, observed.result, ssl_redirect=facts.ssl_redirect, log=log
+                )
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
             # that the books need none.
