@@ -48,9 +48,9 @@ def execute(arguments: argparse.Namespace) -> int:
         if path.exists():
             raise UsageError(f"{path} is there already; name another folder with --out, or remove it.")
     with Register.opened() as register:
-        project = _project(arguments, register.folder)
+        project = _project(arguments)
         subject = subject_of(Plan(servers={}, strategies={}, project=project), register.folder)
-        scripts = [name for name, named in scripts_there(project, register.folder).items() if named == project.settings]
+        scripts = [name for name, named in scripts_there(project).items() if named == project.settings]
     modes = modes_there(subject)
     _write(plan, plan_text(subject, project, modes, str(locustfile.resolve())))
     _write(locustfile, locustfile_text(_facts(subject).routes))
@@ -60,7 +60,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _project(arguments: argparse.Namespace, scratch: Path) -> Project:
+def _project(arguments: argparse.Namespace) -> Project:
     folder = Path(arguments.project or ".").resolve()
     settings = arguments.settings or settings_of(folder)
     project = Project(
@@ -72,7 +72,7 @@ def _project(arguments: argparse.Namespace, scratch: Path) -> Project:
         python=str(Path(arguments.python).absolute()) if arguments.python else "",
     )
     if settings is None:
-        there = scripts_there(project, scratch)
+        there = scripts_there(project)
         named = "; ".join(f"{name} names {module}" for name, module in there.items())
         scripts = f"\nConsole scripts that are installed there: {named}. {BY_SCRIPT}" if there else ""
         raise UsageError(

@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -178,7 +180,7 @@ def subject_of(plan: Plan, scratch: Path) -> Subject:
     """
     if plan.project is None:
         return Subject(driver=plan.driver)
-    draft = _draft(plan.project, scratch)
+    draft = _draft(plan.project)
     kinds = sorted({"asgi" if SERVERS[name].asgi else "wsgi" for name in plan.servers}) or ["asgi", "wsgi"]
     facts = inspect(draft, scratch, kinds)
     default = facts.default
@@ -208,18 +210,12 @@ def _driver_there(facts: Facts) -> str:
     return "psycopg" if "psycopg" in facts.installed else "psycopg2"
 
 
-def _draft(project: Project, scratch: Path) -> Subject:
+def _draft(project: Project) -> Subject:
     """As much as can be known before the project has been loaded once."""
     folder = _there(project.folder, "The project's folder", "name it with --project DIR")
     remedy = "correct pythonpath in [project] of the plan, or --pythonpath"
     modules = [str(_there(name, "The folder of modules", remedy)) for name in project.pythonpath]
-    # A folder that holds loadlab and nothing else: what else lies beside it here would hide modules of the project's.
-    library = scratch / "library"
-    library.mkdir(exist_ok=True)
-    package = library / "loadlab"
-    if not package.exists():
-        package.symlink_to(Path(loadlab.__file__).parent)
-    path = [str(library), str(folder), *modules, *filter(None, [os.environ.get("PYTHONPATH")])]
+    path = [str(_library()), str(folder), *modules, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         "DJANGO_SETTINGS_MODULE": OVERLAID,
         "PYTHONPATH": os.pathsep.join(path),
@@ -236,6 +232,19 @@ def _draft(project: Project, scratch: Path) -> Subject:
         driver="",
         boot_seconds=project.boot_seconds,
     )
+
+
+def _library() -> Path:
+    """A folder that holds loadlab and nothing else: what lies beside it here would hide modules of the project's.
+
+    It is the same each time, and so is where its bytecode goes.
+    """
+    package = Path(loadlab.__file__).parent
+    library = state_directory() / "library" / sha256(os.fsencode(package)).hexdigest()[:16]
+    library.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        (library / "loadlab").symlink_to(package)
+    return library
 
 
 def _there(name: str, what: str, remedy: str) -> Path:
@@ -306,9 +315,9 @@ def _require_versions(draft: Subject) -> None:
         )
 
 
-def scripts_there(project: Project, scratch: Path) -> dict[str, str]:
+def scripts_there(project: Project) -> dict[str, str]:
     """The console scripts of Django projects that are installed for a project's Python, and the settings they name."""
-    draft = _draft(project, scratch)
+    draft = _draft(project)
     try:
         done = _python(draft, ["-m", "loadlab.overlay.console_scripts"], {**os.environ, **draft.environment})
         found = json.loads(done.stdout)
