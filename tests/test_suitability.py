@@ -10,7 +10,7 @@ import pytest
 from loadlab.errors import UsageError
 from loadlab.planning import read_plan
 from loadlab.runner.subject import Alias, Facts, Subject
-from loadlab.runner.suitability import require_suitable
+from loadlab.runner.suitability import other_databases, require_suitable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +85,26 @@ def test_an_embedded_database_stands_in_for_no_postgis(tmp_path: Path) -> None:
     spatial = with_alias("places", engine="django.contrib.gis.db.backends.spatialite", vendor="sqlite")
     with pytest.raises(UsageError, match="needs PostGIS for places"):
         require_suitable(spatial, plan_of(tmp_path))
+
+
+def test_other_machines_are_asked_for_whatever_alias_leads_there(tmp_path: Path) -> None:
+    moved = with_alias("reports", parameters={"host": "192.0.2.7", "dbname": "reports"})
+    require_suitable(moved, plan_of(tmp_path))  # an embedded database is in its place
+    for staying in (replace(moved, redirected={"default": "loadlab"}), replace(moved, brings_database=True)):
+        with pytest.raises(UsageError, match=r"reports on 192\.0\.2\.7:5432, .*--allow-remote"):
+            require_suitable(staying, plan_of(tmp_path))
+        require_suitable(staying, plan_of(tmp_path), allow_remote=True)
+        (said,) = other_databases(staying)
+        assert "leads to PostgreSQL, reports on 192.0.2.7:5432, as the settings say" in said
+
+
+@pytest.mark.parametrize("kept", ["nonesuch", "default"])
+def test_only_another_alias_of_the_project_can_be_kept(tmp_path: Path, kept: str) -> None:
+    plan = plan_of(tmp_path)
+    assert plan.project is not None
+    keeping = replace(plan, project=replace(plan.project, database="embedded", keep_databases=[kept]))
+    with pytest.raises(UsageError, match=f"keep_databases names '{kept}'"):
+        require_suitable(with_alias("reports"), keeping)
 
 
 def test_a_strategy_that_is_not_for_the_projects_driver_is_said_once_for_all_modes(

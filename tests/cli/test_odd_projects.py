@@ -113,6 +113,7 @@ def test_settings_read_themselves_and_apps_are_configs(look: Callable[[Path], Fa
     assert facts.load_errors == {}
 
 
+@pytest.mark.slow
 def test_a_settings_file_over_self_reading_ones_gives_their_name_first(
     look: Callable[[Path], Facts], tmp_path: Path
 ) -> None:
@@ -139,28 +140,25 @@ def test_an_application_that_does_not_load_is_named_before_migrations(
     assert "PostgreSQL starts" not in outcome.stderr
 
 
-def test_an_application_that_asks_its_database_cannot_be_judged_yet(
-    look: Callable[[Path], Facts], tmp_path: Path
-) -> None:
-    settings = '\nWSGI_APPLICATION = "wsgi.application"\n'
-    assert look(made(tmp_path, settings=settings, files={"wsgi.py": NEEDS_A_DATABASE})).load_errors == {}
-
-
-@pytest.mark.parametrize("guarded", [True, False])
+@pytest.mark.parametrize("guarded", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_project_is_asked_to_start_without_its_databases_first(
     look: Callable[[Path], Facts], tmp_path: Path, *, guarded: bool
 ) -> None:
-    """One that cannot is loaded once more, as its own manage.py would."""
+    """One that cannot is loaded once more, as its own manage.py would; its application cannot be judged yet."""
     settings = f"""
 DATABASES["default"]["NAME"] = {str(tmp_path / "own.sqlite3")!r}
 INSTALLED_APPS = ["asking"]
+WSGI_APPLICATION = "wsgi.application"
 """
     models = ASKING_GUARDED if guarded else ASKING
-    facts = look(made(tmp_path, settings=settings, files={"asking/__init__.py": "", "asking/models.py": models}))
+    files = {"asking/__init__.py": "", "asking/models.py": models, "wsgi.py": NEEDS_A_DATABASE}
+    facts = look(made(tmp_path, settings=settings, files=files))
     assert facts.aliases["default"].name == str(tmp_path / "own.sqlite3")
+    assert facts.load_errors == {}
     assert (tmp_path / "own.sqlite3").exists() is not guarded
 
 
+@pytest.mark.slow
 def test_an_application_that_hangs_is_named_with_the_limit(run: Callable[..., Outcome], tmp_path: Path) -> None:
     settings = '\nWSGI_APPLICATION = "wsgi.application"\n'
     files = {"wsgi.py": "import time\n\ntime.sleep(600)\n"}
@@ -218,18 +216,6 @@ def test_settings_that_a_console_script_names_are_found(here: InProcess, in_stat
     assert named.code == 0, named.stderr
     assert "Note: shop-server starts with these settings too" in named.stdout
     assert f"pythonpath = {json.dumps([str(installed)])}" in (tmp_path / "lab" / "loadlab.toml").read_text()
-
-
-def test_init_says_which_modes_its_plan_measures(here: InProcess, in_state: None, tmp_path: Path) -> None:
-    made(tmp_path)
-    outcome = here("init", "--project", tmp_path / "site", "--settings", "site_settings", "--out", tmp_path / "lab")
-    plan = (tmp_path / "lab" / "loadlab.toml").read_text()
-    said = outcome.stdout.splitlines()[0].partition(": ")[2]
-    measured, _, comments = said.partition("; as comments: ")
-    assert measured == "gthread and sync at CONN_MAX_AGE 0, 60 and unlimited"
-    assert set(comments.split(", ")) == {"threaded", "gevent", "asgi"}
-    assert "\n[servers.sync]" in plan
-    assert "\n# [servers.gevent]" in plan
 
 
 @pytest.mark.slow

@@ -104,9 +104,6 @@ APPS: Final = {
         }.items()
     },
 }
-ELSEWHERE: Final = """
-DATABASES["reports"] = {"ENGINE": "django.db.backends.postgresql", "NAME": "reports", "HOST": "192.0.2.7"}
-"""
 EMBEDDED: Final = 'database = "embedded"'
 
 
@@ -157,17 +154,3 @@ def test_a_database_that_an_embedded_one_cannot_stand_in_for_is_refused(run: Cal
     assert "cannot stand in" not in kept
     assert "DATABASES['legacy'] leads to MySQL" in kept
     assert "--allow-remote" in kept
-
-
-def test_other_machines_are_asked_for_whatever_alias_leads_there(run: Callable[..., str]) -> None:
-    said = run("--keep-database", "reports", settings=ELSEWHERE)
-    assert "DATABASES['reports'] leads to PostgreSQL, reports on 192.0.2.7:5432" in said
-    assert "--allow-remote" in said
-    own = run(project="", settings=ELSEWHERE)
-    assert "DATABASES['default'] is sqlite" in own
-    assert "DATABASES['reports'] leads to PostgreSQL, reports on 192.0.2.7:5432" in own
-
-
-@pytest.mark.parametrize("kept", ["nonesuch", "default"])
-def test_only_another_alias_of_the_project_can_be_kept(run: Callable[..., str], kept: str) -> None:
-    assert f"keep_databases names '{kept}'" in run("--keep-database", kept)
