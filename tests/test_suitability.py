@@ -90,7 +90,8 @@ def test_an_embedded_database_stands_in_for_no_postgis(tmp_path: Path) -> None:
 def test_other_machines_are_asked_for_whatever_alias_leads_there(tmp_path: Path) -> None:
     moved = with_alias("reports", parameters={"host": "192.0.2.7", "dbname": "reports"})
     require_suitable(moved, plan_of(tmp_path))  # an embedded database is in its place
-    for staying in (replace(moved, redirected={"default": "loadlab"}), replace(moved, brings_database=True)):
+    own = replace(moved, redirected={}, brings_database=True)
+    for staying in (replace(moved, redirected={"default": "loadlab"}), own):
         with pytest.raises(UsageError, match=r"reports on 192\.0\.2\.7:5432, .*--allow-remote"):
             require_suitable(staying, plan_of(tmp_path))
         require_suitable(staying, plan_of(tmp_path), allow_remote=True)
