@@ -70,8 +70,8 @@ def _alias(alias: str) -> dict[str, Any]:
     known: dict[str, Any] = {
         "engine": entry["ENGINE"],
         "vendor": wrapper.vendor,
-        "pool": bool(entry["OPTIONS"].get("pool")),
-        "atomic_requests": bool(entry["ATOMIC_REQUESTS"]),
+        "pool": bool((entry.get("OPTIONS") or {}).get("pool")),
+        "atomic_requests": bool(entry.get("ATOMIC_REQUESTS")),
         "driver": "",
         "parameters": {},
         "mirror": (entry.get("TEST") or {}).get("MIRROR") or "",
@@ -94,7 +94,7 @@ def _elsewhere(wrapper: BaseDatabaseWrapper) -> dict[str, str]:
     if wrapper.vendor == "sqlite":
         is_file = name and name != ":memory:" and not name.startswith("file:")
         return {"name": str(Path(name).resolve()) if is_file else name}
-    options = entry["OPTIONS"]
+    options = entry.get("OPTIONS") or {}
     host = host or str(options.get("host") or "")
     # Files of the driver's own may name a host, and so may what Oracle calls the name.
     if not host and (wrapper.vendor != "mysql" or any(key.startswith("read_default") for key in options)):

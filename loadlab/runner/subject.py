@@ -155,8 +155,13 @@ class Subject:
             wsgi=self.wsgi,
             asgi=self.asgi,
             databases=databases,
+            addable=self._kept() if self.redirected and databases else None,
             psycopg3=self.driver != "psycopg2",
         )
+
+    def _kept(self) -> list[str]:
+        known = self.facts.aliases if self.facts else {}
+        return sorted(known.keys() - self.redirected.keys())
 
     def _engine(self, alias: str) -> str:
         entry = self.facts.aliases.get(alias) if self.facts else None

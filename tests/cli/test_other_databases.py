@@ -89,8 +89,25 @@ from django.db.backends.sqlite3 import base
 class DatabaseWrapper(base.DatabaseWrapper):
     vendor = "mysql"
 """
+LATE: Final = """
+from pathlib import Path
+
+from django.apps import AppConfig
+from django.conf import settings
+
+HERE = Path(__file__).parent.parent
+
+
+class Log(AppConfig):
+    name = "log"
+
+    def ready(self):
+        own = {"ENGINE": "django.db.backends.sqlite3", "NAME": HERE / "audit.sqlite3"}
+        settings.DATABASES["audit"] = {**settings.DATABASES["audit"], **own}
+"""
 APPS: Final = {
     "router.py": ROUTER,
+    "log/apps.py": LATE,
     "legacy/__init__.py": "",
     "legacy/base.py": LEGACY,
     **{
