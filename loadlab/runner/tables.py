@@ -49,9 +49,16 @@ def _migrations(subject: Subject) -> list[Sequence[str]]:
 def _manage(subject: Subject, command: Sequence[str], database: Database) -> str:
     done = subject.manage(command, database)
     if done.returncode:
-        words = redacted("\n".join(done.stderr.strip().splitlines()[-LAST_LINES:]))
+        words = redacted(why(done.stderr))
         raise EnvironmentFaultError(f"The management command {command[0]} of {subject.settings} failed:\n{words}")
     return done.stdout
+
+
+def why(said: str) -> str:
+    """The end of what a command has said; of Django's system checks the beginning, where the errors are."""
+    lines = said.strip().splitlines()
+    starts = [number for number, line in enumerate(lines) if "SystemCheckError" in line]
+    return "\n".join(lines[starts[-1] :][:LAST_LINES] if starts else lines[-LAST_LINES:])
 
 
 def _require_migrated(subject: Subject, database: Database) -> None:
