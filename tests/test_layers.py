@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
-from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import ConnectionHandler
 
 from loadlab.overlay.configuration import Overlay
+from loadlab.overlay.held import hold
 from loadlab.overlay.layers import overlaid
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 POSTGRESQL = "django.db.backends.postgresql"
+SQLITE = "django.db.backends.sqlite3"
+OWN = {"ENGINE": SQLITE, "NAME": "own"}
 OURS = {"ENGINE": POSTGRESQL, "NAME": "loadlab", "HOST": "127.0.0.1", "PORT": "5433", "OPTIONS": {"sslmode": "disable"}}
 THEIRS = {
     "ENGINE": POSTGRESQL,
@@ -26,13 +31,9 @@ THEIRS = {
 }
 
 
-def databases(addable: list[str] | None = None, **entries: dict[str, Any]) -> Any:
-    overlay = Overlay(settings="shop.settings", databases={"default": OURS}, addable=addable)
-    return overlaid({"DATABASES": {"default": THEIRS, **entries}}, overlay)["DATABASES"]
-
-
 def test_an_entry_keeps_all_that_does_not_say_where_it_leads() -> None:
-    assert databases()["default"] == {
+    overlay = Overlay(settings="shop.settings", databases={"default": OURS})
+    assert overlaid({"DATABASES": {"default": THEIRS}}, overlay)["DATABASES"]["default"] == {
         **OURS,
         "ATOMIC_REQUESTS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
@@ -49,26 +50,42 @@ def test_an_entry_of_another_engine_keeps_only_what_any_engine_knows() -> None:
     }
 
 
-def test_what_an_app_does_to_databases_later_moves_none_back() -> None:
-    settings = databases(audit={"ENGINE": POSTGRESQL, "NAME": "audit"})
-    settings["default"] = THEIRS
-    settings.update({"default": THEIRS}, audit={"NAME": "other"})
-    settings.setdefault("default", THEIRS)
-    assert settings["default"]["NAME"] == "loadlab"
-    assert settings["audit"] == {"NAME": "other"}  # not the lab's
+@pytest.fixture
+def handler(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str] | None], ConnectionHandler]:
+    """Django's own handler of connections, over databases that are held."""
+    monkeypatch.setattr(ConnectionHandler, "create_connection", ConnectionHandler.create_connection)
+
+    def held(addable: list[str] | None) -> ConnectionHandler:
+        ours = {"ENGINE": SQLITE, "NAME": "ours"}
+        overlay = Overlay(settings="shop.settings", databases={"default": ours}, held=True, addable=addable)
+        entries = overlaid({"DATABASES": {"default": OWN, "audit": OWN}}, overlay)["DATABASES"]
+        assert type(entries) is dict  # as libraries expect that dump it
+        hold(overlay, entries)
+        return ConnectionHandler(entries)
+
+    return held
 
 
-def test_no_alias_is_added_that_nobody_has_looked_at() -> None:
-    settings = databases(addable=["late"])
-    settings["late"] = THEIRS
-    settings["reader"] = dict(settings["default"])
+def test_what_an_app_does_to_databases_later_moves_none_back(
+    handler: Callable[[list[str] | None], ConnectionHandler],
+) -> None:
+    connections = handler(None)
+    connections.databases["default"] = {**OWN, "PASSWORD": "theirs"}
+    assert connections["default"].settings_dict["NAME"] == "ours"
+    assert not connections["default"].settings_dict["PASSWORD"]
+    del connections["default"]
+    connections.databases["default"]["NAME"] = "own"
+    assert connections["default"].settings_dict["NAME"] == "ours"
+    assert connections["audit"].settings_dict["NAME"] == "own"  # not the lab's
+
+
+def test_no_alias_is_added_that_may_lead_to_a_database_of_the_projects(
+    handler: Callable[[list[str] | None], ConnectionHandler],
+) -> None:
+    connections = handler(["audit"])
+    connections.databases["reader"] = {**connections.databases["default"]}
+    connections.databases["tenant"] = {**connections.databases["audit"]}
+    assert connections["reader"].settings_dict["NAME"] == "ours"
+    assert connections["audit"].settings_dict["NAME"] == "own"
     with pytest.raises(ImproperlyConfigured, match=r"DATABASES\['tenant'\] was added after"):
-        settings.setdefault("tenant", THEIRS)
-    databases()["tenant"] = THEIRS
-
-
-def test_a_copy_of_the_databases_is_the_projects_own() -> None:
-    settings = databases()
-    for copy in (deepcopy(settings), pickle.loads(pickle.dumps(settings))):  # noqa: S301  our own
-        assert type(copy) is dict
-        assert copy == settings
+        connections["tenant"].ensure_connection()

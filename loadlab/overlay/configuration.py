@@ -32,8 +32,8 @@ class Overlay:
     """What goes over a project's settings. No password is in it: libpq reads its own password file.
 
     `settings`, `wsgi` and `asgi` are the project's own; without a `wsgi` or `asgi`, Django's handler for its settings.
-    `databases` stands in place of entries of DATABASES, `database` goes over those that `aliases` names. With
-    `addable`, no other aliases may be added once the settings have been loaded.
+    `databases` stands in place of entries of DATABASES, `database` goes over those that `aliases` names. `held`
+    keeps them there, whatever the project does to DATABASES later; with `addable`, it may add no other aliases.
     """
 
     settings: str
@@ -42,6 +42,7 @@ class Overlay:
     databases: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     database: Mapping[str, object] = field(default_factory=dict)
     aliases: Sequence[str] = ()
+    held: bool = False
     addable: Sequence[str] | None = None
     psycopg3: bool = True  # False hides psycopg 3 from Django, which takes it whenever it can import it
     instrumented: bool = True

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django.core.exceptions import ImproperlyConfigured
-
 from loadlab.overlay.configuration import LIBPQ
 
 if TYPE_CHECKING:
@@ -40,45 +38,6 @@ def overlaid(settings: Mapping[str, Any], overlay: Overlay) -> dict[str, Any]:
     return changed
 
 
-class _Databases(dict[str, dict[str, Any]]):
-    """DATABASES for a project that may change them once more, in an app's `ready` or in a request.
-
-    The lab's entries stay, and none is added that leads where nobody has looked.
-    """
-
-    def __init__(self, entries: Mapping[str, dict[str, Any]], overlay: Overlay) -> None:
-        super().__init__(entries)
-        self._overlay = overlay
-
-    def __reduce__(self) -> tuple[type, tuple[dict[str, dict[str, Any]]]]:
-        """A copy is the project's own."""
-        return dict, (dict(self),)
-
-    def __setitem__(self, alias: str, entry: dict[str, Any]) -> None:
-        ours, addable = self._overlay.databases, self._overlay.addable
-        if alias in ours:
-            return
-        if addable is not None and alias not in {*self, *addable} and _way(entry) not in map(_way, ours.values()):
-            raise ImproperlyConfigured(
-                f"DATABASES[{alias!r}] was added after the settings had been loaded, and may lead to a database of"
-                " the project's own: keep_databases lets it"
-            )
-        super().__setitem__(alias, entry)
-
-    def update(self, *entries: Any, **more: Any) -> None:  # noqa: ANN401  what a dict takes
-        for alias, entry in dict(*entries, **more).items():
-            self[alias] = entry
-
-    def setdefault(self, alias: str, entry: Any = None) -> Any:  # noqa: ANN401
-        if alias not in self:
-            self[alias] = entry
-        return self[alias]
-
-
-def _way(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(entry.get(key) or "") for key in ("HOST", "PORT", "NAME"))
-
-
 def _databases(own: Mapping[str, Any], overlay: Overlay) -> dict[str, dict[str, Any]]:
     entries = {alias: dict(entry) for alias, entry in own.items()}
     for alias, entry in overlay.databases.items():
@@ -87,7 +46,7 @@ def _databases(own: Mapping[str, Any], overlay: Overlay) -> dict[str, dict[str, 
         entry = entries[alias]
         options = {**(entry.get("OPTIONS") or {}), **overlay.database.get("OPTIONS", {})}  # type: ignore[dict-item]
         entries[alias] = {**entry, **overlay.database, "OPTIONS": options}
-    return _Databases(entries, overlay)
+    return entries
 
 
 def _moved(own: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:

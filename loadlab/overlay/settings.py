@@ -5,6 +5,7 @@ import os
 import sys
 
 from loadlab.overlay.configuration import Overlay
+from loadlab.overlay.held import hold
 from loadlab.overlay.layers import overlaid
 
 _VARIABLE = "DJANGO_SETTINGS_MODULE"
@@ -20,5 +21,7 @@ try:
 finally:
     os.environ[_VARIABLE] = _ours
 globals().update(overlaid({name: getattr(_own, name) for name in dir(_own) if name.isupper()}, _overlay))
+if _overlay.held:
+    hold(_overlay, globals()["DATABASES"])
 # What django.conf.settings.SETTINGS_MODULE says.
 SETTINGS_MODULE = _overlay.settings

@@ -155,6 +155,7 @@ class Subject:
             wsgi=self.wsgi,
             asgi=self.asgi,
             databases=databases,
+            held=bool(databases) and self.facts is not None,
             addable=self._kept() if self.redirected and databases else None,
             psycopg3=self.driver != "psycopg2",
         )
