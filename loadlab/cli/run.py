@@ -97,8 +97,9 @@ def _begun(arguments: argparse.Namespace) -> tuple[Measure, Path]:
 
 def _continued(arguments: argparse.Namespace) -> tuple[Measure, Path]:
     planned = (arguments.plan, arguments.out, arguments.only, arguments.project, arguments.settings, arguments.target)
+    modules = (arguments.pythonpath, arguments.keep_database)
     load = (arguments.load_workers, arguments.expect_workers, arguments.master_bind_host, arguments.master_bind_port)
-    if any(planned) or any(value is not None for value in load):
+    if any((*planned, *modules)) or any(value is not None for value in load):
         raise UsageError(
             "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, --load-workers,"
             " --expect-workers and where they come to, and the project or target."
