@@ -15,6 +15,7 @@ VARIABLE = "LOADLAB_OVERLAY"
 READY_PATH = "/.loadlab/ready"
 COLLECT_PATH = "/.loadlab/collect"  # orders: they need the token, in TOKEN_HEADER
 KEEP_GARBAGE_PATH = "/.loadlab/keep-garbage"
+UNKNOWN_HOST = "?"  # of a database whose address is in files of its driver's
 NEEDS_DATABASE = 75  # the exit code of a look into a project that asks for its database, and ends when it gets none
 # Before and after what a process says of its first request that failed, in the server's log.
 FIRST_ERROR = "loadlab: the first request of this process that failed said:"

@@ -24,7 +24,7 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError
 
-from loadlab.overlay.configuration import LIBPQ, NEEDS_DATABASE, Overlay
+from loadlab.overlay.configuration import LIBPQ, NEEDS_DATABASE, UNKNOWN_HOST, Overlay
 from loadlab.overlay.layers import app_name
 from loadlab.overlay.routes import routes
 
@@ -35,7 +35,6 @@ DISTRIBUTIONS: Final = (
     *("django", "gunicorn", "gevent", "packaging", "uvicorn", "psycogreen", "asgiref"),
     *("psycopg2", "psycopg2-binary", "psycopg", "psycopg-pool", "django-db-geventpool"),
 )
-UNKNOWN_HOST: Final = "?"
 
 
 def facts() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from loadlab.overlay.configuration import UNKNOWN_HOST
 from loadlab.ports import is_loopback
 from loadlab.services.embedded import TARGET
 
@@ -19,7 +20,6 @@ SQLITE: Final = "sqlite"
 NOWHERE: Final = "unknown"  # the vendor of an entry without an engine, which nothing can be asked of
 NAMES: Final = {POSTGRESQL: "PostgreSQL", SQLITE: "SQLite", "mysql": "MySQL", "oracle": "Oracle"}
 EMBEDDABLE: Final = (POSTGRESQL, SQLITE)  # what an embedded PostgreSQL can stand in for
-UNKNOWN_HOST: Final = "?"
 IN_MEMORY: Final = ("", ":memory:")
 _HERE: Final = ("", "localhost", "127.0.0.1", "::1")
 
