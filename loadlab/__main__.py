@@ -2,8 +2,11 @@
 
 import sys
 
+from loadlab.search_path import own_modules_first
+
 
 def main() -> int:
+    own_modules_first()
     try:
         from loadlab import cli  # noqa: PLC0415  it may not be there whole
     except ModuleNotFoundError as error:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from loadlab.registry import Family
 
 CONNECTIONS_PER_REQUEST: Final = re.compile(r"^CONNECTIONS_PER_REQUEST *= *([1-9]\d*)", re.MULTILINE)
+EXPECT_FAILURES: Final = re.compile(r"^EXPECT_FAILURES *= *True\b", re.MULTILINE)
 SCENARIO_FOLDER: Final = Path(__file__).resolve().parent.parent / "locustfiles"
 OVERHEAD_SECONDS: Final = 0.8  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
 
@@ -394,6 +395,11 @@ def connections_per_request(scenario: str) -> int:
     """How many aliases a request of the scenario uses, each with a connection of its own; its file is not run."""
     said = CONNECTIONS_PER_REQUEST.search(locustfile(scenario).read_text(errors="replace"))
     return int(said[1]) if said else 1
+
+
+def expects_failures(scenario: str) -> bool:
+    """Whether the scenario says that all its requests may fail; its file is not run."""
+    return EXPECT_FAILURES.search(locustfile(scenario).read_text(errors="replace")) is not None
 
 
 def _one_of(family: Family[Any]) -> str:

@@ -21,6 +21,7 @@ import psutil
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.text import printable, redacted
+from loadlab.search_path import own_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,7 +93,7 @@ def withhold(*references: str | None) -> None:
 
 def inherited() -> dict[str, str]:
     """The environment for a program of the lab: ours, without what is withheld."""
-    return {name: value for name, value in os.environ.items() if name not in _withheld}
+    return {name: value for name, value in own_environment().items() if name not in _withheld}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,6 +35,9 @@ def add_project_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--wsgi", metavar="MODULE:ATTRIBUTE", help="its WSGI application (default: as its settings say)")
     group.add_argument("--asgi", metavar="MODULE:ATTRIBUTE", help="its ASGI application (default: as its settings say)")
+    group.add_argument(
+        "--pythonpath", action="append", metavar="DIR", help="a folder with more modules of the project; repeatable"
+    )
     group.add_argument("--python", metavar="PATH", help="the Python of its virtualenv (default: loadlab's own)")
 
 
@@ -70,6 +73,12 @@ def add_database_arguments(parser: argparse.ArgumentParser) -> None:
     """Where its tables are, and what may be done to them."""
     group = parser.add_argument_group("its database")
     group.add_argument("--embedded", action="store_true", help="an empty one for the run, made by its migrations")
+    group.add_argument(
+        "--keep-database",
+        action="append",
+        metavar="ALIAS",
+        help="with --embedded: leave this entry of DATABASES as it is; repeatable",
+    )
     group.add_argument("--migrate", action="store_true", help="apply missing migrations to its own database")
 
 
@@ -108,6 +117,10 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
         project["folder"] = str(Path(arguments.project).resolve())
     if arguments.python:
         project["python"] = str(Path(arguments.python).absolute())  # a virtualenv's is a link, and must stay one
+    if arguments.pythonpath:
+        project["pythonpath"] = [str(Path(name).resolve()) for name in arguments.pythonpath]
+    if arguments.keep_database:
+        project["keep_databases"] = arguments.keep_database
     if arguments.embedded:
         project["database"] = "embedded"
     if arguments.migrate:

@@ -88,8 +88,10 @@ class Project:
 
     `folder` is where manage.py is; `wsgi` and `asgi` are "module:attribute" (default: as its settings say); `python` is
     the interpreter of its virtualenv (default: the lab's own). `database` is "own" as its settings say, or "embedded":
-    an empty one for the run, made by the project's migrations. Only with `migrate` are missing migrations applied to a
-    database that is there already. `prepare` are management commands to fill it.
+    an empty one for the run, made by the project's migrations; each other database of the project gets one too, but
+    for the aliases that `keep_databases` names. Only with `migrate` are missing migrations applied to a database that
+    is there already. `prepare` are management commands to fill it. `pythonpath` are folders with more modules of the
+    project's, `boot_seconds` is how long its servers may take until they are ready.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -99,9 +101,12 @@ class Project:
     wsgi: str = ""
     asgi: str = ""
     python: str = ""
+    pythonpath: list[str] = field(default_factory=list)
     database: Literal["own", "embedded"] = "own"
+    keep_databases: list[str] = field(default_factory=list)
     migrate: bool = False
     prepare: list[str] = field(default_factory=list)
+    boot_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

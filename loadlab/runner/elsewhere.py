@@ -19,6 +19,7 @@ from loadlab.probes.activity import Activity
 from loadlab.probes.sessions import RESET, Sessions
 from loadlab.processes import withhold
 from loadlab.runner.following import Follower
+from loadlab.runner.hopeless import explanation, nothing_succeeded
 from loadlab.runner.observer import Observer
 from loadlab.runner.record import Circumstances, Seen, order_for, record
 from loadlab.runner.sampler import Sampler
@@ -169,13 +170,17 @@ def observatory(plan: Plan, dsn: Reference | None, folder: Path) -> Iterator[Obs
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Post:
-    """What all trials of a target that is served elsewhere share. `follow` hears twice a second how a trial goes."""
+    """What all trials of a target that is served elsewhere share. `follow` hears twice a second how a trial goes.
+
+    `explanations` say of a trial, by its order, why none of its requests succeeded.
+    """
 
     plan: Plan
     observatory: Observatory
     generator: Generator
     scratch: Path
     follow: Callable[[Sampled], None] | None = None
+    explanations: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,6 +209,8 @@ def run_trial_elsewhere(case: Case, step: Step, post: Post) -> Trial:
     drive = post.generator.begin(order_for(case, step, post.plan, post.observatory.target.url, post.scratch))
     with post.observatory.another() as other:
         watched, faults = _watch(drive, other, before, post, follower)
+    if watched.result and nothing_succeeded(watched.result):
+        post.explanations[step.order] = explanation(post.observatory.target.url, watched.result)
     trial = record(
         case,
         step,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -13,7 +13,7 @@ from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
 from loadlab.load.seals import TOKEN_VARIABLE
 from loadlab.model.session import Continuation
-from loadlab.planning import locustfile, schedule, trial_seconds
+from loadlab.planning import expects_failures, locustfile, schedule, trial_seconds
 from loadlab.processes import Register
 from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
 from loadlab.runner.environment import environment, environment_elsewhere
@@ -27,11 +27,11 @@ from loadlab.runner.resuming import begin_session, require_same_kind
 from loadlab.runner.sampler import brief
 from loadlab.runner.stand import machine
 from loadlab.runner.subject import subject_of
-from loadlab.runner.suitability import notes, require_alone, require_suitable
+from loadlab.runner.suitability import notes, other_databases, require_alone, require_suitable
 from loadlab.runner.survival import Survival
 from loadlab.runner.tables import make_ready
 from loadlab.runner.trial import Bench, run_trial
-from loadlab.services.embedded import embedded
+from loadlab.services.embedded import TARGET, embedded
 from loadlab.services.given import given, reached
 from loadlab.store import RunFolder, Schedule, Step
 
@@ -100,13 +100,13 @@ def laboratory(
             listener.preparing(f"{plan.project.settings} is looked into")
         subject = subject_of(plan, register.folder)
         if dsn is not None and dsn.text is not None:
-            subject = replace(subject, brings_database=False)
-        require_suitable(subject, plan)
+            subject = subject.given()
+        require_suitable(subject, plan, allow_remote=dsn is not None and dsn.allow_remote)
         listener.preparing(_coming(subject, dsn))
         with _service(plan, subject, dsn, register, logs or register.folder) as database:
             lab = Laboratory(register=register, subject=subject, database=database)
             admit(lab)
-            for remark in [*_touched(plan, database), *notes(subject)]:
+            for remark in [*_touched(plan, database), *other_databases(subject), *notes(subject)]:
                 listener.notice(remark)
             listener.preparing("the tables are made and filled, or looked at")
             make_ready(subject, plan.project, database)
@@ -127,7 +127,8 @@ def _service(
     if subject.brings_database and subject.facts is not None:
         parameters = subject.facts.default.parameters
         return reached(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
-    return embedded(plan.database, register, logs / "postgresql.log")
+    others = sorted({*subject.redirected.values()} - {TARGET})
+    return embedded(plan.database, register, logs / "postgresql.log", others)
 
 
 def _touched(plan: Plan, database: Database) -> list[str]:
@@ -270,7 +271,10 @@ def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
 
             def measured(case: Case, step: Step) -> Trial:
                 journal.step_begins(step, bench.ledgers(step))
-                return run_trial(case, step, bench)
+                trial = run_trial(case, step, bench)
+                if why := bench.explanations.get(step.order):
+                    _nothing_succeeded(folder, case, why, journal, first=step is planned.steps[0])
+                return trial
 
             survival = Survival(
                 plan=plan,
@@ -281,6 +285,19 @@ def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
                 alive=bench.observer.alive,
             )
             _measure(folder, planned, missing, survival.trial, journal)
+
+
+def _nothing_succeeded(folder: RunFolder, case: Case, why: str, listener: Listener, *, first: bool) -> None:
+    """Stop a run whose first trial came to nothing: all others would, and a report of failures helps nobody."""
+    if expects_failures(case.scenario):
+        return
+    if first:
+        raise EnvironmentFaultError(
+            f"No request of the first trial succeeded ({case.id}). {why}\n"
+            f"Fix it, then: {folder.continuation().command(folder.path)} (where all requests are meant to fail, say"
+            " EXPECT_FAILURES = True in the Locust file)."
+        )
+    listener.notice(f"No request succeeded ({case.id}). {why}")
 
 
 def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
@@ -304,7 +321,10 @@ def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
 
             def measured(case: Case, step: Step) -> Trial:
                 journal.step_begins(step, register.folder / "ledgers-elsewhere")  # where the target is, and not here
-                return run_trial_elsewhere(case, step, post)
+                trial = run_trial_elsewhere(case, step, post)
+                if why := post.explanations.get(step.order):
+                    _nothing_succeeded(folder, case, why, journal, first=step is planned.steps[0])
+                return trial
 
             survival = Survival(
                 plan=plan,

@@ -18,6 +18,7 @@ from loadlab.probes.ledger import totals_by_alias, totals_of
 from loadlab.probes.sessions import RESET, Sessions
 from loadlab.runner.application import Target, serving
 from loadlab.runner.following import Follower
+from loadlab.runner.hopeless import explanation, nothing_succeeded
 from loadlab.runner.liveness import serving_now
 from loadlab.runner.observer import cut_off
 from loadlab.runner.record import Circumstances, Seen, order_for, record
@@ -56,7 +57,10 @@ KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who re
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """What all trials of a run share. `follow` hears twice a second how a trial goes."""
+    """What all trials of a run share. `follow` hears twice a second how a trial goes.
+
+    `explanations` say of a trial over a project, by its order, why none of its requests succeeded.
+    """
 
     plan: Plan
     subject: Subject
@@ -66,6 +70,7 @@ class Bench:
     logs: Path
     scratch: Path
     follow: Callable[[Sampled], None] | None = None
+    explanations: dict[int, str] = field(default_factory=dict)
     _kept: deque[Path] = field(default_factory=deque)
 
     @property
@@ -146,6 +151,11 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
             served = serving_now(application, between)
             drive = bench.generator.begin(order_for(case, step, bench.plan, application.url, bench.scratch))
             observed = _observe(scene, served, drive, bench, follower)
+            facts = bench.subject.facts
+            if facts is not None and observed.result and nothing_succeeded(observed.result):
+                bench.explanations[step.order] = explanation(
+                    application.url, observed.result, ssl_redirect=facts.ssl_redirect, log=log
+                )
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
             # that the books need none.

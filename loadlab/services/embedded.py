@@ -34,7 +34,7 @@ from loadlab.services.encryption import make_certificate, programs_with_tls
 from loadlab.services.secret_files import password_line, write_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from loadlab.model.plan import Database as DatabasePlan
     from loadlab.processes import Program, Register
@@ -48,25 +48,25 @@ ATTEMPTS: Final = 3  # another program may take the port between our look and Po
 
 
 @contextmanager
-def embedded(plan: DatabasePlan, register: Register, log: Path) -> Iterator[Database]:
-    """A fresh cluster on loopback for as long as the context lasts.
+def embedded(plan: DatabasePlan, register: Register, log: Path, others: Sequence[str] = ()) -> Iterator[Database]:
+    """A fresh cluster on loopback for as long as the context lasts; with empty databases for `others` too.
 
     Raises:
         EnvironmentFaultError: PostgreSQL is not installed, or does not start; with the tail of its log.
     """
-    with restartable(plan, register, log) as running:
+    with restartable(plan, register, log, others) as running:
         yield running.database
 
 
 @contextmanager
-def restartable(plan: DatabasePlan, register: Register, log: Path) -> Iterator[Running]:
+def restartable(plan: DatabasePlan, register: Register, log: Path, others: Sequence[str] = ()) -> Iterator[Running]:
     """As `embedded`, for whoever is going to restart it.
 
     Raises:
         EnvironmentFaultError: as `embedded`.
     """
     binaries = programs_with_tls() if plan.tls else _binaries()
-    cluster = _Cluster(binaries, register.folder, plan, log)
+    cluster = _Cluster(binaries, register.folder, plan, log, (TARGET, *others))
     cluster.initialise()
     running = Running(cluster, register)
     try:
@@ -119,10 +119,13 @@ class Running:
 
 
 class _Cluster:
-    def __init__(self, binaries: Path, folder: Path, plan: DatabasePlan, log: Path) -> None:
+    def __init__(
+        self, binaries: Path, folder: Path, plan: DatabasePlan, log: Path, databases: Sequence[str] = (TARGET,)
+    ) -> None:
         self._binaries = binaries
         self._plan = plan
         self._log = log
+        self._databases = databases
         self._passwords = {SUPERUSER: secrets.token_urlsafe(24), TARGET: secrets.token_urlsafe(24)}
         self._home = folder / "postgresql"
         self._home.mkdir(mode=0o700)
@@ -216,7 +219,8 @@ class _Cluster:
         with connection.cursor() as cursor:
             # The server logs no statement here, so the password stays out of its log.
             cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(role), [self._passwords[TARGET]])
-            cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+            for name in self._databases:
+                cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), role))
         connection.close()
 
     def database(self, port: int) -> Database:
