@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STATE_VARIABLE: Final = "LOADLAB_STATE_DIR"
 UNPRIVILEGED: Final = "nobody"
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)  # the last: one of them, put off
 TERM_WAIT_SECONDS: Final = 1.0
 KILL_WAIT_SECONDS: Final = 30.0
 

@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadlab.store import RunFolder
-
 if TYPE_CHECKING:
     import argparse
 
@@ -18,11 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.store import RunFolder
+
     folders = [RunFolder.at(path) for path in (arguments.before, arguments.after)]
     # The analysis takes a second to import: not before both are known to be runs.
-    from loadlab.analysis import contrast  # noqa: PLC0415
-    from loadlab.assessment import findings_of  # noqa: PLC0415
-    from loadlab.report.content import contrasts  # noqa: PLC0415
+    from loadlab.analysis import contrast
+    from loadlab.assessment import findings_of
+    from loadlab.report.content import contrasts
 
     before, after = (findings_of(folder) for folder in folders)
     print(contrasts.text(contrast(before, after), width=max(100, shutil.get_terminal_size().columns)))

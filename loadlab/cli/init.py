@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING
 from loadlab.cli._plan_file import add_project_arguments
 from loadlab.cli._starter import LOCUSTFILE, PLAN, locustfile_text, plan_text, taken_routes
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.model.plan import Plan, Project
-from loadlab.processes import Register
-from loadlab.runner.manage_py import settings_of
-from loadlab.runner.subject import subject_of
-from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
     import argparse
 
+    from loadlab.model.plan import Project
     from loadlab.runner.subject import Facts
 
 
@@ -30,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.servers import SERVERS
+
     plan, locustfile = arguments.out / PLAN, arguments.out / LOCUSTFILE
     for path in (plan, locustfile):
         if path.exists():
@@ -44,6 +42,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _project(arguments: argparse.Namespace) -> Project:
+    from loadlab.model.plan import Project
+    from loadlab.runner.manage_py import settings_of
+
     folder = Path(arguments.project or ".").resolve()
     settings = arguments.settings or settings_of(folder)
     if settings is None:
@@ -61,6 +62,10 @@ def _project(arguments: argparse.Namespace) -> Project:
 
 
 def _facts(project: Project) -> Facts:
+    from loadlab.model.plan import Plan
+    from loadlab.processes import Register
+    from loadlab.runner.subject import subject_of
+
     with Register.opened() as register:
         facts = subject_of(Plan(servers={}, strategies={}, project=project), register.folder).facts
     if facts is None:

@@ -6,43 +6,44 @@ less than six minutes. Everything that was measured is kept in the run folder, w
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loadlab import __version__
 from loadlab.cli._plan_file import (
+    ONLY_HELP,
+    PLAN_HELP,
     add_database_arguments,
     add_load_arguments,
     add_project_arguments,
     add_target_arguments,
     read_experiment,
 )
-from loadlab.cli._progress import display
-from loadlab.cli._results import judge, report_on
+from loadlab.cli._results import add_json_argument, judge, report_on
 from loadlab.cli._scraping import add_scraping_arguments, scraping
+from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.cli.live import add_live_argument, page_beside
-from loadlab.errors import LabError, UsageError
-from loadlab.planning import read_plan
-from loadlab.runner.run import begin, resume
-from loadlab.services.given import Reference
-from loadlab.store import RunFolder
+from loadlab.errors import LabError, StoppedError, UsageError
+from loadlab.model.naming import short_names
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from loadlab.planning import Experiment
     from loadlab.runner.run import Listener
+    from loadlab.services.given import Reference
 
     InStep = Callable[[Listener], Listener]
     Measure = Callable[[InStep], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help="a TOML file; without it, the default plan")
+    parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help=PLAN_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/<date and time>)")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="GLOB", help="only cases whose id matches; repeatable"
-    )
+    parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
     parser.add_argument("--resume", type=Path, metavar="DIR", help="make the trials that an earlier run has not made")
     parser.add_argument(
         "--dsn",
@@ -65,10 +66,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_live_argument(parser)
     add_scraping_arguments(parser)
     parser.add_argument("--require-verdict", action="store_true", help="exit with 11 when a verdict is inconclusive")
+    add_json_argument(parser)
+    add_screen_arguments(parser, progress=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    measure, path = _continued(arguments) if arguments.resume else _begun(arguments)
+    screen = Screen.of(arguments)
+    screen.say(f"loadlab {__version__}; Ctrl-C stops it, and what was measured is kept")
+    dsn = _dsn(arguments)
+    measure, path = _continued(arguments, dsn) if arguments.resume else _begun(arguments, dsn)
     with page_beside(arguments.live, path) as page:
         try:
             with scraping(arguments, path, page) as in_step:
@@ -76,26 +82,48 @@ def execute(arguments: argparse.Namespace) -> int:
         except LabError as error:
             # Stopped or broken off: what was measured is still worth a report, if there is any.
             if not isinstance(error, UsageError) and any((path / "trials").glob("*.json")):
-                report_on(path)
+                report_on(path, screen, as_json=arguments.json)
+            if isinstance(error, StoppedError) and (path / "schedule.json").is_file():
+                raise type(error)(f"{error} Continue with: {_continuation(path, arguments)}") from error
             raise
-        return judge(report_on(path), path, require_verdict=arguments.require_verdict)
+        findings = report_on(path, screen, as_json=arguments.json)
+        return judge(findings, path, require_verdict=arguments.require_verdict)
 
 
-def _begun(arguments: argparse.Namespace) -> tuple[Measure, Path]:
+def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
     experiment = read_experiment(arguments.plan, arguments.only, arguments)
     path = arguments.out or Path("runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    screen = Screen.of(arguments)
+    screen.say(f"{_amount(experiment)}, kept in {path}")
 
     def measure(in_step: InStep) -> None:
-        with display(experiment.trial_seconds) as shown:
+        from loadlab.cli._progress import display
+        from loadlab.runner.run import begin
+
+        with display(screen, experiment.trial_seconds, short_names(experiment.cases)) as shown:
             listener = in_step(shown)
             for misfit in experiment.left_out:
                 listener.notice(f"left out: {misfit}")
-            begin(path, experiment, _dsn(arguments), listener)
+            begin(path, experiment, dsn, listener)
 
     return measure, path
 
 
-def _continued(arguments: argparse.Namespace) -> tuple[Measure, Path]:
+def _amount(experiment: Experiment) -> str:
+    return f"{experiment.trials} trials, about {experiment.expected_seconds / 60:.1f} minutes"
+
+
+def _continuation(path: Path, arguments: argparse.Namespace) -> str:
+    """The command that goes on with a run; what says how to reach the database is not in its folder."""
+    dsn = ["--dsn", arguments.dsn] if arguments.dsn else []
+    remote = ["--allow-remote"] if arguments.allow_remote else []
+    return shlex.join(["loadlab", "run", "--resume", str(path), *dsn, *remote])
+
+
+def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
+    from loadlab.planning import read_plan
+    from loadlab.store import RunFolder
+
     planned = (arguments.plan, arguments.out, arguments.only, arguments.project, arguments.settings, arguments.target)
     load = (arguments.load_workers, arguments.expect_workers, arguments.master_bind_host, arguments.master_bind_port)
     if any(planned) or any(value is not None for value in load):
@@ -107,13 +135,21 @@ def _continued(arguments: argparse.Namespace) -> tuple[Measure, Path]:
     experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))
 
     def measure(in_step: InStep) -> None:
-        with display(experiment.trial_seconds) as shown:
-            resume(folder, experiment.plan, _dsn(arguments), in_step(shown))
+        from loadlab.cli._progress import display
+        from loadlab.runner.run import resume
+
+        names = short_names(folder.schedule().cases)
+        with display(Screen.of(arguments), experiment.trial_seconds, names) as shown:
+            resume(folder, experiment.plan, dsn, in_step(shown))
 
     return measure, folder.path
 
 
 def _dsn(arguments: argparse.Namespace) -> Reference:
+    from loadlab.services.given import Reference, require_reference
+
     if arguments.dsn and arguments.embedded:
         raise UsageError("--embedded and --dsn each name a database to measure on: leave one of them out.")
-    return Reference(arguments.dsn, allow_remote=arguments.allow_remote)
+    dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
+    require_reference(dsn)
+    return dsn
