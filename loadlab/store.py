@@ -92,7 +92,9 @@ class RunFolder:
             folder.logs.mkdir()
             folder._trials.mkdir()
         except OSError as error:
-            raise UsageError(f"The run folder {path} cannot be made: {error.strerror}.") from error
+            raise UsageError(
+                f"The run folder {path} cannot be made: {error.strerror}. Name one that this user may write: --out DIR."
+            ) from error
         folder.write_text("plan.toml", plan)
         folder._seal("schedule.json", "run", _SCHEDULE.dump_json(schedule))
         return folder
@@ -244,6 +246,8 @@ class RunFolder:
 
 
 def _write_fault(path: Path, error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{path} cannot be written: {error.strerror}. Let this user write there, or copy the folder."
     why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else str(error.strerror)
     return f"{path} cannot be written: {why}. All earlier trials are safe; make room and go on with --resume."
 

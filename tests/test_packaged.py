@@ -101,7 +101,7 @@ OTHERS: Final = ("python3.12", "python3.13")
 
 
 def interpreters() -> list[str]:
-    """This Python, and the others that loadlab is for and that are here."""
+    """This Python, and the others that loadlab is for and that are here (with pyenv: PYENV_VERSION=3.11:3.12:3.13)."""
     found = [sys.executable]
     for name in OTHERS:
         path = shutil.which(name)
@@ -174,8 +174,7 @@ def home() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("python", interpreters())
-@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+@pytest.mark.parametrize(("kind", "python"), [("sdist", sys.executable), *(("wheel", one) for one in interpreters())])
 def test_what_is_installed_plans_runs_serves_and_shows(
     kind: str, python: str, home: Path, request: pytest.FixtureRequest
 ) -> None:

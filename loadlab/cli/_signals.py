@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STOPPING = {signal.SIGINT: StoppedError, signal.SIGTERM: TerminatedError, signal.SIGHUP: TerminatedError}
 IMPORTING: Final = "<frozen importlib._bootstrap>"
-LATER_SECONDS: Final = 0.02
+LATER_SECONDS: Final = 0.002
 
 
 @contextmanager

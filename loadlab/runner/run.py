@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 import psycopg2
 
 from loadlab import __version__
-from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
+from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
 from loadlab.planning import locustfile, schedule, trial_seconds
-from loadlab.processes import Register
+from loadlab.processes import Register, state_directory
 from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
 from loadlab.runner.environment import environment, environment_elsewhere
 from loadlab.runner.generator import Generator
@@ -153,6 +153,7 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
     Raises:
         LabError: see `resume`.
     """
+    state_directory()  # if there can be none, it is said before a folder is made
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
     planned = Schedule(
         id=path.name,
@@ -164,7 +165,7 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
     folder = RunFolder.begin(path, experiment.text, planned)
     try:
         resume(folder, experiment.plan, dsn, listener)
-    except (UsageError, EnvironmentFaultError):
+    except (UsageError, EnvironmentFaultError, StoppedError):
         if not folder.has_begun():  # or the same command would find a folder that is not empty, once all is mended
             folder.discard()
         raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -183,3 +185,24 @@ def test_signals_do_what_they_did_before_once_a_command_has_ended() -> None:
     with stoppable():
         assert signal.getsignal(signal.SIGTERM) is not before[1]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+@pytest.mark.parametrize("module", ["loadlab.cli", "pydantic", "numpy", "psycopg2", "rich.progress"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_stop_while_a_module_is_imported_is_one_line_and_no_traceback(tmp_path: Path, module: str, name: str) -> None:
+    """The signal comes at the moment at which Python begins to import the module."""
+    code = (
+        "import os, signal, sys\n"
+        "class Stops:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.{name})\n"
+        "sys.meta_path.insert(0, Stops())\n"
+        "from loadlab.__main__ import main\n"
+        "sys.exit(main())"
+    )
+    (tmp_path / "plan.toml").write_text(SMALL_PLAN.format(blocks=1))
+    argv = [sys.executable, "-c", code, "run", "plan.toml", "--out", "run", "--quiet"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == ENDS[name][1]
+    assert done.stderr == f"loadlab: Stopped by {name}.\n"
+    assert done.stdout == ""
