@@ -84,7 +84,7 @@ def execute(arguments: argparse.Namespace) -> int:
             if not isinstance(error, UsageError) and any((path / "trials").glob("*.json")):
                 report_on(path, screen, as_json=arguments.json)
             if isinstance(error, StoppedError) and (path / "schedule.json").is_file():
-                raise type(error)(f"{error} Continue with: {_continuation(path, arguments)}") from error
+                raise type(error)(f"{error}\nContinue with: {_continuation(path, arguments)}") from error
             raise
         findings = report_on(path, screen, as_json=arguments.json)
         return judge(findings, path, require_verdict=arguments.require_verdict)

@@ -64,7 +64,10 @@ def test_a_run_waits_for_its_workers_shares_its_load_out_to_them_and_lets_them_e
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--expect-workers", "5"], "users: 4 cannot be shared out (at least one for each of 5 load processes"),
+        (
+            ["--expect-workers", "5"],
+            "users: 4 cannot be split over 5 processes (each process needs one: lower load.expect_workers",
+        ),
         (["--expect-workers", "2", "--load-workers", "2"], "load_workers: is for load processes of this host alone"),
         (
             ["--expect-workers", "2", "--master-bind-host", "192.0.2.1"],

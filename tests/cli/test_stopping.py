@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -81,7 +82,9 @@ def test_a_stopped_run_ends_with_its_signals_code_and_says_so(interrupted: dict[
     number, code = ENDS[name]
     outcome = interrupted[name].outcome
     assert outcome.code == code, outcome.stderr
-    assert outcome.stderr.splitlines()[-1] == f"loadlab: Stopped by {number.name}."
+    said, how_to_go_on = outcome.stderr.splitlines()[-2:]
+    assert said == f"loadlab: Stopped by {number.name}."
+    assert how_to_go_on == f"Continue with: {shlex.join(['loadlab', 'run', '--resume', str(interrupted[name].path)])}"
 
 
 @pytest.mark.parametrize("name", ENDS)

@@ -17,6 +17,7 @@ from loadlab.report.content import naming, wording
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Contrast, RunContrast
 
 NOTE = (
@@ -125,17 +126,13 @@ def _names(contrast: RunContrast) -> Mapping[str, str]:
     """A short name for each pair of cases, by the id of the first: what tells it from the other pairs."""
     before = [first.case for first, _ in contrast.arms]
     if any(case.elsewhere for case in before):  # its strategy is what both runs call their settings
-        return {
-            first.case.id: ", ".join(
-                [*dict.fromkeys(naming.strategy(arm.case.strategy) for arm in (first, second)), *_load(first)]
-            )
-            for first, second in contrast.arms
-        }
+        return {first.case.id: _called(first.case, second.case) for first, second in contrast.arms}
     return short_names(before)
 
 
-def _load(arm: Arm) -> list[str]:
-    return [arm.case.scenario_name, arm.case.amount, wording.keep_alive(arm.case.keep_alive)]
+def _called(before: Case, after: Case) -> str:
+    settings = " → ".join(dict.fromkeys(naming.strategy(case.strategy) for case in (before, after)))
+    return ", ".join([settings, before.scenario_name, before.amount, wording.keep_alive(before.keep_alive)])
 
 
 def _figures(contrast: RunContrast, names: Mapping[str, str]) -> Grid:
