@@ -5,10 +5,14 @@ In bash, for example: loadlab completion bash > ~/.local/share/bash-completion/c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+PATHS: Final = ("FILE", "DIR")  # of options that are kept as text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,5 +24,16 @@ def execute(arguments: argparse.Namespace) -> int:
 
     from loadlab.cli import parser
 
-    print(shtab.complete(parser(), shell=arguments.shell))
+    whole = parser()
+    for action in _actions(whole):
+        if action.type is Path or action.metavar in PATHS:
+            action.complete = shtab.DIRECTORY if action.metavar == "DIR" else shtab.FILE  # type: ignore[attr-defined]
+    print(shtab.complete(whole, shell=arguments.shell))
     return 0
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:  # noqa: SLF001  argparse has no other way to list them
+        yield action
+        for command in action.choices.values() if isinstance(action.choices, dict) else ():
+            yield from _actions(command)

@@ -114,6 +114,20 @@ def test_completion_knows_commands_and_options(here: InProcess, shell: str) -> N
     assert "require-verdict" in script
 
 
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [(["re"], ["report"]), (["run", "--li"], ["--live"]), (["serve", "--driver", ""], ["psycopg2", "psycopg"])],
+)
+def test_bash_completes_commands_options_and_choices(
+    here: InProcess, tmp_path: Path, words: list[str], completed: list[str]
+) -> None:
+    (tmp_path / "loadlab.bash").write_text(here("completion", "bash").stdout)
+    typed = " ".join(f"'{word}'" for word in ["loadlab", *words])
+    code = f"source loadlab.bash; COMP_WORDS=({typed}); COMP_CWORD={len(words)}; _shtab_loadlab; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == completed
+
+
 def test_plan_with_order_lists_every_trial_in_the_order_of_the_run(loadlab: CommandLine, plan_file: Path) -> None:
     lines = loadlab("plan", plan_file, "--order").stdout.splitlines()
     trials = [line for line in lines if line.startswith("block ")]
