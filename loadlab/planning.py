@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
-import json
 import random
 import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
-
-from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
 from loadlab.model.case import ELSEWHERE, Case, Choice, Scalar
@@ -24,15 +21,13 @@ from loadlab.model.plan import Plan
 from loadlab.model.spelling import did_you_mean
 from loadlab.model.strategy import Circumstances
 from loadlab.packaged import packaged
+from loadlab.plan_faults import EMPTY, Fault, checked
 from loadlab.ports import is_loopback
 from loadlab.servers import SERVERS, Server
 from loadlab.strategies import STRATEGIES, Strategy
-from loadlab.strategies.base import AGE_MEANING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from pydantic_core import ErrorDetails
 
     from loadlab.model.plan import Deployment, Several
     from loadlab.registry import Family
@@ -40,36 +35,9 @@ if TYPE_CHECKING:
 CONNECTIONS_PER_REQUEST: Final = re.compile(r"^CONNECTIONS_PER_REQUEST *= *([1-9]\d*)", re.MULTILINE)
 SCENARIO_FOLDER: Final = packaged("locustfiles")
 OVERHEAD_SECONDS: Final = 0.8  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
-
 NAME: Final = re.compile(r"[^/*?\[\]\s][^/*?\[\]\n]{0,59}")  # of settings that others have deployed
-NOTHING: Final[Mapping[str, str]] = {}
-
 OWN_LOCUSTFILE: Final = "give a Locust file of your own with --locustfile; loadlab init writes one to start from"
-
-# How pydantic's words for a wrong kind of value are said to somebody who writes TOML.
-KINDS: Final[Mapping[str, str]] = {
-    "dict_type": "a table",
-    "dataclass_type": "a table",
-    "list_type": "a list, such as [8]",
-    "bool_type": "true or false",
-    "string_type": "text in quotation marks",
-}
-EMPTY: Final = "give at least one value, or leave it out"
-SERVED_HERE: Final = ("servers", "strategies")
-
 NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """One thing wrong with a plan: where, what, and what would be right."""
-
-    where: str
-    what: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" ({self.remedy})" if self.remedy else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +87,7 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     """
     data = _inferred(_toml(text, source))
     faults: list[Fault] = []
-    plan = _checked(Plan, data, "", faults)
+    plan = checked(Plan, data, "", faults)
     faults += _across(plan, data, {fault.where.partition(".")[0] for fault in faults})
     servers = _choices(SERVERS, data.get("servers"), "servers", faults)
     strategies = _choices(STRATEGIES, data.get("strategies"), "strategies", faults)
@@ -145,7 +113,7 @@ def read_measured_plan(text: str, source: str) -> Plan:
         UsageError: naming every fault of the plan.
     """
     faults: list[Fault] = []
-    plan: Plan | None = _checked(Plan, _inferred(_toml(text, source)), "", faults)
+    plan: Plan | None = checked(Plan, _inferred(_toml(text, source)), "", faults)
     if plan is None:
         raise _refusal(source, faults)
     return plan
@@ -173,7 +141,7 @@ def _across(plan: Plan | None, data: dict[str, Any], wrong: set[str]) -> Iterabl
     """Faults between the keys of a plan; where some are `wrong` in themselves, between the others."""
     if plan is None:
         sound = {key: value for key, value in data.items() if key not in wrong}
-        plan = _checked(Plan, sound, "", [])
+        plan = checked(Plan, sound, "", [])
     if plan is None:
         return
     found = [*_cross_check(plan), *_check_load(plan, says_users="users" in data)]
@@ -275,7 +243,7 @@ def _choices(family: Family[Any], table: object, where: str, faults: list[Fault]
                 if value == []
             )
             for combination in _combinations({key: value for key, value in parameters.items() if value != []}):
-                member = _checked(family[name], combination, f"{where}.{name}", faults, _refused(family[name]))
+                member = checked(family[name], combination, f"{where}.{name}", faults, _refused(family[name]))
                 if member is not None:
                     values = {field.name: getattr(member, field.name) for field in fields(member)}
                     choices.append(Choice(name=name, parameters=values))
@@ -291,61 +259,6 @@ def _refused(member: type[Any]) -> Mapping[str, str]:
     """What a member says of parameters that it does not have."""
     refused: Mapping[str, str] = getattr(member, "refused", {})
     return refused
-
-
-def _checked(
-    kind: type[Any], data: object, where: str, faults: list[Fault], refused: Mapping[str, str] = NOTHING
-) -> Any:  # noqa: ANN401  one of that kind
-    try:
-        # By way of JSON, where strict still reads tables into dataclasses; dates and times become text.
-        return TypeAdapter(kind).validate_json(json.dumps(data, default=str))
-    except ValidationError as error:
-        for fault in dict.fromkeys(_fault(detail, where, refused, kind) for detail in error.errors()):
-            if fault not in faults:
-                faults.append(fault)
-        return None
-
-
-def _fault(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind: type[Any]) -> Fault:
-    path = [str(part) for part in detail["loc"] if not _is_branch(part)]
-    key = ".".join([where, *path]).strip(".")
-    if detail["type"] == "unexpected_keyword_argument":
-        why = refused.get(path[-1])
-        if why is not None:
-            return Fault(where=key, what="cannot be set", remedy=why)
-        return Fault(where=key, what="unknown key", remedy=_meant(path, kind, in_table=bool(where)))
-    if detail["type"].startswith("missing"):
-        return Fault(where=key, what="is missing", remedy="add it")
-    if detail["type"] == "too_short":
-        remedy = f"name one, such as [{key}.{'sync' if key == 'servers' else 'max_age'}]"
-        return Fault(where=key, what="is empty", remedy=remedy if key in SERVED_HERE else EMPTY)
-    if detail["type"] == "value_error":
-        return Fault(where=key, what=detail["msg"].removeprefix("Value error, "))
-    message = KINDS.get(detail["type"], detail["msg"].removeprefix("Input should be "))
-    remedy = AGE_MEANING if key.endswith(".max_age") else ""
-    return Fault(where=key, what=f"should be {message}, not {_shown(detail['input'])}", remedy=remedy)
-
-
-def _meant(path: Sequence[str], kind: type[Any], *, in_table: bool) -> str:
-    """What to do about an unknown key at `path` in a table that is read into `kind`."""
-    for part in path[:-1]:
-        hint = get_type_hints(kind)[part]  # of a table: its class, or that or None
-        kind = next(one for one in (hint, *get_args(hint)) if isinstance(one, type) and is_dataclass(one))
-    known = [field.name for field in fields(kind)]
-    if guess := did_you_mean(path[-1], known):
-        return guess
-    if (in_table or path[:-1]) and path[-1] in {field.name for field in fields(Plan)}:
-        return "move it above the first [table] of the file"
-    return f"remove it; the keys here are {', '.join(known)}" if known else "remove it; there are no keys here"
-
-
-def _is_branch(part: int | str) -> bool:
-    """Pydantic names the branches of a union in its paths; a user does not know them."""
-    return isinstance(part, str) and ("[" in part or part in ("bool", "int", "float", "str", "none"))
-
-
-def _shown(value: object) -> str:
-    return json.dumps(value, default=str)
 
 
 def _cross_check(plan: Plan) -> list[Fault]:
