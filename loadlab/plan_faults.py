@@ -1,4 +1,4 @@
-"""Reads data into dataclasses, and says in a user's terms where and what is wrong with them, and what would be right."""
+"""Reads data into dataclasses; says in a user's terms where and what is wrong with them, and what would be right."""
 
 from __future__ import annotations
 

@@ -188,6 +188,7 @@ def _matrix(findings: Findings, *, narrow: bool) -> RenderableType:
 def _listed(content: Matrix) -> Iterator[RenderableType]:
     """Where columns do not fit side by side: a line for each cell, below its server mode."""
     for row in content.rows:
+        yield Text()
         yield plain(row.mode, "bold")
         for heading, cell in zip(content.headings, row.cells, strict=True):
             if cell is not None and cell.measured:
