@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadlab import __version__
 from loadlab.cli._plan_file import (
     ONLY_HELP,
     PLAN_HELP,
@@ -72,7 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     screen = Screen.of(arguments)
-    screen.say(f"loadlab {__version__}; Ctrl-C stops it, and what was measured is kept")
     dsn = _dsn(arguments)
     measure, path = _continued(arguments, dsn) if arguments.resume else _begun(arguments, dsn)
     with page_beside(arguments.live, path) as page:
@@ -94,7 +92,8 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
     experiment = read_experiment(arguments.plan, arguments.only, arguments)
     path = arguments.out or Path("runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     screen = Screen.of(arguments)
-    screen.say(f"{_amount(experiment)}, kept in {path}")
+    # Before what measures is imported, which takes a second.
+    screen.say(f"{_amount(experiment)}, kept in {path}; Ctrl-C stops the run and keeps what was measured")
 
     def measure(in_step: InStep) -> None:
         from loadlab.cli._progress import display
