@@ -57,27 +57,28 @@ class Screen:
             yield shown.update
 
     def console(self, without_terminal: int) -> Console:
-        """Standard output; `without_terminal` columns wide where it is none."""
-        from rich.console import Console
-
-        return Console(
-            width=None if sys.stdout.isatty() else without_terminal,
-            force_terminal=self.colours(sys.stdout),
-            color_system="auto" if self.colours(sys.stdout) else None,
-            highlight=False,
+        """Standard output; at least `without_terminal` columns wide where it is no terminal."""
+        columns = shutil.get_terminal_size((without_terminal, 24)).columns
+        return self._console(
+            sys.stdout, width=None if sys.stdout.isatty() else max(without_terminal, columns), terminal=None
         )
 
     def progress_console(self) -> Console:
         """Standard error, where progress and notes go."""
+        return self._console(sys.stderr, width=None, terminal=self.moves(sys.stderr))
+
+    def _console(self, stream: TextIO, *, width: int | None, terminal: bool | None) -> Console:
         from rich.console import Console
 
-        moves = self.moves(sys.stderr)
-        # Rich looks at TERM and NO_COLOR too, but knows of no option.
+        coloured = self.colours(stream)
         return Console(
-            stderr=True,
-            force_terminal=moves,
-            color_system="auto" if self.colours(sys.stderr) else None,
-            highlight=moves,
+            file=stream,
+            width=width,
+            force_terminal=coloured if terminal is None else terminal,
+            # Rich would ask the environment too, which has been asked.
+            color_system="standard" if coloured else None,
+            no_color=not coloured,
+            highlight=False,
         )
 
 

@@ -57,6 +57,16 @@ def test_a_terminal_has_colours_unless_it_or_the_user_refuses(
     assert Screen(color=color).colours(terminal) is coloured
 
 
+@pytest.mark.parametrize("color", ["always", "never"])
+def test_a_table_is_coloured_as_the_option_says_whatever_the_environment_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, color: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    Screen(color=color).console(120).print("[red]words[/]")
+    assert ("\x1b[31m" in capsys.readouterr().out) is (color == "always")
+
+
 def test_what_is_no_terminal_has_colours_only_if_they_are_demanded() -> None:
     assert not Screen().colours(io.StringIO())
     assert Screen(color="always").colours(io.StringIO())
