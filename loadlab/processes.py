@@ -9,6 +9,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 STATE_VARIABLE: Final = "LOADLAB_STATE_DIR"
 UNPRIVILEGED: Final = "nobody"
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)  # the last: one of them, put off
 TERM_WAIT_SECONDS: Final = 1.0
 KILL_WAIT_SECONDS: Final = 30.0
 
@@ -36,17 +37,40 @@ KILL_WAIT_SECONDS: Final = 30.0
 def state_directory() -> Path:
     """The lab's own folder outside of runs: PostgreSQL's files and the registers of running labs.
 
-    For root it lies where an unprivileged user can reach it; a home folder or a clone may be closed to others.
+    For root it lies where an unprivileged user can reach it; a home folder or a clone may be closed to others. Where
+    the home folder cannot be written, as in many containers, it is below the folder for temporary files.
 
     Raises:
-        EnvironmentFaultError: the folder belongs to somebody else.
+        EnvironmentFaultError: the folder belongs to somebody else, or none can be made.
     """
-    path = _state_path()
-    path.mkdir(parents=True, exist_ok=True)
-    if path.is_symlink() or path.stat().st_uid != os.getuid():
-        raise EnvironmentFaultError(f"{path} is not a folder of this user. Remove it, or set {STATE_VARIABLE}.")
-    let_in(path)
-    return path
+    refused: list[str] = []
+    for path in _places():
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            refused.append(f"{path} ({error.strerror})")
+            continue
+        if path.is_symlink() or path.stat().st_uid != os.getuid():
+            raise EnvironmentFaultError(f"{path} is not a folder of this user. Remove it, or set {STATE_VARIABLE}.")
+        if os.access(path, os.W_OK | os.X_OK):
+            let_in(path)
+            return path
+        refused.append(f"{path} (not writable)")
+    raise EnvironmentFaultError(
+        f"loadlab needs a folder for its processes, and cannot make one: {', '.join(refused)}. Set {STATE_VARIABLE} to"
+        " a folder that this user may write to."
+    )
+
+
+def _places() -> Sequence[Path]:
+    """Where the lab's folder may be, the first that can be written."""
+    given = os.environ.get(STATE_VARIABLE)
+    if given:
+        return [Path(given)]
+    if os.getuid() == 0:
+        return [Path("/var/tmp/loadlab-root")]  # noqa: S108  its owner is looked at
+    temporary = Path(tempfile.gettempdir(), f"loadlab-{os.getuid()}")
+    return [Path(platformdirs.user_cache_dir("loadlab")), temporary]
 
 
 def _state_path() -> Path:

@@ -81,7 +81,9 @@ class RunFolder(RunReader):
                 raise UsageError(f"{path} is not empty. Name another folder with --out, or go on with --resume {path}.")
             folder._make_rooms()
         except OSError as error:
-            raise UsageError(f"The run folder {path} cannot be made: {error.strerror}.") from error
+            raise UsageError(
+                f"The run folder {path} cannot be made: {error.strerror}. Name one that this user may write: --out DIR."
+            ) from error
         try:
             folder.write_text(PLAN, plan)
             whole = replace(schedule, key=secrets.token_hex(8), plan=plan)
@@ -262,6 +264,8 @@ class RunFolder(RunReader):
 
 
 def _write_fault(path: Path, error: OSError) -> str:
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return f"{path} cannot be written: {error.strerror}. Let this user write there, or copy the folder."
     why = "the disk is full. Make room, and run again" if error.errno in FULL else str(error.strerror)
     if error.errno in {errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST}:
         why = f"{what_else(path) or 'something else has its name'}. Remove it, or give it another name"

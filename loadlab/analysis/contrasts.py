@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loadlab.analysis.counterparts import counterparts
 from loadlab.analysis.paired import ratio_of
 from loadlab.analysis.rank_sum import shift
 from loadlab.analysis.scalars import METRICS, scalars
-from loadlab.model.case import Choice, spell
+from loadlab.model.case import spell
 from loadlab.model.findings import Contrast, RunContrast
 
 if TYPE_CHECKING:
@@ -22,28 +22,24 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.findings import Findings
 
+NEVER_THE_SAME = frozenset({"load_average_at_start", "load_average_before_run", "setting port"})
+
 
 def contrast(before: Findings, after: Findings) -> RunContrast:
-    """What `after` shows beside `before`, for the cases with the same id.
-
-    Of a target that is served elsewhere, what its settings are called is what changes, and is left out of account.
-    """
-    ours, theirs = ({_key(arm.case): arm for arm in run.arms if not arm.case.replica} for run in (before, after))
-    common = [name for name in ours if name in theirs]
+    """What `after` shows beside `before`, for the cases that are the same in all that both runs share."""
+    ours, theirs = ({arm.case.id: arm for arm in run.arms if not arm.case.replica} for run in (before, after))
+    found = counterparts([arm.case for arm in ours.values()], [arm.case for arm in theirs.values()])
     tables = scalars(before.trials), scalars(after.trials)
     return RunContrast(
         before=before.run,
         after=after.run,
-        contrasts=tuple(one for name in common for one in _of_case((ours[name].case, theirs[name].case), tables)),
-        arms=tuple((ours[name], theirs[name]) for name in common),
+        contrasts=tuple(one for pair in found.pairs for one in _of_case(pair, tables)),
+        arms=tuple((ours[first.id], theirs[second.id]) for first, second in found.pairs),
+        changed=found.changed,
         differences=tuple(_differences(before, after)),
-        only_before=tuple(name for name in ours if name not in theirs),
-        only_after=tuple(name for name in theirs if name not in ours),
+        only_before=tuple(case.id for case in found.only_before),
+        only_after=tuple(case.id for case in found.only_after),
     )
-
-
-def _key(case: Case) -> str:
-    return replace(case, strategy=Choice(name="")).id if case.elsewhere else case.id
 
 
 def _of_case(cases: tuple[Case, Case], tables: tuple[Scalars, Scalars]) -> Iterator[Contrast]:
@@ -71,10 +67,10 @@ def _values(table: Scalars, metric: str, case: Case) -> NDArray[np.float64]:
 
 
 def _differences(before: Findings, after: Findings) -> Iterator[tuple[str, str, str]]:
-    """Facts of the environment that are not the same, e.g. a version; a load average never is and says nothing."""
+    """Facts of the environment that are not the same, e.g. a version; some never are, and say nothing."""
     for section in {**before.environment, **after.environment}:
         ours, theirs = before.environment.get(section, {}), after.environment.get(section, {})
         for fact in {**ours, **theirs}:
             old, new = (spell(facts[fact]) if fact in facts else "absent" for facts in (ours, theirs))
-            if old != new and "load_average" not in fact:
+            if old != new and fact not in NEVER_THE_SAME:
                 yield f"{section}: {fact}", old, new

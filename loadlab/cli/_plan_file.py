@@ -5,13 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import tomli_w
-
 from loadlab.errors import UsageError
-from loadlab.files import DamagedFileError, plain_toml
-from loadlab.model.plan import DEFAULT_PLAN
-from loadlab.planning import read_plan
-from loadlab.runner.manage_py import settings_of
+from loadlab.model.spelling import did_you_mean
+from loadlab.packaged import packaged
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +15,8 @@ if TYPE_CHECKING:
 
     from loadlab.planning import Experiment
 
+PLAN_HELP: Final = "a TOML file, or a plan that loadlab brings: full, strategies, distance (default: the default plan)"
+ONLY_HELP: Final = "only cases whose short name (as in the list) or id matches; repeatable"
 LOAD: Final = ("expect_workers", "master_bind_host", "master_bind_port")
 TABLES: Final = ("load", "project", "target")
 TARGET: Final = {"url": "target", "name": "target_name", "metrics": "target_metrics", "token": "token"}
@@ -83,12 +81,15 @@ def add_database_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.Namespace | None = None) -> Experiment:
-    """The experiment of a plan file, or the default one.
+    """The experiment of a plan file, of a plan that loadlab brings, by its name, or of the default one.
 
     Raises:
         UsageError: the file cannot be read, or has faults.
     """
-    text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(path), str(path))
+    from loadlab.model.plan import DEFAULT_PLAN
+    from loadlab.planning import read_plan
+
+    text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(_found(path)), str(path))
     said = {} if arguments is None else _said(arguments)
     if said:
         text = _laid_over(text, source, said, default=path is None)
@@ -100,13 +101,30 @@ def changes_plan(arguments: argparse.Namespace) -> bool:
     return bool(_said(arguments))
 
 
+def plans() -> list[str]:
+    """The names of the plans that loadlab brings."""
+    return sorted(path.stem for path in packaged("plans").glob("*.toml"))
+
+
+def _found(path: Path) -> Path:
+    """The file of a plan; a bare name without a file stands for a plan of loadlab's."""
+    return packaged("plans") / f"{path}.toml" if str(path) in plans() and not path.is_file() else path
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        hint = " ".join(part for part in (did_you_mean(path.stem, plans()).capitalize(), _named()) if part)
+        raise UsageError(f"The plan {path} cannot be read: {error.strerror}. {hint}") from error
     except OSError as error:
         raise UsageError(f"The plan {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The plan {path} is not UTF-8 text (byte {error.start}).") from error
+
+
+def _named() -> str:
+    return f"Name a TOML file, or a plan of loadlab's: {', '.join(plans())}."
 
 
 def _said(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -138,6 +156,11 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
+    import tomli_w
+
+    from loadlab.files import DamagedFileError, plain_toml
+    from loadlab.runner.manage_py import settings_of
+
     try:
         plan = plain_toml(text)
     except DamagedFileError as error:

@@ -5,26 +5,43 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from loadlab.cli._screen import width
 from loadlab.errors import IncompleteError, InconclusiveError, UsageError
-from loadlab.store import RunFolder
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
+    from loadlab.cli._screen import Screen
     from loadlab.model.findings import Findings, RunSummary
 
 
-def report_on(path: Path) -> Findings:
-    """Make all reports of the run at `path`; print the verdict, then where the HTML page is."""
-    # Analysis and reports take a second to import: not before there is something to say.
-    from loadlab.cli._publish import publish  # noqa: PLC0415
-    from loadlab.report.terminal import Terminal  # noqa: PLC0415
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print what report.json holds, in place of the verdict")
 
-    findings, written = publish(RunFolder.at(path))
-    print(Terminal(colour=sys.stdout.isatty()).render(findings))
-    for file in written:
+
+def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
+    """Print the verdict of the run at `path`, or `as_json` all of it; then make all reports, and say where they are.
+
+    Raises:
+        UsageError: there is no run, or it cannot be read.
+        EnvironmentFaultError: a report cannot be written; what it says has been printed by then.
+    """
+    from loadlab.assessment import findings_of
+    from loadlab.cli._publish import publish
+    from loadlab.report import REPORTS
+    from loadlab.report.terminal import Terminal
+    from loadlab.store import RunFolder
+
+    folder = RunFolder.at(path)
+    findings = findings_of(folder)
+    if as_json:
+        print(REPORTS["json_file"]().render(findings))
+    else:
+        print(Terminal(width=width(), colour=screen.colours(sys.stdout)).render(findings))
+    for file in publish(folder, findings):
         if file.suffix == ".html":
-            print(f"Report: {file.resolve()}")
+            print(f"Report: {file.resolve()}", file=sys.stderr if as_json else sys.stdout)
     return findings
 
 
@@ -57,6 +74,8 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
 
 def _continuing(folder: Path) -> str:
     """The command that goes on with the run, with the options that no plan keeps, if the folder still tells them."""
+    from loadlab.store import RunFolder
+
     try:
         return RunFolder.at(folder).continuation().command(folder)
     except UsageError:

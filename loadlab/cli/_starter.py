@@ -6,9 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.runner.suitability import missing_packages
-from loadlab.servers import SERVERS
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -79,6 +76,9 @@ class Modes:
 
 
 def modes_there(subject: Subject) -> Modes:
+    from loadlab.runner.suitability import missing_packages
+    from loadlab.servers import SERVERS
+
     lacking = {name: missing_packages(subject, name) for name in SERVERS}
     there = [name for name, packages in lacking.items() if not packages]
     first = [name for name in there if name in FIRST] or there[:1]

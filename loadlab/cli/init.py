@@ -20,15 +20,12 @@ from loadlab.cli._starter import (
     taken_routes,
 )
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.model.plan import Plan, Project
-from loadlab.processes import Register
-from loadlab.runner.manage_py import settings_of
-from loadlab.runner.subject import scripts_there, subject_of
 
 if TYPE_CHECKING:
     import argparse
 
     from loadlab.cli._starter import Modes
+    from loadlab.model.plan import Project
     from loadlab.runner.subject import Facts, Subject
 
 BY_SCRIPT: Final = (
@@ -43,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.model.plan import Plan
+    from loadlab.processes import Register
+    from loadlab.runner.subject import scripts_there, subject_of
+
     plan, locustfile = arguments.out / PLAN, arguments.out / LOCUSTFILE
     for path in (plan, locustfile):
         if path.exists():
@@ -61,6 +62,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _project(arguments: argparse.Namespace) -> Project:
+    from loadlab.model.plan import Project
+    from loadlab.runner.manage_py import settings_of
+    from loadlab.runner.subject import scripts_there
+
     folder = Path(arguments.project or ".").resolve()
     settings = arguments.settings or settings_of(folder)
     project = Project(

@@ -18,9 +18,7 @@ from loadlab.cli._errors import say
 from loadlab.cli._port import port, port_after_plan
 from loadlab.cli._scraping import shown_again
 from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
-from loadlab.live.hosting import DEFAULT_PORT, hosted, started
-from loadlab.ports import LOOPBACK, is_loopback
-from loadlab.processes import Register
+from loadlab.ports import LIVE_PORT, LOOPBACK, is_loopback
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +31,7 @@ LOOK_SECONDS: Final = 0.2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="?", type=Path, default=Path("runs"), metavar="RUNS_FOLDER", help="default: runs")
     parser.add_argument(
-        "--port", type=port, metavar="PORT", help=f"default: {DEFAULT_PORT}, or a free one if that is taken"
+        "--port", type=port, metavar="PORT", help=f"default: {LIVE_PORT}, or a free one if that is taken"
     )
     parser.add_argument("--host", default=LOOPBACK, help=f"default: {LOOPBACK}; any other needs --token")
     parser.add_argument(
@@ -45,9 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.live.hosting import started
+    from loadlab.processes import Register
+
     _require_safe(arguments)
     if not arguments.runs.is_dir():
-        raise UsageError(f"{arguments.runs} is no folder. Name one that holds runs, or make one: loadlab run --live.")
+        raise UsageError(
+            f"{arguments.runs} is not a folder. Name one that holds runs, or make one: loadlab run --live."
+        )
     with (
         shown_again(arguments.prometheus),
         Register.opened() as register,
@@ -69,7 +72,7 @@ def add_live_argument(parser: argparse.ArgumentParser) -> None:
         type=port_after_plan,
         const=ANY_PORT,
         metavar="PORT",
-        help=f"show in a browser how the run goes on (default port: {DEFAULT_PORT}, or a free one if that is taken)",
+        help=f"show in a browser how the run goes on (default port: {LIVE_PORT}, or a free one if that is taken)",
     )
 
 
@@ -83,6 +86,8 @@ def page_beside(at: int | None, run: Path) -> Iterator[str | None]:
     if at is None:
         yield None
         return
+    from loadlab.live.hosting import hosted
+
     run = run.absolute()
     with hosted(run.parent, port=None if at == ANY_PORT else at, awaited=run.name) as page:
         print(f"Live: {page}/runs/{quote(run.name)}", file=sys.stderr, flush=True)

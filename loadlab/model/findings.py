@@ -398,12 +398,17 @@ class Contrast:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunContrast:
-    """Two runs side by side: `differences` of their environments as (fact, before, after)."""
+    """Two runs side by side.
+
+    `arms` are pairs of cases that are the same but for what `changed` between the runs in all of them; `differences`
+    are those of their environments. Both are (fact, before, after). `only_before` and `only_after` are ids of cases.
+    """
 
     before: RunSummary
     after: RunSummary
     contrasts: tuple[Contrast, ...]
     arms: tuple[tuple[Arm, Arm], ...]
+    changed: tuple[tuple[str, str, str], ...]
     differences: tuple[tuple[str, str, str], ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]

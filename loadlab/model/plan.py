@@ -136,7 +136,8 @@ class Deployment:
 class Plan:
     """A declared experiment. Durations are in seconds; every list is swept, the cross product gives the cases.
 
-    `blocks`: how often each case is measured. `control` names the server mode whose baseline gets an A/A arm.
+    `blocks`: how often each case is measured. `control` names the server mode whose baseline gets an A/A arm
+    (default: sync, or the first where sync is not measured).
     `equivalence_margin`: a difference within ± this share counts as none. `round_trip_ms`: how far away the database
     is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `restarts`: whether to count, once
     per server mode, strategy and kind of client, what a restart of the database does. `load_workers`: how many load
@@ -158,7 +159,7 @@ class Plan:
     )
     scenarios: Annotated[list[str], Field(min_length=1)] = field(default_factory=lambda: ["read_one"])
     driver: Literal["psycopg2", "psycopg"] = "psycopg2"
-    control: str | None = "sync"
+    control: str | None = None
     primary_metric: Literal["throughput", "p50", "p95"] = "throughput"
     equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
     restarts: bool = False
@@ -170,6 +171,11 @@ class Plan:
     target: Deployment | None = None
     servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
     strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
+
+    @property
+    def controlled(self) -> str | None:
+        """The server mode whose baseline gets an A/A arm: as said, else sync where it is measured, else the first."""
+        return self.control or ("sync" if "sync" in self.servers else next(iter(self.servers), None))
 
     @property
     def load_processes(self) -> int:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 import psycopg2
 
 from loadlab import __version__
-from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
+from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
 from loadlab.load.seals import TOKEN_VARIABLE
 from loadlab.model.session import Continuation
 from loadlab.planning import expects_failures, locustfile, schedule, trial_seconds
-from loadlab.processes import Register
+from loadlab.processes import Register, state_directory
 from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
 from loadlab.runner.environment import environment, environment_elsewhere
 from loadlab.runner.generator import Generator
@@ -182,6 +182,7 @@ def begin(
     Raises:
         LabError: see `resume`.
     """
+    state_directory()  # if there can be none, it is said before a folder is made
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
     planned = Schedule(
         id=path.name,
@@ -194,7 +195,7 @@ def begin(
     folder = RunFolder.begin(path, experiment.text, planned)
     try:
         resume(folder, experiment.plan, dsn, listener, continuation)
-    except (UsageError, EnvironmentFaultError):
+    except (UsageError, EnvironmentFaultError, StoppedError):
         if not folder.has_begun():  # or the same command would find a folder that is not empty, once all is mended
             folder.discard()
         raise

@@ -77,12 +77,13 @@ class Database:
             connection.close()
 
 
-def refusal(error: psycopg2.Error, name: str) -> str:
+def refusal(error: psycopg2.Error, name: str, *, service: str = "") -> str:
     """What to tell a user whose database refused the lab; never with a password in it."""
     lines = redacted(str(error)).strip().splitlines()
     # libpq names the file that its password came from: one that the lab has written, and the user has never seen.
     said = "\n".join(line for line in lines if not line.startswith("password retrieved from file"))
+    which = f"database of the service {service!r}" if service and not name else f"database {name!r}"
     return (
-        f"PostgreSQL does not let loadlab into the database {name!r}: {said}\n"
+        f"PostgreSQL does not let loadlab into the {which}: {said}\n"
         f"Check host, port, database, user and password{', and sslmode' if _TLS.search(said) else ''}."
     )

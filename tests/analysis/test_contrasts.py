@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ import pytest
 from report.factories import findings
 
 from loadlab.analysis import contrast
+from loadlab.analysis.counterparts import counterparts
+from loadlab.analysis.regressions import regressions
+from loadlab.model.case import Case, Choice
 from loadlab.report.content import contrasts
 
 from .factories import Behaviour, at_rate, case, trial
@@ -67,9 +71,121 @@ def test_a_bimodal_machine_leaves_the_ratio_inside_its_interval() -> None:
 
 def test_three_trials_of_a_run_are_said_to_be_too_few() -> None:
     found = contrast(run_at(100, 101, 102), run_at(150, 151, 152))
-    assert "too few trials for an interval" in contrasts.text(found, width=200)
+    assert "too few trials for an interval" in contrasts.text(found, 200, ("one", "other"))
 
 
 def test_the_text_says_that_no_verdict_follows() -> None:
     run = findings()
-    assert "For a verdict, measure both settings in one plan" in contrasts.text(contrast(run, run), width=200)
+    assert "For a verdict, measure both settings in one plan" in contrasts.text(
+        contrast(run, run), 200, ("one", "other")
+    )
+
+
+def with_users(run: Findings, users: int) -> Findings:
+    """The same run, as if every case of it had so many users."""
+
+    def changed(case: Case) -> Case:
+        return replace(case, users=users)
+
+    return replace(
+        run,
+        arms=tuple(replace(arm, case=changed(arm.case)) for arm in run.arms),
+        trials=tuple(replace(trial, case=changed(trial.case)) for trial in run.trials),
+    )
+
+
+def test_runs_that_differ_in_a_parameter_are_paired_and_say_so() -> None:
+    before = findings()
+    after = with_users(before, 4)
+    found = contrast(before, after)
+    assert found.changed == (("users", "8", "4"),)
+    assert len(found.arms) == len(contrast(before, before).arms) > 0
+    assert found.contrasts
+    assert (found.only_before, found.only_after) == ((), ())
+    assert "users" in contrasts.text(found, 120, ("one", "other"))
+
+
+CASE = Case(
+    server=Choice(name="gthread", parameters={"workers": 2, "threads": 4}),
+    strategy=Choice(name="max_age", parameters={"max_age": 0}),
+    scenario="read_one",
+    users=8,
+    keep_alive=False,
+    usable_connections=8,
+)
+
+
+def gthread(**parameters: int) -> Case:
+    return replace(CASE, server=replace(CASE.server, parameters={**CASE.server.parameters, **parameters}))
+
+
+@pytest.mark.parametrize(
+    ("after", "changed"),
+    [
+        (gthread(threads=8), (("gthread: threads", "4", "8"),)),
+        (gthread(keep_alive_seconds=5), (("gthread: keep_alive_seconds", "absent", "5"),)),
+        (replace(CASE, server=Choice(name="sync", parameters={"workers": 2})), (("server mode", "gthread", "sync"),)),
+        (
+            replace(CASE, scenario="mixed", keep_alive=True),
+            (("scenario", "read_one", "mixed"), ("client keep-alive", "off", "on")),
+        ),
+        (replace(CASE, round_trip_ms=2.0), (("round_trip_ms", "0", "2"),)),
+        (CASE, ()),
+    ],
+)
+def test_what_differs_in_all_cases_is_a_change_and_separates_none(after: Case, changed: tuple[object, ...]) -> None:
+    found = counterparts([CASE], [after])
+    assert found.pairs == ((CASE, after),)
+    assert found.changed == changed
+
+
+def test_a_swept_parameter_pairs_the_values_that_both_runs_have() -> None:
+    found = counterparts([gthread(threads=4), gthread(threads=8)], [gthread(threads=8), gthread(threads=16)])
+    assert found.pairs == ((gthread(threads=8), gthread(threads=8)),)
+    assert (found.only_before, found.only_after) == ((gthread(threads=4),), (gthread(threads=16),))
+    assert found.changed == ()
+
+
+def test_postgresqls_port_is_no_difference_between_runs() -> None:
+    before = replace(findings(), environment={"PostgreSQL": {"setting port": "5432", "setting work_mem": "4096"}})
+    after = replace(before, environment={"PostgreSQL": {"setting port": "6543", "setting work_mem": "8192"}})
+    assert contrast(before, after).differences == (("PostgreSQL: setting work_mem", "4096", "8192"),)
+
+
+def faster(run: Findings, factor: float) -> Findings:
+    """The same run with another throughput, the same to the last trial."""
+    return replace(run, trials=tuple(replace(trial, throughput=trial.throughput * factor) for trial in run.trials))
+
+
+def test_a_gate_finds_slower_leaking_and_failing_runs_and_no_others() -> None:
+    run = findings()
+    assert regressions(contrast(run, run))[0] == []
+    assert regressions(contrast(run, faster(run, 2)))[0] == []
+    slower, _ = regressions(contrast(run, faster(run, 0.5)))
+    assert slower
+    assert all("throughput 0.5×" in line for line in slower)
+    sound = replace(run, arms=tuple(replace(arm, leaks=False) for arm in run.arms))
+    leaking = replace(run, arms=tuple(replace(arm, leaks=True) for arm in run.arms))
+    assert len(regressions(contrast(sound, leaking))[0]) == len(contrast(run, run).arms)
+    assert regressions(contrast(leaking, leaking))[0] == []
+    dead = replace(sound, arms=tuple(replace(arm, failures=arm.requests) for arm in sound.arms), trials=())
+    lines, _ = regressions(contrast(sound, dead))
+    assert lines
+    assert all("no request succeeds any more" in line for line in lines)
+
+
+def test_a_gate_does_not_judge_what_has_no_interval() -> None:
+    run = findings()
+    few = replace(run, trials=tuple(trial for trial in run.trials if trial.block < 1))
+    worse, unknown = regressions(contrast(run, few))
+    assert worse == []
+    assert len(unknown) == len(contrast(run, run).arms)
+
+
+def test_as_json_it_says_what_the_text_says() -> None:
+    run = findings()
+    said = contrasts.as_json(contrast(run, with_users(run, 4)), ("one", "other"))
+    assert said["changed"] == [{"fact": "users", "before": "8", "after": "4"}]
+    assert json.loads(json.dumps(said)) == said
+    assert {"throughput", "p50"} <= said["cases"][0]["metrics"].keys()
+    assert len({case["name"] for case in said["cases"]}) == len(said["cases"])

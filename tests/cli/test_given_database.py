@@ -14,6 +14,7 @@ from command_line import SMALL_PLAN, CommandLine, everything_in
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.services.given import Reference, given
 
 if TYPE_CHECKING:
@@ -152,3 +153,13 @@ def test_the_password_file_is_for_this_user_alone_and_gone_at_the_end(
         assert [part for part in PARTS if part in repr(settings)] == []
         psycopg2.connect(make_dsn(**database.parameters, dbname=database.name)).close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_service_that_is_not_there_is_called_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "services").write_text("[mine]\nhost=127.0.0.1\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    with (
+        pytest.raises(EnvironmentFaultError, match="the database of the service 'nope'"),
+        given(Reference("service=nope"), tmp_path),
+    ):
+        pass

@@ -282,3 +282,48 @@ def test_a_run_over_strategies_says_what_each_needs_and_what_a_restart_did_to_it
     assert any(need and "2 hosts" in need["arithmetic"] for need in needs.values())
     assert {left["strategy"].partition(",")[0] for left in report["run"]["left_out"]} == {"geventpool"}
     assert report["environment"]["versions"]["pgbouncer"]
+
+
+def test_json_on_standard_output_is_the_report(here: InProcess, copied: Path) -> None:
+    done = here("report", copied, "--json")
+    assert done.code == 0
+    assert json.loads(done.stdout) == read_report(copied)
+    assert done.stderr == f"Report: {copied / 'report.html'}\n"
+
+
+def test_two_folders_of_one_run_are_told_apart_and_have_no_difference(
+    here: InProcess, finished: Finished, copied: Path
+) -> None:
+    after = copied.rename(copied.with_name("after"))
+    done = here("compare", finished.path, after)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith("run (before) and after (after)\n")
+    said = json.loads(here("compare", finished.path, after, "--json").stdout)
+    assert [case["name"] for case in said["cases"]] == ["sync/max_age=0", "sync/max_age=none"]
+    assert (said["changed"], said["differences"], said["only_before"]) == ([], [], [])
+    assert {metric["ratio"] for case in said["cases"] for metric in case["metrics"].values()} == {1}
+    page = here("compare", finished.path, after, "--markdown").stdout
+    assert "| sync/max_age=0 | throughput |" in page
+
+
+def test_a_gate_without_enough_trials_is_open_and_exits_with_11(
+    here: InProcess, finished: Finished, copied: Path
+) -> None:
+    done = here("compare", finished.path, copied, "--fail-if-worse")
+    assert done.code == 11
+    assert "too few trials for an interval of throughput" in done.stderr
+
+
+def test_runs_without_a_common_case_are_refused_in_one_line(
+    here: InProcess, finished: Finished, tmp_path: Path
+) -> None:
+    schedule = RunFolder.at(finished.path).schedule()
+    cases = [
+        replace(case, strategy=replace(case.strategy, parameters={"max_age": 5 + number, "conn_health_checks": True}))
+        for number, case in enumerate(schedule.cases)
+    ]
+    other = RunFolder.begin(tmp_path / "other", RunFolder.at(finished.path).plan(), replace(schedule, cases=cases))
+    done = here("compare", finished.path, other.path)
+    assert (done.code, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "have no case in common" in done.stderr

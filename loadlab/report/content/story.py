@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from loadlab.model.naming import short_names
 from loadlab.report.content import wording
 
 if TYPE_CHECKING:
@@ -120,6 +122,19 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
         f"{wording.metric(control.metric)}; differences of that size mean nothing."
         for control in controls
     )
+
+
+def caveats(findings: Findings) -> tuple[Caveat, ...]:
+    """All caveats, with the short names of cases in place of their ids."""
+    names = short_names([arm.case for arm in findings.arms])
+    longest_first = sorted(names, key=len, reverse=True)  # a replica's id begins with that of its case
+
+    def shortened(text: str) -> str:
+        for case_id in longest_first:
+            text = text.replace(case_id, names[case_id])
+        return text
+
+    return tuple(replace(one, subject=shortened(one.subject), text=shortened(one.text)) for one in findings.caveats)
 
 
 def caveat(item: Caveat) -> str:
