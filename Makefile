@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test bench bench-generator dashboards dashboards-tables lint clean
+.PHONY: run test bench bench-generator error-rates dashboards dashboards-tables lint clean
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
@@ -23,6 +23,13 @@ bench: $(VENV)/bench
 
 bench-generator: $(VENV)/bench-generator
 	@$(BIN)/python benchmarks/generator.py
+
+# How often verdicts are wrong, and what they find: the tables of docs/statistics.md, by simulation. RUNS=400 is quick.
+RUNS ?= 10000
+SEED ?= 2013
+error-rates: $(VENV)/lab
+	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/statistics.md
+	@test ! -f benchmarks/leak_error_rates.py || $(BIN)/python benchmarks/leak_error_rates.py
 
 # What Grafana loads, from dashboards/source/.
 dashboards: $(VENV)/dev

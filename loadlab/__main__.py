@@ -1,19 +1,27 @@
-"""The `loadlab` command, which the light install has too: it says there what to install."""
+"""The `loadlab` command."""
 
+import os
+import signal
 import sys
+from types import FrameType
+
+from loadlab.search_path import own_modules_first
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a handler's signature
+    """End at once: nothing has been started yet, and an exception could be swallowed by what is being imported."""
+    os.write(2, f"loadlab: Stopped by {signal.Signals(number).name}.\n".encode())
+    os._exit(128 + number if number == signal.SIGINT else 143)
 
 
 def main() -> int:
-    try:
-        from loadlab import cli  # noqa: PLC0415  it may not be there whole
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("loadlab"):
-            raise
-        sys.stderr.write(
-            f"loadlab: {error.name} is not installed. The instrumentation works without it; the lab, which measures and"
-            " reports, takes: pip install 'loadlab[lab]'\n"
-        )
-        return 3
+    # Before anything else is imported, for that takes a second or more on a busy machine.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
+            signal.signal(number, _leave)
+    own_modules_first()
+    from loadlab import cli  # noqa: PLC0415  see above
+
     return cli.main()
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from loadlab.analysis import analyse
-from loadlab.model.findings import LeftOut, RunSummary
+from loadlab.model.findings import Caveat, LeftOut, RunSummary
+from loadlab.model.session import changes, together
 from loadlab.planning import misfits, read_measured_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from loadlab.model.case import Scalar
     from loadlab.model.findings import Findings
     from loadlab.model.plan import Plan
-    from loadlab.store import RunFolder
+    from loadlab.model.samples import Trial
+    from loadlab.model.session import Session
+    from loadlab.run_reader import RunReader
+
+NOT_SEALED = "Begun by loadlab 0.1.0, which did not seal plan.toml and environment.json."
 
 
-def findings_of(folder: RunFolder) -> Findings:
+def findings_of(folder: RunReader) -> Findings:
     """What a run says, as far as it has come.
 
     Raises:
@@ -24,9 +32,13 @@ def findings_of(folder: RunFolder) -> Findings:
     schedule = folder.schedule()
     plan = read_measured_plan(folder.plan(), str(folder.path / "plan.toml"))
     trials, damaged = folder.trials()
-    environment = folder.environment()
+    restarts, lost = folder.restarts()
+    damaged += [*lost, *folder.damage(trials)]
+    parts = _parts(folder.sessions()[0], trials)
+    environment = together([(_orders(of), session.environment) for session, of in parts])
     driver = _driver(plan, environment)
     measured = sum(trial.state != "failed" for trial in trials)
+    invalid = [trial.reason for trial in trials if trial.state == "invalid"]
     run = RunSummary(
         id=schedule.id,
         started=schedule.started,
@@ -41,18 +53,56 @@ def findings_of(folder: RunFolder) -> Findings:
         window_seconds=plan.window_seconds,
         driver=driver,
         limits=plan.limits,
+        trials_invalid=len(invalid),
+        invalid_because=next(iter(invalid), ""),
         left_out=tuple(
             LeftOut(server=str(one.server), strategy=str(one.strategy), why=one.why) for one in misfits(plan, driver)
         ),
+        damaged=tuple(caveat.subject for caveat in damaged),
     )
+    unsealed = [] if schedule.key else [Caveat(subject="run", text=NOT_SEALED, advice="An edit would not be noticed.")]
     return analyse(
         run=run,
         environment=environment,
         cases=schedule.cases,
         trials=trials,
-        damaged=damaged,
-        restarts=folder.restarts(),
+        damaged=[*_moved(parts), *unsealed, *folder.lost_sessions(trials), *damaged],
+        restarts=restarts,
     )
+
+
+def _parts(sessions: Sequence[Session], trials: Sequence[Trial]) -> list[tuple[Session, list[int]]]:
+    """Each session with the orders of the trials that it measured; those that measured none say nothing of a trial."""
+    parts = [(session, [trial.order for trial in trials if trial.session == session.number]) for session in sessions]
+    return [part for part in parts if part[1]] or parts[-1:]
+
+
+def _moved(parts: Sequence[tuple[Session, list[int]]]) -> Iterator[Caveat]:
+    """What was not the same for all trials."""
+    for (before, _), (after, orders) in pairwise(parts):
+        if changed := changes(before.environment, after.environment):
+            yield Caveat(
+                subject=_orders(orders),
+                text=f"Measured after a change: {'; '.join(map(str, changed))}.",
+                advice="Differences between blocks may come from that. For figures on one ground, measure anew.",
+            )
+
+
+def _orders(orders: Sequence[int]) -> str:
+    """As a reader looks for them.
+
+    >>> _orders([3]), _orders([2, 0, 1, 7])
+    ('trial 3', 'trials 0–2, 7')
+    """
+    if len(orders) < 2:  # noqa: PLR2004  one, or none yet
+        return f"trial {orders[0]}" if orders else "no trial"
+    runs: list[list[int]] = []
+    for order in sorted(orders):
+        if runs and order == runs[-1][-1] + 1:
+            runs[-1].append(order)
+        else:
+            runs.append([order])
+    return "trials " + ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _driver(plan: Plan, environment: dict[str, dict[str, Scalar]]) -> str:

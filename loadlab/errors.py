@@ -22,7 +22,7 @@ class EnvironmentFaultError(LabError):
 
 
 class GateError(LabError):
-    """Something is not as it was recorded, and whoever asked for the comparison wants to know."""
+    """Something is not as it was recorded, or is worse than before, and the user asked to be told by the exit code."""
 
     exit_code = 10
 

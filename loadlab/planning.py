@@ -4,58 +4,41 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
-import json
 import random
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-
 from loadlab.errors import UsageError
 from loadlab.fetching import split_address
+from loadlab.files import DamagedFileError, plain_toml
 from loadlab.model.case import ELSEWHERE, Case, Choice, Scalar
+from loadlab.model.naming import short_names
 from loadlab.model.plan import Plan
+from loadlab.model.spelling import did_you_mean
 from loadlab.model.strategy import Circumstances
+from loadlab.packaged import packaged
+from loadlab.plan_faults import EMPTY, Fault, checked
 from loadlab.ports import is_loopback
 from loadlab.servers import SERVERS, Server
 from loadlab.strategies import STRATEGIES, Strategy
-from loadlab.strategies.base import AGE_MEANING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from pydantic_core import ErrorDetails
 
     from loadlab.model.plan import Deployment, Several
     from loadlab.registry import Family
 
 CONNECTIONS_PER_REQUEST: Final = re.compile(r"^CONNECTIONS_PER_REQUEST *= *([1-9]\d*)", re.MULTILINE)
-SCENARIO_FOLDER: Final = Path(__file__).resolve().parent.parent / "locustfiles"
+EXPECT_FAILURES: Final = re.compile(r"^EXPECT_FAILURES *= *True\b", re.MULTILINE)
+SCENARIO_FOLDER: Final = packaged("locustfiles")
 OVERHEAD_SECONDS: Final = 0.8  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
-
 NAME: Final = re.compile(r"[^/*?\[\]\s][^/*?\[\]\n]{0,59}")  # of settings that others have deployed
-NOTHING: Final[Mapping[str, str]] = {}
-
 OWN_LOCUSTFILE: Final = "give a Locust file of your own with --locustfile; loadlab init writes one to start from"
-
-_PLAN: Final = TypeAdapter(Plan)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """One thing wrong with a plan: where, what, and what would be right."""
-
-    where: str
-    what: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" ({self.remedy})" if self.remedy else "")
+NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,13 +86,12 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     Raises:
         UsageError: naming every fault of the plan.
     """
-    data = _toml(text, source)
+    data = _inferred(_toml(text, source))
     faults: list[Fault] = []
-    plan = _checked(_PLAN, data, "", faults)
+    plan = checked(Plan, data, "", faults)
+    faults += _across(plan, data, {fault.where.partition(".")[0] for fault in faults})
     servers = _choices(SERVERS, data.get("servers"), "servers", faults)
     strategies = _choices(STRATEGIES, data.get("strategies"), "strategies", faults)
-    if plan is not None:
-        faults += [*_cross_check(plan), *_check_load(plan, says_users="users" in data), *_check_target(plan, data)]
     if faults or plan is None:
         raise _refusal(source, faults)
     # A project's own driver is not known before the project has been looked into.
@@ -132,7 +114,7 @@ def read_measured_plan(text: str, source: str) -> Plan:
         UsageError: naming every fault of the plan.
     """
     faults: list[Fault] = []
-    plan: Plan | None = _checked(_PLAN, _toml(text, source), "", faults)
+    plan: Plan | None = checked(Plan, _inferred(_toml(text, source)), "", faults)
     if plan is None:
         raise _refusal(source, faults)
     return plan
@@ -140,9 +122,33 @@ def read_measured_plan(text: str, source: str) -> Plan:
 
 def _toml(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source} is not TOML: {error}.") from error
+        return plain_toml(text)
+    except DamagedFileError as error:
+        raise UsageError(f"{source} is not TOML as a plan has it: {error}.") from error
+
+
+def _inferred(data: dict[str, Any]) -> dict[str, Any]:
+    """A plan with what follows from what it says: a rate makes the load open, and an open load is judged by its p95."""
+    load = data.get("load")
+    if not isinstance(load, dict):
+        return data
+    if "rate" in load:
+        load = {"model": "open", **load}
+    judged = {"primary_metric": "p95"} if load.get("model") == "open" else {}
+    return {**judged, **data, "load": load}
+
+
+def _across(plan: Plan | None, data: dict[str, Any], wrong: set[str]) -> Iterable[Fault]:
+    """Faults between the keys of a plan; where some are `wrong` in themselves, between the others."""
+    if plan is None:
+        sound = {key: value for key, value in data.items() if key not in wrong}
+        plan = checked(Plan, sound, "", [])
+    if plan is None:
+        return
+    found = [*_cross_check(plan), *_check_load(plan, says_users="users" in data)]
+    if "target" not in wrong:
+        found += _check_target(plan, data)
+    yield from (fault for fault in found if fault.where.partition(".")[0] not in wrong)
 
 
 def _refusal(source: str, faults: Sequence[Fault]) -> UsageError:
@@ -150,12 +156,19 @@ def _refusal(source: str, faults: Sequence[Fault]) -> UsageError:
 
 
 def schedule(cases: Sequence[Case], blocks: int, seed: int) -> list[tuple[int, int]]:
-    """(block, index of case) for each trial: every block is one pass over all cases, in its own seeded random order."""
+    """(block, index of case) for each trial: every block is one pass over all cases.
+
+    The first of each two blocks has a seeded random order, the second has it backwards. So over both every case has the
+    same mean position, and a steady drift of the machine favours none at any seed.
+    """
     shuffle = random.Random(seed).shuffle
+    order = list(range(len(cases)))
     steps: list[tuple[int, int]] = []
     for block in range(blocks):
-        order = list(range(len(cases)))
-        shuffle(order)
+        if block % 2:
+            order.reverse()
+        else:
+            shuffle(order)
         steps += [(block, index) for index in order]
     return steps
 
@@ -230,12 +243,15 @@ def _choices(family: Family[Any], table: object, where: str, faults: list[Fault]
     choices: list[Choice] = []
     for name, parameters in (table if isinstance(table, dict) else {}).items():
         if name not in family:
-            faults.append(Fault(where=f"{where}.{name}", what="there is no such member", remedy=_one_of(family)))
+            faults.append(Fault(where=f"{where}.{name}", what=f"unknown {NOUNS[family]}", remedy=_one_of(family, name)))
         elif isinstance(parameters, dict):
-            for combination in _combinations(parameters):
-                member = _checked(
-                    TypeAdapter(family[name]), combination, f"{where}.{name}", faults, _refused(family[name])
-                )
+            faults += (
+                Fault(where=f"{where}.{name}.{key}", what="is empty", remedy=EMPTY)
+                for key, value in parameters.items()
+                if value == []
+            )
+            for combination in _combinations({key: value for key, value in parameters.items() if value != []}):
+                member = checked(family[name], combination, f"{where}.{name}", faults, _refused(family[name]))
                 if member is not None:
                     values = {field.name: getattr(member, field.name) for field in fields(member)}
                     choices.append(Choice(name=name, parameters=values))
@@ -253,47 +269,11 @@ def _refused(member: type[Any]) -> Mapping[str, str]:
     return refused
 
 
-def _checked(
-    adapter: TypeAdapter[Any], data: object, where: str, faults: list[Fault], refused: Mapping[str, str] = NOTHING
-) -> Any:  # noqa: ANN401  what the adapter makes
-    try:
-        # By way of JSON, where strict still reads tables into dataclasses; dates and times become text.
-        return adapter.validate_json(json.dumps(data, default=str))
-    except ValidationError as error:
-        for fault in dict.fromkeys(_fault(detail, where, refused) for detail in error.errors()):
-            if fault not in faults:
-                faults.append(fault)
-        return None
-
-
-def _fault(detail: ErrorDetails, where: str, refused: Mapping[str, str]) -> Fault:
-    key = ".".join([where, *(str(part) for part in detail["loc"] if not _is_branch(part))]).strip(".")
-    if detail["type"] == "unexpected_keyword_argument":
-        why = refused.get(key.rpartition(".")[2])
-        if why is not None:
-            return Fault(where=key, what="cannot be set", remedy=why)
-        return Fault(where=key, what="unknown key", remedy="remove it, or correct its spelling")
-    if detail["type"].startswith("missing"):
-        return Fault(where=key, what="is missing", remedy="add it")
-    if detail["type"] == "value_error":
-        return Fault(where=key, what=detail["msg"].removeprefix("Value error, "))
-    message = detail["msg"].removeprefix("Input should be ")
-    remedy = AGE_MEANING if key.endswith(".max_age") else ""
-    return Fault(where=key, what=f"should be {message}, not {_shown(detail['input'])}", remedy=remedy)
-
-
-def _is_branch(part: int | str) -> bool:
-    """Pydantic names the branches of a union in its paths; a user does not know them."""
-    return isinstance(part, str) and ("[" in part or part in ("bool", "int", "float", "str", "none"))
-
-
-def _shown(value: object) -> str:
-    return json.dumps(value, default=str)
-
-
 def _cross_check(plan: Plan) -> list[Fault]:
     faults = [
-        Fault(where="scenarios", what=f"there is no {scenario!r}", remedy=f"one of {', '.join(scenarios())}, or a path")
+        Fault(
+            where="scenarios", what=f"there is no {scenario!r}", remedy=f"{_one_of(scenarios(), scenario)}, or a path"
+        )
         for scenario in plan.scenarios
         if not locustfile(scenario).is_file()
     ]
@@ -375,8 +355,8 @@ def _check_load(plan: Plan, *, says_users: bool) -> Iterable[Fault]:
         yield Fault(where="load.master_bind_host", what="is for workers who cannot reach the target", remedy=remedy)
     if fewest < plan.load_processes:
         setting = "load.expect_workers" if plan.load.expect_workers else "load_workers"
-        remedy = f"at least one for each of {plan.load_processes} load processes, or lower {setting}"
-        yield Fault(where=where, what=f"{fewest} cannot be shared out", remedy=remedy)
+        remedy = f"each process needs one: lower {setting} to {fewest} or less, or raise {where}"
+        yield Fault(where=where, what=f"{fewest} cannot be split over {plan.load_processes} processes", remedy=remedy)
 
 
 def scenarios() -> list[str]:
@@ -389,8 +369,14 @@ def connections_per_request(scenario: str) -> int:
     return int(said[1]) if said else 1
 
 
-def _one_of(family: Family[Any]) -> str:
-    return f"one of {', '.join(family)}"
+def expects_failures(scenario: str) -> bool:
+    """Whether the scenario says that all its requests may fail; its file is not run."""
+    return EXPECT_FAILURES.search(locustfile(scenario).read_text(errors="replace")) is not None
+
+
+def _one_of(known: Iterable[str], said: str) -> str:
+    names = list(known)
+    return " ".join(part for part in (did_you_mean(said, names), f"one of {', '.join(names)}") if part)
 
 
 def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice]) -> Iterable[Case]:
@@ -411,7 +397,7 @@ def _expand(plan: Plan, servers: Iterable[Choice], strategies: Sequence[Choice])
                 open_load=open_load,
             )
             yield case
-            if server.name == plan.control and not controlled and case.closes_each_request:
+            if server.name == plan.controlled and not controlled and case.closes_each_request:
                 controlled = True
                 yield replace(case, replica=True)
 
@@ -441,16 +427,21 @@ def _refuse_doubles(cases: list[Case], source: str) -> None:
         raise UsageError(f"{source} names a case twice: {', '.join(doubled)}. Remove the repeated value.")
 
 
+def _matches(case_id: str, name: str, pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(said, pattern) for said in (case_id, name))
+
+
 def _select(cases: list[Case], only: Sequence[str]) -> list[Case]:
-    """The cases whose id matches a glob; "*" also matches the slashes of an id.
+    """The cases whose id or short name matches a glob; "*" also matches the slashes of an id.
 
     Raises:
         UsageError: nothing matches.
     """
     if not only:
         return cases
-    chosen = [case for case in cases if any(fnmatch.fnmatchcase(case.id, pattern) for pattern in only)]
+    names = short_names(cases)
+    chosen = [case for case in cases if any(_matches(case.id, names[case.id], pattern) for pattern in only)]
     if not chosen:
-        ids = "\n".join(f"  {case.id}" for case in cases)
-        raise UsageError(f"No case matches {' '.join(only)}. The plan has:\n{ids}")
+        listed = "\n".join(f"  {names[case.id]}" for case in cases)
+        raise UsageError(f"No case matches {' '.join(only)}. The plan has:\n{listed}")
     return chosen

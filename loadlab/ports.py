@@ -6,11 +6,10 @@ import ipaddress
 import socket
 from contextlib import suppress
 
-import psutil
-
 from loadlab.errors import EnvironmentFaultError
 
 LOOPBACK = "127.0.0.1"
+LIVE_PORT = 8013  # of the live page, unless it is taken
 
 
 def is_loopback(host: str) -> bool:
@@ -55,6 +54,8 @@ def require_free(port: int) -> None:
 
 
 def _holder(port: int) -> str:
+    import psutil  # noqa: PLC0415  the command line imports this module before it knows what to do
+
     with suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr.port == port and connection.pid:

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -21,13 +22,14 @@ import psutil
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.text import printable, redacted
+from loadlab.search_path import own_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 STATE_VARIABLE: Final = "LOADLAB_STATE_DIR"
 UNPRIVILEGED: Final = "nobody"
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)  # the last: one of them, put off
 TERM_WAIT_SECONDS: Final = 1.0
 KILL_WAIT_SECONDS: Final = 30.0
 
@@ -35,23 +37,54 @@ KILL_WAIT_SECONDS: Final = 30.0
 def state_directory() -> Path:
     """The lab's own folder outside of runs: PostgreSQL's files and the registers of running labs.
 
-    For root it lies where an unprivileged user can reach it; a home folder or a clone may be closed to others.
+    For root it lies where an unprivileged user can reach it; a home folder or a clone may be closed to others. Where
+    the home folder cannot be written, as in many containers, it is below the folder for temporary files.
 
     Raises:
-        EnvironmentFaultError: the folder belongs to somebody else.
+        EnvironmentFaultError: the folder belongs to somebody else, or none can be made.
     """
+    refused: list[str] = []
+    for path in _places():
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            refused.append(f"{path} ({error.strerror})")
+            continue
+        if path.is_symlink() or path.stat().st_uid != os.getuid():
+            raise EnvironmentFaultError(f"{path} is not a folder of this user. Remove it, or set {STATE_VARIABLE}.")
+        if os.access(path, os.W_OK | os.X_OK):
+            let_in(path)
+            return path
+        refused.append(f"{path} (not writable)")
+    raise EnvironmentFaultError(
+        f"loadlab needs a folder for its processes, and cannot make one: {', '.join(refused)}. Set {STATE_VARIABLE} to"
+        " a folder that this user may write to."
+    )
+
+
+def _places() -> Sequence[Path]:
+    """Where the lab's folder may be, the first that can be written."""
     given = os.environ.get(STATE_VARIABLE)
     if given:
-        path = Path(given)
-    elif os.getuid() == 0:
-        path = Path("/var/tmp/loadlab-root")  # noqa: S108  guarded below
-    else:
-        path = Path(platformdirs.user_cache_dir("loadlab"))
-    path.mkdir(parents=True, exist_ok=True)
-    if path.is_symlink() or path.stat().st_uid != os.getuid():
-        raise EnvironmentFaultError(f"{path} is not a folder of this user. Remove it, or set {STATE_VARIABLE}.")
-    let_in(path)
-    return path
+        return [Path(given)]
+    if os.getuid() == 0:
+        return [Path("/var/tmp/loadlab-root")]  # noqa: S108  its owner is looked at
+    temporary = Path(tempfile.gettempdir(), f"loadlab-{os.getuid()}")
+    return [Path(platformdirs.user_cache_dir("loadlab")), temporary]
+
+
+def _state_path() -> Path:
+    given = os.environ.get(STATE_VARIABLE)
+    if given:
+        return Path(given)
+    if os.getuid() == 0:
+        return Path("/var/tmp/loadlab-root")  # noqa: S108  guarded where it is made
+    return Path(platformdirs.user_cache_dir("loadlab"))
+
+
+def registers() -> Path:
+    """Where the registers of this user's labs are, if there are any; nothing is made."""
+    return _state_path() / "labs"
 
 
 def let_in(folder: Path) -> None:
@@ -84,7 +117,7 @@ def withhold(*references: str | None) -> None:
 
 def inherited() -> dict[str, str]:
     """The environment for a program of the lab: ours, without what is withheld."""
-    return {name: value for name, value in os.environ.items() if name not in _withheld}
+    return {name: value for name, value in own_environment().items() if name not in _withheld}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,12 +209,13 @@ class Register:
         environment: Mapping[str, str],
         privileged: bool = True,
         pipes: bool = False,
+        passed: Sequence[int] = (),
         folder: Path | None = None,
     ) -> Program:
         """Start a program in a group of its own, working in `folder` if that is given.
 
         `privileged` False drops to an ordinary user when we are root. With `pipes` its standard input and output are
-        ours to use.
+        ours to use. It inherits the descriptors `passed`, under the same numbers.
 
         Raises:
             EnvironmentFaultError: the program cannot be started.
@@ -196,6 +230,7 @@ class Register:
                     stdout=subprocess.PIPE if pipes else output,
                     stderr=output,
                     start_new_session=True,
+                    pass_fds=passed,
                     **where,
                 )
             except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import pkgutil
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 T = TypeVar("T")
+
+
+def member_names(package: str) -> list[str]:
+    """The names of a family's members; nothing of it is imported."""
+    spec = importlib.util.find_spec(package)
+    path = spec.submodule_search_locations if spec else None
+    names = (module.name for module in pkgutil.iter_modules(path or []) if not module.ispkg)
+    return [name for name in sorted(names) if name != "base" and not name.startswith("_")]
 
 
 class Family(Generic[T]):
@@ -38,9 +46,7 @@ class Family(Generic[T]):
 
     @cached_property
     def _names(self) -> list[str]:
-        path = importlib.import_module(self._package).__path__
-        names = (module.name for module in pkgutil.iter_modules(path) if not module.ispkg)
-        return [name for name in sorted(names) if name != "base" and not name.startswith("_")]
+        return member_names(self._package)
 
     def _only_member(self, module_name: str) -> type[T]:
         module = importlib.import_module(module_name)

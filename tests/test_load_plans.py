@@ -48,8 +48,8 @@ def test_what_can_be_used_at_once_under_an_open_load_is_bounded_by_what_may_be_u
     [
         (OPEN, "load.rate: is missing"),
         ("users = [3]\n" + OPEN + "rate = 1\n", "users: is for a closed load (remove it; load.outstanding"),
-        ('[load]\nmodel = "open"\nrate = 1\n', "primary_metric: throughput is what an open load sets"),
-        ("[load]\nrate = 1\n", 'load.rate: is for an open load (say model = "open"'),
+        ('primary_metric = "throughput"\n[load]\nrate = 1\n', "primary_metric: throughput is what an open load sets"),
+        ('[load]\nmodel = "closed"\nrate = 1\n', 'load.rate: is for an open load (say model = "open"'),
         (OPEN + "rate = 0\n", "load.rate.0: should be greater than 0, not 0"),
         (OPEN + "rate = [1, inf]\n", "load.rate.1: should be a finite number"),
         (OPEN + 'rate = "fast"\n', 'load.rate.0: should be a valid number, not "fast"'),
@@ -57,9 +57,19 @@ def test_what_can_be_used_at_once_under_an_open_load_is_bounded_by_what_may_be_u
         (OPEN + "rate = 1\noutstanding = 0\n", "load.outstanding: should be greater than or equal to 1"),
         (OPEN + "rate = 1\nusers = 3\n", "load.users: unknown key"),
         ("load_workers = 0\n", "load_workers: should be greater than or equal to 1"),
-        ("load_workers = 9\n", "users: 8 cannot be shared out (at least one for each of 9 load processes"),
-        ("load_workers = 3\n" + OPEN + "rate = 1\noutstanding = 2\n", "load.outstanding: 2 cannot be shared out"),
+        ("load_workers = 9\n", "users: 8 cannot be split over 9 processes (each process needs one: lower load_workers"),
+        ("load_workers = 3\n" + OPEN + "rate = 1\noutstanding = 2\n", "load.outstanding: 2 cannot be split over 3 p"),
     ],
 )
 def test_an_impossible_load_is_refused_with_what_would_be_right(text: str, fault: str) -> None:
     assert fault in faults_of(text)
+
+
+def test_a_rate_alone_makes_the_load_open_and_p95_its_metric() -> None:
+    plan = read_plan("[load]\nrate = 10\n[servers.sync]\n[strategies.max_age]\n", "my.toml").plan
+    assert (plan.load.model, plan.load.rate, plan.primary_metric) == ("open", [10], "p95")
+
+
+def test_a_metric_that_is_said_is_kept_under_an_open_load() -> None:
+    text = 'primary_metric = "p50"\n[load]\nrate = 10\n[servers.sync]\n[strategies.max_age]\n'
+    assert read_plan(text, "my.toml").plan.primary_metric == "p50"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import tomli_w
 
+from loadlab.analysis.pairs import declared_pairs
+from loadlab.analysis.power import detectable_ratio
 from loadlab.errors import UsageError
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.planning import connections_wanted, read_plan, schedule
@@ -35,7 +38,7 @@ def test_the_default_plan_covers_three_modes_three_ages_and_a_control_in_at_leas
     assert sum(case.replica for case in experiment.cases) == 1
     assert not any(case.keep_alive for case in experiment.cases)
     assert experiment.plan.blocks >= 6
-    assert experiment.expected_seconds < 6 * 60
+    assert experiment.expected_seconds < 7 * 60
 
 
 def test_the_full_plan_covers_every_mode_age_and_kind_of_client() -> None:
@@ -81,12 +84,12 @@ def test_all_faults_of_a_plan_are_reported_together_with_file_key_and_remedy() -
     text = "\n".join(lines)
     for expected in (
         "blocks: should be greater than or equal to 1, not 0",
-        "windo_seconds: unknown key (remove it, or correct its spelling)",
-        "servers.gevnt: there is no such member (one of asgi, gevent, gthread, sync, threaded)",
+        "windo_seconds: unknown key (did you mean window_seconds?)",
+        "servers.gevnt: unknown server mode (did you mean gevent? one of asgi, gevent, gthread, sync, threaded)",
         "servers.sync.workers: should be a valid integer, not true",
         "servers.sync.threads: unknown key",
         "strategies.max_age.max_age: should be greater than or equal to 0, not -1 (seconds, a number of 0 or more;",
-        "strategies.max_age.conn_health_checks: should be a valid boolean, not 3",
+        "strategies.max_age.conn_health_checks: should be true or false, not 3",
     ):
         assert expected in text
 
@@ -99,6 +102,22 @@ def test_cross_checks_name_what_would_be_right() -> None:
 
 def test_a_value_given_twice_is_refused() -> None:
     assert "names a case twice" in faults_of(MINIMAL.format(age="[60, 60]"))[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a = {'[' * 100_000}",
+        f"a = {'[' * 100}{']' * 100}",
+        f"{'.'.join(['a'] * 3000)} = 1",
+        "a = " + "{b = " * 60 + "1" + "}" * 60,
+        f"blocks = {'9' * 5000}",
+        f"seed = {'9' * 400}",
+        f"users = [{'9' * 400}]",
+    ],
+)
+def test_a_plan_that_nobody_writes_is_refused_like_any_other(text: str) -> None:
+    assert "my.toml is not TOML as a plan has it" in faults_of(text)[0]
 
 
 @pytest.mark.parametrize("text", ["blocks = ", "[", "\x00"])
@@ -130,6 +149,24 @@ def test_every_block_is_one_pass_over_all_cases_in_an_order_of_its_own() -> None
     assert all(sorted(order) == list(range(len(cases))) for order in orders)
     assert len({tuple(order) for order in orders}) > 1
     assert steps == schedule(cases, blocks=8, seed=1) != schedule(cases, blocks=8, seed=2)
+
+
+def test_the_default_plan_finds_10_percent_where_trials_vary_by_5() -> None:
+    experiment = read_plan(DEFAULT_PLAN, "default")
+    comparisons = sum(pair.question == "keep" for pair in declared_pairs(experiment.cases))
+    ratio = detectable_ratio(
+        0.05 * 2**0.5, experiment.plan.blocks, comparisons, margin=experiment.plan.equivalence_margin
+    )
+    assert ratio is not None
+    assert ratio <= 1.1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_steady_drift_favours_no_case_at_any_seed(seed: int) -> None:
+    cases = read_plan(DEFAULT_PLAN, "default").cases
+    places = [index for _, index in schedule(cases, blocks=12, seed=seed)]
+    mean_place = [np.mean([place for place, index in enumerate(places) if index == of]) for of in range(len(cases))]
+    assert np.ptp(mean_place) < 1e-9
 
 
 def swept(**changes: object) -> str:
@@ -183,3 +220,66 @@ def test_every_distance_is_a_case_of_its_own_and_says_so() -> None:
     assert [case.round_trip_ms for case in cases if case.server.name == "sync"] == [0, 0.5]
     ids = [case.id for case in cases if not case.replica]
     assert [case_id for case_id in ids if case_id.endswith(",round_trip_ms=0.5")] == ids[1::2]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("users = []\n" + MINIMAL.format(age="0"), "users: is empty (give at least one value, or leave it out)"),
+        ("keep_alive = []\n" + MINIMAL.format(age="0"), "keep_alive: is empty"),
+        ("scenarios = []\n" + MINIMAL.format(age="0"), "scenarios: is empty"),
+        (MINIMAL.format(age="[]"), "strategies.max_age.max_age: is empty (give at least one value, or leave it out)"),
+        ("[servers]\n[strategies.max_age]\n", "servers: is empty (name one, such as [servers.sync])"),
+        ("[strategies]\n[servers.sync]\n", "strategies: is empty (name one, such as [strategies.max_age])"),
+        ("servers = []\n[strategies.max_age]\n", "servers: should be a table, not []"),
+        ("[load]\nrate = []\n" + MINIMAL.format(age="0"), "load.rate: is empty"),
+    ],
+)
+def test_an_empty_list_or_table_is_refused_with_a_sentence(text: str, fault: str) -> None:
+    assert fault in "\n".join(faults_of(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "guess"),
+    [
+        ("usres = [8]\n" + MINIMAL.format(age="0"), "usres: unknown key (did you mean users?)"),
+        (MINIMAL.format(age="0") + "conn_health_check = true\n", "(did you mean conn_health_checks?)"),
+        ("[database]\ntlss = true\n" + MINIMAL.format(age="0"), "database.tlss: unknown key (did you mean tls?)"),
+        ("[target]\nurl = 'http://127.0.0.1:1'\nnmae = 'a'\n", "target.nmae: unknown key (did you mean name?)"),
+        ("[servers.sync]\n[strategies.pgbuoncer]\n", "strategies.pgbuoncer: unknown strategy (did you mean pgbouncer?"),
+        ("[servers.gthraed]\n[strategies.max_age]\n", "servers.gthraed: unknown server mode (did you mean gthread?"),
+        (
+            'scenarios = ["raed_one"]\n' + MINIMAL.format(age="0"),
+            "scenarios: there is no 'raed_one' (did you mean read_one?",
+        ),
+        ("[load]\nusers = [8]\n" + MINIMAL.format(age="0"), "load.users: unknown key (move it above the first [table]"),
+    ],
+)
+def test_a_misspelt_name_in_a_plan_is_answered_with_the_likely_one(text: str, guess: str) -> None:
+    assert guess in "\n".join(faults_of(text))
+
+
+def test_faults_between_keys_are_told_beside_faults_of_single_keys() -> None:
+    text = 'blocks = 0\nscenarios = ["nope"]\ncontrol = "asgi"\n[servers.sync]\nworkers = 0\n[strategies.max_age]\n'
+    said = "\n".join(faults_of(text))
+    for fault in (
+        "blocks: should be",
+        "scenarios: there is no 'nope'",
+        "control: 'asgi'",
+        "servers.sync.workers: should",
+    ):
+        assert fault in said
+
+
+@pytest.mark.parametrize(("servers", "controlled"), [(("gthread",), "gthread"), (("gevent", "sync"), "sync")])
+def test_the_control_is_sync_or_the_first_server_unless_named(servers: tuple[str, ...], controlled: str) -> None:
+    cases = read_plan(swept(servers={name: {} for name in servers}), "plan").cases
+    assert [case.server.name for case in cases if case.replica] == [controlled]
+
+
+def test_a_short_name_selects_its_case_alone() -> None:
+    cases = read_plan(DEFAULT_PLAN, "default", ["sync/max_age=60", "sync/max_age=0/replica"]).cases
+    assert [(case.server.name, case.max_age, case.replica) for case in cases] == [
+        ("sync", 0, True),
+        ("sync", 60, False),
+    ]

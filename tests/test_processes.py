@@ -5,21 +5,27 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from command_line import REPOSITORY
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab import processes
 from loadlab.errors import EnvironmentFaultError
-from loadlab.processes import Register, clear_leftovers, state_directory
+from loadlab.processes import STATE_VARIABLE, Register, clear_leftovers, state_directory
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+    from command_line import CommandLine
 
 # A program with a child of its own; both ignore SIGTERM.
 STUBBORN = """
@@ -203,3 +209,52 @@ def test_the_tail_of_a_log_shows_no_password_and_acts_on_no_terminal(tmp_path: P
         program = register.start("talker", [sys.executable, "-c", said], log=tmp_path / "log", environment=os.environ)
         program.popen.wait(PATIENCE_SECONDS)
         assert program.log_tail() == "�[2Jno database at postgresql://app:***@db/shop"
+
+
+def state_of_somebody(**environment: str) -> subprocess.CompletedProcess[str]:
+    """What an ordinary user's lab takes for its folder; as root we become one, once everything is imported."""
+    code = (
+        "import os, sys\n"
+        "from loadlab.errors import EnvironmentFaultError\n"
+        "from loadlab.processes import state_directory\n"
+        "if os.getuid() == 0: os.setgid(65534); os.setuid(65534)\n"
+        "try: print(state_directory())\n"
+        "except EnvironmentFaultError as error: sys.exit(str(error))"
+    )
+    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd="/", env=variables, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may write to; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="loadlab-tests-") as name:
+        folder = Path(name)
+        folder.chmod(0o1777)
+        yield folder
+
+
+@pytest.mark.parametrize("home", ["/nonexistent", "/proc/self"])
+def test_without_a_home_that_can_be_written_a_closed_temporary_folder_serves(home: str, open_folder: Path) -> None:
+    done = state_of_somebody(HOME=home, TMPDIR=str(open_folder))
+    (made,) = open_folder.iterdir()
+    assert done.stdout.strip() == str(made)
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+
+
+def test_a_state_folder_that_cannot_be_made_is_refused_with_a_sentence() -> None:
+    done = state_of_somebody(HOME="/nonexistent", **{STATE_VARIABLE: "/nonexistent/state"})
+    assert done.returncode == 1
+    assert "/nonexistent/state" in done.stderr
+    assert f"Set {STATE_VARIABLE}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_without_a_state_folder_leaves_no_folder_behind(loadlab: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = loadlab("run", "--out", tmp_path / "run", **{STATE_VARIABLE: str(tmp_path / "file" / "state")})
+    assert done.code == 3
+    assert STATE_VARIABLE in done.stderr
+    assert not (tmp_path / "run").exists()

@@ -75,8 +75,17 @@ def test_what_any_project_installs_loads_nothing_of_the_lab() -> None:
 
 
 def test_the_lab_loads_nothing_of_what_it_measures() -> None:
-    loaded = imported_by("loadlab.cli", "loadlab.cli._publish")
-    assert {"pydantic", "scipy"} <= loaded
+    loaded = imported_by(
+        "loadlab.cli",
+        "loadlab.cli._publish",
+        "loadlab.cli._behaviour_counting",
+        "loadlab.assessment",
+        "loadlab.runner.run",
+        "loadlab.runner.application",
+        "loadlab.watching.observation",
+        "loadlab.live.hosting",
+    )
+    assert {"pydantic", "numpy"} <= loaded
     assert loaded & OF_TARGET_AND_LOAD == set()
 
 
@@ -86,6 +95,42 @@ def test_durations_are_those_of_a_clock_that_cannot_be_set() -> None:
     readers = {one.relative_to(package).as_posix() for one in package.rglob("*.py") if reads_it.search(one.read_text())}
     assert readers
     assert readers - set(WALL_CLOCK) == set()
+
+
+HEAVY: Final = {"scipy", "numpy", "pydantic", "rich", "jinja2", "psycopg2", "psutil", "tomli_w", "shtab"}
+
+
+def imported_for(*arguments: str) -> tuple[int, set[str]]:
+    """The exit code of a command, and the top-level packages that its process has loaded at its end."""
+    code = (
+        "import atexit, sys; from loadlab.__main__ import main; sys.argv[0] = 'loadlab';"
+        " atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules})); sys.exit(main())"
+    )
+    argv = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("--version", 0), ("--help", 0), ("plna", 2), ("run --help", 0), ("run --lvie", 2), ("path read_one", 0)],
+)
+def test_help_versions_and_typos_load_nothing_heavy(line: str, code: int) -> None:
+    ended, loaded = imported_for(*line.split())
+    assert ended == code
+    assert loaded & HEAVY == set()
+
+
+def test_no_commands_help_loads_anything_heavy() -> None:
+    for name in subcommands():
+        assert imported_for(name, "--help")[1] & HEAVY == set(), name
+
+
+def test_a_plan_is_checked_without_statistics_and_pictures() -> None:
+    ended, loaded = imported_for("plan")
+    assert ended == 0
+    assert "pydantic" in loaded
+    assert loaded & {"scipy", "rich", "jinja2", "psycopg2"} == set()
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
@@ -207,5 +252,5 @@ def test_the_command_of_a_light_install_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert "pip install 'loadlab[lab]'" in done.stderr
+    assert "pip install 'PATH[lab]'" in done.stderr
     assert "Traceback" not in done.stderr

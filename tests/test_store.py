@@ -27,7 +27,7 @@ SCHEDULE = Schedule(
     started="2026-01-01T00:00:00+00:00",
     version="0",
     cases=[trial().case],
-    steps=[Step(order=0, block=0, case=0)],
+    steps=[Step(order=order, block=0, case=0) for order in range(3)],
 )
 
 
@@ -42,7 +42,9 @@ def test_a_trial_is_read_as_it_was_written(folder: RunFolder) -> None:
         folder.add_trial(each)
     read, damaged = folder.trials()
     assert damaged == []
-    assert [replace(each, series=written[0].series, requests=written[0].requests) for each in read] == written
+    assert {each.run for each in read} == {folder.schedule().key}
+    plain = [replace(each, run="", series=written[0].series, requests=written[0].requests) for each in read]
+    assert plain == written
     assert list(read[0].requests.ended) == list(written[0].requests.ended)
     assert list(read[0].series.open) == list(written[0].series.open)
 
@@ -50,7 +52,7 @@ def test_a_trial_is_read_as_it_was_written(folder: RunFolder) -> None:
 def test_plan_schedule_and_environment_are_read_as_written(folder: RunFolder) -> None:
     folder.write_environment({"machine": {"cores": 2}})
     assert folder.plan() == "blocks = 1\n"
-    assert folder.schedule() == SCHEDULE
+    assert replace(folder.schedule(), key="", plan="") == SCHEDULE
     assert folder.environment() == {"machine": {"cores": 2}}
 
 
@@ -142,12 +144,24 @@ def test_a_full_disk_loses_no_earlier_trial(folder: RunFolder) -> None:
     assert os.listdir(folder.path / "trials") == ["0000.json"]  # noqa: PTH208
 
 
+def test_a_disk_that_is_full_before_the_first_trial_promises_nothing(folder: RunFolder) -> None:
+    with full_disk(), pytest.raises(EnvironmentFaultError) as error:
+        folder.add_trial(trial(order=0, requests=5000))
+    assert str(error.value).endswith("cannot be written: the disk is full. Make room, and run again.")
+
+
+def test_a_run_that_cannot_be_begun_leaves_no_folder(tmp_path: Path) -> None:
+    with full_disk(), pytest.raises(EnvironmentFaultError, match=r"plan\.toml cannot be written: the disk is full"):
+        RunFolder.begin(tmp_path / "run", "# a long plan\n" * 1000, SCHEDULE)
+    assert not (tmp_path / "run").exists()
+
+
 def test_restarts_come_back_as_they_were_kept_and_concern_every_load_of_their_case(folder: RunFolder) -> None:
     case = trial().case
     recovery = Recovery(warm=2, failed=2, failed_later=0, warm_checked=2, failed_checked=0)
-    assert folder.restarts() == []
+    assert folder.restarts() == ([], [])
     folder.write_restarts([Restart(case=case, recovery=recovery)])
-    (kept,) = RunFolder.at(folder.path).restarts()
+    ((kept,), _) = RunFolder.at(folder.path).restarts()
     assert kept.recovery == recovery
     assert kept.concerns(replace(case, users=99, scenario="read_write"))
     assert not kept.concerns(replace(case, keep_alive=True))

@@ -37,7 +37,9 @@ class Decided:
     @property
     def leaks(self) -> bool:
         """Whether keeping connections is known to do harm here."""
-        return not self.keeps and any(arm.leaks or arm.refused for arm in self.evidence.kept)
+        return not self.keeps and any(
+            arm.leaks or arm.refused or self.evidence.silent(arm) for arm in self.evidence.kept
+        )
 
     @property
     def gains_nothing(self) -> bool:

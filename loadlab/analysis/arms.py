@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from math import exp
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -12,11 +11,11 @@ import numpy as np
 
 from loadlab.analysis import trials as measured
 from loadlab.analysis.deployment import processes_of
-from loadlab.analysis.intervals import intervals
+from loadlab.analysis.intervals import of_median
 from loadlab.analysis.open_over_time import open_over_time
 from loadlab.analysis.rooms import COLLECTED, room_of
 from loadlab.analysis.waiting import waiting
-from loadlab.model.findings import Arm, Estimate, Service, TrialSummary
+from loadlab.model.findings import Arm, Estimate, Percentiles, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.findings import Leak
 
-FEWEST_FOR_INTERVAL: Final = 3
+FEWEST_FOR_PERCENTILE: Final = 6  # trials that have it, where others have too few requests for it
 AGES_TO_SEE_EXPIRY: Final = 3  # a shorter window sees few connections reach their age, or none
 
 
@@ -46,7 +45,8 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
     counted = [one for one in measured_trials if one.complete]
     trials = [one.trial for one in counted]
     summaries = [one.summary for one in counted]
-    latencies = [summary.latency_seconds for summary in summaries]
+    # A trial without any success has no latency; a caveat says so.
+    p50, p95, p99 = percentile_estimates(one.latency_seconds for one in summaries if one.requests > one.failures)
     requests = sum(summary.requests for summary in summaries)
     errors = _connect_errors(trials)
     processes = processes_of(case)
@@ -59,9 +59,9 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         requests=requests,
         failures=sum(summary.failures for summary in summaries),
         throughput=estimate(summary.throughput for summary in summaries),
-        p50_seconds=estimate(latency.p50 for latency in latencies),
-        p95_seconds=estimate(latency.p95 for latency in latencies),
-        p99_seconds=estimate(latency.p99 for latency in latencies),
+        p50_seconds=p50,
+        p95_seconds=p95,
+        p99_seconds=p99,
         opens_per_request=opens,
         reuse=None if opens is None else 1 - opens,
         connect_seconds=_connect_seconds(trials),
@@ -95,32 +95,42 @@ def leak_of_all(leaks: Sequence[Leak]) -> Leak:
 
 
 def _service(summaries: Sequence[TrialSummary]) -> Service:
-    times = [summary.service_seconds for summary in summaries if summary.service_seconds]
+    times = [one.service_seconds for one in summaries if one.service_seconds and one.requests > one.failures]
+    p50, p95, p99 = percentile_estimates(times)
     return Service(
-        p50_seconds=estimate(one.p50 for one in times),
-        p95_seconds=estimate(one.p95 for one in times),
-        p99_seconds=estimate(one.p99 for one in times),
+        p50_seconds=p50,
+        p95_seconds=p95,
+        p99_seconds=p99,
         send_lag_p99_seconds=estimate(summary.send_lag_p99_seconds for summary in summaries),
     )
 
 
 def estimate(values: Iterable[float | None]) -> Estimate | None:
-    """The median over trials, with a 95 % interval from three trials on.
-
-    The interval is built on logarithms, as in the paired comparisons: Student's t below 10 trials, a BCa
-    bootstrap of the median from 10. Times and rates are skewed, and a ratio is what they are compared by.
-    There is none where a value is 0, which has no logarithm.
-    """
+    """The median over the trials that have a value, with the 95 % interval of a median from six of them on."""
     known = np.array([value for value in values if value is not None], dtype=np.float64)
     if not known.size:
         return None
-    middle = float(np.median(known))
-    if known.size < FEWEST_FOR_INTERVAL or known.min() <= 0:
-        return Estimate(value=middle, low=None, high=None)
-    (interval,) = intervals(np.log(known), 0.95)
-    # For an even number of trials, the median's logarithm is not quite the median of the logarithms.
-    interval = interval.widened_to(float(np.log(middle)))
-    return Estimate(value=middle, low=min(exp(interval.low), middle), high=max(exp(interval.high), middle))
+    low, high = of_median(known) or (None, None)
+    return Estimate(value=float(np.median(known)), low=low, high=high)
+
+
+def percentile_estimates(trials: Iterable[Percentiles]) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
+    """p50, p95 and p99, each None where too few trials have it to stand beside the others.
+
+    A trial has a high percentile only with enough requests, so the fastest trials have it first: their median may lie
+    below that of a lower percentile over all trials, and is withheld then.
+    """
+    every = list(trials)
+    p50 = _estimate_of([one.p50 for one in every], above=None)
+    p95 = _estimate_of([one.p95 for one in every], above=p50)
+    return p50, p95, _estimate_of([one.p99 for one in every], above=p95 or p50)
+
+
+def _estimate_of(values: Sequence[float | None], *, above: Estimate | None) -> Estimate | None:
+    known = sum(value is not None for value in values)
+    enough = known == len(values) or known >= FEWEST_FOR_PERCENTILE
+    made = estimate(values) if enough else None
+    return made if made is None or above is None or made.value >= above.value else None
 
 
 def _per_process(peak: int, processes: int | None, trials: Sequence[Trial]) -> float | None:

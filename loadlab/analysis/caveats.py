@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
+from loadlab.analysis.comparisons import family_size
+from loadlab.analysis.lost_trials import contradictions, lost_trials
 from loadlab.analysis.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
 from loadlab.analysis.quantiles import smallest_sample
-from loadlab.analysis.sign_flip import smallest_p
+from loadlab.analysis.signed_rank import smallest_p
 from loadlab.analysis.trials import as_array, window_mask
 from loadlab.analysis.wording import METRIC_WORDS, age, listing, milliseconds, percent, plural, spread, times
 from loadlab.model.findings import NOTE, PROJECT, Caveat
@@ -38,12 +40,15 @@ def caveats(
     return (
         *_disagreeing_books(complete),
         *_other_traffic(complete),
+        *_ended_workers(complete),
         *_missing_trials(run, arms),
         *_trials_that_do_not_count(everything),
         *_reach(run, comparisons),
         *_thin_comparisons(run, comparisons),
         *_noise(run, comparisons),
-        *_failures(arms, complete),
+        *_failures(arms),
+        *lost_trials(everything, comparisons),
+        *contradictions(run, arms, comparisons),
         *_busy_generator(complete),
         *_busy_proxy(complete),
         *_skewed_starts(complete),
@@ -56,10 +61,22 @@ def caveats(
 
 
 def remarks(environment: Mapping[str, Mapping[str, Scalar]]) -> Iterator[Caveat]:
-    """What in the settings of a project of the user's own has a part in all its figures."""
+    """What has a part in all figures: a machine that was busy, and settings of a project of the user's own."""
+    yield from _busy_machine(environment.get("machine", {}))
     for key, note in environment.get(PROJECT, {}).items():
         if key.startswith(NOTE):
             yield Caveat(subject=PROJECT, text=str(note), advice="")
+
+
+def _busy_machine(machine: Mapping[str, Scalar]) -> Iterator[Caveat]:
+    """Others had more to do than there are cores, before the run added its own work."""
+    load, cores = machine.get("load_average_before_run", machine.get("load_average_at_start")), machine.get("cores")
+    if isinstance(load, int | float) and isinstance(cores, int) and load >= cores:
+        yield Caveat(
+            subject="machine",
+            text=f"It was busy when the run began: load {load:.3g} on {plural(cores, 'core')}.",
+            advice="Times vary more than they should, counts do not. Measure again when nothing else runs.",
+        )
 
 
 def _disagreeing_books(complete: Sequence[Measured]) -> Iterator[Caveat]:
@@ -92,6 +109,19 @@ def _other_traffic(complete: Sequence[Measured]) -> Iterator[Caveat]:
         )
 
 
+def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
+    """Of a target that others serve, only its own counts say that a process of it ended within the window."""
+    for one in complete:
+        books = one.trial.connections
+        ended = books.window_end.closed.get("process_exit", 0) - books.window_start.closed.get("process_exit", 0)
+        if not books.stopped and ended > 0:
+            yield Caveat(
+                subject=_trial(one),
+                text=f"A worker of the target ended during the window, and {plural(ended, 'connection')} with it.",
+                advice="That is usual where workers are recycled (max_requests); else it crashed or was restarted.",
+            )
+
+
 def _others_share(trial: Trial) -> float:
     if not trial.served:
         return 0.0
@@ -111,7 +141,11 @@ def _missing_trials(run: RunSummary, arms: Sequence[Arm]) -> Iterator[Caveat]:
             yield Caveat(
                 subject=arm.case.id,
                 text="No complete trial: nothing is known of this case.",
-                advice="Resume the run, or look at why its trials did not complete.",
+                advice=(
+                    "Resume the run, or look at why its trials did not complete."
+                    if not run.trials_invalid
+                    else "Its trials are invalid: remove the cause that is named below, then resume the run."
+                ),
             )
 
 
@@ -121,25 +155,31 @@ def _trials_that_do_not_count(everything: Sequence[Measured]) -> Iterator[Caveat
             yield Caveat(
                 subject=_trial(one),
                 text=f"This trial is {one.trial.state}: {one.trial.reason or 'no reason given'}.",
-                advice="It is kept, but part of no estimate and of no comparison.",
+                advice=(
+                    "It is part of no estimate, and counts against its case in comparisons."
+                    if one.summary.outpaced or one.summary.silent
+                    else "It is kept, but part of no estimate and of no comparison."
+                ),
             )
 
 
 def _reach(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """Whether the best possible p can be small enough for a verdict of better or worse."""
-    family = [one for one in comparisons if one.p_holm is not None]
-    blocks = max((one.blocks for one in family), default=0)
-    if not family or blocks >= blocks_needed(len(family)):
+    family = family_size(comparisons, run.primary_metric)
+    blocks = max((one.blocks for one in comparisons if one.p_holm is not None and one.question == "keep"), default=0)
+    if not blocks or blocks >= blocks_needed(family):
         return
-    needed = blocks_needed(len(family))
-    corrected = min(1.0, smallest_p(blocks) * len(family))
+    needed = blocks_needed(family)
+    corrected = min(1.0, smallest_p(blocks) * family)
     yield Caveat(
         subject="run",
         text=(
-            f"With {plural(blocks, 'complete block')} and {plural(len(family), 'comparison')}, the smallest "
+            f"With {plural(blocks, 'complete block')} and {plural(family, 'comparison')}, the smallest "
             f"possible p is {corrected:.2g} after Holm's correction: none can fall under {ALPHA}."
         ),
-        advice="Resume the run." if run.blocks >= needed else f"Set blocks to {needed} or more, or compare less.",
+        advice="Resume the run."
+        if run.blocks >= needed
+        else f"Set blocks to {needed} or more, or compare fewer cases.",
     )
 
 
@@ -161,8 +201,11 @@ def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Ite
 
 
 def _noise(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
+    """In the metric that is judged: no other has a bar to clear."""
     for one in comparisons:
-        if one.question == "noise" and one.ratio is not None and _apparent(one, run.equivalence_margin):
+        if one.metric != run.primary_metric or one.question != "noise" or one.ratio is None:
+            continue
+        if _apparent(one, run.equivalence_margin):
             yield Caveat(
                 subject=one.case,
                 text=(
@@ -178,22 +221,15 @@ def _apparent(control: Comparison, margin: float) -> bool:
     return excludes_one or abs((control.ratio or 1) - 1) > margin
 
 
-def _failures(arms: Sequence[Arm], complete: Sequence[Measured]) -> Iterator[Caveat]:
-    empty: dict[str, list[str]] = {}
-    for one in complete:
-        if not one.summary.throughput:
-            empty.setdefault(one.trial.case.id, []).append(str(one.trial.block))
+def _failures(arms: Sequence[Arm]) -> Iterator[Caveat]:
     for arm in arms:
         if not arm.failures:
             continue
-        lost = empty.get(arm.case.id, [])
-        blocks = listing(lost) if lost else ""
-        gone = f" Nothing succeeded in block {blocks}: no pair and no latency there." if lost else ""
         share = percent(arm.failures / arm.requests)
         yield Caveat(
             subject=arm.case.id,
-            text=f"{arm.failures:,} of {plural(arm.requests, 'request')} failed ({share}).{gone}",
-            advice="Throughput and latency are those of the successful ones; read the table of failures.",
+            text=f"{arm.failures:,} of {plural(arm.requests, 'request')} failed ({share}).",
+            advice="Throughput counts successes, latency those and unanswered requests. See the table of failures.",
         )
 
 
@@ -293,8 +329,9 @@ def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:
                 f"{percent(gaps[worst])} ({worst})."
             ),
             advice=(
-                "Part of each user's time went elsewhere than into requests: into pauses, where the scenario has users"
-                " who pause (mixed, burst, steps, think_time), else most likely into the generator."
+                "Part of each user's time went elsewhere than into answered requests: into pauses, where the scenario"
+                " has users who pause (mixed, burst, steps, think_time), else into requests without an answer or into"
+                " the generator. Where users who do not pause miss more than 25 %, the trial is invalid."
             ),
         )
 
@@ -314,7 +351,7 @@ def _little_gap(one: Measured) -> float:
 def _withheld_percentiles(complete: Sequence[Measured]) -> Iterator[Caveat]:
     succeeded = {_trial(one): one.summary.requests - one.summary.failures for one in complete}
     for name, quantile in QUANTILES:
-        short = [trial for trial, count in succeeded.items() if count < smallest_sample(quantile)]
+        short = [_trial(one) for one in complete if getattr(one.summary.latency_seconds, name) is None]
         if short:
             fewest = min(short, key=succeeded.__getitem__)
             yield Caveat(

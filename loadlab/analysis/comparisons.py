@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.judgement import judge
 from loadlab.analysis.multiplicity import holm
 from loadlab.analysis.paired import Effect, paired_effect
 from loadlab.analysis.pairs import Pair, declared_pairs
+from loadlab.analysis.power import detectable_ratio
 from loadlab.analysis.scalars import METRICS
-from loadlab.model.findings import Comparison
+from loadlab.model.findings import Comparison, Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from loadlab.analysis.judgement import Bar
     from loadlab.analysis.scalars import Scalars
     from loadlab.model.case import Case
+
+JUDGED: Final[tuple[Question, ...]] = ("keep", "unlimited")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +31,9 @@ class Contest:
     metric: str
     effect: Effect
 
-    def in_family(self, primary: str) -> bool:
-        """Whether a verdict of better or worse is sought here: these share the run's error of 5 %."""
-        return self.pair.question == "keep" and self.metric == primary and self.effect.p is not None
+    @property
+    def p(self) -> float:
+        return 1.0 if self.effect.p is None else self.effect.p
 
 
 def compare_all(
@@ -38,14 +41,22 @@ def compare_all(
 ) -> tuple[Comparison, ...]:
     """Each case against its baseline, each replica against its twin, unlimited against each finite age.
 
-    Holm's correction covers the baselines in the primary metric: only these can be better or worse. The
-    other metrics, the replica and unlimited against finite carry ratio, interval and an uncorrected p. They
-    may be called equivalent, which is a claim of its own with its own error of 5 %, but a difference there
-    is inconclusive by rule: to find one somewhere among so many is no evidence.
+    Two questions are judged, in the primary metric alone: whether a case is better than its baseline, and whether
+    unlimited is better than a finite age. All comparisons that ask the same question, over all groups of the run, are
+    one family under Holm's correction. The other metrics and the replica carry ratio, interval and an uncorrected p.
+    Any comparison may be called equivalent, which is a claim with an error of 5 % for each margin, uncorrected.
     """
     contests = list(_contests(cases, scalars, primary))
-    adjusted = _adjusted(contests, primary)
-    return tuple(_comparison(one, bars[one.metric], adjusted.get(index)) for index, one in enumerate(contests))
+    families = [
+        [one for one in contests if one.pair.question == question and one.metric == primary] for question in JUDGED
+    ]
+    adjusted = {id(one): (p, len(family)) for family in families for one, p in zip(family, _holm(family), strict=True)}
+    return tuple(_comparison(one, bars[one.metric], adjusted.get(id(one))) for one in contests)
+
+
+def family_size(comparisons: Sequence[Comparison], primary: str, question: Question = "keep") -> int:
+    """How many comparisons share the error of 5 %: all that the run declares, measured or not."""
+    return sum(one.question == question and one.metric == primary for one in comparisons)
 
 
 def _contests(cases: Sequence[Case], scalars: Scalars, primary: str) -> Iterable[Contest]:
@@ -56,15 +67,15 @@ def _contests(cases: Sequence[Case], scalars: Scalars, primary: str) -> Iterable
             yield Contest(pair=pair, metric=metric, effect=effect)
 
 
-def _adjusted(contests: Sequence[Contest], primary: str) -> dict[int, float]:
-    """Holm's p by position, for the members of the family."""
-    family = {index: one.effect.p for index, one in enumerate(contests) if one.in_family(primary)}
-    p_values = [p for p in family.values() if p is not None]
-    return dict(zip(family, holm(p_values), strict=True))
+def _holm(family: Sequence[Contest]) -> list[float]:
+    """A comparison without any pair counts too: a family that shrinks with what is lost would be no correction."""
+    return holm([one.p for one in family])
 
 
-def _comparison(one: Contest, bar: Bar, p_adjusted: float | None) -> Comparison:
+def _comparison(one: Contest, bar: Bar, corrected: tuple[float, int] | None) -> Comparison:
+    """`corrected`: Holm's p and the size of the family, where there is one."""
     effect = one.effect
+    p_adjusted = corrected[0] if corrected and effect.p is not None else None
     return Comparison(
         case=one.pair.case.id,
         baseline=one.pair.baseline.id,
@@ -75,7 +86,13 @@ def _comparison(one: Contest, bar: Bar, p_adjusted: float | None) -> Comparison:
         p=effect.p,
         p_holm=p_adjusted,
         blocks=effect.blocks,
-        mde_ratio=effect.mde_ratio,
+        mde_ratio=_detectable(effect, bar, corrected[1]) if corrected else None,
         verdict=judge(effect, bar, p_adjusted=p_adjusted),
         question=one.pair.question,
     )
+
+
+def _detectable(effect: Effect, bar: Bar, family: int) -> float | None:
+    if effect.deviation is None:
+        return None
+    return detectable_ratio(effect.deviation, effect.blocks, family, noise=bar.noise, margin=bar.margin)

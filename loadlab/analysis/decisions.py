@@ -32,6 +32,7 @@ class Ground(StrEnum):
     ALL_FAILED = "no request succeeded"
     TOO_FEW_BLOCKS = "too few blocks"
     LEAK_UNKNOWN = "what is better opened too few connections to tell whether it leaks"
+    SEEN_ONCE = "what rules out kept connections was seen in one trial only"
     UNPROVEN = "the comparisons are inconclusive"
 
 
@@ -82,7 +83,7 @@ def _among(evidence: Evidence, better: Sequence[Arm]) -> Decision:
 def _preferred(evidence: Evidence, better: Sequence[Arm]) -> Arm:
     """The simplest that is not proven worse than the best one; `better` has the simplest first."""
     best = _largest(evidence, better)
-    return next(arm for arm in better if evidence.proven(arm, best) != "worse")
+    return next(arm for arm in better if not evidence.passed_over(arm, best))
 
 
 def _largest(evidence: Evidence, better: Sequence[Arm]) -> Arm:
@@ -98,15 +99,18 @@ def _without_gain(evidence: Evidence, baseline: Arm, sound: list[Arm]) -> Decisi
     if not evidence.sound(baseline):
         return Decision(chosen=None, ground=Ground.BASELINE_UNFIT)
     if not sound:
-        seen = min(evidence.unfit_trials(arm) for arm in evidence.candidates)
-        enough = seen >= TRIALS_TO_SHOW_A_LEAK
-        return Decision(
-            chosen=baseline if enough else None, ground=Ground.ALL_UNFIT if enough else Ground.TOO_FEW_BLOCKS
-        )
+        return _all_unfit(evidence, baseline)
     judgements = {evidence.judgement(arm) for arm in sound}
     if judgements <= {"equivalent", "worse"}:
         return Decision(chosen=baseline, ground=Ground.NO_GAIN)
     return Decision(chosen=None, ground=_why_unproven(evidence, sound))
+
+
+def _all_unfit(evidence: Evidence, baseline: Arm) -> Decision:
+    if min(evidence.unfit_trials(arm) for arm in evidence.candidates) >= TRIALS_TO_SHOW_A_LEAK:
+        return Decision(chosen=baseline, ground=Ground.ALL_UNFIT)
+    unproven = _why_unproven(evidence, evidence.candidates)
+    return Decision(chosen=None, ground=Ground.SEEN_ONCE if unproven is Ground.UNPROVEN else unproven)
 
 
 def _why_unproven(evidence: Evidence, sound: list[Arm]) -> Ground:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.groups import (
@@ -39,7 +40,8 @@ class Evidence:
 
     `groups` are all of the run, this one included. `strategies` are the names of the run's, by their full names, where
     there are others than CONN_MAX_AGE; without any, an age is name enough. `limits` are production's.
-    `family` counts the comparisons that share the run's error.
+    `family` counts the comparisons that share the run's error, `rivals` those of candidates with the best of their
+    group, over all groups. `failing` are the shares of requests that failed, per case and complete trial.
     """
 
     group: Group
@@ -54,6 +56,8 @@ class Evidence:
     limits: Limits = field(default_factory=Limits)
     strategies: Mapping[str, str] = field(default_factory=dict)
     family: int = 0
+    rivals: int = 1
+    failing: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -115,15 +119,32 @@ class Evidence:
         ours, theirs = ((self.metric, one.case.id) for one in (arm, other))
         return paired_effect(self.scalars.get(ours, {}), self.scalars.get(theirs, {}))
 
-    def proven(self, arm: Arm, other: Arm) -> Judgement:
-        """One candidate against another; Bonferroni corrects for having one such test less than candidates."""
-        effect = self.between(arm, other)
-        tests = max(1, len(self.candidates) - 1)
-        return judge(effect, self.bar, p_adjusted=None if effect.p is None else min(1.0, effect.p * tests))
+    def unlimited_beside(self, unlimited: Arm, finite: Arm) -> Comparison | None:
+        """The run's own comparison of the two, if it has one."""
+        sides = (unlimited.case.id, finite.case.id, "unlimited", self.metric)
+        found = (one for one in self.comparisons if (one.case, one.baseline, one.question, one.metric) == sides)
+        return next(found, None)
+
+    def passed_over(self, arm: Arm, best: Arm) -> bool:
+        """Whether a candidate is worse than the best of its group, corrected for all such tests of the run.
+
+        Unlimited and a finite age have a verdict already: no pair has two.
+        """
+        forth, back = self.unlimited_beside(arm, best), self.unlimited_beside(best, arm)
+        if forth or back:
+            return (forth is not None and forth.verdict == "worse") or (back is not None and back.verdict == "better")
+        effect = self.between(arm, best)
+        tests = max(1, self.rivals)
+        return judge(effect, self.bar, p_adjusted=None if effect.p is None else min(1.0, effect.p * tests)) == "worse"
 
     def fit(self, arm: Arm) -> bool:
-        """Whether it may be recommended at all: no speed makes up for a leak or for refused connections."""
-        return not arm.leaks and not arm.refused and not self.fails_more(arm)
+        """Whether it may be recommended at all: no speed makes up for a leak, refused connections, or a dead trial."""
+        return not arm.leaks and not arm.refused and not self.silent(arm) and not self.fails_more(arm)
+
+    def silent(self, arm: Arm) -> list[int]:
+        """The blocks in which it served nothing, but for those in which the baseline did not either."""
+        own, usual = (_dead(self.scalars, one) for one in (arm, self.baseline))
+        return sorted(own if arm is self.baseline else own - usual)
 
     def need(self, arm: Arm) -> Need | None:
         return need(arm, self.limits)
@@ -137,14 +158,28 @@ class Evidence:
         """Fit, and with room in production."""
         return self.fit(arm) and not self.over_limit(arm)
 
+    def tried(self, arm: Arm) -> int:
+        """How many of its trials say something, those in which it served nothing too."""
+        return len(self.scalars.get(("throughput", arm.case.id), {}))
+
     def fails_more(self, arm: Arm) -> bool:
-        usual = failed_share(self.baseline) if self.baseline else 0.0
-        return failed_share(arm) > min(usual + TOLERATED_EXTRA_FAILURES, 1 - TOLERATED_EXTRA_FAILURES)
+        return self.failed_share(arm) > self._tolerated()
+
+    def _tolerated(self) -> float:
+        usual = self.failed_share(self.baseline) if self.baseline else 0.0
+        return min(usual + TOLERATED_EXTRA_FAILURES, 1 - TOLERATED_EXTRA_FAILURES)
+
+    def failed_share(self, arm: Arm) -> float:
+        """Of its requests, or on average over its trials, whichever is more: a trial that hangs makes few requests."""
+        pooled = arm.failures / arm.requests if arm.requests else 0.0
+        shares = self.failing.get(arm.case.id)
+        return max(pooled, fmean(shares)) if shares else pooled
 
     def unfit_trials(self, arm: Arm) -> int:
         """How many complete trials show what makes it unfit, or too much for production."""
-        throughout = self.fails_more(arm) or self.over_limit(arm)
-        return max(self.overruns.get(arm.case.id, 0), arm.trials if throughout else 0)
+        failing = sum(share > self._tolerated() for share in self.failing.get(arm.case.id, ()))
+        throughout = arm.trials if self.over_limit(arm) else 0
+        return max(self.overruns.get(arm.case.id, 0), len(self.silent(arm)), failing, throughout)
 
 
 def strategy_names(cases: Iterable[Case]) -> dict[str, str]:
@@ -153,8 +188,9 @@ def strategy_names(cases: Iterable[Case]) -> dict[str, str]:
     return distinct_names(choices) if any(choice.name != "max_age" for choice in choices) else {}
 
 
-def failed_share(arm: Arm) -> float:
-    return arm.failures / arm.requests if arm.requests else 0.0
+def _dead(scalars: Scalars, arm: Arm | None) -> set[int]:
+    values = scalars.get(("throughput", arm.case.id), {}) if arm else {}
+    return {block for block, value in values.items() if value == 0}
 
 
 def _by_age(arm: Arm) -> tuple[float, bool]:

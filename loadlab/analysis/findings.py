@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from loadlab.analysis.answer import Decided, answer
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats, remarks
-from loadlab.analysis.comparisons import compare_all
+from loadlab.analysis.comparisons import compare_all, family_size
 from loadlab.analysis.decisions import decide
 from loadlab.analysis.deployed import as_deployed
 from loadlab.analysis.distances import distances
 from loadlab.analysis.evidence import Evidence, strategy_names
 from loadlab.analysis.failures import failure_rows
-from loadlab.analysis.groups import group_of, groups_of
+from loadlab.analysis.groups import group_of, groups_of, is_candidate
 from loadlab.analysis.noise import bars
 from loadlab.analysis.scalars import scalars
 from loadlab.analysis.trials import leaks, refused, summarise
@@ -60,7 +60,9 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         driver=run.driver,
         limits=run.limits,
         strategies=strategy_names(cases),
-        family=sum(one.p_holm is not None for one in comparisons),
+        family=family_size(comparisons, run.primary_metric),
+        rivals=_rivals(cases),
+        failing=_failing(everything),
     )
     # A target that is served elsewhere has one strategy, and there is nothing to choose among.
     groups = groups_of(case for case in cases if not case.elsewhere)
@@ -97,6 +99,21 @@ def _by_case(everything: Sequence[Measured]) -> dict[str, list[Measured]]:
     for one in everything:
         trials.setdefault(one.trial.case.id, []).append(one)
     return trials
+
+
+def _rivals(cases: Sequence[Case]) -> int:
+    """In each group, every candidate but the best may be compared with that."""
+    per_group = Counter(group_of(case) for case in cases if is_candidate(case))
+    return sum(count - 1 for count in per_group.values())
+
+
+def _failing(everything: Sequence[Measured]) -> dict[str, list[float]]:
+    """Per case, the share of requests that failed in each complete trial that had any."""
+    shares: dict[str, list[float]] = {}
+    for one in everything:
+        if one.complete and one.summary.requests:
+            shares.setdefault(one.trial.case.id, []).append(one.summary.failures / one.summary.requests)
+    return shares
 
 
 def _overruns(everything: Sequence[Measured]) -> Counter[str]:

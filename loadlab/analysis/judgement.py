@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, log1p
-from typing import TYPE_CHECKING
+from math import log1p
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 from loadlab.analysis.multiplicity import ALPHA, FEWEST_BLOCKS
+from loadlab.analysis.paired import log_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from loadlab.analysis.paired import Effect
     from loadlab.model.findings import Judgement
+
+    Numbers: TypeAlias = float | NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,27 +35,36 @@ def judge(effect: Effect, bar: Bar, *, p_adjusted: float | None) -> Judgement:
     """Under six blocks always inconclusive; without an adjusted p never better or worse.
 
     A difference inside the margin counts as none even where it is significant, so equivalence is asked first.
-    The margin is the same in both directions on the log scale: a against b says what b against a says.
+    The margin is the same in both directions on the log scale: a against b says what b against a says. A side that once
+    served nothing where the other served is neither equivalent to it nor better, however small the share of such pairs.
     """
-    if effect.blocks < FEWEST_BLOCKS:
+    if effect.blocks < FEWEST_BLOCKS or effect.ratio is None or effect.interval is None or effect.narrow is None:
         return "inconclusive"
-    if _within(effect, log1p(bar.margin)):
+    interval, narrow = ((log_of(ends.low), log_of(ends.high)) for ends in (effect.interval, effect.narrow))
+    p = 1.0 if p_adjusted is None else p_adjusted
+    direction = called(log_of(effect.ratio), interval, narrow, p, margin=log1p(bar.margin), noise=bar.noise)
+    if np.isnan(direction) or (effect.has_zero and direction >= 0) or (effect.has_infinite and direction <= 0):
+        return "inconclusive"
+    if not direction:
         return "equivalent"
-    if p_adjusted is None or not _differs(effect, p_adjusted, bar.noise):
-        return "inconclusive"
-    return "better" if (_log_ratio(effect) > 0) == bar.higher_is_better else "worse"
+    return "better" if (direction > 0) == bar.higher_is_better else "worse"
 
 
-def _within(effect: Effect, margin: float) -> bool:
-    return effect.narrow is not None and -margin < log(effect.narrow.low) and log(effect.narrow.high) < margin
+def called(  # noqa: PLR0913  all that a verdict rests on
+    estimate: Numbers,
+    interval: Sequence[Numbers],
+    narrow: Sequence[Numbers],
+    p: Numbers,
+    *,
+    margin: float,
+    noise: Numbers,
+) -> NDArray[np.float64]:
+    """The rule itself, in logarithms: 1 or -1 for a difference, 0 for none, NaN where nothing is proven.
 
-
-def _differs(effect: Effect, p_adjusted: float, noise: float) -> bool:
-    if effect.interval is None:
-        return False
-    excludes_one = effect.interval.low > 1 or effect.interval.high < 1
-    return p_adjusted < ALPHA and excludes_one and abs(_log_ratio(effect)) > noise
-
-
-def _log_ratio(effect: Effect) -> float:
-    return log(effect.ratio) if effect.ratio else 0.0
+    `interval` and `narrow` are (low, high), `p` is adjusted. All of it works on arrays too, element by element.
+    """
+    equivalent = (-margin < narrow[0]) & (narrow[1] < margin)
+    # The interval inverts the test of which p is, so it excludes 0 wherever p is small enough.
+    excludes = (interval[0] > 0) | (interval[1] < 0)
+    differs = (p < ALPHA) & excludes & (np.abs(estimate) > noise)
+    return np.where(equivalent, 0.0, np.where(differs, np.sign(estimate), np.nan))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from loadlab.analysis.judgement import Bar
-from loadlab.analysis.paired import log_ratios
+from loadlab.analysis.paired import log_of, paired_effect
 from loadlab.analysis.pairs import declared_pairs
 from loadlab.analysis.scalars import HIGHER_IS_BETTER, METRICS
 
@@ -31,10 +29,10 @@ def bars(cases: Sequence[Case], scalars: Scalars, margin: float) -> Mapping[str,
 
 
 def _noise_floor(cases: Sequence[Case], scalars: Scalars, metric: str) -> float:
-    """The largest |median log-ratio| between a replica and its twin."""
+    """The largest |log of the estimated ratio| between a replica and its twin."""
     replicas = (pair for pair in declared_pairs(cases) if pair.question == "noise")
-    differences = (
-        log_ratios(scalars.get((metric, pair.case.id), {}), scalars.get((metric, pair.baseline.id), {}))
+    effects = (
+        paired_effect(scalars.get((metric, pair.case.id), {}), scalars.get((metric, pair.baseline.id), {}))
         for pair in replicas
     )
-    return max((abs(float(np.median(one))) for one in differences if one.size), default=0.0)
+    return max((abs(log_of(one.ratio)) for one in effects if one.ratio is not None), default=0.0)

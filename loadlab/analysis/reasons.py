@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.groups import checks_health
+from loadlab.analysis.power import POWER
 from loadlab.analysis.wording import METRIC_WORDS, age, milliseconds, number, percent, plural, spread, times
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def speed(evidence: Evidence, arm: Arm) -> str:
     details = f"{spread(comparison.low, comparison.high)}; {plural(comparison.blocks, 'block')}"
     return (
         f"{evidence.name(arm)}: {times(comparison.ratio)} the {words} of {evidence.zero} ({details}), "
-        f"{comparison.verdict}{_strength(comparison)}."
+        f"{comparison.verdict}{_strength(comparison)}{_dead(evidence, arm)}."
     )
 
 
@@ -87,7 +88,9 @@ def failures(evidence: Evidence, arms: Sequence[Arm]) -> Iterator[str]:
             yield f"{evidence.name(arm)}: {arm.failures:,} of {plural(arm.requests, 'request')} failed ({share})."
         elif not arm.requests:
             yield f"{evidence.name(arm)}: no request ended in a window."
-    flawless = [arm for arm in arms if arm.requests and not arm.failures]
+        elif dead := len(evidence.silent(arm)):
+            yield f"{evidence.name(arm)}: no request ended in the window of {plural(dead, 'trial')}."
+    flawless = [arm for arm in arms if arm.requests and not arm.failures and not evidence.silent(arm)]
     if flawless:
         fewest = min(arm.requests for arm in flawless)
         bound = percent(min(1.0, 3 / fewest))  # the rule of three: upper 95 % bound of a share never seen
@@ -99,23 +102,26 @@ def failures(evidence: Evidence, arms: Sequence[Arm]) -> Iterator[str]:
 def unlimited_against(evidence: Evidence, finite: Arm) -> str | None:
     """The thread's second question: would unlimited be better?"""
     unlimited = unlimited_like(evidence, finite)
-    effect = evidence.between(unlimited, finite) if unlimited else None
-    if unlimited is None or effect is None or effect.ratio is None:
+    seen = evidence.unlimited_beside(unlimited, finite) if unlimited else None
+    if seen is None or seen.ratio is None:
         return None
     judged = unlimited_judged(evidence, finite)
-    details = f"{_interval(effect)}; {plural(effect.blocks, 'block')}"
+    details = f"{spread(seen.low, seen.high)}; {plural(seen.blocks, 'block')}"
     words = METRIC_WORDS[evidence.metric]
-    return f"{times(effect.ratio)} the {words} of {evidence.name(finite)} ({details}), {judged}"
+    return f"{times(seen.ratio)} the {words} of {evidence.name(finite)} ({details}), {judged}"
 
 
 def unlimited_judged(evidence: Evidence, finite: Arm) -> str | None:
     """What unlimited is against a finite age, in a word; None where it was not measured beside it."""
     unlimited = unlimited_like(evidence, finite)
-    if unlimited is None or evidence.between(unlimited, finite).ratio is None:
+    seen = evidence.unlimited_beside(unlimited, finite) if unlimited else None
+    if unlimited is None or seen is None or seen.ratio is None:
         return None
     if unlimited.leaks:
         return "but it leaks"
-    return evidence.proven(unlimited, finite).replace("inconclusive", "no difference proven")
+    if evidence.silent(unlimited):
+        return "but some of its trials served nothing"
+    return seen.verdict.replace("inconclusive", "no difference proven")
 
 
 def unlimited_like(evidence: Evidence, finite: Arm) -> Arm | None:
@@ -141,7 +147,17 @@ def _strength(comparison: Comparison) -> str:
         return f" (p {comparison.p_holm:.2g} after Holm's correction)"
     if comparison.mde_ratio is None:
         return ""
-    return f" (so many blocks find a ratio of {number(comparison.mde_ratio)} four times in five)"
+    blocks = plural(comparison.blocks, "block")
+    detects = f"{blocks} detect ≥ {times(comparison.mde_ratio)} with {percent(POWER)} power"
+    apparent = (comparison.low or 0.0) > 1 or (comparison.high is not None and comparison.high < 1)
+    if apparent and comparison.verdict == "inconclusive" and comparison.p_holm is not None:
+        return f" (p {comparison.p_holm:.2g} after Holm's correction; {detects})"
+    return f" ({detects})"
+
+
+def _dead(evidence: Evidence, arm: Arm) -> str:
+    dead = len(evidence.silent(arm))
+    return f"; it served nothing in {dead} of {plural(evidence.tried(arm), 'trial')}" if dead else ""
 
 
 def _focus(evidence: Evidence, decision: Decision) -> Arm | None:

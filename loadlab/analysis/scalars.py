@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf, nan
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from loadlab.analysis.paired import ByBlock
@@ -19,11 +20,11 @@ HIGHER_IS_BETTER: Final = frozenset({"throughput"})
 
 
 def scalars(summaries: Iterable[TrialSummary]) -> Scalars:
-    """Of complete trials; where a block holds two of a case, the later one counts."""
+    """Of all trials that say something; where a block holds two of a case, the later one counts."""
     table: dict[tuple[str, str], dict[int, float]] = {}
     for summary in summaries:
         case = summary.case.id
-        for metric in METRICS if summary.state == "complete" else ():
+        for metric in METRICS:
             value = scalar(summary, metric)
             if value is not None:
                 table.setdefault((metric, case), {})[summary.block] = value
@@ -31,6 +32,18 @@ def scalars(summaries: Iterable[TrialSummary]) -> Scalars:
 
 
 def scalar(summary: TrialSummary, metric: str) -> float | None:
-    """None where too few requests succeeded for that percentile."""
+    """None where the trial says nothing of its case, because the lab or its generator failed.
+
+    A trial that served nothing has a throughput of 0 and an infinite latency. NaN is a value that exists and is not
+    known: of a trial that is invalid because the target did not keep up, or whose percentile is withheld because too
+    few requests succeeded. To leave such trials out would drop the worst of a case.
+    """
+    if summary.silent:
+        return 0.0 if metric == "throughput" else inf
+    if summary.outpaced:
+        return nan
+    if summary.state != "complete":
+        return None
     latency = summary.latency_seconds
-    return {"throughput": summary.throughput, "p50": latency.p50, "p95": latency.p95}[metric]
+    value = {"throughput": summary.throughput, "p50": latency.p50, "p95": latency.p95}[metric]
+    return nan if value is None else value

@@ -73,7 +73,10 @@ def rule(evidence: Evidence, decision: Decision, chosen: Arm) -> Iterator[str]:
     if count <= 1:
         return
     if best is chosen:
-        yield f"Of {plural(count, 'strategy')} proven better, this has the largest gain, and no simpler one matches it."
+        yield (
+            f"Of {plural(count, 'strategy')} proven better, this has the largest gain, and no simpler one matches it; "
+            f"the largest of {count} estimates tends to be too high."
+        )
     else:
         than = f"{evidence.name(best)} ({_ratio(evidence, best)})"
         proven = f"Of {plural(count, 'strategy')} proven better"
@@ -91,22 +94,23 @@ def objection(evidence: Evidence, arm: Arm) -> str:
     """Why an arm may not be recommended, in one clause; empty where it may."""
     if not arm.trials:
         return "no complete trial"
-    if not evidence.fit(arm):
-        return _unfit(arm)
-    if arm.leak == "cannot tell":
-        return "too few connections were opened to tell whether it leaks"
-    need = evidence.need(arm)
-    if need and need.fits is False:
-        return f"too much for production, {need.arithmetic}"
-    return ""
-
-
-def _unfit(arm: Arm) -> str:
     if arm.leaks:
         return f"leaks, {leaking(arm)}"
     if arm.refused:
         return f"{plural(arm.refused, 'attempt')} to connect refused"
-    return f"{percent(arm.failures / arm.requests)} of requests failed"
+    if evidence.silent(arm) or evidence.fails_more(arm):
+        return _unserved(evidence, arm)
+    if arm.leak == "cannot tell":
+        return "too few connections were opened to tell whether it leaks"
+    need = evidence.need(arm)
+    return f"too much for production, {need.arithmetic}" if need and need.fits is False else ""
+
+
+def _unserved(evidence: Evidence, arm: Arm) -> str:
+    dead = len(evidence.silent(arm))
+    if dead:
+        return f"served nothing in {dead} of {plural(evidence.tried(arm), 'trial')}"
+    return f"{percent(evidence.failed_share(arm))} of requests failed"
 
 
 def waits(arm: Arm) -> str:

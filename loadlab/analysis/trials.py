@@ -9,7 +9,7 @@ import numpy as np
 from loadlab.analysis.quantiles import percentiles
 from loadlab.analysis.rooms import leak_of
 from loadlab.model.findings import TrialSummary
-from loadlab.model.samples import CpuSeconds
+from loadlab.model.samples import OUTPACED, CpuSeconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 def summarise(trial: Trial) -> TrialSummary:
-    """All scalars of a trial; throughput counts successes, latency is theirs too."""
+    """All scalars of a trial; throughput counts successes, latency is theirs and that of requests without answer."""
     in_window = window_mask(trial)
+    waited = in_window & _waited(trial)
     failed = as_array(trial.requests.failed)[in_window] > 0
     seconds = window_seconds(trial)
     requests, failures = int(failed.size), int(failed.sum())
@@ -35,16 +36,27 @@ def summarise(trial: Trial) -> TrialSummary:
         requests=requests,
         failures=failures,
         throughput=(requests - failures) / seconds if seconds > 0 else 0.0,
-        latency_seconds=percentiles(as_array(trial.requests.response)[in_window][~failed]),
+        latency_seconds=percentiles(as_array(trial.requests.response)[waited]),
         connections=trial.connections,
         peak=trial.peak,
         opens_per_request=opens_per_request([trial]),
         cpu_seconds_per_request=_per_request(trial.cpu_seconds, requests),
-        service_seconds=percentiles(service(trial)[in_window][~failed]) if trial.case.open_load else None,
+        service_seconds=percentiles(service(trial)[waited]) if trial.case.open_load else None,
         send_lag_p99_seconds=_send_lag_p99(trial, in_window),
         dropped=_dropped(trial),
         leak=leak_of(trial),
+        outpaced=trial.state == "invalid" and (trial.by_target or any(words in trial.reason for words in OUTPACED)),
     )
+
+
+def _waited(trial: Trial) -> NDArray[np.bool_]:
+    """Which requests say how long a visitor waits: those that succeeded, and those that no answer came to.
+
+    The latter waited longer than is known. Other failures may come fast, and would flatter.
+    """
+    waited: NDArray[np.bool_] = as_array(trial.requests.failed) == 0
+    waited[as_array(trial.requests.no_answer).astype(np.intp)] = True
+    return waited
 
 
 def as_array(column: Sequence[float]) -> NDArray[np.float64]:

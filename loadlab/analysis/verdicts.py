@@ -55,6 +55,9 @@ def harm(evidence: Evidence) -> tuple[str, str]:
         return "leak", f"{figures}, {attempts}" if refused else figures
     if refused:
         return "run out", attempts
+    dead = max(map(evidence.silent, unfit), key=len)
+    if dead:
+        return "hang", f"nothing served in {plural(len(dead), 'trial')}"
     return "fail", f"{worst.failures:,} of {plural(worst.requests, 'request')}"
 
 

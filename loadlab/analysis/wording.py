@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ METRIC_WORDS: Final = {
     "p50": "p50 response time",
     "p95": "p95 response time",
 }
+TOO_FEW: Final = "too few blocks for an interval"
 _CLOSE_TO_ONE: Final = 3  # up to here two decimals matter: 1.01 is not 1.04
 _LARGE: Final = 100
 
@@ -19,9 +21,11 @@ _LARGE: Final = 100
 def number(value: float) -> str:
     """As many decimals as tell neighbours apart.
 
-    >>> number(1.014), number(6.12), number(143.2)
-    ('1.01', '6.1', '143')
+    >>> number(1.014), number(6.12), number(143.2), number(0.0), number(float("inf"))
+    ('1.01', '6.1', '143', '0', '∞')
     """
+    if value in (0, inf):
+        return f"{value:g}".replace("inf", "∞")
     decimals = 2 if value < _CLOSE_TO_ONE else 1 if value < _LARGE else 0
     return f"{value:,.{decimals}f}"
 
@@ -33,10 +37,10 @@ def times(ratio: float) -> str:
 def spread(low: float | None, high: float | None) -> str:
     """A 95 % interval.
 
-    >>> spread(5.21, 7.1), spread(None, None)
-    ('5.2 to 7.1', 'no interval')
+    >>> spread(5.21, 7.1), spread(0.0, float("inf")), spread(None, None)
+    ('5.2 to 7.1', '0 to ∞', 'too few blocks for an interval')
     """
-    return "no interval" if low is None or high is None else f"{number(low)} to {number(high)}"
+    return TOO_FEW if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
 def age(max_age: float | None) -> str:
@@ -65,12 +69,13 @@ def milliseconds(seconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Three significant digits.
+    """Three significant digits; only all of it is 100 %.
 
-    >>> percent(0.99843), percent(0.95), percent(0.0025), percent(1.0)
-    ('99.8 %', '95 %', '0.25 %', '100 %')
+    >>> percent(0.99843), percent(0.99996), percent(0.95), percent(0.0025), percent(1.0)
+    ('99.8 %', '>99.9 %', '95 %', '0.25 %', '100 %')
     """
-    return f"{share * 100:.3g} %"
+    text = f"{share * 100:.3g} %"
+    return ">99.9 %" if share < 1 and text == "100 %" else text
 
 
 def plural(count: int, noun: str) -> str:

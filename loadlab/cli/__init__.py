@@ -1,8 +1,10 @@
-"""The command line: one module per command, and the one door through which errors leave."""
+"""The command line: one module per command, and the one door through which errors leave.
+
+Modules import what a command needs when it runs, so that help, versions and typos are answered at once.
+"""
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import platform
@@ -11,20 +13,24 @@ import traceback
 from typing import TYPE_CHECKING
 
 from loadlab import __version__
-from loadlab.cli import behaviour, compare, init, live, plan, report, run, serve, watch
+from loadlab.cli import behaviour, compare, completion, init, live, path, plan, report, run, serve, watch
+from loadlab.cli._errors import say
+from loadlab.cli._parser import Parser
 from loadlab.cli._signals import stoppable
-from loadlab.errors import BUG_EXIT_CODE, LabError
+from loadlab.errors import BUG_EXIT_CODE, EnvironmentFaultError, LabError
+from loadlab.files import FULL
 from loadlab.model.text import printable, redacted
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
-COMMANDS = (run, live, plan, report, compare, serve, init, watch, behaviour)
+COMMANDS = (run, live, plan, report, compare, serve, init, watch, behaviour, path, completion)
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line; each command's help is its module's first sentence."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="loadlab",
         description="Which CONN_MAX_AGE is right for the way you serve Django? Measure it.",
         allow_abbrev=False,
@@ -52,15 +58,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # here, where a reader that has gone can be told from a bug
             return code
     except LabError as error:
-        print(f"loadlab: {printable(redacted(str(error)))}", file=sys.stderr)
+        say(error)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read us has gone; what Python still wants to write when it exits goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception:  # noqa: BLE001  the last door: whatever comes here is a bug of ours
+    except Exception as error:  # noqa: BLE001  the last door: whatever comes here is a bug of ours
+        if isinstance(error, OSError) and error.errno in FULL:
+            print(f"loadlab: {error.filename or 'A file'} cannot be written: the disk is full.", file=sys.stderr)
+            return EnvironmentFaultError.exit_code
+        if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("loadlab"):
+            print(f"loadlab: {_lacking(error.name)}", file=sys.stderr)
+            return EnvironmentFaultError.exit_code
         print(printable(redacted(_bug_report())), file=sys.stderr)
         return BUG_EXIT_CODE
+
+
+def _lacking(package: str) -> str:
+    """What a light install says, which has the instrumentation alone."""
+    return (
+        f"{package} is not installed. The instrumentation works without it; the lab, which measures and reports, needs"
+        " it: pip install 'PATH[lab]', where PATH is loadlab's clone or wheel."
+    )
 
 
 def _bug_report() -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import tomli_w
-
 from loadlab.errors import UsageError
-from loadlab.model.plan import DEFAULT_PLAN
-from loadlab.planning import read_plan
-from loadlab.runner.manage_py import settings_of
+from loadlab.model.spelling import did_you_mean
+from loadlab.packaged import packaged
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +15,8 @@ if TYPE_CHECKING:
 
     from loadlab.planning import Experiment
 
+PLAN_HELP: Final = "a TOML file, or a plan that loadlab brings: full, strategies, distance (default: the default plan)"
+ONLY_HELP: Final = "only cases whose short name (as in the list) or id matches; repeatable"
 LOAD: Final = ("expect_workers", "master_bind_host", "master_bind_port")
 TABLES: Final = ("load", "project", "target")
 TARGET: Final = {"url": "target", "name": "target_name", "metrics": "target_metrics", "token": "token"}
@@ -35,6 +33,9 @@ def add_project_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--wsgi", metavar="MODULE:ATTRIBUTE", help="its WSGI application (default: as its settings say)")
     group.add_argument("--asgi", metavar="MODULE:ATTRIBUTE", help="its ASGI application (default: as its settings say)")
+    group.add_argument(
+        "--pythonpath", action="append", metavar="DIR", help="a folder with more modules of the project; repeatable"
+    )
     group.add_argument("--python", metavar="PATH", help="the Python of its virtualenv (default: loadlab's own)")
 
 
@@ -70,29 +71,60 @@ def add_database_arguments(parser: argparse.ArgumentParser) -> None:
     """Where its tables are, and what may be done to them."""
     group = parser.add_argument_group("its database")
     group.add_argument("--embedded", action="store_true", help="an empty one for the run, made by its migrations")
+    group.add_argument(
+        "--keep-database",
+        action="append",
+        metavar="ALIAS",
+        help="with --embedded: leave this entry of DATABASES as it is; repeatable",
+    )
     group.add_argument("--migrate", action="store_true", help="apply missing migrations to its own database")
 
 
 def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.Namespace | None = None) -> Experiment:
-    """The experiment of a plan file, or the default one.
+    """The experiment of a plan file, of a plan that loadlab brings, by its name, or of the default one.
 
     Raises:
         UsageError: the file cannot be read, or has faults.
     """
-    text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(path), str(path))
+    from loadlab.model.plan import DEFAULT_PLAN
+    from loadlab.planning import read_plan
+
+    text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(_found(path)), str(path))
     said = {} if arguments is None else _said(arguments)
     if said:
         text = _laid_over(text, source, said, default=path is None)
     return read_plan(text, source, only)
 
 
+def changes_plan(arguments: argparse.Namespace) -> bool:
+    """Whether the command line says something in place of the plan."""
+    return bool(_said(arguments))
+
+
+def plans() -> list[str]:
+    """The names of the plans that loadlab brings."""
+    return sorted(path.stem for path in packaged("plans").glob("*.toml"))
+
+
+def _found(path: Path) -> Path:
+    """The file of a plan; a bare name without a file stands for a plan of loadlab's."""
+    return packaged("plans") / f"{path}.toml" if str(path) in plans() and not path.is_file() else path
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        hint = " ".join(part for part in (did_you_mean(path.stem, plans()).capitalize(), _named()) if part)
+        raise UsageError(f"The plan {path} cannot be read: {error.strerror}. {hint}") from error
     except OSError as error:
         raise UsageError(f"The plan {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The plan {path} is not UTF-8 text (byte {error.start}).") from error
+
+
+def _named() -> str:
+    return f"Name a TOML file, or a plan of loadlab's: {', '.join(plans())}."
 
 
 def _said(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -103,6 +135,10 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
         project["folder"] = str(Path(arguments.project).resolve())
     if arguments.python:
         project["python"] = str(Path(arguments.python).absolute())  # a virtualenv's is a link, and must stay one
+    if arguments.pythonpath:
+        project["pythonpath"] = [str(Path(name).resolve()) for name in arguments.pythonpath]
+    if arguments.keep_database:
+        project["keep_databases"] = arguments.keep_database
     if arguments.embedded:
         project["database"] = "embedded"
     if arguments.migrate:
@@ -120,10 +156,15 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
+    import tomli_w
+
+    from loadlab.files import DamagedFileError, plain_toml
+    from loadlab.runner.manage_py import settings_of
+
     try:
-        plan = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source} is not TOML: {error}.") from error
+        plan = plain_toml(text)
+    except DamagedFileError as error:
+        raise UsageError(f"{source} is not TOML as a plan has it: {error}.") from error
     tables = {name: {**plan.get(name, {}), **said.get(name, {})} for name in TABLES}
     project, target = tables["project"], tables["target"]
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):

@@ -2,85 +2,121 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from loadlab.model.text import printable
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from loadlab.cli._screen import Screen
     from loadlab.model.case import Case
     from loadlab.model.samples import Trial
 
+UNNAMED: Final[Mapping[str, str]] = {}
+
 
 class Display:
-    """Listens to a run and draws it."""
+    """Listens to a run and draws it; `names` are the short names of its cases, by their ids."""
 
-    def __init__(self, console: Console, progress: Progress, expected_trial_seconds: float) -> None:
-        self._console = console
+    def __init__(
+        self, progress: Progress, screen: Screen, expected_step_seconds: float, names: Mapping[str, str]
+    ) -> None:
+        self._console = progress.console
         self._progress = progress
+        self._lines = progress.disable and not screen.quiet
+        self._quiet = screen.quiet
+        self._names = names
         self._bar: TaskID = progress.add_task("starting", total=None, eta="")
-        self._expected = expected_trial_seconds
+        self._expected = expected_step_seconds
         self._began: float | None = None
         self._first = 0
 
     def preparing(self, what: str) -> None:
         self._progress.update(self._bar, description=what)
-        if not self._console.is_terminal:
-            self._console.print(f"{printable(what)} …", soft_wrap=True)
+        if self._lines:
+            self._print(f"{what} …")
 
     def notice(self, what: str) -> None:
         """Something to know, that stays on the screen."""
-        self._console.print(f"note: {printable(what)}", soft_wrap=True)
+        self._print(f"note: {what}")
 
     def close(self) -> None:
         """Clear the line; what follows is printed by others."""
         self._progress.stop()
 
     def trial_begins(self, case: Case, done: int, total: int) -> None:
-        label = f"{case.server.name}, {case.strategy}, keep-alive {'on' if case.keep_alive else 'off'}"
-        self.step_begins(f"trial {done + 1} of {total}: {label}", done, total)
+        self.step_begins(f"trial {done + 1} of {total}: {self._name(case)}", done, total)
 
     def trial_ended(self, trial: Trial, done: int, total: int) -> None:
         note = "" if trial.state == "complete" else f"  {trial.state}: {trial.reason}"
-        self.step_ended(f"trial {done} of {total}, {self._eta(done, total)}  {trial.case.id}{note}", done, total)
+        line = f"trial {done} of {total}, {self._remaining(done, total)}  {self._name(trial.case)}{note}"
+        self.step_ended(line, done, total)
+        if done == total and not self._quiet:
+            made = done - self._first
+            self._print(f"{made} trial{'' if made == 1 else 's'} in {_duration(self._elapsed())}")
 
     def step_begins(self, what: str, done: int, total: int) -> None:
         """`what` is to happen, as the next of `total` after `done`."""
         if self._began is None:
             self._began, self._first = time.monotonic(), done
-        self._progress.update(self._bar, description=what, completed=done, total=total, eta=self._eta(done, total))
+        self._progress.update(
+            self._bar, description=what, completed=done, total=total, eta=self._remaining(done, total)
+        )
 
     def step_ended(self, what: str, done: int, total: int) -> None:
         """`done` of `total` are there now; `what` is a line for where there is no bar."""
-        self._progress.update(self._bar, completed=done, eta=self._eta(done, total))
-        if not self._console.is_terminal:
-            self._console.print(printable(what), soft_wrap=True)
+        self._progress.update(self._bar, completed=done, eta=self._remaining(done, total))
+        if self._lines:
+            self._print(what)
 
-    def _eta(self, done: int, total: int) -> str:
+    def _name(self, case: Case) -> str:
+        return self._names.get(case.id, case.id)
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - (self._began or time.monotonic())
+
+    def _remaining(self, done: int, total: int) -> str:
         """The remaining time, from the trials of this run as soon as there are any."""
+        left = total - done
+        if left <= 1:
+            return "last one" if left else "done"
         here = done - self._first
-        elapsed = time.monotonic() - (self._began or time.monotonic())
-        each = elapsed / here if here else self._expected
-        minutes, seconds = divmod(round(each * (total - done)), 60)
+        each = self._elapsed() / here if here else self._expected
+        minutes, seconds = divmod(round(each * left), 60)
         return f"ETA {minutes}:{seconds:02d}"
 
 
+def _duration(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> _duration(324.4), _duration(59.6), _duration(3700)
+    ('5 min 24 s', '1 min 0 s', '1 h 1 min')
+    """
+    minutes, left = divmod(round(seconds), 60)
+    if minutes >= 60:  # noqa: PLR2004  an hour
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
 @contextmanager
-def display(expected_trial_seconds: float) -> Iterator[Display]:
+def display(
+    screen: Screen, expected_step_seconds: float = 0.0, names: Mapping[str, str] = UNNAMED
+) -> Iterator[Display]:
     """A display on standard error, so that standard output holds results alone."""
-    console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[eta]}"),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield Display(console, progress, expected_trial_seconds)
+    moves = screen.moves(sys.stderr)
+    with Progress(*columns, console=screen.progress_console(), transient=True, disable=not moves) as progress:
+        yield Display(progress, screen, expected_step_seconds, names)

@@ -1,10 +1,9 @@
-"""From a run folder to its reports: assess, render, write."""
+"""Renders the findings of a run, and writes each report that is a file into its folder."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.assessment import findings_of
 from loadlab.report import REPORTS
 
 if TYPE_CHECKING:
@@ -14,14 +13,11 @@ if TYPE_CHECKING:
     from loadlab.store import RunFolder
 
 
-def publish(folder: RunFolder) -> tuple[Findings, list[Path]]:
-    """Write every report that is a file; returns what they say, and where they are.
+def publish(folder: RunFolder, findings: Findings) -> list[Path]:
+    """Write every report that is a file; returns where they are.
 
     Raises:
-        UsageError: the run cannot be read.
         EnvironmentFaultError: a report cannot be written.
     """
-    findings = findings_of(folder)
     reports = [REPORTS[name]() for name in REPORTS]
-    written = [folder.write_text(report.filename, report.render(findings)) for report in reports if report.filename]
-    return findings, written
+    return [folder.write_text(report.filename, report.render(findings)) for report in reports if report.filename]

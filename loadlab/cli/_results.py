@@ -5,31 +5,48 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from loadlab.errors import IncompleteError, InconclusiveError
-from loadlab.store import RunFolder
+from loadlab.cli._screen import width
+from loadlab.errors import IncompleteError, InconclusiveError, UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
+    from loadlab.cli._screen import Screen
     from loadlab.model.findings import Findings, RunSummary
 
 
-def report_on(path: Path) -> Findings:
-    """Make all reports of the run at `path`; print the verdict, then where the HTML page is."""
-    # Analysis and reports take a second to import: not before there is something to say.
-    from loadlab.cli._publish import publish  # noqa: PLC0415
-    from loadlab.report.terminal import Terminal  # noqa: PLC0415
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print what report.json holds, in place of the verdict")
 
-    findings, written = publish(RunFolder.at(path))
-    print(Terminal(colour=sys.stdout.isatty()).render(findings))
-    for file in written:
+
+def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
+    """Print the verdict of the run at `path`, or `as_json` all of it; then make all reports, and say where they are.
+
+    Raises:
+        UsageError: there is no run, or it cannot be read.
+        EnvironmentFaultError: a report cannot be written; what it says has been printed by then.
+    """
+    from loadlab.assessment import findings_of
+    from loadlab.cli._publish import publish
+    from loadlab.report import REPORTS
+    from loadlab.report.terminal import Terminal
+    from loadlab.store import RunFolder
+
+    folder = RunFolder.at(path)
+    findings = findings_of(folder)
+    if as_json:
+        print(REPORTS["json_file"]().render(findings))
+    else:
+        print(Terminal(width=width(), colour=screen.colours(sys.stdout)).render(findings))
+    for file in publish(folder, findings):
         if file.suffix == ".html":
-            print(f"Report: {file.resolve()}")
+            print(f"Report: {file.resolve()}", file=sys.stderr if as_json else sys.stdout)
     return findings
 
 
 def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
-    """0, unless trials are missing or a verdict was required and there is none.
+    """0, unless trials are missing or invalid ones leave nothing to say, files are damaged, or a verdict is lacking.
 
     Raises:
         IncompleteError, InconclusiveError: so.
@@ -37,12 +54,42 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
     run = findings.run
     if run.state == "incomplete":
         raise IncompleteError(
-            f"The run is incomplete: {_lacking(run)}. loadlab run --resume {folder} measures what is missing or failed."
+            f"The run is incomplete: {_lacking(run)}.{_of_damage(run)} {_continuing(folder)} measures what is missing"
+            " or failed."
         )
+    if run.trials_invalid and not _anything_left(findings):
+        raise IncompleteError(
+            f"Nothing can be said: {run.trials_invalid} of {run.trials_done} trials are invalid"
+            f" ({run.invalid_because}). Remove the cause: use a lower rate or fewer users, more load workers, a machine"
+            f" with cores to spare. Then run the plan again; {_continuing(folder)} measures those again that"
+            " the target cannot have spoilt itself."
+        )
+    if run.damaged:
+        raise IncompleteError(f"All trials are there.{_of_damage(run)} {_continuing(folder)} mends what can be mended.")
     open_questions = [verdict.server for verdict in findings.verdicts if verdict.recommend is None]
     if require_verdict and (open_questions or not findings.verdicts):
         raise InconclusiveError(f"No verdict for {', '.join(open_questions) or 'any server mode'}: see why above.")
     return 0
+
+
+def _continuing(folder: Path) -> str:
+    """The command that goes on with the run, with the options that no plan keeps, if the folder still tells them."""
+    from loadlab.store import RunFolder
+
+    try:
+        return RunFolder.at(folder).continuation().command(folder)
+    except UsageError:
+        return f"loadlab run --resume {folder}"
+
+
+def _anything_left(findings: Findings) -> bool:
+    """Whether any comparison has a pair of trials; without comparisons, whether any case has a trial."""
+    asked = [one for one in findings.comparisons if one.question != "noise"]
+    return any(one.blocks for one in asked) if asked else any(arm.trials for arm in findings.arms)
+
+
+def _of_damage(run: RunSummary) -> str:
+    return f" Damaged in the run folder: {', '.join(run.damaged)}." if run.damaged else ""
 
 
 def _lacking(run: RunSummary) -> str:

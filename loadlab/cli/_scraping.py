@@ -8,11 +8,6 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import UsageError
-from loadlab.live.hosting import hosted
-from loadlab.processes import Register
-from loadlab.runner.scraping import InStep
-from loadlab.services.prometheus import Task, prometheus, require_prometheus
-from loadlab.services.remote_write import remote_write
 
 if TYPE_CHECKING:
     import argparse
@@ -48,6 +43,11 @@ def scraping(arguments: argparse.Namespace, run: Path, page: str | None) -> Iter
     if not (arguments.prometheus or arguments.remote_write):
         yield lambda listener: listener
         return
+    from loadlab.live.hosting import hosted
+    from loadlab.processes import Register
+    from loadlab.runner.scraping import InStep
+    from loadlab.services.prometheus import Task, prometheus, require_prometheus
+
     remote = _remote_write(arguments)
     require_prometheus()
     run = run.absolute()
@@ -62,6 +62,8 @@ def scraping(arguments: argparse.Namespace, run: Path, page: str | None) -> Iter
 
 
 def _remote_write(arguments: argparse.Namespace) -> RemoteWrite | None:
+    from loadlab.services.remote_write import remote_write
+
     given = arguments.remote_write
     return remote_write(given, os.environ, allow_remote=arguments.allow_remote) if given else None
 
@@ -74,6 +76,9 @@ def reopened(run: Path) -> Iterator[Prometheus]:
         UsageError: nothing was kept.
         EnvironmentFaultError: there is no Prometheus, or it does not start.
     """
+    from loadlab.processes import Register
+    from loadlab.services.prometheus import Task, prometheus
+
     kept = run / KEPT
     if not kept.is_dir():
         raise UsageError(f"{run} holds nothing of a Prometheus: it was measured without --prometheus.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import StoppedError, TerminatedError
 
@@ -16,31 +16,57 @@ if TYPE_CHECKING:
     from types import FrameType
 
 STOPPING = {signal.SIGINT: StoppedError, signal.SIGTERM: TerminatedError, signal.SIGHUP: TerminatedError}
+IMPORTING: Final = "<frozen importlib._bootstrap>"
+LATER_SECONDS: Final = 0.002
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Inside, the signals raise StoppedError once; outside, they do what they did before.
 
-    Once one has come they stay ignored: all that is left is to say so and to end with the right code.
+    Once one has come they stay ignored: all that is left is to say so and to end with the right code. While a module
+    is being imported the exception waits: many a module swallows what comes while it tries another.
     """
     before = {number: signal.getsignal(number) for number in STOPPING}
     if before[signal.SIGHUP] is signal.SIG_IGN:
         del before[signal.SIGHUP]
 
-    stopped = False
+    came: list[signal.Signals] = []
+    raised = False
 
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a handler's signature
-        nonlocal stopped
-        stopped = True
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        raise STOPPING[signal.Signals(number)](f"Stopped by {signal.Signals(number).name}.")
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal raised
+        if not came:
+            came.append(signal.Signals(number))
+            for each in before:
+                signal.signal(each, signal.SIG_IGN)
+        if _importing(frame):
+            signal.setitimer(signal.ITIMER_REAL, LATER_SECONDS)
+            return
+        raised = True
+        raise _stopped(came[0])
 
+    alarm = signal.signal(signal.SIGALRM, stop)
     for number in before:
         signal.signal(number, stop)
     try:
         yield
+        if came and not raised:
+            raise _stopped(came[0])
     finally:
-        for number, handler in before.items() if not stopped else ():
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
+        for number, handler in before.items() if not came else ():
             signal.signal(number, handler)
+
+
+def _stopped(by: signal.Signals) -> StoppedError:
+    return STOPPING[by](f"Stopped by {by.name}.")
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTING:
+            return True
+        frame = frame.f_back
+    return False

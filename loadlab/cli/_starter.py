@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from loadlab.model.plan import Project
+    from loadlab.runner.subject import Subject
 
 LOCUSTFILE: Final = "locustfile.py"
 PLAN: Final = "loadlab.toml"
 # Words in a path that say: a visitor would not ask for this over and over, or it would log them out.
-NOT_FOR_LOAD: Final = ("admin", "logout", "login", "password", "delete", "debug", "metrics", "jsi18n", "export")
+NOT_FOR_LOAD: Final = (
+    *("admin", "logout", "log-out", "log_out", "logoff", "signout", "sign-out", "sign_out", "login", "password"),
+    *("delete", "clear", "debug", "metrics", "jsi18n", "export"),
+)
 SHOWN_ROUTES: Final = 30
+NAMED: Final = ("settings", "folder", "wsgi", "asgi", "python", "pythonpath")
 
 # Server modes to begin with; a plan with all of them takes long, so the others stand there as comments.
 FIRST: Final = ("sync", "gthread")
@@ -23,7 +29,7 @@ _PLAN: Final = """\
 # What to measure over your own project: `loadlab plan {plan}` lists the cases, `loadlab run {plan}` measures them.
 
 seed = 2013                # fixes the order of the trials
-blocks = 8                 # how often each case is measured; a verdict needs 6
+blocks = 12                # how often each case is measured; `loadlab plan` says what so many detect
 warmup_seconds = 2.0       # not measured: caches fill, templates are compiled
 window_seconds = 3.0       # measured; a p99 takes 299 requests in it
 users = [8]                # each sends its next request when it has the answer to the last
@@ -34,7 +40,7 @@ control = {control}           # its baseline is measured twice: the noise floor
 [project]
 {project}
 # database = "embedded"    # an empty database for the run, made by your migrations, in place of your own
-# prepare = ["loaddata demo.json"]   # management commands that fill it
+{keep}# prepare = ["loaddata demo.json"]   # management commands that fill it
 
 # How you serve, and what you would like to compare it with.
 {servers}
@@ -60,19 +66,64 @@ _TASK: Final = """\
 """
 
 
-def plan_text(project: Project, servers: Sequence[str], locustfile: str, *, pooled: bool) -> str:
-    """A commented plan; `servers` are the modes that can be run there."""
-    named = {name: getattr(project, name) for name in ("settings", "folder", "wsgi", "asgi", "python")}
-    first = [name for name in servers if name in FIRST] or list(servers[:1])
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Modes:
+    """Server modes in the plan: those that it measures, others that can be, and packages that the rest lack."""
+
+    first: list[str]
+    more: list[str]
+    missing: dict[str, list[str]]
+
+
+def modes_there(subject: Subject) -> Modes:
+    from loadlab.runner.suitability import missing_packages
+    from loadlab.servers import SERVERS
+
+    lacking = {name: missing_packages(subject, name) for name in SERVERS}
+    there = [name for name, packages in lacking.items() if not packages]
+    first = [name for name in there if name in FIRST] or there[:1]
+    return Modes(
+        first=first,
+        more=[name for name in there if name not in first],
+        missing={name: packages for name, packages in lacking.items() if packages},
+    )
+
+
+def pooled(subject: Subject) -> bool:
+    """Whether an alias whose age a plan would change has a pool."""
+    aliases = subject.facts.aliases if subject.facts else {}
+    return any(aliases[alias].pool for alias in subject.tuned if alias in aliases)
+
+
+def spoken_ages(subject: Subject) -> str:
+    return "0" if pooled(subject) else "0, 60 and unlimited"
+
+
+def plan_text(subject: Subject, project: Project, modes: Modes, locustfile: str) -> str:
+    """A commented plan over the project."""
+    named = {name: getattr(project, name) for name in NAMED}
+    aliases = subject.facts.aliases if subject.facts else {}
+    others = sorted(alias for alias in aliases if alias not in subject.counted)
+    keep = f"# keep_databases = {json.dumps(others)}   # of the other databases, those that stay as they are\n"
     return _PLAN.format(
         plan=PLAN,
         locustfile=json.dumps(locustfile),
-        control=json.dumps(first[0]),
+        control=json.dumps(modes.first[0]),
         project="\n".join(f"{name} = {json.dumps(value)}" for name, value in named.items() if value),
-        servers="\n".join(f"[servers.{name}]" if name in first else f"# [servers.{name}]" for name in servers),
+        keep=keep if others else "",
+        servers="\n".join(_tables(modes, subject.python)),
         # Django refuses a pool together with any other age.
-        ages="[0]" if pooled else '[0, 60, "none"]',
+        ages="[0]" if pooled(subject) else '[0, 60, "none"]',
     )
+
+
+def _tables(modes: Modes, python: str) -> Iterator[str]:
+    yield from (f"[servers.{name}]" for name in modes.first)
+    if modes.more:
+        yield "# These can be measured too, for more time: remove the #."
+        yield from (f"# [servers.{name}]" for name in modes.more)
+    for name, packages in modes.missing.items():
+        yield f"# [servers.{name}]   # once it is installed: {python} -m pip install {' '.join(packages)}"
 
 
 def locustfile_text(routes: Sequence[str]) -> str:

@@ -5,37 +5,13 @@ No time is measured: every cell is a count, the same on any machine. A full pass
 
 from __future__ import annotations
 
-import fnmatch
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from loadlab.cases import CASES, examine
-from loadlab.cli._behaviour_record import as_json, read_recording, write
-from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal, label
-from loadlab.cli._progress import display
-from loadlab.errors import EnvironmentFaultError, GateError, UsageError
-from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
-from loadlab.planning import build_strategy
-from loadlab.runner.behaviour import behaviour, settings
-from loadlab.runner.stand import machine
-from loadlab.runner.versions import versions
-from loadlab.services.pgbouncer import require_pgbouncer
+from loadlab.cli._screen import add_screen_arguments
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
-
-    from loadlab.cli._progress import Display
-    from loadlab.model.behaviour import Behaviour, CaseReport, Setting
-    from loadlab.runner.stand import Machine
-
-EXPECTED_SECONDS: Final = 5.0
-NARROWEST: Final = 120  # where output is no terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,183 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", type=Path, dest="recorded", metavar="FILE", help="show a recording; count nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a recording")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a page")
+    add_screen_arguments(parser, progress=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    if arguments.recorded:
-        _publish(read_recording(arguments.recorded), arguments)
-        return 0
-    chosen = _chosen(arguments)
-    if arguments.list:
-        print("\n".join([*(row.id for row in chosen.rows), *map(_case_id, chosen.cases)]))
-        return 0
-    before = read_recording(arguments.check) if arguments.check else None
-    chosen = replace(chosen, recorded=read_recording(arguments.update)) if arguments.update else chosen
-    counted = _counted(chosen, arguments)
-    if before is not None:
-        _gate(before, counted, arguments.check)
-    return 0
+    from loadlab.cli import _behaviour_counting
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Chosen:
-    rows: Sequence[Setting]
-    left_out: Sequence[str]
-    cases: Sequence[str]
-    repeats: int
-    recorded: Recording | None = None  # to be updated
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Pass:
-    """What has been counted so far."""
-
-    versions: dict[str, str] = field(default_factory=dict)
-    behaviours: list[Behaviour] = field(default_factory=list)
-    cases: list[CaseReport] = field(default_factory=list)
-
-    def recording(self, scale: Scale, *, complete: bool) -> Recording:
-        return Recording(
-            versions=self.versions,
-            scale=scale,
-            rows=rows_of(self.behaviours),
-            cases=tuple(self.cases),
-            complete=complete,
-        )
-
-
-def _chosen(arguments: argparse.Namespace) -> _Chosen:
-    if arguments.repeats < 1:
-        raise UsageError(f"--repeats should be 1 or more, not {arguments.repeats}.")
-
-    def wanted(name: str) -> bool:
-        return not arguments.only or any(fnmatch.fnmatchcase(name, pattern) for pattern in arguments.only)
-
-    rows = [row for row in settings() if wanted(row.id)]
-    cases = [name for name in CASES if arguments.cases and wanted(_case_id(name))]
-    if not rows and not cases:
-        raise UsageError(f"Nothing matches {' '.join(arguments.only)}; loadlab behaviour --list shows what there is.")
-    needing = [row.id for row in rows if build_strategy(row.strategy).pooling()]
-    needing += [_case_id(name) for name in cases if CASES[name].needs_pgbouncer]
-    left_out = [] if not needing or _pgbouncer_is_here() else needing
-    return _Chosen(
-        rows=[row for row in rows if row.id not in left_out],
-        left_out=left_out,
-        cases=[name for name in cases if _case_id(name) not in left_out],
-        repeats=arguments.repeats,
-    )
-
-
-def _pgbouncer_is_here() -> bool:
-    with suppress(EnvironmentFaultError):
-        require_pgbouncer()
-        return True
-    return False
-
-
-def _case_id(name: str) -> str:
-    return f"case/{name}"
-
-
-def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
-    """Count, and publish all that was counted, whatever happens."""
-    scale, done = Scale(), _Pass()
-    complete = False
-    try:
-        with display(EXPECTED_SECONDS) as listener:
-            _count(chosen, scale, done, listener)
-        complete = True
-    finally:
-        if done.behaviours or done.cases:
-            counted = done.recording(scale, complete=complete)
-            _publish(counted if chosen.recorded is None else _updated(chosen.recorded, counted, arguments), arguments)
-    return done.recording(scale, complete=True)
-
-
-def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> None:
-    for name in chosen.left_out:
-        listener.notice(f"{name} is left out: there is no PgBouncer here (apt install pgbouncer)")
-    with machine(None, listener.preparing, scale) as ready:
-        done.versions.update(versions(ready.judge))
-        _require_same_versions(chosen.recorded, done)
-        steps = [
-            *(_row_step(row, ready, done) for _ in range(chosen.repeats) for row in chosen.rows),
-            *(_case_step(name, ready, done) for name in chosen.cases),
-        ]
-        for number, step in enumerate(steps):
-            listener.step_begins(step.label, number, len(steps))
-            step.take()
-            listener.step_ended(f"{number + 1} of {len(steps)}  {step.id}", number + 1, len(steps))
-
-
-def _require_same_versions(recorded: Recording | None, done: _Pass) -> None:
-    """Make sure that an update is of the versions that the recording names.
-
-    Raises:
-        UsageError: naming those that are not.
-    """
-    if recorded is not None and (differ := differences(recorded.versions, done.versions)):
-        raise UsageError(f"The recording is of other versions: {', '.join(differ)}. Count all of it again: {COMMAND}")
-
-
-def _updated(recorded: Recording, counted: Recording, arguments: argparse.Namespace) -> Recording:
-    updated = merged(recorded, counted, [row.id for row in settings()])
-    write(arguments.update, as_json(updated))
-    return updated
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Step:
-    id: str
-    label: str
-    take: Callable[[], None]
-
-
-def _row_step(row: Setting, ready: Machine, done: _Pass) -> _Step:
-    return _Step(id=row.id, label=label(row), take=partial(_count_row, row, ready, done))
-
-
-def _case_step(name: str, ready: Machine, done: _Pass) -> _Step:
-    return _Step(id=_case_id(name), label=_case_id(name), take=partial(_try_case, name, ready, done))
-
-
-def _count_row(row: Setting, ready: Machine, done: _Pass) -> None:
-    done.behaviours.append(behaviour(row, ready))
-
-
-def _try_case(name: str, ready: Machine, done: _Pass) -> None:
-    done.cases.append(examine(name, ready))
-
-
-def _publish(recording: Recording, arguments: argparse.Namespace) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=max(NARROWEST, console.width))
-    for part in for_terminal(recording):
-        console.print(part)
-    if arguments.json:
-        write(arguments.json, as_json(recording))
-    if arguments.markdown:
-        write(arguments.markdown, as_markdown(recording))
-
-
-def _gate(before: Recording, counted: Recording, source: Path) -> None:
-    """Say what is not as it was.
-
-    Raises:
-        GateError: naming each cell.
-    """
-    found = list(departures(before, counted, {row.id for row in settings()}))
-    if not found:
-        print(f"{len(counted.rows)} row(s) are as {source} has them.")
-        return
-    lines = "\n".join(f"  {departure}" for departure in found)
-    raise GateError(
-        f"{len(found)} cell(s) are not as {source} has them:\n{lines}\n{_versions(before, counted)} Where the new"
-        f" behaviour is right, record it: {COMMAND}"
-    )
-
-
-def _versions(before: Recording, counted: Recording) -> str:
-    differ = differences(before.versions, counted.versions)
-    return f"Versions that differ: {', '.join(differ)}." if differ else "All versions are the same."
+    return _behaviour_counting.execute(arguments)

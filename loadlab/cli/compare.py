@@ -1,29 +1,117 @@
-"""Set two runs side by side: what changed in speed, connections and environment."""
+"""Set two runs side by side: what changed in speed, connections and environment.
+
+Cases are paired by what both runs share. What is different in all cases, such as the users, is a change between the
+runs.
+"""
 
 from __future__ import annotations
 
-import shutil
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadlab.store import RunFolder
+from loadlab.cli._screen import width
+from loadlab.errors import GateError, IncompleteError, InconclusiveError, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from loadlab.model.findings import RunContrast
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", type=Path, metavar="DIR", help="a run folder")
     parser.add_argument("after", type=Path, metavar="DIR", help="another one")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.add_argument(
+        "--fail-if-worse",
+        action="store_true",
+        help="exit with 10 if the second run is worse in its primary metric or leaks, with 11 if that cannot be told",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    folders = [RunFolder.at(path) for path in (arguments.before, arguments.after)]
+    from loadlab.run_reader import RunReader
+
+    folders = [RunReader.at(path) for path in (arguments.before, arguments.after)]
     # The analysis takes a second to import: not before both are known to be runs.
-    from loadlab.analysis import contrast  # noqa: PLC0415
-    from loadlab.assessment import findings_of  # noqa: PLC0415
-    from loadlab.report.content import contrasts  # noqa: PLC0415
+    from loadlab.analysis import contrast
+    from loadlab.assessment import findings_of
 
     before, after = (findings_of(folder) for folder in folders)
-    print(contrasts.text(contrast(before, after), width=max(100, shutil.get_terminal_size().columns)))
+    compared = contrast(before, after)
+    runs = _named(arguments.before, arguments.after)
+    if not compared.arms:
+        raise UsageError(_nothing_in_common(compared, runs))
+    print(_rendered(compared, runs, arguments))
+    for path, findings in zip((arguments.before, arguments.after), (before, after), strict=True):
+        if findings.run.state == "incomplete":
+            run = findings.run
+            print(f"note: {path} is incomplete: {run.trials_done} of {run.trials_planned} trials.", file=sys.stderr)
+    found = zip(folders, (before, after), strict=True)
+    damaged = [str(folder.path / name) for folder, findings in found for name in findings.run.damaged]
+    if damaged:
+        raise IncompleteError(f"Damaged, and left out: {', '.join(damaged)}. loadlab report DIR says more of each.")
+    if arguments.fail_if_worse:
+        _gate(compared)
     return 0
+
+
+def _named(before: Path, after: Path) -> tuple[str, str]:
+    """Both by the names of their folders, or by their paths if those are the same."""
+    names = before.resolve().name, after.resolve().name
+    return names if names[0] != names[1] else (str(before), str(after))
+
+
+def _nothing_in_common(compared: RunContrast, runs: Sequence[str]) -> str:
+    first = (f"{runs[0]} has {_some(compared.only_before)}", f"{runs[1]} has {_some(compared.only_after)}")
+    return f"The two runs have no case in common: {', '.join(first)}. Measure the same cases in both."
+
+
+def _some(cases: Sequence[str]) -> str:
+    more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+    return f"{cases[0]}{more}" if cases else "none"
+
+
+def _rendered(compared: RunContrast, runs: Sequence[str], arguments: argparse.Namespace) -> str:
+    from loadlab.report.content import contrasts
+
+    if arguments.json:
+        return json.dumps(contrasts.as_json(compared, runs), indent=1)
+    if arguments.markdown:
+        return _markdown(compared, runs)
+    return contrasts.text(compared, width(), runs)
+
+
+def _markdown(compared: RunContrast, runs: Sequence[str]) -> str:
+    from loadlab.report.content import contrasts
+    from loadlab.report.markdown import escape, grid
+
+    blocks = [f"# {escape(runs[0])} (before) and {escape(runs[1])} (after)"]
+    for one in contrasts.grids(compared):
+        rows = [[escape(cell) for cell in row] for row in one.rows]
+        blocks += [f"## {one.title}", grid(one.columns, ["---"] * len(one.columns), rows)]
+    blocks += [f"- {escape(line)}" for line in contrasts.left_over(compared)]
+    return "\n\n".join([*blocks, escape(contrasts.NOTE)])
+
+
+def _gate(compared: RunContrast) -> None:
+    """Hold the second run to the first.
+
+    Raises:
+        GateError: it is worse, naming each case.
+        InconclusiveError: nothing is worse that can be told, and something cannot.
+    """
+    from loadlab.analysis.regressions import regressions
+
+    worse, unknown = regressions(compared)
+    if worse:
+        raise GateError("\n".join(["The second run is worse:", *(f"  {line}" for line in worse)]))
+    if unknown:
+        raise InconclusiveError(
+            "\n".join(["Whether the second run is worse is open:", *(f"  {line}" for line in unknown)])
+        )

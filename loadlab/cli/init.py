@@ -7,21 +7,31 @@ connected to, and nothing is written but the two files.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._plan_file import add_project_arguments
-from loadlab.cli._starter import LOCUSTFILE, PLAN, locustfile_text, plan_text, taken_routes
+from loadlab.cli._starter import (
+    LOCUSTFILE,
+    PLAN,
+    locustfile_text,
+    modes_there,
+    plan_text,
+    spoken_ages,
+    taken_routes,
+)
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.model.plan import Plan, Project
-from loadlab.processes import Register
-from loadlab.runner.manage_py import settings_of
-from loadlab.runner.subject import subject_of
-from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
     import argparse
 
-    from loadlab.runner.subject import Facts
+    from loadlab.cli._starter import Modes
+    from loadlab.model.plan import Project
+    from loadlab.runner.subject import Facts, Subject
+
+BY_SCRIPT: Final = (
+    'What a script does to the settings as it starts is not done here: docs/own-project.md, "Settings made by a console'
+    ' script", has a settings file that does it.'
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,42 +40,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.model.plan import Plan
+    from loadlab.processes import Register
+    from loadlab.runner.subject import scripts_there, subject_of
+
     plan, locustfile = arguments.out / PLAN, arguments.out / LOCUSTFILE
     for path in (plan, locustfile):
         if path.exists():
             raise UsageError(f"{path} is there already; name another folder with --out, or remove it.")
-    project = _project(arguments)
-    facts = _facts(project)
-    servers = [name for name in SERVERS if set(SERVERS[name].packages) <= facts.installed.keys()]
-    _write(plan, plan_text(project, servers, str(locustfile.resolve()), pooled=facts.default.pool))
-    _write(locustfile, locustfile_text(facts.routes))
-    print(_next(plan, locustfile, project, facts))
+    with Register.opened() as register:
+        project = _project(arguments)
+        subject = subject_of(Plan(servers={}, strategies={}, project=project), register.folder)
+        scripts = [name for name, named in scripts_there(project).items() if named == project.settings]
+    modes = modes_there(subject)
+    _write(plan, plan_text(subject, project, modes, str(locustfile.resolve())))
+    _write(locustfile, locustfile_text(_facts(subject).routes))
+    print(_next(plan, locustfile, subject, modes))
+    if scripts and not (Path(project.folder) / "manage.py").exists():
+        print(f"Note: {scripts[0]} starts with these settings too. {BY_SCRIPT}")
     return 0
 
 
 def _project(arguments: argparse.Namespace) -> Project:
+    from loadlab.model.plan import Project
+    from loadlab.runner.manage_py import settings_of
+    from loadlab.runner.subject import scripts_there
+
     folder = Path(arguments.project or ".").resolve()
     settings = arguments.settings or settings_of(folder)
-    if settings is None:
-        raise UsageError(
-            f"Which settings? No manage.py in {folder} names them: check --project, or name them with --settings, e.g."
-            " --settings mysite.settings."
-        )
-    return Project(
-        settings=settings,
+    project = Project(
+        settings=settings or "unknown",
         folder=str(folder),
         wsgi=arguments.wsgi or "",
         asgi=arguments.asgi or "",
+        pythonpath=[str(Path(name).resolve()) for name in arguments.pythonpath or ()],
         python=str(Path(arguments.python).absolute()) if arguments.python else "",
     )
+    if settings is None:
+        there = scripts_there(project)
+        named = "; ".join(f"{name} names {module}" for name, module in there.items())
+        scripts = f"\nConsole scripts that are installed there: {named}. {BY_SCRIPT}" if there else ""
+        raise UsageError(
+            f"Which settings? No manage.py in {folder} names them: check --project, or name them with --settings, e.g."
+            f" --settings mysite.settings.{scripts}"
+        )
+    return project
 
 
-def _facts(project: Project) -> Facts:
-    with Register.opened() as register:
-        facts = subject_of(Plan(servers={}, strategies={}, project=project), register.folder).facts
-    if facts is None:
+def _facts(subject: Subject) -> Facts:
+    if subject.facts is None:
         raise TypeError("a project that was named is looked into")
-    return facts
+    return subject.facts
 
 
 def _write(path: Path, text: str) -> None:
@@ -76,12 +101,19 @@ def _write(path: Path, text: str) -> None:
         raise EnvironmentFaultError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def _next(plan: Path, locustfile: Path, project: Project, facts: Facts) -> str:
+def _next(plan: Path, locustfile: Path, subject: Subject, modes: Modes) -> str:
+    facts = _facts(subject)
     default = facts.default
-    return (
-        f"{plan}: the modes whose servers are installed there, at CONN_MAX_AGE 0, 60 and unlimited\n"
-        f"{locustfile}: asks for {len(taken_routes(facts.routes))} of {len(facts.routes)} routes without arguments;"
-        " edit it until it looks like your traffic\n"
-        f"Settings: {project.settings}; {default.engine}; Django {facts.installed['django']} on Python {facts.python}\n"
-        f"Next: loadlab run {plan}" + ("" if default.vendor == "postgresql" else " --embedded")
-    )
+    comments = f"; as comments: {', '.join((*modes.more, *modes.missing))}" if modes.more or modes.missing else ""
+    of_routes = f"{len(taken_routes(facts.routes))} of {len(facts.routes)} routes without arguments"
+    lines = [
+        f"{plan}: {' and '.join(modes.first)} at CONN_MAX_AGE {spoken_ages(subject)}{comments}",
+        f"{locustfile}: asks for {of_routes}; edit it until it looks like your traffic",
+        f"Settings: {subject.settings}; {default.engine}; Django {facts.installed['django']} on Python {facts.python}",
+        *(
+            f"The {kind.upper()} application does not load; name another with --{kind}, or {kind} in [project]: {words}"
+            for kind, words in facts.load_errors.items()
+        ),
+        f"Next: loadlab run {plan}" + ("" if default.vendor == "postgresql" else " --embedded"),
+    ]
+    return "\n".join(lines)

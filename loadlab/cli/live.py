@@ -6,23 +6,23 @@ It follows every run in the folder, also those that others start, and reads only
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from loadlab.cli._errors import say
 from loadlab.cli._port import port, port_after_plan
 from loadlab.cli._scraping import shown_again
-from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.live.hosting import DEFAULT_PORT, hosted, started
-from loadlab.ports import LOOPBACK, is_loopback
-from loadlab.processes import Register
+from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
+from loadlab.ports import LIVE_PORT, LOOPBACK, is_loopback
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ANY_PORT: Final = -1
 LOOK_SECONDS: Final = 0.2
@@ -31,7 +31,7 @@ LOOK_SECONDS: Final = 0.2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="?", type=Path, default=Path("runs"), metavar="RUNS_FOLDER", help="default: runs")
     parser.add_argument(
-        "--port", type=port, metavar="PORT", help=f"default: {DEFAULT_PORT}, or a free one if that is taken"
+        "--port", type=port, metavar="PORT", help=f"default: {LIVE_PORT}, or a free one if that is taken"
     )
     parser.add_argument("--host", default=LOOPBACK, help=f"default: {LOOPBACK}; any other needs --token")
     parser.add_argument(
@@ -43,9 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.live.hosting import started
+    from loadlab.processes import Register
+
     _require_safe(arguments)
     if not arguments.runs.is_dir():
-        raise UsageError(f"{arguments.runs} is no folder. Name one that holds runs, or make one: loadlab run --live.")
+        raise UsageError(
+            f"{arguments.runs} is not a folder. Name one that holds runs, or make one: loadlab run --live."
+        )
     with (
         shown_again(arguments.prometheus),
         Register.opened() as register,
@@ -67,7 +72,7 @@ def add_live_argument(parser: argparse.ArgumentParser) -> None:
         type=port_after_plan,
         const=ANY_PORT,
         metavar="PORT",
-        help=f"show in a browser how the run goes on (default port: {DEFAULT_PORT}, or a free one if that is taken)",
+        help=f"show in a browser how the run goes on (default port: {LIVE_PORT}, or a free one if that is taken)",
     )
 
 
@@ -81,10 +86,35 @@ def page_beside(at: int | None, run: Path) -> Iterator[str | None]:
     if at is None:
         yield None
         return
+    from loadlab.live.hosting import hosted
+
     run = run.absolute()
     with hosted(run.parent, port=None if at == ANY_PORT else at, awaited=run.name) as page:
         print(f"Live: {page}/runs/{quote(run.name)}", file=sys.stderr, flush=True)
         yield page
+
+
+def stays_on(page: str | None, run: Path, measure: Callable[[], int]) -> int:
+    """The exit code of `measure`. On a terminal the page stays after it, until Ctrl-C.
+
+    Raises:
+        LabError: what `measure` raises, if there is nothing to look at, or no terminal.
+    """
+    if page is None or not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
+        return measure()
+    try:
+        code = measure()
+    except StoppedError:
+        raise
+    except LabError as error:
+        if not any((run / "trials").glob("*.json")):
+            raise
+        say(error)
+        code = error.exit_code
+    print(f"Live: {page}/runs/{quote(run.absolute().name)}  (Ctrl-C ends the page)", file=sys.stderr, flush=True)
+    with suppress(StoppedError):
+        signal.pause()
+    return code
 
 
 def _require_safe(arguments: argparse.Namespace) -> None:

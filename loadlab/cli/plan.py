@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import json
+from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from loadlab.cli._plan_file import read_experiment
-from loadlab.planning import schedule
+from loadlab.cli._plan_file import ONLY_HELP, PLAN_HELP, read_experiment
+from loadlab.model.naming import short_names
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from loadlab.planning import Experiment
 
 
+SUPPOSED: Final = (0.03, 0.05, 0.1)  # coefficients of variation, from a quiet machine to a busy one
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help="a TOML file; without it, the default plan")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="GLOB", help="only cases whose id matches; repeatable"
-    )
+    parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help=PLAN_HELP)
+    parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
+    parser.add_argument("--ids", action="store_true", help="list cases by their ids, which spell out every parameter")
     parser.add_argument("--order", action="store_true", help="also list every trial in the order of the run")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     experiment = read_experiment(arguments.plan, arguments.only)
-    print(_as_json(experiment) if arguments.json else _as_text(experiment, with_order=arguments.order))
+    print(_as_json(experiment) if arguments.json else _as_text(experiment, arguments))
     return 0
 
 
 def _order(experiment: Experiment) -> list[tuple[int, str]]:
+    from loadlab.planning import schedule
+
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
     return [(block, experiment.cases[index].id) for block, index in steps]
 
@@ -39,9 +45,11 @@ def _as_json(experiment: Experiment) -> str:
     return json.dumps(
         {
             "cases": [case.id for case in experiment.cases],
+            "names": short_names(experiment.cases),
             "blocks": experiment.plan.blocks,
             "trials": experiment.trials,
             "expected_seconds": round(experiment.expected_seconds, 1),
+            "detects": {f"{share:g}": ratio for share, ratio in detectable(experiment)},
             "left_out": [str(misfit) for misfit in experiment.left_out],
             "order": [{"block": block, "case": case} for block, case in _order(experiment)],
         },
@@ -49,15 +57,59 @@ def _as_json(experiment: Experiment) -> str:
     )
 
 
-def _as_text(experiment: Experiment, *, with_order: bool) -> str:
+def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
     minutes = experiment.expected_seconds / 60
     blocks = experiment.plan.blocks
-    lines = [case.id for case in experiment.cases]
-    if with_order:
-        lines += ["", *(f"block {block + 1}  {case}" for block, case in _order(experiment))]
+    names = {case.id: case.id for case in experiment.cases} if arguments.ids else short_names(experiment.cases)
+    lines = list(names.values())
+    if arguments.order:
+        lines += ["", *(f"block {block + 1}  {names[case]}" for block, case in _order(experiment))]
     lines += [f"left out: {misfit}" for misfit in experiment.left_out]
     # What a site needs to boot is not known before it has been run once, and each trial boots it.
     boots = "" if experiment.plan.project is None else ", and the time that your site takes to boot, for each"
-    cases = len(experiment.cases)
-    lines += ["", f"{cases} cases × {blocks} blocks = {experiment.trials} trials, about {minutes:.1f} minutes{boots}"]
+    amount = f"{_number(len(names), 'case')} × {_number(blocks, 'block')} = {_number(experiment.trials, 'trial')}"
+    lines += ["", f"{amount}, about {minutes:.1f} minutes{boots}", *_power(experiment)]
     return "\n".join(lines)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _power(experiment: Experiment) -> Iterable[str]:
+    """What the plan can find, or that it can find nothing."""
+    from loadlab.analysis.multiplicity import blocks_needed
+    from loadlab.analysis.power import POWER
+    from loadlab.analysis.wording import percent, plural
+
+    comparisons, blocks = _comparisons(experiment), experiment.plan.blocks
+    if not comparisons:
+        return
+    among = f"{plural(blocks, 'block')} and {plural(comparisons, 'comparison')}"
+    if blocks < blocks_needed(comparisons):
+        enough = blocks_needed(comparisons)
+        yield f"{among} can prove no difference: set blocks to {enough} or more, or compare fewer cases"
+        return
+    found = [
+        f"≥ {ratio:.2f}× where trials vary by {percent(share)}" for share, ratio in detectable(experiment) if ratio
+    ]
+    yield f"{among} detect {', '.join(found)} ({percent(POWER)} power)"
+
+
+def detectable(experiment: Experiment) -> Iterable[tuple[float, float | None]]:
+    """For each supposed coefficient of variation of a trial, the smallest ratio that is found."""
+    from loadlab.analysis.power import detectable_ratio
+
+    for share in SUPPOSED:
+        deviation = sqrt(2) * share  # of the logarithm of a ratio of two trials
+        comparisons = max(1, _comparisons(experiment))
+        yield (
+            share,
+            detectable_ratio(deviation, experiment.plan.blocks, comparisons, margin=experiment.plan.equivalence_margin),
+        )
+
+
+def _comparisons(experiment: Experiment) -> int:
+    from loadlab.analysis.pairs import declared_pairs
+
+    return sum(pair.question == "keep" for pair in declared_pairs(experiment.cases))

@@ -1,49 +1,55 @@
 """Measure a plan and say which CONN_MAX_AGE is right.
 
 Without PLAN, the built-in default is measured: threaded, sync and gevent at CONN_MAX_AGE 0, 60 and unlimited, in
-less than six minutes. Everything that was measured is kept in the run folder, whatever happens.
+about seven minutes. Everything that was measured is kept in the run folder, whatever happens.
 """
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._plan_file import (
+    ONLY_HELP,
+    PLAN_HELP,
     add_database_arguments,
     add_load_arguments,
     add_project_arguments,
     add_target_arguments,
+    changes_plan,
     read_experiment,
 )
-from loadlab.cli._progress import display
-from loadlab.cli._results import judge, report_on
+from loadlab.cli._results import add_json_argument, judge, report_on
 from loadlab.cli._scraping import add_scraping_arguments, scraping
-from loadlab.cli.live import add_live_argument, page_beside
-from loadlab.errors import LabError, UsageError
-from loadlab.planning import read_plan
-from loadlab.processes import withhold
-from loadlab.runner.run import begin, resume
-from loadlab.services.given import Reference
-from loadlab.store import RunFolder
+from loadlab.cli._screen import Screen, add_screen_arguments
+from loadlab.cli.live import ANY_PORT, add_live_argument, page_beside, stays_on
+from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
+from loadlab.model.naming import short_names
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from loadlab.model.session import Continuation
+    from loadlab.planning import Experiment
     from loadlab.runner.run import Listener
+    from loadlab.services.given import Reference
 
     InStep = Callable[[Listener], Listener]
     Measure = Callable[[InStep], None]
 
+# What a run that is resumed has to be told again, for it is not in its plan.
+SWITCHES: Final = ("allow_remote", "prometheus", "require_verdict")
+VALUES: Final = ("dsn", "remote_write")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help="a TOML file; without it, the default plan")
+    parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help=PLAN_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/<date and time>)")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="GLOB", help="only cases whose id matches; repeatable"
-    )
+    parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
     parser.add_argument("--resume", type=Path, metavar="DIR", help="make the trials that an earlier run has not made")
     parser.add_argument(
         "--dsn",
@@ -66,56 +72,118 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_live_argument(parser)
     add_scraping_arguments(parser)
     parser.add_argument("--require-verdict", action="store_true", help="exit with 11 when a verdict is inconclusive")
+    add_json_argument(parser)
+    add_screen_arguments(parser, progress=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.processes import withhold
+
     withhold(arguments.dsn, arguments.token, arguments.remote_write)
-    measure, path = _continued(arguments) if arguments.resume else _begun(arguments)
-    with page_beside(arguments.live, path) as page:
-        try:
-            with scraping(arguments, path, page) as in_step:
-                measure(in_step)
-        except LabError as error:
-            # Stopped or broken off: what was measured is still worth a report, if there is any.
-            if not isinstance(error, UsageError) and any((path / "trials").glob("*.json")):
-                report_on(path)
-            raise
-        return judge(report_on(path), path, require_verdict=arguments.require_verdict)
+    dsn = _dsn(arguments)
+    measure, path = _continued(arguments, dsn) if arguments.resume else _begun(arguments, dsn)
+    try:
+        with page_beside(arguments.live, path) as page:
+            return stays_on(page, path, lambda: _measured(measure, path, page, arguments))
+    except StoppedError as error:
+        _add_next_step(error, path, arguments)
+        raise
 
 
-def _begun(arguments: argparse.Namespace) -> tuple[Measure, Path]:
+def _measured(measure: Measure, path: Path, page: str | None, arguments: argparse.Namespace) -> int:
+    screen = Screen.of(arguments)
+    try:
+        with scraping(arguments, path, page) as in_step:
+            measure(in_step)
+    except LabError as error:
+        # Stopped or broken off: what was measured is still worth a report, if there is any.
+        if not isinstance(error, UsageError):
+            if any((path / "trials").glob("*.json")):
+                with suppress(EnvironmentFaultError):  # a full disk takes no report either
+                    report_on(path, screen, as_json=arguments.json)
+            _add_next_step(error, path, arguments)
+        raise
+    findings = report_on(path, screen, as_json=arguments.json)
+    return judge(findings, path, require_verdict=arguments.require_verdict)
+
+
+def _add_next_step(error: LabError, path: Path, arguments: argparse.Namespace) -> None:
+    """What the last line says after a run that did not come to its end, unless the error says it already."""
+    if hasattr(error, "__notes__"):
+        return
+    if (path / "schedule.json").exists():
+        error.add_note(f"Continue with: {_continuation(arguments).command(path)}")
+    else:
+        error.add_note("Nothing was measured, and nothing is kept: run the same command again.")
+
+
+def _continuation(arguments: argparse.Namespace) -> Continuation:
+    """What the command line said that no plan keeps; passwords are never on it."""
+    from loadlab.model.session import PARAMETERS, Continuation
+
+    options = [f"--{name.replace('_', '-')}" for name in SWITCHES if getattr(arguments, name)]
+    for name in VALUES:
+        if (value := getattr(arguments, name)) is not None:
+            options += [f"--{name.replace('_', '-')}", str(value)]
+    if arguments.live is not None:
+        options += ["--live"] if arguments.live == ANY_PORT else ["--live", str(arguments.live)]
+    variables = {name: value for name, value in sorted(os.environ.items()) if name.startswith(PARAMETERS)}
+    return Continuation(options=tuple(options), variables=variables)
+
+
+def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
     experiment = read_experiment(arguments.plan, arguments.only, arguments)
     path = arguments.out or Path("runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    screen = Screen.of(arguments)
+    # Before what measures is imported, which takes a second.
+    screen.say(f"{_amount(experiment)}, kept in {path}; Ctrl-C stops the run and keeps what was measured")
 
     def measure(in_step: InStep) -> None:
-        with display(experiment.trial_seconds) as shown:
+        from loadlab.cli._progress import display
+        from loadlab.runner.run import begin
+
+        with display(screen, experiment.trial_seconds, short_names(experiment.cases)) as shown:
             listener = in_step(shown)
             for misfit in experiment.left_out:
                 listener.notice(f"left out: {misfit}")
-            begin(path, experiment, _dsn(arguments), listener)
+            begin(path, experiment, dsn, listener, _continuation(arguments))
 
     return measure, path
 
 
-def _continued(arguments: argparse.Namespace) -> tuple[Measure, Path]:
-    planned = (arguments.plan, arguments.out, arguments.only, arguments.project, arguments.settings, arguments.target)
-    load = (arguments.load_workers, arguments.expect_workers, arguments.master_bind_host, arguments.master_bind_port)
-    if any(planned) or any(value is not None for value in load):
+def _amount(experiment: Experiment) -> str:
+    return f"{experiment.trials} trials, about {experiment.expected_seconds / 60:.1f} minutes"
+
+
+def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
+    from loadlab.planning import read_plan
+    from loadlab.store import RunFolder
+
+    if arguments.plan or arguments.out or arguments.only or changes_plan(arguments):
         raise UsageError(
             "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, --load-workers,"
-            " --expect-workers and where they come to, and the project or target."
+            " --expect-workers and where they come to, and the project or target with all that is said of it."
         )
     folder = RunFolder.at(arguments.resume)
+    folder.require_same_plan()
     experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))
 
     def measure(in_step: InStep) -> None:
-        with display(experiment.trial_seconds) as shown:
-            resume(folder, experiment.plan, _dsn(arguments), in_step(shown))
+        from loadlab.cli._progress import display
+        from loadlab.runner.run import resume
+
+        names = short_names(folder.schedule().cases)
+        with display(Screen.of(arguments), experiment.trial_seconds, names) as shown:
+            resume(folder, experiment.plan, dsn, in_step(shown), _continuation(arguments))
 
     return measure, folder.path
 
 
 def _dsn(arguments: argparse.Namespace) -> Reference:
+    from loadlab.services.given import Reference, require_reference
+
     if arguments.dsn and arguments.embedded:
         raise UsageError("--embedded and --dsn each name a database to measure on: leave one of them out.")
-    return Reference(arguments.dsn, allow_remote=arguments.allow_remote)
+    dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
+    require_reference(dsn)
+    return dsn

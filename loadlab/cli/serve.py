@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._port import port
-from loadlab.cli._progress import display
+from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
-from loadlab.planning import build_strategy, choice_of, circumstances
-from loadlab.ports import require_free
-from loadlab.processes import withhold
-from loadlab.runner.application import Target, serving
-from loadlab.runner.route import routed
-from loadlab.runner.run import laboratory
-from loadlab.servers import SERVERS
-from loadlab.services.given import Reference
-from loadlab.strategies import STRATEGIES
+from loadlab.packaged import packaged
+from loadlab.registry import member_names
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--server",
         default="sync",
         metavar="MODE",
-        help=f"{', '.join(SERVERS)}; with parameters as in a case id, e.g. gthread,workers=2,threads=8",
+        help=f"{', '.join(member_names('loadlab.servers'))}; with parameters as in a case id,"
+        " e.g. gthread,workers=2,threads=8",
     )
     parser.add_argument(
         "--max-age", default="0", metavar="SECONDS", help='CONN_MAX_AGE: a number, or "none" for unlimited'
@@ -43,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strategy",
         metavar="STRATEGY",
-        help=f"in place of --max-age: {', '.join(STRATEGIES)}; with parameters as in a case id, e.g. pool,max_size=8",
+        help=f"in place of --max-age: {', '.join(member_names('loadlab.strategies'))}; with parameters as in a case id,"
+        " e.g. pool,max_size=8",
     )
     parser.add_argument(
         "--round-trip-ms",
@@ -59,9 +55,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-connections", type=int, default=100, help="of the embedded PostgreSQL (default: 100)")
     parser.add_argument("--dsn", metavar="REF", help="your own PostgreSQL: env:NAME or service=NAME")
     parser.add_argument("--allow-remote", action="store_true", help="let --dsn name a host other than this one")
+    add_screen_arguments(parser, progress=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.cli._progress import display
+    from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
+    from loadlab.planning import choice_of
+    from loadlab.ports import require_free
+    from loadlab.processes import withhold
+    from loadlab.runner.application import Target, serving
+    from loadlab.runner.route import routed
+    from loadlab.runner.run import laboratory
+    from loadlab.servers import SERVERS
+    from loadlab.services.given import Reference, require_reference
+
     server, parameters = _parsed(arguments.server, "--server")
     server_choice = choice_of(SERVERS, server, parameters, "--server")
     strategy_choice = _strategy(arguments)
@@ -78,8 +86,9 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     withhold(arguments.dsn)
     dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
+    require_reference(dsn)
     with (
-        display(0.0) as listener,
+        display(Screen.of(arguments)) as listener,
         laboratory(plan, dsn, None, listener) as lab,
         routed(
             strategy_choice, arguments.round_trip_ms, lab.database, lab.register, lab.register.folder / "server.log"
@@ -100,6 +109,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _strategy(arguments: argparse.Namespace) -> Choice:
+    from loadlab.planning import choice_of
+    from loadlab.strategies import STRATEGIES
+
     if arguments.strategy:
         return choice_of(STRATEGIES, *_parsed(arguments.strategy, "--strategy"), "--strategy")
     age: dict[str, Scalar] = {"max_age": _value(arguments.max_age), "conn_health_checks": arguments.conn_health_checks}
@@ -107,6 +119,8 @@ def _strategy(arguments: argparse.Namespace) -> Choice:
 
 
 def _require_fit(server: Choice, strategy: Choice, driver: str) -> None:
+    from loadlab.planning import build_strategy, circumstances
+
     why = build_strategy(strategy).misfit(circumstances(server, driver))
     if why is not None:
         by_driver = build_strategy(strategy).misfit(circumstances(server, "")) is None
@@ -136,11 +150,18 @@ def _value(text: str) -> Scalar:
 def _welcome(application: Application, what: str) -> str:
     return (
         f"{what}\n"
-        f"  site     {application.url}/entries/1/\n"
+        f"  site     {application.url}/\n"
         f"  metrics  {application.url}/metrics\n"
-        f"  load     locust -f locustfiles/read_one.py --host {application.url} --client-keep-alive off\n"
+        f"  load     locust -f {shlex.quote(_scenario())} --host {application.url} --target-metrics"
+        f" {application.url}/metrics --client-keep-alive off\n"
         "Ctrl-C stops it."
     )
+
+
+def _scenario() -> str:
+    """A scenario's file, in as few words as lead to it from here."""
+    path = packaged("locustfiles") / "read_one.py"
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _watch(application: Application) -> int:

@@ -12,20 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-
+from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
-from loadlab.probes import Scene
-from loadlab.probes.activity import Activity
-from loadlab.probes.sessions import Sessions
-from loadlab.scrape import require_address, scrape, token_of
-from loadlab.services.given import Reference, given
-from loadlab.watching.observation import observe
-from loadlab.watching.reading import Reading
-from loadlab.watching.wording import as_json, as_text
 
 if TYPE_CHECKING:
     import argparse
+
+    from loadlab.probes import Scene
+    from loadlab.watching.reading import Reading
 
 EVERY_SECONDS: Final = 5.0
 FEWEST_READINGS: Final = 2
@@ -40,14 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="SECONDS", help="how long to watch (default: until stopped)")
     parser.add_argument("--allow-remote", action="store_true", help="let --metrics and --dsn name other hosts")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_screen_arguments(parser, progress=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.scrape import require_address, token_of
+    from loadlab.watching.observation import observe
+    from loadlab.watching.wording import as_json, as_text
+
     require_address("--metrics", arguments.metrics, allow_remote=arguments.allow_remote)
     if arguments.every <= 0 or (arguments.threads is not None and arguments.threads < 1):
         raise UsageError("--every should be more than 0 seconds, and --threads 1 or more.")
     with ExitStack() as resources:
-        watch = _Watch(arguments.metrics, token_of(arguments.token), _judge(arguments, resources))
+        watch = _Watch(arguments.metrics, token_of(arguments.token), _judge(arguments, resources), Screen.of(arguments))
         with suppress(StoppedError):  # the usual end
             watch.run(arguments.every, arguments.seconds)
     if len(watch.readings) < FEWEST_READINGS:
@@ -64,25 +63,30 @@ def execute(arguments: argparse.Namespace) -> int:
 class _Watch:
     """Readings at regular times; the first must succeed, later ones may fail."""
 
-    def __init__(self, url: str, token: str | None, judge: Scene | None) -> None:
+    def __init__(self, url: str, token: str | None, judge: Scene | None, screen: Screen) -> None:
         self._url, self._token, self._judge = url, token, judge
-        self._console = Console(stderr=True)
+        self._screen = screen
         self.readings: list[Reading] = []
         self.gaps = 0
 
     def run(self, every_seconds: float, seconds: float | None) -> None:
         self.readings.append(self._read())
         begun = time.monotonic()
-        with self._console.status("watching; Ctrl-C ends it and shows what was seen") as status:
+        with self._screen.status("watching; Ctrl-C ends it and shows what was seen") as update:
             while seconds is None or time.monotonic() - begun < seconds:
                 time.sleep(every_seconds)
                 try:
                     self.readings.append(self._read())
                 except EnvironmentFaultError:
                     self.gaps += 1
-                status.update(self._line())
+                update(self._line())
 
     def _read(self) -> Reading:
+        from loadlab.probes.activity import Activity
+        from loadlab.probes.sessions import Sessions
+        from loadlab.scrape import scrape
+        from loadlab.watching.reading import Reading
+
         scraped = scrape(self._url, self._token)
         seen = Reading(at=time.monotonic(), aliases=scraped.aliases, hosts=scraped.hosts, answered=scraped.requests)
         if self._judge is None:
@@ -100,6 +104,9 @@ def _judge(arguments: argparse.Namespace, resources: ExitStack) -> Scene | None:
     """PostgreSQL's own view of the database, from another database of the same server."""
     if arguments.dsn is None:
         return None
+    from loadlab.probes import Scene
+    from loadlab.services.given import Reference, given
+
     folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
     database = resources.enter_context(given(Reference(arguments.dsn, allow_remote=arguments.allow_remote), folder))
     connection = resources.enter_context(database.observed())

@@ -129,8 +129,8 @@ class Statement:
 class Books:
     """Reads the ledgers of `directory`."""
 
-    def __init__(self, directory: Path) -> None:
-        self._ledgers = Archive(directory, LEDGERS)
+    def __init__(self, directory: Path, archive: type[Archive] = Archive) -> None:
+        self._ledgers = archive(directory, LEDGERS)
 
     def read(self) -> Statement:
         """Count everything once; safe at any time, from any process, several at once.

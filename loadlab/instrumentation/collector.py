@@ -9,6 +9,7 @@ import django
 from prometheus_client.registry import Collector
 
 from loadlab import __version__
+from loadlab.instrumentation.archive import Archive
 from loadlab.instrumentation.books import Books
 from loadlab.instrumentation.families import family, histogram
 from loadlab.instrumentation.timesheets import Timesheets
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class ConnectionCollector(Collector):
-    """Reads the ledgers and timesheets of `directory` at every scrape; holds no state of its own."""
+    """Reads the ledgers and timesheets of `directory` at every scrape, by an `archive`; holds no state of its own."""
 
-    def __init__(self, directory: Path) -> None:
-        self._books = Books(directory)
-        self._timesheets = Timesheets(directory)
+    def __init__(self, directory: Path, archive: type[Archive] = Archive) -> None:
+        self._books = Books(directory, archive)
+        self._timesheets = Timesheets(directory, archive)
 
     def collect(self) -> Iterable[Metric]:
         statement = self._books.read()

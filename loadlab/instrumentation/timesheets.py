@@ -46,8 +46,8 @@ class Times:
 class Timesheets:
     """Reads the timesheets of `directory`."""
 
-    def __init__(self, directory: Path) -> None:
-        self._timesheets = Archive(directory, TIMESHEETS)
+    def __init__(self, directory: Path, archive: type[Archive] = Archive) -> None:
+        self._timesheets = archive(directory, TIMESHEETS)
 
     def read(self) -> Times:
         """Count everything once; safe at any time, from any process, several at once.

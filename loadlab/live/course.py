@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from loadlab.errors import UsageError
 from loadlab.live.reading.standing import lives
+from loadlab.live.reading.unreadable import UnreadableRunError, told
 from loadlab.model.progress import RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
-from loadlab.store import RunFolder
+from loadlab.run_reader import RunReader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.progress import Event
-    from loadlab.store import Schedule
+    from loadlab.run_reader import Schedule
 
 REMEMBERED_RUNS: Final = 64
 
@@ -40,7 +40,7 @@ class Course:
     trials: dict[int, TrialSoFar] = field(default_factory=dict)  # by order, the last to begin last
     _offset: int = 0
 
-    def read_on(self, folder: RunFolder) -> None:
+    def read_on(self, folder: RunReader) -> None:
         events, self._offset = folder.progress(self._offset)
         for event in events:
             self._take(event)
@@ -73,15 +73,16 @@ class Courses:
         self._known: dict[tuple[Path, int], Course] = {}
 
     def of(self, path: Path) -> Course | None:
-        """The course of the run at `path` as it is now; None when that is no run, or no longer."""
-        folder = RunFolder(path)
+        """The course of the run at `path` as it is now; None when that is no run, no longer, or cannot be read."""
+        folder = RunReader(path)
         with self._lock:
             try:
-                # Another run in a folder of the same name has another schedule.
-                key = (path, (path / "schedule.json").stat().st_mtime_ns)
-                course = self._known.pop(key, None) or Course(schedule=folder.schedule())
-                course.read_on(folder)
-            except (OSError, UsageError):
+                with told():
+                    # Another run in a folder of the same name has another schedule.
+                    key = (path, (path / "schedule.json").lstat().st_mtime_ns)
+                    course = self._known.pop(key, None) or Course(schedule=folder.schedule())
+                    course.read_on(folder)
+            except UnreadableRunError:
                 return None
             self._known[key] = course
             if len(self._known) > REMEMBERED_RUNS:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loadlab.live.course import Course
     from loadlab.live.reading.runs import Runs
     from loadlab.model.case import Case
-    from loadlab.store import Schedule, Step
+    from loadlab.run_reader import Schedule, Step
 
 # Prometheus passes on what it has discovered every five seconds, and looks at what it was passed every five seconds.
 LEAD_SECONDS: Final = 12.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -14,6 +13,8 @@ from starlette.routing import Route
 from loadlab.instrumentation.collector import ConnectionCollector
 from loadlab.instrumentation.families import family, histogram
 from loadlab.live.course import courses
+from loadlab.live.reading.ledgers import ReadOnlyArchive, ledgers_of
+from loadlab.live.reading.unreadable import UnreadableRunError, told
 from loadlab.model import metrics
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from loadlab.model.progress import Sampled
 
 ALIAS = "default"
+MOST_DIGITS = 9  # of the number of a trial
 # Of a sample, what has a metric without labels.
 SINGLE = {
     "peak": metrics.DATABASE_PEAK,
@@ -40,13 +42,22 @@ SINGLE = {
 
 def trial_metrics(request: Request) -> Response:
     """The metrics of one trial; none at all before it has begun, and 404 for what is no trial of a run here."""
-    course = _course(request)
-    order = int(request.path_params["order"])
+    course, order = _course(request), _order(request.path_params["order"])
     cases = [course.schedule.cases[step.case] for step in course.schedule.steps if step.order == order]
     if not cases:
         raise HTTPException(404, "This run has no such trial.")
-    text = exposition(course.trials.get(order), elsewhere=cases[0].elsewhere)
+    try:
+        with told():
+            text = exposition(course.trials.get(order), elsewhere=cases[0].elsewhere)
+    except UnreadableRunError as error:
+        raise HTTPException(404, f"This trial cannot be read. {error}") from error
     return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+def _order(text: str) -> int:
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
+        raise HTTPException(404, "This run has no such trial.")
+    return int(text)
 
 
 def _course(request: Request) -> Course:
@@ -62,7 +73,7 @@ def exposition(trial: TrialSoFar | None, *, elsewhere: bool = False) -> bytes:
     registry = CollectorRegistry()
     if trial is not None:
         values = trial.sampled.values if trial.sampled else {}
-        counted = _as_read(values) if elsewhere else _of_ledgers(Path(trial.began.ledgers))
+        counted = _as_read(values) if elsewhere else _of_ledgers(trial)
         registry.register(_Families([*counted, *_of_lab(trial.sampled)]))
     return generate_latest(registry)
 
@@ -77,12 +88,13 @@ class _Families(Collector):
         return self._families
 
 
-def _of_ledgers(folder: Path) -> list[Family]:
+def _of_ledgers(trial: TrialSoFar) -> list[Family]:
     """Nothing before the server writes the first, and nothing when they are gone: their last values stand."""
-    if not folder.is_dir():
+    folder = ledgers_of(trial.began.ledgers, trial.began.order)
+    if folder is None:
         return []
     try:
-        families = list(ConnectionCollector(folder).collect())
+        families = list(ConnectionCollector(folder, ReadOnlyArchive).collect())
     except OSError:  # gone in this very moment
         return []
     # That is of the process which collects, and here it is not the target's.
@@ -93,9 +105,9 @@ def _as_read(values: Mapping[str, float]) -> Iterable[Family]:
     """The counts without their ledgers; those of all aliases together have the name of the usual one."""
     if "opened" not in values:
         return
-    yield family(metrics.CONNECTIONS_OPEN, [((ALIAS,), values["open"])])
+    yield family(metrics.CONNECTIONS_OPEN, [((ALIAS,), values.get("open", 0.0))])
     yield family(metrics.CONNECTIONS_OPENED, [((ALIAS,), values["opened"])])
-    yield family(metrics.REQUESTS, [((ALIAS, "reused"), values["reused"])])
+    yield family(metrics.REQUESTS, [((ALIAS, "reused"), values.get("reused", 0.0))])
     yield family(metrics.CONNECTIONS_CLOSED, _under("closed_", values, ALIAS))
     yield family(metrics.CONNECT_ERRORS, _under("connect_errors_", values, ALIAS))
 
@@ -104,9 +116,11 @@ def _of_lab(sampled: Sampled | None) -> Iterable[Family]:
     if sampled is None:
         return
     values = sampled.values
-    outcomes = [(("ok",), values["requests"] - values["failures"]), (("failed",), values["failures"])]
-    yield family(metrics.LOAD_REQUESTS, outcomes)
-    yield histogram(metrics.LOAD_RESPONSE, [((), sampled.response_buckets, values["response_seconds_sum"])])
+    requests, failures = values.get("requests", 0.0), values.get("failures", 0.0)
+    yield family(metrics.LOAD_REQUESTS, [(("ok",), requests - failures), (("failed",), failures)])
+    if len(sampled.response_buckets) == len(metrics.RESPONSE_SECONDS) + 1:  # another loadlab may have other bounds
+        buckets = sampled.response_buckets
+        yield histogram(metrics.LOAD_RESPONSE, [((), buckets, values.get("response_seconds_sum", 0.0))])
     yield family(metrics.DATABASE_BACKENDS, _under("backends_", values))
     yield family(metrics.CPU_SECONDS, _under("cpu_", values))
     for name, metric in SINGLE.items():
@@ -118,4 +132,4 @@ def _under(prefix: str, values: Mapping[str, float], *labels: str) -> list[tuple
     return [((*labels, name.removeprefix(prefix)), value) for name, value in values.items() if name.startswith(prefix)]
 
 
-routes = [Route("/trials/{run}/{order:int}/metrics", trial_metrics)]
+routes = [Route("/trials/{run}/{order}/metrics", trial_metrics)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.ports import LOOPBACK, free_port, is_loopback, require_free
+from loadlab.ports import LIVE_PORT, LOOPBACK, free_port, is_loopback, require_free
 from loadlab.processes import Register, inherited
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from loadlab.processes import Program
 
-DEFAULT_PORT: Final = 8013
 ALIVE_PATH: Final = "/alive"
 BOOT_SECONDS: Final = 60.0
 FAREWELL_SECONDS: Final = 10.0  # so that open pages hear of the last trial, and of the end
@@ -100,10 +99,10 @@ def _port(port: int | None) -> int:
         require_free(port)
         return port or free_port()
     try:
-        require_free(DEFAULT_PORT)
+        require_free(LIVE_PORT)
     except EnvironmentFaultError:
         return free_port()
-    return DEFAULT_PORT
+    return LIVE_PORT
 
 
 def _shown(host: str) -> str:

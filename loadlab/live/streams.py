@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from loadlab.live.reading.followed import Following, Shown, as_json, version
 from loadlab.live.reading.timeline import COLUMNS
+from loadlab.live.reading.unreadable import UnreadableRunError, told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -85,11 +86,15 @@ async def _stream(runs: Runs, name: str, position: Position, ending: Callable[[]
 
 async def _messages(runs: Runs, name: str, position: Position, *, ends: bool) -> list[tuple[str, str]]:
     """What a page at that position has not heard yet."""
-    run = await asyncio.to_thread(_followed, runs, name)
-    if run is None:
-        return _of_none("awaited" if runs.find(name) is None else "unreadable", position)
-    await _assessed(run, wait=ends)
-    return await asyncio.to_thread(_news, run, position)
+    try:
+        with told():
+            run = await asyncio.to_thread(_followed, runs, name)
+            if run is None:
+                return _of_none("awaited" if name == runs.awaited else "unreadable", "It has gone.", position)
+            await _assessed(run, wait=ends)
+            return await asyncio.to_thread(_news, run, position)
+    except UnreadableRunError as error:
+        return _of_none("unreadable", str(error), position)
 
 
 _FOLLOWING: Final = Following()
@@ -112,12 +117,13 @@ async def _assessed(run: FollowedRun, *, wait: bool) -> None:
         await asyncio.wait({task})
 
 
-def _of_none(state: State, position: Position) -> list[tuple[str, str]]:
+def _of_none(state: State, reason: str, position: Position) -> list[tuple[str, str]]:
     """Of a run that is not there yet, or cannot be read, there is one thing to say."""
-    if position == Position(overview=state):
+    overview = json.dumps({"state": state} if state == "awaited" else {"state": state, "reason": reason})
+    if position == Position(overview=version(overview)):
         return []
-    position.run, position.overview, position.board, position.shown = "", state, "", {}
-    return [("overview", json.dumps({"state": state}))]
+    position.run, position.overview, position.board, position.shown = "", version(overview), "", {}
+    return [("overview", overview)]
 
 
 def _news(run: FollowedRun, position: Position) -> list[tuple[str, str]]:
@@ -136,9 +142,9 @@ def _news(run: FollowedRun, position: Position) -> list[tuple[str, str]]:
         now, seconds, rows, start = run.points(which, position.shown.get(which))
         position.shown[which] = now
         if rows:
-            told = {"of": which, "line": now.generation, "start": start, "seconds": seconds}
-            told |= {"columns": COLUMNS, "rows": rows}
-            messages.append(("points", json.dumps(told, separators=(",", ":"))))
+            points = {"of": which, "line": now.generation, "start": start, "seconds": seconds}
+            points |= {"columns": COLUMNS, "rows": rows}
+            messages.append(("points", json.dumps(points, separators=(",", ":"))))
     return messages
 
 

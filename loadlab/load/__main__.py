@@ -1,14 +1,14 @@
 """The generator process: imports Locust once, then forks a fresh child for each order it reads.
 
-A line of JSON on standard input is an order; the child answers with a line when the load starts, and the parent with
-another when the child has ended. End of input ends the generator.
+It speaks with the lab over `lines`: a line of JSON is an order; the child answers with a line when the load starts, and
+the parent with another when the child has ended. The generator ends when the lab closes its end.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import random
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -23,10 +23,13 @@ from locust.util.load_locustfile import load_locustfile
 from loadlab.load.arrivals import arrivals
 from loadlab.load.contract import ENDED, READY, Rehearsal, order_of
 from loadlab.load.crew import carry_out, in_child
-from loadlab.load.pacing import Pacer, opened
+from loadlab.load.lines import OPTION, Lines
+from loadlab.load.pacing import Pacer, arrival_of, opened
 from loadlab.load.recorder import Recorder
 from loadlab.load.tally import Tally
+from loadlab.load.under_way import requests_under_way
 from loadlab.load.user import with_keep_alive_option
+from loadlab.load.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +98,11 @@ def drive(order: LoadOrder, number: int, start: Callable[[], float]) -> None:
     load = order.open_load
     recorder = Recorder(paced=load is not None)
     gevent.spawn(_write_down, Tally(recorder, Path(order.tally_of(number))))
+    watch = Watch()
+    watch.listen(events)
+    gevent.spawn(watch.run)
     result = _open(order, load, number, recorder, start) if load else _closed(order, number, recorder, start)
+    result = watch.added_to(result, recorder.origin + order.warmup_seconds, recorder.origin + _end(order))
     Path(order.result_of(number)).write_text(result.to_json())
 
 
@@ -116,6 +123,7 @@ def _closed(order: LoadOrder, number: int, recorder: Recorder, start: Callable[[
     else:
         runner.start(users := order.users_of(number), spawn_rate=users)
     busy = _busy(order, origin)
+    recorder.stopped([seconds for _, seconds in requests_under_way()], order.warmup_seconds, _end(order))
     runner.quit()
     return recorder.result(order.warmup_seconds, _end(order), busy=(busy,))
 
@@ -131,8 +139,15 @@ def _open(order: LoadOrder, load: OpenLoad, number: int, recorder: Recorder, sta
     busy = _busy(order, origin)
     sending.get()
     recorder.unanswered(pacer.drain(DRAIN_SECONDS))
+    recorder.unanswered_later(_later_requests())
     runner.quit()
     return recorder.result(order.warmup_seconds, _end(order), dropped=pacer.dropped, busy=(busy,))
+
+
+def _later_requests() -> list[float]:
+    """For how long those requests have been under way whose task had an answer before."""
+    arrivals = ((arrival_of(task), seconds) for task, seconds in requests_under_way())
+    return [seconds for arrival, seconds in arrivals if arrival is not None and arrival.first is not None]
 
 
 class Few(logging.Filter):
@@ -182,11 +197,14 @@ def _sleep_until(instant: float) -> None:
 
 
 def main() -> None:
-    print(READY, flush=True)
-    for line in sys.stdin:
+    parser = argparse.ArgumentParser(prog="python -m loadlab.load")
+    parser.add_argument(OPTION, type=int, required=True)
+    lab = Lines.inherited(parser.parse_args().lines)
+    lab.say(READY)
+    while line := lab.hear():
         order = order_of(line)
-        work = partial(rehearse, order) if isinstance(order, Rehearsal) else partial(carry_out, order, drive)
-        print(ENDED, in_child(work), flush=True)
+        work = partial(rehearse, order) if isinstance(order, Rehearsal) else partial(carry_out, order, drive, lab)
+        lab.say(ENDED, in_child(work))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.load.ticker import Pause
 from loadlab.model.case import OpenLoad
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PER_REQUEST: Final = ("ended", "response", "failed", "due", "sent")
-COLUMNS: Final = (*PER_REQUEST, "dropped")
+COLUMNS: Final = (*PER_REQUEST, "dropped", "no_answer")
 
 # The first word of each line that a generator writes.
 READY = "ready"
@@ -97,8 +98,12 @@ class LoadResult:
 
     Under an open load the columns `due` (NaN for a request that no arrival asked for) and `sent` are instants like
     `ended`, and the response time counts from when the request was due; else they are empty. `dropped` are the instants
-    of arrivals that found no user free. `failures` maps each kind of failed request within the window to its count, and
-    each kind of exception that a task raised; `examples` maps it to one message. `busy` is the share of a core that
+    of arrivals that found no user free. `no_answer` are the indexes of those failed requests that no answer came to, in
+    time or at all: their response time is the least that it would have been. `under_way` requests of a closed load had
+    just been sent when it ended, and are no observation.
+
+    `failures` maps each kind of failed request within the window to its count, and each kind of exception that a task
+    raised; `examples` maps it to one message. `busy` is the share of a core that
     each load process used within the window. `unkept` requests came when the record was full; `lost` says of each load
     process that did not end as it should how it ended. `skew` says of each on another host by how many seconds it may
     have started too early or too late.
@@ -112,22 +117,28 @@ class LoadResult:
     due: Sequence[float] = ()
     sent: Sequence[float] = ()
     dropped: Sequence[float] = ()
+    no_answer: Sequence[float] = ()
     busy: tuple[float, ...] = ()
     unkept: int = 0
+    under_way: int = 0
     lost: tuple[str, ...] = ()
     skew: tuple[float, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    at_work: tuple[float, ...] = ()
 
     def to_json(self) -> str:
         # Not asdict: it would copy every number of every column.
         names = {field.name for field in fields(self)} - set(COLUMNS)
         others = {name: getattr(self, name) for name in names}
+        others["pauses"] = [asdict(pause) for pause in self.pauses]
         return json.dumps({**others, **{name: _packed(getattr(self, name)) for name in COLUMNS}})
 
     @classmethod
     def from_json(cls, text: str) -> LoadResult:
         read = json.loads(text)
-        tuples = {name: tuple(read[name]) for name in ("busy", "lost", "skew")}
-        return cls(**read | tuples | {name: _unpacked(read[name]) for name in COLUMNS})
+        tuples = {name: tuple(read[name]) for name in ("busy", "lost", "skew", "at_work")}
+        pauses = {"pauses": tuple(Pause(**pause) for pause in read["pauses"])}
+        return cls(**read | tuples | pauses | {name: _unpacked(read[name]) for name in COLUMNS})
 
 
 NO_RESULT: Final = LoadResult(ended=(), response=(), failed=(), failures={}, examples={})
@@ -137,9 +148,11 @@ def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadRes
     """What several load processes have seen of one load: every request of each, again in order of completion."""
     if not results:
         return replace(NO_RESULT, lost=lost)
-    if len(results) == 1 and not results[0].due:  # in order as it is
+    if len(results) == 1 and not results[0].due and not results[0].no_answer:  # in order as it is
         return replace(results[0], lost=lost)
     order = np.argsort(_joined(results, "ended"), kind="stable")
+    firsts = np.cumsum([0, *(len(result.ended) for result in results)])
+    no_answer = [first + np.asarray(result.no_answer) for first, result in zip(firsts, results, strict=False)]
     columns = {name: _joined(results, name) for name in PER_REQUEST}
     failures: Counter[str] = Counter()
     examples: dict[str, str] = {}
@@ -150,12 +163,16 @@ def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadRes
     return LoadResult(
         **{name: array("d", column[order].tobytes()) for name, column in columns.items() if column.size},
         dropped=array("d", dropped.tobytes()),
+        no_answer=array("d", np.flatnonzero(np.isin(order, np.concatenate(no_answer))).astype(np.float64).tobytes()),
         failures=dict(failures),
         examples=examples,
         busy=tuple(share for result in results for share in result.busy),
         unkept=sum(result.unkept for result in results),
+        under_way=sum(result.under_way for result in results),
         lost=lost,
         skew=tuple(seconds for result in results for seconds in result.skew),
+        pauses=tuple(pause for result in results for pause in result.pauses),
+        at_work=tuple(users for result in results for users in result.at_work),
     )
 
 

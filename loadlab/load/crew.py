@@ -10,6 +10,7 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import gevent.socket
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadlab.load.contract import LoadOrder
+    from loadlab.load.lines import Lines
 
     # Makes ready the load process of that number, calls what it is given for the origin of time, and loads.
     Drive = Callable[[LoadOrder, int, Callable[[], float]], None]
 
 LEAD_SECONDS: Final = 0.02  # from the order to start until the start: long enough for it to reach every process
 ORIGIN: Final = struct.Struct("d")
-LINE_BYTES: Final = 100
 
 # gevent's own would start its event loop in the parent, and each child would inherit it; its close waits for that loop.
 _fork = monkey.get_original("os", "fork")
@@ -50,7 +51,7 @@ def in_child(work: Callable[[], None]) -> int:
     child = _fork()
     if child:
         return exit_status(child)
-    _end_with(work)
+    _do_and_end(work)
     raise AssertionError
 
 
@@ -63,54 +64,62 @@ def ending(status: int) -> str:
     return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
 
 
-def _end_with(work: Callable[[], None]) -> None:
+def _do_and_end(work: Callable[[], None]) -> None:
     try:
         work()
     except BaseException:  # noqa: BLE001  the child must end here, whatever happened
         traceback.print_exc()
-        os._exit(1)
+        _exit(1)
     # Locust's greenlets have nothing left to say, and waiting for them would cost each trial.
-    os._exit(0)
+    _exit(0)
 
 
-def carry_out(order: LoadOrder, drive: Drive) -> None:
+def _exit(status: int) -> None:
+    """End at once, but keep what the Locust file has printed."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # a Locust file may have put anything in their place
+            stream.flush()
+    os._exit(status)
+
+
+def carry_out(order: LoadOrder, drive: Drive, lab: Lines) -> None:
     """Load with as many processes as the order says; one alone needs no leader, one of many hosts has it elsewhere."""
     if order.number is not None:
-        drive(order, order.number, _start_when_told)
+        drive(order, order.number, partial(_start_when_told, lab))
     elif order.processes == 1:
-        drive(order, 0, _start_alone)
+        drive(order, 0, partial(_start_alone, lab))
     else:
-        _lead(order, drive)
+        _lead(order, drive, lab)
 
 
-def _start_alone() -> float:
+def _start_alone(lab: Lines) -> float:
     origin = time.monotonic()
-    _say_started(origin)
+    _say_started(lab, origin)
     return origin
 
 
-def _start_when_told() -> float:
-    """Read the origin of time from standard input, and end with whoever is at the other end of it."""
-    print(READY, flush=True)
-    told = os.read(sys.stdin.fileno(), LINE_BYTES)
+def _start_when_told(lab: Lines) -> float:
+    """Hear the origin of time, and end with the worker that says it."""
+    lab.say(READY)
+    told = lab.hear()
     if not told:
-        raise SystemExit("nobody is there to say when to start")
-    gevent.spawn(_end_with_input)
+        raise SystemExit("the worker that says when to start is gone")
+    gevent.spawn(_end_with, lab)
     origin = float(told)
-    _say_started(origin)
+    _say_started(lab, origin)
     return origin
 
 
-def _end_with_input() -> None:
-    gevent.socket.wait_read(sys.stdin.fileno())  # nothing more is to come but its end
-    os._exit(1)
+def _end_with(lab: Lines) -> None:
+    gevent.socket.wait_read(lab.fileno())  # nothing more is to come but its end
+    _exit(1)
 
 
-def _say_started(origin: float) -> None:
-    print(STARTED, os.getpid(), repr(origin), flush=True)
+def _say_started(lab: Lines, origin: float) -> None:
+    lab.say(STARTED, os.getpid(), repr(origin))
 
 
-def _lead(order: LoadOrder, drive: Drive) -> None:
+def _lead(order: LoadOrder, drive: Drive, lab: Lines) -> None:
     crew: list[_Member] = []
     for number in range(order.processes):
         crew.append(_member(order, number, drive, crew))
@@ -122,11 +131,11 @@ def _lead(order: LoadOrder, drive: Drive) -> None:
     for member in crew:
         with suppress(BrokenPipeError):
             os.write(member.origin, ORIGIN.pack(origin))
-    _say_started(origin)
+    _say_started(lab, origin)
     for member in crew:
         status = exit_status(member.pid)
         if status:
-            print(LOST, member.number, ending(status), flush=True)
+            lab.say(LOST, member.number, ending(status))
 
 
 def _member(order: LoadOrder, number: int, drive: Drive, earlier: list[_Member]) -> _Member:
@@ -149,5 +158,5 @@ def _member(order: LoadOrder, number: int, drive: Drive, earlier: list[_Member])
         origin: float = ORIGIN.unpack(heard)[0]
         return origin
 
-    _end_with(lambda: drive(order, number, start))
+    _do_and_end(lambda: drive(order, number, start))
     raise AssertionError

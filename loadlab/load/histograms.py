@@ -137,6 +137,10 @@ class HistogramLog:
             newest = max(second for second, _ in self._held)
             self._write_until(newest - HELD_SECONDS)
 
+    def remark(self, text: str) -> None:
+        """Write a line that readers pass over."""
+        self._file.write(f"#[{text}]\n")
+
     def finish(self) -> None:
         """Write all that is held; the file stays open, it is the caller's."""
         if self._held:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
-from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
-import brotli
-
+from loadlab.load.http_codings import decoded
 from loadlab.load.http_connection import Connector
 from loadlab.load.http_cookies import Cookies
-from loadlab.load.http_faults import (
-    AnswerTooLargeError,
-    ConnectionLostError,
-    MalformedAnswerError,
-    RedirectError,
-    UnsafeRequestError,
-)
-from loadlab.load.http_request import IDEMPOTENT, Head, located, request_bytes
+from loadlab.load.http_faults import ConnectionLostError, RedirectError, UnsafeRequestError
+from loadlab.load.http_request import IDEMPOTENT, Head, checked_method, cookie_line, located, request_bytes
 
 if TYPE_CHECKING:
     import ssl
@@ -26,7 +18,7 @@ if TYPE_CHECKING:
 
     from loadlab.load.http_answer import Answer
     from loadlab.load.http_connection import Connection
-    from loadlab.load.http_request import Location
+    from loadlab.load.http_request import Location, Seconds
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 KEEP_METHOD: Final = frozenset({307, 308})
@@ -34,6 +26,17 @@ KEEP_METHOD: Final = frozenset({307, 308})
 ABOUT_THE_BODY: Final = ("content-type", "content-encoding", "content-language")
 FOR_ONE_ORIGIN: Final = ("authorization", "cookie", "host")
 BASIC_HEADERS: Final = {"User-Agent": "loadlab", "Accept-Encoding": "gzip, deflate, br"}
+
+
+@dataclass(slots=True)  # not frozen, and no tuple: both take longer to make or to read, in each request
+class _Asked:
+    """A request on its way through redirects; `cookies` are its own."""
+
+    method: str
+    head: Head
+    body: bytes
+    seconds: Seconds
+    cookies: Mapping[str, object] | None
 
 
 class HttpClient:
@@ -50,14 +53,15 @@ class HttpClient:
         context: Callable[[], ssl.SSLContext],
     ) -> None:
         self.cookies = Cookies()
-        self._network_timeout = network_timeout
+        self.seconds = (connection_timeout, network_timeout)
         self._max_redirects = max_redirects
         self._limit = max_response_bytes
-        self._connector = Connector(seconds=connection_timeout, limit=max_response_bytes, context=context)
+        self._connector = Connector(limit=max_response_bytes, context=context)
         self._idle: dict[tuple[str, str, int], list[Connection]] = {}
+        self._plain: dict[str, _Asked] = {}
         self._head = Head.of({}).with_headers(BASIC_HEADERS).with_headers(headers or {})
 
-    def request(
+    def request(  # noqa: PLR0913  a request has that many sides
         self,
         method: str,
         url: str,
@@ -65,18 +69,31 @@ class HttpClient:
         headers: Mapping[str, Any] | None = None,
         body: bytes = b"",
         follow: bool = False,
+        seconds: Seconds | None = None,
+        cookies: Mapping[str, object] | None = None,
     ) -> Answer:
         """Ask once, and where the answer says to ask if `follow`.
+
+        `seconds` take the place of the client's timeouts; `cookies` are for this request and no later one.
 
         Raises:
             UnsafeRequestError: it must not be sent.
             HttpFaultError, OSError: there is no valid answer.
         """
-        head = self._head.with_headers(headers) if headers else self._head
-        answer = self._ask(method, located(url), head, body)
+        if headers or body or seconds or cookies:
+            head = self._head.with_headers(headers) if headers else self._head
+            asked = _Asked(checked_method(method), head, body, seconds or self.seconds, cookies)
+        else:
+            asked = self._plain.get(method) or self._plainly(method)
+        answer = self._ask(asked, located(url))
         if follow and answer.status in REDIRECTS:
-            return self._follow(answer, method, head, body)
+            return self._follow(answer, asked)
         return answer
+
+    def _plainly(self, method: str) -> _Asked:
+        """What most requests are, made once."""
+        plain = self._plain[method] = _Asked(checked_method(method), self._head, b"", self.seconds, None)
+        return plain
 
     def close(self) -> None:
         """Close the connections that are idle."""
@@ -85,38 +102,39 @@ class HttpClient:
                 connection.close()
         self._idle.clear()
 
-    def _ask(self, method: str, location: Location, head: Head, body: bytes) -> Answer:
-        cookies = self.cookies
+    def _ask(self, asked: _Asked, location: Location) -> Answer:
+        cookies, head = self.cookies, asked.head
         line = cookies.line(location.url) if cookies.jar.any and not head.names_cookies else ""
-        request = request_bytes(method, location, head, line, body)
-        answer = self._exchange(method, location, request, closes=head.closes)
+        if asked.cookies and not head.names_cookies:
+            line = cookie_line(line, asked.cookies)
+        request = request_bytes(asked.method, location, head, line, asked.body)
+        answer = self._exchange(asked, location, request)
         answer.url = location.url
         if b"set-cookie" in answer.fields:
             cookies.take(answer, location.url)
         if b"content-encoding" in answer.fields and answer.content:
-            answer.content = decoded(answer, self._limit)
+            answer.content = decoded(answer.content, answer.values(b"content-encoding"), self._limit)
         return answer
 
-    def _exchange(self, method: str, location: Location, request: bytes, *, closes: bool) -> Answer:
+    def _exchange(self, asked: _Asked, location: Location, request: bytes) -> Answer:
         """On a kept connection; on a new one if there is none, or if it dies at this very moment and that is safe."""
         connection = self._kept(location)
         if connection is not None:
             try:
-                return self._exchange_on(connection, method, location, request, closes=closes)
+                return self._exchange_on(connection, asked, location, request)
             except ConnectionLostError as error:
-                if not error.silent or method not in IDEMPOTENT:
+                if not error.silent or asked.method not in IDEMPOTENT:
                     raise
-        return self._exchange_on(self._connector.connected(location), method, location, request, closes=closes)
+        connection = self._connector.connected(location, asked.seconds[0])
+        return self._exchange_on(connection, asked, location, request)
 
-    def _exchange_on(
-        self, connection: Connection, method: str, location: Location, request: bytes, *, closes: bool
-    ) -> Answer:
+    def _exchange_on(self, connection: Connection, asked: _Asked, location: Location, request: bytes) -> Answer:
         try:
-            answer = connection.exchange(method, request, self._network_timeout)
+            answer = connection.exchange(asked.method, request, asked.seconds[1])
         except BaseException:
             connection.close()
             raise
-        if answer.keep_alive and not closes:
+        if answer.keep_alive and not asked.head.closes:
             self._idle.setdefault(location.origin, []).append(connection)
         else:
             connection.close()
@@ -132,16 +150,16 @@ class HttpClient:
             connection.close()
         return None
 
-    def _follow(self, answer: Answer, method: str, head: Head, body: bytes) -> Answer:
+    def _follow(self, answer: Answer, asked: _Asked) -> Answer:
         for _ in range(self._max_redirects):
             location = _next_location(answer)
             if location is None:
                 return answer
-            if answer.status not in KEEP_METHOD and method not in {"GET", "HEAD"}:
-                method, body, head = "GET", b"", head.without(ABOUT_THE_BODY)
+            if answer.status not in KEEP_METHOD and asked.method not in {"GET", "HEAD"}:
+                asked = replace(asked, method="GET", body=b"", head=asked.head.without(ABOUT_THE_BODY))
             if location.origin != located(answer.url).origin:
-                head = head.without(FOR_ONE_ORIGIN)
-            answer = self._ask(method, location, head, body)
+                asked = replace(asked, head=asked.head.without(FOR_ONE_ORIGIN), cookies=None)
+            answer = self._ask(asked, location)
             if answer.status not in REDIRECTS:
                 return answer
         raise RedirectError(f"more than {self._max_redirects} redirects")
@@ -149,78 +167,20 @@ class HttpClient:
 
 def _next_location(answer: Answer) -> Location | None:
     values = answer.values(b"location")
-    if not values:
-        return None
     if len(values) > 1:
         raise RedirectError("the answer redirects to several places")
+    value = values[0].strip() if values else b""
+    if not value:  # there is nowhere to go, so this answer is the last
+        return None
     try:
-        return located(urljoin(answer.url, values[0].decode("utf-8", "surrogateescape")))
+        return located(urljoin(answer.url, _text(value)))
     except (UnsafeRequestError, UnicodeError, ValueError) as error:
         raise RedirectError(f"the answer redirects to what is no http or https URL: {error}") from error
 
 
-def decoded(answer: Answer, limit: int) -> bytes:
-    """The content without its codings, the last one first; one that is not known stays on.
-
-    Raises:
-        MalformedAnswerError: it is not so coded.
-        AnswerTooLargeError: there are more than `limit` bytes in it.
-    """
-    content = answer.content
-    codings = b",".join(answer.values(b"content-encoding")).decode("latin-1").lower().split(",")
-    for coding in reversed([coding.strip() for coding in codings]):
-        if coding in {"gzip", "x-gzip"}:
-            content = _gunzipped(content, limit)
-        elif coding == "deflate":
-            content = _inflated(content, limit)
-        elif coding == "br":
-            content = _unbrotlied(content, limit)
-        elif coding not in {"", "identity"}:
-            return content
-    return content
-
-
-def _gunzipped(data: bytes, limit: int) -> bytes:
-    """The members of a gzip file, joined."""
-    result = b""
-    while data:
-        member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        result += _inflate(member, data, limit - len(result))
-        data = member.unused_data
-    return result
-
-
-def _inflated(data: bytes, limit: int) -> bytes:
-    """With the zlib envelope, as the standard has it, or without, as some servers send it."""
-    with suppress(MalformedAnswerError):
-        return _inflate(zlib.decompressobj(), data, limit)
-    return _inflate(zlib.decompressobj(-zlib.MAX_WBITS), data, limit)
-
-
-def _inflate(decompressor: Any, data: bytes, limit: int) -> bytes:  # noqa: ANN401  zlib keeps its type to itself
+def _text(value: bytes) -> str:
+    """A field that may be UTF-8, as servers write it today, or Latin-1, as they once did."""
     try:
-        result: bytes = decompressor.decompress(data, limit + 1)
-    except zlib.error as error:
-        raise MalformedAnswerError("the body is not compressed as its head says") from error
-    if len(result) > limit:
-        raise _too_large(limit)
-    if not decompressor.eof:
-        raise MalformedAnswerError("the compressed body ends too early")
-    return result
-
-
-def _unbrotlied(data: bytes, limit: int) -> bytes:
-    decompressor = brotli.Decompressor()
-    try:
-        result: bytes = decompressor.process(data, output_buffer_limit=limit + 1)
-    except brotli.error as error:
-        raise MalformedAnswerError("the body is not compressed as its head says") from error
-    if len(result) > limit:
-        raise _too_large(limit)
-    if not decompressor.is_finished():
-        raise MalformedAnswerError("the compressed body ends too early")
-    return result
-
-
-def _too_large(limit: int) -> AnswerTooLargeError:
-    return AnswerTooLargeError(f"the decompressed body has more than {limit} bytes")
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -248,23 +248,22 @@ def tls_context(*, insecure: bool) -> ssl.SSLContext:
 class Connector:
     """Makes connections, and remembers at which address a host was found."""
 
-    def __init__(self, *, seconds: float, limit: int, context: Callable[[], ssl.SSLContext]) -> None:
-        self._seconds = seconds
+    def __init__(self, *, limit: int, context: Callable[[], ssl.SSLContext]) -> None:
         self._limit = limit
         self._context = context
         self._found: dict[tuple[str, int], Address] = {}
 
-    def connected(self, location: Location) -> Connection:
-        """A new connection to the location's origin.
+    def connected(self, location: Location, seconds: float) -> Connection:
+        """A new connection to the location's origin; `seconds` are for its name, and again for each address.
 
         Raises:
             OSError, ConnectTimeoutError: there is none; of several addresses, what the last one said.
         """
         _, host, port = location.origin
         known = self._found.pop((host, port), None)
-        for address in [known] if known is not None else self._addresses(host, port):
+        for address in [known] if known is not None else _addresses(host, port, seconds):
             try:
-                connection = self._connection(location, address)
+                connection = self._connection(location, address, seconds)
             except OSError as error:
                 failure = error
             else:
@@ -272,27 +271,28 @@ class Connector:
                 return connection
         raise failure
 
-    def _connection(self, location: Location, address: Address) -> Connection:
+    def _connection(self, location: Location, address: Address, seconds: float) -> Connection:
         family, peer = address
         if location.secure:
             connection: Connection = TlsConnection(family, self._limit, self._context(), location.origin[1])
         else:
             connection = Connection(family, self._limit)
         try:
-            connection.connect(peer, self._seconds)
+            connection.connect(peer, seconds)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _addresses(self, host: str, port: int) -> Iterator[Address]:
-        if _is_numeric(host):
-            yield AF_INET, (host, port)
-            return
-        with gevent.Timeout(self._seconds, ConnectTimeoutError("the name was not resolved within connection_timeout")):
-            found = gevent_socket.getaddrinfo(host, port, 0, SOCK_STREAM)
-        for family, _, _, _, peer in found:
-            yield family, peer
+
+def _addresses(host: str, port: int, seconds: float) -> Iterator[Address]:
+    if _is_numeric(host):
+        yield AF_INET, (host, port)
+        return
+    with gevent.Timeout(seconds, ConnectTimeoutError("the name was not resolved within connection_timeout")):
+        found = gevent_socket.getaddrinfo(host, port, 0, SOCK_STREAM)
+    for family, _, _, _, peer in found:
+        yield family, peer
 
 
 def _is_numeric(host: str) -> bool:

@@ -11,6 +11,10 @@ class HttpFaultError(Exception):
     """The exchange failed. With the operating system's own errors, this is what becomes a failed request."""
 
 
+class UnsupportedOptionError(HttpFaultError):
+    """A request was asked for with a keyword that this client cannot obey; nothing was sent."""
+
+
 class ConnectTimeoutError(HttpFaultError, TimeoutError):
     """The name was not resolved, or the connection not made, within `connection_timeout`."""
 

@@ -8,8 +8,10 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from urllib.parse import quote, urlencode, urlsplit
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
+from urllib.parse import urlencode, urlsplit
+
+from requests.utils import requote_uri
 
 from loadlab.load.http_faults import UnsafeRequestError
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 Text: TypeAlias = str | bytes
 Params: TypeAlias = "Mapping[str, Any] | Iterable[tuple[str, Any]] | str"
-Body: TypeAlias = "Mapping[str, Any] | Text | None"
+Body: TypeAlias = "Mapping[str, Any] | Iterable[tuple[str, Any]] | IO[Any] | Text | None"
+Seconds: TypeAlias = "tuple[float, float]"  # for connecting, and for the exchange
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
@@ -26,10 +29,9 @@ WITH_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})  # they say so when the
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_TARGET: Final = re.compile(r"[\x21-\x7e]+")
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
+_TARGET: Final = re.compile(r"[A-Za-z0-9\-._~!#$&'()*+,/:;=?@\[\]]+")  # what needs no quoting; no percent sign
 _HOST: Final = re.compile(r"[0-9A-Za-z_.-]+|[0-9A-Fa-f:.]+(?:%[0-9A-Za-z_.~-]+)?")
-_KEPT_BY_QUOTING: Final = "!$%&'()*+,/:;=?@[]~"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +72,7 @@ def located(url: str) -> Location:
     return Location(
         origin=(scheme, host, port),
         authority=shown if port == DEFAULT_PORTS[scheme] else f"{shown}:{port}",
-        target=_target(parts.path or "/", parts.query),
+        target=_target(parts.path or "/", parts.query, url),
         url=url,
     )
 
@@ -85,9 +87,15 @@ def _host(host: str, url: str) -> str:
     return ascii_host
 
 
-def _target(path: str, query: str) -> str:
+def _target(path: str, query: str, url: str) -> str:
+    """Quoted as FastHttpUser and requests do it, so that what is quoted already stays as it is."""
     target = f"{path}?{query}" if query else path
-    return target if _TARGET.fullmatch(target) else quote(target, safe=_KEPT_BY_QUOTING)
+    if _TARGET.fullmatch(target):
+        return target
+    try:
+        return requote_uri(target)
+    except UnicodeError as error:
+        raise UnsafeRequestError(f"URL {url!r} cannot be encoded: {error}") from error
 
 
 def with_params(url: str, params: Params) -> str:
@@ -159,17 +167,29 @@ class Head:
 
 @lru_cache(maxsize=64)
 def checked_method(method: str) -> str:
-    """The method, if it is one; CONNECT would turn the connection into something else."""
-    if not _TOKEN.fullmatch(method) or method == "CONNECT":
+    """The method in upper case, if it is one; CONNECT would turn the connection into something else."""
+    upper = method.upper()
+    if not _TOKEN.fullmatch(method) or upper == "CONNECT":
         raise UnsafeRequestError(f"{method!r} is not a method that this client can send")
-    return method
+    return upper
+
+
+def cookie_line(line: str, cookies: Mapping[str, object]) -> str:
+    r"""The Cookie field of a request that adds cookies to those of the session, or replaces some.
+
+    >>> cookie_line("Cookie: a=1; b=2\r\n", {"b": 3, "c": 4})
+    'Cookie: a=1; b=3; c=4\r\n'
+    """
+    session = [pair for pair in line.removeprefix("Cookie: ").strip().split("; ") if pair]
+    kept = [pair for pair in session if pair.partition("=")[0] not in cookies]
+    return header_line("Cookie", "; ".join([*kept, *(f"{name}={value}" for name, value in cookies.items())]))
 
 
 def request_bytes(method: str, location: Location, head: Head, cookies: str, body: bytes) -> bytes:
-    """The whole request; `cookies` is a line or empty."""
+    """The whole request; `method` is checked, `cookies` is a line or empty."""
     host = "" if head.names_host else f"Host: {location.authority}\r\n"
     length = f"Content-Length: {len(body)}\r\n" if body or method in WITH_LENGTH else ""
-    first = f"{checked_method(method)} {location.target} HTTP/1.1\r\n"
+    first = f"{method} {location.target} HTTP/1.1\r\n"
     return f"{first}{host}{head.text}{cookies}{length}\r\n".encode("latin-1") + body
 
 
@@ -180,7 +200,10 @@ def body_of(data: Body, json: object) -> tuple[bytes, dict[str, str]]:
             return data.encode(), {"Content-Type": "text/plain; charset=utf-8"}
         if isinstance(data, (bytes, bytearray, memoryview)):
             return bytes(data), {"Content-Type": "application/octet-stream"}
-        return urlencode(data).encode(), {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        if not isinstance(data, Mapping) and hasattr(data, "read"):
+            return body_of(data.read(), None)
+        form = urlencode(cast("Mapping[str, Any]", data)).encode()
+        return form, {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     if json is not None:
         return json_module.dumps(json).encode(), {"Content-Type": "application/json", "Accept": "application/json"}
     return b"", {}

@@ -19,6 +19,7 @@ from locust import events
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadlab.load.histograms import MOST_TAGS, OTHERS, HistogramLog, Interval, Seconds, tag_of
+from loadlab.load.last_reports import LastReports, Progress
 from loadlab.load.pacing import response_seconds
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class LatencyLog:
         self._path = path
         self._seconds = Seconds()
         self._log: HistogramLog | None = None
+        self._reports: LastReports | None = None
         self._warned = False
 
     def follow(self, environment: Environment) -> None:
@@ -59,11 +61,13 @@ class LatencyLog:
         if isinstance(environment.runner, WorkerRunner):
             heard.request.add_listener(self._request)  # type: ignore[no-untyped-call]
             heard.report_to_master.add_listener(self._report)  # type: ignore[no-untyped-call]
+            Progress(environment.runner)
             return
         self._file = self._path.open("w", encoding="ascii")
         self._log = HistogramLog(self._file, time.time())
         if isinstance(environment.runner, MasterRunner):
             heard.worker_report.add_listener(self._collect)  # type: ignore[no-untyped-call]
+            self._reports = LastReports(environment.runner)
         else:
             heard.request.add_listener(self._request)  # type: ignore[no-untyped-call]
         heard.quit.add_listener(self.finish)  # type: ignore[no-untyped-call]
@@ -103,6 +107,9 @@ class LatencyLog:
         """Write what is held and close the file; once is enough."""
         if self._log is not None:
             self._log.add(self._seconds.take_all())
+            for missing in self._reports.missing if self._reports else ():
+                self._log.remark(f"Incomplete: {missing}")
+                _log.warning("%s is incomplete: %s", self._path, missing)
             self._log.finish()
             self._file.close()
             self._log = None

@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-import json as json_module
 import re
 import time
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import unquote, urlsplit
 
-from charset_normalizer import detect
-from geventhttpclient.header import Headers
 from locust import User
 from locust.contrib.fasthttp import LocustUserAgent
-from locust.exception import CatchResponseError, LocustError, ResponseError, StopTest
+from locust.exception import StopTest
 from locust.user.users import RestMixin
-from requests.utils import get_encoding_from_headers
 
 from loadlab.load.http_client import HttpClient
 from loadlab.load.http_connection import tls_context
 from loadlab.load.http_faults import FAILURES, BadStatusError
+from loadlab.load.http_options import authorization_of, extras, multipart
 from loadlab.load.http_request import basic_authorization, body_of, with_params
+from loadlab.load.lean_response import LeanResponse
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator, Mapping
     from http.cookiejar import CookieJar
-    from types import TracebackType
-    from typing import Unpack
+    from typing import NoReturn, Unpack
 
     from locust.event import EventHook
 
-    from loadlab.load.http_answer import Answer
+    from loadlab.load.http_options import OtherOptions
     from loadlab.load.http_request import Body, Params, Text
 
-    class RequestOptions(TypedDict, total=False):
+    class RequestOptions(OtherOptions, total=False):
         """What every method of the client takes besides URL and body."""
 
         name: str | None
         catch_response: bool
         headers: Mapping[str, Any] | None
         auth: tuple[Text, Text] | None
-        allow_redirects: bool
+        allow_redirects: bool | None
         context: dict[str, Any] | None
         params: Params | None
 
@@ -56,145 +52,36 @@ if TYPE_CHECKING:
 
 ABSOLUTE: Final = re.compile(r"https?://", re.IGNORECASE)
 MS_PER_SECOND: Final = 1000.0
-FIRST_ERROR_STATUS: Final = 400
 # The same answers are failures as with FastHttpUser.
 GOOD_STATUSES: Final[frozenset[int]] = LocustUserAgent.valid_response_codes
-NOT_CAUGHT: Final = "To decide on a request yourself, ask with catch_response=True and use the answer in a with block."
-
-
-class LeanResponse:
-    """An answer, or what there is instead of one: then `status_code` is 0, `content` None and `error` says why.
-
-    With `catch_response=True` it is a context manager that reports the request at its end.
-    """
-
-    __slots__ = (
-        "_answer",
-        "_entered",
-        "_headers",
-        "_report",
-        "_seconds",
-        "_verdict",
-        "content",
-        "encoding",
-        "error",
-        "js",
-        "request_meta",
-        "status_code",
-        "url",
-    )
-
-    def __init__(
-        self,
-        answer: Answer | None,
-        url: str,
-        error: Exception | None,
-        seconds: float,
-        report: Callable[..., None] | None,
-    ) -> None:
-        self._answer = answer
-        self._seconds = seconds
-        self._report = report
-        self._headers: Headers | None = None
-        self._entered = False
-        self._verdict: bool | Exception | None = None
-        self.error = error
-        self.encoding: str | None = None
-        self.js: Any = None  # where RestMixin.rest() puts the parsed JSON
-        self.request_meta: dict[str, Any] = {}  # what will be reported, if that is up to the with block
-        if answer is None:
-            self.status_code = 0
-            self.content: bytes | None = None
-            self.url = url
-        else:
-            self.status_code = answer.status
-            self.content = answer.content
-            self.url = answer.url
-
-    @property
-    def headers(self) -> Headers | None:
-        """The fields of the head, as FastHttpUser has them; names in any case."""
-        if self._headers is None and self._answer is not None:
-            self._headers = Headers()
-            for name, value in self._answer.pairs:
-                self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
-        return self._headers
-
-    @property
-    def text(self) -> str | None:
-        """The content as text; set `encoding` before, if the server does not say it."""
-        if self.content is None:
-            return None
-        if self.encoding is None:
-            self.encoding = get_encoding_from_headers(self.headers) or detect(self.content)["encoding"]  # type: ignore[arg-type]
-        return None if self.encoding is None else str(self.content, self.encoding, errors="replace")
-
-    @property
-    def ok(self) -> bool:
-        return self.status_code < FIRST_ERROR_STATUS
-
-    @property
-    def elapsed(self) -> timedelta:
-        """From the request to the answer's last byte, redirects included."""
-        return timedelta(seconds=self._seconds)
-
-    def json(self) -> Any:  # noqa: ANN401  whatever the server says
-        return json_module.loads(self.text or "")
-
-    def raise_for_status(self) -> None:
-        """Raise what makes the request a failure, if anything does."""
-        if isinstance(self._verdict, Exception):
-            raise self._verdict
-        if self.error is not None and self._verdict is None:
-            raise self.error
-
-    def success(self) -> None:
-        """Count the request as successful, whatever its status."""
-        self._require_entered()
-        self._verdict = True
-
-    def failure(self, reason: object) -> None:
-        """Count the request as failed."""
-        self._require_entered()
-        self._verdict = reason if isinstance(reason, Exception) else CatchResponseError(reason)
-
-    def __enter__(self) -> Self:
-        if self._report is None:
-            raise LocustError(NOT_CAUGHT)
-        self._entered = True
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        if self._verdict is None:
-            if kind is not None and not isinstance(value, ResponseError):
-                return False
-            self._conclude(value if kind is not None else self.error)
-            return True
-        self._conclude(self._verdict if isinstance(self._verdict, Exception) else None)
-        return kind is None
-
-    def _conclude(self, exception: BaseException | None) -> None:
-        assert self._report is not None  # noqa: S101  __enter__ has seen it
-        self.request_meta["exception"] = exception
-        # Kept out of request_meta: a response that refers to itself waits for the garbage collector.
-        self._report(response=self, **self.request_meta)
-
-    def _require_entered(self) -> None:
-        if not self._entered:
-            raise LocustError(NOT_CAUGHT)
 
 
 class LeanSession:
     """The client of one user: its cookies, its connections, and an event of Locust's for each request."""
 
-    def __init__(self, *, base_url: str, request_event: EventHook, user: User | None, client: HttpClient) -> None:
+    def __init__(  # noqa: PLR0913  a session has that many sides
+        self,
+        *,
+        base_url: str,
+        request_event: EventHook,
+        user: User | None,
+        client: HttpClient,
+        follow_redirects: bool = False,
+        insecure: bool = False,
+    ) -> None:
         self.base_url, self.auth_header = _without_credentials(base_url)
+        self.follow_redirects = follow_redirects
+        self.insecure = insecure
         self.request_event = request_event
         self.user = user
         self.request_name: str | None = None
         self.http = client
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"The client of LeanHttpUser has no {name!r}. Set default_headers, insecure and the like in the class, or"
+            " use FastHttpUser or HttpUser. See docs/load.md."
+        )
 
     @property
     def cookiejar(self) -> CookieJar:
@@ -220,30 +107,51 @@ class LeanSession:
         headers: Mapping[str, Any] | None = None,
         auth: tuple[Text, Text] | None = None,
         json: object = None,
-        allow_redirects: bool = False,
+        allow_redirects: bool | None = None,
         context: dict[str, Any] | None = None,
         params: Params | None = None,
+        **others: Unpack[OtherOptions],
     ) -> LeanResponse:
         """Ask the server; Locust hears of it now, or at the end of the with block if `catch_response`.
 
-        `url` is a path below the host, or absolute. A dict as `data` is sent as a form.
+        `url` is a path below the host, or absolute. A dict as `data` is sent as a form. Redirects are followed as the
+        class says, or `allow_redirects`. What this client does not support of `others` makes the request fail.
 
         Raises:
-            UnsafeRequestError: what was asked for must not be sent.
+            UnsafeRequestError, TypeError, ValueError: what was asked for must not or cannot be sent. Locust has heard
+                of it as a failed request.
         """
-        full_url = self.base_url + url if url.startswith("/") or not ABSOLUTE.match(url) else url
-        asked_url = full_url if params is None else with_params(full_url, params)
+        asked_url = full_url = self.base_url + url if url.startswith("/") or not ABSOLUTE.match(url) else url
+        answer = refused = None
+        error: Exception | None = None
+        timeouts = cookies = files = None
         body = b""
-        if headers or data or json is not None or auth is not None or self.auth_header is not None:
-            body, headers = self._dressed(headers, auth, data, json)
+        started = 0.0
         start_time = time.time()
-        answer = error = None
-        started = time.perf_counter()
         try:
-            answer = self.http.request(method, asked_url, headers=headers, body=body, follow=allow_redirects)
+            if params is not None:
+                asked_url = with_params(full_url, params)
+            if others:
+                timeouts, cookies, files = extras(others, asked_url, self.http.seconds, insecure=self.insecure)
+            if headers or data or json is not None or auth or self.auth_header is not None or files:
+                body, headers = self._dressed(headers, auth, multipart(files, data) if files else body_of(data, json))
+            if allow_redirects is None:
+                allow_redirects = self.follow_redirects
+            started = time.perf_counter()
+            answer = self.http.request(
+                method,
+                asked_url,
+                headers=headers,
+                body=body,
+                follow=allow_redirects,
+                seconds=timeouts,
+                cookies=cookies,
+            )
         except FAILURES as fault:
             error = fault
-        seconds = time.perf_counter() - started
+        except (TypeError, ValueError) as fault:
+            error = refused = fault
+        seconds = time.perf_counter() - started if started else 0.0
         if answer is not None and answer.status not in GOOD_STATUSES:
             error = BadStatusError(f"HTTP {answer.status}")
         fire = self.request_event.fire
@@ -258,10 +166,12 @@ class LeanSession:
             "response_length": len(response.content) if response.content else 0,
             "response_time": seconds * MS_PER_SECOND,
         }
-        if catch_response:
+        if catch_response and refused is None:
             response.request_meta = meta
         else:
             fire(response=response, **meta)  # type: ignore[no-untyped-call]
+        if refused is not None:
+            raise refused
         return response
 
     def get(self, url: str, **options: Unpack[BodyOptions]) -> LeanResponse:
@@ -292,14 +202,17 @@ class LeanSession:
         return {**of_user, **context} if context else of_user
 
     def _dressed(
-        self, headers: Mapping[str, Any] | None, auth: tuple[Text, Text] | None, data: Body, json: object
+        self,
+        headers: Mapping[str, Any] | None,
+        auth: tuple[Text, Text] | None,
+        content: tuple[bytes, dict[str, str]],
     ) -> tuple[bytes, dict[str, Any]]:
         """The body, and the headers that go with it and with the credentials; those given by the task win."""
         dressed: dict[str, Any] = dict(headers) if headers else {}
         given = {name.lower() for name in dressed}
-        body, about = body_of(data, json)
+        body, about = content
         dressed |= {name: value for name, value in about.items() if name.lower() not in given}
-        authorization = self.auth_header if auth is None else basic_authorization(*auth)
+        authorization = authorization_of(auth) if auth else self.auth_header
         if authorization is not None:
             dressed = {name: value for name, value in dressed.items() if name.lower() != "authorization"}
             dressed["Authorization"] = authorization
@@ -319,6 +232,9 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
 
     max_redirects: int = 30
     """How many a request with allow_redirects=True follows before it fails."""
+
+    follow_redirects: bool = False
+    """Whether redirects are followed where a request does not say so with allow_redirects, as FastHttpUser does it."""
 
     max_response_bytes: int = 100 * 1024 * 1024
     """The largest answer, head included; also the most that its body may be decompressed to."""
@@ -342,6 +258,8 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
             base_url=self.host,
             request_event=environment.events.request,
             user=self,
+            follow_redirects=self.follow_redirects,
+            insecure=self.insecure,
             client=HttpClient(
                 headers=self.default_headers,
                 connection_timeout=self.connection_timeout,

@@ -1,7 +1,7 @@
 """The generator whose load processes are on other hosts: reads the same orders, and shares each out to workers.
 
-To the lab it looks like the generator of one machine: a line of JSON on standard input is an order, and what becomes of
-it is in the same lines and files. The workers stay between the orders.
+To the lab it looks like the generator of one machine: a line of JSON is an order, and its outcome is in the same lines
+and files. The workers stay between the orders.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ import argparse
 import logging
 import os
 import signal
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import gevent
+import gevent.socket
 from locust.log import setup_logging
 
 from loadlab import __version__
 from loadlab.load.channel import Asker, LostError
 from loadlab.load.contract import ENDED, LOST, READY, SKEWED, STARTED, Rehearsal, order_of
 from loadlab.load.hand import ANSWER_SECONDS, READY_SECONDS, Hand
+from loadlab.load.lines import OPTION, Lines
+from loadlab.load.seals import TOKEN_VARIABLE, Seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,8 +42,9 @@ _log = logging.getLogger(__name__)
 class Master:
     """Has `expected` workers carry out each order; those that were there first, if there are more."""
 
-    def __init__(self, asker: Asker, expected: int, coming_seconds: float = COMING_SECONDS) -> None:
+    def __init__(self, asker: Asker, expected: int, lab: Lines, coming_seconds: float = COMING_SECONDS) -> None:
         self._asker = asker
+        self._lab = lab
         self._coming_seconds = coming_seconds
         self._expected = expected
         self._lost: dict[int, str] = {}
@@ -89,13 +92,13 @@ class Master:
         hands = self._together(hands, lambda hand: hand.start(origin))
         if not hands:
             raise LostError(f"No load worker started: {'; '.join(self._lost.values())}")
-        print(STARTED, os.getpid(), repr(origin), flush=True)
+        self._lab.say(STARTED, os.getpid(), repr(origin))
         following = [gevent.spawn(_quietly, hand.follow) for hand in hands]
         for hand in self._together(hands, Hand.finish):
-            print(SKEWED, hand.number, hand.skew_seconds, flush=True)
+            self._lab.say(SKEWED, hand.number, hand.skew_seconds)
         gevent.killall(following)
         for number, how in self._lost.items():
-            print(LOST, number, how, flush=True)
+            self._lab.say(LOST, number, how)
 
     def _together(self, hands: Sequence[Hand], step: Callable[[Hand], None]) -> list[Hand]:
         """Take a step with all at the same time; those that are lost by it are told of later, and left out from now."""
@@ -120,21 +123,29 @@ def main() -> None:
     parser.add_argument("--bind-host", required=True)
     parser.add_argument("--bind-port", type=int, required=True)
     parser.add_argument("--expect-workers", type=int, required=True)
+    parser.add_argument(OPTION, type=int, required=True)
     arguments = parser.parse_args()
+    lab = Lines.inherited(arguments.lines)
     setup_logging("INFO")  # type: ignore[no-untyped-call]
-    asker = Asker(arguments.bind_host, arguments.bind_port)
+    token = os.environ.pop(TOKEN_VARIABLE, "")
+    asker = Asker(arguments.bind_host, arguments.bind_port, Seal(lambda: token))
 
     def dismiss() -> None:
         asker.dismiss()
         os._exit(0)
 
     gevent.signal_handler(signal.SIGTERM, dismiss)
-    master = Master(asker, arguments.expect_workers)
-    print(READY, flush=True)
-    # Standard input would hold up all greenlets.
-    while line := gevent.get_hub().threadpool.apply(sys.stdin.readline):
-        print(ENDED, master.carry_out(line), flush=True)
+    master = Master(asker, arguments.expect_workers, lab)
+    lab.say(READY)
+    while line := _heard(lab):
+        lab.say(ENDED, master.carry_out(line))
     dismiss()
+
+
+def _heard(lab: Lines) -> str:
+    """The next line; other greenlets run until it comes."""
+    gevent.socket.wait_read(lab.fileno())
+    return lab.hear()
 
 
 if __name__ == "__main__":

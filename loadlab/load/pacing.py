@@ -35,6 +35,8 @@ from loadlab.model.case import OpenLoad
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from greenlet import greenlet
+
 AT_ONCE: Final = 32  # overdue arrivals that are handed out before others may run
 POLL_SECONDS: Final = 0.005
 STOPPED: Final = (gevent.GreenletExit, StopUser, StopTest)
@@ -62,6 +64,12 @@ class Sending(NamedTuple):
 
 
 _under_way: ContextVar[Arrival | None] = ContextVar("under_way", default=None)
+
+
+def arrival_of(task: greenlet) -> Arrival | None:
+    """What a greenlet that is not running now was started for, or the greenlet that spawned it."""
+    context = task.gr_context
+    return context.get(_under_way) if context is not None else None
 
 
 def sending(now: float, service_seconds: float, start_time: float | None) -> Sending:

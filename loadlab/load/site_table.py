@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.load.site_metrics import CLOSED, FAILED, OPENED
@@ -28,6 +28,7 @@ class Figure:
     value: Callable[[Change], float | None]
     written: Callable[[float], str]
     counter: str = ""
+    shown: str = ""  # in the table, where that is not the name
 
 
 def rows(history: History) -> list[dict[str, str]]:
@@ -44,9 +45,10 @@ def rows(history: History) -> list[dict[str, str]]:
             lines.append(
                 {
                     "alias": alias,
-                    "figure": figure.name,
+                    "figure": figure.shown or figure.name,
                     "now": NOTHING if now is None else figure.written(now),
                     "trend": trend(values),
+                    "range": _range(values, figure.written),
                     "total": total,
                 }
             )
@@ -70,8 +72,13 @@ def _figures(sums: Mapping[str, float]) -> list[Figure]:
         Figure(name="open", value=lambda change: change.open, written="{:,.0f}".format),
         _rate("opened", OPENED),
         Figure(name="requests that reused one", value=lambda change: change.reuse, written="{:.1%}".format),
-        *(_rate(counter, counter) for counter in seen),
+        *(_failures(counter) if counter.startswith(FAILED) else _rate(counter, counter) for counter in seen),
     ]
+
+
+def _failures(counter: str) -> Figure:
+    """Locust's table has no colours, but a red sign is one."""
+    return replace(_rate(counter, counter), shown=f"🔴 failed connects/s: {counter.removeprefix(FAILED)}")
 
 
 def _rate(name: str, counter: str) -> Figure:
@@ -87,7 +94,7 @@ def _rate(name: str, counter: str) -> Figure:
 def _state(latest: list[Look], restarts: int) -> dict[str, str]:
     """Whether the metrics can be read, and since when not."""
     again = f"; counters began anew {restarts}×" if restarts else ""
-    line = {"alias": "", "figure": STATE, "now": "not looked at yet", "trend": "", "total": ""}
+    line = {"alias": "", "figure": STATE, "now": "not read yet", "trend": "", "range": "", "total": ""}
     if not latest:
         return line
     line["trend"] = "".join("✗" if look.fault else "·" for look in latest)
@@ -102,6 +109,12 @@ def _state(latest: list[Look], restarts: int) -> dict[str, str]:
 
 def _clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def _range(values: list[float | None], written: Callable[[float], str]) -> str:
+    """The scale of the bars: their least and greatest value."""
+    known = [value for value in values if value is not None]
+    return f"{written(min(known))} – {written(max(known))}" if known else ""
 
 
 def trend(values: list[float | None]) -> str:

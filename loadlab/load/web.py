@@ -41,8 +41,18 @@ COLUMNS: Final = {
     "alias": "Alias",
     "figure": "Figure",
     "now": "Now",
-    "trend": "Latest looks",
-    "total": "Since the first look",
+    "trend": "Last samples",
+    "range": "Min – max",
+    "total": "Total",
+}
+EXACT: Final = {  # sorted behind all others
+    "name": "99999",
+    "alias": "",
+    "figure": "percentiles",
+    "now": "rounded on the statistics tab; exact ones: Download Data, exact percentiles CSV",
+    "trend": "",
+    "range": "",
+    "total": "",
 }
 
 _log_exception: Final = greenlet_exception_logger(logging.getLogger(__name__))  # type: ignore[no-untyped-call]
@@ -125,14 +135,15 @@ def _show(
         view = web_ui.auth_required_if_enabled(_download(name, text))  # type: ignore[no-untyped-call]
         blueprint.add_url_rule(f"/loadlab/{name}.csv", endpoint=name, view_func=view)
     assert web_ui.app is not None  # noqa: S101  made by its constructor
-    web_ui.app.after_request(lambda response: _with_rows(response, history))
+    hints = [EXACT] if "percentiles" in downloads else []
+    web_ui.app.after_request(lambda response: _with_rows(response, history, hints))
     web_ui.app.register_blueprint(blueprint)
 
 
-def _with_rows(response: Response, history: History) -> Response:
+def _with_rows(response: Response, history: History, hints: list[dict[str, str]]) -> Response:
     """Locust's statistics, with the table's rows; an answer that refuses them stays as it is."""
     if request.endpoint == STATISTICS and response.is_json and isinstance(response.json, dict):
-        extended = {**response.json, "extended_stats": [{"key": TAB, "data": rows(history)}]}
+        extended = {**response.json, "extended_stats": [{"key": TAB, "data": [*rows(history), *hints]}]}
         response.set_data(json.dumps(extended))
     return response
 

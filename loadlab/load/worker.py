@@ -2,8 +2,8 @@
 
     python -m loadlab.load.worker --master-host 192.0.2.10
 
-It stays for all trials of a run, and ends with it. What it runs is what the master sends: use it in networks that you
-trust.
+It stays for all trials of a run, and ends with it. It runs what a master sends that has the run's token, which comes in
+LOADLAB_WORKER_TOKEN, or from a file that `loadlab run` of the same user leaves on the same host.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
+import gevent.socket
 from gevent import subprocess
 from locust.log import setup_logging
 
@@ -29,6 +30,8 @@ from loadlab import __version__
 from loadlab.load.channel import Answerer, LostError
 from loadlab.load.contract import ENDED, READY, STARTED, LoadOrder, Rehearsal, order_of
 from loadlab.load.crew import ending
+from loadlab.load.lines import OPTION, Lines
+from loadlab.load.seals import Seal, token_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +49,7 @@ class Share:
         self._clock = clock
         self._log = folder / "locust.log"
         self._program: subprocess.Popen[bytes] | None = None
+        self._lines: Lines | None = None
         self._order: LoadOrder | None = None
 
     def answers(self) -> dict[str, Callable[..., dict[str, Any]]]:
@@ -97,7 +101,7 @@ class Share:
 
     def end(self) -> dict[str, Any]:
         """Wait until the load has ended; says how large its result is, and its SHA-256."""
-        words = self._line()
+        words = self._line(self._lines)
         if words[:1] != [ENDED]:
             raise LostError("lost its generator")
         if words[1] != "0":
@@ -142,31 +146,40 @@ class Share:
 
     def _asked(self, line: str) -> list[str]:
         """The generator's answer to a line."""
-        stdin = self._running().stdin
-        if stdin is None:
-            raise LostError("has no generator")
-        stdin.write(line.encode() + b"\n")
-        stdin.flush()
-        return self._line()
+        lines = self._running()
+        lines.say(line)
+        return self._line(lines)
 
-    def _line(self) -> list[str]:
-        stdout = self._running().stdout
-        return stdout.readline().decode().split() if stdout else []
+    def _line(self, lines: Lines | None) -> list[str]:
+        """The words of its next line; none when it has ended. Other greenlets run meanwhile."""
+        if lines is None:
+            return []
+        gevent.socket.wait_read(lines.fileno())
+        return lines.hear().split()
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._program is None or self._program.poll() is not None:
+    def _running(self) -> Lines:
+        if self._program is None or self._lines is None or self._program.poll() is not None:
             return self.boot()
-        return self._program
+        return self._lines
 
-    def boot(self) -> subprocess.Popen[bytes]:
+    def boot(self) -> Lines:
         """Start the generator, in a process group that can be ended as a whole."""
+        self.close()
+        self._lines, theirs = Lines.pair()
+        argv = [sys.executable, "-m", "loadlab.load", OPTION, str(theirs.fileno())]
         with self._log.open("ab") as log:
-            argv = [sys.executable, "-m", "loadlab.load"]
-            pipe = subprocess.PIPE
-            self._program = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True)
-        if self._line() != [READY]:
+            self._program = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        theirs.close()
+        if self._line(self._lines) != [READY]:
             raise LostError("cannot start Locust")
-        return self._program
+        return self._lines
 
     def close(self) -> None:
         """End the generator, and the load that it has forked."""
@@ -175,15 +188,17 @@ class Share:
                 os.killpg(self._program.pid, signal.SIGKILL)
             self._program.wait()
             self._program = None
+        self._lines = None  # not closed: `end` may still wait for it
 
 
 def work(master_host: str, master_port: int, clock: Callable[[], float] = time.monotonic) -> None:
     """Be a worker until the master lets us end."""
+    token = token_here(master_port)  # before anything inherits the environment
     with tempfile.TemporaryDirectory(prefix="loadlab-worker-") as folder:
         share = Share(Path(folder), clock)
         try:
             share.boot()
-            Answerer(master_host, master_port, share.answers()).serve()
+            Answerer(master_host, master_port, share.answers(), Seal(token)).serve()
         finally:
             share.close()
 

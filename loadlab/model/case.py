@@ -86,14 +86,21 @@ class Case:
 
     @property
     def id(self) -> str:
-        amount = f"{self.open_load},outstanding={self.users}" if self.open_load else f"users={self.users}"
-        load = f"{amount},keep_alive={spell(self.keep_alive)}"
+        load = f"{self.amount},keep_alive={spell(self.keep_alive)}"
         if self.round_trip_ms:
             load += f",round_trip_ms={spell(self.round_trip_ms)}"
-        # Of a file of the user's own, its name: where it is would fill the line.
-        scenario = self.scenario.rpartition("/")[2].removesuffix(".py")
-        parts = [str(self.server), str(self.strategy), scenario, load]
+        parts = [str(self.server), str(self.strategy), self.scenario_name, load]
         return "/".join([*parts, "replica"] if self.replica else parts)
+
+    @property
+    def amount(self) -> str:
+        """How much load, as the id spells it."""
+        return f"{self.open_load},outstanding={self.users}" if self.open_load else f"users={self.users}"
+
+    @property
+    def scenario_name(self) -> str:
+        """Of a file of the user's own, its name: where it is would fill the line."""
+        return self.scenario.rpartition("/")[2].removesuffix(".py")
 
     @property
     def elsewhere(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from loadlab.model.case import Case, Choice, OpenLoad, Scalar
 from loadlab.model.plan import Limits
-from loadlab.model.samples import Connections, CpuSeconds, Recovery, State
+from loadlab.model.samples import UNANSWERED, Connections, CpuSeconds, Recovery, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
 RunState = Literal["complete", "incomplete"]
@@ -46,7 +46,8 @@ class TrialSummary:
     `opens_per_request` is opened ÷ (opened + reused), both read at the window's edges; None where nothing used the
     database in between. `leak` is about the whole trial.
     Under an open load `latency_seconds` count from when a request was due, `service_seconds` from when it was sent;
-    `send_lag_p99_seconds` is how late requests were sent, `dropped` how many tasks were not started at all.
+    `send_lag_p99_seconds` is how late requests were sent, `dropped` how many tasks were not started at all. `outpaced`:
+    invalid because the target did not keep up, so its figures are not those of the load, but exist.
     """
 
     case: Case
@@ -67,6 +68,13 @@ class TrialSummary:
     send_lag_p99_seconds: float | None = None
     dropped: int = 0
     leak: Leak = "no"
+    outpaced: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether the target served nothing: no request succeeded in the window, by no fault of the lab's."""
+        blameless = self.state == "complete" or self.outpaced or self.reason.startswith(UNANSWERED)
+        return blameless and self.requests == self.failures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,9 +164,11 @@ class Arm:
 class Comparison:
     """One case against its baseline, paired by block.
 
-    `ratio` is case / baseline, `low` and `high` its 95 % interval. `p` is from an exact sign-flip test, `p_holm`
-    after Holm's correction over all comparisons of the run's primary metric. `mde_ratio` is the smallest ratio
-    (above 1) that this many blocks would have detected with power 0.8. `question` says what it is for.
+    `ratio` is case / baseline (Hodges and Lehmann's estimate), `low` and `high` its 95 % interval, of which `high` may
+    be infinite. `p` is from Wilcoxon's exact signed-rank test, which the interval inverts; `p_holm` after Holm's
+    correction over all comparisons of the run that ask the same `question` in its primary metric. `mde_ratio` is the
+    smallest ratio (above 1) that this many blocks call better with power 0.8 under that rule; None where no verdict of
+    better or worse is sought, or none is possible.
     """
 
     case: str
@@ -324,6 +334,11 @@ class FailureRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSummary:
+    """What was run. `trials_invalid` were disturbed or not loaded as planned; `invalid_because` is the first reason.
+
+    `damaged` are the files of its folder that are not what was written.
+    """
+
     id: str
     started: str
     seed: int
@@ -338,6 +353,9 @@ class RunSummary:
     driver: str = "psycopg2"
     limits: Limits = field(default_factory=Limits)
     left_out: tuple[LeftOut, ...] = ()
+    trials_invalid: int = 0
+    invalid_because: str = ""
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -361,9 +379,11 @@ class Findings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contrast:
-    """One case in two runs, in one metric: medians before and after, and their ratio with its 95 % interval.
+    """One case in two runs, in one metric: medians before and after, and how far all of it has shifted.
 
-    No verdict: the runs were made at different times, and what changed on the machine in between is in the ratio too.
+    `ratio` is Hodges and Lehmann's estimate over all pairs of an earlier and a later trial, `low` and `high` its 95 %
+    interval, not paired by block. Trials that served nothing are in all of them. No verdict: the runs were made at
+    different times, and what changed on the machine in between is in the ratio too.
     """
 
     case: Case
@@ -378,12 +398,17 @@ class Contrast:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunContrast:
-    """Two runs side by side: `differences` of their environments as (fact, before, after)."""
+    """Two runs side by side.
+
+    `arms` are pairs of cases that are the same but for what `changed` between the runs in all of them; `differences`
+    are those of their environments. Both are (fact, before, after). `only_before` and `only_after` are ids of cases.
+    """
 
     before: RunSummary
     after: RunSummary
     contrasts: tuple[Contrast, ...]
     arms: tuple[tuple[Arm, Arm], ...]
+    changed: tuple[tuple[str, str, str], ...]
     differences: tuple[tuple[str, str, str], ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from loadlab.model.case import spell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from loadlab.model.case import Choice
+    from loadlab.model.case import Case, Choice
 
 
 def distinct_names(strategies: Iterable[Choice]) -> dict[str, str]:
@@ -44,6 +44,37 @@ def distinct_ids(strategies: Iterable[Choice]) -> dict[str, str]:
         said = {key: value for key, value in choice.parameters.items() if key in {*telling, choice.name}}
         short[full] = str(replace(choice, parameters=said))
     return short
+
+
+def short_names(cases: Sequence[Case]) -> dict[str, str]:
+    """By its id, each case's short name: server mode and strategy, and whatever else differs between the cases.
+
+    >>> from loadlab.model.case import Case, Choice
+    >>> server = Choice(name="gthread", parameters={"workers": 2, "threads": 4})
+    >>> aged = [Choice(name="max_age", parameters={"max_age": age}) for age in (0, None)]
+    >>> load = {"scenario": "read_one", "users": 8, "keep_alive": False, "usable_connections": 8}
+    >>> list(short_names([Case(server=server, strategy=strategy, **load) for strategy in aged]).values())
+    ['gthread/max_age=0', 'gthread/max_age=none']
+    """
+    servers = distinct_ids(case.server for case in cases)
+    strategies = distinct_ids(case.strategy for case in cases)
+    loads = [_load_parts(case) for case in cases]
+    names = {}
+    for case, load in zip(cases, loads, strict=True):
+        differs = [part for key, part in load.items() if len({other.get(key) for other in loads}) > 1]
+        parts = [servers[str(case.server)], strategies[str(case.strategy)], ",".join(differs)]
+        names[case.id] = "/".join(part for part in [*parts, "replica" if case.replica else ""] if part)
+    return names if len(set(names.values())) == len(names) else {case.id: case.id for case in cases}
+
+
+def _load_parts(case: Case) -> dict[str, str]:
+    """What a case says of its load, part by part, as its id spells it."""
+    return {
+        "scenario": case.scenario_name,
+        "amount": case.amount,
+        "keep_alive": f"keep_alive={spell(case.keep_alive)}",
+        "round_trip_ms": f"round_trip_ms={spell(case.round_trip_ms)}",
+    }
 
 
 def _told_apart(strategies: Iterable[Choice]) -> Iterator[tuple[str, Choice, list[str]]]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
+
+Instant = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]  # seconds since 1970
+Seconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Number = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,11 +21,11 @@ class RunBegan:
     A run that is resumed begins again.
     """
 
-    at: float
-    total: int
-    done: int
-    trial_seconds: float
-    pid: int
+    at: Instant
+    total: Number
+    done: Number
+    trial_seconds: Seconds
+    pid: Annotated[Number, Field(gt=0)]
     event: Literal["run_began"] = "run_began"
 
 
@@ -28,7 +33,7 @@ class RunBegan:
 class Preparing:
     """What happens now, before the first trial or between two."""
 
-    at: float
+    at: Instant
     what: str
     event: Literal["preparing"] = "preparing"
 
@@ -37,7 +42,7 @@ class Preparing:
 class Noticed:
     """Something to know about the run as a whole."""
 
-    at: float
+    at: Instant
     what: str
     event: Literal["notice"] = "notice"
 
@@ -49,10 +54,10 @@ class TrialBegan:
     Its target's ledgers are in the folder `ledgers` until three further trials have begun, or the run has ended.
     """
 
-    at: float
-    order: int
-    block: int
-    case: int
+    at: Instant
+    order: Number
+    block: Number
+    case: Number
     ledgers: str
     event: Literal["trial_began"] = "trial_began"
 
@@ -69,10 +74,10 @@ class Sampled:
     bound. The last sample of a trial holds its final counts.
     """
 
-    at: float
-    order: int
+    at: Instant
+    order: Number
     values: Mapping[str, float]
-    response_buckets: Sequence[int]
+    response_buckets: Sequence[Count]
     event: Literal["sampled"] = "sampled"
 
 
@@ -80,8 +85,8 @@ class Sampled:
 class TrialEnded:
     """The trial's record is in the run folder now."""
 
-    at: float
-    order: int
+    at: Instant
+    order: Number
     state: str
     reason: str
     event: Literal["trial_ended"] = "trial_ended"
@@ -91,11 +96,13 @@ class TrialEnded:
 class RunEnded:
     """The lab has stopped working at the run: all trials are there, or somebody stopped it, or something failed."""
 
-    at: float
+    at: Instant
     state: Literal["complete", "stopped", "failed"]
     reason: str = ""
     event: Literal["run_ended"] = "run_ended"
 
+
+BEGINNING: Final = b'"event":"run_began"'
 
 Event = RunBegan | Preparing | Noticed | TrialBegan | Sampled | TrialEnded | RunEnded
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
@@ -108,6 +115,9 @@ def to_line(event: Event) -> bytes:
 def of_line(line: bytes) -> Event | None:
     """The event; None for a line that is damaged, or of a newer loadlab.
 
+    Raises:
+        ValueError: it should be the beginning of a run, without which the others say nothing, and cannot be one.
+
     >>> of_line(to_line(Preparing(at=1.0, what="PostgreSQL starts"))).what
     'PostgreSQL starts'
     >>> of_line(b'{"event":"unheard_of"}') is None
@@ -115,5 +125,8 @@ def of_line(line: bytes) -> Event | None:
     """
     try:
         return _EVENT.validate_json(line)
-    except ValidationError:
+    except ValidationError as error:
+        if BEGINNING in line and line.startswith(b"{"):
+            first = error.errors()[0]
+            raise ValueError(f"run_began: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}") from None
         return None

@@ -7,11 +7,13 @@ import zlib
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import PlainSerializer, PlainValidator
 
 from loadlab.model.case import Case
+
+MOST_BYTES = 1 << 30  # of a column; a hundred million requests
 
 
 def _pack(column: Sequence[float]) -> str:
@@ -23,11 +25,13 @@ def _unpack(value: object) -> Sequence[float]:
         return array("d", value)
     if not isinstance(value, str):
         raise ValueError("a column is base64 text")  # noqa: TRY004  pydantic turns a ValueError into its own
-    column = array("d")
+    column, packed = array("d"), zlib.decompressobj()
     try:
-        column.frombytes(zlib.decompress(base64.b64decode(value, validate=True)))
+        column.frombytes(packed.decompress(base64.b64decode(value, validate=True), MOST_BYTES))
     except zlib.error as error:
         raise ValueError("a column's bytes do not decompress") from error
+    if not packed.eof or packed.unconsumed_tail:
+        raise ValueError("a column is cut off, or longer than any")
     return column
 
 
@@ -35,6 +39,10 @@ def _unpack(value: object) -> Sequence[float]:
 Column = Annotated[Sequence[float], PlainValidator(_unpack), PlainSerializer(_pack, return_type=str)]
 
 State = Literal["complete", "invalid", "failed"]
+# What the reasons of unusable trials say where the target, and not the lab, was what failed.
+UNANSWERED: Final = "no request was answered at all"
+# What a record of an earlier version says instead of `by_target`.
+OUTPACED: Final = ("dropped", "sent late")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +56,10 @@ class Requests:
     such as the second of a task), and when it was sent. Then `response` counts from when it was due, and so does the
     window; ended − sent is the service time, sent − due the send lag. `dropped` are the instants of arrivals that
     were not sent at all.
+
+    `no_answer` are the indexes of those failed requests that no answer came to, in time or at all. Their `response` is
+    the least that it would have been, and is part of the percentiles. `under_way` requests had just been sent when a
+    closed load ended, and are in no column.
     """
 
     ended: Column
@@ -56,6 +68,8 @@ class Requests:
     due: Column = ()
     sent: Column = ()
     dropped: Column = ()
+    no_answer: Column = ()
+    under_way: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,7 +263,9 @@ class Trial:
     outside warm-up and window went. `failures` cover the window. `started` is a wall-clock label only. `busy` is the
     share of a core that each load process used within the window. `served` is how many requests the target has counted
     from before the load until it was at rest, where others may send it requests too. `skew_seconds` is how far apart
-    load processes on several hosts may have started, at most.
+    load processes on several hosts may have started, at most. `by_target` says of a trial that is not complete that the
+    target itself may be the reason: without it, its case would look better than it is. `run` is the key of the run's
+    schedule, and `session` the number of the session that measured it; empty and 0 in records of loadlab 0.1.0.
     """
 
     case: Case
@@ -270,6 +286,9 @@ class Trial:
     busy: tuple[float, ...] = ()
     served: int | None = None
     skew_seconds: float = 0.0
+    by_target: bool = False
+    run: str = ""
+    session: int = 0
 
     @property
     def peak(self) -> int:

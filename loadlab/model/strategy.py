@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Circumstances:
     """Where a strategy is to work: a server mode with `processes` of it, and a driver.
 
-    `program` serves; `asgi` says that requests come to Django's ASGI handler, `greenlets` that threads are gevent's.
+    `program` serves (empty where strategies know nothing of it); `asgi` says that requests come to Django's ASGI
+    handler, `greenlets` that threads are gevent's.
     """
 
     server: str
-    program: Literal["runserver", "gunicorn", "uvicorn"]
+    program: str
     driver: str
     processes: int
     asgi: bool = False

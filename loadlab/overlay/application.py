@@ -10,6 +10,7 @@ from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from loadlab.overlay.configuration import Overlay
+from loadlab.overlay.first_error import say_first_error
 
 OVERLAY: Final = Overlay.from_environment()
 
@@ -18,8 +19,11 @@ def loaded(own: str, otherwise: str) -> Any:  # noqa: ANN401  a WSGI or an ASGI 
     """The application that `own` names as "module:attribute", or what Django's function `otherwise` makes."""
     # First: a project's module may point DJANGO_SETTINGS_MODULE elsewhere, which has no effect any more.
     django.setup()
-    # runserver logs each request, which no other mode does: that would be measured too.
-    logging.getLogger("django.server").setLevel(logging.ERROR)
     # URLs are imported at the first request otherwise, of every worker, while it is measured.
     _ = get_resolver().url_patterns
-    return import_string(own.replace(":", ".")) if own else import_string(otherwise)()
+    application = import_string(own.replace(":", ".")) if own else import_string(otherwise)()
+    # Now, for it may have set up logging once more. runserver logs each request, which no other mode does: that would
+    # be measured too.
+    logging.getLogger("django.server").setLevel(logging.ERROR)
+    say_first_error()
+    return application

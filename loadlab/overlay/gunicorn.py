@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from gunicorn.workers.base import Worker
 
 _hooks = Overlay.from_environment().gunicorn
+# gunicorn has it since 25.1, as an argument too; older ones refuse the argument, and ignore this.
+control_socket_disable = True
 
 
 def _call(hook: str, *arguments: Any) -> None:  # noqa: ANN401  whatever gunicorn hands on

@@ -90,6 +90,7 @@ def _trial(trial: TrialSummary) -> dict[str, object]:
         "send_lag_p99_seconds": trial.send_lag_p99_seconds,
         "dropped": trial.dropped,
         "leak": trial.leak,
+        "outpaced": trial.outpaced,
     }
 
 

@@ -149,7 +149,7 @@ def _matrix(findings: Findings) -> Iterator[str]:
         return
     head = ["Server mode", *(heading.label for heading in table.headings)]
     body = [[escape(str(row.mode)), *(_cell(cell) for cell in row.cells)] for row in table.rows]
-    yield _grid([escape(text) for text in head], ["---"] * len(head), body)
+    yield grid([escape(text) for text in head], ["---"] * len(head), body)
 
 
 def _cell(cell: Cell | None) -> str:
@@ -178,17 +178,18 @@ def _section(title: str, table: Table) -> Iterator[str]:
 def _table(table: Table) -> str:
     head = [escape(column.title) for column in table.columns]
     rule = ["---:" if column.kind == "number" else "---" for column in table.columns]
-    return _grid(head, rule, [[escape(text) for text in row] for row in table.rows])
+    return grid(head, rule, [[escape(text) for text in row] for row in table.rows])
 
 
-def _grid(head: Sequence[str], rule: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def grid(head: Sequence[str], rule: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
 
 
 def _caveats(findings: Findings) -> Iterator[str]:
     if findings.caveats:
         yield "## Caveats"
-        yield _bullets(story.caveat(caveat) for caveat in findings.caveats)
+        yield _bullets(story.caveat(caveat) for caveat in story.caveats(findings))
 
 
 def _environment(findings: Findings) -> Iterator[str]:
@@ -196,4 +197,4 @@ def _environment(findings: Findings) -> Iterator[str]:
     if parts:
         yield "## Environment"
         rows = [[escape(part.caption), *map(escape, row)] for part in parts for row in part.rows]
-        yield _grid(["Part", "Name", "Value"], ["---"] * 3, rows)
+        yield grid(["Part", "Name", "Value"], ["---"] * 3, rows)

@@ -33,6 +33,7 @@ JUDGEMENT_STYLES: dict[Judgement, str] = {
     "inconclusive": "yellow",
 }
 MOST_CAVEATS = 15
+NARROW = 80  # columns of a terminal, below which the matrix is a list
 MOST_COLUMNS = 5  # of the matrix, that are readable side by side
 # Control characters could move the cursor or recolour the terminal; direction marks could reorder a line.
 
@@ -48,7 +49,7 @@ class Terminal(Report):
     def render(self, findings: Findings) -> str:
         output = StringIO()
         console = self._console(output)
-        for part in _parts(findings):
+        for part in _parts(findings, narrow=self.width < NARROW):
             console.print(part)
         lines = (line.rstrip() for line in output.getvalue().splitlines())
         return wording.writable("\n".join(lines) + "\n")
@@ -73,13 +74,13 @@ def plain(text: object, style: str = "") -> Text:
     return Text(printable(str(text)), style=style)
 
 
-def _parts(findings: Findings) -> Iterator[RenderableType]:
+def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     yield from _opening(findings)
     if not findings.arms or not all(arm.case.elsewhere for arm in findings.arms):  # there, nothing could be chosen
         yield from _section("Verdicts", _verdicts(verdicts.build(findings)))
     for title, table in _rankings(findings):
         yield from _section(title, table)
-    yield from _section("Server modes × strategies", _matrix(findings))
+    yield from _section("Server modes × strategies", _matrix(findings, narrow=narrow))
     service = tables.service(findings)
     if service.rows:
         yield from _section("Response and service", Group(plain(service.caption, "dim"), _flat(service)))
@@ -87,7 +88,7 @@ def _parts(findings: Findings) -> Iterator[RenderableType]:
         yield from _section(f"With distance: {effect.mode}", _flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
     if findings.caveats:
-        lines = [story.caveat(caveat) for caveat in findings.caveats]
+        lines = [story.caveat(caveat) for caveat in story.caveats(findings)]
         more = [f"{len(lines) - MOST_CAVEATS} more: see report.html or report.md."] if len(lines) > MOST_CAVEATS else []
         yield from _section("Caveats", _bullets([*lines[:MOST_CAVEATS], *more]))
 
@@ -165,10 +166,12 @@ def _leak(item: Advice) -> Text:
     return Text.assemble((f"{wording.LEAK}: ", "bold red"), plain(item.leak_words))
 
 
-def _matrix(findings: Findings) -> RenderableType:
+def _matrix(findings: Findings, *, narrow: bool) -> RenderableType:
     content = matrix.build(findings)
     if not content.rows:
         return plain("Nothing was measured.")
+    if narrow:
+        return Group(*_listed(content))
     if len(content.headings) > MOST_COLUMNS:
         return _turned(content)
     table = Table(box=SIMPLE, pad_edge=False, show_lines=True)
@@ -179,6 +182,19 @@ def _matrix(findings: Findings) -> RenderableType:
         mode = Text.assemble(plain(row.mode.server, "bold"), "\n", plain(row.mode.detail, "dim"))
         table.add_row(mode, *(_cell(cell) for cell in row.cells))
     return table
+
+
+def _listed(content: Matrix) -> Iterator[RenderableType]:
+    """Where columns do not fit side by side: a line for each cell, below its server mode."""
+    for row in content.rows:
+        yield Text()
+        yield plain(row.mode, "bold")
+        for heading, cell in zip(content.headings, row.cells, strict=True):
+            if cell is not None and cell.measured:
+                leak = (f", {wording.LEAK}", "bold red") if cell.leaks else ""
+                judged = [(f" {one.plain}", one.style) for one in _judged(cell.judgement)]
+                said = f"  {heading.label}: {cell.throughput} requests/s, {cell.ratio}"
+                yield Text.assemble(plain(said), *judged, plain(f", peak open {cell.peak}", "dim"), leak)
 
 
 def _turned(content: Matrix) -> RenderableType:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from loadlab.servers import Server
     from loadlab.services.database import Database
 
-BOOT_SECONDS: Final = 60.0  # a large project needs ten, and more on a busy machine
 STOP_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.01
 ATTEMPTS: Final = 3
@@ -81,7 +80,7 @@ class Target:
         overlay = replace(
             self.subject.overlay(self.database),
             database=_merged(changes.database, self._address(), self.extras.database),
-            aliases=self.subject.aliases,
+            aliases=self.subject.tuned,
             instrumented=self.instrumented,
             token=token,
             middleware=self.extras.middleware,
@@ -150,7 +149,7 @@ def _boot(target: Target, server: Server, register: Register, log: Path, port: i
         )
         application = Application(program=program, port=chosen, ledgers=target.ledgers, token=token)
         try:
-            _await_ready(application, target.loading(), token)
+            _await_ready(application, target, token)
         except EnvironmentFaultError:
             program.stop(server.stop_signal, STOP_SECONDS)
             # Somebody else may have taken the port between our look at it and the server's bind.
@@ -165,15 +164,18 @@ def _boot(target: Target, server: Server, register: Register, log: Path, port: i
     raise AssertionError("the last attempt returns or raises")
 
 
-def _await_ready(application: Application, processes: int, token: str) -> None:
-    deadline = time.monotonic() + BOOT_SECONDS
+def _await_ready(application: Application, target: Target, token: str) -> None:
+    subject = target.subject
+    deadline = time.monotonic() + subject.boot_seconds
     while time.monotonic() < deadline:
         if not application.program.running():
             raise EnvironmentFaultError(_boot_fault(application.program, "ended before it was ready"))
-        if _answers(application.port, token) and Books(application.ledgers).read().processes >= processes:
+        if _answers(application.port, token) and Books(application.ledgers).read().processes >= target.loading():
             return
         time.sleep(POLL_SECONDS)
-    raise EnvironmentFaultError(_boot_fault(application.program, f"was not ready within {BOOT_SECONDS:g} s"))
+    remedy = "" if subject.facts is None else " (boot_seconds in [project] of the plan gives it longer)"
+    late = f"was not ready within {subject.boot_seconds:g} s{remedy}"
+    raise EnvironmentFaultError(_boot_fault(application.program, late))
 
 
 def _boot_fault(program: Program, what: str) -> str:

@@ -19,14 +19,18 @@ from loadlab.probes.activity import Activity
 from loadlab.probes.sessions import RESET, Sessions
 from loadlab.processes import withhold
 from loadlab.runner.following import Follower
+from loadlab.runner.hopeless import explanation, nothing_succeeded
+from loadlab.runner.observer import Observer
 from loadlab.runner.record import Circumstances, Seen, order_for, record
 from loadlab.runner.sampler import Sampler
 from loadlab.runner.settling import Patience, settled, sleep_until
+from loadlab.runner.ticking import Ticking
+from loadlab.runner.validity import LEAST_UNSEEN_SECONDS, Disturbance, stood_still
 from loadlab.scrape import require_address, scrape, token_of
 from loadlab.services.given import given
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -74,9 +78,30 @@ class Observatory:
 
     target: Deployment
     token: str | None = field(repr=False)
-    database: Database | None
-    cursor: Cursor | None
+    observer: Observer | None
     folder: Path
+
+    @property
+    def database(self) -> Database | None:
+        return self.observer.database if self.observer else None
+
+    @property
+    def cursor(self) -> Cursor | None:
+        return self.observer.cursor if self.observer else None
+
+    def alive(self) -> bool:
+        """Whether the database answers, where it is asked."""
+        return self.observer is None or self.observer.alive()
+
+    def restore(self) -> None:
+        """Connect to the database again, if it went away.
+
+        Raises:
+            IncompleteError: it stays away.
+        """
+        if self.observer is not None and not self.observer.alive():
+            self.observer.restore()
+            _only_read(self.observer)
 
     def look(self) -> Look:
         """What is there now.
@@ -107,15 +132,16 @@ class Observatory:
     def another(self) -> Iterator[Observatory]:
         """One for another thread, with a connection of its own."""
         with ExitStack() as resources:
-            yield replace(self, cursor=_connected(self.database, resources))
+            yield replace(self, observer=_connected(self.database, resources))
 
 
-def _connected(database: Database | None, resources: ExitStack) -> Cursor | None:
-    if database is None:
-        return None
-    cursor = resources.enter_context(database.observed()).cursor()
-    cursor.execute(READ_ONLY)
-    return cursor
+def _connected(database: Database | None, resources: ExitStack) -> Observer | None:
+    return None if database is None else _only_read(resources.enter_context(Observer(database)))
+
+
+def _only_read(observer: Observer) -> Observer:
+    observer.cursor.execute(READ_ONLY)
+    return observer
 
 
 @contextmanager
@@ -136,21 +162,25 @@ def observatory(plan: Plan, dsn: Reference | None, folder: Path) -> Iterator[Obs
     with ExitStack() as resources:
         named = dsn is not None and dsn.text is not None
         database = resources.enter_context(given(dsn, folder)) if dsn is not None and named else None
-        cursor = _connected(database, resources)
-        here = Observatory(target=target, token=token, database=database, cursor=cursor, folder=folder)
+        observer = _connected(database, resources)
+        here = Observatory(target=target, token=token, observer=observer, folder=folder)
         here.look()
         yield here
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Post:
-    """What all trials of a target that is served elsewhere share. `follow` hears twice a second how a trial goes."""
+    """What all trials of a target that is served elsewhere share. `follow` hears twice a second how a trial goes.
+
+    `explanations` say of a trial, by its order, why none of its requests succeeded.
+    """
 
     plan: Plan
     observatory: Observatory
     generator: Generator
     scratch: Path
     follow: Callable[[Sampled], None] | None = None
+    explanations: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,13 +208,15 @@ def run_trial_elsewhere(case: Case, step: Step, post: Post) -> Trial:
     follower = _follower(step, before, post)
     drive = post.generator.begin(order_for(case, step, post.plan, post.observatory.target.url, post.scratch))
     with post.observatory.another() as other:
-        watched, fault = _watch(drive, other, before, post, follower)
+        watched, faults = _watch(drive, other, before, post, follower)
+    if watched.result and nothing_succeeded(watched.result):
+        post.explanations[step.order] = explanation(post.observatory.target.url, watched.result)
     trial = record(
         case,
         step,
         post.plan,
         watched.result,
-        _seen(before, watched, fault, post.plan),
+        _seen(before, watched, faults, post.plan),
         Circumstances(
             started=started,
             overhead_seconds={"load_start": drive.started - begun, "settle": watched.settle_seconds},
@@ -204,8 +236,9 @@ def _follower(step: Step, before: Look, post: Post) -> Follower | None:
 
 def _watch(
     drive: Drive, other: Observatory, before: Look, post: Post, follower: Follower | None
-) -> tuple[_Watched, str]:
-    """The load from its start until all is at rest; and what kept a look from being had, if anything did."""
+) -> tuple[_Watched, list[str]]:
+    """The load from its start until all is at rest; and what kept it from being seen, if anything did."""
+    window = (post.plan.warmup_seconds, post.plan.warmup_seconds + post.plan.window_seconds)
     latest, sampled, faults = before, before, list[str]()
 
     def looked(when: str) -> Look:
@@ -225,10 +258,10 @@ def _watch(
         if follower is not None:
             follower.seen(sampled.states, highest, _since(before, sampled), None, drive.counts())
 
-    with Sampler(sample, drive.started, follow, RATE) as sampler:
-        sleep_until(drive.started + post.plan.warmup_seconds)
+    with Ticking() as ticking, Sampler(sample, drive.started, follow, RATE) as sampler:
+        sleep_until(drive.started + window[0])
         opening = looked("at the start of the window")
-        sleep_until(drive.started + post.plan.warmup_seconds + post.plan.window_seconds)
+        sleep_until(drive.started + window[1])
         closing = looked("at the end of the window")
         result = drive.wait()
         ended = time.monotonic()
@@ -245,7 +278,10 @@ def _watch(
         sampler=sampler,
         settle_seconds=time.monotonic() - ended,
     )
-    return watched, "; ".join([*dict.fromkeys(faults), *([ANEW] if _anew(before, *edges, at_rest) else [])])
+    faults += [ANEW] if _anew(before, *edges, at_rest) else []
+    pause = ticking.longest(drive.started + window[0], drive.started + window[1])
+    faults += filter(None, [stood_still("loadlab itself", [pause], window, LEAST_UNSEEN_SECONDS)])
+    return watched, faults
 
 
 def _agree(before: Look, now: Look) -> bool:
@@ -265,7 +301,7 @@ def _anew(*looks: Look) -> bool:
     )
 
 
-def _seen(before: Look, watched: _Watched, fault: str, plan: Plan) -> Seen:
+def _seen(before: Look, watched: _Watched, faults: Sequence[str], plan: Plan) -> Seen:
     rest = watched.at_rest
     at_rest = _since(before, rest)
     asked = before.sessions is not None and rest.sessions is not None
@@ -287,7 +323,7 @@ def _seen(before: Look, watched: _Watched, fault: str, plan: Plan) -> Seen:
         series=watched.sampler.series(),
         cpu_seconds=CpuSeconds(app=None, database=None, generator=busy * plan.window_seconds),
         served=_served(before, rest),
-        fault=fault,
+        disturbances=tuple(Disturbance(fault) for fault in dict.fromkeys(faults)),
     )
 
 

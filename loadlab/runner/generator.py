@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import selectors
 import signal
 import sys
@@ -14,13 +15,16 @@ from typing import TYPE_CHECKING, Final
 import loadlab
 from loadlab.errors import EnvironmentFaultError
 from loadlab.load.contract import ENDED, LOST, READY, SKEWED, STARTED, LoadOrder, LoadResult, Rehearsal, merged
+from loadlab.load.lines import OPTION, Lines
+from loadlab.load.seals import TOKEN_VARIABLE, token_file
 from loadlab.load.tally import counted, read
 from loadlab.processes import inherited
 from loadlab.runner.tracebacks import own_words
+from loadlab.services.secret_files import write_secret
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import IO, Self
+    from typing import Self
 
     from loadlab.load.tally import Counts
     from loadlab.model.plan import Load
@@ -44,9 +48,17 @@ class Generator:
         self._log = log
         self._argv = _argv(load)
         self.answer_seconds = COMING_SECONDS if load and load.expect_workers else BOOT_SECONDS
+        self._added: dict[str, str] = {}  # to the environment
+        self._token: Path | None = None
+        if load and load.expect_workers and TOKEN_VARIABLE not in os.environ:
+            self._token = token_file(load.master_bind_port)
+            self._added = {TOKEN_VARIABLE: secrets.token_urlsafe(32)}
         self._program: Program | None = None
+        self._lines: Lines | None = None
 
     def __enter__(self) -> Self:
+        if self._token is not None:
+            write_secret(self._token, self._added[TOKEN_VARIABLE])
         self._boot()
         return self
 
@@ -54,6 +66,8 @@ class Generator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+        if self._token is not None:
+            self._token.unlink(missing_ok=True)
 
     def begin(self, order: LoadOrder) -> Drive:
         """Start a load; returns once it has started.
@@ -62,14 +76,14 @@ class Generator:
             EnvironmentFaultError: the locustfile fails, or Locust does.
         """
         _forget_tallies(order)  # those of a load that was abandoned
-        program = self._send(order.to_json())
-        words = _line(program, self.answer_seconds)
+        program, lines = self._send(order.to_json())
+        words = _heard(lines, self.answer_seconds)
         if words[:1] != [STARTED]:
             self.abandon()  # it may still be about to
             raise EnvironmentFaultError(
                 f"The load of {Path(order.locustfile).name} did not start; Locust's log ends:\n{program.log_tail()}"
             )
-        return Drive(self, program, order, pid=int(words[1]), started=float(words[2]))
+        return Drive(self, lines, order, pid=int(words[1]), started=float(words[2]))
 
     def rehearse(self, locustfile: Path, *, shared: bool = False) -> None:
         """Load a locustfile once and send nothing, so that its errors show before the first trial.
@@ -79,27 +93,39 @@ class Generator:
         Raises:
             EnvironmentFaultError: it does not load; with what Python said of it.
         """
-        program = self._send(Rehearsal(locustfile=str(locustfile), shared=shared).to_json())
-        if _line(program, self.answer_seconds) != [ENDED, "0"]:
+        program, lines = self._send(Rehearsal(locustfile=str(locustfile), shared=shared).to_json())
+        if _heard(lines, self.answer_seconds) != [ENDED, "0"]:
             words = own_words(program.log_tail(TRACEBACK_LINES), [f"{Path(loadlab.__file__).parent}{os.sep}"])
-            raise EnvironmentFaultError(f"The locustfile {locustfile} does not load:\n{words}\nMend it, and run again.")
+            raise EnvironmentFaultError(f"The locustfile {locustfile} does not load:\n{words}\nFix it and rerun.")
 
-    def _send(self, order: str) -> Program:
-        program = self._program if self._program and self._program.running() else self._boot()
-        _pipes(program)[0].write(order.encode() + b"\n")
-        _pipes(program)[0].flush()
-        return program
+    def _send(self, order: str) -> tuple[Program, Lines]:
+        if self._program is None or self._lines is None or not self._program.running():
+            program, lines = self._boot()
+        else:
+            program, lines = self._program, self._lines
+        lines.say(order)
+        return program, lines
 
-    def _boot(self) -> Program:
-        self._program = self._register.start("Locust", self._argv, log=self._log, environment=inherited(), pipes=True)
-        if _line(self._program, BOOT_SECONDS) != [READY]:
-            raise EnvironmentFaultError(f"Locust did not start; its log ends:\n{self._program.log_tail()}")
-        return self._program
+    def _boot(self) -> tuple[Program, Lines]:
+        self._stop()
+        self._lines, theirs = Lines.pair()
+        passed = theirs.fileno()
+        argv = [*self._argv, OPTION, str(passed)]
+        try:
+            program = self._program = self._register.start(
+                "Locust", argv, log=self._log, environment={**inherited(), **self._added}, passed=[passed]
+            )
+        finally:
+            theirs.close()
+        if _heard(self._lines, BOOT_SECONDS) != [READY]:
+            raise EnvironmentFaultError(f"Locust did not start; its log ends:\n{program.log_tail()}")
+        return program, self._lines
 
     def _stop(self) -> None:
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
         if self._program is not None:
-            for pipe in _pipes(self._program):
-                pipe.close()
             self._program.stop(signal.SIGTERM, STOP_SECONDS)
             self._program = None
 
@@ -116,9 +142,9 @@ class Generator:
 class Drive:
     """One load under way: `pid` is the process that drives, `started` its monotonic start in seconds."""
 
-    def __init__(self, generator: Generator, program: Program, order: LoadOrder, *, pid: int, started: float) -> None:
+    def __init__(self, generator: Generator, lines: Lines, order: LoadOrder, *, pid: int, started: float) -> None:
         self._generator = generator
-        self._program = program
+        self._lines = lines
         self._order = order
         self.pid = pid
         self.started = started
@@ -136,7 +162,7 @@ class Drive:
         deadline = time.monotonic() + self._order.warmup_seconds + self._order.window_seconds + PATIENCE_SECONDS
         lost: dict[int, str] = {}
         skew: list[float] = []
-        while (words := _line(self._program, max(0.0, deadline - time.monotonic()))) and words[0] in {LOST, SKEWED}:
+        while (words := _heard(self._lines, max(0.0, deadline - time.monotonic()))) and words[0] in {LOST, SKEWED}:
             if words[0] == LOST:
                 lost[int(words[1])] = " ".join(words[2:])
             else:
@@ -177,22 +203,8 @@ def _taken(path: Path) -> LoadResult:
     return result
 
 
-def _pipes(program: Program) -> tuple[IO[bytes], IO[bytes]]:
-    stdin, stdout = program.popen.stdin, program.popen.stdout
-    if stdin is None or stdout is None:
-        raise TypeError("the generator is started with pipes")
-    return stdin, stdout
-
-
-def _line(program: Program, timeout_seconds: float) -> list[str]:
+def _heard(lines: Lines, timeout_seconds: float) -> list[str]:
     """The words of the generator's next line; none when it says nothing in time, or has ended."""
-    stdout = _pipes(program)[1]
     with selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ)
-        if not selector.select(timeout_seconds):
-            return []
-    line = b""
-    # Not through the buffer of `stdout`: a second line in it would not be seen by select.
-    while not line.endswith(b"\n") and (byte := os.read(stdout.fileno(), 1)):
-        line += byte
-    return line.decode().split()
+        selector.register(lines, selectors.EVENT_READ)
+        return lines.hear().split() if selector.select(timeout_seconds) else []

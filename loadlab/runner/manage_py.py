@@ -1,4 +1,4 @@
-"""Reads out of a project's manage.py which settings it names."""
+"""Reads out of a project's manage.py, or of what is installed in its place, which settings it names."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ def named_by_manage_py(folder: Path) -> str | None:
 
     It is read and not run: what a project does on import is for the project's own Python.
     """
+    return named_in(folder / "manage.py")
+
+
+def named_in(path: Path) -> str | None:
+    """The settings that a file of Python names as `named_by_manage_py` says."""
     try:
-        tree = ast.parse((folder / "manage.py").read_bytes())
+        tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None
     return next(_named(tree), None)

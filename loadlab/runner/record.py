@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.load.contract import NO_RESULT, LoadOrder
-from loadlab.model.samples import Failure, Requests, Trial
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
 from loadlab.planning import locustfile
-from loadlab.runner.validity import state_of
+from loadlab.runner.validity import Disturbance, Validity, validity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from loadlab.load.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
-    from loadlab.model.samples import Connections, CpuSeconds, Series
     from loadlab.store import Step
 
 BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arrivals, and no two blocks do
@@ -24,13 +23,13 @@ BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arri
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
-    """What was seen of the target; `served` as in a trial, `fault` is what kept it from being seen."""
+    """What was seen of the target; `served` as in a trial, `disturbances` are what came in between."""
 
     connections: Connections
     series: Series
     cpu_seconds: CpuSeconds
     served: int | None = None
-    fault: str = ""
+    disturbances: tuple[Disturbance, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,16 +58,45 @@ def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
     case: Case, step: Step, plan: Plan, result: LoadResult | None, seen: Seen, circumstances: Circumstances
 ) -> Trial:
     window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
-    state, reason = state_of(result, window, is_open=case.open_load is not None)
-    if seen.fault and state == "complete":
-        state, reason = "invalid", seen.fault
-    got = result or NO_RESULT
+    judged = validity(result, window, is_open=case.open_load is not None, disturbances=seen.disturbances)
+    return _trial(case, step, window, result or NO_RESULT, seen, circumstances, judged)
+
+
+def interrupted(case: Case, step: Step, plan: Plan, reason: str, circumstances: Circumstances) -> Trial:
+    """A trial of which nothing but its end is known."""
+    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
+    nothing = Ledger()
+    seen = Seen(
+        connections=Connections(
+            window_start=nothing,
+            window_end=nothing,
+            at_rest=nothing,
+            after_stop=nothing,
+            left_open=None,
+            sessions=None,
+        ),
+        series=Series(at=[], values={}),
+        cpu_seconds=CpuSeconds(app=None, database=None, generator=0.0),
+    )
+    return _trial(case, step, window, NO_RESULT, seen, circumstances, Validity(state="invalid", reason=reason))
+
+
+def _trial(  # noqa: PLR0913, PLR0917  each is a noun of its own
+    case: Case,
+    step: Step,
+    window: tuple[float, float],
+    got: LoadResult,
+    seen: Seen,
+    circumstances: Circumstances,
+    judged: Validity,
+) -> Trial:
     return Trial(
         case=case,
         block=step.block,
         order=step.order,
-        state=state,
-        reason=reason,
+        state=judged.state,
+        reason=judged.reason,
+        by_target=judged.by_target,
         started=circumstances.started,
         window_start=window[0],
         window_end=window[1],
@@ -79,6 +107,8 @@ def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
             due=got.due,
             sent=got.sent,
             dropped=got.dropped,
+            no_answer=got.no_answer,
+            under_way=got.under_way,
         ),
         failures=tuple(
             Failure(kind=kind, count=count, example=got.examples[kind]) for kind, count in got.failures.items()

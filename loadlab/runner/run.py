@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import psycopg2
 
 from loadlab import __version__
-from loadlab.errors import EnvironmentFaultError, IncompleteError, UsageError
-from loadlab.planning import locustfile, schedule, trial_seconds
-from loadlab.processes import Register
+from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
+from loadlab.load.seals import TOKEN_VARIABLE
+from loadlab.model.session import Continuation
+from loadlab.planning import expects_failures, locustfile, schedule, trial_seconds
+from loadlab.processes import Register, state_directory
 from loadlab.runner.elsewhere import Post, observatory, run_trial_elsewhere
 from loadlab.runner.environment import environment, environment_elsewhere
 from loadlab.runner.generator import Generator
 from loadlab.runner.journal import Journal
+from loadlab.runner.machine_load import busy, load_before_start
+from loadlab.runner.observer import Observer
 from loadlab.runner.preflight import require_programs, require_room
 from loadlab.runner.restarts import next_to_restart, restarted
+from loadlab.runner.resuming import begin_session, require_same_kind
+from loadlab.runner.sampler import brief
 from loadlab.runner.stand import machine
 from loadlab.runner.subject import subject_of
-from loadlab.runner.suitability import notes, require_alone, require_suitable
+from loadlab.runner.suitability import notes, other_databases, require_alone, require_suitable
+from loadlab.runner.survival import Survival
 from loadlab.runner.tables import make_ready
 from loadlab.runner.trial import Bench, run_trial
-from loadlab.services.embedded import embedded
+from loadlab.services.embedded import TARGET, embedded
 from loadlab.services.given import given, reached
 from loadlab.store import RunFolder, Schedule, Step
 
@@ -41,6 +48,9 @@ if TYPE_CHECKING:
     from loadlab.runner.subject import Subject
     from loadlab.services.database import Database
     from loadlab.services.given import Reference
+
+
+ONLY_RESUME: Final = Continuation()
 
 
 class Listener(Protocol):
@@ -64,11 +74,22 @@ class Laboratory:
     database: Database
 
 
+def _welcome(lab: Laboratory) -> None:
+    """Any laboratory will do."""
+
+
 @contextmanager
-def laboratory(plan: Plan, dsn: Reference | None, logs: Path | None, listener: Listener) -> Iterator[Laboratory]:
+def laboratory(
+    plan: Plan,
+    dsn: Reference | None,
+    logs: Path | None,
+    listener: Listener,
+    admit: Callable[[Laboratory], None] = _welcome,
+) -> Iterator[Laboratory]:
     """The project, and a database with its tables: embedded, the one that `dsn` names, or the project's own.
 
-    PostgreSQL's log goes to the folder `logs`, or away with everything else at the end.
+    PostgreSQL's log goes to the folder `logs`, or away with everything else at the end. `admit` may refuse the
+    laboratory before anything is written into its database.
 
     Raises:
         UsageError: the plan cannot be run over the project.
@@ -79,15 +100,17 @@ def laboratory(plan: Plan, dsn: Reference | None, logs: Path | None, listener: L
             listener.preparing(f"{plan.project.settings} is looked into")
         subject = subject_of(plan, register.folder)
         if dsn is not None and dsn.text is not None:
-            subject = replace(subject, brings_database=False)
-        require_suitable(subject, plan)
+            subject = subject.given()
+        require_suitable(subject, plan, allow_remote=dsn is not None and dsn.allow_remote)
         listener.preparing(_coming(subject, dsn))
         with _service(plan, subject, dsn, register, logs or register.folder) as database:
-            for remark in [*_touched(plan, database), *notes(subject)]:
+            lab = Laboratory(register=register, subject=subject, database=database)
+            admit(lab)
+            for remark in [*_touched(plan, database), *other_databases(subject), *notes(subject)]:
                 listener.notice(remark)
             listener.preparing("the tables are made and filled, or looked at")
             make_ready(subject, plan.project, database)
-            yield Laboratory(register=register, subject=subject, database=database)
+            yield lab
 
 
 def _coming(subject: Subject, dsn: Reference | None) -> str:
@@ -104,7 +127,8 @@ def _service(
     if subject.brings_database and subject.facts is not None:
         parameters = subject.facts.default.parameters
         return reached(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
-    return embedded(plan.database, register, logs / "postgresql.log")
+    others = sorted({*subject.redirected.values()} - {TARGET})
+    return embedded(plan.database, register, logs / "postgresql.log", others)
 
 
 def _touched(plan: Plan, database: Database) -> list[str]:
@@ -133,26 +157,32 @@ def equipped(
         EnvironmentFaultError: Locust does not start, or the database refuses.
     """
     listener.preparing(_load_comes(plan))
-    with Generator(lab.register, logs / "locust.log", plan.load) as generator, lab.database.observed() as connection:
+    with Generator(lab.register, logs / "locust.log", plan.load) as generator, Observer(lab.database) as observer:
         yield Bench(
             plan=plan,
             subject=lab.subject,
-            database=lab.database,
+            observer=observer,
             register=lab.register,
             generator=generator,
-            cursor=connection.cursor(),
             logs=logs,
             scratch=lab.register.folder,
             follow=follow,
         )
 
 
-def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: Listener) -> RunFolder:
+def begin(
+    path: Path,
+    experiment: Experiment,
+    dsn: Reference | None,
+    listener: Listener,
+    continuation: Continuation = ONLY_RESUME,
+) -> RunFolder:
     """Make a run from its beginning in the folder `path`; what it returns is complete.
 
     Raises:
         LabError: see `resume`.
     """
+    state_directory()  # if there can be none, it is said before a folder is made
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
     planned = Schedule(
         id=path.name,
@@ -160,64 +190,129 @@ def begin(path: Path, experiment: Experiment, dsn: Reference | None, listener: L
         version=__version__,
         cases=experiment.cases,
         steps=[Step(order=order, block=block, case=case) for order, (block, case) in enumerate(steps)],
+        continuation=continuation,
     )
     folder = RunFolder.begin(path, experiment.text, planned)
     try:
-        resume(folder, experiment.plan, dsn, listener)
-    except (UsageError, EnvironmentFaultError):
+        resume(folder, experiment.plan, dsn, listener, continuation)
+    except (UsageError, EnvironmentFaultError, StoppedError):
         if not folder.has_begun():  # or the same command would find a folder that is not empty, once all is mended
             folder.discard()
         raise
     return folder
 
 
-def resume(folder: RunFolder, plan: Plan, dsn: Reference | None, listener: Listener) -> None:
-    """Make all trials of a run that it does not have yet, and those that failed once more.
+def resume(
+    folder: RunFolder,
+    plan: Plan,
+    dsn: Reference | None,
+    listener: Listener,
+    continuation: Continuation = ONLY_RESUME,
+) -> None:
+    """Make all trials of a run that it does not have yet, and those once more that failed or were disturbed.
 
     Raises:
+        UsageError: its trials would not be of one experiment, or another lab works on it.
         EnvironmentFaultError: something the run needs is missing, or a server does not start.
         IncompleteError: the database went away for good.
         StoppedError: the user or the system asked to stop. In all cases what was measured is in the folder.
     """
-    planned = folder.schedule()
-    journal = Journal(folder, listener)
-    present = {trial.order for trial in folder.trials()[0] if trial.state != "failed"}
-    missing = [step for step in planned.steps if step.order not in present]
-    total = len(planned.steps)
-    with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
-        if missing and plan.target is not None:
-            _make_trials_elsewhere(folder, planned, missing, plan, dsn, journal)
-        elif missing:
-            require_programs(planned.cases, own_site=plan.project is None)
-            _make_trials(folder, planned, missing, plan, dsn, journal)
-        if plan.restarts:
-            _count_restarts(folder, planned, plan.driver, journal)
+    with folder.expected_to_stay(), folder.locked():
+        mended = folder.mend()
+        planned, journal = folder.schedule(), Journal(folder, listener)
+        for sentence in mended:
+            journal.notice(sentence)
+        present = {trial.order for trial in folder.trials()[0] if stands(trial)}
+        missing = [step for step in planned.steps if step.order not in present]
+        if missing:
+            require_same_kind(folder, plan, dsn)
+        total = len(planned.steps)
+        with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
+            if missing and (warning := busy(load_before_start())):
+                journal.notice(warning)
+            try:
+                if missing and plan.target is not None:
+                    _make_trials_elsewhere(folder, planned, missing, plan, dsn, journal, continuation)
+                elif missing:
+                    require_programs(planned.cases, own_site=plan.project is None)
+                    _make_trials(folder, planned, missing, plan, dsn, journal, continuation)
+            except psycopg2.OperationalError as error:  # between two trials, or before the first
+                raise EnvironmentFaultError(f"PostgreSQL went away: {brief(error)}.") from error
+            if plan.restarts:
+                _count_restarts(folder, planned, plan.driver, journal)
+
+
+def stands(trial: Trial) -> bool:
+    """Whether a trial is measured for good: it is complete, or what made it invalid may come from the target.
+
+    To measure that again until it succeeds would leave out what the case is prone to.
+    """
+    return trial.state == "complete" or (trial.state == "invalid" and trial.by_target)
 
 
 def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
-    folder: RunFolder, planned: Schedule, missing: Sequence[Step], plan: Plan, dsn: Reference | None, journal: Journal
+    folder: RunFolder,
+    planned: Schedule,
+    missing: Sequence[Step],
+    plan: Plan,
+    dsn: Reference | None,
+    journal: Journal,
+    continuation: Continuation,
 ) -> None:
-    with folder.locked(), laboratory(plan, dsn, folder.logs, journal) as lab:
+    def admit(lab: Laboratory) -> None:
+        with lab.database.observed() as connection, connection.cursor() as cursor:
+            begin_session(folder, environment(plan, lab.subject, lab.database, cursor), continuation, journal)
+
+    with laboratory(plan, dsn, folder.logs, journal, admit) as lab:
         with lab.database.observed() as connection, connection.cursor() as cursor:
             require_alone(cursor, lab.database)
             require_room(cursor, planned.cases)
-            folder.write_environment(environment(plan, lab.subject, lab.database, cursor))
         with equipped(lab, plan, folder.logs, journal, follow=journal.write) as bench:
             _rehearse(planned, plan, bench.generator)
 
             def measured(case: Case, step: Step) -> Trial:
                 journal.step_begins(step, bench.ledgers(step))
-                return run_trial(case, step, bench)
+                trial = run_trial(case, step, bench)
+                if why := bench.explanations.get(step.order):
+                    _nothing_succeeded(folder, case, why, journal, first=step is planned.steps[0])
+                return trial
 
-            _measure(folder, planned, missing, measured, journal)
+            survival = Survival(
+                plan=plan,
+                generator=bench.generator,
+                measure=measured,
+                restore=bench.restore,
+                cursor=lambda: bench.cursor,
+                alive=bench.observer.alive,
+            )
+            _measure(folder, planned, missing, survival.trial, journal)
+
+
+def _nothing_succeeded(folder: RunFolder, case: Case, why: str, listener: Listener, *, first: bool) -> None:
+    """Stop a run whose first trial came to nothing: all others would, and a report of failures helps nobody."""
+    if expects_failures(case.scenario):
+        return
+    if first:
+        raise EnvironmentFaultError(
+            f"No request of the first trial succeeded ({case.id}). {why}\n"
+            f"Fix it, then: {folder.continuation().command(folder.path)} (where all requests are meant to fail, say"
+            " EXPECT_FAILURES = True in the Locust file)."
+        )
+    listener.notice(f"No request succeeded ({case.id}). {why}")
 
 
 def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
-    folder: RunFolder, planned: Schedule, missing: Sequence[Step], plan: Plan, dsn: Reference | None, journal: Journal
+    folder: RunFolder,
+    planned: Schedule,
+    missing: Sequence[Step],
+    plan: Plan,
+    dsn: Reference | None,
+    journal: Journal,
+    continuation: Continuation,
 ) -> None:
     """The same for a target that others serve: nothing is started but the generator."""
-    with folder.locked(), Register.opened() as register, observatory(plan, dsn, register.folder) as looking:
-        folder.write_environment(environment_elsewhere(plan, looking))
+    with Register.opened() as register, observatory(plan, dsn, register.folder) as looking:
+        begin_session(folder, environment_elsewhere(plan, looking), continuation, journal)
         journal.preparing(_load_comes(plan))
         with Generator(register, folder.logs / "locust.log", plan.load) as generator:
             _rehearse(planned, plan, generator)
@@ -227,9 +322,20 @@ def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
 
             def measured(case: Case, step: Step) -> Trial:
                 journal.step_begins(step, register.folder / "ledgers-elsewhere")  # where the target is, and not here
-                return run_trial_elsewhere(case, step, post)
+                trial = run_trial_elsewhere(case, step, post)
+                if why := post.explanations.get(step.order):
+                    _nothing_succeeded(folder, case, why, journal, first=step is planned.steps[0])
+                return trial
 
-            _measure(folder, planned, missing, measured, journal)
+            survival = Survival(
+                plan=plan,
+                generator=generator,
+                measure=measured,
+                restore=looking.restore,
+                cursor=lambda: looking.cursor,
+                alive=looking.alive,
+            )
+            _measure(folder, planned, missing, survival.trial, journal)
 
 
 def _rehearse(planned: Schedule, plan: Plan, generator: Generator) -> None:
@@ -247,7 +353,8 @@ def _load_comes(plan: Plan) -> str:
     if not load.expect_workers:
         return "Locust starts"
     worker = f"python -m loadlab.load.worker --master-host HOST --master-port {load.master_bind_port}"
-    return f"Locust waits at {load.master_bind_host} for {load.expect_workers} load workers: {worker}"
+    where = f"Locust waits at {load.master_bind_host} for {load.expect_workers} load workers"
+    return f"{where}: {worker} (on other hosts, with the same {TOKEN_VARIABLE} as here)"
 
 
 def _measure(
@@ -263,10 +370,10 @@ def _measure(
         journal.trial_begins(case, done, total)
         try:
             trial = measured(case, step)
-        except psycopg2.Error as error:
+        except IncompleteError as error:
             raise IncompleteError(
-                f"PostgreSQL went away during trial {step.order} of {case.id}: {str(error).strip()}\n"
-                f"{done} of {total} trials are safe; loadlab run --resume {folder.path} makes the others."
+                f"{error}\n{done} of {total} trials are safe; {folder.continuation().command(folder.path)} makes the"
+                " others."
             ) from error
         folder.add_trial(trial)
         journal.trial_ended(trial, done + 1, total)
@@ -274,10 +381,10 @@ def _measure(
 
 def _count_restarts(folder: RunFolder, planned: Schedule, driver: str, listener: Listener) -> None:
     """Restart the database under each kind of case; what is known already is not counted again."""
-    known = folder.restarts()
+    known, _ = folder.restarts()
     if next_to_restart(planned.cases, known) is None:
         return
-    with folder.locked(), machine(folder.logs, listener.preparing) as counting:
+    with machine(folder.logs, listener.preparing) as counting:
         while case := next_to_restart(planned.cases, known):
             listener.preparing(f"the database is restarted under {case.server.name}, {case.strategy}")
             known.append(restarted(case, driver, counting))

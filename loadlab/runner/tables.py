@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.text import redacted
+from loadlab.runner.aliases import DEFAULT, migrated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def make_ready(subject: Subject, project: Project | None, database: Database) ->
     if project is None:
         commands: Sequence[Sequence[str]] = (MIGRATE, SEED)
     elif database.embedded or project.migrate:
-        commands = (MIGRATE, *map(shlex.split, project.prepare))
+        commands = (*_migrations(subject), *map(shlex.split, project.prepare))
     else:
         _require_migrated(subject, database)
         commands = [shlex.split(command) for command in project.prepare]
@@ -39,12 +40,25 @@ def make_ready(subject: Subject, project: Project | None, database: Database) ->
         _manage(subject, command, database)
 
 
+def _migrations(subject: Subject) -> list[Sequence[str]]:
+    """A `migrate` for each database; the one of the default alias is not named, for a command may not know how."""
+    chosen = migrated(subject.facts.aliases, subject.redirected) if subject.facts and subject.redirected else [DEFAULT]
+    return [MIGRATE if alias == DEFAULT else (*MIGRATE, "--database", alias) for alias in chosen]
+
+
 def _manage(subject: Subject, command: Sequence[str], database: Database) -> str:
     done = subject.manage(command, database)
     if done.returncode:
-        words = redacted("\n".join(done.stderr.strip().splitlines()[-LAST_LINES:]))
+        words = redacted(why(done.stderr))
         raise EnvironmentFaultError(f"The management command {command[0]} of {subject.settings} failed:\n{words}")
     return done.stdout
+
+
+def why(said: str) -> str:
+    """The end of what a command has said; of Django's system checks the beginning, where the errors are."""
+    lines = said.strip().splitlines()
+    starts = [number for number, line in enumerate(lines) if "SystemCheckError" in line]
+    return "\n".join(lines[starts[-1] :][:LAST_LINES] if starts else lines[-LAST_LINES:])
 
 
 def _require_migrated(subject: Subject, database: Database) -> None:

@@ -18,10 +18,15 @@ from loadlab.probes.ledger import totals_by_alias, totals_of
 from loadlab.probes.sessions import RESET, Sessions
 from loadlab.runner.application import Target, serving
 from loadlab.runner.following import Follower
+from loadlab.runner.hopeless import explanation, nothing_succeeded
+from loadlab.runner.liveness import serving_now
+from loadlab.runner.observer import cut_off
 from loadlab.runner.record import Circumstances, Seen, order_for, record
 from loadlab.runner.route import routed
-from loadlab.runner.sampler import Sampler, look
+from loadlab.runner.sampler import Sampler, look, unseen
 from loadlab.runner.settling import Patience, settled, sleep_until
+from loadlab.runner.ticking import Ticking
+from loadlab.runner.validity import Disturbance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,31 +41,59 @@ if TYPE_CHECKING:
     from loadlab.model.progress import Sampled
     from loadlab.model.samples import Series
     from loadlab.processes import Register
-    from loadlab.runner.application import Application
     from loadlab.runner.generator import Drive, Generator
+    from loadlab.runner.liveness import Serving
+    from loadlab.runner.observer import Observer
     from loadlab.runner.subject import Subject
     from loadlab.services.database import Database
     from loadlab.store import Step
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
 POLL_SECONDS: Final = 0.02
+ANSWER_SECONDS: Final = 75.0  # beyond the window: for the load to end, the target to be at rest, the database to answer
+BETWEEN: Final = {"pooler": "PgBouncer", "proxy": "the proxy that adds the round trip"}
 KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """What all trials of a run share. `follow` hears twice a second how a trial goes."""
+    """What all trials of a run share. `follow` hears twice a second how a trial goes.
+
+    `explanations` say of a trial over a project, by its order, why none of its requests succeeded.
+    """
 
     plan: Plan
     subject: Subject
-    database: Database
+    observer: Observer
     register: Register
     generator: Generator
-    cursor: Cursor
     logs: Path
     scratch: Path
     follow: Callable[[Sampled], None] | None = None
+    explanations: dict[int, str] = field(default_factory=dict)
     _kept: deque[Path] = field(default_factory=deque)
+
+    @property
+    def database(self) -> Database:
+        """As it runs now: the lab may have had to start it again."""
+        return self.observer.database
+
+    @property
+    def cursor(self) -> Cursor:
+        return self.observer.cursor
+
+    def restore(self) -> None:
+        """Before a trial: have a database that answers, and in which nothing of an earlier trial is left.
+
+        Raises:
+            IncompleteError: it stays away.
+        """
+        if not self.observer.alive():
+            self.observer.restore()
+        scene = Scene(cursor=self.cursor, database=self.database.name, ledgers=self.scratch, trees={})
+        await_empty(scene)
+        if self.database.embedded and _backends(scene):  # a backend that was stopped never leaves
+            self.observer.restore(anew=True)
 
     def ledgers(self, step: Step) -> Path:
         """The folder of a trial's ledgers."""
@@ -86,6 +119,7 @@ class _Observed:
     result: LoadResult | None
     series: Series
     settle_seconds: float
+    disturbances: tuple[Disturbance, ...]
 
 
 def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
@@ -113,8 +147,15 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         )
         with serving(target, bench.register, log) as application:
             booted = time.monotonic()
+            between = {BETWEEN[part]: pid for part, pid in scene.trees.items() if part in BETWEEN}
+            served = serving_now(application, between)
             drive = bench.generator.begin(order_for(case, step, bench.plan, application.url, bench.scratch))
-            observed = _observe(scene, application, drive, bench, follower)
+            observed = _observe(scene, served, drive, bench, follower)
+            facts = bench.subject.facts
+            if facts is not None and observed.result and nothing_succeeded(observed.result):
+                bench.explanations[step.order] = explanation(
+                    application.url, observed.result, ssl_redirect=facts.ssl_redirect, log=log
+                )
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
             # that the books need none.
@@ -147,7 +188,12 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
         step,
         bench.plan,
         observed.result,
-        Seen(connections=connections, series=observed.series, cpu_seconds=_cpu(observed, bench.plan)),
+        Seen(
+            connections=connections,
+            series=observed.series,
+            cpu_seconds=_cpu(observed, bench.plan),
+            disturbances=observed.disturbances,
+        ),
         Circumstances(started=started, overhead_seconds=overhead, load_average=load_average),
     )
     if follower is not None:
@@ -163,10 +209,8 @@ def _follower(step: Step, sessions: int, bench: Bench) -> Follower | None:
     return Follower(tell=bench.follow, order=step.order, sessions=sessions, max_connections=most)
 
 
-def _observe(
-    scene: Scene, application: Application, drive: Drive, bench: Bench, follower: Follower | None
-) -> _Observed:
-    trees = {**scene.trees, "app": application.program.pid, "generator": drive.pid}
+def _observe(scene: Scene, served: Serving, drive: Drive, bench: Bench, follower: Follower | None) -> _Observed:
+    trees = {**scene.trees, "app": served.program.pid, "generator": drive.pid}
     if bench.database.postmaster is not None:
         trees["database"] = bench.database.postmaster
     scene = replace(scene, trees=trees)
@@ -175,18 +219,23 @@ def _observe(
         pooler = scene.pooler.counts() if scene.pooler else None
         follower.seen(look(scene, sampled_only=False), highest, _ledger(scene), pooler, drive.counts())
 
+    window = (bench.plan.warmup_seconds, bench.plan.warmup_seconds + bench.plan.window_seconds)
     with (
         bench.database.observed() as connection,
         connection.cursor() as cursor,
+        cut_off(connection, window[1] + ANSWER_SECONDS),
+        cut_off(scene.cursor.connection, window[1] + ANSWER_SECONDS),
+        Ticking() as ticking,
         Sampler(
             partial(look, own := replace(scene, cursor=cursor), sampled_only=True),
             drive.started,
             partial(follow, own, follower) if follower else None,
         ) as sampler,
     ):
-        sleep_until(drive.started + bench.plan.warmup_seconds)
+        sleep_until(drive.started + window[0])
         start, opening = look(scene, sampled_only=False), _ledger(scene)
-        sleep_until(drive.started + bench.plan.warmup_seconds + bench.plan.window_seconds)
+        sleep_until(drive.started + window[1])
+        lost = served.disturbances()
         end, closing = look(scene, sampled_only=False), _ledger(scene)
         result = drive.wait()
         ended = time.monotonic()
@@ -202,6 +251,10 @@ def _observe(
         result=result,
         series=sampler.series(),
         settle_seconds=time.monotonic() - ended,
+        disturbances=(
+            *(Disturbance(what, by_target=True) for what in lost),
+            *unseen(ticking.longest(drive.started + window[0], drive.started + window[1]), sampler, window),
+        ),
     )
 
 

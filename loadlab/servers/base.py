@@ -6,7 +6,7 @@ import signal
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
@@ -29,7 +29,8 @@ class Server(ABC):
     """Base of the family; the fields of a member are its parameters, validated as annotated.
 
     `title` is what people call it. `stop_signal` asks the server for its orderly end. `packages` are those it needs in
-    the project's Python, besides Django. `program`, `asgi` and `greenlets` tell strategies what they may count on.
+    the project's Python, besides Django. `program` ("runserver", "gunicorn", "uvicorn", or empty for any other), `asgi`
+    and `greenlets` tell strategies what they may count on.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
@@ -37,7 +38,7 @@ class Server(ABC):
     title: ClassVar[str] = ""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     packages: ClassVar[tuple[str, ...]] = ()
-    program: ClassVar[Literal["runserver", "gunicorn", "uvicorn"]]
+    program: ClassVar[str] = ""
     asgi: ClassVar[bool] = False
     greenlets: ClassVar[bool] = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg2
 from psycopg2.extensions import make_dsn
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
 
+
+class Revive(Protocol):
+    def __call__(self, *, anew: bool = False) -> Database: ...
+
+
 ENGINE = "django.db.backends.postgresql"
 _TLS = re.compile(r"\b(SSL|TLS|certificate)\b", re.IGNORECASE)
 
@@ -28,7 +33,8 @@ class Database:
 
     `parameters` are libpq's for the target, without dbname; `observer` are those of the lab's own connections, which go
     to the database `observer_name` so that they are in none of the target's counts. `postmaster` is the pid of the
-    server when it runs on this machine. `rerouted` says that `parameters` lead to something in between.
+    server when it runs on this machine. `rerouted` says that `parameters` lead to something in between. `revive` is for
+    a server of the lab's own: it starts one that has ended, or any if it is to be `anew`, and says what it is then.
     """
 
     name: str
@@ -39,6 +45,7 @@ class Database:
     environment: dict[str, str] = field(default_factory=dict)
     postmaster: int | None = None
     rerouted: bool = False
+    revive: Revive | None = field(default=None, compare=False, repr=False)
 
     def django(self) -> dict[str, object]:
         """The entry for Django's DATABASES."""
@@ -70,12 +77,13 @@ class Database:
             connection.close()
 
 
-def refusal(error: psycopg2.Error, name: str) -> str:
+def refusal(error: psycopg2.Error, name: str, *, service: str = "") -> str:
     """What to tell a user whose database refused the lab; never with a password in it."""
     lines = redacted(str(error)).strip().splitlines()
     # libpq names the file that its password came from: one that the lab has written, and the user has never seen.
     said = "\n".join(line for line in lines if not line.startswith("password retrieved from file"))
+    which = f"database of the service {service!r}" if service and not name else f"database {name!r}"
     return (
-        f"PostgreSQL does not let loadlab into the database {name!r}: {said}\n"
+        f"PostgreSQL does not let loadlab into the {which}: {said}\n"
         f"Check host, port, database, user and password{', and sslmode' if _TLS.search(said) else ''}."
     )

@@ -74,12 +74,13 @@ def require_local(parameters: Mapping[str, str]) -> None:
     Raises:
         UsageError: one of them is on another machine.
     """
-    for host in _servers(parameters):
+    for host in servers(parameters):
         if not is_loopback(host):
             raise UsageError(_far(host))
 
 
-def _servers(parameters: Mapping[str, str]) -> Iterator[str]:
+def servers(parameters: Mapping[str, str]) -> Iterator[str]:
+    """Every host and address that libpq could choose: those given, else those of its environment."""
     for key, default in DEFAULTS.items():
         yield from parameters.get(key, os.environ.get(default, "")).split(",")
 

@@ -16,11 +16,12 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import psutil
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn
@@ -33,7 +34,7 @@ from loadlab.services.encryption import make_certificate, programs_with_tls
 from loadlab.services.secret_files import password_line, write_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from loadlab.model.plan import Database as DatabasePlan
     from loadlab.processes import Program, Register
@@ -47,25 +48,25 @@ ATTEMPTS: Final = 3  # another program may take the port between our look and Po
 
 
 @contextmanager
-def embedded(plan: DatabasePlan, register: Register, log: Path) -> Iterator[Database]:
-    """A fresh cluster on loopback for as long as the context lasts.
+def embedded(plan: DatabasePlan, register: Register, log: Path, others: Sequence[str] = ()) -> Iterator[Database]:
+    """A fresh cluster on loopback for as long as the context lasts; with empty databases for `others` too.
 
     Raises:
         EnvironmentFaultError: PostgreSQL is not installed, or does not start; with the tail of its log.
     """
-    with restartable(plan, register, log) as running:
+    with restartable(plan, register, log, others) as running:
         yield running.database
 
 
 @contextmanager
-def restartable(plan: DatabasePlan, register: Register, log: Path) -> Iterator[Running]:
+def restartable(plan: DatabasePlan, register: Register, log: Path, others: Sequence[str] = ()) -> Iterator[Running]:
     """As `embedded`, for whoever is going to restart it.
 
     Raises:
         EnvironmentFaultError: as `embedded`.
     """
     binaries = programs_with_tls() if plan.tls else _binaries()
-    cluster = _Cluster(binaries, register.folder, plan, log)
+    cluster = _Cluster(binaries, register.folder, plan, log, (TARGET, *others))
     cluster.initialise()
     running = Running(cluster, register)
     try:
@@ -85,7 +86,19 @@ class Running:
 
     @property
     def database(self) -> Database:
-        return replace(self._database, postmaster=self._program.pid)
+        return replace(self._database, postmaster=self._program.pid, revive=self.revive)
+
+    def revive(self, *, anew: bool = False) -> Database:
+        """The cluster as it serves: started again if its server has ended, or if it is to be `anew`.
+
+        Raises:
+            EnvironmentFaultError: it does not come up; what is left of the old one may need a moment to go.
+        """
+        if anew or not self._program.running():
+            self._program.kill()
+            self._cluster.end_backends()
+            self._program = self._cluster.start_again(self._register, self._port)
+        return self.database
 
     def restart(self) -> None:
         """What `pg_ctl restart -m fast` does: end all sessions at once, and start again on the same port.
@@ -102,13 +115,17 @@ class Running:
     def abandon(self) -> None:
         """End it as `pg_ctl stop -m immediate` does: nobody will read again what it would write to disk first."""
         self._program.stop(signal.SIGQUIT, STOP_SECONDS)
+        self._cluster.end_backends()
 
 
 class _Cluster:
-    def __init__(self, binaries: Path, folder: Path, plan: DatabasePlan, log: Path) -> None:
+    def __init__(
+        self, binaries: Path, folder: Path, plan: DatabasePlan, log: Path, databases: Sequence[str] = (TARGET,)
+    ) -> None:
         self._binaries = binaries
         self._plan = plan
         self._log = log
+        self._databases = databases
         self._passwords = {SUPERUSER: secrets.token_urlsafe(24), TARGET: secrets.token_urlsafe(24)}
         self._home = folder / "postgresql"
         self._home.mkdir(mode=0o700)
@@ -152,6 +169,17 @@ class _Cluster:
             raise _not_started(program)
         return program
 
+    def end_backends(self) -> None:
+        """End what has outlived its server: each backend has its own process group, and one that is stopped stays.
+
+        They are known by the folder that they work in.
+        """
+        left = [process for process in psutil.process_iter() if _works_in(process, self._data)]
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, STOP_SECONDS)
+
     def _launch(self, register: Register, port: int) -> Program:
         settings = {
             "listen_addresses": LOOPBACK,
@@ -191,7 +219,8 @@ class _Cluster:
         with connection.cursor() as cursor:
             # The server logs no statement here, so the password stays out of its log.
             cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(role), [self._passwords[TARGET]])
-            cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+            for name in self._databases:
+                cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), role))
         connection.close()
 
     def database(self, port: int) -> Database:
@@ -208,6 +237,12 @@ class _Cluster:
             embedded=True,
             environment={"PGPASSFILE": str(self._folder / "target.pgpass")},
         )
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    with suppress(psutil.Error):
+        return process.cwd() == str(folder)
+    return False
 
 
 def _not_started(program: Program) -> EnvironmentFaultError:

@@ -31,6 +31,18 @@ class Reference:
     allow_remote: bool = False
 
 
+def require_reference(reference: Reference) -> None:
+    """Make sure that a database is named as it should be; nothing is connected to.
+
+    Raises:
+        UsageError: the reference is none, or a DSN itself, or names another machine without leave.
+    """
+    if reference.text is not None:
+        parameters = parameters_of(reference.text)
+        if not reference.allow_remote:
+            require_local(parameters)
+
+
 @contextmanager
 def given(reference: Reference, folder: Path) -> Iterator[Database]:
     """The database that `reference` names.
@@ -99,7 +111,7 @@ def _connected(name: str, parameters: dict[str, str]) -> Iterator[Connection]:
     try:
         connection = psycopg2.connect(make_dsn(**{"connect_timeout": "5", **chosen}))
     except psycopg2.OperationalError as error:
-        raise EnvironmentFaultError(refusal(error, name or parameters.get("service", ""))) from error
+        raise EnvironmentFaultError(refusal(error, name, service=parameters.get("service", ""))) from error
     try:
         yield connection
     finally:

@@ -11,23 +11,24 @@ import signal
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.packaged import packaged
 from loadlab.ports import LOOPBACK, free_port
 from loadlab.processes import UNPRIVILEGED
 from loadlab.services.secret_files import write_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from loadlab.processes import Program, Register
     from loadlab.services.remote_write import RemoteWrite
 
 PROGRAM: Final = "prometheus"
-RULES: Final = Path(__file__).resolve().parents[2] / "dashboards" / "prometheus"
+RULES: Final = packaged("dashboards") / "prometheus"
 RULE_FILES: Final = ("recording.yml", "alerts.yml")
 EVERY: Final = "1s"  # a trial may last no longer than a few
 START_SECONDS: Final = 60.0  # it reads again what was kept
@@ -157,8 +158,7 @@ def _configure(task: Task, home: Path) -> None:
         "rule_files": [str(home / name) for name in RULE_FILES],
     }
     for name in RULE_FILES:
-        if (RULES / name).is_file():  # there are none beside an installed wheel
-            write_secret(home / name, (RULES / name).read_text(), for_program=True)
+        write_secret(home / name, (RULES / name).read_text(), for_program=True)
     if task.discovery is not None:
         discovered = {"url": task.discovery, "refresh_interval": EVERY}
         configuration["scrape_configs"] = [{"job_name": "loadlab", "http_sd_configs": [discovered]}]

@@ -6,6 +6,7 @@ from loadlab.instrumentation.views import metrics
 from loadlab.target import async_views, views
 
 urlpatterns = [
+    path("", views.index, name="index"),
     path("health/", views.health, name="health"),
     path("metrics", metrics, name="metrics"),
     path("entries/<int:number>/", views.read_one, name="read_one"),

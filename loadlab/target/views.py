@@ -5,18 +5,43 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
-from django.http import Http404, HttpResponseBadRequest, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.utils.html import format_html, format_html_join
 from django.views.decorators.csrf import csrf_exempt
 
 from loadlab.target import ALIASES
 from loadlab.target.models import Entry, Visit
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
 
+LINKS = (
+    ("entries/1/", "reads one row"),
+    ("slow/?seconds=0.02", "holds a connection in the database for so long"),
+    ("entries/1/twice/", "reads one row by each of two aliases"),
+    ("no-database/", "uses no connection"),
+    ("health/", "names the process that answers"),
+    ("metrics", "what the instrumentation has counted"),
+)
+SHOWN_SETTINGS = ("ENGINE", "CONN_MAX_AGE", "CONN_HEALTH_CHECKS")  # never a password
 LONGEST_SLEEP_SECONDS = 10.0
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """Links to the pages, and how the site is served; touches no database."""
+    default = settings.DATABASES["default"]
+    served = request.META.get("SERVER_SOFTWARE") or "an ASGI server"
+    facts = [("served by", served), *((name, default.get(name)) for name in SHOWN_SETTINGS)]
+    page = format_html(
+        "<!DOCTYPE html><html lang=en><meta charset=utf-8><title>loadlab's site</title><h1>loadlab's site</h1>"
+        "<ul>{}</ul><table>{}</table></html>\n",
+        format_html_join("", "<li><a href='/{}'>/{}</a>: {}", ((path, path, words) for path, words in LINKS)),
+        format_html_join("", "<tr><th align=left>{}<td>{}", facts),
+    )
+    return HttpResponse(page)
 
 
 def health(request: HttpRequest) -> HttpResponse:  # noqa: ARG001

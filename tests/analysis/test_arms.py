@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from loadlab.analysis.arms import Measured, arm, estimate
+from loadlab.analysis.arms import Measured, arm, estimate, percentile_estimates
 from loadlab.analysis.trials import summarise
+from loadlab.model.findings import Estimate, Percentiles
 
 from .factories import CLOSED, KEPT, LEAKING, Behaviour, at_rate, case, trial
 
@@ -47,22 +50,44 @@ def test_under_three_trials_an_estimate_has_no_interval(count: int) -> None:
     assert (found.low, found.high) == (None, None)
 
 
-def test_an_estimate_is_the_median_with_students_interval_of_the_logarithms() -> None:
-    found = estimate([80.0, 100.0, 125.0])
-    assert found is not None
-    assert found.value == 100
-    assert found.low == pytest.approx(100 / 1.7405, rel=1e-3)
-    assert found.high == pytest.approx(100 * 1.7405, rel=1e-3)
+def test_an_estimate_is_the_median_with_its_interval_of_order_statistics() -> None:
+    assert estimate([5.0, 1.0, 4.0, 2.0, 3.0, 6.0]) == Estimate(value=3.5, low=1.0, high=6.0)
+    assert estimate([80.0, 100.0, 125.0]) == Estimate(value=100, low=None, high=None)
+
+
+def percentiles(p50: float, p95: float, p99: float | None) -> Percentiles:
+    return Percentiles(p50=p50, p95=p95, p99=p99)
+
+
+def test_a_p99_of_the_one_fast_trial_is_not_shown_beside_the_others() -> None:
+    trials = [percentiles(0.04, 0.1, None)] * 7 + [percentiles(0.03, 0.06, 0.085)]
+    p50, p95, p99 = percentile_estimates(trials)
+    assert (p50 and p50.value, p95 and p95.value, p99) == (0.04, 0.1, None)
+
+
+def test_a_p99_of_six_fast_trials_is_withheld_if_below_the_p95_of_all() -> None:
+    fast, slow = percentiles(0.03, 0.06, 0.085), percentiles(0.04, 0.1, None)
+    assert percentile_estimates([fast] * 6 + [slow] * 8)[2] is None
+    assert percentile_estimates([fast] * 6 + [slow])[2] is not None
+    assert percentile_estimates([fast] * 3)[2] is not None
+
+
+@given(st.lists(st.tuples(*[st.floats(0.001, 1.0)] * 3, st.integers(0, 2)), min_size=1, max_size=15))
+def test_shown_percentiles_never_decrease(drawn: list[tuple[float, float, float, int]]) -> None:
+    made = []
+    for *values, withheld in drawn:
+        known: list[float | None] = [*sorted(values)[: 3 - withheld], None, None]
+        made.append(Percentiles(p50=known[0], p95=known[1], p99=known[2]))
+    shown = [one.value for one in percentile_estimates(made) if one]
+    assert shown == sorted(shown)
 
 
 def test_percentiles_that_are_missing_everywhere_give_no_estimate() -> None:
     assert estimate([None, None]) is None
 
 
-def test_a_rate_of_zero_leaves_no_interval() -> None:
-    found = estimate([0.0, 10.0, 20.0])
-    assert found is not None
-    assert (found.value, found.low) == (10.0, None)
+def test_a_rate_of_zero_is_the_smallest_of_all() -> None:
+    assert estimate([0.0, 10.0, 20.0, 21.0, 22.0, 23.0]) == Estimate(value=20.5, low=0.0, high=23.0)
 
 
 def test_reuse_counts_requests_that_found_a_connection_open() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,6 +28,9 @@ from .factories import (
     trial,
     with_waits,
 )
+
+if TYPE_CHECKING:
+    from loadlab.model.case import Scalar
 
 BALANCED = Behaviour(requests=1600, seconds=2.0, response=0.01, opened=2, reused=1598)  # 8 users: N = X R
 
@@ -56,6 +60,35 @@ def test_what_the_projects_settings_do_to_all_figures_comes_first() -> None:
     assert [one.subject for one in found.caveats].count("project") == 1
 
 
+@pytest.mark.parametrize(
+    ("machine", "busy"),
+    [
+        ({"cores": 2, "load_average_at_start": 24.64}, True),
+        ({"cores": 2, "load_average_at_start": 24.64, "load_average_before_run": 0.4}, False),  # its own, of before
+        ({"cores": 32, "load_average_before_run": 24.64}, False),
+        ({"cores": 2, "load_average_before_run": 2.0}, True),
+        ({}, False),
+    ],
+)
+def test_a_machine_that_was_busy_before_the_run_is_a_caveat(machine: dict[str, Scalar], *, busy: bool) -> None:
+    found = analyse(run=run_summary(), environment={"machine": machine}, cases=[case()], trials=[trial(case(), 1)])
+    said = [caveat.text for caveat in found.caveats if caveat.subject == "machine"]
+    assert len(said) == busy
+    assert all(text.startswith("It was busy when the run began: load 2") and "on 2 cores" in text for text in said)
+
+
+def test_a_worker_of_a_target_elsewhere_that_ended_in_the_window_is_named() -> None:
+    one = trial(case(), 1, KEPT)
+    books, ended = one.connections, {"process_exit": 3}
+    there = replace(books, stopped=False, window_end=replace(books.window_end, closed=ended))
+    found = findings([case()], [replace(one, connections=there)])
+    assert texts(found, about="ended during") == [
+        "A worker of the target ended during the window, and 3 connections with it."
+    ]
+    here = replace(one, connections=replace(there, stopped=True))
+    assert not texts(findings([case()], [here]), about="ended during")
+
+
 def test_books_that_do_not_agree_are_named_with_case_and_block() -> None:
     found = findings([case()], [trial(case(), 3, replace(KEPT, sessions=5))])
     (caveat,) = [one for one in found.caveats if "books" in one.text]
@@ -83,7 +116,7 @@ def test_a_run_that_could_never_be_significant_says_how_many_blocks_it_takes() -
         "With 7 complete blocks and 6 comparisons, the smallest possible p is 0.094 after Holm's correction: "
         "none can fall under 0.05."
     )
-    assert caveat.advice == "Set blocks to 8 or more, or compare less."
+    assert caveat.advice == "Set blocks to 8 or more, or compare fewer cases."
     assert not texts(default_plan(blocks=8), about="smallest")
 
 
@@ -113,11 +146,54 @@ def test_a_replica_that_differs_from_its_twin_is_the_noise_floor(rate: float, to
     assert [text.split(" came out at ")[1].split()[0] for text in noise] == told
 
 
-def test_failures_are_told_with_the_blocks_in_which_nothing_succeeded() -> None:
+def test_failures_are_told_and_so_are_blocks_in_which_nothing_succeeded() -> None:
     lost = Behaviour(requests=400, failed=400)
     found = findings([case()], [trial(case(), 1, replace(lost, failed=4)), trial(case(), 2, lost)])
-    (text,) = texts(found, about="failed")
-    assert text == "404 of 800 requests failed (50.5 %). Nothing succeeded in block 2: no pair and no latency there."
+    assert texts(found, about="failed") == ["404 of 800 requests failed (50.5 %)."]
+    (text,) = texts(found, about="Nothing was served")
+    assert text == "Nothing was served in block 2: the throughput is 0 there, and there is no latency."
+
+
+def test_a_block_without_any_request_is_told_though_nothing_failed() -> None:
+    found = findings([case()], [trial(case(), 1), trial(case(), 2, Behaviour(requests=0))])
+    assert texts(found, about="Nothing was served in block 2")
+
+
+def test_a_pair_in_which_neither_side_served_anything_is_told() -> None:
+    base, finite, _ = ages()
+    trials = [
+        trial(of, block, Behaviour(requests=0) if block == 3 else KEPT)
+        for of in (base, finite)
+        for block in range(1, 8)
+    ]
+    found = findings([base, finite], trials)
+    assert texts(found, about="In block 3 neither this case nor")
+    assert found.comparisons[0].blocks == 6
+
+
+def test_medians_that_contradict_the_paired_ratio_are_told() -> None:
+    base, finite, _ = ages()
+    rates = {1: 100.0, 2: 110.0, 3: 116.0, 4: 116.5, 5: 150.0, 6: 160.0, 7: 170.0}
+    trials = [trial(base, block, at_rate(rate)) for block, rate in rates.items()]
+    trials += [trial(finite, block, at_rate(rate * (1.05 if block == 4 else 0.97))) for block, rate in rates.items()]
+    (text,) = texts(findings([base, finite], trials), about="The medians of throughput")
+    assert text.startswith("The medians of throughput go from 117 to 122 requests/s")
+    assert text.endswith("the ratio is 0.97×.")
+    agreeing = [
+        trial(of, block, at_rate(rate * (0.97 if of is finite else 1)))
+        for of in (base, finite)
+        for block, rate in rates.items()
+    ]
+    assert not texts(findings([base, finite], agreeing), about="The medians of throughput")
+
+
+def test_a_noise_floor_is_told_for_the_metric_that_is_judged_alone() -> None:
+    base = case()
+    trials = [*noisy(base, 100), *noisy(replica(base), 150)]
+    slow = [trial(base, 9, Behaviour(response=0.01)), trial(replica(base), 9, Behaviour(response=0.03))]
+    found = findings([base, replica(base)], [*trials, *slow])
+    (text,) = texts(found, about="the noise floor of this run")
+    assert text.startswith("Measured against itself, the throughput came out at 1.47×")
 
 
 @pytest.mark.parametrize(("cpu_seconds", "told"), [(1.79, 0), (1.9, 1)])

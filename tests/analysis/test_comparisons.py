@@ -11,7 +11,7 @@ from loadlab.analysis.comparisons import compare_all
 from loadlab.analysis.multiplicity import holm
 from loadlab.analysis.noise import bars
 
-from .factories import CLOSED, KEPT, Behaviour, ages, case, default_plan, findings, noisy, replica, trial
+from .factories import CLOSED, KEPT, Behaviour, ages, at_rate, case, default_plan, findings, noisy, replica, trial
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -50,16 +50,26 @@ def test_a_sixth_of_the_throughput_is_worse() -> None:
 
 def test_holm_covers_exactly_the_baselines_in_the_primary_metric() -> None:
     found = default_plan().comparisons
-    family = [one for one in found if one.p_holm is not None]
-    assert len(family) == 6
-    assert {one.metric for one in family} == {"throughput"}
-    assert {one.question for one in family} == {"keep"}
-    p_values = [one.p for one in family if one.p is not None]
-    assert [one.p_holm for one in family] == pytest.approx(holm(p_values))
+    for question, size in (("keep", 6), ("unlimited", 3)):
+        family = [one for one in found if one.p_holm is not None and one.question == question]
+        assert len(family) == size
+        assert {one.metric for one in family} == {"throughput"}
+        p_values = [one.p for one in family if one.p is not None]
+        assert [one.p_holm for one in family] == pytest.approx(holm(p_values))
+    assert not [one for one in found if one.p_holm is not None and one.question == "noise"]
+
+
+def test_a_comparison_that_was_lost_still_counts_in_its_family() -> None:
+    base, finite, unlimited = ages()
+    trials = [*noisy(base, 100, like=CLOSED), *noisy(finite, 600)]
+    alone, beside = findings([base, finite], trials), findings([base, finite, unlimited], trials)
+    assert only(alone).p_holm == 1 / 128
+    assert only(beside).p_holm == 2 / 128
 
 
 def test_outside_the_family_nothing_is_better_or_worse_however_clear() -> None:
     outside = [one for one in default_plan().comparisons if one.p_holm is None]
+    assert {one.mde_ratio for one in outside} == {None}
     assert min(one.p for one in outside if one.p is not None) < 0.01
     assert {one.verdict for one in outside} <= {"equivalent", "inconclusive"}
 
@@ -113,15 +123,24 @@ def test_a_withheld_percentile_is_not_compared() -> None:
 def test_unlimited_is_compared_with_the_finite_age() -> None:
     finite, unlimited = (case(max_age=age).id for age in (60, None))
     (one,) = [c for c in default_plan().comparisons if (c.case, c.baseline) == (unlimited, finite)]
-    assert (one.metric, one.p_holm, one.verdict) == ("throughput", None, "equivalent")
+    assert (one.metric, one.p_holm, one.verdict) == ("throughput", 1.0, "inconclusive")
 
 
-def test_where_all_fails_there_is_no_ratio() -> None:
+def test_where_all_fails_the_case_is_worse_without_bound() -> None:
     base, finite, _ = ages()
     lost = Behaviour(requests=400, failed=400)
     trials = [trial(of, block, like) for of, like in ((base, KEPT), (finite, lost)) for block in range(1, 9)]
     one = only(findings([base, finite], trials))
-    assert (one.ratio, one.p, one.blocks, one.verdict) == (None, None, 0, "inconclusive")
+    assert (one.ratio, one.low, one.high, one.blocks, one.verdict) == (0.0, 0.0, 0.0, 8, "worse")
+    assert one.p == 1 / 128
+
+
+def test_where_only_the_baseline_fails_the_case_is_better_without_bound() -> None:
+    base, finite, _ = ages()
+    lost = Behaviour(requests=0)
+    trials = [trial(of, block, like) for of, like in ((base, lost), (finite, KEPT)) for block in range(1, 9)]
+    one = only(findings([base, finite], trials))
+    assert (one.ratio, one.verdict) == (np.inf, "better")
 
 
 @pytest.mark.parametrize("noise", [0.02, 0.1, 0.3])
@@ -139,3 +158,25 @@ def _any_verdict(cases: list[Case], seed: int, noise: float) -> bool:
     }
     found = compare_all(cases, table, bars(cases, table, 0.05), "throughput")
     return any(one.verdict in ("better", "worse") for one in found)
+
+
+def test_unlimited_is_judged_over_all_groups_with_one_word_everywhere() -> None:
+    """Six blocks up and two a little down: p is 0.039 alone, and 0.12 among three groups."""
+    ratios = [1.2, 1.21, 1.22, 1.23, 1.24, 1.25, 0.99, 0.98]
+    for servers, word in ((["sync"], "better"), (["sync", "gthread", "asgi"], "no difference proven")):
+        cases = [case(server, max_age) for server in servers for max_age in (0, 60, None)]
+        trials = [
+            trial(of, block, at_rate(600 * ratio if of.max_age is None else 600 if of.max_age else 100))
+            for of in cases
+            for block, ratio in enumerate(ratios, start=1)
+        ]
+        found = findings(cases, trials)
+        judged = {one.verdict for one in found.comparisons if one.question == "unlimited"}
+        assert judged == {word.replace("no difference proven", "inconclusive")}
+        said = next(text for text in found.answer if text.startswith("Unlimited"))
+        assert said.count(word) == len(servers)
+        chosen = {one.recommend.max_age for one in found.verdicts if one.recommend}
+        assert chosen == {None if word == "better" else 60}
+        cards = [why for one in found.verdicts for why in one.why if why.startswith("Unlimited: ")]
+        assert all(word in why for why in cards)
+        assert len(cards) == (0 if word == "better" else 3)

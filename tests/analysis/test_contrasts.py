@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from math import exp
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from report.factories import findings
-from scipy import stats
 
 from loadlab.analysis import contrast
-from loadlab.analysis.contrasts import welch
+from loadlab.analysis.counterparts import counterparts
+from loadlab.analysis.regressions import regressions
+from loadlab.model.case import Case, Choice
 from loadlab.report.content import contrasts
+
+from .factories import Behaviour, at_rate, case, trial
+from .factories import findings as analysed
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Contrast, Findings
 
 
 def test_a_run_beside_itself_shows_ratios_of_one_and_no_differences() -> None:
@@ -35,14 +42,150 @@ def test_a_case_that_only_one_run_has_is_named() -> None:
     assert contrast(before, after).only_before == (before.arms[0].case.id,)
 
 
-def test_the_interval_is_welchs() -> None:
-    generator = np.random.default_rng(1)
-    first, second = generator.normal(0, 1, 8), generator.normal(1, 2, 11)
-    expected = stats.ttest_ind(second, first, equal_var=False).confidence_interval(0.95)
-    assert welch(first, second) == pytest.approx((exp(expected.low), exp(expected.high)))
-    assert welch(first[:2], second) == (None, None)
+def run_at(*rates: float) -> Findings:
+    """One case at so many requests per second in each block; at 0 every request fails."""
+    dead = Behaviour(requests=20, failed=20)
+    return analysed([case()], [trial(case(), b, at_rate(rate) if rate else dead) for b, rate in enumerate(rates, 1)])
+
+
+def throughput(before: Findings, after: Findings) -> Contrast:
+    (one,) = [one for one in contrast(before, after).contrasts if one.metric == "throughput"]
+    return one
+
+
+def test_later_trials_that_fail_altogether_count_as_the_slowest() -> None:
+    earlier = run_at(100, 101, 102, 100, 101, 102)
+    one = throughput(earlier, run_at(150, 151, 152, 0, 0, 0))
+    assert (one.ratio, one.low, one.trials) == (0.0, 0.0, (6, 6))
+    one = throughput(earlier, run_at(150, 151, 152, 150, 151, 0))
+    assert one.ratio == pytest.approx(1.485, abs=0.02)
+    assert one.low == 0.0
+
+
+def test_a_bimodal_machine_leaves_the_ratio_inside_its_interval() -> None:
+    one = throughput(run_at(100, 200, 100, 200, 100, 100), run_at(100, 200, 200, 200, 100, 200))
+    assert one.low is not None
+    assert one.high is not None
+    assert one.low <= one.ratio <= one.high
+
+
+def test_three_trials_of_a_run_are_said_to_be_too_few() -> None:
+    found = contrast(run_at(100, 101, 102), run_at(150, 151, 152))
+    assert "too few trials for an interval" in contrasts.text(found, 200, ("one", "other"))
 
 
 def test_the_text_says_that_no_verdict_follows() -> None:
     run = findings()
-    assert "For a verdict, measure both settings in one plan" in contrasts.text(contrast(run, run), width=200)
+    assert "For a verdict, measure both settings in one plan" in contrasts.text(
+        contrast(run, run), 200, ("one", "other")
+    )
+
+
+def with_users(run: Findings, users: int) -> Findings:
+    """The same run, as if every case of it had so many users."""
+
+    def changed(case: Case) -> Case:
+        return replace(case, users=users)
+
+    return replace(
+        run,
+        arms=tuple(replace(arm, case=changed(arm.case)) for arm in run.arms),
+        trials=tuple(replace(trial, case=changed(trial.case)) for trial in run.trials),
+    )
+
+
+def test_runs_that_differ_in_a_parameter_are_paired_and_say_so() -> None:
+    before = findings()
+    after = with_users(before, 4)
+    found = contrast(before, after)
+    assert found.changed == (("users", "8", "4"),)
+    assert len(found.arms) == len(contrast(before, before).arms) > 0
+    assert found.contrasts
+    assert (found.only_before, found.only_after) == ((), ())
+    assert "users" in contrasts.text(found, 120, ("one", "other"))
+
+
+CASE = Case(
+    server=Choice(name="gthread", parameters={"workers": 2, "threads": 4}),
+    strategy=Choice(name="max_age", parameters={"max_age": 0}),
+    scenario="read_one",
+    users=8,
+    keep_alive=False,
+    usable_connections=8,
+)
+
+
+def gthread(**parameters: int) -> Case:
+    return replace(CASE, server=replace(CASE.server, parameters={**CASE.server.parameters, **parameters}))
+
+
+@pytest.mark.parametrize(
+    ("after", "changed"),
+    [
+        (gthread(threads=8), (("gthread: threads", "4", "8"),)),
+        (gthread(keep_alive_seconds=5), (("gthread: keep_alive_seconds", "absent", "5"),)),
+        (replace(CASE, server=Choice(name="sync", parameters={"workers": 2})), (("server mode", "gthread", "sync"),)),
+        (
+            replace(CASE, scenario="mixed", keep_alive=True),
+            (("scenario", "read_one", "mixed"), ("client keep-alive", "off", "on")),
+        ),
+        (replace(CASE, round_trip_ms=2.0), (("round_trip_ms", "0", "2"),)),
+        (CASE, ()),
+    ],
+)
+def test_what_differs_in_all_cases_is_a_change_and_separates_none(after: Case, changed: tuple[object, ...]) -> None:
+    found = counterparts([CASE], [after])
+    assert found.pairs == ((CASE, after),)
+    assert found.changed == changed
+
+
+def test_a_swept_parameter_pairs_the_values_that_both_runs_have() -> None:
+    found = counterparts([gthread(threads=4), gthread(threads=8)], [gthread(threads=8), gthread(threads=16)])
+    assert found.pairs == ((gthread(threads=8), gthread(threads=8)),)
+    assert (found.only_before, found.only_after) == ((gthread(threads=4),), (gthread(threads=16),))
+    assert found.changed == ()
+
+
+def test_postgresqls_port_is_no_difference_between_runs() -> None:
+    before = replace(findings(), environment={"PostgreSQL": {"setting port": "5432", "setting work_mem": "4096"}})
+    after = replace(before, environment={"PostgreSQL": {"setting port": "6543", "setting work_mem": "8192"}})
+    assert contrast(before, after).differences == (("PostgreSQL: setting work_mem", "4096", "8192"),)
+
+
+def faster(run: Findings, factor: float) -> Findings:
+    """The same run with another throughput, the same to the last trial."""
+    return replace(run, trials=tuple(replace(trial, throughput=trial.throughput * factor) for trial in run.trials))
+
+
+def test_a_gate_finds_slower_leaking_and_failing_runs_and_no_others() -> None:
+    run = findings()
+    assert regressions(contrast(run, run))[0] == []
+    assert regressions(contrast(run, faster(run, 2)))[0] == []
+    slower, _ = regressions(contrast(run, faster(run, 0.5)))
+    assert slower
+    assert all("throughput 0.5×" in line for line in slower)
+    sound = replace(run, arms=tuple(replace(arm, leaks=False) for arm in run.arms))
+    leaking = replace(run, arms=tuple(replace(arm, leaks=True) for arm in run.arms))
+    assert len(regressions(contrast(sound, leaking))[0]) == len(contrast(run, run).arms)
+    assert regressions(contrast(leaking, leaking))[0] == []
+    dead = replace(sound, arms=tuple(replace(arm, failures=arm.requests) for arm in sound.arms), trials=())
+    lines, _ = regressions(contrast(sound, dead))
+    assert lines
+    assert all("no request succeeds any more" in line for line in lines)
+
+
+def test_a_gate_does_not_judge_what_has_no_interval() -> None:
+    run = findings()
+    few = replace(run, trials=tuple(trial for trial in run.trials if trial.block < 1))
+    worse, unknown = regressions(contrast(run, few))
+    assert worse == []
+    assert len(unknown) == len(contrast(run, run).arms)
+
+
+def test_as_json_it_says_what_the_text_says() -> None:
+    run = findings()
+    said = contrasts.as_json(contrast(run, with_users(run, 4)), ("one", "other"))
+    assert said["changed"] == [{"fact": "users", "before": "8", "after": "4"}]
+    assert json.loads(json.dumps(said)) == said
+    assert {"throughput", "p50"} <= said["cases"][0]["metrics"].keys()
+    assert len({case["name"] for case in said["cases"]}) == len(said["cases"])

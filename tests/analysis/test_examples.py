@@ -10,10 +10,12 @@ import pytest
 MODULES = (
     "loadlab.analysis.closed_forms",
     "loadlab.analysis.distances",
+    "loadlab.analysis.intervals",
     "loadlab.analysis.multiplicity",
     "loadlab.analysis.power",
     "loadlab.analysis.quantiles",
-    "loadlab.analysis.sign_flip",
+    "loadlab.analysis.rank_sum",
+    "loadlab.analysis.signed_rank",
     "loadlab.analysis.wording",
     "loadlab.model.naming",
     "loadlab.services.secret_files",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadlab.analysis.multiplicity import blocks_needed, holm
-from loadlab.analysis.sign_flip import smallest_p
+from loadlab.analysis.signed_rank import smallest_p
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 

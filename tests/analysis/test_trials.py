@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from loadlab.analysis.trials import summarise
@@ -32,6 +33,24 @@ def test_throughput_and_latency_are_those_of_successes() -> None:
     summary = summarise(replace(base, requests=requests))
     assert (summary.requests, summary.failures, summary.throughput) == (16, 8, 4.0)
     assert summary.latency_seconds.p50 == pytest.approx(0.1)
+
+
+def test_requests_without_answer_are_part_of_the_percentiles() -> None:
+    """They waited at least that long; what failed at once did not wait, and would flatter."""
+    count = 400
+    requests = Requests(
+        ended=[WARMUP + 2 * number / count for number in range(count)],
+        response=[0.0001] * 40 + [0.1] * 340 + [10.0] * 20,
+        failed=[1.0] * 40 + [0.0] * 340 + [1.0] * 20,
+        no_answer=[380.0 + number for number in range(20)],
+    )
+    summary = summarise(replace(trial(case()), requests=requests))
+    assert (summary.requests, summary.failures, summary.throughput) == (count, 60, 170.0)
+    waited = np.sort([0.1] * 340 + [10.0] * 20)
+    assert summary.latency_seconds.p50 == pytest.approx(0.1)
+    assert summary.latency_seconds.p95 == pytest.approx(np.quantile(waited, 0.95))
+    assert summary.latency_seconds.p95 == 10.0
+    assert summary.latency_seconds.p99 == pytest.approx(10.0)
 
 
 def test_a_trial_in_which_all_fails_has_no_latency() -> None:

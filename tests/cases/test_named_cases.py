@@ -12,7 +12,7 @@ import pytest
 from loadlab import cli
 from loadlab.cases import CASES, examine
 from loadlab.cases.base import aged, served, strategy
-from loadlab.cli import behaviour
+from loadlab.cli import _behaviour_counting
 from loadlab.runner.application import Extras
 from loadlab.runner.stand import machine
 
@@ -99,7 +99,7 @@ def test_every_case_has_its_claim_in_one_line_and_says_who_made_it(name: str) ->
 def test_a_case_that_needs_pgbouncer_is_left_out_where_there_is_none(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(behaviour, "_pgbouncer_is_here", lambda: False)
+    monkeypatch.setattr(_behaviour_counting, "_pgbouncer_is_here", lambda: False)
     assert cli.main(["behaviour", "--list", "--cases", "--only", "case/*"]) == 0
     listed = capsys.readouterr().out.split()
     assert "case/session_pinning" not in listed

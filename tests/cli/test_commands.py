@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +24,6 @@ from loadlab.errors import BUG_EXIT_CODE
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
-    from pathlib import Path
 
     from command_line import CommandLine, InProcess
 
@@ -42,6 +43,8 @@ CASES = [
     "sync,workers=2/max_age=0,conn_health_checks=off/read_one/users=8,keep_alive=off/replica",
     "sync,workers=2/max_age=none,conn_health_checks=off/read_one/users=8,keep_alive=off",
 ]
+RECORDED = REPOSITORY / "tests" / "recorded"
+NAMES = ["sync/max_age=0", "sync/max_age=0/replica", "sync/max_age=none"]
 PASSWORD = "canary-9b1e"
 QUOTED = "canary o'canary-2c4d"
 
@@ -55,17 +58,84 @@ def plan_file(tmp_path: Path) -> Path:
 
 def test_plan_lists_the_cases_their_number_and_the_duration(loadlab: CommandLine, plan_file: Path) -> None:
     done = loadlab("plan", plan_file)
-    *cases, empty, summary = done.stdout.splitlines()
+    *cases, empty, summary, power = done.stdout.splitlines()
     assert (done.code, done.stderr) == (0, "")
-    assert (cases, empty) == (CASES, "")
+    assert (cases, empty) == (NAMES, "")
     assert re.fullmatch(r"3 cases × 3 blocks = 9 trials, about 0\.2 minutes", summary)
+    assert power.startswith("3 blocks and 1 comparison can prove no difference: set blocks to 6 or more")
+
+
+def test_plan_with_ids_spells_out_every_parameter(here: InProcess, plan_file: Path) -> None:
+    assert here("plan", plan_file, "--ids").stdout.splitlines()[:3] == CASES
+
+
+def test_plan_takes_a_plan_that_loadlab_brings_by_its_name(here: InProcess) -> None:
+    done = here("plan", "strategies")
+    assert (done.code, done.stderr) == (0, "")
+    assert "pgbouncer" in done.stdout
+
+
+def test_a_misspelt_plan_is_answered_with_the_names_there_are(here: InProcess) -> None:
+    done = here("plan", "strategeis")
+    assert done.code == 2
+    assert "Did you mean strategies?" in done.stderr
+    assert "distance, full, strategies" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "guess"),
+    [
+        (["plna"], "usage: loadlab ", "did you mean plan?"),
+        (["run", "--lvie"], "usage: loadlab run ", "did you mean --live?"),
+        (["report", "x", "--jsn"], "usage: loadlab report ", "did you mean --json?"),
+        (["serve", "--driver", "psycpg2"], "usage: loadlab serve ", "did you mean psycopg2?"),
+        (["serve", "--server", "gevnt"], "", "did you mean gevent?"),
+        (["serve", "--strategy", "pol"], "", "did you mean pool?"),
+        (["path", "raed_one"], "", "Did you mean read_one?"),
+    ],
+)
+def test_a_typo_is_answered_with_the_likely_word_and_usage(
+    here: InProcess, arguments: list[str], usage: str, guess: str
+) -> None:
+    done = here(*arguments)
+    assert (done.code, done.stdout) == (2, "")
+    assert usage in done.stderr
+    assert guess in done.stderr
+
+
+def test_path_leads_to_each_scenario_and_plan_and_the_dashboards(here: InProcess) -> None:
+    names = here("path").stdout.split()
+    assert {"read_one", "full", "dashboards"} <= set(names)
+    for name in names:
+        assert Path(here("path", name).stdout.strip()).exists()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_and_options(here: InProcess, shell: str) -> None:
+    script = here("completion", shell).stdout
+    assert "behaviour" in script
+    assert "require-verdict" in script
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [(["re"], ["report"]), (["run", "--li"], ["--live"]), (["serve", "--driver", ""], ["psycopg2", "psycopg"])],
+)
+def test_bash_completes_commands_options_and_choices(
+    here: InProcess, tmp_path: Path, words: list[str], completed: list[str]
+) -> None:
+    (tmp_path / "loadlab.bash").write_text(here("completion", "bash").stdout)
+    typed = " ".join(f"'{word}'" for word in ["loadlab", *words])
+    code = f"source loadlab.bash; COMP_WORDS=({typed}); COMP_CWORD={len(words)}; _shtab_loadlab; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == completed
 
 
 def test_plan_with_order_lists_every_trial_in_the_order_of_the_run(loadlab: CommandLine, plan_file: Path) -> None:
     lines = loadlab("plan", plan_file, "--order").stdout.splitlines()
     trials = [line for line in lines if line.startswith("block ")]
     assert [line.split()[1] for line in trials] == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
-    assert sorted(line.split()[2] for line in trials) == sorted(CASES * 3)
+    assert sorted(line.split()[2] for line in trials) == sorted(NAMES * 3)
     assert lines == loadlab("plan", plan_file, "--order").stdout.splitlines()
 
 
@@ -74,6 +144,7 @@ def test_plan_as_json_says_the_same_to_programs(loadlab: CommandLine, plan_file:
     described = json.loads(done.stdout)
     assert done.code == 0
     assert (described["cases"], described["blocks"], described["trials"]) == (CASES, 3, 9)
+    assert described["names"] == dict(zip(CASES, NAMES, strict=True))
     assert described["expected_seconds"] == pytest.approx(9 * (0.2 + 0.5 + 0.8))
     order = [(step["block"], step["case"]) for step in described["order"]]
     assert [block for block, _ in order] == [0] * 3 + [1] * 3 + [2] * 3
@@ -82,14 +153,15 @@ def test_plan_as_json_says_the_same_to_programs(loadlab: CommandLine, plan_file:
 
 def test_plan_narrowed_by_only_counts_what_is_left(loadlab: CommandLine, plan_file: Path) -> None:
     done = loadlab("plan", plan_file, "--only", "*/replica", "--only", "*max_age=none*")
-    assert done.stdout.splitlines()[:2] == CASES[1:]
+    assert done.stdout.splitlines()[:2] == NAMES[1:]
     assert "2 cases × 3 blocks = 6 trials" in done.stdout
 
 
 def test_plan_without_a_file_is_the_default_plan(loadlab: CommandLine) -> None:
     done = loadlab("plan")
     assert done.code == 0
-    assert "10 cases × 8 blocks = 80 trials" in done.stdout
+    assert "10 cases × 12 blocks = 120 trials" in done.stdout
+    assert "12 blocks and 6 comparisons detect ≥ 1.06× where trials vary by 3 %, ≥ 1.09× where" in done.stdout
 
 
 def test_plan_starts_no_process_at_all(loadlab: CommandLine, plan_file: Path) -> None:
@@ -162,7 +234,7 @@ def test_a_plan_that_cannot_be_read_is_named(
         (["report", "nowhere"], "holds no run"),
         (["run", "--resume", "."], "holds no run"),
         (["run", "--only", "nothing*"], "No case matches nothing*"),
-        (["serve", "--server", "nonesuch"], "nonesuch: there is no such member (one of asgi, gevent,"),
+        (["serve", "--server", "nonesuch"], "nonesuch: unknown server mode (one of asgi, gevent,"),
         (["serve", "--server", "gthread,threads"], "parameters are written as name=value"),
         (["serve", "--server", "gthread,threads=none"], "threads: should be a valid integer"),
         (["serve", "--server", "sync,threads=4"], "threads: unknown key"),
@@ -204,10 +276,11 @@ def test_a_run_goes_into_no_folder_that_holds_something(here: InProcess, plan_fi
 
 
 def test_a_run_folder_whose_plan_is_gone_is_said_to_lack_it(here: InProcess, tmp_path: Path) -> None:
-    (tmp_path / "schedule.json").write_text("{}")
-    done = here("run", "--resume", tmp_path)
+    run = shutil.copytree(RECORDED / "schema-1", tmp_path / "run")
+    (run / "plan.toml").unlink()
+    done = here("run", "--resume", run)
     assert done.code == 2
-    assert "plan.toml cannot be read" in done.stderr
+    assert "plan.toml cannot be read: it is missing" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from loadlab.ports import free_port
+from loadlab.processes import STATE_VARIABLE
 from loadlab.store import RunFolder
 
 if TYPE_CHECKING:
@@ -37,7 +40,9 @@ def test_a_run_waits_for_its_workers_shares_its_load_out_to_them_and_lets_them_e
     port, run = free_port(), tmp_path / "run"
     argv = [sys.executable, "-m", "loadlab.load.worker", "--master-port", str(port)]
     with ExitStack() as workers:
-        started = [workers.enter_context(subprocess.Popen(argv, stderr=subprocess.DEVNULL)) for _ in range(2)]
+        environment = {**os.environ, STATE_VARIABLE: str(loadlab.state)}  # where the run leaves its token
+        popen = partial(subprocess.Popen, argv, stderr=subprocess.DEVNULL, env=environment)
+        started = [workers.enter_context(popen()) for _ in range(2)]
         for worker in started:
             workers.callback(worker.kill)
         arguments = ("--expect-workers", "2", "--master-bind-port", port, "--out", run)
@@ -64,7 +69,10 @@ def test_a_run_waits_for_its_workers_shares_its_load_out_to_them_and_lets_them_e
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--expect-workers", "5"], "users: 4 cannot be shared out (at least one for each of 5 load processes"),
+        (
+            ["--expect-workers", "5"],
+            "users: 4 cannot be split over 5 processes (each process needs one: lower load.expect_workers",
+        ),
         (["--expect-workers", "2", "--load-workers", "2"], "load_workers: is for load processes of this host alone"),
         (
             ["--expect-workers", "2", "--master-bind-host", "192.0.2.1"],

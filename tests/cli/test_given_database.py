@@ -14,6 +14,7 @@ from command_line import SMALL_PLAN, CommandLine, everything_in
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.services.given import Reference, given
 
 if TYPE_CHECKING:
@@ -93,6 +94,40 @@ def test_a_password_in_the_environment_gets_no_further(
         assert trial["connections"]["sessions"] > 0
 
 
+@pytest.mark.slow
+def test_a_run_goes_on_on_the_database_that_it_was_begun_on_alone(
+    loadlab: CommandLine, address: dict[str, str], bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "plan.toml").write_text(SMALL_PLAN.format(blocks=1))
+    run = tmp_path / "run"
+    begun = {"MY_DSN": make_dsn(**address)}
+    done = loadlab("run", tmp_path / "plan.toml", "--out", run, "--dsn", "env:MY_DSN", **begun)
+    assert done.code == 0, done.stderr
+    (run / "trials" / "0002.json").unlink()
+    bench.cursor.execute(sql.SQL("CREATE DATABASE another OWNER {}").format(sql.Identifier(OWNER)))
+    try:
+        other = loadlab(
+            "run", "--resume", run, "--dsn", "env:MY_DSN", MY_DSN=make_dsn(**address | {"dbname": "another"})
+        )
+        assert other.code == 2
+        assert "was measured on something else: PostgreSQL database: given → another." in other.stderr
+        with psycopg2.connect(make_dsn(**address | {"dbname": "another"})) as untouched, untouched.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+            assert cursor.fetchone() == (0,)
+        untouched.close()
+    finally:
+        bench.cursor.execute("DROP DATABASE another")
+    without = loadlab("run", "--resume", run)
+    assert without.code == 2
+    command = without.stderr.partition("Go on with: loadlab ")[2].strip().rstrip(".").split()
+    spelt = make_dsn(**address | {"host": "localhost"})
+    again = loadlab(*command, MY_DSN=spelt)
+    assert again.code == 0, again.stderr
+    assert json.loads((run / "report.json").read_text())["run"]["state"] == "complete"
+    cluster = json.loads((run / "environment.json").read_text())["PostgreSQL"]["cluster"]
+    assert cluster.isdecimal()
+
+
 def test_a_service_of_libpqs_is_a_way_to_name_a_database(
     address: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,3 +153,13 @@ def test_the_password_file_is_for_this_user_alone_and_gone_at_the_end(
         assert [part for part in PARTS if part in repr(settings)] == []
         psycopg2.connect(make_dsn(**database.parameters, dbname=database.name)).close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_service_that_is_not_there_is_called_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "services").write_text("[mine]\nhost=127.0.0.1\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    with (
+        pytest.raises(EnvironmentFaultError, match="the database of the service 'nope'"),
+        given(Reference("service=nope"), tmp_path),
+    ):
+        pass

@@ -38,7 +38,8 @@ def test_a_run_with_load_workers_says_so_and_each_trial_has_what_all_of_them_saw
     (tmp_path / "plan.toml").write_text(PLAN.format(window_seconds=1.0))
     run = tmp_path / "run"
     outcome = loadlab("run", tmp_path / "plan.toml", "--load-workers", "2", "--out", run)
-    assert outcome.code == 0, outcome.stderr
+    # Where others keep both cores busy, requests may be sent too late, in both trials; then nothing can be said.
+    assert outcome.code == 0 or "requests were sent late" in outcome.stderr, outcome.stderr
     assert "load_workers = 2" in (run / "plan.toml").read_text()
     load = json.loads((run / "environment.json").read_text())["load"]
     assert load["load processes"] == 2
@@ -57,7 +58,7 @@ def test_a_run_with_load_workers_says_so_and_each_trial_has_what_all_of_them_saw
     [
         ("0", "load_workers: should be greater than or equal to 1"),
         ("many", "--load-workers: invalid int"),
-        ("21", "load.outstanding: 20 cannot be shared out"),
+        ("21", "load.outstanding: 20 cannot be split over 21 processes"),
     ],
 )
 def test_an_impossible_number_of_load_workers_is_refused_before_anything_starts(
@@ -90,6 +91,6 @@ def load_processes(loadlab: CommandLine) -> list[int]:
     found: list[int] = []
     for process in loadlab.processes():
         with suppress(psutil.Error):
-            if process.cmdline()[-2:] == ["-m", "loadlab.load"]:
+            if process.cmdline()[1:3] == ["-m", "loadlab.load"]:
                 found.append(process.pid)
     return found

@@ -308,7 +308,12 @@ def test_init_writes_a_plan_that_holds_together_and_a_locustfile_of_the_projects
     in_process: InProcess, tmp_path: Path
 ) -> None:
     known = ["--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path]
-    assert in_process("init", *known).code == 0
+    written = in_process("init", *known)
+    measured, _, comments = written.stdout.splitlines()[0].partition(": ")[2].partition("; as comments: ")
+    assert measured == "gthread and sync at CONN_MAX_AGE 0, 60 and unlimited"
+    assert set(comments.split(", ")) == {"threaded", "gevent", "asgi"}
+    assert "\n[servers.sync]\n" in (tmp_path / "loadlab.toml").read_text()
+    assert "\n# [servers.gevent]\n" in (tmp_path / "loadlab.toml").read_text()
     locustfile = (tmp_path / "locustfile.py").read_text()
     assert 'self.client.get("/items/")' in locustfile
     assert 'self.client.get("/inner/everywhere/")' in locustfile

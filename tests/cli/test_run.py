@@ -110,6 +110,7 @@ def test_a_run_folder_holds_the_plan_the_samples_the_logs_and_the_reports(finish
         "progress.jsonl",
         "schedule.json",
         "environment.json",
+        "sessions/0001.json",
         *REPORTS,
         *(f"trials/{order:04d}.json" for order in range(6)),
         *(f"logs/{order:04d}-sync.log" for order in range(6)),
@@ -171,16 +172,33 @@ def test_a_damaged_trial_makes_the_run_incomplete_and_is_named(copied: Path, her
     assert sorted(trial["order"] for trial in read_report(copied)["trials"]) == [0, 2, 3, 4, 5]
 
 
-def test_resume_measures_what_is_damaged_or_failed_and_nothing_else(copied: Path, loadlab: CommandLine) -> None:
-    before = trials_in(copied)
-    (copied / "trials" / "0001.json").write_bytes(b"{}")
+def test_resume_measures_again_what_did_not_fail_by_the_target(copied: Path, loadlab: CommandLine) -> None:
     folder = RunFolder.at(copied)
-    failed = next(trial for trial in folder.trials()[0] if trial.order == 4)
-    folder.add_trial(replace(failed, state="failed", reason="the generator broke"))
+    (copied / "trials" / "0001.json").write_bytes(b"{}")
+    trials = {trial.order: trial for trial in folder.trials()[0]}
+    folder.add_trial(replace(trials[2], state="invalid", reason="the machine was suspended"))
+    folder.add_trial(replace(trials[3], state="invalid", reason="a worker ended", by_target=True))
+    folder.add_trial(replace(trials[4], state="failed", reason="the generator broke"))
+    before = trials_in(copied)
     done = loadlab("run", "--resume", copied)
     assert done.code == 0, done.stderr
     after = trials_in(copied)
-    assert {name for name in before if after[name] != before[name]} == {"0001.json", "0004.json"}
+    assert {name for name in before if after[name] != before[name]} == {"0001.json", "0002.json", "0004.json"}
+    assert "note: trials/0001.json is damaged; it is kept as 0001.json.damaged." in done.stderr
+    report = read_report(copied)
+    assert [trial["order"] for trial in report["trials"] if trial["state"] != "complete"] == [3]
+    assert (report["run"]["trials_invalid"], report["run"]["invalid_because"]) == (1, "a worker ended")
+    assert "6 of 6 trials, 1 of them invalid" in done.stdout
+
+
+def test_resume_measures_what_is_damaged_or_failed_and_nothing_else(copied: Path, loadlab: CommandLine) -> None:
+    before = trials_in(copied)
+    (copied / "trials" / "0001.json").write_bytes(before["0003.json"])
+    done = loadlab("run", "--resume", copied)
+    assert done.code == 0, done.stderr
+    after = trials_in(copied)
+    assert {name for name in before if after[name] != before[name]} == {"0001.json"}
+    assert (copied / "trials" / "0001.json.damaged").read_bytes() == before["0003.json"]
     assert {trial["state"] for trial in read_report(copied)["trials"]} == {"complete"}
 
 
@@ -264,3 +282,48 @@ def test_a_run_over_strategies_says_what_each_needs_and_what_a_restart_did_to_it
     assert any(need and "2 hosts" in need["arithmetic"] for need in needs.values())
     assert {left["strategy"].partition(",")[0] for left in report["run"]["left_out"]} == {"geventpool"}
     assert report["environment"]["versions"]["pgbouncer"]
+
+
+def test_json_on_standard_output_is_the_report(here: InProcess, copied: Path) -> None:
+    done = here("report", copied, "--json")
+    assert done.code == 0
+    assert json.loads(done.stdout) == read_report(copied)
+    assert done.stderr == f"Report: {copied / 'report.html'}\n"
+
+
+def test_two_folders_of_one_run_are_told_apart_and_have_no_difference(
+    here: InProcess, finished: Finished, copied: Path
+) -> None:
+    after = copied.rename(copied.with_name("after"))
+    done = here("compare", finished.path, after)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith("run (before) and after (after)\n")
+    said = json.loads(here("compare", finished.path, after, "--json").stdout)
+    assert [case["name"] for case in said["cases"]] == ["sync/max_age=0", "sync/max_age=none"]
+    assert (said["changed"], said["differences"], said["only_before"]) == ([], [], [])
+    assert {metric["ratio"] for case in said["cases"] for metric in case["metrics"].values()} == {1}
+    page = here("compare", finished.path, after, "--markdown").stdout
+    assert "| sync/max_age=0 | throughput |" in page
+
+
+def test_a_gate_without_enough_trials_is_open_and_exits_with_11(
+    here: InProcess, finished: Finished, copied: Path
+) -> None:
+    done = here("compare", finished.path, copied, "--fail-if-worse")
+    assert done.code == 11
+    assert "too few trials for an interval of throughput" in done.stderr
+
+
+def test_runs_without_a_common_case_are_refused_in_one_line(
+    here: InProcess, finished: Finished, tmp_path: Path
+) -> None:
+    schedule = RunFolder.at(finished.path).schedule()
+    cases = [
+        replace(case, strategy=replace(case.strategy, parameters={"max_age": 5 + number, "conn_health_checks": True}))
+        for number, case in enumerate(schedule.cases)
+    ]
+    other = RunFolder.begin(tmp_path / "other", RunFolder.at(finished.path).plan(), replace(schedule, cases=cases))
+    done = here("compare", finished.path, other.path)
+    assert (done.code, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "have no case in common" in done.stderr

@@ -17,13 +17,28 @@ def fetched(url: str) -> str:
     return body.decode()
 
 
+def addresses(welcome: str) -> tuple[str, str]:
+    """A page that reads one row, and the metrics."""
+    (site,) = re.findall(r"^  site +(http://\S+/)$", welcome, re.MULTILINE)
+    (metrics,) = re.findall(r"^  metrics +(http://\S+)$", welcome, re.MULTILINE)
+    return f"{site}entries/1/", metrics
+
+
 def test_a_served_site_answers_and_shows_its_metrics_until_it_is_stopped(loadlab: CommandLine) -> None:
     choice = ["--server", "sync,workers=1", "--max-age", "none", "--port", 0]
     with loadlab.started("serve", *choice) as serving:
         serving.wait_until(lambda: "Ctrl-C stops it." in serving.stdout.read_text())
         welcome = serving.stdout.read_text()
         assert welcome.startswith("sync,workers=1 / max_age=none,conn_health_checks=off\n")
-        site, metrics = re.findall(r"http://\S+/(?:entries/1/|metrics)", welcome)
+        site, metrics = addresses(welcome)
+        assert f"--target-metrics {metrics}" in welcome
+        home = site.removesuffix("entries/1/")
+        page = fetched(home)
+        assert "gunicorn" in page
+        assert "<th align=left>CONN_MAX_AGE<td>None" in page
+        for link in re.findall("href='(/[^']+)'", page):
+            if "twice" not in link and "slow" not in link and "entries" not in link:
+                assert fetched(home.removesuffix("/") + link)
         assert '"title": "Entry 1"' in fetched(site)
         fetched(site)
         text = fetched(metrics)
@@ -39,7 +54,7 @@ def test_a_site_is_served_with_any_strategy(loadlab: CommandLine) -> None:
     with loadlab.started("serve", *choice) as serving:
         serving.wait_until(lambda: "Ctrl-C stops it." in serving.stdout.read_text())
         welcome = serving.stdout.read_text()
-        site, metrics = re.findall(r"http://\S+/(?:entries/1/|metrics)", welcome)
+        site, metrics = addresses(welcome)
         for _ in range(3):
             fetched(site)
         text = fetched(metrics)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -79,7 +82,9 @@ def test_a_stopped_run_ends_with_its_signals_code_and_says_so(interrupted: dict[
     number, code = ENDS[name]
     outcome = interrupted[name].outcome
     assert outcome.code == code, outcome.stderr
-    assert outcome.stderr.splitlines()[-1] == f"loadlab: Stopped by {number.name}."
+    said, how_to_go_on = outcome.stderr.splitlines()[-2:]
+    assert said == f"loadlab: Stopped by {number.name}."
+    assert how_to_go_on == f"Continue with: {shlex.join(['loadlab', 'run', '--resume', str(interrupted[name].path)])}"
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -108,9 +113,12 @@ def test_a_run_that_is_stopped_while_postgresql_starts_leaves_nothing(loadlab: C
     with loadlab.started("run", "--out", tmp_path / "run") as run:
         run.wait_until(postgresql_starts)
         run.popen.terminate()
-        assert run.outcome().code == 143
+        outcome = run.outcome()
+    assert outcome.code == 143
+    said = "Nothing was measured, and nothing is kept: run the same command again."
+    assert outcome.stderr.splitlines()[-1] == said
     assert loadlab.processes() == []
-    assert trials_in(tmp_path / "run") == {}
+    assert not (tmp_path / "run").exists()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,3 +191,26 @@ def test_signals_do_what_they_did_before_once_a_command_has_ended() -> None:
     with stoppable():
         assert signal.getsignal(signal.SIGTERM) is not before[1]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+@pytest.mark.parametrize("module", ["loadlab.cli", "pydantic", "numpy", "psycopg2", "rich.progress"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_stop_while_a_module_is_imported_is_one_line_and_no_traceback(tmp_path: Path, module: str, name: str) -> None:
+    """The signal comes at the moment at which Python begins to import the module."""
+    code = (
+        "import os, signal, sys\n"
+        "class Stops:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.{name})\n"
+        "sys.meta_path.insert(0, Stops())\n"
+        "from loadlab.__main__ import main\n"
+        "sys.exit(main())"
+    )
+    (tmp_path / "plan.toml").write_text(SMALL_PLAN.format(blocks=1))
+    argv = [sys.executable, "-c", code, "run", "plan.toml", "--out", "run", "--quiet"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == ENDS[name][1]
+    said, *more = done.stderr.splitlines()
+    assert said == f"loadlab: Stopped by {name}."
+    assert more in ([], ["Nothing was measured, and nothing is kept: run the same command again."])
+    assert done.stdout == ""

@@ -139,6 +139,26 @@ def test_requests_of_others_become_a_caveat_and_counts_without_a_judge_are_calle
     assert "not judged" in report
 
 
+@pytest.mark.slow
+def test_a_run_stops_when_the_targets_first_trial_came_to_nothing(
+    loadlab: CommandLine, application: Application, tmp_path: Path
+) -> None:
+    visitor = tmp_path / "visitor.py"
+    visitor.write_text(
+        "from locust import FastHttpUser, task\n\n\nclass Visitor(FastHttpUser):\n    @task\n"
+        '    def look(self):\n        self.client.get("/nonesuch/")\n'
+    )
+    (tmp_path / "plan.toml").write_text(
+        PLAN.format(url=application.url, name="age 60").replace("read_one", str(visitor))
+    )
+    outcome = loadlab("run", tmp_path / "plan.toml", "--out", tmp_path / "run")
+    assert outcome.code == 3
+    assert "most with HTTP 404" in " ".join(outcome.stderr.split())
+    meant = visitor.read_text().replace("\n\n\nclass", "\n\nEXPECT_FAILURES = True\n\n\nclass")
+    visitor.write_text(meant)
+    assert loadlab("run", tmp_path / "plan.toml", "--out", tmp_path / "again").code == 0
+
+
 def test_two_deployments_are_set_side_by_side(here: InProcess, judged: Path, disturbed: Path) -> None:
     outcome = here("compare", judged, disturbed)
     assert outcome.code == 0, outcome.stderr

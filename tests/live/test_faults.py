@@ -23,6 +23,7 @@ from loadlab.runner import application
 from loadlab.runner.application import Target, serving
 from loadlab.runner.preflight import require_room
 from loadlab.runner.run import laboratory
+from loadlab.runner.subject import Subject
 from loadlab.servers import SERVERS, Site
 from loadlab.services import embedded
 from loadlab.services.given import Reference, given
@@ -59,9 +60,8 @@ def test_a_server_that_fails_at_boot_shows_the_tail_of_its_log(bench: Bench, tmp
 def test_a_server_that_hangs_at_boot_is_given_up(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(application, "BOOT_SECONDS", 1.0)
     monkeypatch.setattr(application, "STOP_SECONDS", 0.2)
-    hanging = target(bench, tmp_path, site=Site(wsgi="sleeper:application"))
+    hanging = target(bench, tmp_path, site=Site(wsgi="sleeper:application"), subject=Subject(boot_seconds=1.0))
     message = "was not ready within 1 s"
     with pytest.raises(EnvironmentFaultError, match=message), serving(hanging, bench.register, tmp_path / "log"):
         pass

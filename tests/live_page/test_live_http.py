@@ -309,7 +309,7 @@ def test_a_port_that_is_taken_is_named_and_the_usual_one_gives_way(tmp_path: Pat
         ):
             pass
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("loadlab.live.hosting.DEFAULT_PORT", port)
+            patch.setattr("loadlab.live.hosting.LIVE_PORT", port)
             with hosted(tmp_path) as url:
                 assert ask(url, "/").status == 200
                 assert not url.endswith(f":{port}")

@@ -12,6 +12,7 @@ from made_runs import BEGAN, MadeRun, made_run
 from loadlab.live.reading.followed import FollowedRun, Following, as_json
 from loadlab.live.reading.runs import Runs, inside
 from loadlab.live.reading.summary import summaries
+from loadlab.live.reading.unreadable import UnreadableRunError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +21,7 @@ NOBODY = 2**22 - 1  # no process has it, or one that is younger than the run
 
 
 def followed(made: MadeRun) -> FollowedRun:
-    run = Following().of(made.folder.path)
-    assert run is not None
-    return run
+    return Following().of(made.folder.path)
 
 
 def test_a_run_goes_through_its_states(tmp_path: Path) -> None:
@@ -154,18 +153,20 @@ def test_a_run_that_cannot_be_analysed_says_so_once(tmp_path: Path) -> None:
     made = made_run(tmp_path / "run")
     made.begins()
     made.record(0)
-    made.folder.write_text("plan.toml", "nonsense [")
+    record = made.folder.path / "trials" / "0000.json"
+    record.write_bytes(record.read_bytes().replace(b'"schema":1', b'"schema":2', 1))
     run = followed(made)
     run.assess()
     assert not run.is_stale()
     assert run.board == ""
-    assert "plan.toml" in run.overview().notices[-1]
+    assert "0000.json was written by a newer loadlab" in run.overview().notices[-1]
 
 
 def test_a_run_whose_schedule_is_damaged_is_listed_as_unreadable(tmp_path: Path) -> None:
     made = made_run(tmp_path / "run")
     made.folder.write_text("schedule.json", "{}")
-    assert Following().of(made.folder.path) is None
+    with pytest.raises(UnreadableRunError, match=r"schedule\.json is damaged"):
+        Following().of(made.folder.path)
     assert [one.state for one in summaries(Runs(folder=tmp_path))] == ["unreadable"]
 
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from made_runs import BEGAN, MadeRun, made_run, sampled
@@ -24,6 +24,7 @@ from loadlab.live.exposition import exposition
 from loadlab.live.hosting import hosted
 from loadlab.model.case import Case, Choice
 from loadlab.model.progress import TrialBegan
+from loadlab.processes import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,11 +166,22 @@ class TestLabels:
         assert (found["scenario"], found["keep_alive"]) == ("of_mine", "on")
 
 
+def began(ledgers: Path) -> TrialBegan:
+    return TrialBegan(at=BEGAN, order=0, block=0, case=0, ledgers=str(ledgers))
+
+
+def everything_below(folder: Path) -> dict[str, bytes | None]:
+    """Every name below a folder, and what is in each file."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
 class TestOneTrial:
     @pytest.fixture
-    def trial(self, tmp_path: Path) -> TrialSoFar:
-        began = TrialBegan(at=BEGAN, order=0, block=0, case=0, ledgers=str(tmp_path / "ledgers"))
-        return TrialSoFar(began=began, sampled=sampled(0, BEGAN, 4))
+    def trial(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialSoFar:
+        monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
+        ledgers = tmp_path / "state" / "labs" / "4711-0123abcd" / "ledgers-0000"
+        ledgers.parent.mkdir(parents=True)
+        return TrialSoFar(began=began(ledgers), sampled=sampled(0, BEGAN, 4))
 
     def test_it_shows_its_ledgers_and_what_the_lab_has_seen(self, trial: TrialSoFar) -> None:
         folder = Path(trial.began.ledgers)
@@ -185,6 +197,52 @@ class TestOneTrial:
         assert "loadlab_database_max_connections 100.0" in text
         assert "loadlab_database_connections_peak 6.0" in text
         assert "loadlab_build_info" not in text
+
+    def test_ledgers_of_live_and_dead_processes_are_read_and_left_as_they_are(self, trial: TrialSoFar) -> None:
+        folder = Path(trial.began.ledgers)
+        folder.mkdir()
+        alive = Ledger(folder)  # holds its file for life
+        (written,) = folder.iterdir()
+        (folder / "dead.ledger").write_bytes(written.read_bytes())
+        (folder / "damaged.ledger").write_bytes(b"precious")
+        (folder / "archive.json").write_text("[" * 100_000)
+        (folder / "link.ledger").symlink_to("/etc/passwd")
+        os.mkfifo(folder / "fifo.ledger")
+        (folder / "folder.ledger").mkdir()
+        before = everything_below(folder)
+        text = exposition(trial).decode()
+        assert "loadlab_collector_errors_total 5.0" in text
+        assert everything_below(folder) == before
+        del alive
+
+    @pytest.mark.parametrize(
+        "named",
+        [
+            "victim",
+            "state/labs/4711-0123abcd",
+            "state/labs/4711-0123abcd/ledgers-0001",
+            "state/labs/4711-0123abcd/given",
+            "state/labs/../../victim",
+            "state/labs/4711-0123abcd/ledgers-0000",  # a link, below
+            "state/labs/4712-0123abcd/ledgers-0000",  # in a folder that is one
+            "\0",
+        ],
+    )
+    def test_no_folder_but_a_labs_own_ledgers_is_read(self, trial: TrialSoFar, tmp_path: Path, named: str) -> None:
+        victim = tmp_path / "victim"
+        (victim / "ledgers-0000").mkdir(parents=True)
+        for folder in (victim, victim / "ledgers-0000"):
+            (folder / "precious.ledger").write_bytes(b"precious")
+        labs = Path(trial.began.ledgers).parent.parent
+        (labs / "4711-0123abcd" / "ledgers-0000").symlink_to(victim)
+        (labs / "4712-0123abcd").symlink_to(victim)
+        for name in ("ledgers-0001", "given"):
+            (labs / "4711-0123abcd" / name).mkdir()
+        before = everything_below(tmp_path)
+        text = exposition(replace(trial, began=began(tmp_path / named))).decode()
+        assert "loadlab_load_requests_total" in text
+        assert "loadlab_collector_errors_total" not in text
+        assert everything_below(tmp_path) == before
 
     def test_promtool_has_nothing_to_say_of_it(self, trial: TrialSoFar) -> None:
         promtool = shutil.which("promtool")
@@ -246,8 +304,38 @@ class TestOverHttp:
         os.utime(run.folder.path / "progress.jsonl", (long_ago, long_ago))
         assert ask(page, "/discovery") == (200, "[]")
 
+    def test_bad_run_folders_leave_every_answer_as_it_is(self, page: str, folder: Path) -> None:
+        good = made_run(folder / "good")
+        good.begins(at=time.time())
+        bad = [made_run(folder / name).folder.path for name in ("a fifo", "a folder", "a pid", "no schedule")]
+        os.mkfifo(bad[0] / "progress.jsonl")
+        (bad[1] / "progress.jsonl").mkdir()
+        line = f'{{"at":{time.time()},"total":9,"done":0,"trial_seconds":1,"pid":-1,"event":"run_began"}}\n'
+        (bad[2] / "progress.jsonl").write_text(line)
+        (bad[3] / "schedule.json").unlink()
+        os.mkfifo(bad[3] / "schedule.json")
+        listed = {run["name"]: run for run in json.loads(ask(page, "/runs.json")[1])}
+        assert listed["good"]["state"] == "preparing"
+        assert {listed[path.name]["state"] for path in bad} == {"unreadable"}
+        assert all(listed[path.name]["reason"] for path in bad)
+        assert ask(page, "/")[0] == 200
+        found = {group["labels"]["instance"].partition("/")[0] for group in json.loads(ask(page, "/discovery")[1])}
+        assert found == {"good"}
+        assert ask(page, "/trials/good/0000/metrics")[0] == 200
+        for path in bad:
+            assert ask(page, f"/trials/{quote(path.name)}/0000/metrics")[0] == 404
+            assert ask(page, f"/runs/{quote(path.name)}")[0] == 200
+        for path in (good.folder.path, *bad):
+            shutil.rmtree(path)
+
     @pytest.mark.parametrize(
-        "path", ["/trials/nowhere/0000/metrics", "/trials/known/0099/metrics", "/trials/..%2F/0/metrics"]
+        "path",
+        [
+            "/trials/nowhere/0000/metrics",
+            "/trials/known/0099/metrics",
+            "/trials/..%2F/0/metrics",
+            f"/trials/known/{'9' * 5000}/metrics",
+        ],
     )
     def test_what_is_no_trial_is_not_found(self, page: str, folder: Path, path: str) -> None:
         if not (folder / "known").exists():

@@ -11,9 +11,10 @@ import pytest
 # start inherit the environment, so the variable must not stay in it.
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 import locust.env
+from locust.contrib.fasthttp import FastHttpSession
 from locust.event import Events
 
-from loadlab.load.lean_user import LeanHttpUser
+from loadlab.load.lean_user import LeanHttpUser, LeanSession
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 
@@ -57,4 +58,14 @@ def a_user(reported: Reported) -> Iterator[Making]:
 
     yield make
     for user in made:
-        user.client.http.close()
+        close(user.client)
+
+
+def close(client: Any) -> None:
+    """End the connections of our client, or of one of Locust's."""
+    if isinstance(client, LeanSession):
+        client.http.close()
+    elif isinstance(client, FastHttpSession):
+        client.client.close()
+    else:
+        client.close()

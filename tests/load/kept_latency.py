@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import gevent
 from locust import FastHttpUser, constant, task
 
 from loadlab.load.latency_log import keep_latency
@@ -21,3 +22,8 @@ class Visitor(FastHttpUser):
     @task
     def fails(self) -> None:
         self.client.get("/fails")
+
+    def on_stop(self) -> None:
+        if "GOODBYE_SECONDS" in os.environ:
+            gevent.sleep(float(os.environ["GOODBYE_SECONDS"]))
+            self.client.get("/goodbye")

@@ -1,5 +1,7 @@
 """A server alone: answers every request at once, says under /served how many it has had, may be stopped and go on.
 
+Under /hangs it never answers.
+
 Run as `plain_site.py`; prints its port.
 """
 
@@ -16,6 +18,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             served += 1
+            if head.startswith(b"GET /hangs"):
+                await asyncio.Event().wait()
             closes = b"connection: close" in head.lower()
             status = b"500 Oops" if head.startswith(b"GET /fails") else b"200 OK"
             body = str(served).encode()

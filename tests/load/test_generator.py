@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ import pytest
 from sites import PlainSite, plain_site
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.load.__main__ import DRAIN_SECONDS
 from loadlab.load.arrivals import arrivals
-from loadlab.load.contract import LoadOrder, LoadResult, merged, order_of
+from loadlab.load.contract import NO_RESULT, LoadOrder, LoadResult, merged, order_of
+from loadlab.load.recorder import NO_ANSWER, OLD_SECONDS
 from loadlab.model.case import OpenLoad
 from loadlab.processes import Register
 from loadlab.runner.generator import Generator
@@ -237,6 +240,47 @@ def test_results_are_merged_in_order_of_completion_with_nothing_added_or_lost() 
     assert LoadResult.from_json(both.to_json()) == both
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_requests_that_a_closed_load_leaves_unanswered_are_failures(
+    generator: Generator, order: Any, processes: int
+) -> None:
+    asked = order(locustfile=str(HERE / "hangs.py"), users=7 * processes, window_seconds=4.0, processes=processes)
+    result = carried_out(generator, asked)
+    hung = np.asarray(result.no_answer, dtype=int)
+    assert result.failures == {NO_ANSWER: 4 * processes}
+    assert hung.size == sum(result.failed) == 4 * processes
+    assert np.asarray(result.failed)[hung].all()
+    assert (np.asarray(result.response)[hung] > OLD_SECONDS).all()
+    assert result.under_way <= processes
+    assert list(result.ended) == sorted(result.ended)
+    assert "s when the load ended" in result.examples[NO_ANSWER]
+
+
+def test_later_requests_of_a_task_that_hang_are_failures_of_an_open_load(generator: Generator, order: Any) -> None:
+    slow = OpenLoad(rate=4.0, arrivals="uniform")
+    result = carried_out(generator, order(locustfile=str(HERE / "hangs_later.py"), open_load=slow))
+    hung = np.asarray(result.no_answer, dtype=int)
+    first = np.flatnonzero(~np.isnan(np.asarray(result.due)))
+    assert hung.size == first.size > 0
+    assert np.isnan(np.asarray(result.due)[hung]).all()
+    assert (np.asarray(result.response)[hung] >= DRAIN_SECONDS / 2).all()
+    assert result.failures == {NO_ANSWER: sum(0.2 <= result.sent[number] < 1.2 for number in hung)}
+
+
+def test_indexes_of_requests_without_answer_survive_merging() -> None:
+    def seen(ended: list[float], no_answer: list[float]) -> LoadResult:
+        failed = [float(number in no_answer) for number in range(len(ended))]
+        return replace(NO_RESULT, ended=ended, response=ended, failed=failed, no_answer=no_answer, under_way=1)
+
+    both = merged([seen([1.0, 4.0, 2.0], [1.0]), seen([0.5, 3.0], [0.0, 1.0])])
+    assert list(both.ended) == [0.5, 1.0, 2.0, 3.0, 4.0]
+    assert list(both.no_answer) == [0.0, 3.0, 4.0]
+    assert [both.failed[int(number)] for number in both.no_answer] == [1.0] * 3
+    assert both.under_way == 2
+    assert list(merged([seen([2.0, 1.0], [0.0])]).no_answer) == [1.0]
+    assert list(LoadResult.from_json(both.to_json()).no_answer) == list(both.no_answer)
+
+
 def test_a_user_class_without_a_task_is_found_before_the_first_trial(generator: Generator) -> None:
     with pytest.raises(EnvironmentFaultError, match="Idle has no task; put @task before a method"):
         generator.rehearse(HERE / "idle.py")
@@ -249,3 +293,41 @@ def test_a_task_that_always_raises_is_told_of_and_does_not_fill_the_log(generato
     assert sum(result.failed) == 0
     assert 0 < result.failures["KeyError raised by a task"] <= requests
     assert 0 < generator._log.read_text().count("KeyError: 'id'") <= 5
+
+
+PRINTED = (
+    "printed while loading",
+    "written to descriptor 1",
+    "put by C",
+    "echoed by a child",
+    "printed by a fork",
+    "printed by a listener",
+    "logged to standard output",
+    "printed by on_start",
+    "status 200",
+)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_a_locust_file_prints_goes_to_the_log(
+    generator: Generator, site: PlainSite, order: Any, processes: int
+) -> None:
+    before = len(generator._log.read_text())
+    generator.rehearse(HERE / "prints.py", shared=True)
+    result = carried_out(generator, order(locustfile=str(HERE / "prints.py"), users=2, processes=processes))
+    assert result.ended
+    assert site.served() - 2 <= len(result.ended) <= site.served()
+    assert not sum(result.failed)
+    assert not result.failures
+    log = generator._log.read_text()[before:]
+    assert [text for text in PRINTED if text not in log] == []
+
+
+def test_a_locust_file_that_reads_standard_input_finds_its_end(
+    generator: Generator, order: Any, tmp_path: Path
+) -> None:
+    locustfile = tmp_path / "asks.py"
+    locustfile.write_text(f"name = input('Your name? ')\n{(HERE / 'asks_once.py').read_text()}")
+    with pytest.raises(EnvironmentFaultError, match="EOFError: EOF when reading a line"):
+        generator.rehearse(locustfile)
+    assert carried_out(generator, order()).ended

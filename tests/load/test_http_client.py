@@ -9,8 +9,9 @@ import ssl
 import subprocess
 import threading
 import time
+import tracemalloc
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import brotli
 import gevent
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from messages import garbage, messages, pieces
 from peers import Server, always, answering, ok
 
+from loadlab.load.http_codings import MOST_MEMBERS, OUTPUT_BYTES, decoded
 from loadlab.load.http_faults import (
     AnswerTimeoutError,
     AnswerTooLargeError,
@@ -578,7 +580,7 @@ def test_a_compressed_body_is_decompressed(coding: str, a_user: Making, reported
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
-@pytest.mark.parametrize("spoil", [lambda data: data[:-6], lambda data: b"no" + data], ids=["cut", "nonsense"])
+@pytest.mark.parametrize("spoil", [lambda data: data[:-9], lambda data: b"no" + data], ids=["cut", "nonsense"])
 def test_a_body_that_is_not_compressed_as_it_says_is_a_failed_request(
     coding: str, spoil: Callable[[bytes], bytes], a_user: Making, reported: Reported
 ) -> None:
@@ -586,6 +588,126 @@ def test_a_body_that_is_not_compressed_as_it_says_is_a_failed_request(
     with always(ok(body, b"Content-Encoding: " + coding.encode())) as server:
         a_user(server.port).client.get("/")
     assert reported.failures == [MalformedAnswerError.__name__]
+
+
+PLAIN = b"plain text" * 5
+EMPTY_MEMBER = gzip.compress(b"")
+
+
+LENIENT: Final = {
+    "zero padding": ("gzip", gzip.compress(PLAIN) + b"\0" * 16, PLAIN),
+    "a line end": ("gzip", gzip.compress(PLAIN) + b"\r\n", PLAIN),
+    "garbage": ("gzip", gzip.compress(PLAIN) + b"something else", PLAIN),
+    "the begin of another member": ("gzip", gzip.compress(PLAIN) + b"\x1f\x8bsomething else", PLAIN),
+    "no checksum and length": ("gzip", gzip.compress(PLAIN)[:-8], PLAIN),  # without checksum and length
+    "half a checksum": ("gzip", gzip.compress(PLAIN)[:-3], PLAIN),
+    "two members": ("gzip", gzip.compress(PLAIN) + gzip.compress(b"more"), PLAIN + b"more"),
+    "countless empty members before": ("gzip", EMPTY_MEMBER * 5000 + gzip.compress(PLAIN), PLAIN),
+    "an empty member": ("gzip", EMPTY_MEMBER, b""),
+    "nothing": ("gzip", b"", b""),
+    "deflate without its checksum": ("deflate", zlib.compress(PLAIN)[:-4], PLAIN),
+    "deflate and garbage": ("deflate", zlib.compress(PLAIN) + b"something else", PLAIN),
+    "two codings": ("gzip, br", brotli.compress(gzip.compress(PLAIN)), PLAIN),
+    "no coding": ("identity", PLAIN, PLAIN),
+}
+
+
+@pytest.mark.parametrize(("coding", "body", "text"), LENIENT.values(), ids=LENIENT)
+def test_a_compressed_body_is_taken_as_leniently_as_by_browsers(
+    coding: str, body: bytes, text: bytes, a_user: Making, reported: Reported
+) -> None:
+    with always(ok(body, b"Content-Encoding: " + coding.encode())) as server:
+        assert a_user(server.port).client.get("/").content == text
+    assert not reported.failures
+
+
+def test_a_body_of_countless_codings_or_members_is_a_failed_request(a_user: Making, reported: Reported) -> None:
+    with always(ok(gzip.compress(PLAIN), b"Content-Encoding: " + b",".join([b"gzip"] * 5))) as server:
+        a_user(server.port).client.get("/")
+    with always(ok(EMPTY_MEMBER * (MOST_MEMBERS + 1), b"Content-Encoding: gzip")) as server:
+        a_user(server.port).client.get("/")
+    assert reported.failures == [MalformedAnswerError.__name__, AnswerTooLargeError.__name__]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_other_users_go_on_while_a_large_body_is_decompressed(coding: str, a_user: Making) -> None:
+    text = b"".join(b"%d\n" % number for number in range(1_000_000))
+    turns = 0
+
+    def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            gevent.sleep(0)
+
+    counting = gevent.spawn(count)
+    content = decoded(CODERS[coding](text), [coding.encode()], 10 * len(text))
+    counting.kill()
+    assert content == text
+    assert turns >= len(text) // (4 * OUTPUT_BYTES)
+
+
+def test_a_body_in_countless_chunks_is_whole_and_takes_little_memory(a_user: Making) -> None:
+    chunks = b"2\r\nab\r\n" * 200_000
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    with always(answer) as server:
+        tracemalloc.start()
+        content = a_user(server.port).client.get("/").content
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert content == b"ab" * 200_000
+    assert most < 6_000_000  # of which the server's own copies are four
+
+
+def endless(first: bytes, then: bytes) -> Callable[[Peer], None]:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(first)
+        while True:
+            peer.send(then)
+
+    return script
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (HEAD, b"X-Field: value\r\n" * 100),
+        (HEAD + b"X-Field: ", b"v" * 1000),
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 100),
+        (HEAD + b"\r\n", b"body" * 1000),
+        (CHUNKED, b"1\r\nx\r\n" * 1000),
+        (CHUNKED + b"1;a=", b"e" * 1000),
+        (CHUNKED, (b"1;a=" + b"e" * 1000 + b"\r\nx\r\n") * 10),
+        (CHUNKED + b"0\r\n", b"X-Trailer: value\r\n" * 100),
+    ],
+)
+def test_an_answer_without_end_is_a_failed_request(
+    first: bytes, then: bytes, a_user: Making, reported: Reported
+) -> None:
+    with Server(endless(first, then)) as server:
+        a_user(server.port, max_response_bytes=2_000_000).client.get("/")
+    assert reported.failures == [AnswerTooLargeError.__name__]
+
+
+@pytest.mark.parametrize("first", [b"", HEAD, HEAD + b"\r\n", CHUNKED])
+def test_an_answer_that_drips_for_ever_ends_at_its_deadline(first: bytes, a_user: Making, reported: Reported) -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        drops = {b"": HEAD, HEAD: b"X: y\r\n", CHUNKED: b"1\r\nx\r\n"}.get(first, b"x")
+        peer.send(first)
+        while True:
+            for drop in drops:
+                peer.send(bytes([drop]))
+                time.sleep(BRIEF_SECONDS / 20)
+
+    with Server(script) as server:
+        a_user(server.port, network_timeout=BRIEF_SECONDS).client.get("/")
+    assert reported.failures == [AnswerTimeoutError.__name__]
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "Deflate", "br"])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from hdrh.log import HistogramLogReader
+from patience import await_that
 from sites import PlainSite, plain_site
 
 from loadlab.load.histograms import empty_histogram
@@ -125,3 +129,62 @@ def test_the_workers_of_an_open_load_share_its_rate(site: PlainSite, tmp_path: P
     lasted = len({histogram.get_start_time_stamp() for histogram in intervals(folder)})
     # Were each worker to send all of it, there would be twice as many; the first and the last second are not whole.
     assert requests < 50 * lasted * 1.5
+
+
+def served_during(site: PlainSite, run: Callable[[], None]) -> int:
+    before = site.served()
+    run()
+    return site.served() - before - 1  # the page that counts is one of them
+
+
+def load_with_processes(folder: Path, site: PlainSite, *more: str) -> None:
+    port = str(free_port())
+    bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+    ran = locust(folder, "--processes", "2", *bind, *headless(site, 4), *more)
+    try:
+        assert ran.wait(PATIENCE_SECONDS) == 0
+    finally:
+        if ran.poll() is None:
+            for process in [*psutil.Process(ran.pid).children(recursive=True), ran]:
+                process.kill()
+            ran.wait()
+
+
+def test_over_processes_the_file_has_every_request_that_the_server_had(site: PlainSite, tmp_path: Path) -> None:
+    """Stopped in the middle of a request, each user may leave one that the server had and that is no sample."""
+    served = served_during(site, lambda: load_with_processes(tmp_path, site))
+    written = sum(kept(tmp_path).values())
+    assert served - 6 <= written <= served
+    assert kept(tmp_path) == counted_by_locust(tmp_path)
+    assert "Incomplete" not in (tmp_path / "latency.hlog").read_text()
+
+
+def test_a_worker_that_takes_long_to_stop_is_waited_for(site: PlainSite, tmp_path: Path) -> None:
+    """Its users say good-bye for two seconds: four times as long as Locust's master itself waits."""
+    os.environ["GOODBYE_SECONDS"] = "2"
+    try:
+        served = served_during(site, lambda: load_with_processes(tmp_path, site))
+    finally:
+        del os.environ["GOODBYE_SECONDS"]
+    found = kept(tmp_path)
+    assert found["GET%20/goodbye"] == 6
+    assert served - 6 <= sum(found.values()) <= served
+
+
+def test_a_worker_that_is_killed_is_named_with_when_it_last_reported(site: PlainSite, tmp_path: Path) -> None:
+    bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(port := free_port())]
+    master = locust(tmp_path, "--master", *bind, "--expect-workers", "2", *headless(site, 8))
+    meet = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
+    workers = [locust(tmp_path, *meet) for _ in range(2)]
+    try:
+        before, looks = site.served(), itertools.count(1)
+        await_that(lambda: site.served() - next(looks) > before + 50, "no load")  # looking is a request as well
+        workers[0].kill()
+        assert master.wait(PATIENCE_SECONDS) == 0
+    finally:
+        for process in (master, *workers):
+            process.kill()
+            process.wait()
+    (remark,) = re.findall(r"#\[Incomplete: (.*)\]", (tmp_path / "latency.hlog").read_text())
+    assert re.fullmatch(r"worker \S+ reported nothing after \d\d:\d\d:\d\d, \d+\.\d s before the end", remark)
+    assert kept(tmp_path)

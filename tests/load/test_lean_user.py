@@ -157,7 +157,7 @@ def test_a_verdict_without_a_with_block_is_refused_with_what_to_do(a_user: Makin
                 misuse()
 
 
-def test_what_must_not_be_sent_is_an_exception_of_the_task_and_no_request(a_user: Making, reported: Reported) -> None:
+def test_what_must_not_be_sent_fails_and_raises_in_the_task(a_user: Making, reported: Reported) -> None:
     with always(ok()) as server:
         client = a_user(server.port).client
         for unsafe in (
@@ -167,10 +167,13 @@ def test_what_must_not_be_sent_is_an_exception_of_the_task_and_no_request(a_user
             lambda: client.request("GET / HTTP/1.1\r\nX:", "/"),
             lambda: client.get("ftp://host/"),
             lambda: client.get("/", params="a\nb"),
+            lambda: client.get("/\udce9"),
+            lambda: client.get("/\n", catch_response=True),
         ):
             with pytest.raises(UnsafeRequestError):
                 unsafe()
-    assert (server.connections, reported) == (0, [])
+    assert server.connections == 0
+    assert reported.failures == ["UnsafeRequestError"] * 8
 
 
 def test_headers_that_would_be_unsafe_with_every_request_stop_the_user_before_it_begins(a_user: Making) -> None:

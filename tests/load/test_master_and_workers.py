@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import signal
 import subprocess
@@ -13,8 +14,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgpack
 import psutil
 import pytest
+import zmq
 from sites import PlainSite, plain_site
 
 from loadlab.errors import EnvironmentFaultError
@@ -22,7 +25,9 @@ from loadlab.load.arrivals import arrivals
 from loadlab.load.channel import LostError
 from loadlab.load.contract import LoadOrder, LoadResult, Rehearsal
 from loadlab.load.hand import Hand
+from loadlab.load.lines import Lines
 from loadlab.load.master import Master
+from loadlab.load.seals import token_file
 from loadlab.model.case import OpenLoad
 from loadlab.model.plan import Load
 from loadlab.ports import free_port
@@ -46,19 +51,19 @@ class Fleet:
     def __init__(self, generator: Generator, port: int, folder: Path) -> None:
         self.generator = generator
         self.leap = folder / "leap"
-        self._port = port
+        self.port = self._port = port
         self._log = folder / "workers.log"
         self.workers: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> subprocess.Popen[bytes]:
-        return self._started("-m", "loadlab.load.worker", "--master-port", str(self._port))
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        return self._started("-m", "loadlab.load.worker", "--master-port", str(self._port), **environment)
 
     def start_ahead(self, seconds: float) -> subprocess.Popen[bytes]:
         return self._started(str(HERE / "clocked_worker.py"), str(self._port), str(seconds), str(self.leap))
 
-    def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def _started(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            worker = subprocess.Popen([sys.executable, *arguments], stderr=log)
+            worker = subprocess.Popen([sys.executable, *arguments], stderr=log, env={**os.environ, **environment})
         self.workers.append(worker)
         return worker
 
@@ -66,6 +71,19 @@ class Fleet:
         result = self.generator.begin(order).wait()
         assert result is not None
         return result
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def stranger(self, name: bytes, *frames: bytes) -> zmq.Socket[bytes]:
+        """Somebody else at the master's port, who says these things."""
+        socket = zmq.Context.instance().socket(zmq.DEALER)
+        socket.setsockopt(zmq.IDENTITY, name)
+        socket.linger = 0
+        socket.connect(f"tcp://127.0.0.1:{self._port}")
+        for frame in frames:
+            socket.send(frame)
+        return socket
 
     def greetings(self) -> int:
         """How many workers have come to the master so far."""
@@ -235,6 +253,59 @@ def test_a_locust_file_that_does_not_load_there_is_told_of_with_what_python_said
         fleet.generator.rehearse(tmp_path / "lacks.py", shared=True)
 
 
+def test_a_worker_without_the_runs_token_is_refused_and_named(fleet: Fleet, site: PlainSite, order: Any) -> None:
+    wrong = fleet.start(LOADLAB_WORKER_TOKEN="of another run")
+    wait_until(lambda: "does not have the token of this run" in fleet.generator._log.read_text())
+    (line,) = [line for line in fleet.generator._log.read_text().splitlines() if "token of this run" in line]
+    assert re.search(r"Load worker \S+ does not have the token of this run\. Its LOADLAB_WORKER_TOKEN", line)
+    wait_until(lambda: "The master's token is not this worker's. Set LOADLAB_WORKER_TOKEN" in fleet.log())
+    assert fleet.carry_out(order()).lost == ()
+    assert not psutil.Process(wrong.pid).children()[0].children()
+    wrong.kill()
+    assert fleet.generator._program is not None
+    arguments = [psutil.Process(pid).cmdline() for pid in (fleet.workers[1].pid, fleet.generator._program.pid)]
+    token = token_file(fleet.port).read_text()
+    assert token not in str(arguments) + fleet.log() + fleet.generator._log.read_text()
+    assert token_file(fleet.port).stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_that_a_stranger_sends_ends_a_load(fleet: Fleet, site: PlainSite, order: Any) -> None:
+    """What is no message, what cannot be understood, words in another's name, and a worker that says no more."""
+    drive = fleet.generator.begin(order(window_seconds=3.0))
+    names = re.findall(r"(\S+) \(index \d+\) reported as ready", fleet.generator._log.read_text())
+    stranger = fleet.stranger(
+        b"stranger",
+        *(b"", b"\xc1", b"\x93\xa1", b"text", msgpack.packb(1), msgpack.packb(["few"])),
+        msgpack.packb(["client_ready", -1, "stranger"]),
+        *(msgpack.packb([kind, None, "stranger"]) for kind in ("heartbeat", "stats", "logs", "spawning_complete")),
+        *(msgpack.packb([kind, {}, "stranger"]) for kind in ("loadlab_answered", "no_such_kind", "spawning")),
+    )
+    impostor = fleet.stranger(
+        b"impostor",
+        *(msgpack.packb(["quit", None, name]) for name in names),
+        *(msgpack.packb(["loadlab_answered", {"text": b"x", "proof": b"y"}, name]) for name in names),
+    )
+    nameless = fleet.stranger(b"\xff\xfe", b"text")
+    result = drive.wait()
+    assert result is not None
+    assert result.lost == ()
+    assert len(result.ended) == len(due_by(3.2)) == site.served()
+    log = fleet.generator._log.read_text()
+    assert "stranger sent a message 'heartbeat' that cannot be understood" in log
+    assert "impostor spoke for another worker" in log
+    assert fleet.carry_out(order()).lost == ()
+    for socket in (stranger, impostor, nameless):
+        socket.close()
+
+
+def test_what_a_locust_file_prints_on_another_host_breaks_nothing(fleet: Fleet, site: PlainSite, order: Any) -> None:
+    fleet.generator.rehearse(HERE / "prints.py", shared=True)
+    result = fleet.carry_out(order(locustfile=str(HERE / "prints.py"), users=3, open_load=None))
+    assert result.lost == ()
+    assert site.served() - 3 <= len(result.ended) <= site.served()
+    assert not sum(result.failed)
+
+
 @pytest.mark.slow
 def test_when_the_master_is_started_anew_its_workers_come_back(fleet: Fleet, order: Any) -> None:
     fleet.generator.abandon()
@@ -259,7 +330,7 @@ class Scripted:
 
 
 def test_workers_that_do_not_come_are_waited_for_no_longer_than_said(caplog: pytest.LogCaptureFixture) -> None:
-    master: Any = Master(Scripted(["a_1"]), 2, coming_seconds=0.0)  # type: ignore[arg-type]
+    master: Any = Master(Scripted(["a_1"]), 2, Lines.pair()[0], coming_seconds=0.0)  # type: ignore[arg-type]
     assert master.carry_out(Rehearsal(locustfile="x.py", shared=True).to_json()) == 1
     assert "1 of 2 load workers were there" in caplog.text
     assert "python -m loadlab.load.worker --master-host" in caplog.text
@@ -267,7 +338,7 @@ def test_workers_that_do_not_come_are_waited_for_no_longer_than_said(caplog: pyt
 
 def test_a_worker_of_another_version_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     channel = Scripted(["a_1"], introduce={"host": "a", "version": "0.0.1"})
-    master: Any = Master(channel, 1)  # type: ignore[arg-type]
+    master: Any = Master(channel, 1, Lines.pair()[0])  # type: ignore[arg-type]
     assert master.carry_out(Rehearsal(locustfile="x.py", shared=True).to_json()) == 1
     assert "The load worker on a has loadlab 0.0.1, and this is" in caplog.text
     assert channel.asked == ["introduce"]

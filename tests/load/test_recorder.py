@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import gevent
 import pytest
+import requests
 from locust.event import Events
 
 from loadlab.load.contract import LoadResult
-from loadlab.load.recorder import EXAMPLE_LENGTH, Recorder
+from loadlab.load.http_faults import AnswerTimeoutError
+from loadlab.load.recorder import EXAMPLE_LENGTH, NO_ANSWER, Recorder
 
 
 class AnswerError(Exception):
@@ -84,3 +87,47 @@ def test_what_a_task_raises_is_told_by_its_kind_and_is_no_request() -> None:
     assert result.failures == {"KeyError raised by a task": 3}
     assert result.examples == {"KeyError raised by a task": "'id'"}
     assert recorder.result(60.0, 90.0).failures == {}
+
+
+SLOW_KIND = [0.01] * 995 + [3.0] * 5  # one request in 200 is of a kind that takes 3 s
+
+
+@pytest.mark.parametrize(
+    ("answered", "ages", "window_seconds", "old"),
+    [
+        ([0.01] * 100, [0.9, 1.1], 5.0, 1),  # a busy machine alone delays an answer by most of a second
+        ([0.01] * 100, [0.4, 0.6], 1.0, 1),  # but not by half of a short window
+        ([0.2 * number for number in range(1, 11)], [2.4, 3.8, 4.1], 60.0, 1),  # twice p99 of slow answers
+        (SLOW_KIND, [3.5, 3.8], 60.0, 1),  # p99 knows nothing of that kind, the longest answer does
+        ([], [0.9, 1.1], 5.0, 1),
+        ([0.01] * 100, [], 5.0, 0),
+    ],
+)
+def test_a_request_left_behind_is_a_failure_once_it_is_old(
+    answered: list[float], ages: list[float], window_seconds: float, old: int
+) -> None:
+    recorder, fire = recording(most=10_000)
+    for seconds in answered:
+        request(fire, seconds * 1000)
+    recorder.stopped(ages, 10.0, 10.0 + window_seconds)
+    result = recorder.result(10.0, 10.0 + window_seconds)
+    assert result.failures == ({NO_ANSWER: old} if old else {})
+    assert list(result.response)[len(answered) :] == sorted(ages, reverse=True)[:old]
+    assert (len(result.no_answer), result.under_way) == (old, len(ages) - old)
+
+
+class SlowAnswer(Answer):
+    status_code = 0
+
+
+@pytest.mark.parametrize(
+    "exception", [AnswerTimeoutError("late"), TimeoutError(), requests.exceptions.ReadTimeout(), gevent.Timeout(1)]
+)
+def test_a_request_that_timed_out_had_no_answer(exception: BaseException) -> None:
+    recorder, fire = recording()
+    request(fire, 1.0, exception=AnswerError("boom"), response=Answer())
+    request(fire, 900.0, exception=exception, response=SlowAnswer())
+    request(fire, 1.0, exception=exception, response=Answer())  # its server says that something else was late
+    result = recorder.result(0.0, 60.0)
+    assert list(result.no_answer) == [1.0]
+    assert sum(result.failures.values()) == 3

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 import random
+import time
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from peers import Server
 
 from loadlab.load.exact_percentiles import PERCENTILES, ExactPercentiles, cell, percentiles
-from loadlab.load.site_metrics import OPENED, History, Reading, UnreadableError, readings_of
+from loadlab.load.site_metrics import LATE, OPENED, History, Reading, UnreadableError, look, readings_of
 from loadlab.load.site_table import rows, series, trend
+
+if TYPE_CHECKING:
+    from peers import Peer
 
 INFO = 'loadlab_build_info{version="0",django="5",python="3"} 1.0\n'
 
@@ -108,8 +114,16 @@ def test_the_table_has_a_row_for_each_reason_and_sums_up_since_the_first_look() 
     for at, closed in enumerate((0, 4, 4)):
         past.add({"default": Reading(open=2, counters={"closed: max_age": closed, OPENED: 0})}, at=at, moment=at)
     row = table(past)["default", "closed/s: max_age"]
-    assert (row["now"], row["total"], row["trend"]) == ("0.0", "4", " █▁")
+    assert (row["now"], row["total"], row["trend"], row["range"]) == ("0.0", "4", " █▁", "0.0 – 4.0")
     assert table(past)["default", "requests that reused one"]["now"] == "–"
+
+
+def test_failed_connects_stand_out_in_red() -> None:
+    past = History()
+    for at, failed in enumerate((0, 4)):
+        counters = {"failed to connect: too_many_connections": failed, OPENED: 0}
+        past.add({"default": Reading(open=2, counters=counters)}, at=at, moment=at)
+    assert table(past)["default", "🔴 failed connects/s: too_many_connections"]["now"] == "4.0"
 
 
 def test_rows_come_in_the_order_of_their_names_by_which_locust_sorts_them() -> None:
@@ -120,7 +134,7 @@ def test_rows_come_in_the_order_of_their_names_by_which_locust_sorts_them() -> N
 
 def test_nothing_seen_yet_is_said() -> None:
     (row,) = rows(History())
-    assert row["now"] == "not looked at yet"
+    assert row["now"] == "not read yet"
     assert list(series(History())) == []
 
 
@@ -189,3 +203,18 @@ def test_the_download_has_a_row_for_each_name_and_one_for_all() -> None:
 
 def test_a_cell_is_never_a_formula() -> None:
     assert [cell(text)[0] for text in ("=1", "+1", "-1", "@a", "\t=1", "\r=1")] == ["'"] * 6
+
+
+def test_an_answer_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drip(peer: Peer) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            peer.send(b"#")
+            time.sleep(0.02)
+
+    monkeypatch.setattr("loadlab.load.site_metrics.TIMEOUT_SECONDS", 0.3)
+    past = History()
+    with Server(drip) as server:
+        look(past, f"http://127.0.0.1:{server.port}/metrics", None)
+    assert past.looks[-1].fault == LATE

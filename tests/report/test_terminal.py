@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from loadlab.report.content import story
+from loadlab.model.findings import Caveat
+from loadlab.model.naming import short_names
+from loadlab.report.content import matrix, story
 from loadlab.report.terminal import Terminal
 
 from . import factories
@@ -79,6 +81,15 @@ def test_a_run_whose_trials_are_all_there_but_failed_is_not_said_to_miss_any() -
     assert "missing" not in said
 
 
+def test_a_run_with_invalid_trials_says_so_and_why_before_anything_else() -> None:
+    full = factories.findings()
+    reason = "requests were sent late"
+    text = Terminal(width=140).render(replace(full, run=replace(full.run, trials_invalid=3, invalid_because=reason)))
+    first, second = text.splitlines()[:2]
+    assert "80 of 80 trials, 3 of them invalid" in first
+    assert second == f"3 of 80 trials invalid, the first because: {reason}. The caveats name each."
+
+
 def test_with_many_strategies_the_matrix_is_turned_and_says_how_good_each_is() -> None:
     text = Terminal(width=120).render(factories.strategies(("sync", "gevent"), (0.0,), 12))
     matrix = text.partition("Server modes × strategies")[2]
@@ -98,3 +109,20 @@ def test_of_many_caveats_the_gravest_are_shown_and_the_rest_counted() -> None:
     text = Terminal().render(many)
     assert "25 more: see report.html or report.md." in text
     assert "more: see report.html" not in Terminal().render(found)
+
+
+@pytest.mark.parametrize("variant", factories.VARIANTS)
+def test_a_narrow_terminal_gets_a_list_in_place_of_the_matrix(variant: str) -> None:
+    findings = factories.VARIANTS[variant]()
+    section = Terminal(width=79).render(findings).partition("Server modes × strategies")[2].partition("Noise floor")[0]
+    measured = [cell for row in matrix.build(findings).rows for cell in row.cells if cell and cell.measured]
+    assert section.count("requests/s, ") == len(measured)
+
+
+def test_caveats_name_cases_as_briefly_as_tells_them_apart() -> None:
+    findings = factories.findings()
+    case = findings.arms[0].case
+    noted = replace(findings, caveats=(Caveat(subject=case.id, text=f"See {case.id}/replica.", advice=""),))
+    text = Terminal(width=140).render(noted)
+    assert case.id not in text
+    assert short_names([arm.case for arm in findings.arms])[case.id] in text

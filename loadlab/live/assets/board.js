@@ -130,8 +130,9 @@ function axis({ ratio, low, high }, heading, at, margin) {
     svg("rect", { className: "margin", x: left, y: 0, width: right - left, height: HEIGHT }),
     svg("path", { className: "even", d: `M${WIDTH / 2} 0V${HEIGHT}` }),
   ];
-  if (low !== null && high !== null) {
-    const [from, to] = [at(low), at(high)];
+  if (low !== null) {
+    // A trial that served nothing may leave the interval without an upper end: it is drawn to the edge.
+    const [from, to] = [at(low), high === null ? WIDTH : at(high)];
     const caps = `M${from} ${middle - 4}V${middle + 4}M${to} ${middle - 4}V${middle + 4}`;
     parts.push(svg("path", { className: "whisker", d: `M${from} ${middle}H${to}${caps}` }));
   }

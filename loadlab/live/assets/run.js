@@ -10,11 +10,11 @@ const STATES = {
   preparing: ["preparing", ""],
   running: ["running", ""],
   complete: ["complete", ""],
-  stopped: ["stopped", "Whoever ran it has stopped it. loadlab run --resume goes on with it."],
-  failed: ["failed", "Something failed. Once it is mended, loadlab run --resume goes on with it."],
-  interrupted: ["interrupted", "Its lab is gone, and has not said why. loadlab run --resume goes on with it."],
-  unreadable: ["cannot be read", "Its schedule.json is damaged, or a newer loadlab has made it."],
-  incomplete: ["incomplete", "Trials are missing. loadlab run --resume makes them."],
+  stopped: ["stopped", "Continue with:"],
+  failed: ["failed", "Once that is mended, continue with:"],
+  interrupted: ["interrupted", "Its lab was killed. Continue with:"],
+  unreadable: ["cannot be read", ""],
+  incomplete: ["incomplete", "Trials are missing. Continue with:"],
 };
 const LOST = "The process behind this page does not answer. It is asked again every few seconds.";
 const FAREWELL = "The command that showed this page has ended, and the page's process with it. loadlab live shows the run again.";
@@ -97,7 +97,7 @@ class Run {
     const before = this.article.dataset.state;
     this.article.dataset.state = overview.state;
     this.field("state").textContent = word;
-    this.field("doing").textContent = overview.doing || [overview.reason, advice].filter(Boolean).join(" ");
+    this.field("doing").textContent = overview.doing || [overview.reason, advice, overview.resume].filter(Boolean).join(" ");
     if (!("total" in overview)) return; // there is nothing more to say of a run that is not there, or cannot be read
     this.overview = overview;
     this.field("verdicts").textContent = overview.state === "complete" ? "The verdict" : "The verdict so far";

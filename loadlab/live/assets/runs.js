@@ -3,11 +3,13 @@
 import { counter, element } from "./elements.js";
 
 const EVERY = 2000; // milliseconds
+const MINUTE = 60_000; // after which "ago" has changed
 const form = document.getElementById("beside");
 const body = document.getElementById("runs");
 const button = form.querySelector("button");
 const chosen = new Set();
 let shown = "";
+let shownAt = 0;
 
 function row(run) {
   const tick = element("input", { type: "checkbox", "aria-label": `Show ${run.name} beside another` });
@@ -16,17 +18,39 @@ function row(run) {
   const link = element("a", { text: run.name, href: `/runs/${encodeURIComponent(run.name)}` });
   const known = run.state !== "unreadable";
   const what = `${run.modes} server mode${run.modes === 1 ? "" : "s"} × ${run.strategies} strateg${run.strategies === 1 ? "y" : "ies"}`;
-  const began = new Date(run.started);
+  const command = run.resume ? element("code", { text: run.resume, className: "resume" }) : "";
   return element(
     "tr",
     { "data-state": run.state },
     element("td", {}, tick),
     element("th", { scope: "row" }, link),
-    element("td", {}, element("span", { text: run.state, className: "state" })),
+    element("td", {}, element("span", { text: run.state, className: "state" }), ...(run.reason ? [" ", run.reason] : []), command),
     element("td", {}, ...(known ? [trials(run)] : [])),
-    element("td", { text: Number.isNaN(began.valueOf()) ? run.started : began.toLocaleString() }),
+    element("td", {}, ...began(run.started)),
+    element("td", { text: run.answer }),
     element("td", { text: known ? what : "" }),
   );
+}
+
+// The day and time here, as ISO 8601 writes them, and how long ago that is.
+
+const UNITS = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
+];
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+function began(started) {
+  const at = new Date(started);
+  if (Number.isNaN(at.valueOf())) return [started];
+  const local = new Date(at.valueOf() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16).replace("T", " ");
+  const seconds = (at.valueOf() - Date.now()) / 1000;
+  const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
+  return [element("time", { text: local, datetime: started }), ` (${relative.format(Math.round(seconds / size), unit)})`];
 }
 
 function trials({ done, total }) {
@@ -48,7 +72,7 @@ async function refresh() {
   if (!document.hidden) {
     try {
       const text = await (await fetch("/runs.json")).text();
-      if (text !== shown) show(text);
+      if (text !== shown || Date.now() - shownAt > MINUTE) show(text);
     } catch {
       // Its process is gone or busy: the list stays as it was, and is asked for again.
     }
@@ -58,6 +82,7 @@ async function refresh() {
 
 function show(text) {
   shown = text;
+  shownAt = Date.now();
   const runs = JSON.parse(text);
   const focusable = () => [...body.querySelectorAll("a, input")];
   const focused = focusable().indexOf(document.activeElement);

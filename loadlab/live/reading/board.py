@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from loadlab.report.content.naming import Mode
     from loadlab.report.content.tables import Table
     from loadlab.report.content.verdicts import Advice
-    from loadlab.store import RunFolder, Schedule
+    from loadlab.run_reader import RunReader, Schedule
 
 MOST_CAVEATS = 60
 MOST_BROKEN = 60
@@ -107,7 +107,7 @@ class Board:
     more_broken: int
 
 
-def board_of(folder: RunFolder, schedule: Schedule) -> str:
+def board_of(folder: RunReader, schedule: Schedule) -> str:
     """All of it as JSON; reads every record of the run.
 
     Raises:
@@ -129,7 +129,7 @@ def build(findings: Findings, schedule: Schedule) -> Board:
         headings=built.headings,
         rows=_rows(findings, schedule),
         opinions=_opinions(findings),
-        caveats=tuple(story.caveat(each) for each in findings.caveats[:MOST_CAVEATS]),
+        caveats=tuple(story.caveat(each) for each in story.caveats(findings)[:MOST_CAVEATS]),
         more_caveats=max(0, len(findings.caveats) - MOST_CAVEATS),
         failures=tables.failures(findings),
         broken=tuple(

@@ -11,16 +11,16 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal
 
-from loadlab.errors import UsageError
 from loadlab.live.reading.board import board_of
 from loadlab.live.reading.runs import inside
-from loadlab.live.reading.standing import AT_WORK, state_of
+from loadlab.live.reading.standing import AT_WORK, TO_RESUME, state_of
 from loadlab.live.reading.timeline import Timeline, between
+from loadlab.live.reading.unreadable import UnreadableRunError, told
 from loadlab.model.progress import Noticed, Preparing, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 from loadlab.report import REPORTS
 from loadlab.report.content import wording
 from loadlab.report.content.naming import Naming
-from loadlab.store import RunFolder
+from loadlab.run_reader import RunReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from loadlab.live.reading.standing import State
     from loadlab.live.reading.timeline import Row
     from loadlab.model.progress import Event
-    from loadlab.store import Schedule
+    from loadlab.run_reader import Schedule
 
 MOST_NOTICES: Final = 30
 MOST_CHARACTERS: Final = 600
@@ -61,7 +61,10 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overview:
-    """A run in a few figures: `tally` has how many records are there of each case, `remaining_seconds` is a guess."""
+    """A run in a few figures: `tally` has how many records are there of each case, `remaining_seconds` is a guess.
+
+    `resume` is the command that goes on with it, where there is something to go on with.
+    """
 
     run: str
     state: State
@@ -75,6 +78,7 @@ class Overview:
     notices: tuple[str, ...]
     tally: tuple[int, ...]
     reports: tuple[str, ...]
+    resume: str
 
 
 class FollowedRun:
@@ -83,7 +87,7 @@ class FollowedRun:
     def __init__(self, path: Path, schedule: Schedule) -> None:
         self.path = path
         self.identity = version(f"{schedule.id} {schedule.started}")
-        self._folder = RunFolder(path)
+        self._folder = RunReader(path)
         self._names = Naming.of_cases(schedule.cases)
         self._schedule = schedule
         self._lock = threading.Lock()
@@ -145,8 +149,8 @@ class FollowedRun:
         except OSError:
             return
         if changed != self._records[0]:
-            orders = frozenset(int(path.stem) for path in folder.glob("[0-9]*.json") if path.stem.isdecimal())
-            self._records = (changed, orders)
+            orders = {int(path.stem) for path in folder.glob("[0-9]*.json") if path.stem.isdecimal()}
+            self._records = (changed, frozenset(orders & {step.order for step in self._schedule.steps}))
 
     @property
     def at_work(self) -> bool:
@@ -173,6 +177,7 @@ class FollowedRun:
                 notices=tuple(self._notices),
                 tally=tuple(counted[index] for index in range(len(self._schedule.cases))),
                 reports=tuple(name for name in _report_files() if inside(self.path, name)),
+                resume=self._folder.continuation().command(self.path) if state in TO_RESUME else "",
             )
 
     def _remaining(self, done: int, total: int) -> float | None:
@@ -211,9 +216,10 @@ class FollowedRun:
         try:
             # Noted before: what cannot be analysed is not tried again until there is something new.
             self._assessed, began = self._records[1], time.monotonic()
-            self._board = board_of(self._folder, self._schedule)
+            with told():
+                self._board = board_of(self._folder, self._schedule)
             self._rest_until = time.monotonic() + (time.monotonic() - began) / ANALYSIS_SHARE
-        except UsageError as error:
+        except UnreadableRunError as error:
             with self._lock:
                 self._notices.append(str(error)[:MOST_CHARACTERS])
         finally:
@@ -276,17 +282,19 @@ class Following:
         self._known: dict[tuple[Path, int], FollowedRun] = {}
         self._lock = threading.Lock()
 
-    def of(self, path: Path) -> FollowedRun | None:
-        """The run at `path`, read on; None while there is none that can be read."""
-        try:
+    def of(self, path: Path) -> FollowedRun:
+        """The run at `path`, read on.
+
+        Raises:
+            UnreadableRunError: it cannot be read.
+        """
+        with told():
             # Another run in a folder of the same name has another schedule.
-            key = (path, (path / "schedule.json").stat().st_mtime_ns)
+            key = (path, (path / "schedule.json").lstat().st_mtime_ns)
             with self._lock:
-                run = self._known.pop(key, None) or FollowedRun(path, RunFolder(path).schedule())
+                run = self._known.pop(key, None) or FollowedRun(path, RunReader(path).schedule())
                 self._known[key] = run
                 while len(self._known) > self.MOST:
                     del self._known[next(iter(self._known))]
-        except (OSError, UsageError):
-            return None
-        run.read_on()
-        return run
+            run.read_on()
+            return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,13 +21,13 @@ class Runs:
     awaited: str = ""
 
     def names(self) -> list[str]:
-        """Of all runs, the latest to begin first."""
+        """Of all runs, the one whose schedule is the youngest first."""
         found = []
         with suppress(OSError):
             for path in self.folder.iterdir():
                 with suppress(OSError):
                     if _is_run(path):
-                        found.append(((path / SCHEDULE).stat().st_mtime, path.name))
+                        found.append(((path / SCHEDULE).lstat().st_mtime, path.name))
         return [name for _, name in sorted(found, reverse=True)]
 
     def find(self, name: str) -> Path | None:
@@ -42,9 +43,12 @@ class Runs:
 
 
 def _is_run(path: Path) -> bool:
+    """Whether it looks like one; its schedule may be damaged, or no file at all, and then it is shown as unreadable."""
     with suppress(OSError, ValueError):
         path.name.encode()  # a name that is no text has no address
-        return not path.is_symlink() and path.is_dir() and inside(path, SCHEDULE) is not None
+        schedule = path / SCHEDULE
+        there = os.path.lexists(schedule) and not schedule.is_symlink()
+        return there and not path.is_symlink() and path.is_dir()
     return False
 
 

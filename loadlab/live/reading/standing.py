@@ -15,6 +15,7 @@ State = Literal[
     "awaited", "preparing", "running", "complete", "stopped", "failed", "interrupted", "incomplete", "unreadable"
 ]
 AT_WORK: tuple[State, ...] = ("preparing", "running")
+TO_RESUME: tuple[State, ...] = ("stopped", "failed", "interrupted", "incomplete")
 
 
 def lives(began: RunBegan) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import mmap
+import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from loadlab.errors import UsageError
-from loadlab.live.reading.runs import inside
-from loadlab.live.reading.standing import State, state_of
+from loadlab.files import DamagedFileError, open_regular, plain_json, read_regular
+from loadlab.live.reading.standing import TO_RESUME, State, state_of
+from loadlab.live.reading.unreadable import UnreadableRunError, told
 from loadlab.model.progress import RunBegan, RunEnded, of_line
-from loadlab.store import RunFolder
+from loadlab.run_reader import PROGRESS, SCHEDULE, SESSIONS, RunReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,72 +19,139 @@ if TYPE_CHECKING:
     from loadlab.live.reading.runs import Runs
     from loadlab.model.progress import Event
 
-PROGRESS = "progress.jsonl"
-MOST_RUNS = 200
+REPORT: Final = "report.json"
+MOST_RUNS: Final = 200
+PART_BYTES: Final = 1 << 20
+LINE_BYTES: Final = 1 << 16  # the reason why a run has ended may be a long one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """`modes` and `strategies` are how many of each the run has."""
+    """`modes` and `strategies` are how many of each the run has; `answer` is the first sentence of its report.
+
+    `reason` says why it is as it is, and `resume` is the command that goes on with it, where there is one.
+    """
 
     name: str
     state: State
-    started: str
-    done: int
-    total: int
-    modes: int
-    strategies: int
+    started: str = ""
+    done: int = 0
+    total: int = 0
+    modes: int = 0
+    strategies: int = 0
+    answer: str = ""
+    reason: str = ""
+    resume: str = ""
 
 
 def summaries(runs: Runs) -> list[Summary]:
-    """The latest first."""
+    """The latest to begin first; at the end what cannot be read."""
     found = (summary(path) for name in runs.names()[:MOST_RUNS] if (path := runs.find(name)))
-    return [one for one in found if one is not None]
+    return sorted((one for one in found if one is not None), key=lambda one: one.started, reverse=True)
 
 
 def summary(path: Path) -> Summary | None:
+    """None of a run that has just been removed."""
     try:
-        started, total, modes, strategies = _planned(path, (path / "schedule.json").stat().st_mtime_ns)
-        done = sum(1 for _ in (path / "trials").glob("[0-9]*.json"))
-        began, ended = _edges(path)
-        state = state_of(began, ended, measuring=done > 0, complete=done >= total)
-        return Summary(
-            name=path.name,
-            state=state,
-            started=started,
-            done=done,
-            total=total,
-            modes=modes,
-            strategies=strategies,
-        )
-    except UsageError:
-        return Summary(name=path.name, state="unreadable", started="", done=0, total=0, modes=0, strategies=0)
-    except OSError:  # it has just been removed
-        return None
+        with told():
+            return _summary(path)
+    except UnreadableRunError as error:
+        if not os.path.lexists(path / SCHEDULE):
+            return None
+        return Summary(name=path.name, state="unreadable", reason=str(error))
 
 
-@lru_cache(maxsize=256)
-def _planned(path: Path, changed: int) -> tuple[str, int, int, int]:  # noqa: ARG001  another file has another time
-    schedule = RunFolder(path).schedule()
+def _summary(path: Path) -> Summary:
+    started, total, modes, strategies = _planned(path, _changed(path / SCHEDULE))
+    names = (record.stem for record in (path / "trials").glob("[0-9]*.json"))
+    done = sum(1 for name in names if name.isdecimal() and int(name) < total)
+    began, ended = _edges(path, _changed(path / PROGRESS))
+    state = state_of(began, ended, measuring=done > 0, complete=done >= total)
+    return Summary(
+        name=path.name,
+        state=state,
+        started=started,
+        done=done,
+        total=total,
+        modes=modes,
+        strategies=strategies,
+        answer=_answer(path),
+        reason=ended.reason if ended else "",
+        resume=_resume(path, _changed(path / SESSIONS)) if state in TO_RESUME else "",
+    )
+
+
+def _changed(path: Path) -> tuple[int, int]:
+    """Another one for another state of a file or a folder; what was read once is not read again every two seconds."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return (0, 0)
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=512)
+def _resume(path: Path, changed: tuple[int, int]) -> str:  # noqa: ARG001  another session has another time
+    return RunReader(path).continuation().command(path)
+
+
+@lru_cache(maxsize=512)
+def _planned(path: Path, changed: tuple[int, int]) -> tuple[str, int, int, int]:  # noqa: ARG001  another file has another time
+    schedule = RunReader(path).schedule()
     modes = {(str(case.server), case.keep_alive) for case in schedule.cases}
     strategies = {str(case.strategy) for case in schedule.cases}
     return schedule.started, len(schedule.steps), len(modes), len(strategies)
 
 
-def _edges(path: Path) -> tuple[RunBegan | None, RunEnded | None]:
-    """The latest beginning of the run, and its end if it came after that; found without reading what is between."""
-    file = inside(path, PROGRESS)
-    if file is None or not file.stat().st_size:
+def _answer(path: Path) -> str:
+    """What the report says first; nothing before there is one that can be read."""
+    try:
+        return _first_sentence(path / REPORT, _changed(path / REPORT))
+    except (OSError, DamagedFileError):
+        return ""
+
+
+@lru_cache(maxsize=512)
+def _first_sentence(report: Path, changed: tuple[int, int]) -> str:  # noqa: ARG001  another file has another time
+    document = plain_json(read_regular(report))
+    answer = document.get("answer") if isinstance(document, dict) else None
+    return str(answer[0]) if isinstance(answer, list) and answer else ""
+
+
+@lru_cache(maxsize=512)
+def _edges(path: Path, changed: tuple[int, int]) -> tuple[RunBegan | None, RunEnded | None]:  # noqa: ARG001  as above
+    """The latest beginning of the run, and its end if it came after that; found without reading what is between.
+
+    Raises:
+        DamagedFileError: progress.jsonl is no file, or the beginning is damaged.
+    """
+    try:
+        file = open_regular(path / PROGRESS)
+    except FileNotFoundError:
         return None, None
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        began, ended = _last(text, b"run_began"), _last(text, b"run_ended")
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{PROGRESS}: {error}") from error
+    try:
+        began, ended = _last(file, b"run_began"), _last(file, b"run_ended")
+    except ValueError as error:
+        raise DamagedFileError(f"{PROGRESS}: {error}") from error
+    finally:
+        os.close(file)
     if not isinstance(began, RunBegan):
         return None, None
     return began, ended if isinstance(ended, RunEnded) and ended.at >= began.at else None
 
 
-def _last(text: mmap.mmap, event: bytes) -> Event | None:
-    found = text.rfind(b'"event":"' + event + b'"')
-    if found < 0:
-        return None
-    return of_line(text[text.rfind(b"\n", 0, found) + 1 : found] + b'"event":"' + event + b'"}')
+def _last(file: int, event: bytes) -> Event | None:
+    """The last event of a kind; read backwards, and not by a map, for the file may be cut off meanwhile."""
+    mark = b'"event":"' + event + b'"'
+    end = os.fstat(file).st_size
+    while end > 0:
+        start = max(0, end - PART_BYTES)
+        found = os.pread(file, end - start + len(mark) - 1, start).rfind(mark)
+        if found >= 0:
+            before = max(0, start + found - LINE_BYTES)
+            line = os.pread(file, start + found - before, before).rpartition(b"\n")[2]
+            return of_line(line + mark + b"}")
+        end = start
+    return None

@@ -152,7 +152,11 @@ class Timeline:
             *(bin_.rate(f"cpu_{part}") if f"cpu_{part}" in bin_.grown else None for part in PARTS),
             *(bin_.highest.get(name) for name in COLUMNS[-3:]),
         )
-        return [index * self.width, bin_.trial, *(None if one is None else float(f"{one:.4g}") for one in figures)]
+        return [index * self.width, bin_.trial, *(_rounded(one) for one in figures)]
+
+
+def _rounded(value: float | None) -> float | None:
+    return float(f"{value:.4g}") if value is not None and isfinite(value) else None
 
 
 def _percentile(bins: Sequence[tuple[int, Bin]], position: int, share: float) -> float | None:

@@ -1,110 +1,182 @@
-"""Two runs side by side, as text."""
+"""Two runs side by side, in words: the same tables for a terminal, for Markdown, and as JSON."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
-from rich.console import Console, Group
-from rich.table import Table
+from rich.console import Console
+from rich.table import Table as RichTable
 from rich.text import Text
 
+from loadlab.model.naming import short_names
 from loadlab.report.content import naming, wording
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Contrast, RunContrast
 
+TOO_FEW = "too few trials for an interval"
 NOTE = (
     "The two runs were made at different times, so whatever changed on the machine in between is in these ratios too. "
-    "For a verdict, measure both settings in one plan: there they take turns."
+    "Their trials cannot be paired by block, so the intervals are wider than those of one run, and still hold nothing "
+    "but noise within each run. For a verdict, measure both settings in one plan: there they take turns."
 )
 
 
-def text(contrast: RunContrast, width: int) -> str:
-    """Everything there is to say, for a terminal of `width` columns."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """A table under its title."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def grids(contrast: RunContrast) -> Iterator[Grid]:
+    """All tables that have rows."""
+    names = _names(contrast)
+    facts = ("Fact", "Before", "After")
+    for grid in (
+        Grid(title="Changed between the runs", columns=facts, rows=contrast.changed),
+        _figures(contrast, names),
+        _connections(contrast, names),
+        Grid(title="What else differed", columns=facts, rows=contrast.differences),
+    ):
+        if grid.rows:
+            yield grid
+
+
+def left_over(contrast: RunContrast) -> Iterator[str]:
+    """A line for each case that only one run has."""
+    for name, cases in (("before", contrast.only_before), ("after", contrast.only_after)):
+        yield from (f"Only in {name}: {case}" for case in cases)
+
+
+def text(contrast: RunContrast, width: int, runs: Sequence[str]) -> str:
+    """Everything there is to say, for a terminal of `width` columns; `runs` are the names of both."""
     output = StringIO()
     console = Console(file=output, width=width, force_terminal=False, legacy_windows=False)
-    console.print(Group(Text(f"{contrast.before.id} (before) and {contrast.after.id} (after)"), Text("")))
-    console.print(_figures(contrast))
-    console.print(_connections(contrast))
-    if contrast.differences:
-        console.print(_differences(contrast))
-    for name, cases in (("before", contrast.only_before), ("after", contrast.only_after)):
-        for case in cases:
-            console.print(Text(f"Only in {name}: {case}"))
+    console.print(Text(f"{runs[0]} (before) and {runs[1]} (after)\n"))
+    for grid in grids(contrast):
+        table = RichTable(title=grid.title, box=SIMPLE, title_justify="left", title_style="bold")
+        for column in grid.columns:
+            table.add_column(column, overflow="fold")
+        for row in grid.rows:
+            table.add_row(*map(Text, row))
+        console.print(table)
+    for line in left_over(contrast):
+        console.print(Text(line))
     console.print(Text(NOTE))
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
-def _labels(contrast: RunContrast) -> dict[str, str]:
-    """A short name for each case; its whole id where several would share the short one."""
-    short = {
-        before.case.id: ", ".join(
-            [before.case.server.name, _strategies(before.case, after.case), wording.keep_alive(before.case.keep_alive)]
-        )
-        for before, after in contrast.arms
+def as_json(contrast: RunContrast, runs: Sequence[str]) -> dict[str, Any]:
+    """The same for programs; figures are not rounded, times are in seconds."""
+    names = _names(contrast)
+    return {
+        "before": {"run": runs[0], "id": contrast.before.id},
+        "after": {"run": runs[1], "id": contrast.after.id},
+        "changed": [_fact(*one) for one in contrast.changed],
+        "cases": [
+            {
+                "name": names[before.case.id],
+                "before": before.case.id,
+                "after": after.case.id,
+                "metrics": {one.metric: _metric(one) for one in contrast.contrasts if one.case == before.case},
+                "connections": {"before": _counts(before), "after": _counts(after)},
+            }
+            for before, after in contrast.arms
+        ],
+        "differences": [_fact(*one) for one in contrast.differences],
+        "only_before": list(contrast.only_before),
+        "only_after": list(contrast.only_after),
     }
-    return short if len(set(short.values())) == len(short) else {name: name for name in short}
 
 
-def _strategies(before: Case, after: Case) -> str:
-    """Both, where one case is set beside another: settings of a target that is served elsewhere."""
-    names = dict.fromkeys(naming.strategy(case.strategy) for case in (before, after))
-    return " → ".join(names)
+def _fact(fact: str, before: str, after: str) -> dict[str, str]:
+    return {"fact": fact, "before": before, "after": after}
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, box=SIMPLE, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column)
-    return table
+def _metric(one: Contrast) -> dict[str, Any]:
+    interval = None if one.low is None or one.high is None else [_bounded(one.low), _bounded(one.high)]
+    return {
+        "before": _bounded(one.before),
+        "after": _bounded(one.after),
+        "ratio": _bounded(one.ratio),
+        "interval": interval,
+        "trials": list(one.trials),
+    }
 
 
-def _figures(contrast: RunContrast) -> Table:
-    table = _table("Speed", "Case", "Metric", "Before", "After", "After / before", "Trials")
-    labels = _labels(contrast)
-    for one in contrast.contrasts:
-        ratio = wording.with_spread(wording.ratio(one.ratio), one.low, one.high)
-        trials = f"{one.trials[0]}, {one.trials[1]}"
-        table.add_row(
-            Text(labels[one.case.id]),
+def _bounded(value: float) -> float | None:
+    """As JSON may hold it: an end that is not bounded is null."""
+    return value if isfinite(value) else None
+
+
+def _counts(arm: Arm) -> dict[str, Any]:
+    return {
+        "opens_per_request": arm.opens_per_request,
+        "peak": arm.peak,
+        "left_open": arm.left_open,
+        "leaks": arm.leaks,
+        "requests": arm.requests,
+        "failures": arm.failures,
+    }
+
+
+def _names(contrast: RunContrast) -> Mapping[str, str]:
+    """A short name for each pair of cases, by the id of the first: what tells it from the other pairs."""
+    before = [first.case for first, _ in contrast.arms]
+    if any(case.elsewhere for case in before):  # its strategy is what both runs call their settings
+        return {first.case.id: _called(first.case, second.case) for first, second in contrast.arms}
+    return short_names(before)
+
+
+def _called(before: Case, after: Case) -> str:
+    settings = " → ".join(dict.fromkeys(naming.strategy(case.strategy) for case in (before, after)))
+    return ", ".join([settings, before.scenario_name, before.amount, wording.keep_alive(before.keep_alive)])
+
+
+def _figures(contrast: RunContrast, names: Mapping[str, str]) -> Grid:
+    rows = tuple(
+        (
+            names[one.case.id],
             wording.metric(one.metric),
             _value(one, one.before),
             _value(one, one.after),
-            ratio,
-            trials,
+            f"{wording.paired_ratio(one.ratio)} ({wording.spread(one.low, one.high) or TOO_FEW})",
+            f"{one.trials[0]}, {one.trials[1]}",
         )
-    return table
+        for one in contrast.contrasts
+    )
+    columns = ("Case", "Metric", "Before", "After", "After / before, not paired", "Trials")
+    return Grid(title="Speed", columns=columns, rows=rows)
 
 
 def _value(one: Contrast, value: float) -> str:
     return f"{wording.figure(value)}/s" if one.metric == "throughput" else wording.milliseconds(value)
 
 
-def _connections(contrast: RunContrast) -> Table:
-    table = _table("Connections (before → after)", "Case", "Opens per request", "Peak open", "Left open", "Leak")
-    labels = _labels(contrast)
-    for before, after in contrast.arms:
-        opens = f"{wording.figure(before.opens_per_request)} → {wording.figure(after.opens_per_request)}"
-        peak = f"{before.peak} → {after.peak}"
-        table.add_row(
-            Text(labels[before.case.id]),
-            opens,
-            peak,
+def _connections(contrast: RunContrast, names: Mapping[str, str]) -> Grid:
+    rows = tuple(
+        (
+            names[before.case.id],
+            f"{wording.figure(before.opens_per_request)} → {wording.figure(after.opens_per_request)}",
+            f"{before.peak} → {after.peak}",
             f"{before.left_open} → {after.left_open}",
             f"{_leak(before)} → {_leak(after)}",
         )
-    return table
+        for before, after in contrast.arms
+    )
+    columns = ("Case", "Opens per request", "Peak open", "Left open", "Leak")
+    return Grid(title="Connections (before → after)", columns=columns, rows=rows)
 
 
 def _leak(arm: Arm) -> str:
     return wording.LEAK if arm.leaks else arm.leak
-
-
-def _differences(contrast: RunContrast) -> Table:
-    table = _table("What else differed", "Fact", "Before", "After")
-    for fact, before, after in contrast.differences:
-        table.add_row(Text(fact), Text(before), Text(after))
-    return table

@@ -92,7 +92,7 @@ def _row(names: Naming, effect: DistanceEffect, over: OverDistance) -> tuple[str
 def _cell(point: AtDistance | None) -> str:
     if point is None:
         return wording.MISSING
-    ratio = wording.with_spread(wording.ratio(point.ratio), point.low, point.high)
+    ratio = wording.with_spread(wording.paired_ratio(point.ratio), point.low, point.high)
     return f"{ratio} {wording.SIGNS[point.verdict]} {point.verdict}" if point.sound else f"{ratio} ✕ ruled out"
 
 

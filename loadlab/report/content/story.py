@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from loadlab.model.naming import short_names
 from loadlab.report.content import wording
 
 if TYPE_CHECKING:
@@ -25,9 +27,13 @@ HOW_TO_READ = (
     ),
     "Verdicts are given on the plan's primary metric alone; all else is shown with its interval, and not judged.",
     (
-        "p comes from an exact sign-flip test over blocks; Holm's correction allows for the number of comparisons. "
-        "The smallest detectable effect is what these blocks would have found four times out of five: a smaller "
-        "one may exist unseen."
+        "A trial that served nothing is the most extreme one in its comparison, and one in which the target did not "
+        "keep up with the load counts against every verdict. Neither is left out."
+    ),
+    (
+        "p comes from Wilcoxon's exact signed-rank test over blocks, which the interval inverts; Holm's correction "
+        "allows for the number of comparisons. The smallest detectable effect is what these blocks detect with 80 % "
+        "power after that correction: a smaller one may exist unseen."
     ),
     (
         "Better and worse are proven differences; equivalent means proven to be within the margin; inconclusive "
@@ -42,8 +48,8 @@ HOW_TO_READ = (
 HOW_STRATEGIES_ARE_CHOSEN = (
     (
         "A strategy is recommended only if it is sound (it does not leak, has no connection refused, fails no more "
-        "requests than the baseline, and fits into production's limits where the plan names them) and proven better "
-        "than CONN_MAX_AGE = 0."
+        "requests than the baseline, served something in every trial, and fits into production's limits where the plan "
+        "names them) and proven better than CONN_MAX_AGE = 0."
     ),
     (
         "Of those, the simplest that is not proven worse than the best is taken: first a finite CONN_MAX_AGE, then an "
@@ -77,13 +83,27 @@ def answer(findings: Findings) -> tuple[str, ...]:
 def run_line(run: RunSummary) -> str:
     """One line that says what was run and how much of it was finished."""
     done = f"{wording.count(run.trials_done)} of {wording.plural(run.trials_planned, 'trial')}"
+    if run.trials_invalid:
+        done += f", {wording.count(run.trials_invalid)} of them invalid"
     window = f"{wording.seconds(run.window_seconds)} windows after {wording.seconds(run.warmup_seconds)} warm-up"
     parts = (f"Run {run.id}", run.started, done, wording.plural(run.blocks, "block"), window, f"seed {run.seed}")
     return " · ".join(parts)
 
 
 def warning(run: RunSummary) -> str:
-    """What a reader must know at once about a run that did not finish; empty otherwise."""
+    """What a reader must know at once about a run that did not finish, or lost trials; empty otherwise."""
+    return " ".join(filter(None, (_unfinished(run), _invalid(run))))
+
+
+def _invalid(run: RunSummary) -> str:
+    if not run.trials_invalid:
+        return ""
+    of_all = f"{wording.count(run.trials_invalid)} of {wording.plural(run.trials_done, 'trial')} invalid"
+    first = ", the first because" if run.trials_invalid > 1 else ""
+    return f"{of_all}{first}: {run.invalid_because}. The caveats name each."
+
+
+def _unfinished(run: RunSummary) -> str:
     if run.state == "complete":
         return ""
     missing = run.trials_planned - run.trials_done
@@ -102,6 +122,19 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
         f"{wording.metric(control.metric)}; differences of that size mean nothing."
         for control in controls
     )
+
+
+def caveats(findings: Findings) -> tuple[Caveat, ...]:
+    """All caveats, with the short names of cases in place of their ids."""
+    names = short_names([arm.case for arm in findings.arms])
+    longest_first = sorted(names, key=len, reverse=True)  # a replica's id begins with that of its case
+
+    def shortened(text: str) -> str:
+        for case_id in longest_first:
+            text = text.replace(case_id, names[case_id])
+        return text
+
+    return tuple(replace(one, subject=shortened(one.subject), text=shortened(one.text)) for one in findings.caveats)
 
 
 def caveat(item: Caveat) -> str:

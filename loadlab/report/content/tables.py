@@ -170,7 +170,7 @@ def _names_by_id(findings: Findings) -> dict[str, str]:
 def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[str, ...]:
     return (
         wording.metric(comparison.metric),
-        wording.ratio(comparison.ratio),
+        wording.paired_ratio(comparison.ratio),
         wording.spread(comparison.low, comparison.high) or wording.MISSING,
         wording.probability(comparison.p),
         wording.probability(comparison.p_holm),
@@ -181,8 +181,8 @@ def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[st
 
 
 def _judgement(comparison: Comparison, primary_metric: str) -> str:
-    """Only the declared question, in the declared metric, is judged; a reader would take "inconclusive" for weighed."""
-    declared = comparison.question == "keep" and comparison.metric == primary_metric
+    """Only the declared questions, in the declared metric, are judged; "inconclusive" would be taken for weighed."""
+    declared = comparison.question != "noise" and comparison.metric == primary_metric
     return comparison.verdict if declared or comparison.verdict != "inconclusive" else wording.NOT_JUDGED
 
 
@@ -288,11 +288,11 @@ def _settings_rows(values: dict[str, Scalar]) -> tuple[tuple[str, ...], ...]:
 
 
 def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
-    """Every trial in the order of execution, or only those that no comparison uses."""
+    """Every trial in the order of execution, or only those that are part of no estimate."""
     names = Naming.of(findings)
     chosen = [trial for trial in findings.trials if not only_unusable or trial.state != "complete"]
     return Table(
-        caption="Trials that no comparison uses" if only_unusable else "Every trial in the order of execution",
+        caption="Trials that are part of no estimate" if only_unusable else "Every trial in the order of execution",
         columns=(
             *_numbers("Order", "Block"),
             *_texts("Case", "State"),

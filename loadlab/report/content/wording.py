@@ -5,7 +5,7 @@ A figure that is not there, or is not a finite number, is spelt as an en dash.
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from loadlab.model.text import printable
@@ -19,6 +19,7 @@ MISSING = "–"
 LEAK = "LEAK"
 LEAK_UNKNOWN = "leak: cannot tell"
 NOT_JUDGED = "not judged"
+TOO_FEW = "too few blocks for an interval"
 SIGNS: Mapping[Judgement, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "?"}
 PLACES: Mapping[Place, str] = {
     "recommended": "recommended",
@@ -69,9 +70,18 @@ def ratio(value: float | None) -> str:
     return MISSING if value is None or not isfinite(value) else f"{figure(value)}×"
 
 
+def paired_ratio(value: float | None) -> str:
+    """As `ratio`, but "∞×" where the baseline served nothing."""
+    return "∞×" if value == inf else ratio(value)
+
+
 def spread(low: float | None, high: float | None) -> str:
-    """A 95 % interval, e.g. "1.31 to 1.55"; empty when there is none."""
-    return "" if low is None or high is None else f"{figure(low)} to {figure(high)}"
+    """A 95 % interval, e.g. "1.31 to 1.55", or "0.91 to ∞" where nothing bounds it; empty when there is none."""
+    return "" if low is None or high is None else f"{_end(low)} to {_end(high)}"
+
+
+def _end(value: float) -> str:
+    return "∞" if value == inf else figure(value)
 
 
 def with_spread(text: str, low: float | None, high: float | None) -> str:
@@ -81,9 +91,10 @@ def with_spread(text: str, low: float | None, high: float | None) -> str:
 
 
 def ratio_of(comparison: Comparison | None) -> str:
-    if comparison is None:
+    if comparison is None or comparison.ratio is None:
         return MISSING
-    return with_spread(ratio(comparison.ratio), comparison.low, comparison.high)
+    text = paired_ratio(comparison.ratio)
+    return with_spread(text, comparison.low, comparison.high) if comparison.low is not None else f"{text} ({TOO_FEW})"
 
 
 def estimate(value: Estimate | None) -> str:

@@ -1,0 +1,219 @@
+"""Files that others may have touched: read as regular files alone, within bounds, and believed only with their seal."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+import tomllib
+from contextlib import suppress
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SCHEMA: Final = 1
+MOST_BYTES: Final = 1 << 30  # the record of a day at a thousand requests per second is smaller
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ENVELOPE: Final = re.compile(rb'\{"schema":(\d{1,9}),"sha256":"([0-9a-f]{64})","(\w+)":')
+_LONGEST_INTEGER: Final = 18  # digits; what is longer may not fit into 64 bits
+_DEEPEST: Final = 20  # tables and lists in each other; a plan has three
+_KINDS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFLNK: "a link",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class DamagedFileError(Exception):
+    """A file is not what was written there; the message says why, without the file's name."""
+
+
+class NewerFileError(Exception):
+    """A newer loadlab wrote the file; `schema` is the version of its form."""
+
+    def __init__(self, schema: int) -> None:
+        super().__init__(f"schema {schema}")
+        self.schema = schema
+
+
+def read_regular(path: Path, *, offset: int = 0, most_bytes: int = MOST_BYTES) -> bytes:
+    """The content of a regular file from `offset` on; never waits for a writer, and follows no link.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedFileError: it is something else, cannot be read, or is larger than `most_bytes`.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
+        size = os.fstat(file.fileno()).st_size - offset
+        if size > most_bytes:
+            raise DamagedFileError(f"it has {size:,} bytes, more than loadlab reads")
+        try:
+            file.seek(offset)
+            return file.read(max(0, size))
+        except OSError as error:
+            raise DamagedFileError(f"it cannot be read: {error.strerror}") from error
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a regular file; never waits for the other end, and follows no link in the last place.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedFileError: it is something else, or cannot be opened.
+    """
+    try:
+        file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:  # a null byte in a name is a ValueError
+        raise DamagedFileError(what_else(path) or f"it cannot be opened: {error}") from error
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise DamagedFileError(what_else(path) or "it is not a regular file")
+    return file
+
+
+def what_else(path: Path) -> str:
+    """What is there instead of a regular file, as a message says it; empty for a file, or for nothing."""
+    with suppress(OSError, ValueError):
+        kind = _KINDS.get(stat.S_IFMT(path.lstat().st_mode))
+        return f"it is {kind}, not a file" if kind else ""
+    return ""
+
+
+def is_no_folder(path: Path) -> bool:
+    """Whether something that is no folder has its name, such as a link to one."""
+    return os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
+
+
+def sealed(kind: str, body: bytes) -> bytes:
+    """JSON in an envelope with its own checksum."""
+    digest = hashlib.sha256(body).hexdigest()
+    return f'{{"schema":{SCHEMA},"sha256":"{digest}","{kind}":'.encode() + body + b"}"
+
+
+def unsealed(content: bytes, kind: str) -> bytes:
+    """The JSON in an envelope, if it is what was written and holds no number that loadlab would not write.
+
+    Raises:
+        DamagedFileError: it is not.
+        NewerFileError: a newer loadlab wrote it.
+    """
+    envelope = _ENVELOPE.match(content)
+    if envelope is None or envelope[3] != kind.encode():
+        raise DamagedFileError("it is not a record of loadlab")
+    if int(envelope[1]) > SCHEMA:
+        raise NewerFileError(int(envelope[1]))
+    body = content[envelope.end() : -1]
+    if not content.endswith(b"}") or hashlib.sha256(body).hexdigest().encode() != envelope[2]:
+        raise DamagedFileError("the checksum does not match")
+    plain_json(body)
+    return body
+
+
+def plain_json(content: bytes) -> object:
+    """The value that a JSON text holds, if all its numbers are finite and fit into 64 bits.
+
+    Raises:
+        DamagedFileError: it is no JSON, or nested too deeply, or holds such a number.
+    """
+    try:
+        return json.loads(content, parse_int=_integer, parse_float=_float, parse_constant=_float)
+    except RecursionError:
+        raise DamagedFileError("it is nested too deeply") from None
+    except ValueError as error:  # also of what is not UTF-8
+        raise DamagedFileError(f"it is not JSON as loadlab writes it: {error}") from error
+
+
+def plain_toml(text: str) -> dict[str, Any]:
+    """The tables of a TOML text, if they are as deep and their numbers as long as people write them.
+
+    Raises:
+        DamagedFileError: it is not TOML, or not like that.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except RecursionError:
+        raise DamagedFileError("it is nested too deeply") from None
+    except ValueError as error:  # of tomllib, or of Python for a number of thousands of digits
+        raise DamagedFileError(str(error)) from error
+    level: list[object] = [tables]
+    for _ in range(_DEEPEST):
+        level = [inner for each in level for inner in _inside(each)]
+        if any(isinstance(each, int) and abs(each) >= 10**_LONGEST_INTEGER for each in level):
+            raise DamagedFileError(f"a number in it has more than {_LONGEST_INTEGER} digits")
+    if level:
+        raise DamagedFileError("it is nested too deeply")
+    return tables
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > _LONGEST_INTEGER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text[:20]} is no number")
+    return value
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, on the disk when this returns; it replaces a file or link of its name.
+
+    Raises:
+        OSError: the disk is full, or does not take it for another reason.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.unlink(missing_ok=True)  # a draft that is a link would lead out of the folder
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        _sync_folder(path.parent)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def set_aside(path: Path) -> Path:
+    """Give what is damaged another name beside its own, which no reader takes for a record; returns where it is.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    aside = path.with_name(f"{path.name}.damaged")
+    number = 1
+    while os.path.lexists(aside):
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+    path.rename(aside)
+    return aside

@@ -1,0 +1,102 @@
+"""Reads data into dataclasses; says in a user's terms where and what is wrong with them, and what would be right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from loadlab.model.plan import Plan
+from loadlab.model.spelling import did_you_mean
+from loadlab.strategies.base import AGE_MEANING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic_core import ErrorDetails
+
+NOTHING: Final[Mapping[str, str]] = {}
+# How pydantic's words for a wrong kind of value are said to somebody who writes TOML.
+KINDS: Final[Mapping[str, str]] = {
+    "dict_type": "a table",
+    "dataclass_type": "a table",
+    "list_type": "a list, such as [8]",
+    "bool_type": "true or false",
+    "string_type": "text in quotation marks",
+}
+EMPTY: Final = "give at least one value, or leave it out"
+SERVED_HERE: Final = ("servers", "strategies")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """One thing wrong with a plan: where, what, and what would be right."""
+
+    where: str
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.remedy})" if self.remedy else "")
+
+
+def checked(
+    kind: type[Any], data: object, where: str, faults: list[Fault], refused: Mapping[str, str] = NOTHING
+) -> Any:  # noqa: ANN401  one of that kind
+    """A `kind` made of the data, or None: then its faults have been added to `faults`, each at its place below `where`.
+
+    `refused` says of keys that there are not, why there are none.
+    """
+    try:
+        # By way of JSON, where strict still reads tables into dataclasses; dates and times become text.
+        return TypeAdapter(kind).validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        for fault in dict.fromkeys(_fault(detail, where, refused, kind) for detail in error.errors()):
+            if fault not in faults:
+                faults.append(fault)
+        return None
+
+
+def _fault(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind: type[Any]) -> Fault:
+    path = [str(part) for part in detail["loc"] if not _is_branch(part)]
+    key = ".".join([where, *path]).strip(".")
+    if detail["type"] == "unexpected_keyword_argument":
+        why = refused.get(path[-1])
+        if why is not None:
+            return Fault(where=key, what="cannot be set", remedy=why)
+        return Fault(where=key, what="unknown key", remedy=_meant(path, kind, in_table=bool(where)))
+    if detail["type"].startswith("missing"):
+        return Fault(where=key, what="is missing", remedy="add it")
+    if detail["type"] == "too_short":
+        remedy = f"name one, such as [{key}.{'sync' if key == 'servers' else 'max_age'}]"
+        return Fault(where=key, what="is empty", remedy=remedy if key in SERVED_HERE else EMPTY)
+    if detail["type"] == "value_error":
+        return Fault(where=key, what=detail["msg"].removeprefix("Value error, "))
+    message = KINDS.get(detail["type"], detail["msg"].removeprefix("Input should be "))
+    remedy = AGE_MEANING if key.endswith(".max_age") else ""
+    return Fault(where=key, what=f"should be {message}, not {_shown(detail['input'])}", remedy=remedy)
+
+
+def _meant(path: Sequence[str], kind: type[Any], *, in_table: bool) -> str:
+    """What to do about an unknown key at `path` in a table that is read into `kind`."""
+    for part in path[:-1]:
+        hint = get_type_hints(kind)[part]  # of a table: its class, or that or None
+        kind = next(one for one in (hint, *get_args(hint)) if isinstance(one, type) and is_dataclass(one))
+    known = [field.name for field in fields(kind)]
+    if guess := did_you_mean(path[-1], known):
+        return guess
+    if (in_table or path[:-1]) and path[-1] in {field.name for field in fields(Plan)}:
+        return "move it above the first [table] of the file"
+    return f"remove it; the keys here are {', '.join(known)}" if known else "remove it; there are no keys here"
+
+
+def _is_branch(part: int | str) -> bool:
+    """Pydantic names the branches of a union in its paths; a user does not know them."""
+    return isinstance(part, str) and ("[" in part or part in ("bool", "int", "float", "str", "none"))
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, default=str)

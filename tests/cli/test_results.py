@@ -1,0 +1,47 @@
+"""What a run's findings mean as an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from report import factories
+
+from loadlab.cli._results import judge
+from loadlab.errors import IncompleteError
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Findings
+
+RUN = Path("runs/a")
+
+
+def with_invalid(*, blocks: int | None = None) -> Findings:
+    """A complete run with invalid trials; its comparisons have so many blocks left."""
+    full = factories.findings()
+    run = replace(full.run, trials_invalid=2, invalid_because="requests were sent late")
+    left = full.comparisons if blocks is None else tuple(replace(one, blocks=blocks) for one in full.comparisons)
+    return replace(full, run=run, comparisons=left)
+
+
+def test_a_run_that_lost_some_trials_ends_well() -> None:
+    assert judge(with_invalid(), RUN, require_verdict=False) == 0
+
+
+def test_a_run_whose_every_comparison_lost_its_trials_is_incomplete() -> None:
+    with pytest.raises(IncompleteError) as error:
+        judge(with_invalid(blocks=0), RUN, require_verdict=False)
+    assert error.value.exit_code == 12
+    assert "2 of 80 trials are invalid (requests were sent late)" in str(error.value)
+    assert "use a lower rate or fewer users" in str(error.value)
+    assert f"loadlab run --resume {RUN}" in str(error.value)
+
+
+def test_a_run_without_comparisons_needs_a_trial_that_counts() -> None:
+    alone = replace(with_invalid(), comparisons=())
+    assert judge(alone, RUN, require_verdict=False) == 0
+    nothing = replace(alone, arms=tuple(replace(arm, trials=0) for arm in alone.arms))
+    with pytest.raises(IncompleteError, match="Nothing can be said"):
+        judge(nothing, RUN, require_verdict=False)

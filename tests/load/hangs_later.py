@@ -1,0 +1,12 @@
+"""A Locust file whose tasks get an answer to their first request, and none to their second."""
+
+from locust import task
+
+from loadlab.load.lean_user import LeanHttpUser
+
+
+class Visitor(LeanHttpUser):
+    @task
+    def ask(self) -> None:
+        self.client.get("/")
+        self.client.get("/hangs")
