@@ -49,7 +49,7 @@ class _Worker:
     before: int = 0  # tests that it had begun when the master began its latest
     takes_part: bool = False
     done: bool = False
-    reported: float | None = None  # when, in seconds of the epoch
+    reported: float | None = None  # when, on the clock that cannot be set
     heard: float = 0.0
 
 
@@ -75,7 +75,7 @@ class LastReports:
 
     def _take(self, client_id: str, data: dict[str, Any], **_: object) -> None:
         worker = self._workers.setdefault(client_id, _Worker())
-        worker.reported = worker.heard = time.time()
+        worker.reported = worker.heard = time.monotonic()
         if PROGRESS in data:
             worker.begun, stopped = data[PROGRESS]
             worker.takes_part = worker.takes_part or worker.begun > worker.before
@@ -90,9 +90,9 @@ class LastReports:
         runner, self._quits = self._runner, True
         if len(runner.greenlet):  # it has not told its workers to quit
             runner.quit()
-        began = time.time()
+        began = time.monotonic()
         deadline = began + (environment.stop_timeout or 0.0) + MOST_SECONDS
-        while time.time() < deadline and any(self._awaited(began)):
+        while time.monotonic() < deadline and any(self._awaited(began)):
             self._hear()
         self.missing += [
             f"worker {name} {self._last_seen(worker, began)}"
@@ -105,7 +105,7 @@ class LastReports:
             worker = self._workers.setdefault(name, _Worker())
             if worker.done or client.state == STATE_MISSING:
                 continue
-            if time.time() - max(worker.heard, began) < SILENT_SECONDS:
+            if time.monotonic() - max(worker.heard, began) < SILENT_SECONDS:
                 yield name
 
     def _hear(self) -> None:
@@ -117,7 +117,7 @@ class LastReports:
             return
         if heard is not None:
             name, message = heard
-            self._workers.setdefault(name, _Worker()).heard = time.time()
+            self._workers.setdefault(name, _Worker()).heard = time.monotonic()
             self._runner.handle_message(name, message)
 
     @staticmethod
@@ -125,5 +125,5 @@ class LastReports:
         if worker.reported is None:
             return "reported nothing"
         ago = ended - worker.reported
-        at = time.strftime("%H:%M:%S", time.localtime(worker.reported))
+        at = time.strftime("%H:%M:%S", time.localtime(time.time() - (time.monotonic() - worker.reported)))
         return f"reported nothing after {at}, {ago:.1f} s before the end" if ago > 0 else "did not report its end"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -24,10 +25,13 @@ from loadlab.store import Step
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
+    from laboratory import TrialRunner
+
     from loadlab.runner.trial import Bench
 
 RATE = 40.0
 RECORD = TypeAdapter(Trial)
+BURNS = Path(__file__).parent.parent / "load" / "burns.py"
 
 
 def case_of(server: str, *, users: int, open_load: OpenLoad | None, **parameters: Any) -> Case:
@@ -99,3 +103,11 @@ def test_a_load_process_that_is_killed_makes_the_trial_invalid_and_leaves_nothin
     assert not list(bench.scratch.glob("load.json*"))
     # And the next trial is as good as any.
     assert measured(bench, case_of("gthread", users=6, open_load=None), workers=3).state == "complete"
+
+
+@pytest.mark.slow
+def test_a_generator_that_needs_a_whole_core_makes_its_trial_invalid(trial: TrialRunner) -> None:
+    """Where it gets one, by its CPU time; on a busy machine by its pauses, or by users who are not in requests."""
+    result = trial("sync", scenario=str(BURNS), users=1, window_seconds=3.0)
+    assert result.state == "invalid"
+    assert "the generator" in result.reason
