@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from patience import await_that
 
 from loadlab.instrumentation import checks
 from loadlab.model.metrics import CloseReason, ConnectError
+from loadlab.runner.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -250,7 +252,8 @@ def test_a_trial_over_a_bad_link_is_complete_and_exact(
     fault: Fault, age: float | None, bench: Bench, link: FaultyLink
 ) -> None:
     link.fault = fault
-    result = behind(link, bench)("sync", max_age=age, workers=2, window_seconds=2.0)
+    with behind(link, bench) as trial:
+        result = trial("sync", max_age=age, workers=2, window_seconds=2.0)
     assert (result.state, result.failures, result.connections.mismatches) == ("complete", (), ())
     opened = result.connections.at_rest.opened
     assert opened == link.accepted
@@ -273,7 +276,8 @@ def test_a_link_that_is_cut_under_load_fails_a_request_for_each_worker_at_most(b
 
     thread = threading.Thread(target=cut_once_used)
     thread.start()
-    result = behind(link, bench)("sync", max_age=None, workers=2, window_seconds=3.0)
+    with behind(link, bench) as trial:
+        result = trial("sync", max_age=None, workers=2, window_seconds=3.0)
     thread.join()
     assert result.state == "complete"
     assert result.connections.mismatches == ()
@@ -281,7 +285,9 @@ def test_a_link_that_is_cut_under_load_fails_a_request_for_each_worker_at_most(b
     assert 1 <= sum(failure.count for failure in result.failures) <= 2
 
 
-def behind(link: FaultyLink, bench: Bench) -> TrialRunner:
+@contextmanager
+def behind(link: FaultyLink, bench: Bench) -> Iterator[TrialRunner]:
     """Runs trials whose target reaches the database by the link; the lab itself goes past it."""
     parameters = {**bench.database.parameters, "port": str(link.port)}
-    return TrialRunner(replace(bench, database=replace(bench.database, parameters=parameters)))
+    with Observer(replace(bench.database, parameters=parameters)) as observer:
+        yield TrialRunner(replace(bench, observer=observer))
