@@ -137,7 +137,8 @@ def _tells_nothing(name: str, kind: str) -> bool:
 
 def test_what_lost_trials_were_measured_on_is_said_to_be_unknown(run: Path, here: InProcess) -> None:
     (run / LOST).unlink()
-    assert f"{LOST}: It is missing. What its trials were measured on is not known." in here("report", run).stdout
+    said = " ".join(here("report", run).stdout.split())
+    assert f"{LOST}: It is missing. What its trials were measured on is not known." in said
 
 
 @pytest.mark.parametrize("kind", ["a FIFO", "5,000 digits"])

@@ -32,13 +32,15 @@ def leak_of(trial: Trial) -> Leak:
     if room is None:
         return judge_growth(_points(trial), requests=trial.served)
     keeps = trial.case.elsewhere or trial.case.max_age != 0
-    all_together = judge(_all_together(trial), room, keeps=keeps)
+    strategy = strategy_of(trial.case.strategy)
+    counted = _without_collected if strategy is not None and strategy.sweeps else _as_it_is
+    all_together = judge(counted(_all_together(trial)), room, keeps=keeps)
     each = _per_alias(trial.case, at_once)
     if each is None or len(trial.connections.by_alias) < 2:  # noqa: PLR2004  one alias is all of them
         return all_together
     sent = _requests_sent(trial)
     ledgers = trial.connections.by_alias.values()
-    leaking = any(judge(_account(one, requests=sent), each, keeps=keeps) == "yes" for one in ledgers)
+    leaking = any(judge(counted(_account(one, requests=sent)), each, keeps=keeps) == "yes" for one in ledgers)
     return "yes" if leaking else all_together
 
 
@@ -117,6 +119,15 @@ def _account(ledger: Ledger, *, requests: int) -> Account:
         exited=ledger.closed.get(EXITED, 0),
         requests=requests,
     )
+
+
+def _as_it_is(account: Account) -> Account:
+    return account
+
+
+def _without_collected(account: Account) -> Account:
+    """The next sweep would have closed them; the garbage collector came first."""
+    return replace(account, collected=0, collected_early=0)
 
 
 def _points(trial: Trial) -> Sequence[Point]:

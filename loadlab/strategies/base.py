@@ -44,7 +44,8 @@ class Strategy(ABC):
 
     `proposed_by` says whose idea it is, `gives_up` what a project loses by it. `packages` are those that it needs in
     the project's Python. `refused` are parameters that somebody may look for here in vain, each with the reason and
-    the remedy.
+    the remedy. `sweeps`: it closes what no thread can find again, so what the garbage collector closes before it is no
+    sign of a leak.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
@@ -53,6 +54,7 @@ class Strategy(ABC):
     gives_up: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
     refused: ClassVar[Mapping[str, str]] = {}
+    sweeps: ClassVar[bool] = False
 
     @abstractmethod
     def changes(self, where: Circumstances) -> Changes:

@@ -21,6 +21,8 @@ class ReapDeadThreads(Strategy):
         "no reuse where each request has a thread of its own: it ends the leak, not the connecting",
     )
 
+    sweeps: ClassVar[bool] = True
+
     max_age: MaxAge = None
     interval_seconds: Annotated[
         float, Field(ge=0, le=3600, allow_inf_nan=False, description="seconds, or 0 for a sweep before each opening")

@@ -26,7 +26,8 @@ SERVICES: Final[Mapping[str, Mapping[str, Any]]] = WHOLE["services"]
 APPS: Final = {name.removeprefix("app-"): service for name, service in SERVICES.items() if name.startswith("app-")}
 PINNED: Final = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-\w+)*")
 # What a container's place and the image change in a command line of the lab's.
-PLACE: Final = ("--bind", "--host", "--port", "--config", "-m", "--factory")
+# Of the place where it is served; the lab's own configuration does without the control socket, as the stack does.
+PLACE: Final = ("--bind", "--host", "--port", "--config", "-m", "--factory", "--no-control-socket")
 
 
 def test_the_file_is_valid_by_the_specifications_schema() -> None:

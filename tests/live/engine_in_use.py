@@ -5,9 +5,15 @@ Run as a program, with the entry of DATABASES as JSON in its only argument; it p
 
 from __future__ import annotations
 
+import sys
+
+if "geventpool" in sys.argv[1]:  # its lock is gevent's, which may wait for ever between real threads
+    from gevent import monkey
+
+    monkey.patch_all()
+
 import gc
 import json
-import sys
 import threading
 import warnings
 

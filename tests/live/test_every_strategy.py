@@ -98,7 +98,8 @@ def test_persistent_clients_pin_session_pooling(trial: TrialRunner) -> None:
     done = trial("gevent", strategy=choice, driver=DRIVER, users=6, window_seconds=0.4)
     assert done.connections.pooler is not None
     assert done.connections.mismatches == ()
-    assert len(done.requests.ended) <= 2  # as many as it has connections, and then nobody gives one back
+    answered = len(done.requests.ended) - len(done.requests.no_answer)
+    assert answered <= 2  # as many as it has connections, and then nobody gives one back
 
 
 def test_a_distance_is_between_target_and_database_and_the_books_still_agree(trial: TrialRunner) -> None:
