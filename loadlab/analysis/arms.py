@@ -101,7 +101,7 @@ def leak_of_all(leaks: Sequence[Leak]) -> Leak:
     """One trial that leaks is enough, for a leak is counted and not timed; most must show that there is none."""
     if "yes" in leaks:
         return "yes"
-    return "no" if 2 * leaks.count("no") > len(leaks) or not leaks else "cannot tell"
+    return "no" if 2 * leaks.count("no") > len(leaks) else "cannot tell"
 
 
 def _service(summaries: Sequence[TrialSummary]) -> Service:

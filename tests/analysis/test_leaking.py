@@ -188,6 +188,7 @@ def test_a_plan_that_counts_its_aliases_itself_is_not_counted_twice() -> None:
         (["no", "no", "cannot tell"], "no"),
         (["no", "cannot tell"], "cannot tell"),
         (["cannot tell", "cannot tell"], "cannot tell"),
+        ([], "cannot tell"),
     ],
 )
 def test_a_case_leaks_with_one_trial_and_is_cleared_by_most(leaks_of_trials: list[Leak], told: Leak) -> None:

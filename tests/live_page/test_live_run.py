@@ -108,7 +108,7 @@ def test_a_lab_that_is_killed_takes_its_page_with_it_at_the_next_start(loadlab: 
         (["--token", "secret"], "would show in the process list"),
         (["--token", "env:NOT_SET"], "NOT_SET is not set"),
         (["--port", "70000"], "should be a number from 0 to 65535"),
-        (["nowhere"], "nowhere is no folder"),
+        (["nowhere"], "nowhere is not a folder"),
     ],
 )
 def test_what_would_be_unsafe_or_cannot_be_is_refused(here: InProcess, arguments: list[str], words: str) -> None:
