@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 def address(command: Started, label: str = "Live: ") -> str:
     """Where the page is, once the command has said so."""
     said = command.stderr if label else command.stdout
-    command.wait_until(lambda: "\n" in said.read_text())
-    first = said.read_text().splitlines()[0]
-    assert first.startswith(label)
-    return first.removeprefix(label).split()[0]
+
+    def found() -> list[str]:
+        whole = said.read_text().rpartition("\n")[0].splitlines()
+        return [line.removeprefix(label) for line in whole if line.startswith(label)]
+
+    command.wait_until(lambda: bool(found()))
+    return found()[0].split()[0]
 
 
 def test_a_browser_follows_a_run_to_its_verdict_and_loadlab_live_shows_it_again(
