@@ -193,7 +193,8 @@ class RunReader:
         again = f"{self.continuation().command(self.path)} writes it anew."
         if fault := self.plan_fault():
             text = f"Damaged: {fault}. The figures are those of the plan that the run began with."
-            damaged.append(Caveat(subject=PLAN, text=text, advice=f"Remove it: {again}"))
+            there = os.path.lexists(self.path / PLAN)
+            damaged.append(Caveat(subject=PLAN, text=text, advice=f"Remove it: {again}" if there else again))
         if fault := self.environment_fault(trials):
             known = bool(sessions and sessions[-1].number)
             damaged.append(

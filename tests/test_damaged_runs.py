@@ -137,8 +137,15 @@ def _tells_nothing(name: str, kind: str) -> bool:
 
 def test_what_lost_trials_were_measured_on_is_said_to_be_unknown(run: Path, here: InProcess) -> None:
     (run / LOST).unlink()
-    said = " ".join(here("report", run).stdout.split())
+    said = " ".join(here("report", run).stdout.split())  # wrapped to the terminal's width
     assert f"{LOST}: It is missing. What its trials were measured on is not known." in said
+
+
+def test_a_plan_that_is_missing_is_not_to_be_removed(run: Path, here: InProcess) -> None:
+    (run / "plan.toml").unlink()
+    said = " ".join(here("report", run).stdout.split())
+    assert "plan.toml: Damaged: it is missing." in said
+    assert "Remove it" not in said
 
 
 @pytest.mark.parametrize("kind", ["a FIFO", "5,000 digits"])

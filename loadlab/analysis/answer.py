@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loadlab.analysis import closed_forms
-from loadlab.analysis.decisions import Decision, Ground, decide, gain
+from loadlab.analysis.decisions import TRIALS_TO_SHOW_A_LEAK, Decision, Ground, decide, gain
 from loadlab.analysis.groups import label
 from loadlab.analysis.reasons import REUSE_WANTED, rate_per_connection, unlimited_against, unlimited_judged
 from loadlab.analysis.verdicts import harm, without_recommendation
@@ -36,9 +36,10 @@ class Decided:
 
     @property
     def leaks(self) -> bool:
-        """Whether keeping connections is known to do harm here."""
+        """Whether keeping connections is known to do harm here; a single trial without success may be an accident."""
         return not self.keeps and any(
-            arm.leaks or arm.refused or self.evidence.silent(arm) for arm in self.evidence.kept
+            arm.leaks or arm.refused or len(self.evidence.silent(arm)) >= TRIALS_TO_SHOW_A_LEAK
+            for arm in self.evidence.kept
         )
 
     @property

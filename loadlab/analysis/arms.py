@@ -39,20 +39,30 @@ class Measured:
     def complete(self) -> bool:
         return self.trial.state == "complete"
 
+    @property
+    def leaked(self) -> bool:
+        """Whether it shows a leak, though the target did not keep up with its load."""
+        return self.summary.leak == "yes" and (self.complete or self.summary.outpaced)
+
 
 def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | None = None) -> Arm:
-    """Of all trials of a case only the complete ones count: the others stay visible elsewhere."""
-    counted = [one for one in measured_trials if one.complete]
+    """Of all trials of a case only the complete ones count: the others stay visible elsewhere.
+
+    A leak is the exception. It may be why the target did not keep up with the load, and it is counted, not timed.
+    """
+    everything = list(measured_trials)
+    counted = [one for one in everything if one.complete]
     trials = [one.trial for one in counted]
     summaries = [one.summary for one in counted]
+    held = [one for one in everything if one.complete or one.leaked]
     # A trial without any success has no latency; a caveat says so.
     p50, p95, p99 = percentile_estimates(one.latency_seconds for one in summaries if one.requests > one.failures)
     requests = sum(summary.requests for summary in summaries)
     errors = _connect_errors(trials)
     processes = processes_of(case)
-    peak = max((summary.peak for summary in summaries), default=0)
+    peak = max((one.summary.peak for one in held), default=0)
     opens = measured.opens_per_request(trials)
-    leak = leak_of_all([summary.leak for summary in summaries])
+    leak = leak_of_all([one.summary.leak for one in held])
     return Arm(
         case=case,
         trials=len(trials),
@@ -66,7 +76,7 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         reuse=None if opens is None else 1 - opens,
         connect_seconds=_connect_seconds(trials),
         peak=peak,
-        left_open=max((trial.connections.open_at_rest for trial in trials), default=0),
+        left_open=max((one.trial.connections.open_at_rest for one in held), default=0),
         leaks=leak == "yes",
         refused=sum(map(measured.refused, trials)),
         connect_errors=errors,
@@ -82,7 +92,7 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         recovery=recovery,
         service=_service(summaries) if case.open_load else None,
         leak=leak,
-        collected=sum(trial.connections.at_rest.closed.get(COLLECTED, 0) for trial in trials),
+        collected=sum(one.trial.connections.at_rest.closed.get(COLLECTED, 0) for one in held),
         usable=_most(room.most if (room := room_of(trial)) else None for trial in trials) or case.usable_connections,
     )
 
@@ -91,7 +101,7 @@ def leak_of_all(leaks: Sequence[Leak]) -> Leak:
     """One trial that leaks is enough, for a leak is counted and not timed; most must show that there is none."""
     if "yes" in leaks:
         return "yes"
-    return "no" if 2 * leaks.count("no") > len(leaks) or not leaks else "cannot tell"
+    return "no" if 2 * leaks.count("no") > len(leaks) else "cannot tell"
 
 
 def _service(summaries: Sequence[TrialSummary]) -> Service:

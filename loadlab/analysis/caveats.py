@@ -144,7 +144,8 @@ def _missing_trials(run: RunSummary, arms: Sequence[Arm]) -> Iterator[Caveat]:
                 advice=(
                     "Resume the run, or look at why its trials did not complete."
                     if not run.trials_invalid
-                    else "Its trials are invalid: remove the cause that is named below, then resume the run."
+                    else "Remove the cause that is named below. Then resume the run; where the target did not keep up, "
+                    "run the plan again: to repeat such a trial until it succeeds would flatter the case."
                 ),
             )
 

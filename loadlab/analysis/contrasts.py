@@ -58,12 +58,17 @@ def _of_case(cases: tuple[Case, Case], tables: tuple[Scalars, Scalars]) -> Itera
                 low=ratio_of(interval.low) if interval else None,
                 high=ratio_of(interval.high) if interval else None,
                 trials=(first.size, second.size),
+                silent=(_silent(first), _silent(second)),
             )
 
 
 def _values(table: Scalars, metric: str, case: Case) -> NDArray[np.float64]:
     """Of all trials: 0 where nothing was served, and an infinite latency; NaN where it is not known."""
     return np.array(list(table.get((metric, case.id), {}).values()), dtype=np.float64)
+
+
+def _silent(values: NDArray[np.float64]) -> int:
+    return int(((values == 0) | np.isinf(values)).sum())
 
 
 def _differences(before: Findings, after: Findings) -> Iterator[tuple[str, str, str]]:

@@ -18,7 +18,7 @@ from loadlab.analysis.failures import failure_rows
 from loadlab.analysis.groups import group_of, groups_of, is_candidate
 from loadlab.analysis.noise import bars
 from loadlab.analysis.scalars import scalars
-from loadlab.analysis.trials import leaks, refused, summarise
+from loadlab.analysis.trials import refused, summarise
 from loadlab.analysis.verdicts import verdict
 from loadlab.model.findings import Findings
 
@@ -117,6 +117,5 @@ def _failing(everything: Sequence[Measured]) -> dict[str, list[float]]:
 
 
 def _overruns(everything: Sequence[Measured]) -> Counter[str]:
-    """Per case, the complete trials that leaked or had connections refused."""
-    complete = (one for one in everything if one.complete)
-    return Counter(one.trial.case.id for one in complete if leaks(one.trial) or refused(one.trial))
+    """Per case, the trials that leaked, and the complete ones that had connections refused."""
+    return Counter(one.trial.case.id for one in everything if one.leaked or (one.complete and refused(one.trial)))

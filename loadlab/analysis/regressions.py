@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.scalars import HIGHER_IS_BETTER
@@ -16,7 +17,8 @@ def regressions(contrast: RunContrast) -> tuple[list[str], list[str]]:
     """(what is worse, what cannot be told), each a line.
 
     Worse is a case that leaks and did not before, one that nothing succeeds in any more, and a primary metric of the
-    first run whose whole 95 % interval is beyond the margin within which a difference counts as none.
+    first run whose whole 95 % interval is beyond the margin within which a difference counts as none. It cannot be told
+    without a bounded interval, nor of a case that served nothing in a larger share of its later trials.
     """
     metric, margin = contrast.before.primary_metric, contrast.before.equivalence_margin
     found = {one.case.id: one for one in contrast.contrasts if one.metric == metric}
@@ -30,6 +32,8 @@ def regressions(contrast: RunContrast) -> tuple[list[str], list[str]]:
             unknown.append(f"{name}: too few trials for an interval of {metric}")
         elif _slower(one, margin):
             worse.append(f"{name}: {metric} {one.ratio:.3g}× ({one.low:.3g} to {one.high:.3g})")
+        else:
+            unknown += (f"{name}: {why}" for why in _doubt(one))
     return worse, unknown
 
 
@@ -38,6 +42,15 @@ def _counted(before: Arm, after: Arm) -> Iterator[str]:
         yield "leaks connections, and did not before"
     if _serves(before) and after.trials and not _serves(after):
         yield "no request succeeds any more"
+
+
+def _doubt(one: Contrast) -> Iterator[str]:
+    """Why a case whose interval is not beyond the margin may be worse all the same."""
+    (before, after), (earlier, later) = one.silent, one.trials
+    if after * earlier > before * later:
+        yield f"nothing was served in {after} of {later} trials, and before in {before} of {earlier}"
+    elif one.low == 0 and one.high == inf:
+        yield f"too many trials served nothing or did not keep up with the load, so its {one.metric} is not known"
 
 
 def _serves(arm: Arm) -> bool:

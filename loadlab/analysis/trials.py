@@ -106,10 +106,6 @@ def clients_peak(trial: Trial) -> int | None:
     return max(most(trial.series.open), pooler.at_rest.clients_open) if pooler else None
 
 
-def leaks(trial: Trial) -> bool:
-    return leak_of(trial) == "yes"
-
-
 def refused(trial: Trial) -> int:
     """Attempts to connect that were turned away for want of room, by PostgreSQL or a pooler, during the whole trial."""
     seen = trial.connections.after_stop.connect_errors.get("too_many_connections", 0)

@@ -382,8 +382,8 @@ class Contrast:
     """One case in two runs, in one metric: medians before and after, and how far all of it has shifted.
 
     `ratio` is Hodges and Lehmann's estimate over all pairs of an earlier and a later trial, `low` and `high` its 95 %
-    interval, not paired by block. Trials that served nothing are in all of them. No verdict: the runs were made at
-    different times, and what changed on the machine in between is in the ratio too.
+    interval, not paired by block. Trials that served nothing, `silent` before and after, are in all of
+    them. No verdict: the runs were made at different times, and what changed on the machine in between is in the ratio.
     """
 
     case: Case
@@ -394,6 +394,7 @@ class Contrast:
     low: float | None
     high: float | None
     trials: tuple[int, int]
+    silent: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

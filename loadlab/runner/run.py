@@ -293,11 +293,12 @@ def _nothing_succeeded(folder: RunFolder, case: Case, why: str, listener: Listen
     if expects_failures(case.scenario):
         return
     if first:
-        raise EnvironmentFaultError(
-            f"No request of the first trial succeeded ({case.id}). {why}\n"
+        fault = EnvironmentFaultError(f"No request of the first trial succeeded ({case.id}). {why}")
+        fault.add_note(
             f"Fix it, then: {folder.continuation().command(folder.path)} (where all requests are meant to fail, say"
             " EXPECT_FAILURES = True in the Locust file)."
         )
+        raise fault
     listener.notice(f"No request succeeded ({case.id}). {why}")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+import os
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def reached(wanted: Mapping[str, str], folder: Path, *, allow_remote: bool) -> I
 
 def _database(name: str, parameters: dict[str, str], *, allow_remote: bool) -> Database:
     if not allow_remote:
-        require_local(parameters)
+        require_local(_resolved(name, parameters))
     with _connected(name, parameters) as connection:
         if not allow_remote:
             require_local_peer(connection)
@@ -105,11 +106,31 @@ def _observer_name(name: str, parameters: dict[str, str]) -> str:
     return name
 
 
+def _resolved(name: str, parameters: dict[str, str]) -> Mapping[str, str]:
+    """The parameters, and what a service file adds to them: libpq reads it, and nothing is sent to the server.
+
+    Raises:
+        EnvironmentFaultError: there is no such service, or its server refuses at once.
+    """
+    if "service" not in parameters and "PGSERVICE" not in os.environ:
+        return parameters
+    try:
+        begun = psycopg2.connect(_dsn(name, parameters), async_=True)
+    except psycopg2.OperationalError as error:
+        raise EnvironmentFaultError(refusal(error, name, service=parameters.get("service", ""))) from error
+    with closing(begun):
+        return begun.info.dsn_parameters
+
+
+def _dsn(name: str, parameters: dict[str, str]) -> str:
+    chosen = {**parameters, "dbname": name} if name else parameters
+    return make_dsn(**{"connect_timeout": "5", **chosen})
+
+
 @contextmanager
 def _connected(name: str, parameters: dict[str, str]) -> Iterator[Connection]:
-    chosen = {**parameters, "dbname": name} if name else parameters
     try:
-        connection = psycopg2.connect(make_dsn(**{"connect_timeout": "5", **chosen}))
+        connection = psycopg2.connect(_dsn(name, parameters))
     except psycopg2.OperationalError as error:
         raise EnvironmentFaultError(refusal(error, name, service=parameters.get("service", ""))) from error
     try:

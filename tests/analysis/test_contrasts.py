@@ -182,6 +182,23 @@ def test_a_gate_does_not_judge_what_has_no_interval() -> None:
     assert len(unknown) == len(contrast(run, run).arms)
 
 
+def test_a_gate_does_not_pass_a_run_with_more_trials_that_served_nothing() -> None:
+    earlier = run_at(*[100.0 + block for block in range(14)])
+    hung = run_at(*[0.0 if block == 5 else 100.0 + block for block in range(14)])
+    worse, unknown = regressions(contrast(earlier, hung))
+    assert worse == []
+    assert ["nothing was served in 1 of 14 trials, and before in 0 of 14" in line for line in unknown] == [True]
+    assert regressions(contrast(hung, hung)) == regressions(contrast(hung, earlier)) == ([], [])
+
+
+def test_a_gate_does_not_pass_what_did_not_keep_up_with_its_load() -> None:
+    earlier = [trial(case(), block, at_rate(100 + block)) for block in range(1, 9)]
+    later = [replace(one, state="invalid", reason="stood still", by_target=True) for one in earlier[:4]] + earlier[4:]
+    worse, unknown = regressions(contrast(analysed([case()], earlier), analysed([case()], later)))
+    assert worse == []
+    assert ["or did not keep up with the load" in line for line in unknown] == [True]
+
+
 def test_as_json_it_says_what_the_text_says() -> None:
     run = findings()
     said = contrasts.as_json(contrast(run, with_users(run, 4)), ("one", "other"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from loadlab.analysis import contrast
-from loadlab.analysis.trials import leaks
+from loadlab.analysis.rooms import leak_of
 from loadlab.model.case import ELSEWHERE, Case, Choice
 from loadlab.model.samples import CpuSeconds, Ledger, Trial
 
@@ -88,7 +88,7 @@ def test_a_leak_is_told_from_what_can_be_used_or_else_from_how_connections_ended
     piling = Ledger(opened=100, reused=0, closed={}, open=103)
     collected = Ledger(opened=100, reused=300, closed={"garbage_collected": 98}, open=5)
     busy = Ledger(opened=100, reused=900, closed={"max_age": 97}, open=6)
-    told = [leaks(measured(deployed("x"), rest=rest)) for rest in (piling, collected, busy)]
+    told = [leak_of(measured(deployed("x"), rest=rest)) == "yes" for rest in (piling, collected, busy)]
     assert told == [True, True, False]
-    assert leaks(measured(deployed("x", usable=50), rest=piling))
-    assert not leaks(measured(deployed("x", usable=103), rest=piling))
+    assert leak_of(measured(deployed("x", usable=50), rest=piling)) == "yes"
+    assert leak_of(measured(deployed("x", usable=103), rest=piling)) != "yes"

@@ -10,7 +10,6 @@ import pytest
 from loadlab.analysis.arms import leak_of_all
 from loadlab.analysis.leaking import Account, Point, Room, judge, judge_growth
 from loadlab.analysis.rooms import leak_of, room_of
-from loadlab.analysis.trials import leaks
 from loadlab.model.case import OpenLoad
 from loadlab.model.samples import Ledger, Trial
 
@@ -189,6 +188,7 @@ def test_a_plan_that_counts_its_aliases_itself_is_not_counted_twice() -> None:
         (["no", "no", "cannot tell"], "no"),
         (["no", "cannot tell"], "cannot tell"),
         (["cannot tell", "cannot tell"], "cannot tell"),
+        ([], "cannot tell"),
     ],
 )
 def test_a_case_leaks_with_one_trial_and_is_cleared_by_most(leaks_of_trials: list[Leak], told: Leak) -> None:
@@ -198,13 +198,13 @@ def test_a_case_leaks_with_one_trial_and_is_cleared_by_most(leaks_of_trials: lis
 def test_backends_that_are_still_exiting_are_no_leak() -> None:
     base = trial(case(usable=2))
     columns = {"backends": [40.0, 40.0], "open": [2.0, 2.0]}
-    assert not leaks(replace(base, series=replace(base.series, at=[0.0, 0.1], values=columns)))
+    assert leak_of(replace(base, series=replace(base.series, at=[0.0, 0.1], values=columns))) != "yes"
 
 
 def test_connections_that_postgresql_alone_shows_at_rest_are_a_leak() -> None:
     base = trial(case("sync", 60, usable=2), 1, KEPT)
-    assert not leaks(base)
-    assert leaks(replace(base, connections=replace(base.connections, left_open=40)))
+    assert leak_of(base) != "yes"
+    assert leak_of(replace(base, connections=replace(base.connections, left_open=40))) == "yes"
 
 
 def test_workers_that_end_hide_no_leak_that_was_seen() -> None:

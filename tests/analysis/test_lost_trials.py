@@ -9,7 +9,7 @@ import pytest
 
 from loadlab.model.case import OpenLoad
 
-from .factories import CLOSED, Behaviour, ages, at_rate, findings, trial
+from .factories import CLOSED, LEAKING, Behaviour, ages, at_rate, findings, trial
 
 FASTER = Behaviour(requests=520)
 HUNG = Behaviour(requests=0)
@@ -71,6 +71,24 @@ def test_a_case_that_served_nothing_even_once_is_not_recommended(lost: Behaviour
         "sync: inconclusive, what rules out kept connections was seen in one trial only."
     )
     assert "served nothing in 1 of 14 trials" in {one.why for one in found.verdicts[0].ranking}
+    assert found.answer[0].startswith("This run cannot say whether 600")
+
+
+def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
+    """20 blocks would forgive two unknown trials."""
+    base, finite = ages("gevent", usable=8)[:2]
+    trials = [trial(base, block, at_rate(100 + block % 3, CLOSED)) for block in range(1, 21)]
+    trials += [trial(finite, block, at_rate(150 + block % 3)) for block in range(1, 19)]
+    assert findings([base, finite], trials).verdicts[0].recommend is not None
+    spoilt = [
+        replace(trial(finite, block, LEAKING), state="invalid", reason="stood still", by_target=True)
+        for block in (19, 20)
+    ]
+    found = findings([base, finite], [*trials, *spoilt])
+    assert found.arms[1].leaks
+    assert found.verdicts[0].recommend is not None
+    assert found.verdicts[0].recommend.max_age == 0
+    assert found.answer[0].startswith("600 (10 minutes) is no good default: in gevent kept connections leak")
 
 
 @pytest.mark.parametrize("lost", LOST)

@@ -26,11 +26,12 @@ def address(command: Started, label: str = "Live: ") -> str:
     """Where the page is, once the command has said so."""
     said = command.stderr if label else command.stdout
 
-    def lines() -> list[str]:
-        return [line for line in said.read_text().splitlines(keepends=True) if line.startswith(label)]
+    def found() -> list[str]:
+        whole = said.read_text().rpartition("\n")[0].splitlines()
+        return [line.removeprefix(label) for line in whole if line.startswith(label)]
 
-    command.wait_until(lambda: any(line.endswith("\n") for line in lines()))
-    return lines()[0].removeprefix(label).split()[0]
+    command.wait_until(lambda: bool(found()))
+    return found()[0].split()[0]
 
 
 def test_a_browser_follows_a_run_to_its_verdict_and_loadlab_live_shows_it_again(

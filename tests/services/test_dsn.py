@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -92,6 +93,26 @@ def test_libpqs_own_environment_does_not_get_past_the_opt_in(variable: str, monk
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "LOCALHOST", "::1", "/run/postgresql", "@socket", "::1,"])
 def test_this_machine_needs_no_leave(host: str) -> None:
     assert not is_refused({"host": host})
+
+
+@pytest.mark.parametrize("named_by", ["parameter", "PGSERVICE"])
+def test_a_far_service_is_refused_before_anything_is_sent(
+    named_by: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as far:
+        (tmp_path / "services").write_text(f"[far]\nhost=localhost\nhostaddr=127.0.0.1\nport={far.getsockname()[1]}\n")
+        monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+        monkeypatch.setenv("MY_DSN", "dbname=db user=me" + (" service=far" if named_by == "parameter" else ""))
+        if named_by == "PGSERVICE":
+            monkeypatch.setenv("PGSERVICE", "far")
+        monkeypatch.setattr("loadlab.services.dsn.is_loopback", lambda host: host != "127.0.0.1")
+        with pytest.raises(UsageError, match=r"127\.0\.0\.1"), given(Reference("env:MY_DSN"), tmp_path):
+            pass
+        far.settimeout(60)
+        connection, _ = far.accept()
+        with connection:
+            connection.settimeout(60)
+            assert not connection.recv(1)
 
 
 def test_the_far_end_of_a_connection_is_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
