@@ -164,7 +164,7 @@ def _cell(cell: Cell | None) -> str:
         escape(f"opens per request {cell.opens}, peak open {cell.peak}"),
     ]
     leak = {"yes": [f"**{wording.LEAK}**"], "cannot tell": [wording.LEAK_UNKNOWN]}.get(cell.leak, [])
-    return "<br>".join([*lines, *leak])
+    return "<br>".join([*leak, *lines])
 
 
 def _section(title: str, table: Table) -> Iterator[str]:
