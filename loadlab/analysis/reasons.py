@@ -8,7 +8,17 @@ from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.groups import checks_health
 from loadlab.analysis.power import POWER
-from loadlab.analysis.wording import METRIC_WORDS, age, milliseconds, number, percent, plural, spread, times
+from loadlab.analysis.wording import (
+    METRIC_WORDS,
+    age,
+    milliseconds,
+    number,
+    percent,
+    plural,
+    probability,
+    spread,
+    times,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -160,14 +170,14 @@ def rate_per_connection(arm: Arm) -> float | None:
 def _strength(comparison: Comparison) -> str:
     """How sure a difference is, or how large one could have stayed unseen."""
     if comparison.verdict in ("better", "worse"):
-        return f" (p {comparison.p_holm:.2g} after Holm's correction)"
+        return f" ({probability(comparison.p_holm)} after Holm's correction)"
     if comparison.mde_ratio is None:
         return ""
     blocks = plural(comparison.blocks, "block")
     detects = f"{blocks} detect ≥ {times(comparison.mde_ratio)} with {percent(POWER)} power"
     apparent = (comparison.low or 0.0) > 1 or (comparison.high is not None and comparison.high < 1)
     if apparent and comparison.verdict == "inconclusive" and comparison.p_holm is not None:
-        return f" (p {comparison.p_holm:.2g} after Holm's correction; {detects})"
+        return f" ({probability(comparison.p_holm)} after Holm's correction; {detects})"
     return f" ({detects})"
 
 

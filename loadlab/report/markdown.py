@@ -157,7 +157,9 @@ def _cell(cell: Cell | None) -> str:
         return wording.MISSING
     if not cell.measured:
         return "no complete trial"
-    judgement = f" {wording.SIGNS[cell.judgement]} {cell.judgement}" if cell.judgement else ""
+    judgement = (
+        f" {wording.SIGNS[cell.judgement]} {cell.judgement}" if cell.judgement and not cell.leaks else ""
+    )  # a leak overrules it
     lines = [
         escape(f"{cell.throughput} requests/s"),
         escape(cell.ratio) + judgement,

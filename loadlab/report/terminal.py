@@ -207,7 +207,7 @@ def _listed(content: Matrix) -> Iterator[RenderableType]:
         for heading, cell in zip(content.headings, row.cells, strict=True):
             if cell is not None and cell.measured:
                 leak = (f", {wording.LEAK}", "bold red") if cell.leaks else ""
-                judged = [(f" {one.plain}", one.style) for one in _judged(cell.judgement)]
+                judged = [(f" {one.plain}", one.style) for one in _judgement(cell)]
                 said = f"  {heading.label}: {cell.throughput} requests/s, {cell.ratio}"
                 yield Text.assemble(plain(said), *judged, plain(f", peak open {cell.peak}", "dim"), leak)
 
@@ -255,7 +255,8 @@ def _leak_badge(cell: Cell) -> list[Text]:
 
 
 def _judgement(cell: Cell) -> Iterator[Text]:
-    yield from _judged(cell.judgement)
+    """None where connections leak: that overrules it."""
+    yield from _judged(None if cell.leaks else cell.judgement)
 
 
 def _judged(judgement: Judgement | None) -> Iterator[Text]:

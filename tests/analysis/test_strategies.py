@@ -78,7 +78,7 @@ def test_a_pool_that_alone_is_proven_better_and_sound_is_recommended() -> None:
     found = run((base, 100, CLOSED), (leaking, 900, LEAKING), (pool, 600, KEPT))
     assert recommended(found) == "pool"
     assert places(found) == {"pool": "recommended", "CONN_MAX_AGE = 0": "baseline", "CONN_MAX_AGE = None": "unfit"}
-    assert the(found).headline == "gevent: use pool: 6.0× the throughput (5.8 to 6.2), 2 connections held, no leak."
+    assert the(found).headline == "gevent: use pool: 5.95× the throughput (5.75 to 6.15), 2 connections held, no leak."
     assert "Not CONN_MAX_AGE = None: leaks, up to 60 open, 8 usable." in the(found).why
 
 

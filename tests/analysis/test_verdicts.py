@@ -202,13 +202,15 @@ def test_settings_can_be_pasted_as_they_are(age: float | None, rate: float, expe
 def test_the_headline_gives_ratio_interval_connections_and_leak() -> None:
     base, finite, _ = ages()
     headline = the(run((base, 100, CLOSED), (finite, 600, KEPT))).headline
-    assert headline == "sync: keep connections for 60 s: 6.0× the throughput (5.8 to 6.3), 2 connections held, no leak."
+    assert (
+        headline == "sync: keep connections for 60 s: 6.02× the throughput (5.83 to 6.33), 2 connections held, no leak."
+    )
 
 
 def test_the_reasons_carry_their_figures() -> None:
     why = "\n".join(next(v for v in default_plan().verdicts if v.server == "sync").why)
     for figure in (
-        "60 s: 6.0× the throughput of 0",
+        "60 s: 6.02× the throughput of 0",
         "at most 2 connections open at once and 2 left open at rest, 2 usable: no leak",
         "failed at 0, 60 s, unlimited (95 % upper bound: ",
         "application 1.00 ms against 5.00 ms, database 0.50 ms against 2.50 ms",
@@ -223,7 +225,7 @@ def test_the_reasons_carry_their_figures() -> None:
 
 def test_the_reasons_begin_with_what_decides() -> None:
     first = {verdict.server: verdict.why[0] for verdict in default_plan().verdicts}
-    assert first["sync"].startswith("60 s: 6.0× the throughput of 0")
+    assert first["sync"].startswith("60 s: 6.02× the throughput of 0")
     for server in ("threaded", "gevent"):
         assert first[server].startswith("60 s: at most ")
         assert "8 usable: a leak" in first[server]

@@ -73,6 +73,8 @@ def test_a_leak_stands_before_the_figures_of_its_cell() -> None:
     text = Terminal(width=140).render(factories.findings()).partition("Server modes × strategies")[2]
     threaded = text.partition("gunicorn sync")[0]
     assert threaded.index("LEAK") < threaded.index("× (")
+    assert "inconclusive" not in threaded
+    assert "worse" not in threaded
 
 
 def test_an_incomplete_run_says_so_before_anything_else() -> None:

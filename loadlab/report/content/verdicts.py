@@ -260,7 +260,12 @@ def _reused(arm: Arm) -> str:
 def _sure_of(comparison: Comparison | None) -> str:
     if comparison is None or comparison.p_holm is None:
         return "not compared"
-    return f"proven: p = {wording.probability(comparison.p_holm)} over {wording.plural(comparison.blocks, 'block')}"
+    return f"proven: {_p(comparison.p_holm)} over {wording.plural(comparison.blocks, 'block')}"
+
+
+def _p(value: float) -> str:
+    text = wording.probability(value)
+    return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def brief(findings: Findings) -> str:
