@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 def address(command: Started, label: str = "Live: ") -> str:
     """Where the page is, once the command has said so."""
     said = command.stderr if label else command.stdout
-    command.wait_until(lambda: "\n" in said.read_text())
-    first = said.read_text().splitlines()[0]
-    assert first.startswith(label)
-    return first.removeprefix(label).split()[0]
+
+    def named() -> list[str]:
+        whole = [line for line in said.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [line.removeprefix(label).split()[0] for line in whole if line.startswith(label)]
+
+    command.wait_until(lambda: bool(named()))
+    return named()[0]
 
 
 def test_a_browser_follows_a_run_to_its_verdict_and_loadlab_live_shows_it_again(
@@ -108,7 +111,7 @@ def test_a_lab_that_is_killed_takes_its_page_with_it_at_the_next_start(loadlab: 
         (["--token", "secret"], "would show in the process list"),
         (["--token", "env:NOT_SET"], "NOT_SET is not set"),
         (["--port", "70000"], "should be a number from 0 to 65535"),
-        (["nowhere"], "nowhere is no folder"),
+        (["nowhere"], "nowhere is not a folder"),
     ],
 )
 def test_what_would_be_unsafe_or_cannot_be_is_refused(here: InProcess, arguments: list[str], words: str) -> None:
