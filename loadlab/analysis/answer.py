@@ -103,7 +103,7 @@ def _on_strategies(decided: Sequence[Decided]) -> str:
     if not chosen:
         return "This run cannot say which strategy is best: no comparison was conclusive."
     parts = [f"{name} in {_names(ones)}{_gains(ones)}" for name, ones in chosen.items()]
-    return f"Of all that was measured, the simplest that is not proven worse than the best: {'; '.join(parts)}."
+    return f"The simplest option that is not proven worse than the best: {'; '.join(parts)}."
 
 
 def _gains(ones: Sequence[Decided]) -> str:
@@ -122,7 +122,7 @@ def _on_remedies(decided: Sequence[Decided]) -> str:
     remedied = [one for one in leaking if one.keeps]
     if not leaking:
         return ""
-    where = f"In {_names(leaking)}, connections that CONN_MAX_AGE alone keeps are not found again, and leak"
+    where = f"In {_names(leaking)}, connections that CONN_MAX_AGE alone keeps are never reused, and leak"
     if not remedied:
         return f"{where}; nothing else that was measured is proven better than closing them after each request."
     names = dict.fromkeys(one.evidence.name(one.decision.chosen) for one in remedied if one.decision.chosen)
@@ -150,11 +150,11 @@ def _widest(evidence: Evidence, chosen: Collection[Group], everything: Sequence[
 def _on_default(keeping: Sequence[Decided], leaking: Sequence[Decided], idle: Sequence[Decided]) -> str:
     if keeping and leaking:
         return (
-            f"No single default fits, 600 (10 minutes) included: in {_names(keeping)} kept connections are "
-            f"reused and gain by it, in {_names(leaking)} they {_harm(leaking)}."
+            f"No single default fits, and 600 (10 minutes) is not a safe one: keeping connections pays "
+            f"in {_names(keeping)}, but in {_names(leaking)} kept ones {_harm(leaking)}."
         )
     if leaking:
-        return f"600 (10 minutes) is no good default: in {_names(leaking)} kept connections {_harm(leaking)}."
+        return f"600 (10 minutes) is not a safe default: in {_names(leaking)} kept connections {_harm(leaking)}."
     if keeping:
         return f"Nothing measured speaks against 600 (10 minutes) in {_names(keeping)}: {_enough(keeping)}."
     if idle:
@@ -191,10 +191,10 @@ def _on_unlimited(decided: Sequence[Decided]) -> str:
     asked = [(one, finite) for one in decided if (finite := _beside_unlimited(one))]
     compared = _in_full(asked) if len(asked) <= MOST_IN_FULL else _in_a_word(asked)
     if any(arm.case.max_age is None and arm.leaks for one in decided for arm in one.evidence.kept):
-        compared.append("where kept connections leak, it leaks just the same")
+        compared.append("where kept connections leak, unlimited leaks too")
     if compared:
         return f"Unlimited: {'; '.join(compared)}."
-    return "Whether unlimited would be better was not measured beside a finite age."
+    return "Unlimited was not measured beside a finite age."
 
 
 def _beside_unlimited(one: Decided) -> Arm | None:
@@ -219,12 +219,12 @@ def _in_a_word(asked: Sequence[tuple[Decided, Arm]]) -> list[str]:
 
 def _on_safety(keeping: Sequence[Decided], leaking: Sequence[Decided]) -> str:
     if leaking and keeping:
-        return f"The one safe default is 0; where connections are reused, set it by hand: {_choices(keeping)}."
+        return f"The only safe default is 0. Set {_choices(keeping)}."
     if leaking:
-        return "The safe default is 0: it holds no more connections than requests under way."
+        return "The safe default is 0: there are never more connections than active requests."
     if keeping:
         return f"Measured best: {_choices(keeping)}; server modes that were not measured may leak."
-    return "Until a difference is proven, 0 is the safe choice: it holds no more than requests under way."
+    return "Until a difference is proven, 0 is the safe choice: there are never more connections than active requests."
 
 
 def _on_doubt(undecided: Sequence[Decided]) -> str:

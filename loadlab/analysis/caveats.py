@@ -105,7 +105,7 @@ def _other_traffic(complete: Sequence[Measured]) -> Iterator[Caveat]:
         yield Caveat(
             subject=plural(len(disturbed), "trial"),
             text=f"Others used the target too: up to {percent(shares[worst])} of its requests were theirs ({worst}).",
-            advice="Their requests are in its counts and in its speed: measure when nobody else uses it.",
+            advice="Their requests are in its counts and in its speed: measure when it has no other users.",
         )
 
 
@@ -330,9 +330,9 @@ def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:
                 f"{percent(gaps[worst])} ({worst})."
             ),
             advice=(
-                "Part of each user's time went elsewhere than into answered requests: into pauses, where the scenario"
-                " has users who pause (mixed, burst, steps, think_time), else into requests without an answer or into"
-                " the generator. Where users who do not pause miss more than 25 %, the trial is invalid."
+                "Part of the users' time is not in answered requests: they paused (mixed, burst, steps, think_time), "
+                "got no answer, or waited for the generator. A gap of more than 25 % without pauses makes a trial "
+                "invalid."
             ),
         )
 

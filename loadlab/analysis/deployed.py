@@ -36,7 +36,7 @@ def _facts(arm: Arm) -> Iterator[str]:
     if arm.p50_seconds:
         yield f"median response {milliseconds(arm.p50_seconds.value)}"
     if arm.reuse is not None:
-        yield f"{percent(arm.reuse)} of requests found a connection open"
+        yield f"{percent(arm.reuse)} of requests reused a connection"
     yield f"at most {plural(arm.peak, 'connection')} open"
     yield {"yes": "and they leak", "no": "and none seem to leak"}.get(
         arm.leak, "too few were opened to tell whether they leak"

@@ -8,7 +8,17 @@ from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.groups import checks_health
 from loadlab.analysis.power import POWER
-from loadlab.analysis.wording import METRIC_WORDS, age, milliseconds, number, percent, plural, spread, times
+from loadlab.analysis.wording import (
+    METRIC_WORDS,
+    age,
+    milliseconds,
+    number,
+    percent,
+    plural,
+    probability,
+    spread,
+    times,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +32,23 @@ REUSE_WANTED: Final = 0.95
 
 
 def reasons(evidence: Evidence, decision: Decision) -> Iterator[str]:
-    """Each kept age in turn, then what the one that matters most costs and saves."""
+    """What decides, then each kept age in turn, then what the one that matters most costs and saves."""
+    yield from dict.fromkeys((*_deciding(evidence, decision), *_in_turn(evidence, decision)))
+
+
+def _deciding(evidence: Evidence, decision: Decision) -> Iterator[str]:
+    """The chosen age's gain, or else what rules the others out."""
+    if decision.keeps and decision.chosen:
+        yield speed(evidence, decision.chosen)
+        yield connections(evidence, decision.chosen)
+        return
+    for arm in evidence.kept:
+        if arm.leaks or arm.refused:
+            yield connections(evidence, arm)
+    yield from failures(evidence, [arm for arm in evidence.kept if arm.failures and evidence.fails_more(arm)])
+
+
+def _in_turn(evidence: Evidence, decision: Decision) -> Iterator[str]:
     for arm in evidence.kept:
         yield speed(evidence, arm)
         if arm.trials:
@@ -51,7 +77,7 @@ def connections(evidence: Evidence, arm: Arm) -> str:
     """Against what can be used, not against the server's limit: a leak is one long before that is reached."""
     judged = leak_words(arm)
     refused = f"; {plural(arm.refused, 'attempt')} to connect refused" if arm.refused else ""
-    usable = f"where {arm.usable} can be used: {judged}{refused}"
+    usable = f"{arm.usable} usable: {judged}{refused}"
     name = evidence.name(arm)
     if arm.clients_peak is None:
         held = f"at most {arm.peak} connections open at once and {arm.left_open} left open at rest"
@@ -64,7 +90,7 @@ def leaking(arm: Arm) -> str:
     """What shows that an arm leaks: more open than have a use, or else what the garbage collector had to close."""
     held = arm.peak if arm.clients_peak is None else arm.clients_peak
     if arm.usable is None or held > arm.usable or not arm.collected:
-        return f"up to {held} open where {arm.usable} can be used"
+        return f"up to {held} open, {arm.usable} usable"
     return f"{plural(arm.collected, 'connection')} closed by the garbage collector alone"
 
 
@@ -96,7 +122,7 @@ def failures(evidence: Evidence, arms: Sequence[Arm]) -> Iterator[str]:
         bound = percent(min(1.0, 3 / fewest))  # the rule of three: upper 95 % bound of a share never seen
         total = plural(sum(arm.requests for arm in flawless), "request")
         ages = ", ".join(map(evidence.name, flawless))
-        yield f"Not one of {total} failed at {ages} (so under {bound} each, at 95 %)."
+        yield f"None of {total} failed at {ages} (95 % upper bound: {bound} each)."
 
 
 def unlimited_against(evidence: Evidence, finite: Arm) -> str | None:
@@ -144,14 +170,14 @@ def rate_per_connection(arm: Arm) -> float | None:
 def _strength(comparison: Comparison) -> str:
     """How sure a difference is, or how large one could have stayed unseen."""
     if comparison.verdict in ("better", "worse"):
-        return f" (p {comparison.p_holm:.2g} after Holm's correction)"
+        return f" ({probability(comparison.p_holm)} after Holm's correction)"
     if comparison.mde_ratio is None:
         return ""
     blocks = plural(comparison.blocks, "block")
     detects = f"{blocks} detect ≥ {times(comparison.mde_ratio)} with {percent(POWER)} power"
     apparent = (comparison.low or 0.0) > 1 or (comparison.high is not None and comparison.high < 1)
     if apparent and comparison.verdict == "inconclusive" and comparison.p_holm is not None:
-        return f" (p {comparison.p_holm:.2g} after Holm's correction; {detects})"
+        return f" ({probability(comparison.p_holm)} after Holm's correction; {detects})"
     return f" ({detects})"
 
 
@@ -199,7 +225,7 @@ def _reused(evidence: Evidence, arm: Arm) -> str | None:
     if arm.reuse is None:
         return None
     opening = "" if arm.connect_seconds is None else f"; opening one took {milliseconds(arm.connect_seconds)}"
-    return f"{evidence.name(arm)}: {percent(arm.reuse)} of requests found a connection open{opening}."
+    return f"{evidence.name(arm)}: {percent(arm.reuse)} of requests reused a connection{opening}."
 
 
 def _expiry(evidence: Evidence, arm: Arm) -> str | None:

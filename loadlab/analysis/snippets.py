@@ -52,14 +52,28 @@ def _settings(changes: Changes, database: Mapping[str, object], packages: list[s
 
 
 def _database_lines(database: Mapping[str, object]) -> Iterator[str]:
-    for key, value in database.items():
-        if key == "OPTIONS" and isinstance(value, dict):
-            # What else a project has in OPTIONS stays.
-            for option, setting in value.items():
-                yield f'DATABASES["default"].setdefault("OPTIONS", {{}})["{option}"] = {_literal(setting)}'
-        elif key not in DEFAULTS or DEFAULTS[key] != value:
-            unlimited = "  # unlimited" if key == "CONN_MAX_AGE" and value is None else ""
-            yield f'DATABASES["default"]["{key}"] = {_literal(value)}{unlimited}'
+    """Short lines: the card of a verdict shows them whole."""
+    plain = {key: value for key, value in database.items() if key != "OPTIONS" and not _is_default(key, value)}
+    if len(plain) > 1:
+        yield 'DATABASES["default"] |= {'
+        yield from (f'    "{key}": {_literal(value)},{_comment(key, value)}' for key, value in plain.items())
+        yield "}"
+    else:
+        for key, value in plain.items():
+            yield f'DATABASES["default"]["{key}"] = {_literal(value)}{_comment(key, value)}'
+    options = database.get("OPTIONS")
+    if isinstance(options, dict):
+        # What else a project has in OPTIONS stays.
+        for option, setting in options.items():
+            yield f'DATABASES["default"].setdefault("OPTIONS", {{}})["{option}"] = {_literal(setting)}'
+
+
+def _is_default(key: str, value: object) -> bool:
+    return key in DEFAULTS and DEFAULTS[key] == value
+
+
+def _comment(key: str, value: object) -> str:
+    return "  # unlimited" if key == "CONN_MAX_AGE" and value is None else ""
 
 
 def _literal(value: object) -> str:

@@ -75,9 +75,11 @@ def _why(evidence: Evidence, decision: Decision, recommend: Recommendation | Non
     if evidence.has_others:
         yield from strategy_reasons(evidence, decision, recommend)
         return
-    yield from reasons(evidence, decision)
-    if evidence.limits.max_connections is not None:
-        yield from _room(evidence, decision)
+    room = _room(evidence, decision) if evidence.limits.max_connections is not None else ()
+    if decision.ground is Ground.FITS:  # what decides comes first
+        yield from (*room, *reasons(evidence, decision))
+        return
+    yield from (*reasons(evidence, decision), *room)
 
 
 def _room(evidence: Evidence, decision: Decision) -> Iterator[str]:

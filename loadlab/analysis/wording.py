@@ -14,15 +14,15 @@ METRIC_WORDS: Final = {
     "p95": "p95 response time",
 }
 TOO_FEW: Final = "too few blocks for an interval"
-_CLOSE_TO_ONE: Final = 3  # up to here two decimals matter: 1.01 is not 1.04
+_CLOSE_TO_ONE: Final = 10  # up to here two decimals matter: 1.01 is not 1.04
 _LARGE: Final = 100
 
 
 def number(value: float) -> str:
-    """As many decimals as tell neighbours apart.
+    """Three significant digits, as tables and charts have: a figure is spelt alike everywhere.
 
     >>> number(1.014), number(6.12), number(143.2), number(0.0), number(float("inf"))
-    ('1.01', '6.1', '143', '0', '∞')
+    ('1.01', '6.12', '143', '0', '∞')
     """
     if value in (0, inf):
         return f"{value:g}".replace("inf", "∞")
@@ -38,7 +38,7 @@ def spread(low: float | None, high: float | None) -> str:
     """A 95 % interval.
 
     >>> spread(5.21, 7.1), spread(0.0, float("inf")), spread(None, None)
-    ('5.2 to 7.1', '0 to ∞', 'too few blocks for an interval')
+    ('5.21 to 7.10', '0 to ∞', 'too few blocks for an interval')
     """
     return TOO_FEW if low is None or high is None else f"{number(low)} to {number(high)}"
 
@@ -62,6 +62,17 @@ def setting(max_age: float | None) -> str:
     """
     whole = int(max_age) if max_age is not None and float(max_age).is_integer() else max_age
     return f"CONN_MAX_AGE = {whole}"
+
+
+def probability(p: float | None) -> str:
+    """A p-value, with as many decimals as tables have.
+
+    >>> probability(0.0029), probability(0.0004), probability(None)
+    ('p = 0.003', 'p < 0.001', 'p unknown')
+    """
+    if p is None:
+        return "p unknown"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"  # noqa: PLR2004
 
 
 def milliseconds(seconds: float) -> str:

@@ -35,11 +35,12 @@ def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
 
     folder = RunFolder.at(path)
     findings = findings_of(folder)
+    files = publish(folder, findings)  # before anything is printed: `| head` may close the pipe
     if as_json:
         print(REPORTS["json_file"]().render(findings))
     else:
         print(Terminal(width=width(), colour=screen.colours(sys.stdout)).render(findings))
-    for file in publish(folder, findings):
+    for file in files:
         if file.suffix == ".html":
             print(f"Report: {file.resolve()}", file=sys.stderr if as_json else sys.stdout)
     return findings

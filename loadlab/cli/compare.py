@@ -1,4 +1,4 @@
-"""Set two runs side by side: what changed in speed, connections and environment.
+"""Compare two runs: what changed in speed, connections and environment.
 
 Cases are paired by what both runs share. What is different in all cases, such as the users, is a change between the
 runs.

@@ -1,4 +1,4 @@
-"""Show in a browser how runs go on, and what earlier ones have found.
+"""Show runs in a browser, finished and running.
 
 It follows every run in the folder, also those that others start, and reads only. Ctrl-C ends it.
 """
@@ -72,7 +72,7 @@ def add_live_argument(parser: argparse.ArgumentParser) -> None:
         type=port_after_plan,
         const=ANY_PORT,
         metavar="PORT",
-        help=f"show in a browser how the run goes on (default port: {LIVE_PORT}, or a free one if that is taken)",
+        help=f"show the run in a browser (default port: {LIVE_PORT}, or a free one if that is taken)",
     )
 
 

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help=PLAN_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/<date and time>)")
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="make the trials that an earlier run has not made")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="run the missing trials of an earlier run")
     parser.add_argument(
         "--dsn",
         metavar="REF",

@@ -157,14 +157,16 @@ def _cell(cell: Cell | None) -> str:
         return wording.MISSING
     if not cell.measured:
         return "no complete trial"
-    judgement = f" {wording.SIGNS[cell.judgement]} {cell.judgement}" if cell.judgement else ""
+    judgement = (
+        f" {wording.SIGNS[cell.judgement]} {cell.judgement}" if cell.judgement and not cell.leaks else ""
+    )  # a leak overrules it
     lines = [
         escape(f"{cell.throughput} requests/s"),
         escape(cell.ratio) + judgement,
         escape(f"opens per request {cell.opens}, peak open {cell.peak}"),
     ]
     leak = {"yes": [f"**{wording.LEAK}**"], "cannot tell": [wording.LEAK_UNKNOWN]}.get(cell.leak, [])
-    return "<br>".join([*lines, *leak])
+    return "<br>".join([*leak, *lines])
 
 
 def _section(title: str, table: Table) -> Iterator[str]:

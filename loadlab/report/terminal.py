@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.findings import Findings, Judgement
     from loadlab.report.content.matrix import Cell, Matrix
+    from loadlab.report.content.naming import Mode
     from loadlab.report.content.ranking import Rank
     from loadlab.report.content.tables import Table as FlatTable
     from loadlab.report.content.verdicts import Advice
@@ -76,8 +77,9 @@ def plain(text: object, style: str = "") -> Text:
 
 def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     yield from _opening(findings)
-    if not findings.arms or not all(arm.case.elsewhere for arm in findings.arms):  # there, nothing could be chosen
-        yield from _section("Verdicts", _verdicts(verdicts.build(findings)))
+    ranked = [item for item in verdicts.build(findings) if item.ranks]
+    if ranked:
+        yield from _section("Verdicts", _verdicts(ranked))
     for title, table in _rankings(findings):
         yield from _section(title, table)
     yield from _section("Server modes × strategies", _matrix(findings, narrow=narrow))
@@ -98,9 +100,23 @@ def _opening(findings: Findings) -> Iterator[RenderableType]:
     warning = story.warning(findings.run)
     if warning:
         yield plain(warning, "bold yellow")
+    to_set = verdicts.to_set(findings)
+    if not findings.verdicts:
+        yield from _section(to_set.caption, plain("None: no server mode has enough trials for a verdict."))
+    elif to_set.rows and not all(arm.case.elsewhere for arm in findings.arms):  # there, nothing could be chosen
+        yield from _section(to_set.caption, _to_set(to_set))
     yield Text()
     for sentence in story.answer(findings):
         yield plain(sentence, "bold")
+
+
+def _to_set(content: FlatTable) -> RenderableType:
+    """What to set under each server mode, and below why and how sure that is."""
+    table = Table(box=SIMPLE, pad_edge=False, show_header=False)
+    for mode, setting, ratio, why, sure in content.rows:
+        gain = [plain(ratio, "green")] if ratio not in (wording.MISSING, matrix.BASELINE) else []
+        table.add_row(plain(mode, "bold"), Group(plain(setting, "bold"), *gain), Group(plain(why), plain(sure, "dim")))
+    return table
 
 
 def _section(title: str, body: RenderableType) -> Iterator[RenderableType]:
@@ -109,17 +125,14 @@ def _section(title: str, body: RenderableType) -> Iterator[RenderableType]:
     yield body
 
 
-def _verdicts(advice: Iterable[Advice]) -> RenderableType:
+def _verdicts(ranked: Iterable[Advice]) -> RenderableType:
+    """What leaks is in the ranking below."""
     table = Table(box=SIMPLE, pad_edge=False)
-    items = list(advice)
-    several = any(item.ranks for item in items)
-    for title in ("Server mode", "Recommendation", "Ratio", "Peak open", "Runner-up" if several else "Leaks"):
+    for title in ("Server mode", "Recommendation", "Ratio", "Peak open", "Runner-up"):
         table.add_column(title, overflow="fold")
-    for item in items:
-        cells = (item.mode, item.recommendation, item.ratio, item.peak)
-        # Where there is a ranking, it says what leaks.
-        table.add_row(*(plain(cell) for cell in cells), plain(_second(item)) if several else _leak(item))
-    return table if table.rows else plain("None: no server mode has enough trials for a verdict.")
+    for item in ranked:
+        table.add_row(*map(plain, (item.mode, item.recommendation, item.ratio, item.peak, _second(item))))
+    return table
 
 
 def _second(item: Advice) -> str:
@@ -160,12 +173,6 @@ def _flat(content: FlatTable) -> RenderableType:
     return table
 
 
-def _leak(item: Advice) -> Text:
-    if not item.leaks:
-        return plain(item.leak_words)
-    return Text.assemble((f"{wording.LEAK}: ", "bold red"), plain(item.leak_words))
-
-
 def _matrix(findings: Findings, *, narrow: bool) -> RenderableType:
     content = matrix.build(findings)
     if not content.rows:
@@ -179,9 +186,17 @@ def _matrix(findings: Findings, *, narrow: bool) -> RenderableType:
     for heading in content.headings:
         table.add_column(plain(heading.label))
     for row in content.rows:
-        mode = Text.assemble(plain(row.mode.server, "bold"), "\n", plain(row.mode.detail, "dim"))
+        mode = Group(plain(row.mode.title, "bold"), *(plain(text, "dim") for text in _details(row.mode)))
         table.add_row(mode, *(_cell(cell) for cell in row.cells))
     return table
+
+
+def _details(mode: Mode) -> Iterator[str]:
+    """What plans call it, where its title does not say so, and its circumstances."""
+    if mode.server not in mode.title:
+        yield mode.server
+    if mode.detail:
+        yield mode.detail
 
 
 def _listed(content: Matrix) -> Iterator[RenderableType]:
@@ -192,7 +207,7 @@ def _listed(content: Matrix) -> Iterator[RenderableType]:
         for heading, cell in zip(content.headings, row.cells, strict=True):
             if cell is not None and cell.measured:
                 leak = (f", {wording.LEAK}", "bold red") if cell.leaks else ""
-                judged = [(f" {one.plain}", one.style) for one in _judged(cell.judgement)]
+                judged = [(f" {one.plain}", one.style) for one in _judgement(cell)]
                 said = f"  {heading.label}: {cell.throughput} requests/s, {cell.ratio}"
                 yield Text.assemble(plain(said), *judged, plain(f", peak open {cell.peak}", "dim"), leak)
 
@@ -230,7 +245,7 @@ def _cell(cell: Cell | None) -> RenderableType:
         plain(f"{cell.opens} opens per request", "dim"),
         plain(f"peak open {cell.peak}", "dim"),
     ]
-    return Group(*lines, *_leak_badge(cell))
+    return Group(*_leak_badge(cell), *lines)
 
 
 def _leak_badge(cell: Cell) -> list[Text]:
@@ -240,7 +255,8 @@ def _leak_badge(cell: Cell) -> list[Text]:
 
 
 def _judgement(cell: Cell) -> Iterator[Text]:
-    yield from _judged(cell.judgement)
+    """None where connections leak: that overrules it."""
+    yield from _judged(None if cell.leaks else cell.judgement)
 
 
 def _judged(judgement: Judgement | None) -> Iterator[Text]:

@@ -97,7 +97,7 @@ def laboratory(
     """
     with Register.opened() as register:
         if plan.project is not None:
-            listener.preparing(f"{plan.project.settings} is looked into")
+            listener.preparing(f"loading {plan.project.settings}")
         subject = subject_of(plan, register.folder)
         if dsn is not None and dsn.text is not None:
             subject = subject.given()
@@ -108,7 +108,7 @@ def laboratory(
             admit(lab)
             for remark in [*_touched(plan, database), *other_databases(subject), *notes(subject)]:
                 listener.notice(remark)
-            listener.preparing("the tables are made and filled, or looked at")
+            listener.preparing("preparing tables")
             make_ready(subject, plan.project, database)
             yield lab
 

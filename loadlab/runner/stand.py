@@ -78,7 +78,7 @@ def machine(
         stack.callback(judge.close)
         cluster.restart()
         judge.reconnect()
-        preparing("the tables are made and filled")
+        preparing("preparing tables")
         make_ready(Subject(), None, cluster.database)
         yield Machine(register=register, cluster=cluster, judge=judge, scale=scale, logs=folder)
 

@@ -206,7 +206,7 @@ def notes(subject: Subject) -> list[str]:
     remarks = {
         "ATOMIC_REQUESTS is on: every request opens a transaction, and so uses a connection, even one that needs"
         " no data.": facts.default.atomic_requests,
-        "DEBUG is on: Django keeps every query in memory, and errors make large pages; measure with production's"
+        "DEBUG is on: Django keeps every query in memory, and error pages are large; measure with production's"
         " settings.": facts.debug,
         "SECURE_SSL_REDIRECT is on: every request over http is redirected to https, but for one that sends the header"
         " that SECURE_PROXY_SSL_HEADER names.": facts.ssl_redirect,
@@ -233,7 +233,7 @@ def require_alone(cursor: Cursor, database: Database) -> None:
         raise EnvironmentFaultError(
             f"Others are connected to the database {database.name}: {', '.join(others)}. PostgreSQL would count their"
             " connections with the target's: stop them first (a development server, a worker, a psql), or name a"
-            " database that nobody else uses with --dsn."
+            " database that has no other users with --dsn."
         )
 
 

@@ -84,6 +84,6 @@ def refusal(error: psycopg2.Error, name: str, *, service: str = "") -> str:
     said = "\n".join(line for line in lines if not line.startswith("password retrieved from file"))
     which = f"database of the service {service!r}" if service and not name else f"database {name!r}"
     return (
-        f"PostgreSQL does not let loadlab into the {which}: {said}\n"
+        f"PostgreSQL refused the connection to the {which}: {said}\n"
         f"Check host, port, database, user and password{', and sslmode' if _TLS.search(said) else ''}."
     )

@@ -48,9 +48,7 @@ def _times(count: int) -> str:
 def _alias(seen: AliasObservation) -> Iterator[str]:
     seconds = seen.seconds or 1.0
     first, highest, last = seen.open
-    reused = (
-        "none used the database" if seen.share_reused is None else f"{seen.share_reused:.1%} found a connection open"
-    )
+    reused = "none used the database" if seen.share_reused is None else f"{seen.share_reused:.1%} reused a connection"
     yield f"requests     {seen.requests / seconds:.2f}/s, {reused}"
     yield f"opened       {seen.opened:g}, {seen.opened / seconds:.2f}/s{_each(seen.mean_connect_seconds)}"
     yield f"open         {first:g} at first, {highest:g} at most, {last:g} at last"

@@ -79,8 +79,10 @@ def test_a_pool_keeps_other_options_and_is_checked() -> None:
     found = recommended(strategy_case("gthread", "pool"))
     assert text(found, "settings.py").splitlines() == [
         "# pip install psycopg-pool",
-        'DATABASES["default"]["CONN_MAX_AGE"] = 0',
-        'DATABASES["default"]["CONN_HEALTH_CHECKS"] = True',
+        'DATABASES["default"] |= {',
+        '    "CONN_MAX_AGE": 0,',
+        '    "CONN_HEALTH_CHECKS": True,',
+        "}",
         'DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 4, "timeout": 30}',
     ]
     assert found.conn_health_checks

@@ -67,7 +67,7 @@ def test_no_verdict_contradicts_how_many_connections_were_open() -> None:
     found = run((base, 100, CLOSED), (finite, 600, own))
     (words,) = (why for why in the(found).why if "left open at rest" in why and why.startswith("60 s"))
     assert words.endswith(
-        "9 left open at rest, where 8 can be used: no leak (1 more, few enough for threads of the project's own)."
+        "9 left open at rest, 8 usable: no leak (1 more, few enough for threads of the project's own)."
     )
 
 
@@ -202,23 +202,41 @@ def test_settings_can_be_pasted_as_they_are(age: float | None, rate: float, expe
 def test_the_headline_gives_ratio_interval_connections_and_leak() -> None:
     base, finite, _ = ages()
     headline = the(run((base, 100, CLOSED), (finite, 600, KEPT))).headline
-    assert headline == "sync: keep connections for 60 s: 6.0× the throughput (5.8 to 6.3), 2 connections held, no leak."
+    assert (
+        headline == "sync: keep connections for 60 s: 6.02× the throughput (5.83 to 6.33), 2 connections held, no leak."
+    )
 
 
 def test_the_reasons_carry_their_figures() -> None:
     why = "\n".join(next(v for v in default_plan().verdicts if v.server == "sync").why)
     for figure in (
-        "60 s: 6.0× the throughput of 0",
-        "at most 2 connections open at once and 2 left open at rest, where 2 can be used: no leak",
-        "failed at 0, 60 s, unlimited (so under ",
+        "60 s: 6.02× the throughput of 0",
+        "at most 2 connections open at once and 2 left open at rest, 2 usable: no leak",
+        "failed at 0, 60 s, unlimited (95 % upper bound: ",
         "application 1.00 ms against 5.00 ms, database 0.50 ms against 2.50 ms",
-        "99.8 % of requests found a connection open",
+        "99.8 % of requests reused a connection",
         "expiry not observed",
         "at 1 request/s per connection they need 19 s",
         "Unlimited: 1.00× the throughput of 60 s",
         "cost not measured in this run",
     ):
         assert figure in why
+
+
+def test_the_reasons_begin_with_what_decides() -> None:
+    first = {verdict.server: verdict.why[0] for verdict in default_plan().verdicts}
+    assert first["sync"].startswith("60 s: 6.02× the throughput of 0")
+    for server in ("threaded", "gevent"):
+        assert first[server].startswith("60 s: at most ")
+        assert "8 usable: a leak" in first[server]
+    base, finite, _ = ages()
+    failing = the(run((base, 100, CLOSED), (finite, 600, replace(KEPT, failed=50))))
+    assert " requests failed (" in failing.why[0]
+
+
+def test_no_reason_is_given_twice() -> None:
+    for verdict in default_plan().verdicts:
+        assert len(verdict.why) == len(set(verdict.why))
 
 
 def test_the_cost_of_health_checks_is_given_where_it_was_measured() -> None:

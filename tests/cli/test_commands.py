@@ -330,7 +330,7 @@ def test_an_unreachable_database_is_an_environment_fault_without_its_password(
 ) -> None:
     done = loadlab("run", plan_file, "--out", tmp_path / "run", "--dsn", "env:MY_DSN", MY_DSN=dsn)
     assert done.code == 3
-    assert "PostgreSQL does not let loadlab into the database 'shop'" in done.stderr
+    assert "PostgreSQL refused the connection to the database 'shop'" in done.stderr
     assert "Connection refused" in done.stderr
     said = done.stdout + done.stderr + everything_in(tmp_path / "run")
     assert [part for part in (PASSWORD, "canary o", "canary-2c4d") if part in said] == []

@@ -50,9 +50,12 @@ def told_to_processes(run: Started) -> tuple[str, str]:
     def look() -> bool:
         lines.update(" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
         with suppress(psutil.Error):
-            for child in psutil.Process(run.popen.pid).children(recursive=True):
+            lab = psutil.Process(run.popen.pid)
+            for child in lab.children(recursive=True):
                 with suppress(psutil.Error):
-                    environments.add(f"{child.name()} {child.environ()}")
+                    environment = child.environ()
+                    if child.cmdline() != lab.cmdline():  # until it has become another program, it is the lab's copy
+                        environments.add(f"{child.name()} {environment}")
         return run.popen.poll() is not None
 
     while not look():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from recorded_runs import sealed_run
 from report import factories
 
 from loadlab.cli._results import judge
@@ -45,3 +48,13 @@ def test_a_run_without_comparisons_needs_a_trial_that_counts() -> None:
     nothing = replace(alone, arms=tuple(replace(arm, trials=0) for arm in alone.arms))
     with pytest.raises(IncompleteError, match="Nothing can be said"):
         judge(nothing, RUN, require_verdict=False)
+
+
+def test_reports_are_written_even_if_the_pipe_is_closed(tmp_path: Path) -> None:
+    sealed_run(tmp_path / "run")
+    command = [sys.executable, "-m", "loadlab", "report", str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.close()  # as `| head` does
+        process.wait()
+    assert {"report.html", "report.md", "report.json"} <= {path.name for path in (tmp_path / "run").iterdir()}

@@ -247,5 +247,5 @@ def test_backends_that_are_ended_under_load_fail_one_request_each_at_most(trial:
 
 def test_the_observer_of_a_gone_database_says_so(bench: Bench) -> None:
     gone = replace(bench.database, observer={**bench.database.observer, "port": "1"})
-    with pytest.raises(EnvironmentFaultError, match="does not let loadlab into"), gone.observed():
+    with pytest.raises(EnvironmentFaultError, match="refused the connection to"), gone.observed():
         pass

@@ -103,10 +103,24 @@ def test_the_replica_is_in_the_noise_floor_and_not_in_the_matrix() -> None:
     assert len(matrix.build(findings).rows) == len(factories.SERVERS)
     assert story.noise_floor(findings) == (
         (
-            "Noise floor: the same case measured twice gives 1.00× (0.98 to 1.02) in throughput; "
-            "differences of that size mean nothing."
+            "Noise floor (the same case measured twice): throughput 1.00× (0.98 to 1.02). "
+            "Smaller differences mean nothing."
         ),
     )
+
+
+def test_the_noise_floor_is_one_line_for_all_metrics() -> None:
+    findings = factories.findings()
+    control = next(one for one in findings.comparisons if one.question == "noise")
+    p50 = replace(control, metric="p50", ratio=0.99, low=0.9, high=1.1)
+    (line,) = story.noise_floor(replace(findings, comparisons=(*findings.comparisons, p50)))
+    assert "throughput 1.00× (0.98 to 1.02), p50 response 0.99× (0.90 to 1.10)." in line
+
+
+def test_a_card_says_how_sure_its_verdict_is() -> None:
+    threaded, sync, _ = verdicts.build(factories.findings())
+    assert threaded.sure.startswith("certain: connections are counted")
+    assert sync.sure.startswith("proven: p = ")
 
 
 def test_a_verdict_shows_the_figures_of_the_arm_that_it_recommends() -> None:

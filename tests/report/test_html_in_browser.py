@@ -233,6 +233,10 @@ def test_on_paper_nothing_is_folded_away_and_charts_fit_the_page(tab: Report) ->
     widths = "return [...document.querySelectorAll('[data-chart] canvas')].map((one) => one.clientWidth)"
     assert len(tab.run(widths)) == len(tab.all("[data-chart]"))
     assert max(tab.run(widths)) <= A4_PIXELS
+    tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})  # whose letters are smaller
+    overlapping = "(one) => one.querySelector('canvas').clientWidth > one.clientWidth + 1"
+    assert tab.run(f"return [...document.querySelectorAll('.multiple')].filter({overlapping}).length") == 0
+    tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     tab.run("dispatchEvent(new Event('afterprint'))")
     assert tab.run("return document.querySelectorAll('details[open]').length") == 0
     assert tab.complaints() == []

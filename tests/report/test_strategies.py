@@ -58,7 +58,7 @@ def test_a_card_shows_recommendation_runner_up_and_ranking() -> None:
 def test_what_leaks_is_ruled_out_in_words_and_by_its_mark() -> None:
     rank = next(rank for rank in advice("gevent").ranks if rank.name == "CONN_MAX_AGE = None")
     assert (rank.leaks, rank.place) == (True, "unfit")
-    assert rank.against == "leaks, up to 60 open where 8 can be used"
+    assert rank.against == "leaks, up to 60 open, 8 usable"
     assert rank.in_short == "ruled out: leaks"
 
 

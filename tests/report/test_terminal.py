@@ -54,19 +54,27 @@ def test_markup_in_names_is_shown_and_not_obeyed() -> None:
     assert "[bold red]not red[/] :boom:" in ANSI.sub("", text)
 
 
-def test_answer_verdicts_matrix_noise_floor_and_caveats_come_in_this_order() -> None:
+def test_what_to_set_answer_matrix_noise_and_caveats_come_in_order() -> None:
     text = Terminal(width=120).render(factories.findings())
-    landmarks = ["600 is a good value", "Verdicts", "Server modes × strategies", "Noise floor", "Caveats"]
+    landmarks = ["What to set", "600 is a good value", "Server modes × strategies", "Noise floor", "Caveats"]
     places = [text.index(landmark) for landmark in landmarks]
     assert places == sorted(places)
 
 
-def test_a_verdict_row_holds_ratio_peak_and_leaks() -> None:
-    lines = Terminal(width=140).render(factories.findings()).splitlines()
-    row = next(line for line in lines if "CONN_MAX_AGE = 60" in line)
-    assert "2.47× (2.42 to 2.52)" in row
-    assert "2 of 2" in row
-    assert row.rstrip().endswith("no")
+def test_each_mode_says_what_to_set_why_and_how_sure_that_is() -> None:
+    text = Terminal(width=140).render(factories.findings()).partition("What to set")[2].partition("600 is a good")[0]
+    sync = text.partition("gunicorn sync")[2].partition("gunicorn gevent")[0]
+    for words in ("CONN_MAX_AGE = 60", "2.47× (2.42 to 2.52)", "2 of 2 usable", "proven: p = "):
+        assert words in sync
+    assert "60 s and unlimited leak: " in text
+
+
+def test_a_leak_stands_before_the_figures_of_its_cell() -> None:
+    text = Terminal(width=140).render(factories.findings()).partition("Server modes × strategies")[2]
+    threaded = text.partition("gunicorn sync")[0]
+    assert threaded.index("LEAK") < threaded.index("× (")
+    assert "inconclusive" not in threaded
+    assert "worse" not in threaded
 
 
 def test_an_incomplete_run_says_so_before_anything_else() -> None:

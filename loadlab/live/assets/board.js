@@ -118,8 +118,8 @@ function interval(line, heading, at, margin) {
   const name = element("span", { className: "strategy" }, mark(heading), ` ${heading.label}`);
   const words = element("span", { text: line.words, className: "words" });
   const badges = element("span", { className: "badges" });
-  if (line.judgement) badges.append(judgement(line.judgement));
-  if (line.leak !== "no") badges.append(" ", leak(line.leak));
+  if (line.judgement && line.leak !== "yes") badges.append(judgement(line.judgement), " "); // a leak overrules it
+  if (line.leak !== "no") badges.append(leak(line.leak));
   return element("li", {}, element("div", { className: "line" }, name, words), axis(line, heading, at, margin), badges);
 }
 

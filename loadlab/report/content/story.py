@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.model.naming import short_names
 from loadlab.report.content import wording
+from loadlab.report.content.naming import Naming
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Caveat, Findings, RunSummary
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 TITLE = "How long should Django keep a database connection open?"
 WIDER_TITLE = "How should Django's database connections live?"
 NO_ANSWER = "This run holds no answer: no trial was completed."
-NO_NOISE_FLOOR = "Noise floor: unknown; no case was measured twice to the end."
+NO_NOISE_FLOOR = "Noise floor: unknown, no case was measured twice to the end."
 
 HOW_TO_READ = (
     (
@@ -39,7 +40,7 @@ HOW_TO_READ = (
         "Better and worse are proven differences; equivalent means proven to be within the margin; inconclusive "
         "means that this run does not tell, not that there is no difference."
     ),
-    "LEAK means that more connections were open at once than the server mode can use: the rest serve nobody.",
+    "LEAK means that more connections were open at once than the server mode can use: the rest serve no request.",
     "Connections are counted twice, by the application and by PostgreSQL. A trial is exact when both agree.",
 )
 
@@ -56,7 +57,7 @@ HOW_STRATEGIES_ARE_CHOSEN = (
         "unlimited one, other settings, Django's own pool, another party's engine, a wrapper around the ASGI "
         "application, code that reaches into Django or its server, and last a service. Of two pools, the smaller."
     ),
-    "The runner-up is what the same rule picks among other ways; another age, or another size of a pool, is none.",
+    "The runner-up is what the same rule picks among other ways; another age or pool size does not count.",
     (
         "Need in production: hosts × workers × the most connections that a worker holds × overlap; the most is what "
         "strategy or server mode allow, or what was measured where they allow as many as there are clients. A "
@@ -113,15 +114,18 @@ def _unfinished(run: RunSummary) -> str:
 
 
 def noise_floor(findings: Findings) -> tuple[str, ...]:
-    """One sentence per A/A arm: how much a case seems to differ from itself."""
-    controls = [one for one in findings.comparisons if one.question == "noise" and one.ratio]
-    if not controls:
-        return (NO_NOISE_FLOOR,)
+    """One line per A/A arm: how much a case seems to differ from itself, in every metric."""
+    found: dict[str, list[str]] = {}
+    for one in findings.comparisons:
+        if one.question == "noise" and one.ratio:
+            found.setdefault(one.baseline, []).append(f"{wording.metric(one.metric)} {wording.ratio_of(one)}")
+    names = Naming.of(findings)
+    cases = {arm.case.id: names.case(arm.case) for arm in findings.arms}
     return tuple(
-        f"Noise floor: the same case measured twice gives {wording.ratio_of(control)} in "
-        f"{wording.metric(control.metric)}; differences of that size mean nothing."
-        for control in controls
-    )
+        f"Noise floor{f' of {cases.get(case, case)}' if len(found) > 1 else ''} (the same case measured twice): "
+        f"{', '.join(figures)}. Smaller differences mean nothing."
+        for case, figures in found.items()
+    ) or (NO_NOISE_FLOOR,)
 
 
 def caveats(findings: Findings) -> tuple[Caveat, ...]:

@@ -32,9 +32,10 @@ class Second:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Advice:
     """One verdict in words: `setting` is the value of CONN_MAX_AGE or another strategy, `rest` what belongs to it.
-    `ratio`, `opens` and `peak` are those of the recommended arm, if `measured`; `leaks` names the strategies that leak
-    in this mode, whichever is recommended, and `untold` those that opened too few connections to tell. `ranks` and
-    `figures` are of all strategies, where there are several.
+    `ratio`, `opens` and `peak` are those of the recommended arm, if `measured`; `fact` is what decided, and `sure` how
+    sure that is, where ages alone were measured. `leaks` names the strategies that leak in this mode, whichever is
+    recommended, and `untold` those that opened too few connections to tell. `ranks` and `figures` are of all
+    strategies, where there are several.
     """
 
     mode: Mode
@@ -48,6 +49,8 @@ class Advice:
     ratio: str
     opens: str
     peak: str
+    fact: str
+    sure: str
     leaks: tuple[str, ...]
     untold: tuple[str, ...]
     second: Second | None
@@ -107,6 +110,8 @@ def _line(item: Advice) -> tuple[str, ...]:
 def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
     arms = [arm for arm in measured_once(findings.arms) if _concerns(verdict, arm)]
     arm = _recommended(verdict.recommend, arms)
+    ranks = ranking.ranks(findings, verdict)
+    fact, sure = ("", "") if ranks else _grounds(findings, names, verdict, arms)
     return Advice(
         mode=names.mode_of_verdict(verdict),
         decided=verdict.recommend is not None,
@@ -119,11 +124,13 @@ def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
         ratio=_ratio(findings, arm),
         opens=wording.figure(arm.opens_per_request) if arm else wording.MISSING,
         peak=matrix.held(arm) if arm else wording.MISSING,
-        leaks=tuple(names.strategy(other.case.strategy) for other in arms if other.leaks),
+        fact=fact,
+        sure=sure,
+        leaks=_leaking(names, arms),
         untold=tuple(names.strategy(other.case.strategy) for other in arms if other.leak == "cannot tell"),
         second=_second(findings, names, verdict, arms),
         gives_up=_gives_up(findings, verdict),
-        ranks=ranking.ranks(findings, verdict),
+        ranks=ranks,
         figures=ranking.table(findings, verdict),
     )
 
@@ -198,34 +205,35 @@ def to_set(findings: Findings) -> Table:
 
     No rows where strategies are ranked: there, `overview` has more to say.
     """
-    found = [
-        (item, verdict) for item, verdict in zip(build(findings), findings.verdicts, strict=True) if not item.ranks
-    ]
+    titles = ("Served by", "Set", "Against CONN_MAX_AGE = 0", "Why", "How sure")
     return Table(
         caption="What to set",
-        columns=tuple(
-            Column(title=title) for title in ("Served by", "Set", "Against CONN_MAX_AGE = 0", "Why", "How sure")
+        columns=tuple(Column(title=title) for title in titles),
+        rows=tuple(
+            (str(item.mode), item.recommendation if item.decided else "not decided", item.ratio, item.fact, item.sure)
+            for item in build(findings)
+            if not item.ranks
         ),
-        rows=tuple(_line_to_set(findings, item, verdict) for item, verdict in found),
     )
 
 
-def _line_to_set(findings: Findings, item: Advice, verdict: Verdict) -> tuple[str, ...]:
-    arms = [arm for arm in measured_once(findings.arms) if _concerns(verdict, arm)]
+def _grounds(findings: Findings, names: Naming, verdict: Verdict, arms: Sequence[Arm]) -> tuple[str, str]:
+    """The fact that decides, and how sure it is."""
     chosen = _recommended(verdict.recommend, arms)
     leaking = [arm for arm in arms if arm.leaks]
     if chosen is None:
-        setting, why, sure = "not decided", _without_label(verdict.headline), "not sure"
-    elif item.ratio != BASELINE:
-        setting, why = item.recommendation, f"{_reused(chosen)}, {item.peak} usable connections open"
-        sure = _sure_of(primary_comparisons(findings).get(chosen.case.id))
-    elif leaking:
+        return _without_label(verdict.headline), "not sure"
+    if _ratio(findings, chosen) != BASELINE:
+        fact = f"{_reused(chosen)}, {matrix.held(chosen)} usable connections open"
+        return fact, _sure_of(primary_comparisons(findings).get(chosen.case.id))
+    if leaking:
         worst = max(leaking, key=lambda arm: arm.clients_peak or arm.peak)
-        setting, why = item.recommendation, f"{_listed(item.leaks)}: {_crowd(worst)}"
-        sure = "certain: connections are counted, not estimated"
-    else:
-        setting, why, sure = item.recommendation, _without_label(verdict.headline), "no gain is proven"
-    return str(item.mode), setting, item.ratio, why, sure
+        return f"{_listed(_leaking(names, arms))}: {_crowd(worst)}", "certain: connections are counted, not estimated"
+    return _without_label(verdict.headline), "no gain is proven"
+
+
+def _leaking(names: Naming, arms: Sequence[Arm]) -> tuple[str, ...]:
+    return tuple(names.strategy(arm.case.strategy) for arm in arms if arm.leaks)
 
 
 def _listed(leaks: Sequence[str]) -> str:
@@ -252,7 +260,12 @@ def _reused(arm: Arm) -> str:
 def _sure_of(comparison: Comparison | None) -> str:
     if comparison is None or comparison.p_holm is None:
         return "not compared"
-    return f"proven: p = {wording.probability(comparison.p_holm)} over {wording.plural(comparison.blocks, 'block')}"
+    return f"proven: {_p(comparison.p_holm)} over {wording.plural(comparison.blocks, 'block')}"
+
+
+def _p(value: float) -> str:
+    text = wording.probability(value)
+    return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def brief(findings: Findings) -> str:
