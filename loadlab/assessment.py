@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.analysis import analyse
 from loadlab.model.findings import Caveat, LeftOut, RunSummary
+from loadlab.model.samples import measured_for_good
 from loadlab.model.session import changes, together
 from loadlab.planning import misfits, read_measured_plan
 
@@ -37,14 +38,14 @@ def findings_of(folder: RunReader) -> Findings:
     parts = _parts(folder.sessions()[0], trials)
     environment = together([(_orders(of), session.environment) for session, of in parts])
     driver = _driver(plan, environment)
-    measured = sum(trial.state != "failed" for trial in trials)
+    done = {trial.order for trial in (*measured_for_good(trials), *(one for one in trials if one.state != "failed"))}
     invalid = [trial.reason for trial in trials if trial.state == "invalid"]
     run = RunSummary(
         id=schedule.id,
         started=schedule.started,
         seed=plan.seed,
         blocks=plan.blocks,
-        state="complete" if measured == len(schedule.steps) else "incomplete",
+        state="complete" if len(done) == len(schedule.steps) else "incomplete",
         trials_planned=len(schedule.steps),
         trials_done=len(trials),
         primary_metric=plan.primary_metric,

@@ -47,6 +47,7 @@ def caveats(
         *_thin_comparisons(run, comparisons),
         *_noise(run, comparisons),
         *_failures(arms),
+        *_without_database(arms),
         *lost_trials(everything, comparisons),
         *contradictions(run, arms, comparisons),
         *_busy_generator(complete),
@@ -231,6 +232,17 @@ def _failures(arms: Sequence[Arm]) -> Iterator[Caveat]:
             subject=arm.case.id,
             text=f"{arm.failures:,} of {plural(arm.requests, 'request')} failed ({share}).",
             advice="Throughput counts successes, latency those and unanswered requests. See the table of failures.",
+        )
+
+
+def _without_database(arms: Sequence[Arm]) -> Iterator[Caveat]:
+    """Cases whose requests opened no connection and used none: they say nothing about connections."""
+    idle = [arm for arm in arms if arm.requests > arm.failures and arm.opens_per_request is None]
+    if idle:
+        yield Caveat(
+            subject=plural(len(idle), "case"),
+            text="No request used the database, so nothing can be said about connections.",
+            advice="In the Locust file, ask for pages that query the database.",
         )
 
 

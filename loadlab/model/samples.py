@@ -322,3 +322,18 @@ class Restart:
     def concerns(self, case: Case) -> bool:
         ours, theirs = ((one.server, one.strategy, one.keep_alive) for one in (self.case, case))
         return ours == theirs
+
+
+def measured_for_good(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that are not measured again: complete ones, and those that the target itself may have spoilt.
+
+    To measure these until they succeed would leave out what the case is prone to. One in which no request was answered
+    is among them where the same case has answered in another trial; where it never has, the set-up may be wrong.
+    """
+    answering = {trial.case.id for trial in trials if trial.state == "complete"}
+
+    def stands(trial: Trial) -> bool:
+        hung = trial.state == "failed" and trial.reason.startswith(UNANSWERED) and trial.case.id in answering
+        return trial.state == "complete" or (trial.state == "invalid" and trial.by_target) or hung
+
+    return [trial for trial in trials if stands(trial)]

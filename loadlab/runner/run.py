@@ -12,6 +12,7 @@ import psycopg2
 from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
 from loadlab.load.seals import TOKEN_VARIABLE
+from loadlab.model.samples import measured_for_good
 from loadlab.model.session import Continuation
 from loadlab.planning import expects_failures, locustfile, schedule, trial_seconds
 from loadlab.processes import Register, state_directory
@@ -222,7 +223,7 @@ def resume(
         planned, journal = folder.schedule(), Journal(folder, listener)
         for sentence in mended:
             journal.notice(sentence)
-        present = {trial.order for trial in folder.trials()[0] if stands(trial)}
+        present = {trial.order for trial in measured_for_good(folder.trials()[0])}
         missing = [step for step in planned.steps if step.order not in present]
         if missing:
             require_same_kind(folder, plan, dsn)
@@ -240,14 +241,6 @@ def resume(
                 raise EnvironmentFaultError(f"PostgreSQL went away: {brief(error)}.") from error
             if plan.restarts:
                 _count_restarts(folder, planned, plan.driver, journal)
-
-
-def stands(trial: Trial) -> bool:
-    """Whether a trial is measured for good: it is complete, or what made it invalid may come from the target.
-
-    To measure that again until it succeeds would leave out what the case is prone to.
-    """
-    return trial.state == "complete" or (trial.state == "invalid" and trial.by_target)
 
 
 def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.model.case import OpenLoad
+from loadlab.model.samples import measured_for_good
 
 from .factories import CLOSED, LEAKING, Behaviour, ages, at_rate, findings, trial
 
@@ -88,7 +89,7 @@ def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
     assert found.arms[1].leaks
     assert found.verdicts[0].recommend is not None
     assert found.verdicts[0].recommend.max_age == 0
-    assert found.answer[0].startswith("600 (10 minutes) is no good default: in gevent kept connections leak")
+    assert found.answer[0].startswith("600 (10 minutes) is not a safe default: in gevent kept connections leak")
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -146,3 +147,17 @@ def test_a_percentile_withheld_on_one_side_is_not_a_missing_pair() -> None:
     found = run(few, [2, 4, 6, 8], metric="throughput")
     (p95,) = [one for one in found.comparisons if one.metric == "p95"]
     assert (p95.blocks, p95.high) == (14, float("inf"))
+
+
+def test_a_trial_without_answer_is_final_where_its_case_has_answered_before() -> None:
+    zero, kept = ages()[:2]
+    answered, unanswered, silent = trial(kept, 1), trial(kept, 2, UNANSWERED), trial(zero, 1, UNANSWERED)
+    assert measured_for_good([answered, unanswered, silent]) == [answered, unanswered]
+    broken = replace(unanswered, reason="the generator broke or hung; see its log")
+    assert measured_for_good([answered, broken]) == [answered]
+
+
+def test_cases_that_use_no_database_are_said_to_tell_nothing_of_connections() -> None:
+    (case,) = ages()[:1]
+    found = findings([case], [trial(case, block, Behaviour(opened=0, reused=0, held=0)) for block in (1, 2)])
+    assert "No request used the database" in " ".join(caveat.text for caveat in found.caveats)
