@@ -196,6 +196,7 @@ def test_the_report_says_what_project_it_is_about(migrated: Shop) -> None:
     assert environment["PostgreSQL"]["origin"] == "given"
 
 
+@pytest.mark.slow
 def test_connections_of_all_aliases_that_lead_to_the_database_are_counted(migrated: Shop, shop: Shop) -> None:
     two = json.dumps({"default": shop.entry, "replica": shop.entry})
     scenario = shop.locustfile("/inner/everywhere/")

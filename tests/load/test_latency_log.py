@@ -159,6 +159,7 @@ def test_over_processes_the_file_has_every_request_that_the_server_had(site: Pla
     assert "Incomplete" not in (tmp_path / "latency.hlog").read_text()
 
 
+@pytest.mark.slow
 def test_a_worker_that_takes_long_to_stop_is_waited_for(site: PlainSite, tmp_path: Path) -> None:
     """Its users say good-bye for two seconds: four times as long as Locust's master itself waits."""
     os.environ["GOODBYE_SECONDS"] = "2"
@@ -171,6 +172,7 @@ def test_a_worker_that_takes_long_to_stop_is_waited_for(site: PlainSite, tmp_pat
     assert served - 6 <= sum(found.values()) <= served
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_named_with_when_it_last_reported(site: PlainSite, tmp_path: Path) -> None:
     bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(port := free_port())]
     master = locust(tmp_path, "--master", *bind, "--expect-workers", "2", *headless(site, 8))
