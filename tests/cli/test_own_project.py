@@ -206,6 +206,7 @@ def test_connections_of_all_aliases_that_lead_to_the_database_are_counted(migrat
     assert trial["connections"]["left_open"] == 4  # two workers, two aliases
 
 
+@pytest.mark.slow
 def test_a_connection_class_of_the_projects_own_is_counted_and_atomic_requests_are_said(
     migrated: Shop, shop: Shop
 ) -> None:

@@ -92,9 +92,14 @@ def test_a_taken_port_is_refused_with_its_holder() -> None:
 def test_no_program_of_the_lab_leaves_a_socket_in_the_file_system(bench: Bench, tmp_path: Path) -> None:
     """So there is no stale one that a later run could find or remove."""
     with serving(target(bench, tmp_path), bench.register, tmp_path / "log"):
-        lab = psutil.Process()
-        listening = [one for process in (lab, *lab.children(recursive=True)) for one in named_sockets(process)]
-        assert any(process.name().startswith("postgres") for process in lab.children(recursive=True))
+        programs = [psutil.Process(program.pid) for program in bench.register._started if program.running()]
+        processes = [
+            psutil.Process(),
+            *programs,
+            *(child for one in programs for child in one.children(recursive=True)),
+        ]
+        listening = [one for process in processes for one in named_sockets(process)]
+        assert any(process.name().startswith("postgres") for process in processes)
     assert listening == []
     assert [path for path in bench.register.folder.rglob("*") if path.is_socket()] == []
 
