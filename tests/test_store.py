@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import signal
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from disks import full_disk
 from tests_support import trial
 
 from loadlab.errors import EnvironmentFaultError, UsageError
@@ -19,7 +17,6 @@ from loadlab.model.samples import Recovery, Restart
 from loadlab.store import RunFolder, Schedule, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SCHEDULE = Schedule(
@@ -116,22 +113,6 @@ def test_a_folder_without_a_run_is_said_to_hold_none(tmp_path: Path) -> None:
 def test_two_labs_do_not_measure_into_one_folder(folder: RunFolder) -> None:
     with folder.locked(), pytest.raises(UsageError, match="Another loadlab"), folder.locked():
         pass
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Files may not grow beyond 4 KiB in this process: what a full disk does to a writer, without root.
-
-    For no longer than it takes: pytest's own output may go to a file.
-    """
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_full_disk_loses_no_earlier_trial(folder: RunFolder) -> None:

@@ -6,19 +6,18 @@ import argparse
 import copy
 import os
 import pty
-import resource
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from command_line import REPOSITORY, SMALL_PLAN
+from disks import full_disk
 from patience import await_that
 from recorded_runs import sealed_run
 
@@ -33,7 +32,6 @@ from loadlab.runner.resuming import begin_session
 from loadlab.store import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from command_line import CommandLine, InProcess
@@ -260,19 +258,6 @@ class TestTheFolder:
             assert done.code == 2
             assert ".lock cannot be locked" in done.stderr
         assert not (tmp_path / "victim").exists()
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file grows beyond 4 KiB: what a full disk does to a writer."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_folder_that_goes_during_a_run_ends_it_with_a_message(run: RunFolder) -> None:
