@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
 from itertools import pairwise
@@ -14,12 +13,11 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.model.samples import Series
 from loadlab.model.text import redacted
 from loadlab.probes import PROBES
+from loadlab.runner.background import Background
 from loadlab.runner.validity import LEAST_UNSEEN_SECONDS, Disturbance, still_too_long, stood_still
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
-    from typing import Self
 
     from loadlab.load.ticker import Pause
     from loadlab.probes import Scene
@@ -42,7 +40,7 @@ def brief(error: BaseException) -> str:
     return redacted(" ".join(str(error).split())) or type(error).__name__
 
 
-class Sampler:
+class Sampler(Background):
     """A context that calls `read` from its start to its end; what cannot be read leaves a gap, which `blind` tells of.
 
     `follow` is called twice a second with the highest of each quantity so far, in the sampler's thread, and may ask for
@@ -56,6 +54,7 @@ class Sampler:
         follow: Callable[[Mapping[str, float]], None] | None = None,
         rate: float = RATE,
     ) -> None:
+        super().__init__("sampler")
         self._read = read
         self._origin = origin
         self._follow = follow
@@ -65,18 +64,6 @@ class Sampler:
         self._readings: list[dict[str, float]] = []
         self._highest: dict[str, float] = {}
         self._missed: list[tuple[float, str]] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def _run(self) -> None:
         due = time.monotonic()
