@@ -1,4 +1,4 @@
-"""Puts the folders that stand beside the package into its wheel, where loadlab/packaged.py finds them.
+"""Puts the folders that stand beside the package into its wheel, where loadlab/system/packaged.py finds them.
 
 All else is said in pyproject.toml.
 """

@@ -15,10 +15,10 @@ from workbench import interleaved
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.processes import Register
-from loadlab.services.distance import distant
+from loadlab.services.added_latency import distant
 from loadlab.services.embedded import embedded
 from loadlab.services.encryption import programs_with_tls
+from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

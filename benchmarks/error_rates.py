@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from loadlab.analysis import comparisons
 from loadlab.analysis.judgement import called
-from loadlab.analysis.multiplicity import adjust, blocks_needed
 from loadlab.analysis.noise import bars
 from loadlab.analysis.pairs import declared_pairs
-from loadlab.analysis.power import detectable_ratio
-from loadlab.analysis.signed_rank import Averages
-from loadlab.model.case import Case, Choice
-from loadlab.planning import schedule
+from loadlab.model.case import Case, Config
+from loadlab.plan.planning import schedule
+from loadlab.stats.multiplicity import adjust, blocks_needed
+from loadlab.stats.power import detectable_ratio
+from loadlab.stats.signed_rank import Averages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,8 +58,8 @@ def cases_of(count: int) -> list[Case]:
 
 def _case(workers: int, age: int, *, replica: bool = False) -> Case:
     return Case(
-        server=Choice(name="sync", parameters={"workers": workers}),
-        strategy=Choice(name="max_age", parameters={"max_age": age, "conn_health_checks": False}),
+        server=Config(name="sync", parameters={"workers": workers}),
+        strategy=Config(name="max_age", parameters={"max_age": age, "conn_health_checks": False}),
         scenario="read_one",
         users=8,
         keep_alive=False,

@@ -25,8 +25,8 @@ from rich.table import Table
 from workbench import interleaved, watching
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.ports import LOOPBACK, free_port
-from loadlab.processes import UNPRIVILEGED, Program, Register
+from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.processes import UNPRIVILEGED, Program, Register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

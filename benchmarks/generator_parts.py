@@ -16,7 +16,7 @@ from gevent import socket
 from locust import User, constant, events
 from locust.env import Environment
 
-from loadlab.load.lean_user import LeanHttpUser
+from loadlab.load.http.lean_user import LeanHttpUser
 
 WARM_UP_SECONDS = 1.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

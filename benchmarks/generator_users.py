@@ -6,8 +6,8 @@ from array import array
 
 from locust import FastHttpUser, HttpUser, constant, events, task
 
-from loadlab.load.lean_user import LeanHttpUser
-from loadlab.load.user import KeepAliveOption
+from loadlab.load.http.lean_user import LeanHttpUser
+from loadlab.load.locust_plugins.user import KeepAliveOption
 
 EXACT_MS = array("d")
 

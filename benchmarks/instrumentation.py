@@ -15,29 +15,29 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from workbench import interleaved, workbench
 
-from loadlab.analysis.paired import paired_effect
-from loadlab.analysis.power import detectable_ratio
 from loadlab.errors import EnvironmentFaultError
-from loadlab.load.contract import LoadOrder
-from loadlab.model.case import Choice
+from loadlab.lab.application import Extras, Target, serving
+from loadlab.load.generator.contract import LoadOrder
+from loadlab.model.case import Config
 from loadlab.model.plan import Plan
-from loadlab.planning import locustfile
-from loadlab.ports import LOOPBACK
-from loadlab.probes import Scene
+from loadlab.plan.planning import locustfile
+from loadlab.probes import ProbeContext
 from loadlab.probes.cpu import Cpu
-from loadlab.runner.application import Extras, Target, serving
-from loadlab.target.settings import MIDDLEWARE
+from loadlab.sample_app.settings import MIDDLEWARE
+from loadlab.stats.paired import paired_effect
+from loadlab.stats.power import detectable_ratio
+from loadlab.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workbench import Watch
 
-    from loadlab.analysis.paired import Effect
-    from loadlab.load.contract import LoadResult
-    from loadlab.runner.application import Application
-    from loadlab.runner.generator import Drive
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.application import Application
+    from loadlab.lab.generator import Drive
+    from loadlab.lab.trial import Bench
+    from loadlab.load.generator.contract import LoadResult
+    from loadlab.stats.paired import Effect
 
 BLOCKS: Final = 14
 WORKERS: Final = 2
@@ -108,7 +108,7 @@ def _trial(arm: Arm, order: int, bench: Bench) -> Figures:
     with serving(_target(arm, order, bench), bench.register, bench.logs / f"{order:04d}-site.log") as application:
         _await_workers(application)
         drive = bench.generator.begin(_order(application, bench))
-        scene = Scene(
+        scene = ProbeContext(
             cursor=bench.cursor,
             database=bench.database.name,
             ledgers=application.ledgers,
@@ -128,8 +128,8 @@ def _target(arm: Arm, order: int, bench: Bench) -> Target:
     counts = bench.scratch / f"django-prometheus-{order:04d}"
     counts.mkdir()
     return Target(
-        server=Choice(name="sync", parameters={"workers": WORKERS}),
-        strategy=Choice(name="max_age", parameters={"max_age": None}),
+        server=Config(name="sync", parameters={"workers": WORKERS}),
+        strategy=Config(name="max_age", parameters={"max_age": None}),
         database=bench.database,
         ledgers=bench.scratch / f"ledgers-{order:04d}",
         instrumented=arm.instrumented,
@@ -171,7 +171,7 @@ def _edges() -> tuple[float, float]:
     return PLAN.warmup_seconds, PLAN.warmup_seconds + PLAN.window_seconds
 
 
-def _cpu_at(scene: Scene, drive: Drive, instant: float) -> tuple[float, float]:
+def _cpu_at(scene: ProbeContext, drive: Drive, instant: float) -> tuple[float, float]:
     """(seconds since the load started, CPU seconds of the app's processes), read at about `instant`."""
     time.sleep(max(0.0, drive.started + instant - time.monotonic()))
     spent = Cpu().read(scene)["cpu_app"]

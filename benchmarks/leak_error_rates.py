@@ -20,11 +20,11 @@ from loadlab.analysis.rooms import leak_of
 from loadlab.model.case import Case
 from loadlab.model.samples import Connections, CpuSeconds, Ledger, Requests, Series, Trial
 from loadlab.model.scraped import AliasReading
-from loadlab.planning import build_server, choice_of, usable_connections
+from loadlab.plan.planning import build_server, config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
-from loadlab.watching.observation import observe
-from loadlab.watching.reading import Reading
+from loadlab.watch.observation import observe
+from loadlab.watch.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -153,8 +153,8 @@ def _trial(case: Case, requests: int, window_end: Ledger, rest: Ledger, peak: in
 
 @cache
 def case_of(server: str, users: int, age: float) -> Case:
-    choice = choice_of(SERVERS, server, {}, "server")
-    strategy = choice_of(STRATEGIES, "max_age", {"max_age": age}, "strategy")
+    choice = config_of(SERVERS, server, {}, "server")
+    strategy = config_of(STRATEGIES, "max_age", {"max_age": age}, "strategy")
     return Case(
         server=choice,
         strategy=strategy,

@@ -23,16 +23,16 @@ from rich.table import Table
 from workbench import interleaved, watching
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.load.contract import LoadOrder
+from loadlab.lab.generator import Generator
+from loadlab.load.generator.contract import LoadOrder
 from loadlab.model.case import OpenLoad
-from loadlab.ports import LOOPBACK
-from loadlab.processes import Register
-from loadlab.runner.generator import Generator
+from loadlab.system.ports import LOOPBACK
+from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
     from workbench import Watch
 
-    from loadlab.load.contract import LoadResult
+    from loadlab.load.generator.contract import LoadResult
 
 HERE: Final = Path(__file__).resolve().parent
 MICROSECONDS: Final = 1e6
@@ -43,7 +43,7 @@ RATES: Final = (250.0, 1000.0, 4000.0, 10_000.0)
 OUTSTANDING: Final = 800
 WANTED: Final = (10_000, 100_000)  # requests per second
 FULL: Final = 0.9  # of a core: beyond that, a trial is invalid
-CLIENTS: Final = {"LeanHttpUser": "loadlab.load.lean_user", "FastHttpUser": "locust"}
+CLIENTS: Final = {"LeanHttpUser": "loadlab.load.http.lean_user", "FastHttpUser": "locust"}
 LISTENERS: Final = {
     "nobody": "Locust's request event, nobody listening",
     "record": "the trial's record, exact columns",
@@ -54,7 +54,7 @@ SCENARIO: Final = """
 from {module} import {client}
 from locust import constant, task
 
-from loadlab.load.user import KeepAliveOption
+from loadlab.load.locust_plugins.user import KeepAliveOption
 
 
 class Visitor(KeepAliveOption, {client}):

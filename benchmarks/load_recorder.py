@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from locust.event import Events
 
-from loadlab.load.histograms import HistogramLog
-from loadlab.load.latency_log import LatencyLog
-from loadlab.load.pacing import Arrival, _under_way
-from loadlab.load.recorder import Recorder
+from loadlab.load.generator.pacing import Arrival, _under_way
+from loadlab.load.generator.recorder import Recorder
+from loadlab.load.locust_plugins.histograms import HistogramLog
+from loadlab.load.locust_plugins.latency_log import LatencyLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable

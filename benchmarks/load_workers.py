@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.load.contract import LoadOrder
+from loadlab.lab.generator import Generator
+from loadlab.load.generator.contract import LoadOrder
 from loadlab.model.plan import Load
-from loadlab.ports import LOOPBACK, free_port
-from loadlab.processes import Register
-from loadlab.runner.generator import Generator
+from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def main() -> None:
 
 def measured(number: int, port: int, register: Register, arguments: argparse.Namespace) -> list[Reading]:
     scenario = register.folder / "visitor.py"
-    scenario.write_text(SCENARIO.format(client="LeanHttpUser", module="loadlab.load.lean_user"))
+    scenario.write_text(SCENARIO.format(client="LeanHttpUser", module="loadlab.load.http.lean_user"))
     load = Load(expect_workers=number, master_bind_port=free_port())
     with Generator(register, register.folder / "master.log", load) as generator, fleet(number, load, register.folder):
         generator.rehearse(scenario, shared=True)
@@ -83,7 +83,7 @@ def measured(number: int, port: int, register: Register, arguments: argparse.Nam
 
 @contextmanager
 def fleet(number: int, load: Load, folder: Path) -> Iterator[None]:
-    argv = [sys.executable, "-m", "loadlab.load.worker", "--master-port", str(load.master_bind_port)]
+    argv = [sys.executable, "-m", "loadlab.load.distributed.worker", "--master-port", str(load.master_bind_port)]
     with ExitStack() as stack, (folder / "workers.log").open("ab") as log:
         for _ in range(number):
             stack.callback(stack.enter_context(subprocess.Popen(argv, stderr=log)).terminate)

@@ -36,14 +36,14 @@ from django.test import RequestFactory
 from django.urls import path
 from prometheus_client import Histogram
 from loadlab.instrumentation import timing
-from loadlab.instrumentation.timesheet import Timesheet
+from loadlab.instrumentation.request_times import RequestTimes
 from loadlab.model.metrics import HTTP_REQUEST_DURATION as metric
 
 urlpatterns = [path("entries/<int:pk>/", lambda request, pk: response)]
 response = HttpResponse()
 handler = BaseHandler()
 handler.load_middleware()
-timesheet = Timesheet(folder)
+timesheet = RequestTimes(folder)
 histogram = Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets)
 series = ("entries/<int:pk>/", "GET", "2xx")
 requests = [RequestFactory().get("/entries/7/") for _ in range(2000)]

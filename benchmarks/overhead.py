@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from workbench import interleaved, workbench
 
-from loadlab.model.case import Case, Choice
+from loadlab.lab.trial import run_trial
+from loadlab.model.case import Case, Config
 from loadlab.model.plan import Plan
-from loadlab.planning import build_server, choice_of
-from loadlab.runner.trial import run_trial
+from loadlab.plan.planning import build_server, config_of
 from loadlab.servers import SERVERS
-from loadlab.store import Step
+from loadlab.store.folder import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench import Watch
 
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.trial import Bench
 
 BLOCKS: Final = 6
 MODES: Final = ("sync", "gthread", "gevent")
@@ -68,10 +68,10 @@ def _trial(mode: str, step: Step, bench: Bench) -> Overhead:
 
 def _case(mode: str) -> Case:
     """With an age of 60 s gevent leaks up to the database's limit: the most that a trial has to clear away."""
-    server = choice_of(SERVERS, mode, {}, "server")
+    server = config_of(SERVERS, mode, {}, "server")
     return Case(
         server=server,
-        strategy=Choice(name="max_age", parameters={"max_age": 60}),
+        strategy=Config(name="max_age", parameters={"max_age": 60}),
         scenario="read_one",
         users=USERS,
         keep_alive=False,

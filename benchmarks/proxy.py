@@ -18,9 +18,9 @@ import psutil
 from rich.table import Table
 from workbench import interleaved
 
-from loadlab.processes import Register
+from loadlab.services.added_latency import distant
 from loadlab.services.database import Database
-from loadlab.services.distance import distant
+from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

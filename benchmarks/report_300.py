@@ -16,11 +16,11 @@ from rich.table import Table
 from workbench import SEED
 
 from loadlab import __version__
+from loadlab.lab.sampler import RATE
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
-from loadlab.planning import read_plan, schedule
-from loadlab.runner.sampler import RATE
-from loadlab.store import RunFolder, Schedule, Step
+from loadlab.plan.planning import read_plan, schedule
+from loadlab.store.folder import RunFolder, Schedule, Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -26,12 +26,12 @@ OURS: Final = """
 import os, sys
 from pathlib import Path
 from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.timesheet import Timesheet
+from loadlab.instrumentation.request_times import RequestTimes
 from loadlab.model.metrics import CloseReason
 for _ in range(int(sys.argv[2])):
     child = os.fork()
     if not child:
-        ledger, timesheet = Ledger(Path(sys.argv[1])), Timesheet(Path(sys.argv[1]))
+        ledger, timesheet = Ledger(Path(sys.argv[1])), RequestTimes(Path(sys.argv[1]))
         for number in range(10):
             row = ledger.connecting("default")
             row.opened()

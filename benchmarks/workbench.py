@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from loadlab.runner.run import equipped, laboratory
+from loadlab.lab.run import equipped, laboratory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from loadlab.lab.trial import Bench
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
-    from loadlab.runner.trial import Bench
 
 SEED: Final = 2013
 

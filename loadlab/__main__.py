@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from loadlab.search_path import own_modules_first
+from loadlab.system.search_path import own_modules_first
 
 
 def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a handler's signature

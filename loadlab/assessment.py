@@ -9,7 +9,7 @@ from loadlab.analysis import analyse
 from loadlab.model.findings import Caveat, LeftOut, RunSummary
 from loadlab.model.samples import measured_for_good
 from loadlab.model.session import changes, together
-from loadlab.planning import misfits, read_measured_plan
+from loadlab.plan.planning import misfits, read_measured_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
     from loadlab.model.session import Session
-    from loadlab.run_reader import RunReader
+    from loadlab.store.reader import RunReader
 
 NOT_SEALED = "Begun by loadlab 0.1.0, which did not seal plan.toml and environment.json."
 

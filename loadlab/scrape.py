@@ -9,10 +9,10 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.fetching import NO_METRICS, fetched, shown, split_address
 from loadlab.model import metrics
 from loadlab.model.scraped import AliasReading, Scraped, added_up
-from loadlab.ports import is_loopback
+from loadlab.system.fetching import NO_METRICS, fetched, shown, split_address
+from loadlab.system.ports import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,9 +5,9 @@ from typing import Any
 
 from locust import events, task
 
-from loadlab.load.options import seconds
-from loadlab.load.shape import SiteShape
-from loadlab.load.user import ENTRIES, SiteUser
+from loadlab.load.locust_plugins.options import seconds
+from loadlab.load.locust_plugins.shape import SiteShape
+from loadlab.load.locust_plugins.user import ENTRIES, SiteUser
 
 
 @events.init_command_line_parser.add_listener

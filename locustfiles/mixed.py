@@ -5,8 +5,8 @@ from typing import Any
 
 from locust import events, task
 
-from loadlab.load.options import seconds, weight
-from loadlab.load.user import ENTRIES, SiteUser
+from loadlab.load.locust_plugins.options import seconds, weight
+from loadlab.load.locust_plugins.user import ENTRIES, SiteUser
 
 WEIGHTS = {"read_one": 60, "read_write": 10, "slow_query": 5, "no_database": 25}
 

@@ -4,7 +4,7 @@ import random
 
 from locust import task
 
-from loadlab.load.user import ENTRIES, SiteUser
+from loadlab.load.locust_plugins.user import ENTRIES, SiteUser
 
 # What a server mode can use at once is counted in connections, and a plan reads this.
 CONNECTIONS_PER_REQUEST = 2

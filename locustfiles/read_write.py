@@ -4,7 +4,7 @@ import random
 
 from locust import task
 
-from loadlab.load.user import ENTRIES, SiteUser
+from loadlab.load.locust_plugins.user import ENTRIES, SiteUser
 
 
 class ReadWrite(SiteUser):

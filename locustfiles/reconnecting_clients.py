@@ -6,8 +6,8 @@ from typing import Any
 
 from locust import events, task
 
-from loadlab.load.options import count
-from loadlab.load.user import CLOSE, ENTRIES, SiteUser
+from loadlab.load.locust_plugins.options import count
+from loadlab.load.locust_plugins.user import CLOSE, ENTRIES, SiteUser
 
 
 @events.init_command_line_parser.add_listener

@@ -2,7 +2,7 @@
 
 from locust import task
 
-from loadlab.load.user import SiteUser
+from loadlab.load.locust_plugins.user import SiteUser
 
 
 class SlowQuery(SiteUser):

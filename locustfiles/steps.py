@@ -8,10 +8,10 @@ from typing import Any
 
 from locust import events, task
 
-from loadlab.load.options import count, seconds
-from loadlab.load.shape import SiteShape
-from loadlab.load.staircase import Staircase
-from loadlab.load.user import ENTRIES, SiteUser
+from loadlab.load.locust_plugins.options import count, seconds
+from loadlab.load.locust_plugins.shape import SiteShape
+from loadlab.load.locust_plugins.staircase import Staircase
+from loadlab.load.locust_plugins.user import ENTRIES, SiteUser
 
 staircase = Staircase()
 

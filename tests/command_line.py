@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 import loadlab.cli
-from loadlab.processes import STATE_VARIABLE
+from loadlab.system.processes import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

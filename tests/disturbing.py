@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 import psutil
 from patience import await_that
 
-from loadlab.load.tally import read
+from loadlab.load.generator.tally import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.trial import Bench
 
 ENOUGH: Final = 30  # requests, after which a load is under way
 HEAD_SECONDS: Final = 0.5  # from then on until something happens, so that it happens within the window

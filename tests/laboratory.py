@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadlab.model.case import Case, Choice
+from loadlab.lab.project import Subject
+from loadlab.lab.run import equipped, laboratory
+from loadlab.lab.trial import Bench, run_trial
+from loadlab.model.case import Case, Config
 from loadlab.model.plan import Plan
-from loadlab.planning import choice_of, usable_connections
-from loadlab.runner.run import equipped, laboratory
-from loadlab.runner.subject import Subject
-from loadlab.runner.trial import Bench, run_trial
+from loadlab.plan.planning import config_of, usable_connections
 from loadlab.servers import SERVERS
-from loadlab.store import Step
+from loadlab.store.folder import Step
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class TrialRunner:
         server: str,
         *,
         max_age: float | None = 0,
-        strategy: Choice | None = None,
+        strategy: Config | None = None,
         keep_alive: bool = False,
         users: int = 6,
         scenario: str = "read_one",
@@ -68,8 +68,8 @@ class TrialRunner:
         subject: Subject | None = None,
         **parameters: Any,
     ) -> Trial:
-        choice = choice_of(SERVERS, server, parameters, "server")
-        strategy = strategy or choice_of(STRATEGIES, "max_age", {"max_age": max_age}, "strategy")
+        choice = config_of(SERVERS, server, parameters, "server")
+        strategy = strategy or config_of(STRATEGIES, "max_age", {"max_age": max_age}, "strategy")
         case = Case(
             server=choice,
             strategy=strategy,

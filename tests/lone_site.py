@@ -11,7 +11,7 @@ import pytest
 from django.db.utils import ConnectionHandler
 
 from loadlab.instrumentation import advice, current
-from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.counting import install
 from loadlab.instrumentation.ledger import Ledger
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.instrumentation.books import Totals
+    from loadlab.instrumentation.counters import Totals
     from loadlab.model.metrics import CloseReason, ConnectError
     from loadlab.services.database import Database
 
@@ -41,7 +41,7 @@ class Site:
             self.wrapper.close_if_unusable_or_obsolete()
 
     def count(self) -> Totals:
-        return Books(self.ledgers).read().aliases["default"]
+        return CounterSet(self.ledgers).read().aliases["default"]
 
     def closed(self) -> dict[CloseReason, int]:
         return {reason: count for reason, count in self.count().closed.items() if count}

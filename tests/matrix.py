@@ -28,8 +28,8 @@ USUAL: Final = (
 LIVE: Final = ("engines", "management_commands", "preload", "metrics_endpoint", "books_agree", "requests_agree")
 TESTS: Final = (
     "tests/instrumentation",
-    "tests/cures",
-    *(f"tests/live/test_{name}.py" for name in LIVE),
+    "tests/fixes",
+    *(f"tests/lab/test_{name}.py" for name in LIVE),
 )
 VERSIONS: Final = "import django, platform; print(f'{platform.python_version()}, Django {django.__version__}')"
 

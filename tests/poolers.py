@@ -20,10 +20,10 @@ from psycopg2.extensions import make_dsn
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.plan import Database as DatabasePlan
 from loadlab.model.pooling import Pooling
-from loadlab.ports import free_port
-from loadlab.processes import UNPRIVILEGED, Register, unprivileged
 from loadlab.services.embedded import _binaries, embedded
 from loadlab.services.pgbouncer import pgbouncer, require_pgbouncer
+from loadlab.system.ports import free_port
+from loadlab.system.processes import UNPRIVILEGED, Register, unprivileged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.model.session import Continuation
-from loadlab.run_reader import RunReader
-from loadlab.store import RunFolder
+from loadlab.store.folder import RunFolder
+from loadlab.store.reader import RunReader
 
 if TYPE_CHECKING:
     from loadlab.model.case import Scalar

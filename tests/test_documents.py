@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from loadlab.errors import UsageError
-from loadlab.planning import read_plan
+from loadlab.plan.planning import read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ EXAMPLES: Final = {
         "dashboards/source/boards/waits.py",
         "from dashboards.source.boards.waits import *; from dashboards.source.grafana import to_json; to_json(BOARD)",
     ),
-    "Add a named case": ("loadlab/cases/no_time_out.py", "from loadlab.cases import CASES; CASES['no_time_out']()"),
+    "Add a named case": ("loadlab/claims/no_time_out.py", "from loadlab.claims import CASES; CASES['no_time_out']()"),
 }
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from loadlab.cli import COMMANDS, parser
 from loadlab.model.metrics import CATALOGUE
-from loadlab.planning import SCENARIO_FOLDER, scenarios
+from loadlab.plan.planning import SCENARIO_FOLDER, scenarios
 from loadlab.probes import PROBES
 from loadlab.report import REPORTS
 from loadlab.servers import SERVERS
@@ -40,20 +40,20 @@ OF_TARGET_AND_LOAD: Final = {"django", "locust", "gevent", "prometheus_client"}
 WALL_CLOCK: Final = {
     "cli/run.py": "the name of a run's folder",
     "live/discovery.py": "how old a run's last sign is, which another process has written",
-    "load/channel.py": "Locust keeps its last heartbeat by it",
-    "load/http_cookies.py": "cookies end by it",
-    "load/last_reports.py": "when a worker last reported, as people read it",
-    "load/latency_log.py": "the labels of the seconds in an .hlog file",
-    "load/lean_user.py": "Locust's listeners are told it",
-    "load/pacing.py": "Locust tells the start of a request by it; what follows is bounded by the steady clock",
-    "load/site_metrics.py": "since when a site has not answered, as people read it",
-    "runner/elsewhere.py": "when a trial began, as people read it",
-    "runner/following.py": "the label of an event",
-    "runner/journal.py": "the label of an event",
-    "runner/run.py": "when a run began, as people read it",
-    "runner/scraping.py": "Prometheus stamps its samples by it",
-    "runner/survival.py": "when a trial began, as people read it",
-    "runner/trial.py": "when a trial began, as people read it",
+    "load/distributed/channel.py": "Locust keeps its last heartbeat by it",
+    "load/http/cookies.py": "cookies end by it",
+    "load/generator/last_reports.py": "when a worker last reported, as people read it",
+    "load/locust_plugins/latency_log.py": "the labels of the seconds in an .hlog file",
+    "load/http/lean_user.py": "Locust's listeners are told it",
+    "load/generator/pacing.py": "Locust tells the start of a request by it; what follows uses the steady clock",
+    "load/locust_plugins/site_metrics.py": "since when a site has not answered, as people read it",
+    "lab/external.py": "when a trial began, as people read it",
+    "lab/following.py": "the label of an event",
+    "lab/journal.py": "the label of an event",
+    "lab/run.py": "when a run began, as people read it",
+    "lab/scraping.py": "Prometheus stamps its samples by it",
+    "lab/survival.py": "when a trial began, as people read it",
+    "lab/trial.py": "when a trial began, as people read it",
     "store.py": "when a run was begun, as people read it",
 }
 
@@ -80,9 +80,9 @@ def test_the_lab_loads_nothing_of_what_it_measures() -> None:
         "loadlab.cli._publish",
         "loadlab.cli._behaviour_counting",
         "loadlab.assessment",
-        "loadlab.runner.run",
-        "loadlab.runner.application",
-        "loadlab.watching.observation",
+        "loadlab.lab.run",
+        "loadlab.lab.application",
+        "loadlab.watch.observation",
         "loadlab.live.hosting",
     )
     assert {"pydantic", "numpy"} <= loaded

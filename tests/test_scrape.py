@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.fetching import fetched
 from loadlab.scrape import require_address, scrape
+from loadlab.system.fetching import fetched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

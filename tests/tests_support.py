@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from loadlab.model.case import Case, Choice
+from loadlab.model.case import Case, Config
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
 
 
 def case(server: str = "sync", max_age: float | None = 0) -> Case:
     return Case(
-        server=Choice(name=server, parameters={"workers": 2}),
-        strategy=Choice(name="max_age", parameters={"max_age": max_age, "conn_health_checks": False}),
+        server=Config(name=server, parameters={"workers": 2}),
+        strategy=Config(name="max_age", parameters={"max_age": max_age, "conn_health_checks": False}),
         scenario="read_one",
         users=8,
         keep_alive=False,

@@ -15,8 +15,8 @@ from dashboards.evidence.replay import replayed
 from dashboards.evidence.tables import DOCUMENT, panels, placed, tolerances
 from dashboards.evidence.trials import recorded
 from loadlab.cli._scraping import reopened
-from loadlab.processes import Register
-from loadlab.store import RunFolder
+from loadlab.store.folder import RunFolder
+from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
     from dashboards.evidence.answers import Span

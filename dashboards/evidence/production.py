@@ -13,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg2.extensions import make_dsn
 
 from dashboards.evidence.api import Answer
-from loadlab.cases.base import aged, served, strategy
+from loadlab.claims.base import aged, served, strategy
 from loadlab.errors import EnvironmentFaultError
+from loadlab.lab.fixture import machine, standing
 from loadlab.model.behaviour import Scale
 from loadlab.model.metrics import (
     CATALOGUE,
@@ -26,13 +27,12 @@ from loadlab.model.metrics import (
     PGBOUNCER_SERVERS_ACTIVE,
     PGBOUNCER_SERVERS_IDLE,
 )
-from loadlab.ports import LOOPBACK, free_port
-from loadlab.runner.stand import machine, standing
+from loadlab.system.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loadlab.runner.stand import Machine, Stand
+    from loadlab.lab.fixture import Machine, Stand
     from loadlab.services.pgbouncer import Bouncer
 
 EXPORTER = "prometheus-postgres-exporter"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dashboards.evidence.recording import Recording
-    from loadlab.processes import Register
+    from loadlab.system.processes import Register
 
 
 @contextmanager

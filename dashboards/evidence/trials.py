@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.samples import Trial
-    from loadlab.store import RunFolder
+    from loadlab.store.folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

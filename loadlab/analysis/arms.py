@@ -11,12 +11,12 @@ import numpy as np
 
 from loadlab.analysis import trials as measured
 from loadlab.analysis.deployment import processes_of
-from loadlab.analysis.intervals import of_median
 from loadlab.analysis.open_over_time import open_over_time
 from loadlab.analysis.rooms import COLLECTED, room_of
 from loadlab.analysis.waiting import waiting
 from loadlab.model.findings import Arm, Estimate, Percentiles, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
+from loadlab.stats.intervals import of_median
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

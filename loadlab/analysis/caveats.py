@@ -9,12 +9,12 @@ from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.comparisons import family_size
 from loadlab.analysis.lost_trials import contradictions, lost_trials
-from loadlab.analysis.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
-from loadlab.analysis.quantiles import smallest_sample
-from loadlab.analysis.signed_rank import smallest_p
 from loadlab.analysis.trials import as_array, window_mask
 from loadlab.analysis.wording import METRIC_WORDS, age, listing, milliseconds, percent, plural, spread, times
 from loadlab.model.findings import NOTE, PROJECT, Caveat
+from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
+from loadlab.stats.quantiles import smallest_sample
+from loadlab.stats.signed_rank import smallest_p
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.judgement import judge
-from loadlab.analysis.multiplicity import holm
-from loadlab.analysis.paired import Effect, paired_effect
 from loadlab.analysis.pairs import Pair, declared_pairs
-from loadlab.analysis.power import detectable_ratio
 from loadlab.analysis.scalars import METRICS
 from loadlab.model.findings import Comparison, Question
+from loadlab.stats.multiplicity import holm
+from loadlab.stats.paired import Effect, paired_effect
+from loadlab.stats.power import detectable_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loadlab.analysis.counterparts import counterparts
-from loadlab.analysis.paired import ratio_of
-from loadlab.analysis.rank_sum import shift
 from loadlab.analysis.scalars import METRICS, scalars
 from loadlab.model.case import spell
 from loadlab.model.findings import Contrast, RunContrast
+from loadlab.stats.paired import ratio_of
+from loadlab.stats.rank_sum import shift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from loadlab.model.case import spell
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loadlab.model.case import Case, Choice
+    from loadlab.model.case import Case, Config
 
 ABSENT: Final = "absent"
 SERVER: Final = "server mode"
@@ -66,7 +66,7 @@ def _parts(case: Case) -> dict[str, str]:
     }
 
 
-def _choice(kind: str, choice: Choice) -> dict[str, str]:
+def _choice(kind: str, choice: Config) -> dict[str, str]:
     return {kind: choice.name} | {f"{choice.name}: {key}": spell(value) for key, value in choice.parameters.items()}
 
 

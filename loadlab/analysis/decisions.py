@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.groups import is_candidate
-from loadlab.analysis.multiplicity import blocks_needed
 from loadlab.analysis.simplicity import same_way
+from loadlab.stats.multiplicity import blocks_needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

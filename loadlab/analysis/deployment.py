@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.planning import build_server, build_strategy, circumstances
+from loadlab.plan.planning import build_server, build_strategy, server_traits
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Case, Choice
-    from loadlab.model.strategy import Circumstances
+    from loadlab.model.case import Case, Config
+    from loadlab.model.strategy import ServerTraits
     from loadlab.servers import Server
     from loadlab.strategies import Strategy
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _UNKNOWN = (KeyError, TypeError, ValueError)
 
 
-def strategy_of(choice: Choice) -> Strategy | None:
+def strategy_of(choice: Config) -> Strategy | None:
     """None for one that this version does not know."""
     try:
         return build_strategy(choice)
@@ -24,7 +24,7 @@ def strategy_of(choice: Choice) -> Strategy | None:
         return None
 
 
-def server_of(choice: Choice) -> Server | None:
+def server_of(choice: Config) -> Server | None:
     """None for one that this version does not know."""
     try:
         return build_server(choice)
@@ -32,9 +32,9 @@ def server_of(choice: Choice) -> Server | None:
         return None
 
 
-def where(case: Case, driver: str) -> Circumstances | None:
+def where(case: Case, driver: str) -> ServerTraits | None:
     """What the case's strategy is told of its server mode; None where this version does not know that mode."""
-    return circumstances(case.server, driver) if server_of(case.server) else None
+    return server_traits(case.server, driver) if server_of(case.server) else None
 
 
 def processes_of(case: Case) -> int | None:

@@ -16,20 +16,20 @@ from loadlab.analysis.groups import (
     server_name,
 )
 from loadlab.analysis.judgement import Bar, judge
-from loadlab.analysis.paired import paired_effect
 from loadlab.analysis.production import need
 from loadlab.analysis.simplicity import order
 from loadlab.analysis.wording import age, setting
 from loadlab.model.naming import distinct_names
 from loadlab.model.plan import Limits
+from loadlab.stats.paired import paired_effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from loadlab.analysis.paired import Effect
     from loadlab.analysis.scalars import Scalars
     from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Comparison, Judgement, Need
+    from loadlab.stats.paired import Effect
 
 TOLERATED_EXTRA_FAILURES: Final = 0.01  # of all requests, over what fails when each request opens its own
 

@@ -6,13 +6,13 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+from loadlab.analysis.added_latency import distances
 from loadlab.analysis.answer import Decided, answer
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats, remarks
 from loadlab.analysis.comparisons import compare_all, family_size
 from loadlab.analysis.decisions import decide
 from loadlab.analysis.deployed import as_deployed
-from loadlab.analysis.distances import distances
 from loadlab.analysis.evidence import Evidence, strategy_names
 from loadlab.analysis.failures import failure_rows
 from loadlab.analysis.groups import group_of, groups_of, is_candidate

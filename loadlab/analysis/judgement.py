@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from loadlab.analysis.multiplicity import ALPHA, FEWEST_BLOCKS
-from loadlab.analysis.paired import log_of
+from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS
+from loadlab.stats.paired import log_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from loadlab.analysis.paired import Effect
     from loadlab.model.findings import Judgement
+    from loadlab.stats.paired import Effect
 
     Numbers: TypeAlias = float | NDArray[np.float64]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.judgement import Bar
-from loadlab.analysis.paired import log_of, paired_effect
 from loadlab.analysis.pairs import declared_pairs
 from loadlab.analysis.scalars import HIGHER_IS_BETTER, METRICS
+from loadlab.stats.paired import log_of, paired_effect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

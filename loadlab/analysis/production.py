@@ -15,7 +15,7 @@ from loadlab.model.findings import Need
 if TYPE_CHECKING:
     from loadlab.model.findings import Arm
     from loadlab.model.plan import Limits
-    from loadlab.model.strategy import Circumstances
+    from loadlab.model.strategy import ServerTraits
     from loadlab.strategies import Strategy
 
 MANY_USERS: Final = 1_000_000  # more than any mode serves at once: what does not grow up to here is bounded
@@ -60,13 +60,13 @@ def _hosts(limits: Limits) -> Factor:
     return Factor(count=limits.hosts, text=plural(limits.hosts, "host"))
 
 
-def _workers(limits: Limits, place: Circumstances) -> Factor:
+def _workers(limits: Limits, place: ServerTraits) -> Factor:
     if limits.workers is None or place.program == "runserver":  # the development server is always one process
         return Factor(count=place.processes, text=plural(place.processes, "worker"))
     return Factor(count=limits.workers, text=plural(limits.workers, "worker"))
 
 
-def _per_worker(arm: Arm, strategy: Strategy, place: Circumstances) -> Factor:
+def _per_worker(arm: Arm, strategy: Strategy, place: ServerTraits) -> Factor:
     measured = ceil(arm.peak / place.processes)
     cap, name = _cap(arm, strategy, place)
     if cap is None:
@@ -77,7 +77,7 @@ def _per_worker(arm: Arm, strategy: Strategy, place: Circumstances) -> Factor:
     return Factor(count=cap, text=f"{cap} ({name})")
 
 
-def _cap(arm: Arm, strategy: Strategy, place: Circumstances) -> tuple[int | None, str]:
+def _cap(arm: Arm, strategy: Strategy, place: ServerTraits) -> tuple[int | None, str]:
     """The most that a worker holds however many clients come, and what sets it; (None, "") where nothing does."""
     own = strategy.most_connections(0, place)
     if own and own == strategy.most_connections(MANY_USERS, place):
@@ -90,7 +90,7 @@ def _cap(arm: Arm, strategy: Strategy, place: Circumstances) -> tuple[int | None
     return None, ""
 
 
-def _setter(strategy: Strategy, place: Circumstances) -> str:
+def _setter(strategy: Strategy, place: ServerTraits) -> str:
     """The parameter that sets a strategy's own cap: the one with which it grows."""
     cap = strategy.most_connections(0, place)
     for name in strategy.__dataclass_fields__:

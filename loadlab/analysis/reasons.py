@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.groups import checks_health
-from loadlab.analysis.power import POWER
 from loadlab.analysis.wording import (
     METRIC_WORDS,
     age,
@@ -19,14 +18,15 @@ from loadlab.analysis.wording import (
     spread,
     times,
 )
+from loadlab.stats.power import POWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loadlab.analysis.decisions import Decision
     from loadlab.analysis.evidence import Evidence
-    from loadlab.analysis.paired import Effect
     from loadlab.model.findings import Arm, Comparison
+    from loadlab.stats.paired import Effect
 
 REUSE_WANTED: Final = 0.95
 

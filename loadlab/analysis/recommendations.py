@@ -11,9 +11,9 @@ from loadlab.analysis.snippets import snippets
 from loadlab.model.findings import Recommendation
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Case, Choice
+    from loadlab.model.case import Case, Config
     from loadlab.model.findings import Arm
-    from loadlab.model.strategy import Circumstances
+    from loadlab.model.strategy import ServerTraits
     from loadlab.strategies import Strategy
 
 CHECKS = "conn_health_checks"
@@ -38,7 +38,7 @@ def recommendation(arm: Arm | None, driver: str) -> Recommendation | None:
     )
 
 
-def _checked(case: Case) -> Choice:
+def _checked(case: Case) -> Config:
     """With its own parameter for health checks on, where it has one and keeps connections."""
     choice = case.strategy
     closes = "max_age" in choice.parameters and case.max_age == 0
@@ -47,7 +47,7 @@ def _checked(case: Case) -> Choice:
     return replace(choice, parameters={**choice.parameters, CHECKS: True})
 
 
-def _needs_checks(case: Case, strategy: Strategy | None, place: Circumstances | None) -> bool:
+def _needs_checks(case: Case, strategy: Strategy | None, place: ServerTraits | None) -> bool:
     if strategy is None or place is None:
         return case.max_age != 0 or checks_health(case)
     database = strategy.changes(place).database

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import inf, nan
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from loadlab.analysis.paired import ByBlock
+from loadlab.stats.paired import ByBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from loadlab.model.pooling import Pooling
-    from loadlab.model.strategy import Changes, Circumstances
+    from loadlab.model.strategy import Changes, ServerTraits
     from loadlab.strategies import Strategy
 
 DEFAULTS: Final[Mapping[str, object]] = {"CONN_HEALTH_CHECKS": False, "DISABLE_SERVER_SIDE_CURSORS": False}
 PGBOUNCER_PORT: Final = 6432  # its own default
 
 
-def snippets(strategy: Strategy, place: Circumstances, *, checks: bool) -> tuple[Snippet, ...]:
+def snippets(strategy: Strategy, place: ServerTraits, *, checks: bool) -> tuple[Snippet, ...]:
     """One per file; `checks` turns health checks on, where the strategy has not said so itself."""
     changes = strategy.changes(place)
     pooling = strategy.pooling()

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadlab.analysis.quantiles import percentiles
 from loadlab.analysis.rooms import leak_of
 from loadlab.model.findings import TrialSummary
 from loadlab.model.samples import OUTPACED, CpuSeconds
+from loadlab.stats.quantiles import percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.decisions import Decision, Ground, enough_blocks, gain
-from loadlab.analysis.multiplicity import FEWEST_BLOCKS
 from loadlab.analysis.reasons import leaking, reasons
 from loadlab.analysis.recommendations import recommendation
 from loadlab.analysis.standings import standings
 from loadlab.analysis.strategy_reasons import against, objection, strategy_reasons
 from loadlab.analysis.wording import METRIC_WORDS, age, plural, spread, times
 from loadlab.model.findings import Verdict
+from loadlab.stats.multiplicity import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

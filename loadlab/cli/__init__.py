@@ -18,8 +18,8 @@ from loadlab.cli._errors import say
 from loadlab.cli._parser import Parser
 from loadlab.cli._signals import stoppable
 from loadlab.errors import BUG_EXIT_CODE, EnvironmentFaultError, LabError
-from loadlab.files import FULL
 from loadlab.model.text import printable, redacted
+from loadlab.system.files import FULL
 
 if TYPE_CHECKING:
     import argparse

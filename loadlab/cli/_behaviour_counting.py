@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from loadlab.cases import CASES, examine
+from loadlab.claims import CASES, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
 from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal, label
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
 from loadlab.errors import EnvironmentFaultError, GateError, UsageError
+from loadlab.lab.behaviour import behaviour, settings
+from loadlab.lab.fixture import machine
+from loadlab.lab.versions import versions
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
-from loadlab.planning import build_strategy
-from loadlab.runner.behaviour import behaviour, settings
-from loadlab.runner.stand import machine
-from loadlab.runner.versions import versions
+from loadlab.plan.planning import build_strategy
 from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.cli._progress import Display
+    from loadlab.lab.fixture import Machine
     from loadlab.model.behaviour import Behaviour, CaseReport, Setting
-    from loadlab.runner.stand import Machine
 
 EXPECTED_SECONDS: Final = 5.0
 NARROWEST: Final = 120  # where output is no terminal

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from loadlab.model.behaviour import CaseReport, Recording, Row, Scale, Setting
-    from loadlab.model.case import Choice
+    from loadlab.model.behaviour import BehaviourRow, CaseReport, Recording, Scale, Setting
+    from loadlab.model.case import Config
 
 RANGED: Final = "~"
 STRATEGY: Final = "strategy"
@@ -40,7 +40,7 @@ class ModeTable:
     body: tuple[tuple[str, ...], ...]
 
 
-def tables(rows: Sequence[Row]) -> Iterator[ModeTable]:
+def tables(rows: Sequence[BehaviourRow]) -> Iterator[ModeTable]:
     for mode, members in itertools.groupby(rows, key=lambda row: str(row.setting.server)):
         yield ModeTable(mode=mode, body=tuple(map(_cells, members)))
 
@@ -51,7 +51,7 @@ def label(setting: Setting) -> str:
     return f"{setting.server.name}, {_short(setting.strategy)}, {kept}, {setting.driver}"
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: BehaviourRow) -> tuple[str, ...]:
     def cell(name: str) -> str:
         return f"{RANGED if ranged(row, name) else ''}{spelt(row.spans[name])}"
 
@@ -71,7 +71,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _short(choice: Choice) -> str:
+def _short(choice: Config) -> str:
     """A strategy with those of its parameters that are not as they would be by themselves."""
     defaults = {field.name: field.default for field in fields(STRATEGIES[choice.name]) if field.default is not MISSING}
     said = [
@@ -82,14 +82,14 @@ def _short(choice: Choice) -> str:
     return ", ".join(said if choice.name in choice.parameters else [choice.name, *said])
 
 
-def _flaws(row: Row) -> str:
+def _flaws(row: BehaviourRow) -> str:
     flaws = [] if row.exact else ["the judge counted otherwise"]
     if row.spans["failed"] != (0, 0):
         flaws.append(f"{spelt(row.spans['failed'])} failed")
     return f" ({'; '.join(flaws)})" if flaws else ""
 
 
-def _kinds(row: Row) -> str:
+def _kinds(row: BehaviourRow) -> str:
     return f" ({', '.join(kind.replace('_', ' ') for kind in row.flood_errors)})" if row.flood_errors else ""
 
 
@@ -193,7 +193,7 @@ def _what_is_ranged(scale: Scale) -> str:
     )
 
 
-def _words(rows: Sequence[Row]) -> Iterator[str]:
+def _words(rows: Sequence[BehaviourRow]) -> Iterator[str]:
     words = dict.fromkeys(row.flood_words for row in rows if row.flood_words)
     if words:
         yield "The words of the flood's failures:\n\n" + "\n".join(f"- `{said}`" for said in words)

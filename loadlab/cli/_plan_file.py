@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import UsageError
 from loadlab.model.spelling import did_you_mean
-from loadlab.packaged import packaged
+from loadlab.system.packaged import packaged
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from loadlab.planning import Experiment
+    from loadlab.plan.planning import Experiment
 
 PLAN_HELP: Final = "a TOML file, or a plan that loadlab brings: full, strategies, distance (default: the default plan)"
 ONLY_HELP: Final = "only cases whose short name (as in the list) or id matches; repeatable"
@@ -52,7 +52,7 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
         "--expect-workers",
         type=int,
         metavar="N",
-        help="or N on others: python -m loadlab.load.worker --master-host HOST",
+        help="or N on others: python -m loadlab.load.distributed.worker --master-host HOST",
     )
     group.add_argument("--master-bind-host", metavar="HOST", help="where they come to (default: 127.0.0.1)")
     group.add_argument("--master-bind-port", type=int, metavar="PORT", help="and its port (default: 5557)")
@@ -87,7 +87,7 @@ def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.
         UsageError: the file cannot be read, or has faults.
     """
     from loadlab.model.plan import DEFAULT_PLAN
-    from loadlab.planning import read_plan
+    from loadlab.plan.planning import read_plan
 
     text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(_found(path)), str(path))
     said = {} if arguments is None else _said(arguments)
@@ -158,8 +158,8 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
 def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
     import tomli_w
 
-    from loadlab.files import DamagedFileError, plain_toml
-    from loadlab.runner.manage_py import settings_of
+    from loadlab.lab.manage_py import settings_of
+    from loadlab.system.files import DamagedFileError, plain_toml
 
     try:
         plan = plain_toml(text)

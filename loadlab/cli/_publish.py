@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.findings import Findings
-    from loadlab.store import RunFolder
+    from loadlab.store.folder import RunFolder
 
 
 def publish(folder: RunFolder, findings: Findings) -> list[Path]:

@@ -31,7 +31,7 @@ def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
     from loadlab.cli._publish import publish
     from loadlab.report import REPORTS
     from loadlab.report.terminal import Terminal
-    from loadlab.store import RunFolder
+    from loadlab.store.folder import RunFolder
 
     folder = RunFolder.at(path)
     findings = findings_of(folder)
@@ -75,7 +75,7 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
 
 def _continuing(folder: Path) -> str:
     """The command that goes on with the run, with the options that no plan keeps, if the folder still tells them."""
-    from loadlab.store import RunFolder
+    from loadlab.store.folder import RunFolder
 
     try:
         return RunFolder.at(folder).continuation().command(folder)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from loadlab.runner.run import Listener
+    from loadlab.lab.run import Listener
     from loadlab.services.prometheus import Prometheus
     from loadlab.services.remote_write import RemoteWrite
 
@@ -43,10 +43,10 @@ def scraping(arguments: argparse.Namespace, run: Path, page: str | None) -> Iter
     if not (arguments.prometheus or arguments.remote_write):
         yield lambda listener: listener
         return
+    from loadlab.lab.scraping import InStep
     from loadlab.live.hosting import hosted
-    from loadlab.processes import Register
-    from loadlab.runner.scraping import InStep
     from loadlab.services.prometheus import Task, prometheus, require_prometheus
+    from loadlab.system.processes import Register
 
     remote = _remote_write(arguments)
     require_prometheus()
@@ -76,8 +76,8 @@ def reopened(run: Path) -> Iterator[Prometheus]:
         UsageError: nothing was kept.
         EnvironmentFaultError: there is no Prometheus, or it does not start.
     """
-    from loadlab.processes import Register
     from loadlab.services.prometheus import Task, prometheus
+    from loadlab.system.processes import Register
 
     kept = run / KEPT
     if not kept.is_dir():

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from loadlab.lab.project import Subject
     from loadlab.model.plan import Project
-    from loadlab.runner.subject import Subject
 
 LOCUSTFILE: Final = "locustfile.py"
 PLAN: Final = "loadlab.toml"
@@ -76,7 +76,7 @@ class Modes:
 
 
 def modes_there(subject: Subject) -> Modes:
-    from loadlab.runner.suitability import missing_packages
+    from loadlab.lab.suitability import missing_packages
     from loadlab.servers import SERVERS
 
     lacking = {name: missing_packages(subject, name) for name in SERVERS}

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    from loadlab.run_reader import RunReader
+    from loadlab.store.reader import RunReader
 
     folders = [RunReader.at(path) for path in (arguments.before, arguments.after)]
     # The analysis takes a second to import: not before both are known to be runs.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import argparse
 
     from loadlab.cli._starter import Modes
+    from loadlab.lab.project import Facts, Subject
     from loadlab.model.plan import Project
-    from loadlab.runner.subject import Facts, Subject
 
 BY_SCRIPT: Final = (
     'What a script does to the settings as it starts is not done here: docs/own-project.md, "Settings made by a console'
@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.lab.project import scripts_there, subject_of
     from loadlab.model.plan import Plan
-    from loadlab.processes import Register
-    from loadlab.runner.subject import scripts_there, subject_of
+    from loadlab.system.processes import Register
 
     plan, locustfile = arguments.out / PLAN, arguments.out / LOCUSTFILE
     for path in (plan, locustfile):
@@ -62,9 +62,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _project(arguments: argparse.Namespace) -> Project:
+    from loadlab.lab.manage_py import settings_of
+    from loadlab.lab.project import scripts_there
     from loadlab.model.plan import Project
-    from loadlab.runner.manage_py import settings_of
-    from loadlab.runner.subject import scripts_there
 
     folder = Path(arguments.project or ".").resolve()
     settings = arguments.settings or settings_of(folder)

@@ -18,7 +18,7 @@ from loadlab.cli._errors import say
 from loadlab.cli._port import port, port_after_plan
 from loadlab.cli._scraping import shown_again
 from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
-from loadlab.ports import LIVE_PORT, LOOPBACK, is_loopback
+from loadlab.system.ports import LIVE_PORT, LOOPBACK, is_loopback
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     from loadlab.live.hosting import started
-    from loadlab.processes import Register
+    from loadlab.system.processes import Register
 
     _require_safe(arguments)
     if not arguments.runs.is_dir():

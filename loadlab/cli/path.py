@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
 from loadlab.model.spelling import did_you_mean
-from loadlab.packaged import packaged
+from loadlab.system.packaged import packaged
 
 if TYPE_CHECKING:
     import argparse

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from loadlab.planning import Experiment
+    from loadlab.plan.planning import Experiment
 
 
 SUPPOSED: Final = (0.03, 0.05, 0.1)  # coefficients of variation, from a quiet machine to a busy one
@@ -35,7 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _order(experiment: Experiment) -> list[tuple[int, str]]:
-    from loadlab.planning import schedule
+    from loadlab.plan.planning import schedule
 
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
     return [(block, experiment.cases[index].id) for block, index in steps]
@@ -78,9 +78,9 @@ def _number(count: int, noun: str) -> str:
 
 def _power(experiment: Experiment) -> Iterable[str]:
     """What the plan can find, or that it can find nothing."""
-    from loadlab.analysis.multiplicity import blocks_needed
-    from loadlab.analysis.power import POWER
     from loadlab.analysis.wording import percent, plural
+    from loadlab.stats.multiplicity import blocks_needed
+    from loadlab.stats.power import POWER
 
     comparisons, blocks = _comparisons(experiment), experiment.plan.blocks
     if not comparisons:
@@ -98,7 +98,7 @@ def _power(experiment: Experiment) -> Iterable[str]:
 
 def detectable(experiment: Experiment) -> Iterable[tuple[float, float | None]]:
     """For each supposed coefficient of variation of a trial, the smallest ratio that is found."""
-    from loadlab.analysis.power import detectable_ratio
+    from loadlab.stats.power import detectable_ratio
 
     for share in SUPPOSED:
         deviation = sqrt(2) * share  # of the logarithm of a ratio of two trials

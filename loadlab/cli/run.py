@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from loadlab.lab.run import Listener
     from loadlab.model.session import Continuation
-    from loadlab.planning import Experiment
-    from loadlab.runner.run import Listener
-    from loadlab.services.given import Reference
+    from loadlab.plan.planning import Experiment
+    from loadlab.services.external_database import Reference
 
     InStep = Callable[[Listener], Listener]
     Measure = Callable[[InStep], None]
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    from loadlab.processes import withhold
+    from loadlab.system.processes import withhold
 
     withhold(arguments.dsn, arguments.token, arguments.remote_write)
     dsn = _dsn(arguments)
@@ -140,7 +140,7 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
 
     def measure(in_step: InStep) -> None:
         from loadlab.cli._progress import display
-        from loadlab.runner.run import begin
+        from loadlab.lab.run import begin
 
         with display(screen, experiment.trial_seconds, short_names(experiment.cases)) as shown:
             listener = in_step(shown)
@@ -156,8 +156,8 @@ def _amount(experiment: Experiment) -> str:
 
 
 def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
-    from loadlab.planning import read_plan
-    from loadlab.store import RunFolder
+    from loadlab.plan.planning import read_plan
+    from loadlab.store.folder import RunFolder
 
     if arguments.plan or arguments.out or arguments.only or changes_plan(arguments):
         raise UsageError(
@@ -170,7 +170,7 @@ def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, 
 
     def measure(in_step: InStep) -> None:
         from loadlab.cli._progress import display
-        from loadlab.runner.run import resume
+        from loadlab.lab.run import resume
 
         names = short_names(folder.schedule().cases)
         with display(Screen.of(arguments), experiment.trial_seconds, names) as shown:
@@ -180,7 +180,7 @@ def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, 
 
 
 def _dsn(arguments: argparse.Namespace) -> Reference:
-    from loadlab.services.given import Reference, require_reference
+    from loadlab.services.external_database import Reference, require_reference
 
     if arguments.dsn and arguments.embedded:
         raise UsageError("--embedded and --dsn each name a database to measure on: leave one of them out.")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from loadlab.cli._port import port
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.packaged import packaged
 from loadlab.registry import member_names
+from loadlab.system.packaged import packaged
 
 if TYPE_CHECKING:
     import argparse
 
-    from loadlab.model.case import Choice, Scalar
-    from loadlab.runner.application import Application
+    from loadlab.lab.application import Application
+    from loadlab.model.case import Config, Scalar
 
 DEFAULT_PORT: Final = 8000
 WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}
@@ -60,18 +60,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     from loadlab.cli._progress import display
+    from loadlab.lab.application import Target, serving
+    from loadlab.lab.route import routed
+    from loadlab.lab.run import laboratory
     from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
-    from loadlab.planning import choice_of
-    from loadlab.ports import require_free
-    from loadlab.processes import withhold
-    from loadlab.runner.application import Target, serving
-    from loadlab.runner.route import routed
-    from loadlab.runner.run import laboratory
+    from loadlab.plan.planning import config_of
     from loadlab.servers import SERVERS
-    from loadlab.services.given import Reference, require_reference
+    from loadlab.services.external_database import Reference, require_reference
+    from loadlab.system.ports import require_free
+    from loadlab.system.processes import withhold
 
     server, parameters = _parsed(arguments.server, "--server")
-    server_choice = choice_of(SERVERS, server, parameters, "--server")
+    server_choice = config_of(SERVERS, server, parameters, "--server")
     strategy_choice = _strategy(arguments)
     _require_fit(server_choice, strategy_choice, arguments.driver)
     require_free(arguments.port)
@@ -108,22 +108,22 @@ def execute(arguments: argparse.Namespace) -> int:
             return _watch(application)
 
 
-def _strategy(arguments: argparse.Namespace) -> Choice:
-    from loadlab.planning import choice_of
+def _strategy(arguments: argparse.Namespace) -> Config:
+    from loadlab.plan.planning import config_of
     from loadlab.strategies import STRATEGIES
 
     if arguments.strategy:
-        return choice_of(STRATEGIES, *_parsed(arguments.strategy, "--strategy"), "--strategy")
+        return config_of(STRATEGIES, *_parsed(arguments.strategy, "--strategy"), "--strategy")
     age: dict[str, Scalar] = {"max_age": _value(arguments.max_age), "conn_health_checks": arguments.conn_health_checks}
-    return choice_of(STRATEGIES, "max_age", age, "--max-age")
+    return config_of(STRATEGIES, "max_age", age, "--max-age")
 
 
-def _require_fit(server: Choice, strategy: Choice, driver: str) -> None:
-    from loadlab.planning import build_strategy, circumstances
+def _require_fit(server: Config, strategy: Config, driver: str) -> None:
+    from loadlab.plan.planning import build_strategy, server_traits
 
-    why = build_strategy(strategy).misfit(circumstances(server, driver))
+    why = build_strategy(strategy).misfit(server_traits(server, driver))
     if why is not None:
-        by_driver = build_strategy(strategy).misfit(circumstances(server, "")) is None
+        by_driver = build_strategy(strategy).misfit(server_traits(server, "")) is None
         raise UsageError(f"{strategy.name} in {server.name}: {why}{' (here: --driver)' if by_driver else ''}.")
 
 

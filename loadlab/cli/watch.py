@@ -18,8 +18,8 @@ from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError,
 if TYPE_CHECKING:
     import argparse
 
-    from loadlab.probes import Scene
-    from loadlab.watching.reading import Reading
+    from loadlab.probes import ProbeContext
+    from loadlab.watch.reading import Reading
 
 EVERY_SECONDS: Final = 5.0
 FEWEST_READINGS: Final = 2
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     from loadlab.scrape import require_address, token_of
-    from loadlab.watching.observation import observe
-    from loadlab.watching.wording import as_json, as_text
+    from loadlab.watch.observation import observe
+    from loadlab.watch.words import as_json, as_text
 
     require_address("--metrics", arguments.metrics, allow_remote=arguments.allow_remote)
     if arguments.every <= 0 or (arguments.threads is not None and arguments.threads < 1):
@@ -63,7 +63,7 @@ def execute(arguments: argparse.Namespace) -> int:
 class _Watch:
     """Readings at regular times; the first must succeed, later ones may fail."""
 
-    def __init__(self, url: str, token: str | None, judge: Scene | None, screen: Screen) -> None:
+    def __init__(self, url: str, token: str | None, judge: ProbeContext | None, screen: Screen) -> None:
         self._url, self._token, self._judge = url, token, judge
         self._screen = screen
         self.readings: list[Reading] = []
@@ -85,7 +85,7 @@ class _Watch:
         from loadlab.probes.activity import Activity
         from loadlab.probes.sessions import Sessions
         from loadlab.scrape import scrape
-        from loadlab.watching.reading import Reading
+        from loadlab.watch.reading import Reading
 
         scraped = scrape(self._url, self._token)
         seen = Reading(at=time.monotonic(), aliases=scraped.aliases, hosts=scraped.hosts, answered=scraped.requests)
@@ -100,14 +100,14 @@ class _Watch:
         return f"{len(self.readings)} readings · {' · '.join(counts)} · Ctrl-C ends"
 
 
-def _judge(arguments: argparse.Namespace, resources: ExitStack) -> Scene | None:
+def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext | None:
     """PostgreSQL's own view of the database, from another database of the same server."""
     if arguments.dsn is None:
         return None
-    from loadlab.probes import Scene
-    from loadlab.services.given import Reference, given
+    from loadlab.probes import ProbeContext
+    from loadlab.services.external_database import Reference, given
 
     folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
     database = resources.enter_context(given(Reference(arguments.dsn, allow_remote=arguments.allow_remote), folder))
     connection = resources.enter_context(database.observed())
-    return Scene(cursor=connection.cursor(), database=database.name, ledgers=folder, trees={})
+    return ProbeContext(cursor=connection.cursor(), database=database.name, ledgers=folder, trees={})

@@ -24,7 +24,7 @@ PLAIN: Final = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class MetricsResponse:
     """An HTTP answer, in nobody's framework."""
 
     status: HTTPStatus
@@ -32,7 +32,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": PLAIN})
 
 
-def answer(method: str, authorization: str) -> Answer:
+def answer(method: str, authorization: str) -> MetricsResponse:
     """The metrics, for whoever asks for them with the right value of the Authorization header.
 
     `authorization` has one character for each byte of the header, as WSGI has it.
@@ -41,11 +41,11 @@ def answer(method: str, authorization: str) -> Answer:
     if configured.metrics_open:
         return exposition(method)
     if not configured.metrics_token:
-        return Answer(status=HTTPStatus.FORBIDDEN, body=CLOSED.encode())
+        return MetricsResponse(status=HTTPStatus.FORBIDDEN, body=CLOSED.encode())
     if _is_token(authorization, configured.metrics_token):
         return exposition(method)
     headers = {"Content-Type": PLAIN, "WWW-Authenticate": "Bearer"}
-    return Answer(status=HTTPStatus.UNAUTHORIZED, body=UNAUTHORIZED.encode(), headers=headers)
+    return MetricsResponse(status=HTTPStatus.UNAUTHORIZED, body=UNAUTHORIZED.encode(), headers=headers)
 
 
 def _is_token(authorization: str, token: str) -> bool:
@@ -55,11 +55,13 @@ def _is_token(authorization: str, token: str) -> bool:
     return hmac.compare_digest(sent.strip().encode("latin-1", "replace"), expected) and scheme.lower() == "bearer"
 
 
-def exposition(method: str) -> Answer:
+def exposition(method: str) -> MetricsResponse:
     """All metrics of the project, whichever of its processes is asked."""
     if method not in SAFE:
         headers = {"Content-Type": PLAIN, "Allow": ", ".join(SAFE)}
-        return Answer(status=HTTPStatus.METHOD_NOT_ALLOWED, body=b"Metrics can only be read.\n", headers=headers)
+        return MetricsResponse(
+            status=HTTPStatus.METHOD_NOT_ALLOWED, body=b"Metrics can only be read.\n", headers=headers
+        )
     # A tenth of a worker's boot goes into importing the client: only those pay for it that are asked.
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest  # noqa: PLC0415
 
@@ -70,5 +72,5 @@ def exposition(method: str) -> Answer:
         collectors.register(ConnectionCollector(current.directory()))
         body = generate_latest(collectors)
     except OSError as error:
-        return Answer(status=HTTPStatus.SERVICE_UNAVAILABLE, body=UNREADABLE.format(error=error).encode())
-    return Answer(status=HTTPStatus.OK, body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return MetricsResponse(status=HTTPStatus.SERVICE_UNAVAILABLE, body=UNREADABLE.format(error=error).encode())
+    return MetricsResponse(status=HTTPStatus.OK, body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

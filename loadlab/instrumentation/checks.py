@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
 # Apps that end the leak, by name: none of them is imported, for a project need not have any.
 CURES: Final = {
-    "loadlab.cures.close_on_thread_exit": ("threaded", "gevent", "asgi"),
-    "loadlab.cures.reap_dead_threads": ("threaded", "gevent", "asgi"),
-    "loadlab.cures.close_at_handler_end": ("threaded",),
-    "loadlab.cures.leased_threads": ("asgi",),
+    "loadlab.fixes.close_on_thread_exit": ("threaded", "gevent", "asgi"),
+    "loadlab.fixes.reap_dead_threads": ("threaded", "gevent", "asgi"),
+    "loadlab.fixes.close_at_handler_end": ("threaded",),
+    "loadlab.fixes.leased_threads": ("asgi",),
 }
 LIMITS: Final = """
 SELECT current_setting('max_connections')::int,
@@ -60,7 +60,7 @@ def _kept_for_nobody(known: Serving | None) -> Iterator[CheckMessage]:
                 f" mode {known.mode}: each request may come in a thread or greenlet of its own, so that nobody finds a"
                 " kept connection again, and they leak until the database refuses the next one.",
                 hint="Set CONN_MAX_AGE = 0, use a connection pool, or add"
-                " 'loadlab.cures.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS.",
+                " 'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS.",
                 id="loadlab.W001",
             )
 

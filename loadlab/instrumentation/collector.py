@@ -10,9 +10,9 @@ from prometheus_client.registry import Collector
 
 from loadlab import __version__
 from loadlab.instrumentation.archive import Archive
-from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.families import family, histogram
-from loadlab.instrumentation.timesheets import Timesheets
+from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.model import metrics
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-    from loadlab.instrumentation.books import Statement, Totals
-    from loadlab.instrumentation.timesheets import Times
+    from loadlab.instrumentation.counters import Snapshot, Totals
+    from loadlab.instrumentation.request_totals import Times
 
 
 class ConnectionCollector(Collector):
     """Reads the ledgers and timesheets of `directory` at every scrape, by an `archive`; holds no state of its own."""
 
     def __init__(self, directory: Path, archive: type[Archive] = Archive) -> None:
-        self._books = Books(directory, archive)
-        self._timesheets = Timesheets(directory, archive)
+        self._books = CounterSet(directory, archive)
+        self._timesheets = RequestTotals(directory, archive)
 
     def collect(self) -> Iterable[Metric]:
         statement = self._books.read()
@@ -59,7 +59,7 @@ def _pools(aliases: Mapping[str, Totals]) -> Iterable[Metric]:
     yield _histogram(metrics.POOL_WAIT, aliases, "wait_buckets", "wait_seconds")
 
 
-def _gauges_and_counters(statement: Statement) -> Iterable[Metric]:
+def _gauges_and_counters(statement: Snapshot) -> Iterable[Metric]:
     aliases = statement.aliases.items()
     yield _gauge(metrics.CONNECTIONS_OPEN, statement.aliases, "open")
     yield family(metrics.CONNECTIONS_OPENED, (((alias,), totals.opened) for alias, totals in aliases))

@@ -17,25 +17,25 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import ENVIRONMENT_VARIABLE
 
-from loadlab.instrumentation.birthmark import birthmark
 from loadlab.instrumentation.configuration import configuration
+from loadlab.instrumentation.fork_detection import fork_detector
 from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.timesheet import Timesheet
+from loadlab.instrumentation.request_times import RequestTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Kept = TypeVar("Kept", Ledger, Timesheet)
+Kept = TypeVar("Kept", Ledger, RequestTimes)
 
 
 class _Files:
     """The files of one process, each begun when it is first needed."""
 
     def __init__(self) -> None:
-        self.mark = birthmark()
+        self.mark = fork_detector()
         self.mutex = threading.RLock()  # reentrant: a signal's handler may count while a file is begun
         self.ledger: Ledger | None = None
-        self.timesheet: Timesheet | None = None
+        self.timesheet: RequestTimes | None = None
 
     def release(self) -> None:
         """Leave the files to the parent, in a forked child."""
@@ -82,12 +82,12 @@ def ledger() -> Ledger:
     return files.ledger
 
 
-def timesheet() -> Timesheet:
+def timesheet() -> RequestTimes:
     """The timesheet of this process."""
     files = _files if _files.mark[0] else _begun_anew()
     if files.timesheet is None:
         with files.mutex:
-            begun = files.timesheet or _begun(Timesheet, "requests")
+            begun = files.timesheet or _begun(RequestTimes, "requests")
             files.timesheet = files.timesheet or begun
     return files.timesheet
 

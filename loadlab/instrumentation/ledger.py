@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
-from loadlab.instrumentation.birthmark import birthmark
+from loadlab.instrumentation.fork_detection import fork_detector
 from loadlab.instrumentation.process_file import ProcessFile
 from loadlab.model.metrics import CloseReason
 
@@ -113,7 +113,7 @@ class Ledger:
 
     def __init__(self, directory: Path | None) -> None:
         self._file = ProcessFile(directory, SUFFIX)
-        self.mark = birthmark()
+        self.mark = fork_detector()
         self.finished: deque[memoryview] = deque()  # rows whose end is written down, to be added to the totals
         self._mutex = threading.RLock()
         self._taking = False

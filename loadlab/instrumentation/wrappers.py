@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from loadlab.instrumentation.access import Answer
+    from loadlab.instrumentation.access import MetricsResponse
 
     ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -29,7 +29,7 @@ def wsgi_with_metrics(application: WSGIApplication, path: str = PATH) -> WSGIApp
     return wrapped
 
 
-def respond(given: Answer, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def respond(given: MetricsResponse, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Give an answer as WSGI wants it."""
     start_response(f"{given.status.value} {given.status.phrase}", list(_headers(given).items()))
     return [] if _method(environ) == "HEAD" else [given.body]
@@ -39,7 +39,7 @@ def _method(environ: WSGIEnvironment) -> str:
     return str(environ.get("REQUEST_METHOD", "GET"))
 
 
-def _headers(given: Answer) -> dict[str, str]:
+def _headers(given: MetricsResponse) -> dict[str, str]:
     return {**given.headers, "Content-Length": str(len(given.body))}
 
 

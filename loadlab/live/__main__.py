@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loadlab.live.reading.runs import Runs
 from loadlab.live.server import serve
-from loadlab.ports import LOOPBACK
+from loadlab.system.ports import LOOPBACK
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from loadlab.live import access, discovery, downloads, exposition, pages, streams
 from loadlab.live.guards import Guarded
 from loadlab.live.hosting import ALIVE_PATH
-from loadlab.ports import is_loopback
+from loadlab.system.ports import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

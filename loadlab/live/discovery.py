@@ -11,7 +11,7 @@ from urllib.parse import quote
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from loadlab.live.course import courses
+from loadlab.live.run_progress import run_progresses
 from loadlab.model.naming import distinct_ids
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from loadlab.live.course import Course
     from loadlab.live.reading.runs import Runs
+    from loadlab.live.run_progress import RunProgress
     from loadlab.model.case import Case
-    from loadlab.run_reader import Schedule, Step
+    from loadlab.store.reader import Schedule, Step
 
 # Prometheus passes on what it has discovered every five seconds, and looks at what it was passed every five seconds.
 LEAD_SECONDS: Final = 12.0
@@ -45,17 +45,17 @@ def discovery(request: Request) -> JSONResponse:
     return JSONResponse(groups)
 
 
-def _recent(path: Path | None, now: float) -> Course | None:
+def _recent(path: Path | None, now: float) -> RunProgress | None:
     """The course of a run that may go on; there may be hundreds that ended long ago, and they are not read."""
     if path is None:
         return None
     with suppress(OSError):
         if (path / "progress.jsonl").stat().st_mtime > now - QUIET_SECONDS:
-            return courses().of(path)
+            return run_progresses().of(path)
     return None
 
 
-def due(course: Course, now: float) -> list[Step]:
+def due(course: RunProgress, now: float) -> list[Step]:
     """The steps whose trials are to be scraped at `now`, in the order of the schedule."""
     if course.began is None or not (course.running or _has_just_ended(course, now)):
         return []
@@ -67,7 +67,7 @@ def due(course: Course, now: float) -> list[Step]:
     return [step for step in course.schedule.steps if step.order in wanted]
 
 
-def _has_just_ended(course: Course, now: float) -> bool:
+def _has_just_ended(course: RunProgress, now: float) -> bool:
     return course.ended is not None and now - course.ended.at < LINGER_SECONDS
 
 

@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 from loadlab.instrumentation.collector import ConnectionCollector
 from loadlab.instrumentation.families import family, histogram
-from loadlab.live.course import courses
 from loadlab.live.reading.ledgers import ReadOnlyArchive, ledgers_of
 from loadlab.live.reading.unreadable import UnreadableRunError, told
+from loadlab.live.run_progress import run_progresses
 from loadlab.model import metrics
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
     from starlette.requests import Request
 
-    from loadlab.live.course import Course, TrialSoFar
-    from loadlab.model.progress import Sampled
+    from loadlab.live.run_progress import RunProgress, TrialSoFar
+    from loadlab.store.progress import Sampled
 
 ALIAS = "default"
 MOST_DIGITS = 9  # of the number of a trial
@@ -60,9 +60,9 @@ def _order(text: str) -> int:
     return int(text)
 
 
-def _course(request: Request) -> Course:
+def _course(request: Request) -> RunProgress:
     path = request.app.state.runs.find(request.path_params["run"])
-    course = courses().of(path) if path else None
+    course = run_progresses().of(path) if path else None
     if course is None:
         raise HTTPException(404, "There is no such run.")
     return course

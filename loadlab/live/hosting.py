@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.ports import LIVE_PORT, LOOPBACK, free_port, is_loopback, require_free
-from loadlab.processes import Register, inherited
+from loadlab.system.ports import LIVE_PORT, LOOPBACK, free_port, is_loopback, require_free
+from loadlab.system.processes import Register, inherited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.processes import Program
+    from loadlab.system.processes import Program
 
 ALIVE_PATH: Final = "/alive"
 BOOT_SECONDS: Final = 60.0

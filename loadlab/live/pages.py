@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from loadlab.live.reading.summary import summaries
-from loadlab.report.content import wording
+from loadlab.report.content import numbers
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def page(template: str, *, status_code: int = 200, **values: object) -> HTMLResponse:
     text = _templates().get_template(template).render(**values)
-    return HTMLResponse(wording.writable(text), status_code=status_code)
+    return HTMLResponse(numbers.writable(text), status_code=status_code)
 
 
 @cache
@@ -32,7 +32,7 @@ def _templates() -> Environment:
         loader=PackageLoader("loadlab.live"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=wording.shown,
+        finalize=numbers.shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

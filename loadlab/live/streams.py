@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from loadlab.live.reading.followed import Following, Shown, as_json, version
+from loadlab.live.reading.run_view import Following, Shown, as_json, version
 from loadlab.live.reading.timeline import COLUMNS
 from loadlab.live.reading.unreadable import UnreadableRunError, told
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from loadlab.live.reading.followed import FollowedRun, Which
+    from loadlab.live.reading.run_state import State
+    from loadlab.live.reading.run_view import RunView, Which
     from loadlab.live.reading.runs import Runs
-    from loadlab.live.reading.standing import State
 
 TICK_SECONDS: Final = 0.5
 RETRY_MILLISECONDS: Final = 2000
@@ -101,12 +101,12 @@ _FOLLOWING: Final = Following()
 _ANALYSES: set[asyncio.Task[None]] = set()
 
 
-def _followed(runs: Runs, name: str) -> FollowedRun | None:
+def _followed(runs: Runs, name: str) -> RunView | None:
     path = runs.find(name)
     return _FOLLOWING.of(path) if path else None
 
 
-async def _assessed(run: FollowedRun, *, wait: bool) -> None:
+async def _assessed(run: RunView, *, wait: bool) -> None:
     """Start an analysis if there is something new; figures go on meanwhile."""
     if not run.is_stale():
         return
@@ -126,7 +126,7 @@ def _of_none(state: State, reason: str, position: Position) -> list[tuple[str, s
     return [("overview", overview)]
 
 
-def _news(run: FollowedRun, position: Position) -> list[tuple[str, str]]:
+def _news(run: RunView, position: Position) -> list[tuple[str, str]]:
     """What has changed since the position, which moves on to now."""
     if position.run != run.identity:
         position.run, position.overview, position.board, position.shown = run.identity, "", "", {}

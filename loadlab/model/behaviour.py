@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from loadlab.model.case import Choice, spell
+from loadlab.model.case import Config, spell
 
 SCHEMA: Final = 1
 
@@ -36,8 +36,8 @@ class Scale:
 class Setting:
     """What a row is about: how Python serves, how connections live, the driver, and whether clients keep theirs."""
 
-    server: Choice
-    strategy: Choice
+    server: Config
+    strategy: Config
     driver: str
     keep_alive: bool
 
@@ -112,7 +112,7 @@ Span = tuple[int, int]  # lowest and highest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class BehaviourRow:
     """What one setting did, over all repeats: the span of each of COUNTS; the errors of the flood, and their words."""
 
     setting: Setting
@@ -124,7 +124,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
+class BehaviourFigure:
     """One figure that somebody has published, and the same one here; `holds` says that the claim is still true."""
 
     figure: str
@@ -140,7 +140,7 @@ class CaseReport:
     name: str
     summary: str
     source: str
-    figures: tuple[Figure, ...]
+    figures: tuple[BehaviourFigure, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,7 +151,7 @@ class Recording:
     versions: dict[str, str]
     scale: Scale = field(default_factory=Scale)
     complete: bool = True
-    rows: tuple[Row, ...]
+    rows: tuple[BehaviourRow, ...]
     cases: tuple[CaseReport, ...] = ()
 
 
@@ -168,7 +168,7 @@ class Departure:
         return f"{self.row}: {self.cell} was {self.recorded}, and is {self.found}"
 
 
-def rows_of(behaviours: Sequence[Behaviour]) -> tuple[Row, ...]:
+def rows_of(behaviours: Sequence[Behaviour]) -> tuple[BehaviourRow, ...]:
     """One row for each setting, in the order of their first appearance, with the spans over all repeats."""
     settings: dict[str, list[Behaviour]] = {}
     for behaviour in behaviours:
@@ -176,9 +176,9 @@ def rows_of(behaviours: Sequence[Behaviour]) -> tuple[Row, ...]:
     return tuple(map(_row, settings.values()))
 
 
-def _row(repeats: Sequence[Behaviour]) -> Row:
+def _row(repeats: Sequence[Behaviour]) -> BehaviourRow:
     seen = {name: [int(getattr(behaviour, name)) for behaviour in repeats] for name in COUNTS}
-    return Row(
+    return BehaviourRow(
         setting=repeats[0].setting,
         repeats=len(repeats),
         spans={name: (min(values), max(values)) for name, values in seen.items()},
@@ -199,7 +199,7 @@ def merged(recorded: Recording, counted: Recording, order: Sequence[str]) -> Rec
     )
 
 
-def ranged(row: Row, name: str) -> bool:
+def ranged(row: BehaviourRow, name: str) -> bool:
     """Whether a cell depends on the order of events, so that a pass may differ from the last and nothing has changed.
 
     What has differed between repeats does, and so does what only happens not to have. The peak, unless no connection
@@ -224,12 +224,12 @@ def ranged(row: Row, name: str) -> bool:
             return left != after and row.spans["flood_failed"] == (0, 0)
 
 
-def _steady(row: Row) -> bool:
+def _steady(row: BehaviourRow) -> bool:
     """Whether everything that the load opened stayed open."""
     return row.spans["opened"] == row.spans["left_open"] == row.spans["left_after_collection"]
 
 
-def leeway(row: Row, name: str, scale: Scale) -> int:
+def leeway(row: BehaviourRow, name: str, scale: Scale) -> int:
     """By how much a ranged cell may be outside its record.
 
     Where only the collection closes what has leaked, half of the requests: every version of Python has other thresholds
@@ -239,7 +239,7 @@ def leeway(row: Row, name: str, scale: Scale) -> int:
     return scale.requests // 2 if leaks and name in {"peak", "left_open"} else scale.clients
 
 
-def allowed(row: Row, name: str, scale: Scale) -> Span:
+def allowed(row: BehaviourRow, name: str, scale: Scale) -> Span:
     """From where to where a new pass may be: the recorded span, with the leeway of a ranged cell."""
     low, high = row.spans[name]
     if not ranged(row, name):
@@ -273,7 +273,7 @@ def _case_departures(recorded: Recording, found: Recording) -> Iterator[Departur
                 yield Departure(row=case.name, cell=figure.figure, recorded=was, found=_held(figure))
 
 
-def _held(figure: Figure) -> str:
+def _held(figure: BehaviourFigure) -> str:
     return f"{figure.measured} ({'holds' if figure.holds else 'does not hold'})"
 
 
@@ -287,7 +287,7 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [f"{name} {was} → {is_now}" for name, (was, is_now) in pairs.items() if was != is_now]
 
 
-def _row_departures(before: Row, now: Row, scale: Scale) -> Iterator[Departure]:
+def _row_departures(before: BehaviourRow, now: BehaviourRow, scale: Scale) -> Iterator[Departure]:
     for name in COUNTS:
         low, high = allowed(before, name, scale)
         if now.spans[name][0] < low or now.spans[name][1] > high:

@@ -26,7 +26,7 @@ def spell(value: Scalar) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
+class Config:
     """A member of a family with every parameter given, e.g. gthread with workers=2 and threads=4."""
 
     name: str
@@ -74,8 +74,8 @@ class Case:
     `replica` marks the A/A arm: the same case again, to show the noise floor.
     """
 
-    server: Choice
-    strategy: Choice
+    server: Config
+    strategy: Config
     scenario: str
     users: int
     keep_alive: bool

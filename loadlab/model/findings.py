@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from loadlab.model.case import Case, Choice, OpenLoad, Scalar
+from loadlab.model.case import Case, Config, OpenLoad, Scalar
 from loadlab.model.plan import Limits
 from loadlab.model.samples import UNANSWERED, Connections, CpuSeconds, Recovery, State
 
@@ -230,7 +230,7 @@ class Standing:
     """
 
     case: str
-    strategy: Choice
+    strategy: Config
     name: str
     place: Place
     why: str
@@ -278,7 +278,7 @@ class AtDistance:
 class OverDistance:
     """One strategy over all distances: `pays_from_ms` is the smallest from which on it is proven better throughout."""
 
-    strategy: Choice
+    strategy: Config
     name: str
     points: tuple[AtDistance, ...]
     pays_from_ms: float | None

@@ -11,14 +11,14 @@ from loadlab.model.case import spell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from loadlab.model.case import Case, Choice
+    from loadlab.model.case import Case, Config
 
 
-def distinct_names(strategies: Iterable[Choice]) -> dict[str, str]:
+def distinct_names(strategies: Iterable[Config]) -> dict[str, str]:
     """By its full name, each strategy's short one: bare, or with the parameters in which it differs from its namesakes.
 
-    >>> from loadlab.model.case import Choice
-    >>> small, large = (Choice(name="pool", parameters={"min_size": 1, "max_size": size}) for size in (4, 16))
+    >>> from loadlab.model.case import Config
+    >>> small, large = (Config(name="pool", parameters={"min_size": 1, "max_size": size}) for size in (4, 16))
     >>> list(distinct_names([small, large]).values()), list(distinct_names([small]).values())
     (['pool, max_size=4', 'pool, max_size=16'], ['pool'])
     """
@@ -28,12 +28,12 @@ def distinct_names(strategies: Iterable[Choice]) -> dict[str, str]:
     }
 
 
-def distinct_ids(strategies: Iterable[Choice]) -> dict[str, str]:
+def distinct_ids(strategies: Iterable[Config]) -> dict[str, str]:
     """The same as ids of cases spell it; the parameter that a strategy is named after is always said.
 
-    >>> from loadlab.model.case import Choice
-    >>> aged = [Choice(name="max_age", parameters={"max_age": age, "conn_health_checks": False}) for age in (0, 60)]
-    >>> pools = [Choice(name="pool", parameters={"min_size": 1, "max_size": size}) for size in (4, 16)]
+    >>> from loadlab.model.case import Config
+    >>> aged = [Config(name="max_age", parameters={"max_age": age, "conn_health_checks": False}) for age in (0, 60)]
+    >>> pools = [Config(name="pool", parameters={"min_size": 1, "max_size": size}) for size in (4, 16)]
     >>> list(distinct_ids([*aged, *pools]).values())
     ['max_age=0', 'max_age=60', 'pool,max_size=4', 'pool,max_size=16']
     >>> list(distinct_ids([aged[1], pools[0]]).values())
@@ -49,9 +49,9 @@ def distinct_ids(strategies: Iterable[Choice]) -> dict[str, str]:
 def short_names(cases: Sequence[Case]) -> dict[str, str]:
     """By its id, each case's short name: server mode and strategy, and whatever else differs between the cases.
 
-    >>> from loadlab.model.case import Case, Choice
-    >>> server = Choice(name="gthread", parameters={"workers": 2, "threads": 4})
-    >>> aged = [Choice(name="max_age", parameters={"max_age": age}) for age in (0, None)]
+    >>> from loadlab.model.case import Case, Config
+    >>> server = Config(name="gthread", parameters={"workers": 2, "threads": 4})
+    >>> aged = [Config(name="max_age", parameters={"max_age": age}) for age in (0, None)]
     >>> load = {"scenario": "read_one", "users": 8, "keep_alive": False, "usable_connections": 8}
     >>> list(short_names([Case(server=server, strategy=strategy, **load) for strategy in aged]).values())
     ['gthread/max_age=0', 'gthread/max_age=none']
@@ -77,9 +77,9 @@ def _load_parts(case: Case) -> dict[str, str]:
     }
 
 
-def _told_apart(strategies: Iterable[Choice]) -> Iterator[tuple[str, Choice, list[str]]]:
+def _told_apart(strategies: Iterable[Config]) -> Iterator[tuple[str, Config, list[str]]]:
     """Each strategy by its full name, and the parameters in whose spelling it differs from any of its namesakes."""
-    namesakes: dict[str, dict[str, Choice]] = defaultdict(dict)
+    namesakes: dict[str, dict[str, Config]] = defaultdict(dict)
     for choice in strategies:
         namesakes[choice.name][str(choice)] = choice
     for group in namesakes.values():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Circumstances:
+class ServerTraits:
     """Where a strategy is to work: a server mode with `processes` of it, and a driver.
 
     `program` serves (empty where strategies know nothing of it); `asgi` says that requests come to Django's ASGI

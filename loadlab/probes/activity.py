@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
-    from loadlab.probes.base import Scene
+    from loadlab.probes.base import ProbeContext
 
 # A row of pg_stat_activity is a client's. Of others' rows an ordinary role, without pg_monitor, sees database and user,
 # and neither backend_type nor state; processes of PostgreSQL's own lack one of the two.
@@ -25,7 +25,7 @@ class Activity(Probe):
     Those whose state the observer may not see are in none of the three.
     """
 
-    def read(self, scene: Scene) -> dict[str, float]:
+    def read(self, scene: ProbeContext) -> dict[str, float]:
         scene.cursor.execute(QUERY, [scene.database])
         counts = scene.cursor.fetchone() or (0, 0, 0, 0)
         return dict(zip(("backends", "active", "idle", "idle_in_transaction"), counts, strict=True))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from loadlab.model.samples import PoolerCounts
 
 
-class Pooler(Protocol):
+class PoolerReader(Protocol):
     """A running pooler between the target and PostgreSQL, as far as it can be asked."""
 
     def counts(self) -> PoolerCounts:
@@ -29,7 +29,7 @@ class Pooler(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scene:
+class ProbeContext:
     """What there is to look at while a trial runs.
 
     `cursor` belongs to the lab's own connection to another database of the same server; `trees` names the roots of the
@@ -42,7 +42,7 @@ class Scene:
     ledgers: Path
     trees: Mapping[str, int]
     aliases: Sequence[str] = ("default",)
-    pooler: Pooler | None = None
+    pooler: PoolerReader | None = None
 
 
 class Probe(ABC):
@@ -51,5 +51,5 @@ class Probe(ABC):
     sampled: ClassVar[bool] = True
 
     @abstractmethod
-    def read(self, scene: Scene) -> dict[str, float]:
+    def read(self, scene: ProbeContext) -> dict[str, float]:
         """The quantities as they are now; names are unique over the family."""

@@ -11,7 +11,7 @@ import psutil
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
-    from loadlab.probes.base import Scene
+    from loadlab.probes.base import ProbeContext
 
 
 class Cpu(Probe):
@@ -23,7 +23,7 @@ class Cpu(Probe):
 
     sampled: ClassVar[bool] = False  # looks at every process of the machine
 
-    def read(self, scene: Scene) -> dict[str, float]:
+    def read(self, scene: ProbeContext) -> dict[str, float]:
         children = _children()
         return {f"cpu_{part}": _tree_seconds(root, children) for part, root in scene.trees.items()}
 

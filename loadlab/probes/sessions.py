@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
-    from loadlab.probes.base import Scene
+    from loadlab.probes.base import ProbeContext
 
 QUERY = "SELECT sessions, extract(epoch FROM stats_reset) FROM pg_stat_database WHERE datname = %s"
 RESET = "the database's statistics were reset meanwhile (by pg_stat_reset, or because PostgreSQL crashed)"
@@ -21,7 +21,7 @@ class Sessions(Probe):
 
     sampled: ClassVar[bool] = False
 
-    def read(self, scene: Scene) -> dict[str, float]:
+    def read(self, scene: ProbeContext) -> dict[str, float]:
         scene.cursor.execute(QUERY, [scene.database])
         sessions, reset = scene.cursor.fetchone() or (0, None)
         return {"sessions": sessions, "sessions_reset": float(reset or 0)}

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from loadlab.report.base import Report
-from loadlab.report.content import charts, distances, matrix, naming, story, tables, verdicts, wording
+from loadlab.report.content import charts, distances, labels, matrix, numbers, story, tables, verdicts
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -53,7 +53,7 @@ class HtmlPage(Report):
             distances=distances.build(findings),
             distance_lead=distances.LEAD,
         )
-        return wording.writable(page)
+        return numbers.writable(page)
 
 
 def content_security_policy() -> str:
@@ -87,10 +87,10 @@ def _template() -> Template:
         loader=PackageLoader("loadlab.report"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=wording.shown,
+        finalize=numbers.shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(naming=naming, story=story, tables=tables, wording=wording)
+    environment.globals.update(labels=labels, numbers=numbers, story=story, tables=tables)
     return environment.get_template("report.html.jinja")

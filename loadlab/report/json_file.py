@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.text import escaped_in_json
 from loadlab.report.base import Report
-from loadlab.report.content import wording
+from loadlab.report.content import numbers
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Case, Choice
+    from loadlab.model.case import Case, Config
     from loadlab.model.findings import Arm, DistanceEffect, Findings, TrialSummary, Verdict
     from loadlab.model.samples import Connections
 
@@ -40,7 +40,7 @@ class JsonFile(Report):
             "caveats": [asdict(caveat) for caveat in findings.caveats],
         }
         text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
-        return wording.writable(escaped_in_json(text) + "\n")
+        return numbers.writable(escaped_in_json(text) + "\n")
 
 
 def _valid(value: object) -> object:
@@ -131,7 +131,7 @@ def _distances(effect: DistanceEffect) -> dict[str, object]:
     return asdict(effect) | {"strategies": [_named(asdict(over), over.strategy) for over in effect.strategies]}
 
 
-def _named(fields: dict[str, object], strategy: Choice) -> dict[str, object]:
+def _named(fields: dict[str, object], strategy: Config) -> dict[str, object]:
     """A strategy as everywhere in the file: its name under "strategy", its parameters beside it."""
     return fields | {"strategy": strategy.name, "parameters": strategy.parameters}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.text import printable
 from loadlab.report.base import Report
-from loadlab.report.content import distances, matrix, story, tables, verdicts, wording
+from loadlab.report.content import distances, matrix, numbers, story, tables, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -45,7 +45,7 @@ class Markdown(Report):
             "## How to read this",
             _bullets(story.how_to_read(findings)),
         )
-        return wording.writable(printable("\n\n".join(blocks) + "\n"))
+        return numbers.writable(printable("\n\n".join(blocks) + "\n"))
 
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -95,7 +95,7 @@ def _advice(item: Advice) -> Iterator[str]:
     if item.measured:
         yield escape(f"Ratio {item.ratio} · opens per request {item.opens} · peak open {item.peak}")
     if item.leaks:
-        yield f"**{wording.LEAK}**: {escape(item.leak_words)}"
+        yield f"**{numbers.LEAK}**: {escape(item.leak_words)}"
     elif item.untold:
         yield f"Leak: {escape(item.leak_words)}"
     if item.why:
@@ -154,18 +154,18 @@ def _matrix(findings: Findings) -> Iterator[str]:
 
 def _cell(cell: Cell | None) -> str:
     if cell is None:
-        return wording.MISSING
+        return numbers.MISSING
     if not cell.measured:
         return "no complete trial"
     judgement = (
-        f" {wording.SIGNS[cell.judgement]} {cell.judgement}" if cell.judgement and not cell.leaks else ""
+        f" {numbers.SIGNS[cell.judgement]} {cell.judgement}" if cell.judgement and not cell.leaks else ""
     )  # a leak overrules it
     lines = [
         escape(f"{cell.throughput} requests/s"),
         escape(cell.ratio) + judgement,
         escape(f"opens per request {cell.opens}, peak open {cell.peak}"),
     ]
-    leak = {"yes": [f"**{wording.LEAK}**"], "cannot tell": [wording.LEAK_UNKNOWN]}.get(cell.leak, [])
+    leak = {"yes": [f"**{numbers.LEAK}**"], "cannot tell": [numbers.LEAK_UNKNOWN]}.get(cell.leak, [])
     return "<br>".join([*leak, *lines])
 
 

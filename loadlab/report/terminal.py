@@ -13,7 +13,7 @@ from rich.text import Text
 
 from loadlab.model.text import printable
 from loadlab.report.base import Report
-from loadlab.report.content import distances, matrix, story, tables, verdicts, wording
+from loadlab.report.content import distances, matrix, numbers, story, tables, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from loadlab.model.findings import Findings, Judgement
+    from loadlab.report.content.labels import Mode
     from loadlab.report.content.matrix import Cell, Matrix
-    from loadlab.report.content.naming import Mode
     from loadlab.report.content.ranking import Rank
     from loadlab.report.content.tables import Table as FlatTable
     from loadlab.report.content.verdicts import Advice
@@ -53,7 +53,7 @@ class Terminal(Report):
         for part in _parts(findings, narrow=self.width < NARROW):
             console.print(part)
         lines = (line.rstrip() for line in output.getvalue().splitlines())
-        return wording.writable("\n".join(lines) + "\n")
+        return numbers.writable("\n".join(lines) + "\n")
 
     def _console(self, output: StringIO) -> Console:
         """A console that takes nothing from the environment it happens to run in."""
@@ -114,7 +114,7 @@ def _to_set(content: FlatTable) -> RenderableType:
     """What to set under each server mode, and below why and how sure that is."""
     table = Table(box=SIMPLE, pad_edge=False, show_header=False)
     for mode, setting, ratio, why, sure in content.rows:
-        gain = [plain(ratio, "green")] if ratio not in (wording.MISSING, matrix.BASELINE) else []
+        gain = [plain(ratio, "green")] if ratio not in (numbers.MISSING, matrix.BASELINE) else []
         table.add_row(plain(mode, "bold"), Group(plain(setting, "bold"), *gain), Group(plain(why), plain(sure, "dim")))
     return table
 
@@ -154,8 +154,8 @@ def _ranking(ranks: Iterable[Rank]) -> RenderableType:
     for title in ("Strategy", "Ratio", "Verdict", "Peak open", "Place"):
         table.add_column(title, overflow="fold")
     for rank in ranks:
-        judged = Group(*_judged(rank.judgement)) if rank.judgement else plain(wording.MISSING)
-        place = Text.assemble((f"{wording.LEAK}, " if rank.leaks else "", "bold red"), plain(rank.in_short))
+        judged = Group(*_judged(rank.judgement)) if rank.judgement else plain(numbers.MISSING)
+        place = Text.assemble((f"{numbers.LEAK}, " if rank.leaks else "", "bold red"), plain(rank.in_short))
         table.add_row(plain(rank.name), plain(rank.ratio), judged, plain(rank.held), place)
     return table
 
@@ -206,7 +206,7 @@ def _listed(content: Matrix) -> Iterator[RenderableType]:
         yield plain(row.mode, "bold")
         for heading, cell in zip(content.headings, row.cells, strict=True):
             if cell is not None and cell.measured:
-                leak = (f", {wording.LEAK}", "bold red") if cell.leaks else ""
+                leak = (f", {numbers.LEAK}", "bold red") if cell.leaks else ""
                 judged = [(f" {one.plain}", one.style) for one in _judgement(cell)]
                 said = f"  {heading.label}: {cell.throughput} requests/s, {cell.ratio}"
                 yield Text.assemble(plain(said), *judged, plain(f", peak open {cell.peak}", "dim"), leak)
@@ -227,15 +227,15 @@ def _turned(content: Matrix) -> RenderableType:
 
 def _brief(cell: Cell | None) -> Text:
     if cell is None or not cell.measured:
-        return plain(wording.MISSING)
-    sign = f" {wording.SIGNS[cell.judgement]}" if cell.judgement else ""
+        return plain(numbers.MISSING)
+    sign = f" {numbers.SIGNS[cell.judgement]}" if cell.judgement else ""
     leak = Text.assemble(*(part for word in _leak_badge(cell) for part in (" ", word)))
     return Text.assemble(plain(cell.ratio.partition(" (")[0] + sign), leak)
 
 
 def _cell(cell: Cell | None) -> RenderableType:
     if cell is None:
-        return plain(wording.MISSING)
+        return plain(numbers.MISSING)
     if not cell.measured:
         return plain("no complete trial", "dim")
     lines = [
@@ -251,7 +251,7 @@ def _cell(cell: Cell | None) -> RenderableType:
 def _leak_badge(cell: Cell) -> list[Text]:
     if cell.leak == "no":
         return []
-    return [plain(wording.LEAK, "bold red") if cell.leaks else plain(wording.LEAK_UNKNOWN, "yellow")]
+    return [plain(numbers.LEAK, "bold red") if cell.leaks else plain(numbers.LEAK_UNKNOWN, "yellow")]
 
 
 def _judgement(cell: Cell) -> Iterator[Text]:
@@ -261,7 +261,7 @@ def _judgement(cell: Cell) -> Iterator[Text]:
 
 def _judged(judgement: Judgement | None) -> Iterator[Text]:
     if judgement:
-        yield plain(f"{wording.SIGNS[judgement]} {judgement}", JUDGEMENT_STYLES[judgement])
+        yield plain(f"{numbers.SIGNS[judgement]} {judgement}", JUDGEMENT_STYLES[judgement])
 
 
 def _bullets(lines: Iterable[str]) -> RenderableType:

@@ -25,7 +25,7 @@ class GunicornServer(Server):
     def argv(self, site: Site, port: int) -> list[str]:
         gunicorn = [site.python, "-m", "gunicorn", site.wsgi, "--bind", f"127.0.0.1:{port}"]
         # In place of a gunicorn.conf.py that the project may have: the plan says how it is served.
-        configuration = ["--config", "python:loadlab.overlay.gunicorn"]
+        configuration = ["--config", "python:loadlab.settings_override.gunicorn"]
         return [*gunicorn, "--workers", str(self.workers), *configuration, *self.worker_arguments()]
 
     def processes(self) -> int:

@@ -18,9 +18,9 @@ Seconds = Annotated[int, Field(ge=0, le=3600, description="whole seconds, 0 or m
 class Site:
     """Where the Django project is, in the terms of each kind of server: always behind the lab's overlay."""
 
-    wsgi: str = "loadlab.overlay.wsgi:application"
-    asgi: str = "loadlab.overlay.asgi:application"
-    manage: tuple[str, ...] = ("-m", "loadlab.overlay")
+    wsgi: str = "loadlab.settings_override.wsgi:application"
+    asgi: str = "loadlab.settings_override.asgi:application"
+    manage: tuple[str, ...] = ("-m", "loadlab.settings_override")
     python: str = sys.executable
 
 

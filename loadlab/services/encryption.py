@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.ports import LOOPBACK
-from loadlab.processes import unprivileged
+from loadlab.system.ports import LOOPBACK
+from loadlab.system.processes import unprivileged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,21 +21,21 @@ from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.text import redacted
-from loadlab.ports import LOOPBACK, free_port
-from loadlab.processes import UNPRIVILEGED, let_in
-from loadlab.services.pgbouncer_books import Books, Refusals
 from loadlab.services.pgbouncer_configuration import way_to, write_configuration, write_users
 from loadlab.services.pgbouncer_console import CONSOLE, Console, PoolerGoneError
+from loadlab.services.pgbouncer_counts import PgBouncerCounts, Refusals
 from loadlab.services.secret_files import password_line, write_secret
+from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.processes import UNPRIVILEGED, let_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.model.pooling import Pooling
     from loadlab.model.samples import PoolerCounts
-    from loadlab.processes import Program, Register
     from loadlab.services.database import Database
     from loadlab.services.pgbouncer_configuration import Way
+    from loadlab.system.processes import Program, Register
 
 __all__ = ["Bouncer", "PoolerGoneError", "Refusals", "pgbouncer", "pgbouncer_version", "require_pgbouncer"]
 
@@ -128,7 +128,7 @@ class Bouncer:
         self._register = register
         self._admin = f"loadlab-{secrets.token_hex(4)}"
         self._password = secrets.token_urlsafe(24)
-        self._books = Books(setting.log, database.name, setting.way.user)
+        self._books = PgBouncerCounts(setting.log, database.name, setting.way.user)
         self._lock = threading.Lock()
         self._process: _Process | None = None
         self.database = database

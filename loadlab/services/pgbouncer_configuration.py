@@ -12,10 +12,10 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.ports import LOOPBACK
 from loadlab.services.authentication import demand
 from loadlab.services.database import refusal
 from loadlab.services.secret_files import write_secret
+from loadlab.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from pathlib import Path

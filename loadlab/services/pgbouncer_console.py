@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.ports import LOOPBACK
+from loadlab.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case

@@ -78,7 +78,7 @@ class Reader:
         return iter(whole.decode(errors="replace").splitlines())
 
 
-class Tally:
+class RefusalTally:
     """The counts of one PgBouncer process for the pool of one user of one database.
 
     Clients: `asked` to be let in, `turned_away` before they were, `closed` later. Connections to PostgreSQL:

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.packaged import packaged
-from loadlab.ports import LOOPBACK, free_port
-from loadlab.processes import UNPRIVILEGED
 from loadlab.services.secret_files import write_secret
+from loadlab.system.packaged import packaged
+from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.processes import UNPRIVILEGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.processes import Program, Register
     from loadlab.services.remote_write import RemoteWrite
+    from loadlab.system.processes import Program, Register
 
 PROGRAM: Final = "prometheus"
 RULES: Final = packaged("dashboards") / "prometheus"

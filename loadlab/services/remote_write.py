@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from loadlab.errors import UsageError
-from loadlab.ports import is_loopback
+from loadlab.system.ports import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ import os
 import pwd
 from typing import TYPE_CHECKING
 
-from loadlab.processes import UNPRIVILEGED
+from loadlab.system.processes import UNPRIVILEGED
 
 if TYPE_CHECKING:
     from pathlib import Path

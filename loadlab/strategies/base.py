@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 if TYPE_CHECKING:
     from loadlab.model.pooling import Pooling
-    from loadlab.model.strategy import Changes, Circumstances
+    from loadlab.model.strategy import Changes, ServerTraits
 
 UNLIMITED = ("none", "unlimited")
 AGE_MEANING = 'seconds, a number of 0 or more; or "none" for unlimited'
@@ -57,14 +57,14 @@ class Strategy(ABC):
     sweeps: ClassVar[bool] = False
 
     @abstractmethod
-    def changes(self, where: Circumstances) -> Changes:
+    def changes(self, where: ServerTraits) -> Changes:
         """What this strategy changes in the project, where it fits."""
 
-    def misfit(self, where: Circumstances) -> str | None:  # noqa: ARG002  members look where they must
+    def misfit(self, where: ServerTraits) -> str | None:  # noqa: ARG002  members look where they must
         """Why it cannot work there, and what to use instead; None where it can."""
         return None
 
-    def most_connections(self, usable: int, where: Circumstances) -> int:  # noqa: ARG002
+    def most_connections(self, usable: int, where: ServerTraits) -> int:  # noqa: ARG002
         """The most that are open to some use, where the server mode can use `usable` at one instant."""
         return usable
 

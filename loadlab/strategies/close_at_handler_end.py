@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import MaxAge, Strategy
 
 
@@ -21,15 +21,15 @@ class CloseAtHandlerEnd(Strategy):
 
     max_age: MaxAge = None
 
-    def misfit(self, where: Circumstances) -> str | None:
+    def misfit(self, where: ServerTraits) -> str | None:
         if where.asgi:
             return "an ASGI server has no hook in the thread of a request; use close_on_thread_exit"
         return None
 
-    def changes(self, where: Circumstances) -> Changes:
+    def changes(self, where: ServerTraits) -> Changes:
         database = {"CONN_MAX_AGE": self.max_age}
         if where.program == "gunicorn":
             return Changes(
-                database=database, gunicorn={"post_request": "loadlab.cures.close_at_handler_end:post_request"}
+                database=database, gunicorn={"post_request": "loadlab.fixes.close_at_handler_end:post_request"}
             )
-        return Changes(database=database, apps=("loadlab.cures.close_at_handler_end.CloseAtHandlerEnd",))
+        return Changes(database=database, apps=("loadlab.fixes.close_at_handler_end.CloseAtHandlerEnd",))

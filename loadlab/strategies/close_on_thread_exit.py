@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import MaxAge, Strategy
 
 
@@ -21,7 +21,7 @@ class CloseOnThreadExit(Strategy):
 
     max_age: MaxAge = None
 
-    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002  right in every mode
+    def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002  right in every mode
         return Changes(
-            database={"CONN_MAX_AGE": self.max_age}, apps=("loadlab.cures.close_on_thread_exit.CloseOnThreadExit",)
+            database={"CONN_MAX_AGE": self.max_age}, apps=("loadlab.fixes.close_on_thread_exit.CloseOnThreadExit",)
         )

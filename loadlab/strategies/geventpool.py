@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import Count, Strategy
 
 ENGINES = {"psycopg2": "postgresql_psycopg2", "psycopg": "postgresql_psycopg3"}
@@ -27,15 +27,15 @@ class GeventPool(Strategy):
 
     max_conns: Count = 4
 
-    def misfit(self, where: Circumstances) -> str | None:
+    def misfit(self, where: ServerTraits) -> str | None:
         if not where.greenlets:
             return "its pool is one of greenlets; use pool (psycopg 3) or pgbouncer"
         return None
 
-    def most_connections(self, usable: int, where: Circumstances) -> int:  # noqa: ARG002
+    def most_connections(self, usable: int, where: ServerTraits) -> int:  # noqa: ARG002
         return where.processes * self.max_conns
 
-    def changes(self, where: Circumstances) -> Changes:
+    def changes(self, where: ServerTraits) -> Changes:
         engine = f"django_db_geventpool.backends.{ENGINES[where.driver]}"
         options = {"MAX_CONNS": self.max_conns, "REUSE_CONNS": self.max_conns}
         return Changes(database={"ENGINE": engine, "CONN_MAX_AGE": 0, "OPTIONS": options})

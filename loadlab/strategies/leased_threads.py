@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import Count, MaxAge, Strategy
 
 
@@ -22,17 +22,17 @@ class LeasedThreads(Strategy):
     max_age: MaxAge = 60
     threads: Count = 8
 
-    def misfit(self, where: Circumstances) -> str | None:
+    def misfit(self, where: ServerTraits) -> str | None:
         if not where.asgi:
             return "only ASGI has its requests' threads chosen for them; use max_age with gthread, or pool"
         return None
 
-    def most_connections(self, usable: int, where: Circumstances) -> int:  # noqa: ARG002  idle threads keep theirs
+    def most_connections(self, usable: int, where: ServerTraits) -> int:  # noqa: ARG002  idle threads keep theirs
         return where.processes * self.threads
 
-    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002
+    def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002
         return Changes(
             database={"CONN_MAX_AGE": self.max_age, "CONN_HEALTH_CHECKS": False},
             values={"LOADLAB_CURES": {"leased_threads": {"threads": self.threads}}},
-            asgi_wrapper="loadlab.cures.leased_threads:leased_threads",
+            asgi_wrapper="loadlab.fixes.leased_threads:leased_threads",
         )

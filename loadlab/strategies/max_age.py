@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import Flag, MaxAge, Strategy
 
 
@@ -22,5 +22,5 @@ class MaxAgeStrategy(Strategy):
     max_age: MaxAge = 0
     conn_health_checks: Flag = False
 
-    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002  the same everywhere
+    def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002  the same everywhere
         return Changes(database={"CONN_MAX_AGE": self.max_age, "CONN_HEALTH_CHECKS": self.conn_health_checks})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import Flag, MaxAge, Strategy
 
 
@@ -22,6 +22,6 @@ class MaxAgeIfNotDebug(Strategy):
     max_age: MaxAge = 600
     debug: Flag = False
 
-    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002
+    def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002
         age = 0 if self.debug else self.max_age
         return Changes(database={"CONN_MAX_AGE": age, "CONN_HEALTH_CHECKS": False}, values={"DEBUG": self.debug})

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from loadlab.model.pooling import Pooling
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import Count, MaxAge, Seconds, Strategy
 
 
@@ -37,7 +37,7 @@ class PgBouncer(Strategy):
     query_wait_timeout_seconds: Seconds = 10
     max_age: MaxAge = 0
 
-    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002
+    def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002
         cursors = self.pool_mode == "transaction"
         return Changes(database={"CONN_MAX_AGE": self.max_age, "DISABLE_SERVER_SIDE_CURSORS": cursors})
 

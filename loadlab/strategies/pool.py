@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import Count, Flag, Seconds, Strategy
 
 
@@ -34,15 +34,15 @@ class Pool(Strategy):
         if self.min_size > self.max_size:
             raise ValueError(f"min_size {self.min_size} is more than max_size {self.max_size}")
 
-    def misfit(self, where: Circumstances) -> str | None:
+    def misfit(self, where: ServerTraits) -> str | None:
         if where.driver == "psycopg2":
             return 'Django pools psycopg 3 alone; use driver = "psycopg", or pgbouncer, or geventpool under gevent'
         return None
 
-    def most_connections(self, usable: int, where: Circumstances) -> int:  # noqa: ARG002  what it opens it holds
+    def most_connections(self, usable: int, where: ServerTraits) -> int:  # noqa: ARG002  what it opens it holds
         return where.processes * self.max_size
 
-    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002
+    def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002
         sizes = {"min_size": self.min_size, "max_size": self.max_size, "timeout": self.timeout_seconds}
         return Changes(
             database={"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": self.conn_health_checks, "OPTIONS": {"pool": sizes}}

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import MaxAge, Strategy
 
 
@@ -28,9 +28,9 @@ class ReapDeadThreads(Strategy):
         float, Field(ge=0, le=3600, allow_inf_nan=False, description="seconds, or 0 for a sweep before each opening")
     ] = 0
 
-    def changes(self, where: Circumstances) -> Changes:  # noqa: ARG002  right in every mode
+    def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002  right in every mode
         return Changes(
             database={"CONN_MAX_AGE": self.max_age},
-            apps=("loadlab.cures.reap_dead_threads.ReapDeadThreads",),
+            apps=("loadlab.fixes.reap_dead_threads.ReapDeadThreads",),
             values={"LOADLAB_CURES": {"reap_dead_threads": {"interval_seconds": self.interval_seconds}}},
         )

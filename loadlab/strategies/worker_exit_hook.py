@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, Circumstances
+from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import MaxAge, Strategy
 
 
@@ -21,10 +21,10 @@ class WorkerExitHook(Strategy):
 
     max_age: MaxAge = None
 
-    def changes(self, where: Circumstances) -> Changes:
-        hooks = {"worker_exit": "loadlab.cures.worker_exit_hook:worker_exit"} if where.program == "gunicorn" else {}
+    def changes(self, where: ServerTraits) -> Changes:
+        hooks = {"worker_exit": "loadlab.fixes.worker_exit_hook:worker_exit"} if where.program == "gunicorn" else {}
         return Changes(
             database={"CONN_MAX_AGE": self.max_age},
-            apps=("loadlab.cures.worker_exit_hook.WorkerExitHook",),
+            apps=("loadlab.fixes.worker_exit_hook.WorkerExitHook",),
             gunicorn=hooks,
         )

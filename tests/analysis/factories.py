@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loadlab.analysis import analyse
-from loadlab.model.case import Case, Choice
+from loadlab.model.case import Case, Config
 from loadlab.model.findings import Findings, RunSummary
 from loadlab.model.samples import (
     Connections,
@@ -22,7 +22,7 @@ from loadlab.model.samples import (
     State,
     Trial,
 )
-from loadlab.planning import choice_of, usable_connections
+from loadlab.plan.planning import config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -42,8 +42,8 @@ def case(
     **changes: object,
 ) -> Case:
     made = Case(
-        server=Choice(name=server, parameters={} if server == "threaded" else {"workers": workers}),
-        strategy=Choice(name="max_age", parameters={"max_age": max_age, "conn_health_checks": checks}),
+        server=Config(name=server, parameters={} if server == "threaded" else {"workers": workers}),
+        strategy=Config(name="max_age", parameters={"max_age": max_age, "conn_health_checks": checks}),
         scenario="read_one",
         users=8,
         keep_alive=False,
@@ -54,8 +54,8 @@ def case(
 
 def strategy_case(server: str, strategy: str, **parameters: object) -> Case:
     """As a plan would spell it out: every other parameter at its default."""
-    where = choice_of(SERVERS, server, {}, "server")
-    how = choice_of(STRATEGIES, strategy, parameters, "strategy")  # type: ignore[arg-type]
+    where = config_of(SERVERS, server, {}, "server")
+    how = config_of(STRATEGIES, strategy, parameters, "strategy")  # type: ignore[arg-type]
     return Case(
         server=where,
         strategy=how,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from loadlab.analysis.comparisons import compare_all
-from loadlab.analysis.multiplicity import holm
 from loadlab.analysis.noise import bars
+from loadlab.stats.multiplicity import holm
 
 from .factories import CLOSED, KEPT, Behaviour, ages, at_rate, case, default_plan, findings, noisy, replica, trial
 

@@ -12,7 +12,7 @@ from report.factories import findings
 from loadlab.analysis import contrast
 from loadlab.analysis.counterparts import counterparts
 from loadlab.analysis.regressions import regressions
-from loadlab.model.case import Case, Choice
+from loadlab.model.case import Case, Config
 from loadlab.report.content import contrasts
 
 from .factories import Behaviour, at_rate, case, trial
@@ -106,8 +106,8 @@ def test_runs_that_differ_in_a_parameter_are_paired_and_say_so() -> None:
 
 
 CASE = Case(
-    server=Choice(name="gthread", parameters={"workers": 2, "threads": 4}),
-    strategy=Choice(name="max_age", parameters={"max_age": 0}),
+    server=Config(name="gthread", parameters={"workers": 2, "threads": 4}),
+    strategy=Config(name="max_age", parameters={"max_age": 0}),
     scenario="read_one",
     users=8,
     keep_alive=False,
@@ -124,7 +124,7 @@ def gthread(**parameters: int) -> Case:
     [
         (gthread(threads=8), (("gthread: threads", "4", "8"),)),
         (gthread(keep_alive_seconds=5), (("gthread: keep_alive_seconds", "absent", "5"),)),
-        (replace(CASE, server=Choice(name="sync", parameters={"workers": 2})), (("server mode", "gthread", "sync"),)),
+        (replace(CASE, server=Config(name="sync", parameters={"workers": 2})), (("server mode", "gthread", "sync"),)),
         (
             replace(CASE, scenario="mixed", keep_alive=True),
             (("scenario", "read_one", "mixed"), ("client keep-alive", "off", "on")),

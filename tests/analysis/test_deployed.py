@@ -8,7 +8,7 @@ import pytest
 
 from loadlab.analysis import contrast
 from loadlab.analysis.rooms import leak_of
-from loadlab.model.case import ELSEWHERE, Case, Choice
+from loadlab.model.case import ELSEWHERE, Case, Config
 from loadlab.model.samples import CpuSeconds, Ledger, Trial
 
 from . import factories
@@ -16,7 +16,7 @@ from . import factories
 
 def deployed(name: str, usable: int | None = None) -> Case:
     return replace(
-        factories.case(), server=Choice(name=ELSEWHERE), strategy=Choice(name=name), usable_connections=usable
+        factories.case(), server=Config(name=ELSEWHERE), strategy=Config(name=name), usable_connections=usable
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from loadlab.analysis.intervals import Interval
 from loadlab.analysis.judgement import Bar, judge
-from loadlab.analysis.paired import Effect
+from loadlab.stats.intervals import Interval
+from loadlab.stats.paired import Effect
 
 THROUGHPUT = Bar(margin=0.05, noise=0.02, higher_is_better=True)
 LATENCY = replace(THROUGHPUT, higher_is_better=False)

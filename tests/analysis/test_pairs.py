@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from loadlab.analysis.groups import groups_of, label, server_name
 from loadlab.analysis.pairs import baseline_of, declared_pairs
-from loadlab.model.case import Choice
+from loadlab.model.case import Config
 
 from .factories import ages, case, replica
 
@@ -31,7 +31,7 @@ def test_a_baseline_with_the_same_parameters_is_preferred() -> None:
 
 
 def test_another_strategy_is_compared_with_plain_closing() -> None:
-    pool = replace(case(), strategy=Choice(name="pool", parameters={"size": 4}))
+    pool = replace(case(), strategy=Config(name="pool", parameters={"size": 4}))
     assert baseline_of(pool, [pool, case(checks=True), case()]) == case()
 
 

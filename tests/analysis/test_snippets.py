@@ -9,7 +9,7 @@ import pytest
 
 from loadlab.analysis.deployment import where
 from loadlab.analysis.recommendations import recommendation
-from loadlab.planning import build_strategy
+from loadlab.plan.planning import build_strategy
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -93,7 +93,7 @@ def test_an_asgi_application_is_wrapped_by_one_line_below_its_own() -> None:
     found = recommended(strategy_case("asgi", "leased_threads"))
     source = text(found, "asgi.py")
     compile(source, "asgi.py", "exec")
-    assert source.splitlines()[0] == "from loadlab.cures.leased_threads import leased_threads"
+    assert source.splitlines()[0] == "from loadlab.fixes.leased_threads import leased_threads"
     assert "application = leased_threads(application)" in source
     assert settings(found)["LOADLAB_CURES"] == {"leased_threads": {"threads": 8}}
     assert text(found, "settings.py").startswith("# pip install loadlab\n")
@@ -101,7 +101,7 @@ def test_an_asgi_application_is_wrapped_by_one_line_below_its_own() -> None:
 
 def test_hooks_of_gunicorn_are_imported_under_their_names() -> None:
     found = recommended(strategy_case("gthread", "worker_exit_hook"))
-    assert text(found, "gunicorn.conf.py") == "from loadlab.cures.worker_exit_hook import worker_exit"
+    assert text(found, "gunicorn.conf.py") == "from loadlab.fixes.worker_exit_hook import worker_exit"
     assert text(recommended(strategy_case("asgi", "worker_exit_hook")), "gunicorn.conf.py") == ""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from loadlab.analysis.simplicity import Simplicity, order
 from loadlab.model.plan import Limits
-from loadlab.planning import choice_of, schedule
+from loadlab.plan.planning import config_of, schedule
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -314,4 +314,4 @@ def test_the_limits_are_not_asked_for_where_a_plan_has_none() -> None:
 
 
 def test_a_choice_names_every_parameter() -> None:
-    assert gthread("pool", max_size=3).strategy == choice_of(STRATEGIES, "pool", {"max_size": 3}, "")
+    assert gthread("pool", max_size=3).strategy == config_of(STRATEGIES, "pool", {"max_size": 3}, "")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.ports import free_port
-from loadlab.processes import STATE_VARIABLE
-from loadlab.store import RunFolder
+from loadlab.store.folder import RunFolder
+from loadlab.system.ports import free_port
+from loadlab.system.processes import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def test_a_run_waits_for_its_workers_shares_its_load_out_to_them_and_lets_them_e
 ) -> None:
     (tmp_path / "plan.toml").write_text(PLAN)
     port, run = free_port(), tmp_path / "run"
-    argv = [sys.executable, "-m", "loadlab.load.worker", "--master-port", str(port)]
+    argv = [sys.executable, "-m", "loadlab.load.distributed.worker", "--master-port", str(port)]
     with ExitStack() as workers:
         environment = {**os.environ, STATE_VARIABLE: str(loadlab.state)}  # where the run leaves its token
         popen = partial(subprocess.Popen, argv, stderr=subprocess.DEVNULL, env=environment)

@@ -15,7 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.services.given import Reference, given
+from loadlab.services.external_database import Reference, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from command_line import Started
 
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.trial import Bench
 
 OWNER: Final = "given"
 # Everything that a DSN, a password file or a URL would have to escape, between two words that stand nowhere else.

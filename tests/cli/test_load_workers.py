@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from loadlab.store import RunFolder
+from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,8 +89,8 @@ def test_a_lab_that_is_asked_to_stop_ends_all_of_its_load_processes(loadlab: Com
 
 def load_processes(loadlab: CommandLine) -> list[int]:
     found: list[int] = []
-    for process in loadlab.processes():
+    for process in loadlab.system.processes():
         with suppress(psutil.Error):
-            if process.cmdline()[1:3] == ["-m", "loadlab.load"]:
+            if process.cmdline()[1:3] == ["-m", "loadlab.load.generator"]:
                 found.append(process.pid)
     return found

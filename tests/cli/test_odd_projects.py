@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from made_projects import URLS, made
 
-from loadlab.planning import read_plan
-from loadlab.processes import STATE_VARIABLE
-from loadlab.runner.subject import subject_of
+from loadlab.lab.project import subject_of
+from loadlab.plan.planning import read_plan
+from loadlab.system.processes import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine, InProcess, Outcome
 
-    from loadlab.runner.subject import Facts
+    from loadlab.lab.project import Facts
 
 SELF_READING: Final = """
 import os

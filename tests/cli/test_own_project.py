@@ -13,15 +13,15 @@ import psycopg2
 import pytest
 from command_line import everything_in
 
-from loadlab.processes import STATE_VARIABLE
-from loadlab.runner import suitability
+from loadlab.lab import suitability
+from loadlab.system.processes import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from command_line import CommandLine, InProcess, Outcome
 
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.trial import Bench
 
 PROJECT: Final = Path(__file__).resolve().parent.parent / "projects" / "shop"
 PASSWORD: Final = "canary-9c1d"

@@ -25,11 +25,11 @@ import loadlab.cli.run
 from loadlab.assessment import findings_of
 from loadlab.cli.run import _continuation
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.lab.journal import Journal
+from loadlab.lab.resuming import begin_session
 from loadlab.model.session import Continuation
-from loadlab.processes import STATE_VARIABLE
-from loadlab.runner.journal import Journal
-from loadlab.runner.resuming import begin_session
-from loadlab.store import RunFolder
+from loadlab.store.folder import RunFolder
+from loadlab.system.processes import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,7 +282,7 @@ def test_a_run_whose_folder_is_removed_ends_with_3(loadlab: CommandLine, tmp_pat
     assert outcome.code == 3, outcome.stderr
     assert f"The run folder {run} has gone" in outcome.stderr
     assert "Traceback" not in outcome.stderr
-    assert loadlab.processes() == []
+    assert loadlab.system.processes() == []
 
 
 def test_on_a_terminal_the_page_stays_after_the_run_until_ctrl_c(loadlab: CommandLine, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 from command_line import REPOSITORY, SMALL_PLAN, CommandLine, Outcome, trials_in
 
-from loadlab.model.progress import RunEnded, Sampled, TrialBegan, TrialEnded
-from loadlab.store import RunFolder
+from loadlab.store.folder import RunFolder
+from loadlab.store.progress import RunEnded, Sampled, TrialBegan, TrialEnded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ SCHEMA = REPOSITORY / "loadlab" / "report" / "assets" / "report.schema.json"
 LOST = """
 from locust import task
 
-from loadlab.load.user import SiteUser
+from loadlab.load.locust_plugins.user import SiteUser
 
 
 class Lost(SiteUser):
@@ -135,7 +135,7 @@ def test_the_report_of_a_real_run_is_what_its_schema_promises(finished: Finished
 
 
 def test_nothing_of_a_finished_run_goes_on(finished: Finished, loadlab: CommandLine) -> None:
-    assert loadlab.processes() == []
+    assert loadlab.system.processes() == []
     assert list((loadlab.state / "labs").iterdir()) == []
 
 

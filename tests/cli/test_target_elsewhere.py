@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from command_line import everything_in
 
-from loadlab.planning import choice_of
-from loadlab.runner.application import Target, serving
+from loadlab.lab.application import Target, serving
+from loadlab.plan.planning import config_of
 from loadlab.servers import SERVERS
-from loadlab.store import RunFolder
+from loadlab.store.folder import RunFolder
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine, InProcess
 
-    from loadlab.runner.application import Application
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.application import Application
+    from loadlab.lab.trial import Bench
 
 PLAN = """
 blocks = 1
@@ -40,8 +40,8 @@ name = "{name}"
 def application(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("elsewhere")
     target = Target(
-        server=choice_of(SERVERS, "gthread", {"workers": 1, "threads": 2}, "server"),
-        strategy=choice_of(STRATEGIES, "max_age", {"max_age": 60}, "strategy"),
+        server=config_of(SERVERS, "gthread", {"workers": 1, "threads": 2}, "server"),
+        strategy=config_of(STRATEGIES, "max_age", {"max_age": 60}, "strategy"),
         database=bench.database,
         ledgers=folder / "ledgers",
     )

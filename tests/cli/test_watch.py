@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadlab.planning import choice_of
-from loadlab.runner.application import Target, serving
+from loadlab.lab.application import Target, serving
+from loadlab.plan.planning import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine
 
-    from loadlab.runner.application import Application
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.application import Application
+    from loadlab.lab.trial import Bench
 
 
 @pytest.fixture(scope="module")
 def application(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("watched")
     target = Target(
-        server=choice_of(SERVERS, "sync", {"workers": 1}, "server"),
-        strategy=choice_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
+        server=config_of(SERVERS, "sync", {"workers": 1}, "server"),
+        strategy=config_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
         database=bench.database,
         ledgers=folder / "ledgers",
     )

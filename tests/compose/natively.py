@@ -33,13 +33,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from loadlab.processes import Register, let_in, unprivileged
 from loadlab.services.embedded import _binaries
+from loadlab.system.processes import Register, let_in, unprivileged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from loadlab.processes import Program
+    from loadlab.system.processes import Program
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 COMPOSE: Final = REPOSITORY / "compose"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadlab.target import ALIASES
+from loadlab.sample_app import ALIASES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
 
 
 def settings() -> Any:
-    return importlib.reload(importlib.import_module("loadlab.target.deployed"))
+    return importlib.reload(importlib.import_module("loadlab.sample_app.deployed"))
 
 
 @pytest.mark.parametrize(("text", "max_age"), [("0", 0), ("60", 60), ("0.5", 0.5), ("none", None)])

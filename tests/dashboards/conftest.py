@@ -11,7 +11,7 @@ import pytest
 
 from dashboards.evidence.recording import Recording
 from dashboards.evidence.replay import replayed
-from loadlab.processes import STATE_VARIABLE, Register
+from loadlab.system.processes import STATE_VARIABLE, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

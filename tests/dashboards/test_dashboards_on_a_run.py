@@ -14,7 +14,7 @@ from dashboards.evidence.figures import FIGURES, deviations
 from dashboards.evidence.trials import recorded
 from loadlab.cli._scraping import reopened
 from loadlab.model.metrics import FOREIGN, UP
-from loadlab.store import RunFolder
+from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

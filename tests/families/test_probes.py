@@ -10,49 +10,49 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.planning import choice_of
-from loadlab.probes import PROBES, Scene
-from loadlab.runner.application import Target, serving
-from loadlab.runner.sampler import look
-from loadlab.runner.trial import await_empty
+from loadlab.lab.application import Target, serving
+from loadlab.lab.sampler import look
+from loadlab.lab.trial import await_empty
+from loadlab.plan.planning import config_of
+from loadlab.probes import PROBES, ProbeContext
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.trial import Bench
 
 
 @pytest.fixture
-def scene(bench: Bench, tmp_path: Path) -> Scene:
+def scene(bench: Bench, tmp_path: Path) -> ProbeContext:
     ledgers = tmp_path / "ledgers"
     trees = {"app": os.getpid(), "database": bench.database.postmaster or 0}
-    return Scene(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees=trees)
+    return ProbeContext(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees=trees)
 
 
 @pytest.mark.parametrize("name", list(PROBES))
-def test_a_probe_gives_the_same_names_and_possible_numbers_at_every_look(name: str, scene: Scene) -> None:
+def test_a_probe_gives_the_same_names_and_possible_numbers_at_every_look(name: str, scene: ProbeContext) -> None:
     first, second = PROBES[name]().read(scene), PROBES[name]().read(scene)
     assert first.keys() == second.keys() != set()
     assert all(math.isfinite(value) and value >= 0 for value in [*first.values(), *second.values()])
 
 
-def test_no_two_probes_use_a_name(scene: Scene) -> None:
+def test_no_two_probes_use_a_name(scene: ProbeContext) -> None:
     names = Counter(quantity for name in PROBES for quantity in PROBES[name]().read(scene))
     assert [quantity for quantity, count in names.items() if count > 1] == []
 
 
-def test_only_sampled_probes_are_read_while_a_load_runs(scene: Scene) -> None:
+def test_only_sampled_probes_are_read_while_a_load_runs(scene: ProbeContext) -> None:
     sampled = look(scene, sampled_only=True).keys()
     assert sampled == {quantity for name in PROBES if PROBES[name].sampled for quantity in PROBES[name]().read(scene)}
     assert sampled < look(scene, sampled_only=False).keys()
 
 
-def test_probes_see_what_a_served_site_does(bench: Bench, scene: Scene, tmp_path: Path) -> None:
+def test_probes_see_what_a_served_site_does(bench: Bench, scene: ProbeContext, tmp_path: Path) -> None:
     target = Target(
-        server=choice_of(SERVERS, "sync", {"workers": 1}, "server"),
-        strategy=choice_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
+        server=config_of(SERVERS, "sync", {"workers": 1}, "server"),
+        strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
         database=bench.database,
         ledgers=scene.ledgers,
     )

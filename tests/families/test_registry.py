@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.cases import CASES
+from loadlab.claims import CASES
 from loadlab.probes import PROBES
 from loadlab.registry import Family
 from loadlab.report import REPORTS

@@ -9,7 +9,7 @@ from report import factories
 from tests_support import trial
 
 from loadlab.report import REPORTS
-from loadlab.store import RunFolder, Schedule
+from loadlab.store.folder import RunFolder, Schedule
 
 if TYPE_CHECKING:
     from pathlib import Path

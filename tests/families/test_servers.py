@@ -13,24 +13,24 @@ import pytest
 from patience import PATIENCE_SECONDS
 from pydantic import TypeAdapter, ValidationError
 
-from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.counters import CounterSet
+from loadlab.lab.application import Target, serving
 from loadlab.model.case import spell
-from loadlab.planning import build_server, choice_of
-from loadlab.runner.application import Target, serving
+from loadlab.plan.planning import build_server, config_of
 from loadlab.servers import SERVERS, Site
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.model.case import Choice
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.trial import Bench
+    from loadlab.model.case import Config
 
 every_server = pytest.mark.parametrize("name", list(SERVERS))
 
 
-def choice(name: str) -> Choice:
-    return choice_of(SERVERS, name, {}, "server")
+def choice(name: str) -> Config:
+    return config_of(SERVERS, name, {}, "server")
 
 
 @every_server
@@ -86,7 +86,7 @@ def test_a_server_mode_refuses_what_it_does_not_know_and_what_cannot_be(name: st
 
 
 def opened(target: Target) -> int:
-    totals = Books(target.ledgers).read().aliases.get("default")
+    totals = CounterSet(target.ledgers).read().aliases.get("default")
     return totals.opened if totals else 0
 
 
@@ -94,7 +94,7 @@ def opened(target: Target) -> int:
 def test_a_server_mode_boots_answers_and_stops(name: str, bench: Bench, tmp_path: Path) -> None:
     target = Target(
         server=choice(name),
-        strategy=choice_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
+        strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
         database=bench.database,
         ledgers=tmp_path / "ledgers",
     )
@@ -106,9 +106,9 @@ def test_a_server_mode_boots_answers_and_stops(name: str, bench: Bench, tmp_path
             assert (answer.status, json.loads(answer.read())["id"]) == (200, 7)
         running = psutil.Process(application.program.pid)
         family = [running, *running.children(recursive=True)]
-        assert Books(target.ledgers).read().processes == SERVERS[name]().processes()
+        assert CounterSet(target.ledgers).read().processes == SERVERS[name]().processes()
         assert opened(target) == at_boot + 1
     assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
-    stopped = Books(target.ledgers).read()
+    stopped = CounterSet(target.ledgers).read()
     assert (stopped.processes, stopped.aliases["default"].open) == (0, 0)
     assert opened(target) == at_boot + 1

@@ -11,19 +11,19 @@ import pytest
 from django.db import ConnectionHandler
 
 from loadlab.model.case import spell
-from loadlab.planning import build_strategy, choice_of, circumstances, usable_connections
+from loadlab.plan.planning import build_strategy, config_of, server_traits, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.model.strategy import Circumstances
+    from loadlab.model.strategy import ServerTraits
 
 every_strategy = pytest.mark.parametrize("name", list(STRATEGIES))
 SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
 PLACES = [
-    circumstances(choice_of(SERVERS, server, {}, "server"), driver)
+    server_traits(config_of(SERVERS, server, {}, "server"), driver)
     for server, driver in product(SERVERS, ("psycopg2", "psycopg"))
 ]
 FITTING = [
@@ -35,13 +35,13 @@ FITTING = [
 
 @every_strategy
 def test_a_strategy_is_complete_without_parameters(name: str) -> None:
-    assert build_strategy(choice_of(STRATEGIES, name, {}, "strategy")) == STRATEGIES[name]()
+    assert build_strategy(config_of(STRATEGIES, name, {}, "strategy")) == STRATEGIES[name]()
 
 
 @every_strategy
 def test_a_strategys_label_spells_out_every_parameter(name: str) -> None:
     strategy = STRATEGIES[name]()
-    label = str(choice_of(STRATEGIES, name, {}, "strategy"))
+    label = str(config_of(STRATEGIES, name, {}, "strategy"))
     for field in fields(strategy):
         assert f"{field.name}={spell(getattr(strategy, field.name))}" in label.split(",")
 
@@ -60,14 +60,14 @@ def test_a_strategy_fits_somewhere_and_says_why_where_it_does_not(name: str) -> 
 
 
 @pytest.mark.parametrize(("name", "where"), FITTING)
-def test_a_strategys_changes_survive_the_way_to_the_target(name: str, where: Circumstances) -> None:
+def test_a_strategys_changes_survive_the_way_to_the_target(name: str, where: ServerTraits) -> None:
     changes = STRATEGIES[name]().changes(where)
     for part in (changes.database, changes.values, changes.gunicorn):
         assert json.loads(json.dumps(part)) == part
 
 
 @pytest.mark.parametrize(("name", "where"), FITTING)
-def test_a_strategys_database_settings_are_django_settings(name: str, where: Circumstances) -> None:
+def test_a_strategys_database_settings_are_django_settings(name: str, where: ServerTraits) -> None:
     settings = STRATEGIES[name]().changes(where).database
     known = ConnectionHandler({"default": SQLITE}).settings["default"]
     assert settings.keys() <= known.keys() | {"OPTIONS", "DISABLE_SERVER_SIDE_CURSORS"}
@@ -76,7 +76,7 @@ def test_a_strategys_database_settings_are_django_settings(name: str, where: Cir
 @every_strategy
 @pytest.mark.parametrize("server", list(SERVERS))
 def test_at_least_one_connection_is_of_use_under_any_strategy(name: str, server: str) -> None:
-    choices = choice_of(SERVERS, server, {}, "server"), choice_of(STRATEGIES, name, {}, "strategy")
+    choices = config_of(SERVERS, server, {}, "server"), config_of(STRATEGIES, name, {}, "strategy")
     assert usable_connections(*choices, 1) >= 1
 
 

@@ -109,7 +109,7 @@ def test_a_leak_that_an_installed_cure_ends_is_not_warned_of(
     database: Any, monkeypatch: pytest.MonkeyPatch, cure: str, server: str, *, warned: bool
 ) -> None:
     database(CONN_MAX_AGE=60)
-    monkeypatch.setattr(checks.apps, "is_installed", {f"loadlab.cures.{cure}"}.__contains__)
+    monkeypatch.setattr(checks.apps, "is_installed", {f"loadlab.fixes.{cure}"}.__contains__)
     assert ("loadlab.W001" in ids(server)) is warned
 
 

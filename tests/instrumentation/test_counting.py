@@ -19,7 +19,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.utils import ConnectionHandler
 
 from loadlab.instrumentation import current
-from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.counting import CountingMixin, counting, install
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.instrumentation.work import become
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.instrumentation.books import Totals
+    from loadlab.instrumentation.counters import Totals
 
 django.setup()
 
@@ -39,7 +39,7 @@ def count(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(current._files, "ledger", Ledger(ledgers))
 
     def totals() -> Totals:
-        return Books(ledgers).read().aliases["default"]
+        return CounterSet(ledgers).read().aliases["default"]
 
     return totals
 

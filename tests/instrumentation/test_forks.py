@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from loadlab.instrumentation.books import Books
-from loadlab.instrumentation.timesheets import Timesheets
+from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.request_totals import RequestTotals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +21,10 @@ CHILDREN, THREADS, REQUESTS = 3, 4, 5
 PROGRAM: Final = """
 import ctypes, json, os, sys, threading
 from pathlib import Path
-from loadlab.instrumentation import birthmark
+from loadlab.instrumentation import fork_detector
 told = json.loads(sys.argv[1])
 if told["mark"] == "pid":
-    birthmark.WIPE_ON_FORK = -1  # which no kernel knows
+    fork_detector.WIPE_ON_FORK = -1  # which no kernel knows
 import django
 from django.conf import settings
 settings.configure(
@@ -90,9 +90,9 @@ def forked(ledgers: Path, **told: Any) -> int:
 )
 def test_a_child_has_files_of_its_own_whoever_forks(ledgers: Path, fork: str, mark: str, inherit: str) -> None:
     assert forked(ledgers, fork=fork, mark=mark, inherit=inherit) == 1 + CHILDREN
-    totals = Books(ledgers).read().aliases["default"]
+    totals = CounterSet(ledgers).read().aliases["default"]
     requests = 1 + CHILDREN * THREADS * REQUESTS
-    assert (totals.requests_opened + totals.requests_reused, Timesheets(ledgers).read().requests) == (requests,) * 2
+    assert (totals.requests_opened + totals.requests_reused, RequestTotals(ledgers).read().requests) == (requests,) * 2
     # The first thread of each child goes on with the connection that it has inherited, if it has.
     own = THREADS if inherit == "no" else THREADS - 1
     assert totals.opened == totals.requests_opened == 1 + CHILDREN * own

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.counters import CounterSet
 from loadlab.model.metrics import CloseReason
-from loadlab.overlay.configuration import Overlay
+from loadlab.settings_override.configuration import Overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ def test_commands_are_counted_for_every_alias_and_nothing_twice(project: Path, l
     for alias in ("default", "replica"):
         done = manage(project, "migrate", "--database", alias, LOADLAB_LEDGER_DIR=str(ledgers))
         assert done.returncode == 0, done.stderr
-    aliases = Books(ledgers).read().aliases
+    aliases = CounterSet(ledgers).read().aliases
     assert aliases.keys() == {"default", "replica"}
     for totals in aliases.values():
         assert totals.open == 0
@@ -156,7 +156,7 @@ def test_a_projects_own_tests_pass_with_mirrors_threads_and_a_live_server(
     assert done.returncode == 0, done.stderr
     assert "Ran 7 tests" in done.stderr
     assert "loadlab" not in done.stdout + done.stderr
-    assert all(totals.open == 0 for totals in Books(ledgers).read().aliases.values())
+    assert all(totals.open == 0 for totals in CounterSet(ledgers).read().aliases.values())
 
 
 def test_without_a_word_ledgers_are_in_a_folder_of_this_user_and_this_project(project: Path, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_without_a_word_ledgers_are_in_a_folder_of_this_user_and_this_project(pr
     assert stat.S_IMODE(ours.stat().st_mode) == 0o700
     (folder,) = ours.iterdir()
     assert folder.name.startswith("strange-")
-    assert Books(folder).read().aliases["default"].opened == 1
+    assert CounterSet(folder).read().aliases["default"].opened == 1
 
 
 def test_a_folder_that_leads_elsewhere_is_not_followed_and_the_project_goes_on(project: Path, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_project_without_databases_starts(project: Path, ledgers: Path) -> Non
     (project / "strange.py").write_text(SETTINGS + "DATABASES = {}\n")
     done = manage(project, "check", LOADLAB_LEDGER_DIR=str(ledgers))
     assert (done.returncode, done.stderr) == (0, "")
-    assert Books(ledgers).read().aliases == {}
+    assert CounterSet(ledgers).read().aliases == {}
 
 
 @pytest.mark.parametrize(
@@ -259,18 +259,18 @@ def shop_that_queries_when_imported(project: Path, before: str = "") -> None:
     (project / "strange.py").write_text(SETTINGS + "INSTALLED_APPS.append('shop')\n")
 
 
-@pytest.mark.parametrize("way", ["django", "loadlab.overlay"])
+@pytest.mark.parametrize("way", ["django", "loadlab.settings_override"])
 def test_what_models_open_while_they_are_imported_is_counted(project: Path, ledgers: Path, way: str) -> None:
     shop_that_queries_when_imported(project)
     settings = {} if way == "django" else Overlay(settings="strange", psycopg3=True).to_environment()
-    module = "strange" if way == "django" else "loadlab.overlay.settings"
+    module = "strange" if way == "django" else "loadlab.settings_override.settings"
     more = {**settings, "DJANGO_SETTINGS_MODULE": module, "LOADLAB_LEDGER_DIR": str(ledgers)}
     argv = [sys.executable, "-m", way, "check"]
     done = subprocess.run(
         argv, cwd=project, env=environment(project, **more), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    totals = Books(ledgers).read().aliases["default"]
+    totals = CounterSet(ledgers).read().aliases["default"]
     assert totals.opened == totals.closed[CloseReason.EXPLICIT] == 2  # Django itself closes the second when it is done
 
 
@@ -280,7 +280,7 @@ def test_what_an_app_named_before_has_left_open_is_found(project: Path, ledgers:
     (project / "strange.py").write_text(settings)
     done = manage(project, "check", LOADLAB_LEDGER_DIR=str(ledgers))
     assert done.returncode == 0, done.stderr
-    totals = Books(ledgers).read().aliases["default"]
+    totals = CounterSet(ledgers).read().aliases["default"]
     assert totals.opened == sum(totals.closed.values()) == 2
     assert sum(totals.connect_buckets) == 1  # nobody has seen how long the first one took
 
@@ -292,11 +292,11 @@ from django.conf import settings
 from django.db import connections
 from django.test import Client
 from loadlab.instrumentation import current
-from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.counters import CounterSet
 connections.settings["later"] = connections.settings["default"] | {"NAME": settings.HERE / "later.db"}
 for url in ("/metrics", "/plain"):
     answer = Client().get(url, headers={"host": "127.0.0.1"})
-    opened = {alias: totals.opened for alias, totals in Books(current.directory()).read().aliases.items()}
+    opened = {alias: totals.opened for alias, totals in CounterSet(current.directory()).read().aliases.items()}
     print(url, answer.status_code, opened)
 """
 

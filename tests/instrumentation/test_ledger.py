@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 import pytest
 from patience import PATIENCE_SECONDS
 
-from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.layout import ALIAS_BYTES, ALIASES, ROWS_PER_SEGMENT
 from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.timesheets import Timesheets
+from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.model.metrics import CloseReason, ConnectError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.instrumentation.books import Totals
+    from loadlab.instrumentation.counters import Totals
 
 
 def read(folder: Path, alias: str = "default") -> Totals:
-    return Books(folder).read().aliases[alias]
+    return CounterSet(folder).read().aliases[alias]
 
 
 def test_a_connection_is_counted_from_its_first_attempt_to_its_end(ledgers: Path) -> None:
@@ -98,7 +98,7 @@ def test_aliases_are_kept_apart_and_those_beyond_the_capacity_together(ledgers: 
     ledger = Ledger(ledgers)
     for number in range(ALIASES + 5):
         ledger.connecting(f"replica-{number}").opened()
-    aliases = Books(ledgers).read().aliases
+    aliases = CounterSet(ledgers).read().aliases
     assert len(aliases) == ALIASES
     assert aliases["replica-0"].open == 1
     assert aliases["other"].open == 6
@@ -137,7 +137,7 @@ def test_a_reader_never_sees_a_count_go_back_while_rows_are_moved(ledgers: Path)
     writer = threading.Thread(target=work)
     writer.start()
     try:
-        counts = [Books(ledgers).read().aliases for _ in range(300)]
+        counts = [CounterSet(ledgers).read().aliases for _ in range(300)]
     finally:
         stop.set()
         writer.join()
@@ -150,7 +150,7 @@ CHURN = """
 import sys
 from pathlib import Path
 from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.timesheets import Timesheets
+from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.model.metrics import CloseReason
 ledger = Ledger(Path(sys.argv[1]))
 kept = []
@@ -208,11 +208,11 @@ INTERRUPTED = """
 import signal, sys, time
 from pathlib import Path
 from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.timesheets import Timesheets
-from loadlab.instrumentation.timesheet import Timesheet
+from loadlab.instrumentation.request_totals import RequestTotals
+from loadlab.instrumentation.request_times import RequestTimes
 from loadlab.model.metrics import CloseReason
 
-ledger, sheet = Ledger(Path(sys.argv[1])), Timesheet(Path(sys.argv[1]))
+ledger, sheet = Ledger(Path(sys.argv[1])), RequestTimes(Path(sys.argv[1]))
 handled = begun = 0
 
 def use(alias, number):
@@ -257,17 +257,17 @@ def test_what_opens_a_connection_while_one_is_opened_is_counted_too(ledgers: Pat
     argv = [sys.executable, "-c", INTERRUPTED, str(ledgers), by]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert done.returncode == 0, done.stderr
-    totals = Books(ledgers).read().of(["default", "handler"])
+    totals = CounterSet(ledgers).read().of(["default", "handler"])
     assert totals.opened == sum(totals.closed.values()) == totals.requests_opened == int(done.stdout)
     assert totals.unsettled == 0
-    assert Timesheets(ledgers).read().requests == int(done.stdout)
+    assert RequestTotals(ledgers).read().requests == int(done.stdout)
 
 
 RAISING = """
 import signal, sys
 from pathlib import Path
 from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.timesheets import Timesheets
+from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.model.metrics import CloseReason
 
 class TimeUp(Exception): ...
@@ -313,7 +313,7 @@ def test_aliases_too_long_or_strange_for_a_name_stay_apart(ledgers: Path) -> Non
     for times, alias in enumerate(aliases, 1):
         for _ in range(times):
             ledger.connecting(alias).opened()
-    found = Books(ledgers).read().aliases
+    found = CounterSet(ledgers).read().aliases
     assert sorted(totals.opened for totals in found.values()) == list(range(1, len(aliases) + 1))
     assert found["x" * 127].opened == 1
     assert all(len(alias.encode()) < ALIAS_BYTES for alias in found)

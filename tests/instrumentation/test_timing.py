@@ -19,8 +19,8 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path, re_path
 
 from loadlab.instrumentation import current, timing
-from loadlab.instrumentation.timesheet import Timesheet
-from loadlab.instrumentation.timesheets import Timesheets
+from loadlab.instrumentation.request_times import RequestTimes
+from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.instrumentation.views import metrics
 
 if TYPE_CHECKING:
@@ -99,13 +99,13 @@ class Maintenance:
 @pytest.fixture
 def counts(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], dict[tuple[str, str, str], int]]]:
     """Django with its requests timed; what has been counted."""
-    monkeypatch.setattr(current._files, "timesheet", Timesheet(ledgers))
+    monkeypatch.setattr(current._files, "timesheet", RequestTimes(ledgers))
     for name in ("get_response", "get_response_async"):
         monkeypatch.setattr(BaseHandler, name, getattr(BaseHandler, name))
     timing.install()
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[], ALLOWED_HOSTS=["*"]):
         yield lambda: {
-            (one.route, one.method, one.status_class): one.requests for one in Timesheets(ledgers).read().answered
+            (one.route, one.method, one.status_class): one.requests for one in RequestTotals(ledgers).read().answered
         }
 
 
@@ -256,7 +256,7 @@ def test_the_time_is_that_of_the_view_and_not_that_of_the_stream(counts: Any, le
         response = Client().get("/streams/")
         assert list(readings) == []
     assert b"".join(response) == b"ab"  # type: ignore[arg-type]
-    (one,) = Timesheets(ledgers).read().answered
+    (one,) = RequestTotals(ledgers).read().answered
     assert one.seconds == pytest.approx(7e-9)
 
 

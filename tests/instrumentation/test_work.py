@@ -20,7 +20,7 @@ from django.test import AsyncRequestFactory, Client, RequestFactory, override_se
 from django.urls import path
 
 from loadlab.instrumentation import counting, current, timing
-from loadlab.instrumentation.books import Books
+from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def count(
     timing.install()
 
     def counted(alias: str = "default") -> int:
-        aliases = Books(ledgers).read().aliases
+        aliases = CounterSet(ledgers).read().aliases
         if alias not in aliases:
             return 0
         return aliases[alias].requests_opened + aliases[alias].requests_reused

@@ -4,7 +4,7 @@ import time
 
 from locust import task
 
-from loadlab.load.user import SiteUser
+from loadlab.load.locust_plugins.user import SiteUser
 
 BURNT_SECONDS = 0.05
 

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from loadlab.load.worker import work
+from loadlab.load.distributed.worker import work
 
 port, ahead_seconds, leap = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
 LEAP_SECONDS = 7.0

@@ -14,7 +14,7 @@ import locust.env
 from locust.contrib.fasthttp import FastHttpSession
 from locust.event import Events
 
-from loadlab.load.lean_user import LeanHttpUser, LeanSession
+from loadlab.load.http.lean_user import LeanHttpUser, LeanSession
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 

@@ -5,7 +5,7 @@ import time
 import gevent
 from locust import FastHttpUser, HttpUser, constant, task
 
-from loadlab.load.lean_user import LeanHttpUser
+from loadlab.load.http.lean_user import LeanHttpUser
 
 LONG_SECONDS = 1000.0
 

@@ -2,7 +2,7 @@
 
 from locust import task
 
-from loadlab.load.lean_user import LeanHttpUser
+from loadlab.load.http.lean_user import LeanHttpUser
 
 
 class Visitor(LeanHttpUser):

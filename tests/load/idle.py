@@ -1,6 +1,6 @@
 """A Locust file whose user has nothing to do."""
 
-from loadlab.load.user import SiteUser
+from loadlab.load.locust_plugins.user import SiteUser
 
 
 class Idle(SiteUser):

@@ -7,7 +7,7 @@ import os
 import gevent
 from locust import FastHttpUser, constant, task
 
-from loadlab.load.latency_log import keep_latency
+from loadlab.load.locust_plugins.latency_log import keep_latency
 
 keep_latency(os.environ["LATENCY_LOG"])
 

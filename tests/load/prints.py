@@ -9,7 +9,7 @@ from typing import Any
 
 from locust import constant, events, task
 
-from loadlab.load.lean_user import LeanHttpUser
+from loadlab.load.http.lean_user import LeanHttpUser
 
 LINES = 200  # more than a buffer holds back
 

@@ -18,9 +18,9 @@ import requests
 from locust import FastHttpUser, HttpUser
 from peers import Server, always, ok
 
-from loadlab.load import http_options
-from loadlab.load.http_faults import AnswerTimeoutError, ConnectTimeoutError
-from loadlab.load.lean_user import LeanHttpUser
+from loadlab.load.http import options as http_options
+from loadlab.load.http.errors import AnswerTimeoutError, ConnectTimeoutError
+from loadlab.load.http.lean_user import LeanHttpUser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -291,7 +291,7 @@ def test_a_ported_locust_file_never_seems_to_succeed(tmp_path: Path) -> None:
     """Locust's own run: requests that are refused are failures, named once in its log."""
     (tmp_path / "ported.py").write_text(
         "from locust import constant, task\n"
-        "from loadlab.load.lean_user import LeanHttpUser\n\n\n"
+        "from loadlab.load.http.lean_user import LeanHttpUser\n\n\n"
         "class Ported(LeanHttpUser):\n"
         "    wait_time = constant(0.1)\n\n"
         "    @task\n"
@@ -312,5 +312,5 @@ def test_a_ported_locust_file_never_seems_to_succeed(tmp_path: Path) -> None:
     (row,) = json.loads(run.stdout)
     assert run.returncode == 1
     assert row["num_failures"] == row["num_requests"] > 0
-    assert run.stderr.count("http_options: LeanHttpUser does not take stream=. Use FastHttpUser") == 1
+    assert run.stderr.count("options: LeanHttpUser does not take stream=. Use FastHttpUser") == 1
     assert "Traceback" not in run.stderr

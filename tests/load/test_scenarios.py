@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from laboratory import PLAN, Quiet
 
-from loadlab.instrumentation.books import Books
-from loadlab.planning import SCENARIO_FOLDER, choice_of, read_plan, scenarios
-from loadlab.runner.application import Target, serving
-from loadlab.runner.environment import environment
-from loadlab.runner.run import laboratory
+from loadlab.instrumentation.counters import CounterSet
+from loadlab.lab.application import Target, serving
+from loadlab.lab.environment import environment
+from loadlab.lab.run import laboratory
+from loadlab.plan.planning import SCENARIO_FOLDER, config_of, read_plan, scenarios
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from loadlab.runner.application import Application
+    from loadlab.lab.application import Application
 
 PATIENCE_SECONDS: Final = 120.0
 AT_A_TIME: Final = 3
@@ -65,8 +65,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("site")
     with laboratory(PLAN, None, folder, Quiet()) as lab:
         target = Target(
-            server=choice_of(SERVERS, "gthread", {}, "server"),
-            strategy=choice_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
+            server=config_of(SERVERS, "gthread", {}, "server"),
+            strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
             database=lab.database,
             ledgers=folder / "ledgers",
             subject=lab.subject,
@@ -249,7 +249,7 @@ def test_two_aliases_are_two_connections_for_each_request_and_both_are_counted(t
 
 
 def test_the_books_keep_the_two_aliases_apart(site: Application, said: dict[str, Said]) -> None:
-    books = Books(site.ledgers).read().aliases
+    books = CounterSet(site.ledgers).read().aliases
     assert books["default"].opened > 0
     assert books["second"].opened > 0
     used = {alias: totals.requests_opened + totals.requests_reused for alias, totals in books.items()}

@@ -6,8 +6,8 @@ import gevent
 from locust import SequentialTaskSet, TaskSet, constant, events, tag, task
 from locust.exception import RescheduleTask, StopUser
 
-from loadlab.load.lean_user import LeanHttpUser
-from loadlab.load.user import KeepAliveOption
+from loadlab.load.http.lean_user import LeanHttpUser
+from loadlab.load.locust_plugins.user import KeepAliveOption
 
 ROUNDS = 150
 

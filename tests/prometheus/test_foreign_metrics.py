@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loadlab.model.metrics import FOREIGN, POSTGRES_EXPORTER
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.ports import LOOPBACK, free_port
-from loadlab.processes import Register
 from loadlab.services.embedded import embedded
+from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
     from pathlib import Path

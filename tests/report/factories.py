@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from analysis import factories as made
 
-from loadlab.model.case import Case, Choice
+from loadlab.model.case import Case, Config
 from loadlab.model.findings import (
     Arm,
     Caveat,
@@ -62,8 +62,8 @@ USABLE = {"threaded": USERS, "sync": 2, "gevent": USERS}
 
 def case(server: str, age: float | None, *, replica: bool = False) -> Case:
     return Case(
-        server=Choice(name=server, parameters={} if server == "threaded" else {"workers": 2}),
-        strategy=Choice(name="max_age", parameters={"max_age": age, "conn_health_checks": False}),
+        server=Config(name=server, parameters={} if server == "threaded" else {"workers": 2}),
+        strategy=Config(name="max_age", parameters={"max_age": age, "conn_health_checks": False}),
         scenario="read_one",
         users=USERS,
         keep_alive=False,

@@ -9,34 +9,34 @@ from math import inf, nan
 
 import pytest
 
-from loadlab.model.case import Choice
+from loadlab.model.case import Config
 from loadlab.model.findings import OpenOverTime, Recommendation
 from loadlab.report import markdown
-from loadlab.report.content import charts, matrix, naming, story, tables, verdicts, wording
+from loadlab.report.content import charts, labels, matrix, numbers, story, tables, verdicts
 
 from . import factories
 
 
-@pytest.mark.parametrize("module", [wording, markdown])
+@pytest.mark.parametrize("module", [numbers, markdown])
 def test_examples_in_docstrings_hold(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted > 0
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("spell", [wording.figure, wording.ratio, wording.milliseconds, wording.percentage])
+@pytest.mark.parametrize("spell", [numbers.figure, numbers.ratio, numbers.milliseconds, numbers.percentage])
 @pytest.mark.parametrize("value", [None, nan, inf, -inf])
 def test_what_is_not_a_finite_number_is_spelt_as_a_dash(spell, value) -> None:  # noqa: ANN001
     assert spell(value) == "–"
 
 
 def test_units_are_spelt_in_one_way() -> None:
-    assert wording.milliseconds(0.00421) == "4.21 ms"
-    assert wording.percentage(0.05) == "5 %"
-    assert wording.percentage(0.9988) == "99.9 %"
-    assert wording.ratio(2.4742) == "2.47×"
-    assert wording.probability(0.0002) == "<0.001"
-    assert [wording.age(age) for age in (0, 60, 0.5, None)] == ["age 0", "age 60 s", "age 0.5 s", "age unlimited"]
+    assert numbers.milliseconds(0.00421) == "4.21 ms"
+    assert numbers.percentage(0.05) == "5 %"
+    assert numbers.percentage(0.9988) == "99.9 %"
+    assert numbers.ratio(2.4742) == "2.47×"
+    assert numbers.probability(0.0002) == "<0.001"
+    assert [numbers.age(age) for age in (0, 60, 0.5, None)] == ["age 0", "age 60 s", "age 0.5 s", "age unlimited"]
 
 
 @pytest.mark.parametrize(
@@ -61,23 +61,23 @@ def test_units_are_spelt_in_one_way() -> None:
     ],
 )
 def test_a_recommendation_is_spelt_as_settings_spell_it(recommend: Recommendation | None, text: str) -> None:
-    assert wording.setting(recommend) + wording.rest_of_recommendation(recommend) == text
+    assert numbers.setting(recommend) + numbers.rest_of_recommendation(recommend) == text
 
 
 def test_columns_go_from_age_zero_over_finite_ages_to_unlimited_and_then_to_other_strategies() -> None:
-    pool = Choice(name="pool", parameters={"max_size": 4})
-    ages = [Choice(name="max_age", parameters={"max_age": age}) for age in (None, 600, 0, 60)]
+    pool = Config(name="pool", parameters={"max_size": 4})
+    ages = [Config(name="max_age", parameters={"max_age": age}) for age in (None, 600, 0, 60)]
     base = factories.arm(factories.case("sync", 0), 8)
     arms = [replace(base, case=replace(base.case, strategy=choice)) for choice in (pool, *ages)]
-    labels = [naming.strategy(choice) for choice in matrix.strategies(arms)]
+    labels = [labels.strategy(choice) for choice in matrix.strategies(arms)]
     assert labels == ["age 0", "age 60 s", "age 600 s", "age unlimited", "pool,max_size=4"]
 
 
 def test_two_finite_ages_wear_one_colour_in_two_shades() -> None:
-    ages = [Choice(name="max_age", parameters={"max_age": age}) for age in (0, 60, 600, None)]
+    ages = [Config(name="max_age", parameters={"max_age": age}) for age in (0, 60, 600, None)]
     looks = [
         (heading.tone, heading.shade)
-        for heading in matrix.headings(ages, naming.Naming.of(factories.findings(blocks=1)))
+        for heading in matrix.headings(ages, labels.Naming.of(factories.findings(blocks=1)))
     ]
     assert looks == [("zero", 0), ("finite", 0), ("finite", 1), ("unlimited", 0)]
 
@@ -224,10 +224,10 @@ def test_what_to_set_is_said_for_every_mode_with_the_reason_and_how_sure_it_is()
 
 
 def test_a_mode_is_named_as_people_call_it_and_another_target_by_its_own_name() -> None:
-    assert naming.title("asgi") == "uvicorn (ASGI)"
-    assert naming.title("age 0") == "age 0"
+    assert labels.title("asgi") == "uvicorn (ASGI)"
+    assert labels.title("age 0") == "age 0"
 
 
 def test_what_is_nearly_all_is_not_called_all() -> None:
-    assert wording.percentage(0.99999) == ">99.9 %"
-    assert wording.percentage(1.0) == "100 %"
+    assert numbers.percentage(0.99999) == ">99.9 %"
+    assert numbers.percentage(1.0) == "100 %"

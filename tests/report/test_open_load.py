@@ -14,7 +14,7 @@ from loadlab.model.case import OpenLoad
 from loadlab.model.findings import Percentiles, Service
 from loadlab.report import REPORTS
 from loadlab.report.content import charts, tables
-from loadlab.report.content.naming import Naming
+from loadlab.report.content.labels import Naming
 from loadlab.report.html_page import HtmlPage
 from loadlab.report.json_file import JsonFile
 from loadlab.report.terminal import Terminal

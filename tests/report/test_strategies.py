@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.model.plan import Limits
-from loadlab.report.content import charts, distances, matrix, naming, ranking, story, tables, verdicts, wording
+from loadlab.report.content import charts, distances, labels, matrix, numbers, ranking, story, tables, verdicts
 from loadlab.report.html_page import HtmlPage
 from loadlab.report.json_file import JsonFile
 from loadlab.report.markdown import Markdown
@@ -124,13 +124,13 @@ def test_the_matrix_is_modes_by_strategies_and_names_the_distance() -> None:
 
 def test_every_strategy_has_a_look_of_its_own() -> None:
     columns = matrix.strategies(FINDINGS.arms)
-    looks = [(h.tone, h.shade, h.mark) for h in matrix.headings(columns, naming.Naming.of(FINDINGS))]
+    looks = [(h.tone, h.shade, h.mark) for h in matrix.headings(columns, labels.Naming.of(FINDINGS))]
     assert len(set(looks)) == len(looks) == 11
 
 
 def test_the_ninth_other_strategy_has_another_mark_than_the_first() -> None:
     choices = [replace(FINDINGS.arms[0].case.strategy, name=f"other{i}") for i in range(10)]
-    made = matrix.headings(choices, naming.Naming.of(FINDINGS))
+    made = matrix.headings(choices, labels.Naming.of(FINDINGS))
     assert len({(heading.shade, heading.mark) for heading in made}) == 10
 
 
@@ -208,7 +208,7 @@ def test_the_terminal_keeps_every_strategy_readable(width: int) -> None:
 
 
 def test_wording_of_places_covers_them_all() -> None:
-    assert {wording.place(standing.place) for verdict in FINDINGS.verdicts for standing in verdict.ranking} >= {
+    assert {numbers.place(standing.place) for verdict in FINDINGS.verdicts for standing in verdict.ranking} >= {
         "recommended",
         "runner-up",
         "baseline",

@@ -10,12 +10,12 @@ from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError, LabError, UsageError
 from loadlab.services.dsn import parameters_of, require_local, require_local_peer
-from loadlab.services.given import Reference, given
+from loadlab.services.external_database import Reference, given
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.trial import Bench
 
 CANARIES: Final = ("CANARYA", "CANARYB")
 MISREAD: Final = {

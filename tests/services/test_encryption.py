@@ -11,13 +11,13 @@ import pytest
 from laboratory import Quiet
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.lab.environment import environment
+from loadlab.lab.run import laboratory
 from loadlab.model.plan import Database, Plan
-from loadlab.processes import UNPRIVILEGED, Register, unprivileged
-from loadlab.runner.environment import environment
-from loadlab.runner.run import laboratory
 from loadlab.services import encryption
 from loadlab.services.embedded import _binaries
 from loadlab.services.encryption import make_certificate, programs_with_tls
+from loadlab.system.processes import UNPRIVILEGED, Register, unprivileged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

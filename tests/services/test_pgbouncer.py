@@ -26,15 +26,15 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.model.metrics import ConnectError
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.processes import UNPRIVILEGED, Register
 from loadlab.services import pgbouncer as service
 from loadlab.services import pgbouncer_console
-from loadlab.services.distance import distant
+from loadlab.services.added_latency import distant
 from loadlab.services.embedded import embedded, restartable
 from loadlab.services.encryption import programs_with_tls
-from loadlab.services.given import reached
+from loadlab.services.external_database import reached
 from loadlab.services.pgbouncer import PoolerGoneError, Refusals, pgbouncer_version, require_pgbouncer
-from loadlab.services.pgbouncer_books import Books
+from loadlab.services.pgbouncer_counts import PgBouncerCounts
+from loadlab.system.processes import UNPRIVILEGED, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def test_counts_are_exact_after_every_step_of_any_life(
 ) -> None:
     if busy:  # as when something is logged at every look
         monkeypatch.setattr(
-            Books, "_instant", lambda books, console: books._busy_instant(console, console.look(*books._pool))
+            PgBouncerCounts, "_instant", lambda books, console: books._busy_instant(console, console.look(*books._pool))
         )
     dice, before = random.Random(seed), cluster.sessions()
     bouncer = pooler(pool_mode=dice.choice(["session", "transaction"]), pool_size=30)

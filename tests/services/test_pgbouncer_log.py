@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.services.pgbouncer_log import Reader, Refusal, Tally
+from loadlab.services.pgbouncer_log import Reader, Refusal, RefusalTally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,18 +16,18 @@ ASKED: Final = f"{CLIENT} login attempt: db=shop user=me tls=no"
 REACHED: Final = f"{SERVER} new connection to server (from 127.0.0.1:40000)"
 
 
-def tally(*lines: str) -> Tally:
-    counted = Tally("shop", "me")
+def tally(*lines: str) -> RefusalTally:
+    counted = RefusalTally("shop", "me")
     for line in lines:
         counted.take(line)
     return counted
 
 
-def clients(counted: Tally) -> tuple[int, int, int]:
+def clients(counted: RefusalTally) -> tuple[int, int, int]:
     return counted.asked, counted.turned_away, counted.closed
 
 
-def servers(counted: Tally) -> tuple[int, int, int]:
+def servers(counted: RefusalTally) -> tuple[int, int, int]:
     return counted.connected, counted.failed, counted.ended
 
 

@@ -22,9 +22,9 @@ from psycopg2.extensions import make_dsn
 
 from loadlab.model.metrics import CloseReason, ConnectError
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.ports import free_port
-from loadlab.processes import UNPRIVILEGED, Register
 from loadlab.services.embedded import restartable
+from loadlab.system.ports import free_port
+from loadlab.system.processes import UNPRIVILEGED, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lone_site import Sites
     from poolers import Pooler
 
-    from loadlab.runner.trial import Bench
+    from loadlab.lab.trial import Bench
     from loadlab.services.database import Database
 
 WAIT_SECONDS: Final = 1

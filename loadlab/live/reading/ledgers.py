@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from loadlab.files import DamagedFileError, open_regular, plain_json, read_regular
 from loadlab.instrumentation.archive import Archive, DamagedError, Sums
-from loadlab.processes import registers
+from loadlab.system.files import DamagedFileError, open_regular, plain_json, read_regular
+from loadlab.system.processes import registers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from loadlab.files import DamagedFileError, open_regular, plain_json, read_regular
-from loadlab.live.reading.standing import TO_RESUME, State, state_of
+from loadlab.live.reading.run_state import TO_RESUME, State, state_of
 from loadlab.live.reading.unreadable import UnreadableRunError, told
-from loadlab.model.progress import RunBegan, RunEnded, of_line
-from loadlab.run_reader import PROGRESS, SCHEDULE, SESSIONS, RunReader
+from loadlab.store.progress import RunBegan, RunEnded, of_line
+from loadlab.store.reader import PROGRESS, SCHEDULE, SESSIONS, RunReader
+from loadlab.system.files import DamagedFileError, open_regular, plain_json, read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.live.reading.runs import Runs
-    from loadlab.model.progress import Event
+    from loadlab.store.progress import Event
 
 REPORT: Final = "report.json"
 MOST_RUNS: Final = 200

@@ -13,7 +13,7 @@ from loadlab.model.metrics import RESPONSE_SECONDS, CloseReason
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loadlab.model.progress import Sampled
+    from loadlab.store.progress import Sampled
 
 MOST_BINS: Final = 600  # about one for each second pixel of a wide chart
 BIN_SECONDS: Final = 0.5

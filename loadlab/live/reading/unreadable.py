@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import UsageError
-from loadlab.files import DamagedFileError
+from loadlab.system.files import DamagedFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from math import ceil, isfinite
 from statistics import median
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import distances, matrix, wording
-from loadlab.report.content.naming import Mode, Naming
+from loadlab.report.content import distances, matrix, numbers
+from loadlab.report.content.labels import Mode, Naming
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Arm, Comparison, Estimate, Findings, OpenOverTime, Service
@@ -19,14 +19,14 @@ MOST_INSTANTS = 300  # more than a chart has pixels for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Interval:
+class ChartInterval:
     value: float
     low: float | None
     high: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
+class ChartLine:
     """Open connections over time: equally long columns, `at` in seconds."""
 
     at: tuple[float, ...]
@@ -48,12 +48,12 @@ class ArmSeries:
     strategy: int
     usable: int | None
     peak: int
-    throughput: Interval | None
+    throughput: ChartInterval | None
     percentiles: tuple[float | None, float | None, float | None]
     opens_per_request: float | None
     cpu: tuple[float | None, float | None, float | None] | None
-    line: Line | None
-    ratio: Interval | None = None
+    line: ChartLine | None
+    ratio: ChartInterval | None = None
     leaks: bool = False
     service: tuple[float | None, float | None, float | None] | None = None
 
@@ -91,7 +91,7 @@ def build(findings: Findings) -> Charts:
     compared = matrix.primary_comparisons(findings)
     return Charts(
         modes=tuple(modes),
-        mode_distances=tuple(wording.distance(distance_of[mode]) for mode in modes),
+        mode_distances=tuple(numbers.distance(distance_of[mode]) for mode in modes),
         strategies=matrix.headings(columns, names),
         arms=tuple(
             _arm(
@@ -104,7 +104,7 @@ def build(findings: Findings) -> Charts:
         ),
         distances=distances.series(findings),
         warmup_seconds=findings.run.warmup_seconds,
-        metric=wording.metric(findings.run.primary_metric),
+        metric=numbers.metric(findings.run.primary_metric),
     )
 
 
@@ -138,17 +138,17 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not isfinite(value) else _rounded(value)
 
 
-def _interval(estimate: Estimate | None) -> Interval | None:
+def _interval(estimate: Estimate | None) -> ChartInterval | None:
     if estimate is None or not isfinite(estimate.value):
         return None
-    return Interval(value=_rounded(estimate.value), low=_finite(estimate.low), high=_finite(estimate.high))
+    return ChartInterval(value=_rounded(estimate.value), low=_finite(estimate.low), high=_finite(estimate.high))
 
 
-def _ratio(comparison: Comparison) -> Interval | None:
+def _ratio(comparison: Comparison) -> ChartInterval | None:
     value = _finite(comparison.ratio)
     if value is None or value <= 0:
         return None
-    return Interval(value=value, low=_finite(comparison.low), high=_finite(comparison.high))
+    return ChartInterval(value=value, low=_finite(comparison.low), high=_finite(comparison.high))
 
 
 def _ms(seconds: float | None) -> float | None:
@@ -159,11 +159,11 @@ def _median_ms(estimate: Estimate | None) -> float | None:
     return _ms(estimate.value) if estimate else None
 
 
-def _line(series: OpenOverTime) -> Line:
+def _line(series: OpenOverTime) -> ChartLine:
     """The series, thinned to what a chart can show: extremes survive the thinning."""
     step = max(1, ceil(len(series.at) / MOST_INSTANTS))
     spans = [slice(start, start + step) for start in range(0, len(series.at), step)]
-    return Line(
+    return ChartLine(
         at=tuple(_rounded(series.at[span][0]) for span in spans),
         median=tuple(_rounded(median(series.median[span])) for span in spans),
         low=tuple(_rounded(min(series.low[span])) for span in spans),

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from loadlab.model.naming import short_names
-from loadlab.report.content import naming, wording
+from loadlab.report.content import labels, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -139,18 +139,18 @@ def _names(contrast: RunContrast) -> Mapping[str, str]:
 
 
 def _called(before: Case, after: Case) -> str:
-    settings = " → ".join(dict.fromkeys(naming.strategy(case.strategy) for case in (before, after)))
-    return ", ".join([settings, before.scenario_name, before.amount, wording.keep_alive(before.keep_alive)])
+    settings = " → ".join(dict.fromkeys(labels.strategy(case.strategy) for case in (before, after)))
+    return ", ".join([settings, before.scenario_name, before.amount, numbers.keep_alive(before.keep_alive)])
 
 
 def _figures(contrast: RunContrast, names: Mapping[str, str]) -> Grid:
     rows = tuple(
         (
             names[one.case.id],
-            wording.metric(one.metric),
+            numbers.metric(one.metric),
             _value(one, one.before),
             _value(one, one.after),
-            f"{wording.paired_ratio(one.ratio)} ({wording.spread(one.low, one.high) or TOO_FEW})",
+            f"{numbers.paired_ratio(one.ratio)} ({numbers.spread(one.low, one.high) or TOO_FEW})",
             f"{one.trials[0]}, {one.trials[1]}",
         )
         for one in contrast.contrasts
@@ -160,14 +160,14 @@ def _figures(contrast: RunContrast, names: Mapping[str, str]) -> Grid:
 
 
 def _value(one: Contrast, value: float) -> str:
-    return f"{wording.figure(value)}/s" if one.metric == "throughput" else wording.milliseconds(value)
+    return f"{numbers.figure(value)}/s" if one.metric == "throughput" else numbers.milliseconds(value)
 
 
 def _connections(contrast: RunContrast, names: Mapping[str, str]) -> Grid:
     rows = tuple(
         (
             names[before.case.id],
-            f"{wording.figure(before.opens_per_request)} → {wording.figure(after.opens_per_request)}",
+            f"{numbers.figure(before.opens_per_request)} → {numbers.figure(after.opens_per_request)}",
             f"{before.peak} → {after.peak}",
             f"{before.left_open} → {after.left_open}",
             f"{_leak(before)} → {_leak(after)}",
@@ -179,4 +179,4 @@ def _connections(contrast: RunContrast, names: Mapping[str, str]) -> Grid:
 
 
 def _leak(arm: Arm) -> str:
-    return wording.LEAK if arm.leaks else arm.leak
+    return numbers.LEAK if arm.leaks else arm.leak

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import matrix, wording
-from loadlab.report.content.naming import Mode, Naming
+from loadlab.report.content import matrix, numbers
+from loadlab.report.content.labels import Mode, Naming
 from loadlab.report.content.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def build(findings: Findings) -> tuple[Distance, ...]:
 
 
 def _table(names: Naming, effect: DistanceEffect) -> Table:
-    distances = [f"+{wording.python_number(ms)} ms" for ms in effect.round_trips_ms]
+    distances = [f"+{numbers.python_number(ms)} ms" for ms in effect.round_trips_ms]
     rows = [_row(names, effect, over) for over in effect.strategies]
     last = ("Recommended", *(name or "none" for name in effect.recommended), "")
     return Table(
@@ -85,15 +85,15 @@ def _table(names: Naming, effect: DistanceEffect) -> Table:
 def _row(names: Naming, effect: DistanceEffect, over: OverDistance) -> tuple[str, ...]:
     points = {point.round_trip_ms: point for point in over.points}
     cells = (_cell(points.get(ms)) for ms in effect.round_trips_ms)
-    pays = "not proven" if over.pays_from_ms is None else f"+{wording.python_number(over.pays_from_ms)} ms"
+    pays = "not proven" if over.pays_from_ms is None else f"+{numbers.python_number(over.pays_from_ms)} ms"
     return (names.strategy(over.strategy), *cells, pays)
 
 
 def _cell(point: AtDistance | None) -> str:
     if point is None:
-        return wording.MISSING
-    ratio = wording.with_spread(wording.paired_ratio(point.ratio), point.low, point.high)
-    return f"{ratio} {wording.SIGNS[point.verdict]} {point.verdict}" if point.sound else f"{ratio} ✕ ruled out"
+        return numbers.MISSING
+    ratio = numbers.with_spread(numbers.paired_ratio(point.ratio), point.low, point.high)
+    return f"{ratio} {numbers.SIGNS[point.verdict]} {point.verdict}" if point.sound else f"{ratio} ✕ ruled out"
 
 
 def series(findings: Findings) -> tuple[DistanceSeries, ...]:
@@ -103,7 +103,7 @@ def series(findings: Findings) -> tuple[DistanceSeries, ...]:
     return tuple(
         DistanceSeries(
             mode=names.mode_of_distances(effect),
-            round_trips=tuple(f"+{wording.python_number(ms)} ms" for ms in effect.round_trips_ms),
+            round_trips=tuple(f"+{numbers.python_number(ms)} ms" for ms in effect.round_trips_ms),
             lines=tuple(_line(columns, effect, over) for over in effect.strategies if str(over.strategy) in columns),
         )
         for effect in findings.distances

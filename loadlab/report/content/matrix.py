@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import naming, wording
-from loadlab.report.content.naming import Mode, Naming, Tone
+from loadlab.report.content import labels, numbers
+from loadlab.report.content.labels import Mode, Naming, Tone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.model.case import Choice
+    from loadlab.model.case import Config
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
 
 BASELINE = "baseline"
@@ -74,7 +74,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class MatrixRow:
     mode: Mode
     cells: tuple[Cell | None, ...]
 
@@ -82,7 +82,7 @@ class Row:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Matrix:
     headings: tuple[Heading, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[MatrixRow, ...]
 
 
 def build(findings: Findings) -> Matrix:
@@ -95,14 +95,15 @@ def build(findings: Findings) -> Matrix:
         for arm in measured_once(findings.arms)
     }
     rows = (
-        Row(mode=mode, cells=tuple(cells.get((mode, str(choice))) for choice in columns)) for mode in modes(findings)
+        MatrixRow(mode=mode, cells=tuple(cells.get((mode, str(choice))) for choice in columns))
+        for mode in modes(findings)
     )
     return Matrix(headings=headings(columns, names), rows=tuple(rows))
 
 
-def headings(columns: Sequence[Choice], names: Naming) -> tuple[Heading, ...]:
+def headings(columns: Sequence[Config], names: Naming) -> tuple[Heading, ...]:
     """One per strategy, in the same order."""
-    tones = [naming.tone(choice) for choice in columns]
+    tones = [labels.tone(choice) for choice in columns]
     return tuple(
         _heading(names.strategy(choice), tone, tones[:i].count(tone))
         for i, (choice, tone) in enumerate(zip(columns, tones, strict=True))
@@ -131,14 +132,14 @@ def modes(findings: Findings) -> list[Mode]:
     return list(dict.fromkeys(names.mode(arm.case) for arm in measured_once(findings.arms)))
 
 
-def strategies(arms: Sequence[Arm]) -> list[Choice]:
+def strategies(arms: Sequence[Arm]) -> list[Config]:
     """Every strategy of the run: ages ascending, unlimited last of them, then all others by name."""
     by_name = {str(arm.case.strategy): arm.case.strategy for arm in arms}
     return sorted(by_name.values(), key=_column_order)
 
 
-def _column_order(choice: Choice) -> tuple[bool, float, str]:
-    other = naming.tone(choice) == "other"
+def _column_order(choice: Config) -> tuple[bool, float, str]:
+    other = labels.tone(choice) == "other"
     value = choice.parameters.get("max_age", 0)
     seconds = float(value) if isinstance(value, int | float) else inf
     return other, 0.0 if other else seconds, str(choice)
@@ -154,9 +155,9 @@ def _cell(arm: Arm, compared: dict[str, Comparison], metric: str) -> Cell:
     comparison = compared.get(arm.case.id)
     is_baseline = any(other.baseline == arm.case.id for other in compared.values())
     return Cell(
-        throughput=wording.estimate(arm.throughput),
-        ratio=_ratio(comparison, metric) if comparison else BASELINE if is_baseline else wording.MISSING,
-        opens=wording.figure(arm.opens_per_request),
+        throughput=numbers.estimate(arm.throughput),
+        ratio=_ratio(comparison, metric) if comparison else BASELINE if is_baseline else numbers.MISSING,
+        opens=numbers.figure(arm.opens_per_request),
         peak=held(arm),
         leaks=arm.leaks,
         leak=arm.leak,
@@ -168,14 +169,14 @@ def _cell(arm: Arm, compared: dict[str, Comparison], metric: str) -> Cell:
 def held(arm: Arm) -> str:
     """The most open at once, of those that can be used; with a pooler, PostgreSQL's beside the pooler's."""
     if arm.usable is None:
-        return wording.count(arm.peak)
-    usable = wording.count(arm.usable)
+        return numbers.count(arm.peak)
+    usable = numbers.count(arm.usable)
     if arm.clients_peak is None:
-        return f"{wording.count(arm.peak)} of {usable}"
-    return f"{wording.count(arm.clients_peak)} of {usable}, {wording.count(arm.peak)} behind the pooler"
+        return f"{numbers.count(arm.peak)} of {usable}"
+    return f"{numbers.count(arm.clients_peak)} of {usable}, {numbers.count(arm.peak)} behind the pooler"
 
 
 def _ratio(comparison: Comparison, metric: str) -> str:
     # Beside a throughput a bare ratio speaks of throughput; any other metric has to be named.
-    prefix = "" if metric == "throughput" else f"{wording.metric(metric)} "
-    return prefix + wording.ratio_of(comparison)
+    prefix = "" if metric == "throughput" else f"{numbers.metric(metric)} "
+    return prefix + numbers.ratio_of(comparison)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import matrix, wording
+from loadlab.report.content import matrix, numbers
 from loadlab.report.content.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Rank:
     @property
     def in_short(self) -> str:
         """Its place, and in a word or two what speaks against it."""
-        return wording.place(self.place) + (f": {self.against.partition(',')[0]}" if self.against else "")
+        return numbers.place(self.place) + (f": {self.against.partition(',')[0]}" if self.against else "")
 
 
 def ranks(findings: Findings, verdict: Verdict) -> tuple[Rank, ...]:
@@ -81,9 +81,9 @@ def _rank(standing: Standing, arm: Arm | None, compared: Mapping[str, Comparison
     return Rank(
         name=standing.name,
         place=standing.place,
-        ratio=matrix.BASELINE if baseline else wording.ratio_of(comparison),
+        ratio=matrix.BASELINE if baseline else numbers.ratio_of(comparison),
         judgement=comparison.verdict if comparison else None,
-        held=matrix.held(arm) if arm and arm.trials else wording.MISSING,
+        held=matrix.held(arm) if arm and arm.trials else numbers.MISSING,
         leaks=arm.leaks if arm else False,
         leak=arm.leak if arm else "no",
         against=standing.why,
@@ -112,7 +112,7 @@ def table(findings: Findings, verdict: Verdict) -> Table:
 def _failures(findings: Findings) -> Mapping[str, str]:
     kinds: dict[str, list[str]] = {}
     for row in findings.failures:
-        kinds.setdefault(row.case, []).append(f"{row.kind} {wording.count(row.count)}")
+        kinds.setdefault(row.case, []).append(f"{row.kind} {numbers.count(row.count)}")
     return {case: ", ".join(parts) for case, parts in kinds.items()}
 
 
@@ -127,23 +127,23 @@ def _row(  # noqa: PLR0913  a row is where all of it meets
 ) -> tuple[str, ...]:
     cpu = arm.cpu_seconds_per_request
     primary = by_metric.get((standing.case, run.run.primary_metric))
-    ratios = (wording.ratio_of(by_metric.get((standing.case, metric))) for metric in ("throughput", "p50", "p95"))
+    ratios = (numbers.ratio_of(by_metric.get((standing.case, metric))) for metric in ("throughput", "p50", "p95"))
     return (
         standing.name,
-        wording.place(standing.place),
+        numbers.place(standing.place),
         *(matrix.BASELINE if is_baseline else ratio for ratio in ratios),
-        primary.verdict if primary else wording.MISSING,
-        wording.count(arm.peak),
-        wording.figure(arm.held_per_process),
-        wording.count(arm.left_open),
+        primary.verdict if primary else numbers.MISSING,
+        numbers.count(arm.peak),
+        numbers.figure(arm.held_per_process),
+        numbers.count(arm.left_open),
         _clients(arm),
         waits(arm.waiting),
         recovery(arm.recovery),
-        *(wording.milliseconds(part) for part in ((cpu.app, cpu.database) if cpu else (None, None))),
-        wording.milliseconds(cpu.pooler) if cpu and cpu.pooler else wording.MISSING,
+        *(numbers.milliseconds(part) for part in ((cpu.app, cpu.database) if cpu else (None, None))),
+        numbers.milliseconds(cpu.pooler) if cpu and cpu.pooler else numbers.MISSING,
         failed.get(standing.case, "none"),
-        ", ".join(f"{kind} {wording.count(n)}" for kind, n in arm.connect_errors.items()) or "none",
-        standing.need.arithmetic if standing.need else wording.MISSING,
+        ", ".join(f"{kind} {numbers.count(n)}" for kind, n in arm.connect_errors.items()) or "none",
+        standing.need.arithmetic if standing.need else numbers.MISSING,
         standing.why or "nothing",
         "; ".join(standing.gives_up) or "nothing",
     )
@@ -151,33 +151,33 @@ def _row(  # noqa: PLR0913  a row is where all of it meets
 
 def _clients(arm: Arm) -> str:
     if arm.clients_peak is None or arm.clients_left is None:
-        return wording.MISSING
-    return f"peak {wording.count(arm.clients_peak)}, left {wording.count(arm.clients_left)}"
+        return numbers.MISSING
+    return f"peak {numbers.count(arm.clients_peak)}, left {numbers.count(arm.clients_left)}"
 
 
 def waits(waiting: Waiting | None) -> str:
     """E.g. "1,200 asked, 0.21 ms each" of a pool, or "2.10 ms per request, longest 80 ms" at a pooler."""
     if waiting is None:
-        return wording.MISSING
+        return numbers.MISSING
     if waiting.waits is not None:
-        return f"{wording.count(waiting.waits)} asked, {wording.milliseconds(waiting.mean_seconds)} each"
-    longest = "" if waiting.longest_seconds is None else f", longest {wording.milliseconds(waiting.longest_seconds)}"
-    return f"{wording.milliseconds(waiting.seconds_per_request)} per request{longest}"
+        return f"{numbers.count(waiting.waits)} asked, {numbers.milliseconds(waiting.mean_seconds)} each"
+    longest = "" if waiting.longest_seconds is None else f", longest {numbers.milliseconds(waiting.longest_seconds)}"
+    return f"{numbers.milliseconds(waiting.seconds_per_request)} per request{longest}"
 
 
 def recovery(seen: Recovery | None) -> str:
     """E.g. "8 of 8 open, 0 with health checks": requests that failed after a restart of the database."""
     if seen is None:
-        return wording.MISSING
-    later = f", {wording.count(seen.failed_later)} later" if seen.failed_later else ""
-    checked = f"{wording.count(seen.failed_checked)} with health checks"
-    return f"{wording.count(seen.failed)} of {wording.count(seen.warm)} open{later}, {checked}"
+        return numbers.MISSING
+    later = f", {numbers.count(seen.failed_later)} later" if seen.failed_later else ""
+    checked = f"{numbers.count(seen.failed_checked)} with health checks"
+    return f"{numbers.count(seen.failed)} of {numbers.count(seen.warm)} open{later}, {checked}"
 
 
 def overview(findings: Findings, rows: tuple[tuple[str, ...], ...]) -> Table:
     """One line per verdict, where there are more than a glance takes in; `rows` are theirs."""
     return Table(
-        caption=f"One line per server mode and client; ratios are of {wording.metric(findings.run.primary_metric)}",
+        caption=f"One line per server mode and client; ratios are of {numbers.metric(findings.run.primary_metric)}",
         columns=(
             Column(title="Server mode"),
             Column(title="Recommended"),

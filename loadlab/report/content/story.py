@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loadlab.model.naming import short_names
-from loadlab.report.content import wording
-from loadlab.report.content.naming import Naming
+from loadlab.report.content import numbers
+from loadlab.report.content.labels import Naming
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Caveat, Findings, RunSummary
@@ -83,11 +83,11 @@ def answer(findings: Findings) -> tuple[str, ...]:
 
 def run_line(run: RunSummary) -> str:
     """One line that says what was run and how much of it was finished."""
-    done = f"{wording.count(run.trials_done)} of {wording.plural(run.trials_planned, 'trial')}"
+    done = f"{numbers.count(run.trials_done)} of {numbers.plural(run.trials_planned, 'trial')}"
     if run.trials_invalid:
-        done += f", {wording.count(run.trials_invalid)} of them invalid"
-    window = f"{wording.seconds(run.window_seconds)} windows after {wording.seconds(run.warmup_seconds)} warm-up"
-    parts = (f"Run {run.id}", run.started, done, wording.plural(run.blocks, "block"), window, f"seed {run.seed}")
+        done += f", {numbers.count(run.trials_invalid)} of them invalid"
+    window = f"{numbers.seconds(run.window_seconds)} windows after {numbers.seconds(run.warmup_seconds)} warm-up"
+    parts = (f"Run {run.id}", run.started, done, numbers.plural(run.blocks, "block"), window, f"seed {run.seed}")
     return " · ".join(parts)
 
 
@@ -99,7 +99,7 @@ def warning(run: RunSummary) -> str:
 def _invalid(run: RunSummary) -> str:
     if not run.trials_invalid:
         return ""
-    of_all = f"{wording.count(run.trials_invalid)} of {wording.plural(run.trials_done, 'trial')} invalid"
+    of_all = f"{numbers.count(run.trials_invalid)} of {numbers.plural(run.trials_done, 'trial')} invalid"
     first = ", the first because" if run.trials_invalid > 1 else ""
     return f"{of_all}{first}: {run.invalid_because}. The caveats name each."
 
@@ -110,7 +110,7 @@ def _unfinished(run: RunSummary) -> str:
     missing = run.trials_planned - run.trials_done
     if not missing:
         return "This run is incomplete: trials failed, and the caveats say why. Resume it to make them again."
-    return f"This run is incomplete: {wording.plural(missing, 'trial')} missing. Resume it to complete it."
+    return f"This run is incomplete: {numbers.plural(missing, 'trial')} missing. Resume it to complete it."
 
 
 def noise_floor(findings: Findings) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
     found: dict[str, list[str]] = {}
     for one in findings.comparisons:
         if one.question == "noise" and one.ratio:
-            found.setdefault(one.baseline, []).append(f"{wording.metric(one.metric)} {wording.ratio_of(one)}")
+            found.setdefault(one.baseline, []).append(f"{numbers.metric(one.metric)} {numbers.ratio_of(one)}")
     names = Naming.of(findings)
     cases = {arm.case.id: names.case(arm.case) for arm in findings.arms}
     return tuple(

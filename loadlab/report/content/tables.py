@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.case import Scalar, spell
-from loadlab.report.content import wording
-from loadlab.report.content.naming import Naming, title
+from loadlab.report.content import numbers
+from loadlab.report.content.labels import Naming, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,7 +79,7 @@ def _service_row(names: Naming, arm: Arm) -> tuple[str, ...]:
 
 
 def _in_ms(estimate: Estimate | None) -> str:
-    return wording.figure(estimate.value * 1000 if estimate else None)
+    return numbers.figure(estimate.value * 1000 if estimate else None)
 
 
 SENT: Final = ("p50 ms from sending", "p95 ms from sending", "p99 ms from sending", "p99 ms send lag")
@@ -99,15 +99,15 @@ def _figures_row(names: Naming, arm: Arm, *, from_sending: bool) -> tuple[str, .
     return (
         str(names.mode(arm.case)),
         names.strategy(arm.case.strategy) + (", again" if arm.case.replica else ""),
-        wording.count(arm.trials),
-        wording.estimate(arm.throughput),
+        numbers.count(arm.trials),
+        numbers.estimate(arm.throughput),
         *map(_in_ms, percentiles),
-        wording.figure(arm.opens_per_request),
-        wording.percentage(arm.reuse),
-        wording.milliseconds(arm.connect_seconds),
-        wording.count(arm.peak),
-        wording.count(arm.left_open),
-        *(wording.milliseconds(part) for part in parts),
+        numbers.figure(arm.opens_per_request),
+        numbers.percentage(arm.reuse),
+        numbers.milliseconds(arm.connect_seconds),
+        numbers.count(arm.peak),
+        numbers.count(arm.left_open),
+        *(numbers.milliseconds(part) for part in parts),
     )
 
 
@@ -125,8 +125,8 @@ class Comparisons:
 def comparisons(findings: Findings) -> Comparisons:
     """Every comparison with its baseline, the A/A arm last."""
     everything = _comparisons(findings)
-    judged = tuple(row for row in everything.rows if row[-1] != wording.NOT_JUDGED)
-    others = tuple(row for row in everything.rows if row[-1] == wording.NOT_JUDGED)
+    judged = tuple(row for row in everything.rows if row[-1] != numbers.NOT_JUDGED)
+    others = tuple(row for row in everything.rows if row[-1] == numbers.NOT_JUDGED)
     return Comparisons(
         judged=replace(everything, rows=judged),
         others=replace(everything, rows=others, caption="The same in other metrics: intervals, and no verdict"),
@@ -169,13 +169,13 @@ def _names_by_id(findings: Findings) -> dict[str, str]:
 
 def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[str, ...]:
     return (
-        wording.metric(comparison.metric),
-        wording.paired_ratio(comparison.ratio),
-        wording.spread(comparison.low, comparison.high) or wording.MISSING,
-        wording.probability(comparison.p),
-        wording.probability(comparison.p_holm),
-        wording.count(comparison.blocks),
-        wording.ratio(comparison.mde_ratio),
+        numbers.metric(comparison.metric),
+        numbers.paired_ratio(comparison.ratio),
+        numbers.spread(comparison.low, comparison.high) or numbers.MISSING,
+        numbers.probability(comparison.p),
+        numbers.probability(comparison.p_holm),
+        numbers.count(comparison.blocks),
+        numbers.ratio(comparison.mde_ratio),
         _judgement(comparison, primary_metric),
     )
 
@@ -183,7 +183,7 @@ def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[st
 def _judgement(comparison: Comparison, primary_metric: str) -> str:
     """Only the declared questions, in the declared metric, are judged; "inconclusive" would be taken for weighed."""
     declared = comparison.question != "noise" and comparison.metric == primary_metric
-    return comparison.verdict if declared or comparison.verdict != "inconclusive" else wording.NOT_JUDGED
+    return comparison.verdict if declared or comparison.verdict != "inconclusive" else numbers.NOT_JUDGED
 
 
 def accounts(findings: Findings) -> Table:
@@ -212,13 +212,13 @@ def _account_row(names: Naming, trials: Sequence[TrialSummary]) -> tuple[str, ..
         closed.update(book.at_rest.closed)
     return (
         names.case(trials[0].case),
-        wording.count(len(trials)),
-        wording.count(sum(book.at_rest.opened for book in books)),
-        wording.count(_sum(book.sessions for book in books)),
-        wording.count(sum(book.at_rest.reused for book in books)),
+        numbers.count(len(trials)),
+        numbers.count(sum(book.at_rest.opened for book in books)),
+        numbers.count(_sum(book.sessions for book in books)),
+        numbers.count(sum(book.at_rest.reused for book in books)),
         reasons(closed),
-        wording.count(sum(book.at_rest.open for book in books)),
-        wording.count(_sum(book.left_open for book in books)),
+        numbers.count(sum(book.at_rest.open for book in books)),
+        numbers.count(_sum(book.left_open for book in books)),
         _exactness(trials),
     )
 
@@ -231,12 +231,12 @@ def _sum(values: Iterable[int | None]) -> int | None:
 
 def reasons(counts: dict[str, int]) -> str:
     """E.g. "request_end 1,200, max_age 3"; reasons that never occurred are left out."""
-    return ", ".join(f"{reason} {wording.count(n)}" for reason, n in counts.items() if n) or "none"
+    return ", ".join(f"{reason} {numbers.count(n)}" for reason, n in counts.items() if n) or "none"
 
 
 def _exactness(trials: Sequence[TrialSummary]) -> str:
     if not any(trial.connections.judged for trial in trials):
-        return wording.NOT_JUDGED
+        return numbers.NOT_JUDGED
     exact = sum(trial.connections.exact for trial in trials)
     mismatches = Counter(text for trial in trials for text in trial.connections.mismatches)
     summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
@@ -259,7 +259,7 @@ def failures(findings: Findings) -> Table:
 
 def _failure_row(names: dict[str, str], row: FailureRow) -> tuple[str, ...]:
     case = names.get(row.case, row.case)
-    return (case, row.kind, wording.count(row.count), wording.percentage(row.share), row.example)
+    return (case, row.kind, numbers.count(row.count), numbers.percentage(row.share), row.example)
 
 
 def modes(findings: Findings) -> Table:
@@ -307,17 +307,17 @@ def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
 def _trial_row(names: Naming, trial: TrialSummary) -> tuple[str, ...]:
     latency = trial.latency_seconds
     return (
-        wording.count(trial.order),
-        wording.count(trial.block),
+        numbers.count(trial.order),
+        numbers.count(trial.block),
         names.case(trial.case),
         trial.state,
-        wording.count(trial.requests),
-        wording.count(trial.failures),
-        wording.figure(trial.throughput),
-        *(wording.figure(p and p * 1000) for p in (latency.p50, latency.p95, latency.p99)),
-        wording.count(trial.connections.at_rest.opened),
-        wording.count(trial.peak),
-        wording.count(trial.connections.left_open),
+        numbers.count(trial.requests),
+        numbers.count(trial.failures),
+        numbers.figure(trial.throughput),
+        *(numbers.figure(p and p * 1000) for p in (latency.p50, latency.p95, latency.p99)),
+        numbers.count(trial.connections.at_rest.opened),
+        numbers.count(trial.peak),
+        numbers.count(trial.connections.left_open),
         _exact(trial.connections),
         trial.reason,
     )
@@ -325,5 +325,5 @@ def _trial_row(names: Naming, trial: TrialSummary) -> tuple[str, ...]:
 
 def _exact(books: Connections) -> str:
     if not books.judged:
-        return wording.NOT_JUDGED
+        return numbers.NOT_JUDGED
     return "yes" if books.exact else "no"

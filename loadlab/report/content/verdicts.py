@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.model.findings import Snippet
-from loadlab.report.content import matrix, ranking, wording
+from loadlab.report.content import matrix, numbers, ranking
+from loadlab.report.content.labels import Mode, Naming
 from loadlab.report.content.matrix import BASELINE, measured_once, primary_comparisons
-from loadlab.report.content.naming import Mode, Naming
 from loadlab.report.content.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _line(item: Advice) -> tuple[str, ...]:
         item.ratio,
         item.peak,
         second.setting + second.rest if second else "none",
-        second.ratio if second else wording.MISSING,
+        second.ratio if second else numbers.MISSING,
         item.leak_words,
     )
 
@@ -116,14 +116,14 @@ def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
         mode=names.mode_of_verdict(verdict),
         decided=verdict.recommend is not None,
         measured=arm is not None,
-        setting=wording.setting(verdict.recommend, _name(names, arm)),
-        rest=wording.rest_of_recommendation(verdict.recommend),
+        setting=numbers.setting(verdict.recommend, _name(names, arm)),
+        rest=numbers.rest_of_recommendation(verdict.recommend),
         headline=verdict.headline,
         why=verdict.why,
         snippets=_snippets(verdict),
         ratio=_ratio(findings, arm),
-        opens=wording.figure(arm.opens_per_request) if arm else wording.MISSING,
-        peak=matrix.held(arm) if arm else wording.MISSING,
+        opens=numbers.figure(arm.opens_per_request) if arm else numbers.MISSING,
+        peak=matrix.held(arm) if arm else numbers.MISSING,
         fact=fact,
         sure=sure,
         leaks=_leaking(names, arms),
@@ -147,8 +147,8 @@ def _second(findings: Findings, names: Naming, verdict: Verdict, arms: Sequence[
     if verdict.runner_up is None or arm is None:
         return None
     return Second(
-        setting=wording.setting(verdict.runner_up, _name(names, arm)),
-        rest=wording.rest_of_recommendation(verdict.runner_up),
+        setting=numbers.setting(verdict.runner_up, _name(names, arm)),
+        rest=numbers.rest_of_recommendation(verdict.runner_up),
         ratio=_ratio(findings, arm),
         peak=matrix.held(arm),
         snippets=verdict.runner_up.snippets,
@@ -193,11 +193,11 @@ def _is(recommend: Recommendation, arm: Arm) -> bool:
 
 def _ratio(findings: Findings, arm: Arm | None) -> str:
     if arm is None:
-        return wording.MISSING
+        return numbers.MISSING
     compared = primary_comparisons(findings)
     if any(comparison.baseline == arm.case.id for comparison in compared.values()):
         return BASELINE
-    return wording.ratio_of(compared.get(arm.case.id))
+    return numbers.ratio_of(compared.get(arm.case.id))
 
 
 def to_set(findings: Findings) -> Table:
@@ -244,8 +244,8 @@ def _listed(leaks: Sequence[str]) -> str:
 
 def _crowd(arm: Arm) -> str:
     usable = arm.usable
-    open_at_once = f"{wording.count(arm.clients_peak or arm.peak)} connections open at once"
-    return open_at_once if usable is None else f"{open_at_once}, {wording.count(usable)} usable"
+    open_at_once = f"{numbers.count(arm.clients_peak or arm.peak)} connections open at once"
+    return open_at_once if usable is None else f"{open_at_once}, {numbers.count(usable)} usable"
 
 
 def _without_label(headline: str) -> str:
@@ -254,17 +254,17 @@ def _without_label(headline: str) -> str:
 
 
 def _reused(arm: Arm) -> str:
-    return f"{wording.percentage(arm.reuse)} of requests reuse a connection"
+    return f"{numbers.percentage(arm.reuse)} of requests reuse a connection"
 
 
 def _sure_of(comparison: Comparison | None) -> str:
     if comparison is None or comparison.p_holm is None:
         return "not compared"
-    return f"proven: {_p(comparison.p_holm)} over {wording.plural(comparison.blocks, 'block')}"
+    return f"proven: {_p(comparison.p_holm)} over {numbers.plural(comparison.blocks, 'block')}"
 
 
 def _p(value: float) -> str:
-    text = wording.probability(value)
+    text = numbers.probability(value)
     return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 

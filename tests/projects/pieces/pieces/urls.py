@@ -8,7 +8,7 @@ from django.db import close_old_connections, connection, connections
 from django.http import HttpResponse
 from django.urls import path
 
-from loadlab.target.models import Entry
+from loadlab.sample_app.models import Entry
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -1,0 +1,41 @@
+"""Without garbage collection as many requests are answered as PostgreSQL has connections, and no other ever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from loadlab.claims.base import NamedCase, aged, served
+from loadlab.lab.behaviour import TOO_MANY, flood
+from loadlab.lab.fixture import standing
+from loadlab.model.behaviour import BehaviourFigure
+
+if TYPE_CHECKING:
+    from loadlab.lab.fixture import Machine
+    from loadlab.model.behaviour import Setting
+
+SETTINGS: Final = {"runserver": served("threaded", aged(600)), "gevent": served("gevent", aged(600), workers=1)}
+
+
+class GarbageOff(NamedCase):
+    """The worst that a leak can do, and the one that does not depend on when Python collects its garbage."""
+
+    source: ClassVar[str] = (
+        "Aymeric Augustin, 'Persistent connections, take 2', django-developers, 18 March 2013: 'keeps connections open"
+        " until they're garbage collected'; 'Florian independently discovered the same problem with gunicorn + gevent'"
+    )
+
+    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
+        return tuple(_figure(name, setting, machine) for name, setting in SETTINGS.items())
+
+
+def _figure(name: str, setting: Setting, machine: Machine) -> BehaviourFigure:
+    with standing(setting, machine) as stand:
+        counts = flood(stand)
+    requests, free = machine.scale.requests, machine.scale.free
+    refused = counts["flood_errors"].get(TOO_MANY, 0)
+    return BehaviourFigure(
+        figure=f"requests of {requests} that are answered under {name}, with {free} connections left",
+        published="as many as there are connections",
+        measured=f"{requests - counts['flood_failed']}; {refused} others were refused a connection",
+        holds=counts["flood_failed"] == refused == requests - free,
+    )

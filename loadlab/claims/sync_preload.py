@@ -1,0 +1,98 @@
+"""Workers that are forked after a query share its connection: they hang, and answer with each other's rows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from loadlab.claims.base import NamedCase, aged, served
+from loadlab.lab.application import Extras
+from loadlab.lab.clients import answer, together
+from loadlab.lab.fixture import standing
+from loadlab.model.behaviour import BehaviourFigure
+
+if TYPE_CHECKING:
+    from loadlab.lab.fixture import Machine, Stand
+    from loadlab.model.behaviour import Setting
+
+SYNC: Final = served("sync", aged(600), workers=2)
+GTHREAD: Final = served("gthread", aged(600), workers=2, threads=2)
+EXTRAS: Final = Extras(preload=True, apps=("loadlab.sample_app.eager.Eager",))
+CLIENTS: Final = 8
+EACH: Final = 20  # requests of a client in one load
+MOST_LOADS: Final = 10  # until a request hangs; nearly always one does in the first
+PATIENCE_SECONDS: Final = 3.0  # a request that hangs does so until gunicorn ends its worker, half a minute later
+MASTERS: Final = 1  # connections of gunicorn's master, from the query before the fork
+
+
+class SyncPreload(NamedCase):
+    """gunicorn with --preload over a project that queries in AppConfig.ready(); each client asks for its own entry.
+
+    A sync worker serves in the thread that was forked, and so with what that thread has open. gthread serves in threads
+    of its own, which open connections of their own.
+    """
+
+    source: ClassVar[str] = (
+        "mihalikv, gunicorn issue #3384, 14 April 2025: 'Does it work?' with preload and sync workers: 'No', with"
+        " threads: 'Yes'; jamadden, #1953, 16 January 2019: 'almost certainly not safe to share the same database"
+        " socket between different processes [...] messages are interleaved in unexpected ways'"
+    )
+
+    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
+        sync, sync_sessions = _asked(SYNC, machine)
+        threads, threads_sessions = _asked(GTHREAD, machine)
+        return (
+            BehaviourFigure(
+                figure="sessions in PostgreSQL, for two sync workers",
+                published="one socket for all",
+                measured=str(sync_sessions),
+                holds=sync_sessions == MASTERS,
+            ),
+            BehaviourFigure(
+                figure="requests that get no answer, of sync workers",
+                published="some",
+                measured=f"{sync['none']} of {sync.total()}",
+                holds=sync["none"] > 0,
+            ),
+            BehaviourFigure(
+                figure="answers with an entry that another client has asked for, of sync workers",
+                published="interleaved in unexpected ways",
+                measured=f"{sync['other']} of {sync.total()}",
+                holds=sync["other"] > 0,
+            ),
+            BehaviourFigure(
+                figure="requests that get no answer or the wrong one, of gthread workers",
+                published="it works",
+                measured=f"{threads['none'] + threads['other']} of {threads.total()}",
+                holds=threads["none"] + threads["other"] == 0 and threads_sessions > MASTERS,
+            ),
+        )
+
+
+def _asked(setting: Setting, machine: Machine) -> tuple[Counter[str], int]:
+    """What became of all requests, and how many sessions PostgreSQL has then."""
+    answers: Counter[str] = Counter()
+    with standing(setting, machine, extras=EXTRAS) as stand:
+        for _ in range(MOST_LOADS):
+            answers.update(_load(stand))
+            if answers["none"]:
+                break
+        return answers, stand.judge.backends()
+
+
+def _load(stand: Stand) -> Counter[str]:
+    clients = [partial(_client, stand.application.port, number) for number in range(1, CLIENTS + 1)]
+    return sum(together(clients), Counter())
+
+
+def _client(port: int, number: int) -> Counter[str]:
+    return Counter(_ask(port, number) for _ in range(EACH))
+
+
+def _ask(port: int, number: int) -> str:
+    said = answer(port, f"/entries/{number}/", patience_seconds=PATIENCE_SECONDS)
+    if said is None:
+        return "none"
+    return "own" if json.loads(said)["id"] == number else "other"

@@ -1,0 +1,1 @@
+"""FAMILY of judges: those who count connections independently of the application."""

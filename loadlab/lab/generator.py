@@ -1,0 +1,227 @@
+"""The generator as the lab holds it: one process for a whole run, one or several forked children of it per load."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import selectors
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import loadlab
+from loadlab.errors import EnvironmentFaultError
+from loadlab.lab.tracebacks import own_words
+from loadlab.load.distributed.seals import TOKEN_VARIABLE, token_file
+from loadlab.load.generator.contract import (
+    ENDED,
+    LOST,
+    READY,
+    SKEWED,
+    STARTED,
+    LoadOrder,
+    LoadResult,
+    Rehearsal,
+    merged,
+)
+from loadlab.load.generator.lines import OPTION, Lines
+from loadlab.load.generator.tally import counted, read
+from loadlab.services.secret_files import write_secret
+from loadlab.system.processes import inherited
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from loadlab.load.generator.tally import Counts
+    from loadlab.model.plan import Load
+    from loadlab.system.processes import Program, Register
+
+BOOT_SECONDS: Final = 30.0
+COMING_SECONDS: Final = 200.0  # for workers on other hosts to come, to load the Locust file and to get ready
+PATIENCE_SECONDS: Final = 35.0  # beyond the load's own length: a request may hang until its client gives up
+STOP_SECONDS: Final = 1.0
+TRACEBACK_LINES: Final = 100  # of Locust's log: the whole way from the lab into the user's file
+
+
+class Generator:
+    """A context: the process runs as long as it lasts, and is started anew should it have died.
+
+    With a `load` that expects workers, the load processes are on other hosts, and it is their master.
+    """
+
+    def __init__(self, register: Register, log: Path, load: Load | None = None) -> None:
+        self._register = register
+        self._log = log
+        self._argv = _argv(load)
+        self.answer_seconds = COMING_SECONDS if load and load.expect_workers else BOOT_SECONDS
+        self._added: dict[str, str] = {}  # to the environment
+        self._token: Path | None = None
+        if load and load.expect_workers and TOKEN_VARIABLE not in os.environ:
+            self._token = token_file(load.master_bind_port)
+            self._added = {TOKEN_VARIABLE: secrets.token_urlsafe(32)}
+        self._program: Program | None = None
+        self._lines: Lines | None = None
+
+    def __enter__(self) -> Self:
+        if self._token is not None:
+            write_secret(self._token, self._added[TOKEN_VARIABLE])
+        self._boot()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        if self._token is not None:
+            self._token.unlink(missing_ok=True)
+
+    def begin(self, order: LoadOrder) -> Drive:
+        """Start a load; returns once it has started.
+
+        Raises:
+            EnvironmentFaultError: the locustfile fails, or Locust does.
+        """
+        _forget_tallies(order)  # those of a load that was abandoned
+        program, lines = self._send(order.to_json())
+        words = _heard(lines, self.answer_seconds)
+        if words[:1] != [STARTED]:
+            self.abandon()  # it may still be about to
+            raise EnvironmentFaultError(
+                f"The load of {Path(order.locustfile).name} did not start; Locust's log ends:\n{program.log_tail()}"
+            )
+        return Drive(self, lines, order, pid=int(words[1]), started=float(words[2]))
+
+    def rehearse(self, locustfile: Path, *, shared: bool = False) -> None:
+        """Load a locustfile once and send nothing, so that its errors show before the first trial.
+
+        `shared`: its load is an open one, or comes from several processes.
+
+        Raises:
+            EnvironmentFaultError: it does not load; with what Python said of it.
+        """
+        program, lines = self._send(Rehearsal(locustfile=str(locustfile), shared=shared).to_json())
+        if _heard(lines, self.answer_seconds) != [ENDED, "0"]:
+            words = own_words(program.log_tail(TRACEBACK_LINES), [f"{Path(loadlab.__file__).parent}{os.sep}"])
+            raise EnvironmentFaultError(f"The locustfile {locustfile} does not load:\n{words}\nFix it and rerun.")
+
+    def _send(self, order: str) -> tuple[Program, Lines]:
+        if self._program is None or self._lines is None or not self._program.running():
+            program, lines = self._boot()
+        else:
+            program, lines = self._program, self._lines
+        lines.say(order)
+        return program, lines
+
+    def _boot(self) -> tuple[Program, Lines]:
+        self._stop()
+        self._lines, theirs = Lines.pair()
+        passed = theirs.fileno()
+        argv = [*self._argv, OPTION, str(passed)]
+        try:
+            program = self._program = self._register.start(
+                "Locust", argv, log=self._log, environment={**inherited(), **self._added}, passed=[passed]
+            )
+        finally:
+            theirs.close()
+        if _heard(self._lines, BOOT_SECONDS) != [READY]:
+            raise EnvironmentFaultError(f"Locust did not start; its log ends:\n{program.log_tail()}")
+        return program, self._lines
+
+    def _stop(self) -> None:
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
+        if self._program is not None:
+            self._program.stop(signal.SIGTERM, STOP_SECONDS)
+            self._program = None
+
+    def abandon(self) -> None:
+        """End a load that does not end by itself, together with the process; the next load boots another.
+
+        Workers on other hosts hear nothing of it, and come to the next one.
+        """
+        if self._program is not None:
+            self._program.kill()
+        self._stop()
+
+
+class Drive:
+    """One load under way: `pid` is the process that drives, `started` its monotonic start in seconds."""
+
+    def __init__(self, generator: Generator, lines: Lines, order: LoadOrder, *, pid: int, started: float) -> None:
+        self._generator = generator
+        self._lines = lines
+        self._order = order
+        self.pid = pid
+        self.started = started
+        self._total: Counts | None = None
+
+    def counts(self) -> Counts:
+        """What the load had come to a tenth of a second ago, or in the end."""
+        return self._total or read(_tallies(self._order))
+
+    def wait(self) -> LoadResult | None:
+        """The result, once the load has ended; None when it had to be abandoned or broke.
+
+        Of several load processes some may be lost: the result is that of the others, and names them.
+        """
+        deadline = time.monotonic() + self._order.warmup_seconds + self._order.window_seconds + PATIENCE_SECONDS
+        lost: dict[int, str] = {}
+        skew: list[float] = []
+        while (words := _heard(self._lines, max(0.0, deadline - time.monotonic()))) and words[0] in {LOST, SKEWED}:
+            if words[0] == LOST:
+                lost[int(words[1])] = " ".join(words[2:])
+            else:
+                skew.append(float(words[2]))
+        if words != [ENDED, "0"]:
+            self._generator.abandon()
+            return None
+        numbers = [number for number in range(self._order.processes) if number not in lost]
+        result = merged(
+            [_taken(Path(self._order.result_of(number))) for number in numbers],
+            tuple(f"load process {number + 1} of {self._order.processes} {how}" for number, how in lost.items()),
+        )
+        result = replace(result, skew=tuple(skew))
+        self._total = counted(result.response, result.failed)
+        _forget_tallies(self._order)
+        return result
+
+
+def _argv(load: Load | None) -> list[str]:
+    if load is None or not load.expect_workers:
+        return [sys.executable, "-m", "loadlab.load.generator"]
+    where = ["--bind-host", load.master_bind_host, "--bind-port", str(load.master_bind_port)]
+    return [
+        sys.executable,
+        "-m",
+        "loadlab.load.distributed.master",
+        *where,
+        "--expect-workers",
+        str(load.expect_workers),
+    ]
+
+
+def _tallies(order: LoadOrder) -> list[Path]:
+    return [Path(order.tally_of(number)) for number in range(order.processes)]
+
+
+def _forget_tallies(order: LoadOrder) -> None:
+    for path in _tallies(order):
+        path.unlink(missing_ok=True)
+
+
+def _taken(path: Path) -> LoadResult:
+    result = LoadResult.from_json(path.read_text())
+    path.unlink()
+    return result
+
+
+def _heard(lines: Lines, timeout_seconds: float) -> list[str]:
+    """The words of the generator's next line; none when it says nothing in time, or has ended."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(lines, selectors.EVENT_READ)
+        return lines.hear().split() if selector.select(timeout_seconds) else []

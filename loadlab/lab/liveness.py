@@ -1,0 +1,94 @@
+"""Whether the processes that serve a trial are the same at its end as they were when it began."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from loadlab.lab.application import Application
+    from loadlab.system.processes import Program
+
+# What gunicorn's worker says of itself when it has answered --max-requests requests, after its own pid.
+RECYCLED: Final = re.compile(r"\[(\d+)\] \[INFO\] Autorestarting worker after current request")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A process and what it is called in messages. psutil knows it by its start time too, and takes no other for it."""
+
+    what: str
+    process: psutil.Process
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Serving:
+    """A server that is ready, and whom it consists of from then on."""
+
+    program: Program
+    members: tuple[Member, ...]
+
+    def disturbances(self) -> tuple[str, ...]:
+        """What has become of those who are gone or stopped now; nothing of a worker that gunicorn recycled itself."""
+        lost = [(member, how) for member in self.members if (how := _fate(member.process))]
+        recycled = _recycled(self.program.log) if lost else frozenset()
+        return tuple(
+            f"{one.what} (pid {one.process.pid}) {how}" for one, how in lost if one.process.pid not in recycled
+        )
+
+
+def serving_now(application: Application, others: Mapping[str, int]) -> Serving:
+    """The server, each of its processes that has loaded the site, and `others` by their pids.
+
+    A process of the tree that has no ledger is a helper of the project's, and may come and go.
+    """
+    program = application.program
+    owners = _owners(application.ledgers)
+    named = [(program.name, program.pid)]
+    named += [(f"a worker of {program.name}", pid) for pid in _below(program.pid) if pid in owners]
+    named += others.items()
+    return Serving(program=program, members=tuple(member for what, pid in named for member in _member(what, pid)))
+
+
+def _fate(process: psutil.Process) -> str:
+    try:
+        if not process.is_running() or process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+            return "ended before the window did"
+        return "was stopped at the end of the window" if process.status() == psutil.STATUS_STOPPED else ""
+    except psutil.NoSuchProcess:
+        return "ended before the window did"
+    except psutil.Error:
+        return ""
+
+
+def _member(what: str, pid: int) -> list[Member]:
+    with suppress(psutil.Error):
+        return [Member(what=what, process=psutil.Process(pid))]
+    return []
+
+
+def _below(root: int) -> list[int]:
+    with suppress(psutil.Error):
+        return [process.pid for process in psutil.Process(root).children(recursive=True)]
+    return []
+
+
+def _owners(ledgers: Path) -> frozenset[int]:
+    """The pids of the processes that have a ledger: each file's name begins with it."""
+    with suppress(OSError):
+        names = (path.name.partition("-")[0] for path in ledgers.iterdir())
+        return frozenset(int(pid) for pid in names if pid.isdigit())
+    return frozenset()
+
+
+def _recycled(log: Path) -> frozenset[int]:
+    with suppress(OSError):
+        return frozenset(int(pid) for pid in RECYCLED.findall(log.read_text(errors="replace")))
+    return frozenset()

@@ -1,0 +1,124 @@
+"""What a trial orders of the generator, and what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.lab.validity import Disturbance, Validity, validity
+from loadlab.load.generator.contract import NO_RESULT, LoadOrder
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
+from loadlab.plan.planning import locustfile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.load.generator.contract import LoadResult
+    from loadlab.model.case import Case
+    from loadlab.model.plan import Plan
+    from loadlab.store.folder import Step
+
+BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arrivals, and no two blocks do
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """What was seen of the target; `served` as in a trial, `disturbances` are what came in between."""
+
+    connections: Connections
+    series: Series
+    cpu_seconds: CpuSeconds
+    served: int | None = None
+    disturbances: tuple[Disturbance, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialMeta:
+    started: str
+    overhead_seconds: dict[str, float]
+    load_average: float
+
+
+def order_for(case: Case, step: Step, plan: Plan, url: str, scratch: Path) -> LoadOrder:
+    return LoadOrder(
+        locustfile=str(locustfile(case.scenario)),
+        host=url,
+        users=case.users,
+        keep_alive=case.keep_alive,
+        warmup_seconds=plan.warmup_seconds,
+        window_seconds=plan.window_seconds,
+        result=str(scratch / "load.json"),
+        open_load=case.open_load,
+        seed=plan.seed + BLOCK_SEEDS * step.block,
+        processes=plan.load_processes,
+    )
+
+
+def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
+    case: Case, step: Step, plan: Plan, result: LoadResult | None, seen: Seen, meta: TrialMeta
+) -> Trial:
+    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
+    judged = validity(result, window, is_open=case.open_load is not None, disturbances=seen.disturbances)
+    return _trial(case, step, window, result or NO_RESULT, seen, meta, judged)
+
+
+def interrupted(case: Case, step: Step, plan: Plan, reason: str, meta: TrialMeta) -> Trial:
+    """A trial of which nothing but its end is known."""
+    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
+    nothing = Ledger()
+    seen = Seen(
+        connections=Connections(
+            window_start=nothing,
+            window_end=nothing,
+            at_rest=nothing,
+            after_stop=nothing,
+            left_open=None,
+            sessions=None,
+        ),
+        series=Series(at=[], values={}),
+        cpu_seconds=CpuSeconds(app=None, database=None, generator=0.0),
+    )
+    return _trial(case, step, window, NO_RESULT, seen, meta, Validity(state="invalid", reason=reason))
+
+
+def _trial(  # noqa: PLR0913, PLR0917  each is a noun of its own
+    case: Case,
+    step: Step,
+    window: tuple[float, float],
+    got: LoadResult,
+    seen: Seen,
+    meta: TrialMeta,
+    judged: Validity,
+) -> Trial:
+    return Trial(
+        case=case,
+        block=step.block,
+        order=step.order,
+        state=judged.state,
+        reason=judged.reason,
+        by_target=judged.by_target,
+        started=meta.started,
+        window_start=window[0],
+        window_end=window[1],
+        requests=Requests(
+            ended=got.ended,
+            response=got.response,
+            failed=got.failed,
+            due=got.due,
+            sent=got.sent,
+            dropped=got.dropped,
+            no_answer=got.no_answer,
+            under_way=got.under_way,
+        ),
+        failures=tuple(
+            Failure(kind=kind, count=count, example=got.examples[kind]) for kind, count in got.failures.items()
+        ),
+        connections=seen.connections,
+        series=seen.series,
+        cpu_seconds=seen.cpu_seconds,
+        overhead_seconds=meta.overhead_seconds,
+        load_average=meta.load_average,
+        busy=got.busy,
+        served=seen.served,
+        skew_seconds=max(got.skew, default=0.0),
+    )

@@ -1,0 +1,42 @@
+"""What a restart of the database does to each case of a run: counted once, on a PostgreSQL that may be restarted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadlab.lab.behaviour import restart
+from loadlab.lab.fixture import standing
+from loadlab.model.behaviour import Setting
+from loadlab.model.samples import Recovery, Restart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from loadlab.lab.fixture import Machine
+    from loadlab.model.case import Case
+
+
+def next_to_restart(cases: Iterable[Case], known: Sequence[Restart]) -> Case | None:
+    """The first case of which nothing is known yet."""
+    return next((case for case in cases if not any(one.concerns(case) for one in known)), None)
+
+
+def restarted(case: Case, driver: str, machine: Machine) -> Restart:
+    """Restart the database under a case, as its settings are and once more with health checks.
+
+    Raises:
+        EnvironmentFaultError: a server does not start.
+    """
+    setting = Setting(server=case.server, strategy=case.strategy, driver=driver, keep_alive=case.keep_alive)
+    with standing(setting, machine) as stand:
+        warm, failed, failed_later = restart(stand)
+    with standing(setting, machine, {"CONN_HEALTH_CHECKS": True}) as stand:
+        warm_checked, failed_checked, _ = restart(stand)
+    recovery = Recovery(
+        warm=warm,
+        failed=failed,
+        failed_later=failed_later,
+        warm_checked=warm_checked,
+        failed_checked=failed_checked,
+    )
+    return Restart(case=case, recovery=recovery)

@@ -1,0 +1,75 @@
+"""Makes a database ready for the project: its tables and rows, as far as the lab was told to make them."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.lab.aliases import DEFAULT, migrated
+from loadlab.model.text import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.lab.project import Subject
+    from loadlab.model.plan import Project
+    from loadlab.services.database import Database
+
+MIGRATE: Final = ("migrate", "--noinput", "--verbosity", "0")
+SEED: Final = ("seed", "--verbosity", "0")
+UNAPPLIED: Final = "[ ]"
+SHOWN: Final = 5  # unapplied migrations named in a message
+LAST_LINES: Final = 10
+
+
+def make_ready(subject: Subject, project: Project | None, database: Database) -> None:
+    """Migrate and fill what is the lab's to fill; what is not, is only looked at.
+
+    Raises:
+        EnvironmentFaultError: a command fails, or the project's own database lacks migrations.
+    """
+    if project is None:
+        commands: Sequence[Sequence[str]] = (MIGRATE, SEED)
+    elif database.embedded or project.migrate:
+        commands = (*_migrations(subject), *map(shlex.split, project.prepare))
+    else:
+        _require_migrated(subject, database)
+        commands = [shlex.split(command) for command in project.prepare]
+    for command in commands:
+        _manage(subject, command, database)
+
+
+def _migrations(subject: Subject) -> list[Sequence[str]]:
+    """A `migrate` for each database; the one of the default alias is not named, for a command may not know how."""
+    chosen = migrated(subject.facts.aliases, subject.redirected) if subject.facts and subject.redirected else [DEFAULT]
+    return [MIGRATE if alias == DEFAULT else (*MIGRATE, "--database", alias) for alias in chosen]
+
+
+def _manage(subject: Subject, command: Sequence[str], database: Database) -> str:
+    done = subject.manage(command, database)
+    if done.returncode:
+        words = redacted(why(done.stderr))
+        raise EnvironmentFaultError(f"The management command {command[0]} of {subject.settings} failed:\n{words}")
+    return done.stdout
+
+
+def why(said: str) -> str:
+    """The end of what a command has said; of Django's system checks the beginning, where the errors are."""
+    lines = said.strip().splitlines()
+    starts = [number for number, line in enumerate(lines) if "SystemCheckError" in line]
+    return "\n".join(lines[starts[-1] :][:LAST_LINES] if starts else lines[-LAST_LINES:])
+
+
+def _require_migrated(subject: Subject, database: Database) -> None:
+    shown = _manage(subject, ("showmigrations", "--plan"), database)
+    missing = [line.removeprefix(UNAPPLIED).strip() for line in shown.splitlines() if line.startswith(UNAPPLIED)]
+    if missing:
+        # manage.py would migrate the project's own database, and --dsn names another one.
+        by_hand = "Run manage.py migrate, or have it run" if subject.brings_database else "Have them applied to it"
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        raise EnvironmentFaultError(
+            f"{len(missing)} migrations are not applied to the database {database.name}:"
+            f" {', '.join(missing[:SHOWN])}{more}. {by_hand} with --migrate; --embedded"
+            " measures on an empty database of loadlab's own instead."
+        )

@@ -1,0 +1,233 @@
+"""Whether a load was what the plan says, and nothing disturbed it: if not, something else was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.model.samples import UNANSWERED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from loadlab.load.generator.contract import LoadResult
+    from loadlab.load.generator.ticker import Pause
+    from loadlab.model.samples import State
+
+BUSY_GENERATOR: Final = 0.9  # of one core: beyond it, the generator is what was measured
+MOST_DROPPED: Final = 0.001  # of what was due within the window
+LATEST: Final = 0.05  # p99 of the send lag, as a share of the p99 of the response
+P99: Final = 0.99
+MOST_SKEWED: Final = 0.02  # of the window: load processes on other hosts must start at one instant
+MOST_STILL: Final = 0.05  # of the window, that a process of the lab or its sight may be gone
+LEAST_STILL_SECONDS: Final = 0.25  # for a load process; below it, a busy machine has only let others go first
+LEAST_UNSEEN_SECONDS: Final = 0.5  # for the lab, which times no request
+LEAST_SILENCE_SECONDS: Final = 0.5  # without an answer to anybody; below it, requests may only have come together
+MOST_IDLE: Final = 0.25  # of the time of users who are at work, that may be spent outside of requests
+USUAL: Final = 0.95  # of the responses outside of a silence are within what is usual
+UNUSUAL: Final = 3.0  # times that; slow requests which are sent together are answered together
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Validity:
+    """What a trial is worth, and why if it is not complete.
+
+    `by_target` says that the target may have brought it about: to leave the trial out, or to measure it again until it
+    succeeds, would flatter the case.
+    """
+
+    state: State
+    reason: str = ""
+    by_target: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What came in between while a trial ran, in words."""
+
+    reason: str
+    by_target: bool = False
+
+
+def still_too_long(seconds: float, window: tuple[float, float], least_seconds: float) -> bool:
+    """Whether that is more of the window than may be missing; `least_seconds` are always allowed."""
+    return seconds > max(MOST_STILL * (window[1] - window[0]), least_seconds)
+
+
+def validity(
+    result: LoadResult | None,
+    window: tuple[float, float],
+    *,
+    is_open: bool,
+    disturbances: Sequence[Disturbance] = (),
+) -> Validity:
+    """`window` is in seconds since the load started; `disturbances` are those seen from outside the load."""
+    if result is None:
+        return _because("failed", [Disturbance("the generator broke or hung; see its log"), *disturbances])
+    if not result.lost and not result.ended:
+        silent = f"{UNANSWERED}; logs/locust.log and the server's log beside it may say why"
+        # Disturbed from outside, it says nothing about the case; otherwise it is the worst that a case can do.
+        return _because("invalid" if disturbances else "failed", [*disturbances, Disturbance(silent)])
+    found = [*_of_load(result, window, is_open=is_open), *disturbances]
+    return _because("invalid", found) if found else Validity(state="complete")
+
+
+def _because(state: State, found: Sequence[Disturbance]) -> Validity:
+    reasons = dict.fromkeys(one.reason for one in found)
+    return Validity(state=state, reason="; ".join(reasons), by_target=any(one.by_target for one in found))
+
+
+def _of_load(result: LoadResult, window: tuple[float, float], *, is_open: bool) -> Iterator[Disturbance]:
+    if result.lost:
+        yield Disturbance(f"{'; '.join(result.lost)}: part of the load was missing")
+        return
+    still = stood_still("the generator", result.pauses, window)
+    ours = [_unkept(result), _busy(result), _skewed(result, window), still]
+    # Late, too: on one machine a slow target takes the generator's time.
+    theirs = [_dropped(result, window), _late(result, window)] if is_open else []
+    if not still:  # else it explains what follows
+        ours.append("" if is_open else _idle(result, window))
+        theirs.append(_silent(result, window))
+    yield from (Disturbance(reason) for reason in ours if reason)
+    yield from (Disturbance(reason, by_target=True) for reason in theirs if reason)
+
+
+def stood_still(
+    who: str, pauses: Sequence[Pause], window: tuple[float, float], least_seconds: float = LEAST_STILL_SECONDS
+) -> str:
+    """That a process of the lab did not run for too long within the window; empty if none did."""
+    longest = max(pauses, key=lambda one: one.seconds, default=None)
+    if longest is None or not still_too_long(longest.seconds, window, least_seconds):
+        return ""
+    figures = f"{longest.seconds:.2f} s, in a window of {window[1] - window[0]:g} s"
+    if longest.suspended > longest.seconds / 2:
+        return f"the machine was suspended for {figures}"
+    return f"{who} did not run for {figures}: it was stopped, or the machine is too busy"
+
+
+def _silent(result: LoadResult, window: tuple[float, float]) -> str:
+    """That nothing was answered for much longer than requests usually take, although some were under way."""
+    silence = longest_silence(result, window)
+    if silence is None:
+        return ""
+    seconds, usual = silence
+    limit = max(LEAST_SILENCE_SECONDS, MOST_STILL * (window[1] - window[0]), UNUSUAL * usual)
+    if seconds <= limit:
+        return ""
+    return (
+        f"requests were under way and none was answered for {seconds:.2f} s of the window, where 95 % of the others"
+        f" took {usual * 1000:.3g} ms or less: the server, the database or what is between them stood still"
+    )
+
+
+def _idle(result: LoadResult, window: tuple[float, float]) -> str:
+    """Little's law: users at work are in a request, N = X R; where they were not, their time went elsewhere."""
+    at_work, length = sum(result.at_work), window[1] - window[0]
+    if not at_work:
+        return ""
+    ended, response = _column(result.ended), _column(result.response)
+    in_requests = float((ended.clip(*window) - (ended - response).clip(*window)).sum()) / length
+    # Of each user's last request nothing may be known: the load ended before it did.
+    unseen = at_work * min(1.0, float(np.quantile(response, USUAL)) / length)
+    lost = (at_work - in_requests - unseen) / at_work
+    if lost <= MOST_IDLE:
+        return ""
+    return (
+        f"users were in requests for only {_percent(in_requests / at_work)} of the time that they were at work: more"
+        f" than {_percent(MOST_IDLE)} is missing, so requests never ended, or the generator did not send them"
+    )
+
+
+def longest_silence(result: LoadResult, window: tuple[float, float]) -> tuple[float, float] | None:
+    """For how long nothing was answered within the window while some request was under way, and what is usual.
+
+    That is the response time, in seconds, which 95 % of the requests had that were not under way then. None where
+    there were no others: the target may have stood still, or be as slow as that.
+    """
+    ended = _column(result.ended)
+    service = ended - _column(result.sent) if len(result.sent) else _column(result.response)
+    order = np.argsort(ended, kind="stable")
+    ended, begun = ended[order], (ended - service)[order]
+    # While all users pause, nothing is awaited: a silence begins when the first request is sent that ends it.
+    first_sent = np.minimum.accumulate(begun[::-1])[::-1]
+    since = np.maximum(np.concatenate(([0.0], ended[:-1])), first_sent).clip(*window)
+    silences = ended.clip(*window) - since
+    if not silences.size:
+        return None
+    longest = int(np.argmax(silences))
+    other = (ended <= since[longest]) | (begun >= ended[longest])
+    if not other.any():
+        return None
+    return float(silences[longest]), float(np.quantile((ended - begun)[other], USUAL))
+
+
+def _unkept(result: LoadResult) -> str:
+    if not result.unkept:
+        return ""
+    kept = len(result.ended)
+    return (
+        f"{result.unkept:,} requests after the first {kept:,} were not kept: use a shorter window or more load workers"
+    )
+
+
+def _busy(result: LoadResult) -> str:
+    number, share = max(enumerate(result.busy, 1), key=lambda one: one[1], default=(1, 0.0))
+    if share <= BUSY_GENERATOR:
+        return ""
+    which = f"load process {number} of {len(result.busy)}" if len(result.busy) > 1 else "the generator"
+    use = "use fewer users, a lower rate or more load workers"
+    return f"{which} used {_percent(share)} of a core: it was the bottleneck; {use}"
+
+
+def _skewed(result: LoadResult, window: tuple[float, float]) -> str:
+    skew, length = max(result.skew, default=0.0), window[1] - window[0]
+    if skew <= MOST_SKEWED * length:
+        return ""
+    return (
+        f"load workers may have started up to {skew * 1000:.3g} ms apart, which is {_percent(skew / length)} of the"
+        f" window, more than {_percent(MOST_SKEWED)}: use a longer window, or workers that are nearer and less busy"
+    )
+
+
+def _dropped(result: LoadResult, window: tuple[float, float]) -> str:
+    dropped = int(_within(_column(result.dropped), window).sum())
+    due = dropped + int(_within(_column(result.due), window).sum())
+    if dropped <= MOST_DROPPED * due:
+        return ""
+    return (
+        f"{dropped:,} of {due:,} tasks that were due ({_percent(dropped / due)}) were dropped, more than"
+        f" {_percent(MOST_DROPPED)}: all users were at work; use a lower rate, or a larger load.outstanding"
+    )
+
+
+def _late(result: LoadResult, window: tuple[float, float]) -> str:
+    due = _column(result.due)
+    inside = _within(due, window)
+    if not inside.any():
+        return ""
+    lag = float(np.quantile((_column(result.sent) - due)[inside], P99))
+    response = float(np.quantile(_column(result.response)[inside], P99))
+    if lag <= LATEST * response:
+        return ""
+    return (
+        f"requests were sent late: p99 of the send lag, {lag * 1000:.2f} ms, is {_percent(lag / response)} of that of"
+        f" the response, {response * 1000:.2f} ms: more than {_percent(LATEST)}; use a lower rate, more load workers or"
+        " a machine with cores to spare"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"
+
+
+def _column(values: object) -> NDArray[np.float64]:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _within(instants: NDArray[np.float64], window: tuple[float, float]) -> NDArray[np.bool_]:
+    """NaN, for what no arrival has asked for, is in no window."""
+    return (instants >= window[0]) & (instants < window[1])

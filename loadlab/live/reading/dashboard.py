@@ -1,0 +1,232 @@
+"""What a run says so far, in the reports' own words, laid out for the live page."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from loadlab.assessment import findings_of
+from loadlab.report.content import matrix, numbers, story, tables, verdicts
+from loadlab.report.content.labels import Naming
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
+    from loadlab.report.content.labels import Mode
+    from loadlab.report.content.matrix import Cell, Heading
+    from loadlab.report.content.tables import Table
+    from loadlab.report.content.verdicts import Advice
+    from loadlab.store.reader import RunReader, Schedule
+
+MOST_CAVEATS = 60
+MOST_BROKEN = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DashboardCell:
+    """One case of the matrix: its index in the schedule, how many trials it gets, and what they say together.
+
+    `replica` is the same case measured again, to show the noise floor, where there is one.
+    """
+
+    case: int
+    replica: int | None
+    planned: int
+    words: Cell
+    ratio: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DashboardRow:
+    """A server mode with its load; `cells` are as many as there are headings, None where nothing is planned."""
+
+    mode: Mode
+    cells: tuple[DashboardCell | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opinion:
+    """The verdict on one server mode as it stands now."""
+
+    mode: Mode
+    decided: bool
+    setting: str
+    rest: str
+    headline: str
+    why: tuple[str, ...]
+    ratio: str
+    opens: str
+    peak: str
+    leaks: tuple[str, ...]
+    lines: tuple[DashboardLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DashboardLine:
+    """A strategy of that mode against its baseline, with its interval, as far as there is one."""
+
+    strategy: int
+    ratio: float | None
+    low: float | None
+    high: float | None
+    words: str
+    judgement: Judgement | None
+    leaks: bool
+    leak: Leak
+    blocks: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Broken:
+    """A trial that counts for nothing, and why."""
+
+    order: int
+    case: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dashboard:
+    title: str
+    run_line: str
+    answer: tuple[str, ...]
+    trials: int
+    margin: float
+    headings: tuple[Heading, ...]
+    rows: tuple[DashboardRow, ...]
+    opinions: tuple[Opinion, ...]
+    caveats: tuple[str, ...]
+    more_caveats: int
+    failures: Table
+    broken: tuple[Broken, ...]
+    more_broken: int
+
+
+def dashboard_of(folder: RunReader, schedule: Schedule) -> str:
+    """All of it as JSON; reads every record of the run.
+
+    Raises:
+        UsageError: the run's plan cannot be read.
+    """
+    return json.dumps(asdict(build(findings_of(folder), schedule)), separators=(",", ":"), allow_nan=False)
+
+
+def build(findings: Findings, schedule: Schedule) -> Dashboard:
+    names = Naming.of(findings)
+    built = matrix.build(findings)
+    broken = [one for one in findings.trials if one.state != "complete"]
+    return Dashboard(
+        title=story.title(findings),
+        run_line=story.run_line(findings.run),
+        answer=findings.answer,
+        trials=findings.run.trials_done,
+        margin=findings.run.equivalence_margin,
+        headings=built.headings,
+        rows=_rows(findings, schedule),
+        opinions=_opinions(findings),
+        caveats=tuple(story.caveat(each) for each in story.caveats(findings)[:MOST_CAVEATS]),
+        more_caveats=max(0, len(findings.caveats) - MOST_CAVEATS),
+        failures=tables.failures(findings),
+        broken=tuple(
+            Broken(order=one.order, case=names.case(one.case), state=one.state, reason=one.reason)
+            for one in broken[-MOST_BROKEN:]
+        ),
+        more_broken=max(0, len(broken) - MOST_BROKEN),
+    )
+
+
+def _rows(findings: Findings, schedule: Schedule) -> tuple[DashboardRow, ...]:
+    """The report's matrix, with the case behind each cell."""
+    names, built = Naming.of(findings), matrix.build(findings)
+    columns = [str(choice) for choice in matrix.strategies(findings.arms)]
+    behind = {(names.mode(arm.case), str(arm.case.strategy)): arm for arm in matrix.measured_once(findings.arms)}
+    index = {case.id: number for number, case in enumerate(schedule.cases)}
+    planned = Counter(step.case for step in schedule.steps)
+    compared = matrix.primary_comparisons(findings)
+
+    def cell(words: Cell | None, arm: Arm | None) -> DashboardCell | None:
+        if words is None or arm is None:
+            return None
+        case, seen = index[arm.case.id], compared.get(arm.case.id)
+        replica = index.get(replace(arm.case, replica=True).id)
+        ratio, low, high = _interval(seen) if seen else (None, None, None)
+        return DashboardCell(
+            case=case, replica=replica, planned=planned[case], words=words, ratio=ratio, low=low, high=high
+        )
+
+    return tuple(
+        DashboardRow(
+            mode=row.mode,
+            cells=tuple(
+                cell(words, behind.get((row.mode, column))) for words, column in zip(row.cells, columns, strict=True)
+            ),
+        )
+        for row in built.rows
+    )
+
+
+def _opinions(findings: Findings) -> tuple[Opinion, ...]:
+    compared = matrix.primary_comparisons(findings)
+    columns = [str(choice) for choice in matrix.strategies(findings.arms)]
+    names = Naming.of(findings)
+    return tuple(
+        _opinion(advice, _lines(findings, names, advice, compared, columns)) for advice in verdicts.build(findings)
+    )
+
+
+def _opinion(advice: Advice, lines: tuple[DashboardLine, ...]) -> Opinion:
+    return Opinion(
+        mode=advice.mode,
+        decided=advice.decided,
+        setting=advice.setting,
+        rest=advice.rest,
+        headline=advice.headline,
+        why=advice.why,
+        ratio=advice.ratio,
+        opens=advice.opens,
+        peak=advice.peak,
+        leaks=advice.leaks,
+        lines=lines,
+    )
+
+
+def _lines(
+    findings: Findings, names: Naming, advice: Advice, compared: dict[str, Comparison], columns: list[str]
+) -> tuple[DashboardLine, ...]:
+    """Every strategy of the mode but its baseline, as the matrix heads them."""
+    of_mode = [arm for arm in matrix.measured_once(findings.arms) if _is_of(advice.mode, names, arm)]
+    by_column = {columns.index(str(arm.case.strategy)): arm for arm in of_mode if arm.case.id in compared}
+    return tuple(_line(column, by_column[column], compared[by_column[column].case.id]) for column in sorted(by_column))
+
+
+def _is_of(mode: Mode, names: Naming, arm: Arm) -> bool:
+    """A verdict's mode names the server's parameters only where it must, and before the load."""
+    own = names.mode(arm.case)
+    return mode.server in {own.server, str(arm.case.server)} and own.detail.endswith(mode.detail)
+
+
+def _interval(seen: Comparison) -> tuple[float | None, float | None, float | None]:
+    """Ratio and bounds as JSON may hold them."""
+    ends = (seen.ratio, seen.low, seen.high)
+    ratio, low, high = (value if value is not None and isfinite(value) else None for value in ends)
+    return ratio, low, high
+
+
+def _line(column: int, arm: Arm, seen: Comparison) -> DashboardLine:
+    ratio, low, high = _interval(seen)
+    return DashboardLine(
+        strategy=column,
+        ratio=ratio,
+        low=low,
+        high=high,
+        words=numbers.ratio_of(seen),
+        judgement=seen.verdict,
+        leaks=arm.leaks,
+        leak=arm.leak,
+        blocks=seen.blocks,
+    )

@@ -1,0 +1,1 @@
+"""Load from several hosts: a master, its workers, and the channel between them."""

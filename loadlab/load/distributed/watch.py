@@ -1,0 +1,52 @@
+"""What a load process sees of itself while it loads: whether it ran, and how many of its users were at work."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+import gevent
+from gevent.pool import Group
+
+from loadlab.load.generator.at_work import AtWork
+from loadlab.load.generator.ticker import TICK_SECONDS, Ticker
+
+if TYPE_CHECKING:
+    from locust.event import Events
+    from locust.runners import Runner
+
+    from loadlab.load.generator.contract import LoadResult
+
+LOOK_EACH: Final = 5  # ticks
+
+
+class Watch:
+    """Costs nothing per request: it looks up a few times a second."""
+
+    def __init__(self) -> None:
+        self._ticker = Ticker()
+        self._at_work = AtWork()
+        self._users = Group()
+
+    def listen(self, events: Events) -> None:
+        """Hear of the runner, which knows the users."""
+        events.init.add_listener(self._meet)  # type: ignore[no-untyped-call]
+
+    def run(self) -> None:
+        for number in count():
+            self._ticker.tick()
+            if number % LOOK_EACH == 0:
+                self._at_work.look(time.monotonic(), self._users)
+            gevent.sleep(TICK_SECONDS)
+
+    def added_to(self, result: LoadResult, start: float, end: float) -> LoadResult:
+        """The result with what was seen in a window of the monotonic clock."""
+        self._ticker.tick()
+        return replace(
+            result, pauses=(self._ticker.longest(start, end),), at_work=(self._at_work.at_least(start, end),)
+        )
+
+    def _meet(self, runner: Runner, **_: object) -> None:
+        self._users = runner.user_greenlets

@@ -1,0 +1,186 @@
+"""An HTTP/1.1 client for gevent that costs little CPU: kept connections, cookies, redirects, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin
+
+from loadlab.load.http.codings import decoded
+from loadlab.load.http.connection import Connector
+from loadlab.load.http.cookies import Cookies
+from loadlab.load.http.errors import ConnectionLostError, RedirectError, UnsafeRequestError
+from loadlab.load.http.request import IDEMPOTENT, Head, checked_method, cookie_line, located, request_bytes
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from loadlab.load.http.connection import Connection
+    from loadlab.load.http.request import Location, Seconds
+    from loadlab.load.http.response import RawResponse
+
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+KEEP_METHOD: Final = frozenset({307, 308})
+# Of these, the body goes when the method becomes GET; of those, what was meant for the first origin only.
+ABOUT_THE_BODY: Final = ("content-type", "content-encoding", "content-language")
+FOR_ONE_ORIGIN: Final = ("authorization", "cookie", "host")
+BASIC_HEADERS: Final = {"User-Agent": "loadlab", "Accept-Encoding": "gzip, deflate, br"}
+
+
+@dataclass(slots=True)  # not frozen, and no tuple: both take longer to make or to read, in each request
+class _Asked:
+    """A request on its way through redirects; `cookies` are its own."""
+
+    method: str
+    head: Head
+    body: bytes
+    seconds: Seconds
+    cookies: Mapping[str, object] | None
+
+
+class HttpClient:
+    """Sends requests and returns answers; several greenlets may share one, each exchange has its own connection."""
+
+    def __init__(  # noqa: PLR0913  a client has that many sides
+        self,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        connection_timeout: float,
+        network_timeout: float,
+        max_redirects: int,
+        max_response_bytes: int,
+        context: Callable[[], ssl.SSLContext],
+    ) -> None:
+        self.cookies = Cookies()
+        self.seconds = (connection_timeout, network_timeout)
+        self._max_redirects = max_redirects
+        self._limit = max_response_bytes
+        self._connector = Connector(limit=max_response_bytes, context=context)
+        self._idle: dict[tuple[str, str, int], list[Connection]] = {}
+        self._plain: dict[str, _Asked] = {}
+        self._head = Head.of({}).with_headers(BASIC_HEADERS).with_headers(headers or {})
+
+    def request(  # noqa: PLR0913  a request has that many sides
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        body: bytes = b"",
+        follow: bool = False,
+        seconds: Seconds | None = None,
+        cookies: Mapping[str, object] | None = None,
+    ) -> RawResponse:
+        """Ask once, and where the answer says to ask if `follow`.
+
+        `seconds` take the place of the client's timeouts; `cookies` are for this request and no later one.
+
+        Raises:
+            UnsafeRequestError: it must not be sent.
+            HttpFaultError, OSError: there is no valid answer.
+        """
+        if headers or body or seconds or cookies:
+            head = self._head.with_headers(headers) if headers else self._head
+            asked = _Asked(checked_method(method), head, body, seconds or self.seconds, cookies)
+        else:
+            asked = self._plain.get(method) or self._plainly(method)
+        answer = self._ask(asked, located(url))
+        if follow and answer.status in REDIRECTS:
+            return self._follow(answer, asked)
+        return answer
+
+    def _plainly(self, method: str) -> _Asked:
+        """What most requests are, made once."""
+        plain = self._plain[method] = _Asked(checked_method(method), self._head, b"", self.seconds, None)
+        return plain
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
+
+    def _ask(self, asked: _Asked, location: Location) -> RawResponse:
+        cookies, head = self.cookies, asked.head
+        line = cookies.line(location.url) if cookies.jar.any and not head.names_cookies else ""
+        if asked.cookies and not head.names_cookies:
+            line = cookie_line(line, asked.cookies)
+        request = request_bytes(asked.method, location, head, line, asked.body)
+        answer = self._exchange(asked, location, request)
+        answer.url = location.url
+        if b"set-cookie" in answer.fields:
+            cookies.take(answer, location.url)
+        if b"content-encoding" in answer.fields and answer.content:
+            answer.content = decoded(answer.content, answer.values(b"content-encoding"), self._limit)
+        return answer
+
+    def _exchange(self, asked: _Asked, location: Location, request: bytes) -> RawResponse:
+        """On a kept connection; on a new one if there is none, or if it dies at this very moment and that is safe."""
+        connection = self._kept(location)
+        if connection is not None:
+            try:
+                return self._exchange_on(connection, asked, location, request)
+            except ConnectionLostError as error:
+                if not error.silent or asked.method not in IDEMPOTENT:
+                    raise
+        connection = self._connector.connected(location, asked.seconds[0])
+        return self._exchange_on(connection, asked, location, request)
+
+    def _exchange_on(self, connection: Connection, asked: _Asked, location: Location, request: bytes) -> RawResponse:
+        try:
+            answer = connection.exchange(asked.method, request, asked.seconds[1])
+        except BaseException:
+            connection.close()
+            raise
+        if answer.keep_alive and not asked.head.closes:
+            self._idle.setdefault(location.origin, []).append(connection)
+        else:
+            connection.close()
+        return answer
+
+    def _kept(self, location: Location) -> Connection | None:
+        """The connection that was used last and can still be."""
+        idle = self._idle.get(location.origin)
+        while idle:
+            connection = idle.pop()
+            if connection.quiet():
+                return connection
+            connection.close()
+        return None
+
+    def _follow(self, answer: RawResponse, asked: _Asked) -> RawResponse:
+        for _ in range(self._max_redirects):
+            location = _next_location(answer)
+            if location is None:
+                return answer
+            if answer.status not in KEEP_METHOD and asked.method not in {"GET", "HEAD"}:
+                asked = replace(asked, method="GET", body=b"", head=asked.head.without(ABOUT_THE_BODY))
+            if location.origin != located(answer.url).origin:
+                asked = replace(asked, head=asked.head.without(FOR_ONE_ORIGIN), cookies=None)
+            answer = self._ask(asked, location)
+            if answer.status not in REDIRECTS:
+                return answer
+        raise RedirectError(f"more than {self._max_redirects} redirects")
+
+
+def _next_location(answer: RawResponse) -> Location | None:
+    values = answer.values(b"location")
+    if len(values) > 1:
+        raise RedirectError("the answer redirects to several places")
+    value = values[0].strip() if values else b""
+    if not value:  # there is nowhere to go, so this answer is the last
+        return None
+    try:
+        return located(urljoin(answer.url, _text(value)))
+    except (UnsafeRequestError, UnicodeError, ValueError) as error:
+        raise RedirectError(f"the answer redirects to what is no http or https URL: {error}") from error
+
+
+def _text(value: bytes) -> str:
+    """A field that may be UTF-8, as servers write it today, or Latin-1, as they once did."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

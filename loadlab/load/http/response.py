@@ -1,0 +1,249 @@
+"""Reads HTTP/1 answers from bytes, one after the other, with llhttp; refuses whatever can be understood in two ways."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from loadlab.load.http.errors import AnswerTooLargeError, ConnectionLostError, HttpFaultError, MalformedAnswerError
+
+HEAD_LIMIT_BYTES: Final = 64 * 1024
+MOST_PIECES: Final = 1000  # of a body, before they are put together: a byte in a chunk of its own takes 40 in memory
+PROTOCOL: Final = b"HTTP/1."  # and llhttp lets only 0 or 1 follow
+LINE_ENDS: Final = b"\r\n"
+SWITCHING_PROTOCOLS: Final = 101
+FIRST_INTERIM, FIRST_FINAL = 100, 200
+
+
+class _NoBodyFollowsError(Exception):
+    """Stops llhttp behind the head of an answer to HEAD; httptools has no other way to say so."""
+
+
+class RawResponse:
+    """One final answer: `pairs` as they came, `fields` by name in lower case (of several, the last).
+
+    A plain class: one is made per request, and a frozen dataclass takes as long to make as its text takes to parse.
+    """
+
+    __slots__ = ("content", "fields", "keep_alive", "pairs", "status", "url")
+
+    def __init__(
+        self,
+        status: int,
+        pairs: list[tuple[bytes, bytes]],
+        fields: dict[bytes, bytes],
+        content: bytes,
+        *,
+        keep_alive: bool,
+    ) -> None:
+        self.status = status
+        self.pairs = pairs
+        self.fields = fields
+        self.content = content
+        self.keep_alive = keep_alive
+        self.url = ""
+
+    def values(self, name: bytes) -> list[bytes]:
+        """All values of the fields of that name (in lower case), in order."""
+        return [value for field, value in self.pairs if field.lower() == name]
+
+
+class ResponseReader:
+    """Reads the answers of one connection. `begin`, then `feed` what comes until `complete`, then `answer`.
+
+    llhttp decides what is valid. Added here is what it leaves open: an answer to HEAD has no body, nothing may follow
+    an answer, only `chunked` is a transfer coding, only HTTP/1.0 and 1.1 are spoken, and everything has a limit.
+
+    The methods named `on_…` are httptools' callbacks.
+    """
+
+    __slots__ = (
+        "_bodies",
+        "_fault",
+        "_fields",
+        "_head_only",
+        "_headed",
+        "_interim",
+        "_keep_alive",
+        "_limit",
+        "_pairs",
+        "_parser",
+        "_received",
+        "_shapeless",
+        "_status",
+        "_trailers",
+        "complete",
+    )
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+        self.begin("GET")
+
+    def begin(self, method: str) -> None:
+        """What comes next answers a request of that method."""
+        self.complete = False
+        self._head_only = method == "HEAD"
+        self._fault: HttpFaultError | None = None
+        self._received = 0
+        self._shapeless = 0  # bytes since there was last a piece of body
+        self._headed = False
+        self._interim = False
+        self._status = 0
+        self._keep_alive = False
+        self._pairs: list[tuple[bytes, bytes]] = []
+        self._trailers: list[tuple[bytes, bytes]] = []
+        self._fields: dict[bytes, bytes] = {}
+        self._bodies: list[bytes | bytearray] = []
+
+    def feed(self, data: bytes) -> None:
+        """Take in what came; at least one byte.
+
+        Raises:
+            MalformedAnswerError, AnswerTooLargeError: the connection cannot be used any more.
+        """
+        received = self._received
+        self._received = received + len(data)
+        if received < len(PROTOCOL) and not data.startswith(PROTOCOL[received : self._received]):
+            raise _other_protocol()
+        if self._received > self._limit:
+            raise AnswerTooLargeError(f"the answer has more than {self._limit} bytes")
+        pieces = len(self._bodies)
+        # llhttp passes silently over line ends behind an answer, and stops behind the head of an answer to HEAD: so
+        # the last byte goes alone, and must be the one that completes it.
+        if self._head_only or data[-1] in LINE_ENDS:
+            self._parse(data[:-1])
+            if self.complete:
+                raise _surplus()
+            self._parse(data[-1:])
+        else:
+            self._parse(data)
+        if not self.complete:
+            self._limit_what_is_not_body(len(data), progressed=len(self._bodies) > pieces)
+            if len(self._bodies) > MOST_PIECES:
+                self._put_together()
+
+    def end(self) -> None:
+        """The server has closed the connection.
+
+        Raises:
+            ConnectionLostError: in the middle of an answer, or before any.
+        """
+        if not self._received:
+            raise ConnectionLostError("the server closed the connection without an answer", silent=True)
+        if not self._headed:
+            raise ConnectionLostError("the server closed the connection within an answer's head", silent=False)
+        if b"content-length" in self._fields or b"transfer-encoding" in self._fields:
+            raise ConnectionLostError("the server closed the connection within an answer's body", silent=False)
+        self.complete = True
+
+    def answer(self) -> RawResponse:
+        content = b"".join(self._bodies)  # of one piece, that piece itself
+        return RawResponse(self._status, self._pairs, self._fields, content, keep_alive=self._keep_alive)
+
+    def forbid_reuse(self) -> None:
+        """Whatever the server says, no further answer is read from this connection."""
+        self._keep_alive = False
+
+    def silent(self) -> bool:
+        """Whether nothing has come yet."""
+        return not self._received
+
+    def release(self) -> None:
+        """Let go of the parser, which refers back to its reader."""
+        self._parser = None
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            raise self._refused(_surplus())
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        (self._trailers if self._headed else self._pairs).append((name, value))
+
+    def on_headers_complete(self) -> None:
+        assert self._parser is not None  # noqa: S101  it is calling
+        self._status = status = self._parser.get_status_code()
+        if status < FIRST_FINAL:
+            self._pass_over(status)
+            return
+        if self._interim and not self._parser.get_http_version().startswith("1."):
+            raise self._refused(_other_protocol())
+        self._fields = {name.lower(): value for name, value in self._pairs}
+        if b"transfer-encoding" in self._fields:
+            self._check_transfer_coding()
+        if self._received > HEAD_LIMIT_BYTES and _size(self._pairs) > HEAD_LIMIT_BYTES:
+            raise self._refused(_large_head())
+        self._keep_alive = self._parser.should_keep_alive()
+        self._headed = True
+        if self._head_only:
+            self.complete = True
+            raise _NoBodyFollowsError
+
+    def on_body(self, body: bytes) -> None:
+        self._bodies.append(body)
+
+    def on_message_complete(self) -> None:
+        self.complete = self._headed
+
+    def _parse(self, data: bytes) -> None:
+        assert self._parser is not None  # noqa: S101  released with its connection
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as error:
+            raise MalformedAnswerError("the server switched protocols, unasked") from error
+        except HttpParserError as error:
+            if self._fault is not None:
+                raise self._fault from None
+            if not isinstance(error.__context__, _NoBodyFollowsError):
+                raise MalformedAnswerError(str(error)) from None
+            self._parser = HttpResponseParser(self)
+
+    def _pass_over(self, status: int) -> None:
+        if status < FIRST_INTERIM:
+            raise self._refused(MalformedAnswerError("the answer's status is below 100"))
+        if status == SWITCHING_PROTOCOLS:
+            raise self._refused(MalformedAnswerError("the server switched protocols, unasked"))
+        self._interim = True
+        self._pairs = []
+
+    def _check_transfer_coding(self) -> None:
+        assert self._parser is not None  # noqa: S101  it is calling
+        codings = [value.lower() for name, value in self._pairs if name.lower() == b"transfer-encoding"]
+        if codings != [b"chunked"]:
+            raise self._refused(MalformedAnswerError("the answer has a transfer coding other than chunked"))
+        if self._parser.get_http_version() == "1.0":
+            raise self._refused(MalformedAnswerError("an answer of HTTP/1.0 has a transfer coding"))
+
+    def _limit_what_is_not_body(self, size: int, *, progressed: bool) -> None:
+        """Heads, interim answers, chunk extensions and trailers: none of them may go on for ever."""
+        self._shapeless = 0 if progressed else self._shapeless + size
+        if self._shapeless > HEAD_LIMIT_BYTES:
+            raise _large_head()
+
+    def _put_together(self) -> None:
+        first, *others = self._bodies
+        whole = first if isinstance(first, bytearray) else bytearray(first)
+        whole += b"".join(others)
+        self._bodies = [whole]
+
+    def _refused(self, fault: HttpFaultError) -> HttpFaultError:
+        """Kept, because httptools hides what a callback raises behind an error of its own."""
+        self._fault = fault
+        return fault
+
+
+def _size(pairs: list[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) + len(": \r\n") for name, value in pairs)
+
+
+def _other_protocol() -> MalformedAnswerError:
+    return MalformedAnswerError("what came is neither HTTP/1.0 nor HTTP/1.1")
+
+
+def _surplus() -> MalformedAnswerError:
+    return MalformedAnswerError("more came than the answer")
+
+
+def _large_head() -> AnswerTooLargeError:
+    return AnswerTooLargeError(f"the answer's head or trailer has more than {HEAD_LIMIT_BYTES} bytes")

@@ -1,0 +1,1 @@
+"""What any Locust file can import: users, load shapes, exact latencies, and a page of the site's connections."""

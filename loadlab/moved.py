@@ -1,0 +1,98 @@
+"""Names that users' files import by an older path: each is the same module under both names.
+
+Locust files, settings and gunicorn configurations outlive a release of loadlab. They go on working, and the
+documentation shows the new path only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import CodeType, ModuleType
+
+# A package stands for everything below it.
+MOVED: Final = {
+    "loadlab.cures": "loadlab.fixes",
+    "loadlab.overlay": "loadlab.settings_override",
+    "loadlab.target": "loadlab.sample_app",
+    "loadlab.load.lean_user": "loadlab.load.http.lean_user",
+    "loadlab.load.worker": "loadlab.load.distributed.worker",
+    **{
+        f"loadlab.load.{name}": f"loadlab.load.locust_plugins.{name}"
+        for name in (
+            "exact_downloads",
+            "exact_percentiles",
+            "latency_log",
+            "options",
+            "shape",
+            "staircase",
+            "user",
+            "web",
+        )
+    },
+}
+
+
+def present_name(name: str) -> str | None:
+    """What a module of an older name is called now; None if it has not moved.
+
+    >>> present_name("loadlab.cures.leased_threads"), present_name("loadlab.fixes")
+    ('loadlab.fixes.leased_threads', None)
+    """
+    for old, new in MOVED.items():
+        if name == old or name.startswith(f"{old}."):
+            return new + name.removeprefix(old)
+    return None
+
+
+class _Loader(InspectLoader):
+    """Loads what stands under the new name; there is one module, whichever name was asked for first."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self._name)
+        self._spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """The module has run already: it gets its own spec back, which importlib has just replaced."""
+        module.__spec__ = self._spec
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """For `python -m`."""
+        spec = importlib.util.find_spec(self._name)
+        return cast("InspectLoader", spec.loader).get_code(self._name) if spec else None
+
+    def get_source(self, fullname: str) -> str | None:
+        spec = importlib.util.find_spec(self._name)
+        return cast("InspectLoader", spec.loader).get_source(self._name) if spec else None
+
+
+class _Finder(MetaPathFinder):
+    """Stands first, or a moved package's own folder would give a second copy of each of its modules."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        new = present_name(fullname) if fullname.startswith("loadlab.") else None
+        found = importlib.util.find_spec(new) if new else None
+        if new is None or found is None:
+            return None
+        spec = ModuleSpec(fullname, _Loader(new), origin=found.origin)
+        spec.submodule_search_locations = found.submodule_search_locations
+        return spec
+
+
+def install() -> None:
+    """Have older names found, from now on."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())

@@ -1,0 +1,39 @@
+"""gunicorn's configuration under test: the hooks of a strategy, and psycopg2's cooperation with gevent."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from loadlab.settings_override.configuration import Overlay
+
+if TYPE_CHECKING:
+    from gunicorn.workers.base import Worker
+
+_hooks = Overlay.from_environment().gunicorn
+# gunicorn has it since 25.1, as an argument too; older ones refuse the argument, and ignore this.
+control_socket_disable = True
+
+
+def _call(hook: str, *arguments: Any) -> None:  # noqa: ANN401  whatever gunicorn hands on
+    """Import it only now: Django's database modules must not be loaded before gevent has patched Python."""
+    if hook in _hooks:
+        module, _, function = _hooks[hook].partition(":")
+        getattr(import_module(module), function)(*arguments)
+
+
+def post_request(worker: Worker, request: Any, environ: Any, response: Any) -> None:  # noqa: ANN401
+    _call("post_request", worker, request, environ, response)
+
+
+def worker_exit(arbiter: Any, worker: Worker) -> None:  # noqa: ANN401
+    _call("worker_exit", arbiter, worker)
+
+
+def post_worker_init(worker: Worker) -> None:
+    if os.environ.get("LOADLAB_COOPERATIVE") == "on":
+        from loadlab.settings_override import cooperative  # noqa: PLC0415  for gevent's workers alone
+
+        cooperative.post_worker_init(worker)
+    _call("post_worker_init", worker)

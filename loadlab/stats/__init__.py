@@ -1,0 +1,1 @@
+"""Numbers in, numbers out: the statistics, and nothing that knows what the numbers mean."""

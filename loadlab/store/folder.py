@@ -1,0 +1,281 @@
+"""The run folder: written so that a crash at any moment loses nothing that was measured, and read with suspicion."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.model.samples import Restart, Trial
+from loadlab.model.session import Continuation, Session
+from loadlab.store.progress import Event, to_line
+from loadlab.store.reader import (
+    ENVIRONMENT,
+    PLAN,
+    PROGRESS,
+    RESTART_LISTS,
+    RESTARTS,
+    SCHEDULE,
+    SCHEDULES,
+    SESSION_RECORDS,
+    SESSIONS,
+    TRIALS,
+    RunReader,
+    Schedule,
+    Step,
+)
+from loadlab.system.files import (
+    FULL,
+    DamagedFileError,
+    is_no_folder,
+    open_regular,
+    sealed,
+    set_aside,
+    what_else,
+    write_whole,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadlab.model.case import Scalar
+
+__all__ = ["RunFolder", "Schedule", "Step"]
+
+
+class RunFolder(RunReader):
+    """One run on disk, to be measured into: what a reader finds, with logs/ and the reports."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._session = 0  # that trials are measured in now
+        self._was_there = False  # before the run began
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def _trials(self) -> Path:
+        return self.path / "trials"
+
+    @property
+    def _sessions(self) -> Path:
+        return self.path / SESSIONS
+
+    @classmethod
+    def begin(cls, path: Path, plan: str, schedule: Schedule) -> RunFolder:
+        """Make the folder of a new run; its schedule gets a key and the plan's text.
+
+        Raises:
+            UsageError: the folder holds something already, is a link, or cannot be made.
+            EnvironmentFaultError: the disk is full.
+        """
+        folder = cls(path)
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link. Name the folder itself with --out.")
+        folder._was_there = path.is_dir()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise UsageError(f"{path} is not empty. Name another folder with --out, or go on with --resume {path}.")
+            folder._make_rooms()
+        except OSError as error:
+            raise UsageError(
+                f"The run folder {path} cannot be made: {error.strerror}. Name one that this user may write: --out DIR."
+            ) from error
+        try:
+            folder.write_text(PLAN, plan)
+            whole = replace(schedule, key=secrets.token_hex(8), plan=plan)
+            folder._seal(SCHEDULE, "run", SCHEDULES.dump_json(whole))
+        except EnvironmentFaultError:
+            folder.discard()
+            raise
+        return folder
+
+    def _make_rooms(self) -> None:
+        for room in (self.logs, self._trials, self._sessions):
+            room.mkdir(exist_ok=True)
+
+    def has_begun(self) -> bool:
+        """Whether a trial has been started in it, and so has left a record, or at least its log."""
+        return any(self._trials.glob("*")) or any(self.logs.glob("[0-9]*"))
+
+    def discard(self) -> None:
+        """Remove what loadlab has put into the folder of a run that came to nothing; and the folder, if it made it."""
+        ours = [PLAN, SCHEDULE, ENVIRONMENT, RESTARTS, PROGRESS, ".lock", SESSIONS, "logs", "trials", "prometheus"]
+        for path in (self.path / name for name in ours):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+        if not self._was_there:
+            with suppress(OSError):  # what others have put there stays
+                self.path.rmdir()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other lab from measuring into this folder.
+
+        Raises:
+            UsageError: another one is at it, or its .lock is no file.
+            EnvironmentFaultError: the folder cannot be written to.
+        """
+        path = self.path / ".lock"
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if other := what_else(path):
+                raise UsageError(f"{path} cannot be locked: {other}. Remove it.") from error
+            raise EnvironmentFaultError(_write_fault(path, error)) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise UsageError(
+                f"Another loadlab is working on {self.path}. Wait for it, or name another folder."
+            ) from None
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    @contextmanager
+    def expected_to_stay(self) -> Iterator[None]:
+        """Inside, a failure says so if the folder has been removed or renamed.
+
+        Raises:
+            EnvironmentFaultError: the folder has gone.
+        """
+        before = self.path.stat()
+        try:
+            yield
+        except (OSError, EnvironmentFaultError, UsageError) as error:
+            if self._is_still(before):
+                raise
+            gone = EnvironmentFaultError(
+                f"The run folder {self.path} has gone: it was removed or renamed while the run went on, and what was"
+                " measured went with it."
+            )
+            gone.add_note("Put it back and resume it, or run the same command again.")
+            raise gone from error
+
+    def _is_still(self, before: os.stat_result) -> bool:
+        with suppress(OSError):
+            return os.path.samestat(before, self.path.stat())
+        return False
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a file whole or not at all.
+
+        Raises:
+            EnvironmentFaultError: the disk is full, or does not take it for another reason.
+        """
+        path = self.path / name
+        self._write(path, text.encode())
+        return path
+
+    def begin_session(self, environment: dict[str, dict[str, Scalar]], continuation: Continuation) -> Session:
+        """Note on what the trials to come are measured; they carry its number. environment.json is a copy to read."""
+        known = [session.number for session in self.sessions()[0]]
+        named = [int(path.stem) for path in self._sessions.glob("[0-9]*") if path.stem.isdecimal()]
+        began = datetime.now(UTC).isoformat(timespec="seconds")
+        if known == [0] and not named:  # the only trace of what an unsealed run was begun on is about to be replaced
+            self._keep_session(Session(number=0, began=self.schedule().started, environment=self.environment()))
+        session = Session(
+            number=max([*known, *named], default=0) + 1,
+            began=began,
+            environment=environment,
+            continuation=continuation,
+        )
+        self._keep_session(session)
+        self.write_environment(environment)
+        self._session = session.number
+        return session
+
+    def _keep_session(self, session: Session) -> None:
+        self._seal(f"{SESSIONS}/{session.number:04d}.json", "session", SESSION_RECORDS.dump_json(session))
+
+    def write_environment(self, environment: dict[str, dict[str, Scalar]]) -> None:
+        self.write_text(ENVIRONMENT, json.dumps(environment, indent=1))
+
+    def add_progress(self, event: Event) -> None:
+        """Append to what others may follow; a run that cannot say how it goes on goes on."""
+        with suppress(OSError, DamagedFileError):
+            file = open_regular(self.path / PROGRESS, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            try:
+                os.write(file, to_line(event))  # at once: threads of the lab may write at the same time
+            finally:
+                os.close(file)
+
+    def add_trial(self, trial: Trial) -> None:
+        whole = replace(trial, run=self.schedule().key, session=self._session)
+        self._seal(f"trials/{trial.order:04d}.json", "trial", TRIALS.dump_json(whole))
+
+    def write_restarts(self, restarts: list[Restart]) -> None:
+        self._seal(RESTARTS, "restarts", RESTART_LISTS.dump_json(restarts))
+
+    def _seal(self, name: str, kind: str, body: bytes) -> None:
+        self._write(self.path / name, sealed(kind, body))
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            write_whole(path, content)
+        except OSError as error:
+            raise EnvironmentFaultError(_write_fault(path, error)) from error
+
+    def mend(self) -> list[str]:
+        """Put what is damaged aside and write anew what is known; returns what was done, a sentence for each.
+
+        Raises:
+            EnvironmentFaultError: a file cannot be renamed or written.
+        """
+        try:
+            done = [self._put_aside(room) for room in (self.logs, self._trials, self._sessions) if is_no_folder(room)]
+            self._make_rooms()
+            done += [self._put_aside(self.path / name) for name in dict.fromkeys(self._unfit())]
+        except OSError as error:
+            raise EnvironmentFaultError(f"{self.path} cannot be mended: {error}.") from error
+        plan, sessions = self.schedule().plan, self.sessions()[0]
+        if plan and self.plan_fault():
+            self.write_text(PLAN, plan)
+            done.append(f"{PLAN} is written anew from {SCHEDULE}.")
+        if sessions and sessions[-1].number and self.environment_fault(()):
+            self.write_environment(sessions[-1].environment)
+            done.append(f"{ENVIRONMENT} is written anew from {SESSIONS}/{sessions[-1].number:04d}.json.")
+        return done
+
+    def _unfit(self) -> Iterator[str]:
+        """The files that would stand in the way of new ones, or be taken for records."""
+        for damaged in (self.trials()[1], self.sessions()[1], self.restarts()[1]):
+            yield from (caveat.subject for caveat in damaged)
+        yield from (f"logs/{path.name}" for path in sorted(self.logs.iterdir()) if what_else(path))
+        yield from (name for name in (PLAN, ENVIRONMENT) if what_else(self.path / name))
+        if self.schedule().plan and os.path.lexists(self.path / PLAN) and self.plan_fault():
+            yield PLAN
+        try:
+            self.progress()
+        except DamagedFileError:
+            yield PROGRESS
+
+    def _put_aside(self, path: Path) -> str:
+        return f"{path.relative_to(self.path)} is damaged; it is kept as {set_aside(path).name}."
+
+
+def _write_fault(path: Path, error: OSError) -> str:
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return f"{path} cannot be written: {error.strerror}. Let this user write there, or copy the folder."
+    why = "the disk is full. Make room, and run again" if error.errno in FULL else str(error.strerror)
+    if error.errno in {errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST}:
+        why = f"{what_else(path) or 'something else has its name'}. Remove it, or give it another name"
+    return f"{path} cannot be written: {why}."

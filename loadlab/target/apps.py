@@ -1,8 +1,0 @@
-"""The site's own Django app."""
-
-from django.apps import AppConfig
-
-
-class TargetConfig(AppConfig):
-    name = "loadlab.target"
-    label = "target"

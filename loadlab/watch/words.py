@@ -1,0 +1,110 @@
+"""Says in words what a watch has seen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.watch.observation import Age, AliasObservation, Observation
+
+LEAKING: Final = "YES: connections stay open that no request can find again"
+ASSUMPTION: Final = (
+    "Expected for threads that live on, as under sync and gthread, and requests that come at random. Where each request"
+    " has a thread or greenlet of its own (runserver, gevent, ASGI), a kept connection is never found again."
+)
+
+
+def as_json(observation: Observation) -> str:
+    return json.dumps(asdict(observation), indent=1)
+
+
+def as_text(observation: Observation) -> str:
+    lines = [f"Watched for {observation.seconds:.0f} s, {observation.readings} readings{_remarks(observation)}."]
+    if observation.invalid:
+        return "\n".join([*lines, "", f"Not valid: {observation.invalid}."])
+    for alias, seen in observation.aliases.items():
+        lines += ["", f"{alias}", *(f"  {line}".rstrip() for line in _alias(seen))]
+    lines += ["", *_judge(observation)]
+    return "\n".join(lines).rstrip()
+
+
+def _remarks(observation: Observation) -> str:
+    remarks = []
+    if observation.gaps:
+        remarks.append(f"{observation.gaps} without an answer")
+    if observation.resets:
+        remarks.append(f"counters began anew {_times(observation.resets)}")
+    return f" ({', '.join(remarks)})" if remarks else ""
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _alias(seen: AliasObservation) -> Iterator[str]:
+    seconds = seen.seconds or 1.0
+    first, highest, last = seen.open
+    reused = "none used the database" if seen.share_reused is None else f"{seen.share_reused:.1%} reused a connection"
+    yield f"requests     {seen.requests / seconds:.2f}/s, {reused}"
+    yield f"opened       {seen.opened:g}, {seen.opened / seconds:.2f}/s{_each(seen.mean_connect_seconds)}"
+    yield f"open         {first:g} at first, {highest:g} at most, {last:g} at last"
+    yield f"closed       {_counts(seen.closed)}"
+    if seen.errors:
+        yield f"errors       {_counts(seen.errors)}"
+    if seen.pool:
+        wait = "" if seen.mean_wait_seconds is None else f", {seen.mean_wait_seconds * 1000:.1f} ms to get one"
+        size, available, waiting = (seen.pool.get(key, 0.0) for key in ("size", "available", "waiting"))
+        yield f"pool         {available:g} of {size:g} to lend, {waiting:g} wait{wait}"
+    yield f"leak         {LEAKING if seen.leak == 'yes' else seen.leak}"
+    yield from _ages(seen)
+
+
+def _each(mean_connect_seconds: float | None) -> str:
+    return "" if mean_connect_seconds is None else f", {mean_connect_seconds * 1000:.1f} ms each"
+
+
+def _counts(counts: dict[str, float]) -> str:
+    return ", ".join(f"{name} {count:g}" for name, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"
+
+
+def _ages(seen: AliasObservation) -> Iterator[str]:
+    if not seen.requests:
+        yield "other ages   follow from the rate of requests, and there were none"
+        return
+    if not seen.ages:
+        yield "other ages   say --threads (workers × threads that serve) to see what each CONN_MAX_AGE would give"
+        return
+    yield ""
+    yield "CONN_MAX_AGE   reused   opened/s   connecting"
+    for age in seen.ages:
+        yield f"{_spelt(age):<12}  {age.reused:>7.1%}  {age.opened_per_second:>9.3f}   {_connecting(age)}"
+    if seen.mean_connect_seconds is None and seen.earlier_connect_seconds is not None:
+        yield f"No connect was seen; {seen.earlier_connect_seconds * 1000:.1f} ms is the mean of all earlier ones."
+    yield ASSUMPTION
+
+
+def _spelt(age: Age) -> str:
+    return "unlimited" if age.max_age is None else f"{age.max_age:g}"
+
+
+def _connecting(age: Age) -> str:
+    seconds = age.connecting_seconds_per_second
+    return "no connect was seen" if seconds is None else f"{seconds * 1000:.1f} ms per second"
+
+
+def _judge(observation: Observation) -> Iterator[str]:
+    if observation.sessions is None or observation.difference is None:
+        return
+    if observation.difference == 0:
+        yield f"PostgreSQL counted {observation.sessions} sessions in that time: exactly as many as were opened."
+        return
+    more = "more" if observation.difference > 0 else "fewer"
+    yield (
+        f"PostgreSQL counted {observation.sessions} sessions in that time; the project opened"
+        f" {abs(observation.difference)} {more}. Other clients of the database are in its count and not in the"
+        " project's, and the two were read a moment apart."
+    )

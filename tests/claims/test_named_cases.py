@@ -1,0 +1,106 @@
+"""What was published of Django's connections is so here; and each case would say so if it were not."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import shutil
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from loadlab import cli
+from loadlab.claims import CASES, examine
+from loadlab.claims.base import aged, served, strategy
+from loadlab.cli import _behaviour_counting
+from loadlab.lab.application import Extras
+from loadlab.lab.fixture import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.lab.fixture import Machine
+
+LONGEST_LINE: Final = 120
+TIMED: Final = ("peterbe_pool",)  # up to half a minute
+# These stand up several servers; that they can fail is tried in the slow tests alone.
+LARGE: Final = ("ascender_946", "commcare_2429", "garbage_off", "session_pinning", "thread_sensitive")
+GTHREAD: Final = served("gthread", aged(600), workers=1, threads=4)
+# What is put in place of a case's own, and which of its figures hold nevertheless.
+OTHERWISE: Final[dict[str, tuple[dict[str, Any], list[bool]]]] = {
+    "ascender_946": ({"KEPT": served("sync", aged(0), workers=5)}, [True, False]),
+    "commcare_2429": ({"KEPT": served("sync", aged(500))}, [False, False, True]),
+    "garbage_off": ({"SETTINGS": {"gthread": GTHREAD, "gevent": served("gevent", aged(0))}}, [False, False]),
+    "gevent_preload": ({"SETTING": served("gthread", aged(600))}, [False, True]),
+    "gunicorn_996": ({"SETTING": GTHREAD, "MOST": 80}, [False, False, False]),
+    "gyrinx_2083": ({"KEPT": served("asgi", strategy("leased_threads", threads=4))}, [False, True, False]),
+    "peterbe_pool": ({"POOLED": served("sync", aged(0), "psycopg", workers=2)}, [False]),
+    "runserver_2013": ({"SETTING": served("threaded", aged(0)), "MOST": 80}, [True, False, False]),
+    "session_pinning": ({"POOL_SIZE": 6}, [False, False, True]),
+    "sync_preload": ({"EXTRAS": Extras(preload=True), "MOST_LOADS": 1}, [False, False, False, True]),
+    "thread_restart": ({"SETTING": served("sync", aged(0), workers=2)}, [False, True]),
+    "thread_sensitive": (
+        {"KEPT": served("asgi", aged(0)), "INSENSITIVE_PATH": "/async/sensitive/?seconds=0.01", "UNSAFE": Extras()},
+        [False, False, False, True, False],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[Machine]:
+    with machine(None, lambda _: None) as opened:
+        yield opened
+
+
+def each_case(*slow: str) -> list[Any]:
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in CASES]
+
+
+def require_what_it_needs(name: str) -> None:
+    if CASES[name].needs_pgbouncer and not (shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")):
+        pytest.skip("there is no PgBouncer here")
+
+
+@pytest.mark.parametrize("name", each_case(*TIMED))
+def test_what_was_published_is_so_here(name: str, ready: Machine) -> None:
+    require_what_it_needs(name)
+    report = examine(name, ready)
+    assert report.figures
+    assert [figure for figure in report.figures if not figure.holds] == []
+
+
+@pytest.mark.parametrize("name", each_case(*TIMED, *LARGE))
+def test_figures_do_not_hold_where_things_are_otherwise(
+    name: str, ready: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_what_it_needs(name)
+    changes, holding = OTHERWISE[name]
+    for attribute, value in changes.items():
+        monkeypatch.setattr(importlib.import_module(f"loadlab.claims.{name}"), attribute, value)
+    figures = examine(name, ready).figures
+    assert [figure.holds for figure in figures] == holding, figures
+
+
+def test_every_case_is_known_to_be_able_to_fail() -> None:
+    assert set(OTHERWISE) == set(CASES)
+    assert all(False in holding for _, holding in OTHERWISE.values())
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_every_case_has_its_claim_in_one_line_and_says_who_made_it(name: str) -> None:
+    case = CASES[name]
+    first, *_ = (inspect.getdoc(inspect.getmodule(case)) or "").splitlines()
+    assert first.endswith(".")
+    assert len(first) <= LONGEST_LINE
+    assert case.source
+    assert inspect.getdoc(case)
+
+
+def test_a_case_that_needs_pgbouncer_is_left_out_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_behaviour_counting, "_pgbouncer_is_here", lambda: False)
+    assert cli.main(["behaviour", "--list", "--cases", "--only", "case/*"]) == 0
+    listed = capsys.readouterr().out.split()
+    assert "case/session_pinning" not in listed
+    assert listed == [f"case/{name}" for name in CASES if not CASES[name].needs_pgbouncer]

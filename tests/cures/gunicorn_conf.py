@@ -1,6 +1,0 @@
-"""gunicorn's configuration as a project would write it that takes both hooks of the cures."""
-
-from loadlab.cures.close_at_handler_end import post_request
-from loadlab.cures.worker_exit_hook import worker_exit
-
-__all__ = ["post_request", "worker_exit"]

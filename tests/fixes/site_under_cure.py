@@ -1,0 +1,182 @@
+"""The lab's site, served with one cure, and clients of its own: as few lines as a test of a cure wants."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from patience import PATIENCE_SECONDS, await_that
+
+from loadlab.instrumentation import layout
+from loadlab.instrumentation.counters import CounterSet, Totals
+from loadlab.lab.application import Extras, Target, serving
+from loadlab.lab.project import Subject
+from loadlab.model.metrics import CloseReason
+from loadlab.plan.planning import build_server, config_of
+from loadlab.servers import SERVERS, Site
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.lab.application import Application
+    from loadlab.lab.trial import Bench
+
+HERE: Final = Path(__file__).parent
+CLIENTS: Final = 6
+REQUESTS: Final = 10  # of each client
+AGE_SECONDS: Final = 600
+NOTHING: Final = Totals((0,) * layout.ALIAS_CELLS)
+# A backend that is told to go needs a moment; what leaks grows with every request and leaves this soon behind.
+SPARE: Final = 4
+
+
+@dataclass(kw_only=True, slots=True)
+class Served:
+    """A site under a cure, while it is served and after."""
+
+    application: Application
+    bench: Bench
+    at_start: Totals = NOTHING
+    peak: int = 0
+    statuses: list[int] = field(default_factory=list)
+
+    def books(self) -> Totals:
+        return CounterSet(self.application.ledgers).read().aliases.get("default", NOTHING)
+
+    def counted(self) -> dict[str, int]:
+        """What the books hold by now that they did not as the site began to serve: runserver itself asks first.
+
+        Older Djangos leave its connection open.
+        """
+        now, then = self.books(), self.at_start
+        explicit = CloseReason.EXPLICIT
+        return {
+            "opened": now.opened - then.opened,
+            "open": now.open - then.open,
+            "explicit": now.closed[explicit] - then.closed[explicit],
+            "reused": now.requests_reused - then.requests_reused,
+        }
+
+    def load(self, path: str = "/entries/1/", *, keep_alive: bool = False, clients: int = CLIENTS) -> None:
+        """All clients at once, one request after the other each; the most connections at once are noted."""
+        with ThreadPoolExecutor(clients) as pool:
+            asking = [pool.submit(self._ask, path, keep_alive=keep_alive) for _ in range(clients)]
+            while wait(asking, timeout=0.01).not_done:
+                self.peak = max(self.peak, self.books().open)
+            for asked in asking:
+                self.statuses += asked.result()
+
+    def _ask(self, path: str, *, keep_alive: bool) -> list[int]:
+        statuses = []
+        connection = http.client.HTTPConnection("127.0.0.1", self.application.port, timeout=PATIENCE_SECONDS)
+        for _ in range(REQUESTS):
+            connection.request("GET", path, headers={} if keep_alive else {"Connection": "close"})
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
+            if not keep_alive:
+                connection.close()  # opened anew by the next request
+        connection.close()
+        return statuses
+
+    def ask_and_go(self, path: str) -> None:
+        """Ask, and do not wait for the answer."""
+        with socket.create_connection(("127.0.0.1", self.application.port)) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+
+    def await_open(self, most: int) -> None:
+        """Wait until the books and PostgreSQL agree that no more than so many have been added, and nobody connects."""
+
+        def at_rest() -> bool:
+            books = self.books()
+            return books.unsettled == 0 and books.open == backends(self.bench) <= most + self.at_start.open
+
+        await_that(at_rest, f"more than {most} connections stay open, or the books differ from PostgreSQL")
+
+
+def backends(bench: Bench) -> int:
+    bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
+    (count,) = bench.cursor.fetchone() or (0,)
+    return int(count)
+
+
+def statistics(bench: Bench) -> tuple[int, int]:
+    """PostgreSQL's own counts of the target's sessions, and of those that ended without a word; once all are gone."""
+    await_that(lambda: backends(bench) == 0, "somebody stays connected")
+    query = "SELECT sessions, sessions_abandoned FROM pg_stat_database WHERE datname = %s"
+    bench.cursor.execute(query, [bench.database.name])
+    sessions, abandoned = bench.cursor.fetchone() or (0, 0)
+    return int(sessions), int(abandoned)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Target(Target):
+    """A target whose server is told more; what is said last holds."""
+
+    arguments: tuple[str, ...] = ()
+
+    def argv(self, port: int) -> list[str]:
+        return [*Target.argv(self, port), *self.arguments]
+
+
+class Serving:
+    """Serves the site in a mode under a cure, and checks the books against PostgreSQL once it has ended."""
+
+    def __init__(self, bench: Bench, folder: Path) -> None:
+        self._bench = bench
+        self._folder = folder
+        self.abandoned = 0
+
+    @contextmanager
+    def __call__(  # noqa: PLR0913
+        self,
+        cure: str,
+        server: str,
+        *,
+        driver: str = "psycopg2",
+        parameters: dict[str, Any] | None = None,
+        workers: dict[str, Any] | None = None,
+        environment: dict[str, str] | None = None,
+        conf: str = "",
+        asgi: str = "",
+        lifespan: bool = False,
+        terminate: bool = False,
+    ) -> Iterator[Served]:
+        """Serve, with gunicorn's configuration `conf`, or the application `asgi`, instead of the lab's own."""
+        target = _Target(
+            server=config_of(SERVERS, server, workers or {}, "server"),
+            strategy=config_of(STRATEGIES, cure, {"max_age": AGE_SECONDS, **(parameters or {})}, "strategy"),
+            database=self._bench.database,
+            ledgers=self._folder / "ledgers",
+            arguments=(
+                *(("--config", str(HERE / conf)) if conf else ()),
+                *(("--lifespan", "on") if lifespan else ()),
+            ),
+            subject=Subject(driver=driver),
+            site=Site(asgi=asgi) if asgi else None,
+            extras=Extras(
+                apps=["no_garbage_collection.NoGarbageCollection"],
+                environment={"PYTHONPATH": str(HERE), **(environment or {})},
+            ),
+        )
+        sessions, abandoned = statistics(self._bench)
+        with serving(target, self._bench.register, self._folder / "log") as application:
+            served = Served(application=application, bench=self._bench)
+            await_that(lambda: served.books().unsettled == 0, "the site still connects to start")
+            served.at_start = served.books()
+            yield served
+            stop_signal = signal.SIGTERM if terminate else build_server(target.server).stop_signal
+            application.program.stop(stop_signal, PATIENCE_SECONDS)
+        sessions_after, abandoned_after = statistics(self._bench)
+        self.abandoned = abandoned_after - abandoned
+        books = served.books()
+        assert set(served.statuses) == {200}
+        assert books.opened == sessions_after - sessions > 0
+        assert (books.open, books.opened) == (0, sum(books.closed.values()))

@@ -1,0 +1,125 @@
+"""Each cure in one process on PostgreSQL, with the instrumentation before or behind it, and no garbage collected."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from site_under_cure import statistics
+
+from loadlab.instrumentation.counters import CounterSet
+from loadlab.model.metrics import CloseReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadlab.lab.trial import Bench
+
+PROGRAM: Final = Path(__file__).with_name("cure_in_use.py")
+COUNTING: Final = "loadlab.instrumentation"
+EXIT: Final = "loadlab.fixes.close_on_thread_exit.CloseOnThreadExit"
+REAP: Final = "loadlab.fixes.reap_dead_threads.ReapDeadThreads"
+HOOK: Final = "loadlab.fixes.worker_exit_hook.WorkerExitHook"
+EVERY_SO_OFTEN: Final = {"reap_dead_threads": {"interval_seconds": 0.05}}
+
+
+@pytest.fixture
+def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
+    """Use the database in one way in a process of its own, and compare its books with what they should say."""
+
+    def used(  # noqa: PLR0913
+        way: str,
+        *apps: str,
+        opened: int,
+        closed: int,
+        cures: dict[str, Any] | None = None,
+        driver: str = "psycopg2",
+        abandoned: int = 0,
+    ) -> None:
+        before = statistics(bench)
+        given = {
+            "way": way,
+            "apps": apps,
+            "cures": cures or {},
+            "driver": driver,
+            "entry": bench.database.django(),
+            "open_at_last": opened - closed,
+        }
+        done = subprocess.run(
+            [sys.executable, str(PROGRAM), json.dumps(given)],
+            env={**os.environ, **bench.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {"opened": opened, "open": opened - closed, "explicit": closed}
+        # PostgreSQL has seen as many, and knows which have gone without a word.
+        after = statistics(bench)
+        assert (after[0] - before[0], after[1] - before[1]) == (opened, abandoned)
+
+    return used
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+@pytest.mark.parametrize("apps", [(COUNTING, EXIT), (EXIT, COUNTING)], ids=["counting first", "cure first"])
+def test_a_thread_that_ends_closes_its_connections_of_all_aliases(use: Any, apps: tuple[str], driver: str) -> None:
+    use("threads", *apps, opened=8, closed=8, driver=driver)
+
+
+@pytest.mark.parametrize(("way", "opened"), [("executor", 2), ("greenlets", 8), ("unsafe_in_event_loop", 8)])
+def test_so_do_threads_of_executors_and_greenlets_and_tasks_of_an_event_loop(use: Any, way: str, opened: int) -> None:
+    use(way, COUNTING, EXIT, opened=opened, closed=opened)
+
+
+def test_a_thread_that_has_connected_again_closes_what_it_has_last(use: Any) -> None:
+    use("reconnecting", COUNTING, EXIT, opened=4, closed=4)
+
+
+@pytest.mark.parametrize("apps", [(COUNTING, REAP), (REAP, COUNTING)], ids=["counting first", "cure first"])
+def test_a_sweep_before_each_opening_leaves_the_last_threads_connections(use: Any, apps: tuple[str]) -> None:
+    use("threads", *apps, opened=8, closed=6)
+
+
+@pytest.mark.parametrize(("way", "opened"), [("threads", 8), ("executor", 2), ("greenlets", 8)])
+def test_a_sweep_every_so_often_leaves_none(use: Any, way: str, opened: int) -> None:
+    use(way, COUNTING, REAP, cures=EVERY_SO_OFTEN, driver="psycopg", opened=opened, closed=opened)
+
+
+def test_to_a_sweep_the_tasks_of_an_event_loop_are_of_a_thread_that_lives_on(use: Any) -> None:
+    use("unsafe_in_event_loop", COUNTING, REAP, opened=8, closed=0)
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_a_forked_child_ends_none_of_its_parents_sessions(use: Any, driver: str) -> None:
+    """The child opens two of its own, and its thread two; only the main thread's are there until the program ends."""
+    use("fork", COUNTING, EXIT, REAP, HOOK, driver=driver, opened=6, closed=4)
+
+
+def test_all_cures_together_close_each_connection_once(use: Any) -> None:
+    use("threads", EXIT, REAP, COUNTING, HOOK, cures=EVERY_SO_OFTEN, opened=8, closed=8)
+
+
+def test_without_a_cure_everything_stays_open(use: Any) -> None:
+    use("threads", COUNTING, opened=8, closed=0)
+
+
+@pytest.mark.parametrize(("cure", "reason"), [(HOOK, CloseReason.EXPLICIT), (EXIT, CloseReason.PROCESS_EXIT)])
+def test_only_the_hook_closes_what_the_main_thread_has_as_the_program_ends(
+    use: Any, ledgers: Path, cure: str, reason: CloseReason
+) -> None:
+    use("program_end", COUNTING, cure, opened=2, closed=0)
+    assert sum(one.closed[reason] for one in CounterSet(ledgers).read().aliases.values()) == 2
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+@pytest.mark.parametrize(("apps", "abandoned"), [((COUNTING,), 1), ((COUNTING, HOOK), 0)], ids=["without", "with"])
+def test_a_session_that_is_in_use_as_the_program_ends_is_abandoned_without_the_hook(
+    use: Any, apps: tuple[str, ...], abandoned: int, driver: str
+) -> None:
+    use("busy_at_the_end", *apps, opened=2, closed=0, driver=driver, abandoned=abandoned)

@@ -1,0 +1,247 @@
+"""What a recording of behaviours is, when a new pass departs from it, and how both are shown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from loadlab import cli
+from loadlab.claims import CASES
+from loadlab.cli._behaviour_record import as_json, read_recording
+from loadlab.cli._behaviour_tables import COMMAND, RANGED, as_markdown
+from loadlab.errors import UsageError
+from loadlab.lab.behaviour import settings
+from loadlab.model.behaviour import (
+    COUNTS,
+    Behaviour,
+    BehaviourFigure,
+    CaseReport,
+    Recording,
+    Scale,
+    Setting,
+    allowed,
+    departures,
+    leeway,
+    merged,
+    ranged,
+    rows_of,
+)
+from loadlab.model.case import Config
+from loadlab.plan.planning import build_strategy, server_traits
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from loadlab.model.behaviour import BehaviourRow
+
+DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
+SETTING: Final = Setting(
+    server=Config(name="sync", parameters={"workers": 2}),
+    strategy=Config(name="max_age", parameters={"max_age": None}),
+    driver="psycopg2",
+    keep_alive=False,
+)
+KEPT: Final = dict.fromkeys(COUNTS, 2) | {"failed": 0, "reused": 78, "flood_failed": 0, "failed_later": 0}
+LEAKING: Final = KEPT | {"opened": 80, "reused": 0, "peak": 60, "left_open": 56, "left_after_collection": 0}
+
+
+def behaviour(counts: dict[str, int], **changes: Any) -> Behaviour:
+    fields = {"exact": True, "flood_errors": {}, "flood_words": "", **counts, **changes}
+    return Behaviour(setting=SETTING, **fields)
+
+
+def row(*repeats: dict[str, int]) -> BehaviourRow:
+    (only,) = rows_of([behaviour(counts) for counts in repeats])
+    return only
+
+
+def recording(*rows: BehaviourRow, cases: tuple[CaseReport, ...] = ()) -> Recording:
+    return Recording(versions={"Django": "5.2"}, rows=rows, cases=cases)
+
+
+def departed(before: BehaviourRow, now: BehaviourRow) -> list[str]:
+    return [one.cell for one in departures(recording(before), recording(now), [SETTING.id])]
+
+
+def test_a_row_has_the_span_of_each_count_over_its_repeats() -> None:
+    both = row(KEPT | {"peak": 2}, KEPT | {"peak": 4})
+    assert (both.repeats, both.spans["peak"], both.spans["opened"]) == (2, (2, 4), (2, 2))
+
+
+def test_where_everything_opened_stays_open_no_cell_is_ranged() -> None:
+    assert [name for name in COUNTS if ranged(row(KEPT), name)] == []
+
+
+def test_what_depends_on_garbage_and_on_backends_that_leave_is_ranged_and_nothing_else_of_a_leak() -> None:
+    flooded = row(LEAKING | {"flood_failed": 40})
+    assert [name for name in COUNTS if ranged(flooded, name)] == ["peak", "left_open"]
+
+
+def test_where_something_sweeps_away_what_was_left_all_that_is_open_is_ranged() -> None:
+    swept = row(LEAKING)
+    assert {"warm", "open_at_stop", "open_at_kill", "kill_abandoned"} <= {
+        name for name in COUNTS if ranged(swept, name)
+    }
+    assert not any(ranged(swept, name) for name in ("opened", "reused", "failed", "left_after_collection"))
+
+
+def test_where_some_are_reused_and_others_closed_how_many_were_opened_is_ranged() -> None:
+    mixed = row(KEPT | {"opened": 8, "reused": 72})
+    assert ranged(mixed, "opened")
+    assert ranged(mixed, "reused")
+
+
+def test_what_differs_between_repeats_is_ranged() -> None:
+    assert ranged(row(KEPT, KEPT | {"warm": 1}), "warm")
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_cell_that_must_be_exact_departs_by_one(name: str) -> None:
+    assert name in departed(row(KEPT), row(KEPT | {name: KEPT[name] + 1}))
+
+
+@pytest.mark.parametrize("flood_failed", [0, 40])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_ranged_cell_has_its_leeway_and_no_more(flood_failed: int, sign: int) -> None:
+    counts = LEAKING | {"flood_failed": flood_failed}
+    before = row(counts)
+    most = leeway(before, "peak", Scale())
+    assert departed(before, row(counts | {"peak": counts["peak"] + most * sign})) == []
+    assert departed(before, row(counts | {"peak": counts["peak"] + (most + 1) * sign})) == ["peak"]
+
+
+def test_a_leak_that_only_the_collection_closes_has_the_leeway_of_half_the_requests() -> None:
+    assert allowed(row(LEAKING | {"flood_failed": 40}), "left_open", Scale()) == (16, 96)
+    assert allowed(row(LEAKING), "left_open", Scale()) == (48, 64)
+
+
+def test_books_that_no_longer_agree_and_another_error_are_departures() -> None:
+    before = rows_of([behaviour(KEPT, flood_errors={"too_many_connections": 40})])[0]
+    now = rows_of([behaviour(KEPT, exact=False, flood_errors={"pool_timeout": 40})])[0]
+    found = list(departures(recording(before), recording(now), [SETTING.id]))
+    assert [str(one) for one in found] == [
+        f"{SETTING.id}: exact was on, and is off",
+        f"{SETTING.id}: flood_errors was too_many_connections, and is pool_timeout",
+    ]
+
+
+def test_a_row_that_is_new_or_gone_is_a_departure() -> None:
+    other = replace(row(KEPT), setting=replace(SETTING, keep_alive=True))
+    found = list(departures(recording(row(KEPT)), recording(other), [other.setting.id]))
+    assert [(one.row, one.recorded, one.found) for one in found] == [
+        (other.setting.id, "not there", "there"),
+        (SETTING.id, "there", "not there"),
+    ]
+
+
+def test_a_named_case_that_no_longer_holds_is_a_departure() -> None:
+    def report(*, holds: bool) -> CaseReport:
+        figure = BehaviourFigure(figure="failed", published="1", measured="1", holds=holds)
+        return CaseReport(name="one", summary="s", source="s", figures=(figure,))
+
+    before = recording(cases=(report(holds=True),))
+    assert list(departures(before, recording(cases=(report(holds=True),)), [])) == []
+    (found,) = departures(before, recording(cases=(report(holds=False),)), [])
+    assert str(found) == "one: failed was 1 (holds), and is 1 (does not hold)"
+
+
+def test_every_strategy_has_a_row_for_each_mode_it_fits_and_each_kind_of_client() -> None:
+    there = {(one.server.name, one.strategy.name, one.keep_alive) for one in settings()}
+    wanted = set(product(SERVERS, STRATEGIES, (False, True)))
+    assert {name for _, name, _ in there} == set(STRATEGIES)
+    assert {(server, keep_alive) for server, _, keep_alive in wanted - there} >= {("sync", True)}
+    for server, strategy, keep_alive in {one for one in wanted - there if one[::2] != ("sync", True)}:
+        modes = [one.server for one in settings() if one.server.name == server]
+        fits = [STRATEGIES[strategy]().misfit(server_traits(modes[0], driver)) for driver in ("psycopg2", "psycopg")]
+        assert None not in fits, (server, strategy, keep_alive)
+
+
+def test_no_row_puts_a_strategy_where_it_does_not_fit_and_none_is_there_twice() -> None:
+    ids = [one.id for one in settings()]
+    assert len(ids) == len(set(ids))
+    for one in settings():
+        assert build_strategy(one.strategy).misfit(server_traits(one.server, one.driver)) is None
+
+
+def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
+    figure = BehaviourFigure(figure="f", published="p", measured="m", holds=True)
+    case = CaseReport(name="one", summary="s", source="s", figures=(figure,))
+    written = recording(row(KEPT, LEAKING), cases=(case,))
+    path = tmp_path / "recorded.json"
+    path.write_text(as_json(written))
+    assert read_recording(path) == written
+    assert json.loads(path.read_text())["schema"] == 1
+
+
+def test_an_update_replaces_what_was_counted_keeps_the_rest_and_drops_what_is_no_more() -> None:
+    def at(keep_alive: bool, counts: dict[str, int]) -> BehaviourRow:  # noqa: FBT001
+        return replace(row(counts), setting=replace(SETTING, keep_alive=keep_alive))
+
+    gone = replace(row(KEPT), setting=replace(SETTING, driver="psycopg"))
+    before, now = recording(gone, at(True, KEPT), at(False, KEPT)), recording(at(True, LEAKING))  # noqa: FBT003
+    order = [replace(SETTING, keep_alive=keep_alive).id for keep_alive in (False, True)]
+    assert merged(before, now, order).rows == (at(False, KEPT), at(True, LEAKING))  # noqa: FBT003
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2, "versions": {}, "rows": []}'])
+def test_what_is_no_recording_is_refused_with_a_way_to_make_one(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "recorded.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"is no recording of behaviours: .*loadlab behaviour --json FILE makes one"):
+        read_recording(path)
+
+
+def test_the_page_of_the_documentation_is_that_of_its_recording() -> None:
+    assert (DOCS / "behaviour.md").read_text() == as_markdown(read_recording(DOCS / "behaviour.json"))
+
+
+def test_the_recording_of_the_documentation_has_every_row_and_case_counted_three_times_and_exactly() -> None:
+    recorded = read_recording(DOCS / "behaviour.json")
+    assert recorded.complete
+    assert [one.setting.id for one in recorded.rows] == [one.id for one in settings()]
+    assert {one.name for one in recorded.cases} == set(CASES)
+    assert {one.repeats for one in recorded.rows} == {int(COMMAND.split("--repeats ")[1].split()[0])}
+    assert [one.setting.id for one in recorded.rows if not one.exact or one.spans["failed"] != (0, 0)] == []
+
+
+def test_the_page_marks_the_cells_that_are_ranged() -> None:
+    page = as_markdown(recording(row(LEAKING | {"flood_failed": 40})))
+    assert f"\\{RANGED}60" in page
+    assert f"\\{RANGED}80 /" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--only", "nothing*"], "Nothing matches nothing*; loadlab behaviour --list shows what there is"),
+        (["--repeats", "0"], "--repeats should be 1 or more, not 0"),
+        (["--check", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
+        (["--from", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
+        (["--update", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert cli.main(["behaviour", *arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert words in said.err
+
+
+def test_list_names_every_row_and_with_cases_every_case_and_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["behaviour", "--list", "--cases"]) == 0
+    assert capsys.readouterr().out.split() == [*(one.id for one in settings()), *(f"case/{name}" for name in CASES)]
+
+
+def test_a_recording_can_be_shown_without_counting(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path, page = tmp_path / "recorded.json", tmp_path / "page.md"
+    path.write_text(as_json(recording(row(KEPT))))
+    assert cli.main(["behaviour", "--from", str(path), "--markdown", str(page)]) == 0
+    assert "2 / 78" in capsys.readouterr().out
+    assert page.read_text() == as_markdown(recording(row(KEPT)))

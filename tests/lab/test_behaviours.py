@@ -1,0 +1,173 @@
+"""Connections do in this environment what was recorded of them, and whoever counts them can be trusted."""
+
+from __future__ import annotations
+
+import fnmatch
+import http.client
+import os
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from loadlab.cli._behaviour_record import read_recording
+from loadlab.errors import EnvironmentFaultError
+from loadlab.lab import control_requests
+from loadlab.lab.behaviour import PATH, behaviour, restart, settings
+from loadlab.lab.fixture import machine, standing
+from loadlab.model.behaviour import Recording, departures, rows_of
+from loadlab.plan.planning import build_strategy
+from loadlab.settings_override.configuration import COLLECT_PATH, KEEP_GARBAGE_PATH, READY_PATH, TOKEN_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.lab.fixture import Machine, Stand
+    from loadlab.model.behaviour import Setting
+
+DOCS: Final = Path(__file__).resolve().parent.parent.parent / "docs"
+# One of each kind: what leaks, what is reused, what keep-alive hides, a pool, and a cure.
+QUICK: Final = (
+    "threaded,*/max_age=none,*/keep_alive=off/psycopg2",
+    "sync,*/max_age=600,*/keep_alive=off/psycopg2",
+    "gevent,*/max_age=none,*/keep_alive=on/psycopg2",
+    "asgi,*/max_age=none,*/keep_alive=off/psycopg2",
+    "gthread,*/pool,*/keep_alive=off/psycopg",
+    "threaded,*/close_on_thread_exit,*/keep_alive=off/psycopg2",
+)
+
+
+def matching(*patterns: str) -> list[Setting]:
+    return [one for one in settings() if any(fnmatch.fnmatchcase(one.id, pattern) for pattern in patterns)]
+
+
+def of_id(setting: Setting) -> str:
+    return setting.id
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[Machine]:
+    with machine(None, lambda _: None) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Recording:
+    return read_recording(DOCS / "behaviour.json")
+
+
+def changes(setting: Setting, ready: Machine, recorded: Recording) -> list[str]:
+    counted = Recording(versions={}, rows=rows_of([behaviour(setting, ready)]))
+    return [str(one) for one in departures(recorded, counted, [row.setting.id for row in recorded.rows])]
+
+
+def test_each_quick_pattern_names_one_row() -> None:
+    assert [len(matching(pattern)) for pattern in QUICK] == [1] * len(QUICK)
+
+
+@pytest.mark.parametrize("setting", matching(*QUICK), ids=of_id)
+def test_connections_do_what_was_recorded(setting: Setting, ready: Machine, recorded: Recording) -> None:
+    assert changes(setting, ready, recorded) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", settings(), ids=of_id)
+def test_connections_do_what_was_recorded_in_every_row(setting: Setting, ready: Machine, recorded: Recording) -> None:
+    if build_strategy(setting.strategy).pooling() and shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin") is None:
+        pytest.skip("there is no PgBouncer here")
+    assert changes(setting, ready, recorded) == []
+
+
+LEAK: Final = matching("threaded,*/max_age=none,*/keep_alive=off/psycopg2")[0]
+KEPT: Final = matching("sync,*/max_age=none,*/keep_alive=off/psycopg2")[0]
+
+
+def test_thread_restart_would_not_hold_if_connections_were_checked(ready: Machine) -> None:
+    with standing(KEPT, ready, {"CONN_HEALTH_CHECKS": True}) as stand:
+        warm, failed, later = restart(stand)
+    assert (warm, failed, later) == (2, 0, 0)
+
+
+def asked(stand: Stand, path: str, token: str | None) -> tuple[int, bytes]:
+    headers = {} if token is None else {TOKEN_HEADER: token}
+    with closing(http.client.HTTPConnection("127.0.0.1", stand.application.port, timeout=60)) as connection:
+        connection.request("GET", path, headers={"Connection": "close", **headers})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+@pytest.mark.parametrize("mode", ["threaded", "asgi"])
+def test_orders_are_for_whoever_knows_the_token(ready: Machine, mode: str) -> None:
+    with standing(matching(f"{mode},*/max_age=0,*/keep_alive=off/psycopg2")[0], ready) as stand:
+        for path in (COLLECT_PATH, KEEP_GARBAGE_PATH):
+            for token in (None, "", "guess", "\xff"):
+                assert asked(stand, path, token)[0] == 404, (path, token)
+            status, pid = asked(stand, path, stand.application.token)
+            assert (status, int(pid)) == (200, stand.application.program.pid)
+        assert asked(stand, READY_PATH, None) == (200, stand.application.token.encode())
+
+
+def test_an_order_is_given_until_as_many_processes_have_answered_and_not_for_ever(
+    ready: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with standing(KEPT, ready) as stand:
+        control_requests.collect_garbage(stand.application, stand.processes)
+        monkeypatch.setattr(control_requests, "PATIENCE_SECONDS", 1.0)
+        with pytest.raises(
+            EnvironmentFaultError, match=r"Only [12] of 3 processes of sync answered to /\.loadlab/collect"
+        ):
+            control_requests.collect_garbage(stand.application, stand.processes + 1)
+
+
+def test_garbage_that_is_kept_keeps_every_connection_that_leaked_and_collecting_it_closes_them(ready: Machine) -> None:
+    with standing(LEAK, ready) as stand:
+        stand.keep_garbage()
+        assert stand.crowd.ask(PATH, 10) == 0
+        assert stand.at_rest().open == stand.judge.backends() == 80
+        assert stand.collect_garbage().open == stand.judge.backends() == 0
+
+
+def test_the_judge_leaves_exactly_as_many_connections_as_it_was_told(ready: Machine) -> None:
+    database = ready.cluster.database
+    dsn = make_dsn(**database.parameters, dbname=database.name)
+    with ready.judge.only(3):
+        held = [psycopg2.connect(dsn) for _ in range(3)]
+        with pytest.raises(psycopg2.OperationalError, match="remaining connection slots are reserved"):
+            psycopg2.connect(dsn)
+        for connection in held:
+            connection.close()
+    ready.judge.await_empty()
+
+
+def test_the_judge_sees_the_most_that_were_open_at_once(ready: Machine) -> None:
+    database = ready.cluster.database
+    dsn = make_dsn(**database.parameters, dbname=database.name)
+    ready.judge.await_empty()
+    mark = ready.judge.mark()
+    for together_open in (2, 5, 3):
+        held = [psycopg2.connect(dsn) for _ in range(together_open)]
+        for connection in held:
+            connection.close()
+        ready.judge.await_empty()
+    assert ready.judge.peak_since(mark, 0) == 5
+
+
+def test_a_restart_ends_every_session_and_the_database_is_where_it_was(ready: Machine) -> None:
+    database = ready.cluster.database
+    dsn = make_dsn(**database.parameters, dbname=database.name)
+    before = psycopg2.connect(dsn)
+    ready.cluster.restart()
+    ready.judge.reconnect()
+    with pytest.raises(psycopg2.OperationalError):
+        before.cursor().execute("SELECT 1")
+    before.close()
+    after = psycopg2.connect(dsn)
+    with after.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM target_entry")
+        assert cursor.fetchone() == (1000,)
+    after.close()
+    assert ready.cluster.database.postmaster != database.postmaster

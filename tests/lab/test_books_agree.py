@@ -1,0 +1,146 @@
+"""The heart: in every server mode, our count of connections is PostgreSQL's, to the last one, whatever becomes of them.
+
+What becomes of a kept connection in which mode is what the thread of 2013 argued about.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loadlab.plan.planning import SCENARIO_FOLDER
+from loadlab.servers import SERVERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadlab.lab.trial import Bench
+    from loadlab.model.samples import Trial
+
+
+@pytest.fixture(scope="module")
+def measured(trial: Any) -> Any:
+    """A trial of a mode, once for all tests that look at it."""
+
+    @cache
+    def once(server: str, max_age: float | None, driver: str = "psycopg2", *, keep_alive: bool = False) -> Trial:
+        result: Trial = trial(server, max_age=max_age, driver=driver, keep_alive=keep_alive)
+        return result
+
+    return once
+
+
+@pytest.mark.parametrize(
+    ("max_age", "driver"),
+    # Closing at the end of a request is Django's, whatever the driver.
+    [(0, "psycopg2"), (None, "psycopg2"), (None, "psycopg"), pytest.param(0, "psycopg", marks=pytest.mark.slow)],
+)
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_opened_is_sessions_and_closed_plus_open(
+    measured: Any, server: str, max_age: float | None, driver: str
+) -> None:
+    connections = measured(server, max_age, driver).connections
+    assert connections.mismatches == ()
+    assert connections.after_stop.opened == connections.sessions > 0
+    assert connections.after_stop.opened == sum(connections.after_stop.closed.values())
+    assert connections.at_rest.open == connections.left_open
+
+
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_the_books_agree_with_kept_clients_too(measured: Any, server: str) -> None:
+    assert measured(server, None, keep_alive=True).connections.mismatches == ()
+
+
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_age_zero_leaves_nothing_open(measured: Any, server: str) -> None:
+    connections = measured(server, 0).connections
+    assert connections.left_open == 0
+    assert connections.at_rest.closed["request_end"] > 0
+
+
+@pytest.mark.parametrize("server", ["threaded", "gevent", "asgi"])
+def test_a_kept_connection_is_never_reused_where_each_request_has_its_own_thread(measured: Any, server: str) -> None:
+    stopped = measured(server, None).connections.after_stop
+    assert stopped.reused == 0
+    assert set(stopped.closed) - {"explicit"} <= {"garbage_collected", "process_exit"}
+
+
+@pytest.mark.parametrize("server", ["threaded", "gevent"])
+def test_client_keep_alive_hides_the_leak(measured: Any, server: str) -> None:
+    result = measured(server, None, keep_alive=True)
+    assert result.connections.left_open <= result.case.users
+    assert result.connections.after_stop.reused > 0
+
+
+def test_client_keep_alive_does_not_help_asgi(measured: Any) -> None:
+    assert measured("asgi", None, keep_alive=True).connections.after_stop.reused == 0
+
+
+def test_sync_keeps_one_connection_per_worker(trial: Any) -> None:
+    connections = trial("sync", max_age=None, workers=3).connections
+    assert connections.after_stop.opened == connections.left_open == 3
+    assert connections.after_stop.reused > 0
+
+
+def test_gthread_never_holds_more_than_workers_times_threads_connections(trial: Any) -> None:
+    result = trial("gthread", max_age=None, workers=2, threads=3, users=12)
+    assert max(result.series.backends) <= 6
+    assert result.connections.after_stop.opened <= 6
+
+
+def test_an_age_that_expires_closes_by_age(trial: Any) -> None:
+    result = trial("sync", max_age=0.2)
+    assert result.connections.at_rest.closed["max_age"] > 0
+    assert result.connections.after_stop.reused > 0
+    assert result.connections.mismatches == ()
+
+
+@pytest.mark.parametrize("scenario", ["read_write", "slow_query"])
+def test_the_books_agree_whatever_the_view_does(trial: Any, scenario: str) -> None:
+    result = trial("gthread", max_age=None, scenario=scenario)
+    assert result.failures == ()
+    assert result.connections.mismatches == ()
+
+
+def test_requests_without_a_database_open_nothing(trial: Any) -> None:
+    connections = trial("sync", scenario="no_database").connections
+    assert (connections.sessions, connections.after_stop.opened) == (0, 0)
+
+
+@pytest.fixture
+def five_slots(bench: Bench) -> Iterator[None]:
+    """PostgreSQL with room for five connections: other clients, of another database, hold the rest."""
+    bench.cursor.execute(
+        "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+        " - count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    )
+    (free,) = bench.cursor.fetchone() or (0,)
+    with ExitStack() as others:
+        for _ in range(free - 5):
+            others.enter_context(bench.database.observed())
+        yield
+
+
+@pytest.mark.usefixtures("five_slots")
+def test_refused_connections_are_errors_and_no_connections(trial: Any) -> None:
+    """With its leaks, gevent reaches the limit of the server, and the books still agree."""
+    result = trial("gevent", max_age=None, users=12, window_seconds=2.0)
+    refused = result.connections.after_stop.connect_errors.get("too_many_connections", 0)
+    assert refused > 0
+    assert result.connections.mismatches == ()
+    assert sum(failure.count for failure in result.failures) > 0
+
+
+def test_a_blocking_psycopg2_holds_a_gevent_worker_to_one_query_at_a_time(trial: Any, tmp_path: Path) -> None:
+    # Queries so long that they overlap on the slowest machine, wherever they can.
+    slow_query = (SCENARIO_FOLDER / "slow_query.py").read_text().replace("seconds=0.02", "seconds=0.4")
+    scenario = tmp_path / "slower_query.py"
+    scenario.write_text(slow_query)
+    blocking = trial("gevent", scenario=str(scenario), cooperative=False)
+    cooperating = trial("gevent", scenario=str(scenario), cooperative=True)
+    assert max(blocking.series.values["active"]) <= 2 < max(cooperating.series.values["active"])
+    assert blocking.connections.mismatches == cooperating.connections.mismatches == ()

@@ -1,0 +1,120 @@
+"""Every strategy in every server mode that it fits, on real servers: both ends counted exactly, and nothing leaks."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loadlab.analysis.rooms import leak_of
+from loadlab.lab.route import routed
+from loadlab.plan.planning import config_of, server_traits
+from loadlab.probes import ProbeContext
+from loadlab.probes.cpu import Cpu
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from laboratory import TrialRunner
+
+    from loadlab.model.samples import Trial
+
+DRIVER = "psycopg"
+# Of these, connections that outlive their request leak wherever a request has a thread of its own.
+KEEP_AND_NO_MORE = ("max_age_if_not_debug", "worker_exit_hook")
+# These stand between Django and PostgreSQL, and are nothing that `tests/fixes` knows of.
+BETWEEN = ("pool", "geventpool", "pgbouncer")
+OWN_THREAD = ("threaded", "gevent", "asgi")
+
+
+def fits(strategy: str, server: str) -> bool:
+    where = server_traits(config_of(SERVERS, server, {}, "server"), DRIVER)
+    return STRATEGIES[strategy]().misfit(where) is None
+
+
+def pairs() -> list[Any]:
+    """All that fit. Of an app in `cures`, which `tests/fixes` drives in every mode, one mode is enough by default."""
+    found: list[Any] = []
+    seen: set[str] = set()
+    for strategy, server in product(STRATEGIES, SERVERS):
+        if strategy == "max_age" or not fits(strategy, server):
+            continue
+        again = strategy in seen and strategy not in BETWEEN
+        found.append(pytest.param(strategy, server, marks=[pytest.mark.slow] if again else []))
+        seen.add(strategy)
+    return found
+
+
+def measured(trial: TrialRunner, server: str, strategy: str, **parameters: object) -> Trial:
+    choice = config_of(STRATEGIES, strategy, parameters, "strategy")  # type: ignore[arg-type]
+    return trial(server, strategy=choice, driver=DRIVER, window_seconds=0.4)
+
+
+@pytest.mark.parametrize(("strategy", "server"), pairs())
+def test_a_strategy_is_counted_exactly_at_both_ends_and_leaks_only_where_it_says_so(
+    trial: TrialRunner, strategy: str, server: str
+) -> None:
+    done = measured(trial, server, strategy)
+    assert (done.state, done.connections.mismatches) == ("complete", ())
+    assert [failure.kind for failure in done.failures] == []
+    assert done.connections.after_stop.opened > 0
+    if not (strategy in KEEP_AND_NO_MORE and server in OWN_THREAD):
+        assert leak_of(done) != "yes"
+
+
+@pytest.mark.parametrize("server", ["threaded", "gevent", "asgi"])
+def test_a_pool_reuses_where_a_kept_connection_is_never_found_again(trial: TrialRunner, server: str) -> None:
+    done = measured(trial, server, "pool", max_size=3)
+    books = done.connections.after_stop
+    assert books.reused > 0
+    assert books.opened <= 3 * SERVERS[server]().processes()
+    assert books.waits >= books.reused  # each check-out is one, and no opening
+
+
+def test_leased_threads_make_persistent_connections_work_under_asgi(trial: TrialRunner) -> None:
+    books = measured(trial, "asgi", "leased_threads", threads=3).connections.after_stop
+    assert books.opened <= 3
+    assert books.reused > 0
+
+
+def test_a_pgbouncer_has_fewer_connections_to_postgresql_than_its_clients_have_to_it(trial: TrialRunner) -> None:
+    connections = measured(trial, "gthread", "pgbouncer", pool_size=2, max_age=60).connections
+    assert connections.pooler is not None
+    assert connections.sessions == connections.pooler.after_stop.servers_opened <= 2
+    assert connections.after_stop.opened == connections.pooler.after_stop.clients_opened > 2
+
+
+def test_kept_connections_under_gevent_leak_into_pgbouncer_instead(trial: TrialRunner) -> None:
+    connections = measured(trial, "gevent", "pgbouncer", pool_size=3, max_age=60).connections
+    assert connections.pooler is not None
+    assert connections.left_open <= 3 < connections.pooler.at_rest.clients_open
+
+
+def test_persistent_clients_pin_session_pooling(trial: TrialRunner) -> None:
+    choice = config_of(STRATEGIES, "pgbouncer", {"pool_mode": "session", "pool_size": 2, "max_age": 60}, "strategy")
+    done = trial("gevent", strategy=choice, driver=DRIVER, users=6, window_seconds=0.4)
+    assert done.connections.pooler is not None
+    assert done.connections.mismatches == ()
+    answered = len(done.requests.ended) - len(done.requests.no_answer)
+    assert answered <= 2  # as many as it has connections, and then nobody gives one back
+
+
+def test_a_distance_is_between_target_and_database_and_the_books_still_agree(trial: TrialRunner) -> None:
+    choice = config_of(STRATEGIES, "pgbouncer", {"pool_size": 2}, "strategy")
+    far = trial("sync", max_age=60, driver=DRIVER, window_seconds=0.4, round_trip_ms=3)
+    farther = trial("sync", strategy=choice, driver=DRIVER, window_seconds=0.4, round_trip_ms=3)
+    for done in (far, farther):
+        assert done.connections.mismatches == ()
+        assert min(done.requests.response) >= 0.003
+
+
+def test_the_time_of_what_stands_in_between_is_known(trial: TrialRunner, tmp_path: Path) -> None:
+    choice, database = config_of(STRATEGIES, "pgbouncer", {}, "strategy"), trial.bench.database
+    with routed(choice, 3, database, trial.bench.register, tmp_path / "log") as route:
+        scene = ProbeContext(cursor=trial.bench.cursor, database=database.name, ledgers=tmp_path, trees=route.trees)
+        spent = Cpu().read(scene)
+    assert spent.keys() == {"cpu_proxy", "cpu_pooler"}
+    assert spent["cpu_proxy"] > 0  # its start alone takes some

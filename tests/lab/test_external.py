@@ -1,0 +1,128 @@
+"""A target that others serve is looked at until all agree, and what keeps it from being seen makes a trial invalid."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.lab.external import Post, Sample, run_trial_elsewhere
+from loadlab.load.generator.contract import LoadResult
+from loadlab.model.plan import Deployment, Plan
+from loadlab.model.scraped import AliasReading
+from loadlab.plan.planning import read_plan
+from loadlab.store.folder import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from loadlab.model.samples import Trial
+
+PLAN = """
+blocks = 1
+warmup_seconds = 0.0
+window_seconds = 0.1
+scenarios = ["read_one"]
+[target]
+url = "http://127.0.0.1:1"
+"""
+
+
+def look(
+    opened: float,
+    *,
+    open: float = 2.0,  # noqa: A002  as in the books
+    sessions: int | None = None,
+    answered: float | None = None,
+    reset: float = 0.0,
+) -> Sample:
+    closed = {"max_age": opened - open + 2.0} if opened else {}
+    return Sample(
+        counted=AliasReading(open=open, opened=opened, closed=closed, requests={"opened": opened, "reused": 7.0}),
+        answered=answered,
+        sessions=sessions,
+        backends=None if sessions is None else int(open),
+        states={},
+        reset=reset,
+    )
+
+
+class Scripted:
+    """In place of an observatory: what it shows is told to it, look by look; the last of them stays."""
+
+    def __init__(self, *looks: Sample | EnvironmentFaultError) -> None:
+        self.target = Deployment(url="http://127.0.0.1:1")
+        self._looks = list(looks)
+
+    def look(self) -> Sample:
+        now = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+        if isinstance(now, EnvironmentFaultError):
+            raise now
+        return now
+
+    @contextmanager
+    def another(self) -> Iterator[Any]:
+        yield SimpleNamespace(look=lambda: look(5))
+
+
+def trial_of(observatory: Scripted, folder: Path) -> Trial:
+    experiment = read_plan(PLAN, "x")
+    plan: Plan = experiment.plan
+    result = LoadResult(ended=[0.05], response=[0.01], failed=[0.0], failures={}, examples={}, busy=(0.5,))
+    drive = SimpleNamespace(started=time.monotonic(), wait=lambda: result, counts=lambda: None)
+    begin: Callable[[object], Any] = lambda _: drive  # noqa: E731
+    post = Post(plan=plan, observatory=observatory, generator=SimpleNamespace(begin=begin), scratch=folder)  # type: ignore[arg-type]
+    return run_trial_elsewhere(experiment.cases[0], Step(order=0, block=0, case=0), post)
+
+
+def test_counts_are_those_since_before_the_load(tmp_path: Path) -> None:
+    trial = trial_of(Scripted(look(100, answered=1000), look(103, answered=1001)), tmp_path)
+    assert trial.state == "complete"
+    assert trial.connections.at_rest.opened == 3
+    assert trial.connections.open_before == 2
+    assert trial.served == 1
+    assert trial.cpu_seconds.app is None
+    assert trial.cpu_seconds.generator == pytest.approx(0.05)
+
+
+def test_where_it_does_not_count_requests_those_that_used_the_database_are_the_least(tmp_path: Path) -> None:
+    assert trial_of(Scripted(look(100), look(104)), tmp_path).served == 4
+
+
+def test_it_is_waited_for_until_postgresql_has_heard_of_every_session(tmp_path: Path) -> None:
+    waiting = [look(103, sessions=count) for count in (50, 50, 51, 52, 52)]
+    trial = trial_of(Scripted(look(100, sessions=50), *waiting, look(103, sessions=53)), tmp_path)
+    assert trial.connections.sessions == 3
+    assert trial.connections.exact
+
+
+def test_statistics_that_were_reset_meanwhile_judge_nothing(tmp_path: Path) -> None:
+    reset = look(103, sessions=60, reset=1.0)
+    connections = trial_of(Scripted(look(100, sessions=50), reset), tmp_path).connections
+    assert (connections.sessions, connections.left_open) == (None, 2)
+    assert not connections.exact
+    assert connections.mismatches == ()
+    assert "statistics were reset meanwhile" in connections.unjudged
+
+
+def test_a_target_whose_counters_begin_anew_was_restarted_and_its_trial_is_invalid(tmp_path: Path) -> None:
+    trial = trial_of(Scripted(look(100), look(102), look(4)), tmp_path)
+    assert trial.state == "invalid"
+    assert "counters began anew: it was restarted, or several hosts answer" in trial.reason
+
+
+def test_metrics_that_cannot_be_read_at_an_edge_of_the_window_make_a_trial_invalid(tmp_path: Path) -> None:
+    gone = EnvironmentFaultError("no answer")
+    trial = trial_of(Scripted(look(100), look(101), gone, look(102)), tmp_path)
+    assert trial.state == "invalid"
+    assert trial.reason == "the metrics could not be read at the end of the window: no answer"
+
+
+def test_a_target_that_is_gone_before_the_load_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFaultError, match="gone"):
+        trial_of(Scripted(EnvironmentFaultError("gone")), tmp_path)

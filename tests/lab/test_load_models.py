@@ -1,0 +1,113 @@
+"""Trials under an open load and from several load processes, on a real server and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from patience import PATIENCE_SECONDS, await_that
+from pydantic import TypeAdapter
+
+from loadlab.analysis.trials import summarise
+from loadlab.lab.record import BLOCK_SEEDS
+from loadlab.lab.trial import run_trial
+from loadlab.load.generator.arrivals import arrivals
+from loadlab.model.case import Case, OpenLoad
+from loadlab.model.samples import Trial
+from loadlab.plan.planning import config_of, usable_connections
+from loadlab.servers import SERVERS
+from loadlab.store.folder import Step
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from laboratory import TrialRunner
+
+    from loadlab.lab.trial import Bench
+
+RATE = 40.0
+RECORD = TypeAdapter(Trial)
+BURNS = Path(__file__).parent.parent / "load" / "burns.py"
+
+
+def case_of(server: str, *, users: int, open_load: OpenLoad | None, **parameters: Any) -> Case:
+    choice = config_of(SERVERS, server, parameters, "server")
+    strategy = config_of(STRATEGIES, "max_age", {"max_age": 60}, "strategy")
+    return Case(
+        server=choice,
+        strategy=strategy,
+        scenario="read_one",
+        users=users,
+        keep_alive=False,
+        usable_connections=usable_connections(choice, strategy, users),
+        open_load=open_load,
+    )
+
+
+def measured(bench: Bench, case: Case, *, workers: int = 1, window_seconds: float = 1.0, block: int = 0) -> Trial:
+    plan = replace(bench.plan, load_workers=workers, window_seconds=window_seconds)
+    return run_trial(case, Step(order=9000, block=block, case=0), replace(bench, plan=plan))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_open_trial_sends_exactly_its_schedule_and_its_books_agree(bench: Bench, workers: int) -> None:
+    load = OpenLoad(rate=RATE, arrivals="poisson")
+    trial = measured(bench, case_of("gthread", users=40, open_load=load), workers=workers, block=3)
+    end = trial.window_end
+    due = list(takewhile(lambda instant: instant < end, arrivals(load, bench.plan.seed + 3 * BLOCK_SEEDS)))
+    assert sorted([*trial.requests.due, *trial.requests.dropped]) == pytest.approx(due, abs=1e-9)
+    assert not trial.failures
+    assert trial.connections.exact
+    # Whether it is complete depends on how quiet the machine is; if it is not, that is the reason.
+    assert trial.state == "complete" or "sent late" in trial.reason or "dropped" in trial.reason
+    summary = summarise(trial)
+    assert summary.requests == sum(instant >= trial.window_start for instant in trial.requests.due)
+    assert RECORD.validate_json(RECORD.dump_json(trial)).requests.sent == trial.requests.sent
+
+
+def test_a_server_that_is_too_slow_for_the_rate_makes_an_open_trial_invalid_with_the_reason(bench: Bench) -> None:
+    # One worker, and two requests at once at the most: more than the machine can answer.
+    case = case_of("sync", users=2, open_load=OpenLoad(rate=3000.0, arrivals="uniform"), workers=1)
+    trial = measured(bench, case)
+    assert trial.state == "invalid"
+    assert "tasks that were due" in trial.reason
+    assert summarise(trial).dropped > 0
+    assert trial.connections.exact
+
+
+def test_a_load_process_that_is_killed_makes_the_trial_invalid_and_leaves_nothing_behind(bench: Bench) -> None:
+    program = bench.generator._program
+    assert program is not None
+    generator = psutil.Process(program.pid)
+    seen: list[psutil.Process] = []
+
+    def kill_one() -> None:
+        await_that(lambda: len(generator.children(recursive=True)) >= 4)
+        seen.extend(crew := generator.children(recursive=True))
+        leader = next(process for process in crew if process.ppid() == generator.pid)
+        leader.children()[1].kill()
+
+    killing = threading.Thread(target=kill_one)
+    killing.start()
+    trial = measured(bench, case_of("gthread", users=6, open_load=None), workers=3, window_seconds=2.0)
+    killing.join()
+    assert trial.state == "invalid"
+    assert trial.reason.startswith("load process 2 of 3 was ended by SIGKILL")
+    assert trial.connections.exact
+    assert len(trial.busy) == 2
+    assert not psutil.wait_procs(seen, PATIENCE_SECONDS)[1]
+    assert not list(bench.scratch.glob("load.json*"))
+    # And the next trial is as good as any.
+    assert measured(bench, case_of("gthread", users=6, open_load=None), workers=3).state == "complete"
+
+
+@pytest.mark.slow
+def test_a_generator_that_needs_a_whole_core_makes_its_trial_invalid(trial: TrialRunner) -> None:
+    """Where it gets one, by its CPU time; on a busy machine by its pauses, or by users who are not in requests."""
+    result = trial("sync", scenario=str(BURNS), users=1, window_seconds=3.0)
+    assert result.state == "invalid"
+    assert "the generator" in result.reason

@@ -1,0 +1,92 @@
+"""PostgreSQL asked by a role without pg_monitor, which sees little of others' connections and yet counts them right."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.judges import postgresql
+from loadlab.lab import preflight, suitability
+from loadlab.lab.trial import _since
+from loadlab.probes import ProbeContext
+from loadlab.probes.activity import Activity
+from loadlab.probes.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadlab.lab.trial import Bench
+
+OPEN = 3
+
+
+def connected(bench: Bench, **parameters: str) -> Any:
+    return psycopg2.connect(
+        make_dsn(**{**bench.database.observer, "dbname": bench.database.observer_name, **parameters})
+    )
+
+
+@pytest.fixture
+def reader(bench: Bench) -> Iterator[Any]:
+    """A cursor of an ordinary role's, in the observer's database."""
+    bench.cursor.execute("CREATE ROLE reader LOGIN PASSWORD 'reader'")
+    try:
+        with closing(connected(bench, user="reader", password="reader")) as connection:
+            connection.autocommit = True
+            yield connection.cursor()
+    finally:
+        bench.cursor.execute("DROP ROLE reader")
+
+
+@pytest.fixture
+def _others(bench: Bench) -> Iterator[None]:
+    with ExitStack() as opened:
+        for _ in range(OPEN):
+            opened.enter_context(closing(connected(bench, dbname=bench.database.name, application_name="another")))
+        yield
+
+
+def scene(cursor: Any, bench: Bench, folder: Path) -> ProbeContext:
+    return ProbeContext(cursor=cursor, database=bench.database.name, ledgers=folder, trees={})
+
+
+@pytest.mark.usefixtures("_others")
+def test_an_ordinary_role_counts_the_connections_of_others(bench: Bench, reader: Any, tmp_path: Path) -> None:
+    assert Activity().read(scene(reader, bench, tmp_path))["backends"] == OPEN
+    assert Activity().read(scene(bench.cursor, bench, tmp_path))["backends"] == OPEN
+    reader.execute(postgresql.BACKENDS, [bench.database.name])
+    assert reader.fetchone() == (OPEN,)
+    for query in (postgresql.FREE, preflight.QUERY):
+        reader.execute(query)
+        theirs = reader.fetchone()
+        bench.cursor.execute(query)
+        assert theirs == bench.cursor.fetchone()
+
+
+@pytest.mark.usefixtures("_others")
+def test_an_ordinary_role_can_name_who_else_is_connected(
+    bench: Bench, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suitability, "LEAVE_SECONDS", 0.0)
+    with pytest.raises(EnvironmentFaultError, match=r"another \(pid \d+\), another"):
+        suitability.require_alone(reader, bench.database)
+
+
+def test_a_reset_of_the_statistics_is_noticed_although_the_count_has_grown_past_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    here = scene(bench.cursor, bench, tmp_path)
+    with closing(connected(bench, dbname=bench.database.name)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute("SELECT pg_stat_reset()")
+        before = Sessions().read(here)
+        assert _since(before, {**before, "sessions": before["sessions"] + 2}) == 2
+        connection.cursor().execute("SELECT pg_stat_reset()")
+    after = Sessions().read(here)
+    assert _since(before, {**after, "sessions": before["sessions"] + 2}) is None

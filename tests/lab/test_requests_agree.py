@@ -1,0 +1,142 @@
+"""In every server mode, the target has counted the requests that its clients have made, to the last one."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from loadlab.instrumentation.request_totals import RequestTotals
+from loadlab.lab.application import Target, serving
+from loadlab.plan.planning import config_of
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.lab.application import Application
+    from loadlab.lab.trial import Bench
+
+CLIENTS = 8
+# method, path → what it counts as, twice by each client
+ASKED = {
+    ("GET", "/entries/7/"): ("entries/<int:number>/", "GET", "2xx"),
+    ("GET", "/entries/8/?page=2"): ("entries/<int:number>/", "GET", "2xx"),
+    ("HEAD", "/no-database/"): ("no-database/", "HEAD", "2xx"),
+    ("GET", "/entries/999999/"): ("entries/<int:number>/", "GET", "4xx"),
+    ("POST", "/entries/7/visit/"): ("entries/<int:number>/visit/", "POST", "2xx"),
+    ("PROPFIND", "/no-database/"): ("no-database/", "other", "2xx"),
+    ("GET", "/nowhere/"): ("unmatched", "GET", "4xx"),
+}
+
+every_server = pytest.mark.parametrize("server", list(SERVERS))
+
+
+def target(bench: Bench, folder: Path, server: str) -> Target:
+    return Target(
+        server=config_of(SERVERS, server, {}, "server"),
+        strategy=config_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
+        database=bench.database,
+        ledgers=folder / "ledgers",
+    )
+
+
+def ask_all(application: Application) -> Counter[tuple[str, str, str]]:
+    """What one client has sent, and got an answer to."""
+    made: Counter[tuple[str, str, str]] = Counter()
+    for (method, path), series in [*ASKED.items()] * 2:
+        with closing(http.client.HTTPConnection("127.0.0.1", application.port, timeout=60)) as client:
+            client.request(method, path)
+            client.getresponse().read()
+        made[series] += 1
+    return made
+
+
+def counted(folder: Path) -> dict[tuple[str, str, str], int]:
+    answered = RequestTotals(folder).read().answered
+    return {(one.route, one.method, one.status_class): one.requests for one in answered}
+
+
+def kill(application: Application) -> None:
+    """All processes of the server at once, workers too."""
+    running = psutil.Process(application.program.pid)
+    family = [running, *running.children(recursive=True)]
+    for process in family:
+        process.kill()
+    psutil.wait_procs(family, 60)
+
+
+@every_server
+def test_who_has_an_answer_has_been_counted_and_stays_so_whatever_becomes_of_the_workers(
+    server: str, bench: Bench, tmp_path: Path
+) -> None:
+    made: Counter[tuple[str, str, str]] = Counter()
+    with serving(target(bench, tmp_path, server), bench.register, tmp_path / "log") as application:
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            for one in clients.map(lambda _: ask_all(application), range(CLIENTS)):
+                made.update(one)
+        living = counted(application.ledgers)
+        kill(application)
+        killed = counted(application.ledgers)
+    assert living == killed == dict(made)
+    assert sum(made.values()) == CLIENTS * 2 * len(ASKED)
+
+
+LIMITED = """
+from locust import HttpUser, constant, task
+from locust.exception import StopUser
+
+class Limited(HttpUser):
+    wait_time = constant(0)
+    left = {users}
+
+    @task
+    def read(self):
+        for number in range({requests}):
+            self.client.get(f"/entries/{{number + 1}}/", name="/entries/")
+        raise StopUser
+
+    def on_stop(self):
+        Limited.left -= 1
+        if not Limited.left:
+            self.environment.runner.quit()
+"""
+USERS, REQUESTS = 6, 40
+
+
+@pytest.mark.parametrize(
+    "server", [name if name == "gevent" else pytest.param(name, marks=pytest.mark.slow) for name in SERVERS]
+)
+def test_locust_s_requests_are_the_target_s(server: str, bench: Bench, tmp_path: Path) -> None:
+    scenario = tmp_path / "limited.py"
+    scenario.write_text(LIMITED.format(users=USERS, requests=REQUESTS))
+    argv = [sys.executable, "-m", "locust", "-f", str(scenario), "--headless", "--json", "--skip-log"]
+    with serving(target(bench, tmp_path, server), bench.register, tmp_path / "log") as application:
+        load = [*argv, "--users", str(USERS), "--spawn-rate", str(USERS), "--host", application.url]
+        done = subprocess.run(load, capture_output=True, text=True, check=True)
+        kill(application)
+    (sent,) = json.loads(done.stdout)
+    assert (sent["num_requests"], sent["num_failures"]) == (USERS * REQUESTS, 0)
+    assert counted(application.ledgers) == {("entries/<int:number>/", "GET", "2xx"): USERS * REQUESTS}
+
+
+@every_server
+def test_a_trial_s_requests_are_the_target_s_but_for_those_that_its_end_has_cut_off(server: str, trial: Any) -> None:
+    """The load stops where it is: each user may have one request under way that it hears no more of.
+
+    Under ASGI such a request is cancelled, and has no status.
+    """
+    result = trial(server, users=4)
+    series = counted(trial.bench.ledgers(result))
+    assert {(route, method) for route, method, _ in series} == {("entries/<int:number>/", "GET")}
+    assert {status_class for _, _, status_class in series} <= {"2xx", "other"}
+    assert 0 <= sum(series.values()) - len(result.requests.ended) <= 4

@@ -1,0 +1,121 @@
+"""What keeps a project from being measured is said once, with a remedy that fits the project."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.errors import UsageError
+from loadlab.lab.project import Alias, Facts, Subject
+from loadlab.lab.suitability import other_databases, require_suitable
+from loadlab.plan.planning import read_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.model.plan import Plan
+
+PLAN = """
+scenarios = ["{scenario}"]
+[project]
+settings = "shop.settings"
+[servers.sync]
+[servers.gthread]
+[strategies.max_age]
+[strategies.pool]
+"""
+INSTALLED = {"gunicorn": "27", "psycopg2-binary": "2.9", "psycopg-pool": "3.3"}
+
+
+def subject(driver: str) -> Subject:
+    alias = Alias(
+        engine="django.db.backends.postgresql",
+        vendor="postgresql",
+        driver=driver,
+        pool=False,
+        atomic_requests=False,
+        parameters={},
+    )
+    facts = Facts(
+        python="3.13.0",
+        installed=INSTALLED,
+        wsgi="",
+        asgi="",
+        apps=[],
+        debug=False,
+        ssl_redirect=False,
+        aliases={"default": alias},
+        routes=[],
+    )
+    return Subject(
+        settings="shop.settings", python="/venv/bin/python", driver=driver, brings_database=True, facts=facts
+    )
+
+
+def with_alias(alias: str, **changes: object) -> Subject:
+    """The subject with one more alias of its own, run on an embedded server."""
+    plain = subject("psycopg")
+    assert plain.facts is not None
+    aliases = {**plain.facts.aliases, alias: replace(plain.facts.default, **changes)}  # type: ignore[arg-type]
+    return replace(
+        plain,
+        brings_database=False,
+        redirected={"default": "loadlab", alias: "loadlab_2"},
+        facts=replace(plain.facts, aliases=aliases),
+    )
+
+
+def plan_of(tmp_path: Path, *, ages: str = "0") -> Plan:
+    scenario = tmp_path / "visitor.py"
+    scenario.touch()
+    text = PLAN.format(scenario=scenario).replace("[strategies.pool]", "").replace("psycopg-pool", "")
+    return read_plan(f"{text}max_age = {ages}\n", "a plan").plan
+
+
+def test_a_pool_of_any_alias_is_refused_together_with_ages(tmp_path: Path) -> None:
+    pooled = with_alias("reports", pool=True)
+    require_suitable(pooled, plan_of(tmp_path))
+    with pytest.raises(UsageError, match=r"DATABASES\['reports'\]\['OPTIONS'\]\['pool'\] is set"):
+        require_suitable(pooled, plan_of(tmp_path, ages="[0, 60]"))
+
+
+def test_an_embedded_database_stands_in_for_no_postgis(tmp_path: Path) -> None:
+    spatial = with_alias("places", engine="django.contrib.gis.db.backends.spatialite", vendor="sqlite")
+    with pytest.raises(UsageError, match="needs PostGIS for places"):
+        require_suitable(spatial, plan_of(tmp_path))
+
+
+def test_other_machines_are_asked_for_whatever_alias_leads_there(tmp_path: Path) -> None:
+    moved = with_alias("reports", parameters={"host": "192.0.2.7", "dbname": "reports"})
+    require_suitable(moved, plan_of(tmp_path))  # an embedded database is in its place
+    own = replace(moved, redirected={}, brings_database=True)
+    for staying in (replace(moved, redirected={"default": "loadlab"}), own):
+        with pytest.raises(UsageError, match=r"reports on 192\.0\.2\.7:5432, .*--allow-remote"):
+            require_suitable(staying, plan_of(tmp_path))
+        require_suitable(staying, plan_of(tmp_path), allow_remote=True)
+        (said,) = other_databases(staying)
+        assert "leads to PostgreSQL, reports on 192.0.2.7:5432, as the settings say" in said
+
+
+@pytest.mark.parametrize("kept", ["nonesuch", "default"])
+def test_only_another_alias_of_the_project_can_be_kept(tmp_path: Path, kept: str) -> None:
+    plan = plan_of(tmp_path)
+    assert plan.project is not None
+    keeping = replace(plan, project=replace(plan.project, database="embedded", keep_databases=[kept]))
+    with pytest.raises(UsageError, match=f"keep_databases names '{kept}'"):
+        require_suitable(with_alias("reports"), keeping)
+
+
+def test_a_strategy_that_is_not_for_the_projects_driver_is_said_once_for_all_modes(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    scenario = tmp_path_factory.mktemp("lab") / "visitor.py"
+    scenario.touch()
+    plan = read_plan(PLAN.format(scenario=scenario), "a plan").plan
+    with pytest.raises(UsageError, match="for 1 reason") as raised:
+        require_suitable(subject("psycopg2"), plan)
+    assert "the project's driver is psycopg2" in str(raised.value)
+    assert "installed in /venv/bin/python" in str(raised.value)
+    require_suitable(subject("psycopg"), plan)

@@ -1,0 +1,366 @@
+"""Loads from several hosts, played by processes of this one: what they share, what they lose, and by which clock."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+import psutil
+import pytest
+import zmq
+from sites import PlainSite, plain_site
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.lab.generator import Generator
+from loadlab.load.distributed.channel import LostError
+from loadlab.load.distributed.master import Master
+from loadlab.load.distributed.seals import token_file
+from loadlab.load.distributed.worker_handle import WorkerHandle
+from loadlab.load.generator.arrivals import arrivals
+from loadlab.load.generator.contract import LoadOrder, LoadResult, Rehearsal
+from loadlab.load.generator.lines import Lines
+from loadlab.model.case import OpenLoad
+from loadlab.model.plan import Load
+from loadlab.system.ports import free_port
+from loadlab.system.processes import Register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parents[1]
+POISSON = OpenLoad(rate=150.0, arrivals="poisson")
+EXPECTED = 3
+A_DAY = 86_400.5
+LEAP = 7.0
+PATIENCE_SECONDS = 120.0
+
+
+class Fleet:
+    """Load workers, each of which another host could be, and the master that they come to."""
+
+    def __init__(self, generator: Generator, port: int, folder: Path) -> None:
+        self.generator = generator
+        self.leap = folder / "leap"
+        self.port = self._port = port
+        self._log = folder / "workers.log"
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        return self._started("-m", "loadlab.load.distributed.worker", "--master-port", str(self._port), **environment)
+
+    def start_ahead(self, seconds: float) -> subprocess.Popen[bytes]:
+        return self._started(str(HERE / "clocked_worker.py"), str(self._port), str(seconds), str(self.leap))
+
+    def _started(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            worker = subprocess.Popen([sys.executable, *arguments], stderr=log, env={**os.environ, **environment})
+        self.workers.append(worker)
+        return worker
+
+    def carry_out(self, order: LoadOrder) -> LoadResult:
+        result = self.generator.begin(order).wait()
+        assert result is not None
+        return result
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def stranger(self, name: bytes, *frames: bytes) -> zmq.Socket[bytes]:
+        """Somebody else at the master's port, who says these things."""
+        socket = zmq.Context.instance().socket(zmq.DEALER)
+        socket.setsockopt(zmq.IDENTITY, name)
+        socket.linger = 0
+        socket.connect(f"tcp://127.0.0.1:{self._port}")
+        for frame in frames:
+            socket.send(frame)
+        return socket
+
+    def greetings(self) -> int:
+        """How many workers have come to the master so far."""
+        return self.generator._log.read_text().count("reported as ready")
+
+    def end(self) -> None:
+        for worker in self.workers:
+            with suppress(psutil.Error):
+                everything = psutil.Process(worker.pid)
+                for process in [*everything.children(recursive=True), everything]:
+                    process.kill()
+            worker.wait()
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder, port = tmp_path_factory.mktemp("fleet"), free_port()
+    load = Load(expect_workers=EXPECTED, master_bind_port=port)
+    with Register.opened() as register, Generator(register, folder / "master.log", load) as generator:
+        opened = Fleet(generator, port, folder)
+        try:
+            opened.start()
+            opened.start_ahead(A_DAY)
+            opened.start()
+            yield opened
+        finally:
+            opened.end()
+
+
+@pytest.fixture
+def site() -> Iterator[PlainSite]:
+    with plain_site() as opened:
+        yield opened
+
+
+@pytest.fixture
+def order(site: PlainSite, tmp_path: Path) -> Any:
+    def make(**fields: Any) -> LoadOrder:
+        usual = {
+            "locustfile": str(HERE / "asks_once.py"),
+            "host": site.url,
+            "users": 300,
+            "keep_alive": True,
+            "warmup_seconds": 0.2,
+            "window_seconds": 1.0,
+            "result": str(tmp_path / "result"),
+            "seed": 7,
+            "processes": EXPECTED,
+            "open_load": POISSON,
+        }
+        return LoadOrder(**{**usual, **fields})
+
+    return make
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def due_by(seconds: float) -> list[float]:
+    return list(takewhile(lambda instant: instant < seconds, arrivals(POISSON, 7)))
+
+
+def test_all_workers_together_send_exactly_the_schedule_though_their_clocks_are_a_day_apart(
+    fleet: Fleet, site: PlainSite, order: Any
+) -> None:
+    fleet.generator.rehearse(HERE / "asks_once.py", shared=True)
+    for trial in (1, 2):  # they stay in between
+        asked = order()
+        result = fleet.carry_out(asked)
+        due = due_by(1.2)
+        assert result.lost == ()
+        assert site.served() == trial * len(due) + (trial - 1)  # the page that counts is one of them
+        assert len(result.ended) == len(due)
+        assert sorted(result.due) == pytest.approx(due, abs=1e-9)
+        assert list(result.ended) == sorted(result.ended)
+        assert len(result.busy) == len(result.skew) == EXPECTED
+        assert max(result.skew) < LEAP / 2
+        assert not any(Path(asked.result).parent.iterdir())
+
+
+def test_the_users_of_a_closed_load_are_shared_out_over_hosts(fleet: Fleet, site: PlainSite, order: Any) -> None:
+    drive = fleet.generator.begin(order(users=7, open_load=None))
+    result = drive.wait()
+    assert result is not None
+    assert len(result.busy) == EXPECTED
+    assert site.served() - 7 <= len(result.ended) <= site.served()
+    assert drive.counts().requests == len(result.ended)
+
+
+def test_while_it_runs_the_load_of_all_hosts_is_counted(fleet: Fleet, order: Any) -> None:
+    drive = fleet.generator.begin(order(users=6, open_load=None, window_seconds=3.0))
+    wait_until(lambda: drive.counts().requests > 0)
+    result = drive.wait()
+    assert result is not None
+    assert drive.counts().requests == len(result.ended)
+
+
+def test_a_clock_that_leaps_during_a_load_is_found_out(fleet: Fleet, order: Any) -> None:
+    drive = fleet.generator.begin(order())
+    fleet.leap.touch()
+    result = drive.wait()
+    assert result is not None
+    skewed = sorted(result.skew)
+    assert LEAP - 2 < skewed[-1] < LEAP + 2
+    assert skewed[-2] < 2
+
+
+def test_a_worker_that_comes_in_the_middle_has_no_part_in_that_load(fleet: Fleet, site: PlainSite, order: Any) -> None:
+    greetings = fleet.greetings()
+    drive = fleet.generator.begin(order(window_seconds=3.0))
+    fleet.start()
+    result = drive.wait()
+    assert result is not None
+    assert len(result.busy) == EXPECTED
+    assert site.served() == len(result.ended) == len(due_by(3.2))
+    wait_until(lambda: fleet.greetings() > greetings)
+
+
+def test_a_load_process_of_another_host_that_is_killed_is_named(fleet: Fleet, order: Any) -> None:
+    drive = fleet.generator.begin(order(window_seconds=2.0))
+    driving = load_of(fleet.workers[0])
+    driving.kill()
+    result = drive.wait()
+    assert result is not None
+    (lost,) = result.lost
+    assert re.fullmatch(r"load process \d of 3 on \S+ was ended by SIGKILL", lost)
+    assert len(result.busy) == EXPECTED - 1
+    assert fleet.carry_out(order()).lost == ()
+
+
+def test_workers_that_are_killed_or_hang_are_named_and_with_new_ones_the_next_load_is_whole(
+    fleet: Fleet, site: PlainSite, order: Any
+) -> None:
+    drive = fleet.generator.begin(order(window_seconds=2.0))
+    loads = [load_of(fleet.workers[number]) for number in (0, 2)]
+    fleet.workers[0].kill()
+    fleet.workers[2].send_signal(signal.SIGSTOP)
+    result = drive.wait()
+    assert result is not None
+    assert len(result.lost) == 2
+    assert all("does not answer any more" in lost for lost in result.lost)
+    (kept,) = {1, 2, 3} - {int(lost.split()[2]) for lost in result.lost}
+    assert sorted(result.due) == pytest.approx(due_by(2.2)[kept - 1 :: 3], abs=1e-9)
+    wait_until(lambda: not loads[0].is_running())  # nobody loads for a master that does not know of it
+    served = site.served()
+    fleet.start()
+    whole = fleet.carry_out(order())
+    assert whole.lost == ()
+    assert len(whole.ended) == len(due_by(1.2)) == site.served() - served - 1
+    fleet.workers[2].send_signal(signal.SIGCONT)
+
+
+def load_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
+    """The process that loads for a worker: a child of its generator."""
+    (generator,) = psutil.Process(worker.pid).children()
+    (load,) = generator.children()
+    return load
+
+
+def test_a_locust_file_that_does_not_load_there_is_told_of_with_what_python_said(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "lacks.py").write_text("import no_such_module\n")
+    with pytest.raises(EnvironmentFaultError, match="No module named 'no_such_module'"):
+        fleet.generator.rehearse(tmp_path / "lacks.py", shared=True)
+
+
+def test_a_worker_without_the_runs_token_is_refused_and_named(fleet: Fleet, site: PlainSite, order: Any) -> None:
+    wrong = fleet.start(LOADLAB_WORKER_TOKEN="of another run")
+    wait_until(lambda: "does not have the token of this run" in fleet.generator._log.read_text())
+    (line,) = [line for line in fleet.generator._log.read_text().splitlines() if "token of this run" in line]
+    assert re.search(r"Load worker \S+ does not have the token of this run\. Its LOADLAB_WORKER_TOKEN", line)
+    wait_until(lambda: "The master's token is not this worker's. Set LOADLAB_WORKER_TOKEN" in fleet.log())
+    assert fleet.carry_out(order()).lost == ()
+    assert not psutil.Process(wrong.pid).children()[0].children()
+    wrong.kill()
+    assert fleet.generator._program is not None
+    arguments = [psutil.Process(pid).cmdline() for pid in (fleet.workers[1].pid, fleet.generator._program.pid)]
+    token = token_file(fleet.port).read_text()
+    assert token not in str(arguments) + fleet.log() + fleet.generator._log.read_text()
+    assert token_file(fleet.port).stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_that_a_stranger_sends_ends_a_load(fleet: Fleet, site: PlainSite, order: Any) -> None:
+    """What is no message, what cannot be understood, words in another's name, and a worker that says no more."""
+    drive = fleet.generator.begin(order(window_seconds=3.0))
+    names = re.findall(r"(\S+) \(index \d+\) reported as ready", fleet.generator._log.read_text())
+    stranger = fleet.stranger(
+        b"stranger",
+        *(b"", b"\xc1", b"\x93\xa1", b"text", msgpack.packb(1), msgpack.packb(["few"])),
+        msgpack.packb(["client_ready", -1, "stranger"]),
+        *(msgpack.packb([kind, None, "stranger"]) for kind in ("heartbeat", "stats", "logs", "spawning_complete")),
+        *(msgpack.packb([kind, {}, "stranger"]) for kind in ("loadlab_answered", "no_such_kind", "spawning")),
+    )
+    impostor = fleet.stranger(
+        b"impostor",
+        *(msgpack.packb(["quit", None, name]) for name in names),
+        *(msgpack.packb(["loadlab_answered", {"text": b"x", "proof": b"y"}, name]) for name in names),
+    )
+    nameless = fleet.stranger(b"\xff\xfe", b"text")
+    result = drive.wait()
+    assert result is not None
+    assert result.lost == ()
+    assert len(result.ended) == len(due_by(3.2)) == site.served()
+    log = fleet.generator._log.read_text()
+    assert "stranger sent a message 'heartbeat' that cannot be understood" in log
+    assert "impostor spoke for another worker" in log
+    assert fleet.carry_out(order()).lost == ()
+    for socket in (stranger, impostor, nameless):
+        socket.close()
+
+
+def test_what_a_locust_file_prints_on_another_host_breaks_nothing(fleet: Fleet, site: PlainSite, order: Any) -> None:
+    fleet.generator.rehearse(HERE / "prints.py", shared=True)
+    result = fleet.carry_out(order(locustfile=str(HERE / "prints.py"), users=3, open_load=None))
+    assert result.lost == ()
+    assert site.served() - 3 <= len(result.ended) <= site.served()
+    assert not sum(result.failed)
+
+
+@pytest.mark.slow
+def test_when_the_master_is_started_anew_its_workers_come_back(fleet: Fleet, order: Any) -> None:
+    fleet.generator.abandon()
+    assert fleet.carry_out(order()).lost == ()
+
+
+class Scripted:
+    """Stands in for the channel: answers as it was told."""
+
+    def __init__(self, workers: list[str], **answers: Any) -> None:
+        self._workers = workers
+        self._answers = answers
+        self.asked: list[str] = []
+
+    def there(self) -> list[str]:
+        return self._workers
+
+    def ask(self, worker: str, question: str, timeout_seconds: float, **data: Any) -> Any:
+        self.asked.append(question)
+        answer = self._answers[question]
+        return answer(**data) if callable(answer) else answer
+
+
+def test_workers_that_do_not_come_are_waited_for_no_longer_than_said(caplog: pytest.LogCaptureFixture) -> None:
+    master: Any = Master(Scripted(["a_1"]), 2, Lines.pair()[0], coming_seconds=0.0)  # type: ignore[arg-type]
+    assert master.carry_out(Rehearsal(locustfile="x.py", shared=True).to_json()) == 1
+    assert "1 of 2 load workers were there" in caplog.text
+    assert "python -m loadlab.load.distributed.worker --master-host" in caplog.text
+
+
+def test_a_worker_of_another_version_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    channel = Scripted(["a_1"], introduce={"host": "a", "version": "0.0.1"})
+    master: Any = Master(channel, 1, Lines.pair()[0])  # type: ignore[arg-type]
+    assert master.carry_out(Rehearsal(locustfile="x.py", shared=True).to_json()) == 1
+    assert "The load worker on a has loadlab 0.0.1, and this is" in caplog.text
+    assert channel.asked == ["introduce"]
+
+
+def test_a_result_is_fetched_in_pieces_and_a_damaged_one_is_no_result(order: Any, tmp_path: Path) -> None:
+    text = bytes(range(256)) * 40
+    sound = hashlib.sha256(text).hexdigest()
+    for sha256, fault in ((sound, ""), ("0" * 64, "damaged")):
+        channel = Scripted(
+            ["a_1"],
+            prepare={},
+            time={"at": 1.0},
+            end={"size": len(text), "sha256": sha256},
+            read=lambda offset: {"piece": text[offset : offset + 1000]},
+        )
+        hand = WorkerHandle(channel, order(), 1, "a_1")  # type: ignore[arg-type]
+        hand.prepare()
+        if fault:
+            with pytest.raises(LostError, match=fault):
+                hand.finish()
+        else:
+            hand.finish()
+            assert (tmp_path / "result.1").read_bytes() == text
+            assert channel.asked.count("read") == 11

@@ -1,0 +1,333 @@
+"""Loads as the lab orders them: open and closed, from one process and from several, some of which are lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import pytest
+from sites import PlainSite, plain_site
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.lab.generator import Generator
+from loadlab.load.generator.__main__ import DRAIN_SECONDS
+from loadlab.load.generator.arrivals import arrivals
+from loadlab.load.generator.contract import NO_RESULT, LoadOrder, LoadResult, merged, order_of
+from loadlab.load.generator.recorder import NO_ANSWER, OLD_SECONDS
+from loadlab.model.case import OpenLoad
+from loadlab.system.processes import Register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parents[1]
+POISSON = OpenLoad(rate=150.0, arrivals="poisson")
+STALL_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture
+def site() -> Iterator[PlainSite]:
+    with plain_site() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generator]:
+    with (
+        Register.opened() as register,
+        Generator(register, tmp_path_factory.mktemp("log") / "locust.log") as started,
+    ):
+        yield started
+
+
+@pytest.fixture
+def order(site: PlainSite, tmp_path: Path) -> Any:
+    def make(**fields: Any) -> LoadOrder:
+        usual = {
+            "locustfile": str(HERE / "asks_once.py"),
+            "host": site.url,
+            "users": 8,
+            "keep_alive": True,
+            "warmup_seconds": 0.2,
+            "window_seconds": 1.0,
+            "result": str(tmp_path / "result"),
+            "seed": 7,
+        }
+        return LoadOrder(**{**usual, **fields})
+
+    return make
+
+
+def carried_out(generator: Generator, order: LoadOrder) -> LoadResult:
+    result = generator.begin(order).wait()
+    assert result is not None
+    return result
+
+
+def stall(pid: int, begin: float) -> threading.Thread:
+    """Stop a process for a second, from that monotonic instant on."""
+
+    def work() -> None:
+        time.sleep(max(0.0, begin - time.monotonic()))
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(STALL_SECONDS)
+        os.kill(pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def slow_ones(generator: Generator, site: PlainSite, order: LoadOrder, slow_seconds: float) -> int:
+    """How many requests of a load took so long, while the server stands still for a second in the middle of it."""
+    drive = generator.begin(order)
+    stalling = stall(site.pid, drive.started + order.warmup_seconds + 0.5)
+    result = drive.wait()
+    stalling.join()
+    assert result is not None
+    assert not sum(result.failed)
+    return int((np.asarray(result.response) >= slow_seconds).sum())
+
+
+def test_a_server_that_stands_still_shows_in_the_response_times_of_an_open_load(
+    generator: Generator, site: PlainSite, order: Any
+) -> None:
+    # In the first 0.75 s of the stall some 112 requests are due, each of which waits for 0.25 s at least.
+    asked = order(users=400, window_seconds=2.5, open_load=POISSON)
+    assert slow_ones(generator, site, asked, STALL_SECONDS / 4) >= 70
+
+
+def test_a_closed_load_hides_it_each_user_waits_once(generator: Generator, site: PlainSite, order: Any) -> None:
+    # Longer than what a busy machine alone makes slow.
+    assert 1 <= slow_ones(generator, site, order(users=8, window_seconds=2.5), 0.9 * STALL_SECONDS) <= 2 * 8
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_every_arrival_is_sent_and_every_request_that_the_server_had_is_in_the_result(
+    generator: Generator, site: PlainSite, order: Any, processes: int, *, keep_alive: bool
+) -> None:
+    asked = order(users=300, keep_alive=keep_alive, open_load=POISSON, processes=processes)
+    result = carried_out(generator, asked)
+    due = list(takewhile(lambda instant: instant < 1.2, arrivals(POISSON, 7)))
+    assert site.served() == len(result.ended) == len(due)
+    assert sorted(result.due) == pytest.approx(due, abs=1e-9)
+    assert list(result.ended) == sorted(result.ended)
+    assert not result.dropped
+    assert len(result.busy) == processes
+    assert not any(Path(asked.result).parent.iterdir())
+
+
+def test_the_users_of_a_closed_load_are_shared_out(generator: Generator, site: PlainSite, order: Any) -> None:
+    result = carried_out(generator, order(users=5, processes=3))
+    assert len(result.busy) == 3
+    # What is under way when the users are stopped has reached the server, and is no observation.
+    assert site.served() - 5 <= len(result.ended) <= site.served()
+
+
+def test_a_load_process_that_is_killed_is_named_and_what_the_others_saw_is_kept(
+    generator: Generator, site: PlainSite, order: Any
+) -> None:
+    # More users than arrivals: on the busiest machine none is dropped.
+    drive = generator.begin(order(users=400, window_seconds=2.0, open_load=POISSON, processes=3))
+    crew = psutil.Process(drive.pid).children()
+    assert len(crew) == 3
+    crew[1].kill()
+    result = drive.wait()
+    assert result is not None
+    assert result.lost == ("load process 2 of 3 was ended by SIGKILL",)
+    assert len(result.busy) == 2
+    due = list(takewhile(lambda instant: instant < 2.2, arrivals(POISSON, 7)))
+    assert sorted(result.due) == pytest.approx(sorted(due[0::3] + due[2::3]), abs=1e-9)
+    assert gone(crew)
+
+
+def test_a_load_process_that_dies_before_the_start_keeps_the_others_from_nothing(
+    generator: Generator, order: Any, tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    locustfile = tmp_path / "dies_first.py"
+    locustfile.write_text(
+        "import os, contextlib\n"
+        "with contextlib.suppress(FileExistsError):\n"
+        f"    os.open({str(first)!r}, os.O_CREAT | os.O_EXCL)\n"
+        "    os.kill(os.getpid(), 9)\n" + (HERE / "asks_once.py").read_text()
+    )
+    result = carried_out(generator, order(locustfile=str(locustfile), processes=3))
+    assert len(result.lost) == 1
+    assert "was ended by SIGKILL" in result.lost[0]
+    assert len(result.busy) == 2
+    assert result.ended
+
+
+def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Generator, order: Any) -> None:
+    drive = generator.begin(order(window_seconds=30.0, processes=2))
+    for process in psutil.Process(drive.pid).children():
+        process.kill()
+    result = drive.wait()
+    assert result is not None
+    assert len(result.lost) == 2
+    assert not result.ended
+
+
+def test_when_their_leader_is_killed_the_load_processes_end_with_it(generator: Generator, order: Any) -> None:
+    drive = generator.begin(order(window_seconds=30.0, processes=2))
+    leader = psutil.Process(drive.pid)
+    crew = leader.children()
+    leader.kill()
+    assert drive.wait() is None
+    assert gone(crew)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not psutil.wait_procs(processes, PATIENCE_SECONDS)[1]
+
+
+def test_a_load_that_gets_ready_in_no_process_does_not_start(generator: Generator, order: Any) -> None:
+    with pytest.raises(EnvironmentFaultError, match="did not start"):
+        generator.begin(order(locustfile=str(HERE / "sites.py"), processes=2))
+
+
+def test_a_shape_is_refused_where_the_load_is_shared_out_or_open(generator: Generator) -> None:
+    with pytest.raises(EnvironmentFaultError, match="has a LoadTestShape"):
+        generator.rehearse(HERE / "shaped.py", shared=True)
+    generator.rehearse(HERE / "shaped.py")
+    generator.rehearse(HERE / "asks_once.py", shared=True)
+
+
+def test_an_order_survives_its_way_to_the_generator(order: Any) -> None:
+    for one in (order(), order(open_load=POISSON, processes=4)):
+        assert order_of(one.to_json()) == one
+
+
+def test_the_users_of_all_load_processes_are_those_of_the_order(order: Any) -> None:
+    for users in range(4, 40):
+        shares = [order(users=users, processes=4).users_of(number) for number in range(4)]
+        assert sum(shares) == users
+        assert max(shares) - min(shares) <= 1
+
+
+def test_results_are_merged_in_order_of_completion_with_nothing_added_or_lost() -> None:
+    def seen(ended: list[float], failures: dict[str, int]) -> LoadResult:
+        return LoadResult(
+            ended=ended,
+            response=[one / 10 for one in ended],
+            failed=[0.0] * len(ended),
+            failures=failures,
+            examples=dict.fromkeys(failures, "boom"),
+            due=[one - 0.5 for one in ended],
+            sent=[one - 0.4 for one in ended],
+            dropped=[max(ended)],
+            busy=(0.5,),
+        )
+
+    both = merged([seen([1.0, 3.0], {"HTTP 500": 2}), seen([0.5, 2.0, 4.0], {"HTTP 500": 1, "HTTP 404": 1})])
+    assert list(both.ended) == [0.5, 1.0, 2.0, 3.0, 4.0]
+    assert list(both.response) == [0.05, 0.1, 0.2, 0.3, 0.4]
+    assert list(both.due) == [0.0, 0.5, 1.5, 2.5, 3.5]
+    assert list(both.dropped) == [3.0, 4.0]
+    assert both.failures == {"HTTP 500": 3, "HTTP 404": 1}
+    assert both.busy == (0.5, 0.5)
+    assert LoadResult.from_json(both.to_json()) == both
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_requests_that_a_closed_load_leaves_unanswered_are_failures(
+    generator: Generator, order: Any, processes: int
+) -> None:
+    asked = order(locustfile=str(HERE / "hangs.py"), users=7 * processes, window_seconds=4.0, processes=processes)
+    result = carried_out(generator, asked)
+    hung = np.asarray(result.no_answer, dtype=int)
+    assert result.failures == {NO_ANSWER: 4 * processes}
+    assert hung.size == sum(result.failed) == 4 * processes
+    assert np.asarray(result.failed)[hung].all()
+    assert (np.asarray(result.response)[hung] > OLD_SECONDS).all()
+    assert result.under_way <= processes
+    assert list(result.ended) == sorted(result.ended)
+    assert "s when the load ended" in result.examples[NO_ANSWER]
+
+
+def test_later_requests_of_a_task_that_hang_are_failures_of_an_open_load(generator: Generator, order: Any) -> None:
+    slow = OpenLoad(rate=4.0, arrivals="uniform")
+    result = carried_out(generator, order(locustfile=str(HERE / "hangs_later.py"), open_load=slow))
+    hung = np.asarray(result.no_answer, dtype=int)
+    first = np.flatnonzero(~np.isnan(np.asarray(result.due)))
+    assert hung.size == first.size > 0
+    assert np.isnan(np.asarray(result.due)[hung]).all()
+    assert (np.asarray(result.response)[hung] >= DRAIN_SECONDS / 2).all()
+    assert result.failures == {NO_ANSWER: sum(0.2 <= result.sent[number] < 1.2 for number in hung)}
+
+
+def test_indexes_of_requests_without_answer_survive_merging() -> None:
+    def seen(ended: list[float], no_answer: list[float]) -> LoadResult:
+        failed = [float(number in no_answer) for number in range(len(ended))]
+        return replace(NO_RESULT, ended=ended, response=ended, failed=failed, no_answer=no_answer, under_way=1)
+
+    both = merged([seen([1.0, 4.0, 2.0], [1.0]), seen([0.5, 3.0], [0.0, 1.0])])
+    assert list(both.ended) == [0.5, 1.0, 2.0, 3.0, 4.0]
+    assert list(both.no_answer) == [0.0, 3.0, 4.0]
+    assert [both.failed[int(number)] for number in both.no_answer] == [1.0] * 3
+    assert both.under_way == 2
+    assert list(merged([seen([2.0, 1.0], [0.0])]).no_answer) == [1.0]
+    assert list(LoadResult.from_json(both.to_json()).no_answer) == list(both.no_answer)
+
+
+def test_a_user_class_without_a_task_is_found_before_the_first_trial(generator: Generator) -> None:
+    with pytest.raises(EnvironmentFaultError, match="Idle has no task; put @task before a method"):
+        generator.rehearse(HERE / "idle.py")
+
+
+def test_a_task_that_always_raises_is_told_of_and_does_not_fill_the_log(generator: Generator, order: Any) -> None:
+    result = carried_out(generator, order(locustfile=str(HERE / "raises.py")))
+    requests = len(result.ended)
+    assert requests > 5
+    assert sum(result.failed) == 0
+    assert 0 < result.failures["KeyError raised by a task"] <= requests
+    assert 0 < generator._log.read_text().count("KeyError: 'id'") <= 5
+
+
+PRINTED = (
+    "printed while loading",
+    "written to descriptor 1",
+    "put by C",
+    "echoed by a child",
+    "printed by a fork",
+    "printed by a listener",
+    "logged to standard output",
+    "printed by on_start",
+    "status 200",
+)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_a_locust_file_prints_goes_to_the_log(
+    generator: Generator, site: PlainSite, order: Any, processes: int
+) -> None:
+    before = len(generator._log.read_text())
+    generator.rehearse(HERE / "prints.py", shared=True)
+    result = carried_out(generator, order(locustfile=str(HERE / "prints.py"), users=2, processes=processes))
+    assert result.ended
+    assert site.served() - 2 <= len(result.ended) <= site.served()
+    assert not sum(result.failed)
+    assert not result.failures
+    log = generator._log.read_text()[before:]
+    assert [text for text in PRINTED if text not in log] == []
+
+
+def test_a_locust_file_that_reads_standard_input_finds_its_end(
+    generator: Generator, order: Any, tmp_path: Path
+) -> None:
+    locustfile = tmp_path / "asks.py"
+    locustfile.write_text(f"name = input('Your name? ')\n{(HERE / 'asks_once.py').read_text()}")
+    with pytest.raises(EnvironmentFaultError, match="EOFError: EOF when reading a line"):
+        generator.rehearse(locustfile)
+    assert carried_out(generator, order()).ended

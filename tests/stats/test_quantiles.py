@@ -1,0 +1,42 @@
+"""Percentiles are given from the sample size at which an interval for them exists, and not before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadlab.stats.quantiles import percentiles, smallest_sample
+
+
+@pytest.mark.parametrize(
+    ("quantile", "fewest"), [(0.5, 6), (0.95, 59), (0.99, 299), (0.999, 2995)], ids=["p50", "p95", "p99", "p99.9"]
+)
+def test_the_smallest_samples_are_those_of_the_binomial_tails(quantile: float, fewest: int) -> None:
+    assert smallest_sample(quantile) == fewest
+
+
+@pytest.mark.parametrize(
+    ("size", "given_percentiles"),
+    [
+        (0, ""),
+        (5, ""),
+        (6, "p50"),
+        (58, "p50"),
+        (59, "p50 p95"),
+        (298, "p50 p95"),
+        (299, "p50 p95 p99"),
+    ],
+)
+def test_a_percentile_is_withheld_one_value_below_its_smallest_sample(size: int, given_percentiles: str) -> None:
+    found = percentiles(np.arange(size, dtype=np.float64))
+    names = [name for name in ("p50", "p95", "p99") if getattr(found, name) is not None]
+    assert " ".join(names) == given_percentiles
+
+
+@given(st.integers(299, 1000), st.integers(0, 99))
+def test_percentiles_are_those_of_numpy(size: int, seed: int) -> None:
+    sample = np.random.default_rng(seed).exponential(size=size)
+    found = percentiles(sample)
+    assert [found.p50, found.p95, found.p99] == pytest.approx(np.quantile(sample, [0.5, 0.95, 0.99]).tolist())

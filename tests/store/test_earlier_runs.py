@@ -1,0 +1,55 @@
+"""A run folder that an earlier loadlab has recorded says today what it said then."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from loadlab.assessment import findings_of
+from loadlab.store.folder import RunFolder
+
+if TYPE_CHECKING:
+    from command_line import InProcess
+
+RECORDED: Final = Path(__file__).resolve().parent / "recorded"
+
+
+@pytest.fixture
+def schema_1(tmp_path: Path) -> Path:
+    """Eight trials of loadlab 0.1.0, before plan and environment were sealed."""
+    return shutil.copytree(RECORDED / "schema-1", tmp_path / "schema-1")
+
+
+def test_a_run_of_an_earlier_loadlab_keeps_its_figures(schema_1: Path) -> None:
+    expected = json.loads((RECORDED / "schema-1.json").read_text())
+    findings = findings_of(RunFolder.at(schema_1))
+    seen = [
+        {
+            "order": trial.order,
+            "case": trial.case.id,
+            "state": trial.state,
+            "requests": trial.requests,
+            "failures": trial.failures,
+            "throughput": pytest.approx(trial.throughput),
+            "opened": trial.connections.at_rest.opened,
+            "reused": trial.connections.at_rest.reused,
+            "sessions": trial.connections.sessions,
+            "peak": trial.peak,
+            "left_open": trial.connections.left_open,
+            "exact": trial.connections.exact,
+        }
+        for trial in findings.trials
+    ]
+    assert seen == expected
+    assert (findings.run.state, findings.run.blocks, findings.run.window_seconds) == ("complete", 2, 0.5)
+    assert findings.environment["versions"]["django"] == "5.2.19"
+
+
+def test_a_run_of_an_earlier_loadlab_is_reported_and_resumed(schema_1: Path, here: InProcess) -> None:
+    reported = here("report", schema_1)
+    assert reported.code == 0, reported.stderr
+    assert here("run", "--resume", schema_1).code == 0
