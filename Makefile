@@ -24,18 +24,18 @@ bench: $(VENV)/bench
 bench-generator: $(VENV)/bench-generator
 	@$(BIN)/python benchmarks/generator.py
 
-# How often verdicts are wrong, and what they find: the tables of docs/statistics.md, by simulation. RUNS=400 is quick.
+# How often verdicts are wrong, and what they find: the tables of docs/explanation/statistics.md, by simulation. RUNS=400 is quick.
 RUNS ?= 10000
 SEED ?= 2013
 error-rates: $(VENV)/lab
-	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/statistics.md
+	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/explanation/statistics.md
 	@test ! -f benchmarks/leak_error_rates.py || $(BIN)/python benchmarks/leak_error_rates.py
 
 # What Grafana loads, from dashboards/source/.
 dashboards: $(VENV)/dev
 	@$(BIN)/python -m dashboards.source
 
-# The tables of docs/dashboards.md, from a recorded run; wants Prometheus (apt-get install prometheus).
+# The tables of docs/reference/dashboards.md, from a recorded run; wants Prometheus (apt-get install prometheus).
 dashboards-tables: dashboards
 	@$(BIN)/python -m dashboards.evidence tables
 

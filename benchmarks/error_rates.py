@@ -1,7 +1,8 @@
 """How often verdicts are wrong, and how much they find: loadlab's own statistics over simulated runs.
 
 Every figure comes from the functions that give the verdicts of a run (`loadlab.analysis`); the first runs of each
-setting are also compared as a run is, case by case, and must say the same. Writes the tables of docs/statistics.md.
+setting are also compared as a run is, case by case, and must say the same. Writes the tables of
+docs/explanation/statistics.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What docs/dashboards.md says of the dashboards, made again: a run recorded, its tables, its pictures."""
+"""What docs/reference/dashboards.md says of the dashboards, made again: a run recorded, its tables, its pictures."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def require_prometheus() -> str:
     if found is None:
         raise EnvironmentFaultError(
             "There is no Prometheus here. Install it (apt install prometheus, or brew install prometheus), leave out"
-            " --prometheus, or let one of yours find the trials: docs/prometheus.md."
+            " --prometheus, or let one of yours find the trials: docs/how-to/prometheus.md."
         )
     return found
 

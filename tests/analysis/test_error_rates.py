@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 def test_error_rates_are_simulated_and_written_between_their_marks(tmp_path: Path) -> None:
     """The program itself compares its first runs with the analysis, and fails if they differ."""
     page = tmp_path / "statistics.md"
-    page.write_text((ROOT / "docs" / "statistics.md").read_text(encoding="utf-8"), encoding="utf-8")
+    page.write_text((ROOT / "docs" / "explanation" / "statistics.md").read_text(encoding="utf-8"), encoding="utf-8")
     program = [sys.executable, str(ROOT / "benchmarks" / "error_rates.py"), "--runs", "20", "--write", str(page)]
     subprocess.run(program, check=True, capture_output=True)
     written = page.read_text(encoding="utf-8")

@@ -192,7 +192,7 @@ def test_an_unsupported_keyword_fails_each_request_and_is_logged_once(
     assert reported.failures == ["UnsupportedOptionError"] * 3
     message = str(reported[0]["exception"])
     assert message.startswith(f"LeanHttpUser does not take {named}. ")
-    assert message.endswith("See docs/load.md.")
+    assert message.endswith("See docs/how-to/lean-client.md.")
     assert len(caplog.messages) == 1
 
 
