@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 RULES: Final = REPOSITORY / "dashboards" / "prometheus"
 TESTS: Final = sorted((RULES / "tests").glob("*.yml"))
 RUNBOOKS: Final = REPOSITORY / "docs" / "reference" / "runbooks.md"
-MANUAL: Final = (REPOSITORY / "docs" / "how-to" / "prometheus.md").read_text()
+HOW_TO: Final = REPOSITORY / "docs" / "how-to"
+MANUAL: Final = (HOW_TO / "prometheus.md").read_text() + (HOW_TO / "production-metrics.md").read_text()
 SEVERITIES: Final = {"page", "warning", "info"}
 OF_TARGETS: Final = {"job", "instance"}
 PARTS: Final = ("What it means", "Make sure", "What to change")
