@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 from peers import Server
@@ -161,15 +162,13 @@ def test_other_metrics_of_the_project_are_passed_over_unread() -> None:
     assert readings_of(text)["default"].open == 2
 
 
-@pytest.mark.parametrize("text", ["", "<html>", "up 1\n", 'loadlab_db_connections_open{alias="default"} 2.0\n'])
+@every("text", ["", "<html>", "up 1\n", 'loadlab_db_connections_open{alias="default"} 2.0\n'])
 def test_an_answer_without_loadlabs_metrics_is_refused_with_the_next_step(text: str) -> None:
     with pytest.raises(UnreadableError, match=r"add 'loadlab\.instrumentation' to INSTALLED_APPS"):
         readings_of(text)
 
 
-@pytest.mark.parametrize(
-    "line", ['loadlab_db_connections_open{alias="a" 2', "loadlab_db_connections_open 2", "loadlab_x{y"]
-)
+@every("line", ['loadlab_db_connections_open{alias="a" 2', "loadlab_db_connections_open 2", "loadlab_x{y"])
 def test_broken_metrics_are_a_fault_and_no_crash(line: str) -> None:
     with pytest.raises(UnreadableError):
         readings_of(INFO + line + "\n")
