@@ -6,7 +6,7 @@ import pytest
 from every import every
 
 from loadlab.errors import UsageError
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.plan.planning import read_plan
 
 REST = "[servers.gevent]\n[servers.sync]\n[strategies.max_age]\nmax_age = 60\n"
