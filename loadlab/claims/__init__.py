@@ -10,14 +10,14 @@ from loadlab.model.behaviour import CaseReport
 from loadlab.registry import Family
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 CASES = Family("loadlab.claims", NamedCase)
 
 __all__ = ["CASES", "NamedCase", "examine"]
 
 
-def examine(name: str, machine: Machine) -> CaseReport:
+def examine(name: str, postgres: PostgresFixture) -> CaseReport:
     """Try one named case, and report its figures.
 
     Raises:
@@ -29,5 +29,5 @@ def examine(name: str, machine: Machine) -> CaseReport:
         name=name,
         summary=(inspect.getdoc(module) or "").splitlines()[0],
         source=member.source,
-        figures=member().run(machine),
+        figures=member().run(postgres),
     )

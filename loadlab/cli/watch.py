@@ -108,6 +108,6 @@ def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext 
     from loadlab.services.external_database import Reference, given
 
     folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
-    database = resources.enter_context(given(Reference(arguments.dsn, allow_remote=arguments.allow_remote), folder))
+    database = resources.enter_context(external_database(Reference(arguments.dsn, allow_remote=arguments.allow_remote), folder))
     connection = resources.enter_context(database.observed())
     return ProbeContext(cursor=connection.cursor(), database=database.name, ledgers=folder, trees={})
