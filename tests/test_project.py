@@ -193,17 +193,6 @@ def test_the_documentation_names_no_option_that_no_command_has() -> None:
         assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= ours, (command, rest)
 
 
-<<<<<<< HEAD
-=======
-@every("page", sorted({*PAGES, *ROOT.glob("[A-Z]*.md")}), ids=lambda page: page.name)
-def test_every_link_of_a_page_leads_somewhere_and_no_gap_is_left_to_fill(page: Path) -> None:
-    text = page.read_text()
-    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []
-    assert re.findall(r"@@\w+@@", text) == []
-
-
->>>>>>> main
 def project_files() -> list[Path]:
     """What git tracks, or would with the next commit."""
     git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files", "-z"]
