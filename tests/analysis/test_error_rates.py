@@ -14,6 +14,7 @@ PAGE = Path("docs", "explanation", "statistics.md")
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_error_rates_are_simulated_and_written_between_their_marks(tmp_path: Path) -> None:
     """The program itself compares its first runs with the analysis, and fails if they differ."""
     page = tmp_path / "statistics.md"
