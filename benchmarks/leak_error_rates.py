@@ -20,7 +20,7 @@ from loadlab.analysis.rooms import leak_of
 from loadlab.model.case import Case
 from loadlab.model.samples import Connections, CpuSeconds, Ledger, Requests, Series, Trial
 from loadlab.model.scraped import AliasReading
-from loadlab.plan.planning import build_server, config_of, usable_connections
+from loadlab.plan.members import build_server, config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 from loadlab.watch.observation import observe

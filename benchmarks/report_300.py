@@ -19,7 +19,8 @@ from loadlab import __version__
 from loadlab.lab.sampler import RATE
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
-from loadlab.plan.planning import read_plan, schedule
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.schedule import schedule
 from loadlab.store.folder import RunFolder, Schedule, Step
 
 if TYPE_CHECKING:

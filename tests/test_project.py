@@ -16,7 +16,7 @@ import pytest
 
 from loadlab.cli import COMMANDS, parser
 from loadlab.model.metrics import CATALOGUE
-from loadlab.plan.planning import SCENARIO_FOLDER, scenarios
+from loadlab.plan.scenarios import SCENARIO_FOLDER, scenarios
 from loadlab.probes import PROBES
 from loadlab.report import REPORTS
 from loadlab.servers import SERVERS

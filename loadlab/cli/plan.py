@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from loadlab.plan.planning import Experiment
+    from loadlab.plan.experiment import Experiment
 
 
 SUPPOSED: Final = (0.03, 0.05, 0.1)  # coefficients of variation, from a quiet machine to a busy one
@@ -35,7 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _order(experiment: Experiment) -> list[tuple[int, str]]:
-    from loadlab.plan.planning import schedule
+    from loadlab.plan.schedule import schedule
 
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
     return [(block, experiment.cases[index].id) for block, index in steps]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadOrder
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
-from loadlab.plan.planning import locustfile
+from loadlab.plan.scenarios import locustfile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadlab.plan.planning import build_strategy
+from loadlab.plan.members import build_strategy
 from loadlab.services.added_latency import distant
 from loadlab.services.pgbouncer import pgbouncer
 

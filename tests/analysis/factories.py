@@ -22,7 +22,7 @@ from loadlab.model.samples import (
     State,
     Trial,
 )
-from loadlab.plan.planning import config_of, usable_connections
+from loadlab.plan.members import config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import ConnectionHandler
 
 from loadlab.model.case import spell
-from loadlab.plan.planning import build_strategy, config_of, server_traits, usable_connections
+from loadlab.plan.members import build_strategy, config_of, server_traits, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
