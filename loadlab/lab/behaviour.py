@@ -71,7 +71,7 @@ def _settings() -> Iterator[Setting]:
 
 
 def _fits(server: Config, strategy: Config, driver: str) -> bool:
-    return build_strategy(strategy).misfit(server_traits(server, driver)) is None
+    return build_strategy(strategy).incompatible(server_traits(server, driver)) is None
 
 
 def behaviour(setting: Setting, machine: Machine) -> Behaviour:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from loadlab.errors import UsageError
 from loadlab.model.case import ELSEWHERE, Case, Config
 from loadlab.model.naming import short_names
-from loadlab.plan.members import Misfit, usable_connections
+from loadlab.plan.members import Incompatible, usable_connections
 from loadlab.plan.scenarios import connections_per_request
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def expand(
-    plan: Plan, servers: Iterable[Config], strategies: Iterable[Config], left_out: Iterable[Misfit]
+    plan: Plan, servers: Iterable[Config], strategies: Iterable[Config], left_out: Iterable[Incompatible]
 ) -> Iterable[Case]:
     """The cross product of the plan's factors without what is left out; the control's baseline has a replica."""
     if plan.target is not None:
         servers, strategies = [Config(name=ELSEWHERE)], [Config(name=plan.target.name)]
-    unfit = {(str(one.server), str(one.strategy)) for one in left_out}
+    incompatible = {(str(one.server), str(one.strategy)) for one in left_out}
     controlled = False
     for case in _cases(plan, servers, strategies):
-        if (str(case.server), str(case.strategy)) in unfit:
+        if (str(case.server), str(case.strategy)) in incompatible:
             continue
         yield case
         if case.server.name == plan.controlled and not controlled and case.closes_each_request:

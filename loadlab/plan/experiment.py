@@ -9,7 +9,7 @@ from loadlab.model.case import Case, Config
 from loadlab.model.plan import Plan
 from loadlab.plan.check import cross_faults
 from loadlab.plan.expand import expand, refuse_doubles, select
-from loadlab.plan.members import Misfit, configs, fit_nowhere, misfits_between
+from loadlab.plan.members import Incompatible, configs, fit_nowhere, incompatible_between
 from loadlab.plan.parse import plan_data
 from loadlab.plan.problems import Fault, checked, refusal
 from loadlab.plan.schedule import trial_seconds
@@ -27,7 +27,7 @@ class Experiment:
     plan: Plan
     text: str
     cases: list[Case]
-    left_out: list[Misfit]
+    left_out: list[Incompatible]
 
     @property
     def trials(self) -> int:
@@ -51,7 +51,7 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     plan, servers, strategies = _checked(plan_data(text, source), source)
     # A project's own driver is not known before the project has been inspected.
     driver = plan.driver if plan.project is None else ""
-    left_out = list(misfits_between(servers, strategies, driver))
+    left_out = list(incompatible_between(servers, strategies, driver))
     if faults := list(fit_nowhere(strategies, servers, left_out)):
         raise refusal(source, faults)
     cases = list(expand(plan, servers, strategies, left_out))

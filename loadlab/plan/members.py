@@ -23,7 +23,7 @@ NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Misfit:
+class Incompatible:
     """A strategy that cannot work in a server mode of the plan, and why."""
 
     server: Config
@@ -100,26 +100,31 @@ def server_traits(choice: Config, driver: str) -> ServerTraits:
     )
 
 
-def misfits(plan: Plan, driver: str) -> list[Misfit]:
+def incompatible_pairs(plan: Plan, driver: str) -> list[Incompatible]:
     """The server modes and strategies of a checked plan that cannot work together with `driver`."""
     servers = configs(SERVERS, plan.servers, "servers", [])
-    return list(misfits_between(servers, configs(STRATEGIES, plan.strategies, "strategies", []), driver))
+    return list(incompatible_between(servers, configs(STRATEGIES, plan.strategies, "strategies", []), driver))
 
 
-def misfits_between(servers: Sequence[Config], strategies: Sequence[Config], driver: str) -> Iterable[Misfit]:
+def incompatible_between(
+    servers: Sequence[Config], strategies: Sequence[Config], driver: str
+) -> Iterable[Incompatible]:
     for server, strategy in itertools.product(servers, strategies):
-        why = build_strategy(strategy).misfit(server_traits(server, driver))
+        why = build_strategy(strategy).incompatible(server_traits(server, driver))
         if why is not None:
-            yield Misfit(server=server, strategy=strategy, why=why)
+            yield Incompatible(server=server, strategy=strategy, why=why)
 
 
-def fit_nowhere(strategies: Sequence[Config], servers: Sequence[Config], left_out: Sequence[Misfit]) -> Iterable[Fault]:
+def fit_nowhere(
+    strategies: Sequence[Config], servers: Sequence[Config], left_out: Sequence[Incompatible]
+) -> Iterable[Fault]:
     for strategy in strategies:
-        unfit = [one for one in left_out if one.strategy == strategy]
-        if len(unfit) == len(servers):
-            reasons = dict.fromkeys(one.why for one in unfit)
+        reasons = [one.why for one in left_out if one.strategy == strategy]
+        if len(reasons) == len(servers):
             yield Fault(
-                where=f"strategies.{strategy.name}", what="fits none of the plan's servers", remedy="; ".join(reasons)
+                where=f"strategies.{strategy.name}",
+                what="fits none of the plan's servers",
+                remedy="; ".join(dict.fromkeys(reasons)),
             )
 
 
