@@ -206,7 +206,7 @@ def test_the_default_plan_asks_for_a_scenario_and_says_nothing_of_servers(here: 
     outcome = here("run", "--target", "http://127.0.0.1:1", "--out", tmp_path / "run")
     assert outcome.code == 2
     assert "1 fault(s)" in outcome.stderr
-    assert "scenarios: is missing (give a Locust file of your own with --locustfile" in outcome.stderr
+    assert "scenarios: is missing (name your own Locust file with --locustfile" in outcome.stderr
 
 
 def test_a_plan_serves_its_target_or_names_one_and_not_both(here: InProcess, tmp_path: Path) -> None:
