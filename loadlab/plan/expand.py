@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
-from loadlab.model.case import ELSEWHERE, Case, Config
-from loadlab.model.naming import short_names
+from loadlab.model.case import ELSEWHERE, Case
+from loadlab.model.config import Config
+from loadlab.model.labels import short_names
 from loadlab.plan.members import Incompatible, usable_connections
 from loadlab.plan.scenarios import connections_per_request
 
@@ -26,10 +27,10 @@ def expand(
     """The cross product of the plan's factors without what is left out; the control's baseline has a replica."""
     if plan.target is not None:
         servers, strategies = [Config(name=ELSEWHERE)], [Config(name=plan.target.name)]
-    incompatible = {(str(one.server), str(one.strategy)) for one in left_out}
+    incompatible = {(one.server, one.strategy) for one in left_out}
     controlled = False
     for case in _cases(plan, servers, strategies):
-        if (str(case.server), str(case.strategy)) in incompatible:
+        if (case.server, case.strategy) in incompatible:
             continue
         yield case
         if case.server.name == plan.controlled and not controlled and case.closes_each_request:
@@ -76,9 +77,9 @@ def select(cases: list[Case], only: Sequence[str]) -> list[Case]:
     if not only:
         return cases
     names = short_names(cases)
-    chosen = [case for case in cases if any(_matches(case.id, names[case.id], pattern) for pattern in only)]
+    chosen = [case for case in cases if any(_matches(case.id, names[case], pattern) for pattern in only)]
     if not chosen:
-        listed = "\n".join(f"  {names[case.id]}" for case in cases)
+        listed = "\n".join(f"  {names[case]}" for case in cases)
         raise UsageError(f"No case matches {' '.join(only)}. The plan has:\n{listed}")
     return chosen
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
+from loadlab.model.config import Config
 from loadlab.model.plan import Plan
 from loadlab.plan.check import cross_faults
 from loadlab.plan.expand import expand, refuse_doubles, select

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import UsageError
-from loadlab.model.case import Case, Config, Scalar
+from loadlab.model.case import Case
+from loadlab.model.config import Config, Scalar
 from loadlab.model.strategy import ServerTraits
 from loadlab.plan.problems import EMPTY, Fault, checked, one_of
 from loadlab.servers import SERVERS, Server
