@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.rooms import leak_of
 from loadlab.model.case import Case
-from loadlab.model.samples import Connections, CpuSeconds, Ledger, Requests, Series, Trial
+from loadlab.model.requests import Requests
+from loadlab.model.samples import Connections, CpuSeconds, Ledger, Series, Trial
 from loadlab.model.scraped import AliasReading
 from loadlab.plan.planning import build_server, config_of, usable_connections
 from loadlab.servers import SERVERS

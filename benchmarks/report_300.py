@@ -18,7 +18,8 @@ from workbench import SEED
 from loadlab import __version__
 from loadlab.lab.sampler import RATE
 from loadlab.model.plan import DEFAULT_PLAN
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
+from loadlab.model.requests import Requests
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Series, Trial
 from loadlab.plan.planning import read_plan, schedule
 from loadlab.store.folder import RunFolder, Schedule, Step
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from loadlab.model.case import Case, Config
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
+from loadlab.model.requests import Requests
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Series, Trial
 
 
 def case(server: str = "sync", max_age: float | None = 0) -> Case:

@@ -238,7 +238,7 @@ def _watch(
     drive: Drive, other: Observatory, before: Sample, post: Post, follower: Follower | None
 ) -> tuple[_Watched, list[str]]:
     """The load from its start until all is at rest; and what kept it from being seen, if anything did."""
-    window = (post.plan.warmup_seconds, post.plan.warmup_seconds + post.plan.window_seconds)
+    window = post.plan.window
     latest, sampled, faults = before, before, list[str]()
 
     def looked(when: str) -> Sample:
@@ -259,9 +259,9 @@ def _watch(
             follower.seen(sampled.states, highest, _since(before, sampled), None, drive.counts())
 
     with Ticking() as ticking, Sampler(sample, drive.started, follow, RATE) as sampler:
-        sleep_until(drive.started + window[0])
+        sleep_until(drive.started + window.start)
         opening = looked("at the start of the window")
-        sleep_until(drive.started + window[1])
+        sleep_until(drive.started + window.end)
         closing = looked("at the end of the window")
         result = drive.wait()
         ended = time.monotonic()
@@ -279,7 +279,7 @@ def _watch(
         settle_seconds=time.monotonic() - ended,
     )
     faults += [ANEW] if _anew(before, *edges, at_rest) else []
-    pause = ticking.longest(drive.started + window[0], drive.started + window[1])
+    pause = ticking.longest(*window.after(drive.started))
     faults += filter(None, [stood_still("loadlab itself", [pause], window, LEAST_UNSEEN_SECONDS)])
     return watched, faults
 

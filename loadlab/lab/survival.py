@@ -73,7 +73,7 @@ class Survival:
         cursor = self.cursor()
         if cursor is None:
             return self.measure(case, step)
-        with cut_off(cursor.connection, self.plan.warmup_seconds + self.plan.window_seconds + PATIENCE_SECONDS):
+        with cut_off(cursor.connection, self.plan.window.end + PATIENCE_SECONDS):
             return self.measure(case, step)
 
     def _befell(self, error: Exception) -> bool:

@@ -221,12 +221,12 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         pooler = scene.pooler.counts() if scene.pooler else None
         follower.seen(look(scene, sampled_only=False), highest, _ledger(scene), pooler, drive.counts())
 
-    window = (bench.plan.warmup_seconds, bench.plan.warmup_seconds + bench.plan.window_seconds)
+    window = bench.plan.window
     with (
         bench.database.observed() as connection,
         connection.cursor() as cursor,
-        cut_off(connection, window[1] + ANSWER_SECONDS),
-        cut_off(scene.cursor.connection, window[1] + ANSWER_SECONDS),
+        cut_off(connection, window.end + ANSWER_SECONDS),
+        cut_off(scene.cursor.connection, window.end + ANSWER_SECONDS),
         Ticking() as ticking,
         Sampler(
             partial(look, own := replace(scene, cursor=cursor), sampled_only=True),
@@ -234,9 +234,9 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
             partial(follow, own, follower) if follower else None,
         ) as sampler,
     ):
-        sleep_until(drive.started + window[0])
+        sleep_until(drive.started + window.start)
         start, opening = look(scene, sampled_only=False), _ledger(scene)
-        sleep_until(drive.started + window[1])
+        sleep_until(drive.started + window.end)
         lost = served.disturbances()
         end, closing = look(scene, sampled_only=False), _ledger(scene)
         result = drive.wait()
@@ -255,7 +255,7 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         settle_seconds=time.monotonic() - ended,
         disturbances=(
             *(Disturbance(what, by_target=True) for what in lost),
-            *unseen(ticking.longest(drive.started + window[0], drive.started + window[1]), sampler, window),
+            *unseen(ticking.longest(*window.after(drive.started)), sampler, window),
         ),
     )
 

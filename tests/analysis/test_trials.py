@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from loadlab.analysis.trials import summarise
-from loadlab.model.samples import Requests, Series
+from loadlab.model.requests import Requests
+from loadlab.model.samples import Series
 
 from .factories import WARMUP, Behaviour, case, trial
 
