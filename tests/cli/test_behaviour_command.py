@@ -94,5 +94,5 @@ def test_a_pass_that_is_stopped_keeps_what_was_counted_and_leaves_nothing_runnin
     assert not recorded["complete"]
     assert [1 <= row["repeats"] < 50 for row in recorded["rows"]] == [True]
     assert "4 / 76" in done.stdout
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
     assert list((loadlab.state / "labs").iterdir()) == []

@@ -57,7 +57,7 @@ def test_a_cure_is_one_module_with_one_app_that_is_named_after_it(name: str) -> 
 )
 def test_what_is_wrong_is_named_with_what_would_be_right(said: Any, fault: str) -> None:
     with override_settings(LOADLAB_CURES=said), pytest.raises(ImproperlyConfigured, match=re.escape(fault)):
-        parameters("reap_dead_threads", reap_dead_threads.Parameters)
+        parameters("reap_dead_threads", reap_dead_threads.SweepParameters)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "8", True, None])
@@ -66,7 +66,7 @@ def test_a_number_of_threads_that_is_none_is_refused(threads: object) -> None:
         override_settings(LOADLAB_CURES={"leased_threads": {"threads": threads}}),
         pytest.raises(ImproperlyConfigured, match="threads should be a whole number, 1 or more, not"),
     ):
-        parameters("leased_threads", leased_threads.Parameters)
+        parameters("leased_threads", leased_threads.LeaseParameters)
 
 
 @pytest.mark.parametrize("name", NOTHING_TO_SET)
@@ -80,9 +80,9 @@ def test_a_cure_without_parameters_says_so(name: str) -> None:
 
 def test_what_is_said_is_taken_and_the_rest_has_defaults() -> None:
     with override_settings(LOADLAB_CURES={"reap_dead_threads": {"interval_seconds": 2.5}}):
-        assert parameters("reap_dead_threads", reap_dead_threads.Parameters).interval_seconds == 2.5
-        assert parameters("leased_threads", leased_threads.Parameters).threads == 8
-    assert parameters("reap_dead_threads", reap_dead_threads.Parameters).interval_seconds == 0
+        assert parameters("reap_dead_threads", reap_dead_threads.SweepParameters).interval_seconds == 2.5
+        assert parameters("leased_threads", leased_threads.LeaseParameters).threads == 8
+    assert parameters("reap_dead_threads", reap_dead_threads.SweepParameters).interval_seconds == 0
 
 
 @pytest.mark.parametrize("name", ["close_at_handler_end", "worker_exit_hook"])

@@ -165,5 +165,5 @@ def test_a_connection_that_does_not_close_is_logged_and_the_others_close(
 
 
 def test_the_hook_without_the_app_says_what_is_missing() -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"add 'loadlab\.cures\.worker_exit_hook\.W"):
+    with pytest.raises(ImproperlyConfigured, match=r"add 'loadlab\.fixes\.worker_exit_hook\.W"):
         worker_exit_hook.worker_exit(None, None)
