@@ -20,8 +20,9 @@ from loadlab.lab.sampler import RATE
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.model.requests import Requests
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Series, Trial
+from loadlab.model.schedule import Schedule, Step
 from loadlab.plan.planning import read_plan, schedule
-from loadlab.store.folder import RunFolder, Schedule, Step
+from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
