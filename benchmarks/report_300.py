@@ -21,8 +21,9 @@ from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.model.requests import Requests
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Series, Trial
+from loadlab.model.schedule import Schedule, Step
 from loadlab.plan.planning import read_plan, schedule
-from loadlab.store.folder import RunFolder, Schedule, Step
+from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

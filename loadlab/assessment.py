@@ -10,6 +10,8 @@ from loadlab.model.findings import Caveat, LeftOut, RunSummary
 from loadlab.model.samples import measured_for_good
 from loadlab.model.session import changes, together
 from loadlab.plan.planning import incompatible_pairs, read_measured_plan
+from loadlab.store.damage import damage, lost_sessions
+from loadlab.store.layout import ENVIRONMENT, PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from loadlab.model.session import Session
     from loadlab.store.reader import RunReader
 
-NOT_SEALED = "Begun by loadlab 0.1.0, which did not seal plan.toml and environment.json."
+NOT_SEALED = f"Begun by loadlab 0.1.0, which did not seal {PLAN} and {ENVIRONMENT}."
 
 
 def findings_of(folder: RunReader) -> Findings:
@@ -31,10 +33,10 @@ def findings_of(folder: RunReader) -> Findings:
         UsageError: the folder's plan or schedule cannot be read.
     """
     schedule = folder.schedule()
-    plan = read_measured_plan(folder.plan(), str(folder.path / "plan.toml"))
+    plan = read_measured_plan(folder.plan(), str(folder.path / PLAN))
     trials, damaged = folder.trials()
     restarts, lost = folder.restarts()
-    damaged += [*lost, *folder.damage(trials)]
+    damaged += [*lost, *damage(folder, trials)]
     parts = _parts(folder.sessions()[0], trials)
     environment = together([(_orders(of), session.environment) for session, of in parts])
     driver = _driver(plan, environment)
@@ -68,7 +70,7 @@ def findings_of(folder: RunReader) -> Findings:
         environment=environment,
         cases=schedule.cases,
         trials=trials,
-        damaged=[*_moved(parts), *unsealed, *folder.lost_sessions(trials), *damaged],
+        damaged=[*_moved(parts), *unsealed, *lost_sessions(folder, trials), *damaged],
         restarts=restarts,
     )
 

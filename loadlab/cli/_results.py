@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.cli._screen import width
 from loadlab.errors import IncompleteError, InconclusiveError, UsageError
+from loadlab.store.layout import report
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print what report.json holds, in place of the verdict")
+    parser.add_argument(
+        "--json", action="store_true", help=f"print what {report('json')} holds, in place of the verdict"
+    )
 
 
 def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Deployment, Plan
     from loadlab.model.samples import Trial
+    from loadlab.model.schedule import Step
     from loadlab.services.database import Database
     from loadlab.services.external_database import Reference
-    from loadlab.store.folder import Step
     from loadlab.store.progress import Sampled
 
 SETTLE_SECONDS: Final = 12.0  # at most; a backend may keep its account to itself for ten

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
+    from loadlab.model.schedule import Step
     from loadlab.model.window import Window
-    from loadlab.store.folder import Step
 
 BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arrivals, and no two blocks do
 

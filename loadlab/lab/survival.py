@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
-    from loadlab.store.folder import Step
+    from loadlab.model.schedule import Step
 
 PATIENCE_SECONDS: Final = 180.0  # beyond the load itself: to boot, to be at rest, and to read what was counted
 

@@ -29,6 +29,7 @@ from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
 from loadlab.probes.ledger import counts_by_alias, counts_of
 from loadlab.probes.sessions import RESET, Sessions
+from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Series
+    from loadlab.model.schedule import Step
     from loadlab.services.database import Database
-    from loadlab.store.folder import Step
     from loadlab.store.progress import Sampled
     from loadlab.system.processes import Register
 
@@ -142,7 +143,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     await_empty(scene)
     sessions = _sessions(scene)
     follower = _follower(step, int(sessions["sessions"]), bench)
-    log = bench.logs / f"{step.order:04d}-{case.server.name}.log"
+    log = bench.logs / trial_log(step.order, case.server.name)
     with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
         scene = replace(scene, trees=route.trees, pooler=route.bouncer)
         target = Target(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.model.samples import UNANSWERED
+from loadlab.store.layout import LOCUST_LOG, LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ def validity(
     if result is None:
         return _because("failed", [Disturbance("the generator broke or hung; see its log"), *disturbances])
     if not result.lost and not result.requests.ended:
-        silent = f"{UNANSWERED}; logs/locust.log and the server's log beside it may say why"
+        silent = f"{UNANSWERED}; {LOGS}/{LOCUST_LOG} and the server's log beside it may say why"
         # Disturbed from outside, it says nothing about the case; otherwise it is the worst that a case can do.
         return _because("invalid" if disturbances else "failed", [*disturbances, Disturbance(silent)])
     found = [*_of_load(result, window, is_open=is_open), *disturbances]

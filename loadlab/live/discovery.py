@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from loadlab.live.run_progress import run_progresses
 from loadlab.model.naming import distinct_ids
+from loadlab.store.layout import PROGRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from loadlab.live.reading.runs import Runs
     from loadlab.live.run_progress import RunProgress
     from loadlab.model.case import Case
-    from loadlab.store.reader import Schedule, Step
+    from loadlab.model.schedule import Schedule, Step
 
 # Prometheus passes on what it has discovered every five seconds, and looks at what it was passed every five seconds.
 LEAD_SECONDS: Final = 12.0
@@ -50,7 +51,7 @@ def _recent(path: Path | None, now: float) -> RunProgress | None:
     if path is None:
         return None
     with suppress(OSError):
-        if (path / "progress.jsonl").stat().st_mtime > now - QUIET_SECONDS:
+        if (path / PROGRESS).stat().st_mtime > now - QUIET_SECONDS:
             return run_progresses().of(path)
     return None
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.live.reading.run_state import lives
 from loadlab.live.reading.unreadable import UnreadableRunError, told
+from loadlab.store.layout import SCHEDULE
 from loadlab.store.progress import RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 from loadlab.store.reader import RunReader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from loadlab.model.schedule import Schedule
     from loadlab.store.progress import Event
-    from loadlab.store.reader import Schedule
 
 REMEMBERED_RUNS: Final = 64
 
@@ -79,7 +80,7 @@ class RunProgresses:
             try:
                 with told():
                     # Another run in a folder of the same name has another schedule.
-                    key = (path, (path / "schedule.json").lstat().st_mtime_ns)
+                    key = (path, (path / SCHEDULE).lstat().st_mtime_ns)
                     course = self._known.pop(key, None) or RunProgress(schedule=folder.schedule())
                     course.read_on(folder)
             except UnreadableRunError:

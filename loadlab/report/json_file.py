@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from loadlab.model.text import escaped_in_json
 from loadlab.report.base import Report
 from loadlab.report.content import numbers
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case, Config
@@ -23,7 +24,7 @@ SCHEMA = 1
 class JsonFile(Report):
     """One JSON object; assets/report.schema.json describes every key."""
 
-    filename: ClassVar[str | None] = "report.json"
+    filename: ClassVar[str | None] = layout.report("json")
 
     def render(self, findings: Findings) -> str:
         document = {

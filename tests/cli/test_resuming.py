@@ -28,6 +28,7 @@ from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.journal import Journal
 from loadlab.lab.resuming import begin_session
 from loadlab.model.session import Continuation
+from loadlab.store.damage import plan_fault
 from loadlab.store.folder import RunFolder
 from loadlab.system.processes import STATE_VARIABLE
 
@@ -200,7 +201,7 @@ def test_an_edited_plan_is_refused_and_kept_out_of_the_report(run: RunFolder, he
 def test_a_comment_in_the_plan_changes_nothing(run: RunFolder) -> None:
     plan = run.path / "plan.toml"
     plan.write_text(f"# a remark\n{plan.read_text()}")
-    assert run.plan_fault() == ""
+    assert plan_fault(run) == ""
 
 
 def test_what_no_plan_keeps_is_in_the_command_that_continues(monkeypatch: pytest.MonkeyPatch) -> None:

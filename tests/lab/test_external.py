@@ -14,9 +14,9 @@ from loadlab.lab.external import Post, Sample, run_trial_elsewhere
 from loadlab.load.generator.contract import LoadResult
 from loadlab.model.plan import Deployment, Plan
 from loadlab.model.requests import Requests
+from loadlab.model.schedule import Step
 from loadlab.model.scraped import AliasReading
 from loadlab.plan.planning import read_plan
-from loadlab.store.folder import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

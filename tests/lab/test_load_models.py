@@ -19,9 +19,9 @@ from loadlab.lab.trial import run_trial
 from loadlab.load.generator.arrivals import arrivals
 from loadlab.model.case import Case, OpenLoad
 from loadlab.model.samples import Trial
+from loadlab.model.schedule import Step
 from loadlab.plan.planning import config_of, usable_connections
 from loadlab.servers import SERVERS
-from loadlab.store.folder import Step
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from loadlab.report.content.labels import Naming
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
+    from loadlab.model.schedule import Schedule
     from loadlab.report.content.labels import Mode
     from loadlab.report.content.matrix import Cell, Heading
     from loadlab.report.content.tables import Table
     from loadlab.report.content.verdicts import Advice
-    from loadlab.store.reader import RunReader, Schedule
+    from loadlab.store.reader import RunReader
 
 MOST_CAVEATS = 60
 MOST_BROKEN = 60

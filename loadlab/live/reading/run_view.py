@@ -19,6 +19,7 @@ from loadlab.live.reading.unreadable import UnreadableRunError, told
 from loadlab.report import REPORTS
 from loadlab.report.content import numbers
 from loadlab.report.content.labels import Naming
+from loadlab.store.layout import SCHEDULE, TRIALS, records
 from loadlab.store.progress import Noticed, Preparing, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 from loadlab.store.reader import RunReader
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from loadlab.live.reading.run_state import State
     from loadlab.live.reading.timeline import Row
+    from loadlab.model.schedule import Schedule
     from loadlab.store.progress import Event
-    from loadlab.store.reader import Schedule
 
 MOST_NOTICES: Final = 30
 MOST_CHARACTERS: Final = 600
@@ -143,14 +144,14 @@ class RunView:
                 self._running = False
 
     def _look_for_records(self) -> None:
-        folder = self.path / "trials"
+        folder = self.path / TRIALS
         try:
             changed = folder.stat().st_mtime_ns
         except OSError:
             return
         if changed != self._records[0]:
-            orders = {int(path.stem) for path in folder.glob("[0-9]*.json") if path.stem.isdecimal()}
-            self._records = (changed, frozenset(orders & {step.order for step in self._schedule.steps}))
+            orders = records(self.path, TRIALS).keys() & {step.order for step in self._schedule.steps}
+            self._records = (changed, frozenset(orders))
 
     @property
     def at_work(self) -> bool:
@@ -290,7 +291,7 @@ class Following:
         """
         with told():
             # Another run in a folder of the same name has another schedule.
-            key = (path, (path / "schedule.json").lstat().st_mtime_ns)
+            key = (path, (path / SCHEDULE).lstat().st_mtime_ns)
             with self._lock:
                 run = self._known.pop(key, None) or RunView(path, RunReader(path).schedule())
                 self._known[key] = run

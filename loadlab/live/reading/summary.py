@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.live.reading.run_state import TO_RESUME, State, state_of
 from loadlab.live.reading.unreadable import UnreadableRunError, told
+from loadlab.store.layout import PROGRESS, SCHEDULE, SESSIONS, TRIALS, records, report
 from loadlab.store.progress import RunBegan, RunEnded, of_line
-from loadlab.store.reader import PROGRESS, SCHEDULE, SESSIONS, RunReader
+from loadlab.store.reader import RunReader
 from loadlab.system.files import DamagedFileError, open_regular, plain_json, read_regular
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from loadlab.live.reading.runs import Runs
     from loadlab.store.progress import Event
 
-REPORT: Final = "report.json"
 MOST_RUNS: Final = 200
 PART_BYTES: Final = 1 << 20
 LINE_BYTES: Final = 1 << 16  # the reason why a run has ended may be a long one
@@ -63,8 +63,7 @@ def summary(path: Path) -> Summary | None:
 
 def _summary(path: Path) -> Summary:
     started, total, modes, strategies = _planned(path, _changed(path / SCHEDULE))
-    names = (record.stem for record in (path / "trials").glob("[0-9]*.json"))
-    done = sum(1 for name in names if name.isdecimal() and int(name) < total)
+    done = sum(1 for order in records(path, TRIALS) if order < total)
     began, ended = _edges(path, _changed(path / PROGRESS))
     state = state_of(began, ended, measuring=done > 0, complete=done >= total)
     return Summary(
@@ -106,14 +105,14 @@ def _planned(path: Path, changed: tuple[int, int]) -> tuple[str, int, int, int]:
 def _answer(path: Path) -> str:
     """What the report says first; nothing before there is one that can be read."""
     try:
-        return _first_sentence(path / REPORT, _changed(path / REPORT))
+        return _first_sentence(path / report("json"), _changed(path / report("json")))
     except (OSError, DamagedFileError):
         return ""
 
 
 @lru_cache(maxsize=512)
-def _first_sentence(report: Path, changed: tuple[int, int]) -> str:  # noqa: ARG001  another file has another time
-    document = plain_json(read_regular(report))
+def _first_sentence(path: Path, changed: tuple[int, int]) -> str:  # noqa: ARG001  another file has another time
+    document = plain_json(read_regular(path))
     answer = document.get("answer") if isinstance(document, dict) else None
     return str(answer[0]) if isinstance(answer, list) and answer else ""
 
