@@ -13,8 +13,8 @@ from loadlab.model.case import Scalar
 from loadlab.model.findings import Caveat
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damaged
-from loadlab.store.layout import ENVIRONMENT, PLAN, PROGRESS, RESTARTS, SCHEDULE, SESSIONS, TRIALS
-from loadlab.store.progress import Event, of_line
+from loadlab.store.layout import ENVIRONMENT, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
+from loadlab.store.progress_file import read_events
 from loadlab.store.records import (
     RESTART_RECORDS,
     SCHEDULE_RECORDS,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from loadlab.model.samples import Restart, Trial
     from loadlab.model.schedule import Schedule
     from loadlab.model.session import Continuation
+    from loadlab.store.progress import Event
 
 _MOST_TEXT: Final = 1 << 26  # bytes of a plan or an environment
 _ENVIRONMENT: Final = TypeAdapter(dict[str, dict[str, Scalar]])
@@ -171,19 +172,9 @@ class RunReader:
         return sessions[-1].continuation if sessions and sessions[-1].number else self.schedule().continuation
 
     def progress(self, offset: int = 0) -> tuple[list[Event], int]:
-        """The events from `offset` in bytes on, and the offset to go on from; half a line is left for later.
+        """The events from `offset` in bytes on, and the offset to go on from.
 
         Raises:
             DamagedFileError: it is not a file, or a beginning of the run in it is damaged.
         """
-        try:
-            whole, newline, _ = read_regular(self.path / PROGRESS, offset=offset).rpartition(b"\n")
-        except FileNotFoundError:
-            return [], offset
-        except DamagedFileError as error:
-            raise DamagedFileError(f"{PROGRESS}: {error}") from error
-        try:
-            events = [event for line in whole.splitlines() if (event := of_line(line))]
-        except ValueError as error:
-            raise DamagedFileError(f"{PROGRESS}: {error}") from error
-        return events, offset + len(whole) + len(newline)
+        return read_events(self.path, offset)

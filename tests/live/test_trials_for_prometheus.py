@@ -21,9 +21,11 @@ from loadlab.instrumentation.ledger import Ledger
 from loadlab.live.discovery import FINISHED, LINGER_SECONDS, QUIET_SECONDS, due, labels
 from loadlab.live.exposition import exposition
 from loadlab.live.hosting import hosted
-from loadlab.live.run_progress import RunProgress, RunProgresses, TrialSoFar
+from loadlab.live.reading.run_views import RunViews
+from loadlab.live.reading.unreadable import UnreadableRunError
 from loadlab.model.case import Case, Config
 from loadlab.store.progress import TrialBegan
+from loadlab.store.run_progress import TrialProgress
 from loadlab.system.processes import STATE_VARIABLE
 
 if TYPE_CHECKING:
@@ -38,14 +40,9 @@ def run(tmp_path: Path) -> MadeRun:
     return made_run(tmp_path / "run")
 
 
-def course(run: MadeRun) -> RunProgress:
-    found = RunProgresses().of(run.folder.path)
-    assert found is not None
-    return found
-
-
 def orders(run: MadeRun, now: float = BEGAN) -> list[int]:
-    return [step.order for step in due(course(run), now)]
+    view = RunViews().of(run.folder.path)
+    return [step.order for step in due(view.schedule, view.progress(), now)]
 
 
 def ask(page: str, path: str) -> tuple[int, str]:
@@ -104,18 +101,15 @@ class TestWhichTrials:
         assert orders(run) == [0, 1, 2, 3, 4, 5]
 
     def test_another_run_under_the_same_name_begins_anew(self, run: MadeRun) -> None:
-        known = RunProgresses()
+        known = RunViews()
         run.begins()
         run.trial(0, at=BEGAN)
-        first = known.of(run.folder.path)
-        assert first is not None
-        assert list(first.trials) == [0]
+        assert list(known.of(run.folder.path).progress().trials) == [0]
         shutil.rmtree(run.folder.path)
-        assert known.of(run.folder.path) is None
+        with pytest.raises(UnreadableRunError, match="It has gone"):
+            known.of(run.folder.path)
         made_run(run.folder.path)
-        again = known.of(run.folder.path)
-        assert again is not None
-        assert not again.trials
+        assert not known.of(run.folder.path).progress().trials
 
 
 class TestLabels:
@@ -177,13 +171,13 @@ def everything_below(folder: Path) -> dict[str, bytes | None]:
 
 class TestOneTrial:
     @pytest.fixture
-    def trial(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialSoFar:
+    def trial(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialProgress:
         monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
         ledgers = tmp_path / "state" / "labs" / "4711-0123abcd" / "ledgers-0000"
         ledgers.parent.mkdir(parents=True)
-        return TrialSoFar(began=began(ledgers), sampled=sampled(0, BEGAN, 4))
+        return TrialProgress(began=began(ledgers), sampled=sampled(0, BEGAN, 4))
 
-    def test_it_shows_its_ledgers_and_what_the_lab_has_seen(self, trial: TrialSoFar) -> None:
+    def test_it_shows_its_ledgers_and_what_the_lab_has_seen(self, trial: TrialProgress) -> None:
         folder = Path(trial.began.ledgers)
         folder.mkdir()
         Ledger(folder)
@@ -198,7 +192,7 @@ class TestOneTrial:
         assert "loadlab_database_connections_peak 6.0" in text
         assert "loadlab_build_info" not in text
 
-    def test_ledgers_of_live_and_dead_processes_are_read_and_left_as_they_are(self, trial: TrialSoFar) -> None:
+    def test_ledgers_of_live_and_dead_processes_are_read_and_left_as_they_are(self, trial: TrialProgress) -> None:
         folder = Path(trial.began.ledgers)
         folder.mkdir()
         alive = Ledger(folder)  # holds its file for life
@@ -228,7 +222,7 @@ class TestOneTrial:
             "\0",
         ],
     )
-    def test_no_folder_but_a_labs_own_ledgers_is_read(self, trial: TrialSoFar, tmp_path: Path, named: str) -> None:
+    def test_no_folder_but_a_labs_own_ledgers_is_read(self, trial: TrialProgress, tmp_path: Path, named: str) -> None:
         victim = tmp_path / "victim"
         (victim / "ledgers-0000").mkdir(parents=True)
         for folder in (victim, victim / "ledgers-0000"):
@@ -244,20 +238,20 @@ class TestOneTrial:
         assert "loadlab_collector_errors_total" not in text
         assert everything_below(tmp_path) == before
 
-    def test_promtool_has_nothing_to_say_of_it(self, trial: TrialSoFar) -> None:
+    def test_promtool_has_nothing_to_say_of_it(self, trial: TrialProgress) -> None:
         promtool = shutil.which("promtool")
         if promtool is None:
             pytest.skip("there is no promtool on this machine")
         done = subprocess.run([promtool, "check", "metrics"], input=exposition(trial), capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
-    def test_without_its_ledgers_it_shows_what_the_lab_has_seen_and_makes_no_folder(self, trial: TrialSoFar) -> None:
+    def test_without_its_ledgers_it_shows_what_the_lab_has_seen_and_makes_no_folder(self, trial: TrialProgress) -> None:
         text = exposition(trial).decode()
         assert "loadlab_load_requests_total" in text
         assert "loadlab_db_connections" not in text
         assert not Path(trial.began.ledgers).exists()
 
-    def test_a_target_that_is_served_elsewhere_is_shown_as_the_lab_has_read_it(self, trial: TrialSoFar) -> None:
+    def test_a_target_that_is_served_elsewhere_is_shown_as_the_lab_has_read_it(self, trial: TrialProgress) -> None:
         text = exposition(trial, elsewhere=True).decode()
         assert 'loadlab_db_connections_opened_total{alias="default"} 100.0' in text
         assert 'loadlab_db_connections_closed_total{alias="default",reason="garbage_collected"} 80.0' in text

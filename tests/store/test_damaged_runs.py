@@ -13,6 +13,7 @@ from contextlib import chdir, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from loadlab.live.run_progress import RunProgresses
 from recorded_runs import SCHEMA_1, sealed_run
 
 from loadlab.live.discovery import due, labels
@@ -21,7 +22,6 @@ from loadlab.live.reading.run_view import Following, as_json
 from loadlab.live.reading.runs import Runs
 from loadlab.live.reading.summary import summaries
 from loadlab.live.reading.unreadable import UnreadableRunError
-from loadlab.live.run_progress import RunProgresses
 from loadlab.system.files import sealed, unsealed
 
 if TYPE_CHECKING:
