@@ -14,7 +14,7 @@ from starlette.routing import Route
 from loadlab.live.reading.run_state import at_work
 from loadlab.live.reading.run_views import run_views
 from loadlab.live.reading.unreadable import UnreadableRunError
-from loadlab.model.naming import distinct_ids
+from loadlab.model.condition import varying
 from loadlab.store.layout import PROGRESS
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ def _has_just_ended(progress: RunProgress, now: float) -> bool:
 
 def labels(run: str, schedule: Schedule, steps: Iterable[Step]) -> list[dict[str, str]]:
     """What distinguishes each trial's series from another's. Its strategy's name is short: one of the run's own."""
-    names = distinct_ids(case.strategy for case in schedule.cases)
+    among = varying(schedule.cases)
     cases = ((step, schedule.cases[step.case]) for step in steps)
-    return [_labels(run, step, case, names[str(case.strategy)]) for step, case in cases]
+    return [_labels(run, step, case, among.spelt("strategy", case.strategy)) for step, case in cases]
 
 
 def _labels(run: str, step: Step, case: Case, strategy: str) -> dict[str, str]:
@@ -92,7 +92,7 @@ def _labels(run: str, step: Step, case: Case, strategy: str) -> dict[str, str]:
         "strategy": strategy,
         "max_age": _max_age(case),
         "keep_alive": "on" if case.keep_alive else "off",
-        "scenario": case.scenario.rpartition("/")[2].removesuffix(".py"),
+        "scenario": case.scenario_name,
         "users": str(case.users),
         "block": str(step.block),
         "case": case.id,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
     from loadlab.model.schedule import Schedule
 
 

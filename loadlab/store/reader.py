@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
-from loadlab.model.case import Scalar
+from loadlab.model.config import Scalar
 from loadlab.model.findings import Caveat
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damaged

@@ -13,7 +13,7 @@ from made_runs import BEGAN, MadeRun, made_run
 from selenium.webdriver.common.keys import Keys
 
 from loadlab.live.hosting import hosted
-from loadlab.model.case import Config
+from loadlab.model.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,7 +262,7 @@ def test_whoever_listens_finds_landmarks_headings_names_and_few_words(tab: Tab, 
     tab.wait(lambda: text(tab, "spoken") == "complete: 7 of 21 trials")
 
 
-@pytest.mark.slow  # what a page is sent of it is counted in test_live_reading
+@pytest.mark.slow  # what a page is sent of it is counted in reading/test_run_view.py
 def test_an_hour_of_a_large_run_answers_clicks(
     tab: Tab, url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

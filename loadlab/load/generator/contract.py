@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import TypeAdapter
 
 from loadlab.load.generator.ticker import Pause  # noqa: TC001  a field that pydantic resolves
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.model.requests import NO_REQUESTS, Requests, together
 from loadlab.model.window import Window
 
