@@ -8,7 +8,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from loadlab.lab.hopeless import SSL_REDIRECT, explanation, first_error, nothing_succeeded
 from loadlab.load.generator.contract import NO_RESULT, LoadResult
@@ -51,7 +51,7 @@ def failing(failed: tuple[float, ...]) -> LoadResult:
     return replace(NO_RESULT, requests=Requests(ended=times, response=times, failed=failed))
 
 
-@pytest.mark.parametrize(("failed", "nothing"), [((), True), ((1.0, 1.0), True), ((1.0, 0.0), False)])
+@every(("failed", "nothing"), [((), True), ((1.0, 1.0), True), ((1.0, 0.0), False)])
 def test_nothing_succeeded_if_no_request_did(failed: tuple[float, ...], *, nothing: bool) -> None:
     assert nothing_succeeded(failing(failed)) is nothing
 
