@@ -32,14 +32,14 @@ def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
         UsageError: there is no run, or it cannot be read.
         EnvironmentFaultError: a report cannot be written; what it says has been printed by then.
     """
-    from loadlab.assessment import findings_of
+    from loadlab.analysis import findings_of
     from loadlab.cli._publish import publish
     from loadlab.report import REPORTS
     from loadlab.report.terminal import Terminal
     from loadlab.store.folder import RunFolder
 
     folder = RunFolder.at(path)
-    findings = findings_of(folder)
+    findings = findings_of(folder.recorded())
     files = publish(folder, findings)  # before anything is printed: `| head` may close the pipe
     if as_json:
         print(REPORTS["json_file"]().render(findings))

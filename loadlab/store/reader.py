@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from loadlab.errors import UsageError
 from loadlab.model.config import Scalar
 from loadlab.model.findings import Caveat
+from loadlab.model.recorded import RecordedRun
 from loadlab.model.session import Session
-from loadlab.store.damage import LOST_SESSION, damaged
+from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions
 from loadlab.store.layout import ENVIRONMENT, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
 from loadlab.store.progress_file import read_events
 from loadlab.store.records import (
@@ -165,6 +166,25 @@ class RunReader:
             except (DamagedFileError, OSError) as error:
                 found.append(damaged(f"{TRIALS}/{path.name}", brief(error), advice))
         return trials, found
+
+    def recorded(self) -> RecordedRun:
+        """All of it, for an analysis.
+
+        Raises:
+            UsageError: the plan or the schedule cannot be read, or a newer loadlab wrote a record.
+        """
+        trials, damaged_trials = self.trials()
+        restarts, damaged_restarts = self.restarts()
+        return RecordedRun(
+            schedule=self.schedule(),
+            plan=self.plan(),
+            plan_path=str(self.path / PLAN),
+            sessions=self.sessions()[0],
+            trials=trials,
+            restarts=restarts,
+            damaged=[*damaged_trials, *damaged_restarts, *damage(self, trials)],
+            lost_sessions=lost_sessions(self, trials),
+        )
 
     def continuation(self) -> Continuation:
         """What a command needs to go on with this run as its latest session did."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from loadlab.assessment import findings_of
+from loadlab.analysis import findings_of
 from loadlab.report.content import matrix, numbers, story, tables, verdicts
 from loadlab.report.content.labels import Naming
 
@@ -115,7 +115,7 @@ def dashboard_of(folder: RunReader, schedule: Schedule) -> str:
     Raises:
         UsageError: the run's plan cannot be read.
     """
-    return json.dumps(asdict(build(findings_of(folder), schedule)), separators=(",", ":"), allow_nan=False)
+    return json.dumps(asdict(build(findings_of(folder.recorded()), schedule)), separators=(",", ":"), allow_nan=False)
 
 
 def build(findings: Findings, schedule: Schedule) -> Dashboard:
