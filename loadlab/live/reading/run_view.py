@@ -8,10 +8,11 @@ import zlib
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from loadlab.live.reading.bins import between
 from loadlab.live.reading.latest_dashboard import LatestDashboard
 from loadlab.live.reading.overview import overview_of
 from loadlab.live.reading.run_state import AT_WORK, state_of
-from loadlab.live.reading.timeline import Timeline, between
+from loadlab.live.reading.timeline import Timeline
 from loadlab.live.reading.unreadable import UnreadableRunError
 from loadlab.store.layout import TRIALS, records
 from loadlab.store.progress import Sampled, TrialBegan

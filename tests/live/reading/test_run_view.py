@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from made_runs import BEGAN, MadeRun, made_run
 
-from loadlab.live.reading import run_views
 from loadlab.live.reading.run_view import RunView, as_json
 from loadlab.live.reading.run_views import RunViews
 from loadlab.live.reading.runs import Runs, inside
@@ -172,12 +171,6 @@ def test_a_run_whose_schedule_is_damaged_is_listed_as_unreadable(tmp_path: Path)
     assert [one.state for one in summaries(Runs(folder=tmp_path))] == ["unreadable"]
 
 
-def test_a_run_whose_name_is_no_text_is_not_shown(tmp_path: Path) -> None:
-    (tmp_path / os.fsdecode(b"run-\xff")).mkdir()
-    (tmp_path / os.fsdecode(b"run-\xff") / "schedule.json").write_text("{}")
-    assert Runs(folder=tmp_path).names() == []
-
-
 def test_only_a_new_record_makes_an_analysis_due(tmp_path: Path) -> None:
     made = made_run(tmp_path / "run")
     made.begins(pid=NOBODY)
@@ -206,24 +199,6 @@ def test_while_a_run_goes_on_analyses_are_kept_apart(tmp_path: Path) -> None:
     assert run.is_stale()
 
 
-def test_a_run_that_is_made_anew_in_the_same_folder_is_another(tmp_path: Path) -> None:
-    views = RunViews()
-    made = made_run(tmp_path / "run")
-    first = views.of(made.folder.path)
-    made.folder.discard()
-    made_run(tmp_path / "run", blocks=5)
-    second = views.of(tmp_path / "run")
-    assert first is not second
-    assert second.overview().total == 5 * 7
-
-
-def test_of_many_runs_few_are_remembered(tmp_path: Path) -> None:
-    views = RunViews()
-    for number in range(run_views.MOST + 2):
-        assert views.of(made_run(tmp_path / str(number)).folder.path)
-    assert len(views._known) == run_views.MOST
-
-
 def test_an_hour_of_seven_hundred_trials_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
     made = made_run(tmp_path / "run", blocks=12, users=[1, 2, 4, 8, 16, 32, 64, 96, 128, 256])
@@ -246,21 +221,6 @@ def test_an_hour_of_seven_hundred_trials_stays_small(tmp_path: Path, monkeypatch
     _, _, rows, start = run.points("run", shown)
     assert start >= len(run.whole) - len(rows)
     assert len(json.dumps(rows)) < 2_000
-
-
-@pytest.mark.parametrize("name", ["..", ".", "", "../run", "run/../../outside", "/etc", "link", "linked", "a\0b"])
-def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    made_run(tmp_path / "outside")
-    made_run(folder / "run")
-    (folder / "link").symlink_to(tmp_path / "outside")
-    (folder / "linked").mkdir()
-    (folder / "linked" / "schedule.json").symlink_to(tmp_path / "outside" / "schedule.json")
-    runs = Runs(folder=folder)
-    assert runs.find(name) is None
-    assert runs.names() == ["run"]
-    assert runs.find("run") == folder / "run"
 
 
 def test_no_file_of_a_run_may_be_a_link_to_elsewhere(tmp_path: Path) -> None:
