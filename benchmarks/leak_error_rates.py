@@ -22,7 +22,7 @@ from loadlab.model.counts import ConnectionCounts
 from loadlab.model.reading import Reading
 from loadlab.model.requests import Requests
 from loadlab.model.samples import Connections, CpuSeconds, Series, Trial
-from loadlab.plan.planning import build_server, config_of, usable_connections
+from loadlab.plan.members import build_server, config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 from loadlab.watch.observation import observe

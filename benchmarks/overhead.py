@@ -15,7 +15,7 @@ from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
 from loadlab.model.schedule import Step
-from loadlab.plan.planning import build_server, config_of
+from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:

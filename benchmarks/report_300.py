@@ -22,7 +22,8 @@ from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.model.requests import Requests
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Series, Trial
 from loadlab.model.schedule import Schedule, Step
-from loadlab.plan.planning import read_plan, schedule
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.schedule import schedule
 from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:

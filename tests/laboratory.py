@@ -16,7 +16,7 @@ from loadlab.lab.trial import Bench, run_trial
 from loadlab.model.case import Case
 from loadlab.model.plan import Plan
 from loadlab.model.schedule import Step
-from loadlab.plan.planning import config_of, usable_connections
+from loadlab.plan.members import config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

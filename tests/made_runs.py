@@ -10,7 +10,8 @@ import tests_support
 
 from loadlab.model.metrics import RESPONSE_SECONDS
 from loadlab.model.schedule import Schedule, Step
-from loadlab.plan.planning import read_plan, schedule
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.schedule import schedule
 from loadlab.store.folder import RunFolder
 from loadlab.store.progress import Noticed, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 

@@ -16,7 +16,7 @@ from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import Deployment, Plan
 from loadlab.model.requests import Requests
 from loadlab.model.schedule import Step
-from loadlab.plan.planning import read_plan
+from loadlab.plan.experiment import read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

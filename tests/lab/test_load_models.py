@@ -21,7 +21,7 @@ from loadlab.model.case import Case
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
 from loadlab.model.schedule import Step
-from loadlab.plan.planning import config_of, usable_connections
+from loadlab.plan.members import config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
