@@ -29,6 +29,7 @@ from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
 from loadlab.probes.ledger import counts_by_alias, counts_of
 from loadlab.probes.sessions import RESET, Sessions
+from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,13 +40,13 @@ if TYPE_CHECKING:
     from loadlab.lab.generator import Drive, Generator
     from loadlab.lab.liveness import Serving
     from loadlab.lab.observer import Observer
-    from loadlab.lab.project import Subject
+    from loadlab.lab.project import Project
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Series
+    from loadlab.model.schedule import Step
     from loadlab.services.database import Database
-    from loadlab.store.folder import Step
     from loadlab.store.progress import Sampled
     from loadlab.system.processes import Register
 
@@ -64,7 +65,7 @@ class Bench:
     """
 
     plan: Plan
-    subject: Subject
+    project: Project
     observer: Observer
     register: Register
     generator: Generator
@@ -135,18 +136,18 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     load_average = os.getloadavg()[0]
     ledgers = bench.ledgers(step)
     shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
-    subject = bench.subject
+    project = bench.project
     scene = ProbeContext(
-        cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={}, aliases=subject.counted
+        cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={}, aliases=project.counted
     )
     await_empty(scene)
     sessions = _sessions(scene)
     follower = _follower(step, int(sessions["sessions"]), bench)
-    log = bench.logs / f"{step.order:04d}-{case.server.name}.log"
+    log = bench.logs / trial_log(step.order, case.server.name)
     with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
         scene = replace(scene, trees=route.trees, pooler=route.bouncer)
         target = Target(
-            server=case.server, strategy=case.strategy, database=route.database, ledgers=ledgers, subject=subject
+            server=case.server, strategy=case.strategy, database=route.database, ledgers=ledgers, project=project
         )
         with serving(target, bench.register, log) as application:
             booted = time.monotonic()
@@ -154,10 +155,10 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
             served = serving_now(application, between)
             drive = bench.generator.begin(order_for(case, step, bench.plan, application.url, bench.scratch))
             observed = _observe(scene, served, drive, bench, follower)
-            facts = bench.subject.facts
-            if facts is not None and observed.result and nothing_succeeded(observed.result):
+            info = bench.project.info
+            if info is not None and observed.result and nothing_succeeded(observed.result):
                 bench.explanations[step.order] = explanation(
-                    application.url, observed.result, ssl_redirect=facts.ssl_redirect, log=log
+                    application.url, observed.result, ssl_redirect=info.ssl_redirect, log=log
                 )
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
@@ -222,12 +223,12 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         pooler = scene.pooler.counts() if scene.pooler else None
         follower.seen(look(scene, sampled_only=False), highest, counts_of(scene), pooler, drive.counts())
 
-    window = (bench.plan.warmup_seconds, bench.plan.warmup_seconds + bench.plan.window_seconds)
+    window = bench.plan.window
     with (
         bench.database.observed() as connection,
         connection.cursor() as cursor,
-        cut_off(connection, window[1] + ANSWER_SECONDS),
-        cut_off(scene.cursor.connection, window[1] + ANSWER_SECONDS),
+        cut_off(connection, window.end + ANSWER_SECONDS),
+        cut_off(scene.cursor.connection, window.end + ANSWER_SECONDS),
         Ticking() as ticking,
         Sampler(
             partial(look, own := replace(scene, cursor=cursor), sampled_only=True),
@@ -235,9 +236,9 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
             partial(follow, own, follower) if follower else None,
         ) as sampler,
     ):
-        sleep_until(drive.started + window[0])
+        sleep_until(drive.started + window.start)
         start, opening = look(scene, sampled_only=False), counts_of(scene)
-        sleep_until(drive.started + window[1])
+        sleep_until(drive.started + window.end)
         lost = served.disturbances()
         end, closing = look(scene, sampled_only=False), counts_of(scene)
         result = drive.wait()
@@ -256,7 +257,7 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         settle_seconds=time.monotonic() - ended,
         disturbances=(
             *(Disturbance(what, by_target=True) for what in lost),
-            *unseen(ticking.longest(drive.started + window[0], drive.started + window[1]), sampler, window),
+            *unseen(ticking.longest(*window.after(drive.started)), sampler, window),
         ),
     )
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.config import Scalar
+from loadlab.model.window import Window
 
 # What the embedded server may be told for max_connections.
 FEWEST_CONNECTIONS = 10
@@ -84,7 +85,7 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Project:
+class ProjectOptions:
     """A Django project of the user's own, in place of the lab's site.
 
     `folder` is where manage.py is; `wsgi` and `asgi` are "module:attribute" (default: as its settings say); `python` is
@@ -168,7 +169,7 @@ class Plan:
     load: Load = field(default_factory=Load)
     database: Database = field(default_factory=Database)
     limits: Limits = field(default_factory=Limits)
-    project: Project | None = None
+    project: ProjectOptions | None = None
     target: Deployment | None = None
     servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
     strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
@@ -182,6 +183,11 @@ class Plan:
     def load_processes(self) -> int:
         """How many share the load, on this host or on others."""
         return self.load.expect_workers or self.load_workers
+
+    @property
+    def window(self) -> Window:
+        """Of each trial."""
+        return Window(self.warmup_seconds, self.warmup_seconds + self.window_seconds)
 
     def loads(self) -> list[tuple[int, OpenLoad | None]]:
         """Each load of the plan: how many users there are, and the schedule that they keep to, if there is one."""

@@ -20,7 +20,9 @@ from loadlab.instrumentation.counters import CounterSet
 from loadlab.lab.application import Target, serving
 from loadlab.lab.environment import environment
 from loadlab.lab.run import laboratory
-from loadlab.plan.planning import SCENARIO_FOLDER, config_of, read_plan, scenarios
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.members import config_of
+from loadlab.plan.scenarios import SCENARIO_FOLDER, scenarios
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -69,7 +71,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
             strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
             database=lab.database,
             ledgers=folder / "ledgers",
-            subject=lab.subject,
+            project=lab.project,
         )
         with serving(target, lab.register, folder / "server.log") as application:
             yield application
@@ -296,7 +298,7 @@ def test_a_wrong_parameter_is_refused_with_what_would_be_right(
 
 def test_a_runs_record_says_what_scenarios_were_told(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOADLAB_SCENARIO_BURST_GAP_SECONDS", "7")
-    told = environment(bench.plan, bench.subject, bench.database, bench.cursor)["load"]
+    told = environment(bench.plan, bench.project, bench.database, bench.cursor)["load"]
     assert told["LOADLAB_SCENARIO_BURST_GAP_SECONDS"] == "7"
 
 

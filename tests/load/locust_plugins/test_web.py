@@ -24,7 +24,8 @@ from selenium.webdriver.common.by import By
 from loadlab.lab.application import Target, serving
 from loadlab.lab.run import laboratory
 from loadlab.load.locust_plugins.site_metrics import TOKEN_VARIABLE
-from loadlab.plan.planning import SCENARIO_FOLDER, config_of
+from loadlab.plan.members import config_of
+from loadlab.plan.scenarios import SCENARIO_FOLDER
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 from loadlab.system.ports import free_port
@@ -305,7 +306,7 @@ def test_the_tab_shows_a_real_site(tmp_path: Path) -> None:
             strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
             database=lab.database,
             ledgers=tmp_path / "ledgers",
-            subject=lab.subject,
+            project=lab.project,
         )
         with serving(target, lab.register, tmp_path / "server.log") as site:
             options = ["--host", site.url, "--autostart", "--users", "2", "--target-metrics", f"{site.url}/metrics"]
