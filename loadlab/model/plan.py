@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from loadlab.model.case import OpenLoad, Scalar
+from loadlab.model.strategy import USUAL_SERVER
 
 # What the embedded server may be told for max_connections.
 FEWEST_CONNECTIONS = 10
@@ -174,8 +175,9 @@ class Plan:
 
     @property
     def controlled(self) -> str | None:
-        """The server mode whose baseline gets an A/A arm: as said, else sync where it is measured, else the first."""
-        return self.control or ("sync" if "sync" in self.servers else next(iter(self.servers), None))
+        """The server mode whose baseline gets an A/A arm: as said, else the usual one, else the first."""
+        usual = USUAL_SERVER if USUAL_SERVER in self.servers else next(iter(self.servers), None)
+        return self.control or usual
 
     @property
     def load_processes(self) -> int:

@@ -92,6 +92,7 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     faults += _across(plan, data, {fault.where.partition(".")[0] for fault in faults})
     servers = _choices(SERVERS, data.get("servers"), "servers", faults)
     strategies = _choices(STRATEGIES, data.get("strategies"), "strategies", faults)
+    faults += _driver_faults(servers, plan.driver if plan else "")
     if faults or plan is None:
         raise _refusal(source, faults)
     # A project's own driver is not known before the project has been looked into.
@@ -190,18 +191,28 @@ def server_traits(choice: Config, driver: str) -> ServerTraits:
     server = build_server(choice)
     return ServerTraits(
         server=choice.name,
-        program=server.program,
         driver=driver,
         processes=server.processes(),
+        hooks=server.hooks,
         asgi=server.asgi,
         greenlets=server.greenlets,
+        single_process=server.single_process,
     )
 
 
 def incompatible_pairs(plan: Plan, driver: str) -> list[Incompatible]:
     """The server modes and strategies of a checked plan that cannot work together with `driver`."""
-    servers = _choices(SERVERS, plan.servers, "servers", [])
-    return list(_incompatible_pairs(servers, _choices(STRATEGIES, plan.strategies, "strategies", []), driver))
+    return list(_incompatible_pairs(chosen_servers(plan), chosen_strategies(plan), driver))
+
+
+def chosen_servers(plan: Plan) -> list[Config]:
+    """The server modes of a checked plan, with every combination of their parameters."""
+    return _choices(SERVERS, plan.servers, "servers", [])
+
+
+def chosen_strategies(plan: Plan) -> list[Config]:
+    """The strategies of a checked plan, with every combination of their parameters."""
+    return _choices(STRATEGIES, plan.strategies, "strategies", [])
 
 
 def _incompatible_pairs(servers: Sequence[Config], strategies: Sequence[Config], driver: str) -> Iterable[Incompatible]:
@@ -294,10 +305,15 @@ def _cross_check(plan: Plan) -> list[Fault]:
     if plan.servers and plan.control is not None and plan.control not in plan.servers:
         remedy = f"one of the plan's servers: {', '.join(plan.servers)}; or leave it out"
         faults.append(Fault(where="control", what=f"{plan.control!r} is not measured in this plan", remedy=remedy))
-    if plan.driver == "psycopg" and plan.servers.get("gevent", {}).get("cooperative") is False:
-        remedy = 'use driver = "psycopg2"'
-        faults.append(Fault(where="servers.gevent.cooperative", what="psycopg 3 always cooperates", remedy=remedy))
     return faults
+
+
+def _driver_faults(servers: Iterable[Config], driver: str) -> Iterable[Fault]:
+    """Parameters of server modes that cannot be so with the plan's driver."""
+    for server in servers:
+        if (fault := build_server(server).incompatible(driver)) is not None:
+            parameter, what, remedy = fault
+            yield Fault(where=f"servers.{server.name}.{parameter}", what=what, remedy=remedy)
 
 
 def _check_target(plan: Plan, data: Mapping[str, Any]) -> Iterable[Fault]:

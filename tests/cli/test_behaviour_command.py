@@ -29,7 +29,7 @@ def changed(path: Path, **spans: list[int]) -> Path:
     """The recording as if a count had been another one."""
     recorded: dict[str, Any] = json.loads(path.read_text())
     recorded["rows"][0]["spans"] |= spans
-    recorded["versions"]["Django"] = "1.6"
+    recorded["versions"]["django"] = "1.6"
     path = path.with_name("changed.json")
     path.write_text(json.dumps(recorded))
     return path
