@@ -61,7 +61,7 @@ def row(*repeats: dict[str, int]) -> BehaviourRow:
 
 
 def recording(*rows: BehaviourRow, claims: tuple[ClaimReport, ...] = ()) -> Recording:
-    return Recording(versions={"Django": "5.2"}, rows=rows, claims=claims)
+    return Recording(versions={"django": "5.2"}, rows=rows, claims=claims)
 
 
 def departed(before: BehaviourRow, now: BehaviourRow) -> list[str]:
