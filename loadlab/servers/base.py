@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import ConfigDict, Field
 
-from loadlab.model.case import Scalar
+from loadlab.model.config import Scalar
 from loadlab.model.strategy import Hooks
 
 Count = Annotated[int, Field(ge=1, le=10_000, description="a whole number, 1 or more")]

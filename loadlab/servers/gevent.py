@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
-from loadlab.model.case import Scalar
+from loadlab.model.config import Scalar
 from loadlab.servers._gunicorn import KeepAliveGunicornServer
 from loadlab.servers.base import KEPT, Count
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.case import Scalar
+from loadlab.model.config import Scalar
 from loadlab.servers._gunicorn import GunicornServer
 
 

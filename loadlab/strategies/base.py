@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
-from loadlab.model.case import Scalar
+from loadlab.model.config import Scalar
 
 if TYPE_CHECKING:
     from loadlab.model.pooling import Pooling

@@ -10,7 +10,7 @@ import pytest
 from loadlab.analysis.arms import leak_of_all
 from loadlab.analysis.leaking import Account, Point, Room, judge, judge_growth
 from loadlab.analysis.rooms import leak_of, room_of
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.model.counts import ConnectionCounts
 
 from .factories import KEPT, Behaviour, case, findings, trial
