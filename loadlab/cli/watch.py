@@ -18,8 +18,8 @@ from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError,
 if TYPE_CHECKING:
     import argparse
 
+    from loadlab.model.reading import Reading
     from loadlab.probes import ProbeContext
-    from loadlab.watch.reading import Reading
 
 EVERY_SECONDS: Final = 5.0
 FEWEST_READINGS: Final = 2
@@ -85,18 +85,17 @@ class _Watch:
         from loadlab.probes.activity import Activity
         from loadlab.probes.sessions import Sessions
         from loadlab.scrape import scrape
-        from loadlab.watch.reading import Reading
 
-        scraped = scrape(self._url, self._token)
-        seen = Reading(at=time.monotonic(), aliases=scraped.aliases, hosts=scraped.hosts, answered=scraped.requests)
+        seen = scrape(self._url, self._token)
         if self._judge is None:
             return seen
-        sessions, states = Sessions().read(self._judge), Activity().read(self._judge)
-        return replace(seen, at=time.monotonic(), sessions=int(sessions["sessions"]), backends=int(states["backends"]))
+        judged = Sessions().read(self._judge) | Activity().read(self._judge)
+        return replace(seen, at=time.monotonic(), judged=judged)
 
     def _line(self) -> str:
-        latest = self.readings[-1].aliases
-        counts = (f"{alias}: {seen.open:g} open, {seen.opened:g} opened" for alias, seen in latest.items())
+        latest = self.readings[-1]
+        seen = {alias: latest.counts(alias) for alias in latest.hosts}
+        counts = (f"{alias}: {one.open:g} open, {one.opened:g} opened" for alias, one in seen.items())
         return f"{len(self.readings)} readings · {' · '.join(counts)} · Ctrl-C ends"
 
 
@@ -105,9 +104,10 @@ def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext 
     if arguments.dsn is None:
         return None
     from loadlab.probes import ProbeContext
-    from loadlab.services.external_database import Reference, given
+    from loadlab.services.external_database import Reference, external_database
 
     folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
-    database = resources.enter_context(given(Reference(arguments.dsn, allow_remote=arguments.allow_remote), folder))
+    reference = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
+    database = resources.enter_context(external_database(reference, folder))
     connection = resources.enter_context(database.observed())
     return ProbeContext(cursor=connection.cursor(), database=database.name, ledgers=folder, trees={})

@@ -57,7 +57,7 @@ def _alias(seen: AliasObservation) -> Iterator[str]:
         yield f"errors       {_counts(seen.errors)}"
     if seen.pool:
         wait = "" if seen.mean_wait_seconds is None else f", {seen.mean_wait_seconds * 1000:.1f} ms to get one"
-        size, available, waiting = (seen.pool.get(key, 0.0) for key in ("size", "available", "waiting"))
+        size, available, waiting = (seen.pool[key] for key in ("size", "available", "waiting"))
         yield f"pool         {available:g} of {size:g} to lend, {waiting:g} wait{wait}"
     yield f"leak         {LEAKING if seen.leak == 'yes' else seen.leak}"
     yield from _ages(seen)
@@ -67,7 +67,7 @@ def _each(mean_connect_seconds: float | None) -> str:
     return "" if mean_connect_seconds is None else f", {mean_connect_seconds * 1000:.1f} ms each"
 
 
-def _counts(counts: dict[str, float]) -> str:
+def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:g}" for name, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"
 
 

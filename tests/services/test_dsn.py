@@ -10,7 +10,7 @@ from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError, LabError, UsageError
 from loadlab.services.dsn import parameters_of, require_local, require_local_peer
-from loadlab.services.external_database import Reference, given
+from loadlab.services.external_database import Reference, external_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,10 @@ def test_a_misread_dsn_is_refused_without_repeating_it(
     dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MY_DSN", dsn)
-    with pytest.raises(UsageError, match="MY_DSN holds no DSN") as caught, given(Reference("env:MY_DSN"), tmp_path):
+    with (
+        pytest.raises(UsageError, match="MY_DSN holds no DSN") as caught,
+        external_database(Reference("env:MY_DSN"), tmp_path),
+    ):
         pass
     assert [canary for canary in CANARIES if canary in str(caught.value)] == []
     assert "%40 for @" in str(caught.value)
@@ -106,7 +109,7 @@ def test_a_far_service_is_refused_before_anything_is_sent(
         if named_by == "PGSERVICE":
             monkeypatch.setenv("PGSERVICE", "far")
         monkeypatch.setattr("loadlab.services.dsn.is_loopback", lambda host: host != "127.0.0.1")
-        with pytest.raises(UsageError, match=r"127\.0\.0\.1"), given(Reference("env:MY_DSN"), tmp_path):
+        with pytest.raises(UsageError, match=r"127\.0\.0\.1"), external_database(Reference("env:MY_DSN"), tmp_path):
             pass
         far.settimeout(60)
         connection, _ = far.accept()
@@ -126,7 +129,7 @@ def test_the_far_end_of_a_connection_is_looked_at(bench: Bench, monkeypatch: pyt
 def test_a_server_without_tls_names_sslmode(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     at = bench.database.parameters
     monkeypatch.setenv("MY_DSN", make_dsn(host=at["host"], port=at["port"], user=at["user"], sslmode="require"))
-    with pytest.raises(LabError) as caught, given(Reference("env:MY_DSN"), tmp_path):
+    with pytest.raises(LabError) as caught, external_database(Reference("env:MY_DSN"), tmp_path):
         pass
     assert isinstance(caught.value, EnvironmentFaultError)
     assert "sslmode" in str(caught.value)
