@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loadlab.lab.validity import Disturbance, Validity, validity
@@ -29,6 +29,7 @@ class Seen:
     connections: Connections
     series: Series
     cpu_seconds: CpuSeconds
+    quantities: dict[str, float] = field(default_factory=dict)
     served: int | None = None
     disturbances: tuple[Disturbance, ...] = ()
 
@@ -38,6 +39,11 @@ class TrialMeta:
     started: str
     overhead_seconds: dict[str, float]
     load_average: float
+
+
+def window_of(plan: Plan) -> tuple[float, float]:
+    """Its begin and end, in seconds since the load started."""
+    return plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds
 
 
 def order_for(case: Case, step: Step, plan: Plan, url: str, scratch: Path) -> LoadOrder:
@@ -58,14 +64,14 @@ def order_for(case: Case, step: Step, plan: Plan, url: str, scratch: Path) -> Lo
 def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
     case: Case, step: Step, plan: Plan, result: LoadResult | None, seen: Seen, meta: TrialMeta
 ) -> Trial:
-    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
+    window = window_of(plan)
     judged = validity(result, window, is_open=case.open_load is not None, disturbances=seen.disturbances)
     return _trial(case, step, window, result or NO_RESULT, seen, meta, judged)
 
 
 def interrupted(case: Case, step: Step, plan: Plan, reason: str, meta: TrialMeta) -> Trial:
     """A trial of which nothing but its end is known."""
-    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
+    window = window_of(plan)
     nothing = ConnectionCounts()
     seen = Seen(
         connections=Connections(
@@ -117,6 +123,7 @@ def _trial(  # noqa: PLR0913, PLR0917  each is a noun of its own
         connections=seen.connections,
         series=seen.series,
         cpu_seconds=seen.cpu_seconds,
+        quantities=seen.quantities,
         overhead_seconds=meta.overhead_seconds,
         load_average=meta.load_average,
         busy=got.busy,

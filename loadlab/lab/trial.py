@@ -16,7 +16,8 @@ from loadlab.lab.following import Follower
 from loadlab.lab.hopeless import explanation, nothing_succeeded
 from loadlab.lab.liveness import serving_now
 from loadlab.lab.observer import cut_off
-from loadlab.lab.record import Seen, TrialMeta, order_for, record
+from loadlab.lab.quantities import summed_up
+from loadlab.lab.record import Seen, TrialMeta, order_for, record, window_of
 from loadlab.lab.route import routed
 from loadlab.lab.sampler import Sampler, look, unseen
 from loadlab.lab.settling import Patience, settled, sleep_until
@@ -195,6 +196,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
             connections=connections,
             series=observed.series,
             cpu_seconds=_cpu(observed, bench.plan),
+            quantities=summed_up(observed.start, observed.end, observed.series, window_of(bench.plan)),
             disturbances=observed.disturbances,
         ),
         TrialMeta(started=started, overhead_seconds=overhead, load_average=load_average),
@@ -222,7 +224,7 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         pooler = scene.pooler.counts() if scene.pooler else None
         follower.seen(look(scene, sampled_only=False), highest, counts_of(scene), pooler, drive.counts())
 
-    window = (bench.plan.warmup_seconds, bench.plan.warmup_seconds + bench.plan.window_seconds)
+    window = window_of(bench.plan)
     with (
         bench.database.observed() as connection,
         connection.cursor() as cursor,

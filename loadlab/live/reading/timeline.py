@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from loadlab.model.metrics import RESPONSE_SECONDS, CloseReason
+from loadlab.probes import quantities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +21,8 @@ BIN_SECONDS: Final = 0.5
 # A percentile is shown of as many requests as it takes to mean something: those of earlier bins help out.
 FEWEST: Final = {0.5: 20, 0.99: 299}
 REASONS: Final = tuple(reason.name.lower() for reason in CloseReason)
-PARTS: Final = ("app", "database", "generator", "pooler", "proxy")
-STATES: Final = ("active", "idle", "idle_in_transaction", "other")
+GAUGES: Final = ("peak", "max_connections", "pooler_clients", "pooler_servers")  # besides those that probes read
+QUANTITIES: Final = tuple(name for name, one in quantities().items() if not (one.placed and one.metric is None))
 COLUMNS: Final = (
     "at",
     "trial",
@@ -30,21 +31,20 @@ COLUMNS: Final = (
     "p50",
     "p99",
     "open",
-    *(f"backends_{state}" for state in STATES),
     "opened",
     "reuse",
     *(f"closed_{reason}" for reason in REASONS),
-    *(f"cpu_{part}" for part in PARTS),
     "pooler_clients",
     "pooler_servers",
-    "pooler_clients_waiting",
+    *QUANTITIES,
 )
 Row = list[float | None]
 
 
 def is_gauge(name: str) -> bool:
-    families = ("backends", "pooler_clients", "pooler_servers")
-    return name in {"open", "peak", "max_connections"} or name.startswith(families)
+    """Whether a value goes up and down; counters are drawn by how fast they grow."""
+    known = quantities().get(name)
+    return name in GAUGES if known is None else known.kind == "gauge"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -69,6 +69,16 @@ class Bin:
     def rate(self, name: str) -> float | None:
         """A second; None while nothing tells."""
         return self.grown.get(name, 0.0) / self.seconds if self.seconds else None
+
+    def value(self, quantity: str) -> float | None:
+        """The highest of a gauge, and of a counter how much it grew a second; None while nothing tells."""
+        return (
+            self.highest.get(quantity)
+            if is_gauge(quantity)
+            else self.rate(quantity)
+            if quantity in self.grown
+            else None
+        )
 
     def reuse(self) -> float | None:
         """The share of requests that found a connection open, of those that used one."""
@@ -145,12 +155,12 @@ class Timeline:
             bin_.rate("failures"),
             *(_percentile(bins, position, share) for share in FEWEST),
             bin_.highest.get("open"),
-            *(bin_.highest.get(f"backends_{state}") for state in STATES),
             bin_.rate("opened"),
             bin_.reuse(),
             *(bin_.rate(f"closed_{reason}") for reason in REASONS),
-            *(bin_.rate(f"cpu_{part}") if f"cpu_{part}" in bin_.grown else None for part in PARTS),
-            *(bin_.highest.get(name) for name in COLUMNS[-3:]),
+            bin_.highest.get("pooler_clients"),
+            bin_.highest.get("pooler_servers"),
+            *map(bin_.value, QUANTITIES),
         )
         return [index * self.width, bin_.trial, *(_rounded(one) for one in figures)]
 
