@@ -19,6 +19,8 @@ from patience import await_that
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.process
+
 PLAN: Final = """
 blocks = 2
 warmup_seconds = 0.3
