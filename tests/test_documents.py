@@ -11,7 +11,7 @@ import pytest
 from fork import PLACES, ROOT, Fork, examples
 
 from loadlab.errors import UsageError
-from loadlab.plan.planning import read_plan
+from loadlab.plan.experiment import read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,8 @@ from loadlab.lab.versions import LOAD, installed, target_packages
 from loadlab.model.findings import NOTE, PROJECT
 from loadlab.model.session import PARAMETERS, SCENARIO
 from loadlab.model.text import redacted
-from loadlab.plan.planning import build_strategy, chosen_strategies, locustfile
+from loadlab.plan.members import build_strategy, chosen_strategies
+from loadlab.plan.scenarios import locustfile
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.system.ports import is_loopback
 

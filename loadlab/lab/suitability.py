@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import DEFAULT, EMBEDDABLE, NOWHERE, POSTGRESQL, is_remote, staying, where
 from loadlab.model.drivers import DRIVERS
-from loadlab.plan.planning import (
+from loadlab.plan.members import (
     build_server,
     build_strategy,
     chosen_servers,
