@@ -17,7 +17,7 @@ from loadlab.lab.hopeless import explanation, nothing_succeeded
 from loadlab.lab.liveness import serving_now
 from loadlab.lab.observer import cut_off
 from loadlab.lab.quantities import summed_up
-from loadlab.lab.record import Seen, TrialMeta, order_for, record, window_of
+from loadlab.lab.record import Seen, TrialMeta, order_for, record
 from loadlab.lab.route import routed
 from loadlab.lab.sampler import Sampler, look, unseen
 from loadlab.lab.settling import Patience, settled, sleep_until
@@ -30,6 +30,7 @@ from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
 from loadlab.probes.ledger import counts_by_alias, counts_of
 from loadlab.probes.sessions import RESET, Sessions
+from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Series
+    from loadlab.model.schedule import Step
     from loadlab.services.database import Database
-    from loadlab.store.folder import Step
     from loadlab.store.progress import Sampled
     from loadlab.system.processes import Register
 
@@ -143,7 +144,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     await_empty(scene)
     sessions = _sessions(scene)
     follower = _follower(step, int(sessions["sessions"]), bench)
-    log = bench.logs / f"{step.order:04d}-{case.server.name}.log"
+    log = bench.logs / trial_log(step.order, case.server.name)
     with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
         scene = replace(scene, trees=route.trees, pooler=route.bouncer)
         target = Target(
@@ -196,7 +197,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
             connections=connections,
             series=observed.series,
             cpu_seconds=_cpu(observed, bench.plan),
-            quantities=summed_up(observed.start, observed.end, observed.series, window_of(bench.plan)),
+            quantities=summed_up(observed.start, observed.end, observed.series, bench.plan.window),
             disturbances=observed.disturbances,
         ),
         TrialMeta(started=started, overhead_seconds=overhead, load_average=load_average),
@@ -224,12 +225,12 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         pooler = scene.pooler.counts() if scene.pooler else None
         follower.seen(look(scene, sampled_only=False), highest, counts_of(scene), pooler, drive.counts())
 
-    window = window_of(bench.plan)
+    window = bench.plan.window
     with (
         bench.database.observed() as connection,
         connection.cursor() as cursor,
-        cut_off(connection, window[1] + ANSWER_SECONDS),
-        cut_off(scene.cursor.connection, window[1] + ANSWER_SECONDS),
+        cut_off(connection, window.end + ANSWER_SECONDS),
+        cut_off(scene.cursor.connection, window.end + ANSWER_SECONDS),
         Ticking() as ticking,
         Sampler(
             partial(look, own := replace(scene, cursor=cursor), sampled_only=True),
@@ -237,9 +238,9 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
             partial(follow, own, follower) if follower else None,
         ) as sampler,
     ):
-        sleep_until(drive.started + window[0])
+        sleep_until(drive.started + window.start)
         start, opening = look(scene, sampled_only=False), counts_of(scene)
-        sleep_until(drive.started + window[1])
+        sleep_until(drive.started + window.end)
         lost = served.disturbances()
         end, closing = look(scene, sampled_only=False), counts_of(scene)
         result = drive.wait()
@@ -258,7 +259,7 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         settle_seconds=time.monotonic() - ended,
         disturbances=(
             *(Disturbance(what, by_target=True) for what in lost),
-            *unseen(ticking.longest(drive.started + window[0], drive.started + window[1]), sampler, window),
+            *unseen(ticking.longest(*window.after(drive.started)), sampler, window),
         ),
     )
 

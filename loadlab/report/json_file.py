@@ -12,6 +12,7 @@ from loadlab.model.labels import server_label
 from loadlab.model.text import escaped_in_json
 from loadlab.report.base import Report
 from loadlab.report.content import numbers
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -27,7 +28,7 @@ SCHEMA = 1
 class JsonFile(Report):
     """One JSON object; assets/report.schema.json describes every key."""
 
-    filename: ClassVar[str | None] = "report.json"
+    filename: ClassVar[str | None] = layout.report("json")
 
     def render(self, findings: Findings) -> str:
         among = varying(verdict.condition for verdict in findings.verdicts)

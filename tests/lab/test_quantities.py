@@ -10,11 +10,12 @@ from loadlab.lab import quantities
 from loadlab.lab.quantities import summed_up
 from loadlab.model.quantity import Quantity
 from loadlab.model.samples import Series
+from loadlab.model.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WINDOW: Final = (1.0, 2.0)
+WINDOW: Final = Window(1.0, 2.0)
 SERIES: Final = Series(at=[0.5, 1.0, 1.5, 2.0], values={"waiting": [9.0, 3.0, 5.0, 8.0]})
 
 

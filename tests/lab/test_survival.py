@@ -18,8 +18,8 @@ from loadlab.lab.sampler import Sampler
 from loadlab.lab.survival import Survival
 from loadlab.model.case import Case
 from loadlab.model.config import Config
+from loadlab.model.schedule import Step
 from loadlab.services.pgbouncer import PoolerGoneError
-from loadlab.store.folder import Step
 
 if TYPE_CHECKING:
     from loadlab.lab.trial import Bench
