@@ -181,6 +181,21 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["schema"] == 1
 
 
+def test_a_recording_with_earlier_names_is_read(tmp_path: Path) -> None:
+    written = recording(row(KEPT, LEAKING))
+    path = tmp_path / "recorded.json"
+    path.write_text(as_json(written).replace('"claims"', '"cases"').replace('"django"', '"Django"'))
+    assert {"cases", "versions"} <= json.loads(path.read_text()).keys()
+    assert read_recording(path) == written
+
+
+def test_an_update_adds_the_versions_of_a_new_members_packages() -> None:
+    counted = replace(recording(row(KEPT, LEAKING)), versions={"django": "5.2", "granian": "2.8"})
+    updated = merged(recording(), counted, [row(KEPT, LEAKING).setting.id])
+    assert updated.versions == {"django": "5.2", "granian": "2.8"}
+    assert len(updated.rows) == 1
+
+
 def test_an_update_replaces_what_was_counted_keeps_the_rest_and_drops_what_is_no_more() -> None:
     def at(keep_alive: bool, counts: dict[str, int]) -> BehaviourRow:  # noqa: FBT001
         return replace(row(counts), setting=replace(SETTING, keep_alive=keep_alive))
