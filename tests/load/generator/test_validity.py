@@ -138,9 +138,9 @@ def test_a_generator_that_stood_still_makes_its_trial_invalid(pause: Pause, reas
 
 def test_in_a_short_window_a_busy_machine_may_let_others_go_first() -> None:
     busy = closed(*users(4, 0.05, 0.0, 2.0), at_work=4, pauses=(Pause(seconds=0.24),))
-    assert validity(busy, (1.0, 2.0), is_open=False) == COMPLETE
+    assert validity(busy, Window(1.0, 2.0), is_open=False) == COMPLETE
     stopped = replace(busy, pauses=(Pause(seconds=0.26),))
-    assert validity(stopped, (1.0, 2.0), is_open=False).state == "invalid"
+    assert validity(stopped, Window(1.0, 2.0), is_open=False).state == "invalid"
 
 
 STALL = (4.0, 5.2)
