@@ -35,7 +35,7 @@ QUANTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 def caveats(
     run: RunSummary, everything: Sequence[Measured], arms: Sequence[Arm], comparisons: Sequence[Comparison]
 ) -> tuple[Caveat, ...]:
-    """The gravest first: books that do not agree, then trials that do not count, then limits of what does."""
+    """The gravest first: counts that do not reconcile, then trials that do not count, then limits of what does."""
     complete = [one for one in everything if one.complete]
     return (
         *_irreconcilable_counts(complete),
@@ -113,9 +113,9 @@ def _other_traffic(complete: Sequence[Measured]) -> Iterator[Caveat]:
 def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
     """Of a target that others serve, only its own counts say that a process of it ended within the window."""
     for one in complete:
-        books = one.trial.connections
-        ended = books.window_end.closed.get("process_exit", 0) - books.window_start.closed.get("process_exit", 0)
-        if not books.stopped and ended > 0:
+        counts = one.trial.connections
+        ended = counts.in_window.closed.get("process_exit", 0)
+        if not counts.stopped and ended > 0:
             yield Caveat(
                 subject=_trial(one),
                 text=f"A worker of the target ended during the window, and {plural(ended, 'connection')} with it.",
