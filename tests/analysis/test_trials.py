@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from every import every
+from factories.trials import WARMUP, Behaviour, case, trial
 
 from loadlab.analysis.trials import summarise
 from loadlab.model.samples import Requests, Series
-
-from .factories import WARMUP, Behaviour, case, trial
 
 
 def test_warm_up_requests_are_not_counted() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from made_runs import BEGAN, MadeRun, made_run, sampled
+from factories.made_runs import BEGAN, MadeRun, made_run, sampled
 
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.live.discovery import FINISHED, LINGER_SECONDS, QUIET_SECONDS, due, labels
