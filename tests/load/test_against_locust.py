@@ -283,7 +283,7 @@ def test_redirects_are_followed_by_the_class_unless_the_request_says_so(a_user: 
 
 
 def test_what_the_client_lacks_is_named_with_what_to_do(a_user: Making) -> None:
-    with pytest.raises(AttributeError, match=r"has no 'headers'.*default_headers.*docs/load\.md"):
+    with pytest.raises(AttributeError, match=r"has no 'headers'.*default_headers.*docs/how-to/lean-client\.md"):
         a_user(1).client.headers  # noqa: B018
 
 
