@@ -24,7 +24,7 @@ from workbench import interleaved, watching
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
-from loadlab.load.generator.contract import LoadOrder
+from loadlab.load.generator.contract import LoadRequest
 from loadlab.model.condition import OpenLoad
 from loadlab.system.ports import LOOPBACK
 from loadlab.system.processes import Register
@@ -140,8 +140,8 @@ def measured(arms: list[Arm], arguments: argparse.Namespace, watch: Watch) -> di
     return readings
 
 
-def _order(arm: Arm, register: Register, port: int, seconds: float) -> LoadOrder:
-    return LoadOrder(
+def _order(arm: Arm, register: Register, port: int, seconds: float) -> LoadRequest:
+    return LoadRequest(
         locustfile=str(register.folder / f"{arm.client}.py"),
         host=f"http://{LOOPBACK}:{port}",
         users=OUTSTANDING if arm.rate else USERS,
@@ -154,7 +154,7 @@ def _order(arm: Arm, register: Register, port: int, seconds: float) -> LoadOrder
     )
 
 
-def _reading(order: LoadOrder, result: LoadResult) -> Reading:
+def _reading(order: LoadRequest, result: LoadResult) -> Reading:
     instants = np.asarray(result.due if order.open_load else result.ended)
     inside = (instants >= order.warmup_seconds) & (instants < order.warmup_seconds + order.window_seconds)
     lag = np.asarray(result.sent)[inside] - instants[inside] if order.open_load else np.array([np.nan])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LISTS: Final = ("rows", "claims")
 EARLIER: Final = {"cases": "claims"}  # keys as earlier versions wrote them
-HOW_TO_MAKE: Final = "loadlab behaviour --json FILE makes one"
+HOW_TO_MAKE: Final = "`loadlab behaviour --json FILE` writes one"
 _RECORDING: Final = TypeAdapter(Recording)
 
 
@@ -32,11 +32,11 @@ def read_recording(path: Path) -> Recording:
     except OSError as error:
         raise UsageError(f"The recording {path} cannot be read: {error.strerror}. {HOW_TO_MAKE}.") from error
     except json.JSONDecodeError as error:
-        raise UsageError(f"{path} is no recording of behaviours: {error}. {HOW_TO_MAKE}.") from error
+        raise UsageError(f"{path} is not a recording of behaviours: {error}. {HOW_TO_MAKE}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UsageError(f"{path} is no recording of behaviours: {where}: {first['msg']}. {HOW_TO_MAKE}.") from error
+        raise UsageError(f"{path} is not a recording of behaviours: {where}: {first['msg']}. {HOW_TO_MAKE}.") from error
 
 
 def _renamed(said: dict[str, object]) -> dict[str, object]:

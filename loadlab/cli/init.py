@@ -1,7 +1,7 @@
-"""Write a plan and a Locust file to start from, for a project of your own.
+"""Write a plan and a Locust file for your own project.
 
-The project is loaded once, in its own Python, to learn its routes and what is installed there. No database is
-connected to, and nothing is written but the two files.
+loadlab loads the project once, with the project's own Python, to find its routes and packages. It connects to no
+database and writes only the two files.
 """
 
 from __future__ import annotations
@@ -34,9 +34,20 @@ BY_SCRIPT: Final = (
 )
 
 
+EXAMPLES: Final = (
+    ("loadlab init --project ~/shop", "start from the folder with manage.py"),
+    (
+        "loadlab init --settings shop.settings --python .venv/bin/python",
+        "name settings and Python",
+    ),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_project_arguments(parser)
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="the folder to write to (default: the current one)"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -47,7 +58,7 @@ def execute(arguments: argparse.Namespace) -> int:
     plan, locustfile = arguments.out / PLAN, arguments.out / LOCUSTFILE
     for path in (plan, locustfile):
         if path.exists():
-            raise UsageError(f"{path} is there already; name another folder with --out, or remove it.")
+            raise UsageError(f"{path} already exists. Remove it, or name another folder with --out.")
     with Register.opened() as register:
         options = _project(arguments)
         project = project_of(Plan(servers={}, strategies={}, project=options), register.folder)

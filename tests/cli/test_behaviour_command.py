@@ -66,7 +66,7 @@ def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the
     assert done.code == 10, done.stderr
     assert "1 cell(s) are not as" in done.stderr
     assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
-    assert "Versions that differ: Django 1.6 → " in done.stderr
+    assert "Different versions: Django 1.6 → " in done.stderr
 
 
 def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: tuple[Outcome, Path]) -> None:

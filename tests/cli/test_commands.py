@@ -266,7 +266,7 @@ def test_a_usage_error_is_the_exit_code_of_the_process_too(loadlab: CommandLine)
 def test_resume_takes_no_plan_of_its_own(here: InProcess, plan_file: Path, tmp_path: Path) -> None:
     done = here("run", plan_file, "--resume", tmp_path)
     assert done.code == 2
-    assert "leave out PLAN, --out and --only" in done.stderr
+    assert "Remove PLAN, --out, --only" in done.stderr
 
 
 def test_a_run_goes_into_no_folder_that_holds_something(here: InProcess, plan_file: Path) -> None:

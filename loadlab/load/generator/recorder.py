@@ -13,7 +13,7 @@ import numpy as np
 import requests
 
 from loadlab.load.generator.contract import LoadResult
-from loadlab.load.generator.pacing import sending
+from loadlab.load.locust_plugins.pacing import sending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from locust.event import Events
     from numpy.typing import NDArray
 
-    from loadlab.load.generator.pacing import Arrival
+    from loadlab.load.locust_plugins.pacing import Arrival
 
 MS_PER_SECOND = 1000.0
 EXAMPLE_LENGTH = 500

@@ -19,7 +19,7 @@ class ConnectTimeoutError(HttpFaultError, TimeoutError):
     """The name was not resolved, or the connection not made, within `connection_timeout`."""
 
 
-class AnswerTimeoutError(HttpFaultError, TimeoutError):
+class ResponseTimeoutError(HttpFaultError, TimeoutError):
     """The request was not sent and its answer not complete within `network_timeout`."""
 
 
@@ -34,11 +34,11 @@ class ConnectionLostError(HttpFaultError, ConnectionError):
         self.silent = silent
 
 
-class MalformedAnswerError(HttpFaultError):
+class MalformedResponseError(HttpFaultError):
     """What came is not one valid HTTP/1 answer."""
 
 
-class AnswerTooLargeError(HttpFaultError):
+class ResponseTooLargeError(HttpFaultError):
     """The answer's head, or all of it, is beyond its limit."""
 
 

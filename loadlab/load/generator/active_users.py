@@ -25,7 +25,7 @@ RELATED: Final = 2.0  # looks that say as much as one, as who pauses at one look
 CLIENTS: Final = (f"{Path(gevent.__file__).parent}/", f"{Path(loadlab.__file__).parent}/load/")
 
 
-class AtWork:
+class ActiveUsers:
     """Looks at the users' greenlets, a few times a second; `start` and `end` are instants on the clock of `look`."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class AtWork:
         Users who never pause are always seen at work. Of others a few looks tell little.
 
         >>> def seen(*working):
-        ...     looks = AtWork()
+        ...     looks = ActiveUsers()
         ...     for at, users in enumerate(working):
         ...         looks.take(float(at), users)
         ...     return looks.at_least(0, 100)

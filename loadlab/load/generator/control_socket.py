@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from typing import Self
 
-OPTION: Final = "--lines"  # and the number of an inherited descriptor
+OPTION: Final = "--control-socket"  # and the number of an inherited descriptor
 
 
-class Lines:
+class ControlSocket:
     """One end. Says and hears one line at a time; to wait without hearing, use `fileno`."""
 
     def __init__(self, descriptor: int) -> None:
@@ -45,7 +45,7 @@ class Lines:
     def fileno(self) -> int:
         return self._descriptor
 
-    def say(self, *words: object) -> None:
+    def send(self, *words: object) -> None:
         """Send words as one line.
 
         Raises:
@@ -55,7 +55,7 @@ class Lines:
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 
-    def hear(self) -> str:
+    def receive(self) -> str:
         """The next line, without its end; empty when the other end is gone."""
         line = b""
         # Byte by byte: what a buffer held back, a forked child or a selector would not see.

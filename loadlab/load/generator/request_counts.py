@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
+class RequestCounts:
     """So many requests, so many of them failed, the sum of their response times, and how many in each bucket.
 
     The buckets are those of `RESPONSE_SECONDS`, not cumulated; the last one has no upper bound.
@@ -27,8 +27,8 @@ class Counts:
     seconds: float = 0.0
     buckets: tuple[int, ...] = (0,) * (len(RESPONSE_SECONDS) + 1)
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
+    def __add__(self, other: RequestCounts) -> RequestCounts:
+        return RequestCounts(
             requests=self.requests + other.requests,
             failures=self.failures + other.failures,
             seconds=self.seconds + other.seconds,
@@ -36,10 +36,10 @@ class Counts:
         )
 
 
-def counted(response: Sequence[float], failed: Sequence[float]) -> Counts:
+def count_requests(response: Sequence[float], failed: Sequence[float]) -> RequestCounts:
     """The counts of requests with these response times in seconds; `failed` holds 1.0 for each that did.
 
-    >>> counts = counted([0.001, 0.0011, 100.0], [0.0, 0.0, 1.0])
+    >>> counts = count_requests([0.001, 0.0011, 100.0], [0.0, 0.0, 1.0])
     >>> counts.requests, counts.failures, counts.buckets[-1]
     (3, 1, 1)
     >>> [(RESPONSE_SECONDS[n], count) for n, count in enumerate(counts.buckets[:-1]) if count]
@@ -47,7 +47,7 @@ def counted(response: Sequence[float], failed: Sequence[float]) -> Counts:
     """
     times = np.asarray(response, dtype=np.float64)
     found = np.bincount(np.searchsorted(RESPONSE_SECONDS, times), minlength=len(RESPONSE_SECONDS) + 1)
-    return Counts(
+    return RequestCounts(
         requests=times.size,
         failures=int(np.sum(np.asarray(failed, dtype=np.float64))),
         seconds=float(times.sum()),
@@ -65,33 +65,33 @@ class Record(Protocol):
     def failed(self) -> Sequence[float]: ...
 
 
-class Tally:
+class CountsWriter:
     """Adds up what a record has grown by since it was last asked, so that a request itself costs nothing more."""
 
     def __init__(self, record: Record, path: Path) -> None:
         self._record = record
         self._path = path
-        self._counts = Counts()
+        self._counts = RequestCounts()
 
     def write(self) -> None:
         """Leave the counts of now in the file, whole or not at all."""
         seen = self._counts.requests
         # Copies: a column that numpy looks into cannot grow meanwhile. The shortest one is what is complete.
         failed = self._record.failed[seen:]
-        self._counts += counted(self._record.response[seen : seen + len(failed)], failed)
+        self._counts += count_requests(self._record.response[seen : seen + len(failed)], failed)
         draft = self._path.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(self._counts)))
         draft.replace(self._path)
 
 
-def read(paths: Iterable[Path]) -> Counts:
+def read_counts(paths: Iterable[Path]) -> RequestCounts:
     """What all load processes together have written; nothing of one that has not yet."""
-    return sum(map(_read, paths), Counts())
+    return sum(map(_read, paths), RequestCounts())
 
 
-def _read(path: Path) -> Counts:
+def _read(path: Path) -> RequestCounts:
     try:
         fields = json.loads(path.read_text())
     except FileNotFoundError:
-        return Counts()
-    return Counts(**fields | {"buckets": tuple(fields["buckets"])})
+        return RequestCounts()
+    return RequestCounts(**fields | {"buckets": tuple(fields["buckets"])})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import gevent
 from gevent.pool import Group
 
-from loadlab.load.generator.at_work import AtWork
+from loadlab.load.generator.active_users import ActiveUsers
 from loadlab.load.generator.ticker import TICK_SECONDS, Ticker
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 LOOK_EACH: Final = 5  # ticks
 
 
-class Watch:
+class SelfMonitor:
     """Costs nothing per request: it looks up a few times a second."""
 
     def __init__(self) -> None:
         self._ticker = Ticker()
-        self._at_work = AtWork()
+        self._active_users = ActiveUsers()
         self._users = Group()
 
     def listen(self, events: Events) -> None:
@@ -38,14 +38,14 @@ class Watch:
         for number in count():
             self._ticker.tick()
             if number % LOOK_EACH == 0:
-                self._at_work.look(time.monotonic(), self._users)
+                self._active_users.look(time.monotonic(), self._users)
             gevent.sleep(TICK_SECONDS)
 
     def added_to(self, result: LoadResult, start: float, end: float) -> LoadResult:
         """The result with what was seen in a window of the monotonic clock."""
         self._ticker.tick()
         return replace(
-            result, pauses=(self._ticker.longest(start, end),), at_work=(self._at_work.at_least(start, end),)
+            result, pauses=(self._ticker.longest(start, end),), active_users=(self._active_users.at_least(start, end),)
         )
 
     def _meet(self, runner: Runner, **_: object) -> None:

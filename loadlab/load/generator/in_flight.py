@@ -28,7 +28,7 @@ SENDS: Final[dict[CodeType, str]] = {
 }
 
 
-def requests_under_way() -> list[tuple[greenlet, float]]:
+def requests_in_flight() -> list[tuple[greenlet, float]]:
     """Each greenlet that waits for an answer, and for how many seconds it has; greenlets of a user's own included."""
     now = time.perf_counter()
     began = ((waiting, _began(waiting)) for waiting in _greenlets())

@@ -26,7 +26,7 @@ MOST_SECONDS: Final = 60.0  # to wait in all, besides Locust's own stop timeout
 LOOK_SECONDS: Final = 0.5
 
 
-class Progress:
+class ReportProgress:
     """The worker's end: says in each report how many tests it has begun, and whether all that it did is reported."""
 
     def __init__(self, runner: WorkerRunner) -> None:
@@ -53,7 +53,7 @@ class _Worker:
     heard: float = 0.0
 
 
-class LastReports:
+class FinalReports:
     """The master's end. `missing` says in words what did not come, once Locust has quit."""
 
     def __init__(self, runner: MasterRunner) -> None:
