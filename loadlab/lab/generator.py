@@ -171,7 +171,7 @@ class RunningLoad:
 
         Of several load processes some may be lost: the result is that of the others, and names them.
         """
-        deadline = time.monotonic() + self._request.warmup_seconds + self._request.window_seconds + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._request.window.end + PATIENCE_SECONDS
         lost: dict[int, str] = {}
         skew: list[float] = []
         while (words := _received(self._control, max(0.0, deadline - time.monotonic()))) and words[0] in {LOST, SKEWED}:
@@ -188,7 +188,7 @@ class RunningLoad:
             tuple(f"load process {number + 1} of {self._request.processes} {how}" for number, how in lost.items()),
         )
         result = replace(result, skew=tuple(skew))
-        self._total = count_requests(result.response, result.failed)
+        self._total = count_requests(result.requests.response, result.requests.failed)
         _remove_counts(self._request)
         return result
 

@@ -54,7 +54,7 @@ class WorkerAgent:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
         self._clock = clock
-        self._log = folder / "locust.log"
+        self._log = folder / "generator.log"
         self._program: subprocess.Popen[bytes] | None = None
         self._control: ControlSocket | None = None
         self._request: LoadRequest | None = None

@@ -60,7 +60,7 @@ class WorkerHandle:
     def finish(self) -> None:
         """Wait for its end, measure the clock offset again, and fetch its result."""
         request = self._request
-        result = self._call("end", request.warmup_seconds + request.window_seconds + LATER_SECONDS)
+        result = self._call("end", request.window.end + LATER_SECONDS)
         self.skew_seconds = skew(self.offset, self._clock(), self._late)
         self._fetch(Path(request.result_of(self.number)), result["size"], result["sha256"])
 

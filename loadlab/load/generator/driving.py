@@ -41,7 +41,7 @@ def drive(request: LoadRequest, number: int, start: Callable[[], float]) -> None
     monitor.listen(events)
     gevent.spawn(monitor.run)
     result = _open(request, load, number, recorder, start) if load else _closed(request, number, recorder, start)
-    result = monitor.added_to(result, recorder.origin + request.warmup_seconds, recorder.origin + _end(request))
+    result = monitor.added_to(result, request.window.after(recorder.origin))
     Path(request.result_of(number)).write_text(result.to_json())
 
 
@@ -62,9 +62,9 @@ def _closed(request: LoadRequest, number: int, recorder: Recorder, start: Callab
     else:
         runner.start(users := request.users_of(number), spawn_rate=users)
     busy = _busy(request, origin)
-    recorder.stopped([seconds for _, seconds in requests_in_flight()], request.warmup_seconds, _end(request))
+    recorder.stopped([seconds for _, seconds in requests_in_flight()], request.window)
     runner.quit()
-    return recorder.result(request.warmup_seconds, _end(request), busy=(busy,))
+    return recorder.result(request.window, busy=(busy,))
 
 
 def _open(
@@ -76,23 +76,19 @@ def _open(
     runner.start(users := request.users_of(number), spawn_rate=users)
     _await_users(pacer, users)
     recorder.start(origin := start())
-    sending = gevent.spawn(pacer.run, origin, _end(request))
+    sending = gevent.spawn(pacer.run, origin, request.window.end)
     busy = _busy(request, origin)
     sending.get()
     recorder.unanswered(pacer.drain(DRAIN_SECONDS))
     recorder.unanswered_later(_later_requests())
     runner.quit()
-    return recorder.result(request.warmup_seconds, _end(request), dropped=pacer.dropped, busy=(busy,))
+    return recorder.result(request.window, dropped=pacer.dropped, busy=(busy,))
 
 
 def _later_requests() -> list[float]:
     """The ages of the requests in flight that are not the first of their task."""
     arrivals = ((arrival_of(task), seconds) for task, seconds in requests_in_flight())
     return [seconds for arrival, seconds in arrivals if arrival is not None and arrival.first is not None]
-
-
-def _end(request: LoadRequest) -> float:
-    return request.warmup_seconds + request.window_seconds
 
 
 def _await_users(pacer: Pacer, users: int) -> None:
@@ -105,9 +101,9 @@ def _await_users(pacer: Pacer, users: int) -> None:
 
 def _busy(request: LoadRequest, origin: float) -> float:
     """Let warm-up and window pass; returns the share of a core that this process uses within the window."""
-    _sleep_until(origin + request.warmup_seconds)
+    _sleep_until(origin + request.window.start)
     began, spent = time.monotonic(), time.process_time()
-    _sleep_until(origin + _end(request))
+    _sleep_until(origin + request.window.end)
     return (time.process_time() - spent) / max(time.monotonic() - began, POLL_SECONDS)
 
 

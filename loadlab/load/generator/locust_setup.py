@@ -36,7 +36,7 @@ def environment(request: LoadRequest, pacer: Pacer | None = None) -> Environment
         ["--headless", "--host", request.host, "--client-keep-alive", keep_alive]
     )
     # For shapes, which are asked once a second and so end with the load; the option itself knows no fractions.
-    options.num_users, options.run_time = request.users, request.warmup_seconds + request.window_seconds
+    options.num_users, options.run_time = request.users, request.window.end
     classes = [with_keep_alive_option(user) for user in users.values()]
     return Environment(
         locustfile=Path(request.locustfile).name,
