@@ -1,4 +1,4 @@
-"""Reads the plan that a command names, or the default one, with what the command line says in place of its own."""
+"""Reads the plan that a command names, or the default one, and applies the options of the command line to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ ONLY_HELP: Final = "only cases whose name or id matches, as `loadlab plan` lists
 LOAD: Final = ("expect_workers", "master_bind_host", "master_bind_port")
 TABLES: Final = ("load", "project", "target")
 TARGET: Final = {"url": "target", "name": "target_name", "metrics": "target_metrics", "token": "token"}
-SERVED_BY_US: Final = ("servers", "strategies", "database", "control", "scenarios")  # what the default plan says of it
+SERVED_BY_US: Final = (
+    "servers",
+    "strategies",
+    "database",
+    "control",
+    "scenarios",
+)  # not for an external target
 WARMUP_SECONDS: Final = 2.0  # a site of some size needs longer than ours to answer as fast as it can
 
 
@@ -103,15 +109,15 @@ def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.
     from loadlab.plan.experiment import read_plan
 
     text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(_found(path)), str(path))
-    said = {} if arguments is None else _said(arguments)
-    if said:
-        text = _laid_over(text, source, said, default=path is None)
+    options = {} if arguments is None else _plan_options(arguments)
+    if options:
+        text = _with_options(text, source, options, default=path is None)
     return read_plan(text, source, only)
 
 
 def changes_plan(arguments: argparse.Namespace) -> bool:
-    """Whether the command line says something in place of the plan."""
-    return bool(_said(arguments))
+    """Whether an option of the command line replaces a key of the plan."""
+    return bool(_plan_options(arguments))
 
 
 def plans() -> list[str]:
@@ -140,8 +146,8 @@ def _named() -> str:
     return f"Name a TOML file, or a plan of loadlab's: {', '.join(plans())}."
 
 
-def _said(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the command line says of the project, as a plan would; paths are made absolute, for a run may be resumed."""
+def _plan_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options that replace keys of the plan; paths become absolute, because a run can be resumed elsewhere."""
     names = ("settings", "wsgi", "asgi")
     project: dict[str, Any] = {name: value for name in names if (value := getattr(arguments, name))}
     if arguments.project:
@@ -168,7 +174,7 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
     return said
 
 
-def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
+def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
     import tomli_w
 
     from loadlab.lab.manage_py import settings_of

@@ -10,22 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._plan_file import add_project_arguments
-from loadlab.cli._starter import (
-    LOCUSTFILE,
-    PLAN,
-    locustfile_text,
-    modes_there,
-    plan_text,
-    spoken_ages,
-    taken_routes,
-)
 from loadlab.errors import EnvironmentFaultError, UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-    from loadlab.cli._starter import Modes
     from loadlab.lab.project import Project, ProjectInfo
+    from loadlab.lab.starter import Modes
     from loadlab.model.plan import ProjectOptions
 
 BY_SCRIPT: Final = (
@@ -52,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     from loadlab.lab.project import project_of, scripts_there
+    from loadlab.lab.starter import LOCUSTFILE, PLAN, locustfile_text, modes_there, plan_text
     from loadlab.model.plan import Plan
     from loadlab.system.processes import Register
 
@@ -92,8 +84,7 @@ def _project(arguments: argparse.Namespace) -> ProjectOptions:
         named = "; ".join(f"{name} names {module}" for name, module in there.items())
         scripts = f"\nConsole scripts that are installed there: {named}. {BY_SCRIPT}" if there else ""
         raise UsageError(
-            f"Which settings? No manage.py in {folder} names them: check --project, or name them with --settings, e.g."
-            f" --settings mysite.settings.{scripts}"
+            f"No manage.py in {folder} names the settings. Check --project, or set --settings mysite.settings.{scripts}"
         )
     return options
 
@@ -109,20 +100,24 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise EnvironmentFaultError(f"{path} cannot be written: {error.strerror}.") from error
+        raise EnvironmentFaultError(
+            f"{path} cannot be written: {error.strerror}. Name another folder with --out."
+        ) from error
 
 
 def _next(plan: Path, locustfile: Path, project: Project, modes: Modes) -> str:
+    from loadlab.lab.starter import spoken_ages, taken_routes
+
     info = _facts(project)
     default = info.default
     comments = f"; as comments: {', '.join((*modes.more, *modes.missing))}" if modes.more or modes.missing else ""
     of_routes = f"{len(taken_routes(info.routes))} of {len(info.routes)} routes without arguments"
     lines = [
         f"{plan}: {' and '.join(modes.first)} at CONN_MAX_AGE {spoken_ages(project)}{comments}",
-        f"{locustfile}: asks for {of_routes}; edit it until it looks like your traffic",
+        f"{locustfile}: requests {of_routes}; edit it until it matches your traffic",
         f"Settings: {project.settings}; {default.engine}; Django {info.installed['django']} on Python {info.python}",
         *(
-            f"The {kind.upper()} application does not load; name another with --{kind}, or {kind} in [project]: {words}"
+            f"The {kind.upper()} application does not load: {words}. Name another with --{kind}, or {kind} in [project]"
             for kind, words in info.load_errors.items()
         ),
         f"Next: loadlab run {plan}" + ("" if default.vendor == "postgresql" else " --embedded"),

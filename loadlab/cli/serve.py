@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from loadlab.lab.application import Application
     from loadlab.model.config import Config, Scalar
+    from loadlab.model.plan import Plan
 
 DEFAULT_PORT: Final = 8000
 WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}
@@ -86,27 +87,13 @@ def execute(arguments: argparse.Namespace) -> int:
     from loadlab.lab.application import Target, serving
     from loadlab.lab.route import routed
     from loadlab.lab.run import laboratory
-    from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
-    from loadlab.plan.members import config_of
-    from loadlab.servers import SERVERS
     from loadlab.services.external_database import Reference, require_reference
     from loadlab.system.ports import require_free
     from loadlab.system.processes import withhold
 
-    server, parameters = _parsed(arguments.server, "--server")
-    server_choice = config_of(SERVERS, server, parameters, "--server")
-    strategy_choice = _strategy(arguments)
-    _require_fit(server_choice, strategy_choice, arguments.driver)
+    server_choice, strategy_choice = _choices(arguments)
     require_free(arguments.port)
-    if not FEWEST_CONNECTIONS <= arguments.max_connections <= MOST_CONNECTIONS:
-        bounds = f"from {FEWEST_CONNECTIONS} to {MOST_CONNECTIONS}"
-        raise UsageError(f"--max-connections should be {bounds}, not {arguments.max_connections}.")
-    plan = Plan(
-        servers={},
-        strategies={},
-        driver=arguments.driver,
-        database=Database(max_connections=arguments.max_connections),
-    )
+    plan = _plan(arguments)
     withhold(arguments.dsn)
     dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
     require_reference(dsn)
@@ -129,6 +116,26 @@ def execute(arguments: argparse.Namespace) -> int:
             listener.close()
             print(_welcome(application, f"{server_choice} / {strategy_choice}"), flush=True)
             return _watch(application)
+
+
+def _choices(arguments: argparse.Namespace) -> tuple[Config, Config]:
+    """The server mode and the strategy, which work together."""
+    from loadlab.plan.members import config_of
+    from loadlab.servers import SERVERS
+
+    server = config_of(SERVERS, *_parsed(arguments.server, "--server"), "--server")
+    strategy = _strategy(arguments)
+    _require_fit(server, strategy, arguments.driver)
+    return server, strategy
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
+
+    most = arguments.max_connections
+    if not FEWEST_CONNECTIONS <= most <= MOST_CONNECTIONS:
+        raise UsageError(f"--max-connections must be from {FEWEST_CONNECTIONS} to {MOST_CONNECTIONS}, not {most}.")
+    return Plan(servers={}, strategies={}, driver=arguments.driver, database=Database(max_connections=most))
 
 
 def _strategy(arguments: argparse.Namespace) -> Config:

@@ -16,7 +16,7 @@ Seconds = Annotated[int, Field(ge=0, le=3600, description="whole seconds, 0 or m
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """Where the Django project is, in the terms of each kind of server: always behind the lab's overlay."""
+    """Where the Django project is, in the terms of each kind of server: always with the lab's settings override."""
 
     wsgi: str = "loadlab.settings_override.wsgi:application"
     asgi: str = "loadlab.settings_override.asgi:application"

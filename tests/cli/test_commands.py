@@ -239,7 +239,7 @@ def test_a_plan_that_cannot_be_read_is_named(
         (["serve", "--server", "gthread,threads"], "parameters are written as name=value"),
         (["serve", "--server", "gthread,threads=none"], "threads: should be a valid integer"),
         (["serve", "--server", "sync,threads=4"], "threads: unknown key"),
-        (["serve", "--max-connections", "0"], "--max-connections should be from 10 to 10000, not 0"),
+        (["serve", "--max-connections", "0"], "--max-connections must be from 10 to 10000, not 0"),
         (["serve", "--max-age", "abc"], "seconds, a number of 0 or more"),
         (["serve", "--max-age", "-1"], "seconds, a number of 0 or more"),
         (["serve", "--max-age=-1"], "seconds, a number of 0 or more"),

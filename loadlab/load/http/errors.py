@@ -20,13 +20,13 @@ class ConnectTimeoutError(HttpFaultError, TimeoutError):
 
 
 class ResponseTimeoutError(HttpFaultError, TimeoutError):
-    """The request was not sent and its answer not complete within `network_timeout`."""
+    """The request was not sent and its response not complete within `network_timeout`."""
 
 
 class ConnectionLostError(HttpFaultError, ConnectionError):
-    """The connection ended before the answer did.
+    """The connection ended before the response did.
 
-    `silent`: not one byte of an answer had come, so the server may not have seen the request.
+    `silent`: not one byte of a response had come, so the server may not have seen the request.
     """
 
     def __init__(self, reason: str, *, silent: bool) -> None:
@@ -35,11 +35,11 @@ class ConnectionLostError(HttpFaultError, ConnectionError):
 
 
 class MalformedResponseError(HttpFaultError):
-    """What came is not one valid HTTP/1 answer."""
+    """What came is not one valid HTTP/1 response."""
 
 
 class ResponseTooLargeError(HttpFaultError):
-    """The answer's head, or all of it, is beyond its limit."""
+    """The response's head, or all of it, is beyond its limit."""
 
 
 class RedirectError(HttpFaultError):
@@ -47,7 +47,7 @@ class RedirectError(HttpFaultError):
 
 
 class BadStatusError(HttpFaultError):
-    """The answer came, and its status says that the request failed."""
+    """The response came, and its status says that the request failed."""
 
 
 # What a request may fail with. Anything else is a fault of the Locust file or of ours, and not a sample.

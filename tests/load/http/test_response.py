@@ -85,7 +85,7 @@ def read(parts: Iterable[bytes], method: str = "GET", reader: ResponseReader | N
         reader.feed(part)
     if not reader.complete:
         reader.end()
-    return reader.answer()
+    return reader.response()
 
 
 def said(answer: RawResponse) -> tuple[int, list[tuple[str, str]], bytes]:
