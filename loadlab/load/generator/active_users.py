@@ -1,4 +1,4 @@
-"""How many users are at work: in a request or about to send one, and not in a pause that their scenario gives them."""
+"""Counts the active users: in a request or about to send one, not in a pause of their scenario."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a load has come to so far, in a few numbers that a load process writes down while it runs."""
+"""The request counts of a running load, which each load process writes to a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestCounts:
-    """So many requests, so many of them failed, the sum of their response times, and how many in each bucket.
+    """Requests, failures, the sum of response times in seconds, and requests per histogram bucket.
 
     The buckets are those of `RESPONSE_SECONDS`, not cumulated; the last one has no upper bound.
     """
@@ -56,7 +56,7 @@ def count_requests(response: Sequence[float], failed: Sequence[float]) -> Reques
 
 
 class Record(Protocol):
-    """What grows while a load runs: each request's response time in seconds, and then 1.0 if it failed, else 0.0."""
+    """The columns that grow while a load runs: response times in seconds, then 1.0 for a failure or 0.0."""
 
     @property
     def response(self) -> Sequence[float]: ...
@@ -66,7 +66,7 @@ class Record(Protocol):
 
 
 class CountsWriter:
-    """Adds up what a record has grown by since it was last asked, so that a request itself costs nothing more."""
+    """Counts the requests that were added since its last call, so that a request itself costs nothing more."""
 
     def __init__(self, record: Record, path: Path) -> None:
         self._record = record
@@ -74,7 +74,7 @@ class CountsWriter:
         self._counts = RequestCounts()
 
     def write(self) -> None:
-        """Leave the counts of now in the file, whole or not at all."""
+        """Replace the file by the counts so far, atomically."""
         seen = self._counts.requests
         # Copies: a column that numpy looks into cannot grow meanwhile. The shortest one is what is complete.
         failed = self._record.failed[seen:]
@@ -85,7 +85,7 @@ class CountsWriter:
 
 
 def read_counts(paths: Iterable[Path]) -> RequestCounts:
-    """What all load processes together have written; nothing of one that has not yet."""
+    """The sum over all load processes; a process without a file counts as zero."""
     return sum(map(_read, paths), RequestCounts())
 
 

@@ -1,4 +1,4 @@
-"""What a load process sees of itself while it loads: whether it ran, and how many of its users were at work."""
+"""A load process monitors itself: whether it ran without pauses, and how many of its users were active."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOOK_EACH: Final = 5  # ticks
 
 
 class SelfMonitor:
-    """Costs nothing per request: it looks up a few times a second."""
+    """Samples a few times a second, so that a request costs nothing more."""
 
     def __init__(self) -> None:
         self._ticker = Ticker()
@@ -32,7 +32,7 @@ class SelfMonitor:
         self._users = Group()
 
     def listen(self, events: Events) -> None:
-        """Hear of the runner, which knows the users."""
+        """Learn the runner, which knows the users."""
         events.init.add_listener(self._meet)  # type: ignore[no-untyped-call]
 
     def run(self) -> None:
@@ -43,7 +43,7 @@ class SelfMonitor:
             gevent.sleep(TICK_SECONDS)
 
     def added_to(self, result: LoadResult, window: Window) -> LoadResult:
-        """The result with what was seen in a window of the monotonic clock."""
+        """The result with the pauses and active users of a window of the monotonic clock."""
         self._ticker.tick()
         return replace(
             result, pauses=(self._ticker.longest(*window),), active_users=(self._active_users.at_least(window),)
