@@ -292,7 +292,7 @@ def test_indexes_of_requests_without_answer_survive_merging() -> None:
 
 
 def test_a_user_class_without_a_task_is_found_before_the_first_trial(generator: Generator) -> None:
-    with pytest.raises(EnvironmentFaultError, match="Idle has no task; put @task before a method"):
+    with pytest.raises(EnvironmentFaultError, match=r"Idle has no task\. Put @task before a method"):
         generator.check_locustfile(HERE / "idle.py")
 
 
