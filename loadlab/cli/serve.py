@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from loadlab.cli._port import port
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.model.drivers import DRIVERS
+from loadlab.model.strategy import USUAL_SERVER
 from loadlab.registry import member_names
 from loadlab.system.packaged import packaged
 
@@ -36,10 +38,10 @@ EXAMPLES: Final = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
-        default="sync",
+        default=USUAL_SERVER,
         metavar="MODE",
         help=f"the server mode, with parameters: {', '.join(member_names('loadlab.servers'))}; such as"
-        " gthread,workers=2,threads=8 (default: sync)",
+        f" gthread,workers=2,threads=8 (default: {USUAL_SERVER})",
     )
     parser.add_argument(
         "--max-age",
@@ -62,7 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add this latency to each round trip to the database (default: 0)",
     )
     parser.add_argument(
-        "--driver", choices=["psycopg2", "psycopg"], default="psycopg2", help="the database driver (default: psycopg2)"
+        "--driver",
+        choices=list(DRIVERS),
+        default=next(iter(DRIVERS)),
+        help=f"the database driver (default: {next(iter(DRIVERS))})",
     )
     parser.add_argument(
         "--port",
