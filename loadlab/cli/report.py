@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final = (
     ("loadlab report runs/20261128-140000", "print the verdict and write the report files"),
-    ("loadlab report runs/20261128-140000 --json", "print the content of report.json"),
+    ("loadlab report runs/20261128-140000 --json", "print the verdict and every figure as JSON"),
 )
 
 
