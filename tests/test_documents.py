@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -100,6 +101,16 @@ def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: F
     done = fork.run("-m", "loadlab", "plan", "--ids", tmp_path / "plan.toml")
     assert done.returncode == 0, done.stderr
     assert Path(PLACES[heading]).stem in done.stdout
+
+
+@pytest.mark.process
+def test_the_command_of_contributing_counts_the_new_servers_rows(fork: Fork) -> None:
+    ((_, block),) = blocks("sh", ROOT / "CONTRIBUTING.md")
+    _, *arguments = shlex.split(block.replace("\\\n", " "))
+    done = fork.run("-m", "loadlab", *arguments, "--list")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 10
+    assert all(line.startswith("granian,") for line in done.stdout.splitlines())
 
 
 @pytest.mark.slow

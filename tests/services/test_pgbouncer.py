@@ -541,7 +541,7 @@ def test_a_startup_parameter_unknown_to_pgbouncer_is_named_early(pooler: Pooler,
 def test_a_missing_program_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(service, "ELSEWHERE", str(tmp_path))
-    with pytest.raises(EnvironmentFaultError, match=r"apt install pgbouncer.*leave the strategy"):
+    with pytest.raises(EnvironmentFaultError, match=r"apt install pgbouncer.*remove the strategy"):
         require_pgbouncer()
 
 
