@@ -95,9 +95,14 @@ class _Watch:
         return replace(seen, at=time.monotonic(), sessions=int(sessions["sessions"]), backends=int(states["backends"]))
 
     def _line(self) -> str:
+        from loadlab.report import numbers
+
         latest = self.readings[-1].aliases
-        counts = (f"{alias}: {seen.open:g} open, {seen.opened:g} opened" for alias, seen in latest.items())
-        return f"{len(self.readings)} readings · {' · '.join(counts)} · Ctrl-C ends"
+        counts = (
+            f"{alias}: {numbers.count(seen.open)} open, {numbers.count(seen.opened)} opened"
+            for alias, seen in latest.items()
+        )
+        return f"{numbers.plural(len(self.readings), 'reading')} · {' · '.join(counts)} · Ctrl-C ends"
 
 
 def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext | None:

@@ -8,8 +8,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.text import escaped_in_json
-from loadlab.report.base import Report
-from loadlab.report.content import numbers
+from loadlab.report import numbers
+from loadlab.report.formats.base import Report
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case, Config
@@ -24,6 +24,7 @@ class JsonFile(Report):
     """One JSON object; assets/report.schema.json describes every key."""
 
     filename: ClassVar[str | None] = "report.json"
+    media_type: ClassVar[str] = "application/json"
 
     def render(self, findings: Findings) -> str:
         document = {
