@@ -35,7 +35,7 @@ error-rates: $(VENV)/lab
 dashboards: $(VENV)/dev
 	@$(BIN)/python -m dashboards.source
 
-# The tables of docs/dashboards.md, from a recorded run; wants Prometheus (apt-get install prometheus).
+# The tables of dashboards/queries.md, from a recorded run; wants Prometheus (apt-get install prometheus).
 dashboards-tables: dashboards
 	@$(BIN)/python -m dashboards.evidence tables
 

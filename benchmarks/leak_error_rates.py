@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.rooms import leak_of
 from loadlab.model.case import Case
-from loadlab.model.samples import Connections, CpuSeconds, Ledger, Requests, Series, Trial
+from loadlab.model.counts import ConnectionCounts
+from loadlab.model.samples import Connections, CpuSeconds, Requests, Series, Trial
 from loadlab.model.scraped import AliasReading
 from loadlab.plan.planning import build_server, config_of, usable_connections
 from loadlab.servers import SERVERS
@@ -100,8 +101,10 @@ class World:
         else:
             self.kept[thread] = born
 
-    def ledger(self, held: int = 0) -> Ledger:
-        return Ledger(opened=self.opened + held, reused=self.reused, closed=dict(self.closed), open=self.open + held)
+    def ledger(self, held: int = 0) -> ConnectionCounts:
+        return ConnectionCounts(
+            opened=self.opened + held, reused=self.reused, closed=dict(self.closed), open=self.open + held
+        )
 
 
 def simulated(case: Case, requests: int, view: str, collect_each: int, chance: random.Random) -> tuple[Trial, bool]:
@@ -122,7 +125,7 @@ def simulated(case: Case, requests: int, view: str, collect_each: int, chance: r
     return _trial(case, requests, window_end, world.ledger(stuck - aborted + own), world.peak), world.leaked
 
 
-def _trial(case: Case, requests: int, window_end: Ledger, rest: Ledger, peak: int) -> Trial:
+def _trial(case: Case, requests: int, window_end: ConnectionCounts, rest: ConnectionCounts, peak: int) -> Trial:
     ended = [float(number) for number in range(requests)]
     columns = {"open": [float(max(peak, rest.open))], "backends": [0.0]}
     return Trial(
@@ -137,7 +140,7 @@ def _trial(case: Case, requests: int, window_end: Ledger, rest: Ledger, peak: in
         requests=Requests(ended=ended, response=[0.01] * requests, failed=[0.0] * requests),
         failures=(),
         connections=Connections(
-            window_start=Ledger(),
+            window_start=ConnectionCounts(),
             window_end=window_end,
             at_rest=rest,
             after_stop=rest,

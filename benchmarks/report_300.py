@@ -17,8 +17,9 @@ from workbench import SEED
 
 from loadlab import __version__
 from loadlab.lab.sampler import RATE
+from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import DEFAULT_PLAN
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Requests, Series, Trial
 from loadlab.plan.planning import read_plan, schedule
 from loadlab.store.folder import RunFolder, Schedule, Step
 
@@ -135,7 +136,7 @@ def _connections(like: Behaviour, refused: int, before_window: float) -> Connect
         window_start=_ledger(like, before_window, 0),
         window_end=at_rest,
         at_rest=at_rest,
-        after_stop=Ledger(
+        after_stop=ConnectionCounts(
             opened=at_rest.opened,
             reused=at_rest.reused,
             closed=stopped,
@@ -147,10 +148,10 @@ def _connections(like: Behaviour, refused: int, before_window: float) -> Connect
     )
 
 
-def _ledger(like: Behaviour, share: float, refused: int) -> Ledger:
+def _ledger(like: Behaviour, share: float, refused: int) -> ConnectionCounts:
     """The books after a `share` of all requests."""
     opened = max(round(share * like.opening * REQUESTS), like.held)
-    return Ledger(
+    return ConnectionCounts(
         opened=opened,
         reused=round(share * REQUESTS) - opened,
         closed={"request_end": opened - like.held} if opened > like.held else {},

@@ -9,7 +9,7 @@ from loadlab.analysis import analyse
 from loadlab.model.findings import Caveat, LeftOut, RunSummary
 from loadlab.model.samples import measured_for_good
 from loadlab.model.session import changes, together
-from loadlab.plan.planning import misfits, read_measured_plan
+from loadlab.plan.planning import incompatible_pairs, read_measured_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,8 @@ def findings_of(folder: RunReader) -> Findings:
         trials_invalid=len(invalid),
         invalid_because=next(iter(invalid), ""),
         left_out=tuple(
-            LeftOut(server=str(one.server), strategy=str(one.strategy), why=one.why) for one in misfits(plan, driver)
+            LeftOut(server=str(one.server), strategy=str(one.strategy), why=one.why)
+            for one in incompatible_pairs(plan, driver)
         ),
         damaged=tuple(caveat.subject for caveat in damaged),
     )

@@ -81,7 +81,7 @@ EXAMPLES: Final = {
         "dashboards/source/boards/waits.py",
         "from dashboards.source.boards.waits import *; from dashboards.source.grafana import to_json; to_json(BOARD)",
     ),
-    "Add a named case": ("loadlab/claims/no_time_out.py", "from loadlab.claims import CASES; CASES['no_time_out']()"),
+    "Add a claim": ("loadlab/claims/no_time_out.py", "from loadlab.claims import CLAIMS; CLAIMS['no_time_out']()"),
 }
 
 
@@ -145,6 +145,6 @@ def test_a_report_format_of_contributing_is_written_by_report(fork: Path, tmp_pa
 
 @pytest.mark.slow
 def test_the_named_case_of_contributing_is_tried_and_holds(fork: Path) -> None:
-    done = in_fork(fork, "-m", "loadlab", "behaviour", "--cases", "--only", "case/no_time_out")
+    done = in_fork(fork, "-m", "loadlab", "behaviour", "--claims", "--only", "claim/no_time_out")
     assert done.returncode == 0, done.stderr
     assert "left open" in done.stdout

@@ -54,7 +54,7 @@ WALL_CLOCK: Final = {
     "lab/scraping.py": "Prometheus stamps its samples by it",
     "lab/survival.py": "when a trial began, as people read it",
     "lab/trial.py": "when a trial began, as people read it",
-    "store.py": "when a run was begun, as people read it",
+    "store/folder.py": "when a run was begun, as people read it",
 }
 
 

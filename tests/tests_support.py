@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from loadlab.model.case import Case, Config
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
+from loadlab.model.counts import ConnectionCounts
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Requests, Series, Trial
 
 
 def case(server: str = "sync", max_age: float | None = 0) -> Case:
@@ -19,7 +20,7 @@ def case(server: str = "sync", max_age: float | None = 0) -> Case:
 
 def trial(order: int = 0, requests: int = 10) -> Trial:
     """A complete trial whose requests end one each millisecond."""
-    ledger = Ledger(opened=3, reused=7, closed={"process_exit": 3})
+    ledger = ConnectionCounts(opened=3, reused=7, closed={"process_exit": 3})
     column = [number / 1000 for number in range(requests)]
     return Trial(
         case=case(),

@@ -1,4 +1,4 @@
-"""What docs/dashboards.md says of the dashboards, made again: a run recorded, its tables, its pictures."""
+"""Records a run for the dashboards, and makes the tables of dashboards/queries.md and pictures from it."""
 
 from __future__ import annotations
 

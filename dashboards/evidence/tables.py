@@ -1,4 +1,4 @@
-"""The tables of docs/dashboards.md: every query with what it returned, and every figure with how far off it was."""
+"""The tables of dashboards/queries.md: every query with what it returned, and every figure with how far off it was."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dashboards.evidence.trials import Recorded
 
 ROUNDING = 1e-6
-DOCUMENT = Path(__file__).parents[2] / "docs" / "dashboards.md"
+DOCUMENT = Path(__file__).parents[1] / "queries.md"
 
 
 def placed(document: str, name: str, table: str) -> str:

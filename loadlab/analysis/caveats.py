@@ -38,7 +38,7 @@ def caveats(
     """The gravest first: books that do not agree, then trials that do not count, then limits of what does."""
     complete = [one for one in everything if one.complete]
     return (
-        *_disagreeing_books(complete),
+        *_irreconcilable_counts(complete),
         *_other_traffic(complete),
         *_ended_workers(complete),
         *_missing_trials(run, arms),
@@ -80,13 +80,13 @@ def _busy_machine(machine: Mapping[str, Scalar]) -> Iterator[Caveat]:
         )
 
 
-def _disagreeing_books(complete: Sequence[Measured]) -> Iterator[Caveat]:
+def _irreconcilable_counts(complete: Sequence[Measured]) -> Iterator[Caveat]:
     for one in complete:
         mismatches = one.trial.connections.mismatches
         if mismatches:
             yield Caveat(
                 subject=_trial(one),
-                text=f"The books do not agree: {'; '.join(mismatches)}.",
+                text=f"The counts do not reconcile: {'; '.join(one.text for one in mismatches)}.",
                 advice=NOT_EXACT,
             )
         if one.trial.connections.unjudged:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.counts import ConnectionCounts
     from loadlab.model.findings import Leak
-    from loadlab.model.samples import Ledger, Trial
+    from loadlab.model.samples import Trial
 
 COLLECTED, EXITED, EXPIRED = "garbage_collected", "process_exit", "max_age"
 SPARE_WHERE_UNKNOWN: Final = 2
@@ -109,7 +110,7 @@ def _all_together(trial: Trial) -> Account:
     return replace(account, kept=kept, collected_early=max(0, early), peak=peak)
 
 
-def _account(ledger: Ledger, *, requests: int) -> Account:
+def _account(ledger: ConnectionCounts, *, requests: int) -> Account:
     return Account(
         opened=ledger.opened,
         reused=ledger.reused,

@@ -26,7 +26,7 @@ class Simplicity(IntEnum):
     POOL = 3  # Django's own pool: sizes to choose, and time-outs to expect
     ENGINE = 4  # another party's engine, to be kept in step with Django
     WRAPPER = 5  # one line around the application, whose effect is on the threads that run it
-    CURE = 6  # code that reaches into how Django or its server treats connections
+    FIX = 6  # code that reaches into how Django or its server treats connections
     SERVICE = 7  # one more program to run, to watch and to upgrade
     UNKNOWN = 8
 
@@ -64,7 +64,7 @@ def same_way(one: Case, other: Case) -> bool:
 
 def _of_changes(changes: Changes) -> Simplicity:
     if changes.apps or changes.gunicorn:
-        return Simplicity.CURE
+        return Simplicity.FIX
     if changes.asgi_wrapper:
         return Simplicity.WRAPPER
     if "ENGINE" in changes.database:

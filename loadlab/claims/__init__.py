@@ -1,31 +1,31 @@
-"""FAMILY of named cases: what somebody has published of Django's connections, tried again here."""
+"""FAMILY of claims: what somebody has published of Django's connections, tried again here."""
 
 from __future__ import annotations
 
 import inspect
 from typing import TYPE_CHECKING
 
-from loadlab.claims.base import NamedCase
-from loadlab.model.behaviour import CaseReport
+from loadlab.claims.base import Claim
+from loadlab.model.behaviour import ClaimReport
 from loadlab.registry import Family
 
 if TYPE_CHECKING:
     from loadlab.lab.fixture import Machine
 
-CASES = Family("loadlab.claims", NamedCase)
+CLAIMS = Family("loadlab.claims", Claim)
 
-__all__ = ["CASES", "NamedCase", "examine"]
+__all__ = ["CLAIMS", "Claim", "examine"]
 
 
-def examine(name: str, machine: Machine) -> CaseReport:
-    """Try one named case, and report its figures.
+def examine(name: str, machine: Machine) -> ClaimReport:
+    """Try one claim, and report its figures.
 
     Raises:
         EnvironmentFaultError: a server does not start.
     """
-    member = CASES[name]
+    member = CLAIMS[name]
     module = inspect.getmodule(member)
-    return CaseReport(
+    return ClaimReport(
         name=name,
         summary=(inspect.getdoc(module) or "").splitlines()[0],
         source=member.source,

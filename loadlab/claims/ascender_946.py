@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, served
+from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.fixture import standing
 from loadlab.model.behaviour import BehaviourFigure
 
@@ -22,7 +22,7 @@ KEPT: Final = served("sync", aged(60), workers=WORKERS)
 PATH: Final = "/slow/?seconds=0.05"
 
 
-class Ascender946(NamedCase):
+class Ascender946(Claim):
     """gunicorn's sync workers here, where it was uWSGI's: both are processes that take one request at a time.
 
     Both count by pg_stat_database.sessions, before and after. The lab reads it from another database; whoever reads it

@@ -1,4 +1,4 @@
-"""What a named case is: something that was published, and a way to find out whether it is so here."""
+"""What a claim is: something that was published, and a way to find out whether it is so here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Config, Scalar
 
 
-class NamedCase(ABC):
+class Claim(ABC):
     """Base of the family. The first line of a member's module says the claim, `source` who made it, where and when.
 
     `needs_pgbouncer` says that it cannot be tried without.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, served
+from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.behaviour import load
 from loadlab.lab.fixture import standing
 from loadlab.model.behaviour import BehaviourFigure
@@ -16,7 +16,7 @@ CLOSED: Final = served("gevent", aged(0))
 KEPT: Final = served("gevent", aged(500))
 
 
-class Commcare2429(NamedCase):
+class Commcare2429(Claim):
     """Both halves of the report, as counts: what is never found again cannot save time, and is more and more."""
 
     source: ClassVar[str] = (

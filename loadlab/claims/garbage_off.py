@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, served
+from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.behaviour import TOO_MANY, flood
 from loadlab.lab.fixture import standing
 from loadlab.model.behaviour import BehaviourFigure
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SETTINGS: Final = {"runserver": served("threaded", aged(600)), "gevent": served("gevent", aged(600), workers=1)}
 
 
-class GarbageOff(NamedCase):
+class GarbageOff(Claim):
     """The worst that a leak can do, and the one that does not depend on when Python collects its garbage."""
 
     source: ClassVar[str] = (

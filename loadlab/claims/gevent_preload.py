@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, served
+from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.application import Extras
 from loadlab.lab.behaviour import PATH
 from loadlab.lab.clients import ClientPool
@@ -20,7 +20,7 @@ PATIENCE_SECONDS: Final = 5.0  # two greenlets that use one connection may wait 
 NEARLY_EVERY: Final = 0.9
 
 
-class GeventPreload(NamedCase):
+class GeventPreload(Claim):
     """Two workers of gunicorn, with --preload and without.
 
     Django makes a wrapper as soon as it loads a model: in gunicorn's master, so that it is no greenlet's own.

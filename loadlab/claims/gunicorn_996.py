@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, first_refusal, served
+from loadlab.claims.base import Claim, aged, first_refusal, served
 from loadlab.lab.behaviour import load
 from loadlab.lab.fixture import standing
 from loadlab.model.behaviour import BehaviourFigure
@@ -16,7 +16,7 @@ SETTING: Final = served("gevent", aged(60), workers=1)
 MOST: Final = 2_000  # requests to wait for a refusal; it comes before the hundredth
 
 
-class Gunicorn996(NamedCase):
+class Gunicorn996(Claim):
     """gevent here, where it was eventlet, which gunicorn no longer has: both give each client connection a greenlet."""
 
     source: ClassVar[str] = (

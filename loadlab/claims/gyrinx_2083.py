@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, served
+from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.behaviour import load
 from loadlab.lab.fixture import standing
 from loadlab.model.behaviour import BehaviourFigure
@@ -19,7 +19,7 @@ CLIENTS: Final = 10
 REQUESTS: Final = 100
 
 
-class Gyrinx2083(NamedCase):
+class Gyrinx2083(Claim):
     """uvicorn here, where it was daphne: it is Django's handler that gives each request a thread of its own.
 
     How many of the leaked connections are still open at the end is up to the garbage collection, so that their number

@@ -6,7 +6,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, served, strategy
+from loadlab.claims.base import Claim, aged, served, strategy
 from loadlab.lab import fixture
 from loadlab.lab.flood_client import rush
 from loadlab.model.behaviour import BehaviourFigure
@@ -23,7 +23,7 @@ PAIRS: Final = 7
 SEVERAL: Final = 2.0
 
 
-class PeterbePool(NamedCase):
+class PeterbePool(Claim):
     """The one case that is timed: both servers stand side by side, and are loaded in turn, pair after pair.
 
     A pair shares what else the machine is doing, so that its ratio says more than the two rates. PostgreSQL asks for a

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, first_refusal, served
+from loadlab.claims.base import Claim, aged, first_refusal, served
 from loadlab.lab.behaviour import load
 from loadlab.lab.fixture import standing
 from loadlab.model.behaviour import BehaviourFigure
@@ -16,7 +16,7 @@ SETTING: Final = served("threaded", aged(600))
 MOST: Final = 2_000  # requests to wait for a refusal; it comes before the hundredth
 
 
-class Runserver2013(NamedCase):
+class Runserver2013(Claim):
     """Django's development server of today, with the ten minutes of the thread of 2013."""
 
     source: ClassVar[str] = (

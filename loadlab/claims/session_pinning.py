@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, served, strategy
+from loadlab.claims.base import Claim, served, strategy
 from loadlab.lab.fixture import standing
 from loadlab.model.behaviour import BehaviourFigure
 
@@ -27,7 +27,7 @@ PINNED: Final = served("gthread", strategy("pgbouncer", **SESSION, max_age=600),
 GIVEN_BACK: Final = served("gthread", strategy("pgbouncer", **SESSION, max_age=0), workers=1, threads=THREADS)
 
 
-class SessionPinning(NamedCase):
+class SessionPinning(Claim):
     """A gthread worker with more threads than the pool has connections, and a request for each thread at once."""
 
     source: ClassVar[str] = (

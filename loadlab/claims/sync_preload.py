@@ -7,7 +7,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, served
+from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.application import Extras
 from loadlab.lab.clients import answer, together
 from loadlab.lab.fixture import standing
@@ -27,7 +27,7 @@ PATIENCE_SECONDS: Final = 3.0  # a request that hangs does so until gunicorn end
 MASTERS: Final = 1  # connections of gunicorn's master, from the query before the fork
 
 
-class SyncPreload(NamedCase):
+class SyncPreload(Claim):
     """gunicorn with --preload over a project that queries in AppConfig.ready(); each client asks for its own entry.
 
     A sync worker serves in the thread that was forked, and so with what that thread has open. gthread serves in threads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase
+from loadlab.claims.base import Claim
 from loadlab.lab.behaviour import restart
 from loadlab.lab.fixture import standing
 from loadlab.model.behaviour import BehaviourFigure, Setting
@@ -24,7 +24,7 @@ SETTING: Final = Setting(
 )
 
 
-class ThreadRestart(NamedCase):
+class ThreadRestart(Claim):
     """gunicorn with two sync workers and the thread's ten minutes, each worker with its connection open."""
 
     source: ClassVar[str] = (

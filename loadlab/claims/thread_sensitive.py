@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from loadlab.claims.base import NamedCase, aged, served
+from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.application import Extras
 from loadlab.lab.behaviour import load, restart
 from loadlab.lab.fixture import standing
@@ -25,7 +25,7 @@ MOST_THREADS: Final = 32  # of an executor that is told nothing else, and never 
 MORE_THAN_CORES: Final = 4
 
 
-class ThreadSensitive(NamedCase):
+class ThreadSensitive(Claim):
     """uvicorn, and a view that queries in its request's thread, in any thread, or in that of the event loop."""
 
     source: ClassVar[str] = (

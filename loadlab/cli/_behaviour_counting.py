@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from loadlab.claims import CASES, examine
+from loadlab.claims import CLAIMS, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
 from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal, label
 from loadlab.cli._progress import display
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from loadlab.cli._progress import Display
     from loadlab.lab.fixture import Machine
-    from loadlab.model.behaviour import Behaviour, CaseReport, Setting
+    from loadlab.model.behaviour import Behaviour, ClaimReport, Setting
 
 EXPECTED_SECONDS: Final = 5.0
 NARROWEST: Final = 120  # where output is no terminal
@@ -40,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     chosen = _chosen(arguments)
     if arguments.list:
-        print("\n".join([*(row.id for row in chosen.rows), *map(_case_id, chosen.cases)]))
+        print("\n".join([*(row.id for row in chosen.rows), *map(_claim_id, chosen.claims)]))
         return 0
     before = read_recording(arguments.check) if arguments.check else None
     chosen = replace(chosen, recorded=read_recording(arguments.update)) if arguments.update else chosen
@@ -54,7 +55,7 @@ def execute(arguments: argparse.Namespace) -> int:
 class _Chosen:
     rows: Sequence[Setting]
     left_out: Sequence[str]
-    cases: Sequence[str]
+    claims: Sequence[str]
     repeats: int
     recorded: Recording | None = None  # to be updated
 
@@ -65,14 +66,14 @@ class _Pass:
 
     versions: dict[str, str] = field(default_factory=dict)
     behaviours: list[Behaviour] = field(default_factory=list)
-    cases: list[CaseReport] = field(default_factory=list)
+    claims: list[ClaimReport] = field(default_factory=list)
 
     def recording(self, scale: Scale, *, complete: bool) -> Recording:
         return Recording(
             versions=self.versions,
             scale=scale,
             rows=rows_of(self.behaviours),
-            cases=tuple(self.cases),
+            claims=tuple(self.claims),
             complete=complete,
         )
 
@@ -81,20 +82,22 @@ def _chosen(arguments: argparse.Namespace) -> _Chosen:
     if arguments.repeats < 1:
         raise UsageError(f"--repeats should be 1 or more, not {arguments.repeats}.")
 
+    patterns = [re.sub(r"^case/", "claim/", pattern) for pattern in arguments.only]  # their earlier name
+
     def wanted(name: str) -> bool:
-        return not arguments.only or any(fnmatch.fnmatchcase(name, pattern) for pattern in arguments.only)
+        return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
     rows = [row for row in settings() if wanted(row.id)]
-    cases = [name for name in CASES if arguments.cases and wanted(_case_id(name))]
-    if not rows and not cases:
+    claims = [name for name in CLAIMS if arguments.claims and wanted(_claim_id(name))]
+    if not rows and not claims:
         raise UsageError(f"Nothing matches {' '.join(arguments.only)}; loadlab behaviour --list shows what there is.")
     needing = [row.id for row in rows if build_strategy(row.strategy).pooling()]
-    needing += [_case_id(name) for name in cases if CASES[name].needs_pgbouncer]
+    needing += [_claim_id(name) for name in claims if CLAIMS[name].needs_pgbouncer]
     left_out = [] if not needing or _pgbouncer_is_here() else needing
     return _Chosen(
         rows=[row for row in rows if row.id not in left_out],
         left_out=left_out,
-        cases=[name for name in cases if _case_id(name) not in left_out],
+        claims=[name for name in claims if _claim_id(name) not in left_out],
         repeats=arguments.repeats,
     )
 
@@ -106,8 +109,8 @@ def _pgbouncer_is_here() -> bool:
     return False
 
 
-def _case_id(name: str) -> str:
-    return f"case/{name}"
+def _claim_id(name: str) -> str:
+    return f"claim/{name}"
 
 
 def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
@@ -119,7 +122,7 @@ def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
             _count(chosen, scale, done, listener)
         complete = True
     finally:
-        if done.behaviours or done.cases:
+        if done.behaviours or done.claims:
             counted = done.recording(scale, complete=complete)
             _publish(counted if chosen.recorded is None else _updated(chosen.recorded, counted, arguments), arguments)
     return done.recording(scale, complete=True)
@@ -133,7 +136,7 @@ def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> Non
         _require_same_versions(chosen.recorded, done)
         steps = [
             *(_row_step(row, ready, done) for _ in range(chosen.repeats) for row in chosen.rows),
-            *(_case_step(name, ready, done) for name in chosen.cases),
+            *(_claim_step(name, ready, done) for name in chosen.claims),
         ]
         for number, step in enumerate(steps):
             listener.step_begins(step.label, number, len(steps))
@@ -168,16 +171,16 @@ def _row_step(row: Setting, ready: Machine, done: _Pass) -> _Step:
     return _Step(id=row.id, label=label(row), take=partial(_count_row, row, ready, done))
 
 
-def _case_step(name: str, ready: Machine, done: _Pass) -> _Step:
-    return _Step(id=_case_id(name), label=_case_id(name), take=partial(_try_case, name, ready, done))
+def _claim_step(name: str, ready: Machine, done: _Pass) -> _Step:
+    return _Step(id=_claim_id(name), label=_claim_id(name), take=partial(_try_claim, name, ready, done))
 
 
 def _count_row(row: Setting, ready: Machine, done: _Pass) -> None:
     done.behaviours.append(behaviour(row, ready))
 
 
-def _try_case(name: str, ready: Machine, done: _Pass) -> None:
-    done.cases.append(examine(name, ready))
+def _try_claim(name: str, ready: Machine, done: _Pass) -> None:
+    done.claims.append(examine(name, ready))
 
 
 def _publish(recording: Recording, arguments: argparse.Namespace) -> None:

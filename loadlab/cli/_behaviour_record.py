@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LISTS: Final = ("rows", "cases")
+LISTS: Final = ("rows", "claims")
+EARLIER: Final = {"cases": "claims"}  # keys as earlier versions wrote them
 HOW_TO_MAKE: Final = "loadlab behaviour --json FILE makes one"
 _RECORDING: Final = TypeAdapter(Recording)
 
@@ -26,13 +27,20 @@ def read_recording(path: Path) -> Recording:
         UsageError: it cannot be read, or is none.
     """
     try:
-        return _RECORDING.validate_json(path.read_bytes())
+        said = json.loads(path.read_bytes())
+        return _RECORDING.validate_python(_renamed(said) if isinstance(said, dict) else said)
     except OSError as error:
         raise UsageError(f"The recording {path} cannot be read: {error.strerror}. {HOW_TO_MAKE}.") from error
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path} is no recording of behaviours: {error}. {HOW_TO_MAKE}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UsageError(f"{path} is no recording of behaviours: {where}: {first['msg']}. {HOW_TO_MAKE}.") from error
+
+
+def _renamed(said: dict[str, object]) -> dict[str, object]:
+    return {EARLIER.get(key, key): value for key, value in said.items()}
 
 
 def as_json(recording: Recording) -> str:

@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from loadlab.model.behaviour import BehaviourRow, CaseReport, Recording, Scale, Setting
+    from loadlab.model.behaviour import BehaviourRow, ClaimReport, Recording, Scale, Setting
     from loadlab.model.case import Config
 
 RANGED: Final = "~"
 STRATEGY: Final = "strategy"
 COLUMNS: Final = ("keep-alive", "opened / reused", "peak", "left open", "flood", "restart", "checked", "stop", "kill")
 NARROWEST_STRATEGY: Final = 12  # columns of a terminal
-CASE_COLUMNS: Final = ("figure", "published", "here", "")
-COMMAND: Final = "loadlab behaviour --repeats 3 --cases --json docs/behaviour.json --markdown docs/behaviour.md"
-CHECK: Final = "loadlab behaviour --check docs/behaviour.json"
+CLAIM_COLUMNS: Final = ("figure", "published", "here", "")
+FOLDER: Final = "benchmarks/recorded"
+COMMAND: Final = (
+    f"loadlab behaviour --repeats 3 --claims --json {FOLDER}/behaviour.json --markdown {FOLDER}/behaviour.md"
+)
+CHECK: Final = f"loadlab behaviour --check {FOLDER}/behaviour.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,9 +109,9 @@ def for_terminal(recording: Recording) -> Iterator[RenderableType]:
         for column, meaning in _meanings(recording.scale):
             yield plain(f"{column}: {meaning}", "dim")
         yield plain(_what_is_ranged(recording.scale), "dim")
-    for case in recording.cases:
-        table = Table(*CASE_COLUMNS, title=f"{case.name}: {case.summary}", title_justify="left", box=SIMPLE)
-        for figure in case.figures:
+    for claim in recording.claims:
+        table = Table(*CLAIM_COLUMNS, title=f"{claim.name}: {claim.summary}", title_justify="left", box=SIMPLE)
+        for figure in claim.figures:
             table.add_row(*map(plain, (figure.figure, figure.published, figure.measured, _held(holds=figure.holds))))
         yield table
 
@@ -123,10 +126,10 @@ def as_markdown(recording: Recording) -> str:
     ]
     for mode in tables(recording.rows):
         blocks += [f"## `{mode.mode}`", _grid((STRATEGY, *COLUMNS), mode.body)]
-    if recording.cases:
-        blocks += ["## Named cases", "What was published of Django's connections, tried again on the same machinery."]
-        for case in recording.cases:
-            blocks += list(_case(case))
+    if recording.claims:
+        blocks += ["## Claims", "What was published of Django's connections, tried again on the same machinery."]
+        for claim in recording.claims:
+            blocks += list(_claim(claim))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -199,12 +202,12 @@ def _words(rows: Sequence[BehaviourRow]) -> Iterator[str]:
         yield "The words of the flood's failures:\n\n" + "\n".join(f"- `{said}`" for said in words)
 
 
-def _case(case: CaseReport) -> Iterator[str]:
-    yield f"### `{case.name}`"
-    yield escape(case.summary)
-    yield escape(f"Source: {case.source}")
-    body = [(one.figure, one.published, one.measured, _held(holds=one.holds)) for one in case.figures]
-    yield _grid(CASE_COLUMNS, body)
+def _claim(claim: ClaimReport) -> Iterator[str]:
+    yield f"### `{claim.name}`"
+    yield escape(claim.summary)
+    yield escape(f"Source: {claim.source}")
+    body = [(one.figure, one.published, one.measured, _held(holds=one.holds)) for one in claim.figures]
+    yield _grid(CLAIM_COLUMNS, body)
 
 
 def _held(*, holds: bool) -> str:

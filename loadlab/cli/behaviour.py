@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--only", action="append", default=[], metavar="GLOB", help="only rows (and cases) whose id matches; repeatable"
+        "--only", action="append", default=[], metavar="GLOB", help="only rows and claims whose id matches; repeatable"
     )
     parser.add_argument("--list", action="store_true", help="list the ids; count nothing")
     parser.add_argument("--repeats", type=int, default=1, metavar="N", help="passes; cells become ranges (default: 1)")
-    parser.add_argument("--cases", action="store_true", help="also try what others have published, case/NAME")
+    parser.add_argument(
+        "--claims", "--cases", action="store_true", help="also test published claims; their ids are claim/NAME"
+    )
     parser.add_argument("--check", type=Path, metavar="FILE", help="compare with a recording; exit with 10 on a change")
     parser.add_argument("--update", type=Path, metavar="FILE", help="put what is counted in place of a recording's own")
     parser.add_argument("--from", type=Path, dest="recorded", metavar="FILE", help="show a recording; count nothing")

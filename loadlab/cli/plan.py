@@ -50,7 +50,7 @@ def _as_json(experiment: Experiment) -> str:
             "trials": experiment.trials,
             "expected_seconds": round(experiment.expected_seconds, 1),
             "detects": {f"{share:g}": ratio for share, ratio in detectable(experiment)},
-            "left_out": [str(misfit) for misfit in experiment.left_out],
+            "left_out": [str(pair) for pair in experiment.left_out],
             "order": [{"block": block, "case": case} for block, case in _order(experiment)],
         },
         indent=1,
@@ -65,7 +65,7 @@ def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
     lines = list(names.values())
     if arguments.order:
         lines += ["", *(f"block {block + 1}  {names[case]}" for block, case in _order(experiment))]
-    lines += [f"left out: {misfit}" for misfit in experiment.left_out]
+    lines += [f"left out: {pair}" for pair in experiment.left_out]
     # What a site needs to boot is not known before it has been run once, and each trial boots it.
     boots = "" if experiment.plan.project is None else ", and the time that your site takes to boot, for each"
     amount = f"{plural(len(names), 'case')} × {plural(blocks, 'block')} = {plural(experiment.trials, 'trial')}"

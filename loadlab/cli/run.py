@@ -144,8 +144,8 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
 
         with display(screen, experiment.trial_seconds, short_names(experiment.cases)) as shown:
             listener = in_step(shown)
-            for misfit in experiment.left_out:
-                listener.notice(f"left out: {misfit}")
+            for pair in experiment.left_out:
+                listener.notice(f"left out: {pair}")
             begin(path, experiment, dsn, listener, _continuation(arguments))
 
     return measure, path

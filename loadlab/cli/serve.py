@@ -121,9 +121,9 @@ def _strategy(arguments: argparse.Namespace) -> Config:
 def _require_fit(server: Config, strategy: Config, driver: str) -> None:
     from loadlab.plan.planning import build_strategy, server_traits
 
-    why = build_strategy(strategy).misfit(server_traits(server, driver))
+    why = build_strategy(strategy).incompatible(server_traits(server, driver))
     if why is not None:
-        by_driver = build_strategy(strategy).misfit(server_traits(server, "")) is None
+        by_driver = build_strategy(strategy).incompatible(server_traits(server, "")) is None
         raise UsageError(f"{strategy.name} in {server.name}: {why}{' (here: --driver)' if by_driver else ''}.")
 
 

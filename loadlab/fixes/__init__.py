@@ -1,1 +1,1 @@
-"""Cures for database connections that leak: small Django apps that any project can install, with Django and no more."""
+"""Fixes for leaking database connections: small Django apps that any project can install. They need Django alone."""

@@ -1,4 +1,4 @@
-"""What a project says of its cures, in the setting LOADLAB_CURES: a dict of dicts, with none of its keys required."""
+"""Reads the parameters of fixes from the setting LOADLAB_FIXES: a dict of dicts, with no key required."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -16,44 +16,49 @@ if TYPE_CHECKING:
 
     Kind = TypeVar("Kind", bound=DataclassInstance)
 
+SETTINGS: Final = ("LOADLAB_FIXES", "LOADLAB_CURES")  # the second is its earlier name, read where the first is missing
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoParameters:
-    """A cure that has nothing to set."""
+    """A fix that has nothing to set."""
 
 
-def parameters(cure: str, kind: type[Kind]) -> Kind:
-    """The parameters of a cure as the settings give them; `kind` has the defaults and refuses values with ValueError.
+def parameters(fix: str, kind: type[Kind]) -> Kind:
+    """The parameters of a fix as the settings give them; `kind` has the defaults and refuses values with ValueError.
 
     Raises:
-        ImproperlyConfigured: the setting holds what no cure knows, or a value that this one cannot take.
+        ImproperlyConfigured: the setting names an unknown fix or parameter, or a value that this one cannot take.
     """
-    given = _given().get(cure, {})
+    setting, said = _said()
+    given = said.get(fix, {})
     if not isinstance(given, Mapping):
-        raise ImproperlyConfigured(f"LOADLAB_CURES[{cure!r}] should be a dict, not {type(given).__name__}")
+        raise ImproperlyConfigured(f"{setting}[{fix!r}] should be a dict, not {type(given).__name__}")
     known = [field.name for field in fields(kind)]
     for key in given:
         if key not in known:
             there = f"there are {', '.join(known)}" if known else "it has no parameters"
-            raise ImproperlyConfigured(f"LOADLAB_CURES[{cure!r}][{key!r}] is unknown; {there}")
+            raise ImproperlyConfigured(f"{setting}[{fix!r}][{key!r}] is unknown; {there}")
     try:
         return kind(**given)
     except ValueError as error:
-        raise ImproperlyConfigured(f"LOADLAB_CURES[{cure!r}]: {error}") from error
+        raise ImproperlyConfigured(f"{setting}[{fix!r}]: {error}") from error
 
 
-def _given() -> Mapping[str, Any]:
-    given = getattr(settings, "LOADLAB_CURES", {})
+def _said() -> tuple[str, Mapping[str, Any]]:
+    """The name under which the settings have the parameters, and what they say there."""
+    setting = next((name for name in SETTINGS if hasattr(settings, name)), SETTINGS[0])
+    given = getattr(settings, setting, {})
     if not isinstance(given, Mapping):
-        raise ImproperlyConfigured(f"LOADLAB_CURES should be a dict, not {type(given).__name__}")
+        raise ImproperlyConfigured(f"{setting} should be a dict, not {type(given).__name__}")
     unknown = [name for name in given if name not in names()]
     if unknown:
-        raise ImproperlyConfigured(f"LOADLAB_CURES has no {unknown[0]!r}; there are {', '.join(names())}")
-    return given
+        raise ImproperlyConfigured(f"{setting} has no {unknown[0]!r}; there are {', '.join(names())}")
+    return setting, given
 
 
 def names() -> list[str]:
-    """The cures that there are, by their modules."""
+    """Every fix, named after its module."""
     folder = str(Path(__file__).parent)
     return sorted(module.name for module in pkgutil.iter_modules([folder]) if not module.name.startswith("_"))
 

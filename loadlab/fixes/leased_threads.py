@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
 
-CURE: Final = "leased_threads"
+FIX: Final = "leased_threads"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,21 +50,21 @@ class LeasedThreads(AppConfig):
     verbose_name = "threads that requests under ASGI lease"
 
     def ready(self) -> None:
-        parameters(CURE, LeaseParameters)
+        parameters(FIX, LeaseParameters)
         _require_executors()
 
 
 def leased_threads(application: ASGIApplication, threads: int | None = None) -> LeasingApplication:
     """The application of asgi.py, with `threads` threads for the synchronous code of its HTTP requests.
 
-    Without `threads`, as many as LOADLAB_CURES says, or 8.
+    Without `threads`, as many as LOADLAB_FIXES says, or 8.
 
     Raises:
         ImproperlyConfigured: asgiref is too old, or the number is none.
     """
     _require_executors()
     if threads is None:
-        return LeasingApplication(application, parameters(CURE, LeaseParameters).threads)
+        return LeasingApplication(application, parameters(FIX, LeaseParameters).threads)
     try:
         return LeasingApplication(application, LeaseParameters(threads=threads).threads)
     except ValueError as error:

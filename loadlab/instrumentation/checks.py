@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
 # Apps that end the leak, by name: none of them is imported, for a project need not have any.
-CURES: Final = {
+FIXES: Final = {
     "loadlab.fixes.close_on_thread_exit": ("threaded", "gevent", "asgi"),
     "loadlab.fixes.reap_dead_threads": ("threaded", "gevent", "asgi"),
     "loadlab.fixes.close_at_handler_end": ("threaded",),
@@ -51,7 +51,7 @@ def check_serving(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
 
 
 def _kept_for_nobody(known: Serving | None) -> Iterator[CheckMessage]:
-    if known is None or not known.own_thread or _cured(known.mode):
+    if known is None or not known.own_thread or _ended_by_a_fix(known.mode):
         return
     for alias, entry in connections.settings.items():
         if entry["CONN_MAX_AGE"] != 0:
@@ -65,8 +65,8 @@ def _kept_for_nobody(known: Serving | None) -> Iterator[CheckMessage]:
             )
 
 
-def _cured(mode: str) -> bool:
-    return any(mode in modes and apps.is_installed(name) for name, modes in CURES.items())
+def _ended_by_a_fix(mode: str) -> bool:
+    return any(mode in modes and apps.is_installed(name) for name, modes in FIXES.items())
 
 
 def _opened_while_loading(known: Serving | None) -> Iterator[CheckMessage]:

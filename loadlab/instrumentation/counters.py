@@ -1,4 +1,4 @@
-"""The books: what all ledgers of a directory say together, of processes that live and of those that have ended."""
+"""Counters: what all ledgers of a directory say together, of processes that live and of those that have ended."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import Archive, DamagedError, Kind, add
 from loadlab.instrumentation.ledger import SUFFIX
+from loadlab.model.counts import ConnectionCounts
 from loadlab.model.metrics import CloseReason, ConnectError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _ATTEMPTS: Final = 100  # to read a ledger between two of its turns; one is near
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All counts of one database alias; durations in seconds, histograms as counts per bucket (last one: +Inf)."""
+    """The cells of one database alias; durations in seconds, histograms as counts per bucket (last one: +Inf)."""
 
     cells: tuple[int, ...]
 
@@ -111,17 +112,39 @@ class Totals:
         """Requests served by connections that have closed."""
         return self.cells[layout.REQUESTS_SUM_AT]
 
+    @property
+    def counts(self) -> ConnectionCounts:
+        """All but the histograms, as the rest of loadlab counts; a histogram's sum and number of values stay."""
+        return ConnectionCounts(
+            opened=self.opened,
+            reused=self.requests_reused,
+            closed={reason.label: count for reason, count in self.closed.items() if count},
+            open=self.open,
+            connect_errors={kind.label: count for kind, count in self.connect_errors.items() if count},
+            unsettled=self.unsettled,
+            connect_seconds_sum=self.connect_seconds,
+            waits=sum(self.wait_buckets),
+            wait_seconds_sum=self.wait_seconds,
+            first_uses=self.requests_opened,
+            connects=sum(self.connect_buckets),
+            ended=sum(self.age_buckets),
+            ended_seconds_sum=self.age_seconds,
+            pool_size=self.pool_size,
+            pool_available=self.pool_available,
+            pool_waiting=self.pool_waiting,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the books say at one instant: totals by alias, live processes, and files that had to be set aside."""
+    """What the ledgers say at one instant: totals by alias, live processes, and files that had to be set aside."""
 
     aliases: dict[str, Totals]
     processes: int
     damaged: int
 
     def of(self, aliases: Iterable[str]) -> Totals:
-        """The totals of several aliases together; all zero for those that nobody has used."""
+        """The totals of several aliases together; all zero for those that were not used."""
         known = [self.aliases[alias].cells for alias in aliases if alias in self.aliases]
         return Totals(tuple(map(sum, zip([0] * layout.ALIAS_CELLS, *known, strict=True))))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Config, Scalar
 
 PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are under way at once as the mode can have
-TOO_MANY: Final = "too_many_connections"  # the books' word
+TOO_MANY: Final = "too_many_connections"
 STOP_SECONDS: Final = 40.0
 MOST_ROUNDS: Final = 20  # after a restart; whatever fails longer than that does not recover
 WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
@@ -71,7 +71,7 @@ def _settings() -> Iterator[Setting]:
 
 
 def _fits(server: Config, strategy: Config, driver: str) -> bool:
-    return build_strategy(strategy).misfit(server_traits(server, driver)) is None
+    return build_strategy(strategy).incompatible(server_traits(server, driver)) is None
 
 
 def behaviour(setting: Setting, machine: Machine) -> Behaviour:
@@ -94,16 +94,16 @@ def behaviour(setting: Setting, machine: Machine) -> Behaviour:
 
 def load(stand: Stand, path: str = PATH) -> dict[str, Any]:
     """A fixed load, what it has left open, and how much of that was garbage."""
-    before, opened_before = stand.totals(), stand.opened_for_judge()
+    before, opened_before = stand.counts(), stand.opened_for_judge()
     mark, backends = stand.judge.mark(), stand.judge.backends()
     failed = stand.crowd.ask(path, stand.scale.each)
     after = stand.at_rest()
-    opened = after.opened - before.opened
-    exact = stand.agrees(opened_before + opened) and after.open == stand.open_for_judge()
+    grown = after - before
+    exact = stand.agrees(opened_before + grown.opened) and after.open == stand.open_for_judge()
     peak = stand.judge.peak_since(mark, backends)
     return {
-        "opened": before.open + opened,  # a pool may have been filled when the server started
-        "reused": after.requests_reused - before.requests_reused,
+        "opened": before.open + grown.opened,  # a pool may have been filled when the server started
+        "reused": grown.reused,
         "failed": failed,
         "peak": peak,
         "left_open": after.open,
@@ -147,7 +147,7 @@ def _failed_until_quiet(stand: Stand, path: str, warm: int) -> int:
 
 
 def _closed(stand: Stand) -> int:
-    return sum(stand.totals().closed.values())
+    return stand.counts().closed_in_all
 
 
 def until_refused(stand: Stand, most: int) -> int | None:
@@ -165,21 +165,21 @@ def until_refused(stand: Stand, most: int) -> int | None:
 
 
 def _refused(stand: Stand) -> int:
-    return sum(count for kind, count in stand.totals().connect_errors.items() if kind.label == TOO_MANY)
+    return stand.counts().connect_errors.get(TOO_MANY, 0)
 
 
 def flood(stand: Stand) -> dict[str, Any]:
     """The same load with few connections left in PostgreSQL, and nobody to collect the garbage."""
     stand.keep_garbage()
     stand.collect_garbage()
-    before, log = stand.totals().connect_errors, stand.application.program.log
+    before, log = stand.counts(), stand.application.program.log
     mark = log.stat().st_size
     with stand.judge.only(stand.scale.free):
         failed = stand.crowd.ask(PATH, stand.scale.each)
-        after = stand.at_rest().connect_errors
+        after = stand.at_rest()
     return {
         "flood_failed": failed,
-        "flood_errors": {kind.label: after[kind] - before[kind] for kind in after if after[kind] > before[kind]},
+        "flood_errors": (after - before).connect_errors,
         "flood_words": _words(log, mark) if failed else "",
     }
 

@@ -20,7 +20,8 @@ from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import Patience, settled, sleep_until
 from loadlab.lab.ticking import Ticking
 from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, stood_still
-from loadlab.model.samples import Connections, CpuSeconds, Ledger
+from loadlab.model.counts import ConnectionCounts
+from loadlab.model.samples import Connections, CpuSeconds
 from loadlab.model.scraped import AliasReading
 from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
@@ -340,10 +341,10 @@ def _levels(before: Sample, now: Sample) -> dict[str, float]:
     return levels if now.backends is None else {**levels, "backends": float(now.backends)}
 
 
-def _since(before: Sample, now: Sample) -> Ledger:
+def _since(before: Sample, now: Sample) -> ConnectionCounts:
     """What was counted since `before`; what is open is so now."""
     ours, theirs = now.counted, before.counted
-    return Ledger(
+    return ConnectionCounts(
         opened=round(ours.opened - theirs.opened),
         reused=round(ours.requests.get("reused", 0.0) - theirs.requests.get("reused", 0.0)),
         closed=_increases(theirs.closed, ours.closed),

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator, Mapping
 
-    from loadlab.instrumentation.counters import Totals
     from loadlab.lab.application import Application
     from loadlab.model.behaviour import Setting
+    from loadlab.model.counts import ConnectionCounts
     from loadlab.services.embedded import Running
     from loadlab.services.pgbouncer import Bouncer
 
@@ -102,8 +102,8 @@ class Stand:
     def scale(self) -> Scale:
         return self.machine.scale
 
-    def totals(self) -> Totals:
-        return CounterSet(self.application.ledgers).read().of(["default"])
+    def counts(self) -> ConnectionCounts:
+        return CounterSet(self.application.ledgers).read().of(["default"]).counts
 
     def open_for_judge(self) -> int:
         """The target's connections as whoever is at their other end counts them."""
@@ -119,15 +119,15 @@ class Stand:
             time.sleep(POLL_SECONDS)
         return agree
 
-    def at_rest(self) -> Totals:
-        """The books once both sides agree and stay as they are; as they stand when patience ends."""
+    def at_rest(self) -> ConnectionCounts:
+        """The counts once both sides agree and stay as they are; as they stand when patience ends."""
 
-        def sides() -> tuple[Totals, int]:
-            return self.totals(), self.open_for_judge()
+        def sides() -> tuple[ConnectionCounts, int]:
+            return self.counts(), self.open_for_judge()
 
-        def agree(seen: tuple[Totals, int]) -> bool:
-            totals, judged = seen
-            return totals.open == judged and totals.unsettled == 0
+        def agree(seen: tuple[ConnectionCounts, int]) -> bool:
+            counts, judged = seen
+            return counts.open == judged and counts.unsettled == 0
 
         return settled(sides, agree, Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS))[0]
 
@@ -146,8 +146,8 @@ class Stand:
                 )
             time.sleep(POLL_SECONDS)
 
-    def collect_garbage(self) -> Totals:
-        """Have all processes collect their garbage until there is none; returns the books then.
+    def collect_garbage(self) -> ConnectionCounts:
+        """Have all processes collect their garbage until there is none; returns the counts then.
 
         Once is not enough: what a thread has left that was about to end is no garbage yet.
         """

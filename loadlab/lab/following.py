@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from loadlab.load.generator.tally import Counts
-    from loadlab.model.samples import Ledger, PoolerCounts, Trial
+    from loadlab.model.counts import ConnectionCounts, PoolerCounts
+    from loadlab.model.samples import Trial
 
 STATES = ("active", "idle", "idle_in_transaction")
 
@@ -33,7 +34,7 @@ class Follower:
         self,
         reading: Mapping[str, float],
         highest: Mapping[str, float],
-        ledger: Ledger,
+        counts: ConnectionCounts,
         pooler: PoolerCounts | None,
         load: Counts,
     ) -> None:
@@ -42,7 +43,7 @@ class Follower:
         values = {
             **_of_backends(reading),
             **({} if self.sessions is None else {"sessions": reading["sessions"] - self.sessions}),
-            **_of_ledger(ledger),
+            **_of_counts(counts),
             "peak": most_at_once(highest, behind_pooler=pooler is not None),
             **_of_pooler(pooler, reading),
         }
@@ -55,7 +56,7 @@ class Follower:
         values = {
             **({} if left is None else _of_backends({"backends": left, **dict.fromkeys(STATES, 0), "idle": left})),
             **({} if connections.sessions is None else {"sessions": connections.sessions}),
-            **_of_ledger(connections.after_stop),
+            **_of_counts(connections.after_stop),
             "peak": trial.peak,
             **_of_pooler(connections.pooler.after_stop if connections.pooler else None, {}),
         }
@@ -81,13 +82,13 @@ def _of_backends(reading: Mapping[str, float]) -> dict[str, float]:
     return {"backends": reading["backends"], **known, "backends_other": reading["backends"] - sum(known.values())}
 
 
-def _of_ledger(ledger: Ledger) -> dict[str, float]:
+def _of_counts(counts: ConnectionCounts) -> dict[str, float]:
     return {
-        "open": ledger.open,
-        "opened": ledger.opened,
-        "reused": ledger.reused,
-        **{f"closed_{reason}": count for reason, count in ledger.closed.items()},
-        **{f"connect_errors_{kind}": count for kind, count in ledger.connect_errors.items()},
+        "open": counts.open,
+        "opened": counts.opened,
+        "reused": counts.reused,
+        **{f"closed_{reason}": count for reason, count in counts.closed.items()},
+        **{f"connect_errors_{kind}": count for kind, count in counts.connect_errors.items()},
     }
 
 

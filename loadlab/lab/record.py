@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadOrder
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Ledger, Requests, Series, Trial
+from loadlab.model.counts import ConnectionCounts
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Requests, Series, Trial
 from loadlab.plan.planning import locustfile
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
 def interrupted(case: Case, step: Step, plan: Plan, reason: str, meta: TrialMeta) -> Trial:
     """A trial of which nothing but its end is known."""
     window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
-    nothing = Ledger()
+    nothing = ConnectionCounts()
     seen = Seen(
         connections=Connections(
             window_start=nothing,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import DEFAULT, EMBEDDABLE, NOWHERE, POSTGRESQL, is_remote, staying, where
-from loadlab.plan.planning import misfits
+from loadlab.plan.planning import incompatible_pairs
 from loadlab.probes.activity import CLIENT
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -157,9 +157,9 @@ def _package_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]
 
 def _driver_faults(subject: Subject, plan: Plan) -> Iterator[str]:
     """What does not fit the project's driver; what does not fit a mode is left out of the plan already."""
-    anyway = {str(misfit) for misfit in misfits(plan, "")}
-    theirs = [misfit for misfit in misfits(plan, subject.driver) if str(misfit) not in anyway]
-    for name, why in dict.fromkeys((misfit.strategy.name, misfit.why) for misfit in theirs):
+    anyway = {str(pair) for pair in incompatible_pairs(plan, "")}
+    theirs = [pair for pair in incompatible_pairs(plan, subject.driver) if str(pair) not in anyway]
+    for name, why in dict.fromkeys((pair.strategy.name, pair.why) for pair in theirs):
         yield (
             f"strategies.{name}: {why} (the project's driver is {subject.driver}: Django takes psycopg 3 once it is"
             f" installed in {subject.python}, e.g. pip install 'psycopg[binary,pool]'; or leave the strategy out)"

@@ -1,4 +1,4 @@
-"""One trial: a fresh server, one load, both sides of the books."""
+"""One trial: a fresh server, one load, the target's counts and those of its judges."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from loadlab.lab.sampler import Sampler, look, unseen
 from loadlab.lab.settling import Patience, settled, sleep_until
 from loadlab.lab.ticking import Ticking
 from loadlab.lab.validity import Disturbance
-from loadlab.model.samples import Connections, CpuSeconds, Ledger, Pooler, PoolerCounts, Trial
+from loadlab.model.counts import ConnectionCounts, PoolerCounts, Side, reconcile
+from loadlab.model.growth import sessions_between
+from loadlab.model.samples import Connections, CpuSeconds, Pooler, Trial
 from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
-from loadlab.probes.ledger import totals_by_alias, totals_of
+from loadlab.probes.ledger import counts_by_alias, counts_of
 from loadlab.probes.sessions import RESET, Sessions
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from loadlab.instrumentation.counters import Totals
     from loadlab.lab.generator import Drive, Generator
     from loadlab.lab.liveness import Serving
     from loadlab.lab.observer import Observer
@@ -112,8 +113,8 @@ class _Observed:
 
     start: dict[str, float]
     end: dict[str, float]
-    books: tuple[Ledger, Ledger, Ledger]  # window start, window end, at rest
-    by_alias: dict[str, Ledger]
+    counts: tuple[ConnectionCounts, ConnectionCounts, ConnectionCounts]  # window start, window end, at rest
+    by_alias: dict[str, ConnectionCounts]
     left_open: int
     pooler: PoolerCounts | None
     result: LoadResult | None
@@ -160,17 +161,17 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
                 )
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
-            # that the books need none.
+            # that the counts need none.
             application.program.kill()
         stopped = time.monotonic()
         pooler_after_stop = _await_no_client(scene)
     await_empty(scene)
-    counted = _since(sessions, _sessions(scene))
+    counted = sessions_between(sessions, _sessions(scene))
     connections = Connections(
-        window_start=observed.books[0],
-        window_end=observed.books[1],
-        at_rest=observed.books[2],
-        after_stop=_ledger(scene),
+        window_start=observed.counts[0],
+        window_end=observed.counts[1],
+        at_rest=observed.counts[2],
+        after_stop=counts_of(scene),
         left_open=observed.left_open,
         sessions=counted,
         unjudged=RESET if counted is None else "",
@@ -219,7 +220,7 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
 
     def follow(scene: ProbeContext, follower: Follower, highest: Mapping[str, float]) -> None:
         pooler = scene.pooler.counts() if scene.pooler else None
-        follower.seen(look(scene, sampled_only=False), highest, _ledger(scene), pooler, drive.counts())
+        follower.seen(look(scene, sampled_only=False), highest, counts_of(scene), pooler, drive.counts())
 
     window = (bench.plan.warmup_seconds, bench.plan.warmup_seconds + bench.plan.window_seconds)
     with (
@@ -235,18 +236,18 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         ) as sampler,
     ):
         sleep_until(drive.started + window[0])
-        start, opening = look(scene, sampled_only=False), _ledger(scene)
+        start, opening = look(scene, sampled_only=False), counts_of(scene)
         sleep_until(drive.started + window[1])
         lost = served.disturbances()
-        end, closing = look(scene, sampled_only=False), _ledger(scene)
+        end, closing = look(scene, sampled_only=False), counts_of(scene)
         result = drive.wait()
         ended = time.monotonic()
         at_rest, left_open, pooler = _settle(scene)
-        by_alias = {alias: _as_ledger(totals) for alias, totals in totals_by_alias(scene).items()}
+        by_alias = counts_by_alias(scene)
     return _Observed(
         start=start,
         end=end,
-        books=(opening, closing, at_rest),
+        counts=(opening, closing, at_rest),
         by_alias=by_alias,
         left_open=left_open,
         pooler=pooler,
@@ -260,23 +261,22 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
     )
 
 
-def _settle(scene: ProbeContext) -> tuple[Ledger, int, PoolerCounts | None]:
+def _settle(scene: ProbeContext) -> tuple[ConnectionCounts, int, PoolerCounts | None]:
     """All sides at rest: as soon as they agree and stay as they are, or as they stand when patience ends.
 
     The server still answers what its clients have asked before they went, and a closed backend needs a moment to leave.
     """
 
-    def sides() -> tuple[Ledger, int, PoolerCounts | None]:
+    def sides() -> tuple[ConnectionCounts, int, PoolerCounts | None]:
         backends = _backends(scene)
-        return _ledger(scene), backends, scene.pooler.counts() if scene.pooler else None
+        return counts_of(scene), backends, scene.pooler.counts() if scene.pooler else None
 
     patience = Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS)
     return settled(sides, lambda seen: _agree(*seen), patience)
 
 
-def _agree(ledger: Ledger, backends: int, pooler: PoolerCounts | None) -> bool:
-    sides = [(ledger.unsettled, 0), (ledger.open, pooler.clients_open if pooler else backends)]
-    return all(ours == theirs for ours, theirs in [*sides, (pooler.servers_open if pooler else backends, backends)])
+def _agree(counts: ConnectionCounts, backends: int, pooler: PoolerCounts | None) -> bool:
+    return not counts.unsettled and not reconcile(Side(open=counts.open), Side(open=backends), pooler)
 
 
 def _await_no_client(scene: ProbeContext) -> PoolerCounts | None:
@@ -310,30 +310,6 @@ def _backends(scene: ProbeContext) -> int:
 
 def _sessions(scene: ProbeContext) -> dict[str, float]:
     return Sessions().read(scene)
-
-
-def _since(before: dict[str, float], after: dict[str, float]) -> int | None:
-    """How many sessions there were in between; None where the statistics were reset."""
-    grown = int(after["sessions"] - before["sessions"])
-    return grown if before["sessions_reset"] == after["sessions_reset"] and grown >= 0 else None
-
-
-def _ledger(scene: ProbeContext) -> Ledger:
-    return _as_ledger(totals_of(scene))
-
-
-def _as_ledger(totals: Totals) -> Ledger:
-    return Ledger(
-        opened=totals.opened,
-        reused=totals.requests_reused,
-        closed={reason.label: count for reason, count in totals.closed.items() if count},
-        open=totals.open,
-        connect_errors={kind.label: count for kind, count in totals.connect_errors.items() if count},
-        unsettled=totals.unsettled,
-        connect_seconds_sum=totals.connect_seconds,
-        waits=sum(totals.wait_buckets),
-        wait_seconds_sum=totals.wait_seconds,
-    )
 
 
 def _cpu(observed: _Observed, plan: Plan) -> CpuSeconds:

@@ -134,8 +134,8 @@ class BehaviourFigure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CaseReport:
-    """What became of one named case: where it was published, and its figures."""
+class ClaimReport:
+    """What became of one claim: where it was published, and its figures."""
 
     name: str
     summary: str
@@ -152,7 +152,7 @@ class Recording:
     scale: Scale = field(default_factory=Scale)
     complete: bool = True
     rows: tuple[BehaviourRow, ...]
-    cases: tuple[CaseReport, ...] = ()
+    claims: tuple[ClaimReport, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,11 +191,11 @@ def _row(repeats: Sequence[Behaviour]) -> BehaviourRow:
 def merged(recorded: Recording, counted: Recording, order: Sequence[str]) -> Recording:
     """The recording with what was counted since in place of its own; of its rows, those that `order` still names."""
     rows = {row.setting.id: row for row in (*recorded.rows, *counted.rows)}
-    cases = {case.name: case for case in (*recorded.cases, *counted.cases)}
+    claims = {claim.name: claim for claim in (*recorded.claims, *counted.claims)}
     return replace(
         recorded,
         rows=tuple(rows[name] for name in order if name in rows),
-        cases=tuple(cases[name] for name in sorted(cases)),
+        claims=tuple(claims[name] for name in sorted(claims)),
     )
 
 
@@ -259,18 +259,18 @@ def departures(recorded: Recording, found: Recording, there: Collection[str]) ->
             yield from _row_departures(before, row, recorded.scale)
     for gone in (name for name in known if name not in there):
         yield Departure(row=gone, cell="the row", recorded="there", found="not there")
-    yield from _case_departures(recorded, found)
+    yield from _claim_departures(recorded, found)
 
 
-def _case_departures(recorded: Recording, found: Recording) -> Iterator[Departure]:
-    """Figures of named cases are words; what must stay as it is recorded is whether they hold."""
-    known = {(case.name, figure.figure): figure for case in recorded.cases for figure in case.figures}
-    for case in found.cases:
-        for figure in case.figures:
-            before = known.get((case.name, figure.figure))
+def _claim_departures(recorded: Recording, found: Recording) -> Iterator[Departure]:
+    """Figures of claims are words; what must stay as it is recorded is whether they hold."""
+    known = {(claim.name, figure.figure): figure for claim in recorded.claims for figure in claim.figures}
+    for claim in found.claims:
+        for figure in claim.figures:
+            before = known.get((claim.name, figure.figure))
             if before is None or before.holds != figure.holds:
                 was = "not there" if before is None else _held(before)
-                yield Departure(row=case.name, cell=figure.figure, recorded=was, found=_held(figure))
+                yield Departure(row=claim.name, cell=figure.figure, recorded=was, found=_held(figure))
 
 
 def _held(figure: BehaviourFigure) -> str:

@@ -6,12 +6,13 @@ import base64
 import zlib
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import PlainSerializer, PlainValidator, SerializerFunctionWrapHandler, WrapSerializer
 
 from loadlab.model.case import Case
+from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCounts, Side, reconcile, unequal
 
 MOST_BYTES = 1 << 30  # of a column; a hundred million requests
 
@@ -81,40 +82,25 @@ class Failure:
     example: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ledger:
-    """The target's own counts of its database connections, over all its processes, at one instant.
-
-    `opened` = sum of `closed` + `open`. `unsettled` counts attempts that were neither opened nor refused at
-    that instant: connecting now, or connecting when their process was killed. `waits` counts how often a pool of the
-    target's was asked for a connection and gave one, after `wait_seconds_sum` together.
-    """
-
-    opened: int = 0
-    reused: int = 0
-    closed: dict[str, int] = field(default_factory=dict)
-    open: int = 0
-    connect_errors: dict[str, int] = field(default_factory=dict)
-    unsettled: int = 0
-    connect_seconds_sum: float = 0.0
-    waits: int = 0
-    wait_seconds_sum: float = 0.0
+# The counts that a record keeps: those that the analysis needs.
+RECORDED: Final = (
+    "opened",
+    "reused",
+    "closed",
+    "open",
+    "connect_errors",
+    "unsettled",
+    "connect_seconds_sum",
+    "waits",
+    "wait_seconds_sum",
+)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PoolerCounts:
-    """What a pooler between target and PostgreSQL says of both its sides, since it started.
+def _as_recorded(counts: ConnectionCounts, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    return {name: value for name, value in whole(counts).items() if name in RECORDED}
 
-    `clients_*` are the target's connections to it, `servers_*` its own to PostgreSQL. `waited_seconds` is how long
-    clients have waited for a server connection, all together; `refused` how many were turned away.
-    """
 
-    clients_opened: int
-    clients_open: int
-    servers_opened: int
-    servers_open: int
-    waited_seconds: float
-    refused: int
+RecordedCounts = Annotated[ConnectionCounts, WrapSerializer(_as_recorded, return_type=dict[str, Any])]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,10 +110,16 @@ class Pooler:
     at_rest: PoolerCounts
     after_stop: PoolerCounts
 
+    @property
+    def final(self) -> PoolerCounts:
+        """All that it has counted, and what was open at rest."""
+        rest = self.at_rest
+        return replace(self.after_stop, clients_open=rest.clients_open, servers_open=rest.servers_open)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connections:
-    """Both sides of the books: the target's ledger and PostgreSQL's own counts.
+    """The target's own counts, and those of its judges.
 
     `window_start` and `window_end` bracket the measured window; `at_rest` is taken after the load has ended and
     the last response has settled; `after_stop` when every server process is gone. `left_open` are the target's
@@ -135,60 +127,45 @@ class Connections:
     server started until after it stopped. With a `pooler` in between, it judges the target's count, and PostgreSQL
     judges the pooler's.
 
-    A target that is served elsewhere is not `stopped`: it goes on, and `after_stop` is `at_rest`. Its ledgers are what
-    it has counted since before the load, when `open_before` connections were open. `sessions` and `left_open` are None
+    A target that is served elsewhere is not `stopped`: it goes on, and `after_stop` is `at_rest`. Its counts are since
+    before the load, when `open_before` connections were open. `sessions` and `left_open` are None
     where PostgreSQL was not asked, and `sessions` where it was and cannot tell: `unjudged` says why.
 
     `by_alias` is `at_rest` again, for each alias of DATABASES that leads to the judged database and was used; empty
     in records of earlier versions.
     """
 
-    window_start: Ledger
-    window_end: Ledger
-    at_rest: Ledger
-    after_stop: Ledger
+    window_start: RecordedCounts
+    window_end: RecordedCounts
+    at_rest: RecordedCounts
+    after_stop: RecordedCounts
     left_open: int | None
     sessions: int | None
     pooler: Pooler | None = None
     open_before: int = 0
     stopped: bool = True
-    by_alias: dict[str, Ledger] = field(default_factory=dict)
+    by_alias: dict[str, RecordedCounts] = field(default_factory=dict)
     unjudged: str = ""
 
     @property
-    def mismatches(self) -> tuple[str, ...]:
-        """Each identity that does not hold, in words; empty when the books agree exactly."""
-        asked = [check for check in (*self._judged(), *self._balanced()) if check[1] is not None]
-        return tuple(text.format(ours, theirs) for ours, theirs, text in asked if ours != theirs)
+    def mismatches(self) -> tuple[Mismatch, ...]:
+        """Each identity that does not hold; empty when the counts reconcile."""
+        ours = Side(opened=self.after_stop.opened, open=self.at_rest.open)
+        postgresql = Side(opened=self.sessions, open=self.left_open)
+        pooler = self.pooler.final if self.pooler else None
+        return (*reconcile(ours, postgresql, pooler), *self._imbalances())
 
-    def _balanced(self) -> tuple[tuple[int, int | None, str], ...]:
+    def _imbalances(self) -> tuple[Mismatch, ...]:
+        """Where the target's count does not account for each connection that it opened."""
         rest, stop, before = self.at_rest, self.after_stop, self.open_before
-        at_rest = (before + rest.opened, sum(rest.closed.values()) + rest.open)
+        kind = Identity.BALANCE_AT_REST if self.stopped else Identity.BALANCE_SINCE
+        at_rest = unequal(kind, before + rest.opened, rest.closed_in_all + rest.open)
         if not self.stopped:
-            return ((*at_rest, "open before + opened {} is not closed + open = {}"),)
+            return at_rest
         return (
-            (*at_rest, "at rest opened {} is not closed + open = {}"),
-            (stop.opened, sum(stop.closed.values()) + stop.open, "after stop opened {} is not closed + open = {}"),
-            (stop.open, 0, "after stop open {} instead of {}"),
-        )
-
-    def _judged(self) -> tuple[tuple[int, int | None, str], ...]:
-        """The target's count against its judge's; with a pooler in between there are two counts and two judges."""
-        rest, stop, pooler = self.at_rest, self.after_stop, self.pooler
-        if pooler is None:
-            return (
-                (stop.opened, self.sessions, "opened {} but PostgreSQL counted {} sessions"),
-                (rest.open, self.left_open, "at rest open {} but pg_stat_activity shows {} rows"),
-            )
-        return (
-            (stop.opened, pooler.after_stop.clients_opened, "opened {} but the pooler counted {} clients"),
-            (rest.open, pooler.at_rest.clients_open, "at rest open {} but the pooler shows {} clients"),
-            (
-                pooler.after_stop.servers_opened,
-                self.sessions,
-                "the pooler opened {} but PostgreSQL counted {} sessions",
-            ),
-            (pooler.at_rest.servers_open, self.left_open, "the pooler has {} open but pg_stat_activity shows {} rows"),
+            *at_rest,
+            *unequal(Identity.BALANCE_AFTER_STOP, stop.opened, stop.closed_in_all + stop.open),
+            *unequal(Identity.NONE_AFTER_STOP, stop.open, 0),
         )
 
     @property

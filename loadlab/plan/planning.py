@@ -42,7 +42,7 @@ NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Misfit:
+class Incompatible:
     """A strategy that cannot work in a server mode of the plan, and why."""
 
     server: Config
@@ -60,7 +60,7 @@ class Experiment:
     plan: Plan
     text: str
     cases: list[Case]
-    left_out: list[Misfit]
+    left_out: list[Incompatible]
 
     @property
     def trials(self) -> int:
@@ -96,12 +96,16 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
         raise _refusal(source, faults)
     # A project's own driver is not known before the project has been looked into.
     driver = plan.driver if plan.project is None else ""
-    left_out = list(_misfits(servers, strategies, driver))
+    left_out = list(_incompatible_pairs(servers, strategies, driver))
     faults += _fit_nowhere(strategies, servers, left_out)
     if faults:
         raise _refusal(source, faults)
-    unfit = {(str(one.server), str(one.strategy)) for one in left_out}
-    cases = [case for case in _expand(plan, servers, strategies) if (str(case.server), str(case.strategy)) not in unfit]
+    incompatible = {(str(one.server), str(one.strategy)) for one in left_out}
+    cases = [
+        case
+        for case in _expand(plan, servers, strategies)
+        if (str(case.server), str(case.strategy)) not in incompatible
+    ]
     _refuse_doubles(cases, source)
     cases = _select(cases, only)
     return Experiment(plan=plan, text=text, cases=cases, left_out=left_out)
@@ -141,8 +145,8 @@ def _inferred(data: dict[str, Any]) -> dict[str, Any]:
 def _across(plan: Plan | None, data: dict[str, Any], wrong: set[str]) -> Iterable[Fault]:
     """Faults between the keys of a plan; where some are `wrong` in themselves, between the others."""
     if plan is None:
-        sound = {key: value for key, value in data.items() if key not in wrong}
-        plan = checked(Plan, sound, "", [])
+        healthy = {key: value for key, value in data.items() if key not in wrong}
+        plan = checked(Plan, healthy, "", [])
     if plan is None:
         return
     found = [*_cross_check(plan), *_check_load(plan, says_users="users" in data)]
@@ -194,28 +198,29 @@ def server_traits(choice: Config, driver: str) -> ServerTraits:
     )
 
 
-def misfits(plan: Plan, driver: str) -> list[Misfit]:
+def incompatible_pairs(plan: Plan, driver: str) -> list[Incompatible]:
     """The server modes and strategies of a checked plan that cannot work together with `driver`."""
     servers = _choices(SERVERS, plan.servers, "servers", [])
-    return list(_misfits(servers, _choices(STRATEGIES, plan.strategies, "strategies", []), driver))
+    return list(_incompatible_pairs(servers, _choices(STRATEGIES, plan.strategies, "strategies", []), driver))
 
 
-def _misfits(servers: Sequence[Config], strategies: Sequence[Config], driver: str) -> Iterable[Misfit]:
+def _incompatible_pairs(servers: Sequence[Config], strategies: Sequence[Config], driver: str) -> Iterable[Incompatible]:
     for server, strategy in itertools.product(servers, strategies):
-        why = build_strategy(strategy).misfit(server_traits(server, driver))
+        why = build_strategy(strategy).incompatible(server_traits(server, driver))
         if why is not None:
-            yield Misfit(server=server, strategy=strategy, why=why)
+            yield Incompatible(server=server, strategy=strategy, why=why)
 
 
 def _fit_nowhere(
-    strategies: Sequence[Config], servers: Sequence[Config], left_out: Sequence[Misfit]
+    strategies: Sequence[Config], servers: Sequence[Config], left_out: Sequence[Incompatible]
 ) -> Iterable[Fault]:
     for strategy in strategies:
-        unfit = [one for one in left_out if one.strategy == strategy]
-        if len(unfit) == len(servers):
-            reasons = dict.fromkeys(one.why for one in unfit)
+        reasons = [one.why for one in left_out if one.strategy == strategy]
+        if len(reasons) == len(servers):
             yield Fault(
-                where=f"strategies.{strategy.name}", what="fits none of the plan's servers", remedy="; ".join(reasons)
+                where=f"strategies.{strategy.name}",
+                what="fits none of the plan's servers",
+                remedy="; ".join(dict.fromkeys(reasons)),
             )
 
 

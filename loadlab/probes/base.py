@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  the driver names its class in lower case
 
-    from loadlab.model.samples import PoolerCounts
+    from loadlab.model.counts import PoolerCounts
 
 
 class PoolerReader(Protocol):

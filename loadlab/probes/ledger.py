@@ -8,24 +8,24 @@ from loadlab.instrumentation.counters import CounterSet
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
-    from loadlab.instrumentation.counters import Totals
+    from loadlab.model.counts import ConnectionCounts
     from loadlab.probes.base import ProbeContext
 
 
-def totals_of(scene: ProbeContext) -> Totals:
-    """What the books say of all aliases that lead to the target's database, together."""
-    return CounterSet(scene.ledgers).read().of(scene.aliases)
+def counts_of(scene: ProbeContext) -> ConnectionCounts:
+    """Over all aliases that lead to the target's database."""
+    return CounterSet(scene.ledgers).read().of(scene.aliases).counts
 
 
-def totals_by_alias(scene: ProbeContext) -> dict[str, Totals]:
+def counts_by_alias(scene: ProbeContext) -> dict[str, ConnectionCounts]:
     """The same for each of them that was used."""
     known = CounterSet(scene.ledgers).read().aliases
-    return {alias: known[alias] for alias in scene.aliases if alias in known and known[alias].opened}
+    return {alias: known[alias].counts for alias in scene.aliases if alias in known and known[alias].opened}
 
 
 class LedgerProbe(Probe):
     """`open` now; `opened` and `reused` since the server started."""
 
     def read(self, scene: ProbeContext) -> dict[str, float]:
-        totals = totals_of(scene)
-        return {"open": totals.open, "opened": totals.opened, "reused": totals.requests_reused}
+        counts = counts_of(scene)
+        return {"open": counts.open, "opened": counts.opened, "reused": counts.reused}

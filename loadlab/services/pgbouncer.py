@@ -31,8 +31,8 @@ from loadlab.system.processes import UNPRIVILEGED, let_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.model.counts import PoolerCounts
     from loadlab.model.pooling import Pooling
-    from loadlab.model.samples import PoolerCounts
     from loadlab.services.database import Database
     from loadlab.services.pgbouncer_configuration import Way
     from loadlab.system.processes import Program, Register

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.samples import PoolerCounts
+from loadlab.model.counts import PoolerCounts
 from loadlab.services.pgbouncer_log import Reader, Refusal, RefusalTally
 
 if TYPE_CHECKING:

@@ -60,7 +60,7 @@ class Strategy(ABC):
     def changes(self, where: ServerTraits) -> Changes:
         """What this strategy changes in the project, where it fits."""
 
-    def misfit(self, where: ServerTraits) -> str | None:  # noqa: ARG002  members look where they must
+    def incompatible(self, where: ServerTraits) -> str | None:  # noqa: ARG002  members look where they must
         """Why it cannot work there, and what to use instead; None where it can."""
         return None
 

@@ -21,7 +21,7 @@ class CloseAtHandlerEnd(Strategy):
 
     max_age: MaxAge = None
 
-    def misfit(self, where: ServerTraits) -> str | None:
+    def incompatible(self, where: ServerTraits) -> str | None:
         if where.asgi:
             return "an ASGI server has no hook in the thread of a request; use close_on_thread_exit"
         return None

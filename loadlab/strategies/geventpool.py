@@ -27,7 +27,7 @@ class GeventPool(Strategy):
 
     max_conns: Count = 4
 
-    def misfit(self, where: ServerTraits) -> str | None:
+    def incompatible(self, where: ServerTraits) -> str | None:
         if not where.greenlets:
             return "its pool is one of greenlets; use pool (psycopg 3) or pgbouncer"
         return None

@@ -22,7 +22,7 @@ class LeasedThreads(Strategy):
     max_age: MaxAge = 60
     threads: Count = 8
 
-    def misfit(self, where: ServerTraits) -> str | None:
+    def incompatible(self, where: ServerTraits) -> str | None:
         if not where.asgi:
             return "only ASGI has its requests' threads chosen for them; use max_age with gthread, or pool"
         return None
@@ -33,6 +33,6 @@ class LeasedThreads(Strategy):
     def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002
         return Changes(
             database={"CONN_MAX_AGE": self.max_age, "CONN_HEALTH_CHECKS": False},
-            values={"LOADLAB_CURES": {"leased_threads": {"threads": self.threads}}},
+            values={"LOADLAB_FIXES": {"leased_threads": {"threads": self.threads}}},
             asgi_wrapper="loadlab.fixes.leased_threads:leased_threads",
         )

@@ -34,7 +34,7 @@ class Pool(Strategy):
         if self.min_size > self.max_size:
             raise ValueError(f"min_size {self.min_size} is more than max_size {self.max_size}")
 
-    def misfit(self, where: ServerTraits) -> str | None:
+    def incompatible(self, where: ServerTraits) -> str | None:
         if where.driver == "psycopg2":
             return 'Django pools psycopg 3 alone; use driver = "psycopg", or pgbouncer, or geventpool under gevent'
         return None

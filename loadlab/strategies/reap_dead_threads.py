@@ -32,5 +32,5 @@ class ReapDeadThreads(Strategy):
         return Changes(
             database={"CONN_MAX_AGE": self.max_age},
             apps=("loadlab.fixes.reap_dead_threads.ReapDeadThreads",),
-            values={"LOADLAB_CURES": {"reap_dead_threads": {"interval_seconds": self.interval_seconds}}},
+            values={"LOADLAB_FIXES": {"reap_dead_threads": {"interval_seconds": self.interval_seconds}}},
         )

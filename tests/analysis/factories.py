@@ -9,19 +9,9 @@ import numpy as np
 
 from loadlab.analysis import analyse
 from loadlab.model.case import Case, Config
+from loadlab.model.counts import ConnectionCounts, PoolerCounts
 from loadlab.model.findings import Findings, RunSummary
-from loadlab.model.samples import (
-    Connections,
-    CpuSeconds,
-    Failure,
-    Ledger,
-    Pooler,
-    PoolerCounts,
-    Requests,
-    Series,
-    State,
-    Trial,
-)
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Pooler, Requests, Series, State, Trial
 from loadlab.plan.planning import config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -130,7 +120,7 @@ def _requests(like: Behaviour, end: float) -> Requests:
 def _connections(like: Behaviour) -> Connections:
     errors = {"too_many_connections": like.refused} if like.refused else {}
     closed = like.opened - like.held
-    rest = Ledger(
+    rest = ConnectionCounts(
         opened=like.opened,
         reused=like.reused,
         closed={"request_end": closed} if closed > 0 else {},
@@ -140,7 +130,7 @@ def _connections(like: Behaviour) -> Connections:
     )
     after = replace(rest, open=0, closed={**rest.closed, "process_exit": like.held})
     return Connections(
-        window_start=Ledger(),
+        window_start=ConnectionCounts(),
         window_end=rest,
         at_rest=rest,
         after_stop=after,

@@ -89,11 +89,11 @@ def test_a_worker_of_a_target_elsewhere_that_ended_in_the_window_is_named() -> N
     assert not texts(findings([case()], [here]), about="ended during")
 
 
-def test_books_that_do_not_agree_are_named_with_case_and_block() -> None:
+def test_counts_that_do_not_reconcile_are_named_with_case_and_block() -> None:
     found = findings([case()], [trial(case(), 3, replace(KEPT, sessions=5))])
-    (caveat,) = [one for one in found.caveats if "books" in one.text]
+    (caveat,) = [one for one in found.caveats if "reconcile" in one.text]
     assert caveat.subject == f"{case().id}, block 3"
-    assert caveat.text == "The books do not agree: opened 2 but PostgreSQL counted 5 sessions."
+    assert caveat.text == "The counts do not reconcile: opened 2 but PostgreSQL counted 5 sessions."
 
 
 @pytest.mark.parametrize("state", ["invalid", "failed"])
@@ -265,7 +265,9 @@ def test_a_pooler_that_counts_otherwise_than_the_project_is_a_mismatch() -> None
     assert pooler is not None
     odd = replace(pooler, after_stop=replace(pooler.after_stop, clients_opened=9))
     found = findings([bouncer], [replace(one, connections=replace(one.connections, pooler=odd))])
-    assert texts(found, about="books") == ["The books do not agree: opened 8 but the pooler counted 9 clients."]
+    assert texts(found, about="reconcile") == [
+        "The counts do not reconcile: opened 8 but the pooler counted 9 clients."
+    ]
 
 
 def test_expiry_that_no_window_could_show_is_named_for_every_strategy_with_an_age() -> None:

@@ -9,7 +9,8 @@ import pytest
 from loadlab.analysis import contrast
 from loadlab.analysis.rooms import leak_of
 from loadlab.model.case import ELSEWHERE, Case, Config
-from loadlab.model.samples import CpuSeconds, Ledger, Trial
+from loadlab.model.counts import ConnectionCounts, Identity, Mismatch
+from loadlab.model.samples import CpuSeconds, Trial
 
 from . import factories
 
@@ -20,7 +21,9 @@ def deployed(name: str, usable: int | None = None) -> Case:
     )
 
 
-def measured(case: Case, *, served: int | None = None, rest: Ledger | None = None, judged: bool = True) -> Trial:
+def measured(
+    case: Case, *, served: int | None = None, rest: ConnectionCounts | None = None, judged: bool = True
+) -> Trial:
     trial = factories.trial(case)
     books = trial.connections
     at_rest = rest or replace(books.at_rest, open=5)  # three of them were open before
@@ -37,21 +40,21 @@ def measured(case: Case, *, served: int | None = None, rest: Ledger | None = Non
     return replace(trial, connections=connections, cpu_seconds=cpu, served=served)
 
 
-def test_the_books_of_a_target_that_goes_on_agree_with_what_was_open_before() -> None:
-    books = measured(deployed("age 60")).connections
-    assert books.exact
-    lost = replace(books, at_rest=replace(books.at_rest, open=6))
+def test_an_external_targets_counts_include_what_was_open_before() -> None:
+    counts = measured(deployed("age 60")).connections
+    assert counts.exact
+    lost = replace(counts, at_rest=replace(counts.at_rest, open=6))
     assert lost.mismatches == (
-        "at rest open 6 but pg_stat_activity shows 5 rows",
-        "open before + opened 5 is not closed + open = 6",
+        Mismatch(kind=Identity.BACKENDS, ours=6, theirs=5),
+        Mismatch(kind=Identity.BALANCE_SINCE, ours=5, theirs=6),
     )
 
 
-def test_books_that_nobody_judges_agree_with_nothing_and_are_not_exact() -> None:
-    books = measured(deployed("age 60"), judged=False).connections
-    assert not books.mismatches
-    assert not books.exact
-    assert not books.judged
+def test_counts_without_a_judge_are_not_exact() -> None:
+    counts = measured(deployed("age 60"), judged=False).connections
+    assert not counts.mismatches
+    assert not counts.exact
+    assert not counts.judged
 
 
 def test_it_says_what_was_seen_and_recommends_nothing() -> None:
@@ -85,9 +88,9 @@ def test_two_deployments_are_one_case_in_two_runs() -> None:
 
 
 def test_a_leak_is_told_from_what_can_be_used_or_else_from_how_connections_ended() -> None:
-    piling = Ledger(opened=100, reused=0, closed={}, open=103)
-    collected = Ledger(opened=100, reused=300, closed={"garbage_collected": 98}, open=5)
-    busy = Ledger(opened=100, reused=900, closed={"max_age": 97}, open=6)
+    piling = ConnectionCounts(opened=100, reused=0, closed={}, open=103)
+    collected = ConnectionCounts(opened=100, reused=300, closed={"garbage_collected": 98}, open=5)
+    busy = ConnectionCounts(opened=100, reused=900, closed={"max_age": 97}, open=6)
     told = [leak_of(measured(deployed("x"), rest=rest)) == "yes" for rest in (piling, collected, busy)]
     assert told == [True, True, False]
     assert leak_of(measured(deployed("x", usable=50), rest=piling)) == "yes"

@@ -11,18 +11,19 @@ from loadlab.analysis.arms import leak_of_all
 from loadlab.analysis.leaking import Account, Point, Room, judge, judge_growth
 from loadlab.analysis.rooms import leak_of, room_of
 from loadlab.model.case import OpenLoad
-from loadlab.model.samples import Ledger, Trial
+from loadlab.model.counts import ConnectionCounts
 
 from .factories import KEPT, Behaviour, case, findings, trial
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Leak
+    from loadlab.model.samples import Trial
 
 KEPT_MODES = ("sync", "gthread")
 PER_REQUEST = ("threaded", "gevent", "asgi")
 
 
-def ended(server: str, max_age: float | None, rest: Ledger, *, users: int, keep_alive: bool = False) -> Trial:
+def ended(server: str, max_age: float | None, rest: ConnectionCounts, *, users: int, keep_alive: bool = False) -> Trial:
     """A trial with these counts at rest, each request sent once."""
     usable = {"sync": 2, "gthread": 8}.get(server, users)
     of = case(server, max_age, usable=usable, users=users, keep_alive=keep_alive)
@@ -33,66 +34,66 @@ def ended(server: str, max_age: float | None, rest: Ledger, *, users: int, keep_
 
 # Real trials of 24 users at age 60, in which every connection leaked.
 MISSED_BEFORE = [
-    ("gevent", Ledger(opened=34, open=34)),
-    ("gevent", Ledger(opened=28, open=28)),
-    ("asgi", Ledger(opened=25, open=25)),
-    ("asgi", Ledger(opened=30, open=27, closed={"garbage_collected": 3})),
-    ("threaded", Ledger(opened=32, open=31, closed={"garbage_collected": 1})),
-    ("threaded", Ledger(opened=43, open=21, closed={"garbage_collected": 22})),
+    ("gevent", ConnectionCounts(opened=34, open=34)),
+    ("gevent", ConnectionCounts(opened=28, open=28)),
+    ("asgi", ConnectionCounts(opened=25, open=25)),
+    ("asgi", ConnectionCounts(opened=30, open=27, closed={"garbage_collected": 3})),
+    ("threaded", ConnectionCounts(opened=32, open=31, closed={"garbage_collected": 1})),
+    ("threaded", ConnectionCounts(opened=43, open=21, closed={"garbage_collected": 22})),
 ]
 
 
 @pytest.mark.parametrize(("server", "rest"), MISSED_BEFORE)
-def test_many_users_and_few_requests_show_a_leak(server: str, rest: Ledger) -> None:
+def test_many_users_and_few_requests_show_a_leak(server: str, rest: ConnectionCounts) -> None:
     assert leak_of(ended(server, 60, rest, users=24)) == "yes"
 
 
 @pytest.mark.parametrize("server", PER_REQUEST)
 @pytest.mark.parametrize("opened", [1, 12, 24])
 def test_fewer_than_the_users_left_open_cannot_tell(server: str, opened: int) -> None:
-    assert leak_of(ended(server, 60, Ledger(opened=opened, open=opened), users=24)) == "cannot tell"
+    assert leak_of(ended(server, 60, ConnectionCounts(opened=opened, open=opened), users=24)) == "cannot tell"
 
 
 @pytest.mark.parametrize("server", [*KEPT_MODES, *PER_REQUEST])
 @pytest.mark.parametrize(
     "rest",
     [
-        Ledger(opened=1, closed={"request_end": 1}),
-        Ledger(opened=60, closed={"request_end": 56}, open=4),  # four requests have no response yet
-        Ledger(opened=400, closed={"request_end": 376}, open=24),
-        Ledger(opened=400, closed={"request_end": 370, "garbage_collected": 30}),
+        ConnectionCounts(opened=1, closed={"request_end": 1}),
+        ConnectionCounts(opened=60, closed={"request_end": 56}, open=4),  # four requests have no response yet
+        ConnectionCounts(opened=400, closed={"request_end": 376}, open=24),
+        ConnectionCounts(opened=400, closed={"request_end": 370, "garbage_collected": 30}),
     ],
 )
-def test_where_nothing_is_kept_nothing_leaks(server: str, rest: Ledger) -> None:
+def test_where_nothing_is_kept_nothing_leaks(server: str, rest: ConnectionCounts) -> None:
     rest = replace(rest, open=min(rest.open, {"sync": 2, "gthread": 8}.get(server, 24)))
     assert leak_of(ended(server, 0, rest, users=24)) == "no"
 
 
 def test_a_server_that_stands_still_at_age_zero_cannot_tell() -> None:
-    assert leak_of(ended("gevent", 0, Ledger(opened=24, open=24), users=24)) == "cannot tell"
+    assert leak_of(ended("gevent", 0, ConnectionCounts(opened=24, open=24), users=24)) == "cannot tell"
 
 
 @pytest.mark.parametrize(
     ("server", "rest", "told"),
     [
-        ("sync", Ledger(opened=2, reused=60, open=2), "no"),
-        ("gthread", Ledger(opened=8, reused=60, open=8), "no"),
-        ("gthread", Ledger(opened=8, reused=3, open=8), "cannot tell"),  # most were never found again
-        ("gthread", Ledger(opened=6, open=6), "cannot tell"),
-        ("gthread", Ledger(opened=10, reused=500, open=10), "no"),  # a process's own thread keeps one more
-        ("gthread", Ledger(opened=14, reused=500, open=14), "yes"),
-        ("gthread", Ledger(opened=300, reused=500, open=8, closed={"garbage_collected": 292}), "yes"),
-        ("sync", Ledger(opened=4, reused=3, open=4), "cannot tell"),
-        ("sync", Ledger(opened=4, open=4), "cannot tell"),
+        ("sync", ConnectionCounts(opened=2, reused=60, open=2), "no"),
+        ("gthread", ConnectionCounts(opened=8, reused=60, open=8), "no"),
+        ("gthread", ConnectionCounts(opened=8, reused=3, open=8), "cannot tell"),  # most were never found again
+        ("gthread", ConnectionCounts(opened=6, open=6), "cannot tell"),
+        ("gthread", ConnectionCounts(opened=10, reused=500, open=10), "no"),  # a process's own thread keeps one more
+        ("gthread", ConnectionCounts(opened=14, reused=500, open=14), "yes"),
+        ("gthread", ConnectionCounts(opened=300, reused=500, open=8, closed={"garbage_collected": 292}), "yes"),
+        ("sync", ConnectionCounts(opened=4, reused=3, open=4), "cannot tell"),
+        ("sync", ConnectionCounts(opened=4, open=4), "cannot tell"),
     ],
 )
-def test_threads_that_serve_again_may_keep_one_each(server: str, rest: Ledger, told: Leak) -> None:
+def test_threads_that_serve_again_may_keep_one_each(server: str, rest: ConnectionCounts, told: Leak) -> None:
     assert leak_of(ended(server, 60, rest, users=24)) == told
 
 
 def test_an_open_load_is_held_to_the_requests_that_it_had_under_way() -> None:
     """It may have a thousand under way, and had two: thirty connections are left, and that is a leak."""
-    seen = ended("gevent", 60, Ledger(opened=30, open=30), users=1000)
+    seen = ended("gevent", 60, ConnectionCounts(opened=30, open=30), users=1000)
     sent = [float(number) for number in range(30)]
     columns = {"ended": [at + 1.5 for at in sent], "response": [1.5] * 30, "failed": [0.0] * 30}
     requests = replace(seen.requests, due=sent, sent=sent, **columns)  # type: ignore[arg-type]
@@ -103,13 +104,13 @@ def test_an_open_load_is_held_to_the_requests_that_it_had_under_way() -> None:
 
 
 def test_one_user_meets_every_worker() -> None:
-    assert leak_of(ended("sync", 60, Ledger(opened=2, reused=60, open=2), users=1)) == "no"
+    assert leak_of(ended("sync", 60, ConnectionCounts(opened=2, reused=60, open=2), users=1)) == "no"
 
 
 @pytest.mark.parametrize(("server", "told"), [("threaded", "no"), ("gevent", "no"), ("asgi", "yes")])
 def test_kept_clients_keep_a_thread_but_not_under_asgi(server: str, told: Leak) -> None:
     reused = 0 if server == "asgi" else 300
-    rest = Ledger(opened=8 if reused else 30, reused=reused, open=8 if reused else 30)
+    rest = ConnectionCounts(opened=8 if reused else 30, reused=reused, open=8 if reused else 30)
     assert leak_of(ended(server, 60, rest, users=8, keep_alive=True)) == told
 
 
@@ -118,7 +119,7 @@ def test_kept_clients_keep_a_thread_but_not_under_asgi(server: str, told: Leak) 
 def test_closing_old_connections_within_a_request_hides_nothing(server: str, counted_as: int) -> None:
     """The request may be counted in pieces, each of which finds its own connection open."""
     sent = 60
-    rest = Ledger(opened=sent, reused=(counted_as - 1) * sent, open=40, closed={"garbage_collected": 20})
+    rest = ConnectionCounts(opened=sent, reused=(counted_as - 1) * sent, open=40, closed={"garbage_collected": 20})
     seen = ended(server, 60, rest, users=24)
     requests = replace(seen.requests, ended=[1.0] * sent, response=[0.1] * sent, failed=[0.0] * sent)
     assert leak_of(replace(seen, requests=requests)) == "yes"
@@ -130,12 +131,12 @@ def test_closing_old_connections_within_a_request_hides_nothing(server: str, cou
 @pytest.mark.parametrize("server", PER_REQUEST)
 def test_closing_explicitly_within_a_request_hides_nothing(server: str) -> None:
     """connection.close() in a view, and a query after it: half are closed, half are lost."""
-    rest = Ledger(opened=80, open=30, closed={"explicit": 40, "garbage_collected": 10})
+    rest = ConnectionCounts(opened=80, open=30, closed={"explicit": 40, "garbage_collected": 10})
     assert leak_of(ended(server, 60, rest, users=24)) == "yes"
-    assert leak_of(ended(server, 60, Ledger(opened=80, closed={"explicit": 80}), users=24)) == "no"
+    assert leak_of(ended(server, 60, ConnectionCounts(opened=80, closed={"explicit": 80}), users=24)) == "no"
 
 
-def with_aliases(of: Trial, **aliases: Ledger) -> Trial:
+def with_aliases(of: Trial, **aliases: ConnectionCounts) -> Trial:
     each = aliases.values()
     rest = replace(
         of.connections.at_rest,
@@ -152,9 +153,9 @@ def with_aliases(of: Trial, **aliases: Ledger) -> Trial:
     ("server", "aliases", "each"), [("sync", 3, 2), ("gthread", 2, 8), ("sync", 2, 2), ("gthread", 5, 8)]
 )
 def test_each_thread_keeps_all_its_aliases_and_no_leak_is_invented(server: str, aliases: int, each: int) -> None:
-    base = ended(server, 60, Ledger(opened=each, reused=100, open=each), users=8)
+    base = ended(server, 60, ConnectionCounts(opened=each, reused=100, open=each), users=8)
     names = [f"alias{number}" for number in range(aliases)]
-    seen = with_aliases(base, **{name: Ledger(opened=each, reused=100, open=each) for name in names})
+    seen = with_aliases(base, **{name: ConnectionCounts(opened=each, reused=100, open=each) for name in names})
     assert leak_of(seen) == "no"
     room = room_of(seen)
     assert room is not None
@@ -164,19 +165,21 @@ def test_each_thread_keeps_all_its_aliases_and_no_leak_is_invented(server: str, 
 
 
 def test_a_leak_of_all_aliases_is_found() -> None:
-    base = ended("gevent", 60, Ledger(), users=8)
-    assert leak_of(with_aliases(base, **{name: Ledger(opened=20, open=20) for name in ("a", "b", "c")})) == "yes"
+    base = ended("gevent", 60, ConnectionCounts(), users=8)
+    assert (
+        leak_of(with_aliases(base, **{name: ConnectionCounts(opened=20, open=20) for name in ("a", "b", "c")})) == "yes"
+    )
 
 
 def test_a_leak_of_one_alias_is_found_among_others_that_have_room() -> None:
-    base = ended("gthread", 60, Ledger(), users=8)
-    sound = Ledger(opened=1, reused=100, open=1)
-    assert leak_of(with_aliases(base, a=sound, b=sound, c=Ledger(opened=20, open=20))) == "yes"
+    base = ended("gthread", 60, ConnectionCounts(), users=8)
+    sound = ConnectionCounts(opened=1, reused=100, open=1)
+    assert leak_of(with_aliases(base, a=sound, b=sound, c=ConnectionCounts(opened=20, open=20))) == "yes"
 
 
 def test_a_plan_that_counts_its_aliases_itself_is_not_counted_twice() -> None:
-    base = ended("gthread", 60, Ledger(), users=8)
-    kept = Ledger(opened=8, reused=100, open=8)
+    base = ended("gthread", 60, ConnectionCounts(), users=8)
+    kept = ConnectionCounts(opened=8, reused=100, open=8)
     seen = with_aliases(replace(base, case=replace(base.case, usable_connections=16)), a=kept, b=kept)
     assert room_of(seen) == Room(in_use=16, lasting=16, spare=4)
 

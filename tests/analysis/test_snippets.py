@@ -48,7 +48,7 @@ def fitting() -> list[Case]:
 
 def _fits(case: Case) -> bool:
     place = where(case, "psycopg")
-    return place is not None and build_strategy(case.strategy).misfit(place) is None
+    return place is not None and build_strategy(case.strategy).incompatible(place) is None
 
 
 @pytest.mark.parametrize("case", fitting(), ids=lambda case: f"{case.server.name}-{case.strategy.name}")
@@ -95,7 +95,7 @@ def test_an_asgi_application_is_wrapped_by_one_line_below_its_own() -> None:
     compile(source, "asgi.py", "exec")
     assert source.splitlines()[0] == "from loadlab.fixes.leased_threads import leased_threads"
     assert "application = leased_threads(application)" in source
-    assert settings(found)["LOADLAB_CURES"] == {"leased_threads": {"threads": 8}}
+    assert settings(found)["LOADLAB_FIXES"] == {"leased_threads": {"threads": 8}}
     assert text(found, "settings.py").startswith("# pip install loadlab\n")
 
 

@@ -195,7 +195,7 @@ def test_the_order_of_simplicity_is_the_declared_one() -> None:
     ]
     levels = [order(of).simplicity for of in cases]
     assert levels == sorted(levels)
-    assert levels[6:10] == [Simplicity.CURE] * 4
+    assert levels[6:10] == [Simplicity.FIX] * 4
     assert len(set(levels)) == 8
 
 

@@ -18,9 +18,9 @@ ONE_ROW: Final = ("--only", "gthread,*/max_age=600,*/keep_alive=off/psycopg2")
 
 @pytest.fixture(scope="module")
 def written(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
-    """One row and one case, counted once."""
+    """One row and one claim, counted once."""
     folder = tmp_path_factory.mktemp("behaviour")
-    only = [*ONE_ROW, "--cases", "--only", "case/thread_restart"]
+    only = [*ONE_ROW, "--claims", "--only", "claim/thread_restart"]
     done = loadlab("behaviour", *only, "--json", folder / "one.json", "--markdown", folder / "one.md")
     return done, folder
 
@@ -43,7 +43,7 @@ def test_a_pass_prints_its_tables_and_writes_a_recording_and_a_page(written: tup
     for text in (done.stdout, (folder / "one.md").read_text()):
         assert "4 / 76" in text
         assert "thread_restart" in text
-    assert "2 of 2  case/thread_restart" in done.stderr
+    assert "2 of 2  claim/thread_restart" in done.stderr
 
 
 def test_a_pass_that_is_as_recorded_says_so_and_updates_a_recording_of_the_same_versions(
@@ -56,7 +56,7 @@ def test_a_pass_that_is_as_recorded_says_so_and_updates_a_recording_of_the_same_
     assert f"1 row(s) are as {recorded} has them." in done.stdout
     kept, updated = json.loads(recorded.read_text()), json.loads(same.read_text())
     assert updated["rows"][0]["spans"]["reused"] == [76, 76]
-    assert updated["cases"] == kept["cases"] != []
+    assert updated["claims"] == kept["claims"] != []
 
 
 def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the_versions(
@@ -94,5 +94,5 @@ def test_a_pass_that_is_stopped_keeps_what_was_counted_and_leaves_nothing_runnin
     assert not recorded["complete"]
     assert [1 <= row["repeats"] < 50 for row in recorded["rows"]] == [True]
     assert "4 / 76" in done.stdout
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
     assert list((loadlab.state / "labs").iterdir()) == []

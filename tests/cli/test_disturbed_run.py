@@ -35,7 +35,7 @@ def disturbed(
     path = folder / "run"
     with loadlab.started("run", folder / "plan.toml", "--out", path) as run:
         run.wait_until(lambda: loaded(path, 1))
-        act(loadlab.system.processes())
+        act(loadlab.processes())
         outcome = run.outcome()
     return outcome, RunFolder.at(path).trials()[0]
 
@@ -108,7 +108,7 @@ def test_a_run_goes_on_when_the_database_comes_back(
     outcome, trials = disturbed(loadlab, tmp_path, befalls)
     spoilt = only_second_is_invalid(outcome, trials)
     assert "went away during the trial" in spoilt.reason
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
 
 
 def test_a_run_goes_on_when_pgbouncer_is_killed(loadlab: CommandLine, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_database_that_stays_away_ends_the_run_incomplete(loadlab: CommandLine
     assert "PostgreSQL has stayed away for 60 s" in outcome.stderr
     assert f"loadlab run --resume {tmp_path / 'run'}" in outcome.stderr
     assert report(tmp_path)["run"]["state"] == "incomplete"
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
 
 
 def report(folder: Path) -> dict[str, Any]:

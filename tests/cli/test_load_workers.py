@@ -89,7 +89,7 @@ def test_a_lab_that_is_asked_to_stop_ends_all_of_its_load_processes(loadlab: Com
 
 def load_processes(loadlab: CommandLine) -> list[int]:
     found: list[int] = []
-    for process in loadlab.system.processes():
+    for process in loadlab.processes():
         with suppress(psutil.Error):
             if process.cmdline()[1:3] == ["-m", "loadlab.load.generator"]:
                 found.append(process.pid)

@@ -282,7 +282,7 @@ def test_a_run_whose_folder_is_removed_ends_with_3(loadlab: CommandLine, tmp_pat
     assert outcome.code == 3, outcome.stderr
     assert f"The run folder {run} has gone" in outcome.stderr
     assert "Traceback" not in outcome.stderr
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
 
 
 def test_on_a_terminal_the_page_stays_after_the_run_until_ctrl_c(loadlab: CommandLine, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_the_report_of_a_real_run_is_what_its_schema_promises(finished: Finished
 
 
 def test_nothing_of_a_finished_run_goes_on(finished: Finished, loadlab: CommandLine) -> None:
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
     assert list((loadlab.state / "labs").iterdir()) == []
 
 

@@ -46,7 +46,7 @@ def test_a_served_site_answers_and_shows_its_metrics_until_it_is_stopped(loadlab
         assert serving.outcome().code == 130
     assert 'loadlab_db_connections_open{alias="default"} 1.0\n' in text
     assert 'loadlab_db_requests_total{alias="default",connection="reused"} 1.0\n' in text
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
 
 
 def test_a_site_is_served_with_any_strategy(loadlab: CommandLine) -> None:

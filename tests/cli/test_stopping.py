@@ -101,7 +101,7 @@ def test_a_stopped_run_keeps_its_trials_and_reports_on_them(interrupted: dict[st
 
 
 def test_nothing_of_a_stopped_run_goes_on(interrupted: dict[str, Interrupted], loadlab: CommandLine) -> None:
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
     assert list((loadlab.state / "labs").iterdir()) == []
 
 
@@ -117,7 +117,7 @@ def test_a_run_that_is_stopped_while_postgresql_starts_leaves_nothing(loadlab: C
     assert outcome.code == 143
     said = "Nothing was measured, and nothing is kept: run the same command again."
     assert outcome.stderr.splitlines()[-1] == said
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
     assert not (tmp_path / "run").exists()
 
 
@@ -167,7 +167,7 @@ def test_resume_measures_no_finished_trial_again(resumed: Resumed) -> None:
 def test_what_a_killed_lab_left_running_is_gone_after_the_next_one(resumed: Resumed, loadlab: CommandLine) -> None:
     assert "postgres" in resumed.left_running
     assert "gunicorn" in resumed.left_running
-    assert loadlab.system.processes() == []
+    assert loadlab.processes() == []
     assert list((loadlab.state / "labs").iterdir()) == []
 
 

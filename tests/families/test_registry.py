@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.claims import CASES
+from loadlab.claims import CLAIMS
 from loadlab.probes import PROBES
 from loadlab.registry import Family
 from loadlab.report import REPORTS
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-FAMILIES = {"servers": SERVERS, "strategies": STRATEGIES, "probes": PROBES, "reports": REPORTS, "cases": CASES}
+FAMILIES = {"servers": SERVERS, "strategies": STRATEGIES, "probes": PROBES, "reports": REPORTS, "cases": CLAIMS}
 
 
 class Animal:

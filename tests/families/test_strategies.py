@@ -29,7 +29,7 @@ PLACES = [
 FITTING = [
     pytest.param(name, where, id=f"{name}-{where.server}-{where.driver}")
     for name, where in product(STRATEGIES, PLACES)
-    if STRATEGIES[name]().misfit(where) is None
+    if STRATEGIES[name]().incompatible(where) is None
 ]
 
 
@@ -54,7 +54,7 @@ def test_a_strategy_says_whose_idea_it_is_and_what_it_costs(name: str) -> None:
 
 @every_strategy
 def test_a_strategy_fits_somewhere_and_says_why_where_it_does_not(name: str) -> None:
-    reasons = [STRATEGIES[name]().misfit(where) for where in PLACES]
+    reasons = [STRATEGIES[name]().incompatible(where) for where in PLACES]
     assert None in reasons
     assert all(reason is None or " use " in f" {reason}" for reason in reasons)  # what to use instead
 

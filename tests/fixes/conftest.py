@@ -1,4 +1,4 @@
-"""What tests of cures share: the lab's site under one of them, and books of this very process."""
+"""What tests of fixes share: the lab's site under one of them, and books of this very process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import django
 import pytest
 from django.db.utils import ConnectionHandler
-from site_under_cure import NOTHING, Serving
+from site_under_fix import NOTHING, Serving
 
 from loadlab.instrumentation import current
 from loadlab.instrumentation.counters import CounterSet

@@ -1,4 +1,4 @@
-"""Each cure in one process on PostgreSQL, with the instrumentation before or behind it, and no garbage collected."""
+"""Each fix in one process on PostgreSQL, with the instrumentation before or behind it, and no garbage collected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from site_under_cure import statistics
+from site_under_fix import statistics
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.model.metrics import CloseReason
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from loadlab.lab.trial import Bench
 
-PROGRAM: Final = Path(__file__).with_name("cure_in_use.py")
+PROGRAM: Final = Path(__file__).with_name("fix_in_use.py")
 COUNTING: Final = "loadlab.instrumentation"
 EXIT: Final = "loadlab.fixes.close_on_thread_exit.CloseOnThreadExit"
 REAP: Final = "loadlab.fixes.reap_dead_threads.ReapDeadThreads"
@@ -37,7 +37,7 @@ def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
         *apps: str,
         opened: int,
         closed: int,
-        cures: dict[str, Any] | None = None,
+        fixes: dict[str, Any] | None = None,
         driver: str = "psycopg2",
         abandoned: int = 0,
     ) -> None:
@@ -45,7 +45,7 @@ def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
         given = {
             "way": way,
             "apps": apps,
-            "cures": cures or {},
+            "fixes": fixes or {},
             "driver": driver,
             "entry": bench.database.django(),
             "open_at_last": opened - closed,
@@ -67,7 +67,7 @@ def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
-@pytest.mark.parametrize("apps", [(COUNTING, EXIT), (EXIT, COUNTING)], ids=["counting first", "cure first"])
+@pytest.mark.parametrize("apps", [(COUNTING, EXIT), (EXIT, COUNTING)], ids=["counting first", "fix first"])
 def test_a_thread_that_ends_closes_its_connections_of_all_aliases(use: Any, apps: tuple[str], driver: str) -> None:
     use("threads", *apps, opened=8, closed=8, driver=driver)
 
@@ -81,14 +81,14 @@ def test_a_thread_that_has_connected_again_closes_what_it_has_last(use: Any) -> 
     use("reconnecting", COUNTING, EXIT, opened=4, closed=4)
 
 
-@pytest.mark.parametrize("apps", [(COUNTING, REAP), (REAP, COUNTING)], ids=["counting first", "cure first"])
+@pytest.mark.parametrize("apps", [(COUNTING, REAP), (REAP, COUNTING)], ids=["counting first", "fix first"])
 def test_a_sweep_before_each_opening_leaves_the_last_threads_connections(use: Any, apps: tuple[str]) -> None:
     use("threads", *apps, opened=8, closed=6)
 
 
 @pytest.mark.parametrize(("way", "opened"), [("threads", 8), ("executor", 2), ("greenlets", 8)])
 def test_a_sweep_every_so_often_leaves_none(use: Any, way: str, opened: int) -> None:
-    use(way, COUNTING, REAP, cures=EVERY_SO_OFTEN, driver="psycopg", opened=opened, closed=opened)
+    use(way, COUNTING, REAP, fixes=EVERY_SO_OFTEN, driver="psycopg", opened=opened, closed=opened)
 
 
 def test_to_a_sweep_the_tasks_of_an_event_loop_are_of_a_thread_that_lives_on(use: Any) -> None:
@@ -101,19 +101,19 @@ def test_a_forked_child_ends_none_of_its_parents_sessions(use: Any, driver: str)
     use("fork", COUNTING, EXIT, REAP, HOOK, driver=driver, opened=6, closed=4)
 
 
-def test_all_cures_together_close_each_connection_once(use: Any) -> None:
-    use("threads", EXIT, REAP, COUNTING, HOOK, cures=EVERY_SO_OFTEN, opened=8, closed=8)
+def test_all_fixes_together_close_each_connection_once(use: Any) -> None:
+    use("threads", EXIT, REAP, COUNTING, HOOK, fixes=EVERY_SO_OFTEN, opened=8, closed=8)
 
 
-def test_without_a_cure_everything_stays_open(use: Any) -> None:
+def test_without_a_fix_everything_stays_open(use: Any) -> None:
     use("threads", COUNTING, opened=8, closed=0)
 
 
-@pytest.mark.parametrize(("cure", "reason"), [(HOOK, CloseReason.EXPLICIT), (EXIT, CloseReason.PROCESS_EXIT)])
+@pytest.mark.parametrize(("fix", "reason"), [(HOOK, CloseReason.EXPLICIT), (EXIT, CloseReason.PROCESS_EXIT)])
 def test_only_the_hook_closes_what_the_main_thread_has_as_the_program_ends(
-    use: Any, ledgers: Path, cure: str, reason: CloseReason
+    use: Any, ledgers: Path, fix: str, reason: CloseReason
 ) -> None:
-    use("program_end", COUNTING, cure, opened=2, closed=0)
+    use("program_end", COUNTING, fix, opened=2, closed=0)
     assert sum(one.closed[reason] for one in CounterSet(ledgers).read().aliases.values()) == 2
 
 

@@ -1,4 +1,4 @@
-"""Each cure in each server mode that it fits, judged by PostgreSQL: what is kept, what is left, how many at once.
+"""Each fix in each server mode that it fits, judged by PostgreSQL: what is kept, what is left, how many at once.
 
 No garbage is collected in the servers, so that every connection that is closed has been closed by somebody. Clients
 ask with a new connection for each request, unless a test says that they keep theirs.
@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from site_under_cure import CLIENTS, REQUESTS, SPARE
+from site_under_fix import CLIENTS, REQUESTS, SPARE
 
 ASKED = CLIENTS * REQUESTS
 OWN_THREADS = [("threaded", "psycopg2"), ("gevent", "psycopg2"), ("gevent", "psycopg"), ("asgi", "psycopg")]
 SMALL = {"sync": {"workers": 2}, "gthread": {"workers": 2, "threads": 2}}
 
 
-def test_without_a_cure_every_request_leaves_a_connection(serve: Any) -> None:
+def test_without_a_fix_every_request_leaves_a_connection(serve: Any) -> None:
     with serve("max_age", "threaded") as served:
         served.load(clients=2)
         served.await_open(2 * REQUESTS)

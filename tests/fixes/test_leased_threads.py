@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from patience import PATIENCE_SECONDS
 
-from loadlab.fixes import leased_threads as cure
+from loadlab.fixes import leased_threads as fix
 from loadlab.fixes.leased_threads import LeasingApplication, leased_threads
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def test_what_is_no_http_request_passes_without_a_thread(kind: str) -> None:
 
 
 def test_the_number_comes_from_the_settings_unless_it_is_given() -> None:
-    with override_settings(LOADLAB_CURES={"leased_threads": {"threads": 5}}):
+    with override_settings(LOADLAB_FIXES={"leased_threads": {"threads": 5}}):
         assert leased_threads(ask).leases().threads == 5
         assert leased_threads(ask, threads=2).leases().threads == 2
     with pytest.raises(ImproperlyConfigured, match="threads should be a whole number, 1 or more, not 0"):
@@ -280,6 +280,6 @@ def test_the_number_comes_from_the_settings_unless_it_is_given() -> None:
 
 
 def test_an_asgiref_that_cannot_is_refused_with_the_version_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cure, "ThreadSensitiveContext", type("ThreadSensitiveContext", (), {}))
+    monkeypatch.setattr(fix, "ThreadSensitiveContext", type("ThreadSensitiveContext", (), {}))
     with pytest.raises(ImproperlyConfigured, match=r"needs asgiref 3\.13 or newer, and this is .*pip install"):
         leased_threads(ask)

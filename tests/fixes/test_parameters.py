@@ -1,4 +1,4 @@
-"""LOADLAB_CURES: what is wrong in it is said when Django starts, with what would be right."""
+"""LOADLAB_FIXES: what is wrong in it is said when Django starts, with what would be right."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def own_configs(module: ModuleType) -> list[type[AppConfig]]:
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_cure_is_one_module_with_one_app_that_is_named_after_it(name: str) -> None:
+def test_a_fix_is_one_module_with_one_app_that_is_named_after_it(name: str) -> None:
     module = importlib.import_module(f"loadlab.fixes.{name}")
     (config,) = own_configs(module)
     assert config.name == module.__name__
@@ -39,16 +39,16 @@ def test_a_cure_is_one_module_with_one_app_that_is_named_after_it(name: str) -> 
 @pytest.mark.parametrize(
     ("said", "fault"),
     [
-        (["reap_dead_threads"], "LOADLAB_CURES should be a dict, not list"),
-        ({"reap": {}}, "LOADLAB_CURES has no 'reap'; there are close_at_handler_end, close_on_thread_exit, "),
-        ({"reap_dead_threads": 5}, "LOADLAB_CURES['reap_dead_threads'] should be a dict, not int"),
+        (["reap_dead_threads"], "LOADLAB_FIXES should be a dict, not list"),
+        ({"reap": {}}, "LOADLAB_FIXES has no 'reap'; there are close_at_handler_end, close_on_thread_exit, "),
+        ({"reap_dead_threads": 5}, "LOADLAB_FIXES['reap_dead_threads'] should be a dict, not int"),
         (
             {"reap_dead_threads": {"interval": 5}},
-            "LOADLAB_CURES['reap_dead_threads']['interval'] is unknown; there are interval_seconds",
+            "LOADLAB_FIXES['reap_dead_threads']['interval'] is unknown; there are interval_seconds",
         ),
         (
             {"reap_dead_threads": {"interval_seconds": -1}},
-            "LOADLAB_CURES['reap_dead_threads']: interval_seconds should be a number of seconds, or 0",
+            "LOADLAB_FIXES['reap_dead_threads']: interval_seconds should be a number of seconds, or 0",
         ),
         ({"reap_dead_threads": {"interval_seconds": "5"}}, "not '5'"),
         ({"reap_dead_threads": {"interval_seconds": float("inf")}}, "not inf"),
@@ -56,36 +56,48 @@ def test_a_cure_is_one_module_with_one_app_that_is_named_after_it(name: str) -> 
     ],
 )
 def test_what_is_wrong_is_named_with_what_would_be_right(said: Any, fault: str) -> None:
-    with override_settings(LOADLAB_CURES=said), pytest.raises(ImproperlyConfigured, match=re.escape(fault)):
-        parameters("reap_dead_threads", reap_dead_threads.Parameters)
+    with override_settings(LOADLAB_FIXES=said), pytest.raises(ImproperlyConfigured, match=re.escape(fault)):
+        parameters("reap_dead_threads", reap_dead_threads.SweepParameters)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "8", True, None])
 def test_a_number_of_threads_that_is_none_is_refused(threads: object) -> None:
     with (
-        override_settings(LOADLAB_CURES={"leased_threads": {"threads": threads}}),
+        override_settings(LOADLAB_FIXES={"leased_threads": {"threads": threads}}),
         pytest.raises(ImproperlyConfigured, match="threads should be a whole number, 1 or more, not"),
     ):
-        parameters("leased_threads", leased_threads.Parameters)
+        parameters("leased_threads", leased_threads.LeaseParameters)
 
 
 @pytest.mark.parametrize("name", NOTHING_TO_SET)
-def test_a_cure_without_parameters_says_so(name: str) -> None:
+def test_a_fix_without_parameters_says_so(name: str) -> None:
     with (
-        override_settings(LOADLAB_CURES={name: {"seconds": 1}}),
+        override_settings(LOADLAB_FIXES={name: {"seconds": 1}}),
         pytest.raises(ImproperlyConfigured, match=r"\['seconds'\] is unknown; it has no parameters"),
     ):
         parameters(name, _parameters.NoParameters)
 
 
 def test_what_is_said_is_taken_and_the_rest_has_defaults() -> None:
-    with override_settings(LOADLAB_CURES={"reap_dead_threads": {"interval_seconds": 2.5}}):
-        assert parameters("reap_dead_threads", reap_dead_threads.Parameters).interval_seconds == 2.5
-        assert parameters("leased_threads", leased_threads.Parameters).threads == 8
-    assert parameters("reap_dead_threads", reap_dead_threads.Parameters).interval_seconds == 0
+    with override_settings(LOADLAB_FIXES={"reap_dead_threads": {"interval_seconds": 2.5}}):
+        assert parameters("reap_dead_threads", reap_dead_threads.SweepParameters).interval_seconds == 2.5
+        assert parameters("leased_threads", leased_threads.LeaseParameters).threads == 8
+    assert parameters("reap_dead_threads", reap_dead_threads.SweepParameters).interval_seconds == 0
 
 
 @pytest.mark.parametrize("name", ["close_at_handler_end", "worker_exit_hook"])
 def test_gunicorns_configuration_may_import_a_hook_before_gevent_patches_python(name: str) -> None:
     program = f"import sys, loadlab.fixes.{name}; sys.exit('django.db' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_settings_earlier_name_is_read_where_the_new_one_is_missing() -> None:
+    with override_settings(LOADLAB_CURES={"reap_dead_threads": {"interval_seconds": 2.5}}):
+        assert parameters("reap_dead_threads", reap_dead_threads.SweepParameters).interval_seconds == 2.5
+        with override_settings(LOADLAB_FIXES={"reap_dead_threads": {"interval_seconds": 1.5}}):
+            assert parameters("reap_dead_threads", reap_dead_threads.SweepParameters).interval_seconds == 1.5
+    with (
+        override_settings(LOADLAB_CURES={"reap": {}}),
+        pytest.raises(ImproperlyConfigured, match="LOADLAB_CURES has no 'reap'"),
+    ):
+        parameters("reap_dead_threads", reap_dead_threads.SweepParameters)

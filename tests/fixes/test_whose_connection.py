@@ -1,4 +1,4 @@
-"""Which connections a cure closes, and which it leaves alone: on SQLite, in threads of this process."""
+"""Which connections a fix closes, and which it leaves alone: on SQLite, in threads of this process."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def by_sweep(handler: ConnectionHandler) -> None:
     reap_dead_threads.install(handler=handler)
 
 
-each_cure = pytest.mark.parametrize("install", [by_sentinel, by_sweep])
+each_fix = pytest.mark.parametrize("install", [by_sentinel, by_sweep])
 
 
-@each_cure
+@each_fix
 def test_the_connection_of_a_thread_that_has_ended_is_closed(
     handler: ConnectionHandler, count: Any, install: Callable[[ConnectionHandler], None]
 ) -> None:
@@ -53,7 +53,7 @@ def test_the_connection_of_a_thread_that_has_ended_is_closed(
     assert (count().opened, count().open, count().closed[CloseReason.EXPLICIT]) == (2, 1, 1)
 
 
-@each_cure
+@each_fix
 def test_one_that_threads_share_on_purpose_is_left_open(
     handler: ConnectionHandler, count: Any, install: Callable[[ConnectionHandler], None]
 ) -> None:
@@ -72,7 +72,7 @@ def test_one_that_threads_share_on_purpose_is_left_open(
     shared[0].close()
 
 
-@each_cure
+@each_fix
 def test_one_that_its_thread_has_closed_needs_no_closing(
     handler: ConnectionHandler, count: Any, install: Callable[[ConnectionHandler], None]
 ) -> None:
@@ -87,7 +87,7 @@ def test_one_that_its_thread_has_closed_needs_no_closing(
     assert (count().opened, count().closed[CloseReason.EXPLICIT]) == (2, 1)
 
 
-@each_cure
+@each_fix
 def test_one_that_was_open_before_the_installation_is_known_too(
     handler: ConnectionHandler, count: Any, install: Callable[[ConnectionHandler], None]
 ) -> None:
@@ -165,5 +165,5 @@ def test_a_connection_that_does_not_close_is_logged_and_the_others_close(
 
 
 def test_the_hook_without_the_app_says_what_is_missing() -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"add 'loadlab\.cures\.worker_exit_hook\.W"):
+    with pytest.raises(ImproperlyConfigured, match=r"add 'loadlab\.fixes\.worker_exit_hook\.W"):
         worker_exit_hook.worker_exit(None, None)

@@ -95,7 +95,7 @@ def test_a_kept_connection_is_warned_of_where_nobody_finds_it_again(
 
 
 @pytest.mark.parametrize(
-    ("cure", "server", "warned"),
+    ("fix", "server", "warned"),
     [
         ("close_on_thread_exit", "gunicorn site.wsgi -k gevent", False),
         ("reap_dead_threads", "uvicorn site.asgi:application", False),
@@ -105,16 +105,16 @@ def test_a_kept_connection_is_warned_of_where_nobody_finds_it_again(
         ("worker_exit_hook", "gunicorn site.wsgi -k gevent", True),
     ],
 )
-def test_a_leak_that_an_installed_cure_ends_is_not_warned_of(
-    database: Any, monkeypatch: pytest.MonkeyPatch, cure: str, server: str, *, warned: bool
+def test_a_leak_that_an_installed_fix_ends_is_not_warned_of(
+    database: Any, monkeypatch: pytest.MonkeyPatch, fix: str, server: str, *, warned: bool
 ) -> None:
     database(CONN_MAX_AGE=60)
-    monkeypatch.setattr(checks.apps, "is_installed", {f"loadlab.fixes.{cure}"}.__contains__)
+    monkeypatch.setattr(checks.apps, "is_installed", {f"loadlab.fixes.{fix}"}.__contains__)
     assert ("loadlab.W001" in ids(server)) is warned
 
 
-@pytest.mark.parametrize("name", checks.CURES)
-def test_a_cure_that_the_checks_know_is_the_name_of_an_app(name: str) -> None:
+@pytest.mark.parametrize("name", checks.FIXES)
+def test_a_fix_that_the_checks_know_is_the_name_of_an_app(name: str) -> None:
     members = vars(importlib.import_module(name)).values()
     apps = [each for each in members if isinstance(each, type) and issubclass(each, AppConfig)]
     assert name in {getattr(app, "name", None) for app in apps}

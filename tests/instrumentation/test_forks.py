@@ -21,10 +21,10 @@ CHILDREN, THREADS, REQUESTS = 3, 4, 5
 PROGRAM: Final = """
 import ctypes, json, os, sys, threading
 from pathlib import Path
-from loadlab.instrumentation import fork_detector
+from loadlab.instrumentation import fork_detection
 told = json.loads(sys.argv[1])
 if told["mark"] == "pid":
-    fork_detector.WIPE_ON_FORK = -1  # which no kernel knows
+    fork_detection.WIPE_ON_FORK = -1  # which no kernel knows
 import django
 from django.conf import settings
 settings.configure(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from loadlab import cli
-from loadlab.claims import CASES
+from loadlab.claims import CLAIMS
 from loadlab.cli._behaviour_record import as_json, read_recording
 from loadlab.cli._behaviour_tables import COMMAND, RANGED, as_markdown
 from loadlab.errors import UsageError
@@ -20,7 +20,7 @@ from loadlab.model.behaviour import (
     COUNTS,
     Behaviour,
     BehaviourFigure,
-    CaseReport,
+    ClaimReport,
     Recording,
     Scale,
     Setting,
@@ -39,7 +39,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from loadlab.model.behaviour import BehaviourRow
 
-DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
+RECORDED: Final = Path(__file__).resolve().parents[2] / "benchmarks" / "recorded"
 SETTING: Final = Setting(
     server=Config(name="sync", parameters={"workers": 2}),
     strategy=Config(name="max_age", parameters={"max_age": None}),
@@ -60,8 +60,8 @@ def row(*repeats: dict[str, int]) -> BehaviourRow:
     return only
 
 
-def recording(*rows: BehaviourRow, cases: tuple[CaseReport, ...] = ()) -> Recording:
-    return Recording(versions={"Django": "5.2"}, rows=rows, cases=cases)
+def recording(*rows: BehaviourRow, claims: tuple[ClaimReport, ...] = ()) -> Recording:
+    return Recording(versions={"Django": "5.2"}, rows=rows, claims=claims)
 
 
 def departed(before: BehaviourRow, now: BehaviourRow) -> list[str]:
@@ -140,13 +140,13 @@ def test_a_row_that_is_new_or_gone_is_a_departure() -> None:
 
 
 def test_a_named_case_that_no_longer_holds_is_a_departure() -> None:
-    def report(*, holds: bool) -> CaseReport:
+    def report(*, holds: bool) -> ClaimReport:
         figure = BehaviourFigure(figure="failed", published="1", measured="1", holds=holds)
-        return CaseReport(name="one", summary="s", source="s", figures=(figure,))
+        return ClaimReport(name="one", summary="s", source="s", figures=(figure,))
 
-    before = recording(cases=(report(holds=True),))
-    assert list(departures(before, recording(cases=(report(holds=True),)), [])) == []
-    (found,) = departures(before, recording(cases=(report(holds=False),)), [])
+    before = recording(claims=(report(holds=True),))
+    assert list(departures(before, recording(claims=(report(holds=True),)), [])) == []
+    (found,) = departures(before, recording(claims=(report(holds=False),)), [])
     assert str(found) == "one: failed was 1 (holds), and is 1 (does not hold)"
 
 
@@ -157,7 +157,9 @@ def test_every_strategy_has_a_row_for_each_mode_it_fits_and_each_kind_of_client(
     assert {(server, keep_alive) for server, _, keep_alive in wanted - there} >= {("sync", True)}
     for server, strategy, keep_alive in {one for one in wanted - there if one[::2] != ("sync", True)}:
         modes = [one.server for one in settings() if one.server.name == server]
-        fits = [STRATEGIES[strategy]().misfit(server_traits(modes[0], driver)) for driver in ("psycopg2", "psycopg")]
+        fits = [
+            STRATEGIES[strategy]().incompatible(server_traits(modes[0], driver)) for driver in ("psycopg2", "psycopg")
+        ]
         assert None not in fits, (server, strategy, keep_alive)
 
 
@@ -165,13 +167,13 @@ def test_no_row_puts_a_strategy_where_it_does_not_fit_and_none_is_there_twice() 
     ids = [one.id for one in settings()]
     assert len(ids) == len(set(ids))
     for one in settings():
-        assert build_strategy(one.strategy).misfit(server_traits(one.server, one.driver)) is None
+        assert build_strategy(one.strategy).incompatible(server_traits(one.server, one.driver)) is None
 
 
 def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
     figure = BehaviourFigure(figure="f", published="p", measured="m", holds=True)
-    case = CaseReport(name="one", summary="s", source="s", figures=(figure,))
-    written = recording(row(KEPT, LEAKING), cases=(case,))
+    claim = ClaimReport(name="one", summary="s", source="s", figures=(figure,))
+    written = recording(row(KEPT, LEAKING), claims=(claim,))
     path = tmp_path / "recorded.json"
     path.write_text(as_json(written))
     assert read_recording(path) == written
@@ -197,14 +199,14 @@ def test_what_is_no_recording_is_refused_with_a_way_to_make_one(tmp_path: Path, 
 
 
 def test_the_page_of_the_documentation_is_that_of_its_recording() -> None:
-    assert (DOCS / "behaviour.md").read_text() == as_markdown(read_recording(DOCS / "behaviour.json"))
+    assert (RECORDED / "behaviour.md").read_text() == as_markdown(read_recording(RECORDED / "behaviour.json"))
 
 
 def test_the_recording_of_the_documentation_has_every_row_and_case_counted_three_times_and_exactly() -> None:
-    recorded = read_recording(DOCS / "behaviour.json")
+    recorded = read_recording(RECORDED / "behaviour.json")
     assert recorded.complete
     assert [one.setting.id for one in recorded.rows] == [one.id for one in settings()]
-    assert {one.name for one in recorded.cases} == set(CASES)
+    assert {one.name for one in recorded.claims} == set(CLAIMS)
     assert {one.repeats for one in recorded.rows} == {int(COMMAND.split("--repeats ")[1].split()[0])}
     assert [one.setting.id for one in recorded.rows if not one.exact or one.spans["failed"] != (0, 0)] == []
 
@@ -235,8 +237,8 @@ def test_what_cannot_be_asked_for_is_a_usage_error(
 
 
 def test_list_names_every_row_and_with_cases_every_case_and_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["behaviour", "--list", "--cases"]) == 0
-    assert capsys.readouterr().out.split() == [*(one.id for one in settings()), *(f"case/{name}" for name in CASES)]
+    assert cli.main(["behaviour", "--list", "--claims"]) == 0
+    assert capsys.readouterr().out.split() == [*(one.id for one in settings()), *(f"claim/{name}" for name in CLAIMS)]
 
 
 def test_a_recording_can_be_shown_without_counting(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from loadlab.lab.fixture import Machine, Stand
     from loadlab.model.behaviour import Setting
 
-DOCS: Final = Path(__file__).resolve().parent.parent.parent / "docs"
-# One of each kind: what leaks, what is reused, what keep-alive hides, a pool, and a cure.
+RECORDED: Final = Path(__file__).resolve().parents[2] / "benchmarks" / "recorded"
+# One of each kind: what leaks, what is reused, what keep-alive hides, a pool, and a fix.
 QUICK: Final = (
     "threaded,*/max_age=none,*/keep_alive=off/psycopg2",
     "sync,*/max_age=600,*/keep_alive=off/psycopg2",
@@ -57,7 +57,7 @@ def ready() -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def recorded() -> Recording:
-    return read_recording(DOCS / "behaviour.json")
+    return read_recording(RECORDED / "behaviour.json")
 
 
 def changes(setting: Setting, ready: Machine, recorded: Recording) -> list[str]:

@@ -32,11 +32,11 @@ OWN_THREAD = ("threaded", "gevent", "asgi")
 
 def fits(strategy: str, server: str) -> bool:
     where = server_traits(config_of(SERVERS, server, {}, "server"), DRIVER)
-    return STRATEGIES[strategy]().misfit(where) is None
+    return STRATEGIES[strategy]().incompatible(where) is None
 
 
 def pairs() -> list[Any]:
-    """All that fit. Of an app in `cures`, which `tests/fixes` drives in every mode, one mode is enough by default."""
+    """All that fit. Of an app in `fixes`, which `tests/fixes` drives in every mode, one mode is enough by default."""
     found: list[Any] = []
     seen: set[str] = set()
     for strategy, server in product(STRATEGIES, SERVERS):

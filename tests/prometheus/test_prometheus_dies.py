@@ -21,7 +21,7 @@ def test_a_report_is_complete_though_prometheus_was_killed(loadlab: CommandLine,
     plan.write_text(SMALL_PLAN.format(blocks=2))
     with loadlab.started("run", plan, "--out", out, "--prometheus") as run:
         run.wait_until(lambda: bool(trials_in(out)))
-        killed = [process for process in loadlab.system.processes() if process.name() == "prometheus"]
+        killed = [process for process in loadlab.processes() if process.name() == "prometheus"]
         assert killed
         for process in killed:
             process.kill()

@@ -265,7 +265,7 @@ def test_a_folder_that_no_run_can_begin_in_is_left_as_it_is(loadlab: CommandLine
     assert done.code == 2
     assert "is not empty" in done.stderr
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["diary"]
-    assert not loadlab.system.processes()
+    assert not loadlab.processes()
 
 
 def test_a_run_without_a_prometheus_has_nothing_to_open_again(here: InProcess, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_a_run_that_was_stopped_and_resumed_keeps_what_prometheus_saw_in_both_pa
         started.wait_until(lambda: progress.is_file() and progress.read_text().count('"trial_ended"') > 1)
         started.popen.send_signal(signal.SIGINT)
         assert started.outcome().code == 130
-    assert not loadlab.system.processes()
+    assert not loadlab.processes()
     ended = {event.order: event.at for event in RunFolder.at(run).progress()[0] if isinstance(event, TrialEnded)}
     assert 1 < len(ended) < 6
     with reopened(run) as kept:

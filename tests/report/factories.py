@@ -11,6 +11,7 @@ from typing import NamedTuple
 from analysis import factories as made
 
 from loadlab.model.case import Case, Config
+from loadlab.model.counts import ConnectionCounts
 from loadlab.model.findings import (
     Arm,
     Caveat,
@@ -27,7 +28,7 @@ from loadlab.model.findings import (
     Verdict,
 )
 from loadlab.model.plan import Limits
-from loadlab.model.samples import Connections, CpuSeconds, Ledger, Trial
+from loadlab.model.samples import Connections, CpuSeconds, Trial
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"
 AGES = (0, 60, None)
@@ -84,14 +85,14 @@ def wobble(*numbers: float) -> float:
     return exp(0.03 * sin(12.9898 * sum((i + 1) * number for i, number in enumerate(numbers))))
 
 
-def ledger(of: Case, requests: int, *, stopped: bool = False) -> Ledger:
+def ledger(of: Case, requests: int, *, stopped: bool = False) -> ConnectionCounts:
     does = behaviour(of)
     opened = max(does.left, round(requests * does.opens))
     left = 0 if stopped else does.left
     gone = {"process_exit": does.left} if stopped and does.left else {}
     reason = "request_end" if of.max_age == 0 else "garbage_collected"
     closed = {reason: opened - does.left} if opened > does.left else {}
-    return Ledger(opened=opened, reused=requests - opened, closed=closed | gone, open=left)
+    return ConnectionCounts(opened=opened, reused=requests - opened, closed=closed | gone, open=left)
 
 
 def trial(of: Case, block: int, order: int) -> TrialSummary:
@@ -111,7 +112,7 @@ def trial(of: Case, block: int, order: int) -> TrialSummary:
         throughput=does.throughput * factor,
         latency_seconds=Percentiles(p50=does.p50 / factor, p95=does.p50 * 1.9 / factor, p99=does.p50 * 2.8),
         connections=Connections(
-            window_start=Ledger(),
+            window_start=ConnectionCounts(),
             window_end=rest,
             at_rest=rest,
             after_stop=stopped,

@@ -53,8 +53,8 @@ def test_columns_go_from_age_zero_over_finite_ages_to_unlimited_and_then_to_othe
     ages = [Config(name="max_age", parameters={"max_age": age}) for age in (None, 600, 0, 60)]
     base = factories.arm(factories.case("sync", 0), 8)
     arms = [replace(base, case=replace(base.case, strategy=choice)) for choice in (pool, *ages)]
-    headings = [labels.strategy(choice) for choice in matrix.strategies(arms)]
-    assert headings == ["age 0", "age 60 s", "age 600 s", "age unlimited", "pool,max_size=4"]
+    columns = [labels.strategy(choice) for choice in matrix.strategies(arms)]
+    assert columns == ["age 0", "age 60 s", "age 600 s", "age unlimited", "pool,max_size=4"]
 
 
 def test_two_finite_ages_wear_one_colour_in_two_shades() -> None:

@@ -15,7 +15,7 @@ from loadlab.store.folder import RunFolder
 if TYPE_CHECKING:
     from command_line import InProcess
 
-RECORDED: Final = Path(__file__).resolve().parent / "recorded"
+RECORDED: Final = Path(__file__).resolve().parents[1] / "recorded"
 
 
 @pytest.fixture

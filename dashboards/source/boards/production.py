@@ -139,7 +139,7 @@ LEAKS = Row(
             title="Closed by garbage collection, share",
             shows="Share of closed connections that only garbage collection found.",
             good="0 %.",
-            act="above 10 % the server mode loses its connections: set CONN_MAX_AGE = 0, or use a cure.",
+            act="above 10 % the server mode loses its connections: set CONN_MAX_AGE = 0, or use a fix.",
             unit="percentunit",
             limits=Limits(doubtful=0.01, bad=0.1),
             queries=(

@@ -8,6 +8,8 @@ from locust import FastHttpUser, HttpUser, User, events
 from locust.user.wait_time import constant
 from requests.adapters import HTTPAdapter
 
+from loadlab.load.locust_plugins import web  # noqa: F401  the tab in Locust's page, for those who ask for it
+
 if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser
     from requests import Response

@@ -238,7 +238,7 @@ def _exactness(trials: Sequence[TrialSummary]) -> str:
     if not any(trial.connections.judged for trial in trials):
         return numbers.NOT_JUDGED
     exact = sum(trial.connections.exact for trial in trials)
-    mismatches = Counter(text for trial in trials for text in trial.connections.mismatches)
+    mismatches = Counter(one.text for trial in trials for one in trial.connections.mismatches)
     summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
     return "; ".join([summary, *(f"{text} ({n}×)" if n > 1 else text for text, n in mismatches.items())])
 

@@ -107,7 +107,7 @@ def _connections(books: Connections, peak: int) -> dict[str, object]:
         "peak": peak,
         "left_open": books.left_open,
         "exact": books.exact,
-        "mismatches": books.mismatches,
+        "mismatches": [one.text for one in books.mismatches],
         "unjudged": books.unjudged,
         "connect_errors": rest.connect_errors,
         "waits": rest.waits,

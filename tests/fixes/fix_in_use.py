@@ -1,7 +1,7 @@
-"""A Django process that uses its database in one way under some cures, and says what the books and the database hold.
+"""A Django process that uses its database in one way under some fixes, and says what the books and the database hold.
 
 Run as a program, with one JSON text as its only argument: the entry of DATABASES, the apps in their order, the setting
-LOADLAB_CURES, the way, and how many connections are to be open at last. No garbage is collected. It prints what the
+LOADLAB_FIXES, the way, and how many connections are to be open at last. No garbage is collected. It prints what the
 books hold then, as JSON.
 """
 
@@ -184,7 +184,7 @@ def main() -> None:
     settings.configure(
         DATABASES=dict.fromkeys(ALIASES, entry),
         INSTALLED_APPS=given["apps"],
-        LOADLAB_CURES=given["cures"],
+        LOADLAB_FIXES=given["fixes"],
         USE_TZ=True,
     )
     django.setup()

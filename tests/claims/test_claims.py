@@ -1,4 +1,4 @@
-"""What was published of Django's connections is so here; and each case would say so if it were not."""
+"""What was published of Django's connections is so here; and each claim would say so if it were not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from loadlab import cli
-from loadlab.claims import CASES, examine
+from loadlab.claims import CLAIMS, examine
 from loadlab.claims.base import aged, served, strategy
 from loadlab.cli import _behaviour_counting
 from loadlab.lab.application import Extras
@@ -26,7 +26,7 @@ TIMED: Final = ("peterbe_pool",)  # up to half a minute
 # These stand up several servers; that they can fail is tried in the slow tests alone.
 LARGE: Final = ("ascender_946", "commcare_2429", "garbage_off", "session_pinning", "thread_sensitive")
 GTHREAD: Final = served("gthread", aged(600), workers=1, threads=4)
-# What is put in place of a case's own, and which of its figures hold nevertheless.
+# What is put in place of a claim's own, and which of its figures hold nevertheless.
 OTHERWISE: Final[dict[str, tuple[dict[str, Any], list[bool]]]] = {
     "ascender_946": ({"KEPT": served("sync", aged(0), workers=5)}, [True, False]),
     "commcare_2429": ({"KEPT": served("sync", aged(500))}, [False, False, True]),
@@ -53,11 +53,11 @@ def ready() -> Iterator[Machine]:
 
 
 def each_case(*slow: str) -> list[Any]:
-    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in CASES]
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in CLAIMS]
 
 
 def require_what_it_needs(name: str) -> None:
-    if CASES[name].needs_pgbouncer and not (shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")):
+    if CLAIMS[name].needs_pgbouncer and not (shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")):
         pytest.skip("there is no PgBouncer here")
 
 
@@ -82,25 +82,25 @@ def test_figures_do_not_hold_where_things_are_otherwise(
 
 
 def test_every_case_is_known_to_be_able_to_fail() -> None:
-    assert set(OTHERWISE) == set(CASES)
+    assert set(OTHERWISE) == set(CLAIMS)
     assert all(False in holding for _, holding in OTHERWISE.values())
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@pytest.mark.parametrize("name", list(CLAIMS))
 def test_every_case_has_its_claim_in_one_line_and_says_who_made_it(name: str) -> None:
-    case = CASES[name]
-    first, *_ = (inspect.getdoc(inspect.getmodule(case)) or "").splitlines()
+    claim = CLAIMS[name]
+    first, *_ = (inspect.getdoc(inspect.getmodule(claim)) or "").splitlines()
     assert first.endswith(".")
     assert len(first) <= LONGEST_LINE
-    assert case.source
-    assert inspect.getdoc(case)
+    assert claim.source
+    assert inspect.getdoc(claim)
 
 
 def test_a_case_that_needs_pgbouncer_is_left_out_where_there_is_none(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(_behaviour_counting, "_pgbouncer_is_here", lambda: False)
-    assert cli.main(["behaviour", "--list", "--cases", "--only", "case/*"]) == 0
+    assert cli.main(["behaviour", "--list", "--claims", "--only", "claim/*"]) == 0
     listed = capsys.readouterr().out.split()
-    assert "case/session_pinning" not in listed
-    assert listed == [f"case/{name}" for name in CASES if not CASES[name].needs_pgbouncer]
+    assert "claim/session_pinning" not in listed
+    assert listed == [f"claim/{name}" for name in CLAIMS if not CLAIMS[name].needs_pgbouncer]

@@ -1,4 +1,4 @@
-"""The lab's site, served with one cure, and clients of its own: as few lines as a test of a cure wants."""
+"""The lab's site, served with one fix, and clients of its own: as few lines as a test of a fix wants."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SPARE: Final = 4
 
 @dataclass(kw_only=True, slots=True)
 class Served:
-    """A site under a cure, while it is served and after."""
+    """A site under a fix, while it is served and after."""
 
     application: Application
     bench: Bench
@@ -127,7 +127,7 @@ class _Target(Target):
 
 
 class Serving:
-    """Serves the site in a mode under a cure, and checks the books against PostgreSQL once it has ended."""
+    """Serves the site in a mode under a fix, and checks the books against PostgreSQL once it has ended."""
 
     def __init__(self, bench: Bench, folder: Path) -> None:
         self._bench = bench
@@ -137,7 +137,7 @@ class Serving:
     @contextmanager
     def __call__(  # noqa: PLR0913
         self,
-        cure: str,
+        fix: str,
         server: str,
         *,
         driver: str = "psycopg2",
@@ -152,7 +152,7 @@ class Serving:
         """Serve, with gunicorn's configuration `conf`, or the application `asgi`, instead of the lab's own."""
         target = _Target(
             server=config_of(SERVERS, server, workers or {}, "server"),
-            strategy=config_of(STRATEGIES, cure, {"max_age": AGE_SECONDS, **(parameters or {})}, "strategy"),
+            strategy=config_of(STRATEGIES, fix, {"max_age": AGE_SECONDS, **(parameters or {})}, "strategy"),
             database=self._bench.database,
             ledgers=self._folder / "ledgers",
             arguments=(

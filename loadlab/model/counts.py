@@ -1,0 +1,198 @@
+"""Counts of database connections: one value for what was counted, and the identities that have to hold between sides.
+
+Counts come from three places: the cells of the ledgers (`instrumentation.counters.Totals.counts`), the text of a
+project's /metrics (`loadlab.scrape`), or a record on disk (`model.samples`). All of them become `ConnectionCounts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+GAUGES: Final = ("open", "unsettled", "pool_size", "pool_available", "pool_waiting")
+KEYED: Final = ("closed", "connect_errors")
+COUNTERS: Final = (
+    "opened",
+    "reused",
+    "connect_seconds_sum",
+    "waits",
+    "wait_seconds_sum",
+    "first_uses",
+    "connects",
+    "ended",
+    "ended_seconds_sum",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectionCounts:
+    """The connections of one or more database aliases, over all processes of a project, at one instant.
+
+    `opened` = sum of `closed` + `open`, where counting began with no connection open. `closed` is by reason and
+    `connect_errors` by kind; neither holds zeros. `unsettled` attempts to connect have neither succeeded nor failed:
+    they are under way, or were when their process was killed. `connects` took `connect_seconds_sum` together.
+
+    `reused` counts requests that found their connection open, `first_uses` those that were the first of theirs.
+    `ended` connections were open for `ended_seconds_sum` together; one that ends with its process is not among them,
+    because its age is not known.
+
+    `pool_*` are of Django's own pools. `waits` counts how often a pool was asked for a connection and gave one, after
+    `wait_seconds_sum` together.
+
+    `now - earlier` is what was counted in between: counters subtract, and gauges (what is open, unsettled or in a pool)
+    stay as they are now. `one + other` adds everything, for several hosts or aliases.
+    """
+
+    opened: int = 0
+    reused: int = 0
+    closed: dict[str, int] = field(default_factory=dict)
+    open: int = 0
+    connect_errors: dict[str, int] = field(default_factory=dict)
+    unsettled: int = 0
+    connect_seconds_sum: float = 0.0
+    waits: int = 0
+    wait_seconds_sum: float = 0.0
+    first_uses: int = 0
+    connects: int = 0
+    ended: int = 0
+    ended_seconds_sum: float = 0.0
+    pool_size: int = 0
+    pool_available: int = 0
+    pool_waiting: int = 0
+
+    def __add__(self, other: ConnectionCounts) -> ConnectionCounts:
+        numbers: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in (*COUNTERS, *GAUGES)}
+        return ConnectionCounts(**numbers, **self._keyed(other, 1))
+
+    def __sub__(self, earlier: ConnectionCounts) -> ConnectionCounts:
+        numbers: dict[str, Any] = {name: getattr(self, name) - getattr(earlier, name) for name in COUNTERS}
+        return replace(self, **numbers, **self._keyed(earlier, -1))
+
+    def _keyed(self, other: ConnectionCounts, sign: int) -> dict[str, Any]:
+        return {name: _combined(getattr(self, name), getattr(other, name), sign) for name in KEYED}
+
+    @property
+    def gauges(self) -> dict[str, Any]:
+        """What is now, as against what has happened so far."""
+        return {name: getattr(self, name) for name in GAUGES}
+
+    @property
+    def requests(self) -> int:
+        """Requests that used the database."""
+        return self.first_uses + self.reused
+
+    @property
+    def closed_in_all(self) -> int:
+        return sum(self.closed.values())
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a pool holds any of the connections, or has ever lent one."""
+        return bool(self.pool_size or self.pool_waiting or self.waits)
+
+
+def _combined(ours: Mapping[str, int], theirs: Mapping[str, int], sign: int) -> dict[str, int]:
+    counts = {key: ours.get(key, 0) + sign * theirs.get(key, 0) for key in {**ours, **theirs}}
+    return {key: count for key, count in counts.items() if count}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """How many connections one side of them counts: opened in all, and open now; None for what it was not asked."""
+
+    opened: int | None = None
+    open: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolerCounts:
+    """What a pooler between target and PostgreSQL says of both its sides, since it started.
+
+    `clients_*` are the target's connections to it, `servers_*` its own to PostgreSQL. `waited_seconds` is how long
+    clients have waited for a server connection, all together; `refused` how many were turned away.
+    """
+
+    clients_opened: int
+    clients_open: int
+    servers_opened: int
+    servers_open: int
+    waited_seconds: float
+    refused: int
+
+    @property
+    def clients(self) -> Side:
+        return Side(opened=self.clients_opened, open=self.clients_open)
+
+    @property
+    def servers(self) -> Side:
+        return Side(opened=self.servers_opened, open=self.servers_open)
+
+
+class Identity(StrEnum):
+    """What has to be equal: two sides' counts of the same connections, or one side's own counts of them."""
+
+    SESSIONS = "sessions"
+    BACKENDS = "backends"
+    POOLER_CLIENTS_OPENED = "pooler_clients_opened"
+    POOLER_CLIENTS_OPEN = "pooler_clients_open"
+    POOLER_SESSIONS = "pooler_sessions"
+    POOLER_BACKENDS = "pooler_backends"
+    BALANCE_SINCE = "balance_since"
+    BALANCE_AT_REST = "balance_at_rest"
+    BALANCE_AFTER_STOP = "balance_after_stop"
+    NONE_AFTER_STOP = "none_after_stop"
+
+
+_TEXTS: Final = {
+    Identity.SESSIONS: "opened {} but PostgreSQL counted {} sessions",
+    Identity.BACKENDS: "at rest open {} but pg_stat_activity shows {} rows",
+    Identity.POOLER_CLIENTS_OPENED: "opened {} but the pooler counted {} clients",
+    Identity.POOLER_CLIENTS_OPEN: "at rest open {} but the pooler shows {} clients",
+    Identity.POOLER_SESSIONS: "the pooler opened {} but PostgreSQL counted {} sessions",
+    Identity.POOLER_BACKENDS: "the pooler has {} open but pg_stat_activity shows {} rows",
+    Identity.BALANCE_SINCE: "open before + opened {} is not closed + open = {}",
+    Identity.BALANCE_AT_REST: "at rest opened {} is not closed + open = {}",
+    Identity.BALANCE_AFTER_STOP: "after stop opened {} is not closed + open = {}",
+    Identity.NONE_AFTER_STOP: "after stop open {} instead of {}",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mismatch:
+    """An identity that does not hold, and what each side of it counts."""
+
+    kind: Identity
+    ours: int
+    theirs: int
+
+    @property
+    def text(self) -> str:
+        return _TEXTS[self.kind].format(self.ours, self.theirs)
+
+
+def unequal(kind: Identity, ours: int | None, theirs: int | None) -> tuple[Mismatch, ...]:
+    """The mismatch of two counts; nothing where they are equal, or one of them is not known."""
+    if ours is None or theirs is None or ours == theirs:
+        return ()
+    return (Mismatch(kind=kind, ours=ours, theirs=theirs),)
+
+
+def reconcile(ours: Side, postgresql: Side, pooler: PoolerCounts | None = None) -> tuple[Mismatch, ...]:
+    """Each count that a judge does not confirm; what a side was not asked is not compared.
+
+    PostgreSQL judges the target's count. With a `pooler` in between there are two counts and two judges: the pooler
+    judges the target's, and PostgreSQL judges the pooler's.
+    """
+    if pooler is None:
+        return (
+            *unequal(Identity.SESSIONS, ours.opened, postgresql.opened),
+            *unequal(Identity.BACKENDS, ours.open, postgresql.open),
+        )
+    return (
+        *unequal(Identity.POOLER_CLIENTS_OPENED, ours.opened, pooler.clients.opened),
+        *unequal(Identity.POOLER_CLIENTS_OPEN, ours.open, pooler.clients.open),
+        *unequal(Identity.POOLER_SESSIONS, pooler.servers.opened, postgresql.opened),
+        *unequal(Identity.POOLER_BACKENDS, pooler.servers.open, postgresql.open),
+    )
