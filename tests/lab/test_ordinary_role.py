@@ -12,7 +12,7 @@ from psycopg2.extensions import make_dsn
 from loadlab.errors import EnvironmentFaultError
 from loadlab.judges import postgresql
 from loadlab.lab import preflight, suitability
-from loadlab.lab.trial import _since
+from loadlab.model.growth import sessions_between
 from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
 from loadlab.probes.sessions import Sessions
@@ -86,7 +86,7 @@ def test_a_reset_of_the_statistics_is_noticed_although_the_count_has_grown_past_
         connection.autocommit = True
         connection.cursor().execute("SELECT pg_stat_reset()")
         before = Sessions().read(here)
-        assert _since(before, {**before, "sessions": before["sessions"] + 2}) == 2
+        assert sessions_between(before, {**before, "sessions": before["sessions"] + 2}) == 2
         connection.cursor().execute("SELECT pg_stat_reset()")
     after = Sessions().read(here)
-    assert _since(before, {**after, "sessions": before["sessions"] + 2}) is None
+    assert sessions_between(before, {**after, "sessions": before["sessions"] + 2}) is None
