@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case, Scalar
-    from loadlab.model.findings import Caveat, RunSummary
+    from loadlab.model.caveats import Caveat
+    from loadlab.model.findings import RunSummary
     from loadlab.model.samples import Recovery, Restart, Trial
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from loadlab.model.case import Case, Config, OpenLoad, Scalar
+from loadlab.model.caveats import Caveat
 from loadlab.model.plan import Limits
 from loadlab.model.samples import UNANSWERED, Connections, CpuSeconds, Recovery, State
 
@@ -310,15 +311,6 @@ class LeftOut:
     server: str
     strategy: str
     why: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Caveat:
-    """Something a reader must know before trusting a figure: what it concerns, what it is, what to do."""
-
-    subject: str
-    text: str
-    advice: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -258,7 +258,7 @@ class RunFolder(RunReader):
     def _unfit(self) -> Iterator[str]:
         """The files that would stand in the way of new ones, or be taken for records."""
         for damaged in (self.trials()[1], self.sessions()[1], self.restarts()[1]):
-            yield from (caveat.subject for caveat in damaged)
+            yield from (str(caveat.subject) for caveat in damaged)
         yield from (f"logs/{path.name}" for path in sorted(self.logs.iterdir()) if what_else(path))
         yield from (name for name in (PLAN, ENVIRONMENT) if what_else(self.path / name))
         if self.schedule().plan and os.path.lexists(self.path / PLAN) and self.plan_fault():

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
 from loadlab.model.case import Case, Scalar
-from loadlab.model.findings import Caveat
+from loadlab.model.caveats import Caveat, CaveatKind
 from loadlab.model.samples import Restart, Trial
 from loadlab.model.session import Continuation, Session
 from loadlab.store.progress import Event, of_line
@@ -137,7 +137,7 @@ class RunReader:
                 _require_name(path, session.number)
                 sessions.append(session)
             except (DamagedFileError, OSError) as error:
-                damaged.append(_damaged(f"{SESSIONS}/{path.name}", error, LOST_SESSION))
+                damaged.append(_damage(f"{SESSIONS}/{path.name}", brief(error), LOST_SESSION))
         if not sessions and not damaged and (environment := self.environment()):
             sessions = [Session(number=0, began=self.schedule().started, environment=environment)]
         return sessions, damaged
@@ -160,7 +160,7 @@ class RunReader:
         except FileNotFoundError:
             return [], []
         except (DamagedFileError, OSError) as error:
-            return [], [_damaged(RESTARTS, error, f"{self.continuation().command(self.path)} counts them again.")]
+            return [], [_damage(RESTARTS, brief(error), f"{self.continuation().command(self.path)} counts them again.")]
 
     def trials(self) -> tuple[list[Trial], list[Caveat]]:
         """All trials that can be trusted, in order, and a caveat for each file that cannot.
@@ -176,7 +176,7 @@ class RunReader:
         schedule = self.schedule()
         advice = f"It counts as missing; {self.continuation().command(self.path)} measures it again."
         if is_no_folder(room := self.path / "trials"):
-            return [], [Caveat(subject="trials", text="Damaged: it is not a folder.", advice=advice)]
+            return [], [_damage("trials", "it is not a folder", advice)]
         for path in sorted(room.glob("*.json")):
             try:
                 trial: Trial = _record(path, "trial", TRIALS)
@@ -184,7 +184,7 @@ class RunReader:
                 _require_whole_columns(trial)
                 trials.append(trial)
             except (DamagedFileError, OSError) as error:
-                damaged.append(_damaged(f"trials/{path.name}", error, advice))
+                damaged.append(_damage(f"trials/{path.name}", brief(error), advice))
         return trials, damaged
 
     def damage(self, trials: Sequence[Trial]) -> list[Caveat]:
@@ -192,16 +192,14 @@ class RunReader:
         sessions, damaged = self.sessions()
         again = f"{self.continuation().command(self.path)} writes it anew."
         if fault := self.plan_fault():
-            text = f"Damaged: {fault}. The figures are those of the plan that the run began with."
-            there = os.path.lexists(self.path / PLAN)
-            damaged.append(Caveat(subject=PLAN, text=text, advice=f"Remove it: {again}" if there else again))
+            remedy = f"Remove it: {again}" if os.path.lexists(self.path / PLAN) else again
+            figures = {"fault": fault, "remedy": remedy}
+            damaged.append(Caveat(kind=CaveatKind.DAMAGED_PLAN, subject=PLAN, figures=figures))
         if fault := self.environment_fault(trials):
             known = bool(sessions and sessions[-1].number)
-            damaged.append(
-                Caveat(subject=ENVIRONMENT, text=f"Damaged: {fault}.", advice=again if known else "It is lost.")
-            )
+            damaged.append(_damage(ENVIRONMENT, fault, again if known else "It is lost."))
         if other := what_else(self.path / PROGRESS):
-            damaged.append(Caveat(subject=PROGRESS, text=f"Damaged: {other}.", advice=again))
+            damaged.append(_damage(PROGRESS, other, again))
         return damaged
 
     def lost_sessions(self, trials: Sequence[Trial]) -> list[Caveat]:
@@ -209,7 +207,11 @@ class RunReader:
         there = {int(path.stem) for path in (self.path / SESSIONS).glob("[0-9]*.json") if path.stem.isdecimal()}
         lost = sorted({trial.session for trial in trials} - there - {0})
         return [
-            Caveat(subject=f"{SESSIONS}/{number:04d}.json", text="It is missing.", advice=LOST_SESSION)
+            Caveat(
+                kind=CaveatKind.SESSION_LOST,
+                subject=f"{SESSIONS}/{number:04d}.json",
+                figures={"remedy": LOST_SESSION},
+            )
             for number in lost
         ]
 
@@ -357,8 +359,8 @@ def _record(path: Path, kind: str, adapter: TypeAdapter[Any]) -> Any:  # noqa: A
         raise DamagedFileError(brief(error)) from error
 
 
-def _damaged(name: str, error: Exception, advice: str) -> Caveat:
-    return Caveat(subject=name, text=f"Damaged: {brief(error)}.", advice=advice)
+def _damage(name: str, fault: str, remedy: str) -> Caveat:
+    return Caveat(kind=CaveatKind.DAMAGED, subject=name, figures={"fault": fault, "remedy": remedy})
 
 
 def brief(error: Exception) -> str:

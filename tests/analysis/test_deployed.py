@@ -73,7 +73,7 @@ def test_what_the_target_has_answered_beyond_what_was_sent_is_a_caveat(served: i
     case = deployed("age 60")
     trial = measured(case, served=served)
     assert len(trial.requests.ended) == 420
-    caveats = [caveat.text for caveat in factories.findings([case], [trial]).caveats]
+    caveats = [caveat.text for caveat in factories.caveats_of(factories.findings([case], [trial]))]
     assert any(text.startswith("Others used the target too") for text in caveats) == told
 
 

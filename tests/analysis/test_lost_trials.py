@@ -10,7 +10,7 @@ import pytest
 from loadlab.model.case import OpenLoad
 from loadlab.model.samples import measured_for_good
 
-from .factories import CLOSED, LEAKING, Behaviour, ages, at_rate, findings, trial
+from .factories import CLOSED, LEAKING, Behaviour, ages, at_rate, caveats_of, findings, trial
 
 FASTER = Behaviour(requests=520)
 HUNG = Behaviour(requests=0)
@@ -61,7 +61,7 @@ def test_a_case_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behavi
     assert found.comparisons[0].verdict == "inconclusive"
     assert found.comparisons[0].blocks == 14
     assert found.verdicts[0].recommend is None or found.verdicts[0].recommend.max_age == 0
-    assert any("block 2, 4, 6, 8, 10 and 12" in caveat.text for caveat in found.caveats)
+    assert any("block 2, 4, 6, 8, 10 and 12" in caveat.text for caveat in caveats_of(found))
 
 
 @pytest.mark.parametrize("lost", [HUNG, FAILED, UNANSWERED])
@@ -160,4 +160,4 @@ def test_a_trial_without_answer_is_final_where_its_case_has_answered_before() ->
 def test_cases_that_use_no_database_are_said_to_tell_nothing_of_connections() -> None:
     (case,) = ages()[:1]
     found = findings([case], [trial(case, block, Behaviour(opened=0, reused=0, held=0)) for block in (1, 2)])
-    assert "No request used the database" in " ".join(caveat.text for caveat in found.caveats)
+    assert "No request used the database" in " ".join(caveat.text for caveat in caveats_of(found))

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from analysis import factories as made
 
 from loadlab.model.case import Case, Config
+from loadlab.model.caveats import Caveat, CaveatKind, Several
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.findings import (
     Arm,
-    Caveat,
     Comparison,
     Estimate,
     FailureRow,
@@ -282,15 +282,11 @@ def findings(blocks: int = 8) -> Findings:
         ),
         caveats=(
             Caveat(
-                subject="CONN_MAX_AGE = 60",
-                text="expiry not observed: the window of 2 s is shorter than three times the age.",
-                advice="Predicted opens per request: 0.0012. Use a window of 180 s to see it.",
+                kind=CaveatKind.EXPIRY_UNSEEN,
+                subject=Several(count=1, of="case"),
+                figures={"max_age": 60, "ages": 3},
             ),
-            Caveat(
-                subject="placement",
-                text="generator, application and database share two cores.",
-                advice="Read ratios, not absolute figures.",
-            ),
+            Caveat(kind=CaveatKind.BUSY_MACHINE, subject="machine", figures={"load": 2.51, "cores": 2}),
         ),
         trials=trials,
     )
@@ -393,7 +389,7 @@ def hostile() -> Findings:
         arms=tuple(replace(a, case=names[a.case.id], connect_seconds=inf) for a in full.arms),
         comparisons=tuple(replace(c, case=names[c.case].id, baseline=names[c.baseline].id) for c in full.comparisons),
         failures=tuple(replace(f, kind=HOSTILE, example=HOSTILE) for f in full.failures),
-        caveats=(Caveat(subject=HOSTILE, text=HOSTILE, advice=HOSTILE),),
+        caveats=(Caveat(kind=CaveatKind.DAMAGED, subject=HOSTILE, figures={"fault": HOSTILE, "remedy": HOSTILE}),),
         trials=tuple(replace(t, case=names[t.case.id], state="invalid", reason=HOSTILE) for t in full.trials),
     )
 

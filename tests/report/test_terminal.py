@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from loadlab.model.findings import Caveat
+from loadlab.model.caveats import Caveat, CaveatKind
 from loadlab.model.naming import short_names
 from loadlab.report.content import matrix, story
 from loadlab.report.formats.terminal import Terminal
@@ -130,7 +130,10 @@ def test_a_narrow_terminal_gets_a_list_in_place_of_the_matrix(variant: str) -> N
 def test_caveats_name_cases_as_briefly_as_tells_them_apart() -> None:
     findings = factories.findings()
     case = findings.arms[0].case
-    noted = replace(findings, caveats=(Caveat(subject=case.id, text=f"See {case.id}/replica.", advice=""),))
+    noted = replace(
+        findings,
+        caveats=(Caveat(kind=CaveatKind.PAIRS_SILENT, subject=case, figures={"blocks": (1,), "baseline": case}),),
+    )
     text = Terminal(width=140).render(noted)
     assert case.id not in text
     assert short_names([arm.case for arm in findings.arms])[case.id] in text

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loadlab.model.naming import short_names
 from loadlab.report import numbers
 from loadlab.report.content.labels import Naming
+from loadlab.report.prose.caveats import said
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import Caveat, Findings, RunSummary
+    from loadlab.model.findings import Findings, RunSummary
+    from loadlab.report.prose.caveats import Said
 
 TITLE = "How long should Django keep a database connection open?"
 WIDER_TITLE = "How should Django's database connections live?"
@@ -128,19 +129,7 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
     ) or (NO_NOISE_FLOOR,)
 
 
-def caveats(findings: Findings) -> tuple[Caveat, ...]:
-    """All caveats, with the short names of cases in place of their ids."""
+def caveats(findings: Findings) -> tuple[Said, ...]:
+    """All caveats in words, with the short names of cases."""
     names = short_names([arm.case for arm in findings.arms])
-    longest_first = sorted(names, key=len, reverse=True)  # a replica's id begins with that of its case
-
-    def shortened(text: str) -> str:
-        for case_id in longest_first:
-            text = text.replace(case_id, names[case_id])
-        return text
-
-    return tuple(replace(one, subject=shortened(one.subject), text=shortened(one.text)) for one in findings.caveats)
-
-
-def caveat(item: Caveat) -> str:
-    """A caveat as one line of text."""
-    return " ".join(part for part in (f"{item.subject}: {item.text}", item.advice) if part)
+    return tuple(said(one, lambda case: names.get(case.id, case.id)) for one in findings.caveats)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from loadlab.model.case import Scalar, spell
 from loadlab.report import numbers
 from loadlab.report.content.labels import Naming, title
+from loadlab.report.prose.mismatches import mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -238,7 +239,7 @@ def _exactness(trials: Sequence[TrialSummary]) -> str:
     if not any(trial.connections.judged for trial in trials):
         return numbers.NOT_JUDGED
     exact = sum(trial.connections.exact for trial in trials)
-    mismatches = Counter(one.text for trial in trials for one in trial.connections.mismatches)
+    mismatches = Counter(mismatch(one) for trial in trials for one in trial.connections.mismatches)
     summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
     return "; ".join([summary, *(f"{text} ({n}×)" if n > 1 else text for text, n in mismatches.items())])
 

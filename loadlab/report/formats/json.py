@@ -7,12 +7,18 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.model.case import Case
+from loadlab.model.caveats import TrialOf
+from loadlab.model.counts import Mismatch
 from loadlab.model.text import escaped_in_json
 from loadlab.report import numbers
 from loadlab.report.formats.base import Report
+from loadlab.report.prose import caveats
+from loadlab.report.prose.mismatches import mismatch
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Case, Config
+    from loadlab.model.case import Config
+    from loadlab.model.caveats import Caveat, Figure
     from loadlab.model.findings import Arm, DistanceEffect, Findings, TrialSummary, Verdict
     from loadlab.model.samples import Connections
 
@@ -38,7 +44,7 @@ class JsonFile(Report):
             "verdicts": [_verdict(verdict) for verdict in findings.verdicts],
             "distances": [_distances(effect) for effect in findings.distances],
             "failures": [asdict(failure) for failure in findings.failures],
-            "caveats": [asdict(caveat) for caveat in findings.caveats],
+            "caveats": [_caveat(caveat) for caveat in findings.caveats],
         }
         text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
         return numbers.writable(escaped_in_json(text) + "\n")
@@ -107,7 +113,7 @@ def _connections(books: Connections, peak: int) -> dict[str, object]:
         "peak": peak,
         "left_open": books.left_open,
         "exact": books.exact,
-        "mismatches": [one.text for one in books.mismatches],
+        "mismatches": [mismatch(one) for one in books.mismatches],
         "unjudged": books.unjudged,
         "connect_errors": rest.connect_errors,
         "waits": rest.waits,
@@ -126,6 +132,28 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
     return asdict(verdict) | {
         "ranking": [_named(asdict(standing), standing.strategy) for standing in verdict.ranking],
     }
+
+
+def _caveat(caveat: Caveat) -> dict[str, object]:
+    """In words, and as its code and figures."""
+    figures = {name: _figure(value) for name, value in caveat.figures.items()}
+    return asdict(caveats.said(caveat, _id)) | {"kind": caveat.kind, "figures": figures}
+
+
+def _figure(value: Figure) -> object:
+    match value:
+        case Case():
+            return value.id
+        case TrialOf():
+            return {"case": value.case.id, "block": value.block}
+        case tuple():
+            return [asdict(one) if isinstance(one, Mismatch) else one for one in value]
+        case _:
+            return value
+
+
+def _id(case: Case) -> str:
+    return case.id
 
 
 def _distances(effect: DistanceEffect) -> dict[str, object]:

@@ -192,7 +192,7 @@ def grid(head: Sequence[str], rule: Sequence[str], body: Sequence[Sequence[str]]
 def _caveats(findings: Findings) -> Iterator[str]:
     if findings.caveats:
         yield "## Caveats"
-        yield _bullets(story.caveat(caveat) for caveat in story.caveats(findings))
+        yield _bullets(caveat.line for caveat in story.caveats(findings))
 
 
 def _environment(findings: Findings) -> Iterator[str]:

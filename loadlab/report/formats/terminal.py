@@ -91,7 +91,7 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
         yield from _section(f"With distance: {effect.mode}", _flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
     if findings.caveats:
-        lines = [story.caveat(caveat) for caveat in story.caveats(findings)]
+        lines = [caveat.line for caveat in story.caveats(findings)]
         more = [f"{len(lines) - MOST_CAVEATS} more: see report.html or report.md."] if len(lines) > MOST_CAVEATS else []
         yield from _section("Caveats", _bullets([*lines[:MOST_CAVEATS], *more]))
 
