@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.claims import CLAIMS, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
-from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal, label
+from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
 from loadlab.errors import EnvironmentFaultError, GateError, UsageError

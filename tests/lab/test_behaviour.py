@@ -13,7 +13,7 @@ import pytest
 from loadlab import cli
 from loadlab.claims import CLAIMS
 from loadlab.cli._behaviour_record import as_json, read_recording
-from loadlab.cli._behaviour_tables import COMMAND, RANGED, as_markdown
+from loadlab.report.behaviour import COMMAND, RANGED, as_markdown
 from loadlab.errors import UsageError
 from loadlab.lab.behaviour import settings
 from loadlab.model.behaviour import (

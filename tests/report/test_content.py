@@ -13,13 +13,13 @@ from loadlab.model.case import Config
 from loadlab.model.findings import OpenOverTime, Recommendation
 from loadlab.report import numbers
 from loadlab.report.content import charts, labels, matrix, story, tables, verdicts
-from loadlab.report.formats import markdown
+from loadlab.report import markup
 
 from . import factories
 
 
 def test_examples_of_markdown_hold() -> None:
-    result = doctest.testmod(markdown)
+    result = doctest.testmod(markup)
     assert (result.attempted > 0, result.failed) == (True, 0)
 
 

@@ -10,9 +10,10 @@ from loadlab.model.text import printable
 from loadlab.report import numbers
 from loadlab.report.content import distances, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
+from loadlab.report.markup import escape, grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from loadlab.model.findings import Findings, Snippet
     from loadlab.report.content.matrix import Cell
@@ -47,23 +48,6 @@ class Markdown(Report):
             _bullets(story.how_to_read(findings)),
         )
         return numbers.writable(printable("\n\n".join(blocks) + "\n"))
-
-
-_SPECIAL = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_BLOCK_START = re.compile(r"^(\d*)([#+\-=.)])(?=\s|$|[#+\-=])")
-
-
-def escape(text: str) -> str:
-    r"""Text that Markdown shows as it is, on one line; an underscore inside a word needs no escape.
-
-    >>> escape("max_age=60 | <b>")
-    'max_age=60 \\| &lt;b&gt;'
-    >>> escape("1. not a list"), escape("# not a heading"), escape("1.5")
-    ('1\\. not a list', '\\# not a heading', '1.5')
-    """
-    flat = " ".join(text.split())
-    entities = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _BLOCK_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", entities))
 
 
 def _opening(findings: Findings) -> Iterator[str]:
@@ -182,11 +166,6 @@ def _table(table: Table) -> str:
     head = [escape(column.title) for column in table.columns]
     rule = ["---:" if column.kind == "number" else "---" for column in table.columns]
     return grid(head, rule, [[escape(text) for text in row] for row in table.rows])
-
-
-def grid(head: Sequence[str], rule: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
 
 
 def _caveats(findings: Findings) -> Iterator[str]:

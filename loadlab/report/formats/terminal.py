@@ -11,10 +11,10 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from loadlab.model.text import printable
 from loadlab.report import numbers
 from loadlab.report.content import distances, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
+from loadlab.report.markup import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +37,6 @@ JUDGEMENT_STYLES: dict[Judgement, str] = {
 MOST_CAVEATS = 15
 NARROW = 80  # columns of a terminal, below which the matrix is a list
 MOST_COLUMNS = 5  # of the matrix, that are readable side by side
-# Control characters could move the cursor or recolour the terminal; direction marks could reorder a line.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,11 +68,6 @@ class Terminal(Report):
             markup=False,
             _environ={},
         )
-
-
-def plain(text: object, style: str = "") -> Text:
-    """Text that a terminal shows as it is: neither markup nor control characters act."""
-    return Text(printable(str(text)), style=style)
 
 
 def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
