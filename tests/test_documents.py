@@ -120,6 +120,7 @@ def test_every_program_in_contributing_is_tried_here() -> None:
     assert examples().keys() == EXAMPLES.keys()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("heading", EXAMPLES)
 def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: Path, tmp_path: Path) -> None:
     _, use = EXAMPLES[heading]

@@ -278,6 +278,7 @@ def page(folder: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.process
 class TestOverHttp:
     def test_what_is_discovered_can_be_scraped_whatever_the_run_is_called(self, page: str, folder: Path) -> None:
         run = made_run(folder / "50% ‹off› & more")

@@ -37,6 +37,8 @@ from loadlab.system.processes import Register
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.process
+
 HERE = Path(__file__).parents[1]
 POISSON = OpenLoad(rate=150.0, arrivals="poisson")
 EXPECTED = 3

@@ -28,6 +28,8 @@ from loadlab.system.processes import Register
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.process
+
 HERE = Path(__file__).parents[1]
 POISSON = OpenLoad(rate=150.0, arrivals="poisson")
 STALL_SECONDS = 1.0
