@@ -137,6 +137,7 @@ def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: P
     )
 
 
+@pytest.mark.process
 def test_a_report_format_of_contributing_is_written_by_report(fork: Path, tmp_path: Path) -> None:
     run = shutil.copytree(ROOT / "tests" / "recorded" / "schema-1", tmp_path / "run")
     done = in_fork(fork, "-m", "loadlab", "report", str(run))
