@@ -14,7 +14,7 @@ from loadlab.plan.planning import incompatible_pairs, read_measured_plan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
     from loadlab.model.findings import Findings
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial

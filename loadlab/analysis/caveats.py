@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.analysis.arms import Measured
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
     from loadlab.model.findings import Arm, Comparison, RunSummary
     from loadlab.model.samples import Trial
 

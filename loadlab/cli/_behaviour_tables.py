@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from loadlab.model.behaviour import ranged, spelt
-from loadlab.model.case import spell
+from loadlab.model.config import spell
 from loadlab.report.formats.markdown import escape
 from loadlab.report.formats.terminal import plain
 from loadlab.strategies import STRATEGIES
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from loadlab.model.behaviour import BehaviourRow, ClaimReport, Recording, Scale, Setting
-    from loadlab.model.case import Config
+    from loadlab.model.config import Config
 
 RANGED: Final = "~"
 STRATEGY: Final = "strategy"

@@ -12,7 +12,8 @@ from report.factories import findings
 from loadlab.analysis import contrast
 from loadlab.analysis.counterparts import counterparts
 from loadlab.analysis.regressions import regressions
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
+from loadlab.model.config import Config
 from loadlab.report.content import contrasts
 
 from .factories import Behaviour, at_rate, case, trial

@@ -31,7 +31,7 @@ from loadlab.model.behaviour import (
     ranged,
     rows_of,
 )
-from loadlab.model.case import Config
+from loadlab.model.config import Config
 from loadlab.plan.planning import build_strategy, server_traits
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES

@@ -22,7 +22,8 @@ from loadlab.live.discovery import FINISHED, LINGER_SECONDS, QUIET_SECONDS, due,
 from loadlab.live.exposition import exposition
 from loadlab.live.hosting import hosted
 from loadlab.live.run_progress import RunProgress, RunProgresses, TrialSoFar
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
+from loadlab.model.config import Config
 from loadlab.store.progress import TrialBegan
 from loadlab.system.processes import STATE_VARIABLE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from loadlab.model.naming import short_names
+from loadlab.model.labels import short_names
 from loadlab.report import numbers
 from loadlab.report.content.labels import Naming
 
@@ -130,7 +130,7 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
 
 def caveats(findings: Findings) -> tuple[Caveat, ...]:
     """All caveats, with the short names of cases in place of their ids."""
-    names = short_names([arm.case for arm in findings.arms])
+    names = {case.id: name for case, name in short_names([arm.case for arm in findings.arms]).items()}
     longest_first = sorted(names, key=len, reverse=True)  # a replica's id begins with that of its case
 
     def shortened(text: str) -> str:
