@@ -1,16 +1,23 @@
-# make run: measure the default plan.  make test: everything that must hold.  make bench: how fast loadlab is.
+# make run: measure the default plan.  make test: all that must hold.  make check: what fits in 40 seconds.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test bench bench-generator error-rates dashboards dashboards-tables lint clean
+.PHONY: run test check pure bench bench-generator error-rates dashboards dashboards-tables lint clean
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
 
 test: $(VENV)/dev lint
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope
+
+# Lint, and the tests that start no program, side by side.
+check: $(VENV)/dev
+	@$(MAKE) --no-print-directory --jobs 2 lint pure
+
+pure: $(VENV)/dev
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal -m "pure and not slow"
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check --quiet .

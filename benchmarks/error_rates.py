@@ -21,7 +21,8 @@ from loadlab.analysis import comparisons
 from loadlab.analysis.judgement import called
 from loadlab.analysis.noise import bars
 from loadlab.analysis.pairs import declared_pairs
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
+from loadlab.model.config import Config
 from loadlab.plan.planning import schedule
 from loadlab.stats.multiplicity import adjust, blocks_needed
 from loadlab.stats.power import detectable_ratio

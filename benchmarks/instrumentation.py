@@ -18,7 +18,7 @@ from workbench import interleaved, workbench
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.application import Extras, Target, serving
 from loadlab.load.generator.contract import LoadOrder
-from loadlab.model.case import Config
+from loadlab.model.config import Config
 from loadlab.model.plan import Plan
 from loadlab.plan.planning import locustfile
 from loadlab.probes import ProbeContext

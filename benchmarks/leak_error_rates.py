@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis.rooms import leak_of
 from loadlab.model.case import Case
 from loadlab.model.counts import ConnectionCounts
+from loadlab.model.reading import Reading
 from loadlab.model.samples import Connections, CpuSeconds, Requests, Series, Trial
-from loadlab.model.scraped import AliasReading
 from loadlab.plan.planning import build_server, config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 from loadlab.watch.observation import observe
-from loadlab.watch.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,7 +100,7 @@ class World:
         else:
             self.kept[thread] = born
 
-    def ledger(self, held: int = 0) -> ConnectionCounts:
+    def counts(self, held: int = 0) -> ConnectionCounts:
         return ConnectionCounts(
             opened=self.opened + held, reused=self.reused, closed=dict(self.closed), open=self.open + held
         )
@@ -115,14 +114,14 @@ def simulated(case: Case, requests: int, view: str, collect_each: int, chance: r
     at_once = min(case.users, case.usable_connections or 0) - 1
     for _ in range(requests):
         world.request(view, at_once)
-    window_end = world.ledger()
+    window_end = world.counts()
     # Some requests may have no response yet when all else is at rest; and a process may have one more connection.
     stuck = chance.randrange(at_once + 2) if not lasting and chance.random() < RARELY else 0
     own = build_server(case.server).processes() if chance.random() < RARELY else 0
     aborted = min(stuck, chance.randrange(3))
     world.opened += aborted
     world.closed["garbage_collected"] += aborted
-    return _trial(case, requests, window_end, world.ledger(stuck - aborted + own), world.peak), world.leaked
+    return _trial(case, requests, window_end, world.counts(stuck - aborted + own), world.peak), world.leaked
 
 
 def _trial(case: Case, requests: int, window_end: ConnectionCounts, rest: ConnectionCounts, peak: int) -> Trial:
@@ -223,10 +222,8 @@ def watches(each: int) -> Iterator[tuple[str, int, str, Tally]]:
 
 
 def _reading(world: World, number: int) -> Reading:
-    uses = {"opened": float(world.opened), "reused": float(world.reused)}
-    closed = {reason: float(count) for reason, count in world.closed.items()}
-    alias = AliasReading(open=world.open, opened=world.opened, requests=uses, closed=closed)
-    return Reading(at=5.0 * number, aliases={"default": alias})
+    counts = replace(world.counts(), first_uses=world.opened)
+    return Reading(at=5.0 * number, hosts={"default": {"": counts}})
 
 
 def _together(rows: Iterable[tuple[str, Tally]]) -> dict[str, Tally]:

@@ -25,7 +25,7 @@ from workbench import interleaved, watching
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
 from loadlab.load.generator.contract import LoadOrder
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.system.ports import LOOPBACK
 from loadlab.system.processes import Register
 

@@ -11,7 +11,8 @@ from rich.table import Table
 from workbench import interleaved, workbench
 
 from loadlab.lab.trial import run_trial
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
+from loadlab.model.config import Config
 from loadlab.model.plan import Plan
 from loadlab.plan.planning import build_server, config_of
 from loadlab.servers import SERVERS

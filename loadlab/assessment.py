@@ -16,7 +16,7 @@ from loadlab.report.prose.caveats import orders
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
     from loadlab.model.findings import Findings
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial

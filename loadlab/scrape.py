@@ -1,24 +1,34 @@
-"""Asks a project for its metrics, and understands the answer."""
+"""Asks a project for its metrics, and reads the answer: the only reader of /metrics."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.errors import UsageError
 from loadlab.model import metrics
-from loadlab.model.scraped import AliasReading, Scraped, added_up
-from loadlab.system.fetching import NO_METRICS, fetched, shown, split_address
+from loadlab.model.counts import KEYED, ConnectionCounts
+from loadlab.model.reading import Reading
+from loadlab.system.fetching import NAME_IT, TIMEOUT_SECONDS, UnreadableError, fetched, split_address
 from loadlab.system.ports import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Mapping, Sequence
 
     from prometheus_client.metrics_core import Metric
     from prometheus_client.samples import Sample
+
+PREFIX: Final = "loadlab_"
+TYPE: Final = "# TYPE loadlab_"
+NOT_OURS: Final = (
+    "has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the project",
+    ", or name the address that serves its metrics.",
+)
+Key = tuple[str, str]  # a field of `ConnectionCounts`, and the reason or kind in it
 
 
 def require_address(option: str, url: str, *, allow_remote: bool) -> None:
@@ -60,119 +70,167 @@ def token_of(reference: str | None) -> str | None:
     return token
 
 
-def scrape(url: str, token: str | None) -> Scraped:
+def scrape(url: str, token: str | None, *, seconds: float = TIMEOUT_SECONDS) -> Reading:
     """What the metrics at `url` say now.
 
     Raises:
-        EnvironmentFaultError: there is no answer, or none that loadlab's instrumentation would give.
+        UnreadableError: there is no answer in time, or none that loadlab's instrumentation would give.
     """
-    return understood(fetched(url, {"Authorization": f"Bearer {token}"} if token else {}), url)
+    return understood(fetched(url, {"Authorization": f"Bearer {token}"} if token else {}, seconds=seconds), url)
 
 
-def understood(text: str, url: str) -> Scraped:
+def understood(text: str, url: str) -> Reading:
     """What an exposition says, which came from `url`.
 
     Raises:
-        EnvironmentFaultError: it is none, or not one that loadlab's instrumentation would give.
+        UnreadableError: it is none, or not one that loadlab's instrumentation would give.
+    """
+    try:
+        families = _families(_ours(text))
+        if not families:
+            _families(text)  # or is it no exposition at all?
+    except ValueError as error:
+        raise UnreadableError(url, "answers, but not in Prometheus' text format", f"{NAME_IT}.") from error
+    if not any(family.name == metrics.BUILD_INFO.name for family in families):
+        raise UnreadableError(url, *NOT_OURS)
+    try:
+        return Reading(at=time.monotonic(), hosts=_by_alias_and_host(families), answered=_answered(families))
+    except _RefusedError as error:
+        raise UnreadableError(url, f"answers, but {error.what}", error.next_step) from error
+
+
+def _ours(text: str) -> str:
+    """Those lines that are loadlab's, but for the buckets of histograms.
+
+    A project may have thousands of metrics, and the parser is slow: Locust's users wait for it.
+    """
+    return "".join(f"{line}\n" for line in text.split("\n") if line.startswith((PREFIX, TYPE)) and not _is_bucket(line))
+
+
+def _is_bucket(line: str) -> bool:
+    return line.partition("{")[0].endswith("_bucket")
+
+
+def _families(text: str) -> list[Metric]:
+    """The families of an exposition.
+
+    Raises:
+        ValueError: it is none.
     """
     # Of the metrics client, which the lab does without, its reader of the format.
     from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
 
-    try:
-        families = list(text_string_to_metric_families(text))
-    except ValueError as error:
-        raise EnvironmentFaultError(f"{shown(url)} answers, but {NO_METRICS}") from error
-    if not any(family.name == metrics.BUILD_INFO.name for family in families):
-        raise EnvironmentFaultError(
-            f"{shown(url)} has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the"
-            " project, or name the address that serves its metrics."
-        )
-    try:
-        hosts = _by_alias_and_host(families)
-    except _RefusedError as error:
-        raise EnvironmentFaultError(f"{shown(url)} answers, but {error}") from error
-    aliases = {alias: added_up(each.values()) for alias, each in hosts.items()}
-    return Scraped(aliases=aliases, requests=_answered(families), hosts=hosts)
+    return list(text_string_to_metric_families(text))
 
 
-def _answered(families: Iterable[Metric]) -> float | None:
+def _answered(families: Sequence[Metric]) -> int | None:
     """All requests that the project has counted, of whatever route; None where it counts none at all."""
-    counting = [family for family in families if family.name == metrics.HTTP_REQUEST_DURATION.name]
-    if not counting:
-        return None
-    samples = [sample for family in counting for sample in family.samples]
-    return sum(sample.value for sample in samples if sample.name == f"{metrics.HTTP_REQUEST_DURATION.name}_count")
+    name = metrics.HTTP_REQUEST_DURATION.name
+    counting = [family for family in families if family.name == name]
+    samples = [sample for family in counting for sample in family.samples if sample.name == f"{name}_count"]
+    return _whole(sum(sample.value for sample in samples)) if counting else None
 
 
 class _RefusedError(Exception):
-    """A sample that cannot be understood, in words that follow "answers, but"."""
+    """A sample that cannot be understood: `what` is wrong, in words that follow "answers, but", and the next step."""
+
+    def __init__(self, what: str, next_step: str) -> None:
+        super().__init__(what)
+        self.what, self.next_step = what, next_step
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a metric's value goes: a field of `AliasReading`, under a key where it has several."""
+    """Where a metric's values go: `into` a field of `ConnectionCounts`, under its `label` where that counts by key.
 
-    field: str
+    A metric that counts several fields has the field of each of its label's values.
+    """
+
+    into: str | Mapping[str, str]
     label: str = ""
-    key: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Those that a sample must have."""
         return ("alias", self.label) if self.label else ("alias",)
 
+    def key(self, sample: Sample) -> Key | None:
+        """None of a value of the label that this version does not know."""
+        value = sample.labels[self.label] if self.label else ""
+        if isinstance(self.into, str):
+            return self.into, value
+        return (self.into[value], "") if value in self.into else None
 
-def _by_alias_and_host(families: Iterable[Metric]) -> dict[str, dict[str, AliasReading]]:
-    readings: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+
+def _by_alias_and_host(families: Sequence[Metric]) -> dict[str, dict[str, ConnectionCounts]]:
+    found: dict[str, dict[str, dict[Key, float]]] = defaultdict(lambda: defaultdict(dict))
+    for sample, place in _placed(families):
+        _require_sound(sample, place)
+        key = place.key(sample)
+        if key is None:
+            continue
+        others = sorted(item for item in sample.labels.items() if item[0] not in place.labels)
+        values = found[sample.labels["alias"]][",".join(f"{name}={value}" for name, value in others)]
+        if key in values:
+            raise _RefusedError(
+                f"{sample.name} stands there twice with the same labels: metrics of several hosts were merged without a"
+                " label that tells them apart",
+                ". Add one, such as instance, or read one host's own address.",
+            )
+        values[key] = sample.value
+    return {alias: {host: _counts(values) for host, values in by_host.items()} for alias, by_host in found.items()}
+
+
+def _placed(families: Sequence[Metric]) -> Iterator[tuple[Sample, _Place]]:
     for family in families:
         for sample in family.samples:
             place = _PLACES.get(sample.name)
             if place is not None:
-                _require_sound(sample, place)
-                others = sorted(item for item in sample.labels.items() if item[0] not in place.labels)
-                host = ",".join(f"{name}={value}" for name, value in others)
-                _put(readings[sample.labels["alias"]][host], sample, place)
-    return {
-        alias: {host: AliasReading(**values) for host, values in by_host.items()} for alias, by_host in readings.items()
-    }
+                yield sample, place
 
 
 def _require_sound(sample: Sample, place: _Place) -> None:
     missing = [label for label in place.labels if label not in sample.labels]
     if missing:
         raise _RefusedError(
-            f"{sample.name} has no label {missing[0]!r} there: a relabelling has dropped or renamed it. Read the"
-            " metrics at the project's own address."
+            f"{sample.name} has no label {missing[0]!r} there: a relabelling has dropped or renamed it",
+            ". Read the metrics at the project's own address.",
         )
     if not isfinite(sample.value) or sample.value < 0:
-        raise _RefusedError(f"{sample.name} is {sample.value}, which is not a count. Read the project's own address.")
-
-
-def _put(values: dict[str, Any], sample: Sample, place: _Place) -> None:
-    into, key = (values, place.field)
-    if place.label or place.key:
-        into, key = values.setdefault(place.field, {}), place.key or sample.labels[place.label]
-    if key in into:
         raise _RefusedError(
-            f"{sample.name} stands there twice with the same labels: metrics of several hosts were merged without a"
-            " label that tells them apart. Add one, such as instance, or read one host's own address."
+            f"{sample.name} is {sample.value}, which is not a count", ". Read the project's own address."
         )
-    into[key] = sample.value
+
+
+def _counts(values: dict[Key, float]) -> ConnectionCounts:
+    fields: dict[str, Any] = {}
+    for (field, key), value in values.items():
+        if field not in KEYED:
+            fields[field] = value if field.endswith("_seconds_sum") else _whole(value)
+        elif value:
+            fields.setdefault(field, {})[key] = _whole(value)
+    return ConnectionCounts(**fields)
+
+
+def _whole(value: float) -> int:
+    """A count is whole; in the text it is a float, as every value is there."""
+    return round(value)
 
 
 _PLACES: Final = {
     metrics.CONNECTIONS_OPEN.name: _Place("open"),
     metrics.CONNECTIONS_OPENED.name: _Place("opened"),
     metrics.CONNECTIONS_CLOSED.name: _Place("closed", label="reason"),
-    metrics.REQUESTS.name: _Place("requests", label="connection"),
-    metrics.CONNECT_ERRORS.name: _Place("errors", label="kind"),
+    metrics.CONNECTS_UNSETTLED.name: _Place("unsettled"),
+    metrics.REQUESTS.name: _Place({"opened": "first_uses", "reused": "reused"}, label="connection"),
+    metrics.CONNECT_ERRORS.name: _Place("connect_errors", label="kind"),
     f"{metrics.CONNECT_DURATION.name}_count": _Place("connects"),
-    f"{metrics.CONNECT_DURATION.name}_sum": _Place("connect_seconds"),
-    f"{metrics.CONNECTION_AGE.name}_count": _Place("lived"),
-    f"{metrics.CONNECTION_AGE.name}_sum": _Place("lived_seconds"),
-    metrics.POOL_SIZE.name: _Place("pool", key="size"),
-    metrics.POOL_AVAILABLE.name: _Place("pool", key="available"),
-    metrics.POOL_WAITING.name: _Place("pool", key="waiting"),
-    f"{metrics.POOL_WAIT.name}_count": _Place("pool", key="waits"),
-    f"{metrics.POOL_WAIT.name}_sum": _Place("pool", key="wait_seconds"),
+    f"{metrics.CONNECT_DURATION.name}_sum": _Place("connect_seconds_sum"),
+    f"{metrics.CONNECTION_AGE.name}_count": _Place("ended"),
+    f"{metrics.CONNECTION_AGE.name}_sum": _Place("ended_seconds_sum"),
+    metrics.POOL_SIZE.name: _Place("pool_size"),
+    metrics.POOL_AVAILABLE.name: _Place("pool_available"),
+    metrics.POOL_WAITING.name: _Place("pool_waiting"),
+    f"{metrics.POOL_WAIT.name}_count": _Place("waits"),
+    f"{metrics.POOL_WAIT.name}_sum": _Place("wait_seconds_sum"),
 }

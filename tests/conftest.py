@@ -15,7 +15,7 @@ from loadlab.settings_override.configuration import Overlay
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["browser", "command_line", "laboratory", "lone_site", "poolers"]
+pytest_plugins = ["lanes", "browser", "command_line", "laboratory", "lone_site", "poolers"]
 
 # Nothing is timed: a busy machine may take long over an example, or over making one up.
 settings.register_profile(

@@ -13,7 +13,7 @@ import pytest
 from loadlab.lab.project import Subject
 from loadlab.lab.run import equipped, laboratory
 from loadlab.lab.trial import Bench, run_trial
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
 from loadlab.model.plan import Plan
 from loadlab.plan.planning import config_of, usable_connections
 from loadlab.servers import SERVERS
@@ -23,6 +23,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.model.config import Config
     from loadlab.model.samples import Trial
 
 TOO_BUSY = "the machine is too busy"

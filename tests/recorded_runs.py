@@ -11,7 +11,7 @@ from loadlab.store.folder import RunFolder
 from loadlab.store.reader import RunReader
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
 
 RECORDED: Final = Path(__file__).resolve().parent / "recorded"
 SCHEMA_1: Final = RECORDED / "schema-1"

@@ -120,6 +120,7 @@ def test_every_program_in_contributing_is_tried_here() -> None:
     assert examples().keys() == EXAMPLES.keys()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("heading", EXAMPLES)
 def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: Path, tmp_path: Path) -> None:
     _, use = EXAMPLES[heading]
@@ -136,6 +137,7 @@ def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: P
     )
 
 
+@pytest.mark.process
 def test_a_report_format_of_contributing_is_written_by_report(fork: Path, tmp_path: Path) -> None:
     run = shutil.copytree(ROOT / "tests" / "recorded" / "schema-1", tmp_path / "run")
     done = in_fork(fork, "-m", "loadlab", "report", str(run))

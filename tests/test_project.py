@@ -67,6 +67,7 @@ def imported_by(*modules: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.process
 def test_what_any_project_installs_loads_nothing_of_the_lab() -> None:
     assert {"apps", "views", "counting"} <= {name.rpartition(".")[2] for name in INSTRUMENTATION}
     loaded = imported_by(*INSTRUMENTATION)
@@ -74,6 +75,7 @@ def test_what_any_project_installs_loads_nothing_of_the_lab() -> None:
     assert loaded & OF_THE_LAB == set()
 
 
+@pytest.mark.process
 def test_the_lab_loads_nothing_of_what_it_measures() -> None:
     loaded = imported_by(
         "loadlab.cli",
@@ -111,6 +113,7 @@ def imported_for(*arguments: str) -> tuple[int, set[str]]:
     return done.returncode, set(done.stdout.splitlines()[-1].split())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("line", "code"),
     [("--version", 0), ("--help", 0), ("plna", 2), ("run --help", 0), ("run --lvie", 2), ("path read_one", 0)],
@@ -121,11 +124,13 @@ def test_help_versions_and_typos_load_nothing_heavy(line: str, code: int) -> Non
     assert loaded & HEAVY == set()
 
 
+@pytest.mark.process
 def test_no_commands_help_loads_anything_heavy() -> None:
     for name in subcommands():
         assert imported_for(name, "--help")[1] & HEAVY == set(), name
 
 
+@pytest.mark.process
 def test_a_plan_is_checked_without_statistics_and_pictures() -> None:
     ended, loaded = imported_for("plan")
     assert ended == 0
@@ -207,6 +212,7 @@ def project_files() -> list[Path]:
     return [path for path in files if path.is_file()]
 
 
+@pytest.mark.process
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
     places = {f"{place}/" for place in (Path.home(), ROOT) if len(place.parts) > 1}
     # In two halves, or this file would be the first to hold them.
@@ -244,6 +250,7 @@ def test_the_catalogues_names_are_ours_alone_and_its_helps_name_their_units() ->
         assert unit in metric.help, metric.name
 
 
+@pytest.mark.process
 def test_the_command_of_a_light_install_says_what_to_install() -> None:
     """As if pydantic were not there."""
     code = (

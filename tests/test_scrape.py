@@ -66,10 +66,10 @@ def answering(status: int, body: str, headers: dict[str, str] | None = None) -> 
 
 def test_an_answer_is_understood_alias_by_alias() -> None:
     with answering(200, TEXT) as (url, asked):
-        reading = scrape(url, "secret").aliases["default"]
+        counts = scrape(url, "secret").counts("default")
     assert asked == ["Bearer secret"]
-    assert (reading.opened, reading.closed, reading.connects) == (7, {"max_age": 2}, 7)
-    assert reading.pool == {"size": 3}
+    assert (counts.opened, counts.closed, counts.connects) == (7, {"max_age": 2}, 7)
+    assert (counts.connect_seconds_sum, counts.pool_size) == (0.07, 3)
 
 
 def test_requests_of_all_routes_are_added_up_and_where_they_are_not_counted_there_is_no_number() -> None:
@@ -81,11 +81,11 @@ loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class=
 loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class="5xx"} 1.0
 """
     with answering(200, TEXT + counted) as (url, _):
-        assert scrape(url, None).requests == 5
+        assert scrape(url, None).answered == 5
     with answering(200, TEXT + "".join(counted.splitlines(keepends=True)[:2])) as (url, _):
-        assert scrape(url, None).requests == 0  # it has had none yet
+        assert scrape(url, None).answered == 0  # it has had none yet
     with answering(200, TEXT) as (url, _):
-        assert scrape(url, None).requests is None
+        assert scrape(url, None).answered is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
+from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Requests, Series, Trial
 

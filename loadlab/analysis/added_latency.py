@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.groups import is_candidate
 from loadlab.analysis.wording import listing, times
-from loadlab.model.case import spell
+from loadlab.model.config import spell
 from loadlab.model.findings import AtDistance, DistanceEffect, OverDistance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadlab.analysis.answer import Decided
-    from loadlab.analysis.groups import Group
-    from loadlab.model.case import Config
+    from loadlab.model.condition import Condition
+    from loadlab.model.config import Config
     from loadlab.model.findings import Arm
 
 
 def distances(decided: Sequence[Decided]) -> tuple[DistanceEffect, ...]:
     """One for each server mode, load and kind of client that was measured at several distances."""
-    families: dict[Group, list[Decided]] = {}
+    families: dict[Condition, list[Decided]] = {}
     for one in decided:
-        families.setdefault(replace(one.evidence.group, round_trip_ms=0.0), []).append(one)
-    return tuple(_effect(sorted(ones, key=_distance)) for ones in families.values() if len(ones) > 1)
+        families.setdefault(one.evidence.condition.without("round_trip_ms"), []).append(one)
+    return tuple(_effect(of, sorted(ones, key=_distance)) for of, ones in families.items() if len(ones) > 1)
 
 
 def _distance(one: Decided) -> float:
-    return one.evidence.group.round_trip_ms
+    return one.evidence.condition.round_trip_ms or 0.0
 
 
-def _effect(ones: Sequence[Decided]) -> DistanceEffect:
+def _effect(condition: Condition, ones: Sequence[Decided]) -> DistanceEffect:
     """From near to far."""
-    group = ones[0].evidence.group
     arms = [arm for one in ones for arm in one.evidence.candidates]
-    strategies = {str(arm.case.strategy): (arm.case.strategy, ones[0].evidence.name(arm)) for arm in arms}
+    strategies = {arm.case.strategy: ones[0].evidence.name(arm) for arm in arms}
     return DistanceEffect(
-        server=ones[0].evidence.server,
-        parameters=group.parameters,
-        keep_alive=group.keep_alive,
-        scenario=group.scenario,
-        users=group.users,
+        condition=condition,
         round_trips_ms=tuple(map(_distance, ones)),
-        strategies=tuple(_over(choice, name, ones) for choice, name in strategies.values()),
+        strategies=tuple(_over(choice, name, ones) for choice, name in strategies.items()),
         recommended=tuple(one.evidence.name(one.decision.chosen) if one.decision.chosen else None for one in ones),
-        open_load=group.open_load,
     )
 
 
@@ -59,7 +51,7 @@ def _over(choice: Config, name: str, ones: Sequence[Decided]) -> OverDistance:
 
 def _points(choice: Config, ones: Sequence[Decided]) -> Iterable[AtDistance]:
     for one in ones:
-        arm = next((arm for arm in one.evidence.arms if arm.case.strategy == choice and is_candidate(arm.case)), None)
+        arm = next((arm for arm in one.evidence.arms if arm.case.strategy == choice and arm.case.is_candidate), None)
         if arm is not None and arm.trials:
             yield _point(one, arm)
 

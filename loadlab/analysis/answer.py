@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.analysis import closed_forms
 from loadlab.analysis.decisions import TRIALS_TO_SHOW_A_LEAK, Decision, Ground, decide, gain
-from loadlab.analysis.groups import label
 from loadlab.analysis.reasons import REUSE_WANTED, rate_per_connection, unlimited_against, unlimited_judged
 from loadlab.analysis.verdicts import harm, without_recommendation
 from loadlab.analysis.wording import age, listing, percent, times
+from loadlab.model.condition import varying
+from loadlab.model.labels import condition_label
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from loadlab.analysis.evidence import Evidence
-    from loadlab.analysis.groups import Group
+    from loadlab.model.condition import Condition, Factor
     from loadlab.model.findings import Arm
 
 ASKED_SECONDS = 600
@@ -132,19 +133,19 @@ def _on_remedies(decided: Sequence[Decided]) -> str:
 def _names(decided: Iterable[Decided]) -> str:
     """The names of groups, those of a whole server mode, or of all its distances, in one."""
     some = [one.evidence for one in decided]
-    chosen = {evidence.group for evidence in some}
-    return listing(list(dict.fromkeys(_widest(evidence, chosen, evidence.groups) for evidence in some)))
+    chosen = {evidence.condition for evidence in some}
+    return listing(list(dict.fromkeys(_widest(evidence.condition, chosen, evidence.conditions) for evidence in some)))
 
 
-def _widest(evidence: Evidence, chosen: Collection[Group], everything: Sequence[Group]) -> str:
-    """The shortest true name: the mode's if all of its groups are chosen, or the group's without its distance."""
-    mode = [group for group in everything if group.parameters == evidence.group.parameters]
-    if all(group in chosen for group in mode):
-        return evidence.server
-    near = replace(evidence.group, round_trip_ms=0.0)
-    if all(group in chosen for group in mode if replace(group, round_trip_ms=0.0) == near):
-        return label(near, [replace(group, round_trip_ms=0.0) for group in everything])
-    return evidence.label
+def _widest(condition: Condition, chosen: Collection[Condition], everything: Sequence[Condition]) -> str:
+    """The shortest true name: without the factors that make no difference to whether a group is chosen."""
+    among = varying(everything)
+    wider: tuple[tuple[Factor, ...], ...] = (("scenario", "load", "keep_alive", "round_trip_ms"), ("round_trip_ms",))
+    for factors in wider:
+        wide = condition.without(*factors)
+        if all(one in chosen for one in everything if one.without(*factors) == wide):
+            return condition_label(wide, among)
+    return condition_label(condition, among)
 
 
 def _on_default(keeping: Sequence[Decided], leaking: Sequence[Decided], idle: Sequence[Decided]) -> str:

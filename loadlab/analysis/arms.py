@@ -11,8 +11,9 @@ import numpy as np
 
 from loadlab.analysis import trials as measured
 from loadlab.analysis.deployment import processes_of
+from loadlab.analysis.leaking import COLLECTED
 from loadlab.analysis.open_over_time import open_over_time
-from loadlab.analysis.rooms import COLLECTED, room_of
+from loadlab.analysis.rooms import room_of
 from loadlab.analysis.waiting import waiting
 from loadlab.model.findings import Arm, Estimate, Percentiles, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.analysis.arms import Measured
-    from loadlab.model.case import Case, Scalar
+    from loadlab.model.case import Case
     from loadlab.model.caveats import Figures
+    from loadlab.model.config import Scalar
     from loadlab.model.findings import Arm, Comparison, RunSummary
     from loadlab.model.samples import Trial
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.case import spell
+from loadlab.model.config import spell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loadlab.model.case import Case, Config
+    from loadlab.model.case import Case
+    from loadlab.model.config import Config
 
 ABSENT: Final = "absent"
 SERVER: Final = "server mode"

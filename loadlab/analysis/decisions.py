@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.groups import is_candidate
 from loadlab.analysis.simplicity import same_way
 from loadlab.stats.multiplicity import blocks_needed
 
@@ -48,7 +47,7 @@ class Decision:
     @property
     def keeps(self) -> bool:
         """Whether it is anything but closing after each request."""
-        return self.chosen is not None and is_candidate(self.chosen.case)
+        return self.chosen is not None and self.chosen.case.is_candidate
 
 
 def decide(evidence: Evidence) -> Decision:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.wording import milliseconds, number, percent, plural
-from loadlab.model.case import load_words, spell
+from loadlab.model.config import spell
+from loadlab.model.labels import load_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

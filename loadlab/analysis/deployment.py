@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from loadlab.plan.planning import build_server, build_strategy, server_traits
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Case, Config
+    from loadlab.model.case import Case
+    from loadlab.model.config import Config
     from loadlab.model.strategy import ServerTraits
     from loadlab.servers import Server
     from loadlab.strategies import Strategy

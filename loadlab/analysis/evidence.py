@@ -6,20 +6,12 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.groups import (
-    Group,
-    checks_health,
-    closes_each_request,
-    is_candidate,
-    keeps_connections,
-    label,
-    server_name,
-)
 from loadlab.analysis.judgement import Bar, judge
 from loadlab.analysis.production import need
 from loadlab.analysis.simplicity import order
 from loadlab.analysis.wording import age, setting
-from loadlab.model.naming import distinct_names
+from loadlab.model.condition import varying
+from loadlab.model.labels import condition_label, strategy_names
 from loadlab.model.plan import Limits
 from loadlab.stats.paired import paired_effect
 
@@ -28,6 +20,8 @@ if TYPE_CHECKING:
 
     from loadlab.analysis.scalars import Scalars
     from loadlab.model.case import Case
+    from loadlab.model.condition import Condition
+    from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Comparison, Judgement, Need
     from loadlab.stats.paired import Effect
 
@@ -38,14 +32,15 @@ TOLERATED_EXTRA_FAILURES: Final = 0.01  # of all requests, over what fails when 
 class Evidence:
     """`arms` are the group's; `overruns` counts, per case, the complete trials that leaked or were refused.
 
-    `groups` are all of the run, this one included. `strategies` are the names of the run's, by their full names, where
-    there are others than CONN_MAX_AGE; without any, an age is name enough. `limits` are production's.
+    `condition` is what the group's cases have in common, `conditions` are those of all groups of the run.
+    `strategies` are the names of the run's, where there are others than CONN_MAX_AGE; without any, an age is name
+    enough. `limits` are production's.
     `family` counts the comparisons that share the run's error, `rivals` those of candidates with the best of their
     group, over all groups. `failing` are the shares of requests that failed, per case and complete trial.
     """
 
-    group: Group
-    groups: Sequence[Group]
+    condition: Condition
+    conditions: Sequence[Condition]
     arms: Sequence[Arm]
     overruns: Mapping[str, int]
     comparisons: Sequence[Comparison]
@@ -54,7 +49,7 @@ class Evidence:
     bar: Bar
     driver: str = "psycopg2"
     limits: Limits = field(default_factory=Limits)
-    strategies: Mapping[str, str] = field(default_factory=dict)
+    strategies: Mapping[Config, str] = field(default_factory=dict)
     family: int = 0
     rivals: int = 1
     failing: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -62,27 +57,23 @@ class Evidence:
     @property
     def label(self) -> str:
         """The group's name among all groups of the run."""
-        return label(self.group, self.groups)
-
-    @property
-    def server(self) -> str:
-        return server_name(self.group, self.groups)
+        return condition_label(self.condition, varying(self.conditions))
 
     @property
     def baseline(self) -> Arm | None:
-        closing = [arm for arm in self.arms if closes_each_request(arm.case)]
-        return min(closing, key=lambda arm: checks_health(arm.case), default=None)
+        closing = [arm for arm in self.arms if arm.case.is_baseline]
+        return min(closing, key=lambda arm: arm.case.checks_health, default=None)
 
     @property
     def kept(self) -> list[Arm]:
         """Arms that keep connections: the smallest age first, unlimited last, unchecked before checked."""
-        kept = [arm for arm in self.arms if keeps_connections(arm.case)]
+        kept = [arm for arm in self.arms if arm.case.keeps_by_age]
         return sorted(kept, key=_by_age)
 
     @property
     def candidates(self) -> list[Arm]:
         """Arms that are judged against the baseline: the simplest first."""
-        return sorted((arm for arm in self.arms if is_candidate(arm.case)), key=lambda arm: order(arm.case))
+        return sorted((arm for arm in self.arms if arm.case.is_candidate), key=lambda arm: order(arm.case))
 
     @property
     def has_others(self) -> bool:
@@ -97,9 +88,9 @@ class Evidence:
     def name(self, arm: Arm) -> str:
         """An arm within its group: an age alone, e.g. "60 s with health checks"; beside others, its strategy."""
         if self.has_others and arm.case.strategy.name != "max_age":
-            return self.strategies.get(str(arm.case.strategy), str(arm.case.strategy))
+            return self.strategies.get(arm.case.strategy, str(arm.case.strategy))
         value = setting(arm.case.max_age) if self.has_others else age(arm.case.max_age)
-        return value + (" with health checks" if checks_health(arm.case) else "")
+        return value + (" with health checks" if arm.case.checks_health else "")
 
     @property
     def zero(self) -> str:
@@ -107,7 +98,7 @@ class Evidence:
         return setting(0) if self.has_others else age(0)
 
     def against_baseline(self, arm: Arm) -> Comparison | None:
-        closing = {other.case.id for other in self.arms if closes_each_request(other.case)}
+        closing = {other.case.id for other in self.arms if other.case.is_baseline}
         own = (one for one in self.comparisons if one.case == arm.case.id and one.metric == self.metric)
         return next((one for one in own if one.baseline in closing), None)
 
@@ -182,10 +173,10 @@ class Evidence:
         return max(self.overruns.get(arm.case.id, 0), len(self.silent(arm)), failing, throughout)
 
 
-def strategy_names(cases: Iterable[Case]) -> dict[str, str]:
-    """Of all strategies, by their full names; empty where there is nothing but CONN_MAX_AGE."""
+def names_of_strategies(cases: Iterable[Case]) -> dict[Config, str]:
+    """Of all strategies; empty where there is nothing but CONN_MAX_AGE."""
     choices = [case.strategy for case in cases]
-    return distinct_names(choices) if any(choice.name != "max_age" for choice in choices) else {}
+    return strategy_names(choices) if any(choice.name != "max_age" for choice in choices) else {}
 
 
 def _dead(scalars: Scalars, arm: Arm | None) -> set[int]:
@@ -195,4 +186,4 @@ def _dead(scalars: Scalars, arm: Arm | None) -> set[int]:
 
 def _by_age(arm: Arm) -> tuple[float, bool]:
     age = arm.case.max_age
-    return (float("inf") if age is None else age, checks_health(arm.case))
+    return (float("inf") if age is None else age, arm.case.checks_health)

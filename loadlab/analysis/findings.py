@@ -13,9 +13,8 @@ from loadlab.analysis.caveats import caveats, remarks
 from loadlab.analysis.comparisons import compare_all, family_size
 from loadlab.analysis.decisions import decide
 from loadlab.analysis.deployed import as_deployed
-from loadlab.analysis.evidence import Evidence, strategy_names
+from loadlab.analysis.evidence import Evidence, names_of_strategies
 from loadlab.analysis.failures import failure_rows
-from loadlab.analysis.groups import group_of, groups_of, is_candidate
 from loadlab.analysis.noise import bars
 from loadlab.analysis.scalars import scalars
 from loadlab.analysis.trials import refused, summarise
@@ -25,8 +24,9 @@ from loadlab.model.findings import Findings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.model.case import Case, Scalar
+    from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
+    from loadlab.model.config import Scalar
     from loadlab.model.findings import RunSummary
     from loadlab.model.samples import Recovery, Restart, Trial
 
@@ -51,7 +51,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     table = scalars(one.summary for one in everything)
     bar_of = bars(cases, table, run.equivalence_margin)
     comparisons = compare_all(cases, table, bar_of, run.primary_metric)
-    group_by_case = {case.id: group_of(case) for case in cases}
+    group_by_case = {case.id: case.group for case in cases}
     of_group = partial(
         Evidence,
         overruns=_overruns(everything),
@@ -60,18 +60,18 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         bar=bar_of[run.primary_metric],
         driver=run.driver,
         limits=run.limits,
-        strategies=strategy_names(cases),
+        strategies=names_of_strategies(cases),
         family=family_size(comparisons, run.primary_metric),
         rivals=_rivals(cases),
         failing=_failing(everything),
     )
     # A target that is served elsewhere has one strategy, and there is nothing to choose among.
-    groups = groups_of(case for case in cases if not case.elsewhere)
+    groups = tuple(dict.fromkeys(case.group for case in cases if not case.elsewhere))
     evidence = [
         of_group(
-            group=group,
-            groups=groups,
-            arms=[one for one in arms if group_of(one.case) == group],
+            condition=group,
+            conditions=groups,
+            arms=[one for one in arms if one.case.group == group],
             comparisons=[one for one in comparisons if group_by_case[one.case] == group],
         )
         for group in groups
@@ -104,7 +104,7 @@ def _by_case(everything: Sequence[Measured]) -> dict[str, list[Measured]]:
 
 def _rivals(cases: Sequence[Case]) -> int:
     """In each group, every candidate but the best may be compared with that."""
-    per_group = Counter(group_of(case) for case in cases if is_candidate(case))
+    per_group = Counter(case.group for case in cases if case.is_candidate)
     return sum(count - 1 for count in per_group.values())
 
 

@@ -6,14 +6,16 @@ closed in order, closed by the garbage collector, or still open. docs/leaks.md e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadlab.model.counts import ConnectionCounts
     from loadlab.model.findings import Leak
 
+COLLECTED, EXPIRED = "garbage_collected", "max_age"
 FEWEST: Final = 20  # openings, or uses, below which a share of them says nothing
 LOST_SHARE: Final = 0.1  # of the openings: more that nothing can find again is a leak
 HARDLY_REUSED: Final = 0.05
@@ -103,32 +105,17 @@ def _shows_none(account: Account, room: Room, lost: int) -> bool:
     return suspects <= LOST_SHARE * (account.opened + account.found_again)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Point:
-    """Counts since any fixed instant, and the connections `open` now; `expired` ones were found and were too old."""
-
-    opened: float
-    reused: float
-    collected: float
-    open: float
-    expired: float = 0.0
-
-    @property
-    def uses(self) -> float:
-        return self.opened + self.reused
-
-
 def judge_growth(
-    points: Sequence[Point], *, requests: float | None = None, busy: float = 0.0, threads: int | None = None
+    points: Sequence[ConnectionCounts], *, requests: float | None = None, busy: float = 0.0, threads: int | None = None
 ) -> Leak:
-    """The same without a known number of usable connections: from how counts grow, earliest first.
+    """The same without a known number of usable connections: from counts since any fixed instant, earliest first.
 
     `requests` is how many the site has answered in that time, `busy` how many connections requests need at once,
     `threads` how many threads may keep one each.
     """
-    points = _without_repeats(points, requests)
-    whole = _Growth.between(points[0], points[-1], busy)
-    early, late = _halves(points, busy)
+    once = _share_of_reuse(points[-1] - points[0], requests)
+    whole = _Growth.between(points[0], points[-1], busy, once)
+    early, late = _halves(points, busy, once)
     if whole.opened >= FEWEST and whole.collected > LOST_SHARE * whole.opened:
         return "yes"
     if whole.shows_none or (late is not None and late.shows_none and not whole.collected):
@@ -152,12 +139,14 @@ class _Growth:
     lost: float
 
     @classmethod
-    def between(cls, first: Point, last: Point, busy: float) -> _Growth:
-        collected, reused = last.collected - first.collected, last.reused - first.reused
+    def between(cls, first: ConnectionCounts, last: ConnectionCounts, busy: float, once: float) -> _Growth:
+        grown = last - first
+        collected, reused = grown.closed.get(COLLECTED, 0), grown.reused * once
         return cls(
-            opened=last.opened - first.opened,
+            opened=grown.opened,
             reused=reused,
-            found=reused + last.expired - first.expired,
+            # One that was too old when it was found has been found.
+            found=reused + grown.closed.get(EXPIRED, 0),
             collected=collected,
             lost=collected + max(0.0, last.open - first.open - busy),
         )
@@ -171,20 +160,23 @@ class _Growth:
         return self.uses >= FEWEST and self.lost <= LOST_SHARE * self.uses
 
 
-def _without_repeats(points: Sequence[Point], requests: float | None) -> Sequence[Point]:
-    """No more uses than requests: see `Account`."""
-    first, last = points[0], points[-1]
-    reused, opened = last.reused - first.reused, last.opened - first.opened
-    if requests is None or reused <= 0 or reused + opened <= requests:
-        return points
-    scale = max(0.0, requests - opened) / reused
-    return [replace(one, reused=one.reused * scale) for one in points]
+def _share_of_reuse(grown: ConnectionCounts, requests: float | None) -> float:
+    """How much of the reuse is of requests of their own: no more uses than requests, see `Account`."""
+    if requests is None or grown.reused <= 0 or grown.reused + grown.opened <= requests:
+        return 1.0
+    return max(0.0, requests - grown.opened) / grown.reused
 
 
-def _halves(points: Sequence[Point], busy: float) -> tuple[_Growth, _Growth] | tuple[None, None]:
+def _halves(
+    points: Sequence[ConnectionCounts], busy: float, once: float
+) -> tuple[_Growth, _Growth] | tuple[None, None]:
     """Before and after the reading that is nearest to half of the uses; nothing where there is none in between."""
     if len(points) < 3:  # noqa: PLR2004  both ends and one between them
         return None, None
-    half = (points[0].uses + points[-1].uses) / 2
-    middle = min(points[1:-1], key=lambda one: abs(one.uses - half))
-    return _Growth.between(points[0], middle, busy), _Growth.between(middle, points[-1], busy)
+
+    def uses(point: ConnectionCounts) -> float:
+        return point.opened + point.reused * once
+
+    half = (uses(points[0]) + uses(points[-1])) / 2
+    middle = min(points[1:-1], key=lambda one: abs(uses(one) - half))
+    return _Growth.between(points[0], middle, busy, once), _Growth.between(middle, points[-1], busy, once)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.groups import checks_health, closes_each_request, group_of, keeps_connections
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.model.case import Case, Scalar
+    from loadlab.model.case import Case
+    from loadlab.model.condition import Condition
     from loadlab.model.findings import Question
 
 
@@ -30,9 +29,9 @@ def declared_pairs(cases: Sequence[Case]) -> tuple[Pair, ...]:
 
 def baseline_of(case: Case, cases: Sequence[Case]) -> Case | None:
     """The case of the same group with CONN_MAX_AGE 0, alike in all else if there is one, else unchecked."""
-    choices = [other for other in cases if closes_each_request(other) and group_of(other) == group_of(case)]
-    alike = [other for other in choices if _other_parameters(other) == _other_parameters(case)]
-    return next(iter(alike or sorted(choices, key=checks_health)), None)
+    choices = [other for other in cases if other.is_baseline and other.group == case.group]
+    alike = [other for other in choices if _ageless(other) == _ageless(case)]
+    return next(iter(alike or sorted(choices, key=lambda other: other.checks_health)), None)
 
 
 def _against_baselines(cases: Sequence[Case]) -> list[Pair]:
@@ -41,24 +40,23 @@ def _against_baselines(cases: Sequence[Case]) -> list[Pair]:
         if case.replica:
             twin = next((other for other in cases if other == replace(case, replica=False)), None)
             pairs += [Pair(case=case, baseline=twin, question="noise")] if twin else []
-        elif not closes_each_request(case):
+        elif not case.is_baseline:
             baseline = baseline_of(case, cases)
             pairs += [Pair(case=case, baseline=baseline, question="keep")] if baseline else []
     return pairs
 
 
 def _unlimited_against_finite(cases: Sequence[Case]) -> list[Pair]:
-    kept = [case for case in cases if keeps_connections(case)]
+    kept = [case for case in cases if case.keeps_by_age]
     return [
         Pair(case=unlimited, baseline=finite, question="unlimited")
         for unlimited in kept
         if unlimited.max_age is None
         for finite in kept
-        if finite.max_age is not None
-        and group_of(finite) == group_of(unlimited)
-        and _other_parameters(finite) == _other_parameters(unlimited)
+        if finite.max_age is not None and _ageless(finite) == _ageless(unlimited)
     ]
 
 
-def _other_parameters(case: Case) -> dict[str, Scalar]:
-    return {name: value for name, value in case.strategy.parameters.items() if name != "max_age"}
+def _ageless(case: Case) -> Condition:
+    """The condition without the age itself."""
+    return replace(case.condition, strategy=case.strategy.without("max_age"))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.deployment import server_of, strategy_of, where
 from loadlab.analysis.wording import plural
-from loadlab.model.case import load_words
 from loadlab.model.findings import Need
+from loadlab.model.labels import load_words
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Arm

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
-from loadlab.analysis.groups import checks_health
 from loadlab.analysis.wording import (
     METRIC_WORDS,
     age,
@@ -152,9 +151,7 @@ def unlimited_judged(evidence: Evidence, finite: Arm) -> str | None:
 
 def unlimited_like(evidence: Evidence, finite: Arm) -> Arm | None:
     alike = (
-        arm
-        for arm in evidence.kept
-        if arm.case.max_age is None and checks_health(arm.case) == checks_health(finite.case)
+        arm for arm in evidence.kept if arm.case.max_age is None and arm.case.checks_health == finite.case.checks_health
     )
     return next(alike, None)
 
@@ -270,7 +267,7 @@ def health_checks(evidence: Evidence, arm: Arm) -> str:
 
 def _same_age(evidence: Evidence, arm: Arm, *, checked: bool) -> Arm | None:
     same = (one for one in evidence.kept if one.case.max_age == arm.case.max_age)
-    return next((one for one in same if checks_health(one.case) == checked), None)
+    return next((one for one in same if one.case.checks_health == checked), None)
 
 
 def _interval(effect: Effect) -> str:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.deployment import strategy_of, where
-from loadlab.analysis.groups import checks_health
 from loadlab.analysis.snippets import snippets
 from loadlab.model.findings import Recommendation
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Case, Config
+    from loadlab.model.case import Case
+    from loadlab.model.config import Config
     from loadlab.model.findings import Arm
     from loadlab.model.strategy import ServerTraits
     from loadlab.strategies import Strategy
@@ -49,6 +49,6 @@ def _checked(case: Case) -> Config:
 
 def _needs_checks(case: Case, strategy: Strategy | None, place: ServerTraits | None) -> bool:
     if strategy is None or place is None:
-        return case.max_age != 0 or checks_health(case)
+        return case.max_age != 0 or case.checks_health
     database = strategy.changes(place).database
     return database.get("CONN_HEALTH_CHECKS") is True or database.get("CONN_MAX_AGE", 0) != 0

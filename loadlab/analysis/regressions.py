@@ -11,6 +11,7 @@ from loadlab.model.regressions import Regression, RegressionKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.model.caveats import Figures
     from loadlab.model.findings import Arm, Contrast, RunContrast
 
 
@@ -32,7 +33,7 @@ def regressions(contrast: RunContrast) -> tuple[tuple[Regression, ...], tuple[Re
             few = RegressionKind.TRIALS_TOO_FEW
             unknown.append(Regression(kind=few, case=after.case, figures={"metric": metric}))
         elif _slower(one, margin):
-            figures = {"metric": metric, "ratio": one.ratio, "low": one.low, "high": one.high}
+            figures: Figures = {"metric": metric, "ratio": one.ratio, "low": one.low, "high": one.high}
             worse.append(Regression(kind=RegressionKind.SLOWER, case=after.case, figures=figures))
         else:
             unknown += _doubt(after, one)

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.analysis.deployment import server_of, strategy_of, where
-from loadlab.analysis.leaking import Account, Point, Room, judge, judge_growth
+from loadlab.analysis.leaking import COLLECTED, EXPIRED, Account, Room, judge, judge_growth
+from loadlab.model.counts import ConnectionCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
-    from loadlab.model.counts import ConnectionCounts
     from loadlab.model.findings import Leak
     from loadlab.model.samples import Trial
 
-COLLECTED, EXITED, EXPIRED = "garbage_collected", "process_exit", "max_age"
+EXITED = "process_exit"
 SPARE_WHERE_UNKNOWN: Final = 2
 
 
 def leak_of(trial: Trial) -> Leak:
     """Whether the trial's connections leak: those of each alias, and all together.
 
-    The ledger is asked what was opened, and either side what is open at rest. With a pooler in between, it is the
-    project's connections to the pooler that may leak.
+    The project's own counts say what was opened, and either side what is open at rest. With a pooler in between, it is
+    the project's connections to the pooler that may leak.
     """
     at_once = _requests_at_once(trial)
     room = _room(trial, at_once)
@@ -40,8 +40,8 @@ def leak_of(trial: Trial) -> Leak:
     if each is None or len(trial.connections.by_alias) < 2:  # noqa: PLR2004  one alias is all of them
         return all_together
     sent = _requests_sent(trial)
-    ledgers = trial.connections.by_alias.values()
-    leaking = any(judge(counted(_account(one, requests=sent)), each, keeps=keeps) == "yes" for one in ledgers)
+    aliases = trial.connections.by_alias.values()
+    leaking = any(judge(counted(_account(one, requests=sent)), each, keeps=keeps) == "yes" for one in aliases)
     return "yes" if leaking else all_together
 
 
@@ -110,14 +110,14 @@ def _all_together(trial: Trial) -> Account:
     return replace(account, kept=kept, collected_early=max(0, early), peak=peak)
 
 
-def _account(ledger: ConnectionCounts, *, requests: int) -> Account:
+def _account(counts: ConnectionCounts, *, requests: int) -> Account:
     return Account(
-        opened=ledger.opened,
-        reused=ledger.reused,
-        kept=ledger.open,
-        expired=ledger.closed.get(EXPIRED, 0),
-        collected=ledger.closed.get(COLLECTED, 0),
-        exited=ledger.closed.get(EXITED, 0),
+        opened=counts.opened,
+        reused=counts.reused,
+        kept=counts.open,
+        expired=counts.closed.get(EXPIRED, 0),
+        collected=counts.closed.get(COLLECTED, 0),
+        exited=counts.closed.get(EXITED, 0),
         requests=requests,
     )
 
@@ -131,19 +131,15 @@ def _without_collected(account: Account) -> Account:
     return replace(account, collected=0, collected_early=0)
 
 
-def _points(trial: Trial) -> Sequence[Point]:
+def _points(trial: Trial) -> Sequence[ConnectionCounts]:
     """From before the load until all was at rest, as often as it was sampled."""
-    rest, columns = trial.connections.at_rest, trial.series.values
-    collected = rest.closed.get(COLLECTED, 0)
+    columns = trial.series.values
     sampled = zip(*(columns.get(name, ()) for name in ("opened", "reused", "open")), strict=False)
     return [
-        Point(opened=0, reused=0, collected=0, open=trial.connections.open_before),
-        *(Point(opened=opened, reused=reused, collected=0, open=level) for opened, reused, level in sampled),
-        Point(
-            opened=rest.opened,
-            reused=rest.reused,
-            collected=collected,
-            open=rest.open,
-            expired=rest.closed.get(EXPIRED, 0),
+        ConnectionCounts(open=trial.connections.open_before),
+        *(
+            ConnectionCounts(opened=int(opened), reused=int(reused), open=int(level))
+            for opened, reused, level in sampled
         ),
+        trial.connections.at_rest,
     ]

@@ -7,7 +7,6 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from loadlab.analysis.deployment import strategy_of, where
-from loadlab.analysis.groups import checks_health
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -53,7 +52,7 @@ def order(case: Case) -> Order:
         pooling = strategy.pooling()
         level = Simplicity.SERVICE if pooling else _of_changes(strategy.changes(place))
         held = pooling.pool_size if pooling else strategy.most_connections(0, place)
-    return Order(level, held, age, checks_health(case), str(case.strategy))
+    return Order(level, held, age, case.checks_health, str(case.strategy))
 
 
 def same_way(one: Case, other: Case) -> bool:

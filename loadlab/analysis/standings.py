@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.decisions import Decision, gain
 from loadlab.analysis.deployment import strategy_of
-from loadlab.analysis.groups import closes_each_request
 from loadlab.analysis.strategy_reasons import objection
 from loadlab.model.findings import Place, Standing
 
@@ -42,7 +41,7 @@ def _standing(evidence: Evidence, place: Place, arm: Arm) -> Standing:
         place=place,
         why=objection(evidence, arm),
         need=evidence.need(arm),
-        gives_up=strategy.gives_up if strategy and not closes_each_request(arm.case) else (),
+        gives_up=strategy.gives_up if strategy and not arm.case.is_baseline else (),
     )
 
 
@@ -57,10 +56,10 @@ def _place(evidence: Evidence, decision: Decision, arm: Arm) -> Place:
         return "unfit"
     if evidence.over_limit(arm):
         return "over_limit"
-    return "baseline" if closes_each_request(arm.case) else "sound"
+    return "baseline" if arm.case.is_baseline else "sound"
 
 
 def _rank(evidence: Evidence, place: Place, arm: Arm) -> tuple[int, float]:
     level = ORDER.index(SIDE_BY_SIDE[0] if place in SIDE_BY_SIDE else place)
-    own = 1.0 if closes_each_request(arm.case) else gain(evidence, arm)
+    own = 1.0 if arm.case.is_baseline else gain(evidence, arm)
     return level, -own

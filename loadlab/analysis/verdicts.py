@@ -23,16 +23,12 @@ if TYPE_CHECKING:
 def verdict(evidence: Evidence, decision: Decision) -> Verdict:
     recommend = recommendation(decision.chosen, evidence.driver)
     return Verdict(
-        server=evidence.server,
-        keep_alive=evidence.group.keep_alive,
-        scenario=evidence.group.scenario,
-        users=evidence.group.users,
+        condition=evidence.condition,
+        cases=tuple(arm.case for arm in evidence.arms if not arm.case.replica),
         recommend=recommend,
         headline=f"{evidence.label}: {_headline(evidence, decision)}.",
         why=tuple(_why(evidence, decision, recommend)),
         settings=settings(recommend),
-        round_trip_ms=evidence.group.round_trip_ms,
-        open_load=evidence.group.open_load,
         runner_up=recommendation(decision.runner_up, evidence.driver),
         ranking=standings(evidence, decision),
     )

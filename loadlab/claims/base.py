@@ -13,7 +13,7 @@ from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from loadlab.lab.fixture import Machine, Stand
-    from loadlab.model.case import Config, Scalar
+    from loadlab.model.config import Config, Scalar
 
 
 class Claim(ABC):

@@ -11,7 +11,7 @@ from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
     from loadlab.lab.fixture import Machine
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
 
 POOL_SIZE: Final = 5
 THREADS: Final = 16

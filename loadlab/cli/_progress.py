@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.samples import Trial
 
-UNNAMED: Final[Mapping[str, str]] = {}
+UNNAMED: Final[Mapping[Case, str]] = {}
 
 
 class Display:
-    """Listens to a run and draws it; `names` are the short names of its cases, by their ids."""
+    """Listens to a run and draws it; `names` are the short names of its cases."""
 
     def __init__(
-        self, progress: Progress, screen: Screen, expected_step_seconds: float, names: Mapping[str, str]
+        self, progress: Progress, screen: Screen, expected_step_seconds: float, names: Mapping[Case, str]
     ) -> None:
         self._console = progress.console
         self._progress = progress
@@ -76,7 +76,7 @@ class Display:
             self._print(what)
 
     def _name(self, case: Case) -> str:
-        return self._names.get(case.id, case.id)
+        return self._names.get(case, case.id)
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, markup=False, highlight=False)
@@ -97,7 +97,7 @@ class Display:
 
 @contextmanager
 def display(
-    screen: Screen, expected_step_seconds: float = 0.0, names: Mapping[str, str] = UNNAMED
+    screen: Screen, expected_step_seconds: float = 0.0, names: Mapping[Case, str] = UNNAMED
 ) -> Iterator[Display]:
     """A display on standard error, so that standard output holds results alone."""
     columns = (

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from loadlab.cli._screen import width
 from loadlab.errors import IncompleteError, InconclusiveError, UsageError
+from loadlab.model.condition import varying
+from loadlab.model.labels import condition_label
 
 if TYPE_CHECKING:
     import argparse
@@ -67,7 +69,9 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
         )
     if run.damaged:
         raise IncompleteError(f"All trials are there.{_of_damage(run)} {_continuing(folder)} mends what can be mended.")
-    open_questions = [verdict.server for verdict in findings.verdicts if verdict.recommend is None]
+    among = varying(verdict.condition for verdict in findings.verdicts)
+    undecided = (verdict.condition for verdict in findings.verdicts if verdict.recommend is None)
+    open_questions = [condition_label(condition, among) for condition in undecided]
     if require_verdict and (open_questions or not findings.verdicts):
         raise InconclusiveError(f"No verdict for {', '.join(open_questions) or 'any server mode'}: see why above.")
     return 0

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._plan_file import ONLY_HELP, PLAN_HELP, read_experiment
-from loadlab.model.naming import short_names
+from loadlab.model.labels import short_names
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from loadlab.model.case import Case
     from loadlab.plan.planning import Experiment
 
 
@@ -34,24 +35,24 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _order(experiment: Experiment) -> list[tuple[int, str]]:
+def _order(experiment: Experiment) -> list[tuple[int, Case]]:
     from loadlab.plan.planning import schedule
 
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
-    return [(block, experiment.cases[index].id) for block, index in steps]
+    return [(block, experiment.cases[index]) for block, index in steps]
 
 
 def _as_json(experiment: Experiment) -> str:
     return json.dumps(
         {
             "cases": [case.id for case in experiment.cases],
-            "names": short_names(experiment.cases),
+            "names": {case.id: name for case, name in short_names(experiment.cases).items()},
             "blocks": experiment.plan.blocks,
             "trials": experiment.trials,
             "expected_seconds": round(experiment.expected_seconds, 1),
             "detects": {f"{share:g}": ratio for share, ratio in detectable(experiment)},
             "left_out": [str(pair) for pair in experiment.left_out],
-            "order": [{"block": block, "case": case} for block, case in _order(experiment)],
+            "order": [{"block": block, "case": case.id} for block, case in _order(experiment)],
         },
         indent=1,
     )
@@ -61,7 +62,7 @@ def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
     from loadlab.report.numbers import minutes, plural
 
     blocks = experiment.plan.blocks
-    names = {case.id: case.id for case in experiment.cases} if arguments.ids else short_names(experiment.cases)
+    names = {case: case.id for case in experiment.cases} if arguments.ids else short_names(experiment.cases)
     lines = list(names.values())
     if arguments.order:
         lines += ["", *(f"block {block + 1}  {names[case]}" for block, case in _order(experiment))]

@@ -27,7 +27,7 @@ from loadlab.cli._scraping import add_scraping_arguments, scraping
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.cli.live import ANY_PORT, add_live_argument, page_beside, stays_on
 from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
-from loadlab.model.naming import short_names
+from loadlab.model.labels import short_names
 
 if TYPE_CHECKING:
     import argparse

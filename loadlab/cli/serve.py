@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from loadlab.lab.application import Application
-    from loadlab.model.case import Config, Scalar
+    from loadlab.model.config import Config, Scalar
 
 DEFAULT_PORT: Final = 8000
 WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}

@@ -18,8 +18,8 @@ from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError,
 if TYPE_CHECKING:
     import argparse
 
+    from loadlab.model.reading import Reading
     from loadlab.probes import ProbeContext
-    from loadlab.watch.reading import Reading
 
 EVERY_SECONDS: Final = 5.0
 FEWEST_READINGS: Final = 2
@@ -85,22 +85,21 @@ class _Watch:
         from loadlab.probes.activity import Activity
         from loadlab.probes.sessions import Sessions
         from loadlab.scrape import scrape
-        from loadlab.watch.reading import Reading
 
-        scraped = scrape(self._url, self._token)
-        seen = Reading(at=time.monotonic(), aliases=scraped.aliases, hosts=scraped.hosts, answered=scraped.requests)
+        seen = scrape(self._url, self._token)
         if self._judge is None:
             return seen
-        sessions, states = Sessions().read(self._judge), Activity().read(self._judge)
-        return replace(seen, at=time.monotonic(), sessions=int(sessions["sessions"]), backends=int(states["backends"]))
+        judged = Sessions().read(self._judge) | Activity().read(self._judge)
+        return replace(seen, at=time.monotonic(), judged=judged)
 
     def _line(self) -> str:
         from loadlab.report import numbers
 
-        latest = self.readings[-1].aliases
+        latest = self.readings[-1]
+        seen = {alias: latest.counts(alias) for alias in latest.hosts}
         counts = (
-            f"{alias}: {numbers.count(seen.open)} open, {numbers.count(seen.opened)} opened"
-            for alias, seen in latest.items()
+            f"{alias}: {numbers.count(one.open)} open, {numbers.count(one.opened)} opened"
+            for alias, one in seen.items()
         )
         return f"{numbers.plural(len(self.readings), 'reading')} · {' · '.join(counts)} · Ctrl-C ends"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from loadlab.model.case import Config
+    from loadlab.model.config import Config
     from loadlab.servers import Server
     from loadlab.services.database import Database
     from loadlab.system.processes import Program, Register

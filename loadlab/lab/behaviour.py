@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.lab.fixture import Machine, Stand
-    from loadlab.model.case import Config, Scalar
+    from loadlab.model.config import Config, Scalar
 
 PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are under way at once as the mode can have
 TOO_MANY: Final = "too_many_connections"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from loadlab.lab.external import Observatory
     from loadlab.lab.project import Subject
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
     from loadlab.model.plan import Deployment, Plan
     from loadlab.services.database import Database
 

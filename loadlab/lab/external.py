@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
@@ -20,9 +19,9 @@ from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import Patience, settled, sleep_until
 from loadlab.lab.ticking import Ticking
 from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, stood_still
-from loadlab.model.counts import ConnectionCounts
+from loadlab.model.counts import ConnectionCounts, Side, reconcile
+from loadlab.model.growth import restarts, sessions_between
 from loadlab.model.samples import Connections, CpuSeconds
-from loadlab.model.scraped import AliasReading
 from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
 from loadlab.probes.sessions import RESET, Sessions
@@ -58,19 +57,19 @@ ANEW: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """What the target has counted and PostgreSQL shows, at one instant; None for what was not asked, or not counted."""
+    """What the target has counted, and what PostgreSQL shows where it was asked, at one instant.
 
-    counted: AliasReading
-    answered: float | None
-    sessions: int | None
-    backends: int | None
-    states: Mapping[str, float]
-    reset: float | None = None  # when PostgreSQL began its count of sessions
+    `answered` is how many requests the target has answered; None where it does not count them. `judged` is what the
+    probes of sessions and activity read; empty where PostgreSQL was not asked.
+    """
+
+    counts: ConnectionCounts
+    answered: int | None
+    judged: Mapping[str, float]
 
     @property
-    def only_grow(self) -> tuple[float, float]:
-        """What can only grow, as long as the books are the same."""
-        return self.counted.opened, sum(self.counted.closed.values())
+    def backends(self) -> int | None:
+        return int(self.judged["backends"]) if self.judged else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,16 +110,8 @@ class Observatory:
             EnvironmentFaultError: the metrics cannot be read.
             psycopg2.Error: the database is gone.
         """
-        scraped = scrape(self.target.metrics_url, self.token)
-        states = self._asked()
-        return Sample(
-            counted=scraped.aliases.get(self.target.alias, AliasReading()),
-            answered=scraped.requests,
-            sessions=int(states["sessions"]) if states else None,
-            backends=int(states["backends"]) if states else None,
-            states=states,
-            reset=states.get("sessions_reset"),
-        )
+        reading = scrape(self.target.metrics_url, self.token)
+        return Sample(counts=reading.counts(self.target.alias), answered=reading.answered, judged=self._asked())
 
     def _asked(self) -> dict[str, float]:
         """PostgreSQL, after the metrics; nothing where the user has not named it."""
@@ -232,7 +223,11 @@ def run_trial_elsewhere(case: Case, step: Step, post: Post) -> Trial:
 def _follower(step: Step, before: Sample, post: Post) -> Follower | None:
     if post.follow is None:
         return None
-    return Follower(tell=post.follow, order=step.order, sessions=before.sessions, max_connections=None)
+    return Follower(tell=post.follow, order=step.order, sessions=_sessions(before), max_connections=None)
+
+
+def _sessions(sample: Sample) -> int | None:
+    return int(sample.judged["sessions"]) if sample.judged else None
 
 
 def _watch(
@@ -257,7 +252,7 @@ def _watch(
 
     def follow(highest: Mapping[str, float]) -> None:
         if follower is not None:
-            follower.seen(sampled.states, highest, _since(before, sampled), None, drive.counts())
+            follower.seen(sampled.judged, highest, sampled.counts - before.counts, None, drive.counts())
 
     with Ticking() as ticking, Sampler(sample, drive.started, follow, RATE) as sampler:
         sleep_until(drive.started + window[0])
@@ -279,43 +274,31 @@ def _watch(
         sampler=sampler,
         settle_seconds=time.monotonic() - ended,
     )
-    faults += [ANEW] if _anew(before, *edges, at_rest) else []
+    faults += [ANEW] if restarts([one.counts for one in (before, *edges, at_rest)]) else []
     pause = ticking.longest(drive.started + window[0], drive.started + window[1])
     faults += filter(None, [stood_still("loadlab itself", [pause], window, LEAST_UNSEEN_SECONDS)])
     return watched, faults
 
 
 def _agree(before: Sample, now: Sample) -> bool:
-    if before.sessions is None or now.sessions is None:
-        return True
-    if before.reset != now.reset:
-        return now.backends == now.counted.open
-    opened = now.counted.opened - before.counted.opened
-    return (now.sessions - before.sessions, now.backends) == (opened, now.counted.open)
-
-
-def _anew(*looks: Sample) -> bool:
-    return any(
-        after < earlier
-        for one, following in pairwise(looks)
-        for earlier, after in zip(one.only_grow, following.only_grow, strict=True)
-    )
+    grown = now.counts - before.counts
+    judge = Side(opened=sessions_between(before.judged, now.judged), open=now.backends)
+    return not reconcile(Side(opened=grown.opened, open=grown.open), judge)
 
 
 def _seen(before: Sample, watched: _Watched, faults: Sequence[str], plan: Plan) -> Seen:
-    rest = watched.at_rest
-    at_rest = _since(before, rest)
-    asked = before.sessions is not None and rest.sessions is not None
-    comparable = before.reset == rest.reset
+    rest, (start, end) = watched.at_rest, watched.edges
+    at_rest = rest.counts - before.counts
+    sessions = sessions_between(before.judged, rest.judged)
     connections = Connections(
-        window_start=_since(before, watched.edges[0]),
-        window_end=_since(before, watched.edges[1]),
+        window_start=start.counts - before.counts,
+        window_end=end.counts - before.counts,
         at_rest=at_rest,
         after_stop=at_rest,
         left_open=rest.backends,
-        sessions=rest.sessions - before.sessions if asked and comparable else None,  # type: ignore[operator]
-        unjudged=RESET if asked and not comparable else "",
-        open_before=round(before.counted.open),
+        sessions=sessions,
+        unjudged=RESET if rest.judged and sessions is None else "",
+        open_before=before.counts.open,
         stopped=False,
     )
     busy = sum(watched.result.busy) if watched.result else 0.0
@@ -331,31 +314,11 @@ def _seen(before: Sample, watched: _Watched, faults: Sequence[str], plan: Plan) 
 def _served(before: Sample, rest: Sample) -> int:
     """How many requests the target has had; where it counts none, those that used the database are the least."""
     if before.answered is not None and rest.answered is not None:
-        return round(rest.answered - before.answered)
-    return round(sum(rest.counted.requests.values()) - sum(before.counted.requests.values()))
+        return rest.answered - before.answered
+    return rest.counts.requests - before.counts.requests
 
 
 def _levels(before: Sample, now: Sample) -> dict[str, float]:
-    counted = _since(before, now)
-    levels = {"open": float(counted.open), "opened": float(counted.opened), "reused": float(counted.reused)}
+    grown = now.counts - before.counts
+    levels = {"open": float(grown.open), "opened": float(grown.opened), "reused": float(grown.reused)}
     return levels if now.backends is None else {**levels, "backends": float(now.backends)}
-
-
-def _since(before: Sample, now: Sample) -> ConnectionCounts:
-    """What was counted since `before`; what is open is so now."""
-    ours, theirs = now.counted, before.counted
-    return ConnectionCounts(
-        opened=round(ours.opened - theirs.opened),
-        reused=round(ours.requests.get("reused", 0.0) - theirs.requests.get("reused", 0.0)),
-        closed=_increases(theirs.closed, ours.closed),
-        open=round(ours.open),
-        connect_errors=_increases(theirs.errors, ours.errors),
-        connect_seconds_sum=ours.connect_seconds - theirs.connect_seconds,
-        waits=round(ours.pool.get("waits", 0.0) - theirs.pool.get("waits", 0.0)),
-        wait_seconds_sum=ours.pool.get("wait_seconds", 0.0) - theirs.pool.get("wait_seconds", 0.0),
-    )
-
-
-def _increases(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, int]:
-    grown = {name: round(value - before.get(name, 0.0)) for name, value in now.items()}
-    return {name: count for name, count in grown.items() if count}

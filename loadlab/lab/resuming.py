@@ -9,7 +9,7 @@ from loadlab.model.session import changes
 
 if TYPE_CHECKING:
     from loadlab.lab.journal import Journal
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
     from loadlab.model.plan import Plan
     from loadlab.model.session import Continuation, Session
     from loadlab.services.external_database import Reference

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from loadlab.model.case import Config
+    from loadlab.model.config import Config
     from loadlab.services.database import Database
     from loadlab.services.pgbouncer import Bouncer
     from loadlab.system.processes import Register

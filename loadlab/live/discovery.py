@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from loadlab.live.run_progress import run_progresses
-from loadlab.model.naming import distinct_ids
+from loadlab.model.condition import varying
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,9 +73,9 @@ def _has_just_ended(course: RunProgress, now: float) -> bool:
 
 def labels(run: str, schedule: Schedule, steps: Iterable[Step]) -> list[dict[str, str]]:
     """What distinguishes each trial's series from another's. Its strategy's name is short: one of the run's own."""
-    names = distinct_ids(case.strategy for case in schedule.cases)
+    among = varying(schedule.cases)
     cases = ((step, schedule.cases[step.case]) for step in steps)
-    return [_labels(run, step, case, names[str(case.strategy)]) for step, case in cases]
+    return [_labels(run, step, case, among.spelt("strategy", case.strategy)) for step, case in cases]
 
 
 def _labels(run: str, step: Step, case: Case, strategy: str) -> dict[str, str]:
@@ -87,7 +87,7 @@ def _labels(run: str, step: Step, case: Case, strategy: str) -> dict[str, str]:
         "strategy": strategy,
         "max_age": _max_age(case),
         "keep_alive": "on" if case.keep_alive else "off",
-        "scenario": case.scenario.rpartition("/")[2].removesuffix(".py"),
+        "scenario": case.scenario_name,
         "users": str(case.users),
         "block": str(step.block),
         "case": case.id,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from loadlab.model.case import Config, spell
+from loadlab.model.config import Config, spell
 
 SCHEMA: Final = 1
 

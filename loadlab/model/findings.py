@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from loadlab.model.case import Case, Config, OpenLoad, Scalar
+from loadlab.model.case import Case
 from loadlab.model.caveats import Caveat
+from loadlab.model.condition import Condition
+from loadlab.model.config import Config, Scalar
 from loadlab.model.plan import Limits
 from loadlab.model.samples import UNANSWERED, Connections, CpuSeconds, Recovery, State
 
@@ -241,25 +243,21 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """The answer for one server mode under one kind of client; `recommend` is None when inconclusive.
+    """The answer for the `cases` of one `condition` without a strategy; `recommend` is None when inconclusive.
 
     `headline` is one sentence; `why` are the reasons with their figures; `settings` is a snippet to paste. `ranking`
     holds all strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven
     better than the baseline.
     """
 
-    server: str
-    keep_alive: bool
-    scenario: str
-    users: int
+    condition: Condition
+    cases: tuple[Case, ...]
     recommend: Recommendation | None
     headline: str
     why: tuple[str, ...]
     settings: str
-    round_trip_ms: float = 0.0
     runner_up: Recommendation | None = None
     ranking: tuple[Standing, ...] = ()
-    open_load: OpenLoad | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -288,20 +286,15 @@ class OverDistance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DistanceEffect:
-    """What distance does in one server mode under one kind of client.
+    """What distance does in one `condition`, which is without a strategy and an added latency.
 
     `recommended` names the strategy per distance, None where the evidence carries none.
     """
 
-    server: str
-    parameters: str
-    keep_alive: bool
-    scenario: str
-    users: int
+    condition: Condition
     round_trips_ms: tuple[float, ...]
     strategies: tuple[OverDistance, ...]
     recommended: tuple[str | None, ...]
-    open_load: OpenLoad | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

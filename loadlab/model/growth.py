@@ -39,6 +39,11 @@ def since_first(readings: Sequence[ConnectionCounts]) -> list[ConnectionCounts]:
     return series
 
 
+def restarts(readings: Sequence[ConnectionCounts]) -> list[int]:
+    """The readings before which counters began anew, by their index."""
+    return [number for number, pair in enumerate(pairwise(readings), 1) if began_anew(*pair)]
+
+
 def without_gaps(earlier: ConnectionCounts, now: ConnectionCounts) -> ConnectionCounts:
     """`now`, with the earlier value of each counter that a reading has missed: that is 0 after it was more than 0.
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from loadlab.model.case import OpenLoad, Scalar
+from loadlab.model.condition import OpenLoad
+from loadlab.model.config import Scalar
 
 # What the embedded server may be told for max_connections.
 FEWEST_CONNECTIONS = 10

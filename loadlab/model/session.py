@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from loadlab.model.case import Scalar, spell
+from loadlab.model.config import Scalar, spell
 from loadlab.model.findings import NOTE, PROJECT
 
 Environment = Mapping[str, Mapping[str, Scalar]]

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import UsageError
-from loadlab.model.case import ELSEWHERE, Case, Config, Scalar
-from loadlab.model.naming import short_names
+from loadlab.model.case import ELSEWHERE, Case
+from loadlab.model.config import Config, Scalar
+from loadlab.model.labels import short_names
 from loadlab.model.plan import Plan
 from loadlab.model.spelling import did_you_mean
 from loadlab.model.strategy import ServerTraits
@@ -100,12 +101,8 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     faults += _fit_nowhere(strategies, servers, left_out)
     if faults:
         raise _refusal(source, faults)
-    incompatible = {(str(one.server), str(one.strategy)) for one in left_out}
-    cases = [
-        case
-        for case in _expand(plan, servers, strategies)
-        if (str(case.server), str(case.strategy)) not in incompatible
-    ]
+    incompatible = {(one.server, one.strategy) for one in left_out}
+    cases = [case for case in _expand(plan, servers, strategies) if (case.server, case.strategy) not in incompatible]
     _refuse_doubles(cases, source)
     cases = _select(cases, only)
     return Experiment(plan=plan, text=text, cases=cases, left_out=left_out)
@@ -445,8 +442,8 @@ def _select(cases: list[Case], only: Sequence[str]) -> list[Case]:
     if not only:
         return cases
     names = short_names(cases)
-    chosen = [case for case in cases if any(_matches(case.id, names[case.id], pattern) for pattern in only)]
+    chosen = [case for case in cases if any(_matches(case.id, names[case], pattern) for pattern in only)]
     if not chosen:
-        listed = "\n".join(f"  {names[case.id]}" for case in cases)
+        listed = "\n".join(f"  {names[case]}" for case in cases)
         raise UsageError(f"No case matches {' '.join(only)}. The plan has:\n{listed}")
     return chosen

@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from loadlab.model.behaviour import ranged, spelt
-from loadlab.model.case import spell
+from loadlab.model.config import spell
 from loadlab.report.markup import escape, grid, plain
 from loadlab.strategies import STRATEGIES
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from loadlab.model.behaviour import BehaviourRow, ClaimReport, Recording, Scale, Setting
-    from loadlab.model.case import Config
+    from loadlab.model.config import Config
 
 RANGED: Final = "~"
 STRATEGY: Final = "strategy"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from loadlab.model.naming import short_names
+from loadlab.model.labels import short_names
 from loadlab.report import numbers
 from loadlab.report.content import labels
 from loadlab.report.markup import escape, grid
@@ -97,7 +97,7 @@ def as_json(contrast: RunContrast, runs: Sequence[str]) -> dict[str, Any]:
         "changed": [_fact(*one) for one in contrast.changed],
         "cases": [
             {
-                "name": names[before.case.id],
+                "name": names[before.case],
                 "before": before.case.id,
                 "after": after.case.id,
                 "metrics": {one.metric: _metric(one) for one in contrast.contrasts if one.case == before.case},
@@ -142,11 +142,11 @@ def _counts(arm: Arm) -> dict[str, Any]:
     }
 
 
-def _names(contrast: RunContrast) -> Mapping[str, str]:
-    """A short name for each pair of cases, by the id of the first: what tells it from the other pairs."""
+def _names(contrast: RunContrast) -> Mapping[Case, str]:
+    """A short name for each pair of cases, by the first: what tells it from the other pairs."""
     before = [first.case for first, _ in contrast.arms]
     if any(case.elsewhere for case in before):  # its strategy is what both runs call their settings
-        return {first.case.id: _called(first.case, second.case) for first, second in contrast.arms}
+        return {first.case: _called(first.case, second.case) for first, second in contrast.arms}
     return short_names(before)
 
 
@@ -155,10 +155,10 @@ def _called(before: Case, after: Case) -> str:
     return ", ".join([settings, before.scenario_name, before.amount, numbers.keep_alive(before.keep_alive)])
 
 
-def _figures(contrast: RunContrast, names: Mapping[str, str]) -> Grid:
+def _figures(contrast: RunContrast, names: Mapping[Case, str]) -> Grid:
     rows = tuple(
         (
-            names[one.case.id],
+            names[one.case],
             numbers.metric(one.metric),
             _value(one, one.before),
             _value(one, one.after),
@@ -175,10 +175,10 @@ def _value(one: Contrast, value: float) -> str:
     return f"{numbers.figure(value)}/s" if one.metric == "throughput" else numbers.milliseconds(value)
 
 
-def _connections(contrast: RunContrast, names: Mapping[str, str]) -> Grid:
+def _connections(contrast: RunContrast, names: Mapping[Case, str]) -> Grid:
     rows = tuple(
         (
-            names[before.case.id],
+            names[before.case],
             f"{numbers.figure(before.opens_per_request)} → {numbers.figure(after.opens_per_request)}",
             f"{before.peak} → {after.peak}",
             f"{before.left_open} → {after.left_open}",

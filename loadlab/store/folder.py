@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
 
 __all__ = ["RunFolder", "Schedule", "Step"]
 

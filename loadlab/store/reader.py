@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
-from loadlab.model.case import Case, Scalar
+from loadlab.model.case import Case
 from loadlab.model.caveats import Caveat, CaveatKind
+from loadlab.model.config import Scalar
 from loadlab.model.samples import Restart, Trial
 from loadlab.model.session import Continuation, Session
 from loadlab.store.progress import Event, of_line

@@ -26,7 +26,7 @@ CHUNK_BYTES: Final = 64 << 10
 NOT_IN_URLS: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
-NO_METRICS: Final = "not in Prometheus' text format; name the address of the metrics with --metrics (--target-metrics)."
+NAME_IT: Final = "; name the address of the metrics with --metrics (--target-metrics)"
 
 
 def split_address(url: str) -> SplitResult:
@@ -44,35 +44,42 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+class UnreadableError(EnvironmentFaultError):
+    """An address that gives no text of the kind that is wanted.
+
+    `what` says so in words that follow its name, `next_step` what to do on a command line. `status` is the answer's,
+    where that is the reason.
+    """
+
+    def __init__(self, url: str, what: str, next_step: str, *, status: int | None = None) -> None:
+        super().__init__(f"{shown(url)} {what}{next_step}")
+        self.what = what
+        self.status = status
+
+
 def fetched(url: str, headers: Mapping[str, str], *, seconds: float = TIMEOUT_SECONDS) -> str:
-    """The text at `url`; redirects are not followed, for the token is for the host that the user named.
+    """The text at `url`, each byte that is not UTF-8 replaced.
+
+    Redirects are not followed and proxies not used: the token is for the host that the user named.
 
     Raises:
-        EnvironmentFaultError: no answer, another status than 200, no text, too long, or not complete in time.
+        UnreadableError: no answer, another status than 200, too long, or not complete in time.
     """
     request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  checked by the caller
     with Deadline(seconds) as deadline:
-        opener = urllib.request.build_opener(_NoRedirect, *deadline.handlers())
+        opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}), *deadline.handlers())
         try:
             with opener.open(request, timeout=seconds) as answer:
                 content = _read(answer, url)
-            if deadline.passed:
-                raise EnvironmentFaultError(_late(url, seconds))
-            return content.decode()
         except urllib.error.HTTPError as error:
             error.close()
-            raise EnvironmentFaultError(
-                f"{shown(url)} answers {error.code} {error.reason}{_hint(error.code)}."
-            ) from error
-        except UnicodeDecodeError as error:
-            raise EnvironmentFaultError(f"{shown(url)} answers, but {NO_METRICS}") from error
+            what = f"answers {error.code} {error.reason}"
+            raise UnreadableError(url, what, f"{_hint(error.code)}.", status=error.code) from error
         except (OSError, ValueError, http.client.HTTPException) as error:  # a ValueError: read from what was shut
-            if deadline.passed:
-                raise EnvironmentFaultError(_late(url, seconds)) from error
-            why = error.reason if isinstance(error, urllib.error.URLError) else error
-            raise EnvironmentFaultError(
-                f"{shown(url)} does not answer: {getattr(why, 'strerror', None) or why}. Is the project running there?"
-            ) from error
+            raise (_late(url, seconds) if deadline.passed else _no_answer(url, error)) from error
+        if deadline.passed:
+            raise _late(url, seconds)
+    return content.decode(errors="replace")
 
 
 def _read(answer: http.client.HTTPResponse, url: str) -> bytes:
@@ -80,16 +87,22 @@ def _read(answer: http.client.HTTPResponse, url: str) -> bytes:
     while chunk := answer.read1(CHUNK_BYTES):
         content += chunk
         if len(content) > MOST_BYTES:
-            raise EnvironmentFaultError(
-                f"{shown(url)} answers with more than {MOST_BYTES >> 20} MB; name the address of the metrics."
-            )
+            what = f"answers with more than {MOST_BYTES >> 20} MB"
+            raise UnreadableError(url, what, "; name the address of the metrics.")
     if answer.length:
         raise http.client.IncompleteRead(bytes(content[:0]), answer.length)
     return bytes(content)
 
 
-def _late(url: str, seconds: float) -> str:
-    return f"{shown(url)} did not answer completely within {seconds:g} s. Is it the address of the metrics?"
+def _late(url: str, seconds: float) -> UnreadableError:
+    what = f"did not answer completely within {seconds:g} s"
+    return UnreadableError(url, what, ". Is it the address of the metrics?")
+
+
+def _no_answer(url: str, error: Exception) -> UnreadableError:
+    why = error.reason if isinstance(error, urllib.error.URLError) else error
+    what = f"does not answer: {getattr(why, 'strerror', None) or why}"
+    return UnreadableError(url, what, ". Is the project running there?")
 
 
 def _hint(status: int) -> str:
@@ -97,7 +110,7 @@ def _hint(status: int) -> str:
         return "; give the token of LOADLAB['METRICS_TOKEN'] with --token env:NAME"
     if status == FORBIDDEN:
         return "; the project has no LOADLAB['METRICS_TOKEN'] yet, see docs/instrumentation.md"
-    return "; name the address of the metrics with --metrics (--target-metrics)"
+    return NAME_IT
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.closed_forms import reuse
-from loadlab.analysis.leaking import FEWEST, Point, judge_growth
-from loadlab.watch.continuity import GAUGES, track
+from loadlab.analysis.leaking import FEWEST, judge_growth
+from loadlab.model.growth import sessions_between
+from loadlab.watch.continuity import track
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.model.scraped import AliasReading
+    from loadlab.model.counts import ConnectionCounts
+    from loadlab.model.reading import Reading
     from loadlab.watch.continuity import Track
-    from loadlab.watch.reading import Reading
 
 AGES: Final = (0.0, 1.0, 10.0, 60.0, 600.0, None)
 FEWEST_READINGS: Final = 2
@@ -41,20 +42,20 @@ class AliasObservation:
     """One alias over the whole watch: counts are increases, `open` are (first, highest, last).
 
     `ages` reckon with what a connect took in the watch or, where it saw none, with `earlier_connect_seconds`: the mean
-    since the books began.
+    since counting began.
     """
 
     seconds: float
-    requests: float
-    reused: float
-    opened: float
-    closed: dict[str, float]
-    errors: dict[str, float]
-    open: tuple[float, float, float]
+    requests: int
+    reused: int
+    opened: int
+    closed: dict[str, int]
+    errors: dict[str, int]
+    open: tuple[int, int, int]
     mean_connect_seconds: float | None
     earlier_connect_seconds: float | None
     mean_wait_seconds: float | None
-    pool: dict[str, float]
+    pool: dict[str, int]
     leak: str
     ages: tuple[Age, ...]
 
@@ -83,13 +84,14 @@ class Observation:
 
 def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, counted: str = "default") -> Observation:
     """What at least two readings say; `threads` serve requests, PostgreSQL was asked for the alias `counted`."""
-    names = sorted({alias for reading in readings for alias in reading.aliases})
+    names = sorted({alias for reading in readings for alias in reading.hosts})
     tracks = {alias: track(readings, alias) for alias in names}
     in_turn = any(each.in_turn for each in tracks.values())
     watch = _Watch(
         at=[reading.at for reading in readings], answered=[reading.answered for reading in readings], threads=threads
     )
-    sessions, ours = _sessions(readings), tracks.get(counted)
+    sessions = sessions_between(readings[0].judged, readings[-1].judged)
+    ours = tracks.get(counted)
     return Observation(
         readings=len(readings),
         gaps=gaps,
@@ -97,15 +99,10 @@ def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, coun
         seconds=watch.seconds,
         aliases={} if in_turn else {alias: _alias(each, watch) for alias, each in tracks.items()},
         sessions=sessions,
-        difference=None if in_turn or sessions is None or not ours else round(ours.increase.opened) - sessions,
+        difference=None if in_turn or sessions is None or not ours else ours.increase.opened - sessions,
         backends=readings[-1].backends,
         invalid=IN_TURN if in_turn else "",
     )
-
-
-def _sessions(readings: Sequence[Reading]) -> int | None:
-    first, last = readings[0].sessions, readings[-1].sessions
-    return None if first is None or last is None else last - first
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +110,7 @@ class _Watch:
     """What all aliases share: when the readings were, and how many requests had been answered by then."""
 
     at: list[float]
-    answered: list[float | None]
+    answered: list[int | None]
     threads: int | None
 
     @property
@@ -123,32 +120,35 @@ class _Watch:
 
 def _alias(track: Track, watch: _Watch) -> AliasObservation:
     grown, levels = track.increase, [each.open for each in track.series]
-    total = sum(grown.requests.values())
-    connect = grown.connect_seconds / grown.connects if grown.connects else None
-    latest = track.latest
-    earlier = latest.connect_seconds / latest.connects if latest.connects else None
-    waits = grown.pool.get("waits")
+    connect, earlier = _mean_connect(grown), _mean_connect(track.latest)
     return AliasObservation(
         seconds=watch.seconds,
-        requests=total,
-        reused=grown.requests.get("reused", 0.0),
+        requests=grown.requests,
+        reused=grown.reused,
         opened=grown.opened,
-        closed=_more_than_none(grown.closed),
-        errors=_more_than_none(grown.errors),
+        closed=grown.closed,
+        errors=grown.connect_errors,
         open=(levels[0], max(levels), levels[-1]),
         mean_connect_seconds=connect,
         earlier_connect_seconds=earlier,
-        mean_wait_seconds=grown.pool.get("wait_seconds", 0.0) / waits if waits else None,
-        pool={key: value for key, value in latest.pool.items() if key in GAUGES},
-        leak=_leak(track, watch) if grown.opened or total else UNUSED,
-        ages=_ages(total / watch.seconds, watch.threads, earlier if connect is None else connect)
-        if watch.threads and total and watch.seconds
+        mean_wait_seconds=grown.wait_seconds_sum / grown.waits if grown.waits else None,
+        pool=_pool(track.latest),
+        leak=_leak(track, watch) if grown.opened or grown.requests else UNUSED,
+        ages=_ages(grown.requests / watch.seconds, watch.threads, earlier if connect is None else connect)
+        if watch.threads and grown.requests and watch.seconds
         else (),
     )
 
 
-def _more_than_none(counts: dict[str, float]) -> dict[str, float]:
-    return {key: value for key, value in counts.items() if value}
+def _mean_connect(counts: ConnectionCounts) -> float | None:
+    return counts.connect_seconds_sum / counts.connects if counts.connects else None
+
+
+def _pool(counts: ConnectionCounts) -> dict[str, int]:
+    """Empty where no pool holds connections."""
+    if not counts.pooled:
+        return {}
+    return {"size": counts.pool_size, "available": counts.pool_available, "waiting": counts.pool_waiting}
 
 
 def _leak(track: Track, watch: _Watch) -> str:
@@ -156,41 +156,30 @@ def _leak(track: Track, watch: _Watch) -> str:
     series, at = track.series[track.begins :], watch.at[track.begins :]
     if len(series) < FEWEST_READINGS:
         return "cannot tell: counters have only just begun anew; watch longer"
-    points = [
-        Point(
-            opened=each.opened,
-            reused=each.requests.get("reused", 0.0),
-            collected=each.closed.get("garbage_collected", 0.0),
-            open=each.open,
-            expired=each.closed.get("max_age", 0.0),
-        )
-        for each in series
-    ]
     first, last = watch.answered[track.begins], watch.answered[-1]
     told = judge_growth(
-        points,
+        series,
         requests=None if first is None or last is None or last < first else last - first,
         busy=_busy(series[0], series[-1], at[-1] - at[0]),
         threads=watch.threads,
     )
     if told != "cannot tell":
         return told
-    opened = points[-1].opened - points[0].opened
+    opened = series[-1].opened - series[0].opened
     if opened < FEWEST:
         return f"cannot tell: only {opened:g} connections were opened; watch longer"
     return "cannot tell: more are open than at first, which new threads or more requests at once may hold; watch longer"
 
 
-def _busy(first: AliasReading, last: AliasReading, seconds: float) -> float:
+def _busy(first: ConnectionCounts, last: ConnectionCounts, seconds: float) -> float:
     """At most so many connections are in use at once, where each is closed at the end of its request.
 
     Little's law has the mean: how often one is opened × how long it is open; twice that leaves room for growing load.
     """
-    closed = {reason: count - first.closed.get(reason, 0.0) for reason, count in last.closed.items()}
-    lived = last.lived - first.lived
-    if not seconds or lived <= 0 or closed.get("request_end", 0.0) < MOSTLY * sum(closed.values()):
+    grown = last - first
+    if not seconds or grown.ended <= 0 or grown.closed.get("request_end", 0) < MOSTLY * grown.closed_in_all:
         return 0.0
-    return 2 * (last.opened - first.opened) / seconds * (last.lived_seconds - first.lived_seconds) / lived
+    return 2 * grown.opened / seconds * grown.ended_seconds_sum / grown.ended
 
 
 def _ages(rate: float, threads: int, connect_seconds: float | None) -> tuple[Age, ...]:

@@ -65,7 +65,7 @@ def _alias(seen: AliasObservation) -> Iterator[str]:
         yield f"errors       {_counts(seen.errors)}"
     if seen.pool:
         wait = "" if seen.mean_wait_seconds is None else f", {numbers.milliseconds(seen.mean_wait_seconds)} to get one"
-        size, available, waiting = (numbers.count(seen.pool.get(key, 0.0)) for key in ("size", "available", "waiting"))
+        size, available, waiting = (numbers.count(seen.pool[key]) for key in ("size", "available", "waiting"))
         yield f"pool         {available} of {size} to lend, {waiting} wait{wait}"
     yield f"leak         {LEAKING if seen.leak == 'yes' else seen.leak}"
     yield from _ages(seen)
@@ -75,7 +75,7 @@ def _each(mean_connect_seconds: float | None) -> str:
     return "" if mean_connect_seconds is None else f", {numbers.milliseconds(mean_connect_seconds)} each"
 
 
-def _counts(counts: dict[str, float]) -> str:
+def _counts(counts: dict[str, int]) -> str:
     return (
         ", ".join(f"{name} {numbers.count(count)}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
         or "none"

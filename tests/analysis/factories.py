@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loadlab.analysis import analyse
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
+from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, PoolerCounts
 from loadlab.model.findings import Findings, RunSummary
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Pooler, Requests, Series, State, Trial

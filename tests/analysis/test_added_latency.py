@@ -59,7 +59,7 @@ def test_a_strategy_pays_from_where_it_is_better_at_every_larger_distance(
 
 def test_each_distance_has_a_verdict_and_a_baseline_of_its_own() -> None:
     found = run(BASE, POOL)
-    assert [one.round_trip_ms for one in found.verdicts] == list(ROUND_TRIPS)
+    assert [one.condition.round_trip_ms for one in found.verdicts] == list(ROUND_TRIPS)
     recommended = [one.recommend.strategy for one in found.verdicts if one.recommend]
     assert recommended == ["max_age", "pool", "pool"]
     assert the(found).recommended == ("CONN_MAX_AGE = 0", "pool", "pool")
@@ -108,7 +108,7 @@ def test_distances_are_told_apart_by_server_mode_and_client() -> None:
         for distance in (0.0, 5.0)
     ]
     found = findings(cases, [one for case in cases for one in noisy(case, 100)])
-    kinds = [(one.server, one.keep_alive, one.round_trips_ms) for one in found.distances]
+    kinds = [(one.condition.server.name, one.condition.keep_alive, one.round_trips_ms) for one in found.distances]
     assert kinds == [(server, keep_alive, (0.0, 5.0)) for server in ("sync", "gthread") for keep_alive in (False, True)]
 
 

@@ -33,7 +33,7 @@ from .factories import (
 )
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Scalar
+    from loadlab.model.config import Scalar
 
 BALANCED = Behaviour(requests=1600, seconds=2.0, response=0.01, opened=2, reused=1598)  # 8 users: N = X R
 

@@ -8,7 +8,8 @@ import pytest
 
 from loadlab.analysis import contrast
 from loadlab.analysis.rooms import leak_of
-from loadlab.model.case import ELSEWHERE, Case, Config
+from loadlab.model.case import ELSEWHERE, Case
+from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch
 from loadlab.model.samples import CpuSeconds, Trial
 

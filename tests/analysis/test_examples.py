@@ -17,7 +17,9 @@ MODULES = (
     "loadlab.stats.rank_sum",
     "loadlab.stats.signed_rank",
     "loadlab.analysis.wording",
-    "loadlab.model.naming",
+    "loadlab.model.condition",
+    "loadlab.model.config",
+    "loadlab.model.labels",
     "loadlab.services.secret_files",
 )
 

@@ -7,6 +7,7 @@ import sys
 from time import process_time
 
 import numpy as np
+import pytest
 
 from .factories import Behaviour, case, default_plan, findings, trial
 
@@ -46,6 +47,7 @@ def test_five_times_as_many_trials_take_no_more_than_their_share() -> None:
     assert min(seconds_of_analysis(20) for _ in range(2)) < 3 * 5 * few
 
 
+@pytest.mark.process
 def test_the_analysis_needs_no_scipy() -> None:
     program = "import sys, loadlab.analysis; print('scipy' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

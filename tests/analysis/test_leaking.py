@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.analysis.arms import leak_of_all
-from loadlab.analysis.leaking import Account, Point, Room, judge, judge_growth
+from loadlab.analysis.leaking import Account, Room, judge, judge_growth
 from loadlab.analysis.rooms import leak_of, room_of
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.model.counts import ConnectionCounts
 
 from .factories import KEPT, Behaviour, case, findings, trial
@@ -222,8 +222,11 @@ def test_many_connections_that_are_all_closed_are_no_leak() -> None:
     assert judge(account, Room(in_use=8, lasting=8, spare=2), keeps=True) == "no"
 
 
-def growth(*each: tuple[float, float, float, float]) -> list[Point]:
-    return [Point(opened=opened, reused=reused, collected=gone, open=level) for opened, reused, gone, level in each]
+def growth(*each: tuple[int, int, int, int]) -> list[ConnectionCounts]:
+    return [
+        ConnectionCounts(opened=opened, reused=reused, closed={"garbage_collected": gone}, open=level)
+        for opened, reused, gone, level in each
+    ]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +242,7 @@ def growth(*each: tuple[float, float, float, float]) -> list[Point]:
         (growth((0, 0, 0, 0), (100, 100, 0, 100), (200, 200, 0, 200)), "yes"),
     ],
 )
-def test_without_a_known_number_the_growth_tells(points: list[Point], told: Leak) -> None:
+def test_without_a_known_number_the_growth_tells(points: list[ConnectionCounts], told: Leak) -> None:
     assert judge_growth(points) == told
 
 

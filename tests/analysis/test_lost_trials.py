@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import measured_for_good
 
 from .factories import CLOSED, LEAKING, Behaviour, ages, at_rate, caveats_of, findings, trial

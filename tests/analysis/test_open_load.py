@@ -10,9 +10,9 @@ from tests_support import trial as a_trial
 
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import _busy_generator, _idle_users
-from loadlab.analysis.groups import group_of, label
 from loadlab.analysis.trials import summarise
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad, varying
+from loadlab.model.labels import condition_label
 from loadlab.model.samples import Requests, Trial
 
 LOAD = OpenLoad(rate=100, arrivals="uniform")
@@ -96,5 +96,8 @@ def test_the_busiest_load_process_is_named_and_not_the_sum_of_all() -> None:
 def test_groups_at_several_rates_are_told_apart_by_them() -> None:
     case = opened().case
     faster = replace(case, open_load=OpenLoad(rate=250, arrivals="uniform"))
-    groups = [group_of(case), group_of(faster)]
-    assert [label(group, groups) for group in groups] == ["sync with 100/s, uniform", "sync with 250/s, uniform"]
+    groups = [case.group, faster.group]
+    assert [condition_label(group, varying(groups)) for group in groups] == [
+        "sync with 100/s, uniform",
+        "sync with 250/s, uniform",
+    ]

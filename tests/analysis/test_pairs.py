@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from loadlab.analysis.groups import groups_of, label, server_name
 from loadlab.analysis.pairs import baseline_of, declared_pairs
-from loadlab.model.case import Config
+from loadlab.model.condition import varying
+from loadlab.model.config import Config
+from loadlab.model.labels import condition_label, server_label
 
 from .factories import ages, case, replica
+
+if TYPE_CHECKING:
+    from loadlab.model.case import Case
+    from loadlab.model.condition import Condition
 
 
 def test_a_baseline_is_of_the_same_server_scenario_and_load() -> None:
@@ -53,10 +59,10 @@ def test_unlimited_is_compared_with_every_finite_age_of_its_group() -> None:
 
 
 def test_labels_say_only_what_differs() -> None:
-    plain = groups_of([*ages("sync"), *ages("gevent")])
-    assert [label(group, plain) for group in plain] == ["sync", "gevent"]
-    varied = groups_of([case(), case(keep_alive=True), case(users=16)])
-    assert [label(group, varied) for group in varied] == [
+    plain = conditions([*ages("sync"), *ages("gevent")])
+    assert [condition_label(one, varying(plain)) for one in plain] == ["sync", "gevent"]
+    varied = conditions([case(), case(keep_alive=True), case(users=16)])
+    assert [condition_label(one, varying(varied)) for one in varied] == [
         "sync with keep-alive off, 8 users",
         "sync with keep-alive on, 8 users",
         "sync with keep-alive off, 16 users",
@@ -64,5 +70,10 @@ def test_labels_say_only_what_differs() -> None:
 
 
 def test_a_server_swept_over_its_parameters_is_named_with_them() -> None:
-    groups = groups_of([case(), case(workers=4), case("gevent")])
-    assert [server_name(group, groups) for group in groups] == ["sync,workers=2", "sync,workers=4", "gevent"]
+    swept = conditions([case(), case(workers=4), case("gevent")])
+    assert [server_label(one, varying(swept)) for one in swept] == ["sync,workers=2", "sync,workers=4", "gevent"]
+
+
+def conditions(cases: list[Case]) -> list[Condition]:
+    """What one verdict each is given for."""
+    return list(dict.fromkeys(one.group for one in cases))

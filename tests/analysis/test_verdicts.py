@@ -35,7 +35,7 @@ def run(*arms: tuple[Case, float, Behaviour], blocks: int = 8) -> Findings:
 
 
 def test_the_default_plan_keeps_in_sync_and_closes_where_connections_leak() -> None:
-    found = {verdict.server: essence(verdict.recommend) for verdict in default_plan().verdicts}
+    found = {verdict.condition.server.name: essence(verdict.recommend) for verdict in default_plan().verdicts}
     assert found["sync"] == ("max_age", 60, True)
     for server in ("threaded", "gevent"):
         assert found[server] == ("max_age", 0, False)
@@ -206,7 +206,7 @@ def test_the_headline_gives_ratio_interval_connections_and_leak() -> None:
 
 
 def test_the_reasons_carry_their_figures() -> None:
-    why = "\n".join(next(v for v in default_plan().verdicts if v.server == "sync").why)
+    why = "\n".join(next(v for v in default_plan().verdicts if v.condition.server.name == "sync").why)
     for figure in (
         "60 s: 6.0× the throughput of 0",
         "at most 2 connections open at once and 2 left open at rest, 2 usable: no leak",
@@ -222,7 +222,7 @@ def test_the_reasons_carry_their_figures() -> None:
 
 
 def test_the_reasons_begin_with_what_decides() -> None:
-    first = {verdict.server: verdict.why[0] for verdict in default_plan().verdicts}
+    first = {verdict.condition.server.name: verdict.why[0] for verdict in default_plan().verdicts}
     assert first["sync"].startswith("60 s: 6.0× the throughput of 0")
     for server in ("threaded", "gevent"):
         assert first[server].startswith("60 s: at most ")
@@ -250,7 +250,9 @@ def test_expiry_is_reported_as_observed_in_a_long_window() -> None:
 def test_verdicts_differ_by_keep_alive() -> None:
     closed, kept = ([case("gevent", age, usable=8, keep_alive=alive) for age in (0, 60)] for alive in (False, True))
     found = run((closed[0], 100, CLOSED), (closed[1], 95, LEAKING), (kept[0], 100, CLOSED), (kept[1], 600, KEPT))
-    ages_by_client = {verdict.keep_alive: verdict.recommend.max_age for verdict in found.verdicts if verdict.recommend}
+    ages_by_client = {
+        verdict.condition.keep_alive: verdict.recommend.max_age for verdict in found.verdicts if verdict.recommend
+    }
     assert ages_by_client == {False: 0, True: 60}
     assert found.verdicts[0].headline.startswith("gevent with keep-alive off: ")
 

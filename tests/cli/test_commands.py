@@ -117,6 +117,7 @@ def test_completion_knows_commands_and_options(here: InProcess, shell: str) -> N
     assert "require-verdict" in script
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("words", "completed"),
     [(["re"], ["report"]), (["run", "--li"], ["--live"]), (["serve", "--driver", ""], ["psycopg2", "psycopg"])],
@@ -373,6 +374,7 @@ def test_a_terminal_that_lacks_a_sign_still_gets_the_text(loadlab: CommandLine, 
     assert "3 cases ? 3 blocks = 9 trials" in done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", [["plan"], ["plan", "--json"]], ids=["little text", "much text"])
 def test_a_reader_that_has_gone_is_no_bug(arguments: list[str]) -> None:
     reader, writer = os.pipe()

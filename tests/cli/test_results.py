@@ -50,6 +50,7 @@ def test_a_run_without_comparisons_needs_a_trial_that_counts() -> None:
         judge(nothing, RUN, require_verdict=False)
 
 
+@pytest.mark.process
 def test_reports_are_written_even_if_the_pipe_is_closed(tmp_path: Path) -> None:
     sealed_run(tmp_path / "run")
     command = [sys.executable, "-m", "loadlab", "report", str(tmp_path / "run")]

@@ -12,7 +12,7 @@ from command_line import SMALL_PLAN
 
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen, width
-from loadlab.model.naming import short_names
+from loadlab.model.labels import short_names
 from loadlab.plan.planning import read_plan
 
 if TYPE_CHECKING:

@@ -193,6 +193,7 @@ def test_signals_do_what_they_did_before_once_a_command_has_ended() -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", ["loadlab.cli", "pydantic", "numpy", "psycopg2", "rich.progress"])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_stop_while_a_module_is_imported_is_one_line_and_no_traceback(tmp_path: Path, module: str, name: str) -> None:

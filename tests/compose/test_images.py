@@ -20,11 +20,13 @@ BIN: Final = Path(sys.executable).parent
 DOCKERFILE: Final = COMPOSE / "Dockerfile"
 
 
+@pytest.mark.process
 def test_hadolint_finds_nothing() -> None:
     done = subprocess.run([BIN / "hadolint", DOCKERFILE], capture_output=True, text=True, check=False)
     assert done.stdout + done.stderr == ""
 
 
+@pytest.mark.process
 def test_shellcheck_finds_nothing_in_scripts_and_in_shell_commands(tmp_path: Path) -> None:
     variables = variables_in((COMPOSE / ".env.example").read_text()) | {"LOADLAB_SECRETS": "./secrets"}
     services = stack(variables)["services"]

@@ -113,6 +113,7 @@ def keys_of_secrets(node: Any) -> Iterator[str]:
             yield from keys_of_secrets(value)
 
 
+@pytest.mark.process
 def test_secrets_are_referred_to_and_are_those_that_make_secrets_makes(tmp_path: Path) -> None:
     made_secrets(tmp_path)
     asked = set(keys_of_secrets(RESOURCES))
@@ -121,6 +122,7 @@ def test_secrets_are_referred_to_and_are_those_that_make_secrets_makes(tmp_path:
     assert of_kind("Secret") == {}
 
 
+@pytest.mark.process
 def test_the_rules_are_those_of_the_dashboards() -> None:
     made = subprocess.run([sys.executable, FOLDER / "rules.py"], check=True, capture_output=True, text=True)
     assert (FOLDER / "rules.yml").read_text() == made.stdout

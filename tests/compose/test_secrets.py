@@ -6,10 +6,13 @@ import stat
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
 from natively import COMPOSE, made_secrets, stack, variables_in
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.process
 
 
 def contents(folder: Path) -> dict[str, str]:

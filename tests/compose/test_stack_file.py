@@ -35,6 +35,7 @@ def test_the_file_is_valid_by_the_specifications_schema() -> None:
     jsonschema.Draft7Validator(schema).validate(yaml.safe_load((COMPOSE / "compose.yml").read_text()))
 
 
+@pytest.mark.process
 def test_docker_compose_itself_takes_the_file(tmp_path: Path) -> None:
     if shutil.which("docker-compose") is None:
         pytest.skip("docker-compose is not installed here")
@@ -50,6 +51,7 @@ def test_docker_compose_itself_takes_the_file(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.process
 def test_docker_compose_refuses_to_start_without_secrets_and_says_how_to_make_them(tmp_path: Path) -> None:
     if shutil.which("docker-compose") is None:
         pytest.skip("docker-compose is not installed here")

@@ -21,6 +21,8 @@ from natively import Running, Stack, await_that, made_secrets, missing_programs,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+pytestmark = pytest.mark.process
+
 APPS: Final = ("app-threaded", "app-sync", "app-gthread", "app-gevent", "app-asgi")
 WORKERS: Final = 2
 USERS: Final = 4

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.lab.application import Target, serving
-from loadlab.model.case import spell
+from loadlab.model.config import spell
 from loadlab.plan.planning import build_server, config_of
 from loadlab.servers import SERVERS, Site
 from loadlab.strategies import STRATEGIES
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.lab.trial import Bench
-    from loadlab.model.case import Config
+    from loadlab.model.config import Config
 
 every_server = pytest.mark.parametrize("name", list(SERVERS))
 

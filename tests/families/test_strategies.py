@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import ConnectionHandler
 
-from loadlab.model.case import spell
+from loadlab.model.config import spell
 from loadlab.plan.planning import build_strategy, config_of, server_traits, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES

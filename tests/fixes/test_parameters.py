@@ -85,6 +85,7 @@ def test_what_is_said_is_taken_and_the_rest_has_defaults() -> None:
     assert parameters("reap_dead_threads", reap_dead_threads.SweepParameters).interval_seconds == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["close_at_handler_end", "worker_exit_hook"])
 def test_gunicorns_configuration_may_import_a_hook_before_gevent_patches_python(name: str) -> None:
     program = f"import sys, loadlab.fixes.{name}; sys.exit('django.db' in sys.modules)"

@@ -19,6 +19,8 @@ from loadlab.model.metrics import CloseReason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.process
+
 
 def generation(folder: Path, connections: int) -> None:
     """A process that opens connections and ends without closing them."""

@@ -292,6 +292,7 @@ def test_copies_and_temporary_connections_are_counted_as_the_connections_that_th
     assert (count().opened, count().closed[CloseReason.EXPLICIT]) == (1, 1)
 
 
+@pytest.mark.process
 def test_what_a_forked_child_collects_is_still_its_parents(tmp_path: Path, count: Any) -> None:
     wrapper = connection(tmp_path, CONN_MAX_AGE=None)
     query(wrapper)

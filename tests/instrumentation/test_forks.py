@@ -16,6 +16,8 @@ from loadlab.instrumentation.request_totals import RequestTotals
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.process
+
 CHILDREN, THREADS, REQUESTS = 3, 4, 5
 # Each thread of each child makes its requests on a connection of its own, the first thread on what it has inherited.
 PROGRAM: Final = """

@@ -25,6 +25,8 @@ from loadlab.settings_override.configuration import Overlay
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.process
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SETTINGS = """
 from pathlib import Path

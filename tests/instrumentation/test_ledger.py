@@ -171,6 +171,7 @@ while True:
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("seed", range(12))
 def test_sigkill_at_any_moment_loses_no_connection(ledgers: Path, seed: int) -> None:
     """The victim says each count after it has opened; a death may fall between the two, so one more is right too."""
@@ -191,6 +192,7 @@ def test_sigkill_at_any_moment_loses_no_connection(ledgers: Path, seed: int) -> 
     assert totals.opened == sum(totals.closed.values())
 
 
+@pytest.mark.process
 def test_what_a_dead_process_left_open_has_closed_by_process_exit(ledgers: Path) -> None:
     child = os.fork()
     if not child:
@@ -252,6 +254,7 @@ print(handled + begun)
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("by", ["signal", "trace"])
 def test_what_opens_a_connection_while_one_is_opened_is_counted_too(ledgers: Path, by: str) -> None:
     argv = [sys.executable, "-c", INTERRUPTED, str(ledgers), by]
@@ -295,6 +298,7 @@ print(opened, cut)
 """
 
 
+@pytest.mark.process
 def test_an_exception_of_a_signal_s_handler_counts_nothing_twice(ledgers: Path) -> None:
     """Each may fall between an opening and the victim's own count of it, so that many more are right too."""
     argv = [sys.executable, "-c", RAISING, str(ledgers)]

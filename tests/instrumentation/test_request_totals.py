@@ -136,6 +136,7 @@ def test_routes_too_long_are_cut_and_stay_apart_and_any_text_is_one(ledgers: Pat
     )
 
 
+@pytest.mark.process
 def test_killed_processes_lose_nothing_and_leave_one_archive_however_many_they_were(ledgers: Path) -> None:
     for _ in range(30):
         generation(ledgers, 5)
@@ -149,6 +150,7 @@ def test_killed_processes_lose_nothing_and_leave_one_archive_however_many_they_w
     assert only(ledgers) == first
 
 
+@pytest.mark.process
 def test_a_reader_that_died_between_archive_and_removal_counts_nothing_twice(ledgers: Path) -> None:
     generation(ledgers, 4)
     (file,) = ledgers.glob("*.timesheet")
@@ -158,6 +160,7 @@ def test_a_reader_that_died_between_archive_and_removal_counts_nothing_twice(led
     assert RequestTotals(ledgers).read().requests == 4
 
 
+@pytest.mark.process
 def test_ledgers_and_timesheets_share_a_folder_and_do_not_see_each_other(ledgers: Path) -> None:
     generation(ledgers, 4)
     assert CounterSet(ledgers).read().aliases == {}
@@ -167,6 +170,7 @@ def test_ledgers_and_timesheets_share_a_folder_and_do_not_see_each_other(ledgers
 LONG = request_times.FILE_BYTES
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("content", [b"", b"no timesheet", b"\0" * LONG, os.urandom(LONG), os.urandom(LONG + 8)])
 def test_a_file_that_is_no_timesheet_is_set_aside_and_counted(ledgers: Path, content: bytes) -> None:
     generation(ledgers, 1)
@@ -177,6 +181,7 @@ def test_a_file_that_is_no_timesheet_is_set_aside_and_counted(ledgers: Path, con
     assert RequestTotals(ledgers).read() == times
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("offset", "value"),
     [
@@ -195,6 +200,7 @@ def test_a_timesheet_that_nobody_can_have_written_is_set_aside(ledgers: Path, of
     assert RequestTotals(ledgers).read().damaged == 1
 
 
+@pytest.mark.process
 def test_a_truncated_timesheet_is_set_aside(ledgers: Path) -> None:
     generation(ledgers, 1)
     (file,) = ledgers.glob("*.timesheet")
@@ -202,6 +208,7 @@ def test_a_truncated_timesheet_is_set_aside(ledgers: Path) -> None:
     assert RequestTotals(ledgers).read().damaged == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"version": 1, "damaged": 0, "archived": [], "cells": {"GET 2xx /": [1, 2]}}']
 )
@@ -226,6 +233,7 @@ while True:
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("lines", [1, 80, 149, 700])
 def test_sigkill_at_any_moment_loses_no_request(ledgers: Path, lines: int) -> None:
     """The victim says each count once it is in the file; a death may fall between the two, so one more is right."""

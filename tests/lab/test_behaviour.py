@@ -13,7 +13,6 @@ import pytest
 from loadlab import cli
 from loadlab.claims import CLAIMS
 from loadlab.cli._behaviour_record import as_json, read_recording
-from loadlab.report.behaviour import COMMAND, RANGED, as_markdown
 from loadlab.errors import UsageError
 from loadlab.lab.behaviour import settings
 from loadlab.model.behaviour import (
@@ -31,8 +30,9 @@ from loadlab.model.behaviour import (
     ranged,
     rows_of,
 )
-from loadlab.model.case import Config
+from loadlab.model.config import Config
 from loadlab.plan.planning import build_strategy, server_traits
+from loadlab.report.behaviour import COMMAND, RANGED, as_markdown
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

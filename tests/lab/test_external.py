@@ -12,8 +12,8 @@ import pytest
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.external import Post, Sample, run_trial_elsewhere
 from loadlab.load.generator.contract import LoadResult
+from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import Deployment, Plan
-from loadlab.model.scraped import AliasReading
 from loadlab.plan.planning import read_plan
 from loadlab.store.folder import Step
 
@@ -34,21 +34,19 @@ url = "http://127.0.0.1:1"
 
 
 def look(
-    opened: float,
+    opened: int,
     *,
-    open: float = 2.0,  # noqa: A002  as in the books
+    open: int = 2,  # noqa: A002  as counts call it
     sessions: int | None = None,
-    answered: float | None = None,
+    answered: int | None = None,
     reset: float = 0.0,
 ) -> Sample:
-    closed = {"max_age": opened - open + 2.0} if opened else {}
+    closed = {"max_age": opened - open + 2} if opened else {}
+    judged = {} if sessions is None else {"sessions": sessions, "sessions_reset": reset, "backends": open}
     return Sample(
-        counted=AliasReading(open=open, opened=opened, closed=closed, requests={"opened": opened, "reused": 7.0}),
+        counts=ConnectionCounts(open=open, opened=opened, closed=closed, first_uses=opened, reused=7),
         answered=answered,
-        sessions=sessions,
-        backends=None if sessions is None else int(open),
-        states={},
-        reset=reset,
+        judged=judged,
     )
 
 

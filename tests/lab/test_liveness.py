@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.process
+
 CHILDREN = "sleep 600 & sleep 600 & sleep 600 & wait"
 
 

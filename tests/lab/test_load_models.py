@@ -17,7 +17,8 @@ from loadlab.analysis.trials import summarise
 from loadlab.lab.record import BLOCK_SEEDS
 from loadlab.lab.trial import run_trial
 from loadlab.load.generator.arrivals import arrivals
-from loadlab.model.case import Case, OpenLoad
+from loadlab.model.case import Case
+from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
 from loadlab.plan.planning import config_of, usable_connections
 from loadlab.servers import SERVERS

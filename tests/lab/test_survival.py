@@ -15,7 +15,8 @@ from loadlab.lab import observer as observing
 from loadlab.lab.observer import Observer, cut_off, persevere
 from loadlab.lab.sampler import Sampler
 from loadlab.lab.survival import Survival
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
+from loadlab.model.config import Config
 from loadlab.services.pgbouncer import PoolerGoneError
 from loadlab.store.folder import Step
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.process
+
 TOKEN: Final = "canary-token-of-a-test"
 ODD: Final = "a run & its ?name=#1"
 PATIENCE_SECONDS: Final = 120.0

@@ -13,7 +13,7 @@ from made_runs import BEGAN, MadeRun, made_run
 from selenium.webdriver.common.keys import Keys
 
 from loadlab.live.hosting import hosted
-from loadlab.model.case import Config
+from loadlab.model.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,8 @@ from loadlab.live.discovery import FINISHED, LINGER_SECONDS, QUIET_SECONDS, due,
 from loadlab.live.exposition import exposition
 from loadlab.live.hosting import hosted
 from loadlab.live.run_progress import RunProgress, RunProgresses, TrialSoFar
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
+from loadlab.model.config import Config
 from loadlab.store.progress import TrialBegan
 from loadlab.system.processes import STATE_VARIABLE
 
@@ -278,6 +279,7 @@ def page(folder: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.process
 class TestOverHttp:
     def test_what_is_discovered_can_be_scraped_whatever_the_run_is_called(self, page: str, folder: Path) -> None:
         run = made_run(folder / "50% ‹off› & more")

@@ -287,6 +287,7 @@ def test_what_the_client_lacks_is_named_with_what_to_do(a_user: Making) -> None:
         a_user(1).client.headers  # noqa: B018
 
 
+@pytest.mark.process
 def test_a_ported_locust_file_never_seems_to_succeed(tmp_path: Path) -> None:
     """Locust's own run: requests that are refused are failures, named once in its log."""
     (tmp_path / "ported.py").write_text(

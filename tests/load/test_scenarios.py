@@ -132,6 +132,7 @@ def said(site: Application, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         return dict(zip(scenarios(), said, strict=True))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", scenarios())
 def test_a_scenario_runs_alone_under_locust_and_no_request_of_it_fails(said: dict[str, Said], name: str) -> None:
     assert said[name].code == 0, said[name].stderr
@@ -148,10 +149,12 @@ def test_a_scenario_runs_by_its_name_in_a_trial_whose_books_agree(trial: Any, na
     assert result.connections.mismatches == ()
 
 
+@pytest.mark.process
 def test_mixed_asks_for_all_that_a_site_is_asked_for(said: dict[str, Said]) -> None:
     assert said["mixed"].names == MIXED
 
 
+@pytest.mark.process
 def test_mixed_asks_for_nothing_whose_weight_is_0(site: Application, tmp_path: Path) -> None:
     weights = [f"--mixed-{name}=0" for name in ("read-one", "read-write", "slow-query")]
     said = heard("mixed", site.url, tmp_path, *weights, enough=lambda said: said.requests > 2)
@@ -223,6 +226,7 @@ def samples(result: Any) -> list[tuple[float, float]]:
     return list(zip(result.series.at, result.series.backends, strict=True))
 
 
+@pytest.mark.process
 def test_steps_take_the_time_that_they_are_told(site: Application, tmp_path: Path) -> None:
     said = outcome(started("steps", site.url, tmp_path, "--steps", "2", "--step-seconds", "1", "--loglevel", "INFO"))
     assert said.code == 0, said.stderr
@@ -230,6 +234,7 @@ def test_steps_take_the_time_that_they_are_told(site: Application, tmp_path: Pat
     assert updates == ["2", "4"]
 
 
+@pytest.mark.process
 def test_steps_tell_what_each_of_them_gave(said: dict[str, Said]) -> None:
     rows = steps_of(said["steps"])
     assert re.search(r"INFO/steps: +users +requests/s", said["steps"].stderr)
@@ -248,6 +253,7 @@ def test_two_aliases_are_two_connections_for_each_request_and_both_are_counted(t
     assert stopped.opened % 2 == 0
 
 
+@pytest.mark.process
 def test_the_books_keep_the_two_aliases_apart(site: Application, said: dict[str, Said]) -> None:
     books = CounterSet(site.ledgers).read().aliases
     assert books["default"].opened > 0
@@ -270,6 +276,7 @@ def test_a_plan_knows_that_two_aliases_are_twice_the_connections_in_use() -> Non
     assert usable == {"read_one": 3, "multi_database": 6}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("scenario", "option", "wrong", "right"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loadlab.errors import UsageError
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.plan.planning import read_plan
 
 REST = "[servers.gevent]\n[servers.sync]\n[strategies.max_age]\nmax_age = 60\n"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from loadlab.services.database import Database
 
+pytestmark = pytest.mark.process
+
 PROGRAM: Final = "prometheus-postgres-exporter"
 PATIENCE_SECONDS: Final = 120.0
 

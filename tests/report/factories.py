@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from analysis import factories as made
 
-from loadlab.model.case import Case, Config
+from loadlab.model.case import Case
 from loadlab.model.caveats import Caveat, CaveatKind, Several
+from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.findings import (
     Arm,
@@ -221,10 +222,8 @@ def verdict(server: str) -> Verdict:
     age = 60 if server == "sync" else 0
     headline = "Keep connections for 60 seconds." if age else "Close the connection after each request."
     return Verdict(
-        server=server,
-        keep_alive=False,
-        scenario="read_one",
-        users=USERS,
+        condition=case(server, 0).group,
+        cases=tuple(case(server, of) for of in AGES),
         recommend=Recommendation(strategy="max_age", max_age=age, conn_health_checks=bool(age)),
         headline=headline,
         why=WHY[server],
@@ -378,8 +377,8 @@ def hostile() -> Findings:
         verdicts=tuple(
             replace(
                 v,
-                server=HOSTILE + v.server,
-                scenario=HOSTILE,
+                condition=names[v.cases[0].id].group,
+                cases=tuple(names[of.id] for of in v.cases),
                 headline=HOSTILE,
                 why=(HOSTILE,),
                 settings=HOSTILE + "```\n",

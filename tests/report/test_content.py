@@ -9,11 +9,10 @@ from math import inf, nan
 
 import pytest
 
-from loadlab.model.case import Config
+from loadlab.model.config import Config
 from loadlab.model.findings import OpenOverTime, Recommendation
-from loadlab.report import numbers
+from loadlab.report import markup, numbers
 from loadlab.report.content import charts, labels, matrix, story, tables, verdicts
-from loadlab.report import markup
 
 from . import factories
 
@@ -68,10 +67,10 @@ def test_two_finite_ages_wear_one_colour_in_two_shades() -> None:
 
 def test_scenario_and_users_are_named_only_where_they_differ() -> None:
     findings = factories.findings(blocks=1)
-    assert str(matrix.modes(findings)[1]) == "gunicorn sync"
+    assert str(matrix.build(findings).rows[1].mode) == "gunicorn sync"
     other = replace(findings.arms[0], case=replace(findings.arms[0].case, users=32))
     more = replace(findings, arms=(*findings.arms, other))
-    assert str(matrix.modes(more)[1]) == "gunicorn sync (8 users)"
+    assert str(matrix.build(more).rows[1].mode) == "gunicorn sync (8 users)"
 
 
 def test_the_matrix_names_baselines_leaks_and_verdicts() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.model.findings import Percentiles, Service
 from loadlab.report import REPORTS
 from loadlab.report.content import charts, tables
@@ -47,7 +47,14 @@ def opened() -> Findings:
         )
         for trial in findings.trials
     ]
-    verdicts = [replace(verdict, open_load=LOAD) for verdict in findings.verdicts]
+    verdicts = [
+        replace(
+            verdict,
+            condition=replace(verdict.condition, open_load=LOAD),
+            cases=tuple(replace(case, open_load=LOAD) for case in verdict.cases),
+        )
+        for verdict in findings.verdicts
+    ]
     return replace(findings, arms=tuple(arms), trials=tuple(trials), verdicts=tuple(verdicts))
 
 

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from loadlab.model.caveats import Caveat, CaveatKind
-from loadlab.model.naming import short_names
+from loadlab.model.labels import short_names
 from loadlab.report.content import matrix, story
 from loadlab.report.formats.terminal import Terminal
 
@@ -136,4 +136,4 @@ def test_caveats_name_cases_as_briefly_as_tells_them_apart() -> None:
     )
     text = Terminal(width=140).render(noted)
     assert case.id not in text
-    assert short_names([arm.case for arm in findings.arms])[case.id] in text
+    assert short_names([arm.case for arm in findings.arms])[case] in text

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from loadlab.services.database import Database
 
+pytestmark = pytest.mark.process
+
 DRIVERS: Final = (psycopg2.connect, psycopg.connect)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.process
+
 # What `postgres --describe-config` says of a setting: its name first, its default in the fifth column.
 POSTGRES: Final = (
     "#!/bin/sh\nprintf 'ssl_ciphers\\tsighup\\tConnections\\tSTRING\\t{ciphers}\\t\\t\\tAllowed ciphers\\n'\n"

@@ -166,6 +166,7 @@ def primary_and_standby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
             program.stop(signal.SIGQUIT, PATIENCE_SECONDS)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("age", "fails_after"), [(None, True), (0, False)])
 def test_a_stale_primary_is_told_where_connections_are_kept(
     age: float | None,
@@ -194,6 +195,7 @@ def test_a_stale_primary_is_told_where_connections_are_kept(
     assert len(said(caplog, "W006")) == (1 if fails_after else 0)
 
 
+@pytest.mark.process
 def test_advice_that_a_project_has_silenced_is_not_logged(
     primary_and_standby: tuple[Database, int], sites: Sites, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Handler = Callable[[socket.socket], None]
 
+pytestmark = pytest.mark.process
+
 LOOPBACK: Final = "127.0.0.1"
 MEBIBYTE: Final = 2**20
 

@@ -69,12 +69,14 @@ def built_sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built("sdist", source, tmp_path_factory.mktemp("sdist"))
 
 
+@pytest.mark.process
 def test_the_wheel_holds_every_scenario_plan_and_dashboard(wheel: Path) -> None:
     held = {name.removeprefix("loadlab/_data/") for name in zipfile.ZipFile(wheel).namelist() if "/_data/" in name}
     assert held == shipped()
     assert len(held) > 20
 
 
+@pytest.mark.process
 def test_the_sdist_holds_what_a_wheel_is_built_from(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine
 
+pytestmark = pytest.mark.process
+
 # A program with a child of its own; both ignore SIGTERM.
 STUBBORN = """
 import os, signal, sys, time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from loadlab.errors import EnvironmentFaultError
 from loadlab.scrape import understood
 from loadlab.watch.observation import Observation, observe
-from loadlab.watch.reading import Reading
 
 URL = "http://127.0.0.1:9182/metrics?token=canary"
 BUILD = 'loadlab_build_info{version="1",django="5",python="3"} 1\n'
@@ -60,9 +59,7 @@ def watched(*scrapes: Any, threads: int | None = None) -> Observation:
     """One reading each ten seconds."""
     readings = []
     for number, scrape in enumerate(scrapes):
-        seen = understood(text_of(scrape), URL)
-        reading = Reading(at=10.0 * number, aliases=seen.aliases, hosts=seen.hosts, answered=seen.requests)
-        readings.append(reading)
+        readings.append(replace(understood(text_of(scrape), URL), at=10.0 * number))
     return observe(readings, gaps=0, threads=threads)
 
 

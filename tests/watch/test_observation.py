@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from loadlab.model.scraped import AliasReading
+from loadlab.model.counts import ConnectionCounts
+from loadlab.model.reading import Reading
 from loadlab.watch.observation import AliasObservation, observe
-from loadlab.watch.reading import Reading
 from loadlab.watch.words import as_text
 
 
@@ -17,8 +17,8 @@ def readings(*each: dict[str, Any], **judge: list[int]) -> list[Reading]:
     return [
         Reading(
             at=10.0 * number,
-            aliases={"default": AliasReading(**fields)},
-            **{name: values[number] for name, values in judge.items()},
+            hosts={"default": {"": ConnectionCounts(**fields)}},
+            judged={name: values[number] for name, values in judge.items()},
         )
         for number, fields in enumerate(each)
     ]
@@ -30,9 +30,9 @@ def seen(*each: dict[str, Any], threads: int | None = None) -> AliasObservation:
 
 def test_counts_are_increases_over_the_watch() -> None:
     one = seen(
-        {"opened": 100, "requests": {"opened": 90, "reused": 10}, "open": 3},
-        {"opened": 110, "requests": {"opened": 99, "reused": 41}, "open": 7},
-        {"opened": 120, "requests": {"opened": 110, "reused": 90}, "open": 4, "connects": 120, "connect_seconds": 1.2},
+        {"opened": 100, "first_uses": 90, "reused": 10, "open": 3},
+        {"opened": 110, "first_uses": 99, "reused": 41, "open": 7},
+        {"opened": 120, "first_uses": 110, "reused": 90, "open": 4, "connects": 120, "connect_seconds_sum": 1.2},
     )
     assert (one.opened, one.requests, one.reused, one.share_reused) == (20, 100, 80, 0.8)
     assert one.open == (3, 7, 4)
@@ -54,11 +54,11 @@ def test_an_alias_that_nobody_used_has_no_share_and_no_ages() -> None:
 @pytest.mark.parametrize(
     ("last", "verdict"),
     [
-        ({"opened": 100, "open": 60, "closed": {"garbage_collected": 40}, "requests": {"opened": 100}}, "yes"),
-        ({"opened": 100, "open": 100, "requests": {"opened": 100}}, "yes"),
-        ({"opened": 100, "closed": {"request_end": 100}, "requests": {"opened": 100}}, "no"),
-        ({"opened": 100, "open": 60, "closed": {"max_age": 40}, "requests": {"opened": 100, "reused": 900}}, "no"),
-        ({"opened": 0, "open": 0, "requests": {"reused": 50}}, "no"),
+        ({"opened": 100, "open": 60, "closed": {"garbage_collected": 40}, "first_uses": 100}, "yes"),
+        ({"opened": 100, "open": 100, "first_uses": 100}, "yes"),
+        ({"opened": 100, "closed": {"request_end": 100}, "first_uses": 100}, "no"),
+        ({"opened": 100, "open": 60, "closed": {"max_age": 40}, "first_uses": 100, "reused": 900}, "no"),
+        ({"opened": 0, "open": 0, "reused": 50}, "no"),
         ({"opened": 0, "open": 0}, "cannot tell"),
     ],
 )
@@ -67,15 +67,15 @@ def test_a_leak_is_what_nobody_comes_back_for(last: dict[str, Any], verdict: str
 
 
 def test_where_no_connect_was_seen_the_earlier_ones_say_what_it_takes() -> None:
-    before = {"requests": {"opened": 10}, "connects": 10, "connect_seconds": 0.1}
-    one = seen(before, {**before, "requests": {"opened": 10, "reused": 80}}, threads=4)
+    before = {"first_uses": 10, "connects": 10, "connect_seconds_sum": 0.1}
+    one = seen(before, {**before, "first_uses": 10, "reused": 80}, threads=4)
     assert one.mean_connect_seconds is None
     assert one.earlier_connect_seconds == pytest.approx(0.01)
     assert one.ages[0].connecting_seconds_per_second == pytest.approx(0.08)
 
 
 def test_other_ages_follow_the_closed_form_and_need_the_number_of_threads() -> None:
-    used = {"requests": {"opened": 80}, "connects": 80, "connect_seconds": 0.8}
+    used = {"first_uses": 80, "connects": 80, "connect_seconds_sum": 0.8}
     assert seen({}, used).ages == ()
     ages = {age.max_age: age for age in seen({}, used, threads=4).ages}
     assert ages[0].reused == 0
@@ -87,14 +87,14 @@ def test_other_ages_follow_the_closed_form_and_need_the_number_of_threads() -> N
 
 @pytest.mark.parametrize(("sessions", "difference"), [([5, 25], 0), ([5, 30], -5), ([5, 20], 5)])
 def test_postgresql_is_the_judge_where_it_was_asked(sessions: list[int], difference: int) -> None:
-    both = readings({"opened": 0}, {"opened": 20}, sessions=sessions, backends=[0, 1])
+    both = readings({"opened": 0}, {"opened": 20}, sessions=sessions, sessions_reset=[1, 1], backends=[0, 1])
     observation = observe(both, gaps=0, threads=None)
     assert (observation.sessions, observation.difference) == (sessions[1] - sessions[0], difference)
 
 
 def test_an_alias_that_comes_into_use_during_the_watch_counts_from_zero() -> None:
-    first = Reading(at=0.0, aliases={})
-    later = Reading(at=10.0, aliases={"default": AliasReading(opened=7)})
+    first = Reading(at=0.0, hosts={})
+    later = Reading(at=10.0, hosts={"default": {"": ConnectionCounts(opened=7)}})
     assert observe([first, later], gaps=0, threads=None).aliases["default"].opened == 7
 
 
@@ -103,9 +103,9 @@ def test_an_alias_that_comes_into_use_during_the_watch_counts_from_zero() -> Non
     [
         ({}, 4, "other ages   follow from the rate of requests, and there were none"),
         ({}, 4, "leak         cannot tell: nothing used the database"),
-        ({"requests": {"opened": 80}}, None, "other ages   say --threads"),
-        ({"requests": {"opened": 80}}, 4, "no connect was seen"),
-        ({"requests": {"opened": 80}, "connects": 80, "connect_seconds": 0.8}, 4, "80.0 ms per second"),
+        ({"first_uses": 80}, None, "other ages   say --threads"),
+        ({"first_uses": 80}, 4, "no connect was seen"),
+        ({"first_uses": 80, "connects": 80, "connect_seconds_sum": 0.8}, 4, "80.0 ms per second"),
     ],
 )
 def test_the_words_ask_for_nothing_that_was_given(last: dict[str, Any], threads: int | None, said: str) -> None:
@@ -116,8 +116,8 @@ def test_the_words_ask_for_nothing_that_was_given(last: dict[str, Any], threads:
 
 
 def test_what_connecting_takes_is_said_to_be_of_earlier_where_it_is() -> None:
-    before = {"requests": {"opened": 10}, "connects": 10, "connect_seconds": 0.1}
-    series = readings(before, {**before, "requests": {"opened": 10, "reused": 80}})
+    before = {"first_uses": 10, "connects": 10, "connect_seconds_sum": 0.1}
+    series = readings(before, {**before, "first_uses": 10, "reused": 80})
     assert "No connect was seen; 10.0 ms is the mean of all earlier ones." in as_text(
         observe(series, gaps=0, threads=4)
     )

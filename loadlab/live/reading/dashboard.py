@@ -14,6 +14,7 @@ from loadlab.report.content import matrix, story, tables, verdicts
 from loadlab.report.content.labels import Naming
 
 if TYPE_CHECKING:
+    from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
     from loadlab.report.content.labels import Mode
     from loadlab.report.content.matrix import Cell, Heading
@@ -143,18 +144,18 @@ def build(findings: Findings, schedule: Schedule) -> Dashboard:
 
 def _rows(findings: Findings, schedule: Schedule) -> tuple[DashboardRow, ...]:
     """The report's matrix, with the case behind each cell."""
-    names, built = Naming.of(findings), matrix.build(findings)
-    columns = [str(choice) for choice in matrix.strategies(findings.arms)]
-    behind = {(names.mode(arm.case), str(arm.case.strategy)): arm for arm in matrix.measured_once(findings.arms)}
-    index = {case.id: number for number, case in enumerate(schedule.cases)}
+    built = matrix.build(findings)
+    columns = matrix.strategies(findings.arms)
+    behind = {(arm.case.group, arm.case.strategy): arm for arm in matrix.measured_once(findings.arms)}
+    index = {case: number for number, case in enumerate(schedule.cases)}
     planned = Counter(step.case for step in schedule.steps)
     compared = matrix.primary_comparisons(findings)
 
     def cell(words: Cell | None, arm: Arm | None) -> DashboardCell | None:
         if words is None or arm is None:
             return None
-        case, seen = index[arm.case.id], compared.get(arm.case.id)
-        replica = index.get(replace(arm.case, replica=True).id)
+        case, seen = index[arm.case], compared.get(arm.case.id)
+        replica = index.get(replace(arm.case, replica=True))
         ratio, low, high = _interval(seen) if seen else (None, None, None)
         return DashboardCell(
             case=case, replica=replica, planned=planned[case], words=words, ratio=ratio, low=low, high=high
@@ -164,20 +165,17 @@ def _rows(findings: Findings, schedule: Schedule) -> tuple[DashboardRow, ...]:
         DashboardRow(
             mode=row.mode,
             cells=tuple(
-                cell(words, behind.get((row.mode, column))) for words, column in zip(row.cells, columns, strict=True)
+                cell(words, behind.get((group, column))) for words, column in zip(row.cells, columns, strict=True)
             ),
         )
-        for row in built.rows
+        for group, row in zip(matrix.groups(findings), built.rows, strict=True)
     )
 
 
 def _opinions(findings: Findings) -> tuple[Opinion, ...]:
     compared = matrix.primary_comparisons(findings)
-    columns = [str(choice) for choice in matrix.strategies(findings.arms)]
-    names = Naming.of(findings)
-    return tuple(
-        _opinion(advice, _lines(findings, names, advice, compared, columns)) for advice in verdicts.build(findings)
-    )
+    columns = matrix.strategies(findings.arms)
+    return tuple(_opinion(advice, _lines(findings, advice, compared, columns)) for advice in verdicts.build(findings))
 
 
 def _opinion(advice: Advice, lines: tuple[DashboardLine, ...]) -> Opinion:
@@ -197,18 +195,12 @@ def _opinion(advice: Advice, lines: tuple[DashboardLine, ...]) -> Opinion:
 
 
 def _lines(
-    findings: Findings, names: Naming, advice: Advice, compared: dict[str, Comparison], columns: list[str]
+    findings: Findings, advice: Advice, compared: dict[str, Comparison], columns: list[Config]
 ) -> tuple[DashboardLine, ...]:
     """Every strategy of the mode but its baseline, as the matrix heads them."""
-    of_mode = [arm for arm in matrix.measured_once(findings.arms) if _is_of(advice.mode, names, arm)]
-    by_column = {columns.index(str(arm.case.strategy)): arm for arm in of_mode if arm.case.id in compared}
+    of_mode = [arm for arm in matrix.measured_once(findings.arms) if arm.case in advice.cases]
+    by_column = {columns.index(arm.case.strategy): arm for arm in of_mode if arm.case.id in compared}
     return tuple(_line(column, by_column[column], compared[by_column[column].case.id]) for column in sorted(by_column))
-
-
-def _is_of(mode: Mode, names: Naming, arm: Arm) -> bool:
-    """A verdict's mode names the server's parameters only where it must, and before the load."""
-    own = names.mode(arm.case)
-    return mode.server in {own.server, str(arm.case.server)} and own.detail.endswith(mode.detail)
 
 
 def _interval(seen: Comparison) -> tuple[float | None, float | None, float | None]:

@@ -98,8 +98,8 @@ def _resume(path: Path, changed: tuple[int, int]) -> str:  # noqa: ARG001  anoth
 @lru_cache(maxsize=512)
 def _planned(path: Path, changed: tuple[int, int]) -> tuple[str, int, int, int]:  # noqa: ARG001  another file has another time
     schedule = RunReader(path).schedule()
-    modes = {(str(case.server), case.keep_alive) for case in schedule.cases}
-    strategies = {str(case.strategy) for case in schedule.cases}
+    modes = {(case.server, case.keep_alive) for case in schedule.cases}
+    strategies = {case.strategy for case in schedule.cases}
     return schedule.started, len(schedule.steps), len(modes), len(strategies)
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from locust.runners import Runner
 
     from loadlab.load.generator.contract import LoadOrder, LoadResult
-    from loadlab.model.case import OpenLoad
+    from loadlab.model.condition import OpenLoad
 
 READY_SECONDS: Final = 20.0  # for all users of an open load to have said hello
 DRAIN_SECONDS: Final = 10.0  # for what is under way when an open load ends

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from loadlab.model.case import OpenLoad
+    from loadlab.model.condition import OpenLoad
 
 AT_A_TIME: Final = 4096  # instants that are made together: a long load must not hold all of its schedule
 
@@ -22,7 +22,7 @@ def arrivals(load: OpenLoad, seed: int, *, first: int = 0, step: int = 1) -> Ite
 
     So the shares of several processes make up exactly the schedule of one.
 
-    >>> from loadlab.model.case import OpenLoad
+    >>> from loadlab.model.condition import OpenLoad
     >>> list(itertools.islice(arrivals(OpenLoad(rate=4, arrivals="uniform"), 0, first=1, step=2), 3))
     [0.25, 0.75, 1.25]
     """

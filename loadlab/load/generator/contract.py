@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.load.generator.ticker import Pause
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -30,7 +30,7 @@ from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST
 
 from loadlab.load.generator.alarm import Alarm
 from loadlab.load.generator.arrivals import arrivals
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

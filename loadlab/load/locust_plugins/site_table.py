@@ -6,12 +6,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.load.locust_plugins.site_metrics import CLOSED, FAILED, OPENED
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from loadlab.load.locust_plugins.site_metrics import Change, History, SiteSample
+    from loadlab.load.locust_plugins.site_metrics import History, SiteSample, Source
+    from loadlab.model.counts import ConnectionCounts
 
 LATEST: Final = 60  # looks in a trend
 MOST_ROWS: Final = 500  # as many as Locust's page shows of its own
@@ -22,12 +21,15 @@ STATE: Final = "metrics"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SiteFigure:
-    """One figure of an alias: how it is called, found, written down, and summed up by the counter it comes from."""
+    """One figure of an alias: its name, and its value by what has grown between two looks and by the seconds between.
+
+    `total` is its value of all looks together, where it has one.
+    """
 
     name: str
-    value: Callable[[Change], float | None]
+    value: Callable[[ConnectionCounts, float], float | None]
     written: Callable[[float], str]
-    counter: str = ""
+    total: Callable[[ConnectionCounts], int] | None = None
     shown: str = ""  # in the table, where that is not the name
 
 
@@ -35,59 +37,75 @@ def rows(history: History) -> list[dict[str, str]]:
     """The table, its first row about the metrics themselves; Locust's page sorts by `name`."""
     latest = list(history.looks)[-LATEST:]
     lines = [_state(latest, history.restarts)]
-    for alias in sorted(history.sums):
-        seen = [look.changes.get(alias) for look in latest]
-        sums = history.sums[alias]
-        for figure in _figures(sums):
-            values = [None if change is None else figure.value(change) for change in seen]
-            now = values[-1] if values else None
-            total = f"{sums[figure.counter]:,.0f}" if figure.counter else ""
-            lines.append(
-                {
-                    "alias": alias,
-                    "figure": figure.shown or figure.name,
-                    "now": NOTHING if now is None else figure.written(now),
-                    "trend": trend(values),
-                    "range": _range(values, figure.written),
-                    "total": total,
-                }
-            )
+    for source, sums in sorted(history.sums.items()):
+        lines.extend(_line(source, figure, latest, sums) for figure in _figures(sums))
     return [{"name": f"{number:05d}", **line} for number, line in enumerate(lines[:MOST_ROWS])]
+
+
+def _line(source: Source, figure: SiteFigure, latest: list[SiteSample], sums: ConnectionCounts) -> dict[str, str]:
+    values = [_value(figure, look, source) for look in latest]
+    now = values[-1] if values else None
+    return {
+        "alias": _name(source),
+        "figure": figure.shown or figure.name,
+        "now": NOTHING if now is None else figure.written(now),
+        "trend": trend(values),
+        "range": _range(values, figure.written),
+        "total": f"{figure.total(sums):,.0f}" if figure.total else "",
+    }
+
+
+def _value(figure: SiteFigure, look: SiteSample, source: Source) -> float | None:
+    grown = look.grown.get(source)
+    return None if grown is None else figure.value(grown, look.seconds)
+
+
+def _name(source: Source) -> str:
+    """The alias, and where one exposition holds several hosts, which of them."""
+    alias, host = source
+    return f"{alias} ({host})" if host else alias
 
 
 def series(history: History) -> Iterator[tuple[float, str, str, float]]:
     """Every look that is kept: when, of which alias, which figure, and how much of it."""
     for look in history.looks:
-        for alias, change in sorted(look.changes.items()):
-            for figure in _figures(history.sums[alias]):
-                value = figure.value(change)
+        for source in sorted(look.grown):
+            for figure in _figures(history.sums[source]):
+                value = _value(figure, look, source)
                 if value is not None:
-                    yield look.at, alias, figure.name, value
+                    yield look.at, _name(source), figure.name, value
 
 
-def _figures(sums: Mapping[str, float]) -> list[SiteFigure]:
+def _figures(sums: ConnectionCounts) -> list[SiteFigure]:
     """Those that every alias has, and one for each reason to close and each kind of failure that has been seen."""
-    seen = sorted(counter for counter, total in sums.items() if total and counter.startswith((CLOSED, FAILED)))
     return [
-        SiteFigure(name="open", value=lambda change: change.open, written="{:,.0f}".format),
-        _rate("opened", OPENED),
-        SiteFigure(name="requests that reused one", value=lambda change: change.reuse, written="{:.1%}".format),
-        *(_failures(counter) if counter.startswith(FAILED) else _rate(counter, counter) for counter in seen),
+        SiteFigure(name="open", value=lambda grown, _: grown.open, written="{:,.0f}".format),
+        _rate("opened/s", lambda grown: grown.opened),
+        SiteFigure(name="requests that reused one", value=lambda grown, _: _reuse(grown), written="{:.1%}".format),
+        *(_rate(f"closed/s: {reason}", _closed(reason)) for reason in sorted(sums.closed)),
+        *(_failures(kind) for kind in sorted(sums.connect_errors)),
     ]
 
 
-def _failures(counter: str) -> SiteFigure:
+def _reuse(grown: ConnectionCounts) -> float | None:
+    """The share of requests that found their connection open; None without any request."""
+    return grown.reused / grown.requests if grown.requests else None
+
+
+def _closed(reason: str) -> Callable[[ConnectionCounts], int]:
+    return lambda grown: grown.closed.get(reason, 0)
+
+
+def _failures(kind: str) -> SiteFigure:
     """Locust's table has no colours, but a red sign is one."""
-    return replace(_rate(counter, counter), shown=f"🔴 failed connects/s: {counter.removeprefix(FAILED)}")
+    rate = _rate(f"failed to connect/s: {kind}", lambda grown: grown.connect_errors.get(kind, 0))
+    return replace(rate, shown=f"🔴 failed connects/s: {kind}")
 
 
-def _rate(name: str, counter: str) -> SiteFigure:
-    before, colon, after = name.partition(": ")
+def _rate(name: str, count: Callable[[ConnectionCounts], int]) -> SiteFigure:
+    """A second."""
     return SiteFigure(
-        name=f"{before}/s{colon}{after}",
-        value=lambda change: change.rate(counter),
-        written="{:,.1f}".format,
-        counter=counter,
+        name=name, value=lambda grown, seconds: count(grown) / seconds, written="{:,.1f}".format, total=count
     )
 
 

@@ -99,19 +99,18 @@ class Charts:
 def build(findings: Findings) -> Charts:
     """All series; arms without a complete trial have nothing to draw and are left out."""
     names = Naming.of(findings)
-    modes = matrix.modes(findings)
+    groups = matrix.groups(findings)
     columns = matrix.strategies(findings.arms)
-    distance_of = {names.mode(arm.case): arm.case.round_trip_ms for arm in findings.arms}
     drawn = (arm for arm in matrix.measured_once(findings.arms) if arm.trials)
     compared = matrix.primary_comparisons(findings)
     return Charts(
-        modes=tuple(modes),
-        mode_distances=tuple(numbers.added_latency(distance_of[mode]) for mode in modes),
+        modes=tuple(map(names.mode, groups)),
+        mode_distances=tuple(numbers.added_latency(group.round_trip_ms or 0) for group in groups),
         strategies=matrix.headings(columns, names),
         arms=tuple(
             _arm(
                 arm,
-                modes.index(names.mode(arm.case)),
+                groups.index(arm.case.group),
                 columns.index(arm.case.strategy),
                 compared.get(arm.case.id),
             )

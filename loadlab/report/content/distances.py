@@ -12,6 +12,7 @@ from loadlab.report.content.labels import Mode, Naming
 from loadlab.report.content.tables import Column, Table
 
 if TYPE_CHECKING:
+    from loadlab.model.config import Config
     from loadlab.model.findings import AtDistance, DistanceEffect, Findings, OverDistance
     from loadlab.report.content.matrix import Heading
 
@@ -60,12 +61,12 @@ def build(findings: Findings) -> tuple[Distance, ...]:
     """Empty for a run at one distance."""
     names = Naming.of(findings)
     columns = matrix.strategies(findings.arms)
-    looks = dict(zip(map(str, columns), matrix.headings(columns, names), strict=True))
+    looks = dict(zip(columns, matrix.headings(columns, names), strict=True))
     return tuple(
         Distance(
-            mode=names.mode_of_distances(effect),
+            mode=names.mode(effect.condition),
             table=_table(names, effect),
-            headings=tuple(looks[str(over.strategy)] for over in effect.strategies),
+            headings=tuple(looks[over.strategy] for over in effect.strategies),
             conclusions=tuple((names.strategy(over.strategy), over.conclusion) for over in effect.strategies),
         )
         for effect in findings.distances
@@ -77,7 +78,7 @@ def _table(names: Naming, effect: DistanceEffect) -> Table:
     rows = [_row(names, effect, over) for over in effect.strategies]
     last = ("Recommended", *(name or "none" for name in effect.recommended), "")
     return Table(
-        caption=f"Ratio to CONN_MAX_AGE = 0 at each round-trip time, {names.mode_of_distances(effect)}",
+        caption=f"Ratio to CONN_MAX_AGE = 0 at each round-trip time, {names.mode(effect.condition)}",
         columns=(
             Column(title="Strategy"),
             *(Column(title=title) for title in distances),
@@ -108,22 +109,22 @@ def _ratio(point: AtDistance) -> str:
 def series(findings: Findings) -> tuple[DistanceSeries, ...]:
     """What the charts draw: one for each server mode and kind of client."""
     names = Naming.of(findings)
-    columns = [str(choice) for choice in matrix.strategies(findings.arms)]
+    columns = matrix.strategies(findings.arms)
     return tuple(
         DistanceSeries(
-            mode=names.mode_of_distances(effect),
+            mode=names.mode(effect.condition),
             round_trips=tuple(numbers.more_latency(ms) for ms in effect.round_trips_ms),
-            lines=tuple(_line(columns, effect, over) for over in effect.strategies if str(over.strategy) in columns),
+            lines=tuple(_line(columns, effect, over) for over in effect.strategies if over.strategy in columns),
         )
         for effect in findings.distances
     )
 
 
-def _line(columns: list[str], effect: DistanceEffect, over: OverDistance) -> DistanceLine:
+def _line(columns: list[Config], effect: DistanceEffect, over: OverDistance) -> DistanceLine:
     points = {point.round_trip_ms: point for point in over.points}
     at = [points.get(ms) for ms in effect.round_trips_ms]
     return DistanceLine(
-        strategy=columns.index(str(over.strategy)),
+        strategy=columns.index(over.strategy),
         ratios=tuple(_drawn(point.ratio if point else None) for point in at),
         lows=tuple(_drawn(point.low if point else None) for point in at),
         highs=tuple(_drawn(point.high if point else None) for point in at),

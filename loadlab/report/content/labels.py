@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from loadlab.model.case import Config, load_words, spell
-from loadlab.model.naming import distinct_names
+from loadlab.model.condition import varying
+from loadlab.model.config import Config, spell
+from loadlab.model.labels import load_words, strategy_names
 from loadlab.report import numbers
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from loadlab.model.case import Case
-    from loadlab.model.findings import DistanceEffect, Findings, Verdict
+    from loadlab.model.condition import Condition, Variation
+    from loadlab.model.findings import Findings
 
 Tone = Literal["zero", "finite", "unlimited", "other"]
 
@@ -45,16 +46,13 @@ class Mode:
 class Naming:
     """Names for the cases of one run: what all cases have in common is left out of them.
 
-    `varied` are the parameters of each server mode that it was measured with several values of. `strategies` are the
-    short names of a run that has more than CONN_MAX_AGE, by their full names.
+    `among` is what varies, and `distant` says that latency was added somewhere. `strategies` are the short names of a
+    run that has more than CONN_MAX_AGE.
     """
 
-    name_keep_alive: bool
-    name_scenario: bool
-    name_amount: bool
-    name_distance: bool
-    varied: Mapping[str, frozenset[str]]
-    strategies: Mapping[str, str]
+    among: Variation
+    distant: bool
+    strategies: Mapping[Config, str]
 
     @classmethod
     def of(cls, findings: Findings) -> Naming:
@@ -64,25 +62,20 @@ class Naming:
     def of_cases(cls, cases: Sequence[Case]) -> Naming:
         others = any(case.strategy.name != "max_age" for case in cases)
         return cls(
-            name_keep_alive=len({case.keep_alive for case in cases}) > 1,
-            name_scenario=len({case.scenario for case in cases}) > 1,
-            name_amount=len({(case.users, case.open_load) for case in cases}) > 1,
-            name_distance=any(case.round_trip_ms for case in cases),
-            varied=_varied(case.server for case in cases),
-            strategies=distinct_names(case.strategy for case in cases) if others else {},
+            among=varying(cases),
+            distant=any(case.round_trip_ms for case in cases),
+            strategies=strategy_names(case.strategy for case in cases) if others else {},
         )
 
-    def mode(self, case: Case) -> Mode:
-        telling = self.varied.get(case.server.name, frozenset())
-        parameters = {f"{name}={spell(value)}": name in telling for name, value in case.server.parameters.items()}
-        return _mode(case.server.name, parameters | self._load(case, case.round_trip_ms))
-
-    def mode_of_verdict(self, verdict: Verdict) -> Mode:
-        return _mode(verdict.server, self._load(verdict, verdict.round_trip_ms))
-
-    def mode_of_distances(self, effect: DistanceEffect) -> Mode:
-        """Without a distance: it is about all of them."""
-        return _mode(effect.server, self._load(effect, None))
+    def mode(self, condition: Condition) -> Mode:
+        """Of a condition without a server mode, its load alone."""
+        server = condition.server or Config(name="")
+        telling = self.among.of("server", server)
+        parameters = {f"{name}={spell(value)}": name in telling for name, value in server.parameters.items()}
+        facts = parameters | self._load(condition)
+        told = [fact for fact, tells in facts.items() if tells]
+        shared = [fact for fact, tells in facts.items() if not tells]
+        return Mode(server=server.name, title=title(server.name), detail=", ".join(told), shared=", ".join(shared))
 
     def case(self, case: Case) -> str:
         replica = ", measured again" if case.replica else ""
@@ -93,47 +86,31 @@ class Naming:
         if not self.strategies:
             return strategy(choice)
         if choice.name != "max_age":
-            return self.strategies.get(str(choice), str(choice))
+            return self.strategies.get(choice, str(choice))
         return plain_setting(choice)
 
-    def _load(self, of: Case | Verdict | DistanceEffect, round_trip_ms: float | None) -> dict[str, bool]:
-        """Each fact in words, and whether it tells cases apart."""
-        parts = {
-            numbers.keep_alive(of.keep_alive): self.name_keep_alive,
-            of.scenario: self.name_scenario,
-            load_words(of.users, of.open_load): self.name_amount,
-        }
-        if self.name_distance and round_trip_ms is not None:
-            parts[numbers.added_latency(round_trip_ms)] = True
+    def _load(self, of: Condition) -> dict[str, bool]:
+        """Each factor in words, and whether it tells cases apart."""
+        varies = self.among.factors
+        parts = {}
+        if of.keep_alive is not None:
+            parts[numbers.keep_alive(of.keep_alive)] = "keep_alive" in varies
+        if of.scenario is not None:
+            parts[of.scenario] = "scenario" in varies
+        if of.users is not None:
+            parts[load_words(of.users, of.open_load)] = "load" in varies
+        if self.distant and of.round_trip_ms is not None:
+            parts[numbers.added_latency(of.round_trip_ms)] = True
         return parts
 
 
 def title(server: str) -> str:
-    """What people call a server mode; its own name where it is none of ours. Parameters stay.
+    """What people call a server mode; its own name where it is none of ours.
 
-    >>> title("sync"), title("sync,workers=3"), title("our staging")
-    ('gunicorn sync', 'gunicorn sync,workers=3', 'our staging')
+    >>> title("sync"), title("our staging")
+    ('gunicorn sync', 'our staging')
     """
-    name, comma, parameters = server.partition(",")
-    known = SERVERS[name].title if name in SERVERS else ""
-    return (known or name) + comma + parameters
-
-
-def _mode(server: str, facts: Mapping[str, bool]) -> Mode:
-    telling = [fact for fact, tells in facts.items() if tells]
-    shared = [fact for fact, tells in facts.items() if not tells]
-    return Mode(server=server, title=title(server), detail=", ".join(telling), shared=", ".join(shared))
-
-
-def _varied(servers: Iterable[Config]) -> dict[str, frozenset[str]]:
-    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for server in servers:
-        for name, value in server.parameters.items():
-            seen[server.name][name].add(spell(value))
-    return {
-        server: frozenset(name for name, values in parameters.items() if len(values) > 1)
-        for server, parameters in seen.items()
-    }
+    return (SERVERS[server].title if server in SERVERS else "") or server
 
 
 def tone(choice: Config) -> Tone:

@@ -13,7 +13,8 @@ from loadlab.report.content.labels import Mode, Naming, Tone
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.model.case import Config
+    from loadlab.model.condition import Condition
+    from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
 
 BASELINE = "baseline"
@@ -92,12 +93,12 @@ def build(findings: Findings) -> Matrix:
     columns = strategies(findings.arms)
     compared = primary_comparisons(findings)
     cells = {
-        (names.mode(arm.case), str(arm.case.strategy)): _cell(arm, compared, findings.run.primary_metric)
+        (arm.case.group, arm.case.strategy): _cell(arm, compared, findings.run.primary_metric)
         for arm in measured_once(findings.arms)
     }
     rows = (
-        MatrixRow(mode=mode, cells=tuple(cells.get((mode, str(choice))) for choice in columns))
-        for mode in modes(findings)
+        MatrixRow(mode=names.mode(group), cells=tuple(cells.get((group, strategy)) for strategy in columns))
+        for group in groups(findings)
     )
     return Matrix(headings=headings(columns, names), rows=tuple(rows))
 
@@ -127,16 +128,14 @@ def measured_once(arms: Sequence[Arm]) -> list[Arm]:
     return [arm for arm in arms if not arm.case.replica]
 
 
-def modes(findings: Findings) -> list[Mode]:
+def groups(findings: Findings) -> list[Condition]:
     """Every server mode and load of the run, in the order of the plan."""
-    names = Naming.of(findings)
-    return list(dict.fromkeys(names.mode(arm.case) for arm in measured_once(findings.arms)))
+    return list(dict.fromkeys(arm.case.group for arm in measured_once(findings.arms)))
 
 
 def strategies(arms: Sequence[Arm]) -> list[Config]:
     """Every strategy of the run: ages ascending, unlimited last of them, then all others by name."""
-    by_name = {str(arm.case.strategy): arm.case.strategy for arm in arms}
-    return sorted(by_name.values(), key=_column_order)
+    return sorted({arm.case.strategy for arm in arms}, key=_column_order)
 
 
 def _column_order(choice: Config) -> tuple[bool, float, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.model.naming import short_names
+from loadlab.model.labels import short_names
 from loadlab.report import numbers
 from loadlab.report.content.labels import Naming
 from loadlab.report.prose.caveats import said
@@ -132,4 +132,4 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
 def caveats(findings: Findings) -> tuple[Said, ...]:
     """All caveats in words, with the short names of cases."""
     names = short_names([arm.case for arm in findings.arms])
-    return tuple(said(one, lambda case: names.get(case.id, case.id)) for one in findings.caveats)
+    return tuple(said(one, lambda case: names.get(case, case.id)) for one in findings.caveats)

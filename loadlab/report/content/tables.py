@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
-from loadlab.model.case import Scalar, spell
+from loadlab.model.config import Scalar, spell
 from loadlab.report import numbers
 from loadlab.report.content.labels import Naming, title
 from loadlab.report.prose.mismatches import mismatch
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Comparison, Estimate, FailureRow, Findings, Question, TrialSummary
     from loadlab.model.samples import Connections
 
@@ -159,7 +160,7 @@ def _sides(names: Naming, case: Case | None, baseline: Case | None, comparison: 
     """The names of both; a baseline in the same server mode needs its strategy only."""
     if case is None or baseline is None:
         return comparison.case, comparison.baseline
-    same_mode = names.mode(case) == names.mode(baseline)
+    same_mode = case.group == baseline.group
     return names.case(case), names.strategy(baseline.strategy) if same_mode else names.case(baseline)
 
 
@@ -265,15 +266,16 @@ def _failure_row(names: dict[str, str], row: FailureRow) -> tuple[str, ...]:
 
 def modes(findings: Findings) -> Table:
     """Every server mode with all of its parameters: elsewhere a report names those that vary."""
-    servers = dict.fromkeys(str(arm.case.server) for arm in findings.arms)
-    rows = (server.partition(",") for server in servers)
+    servers = dict.fromkeys(arm.case.server for arm in findings.arms)
     return Table(
         caption="server modes",
         columns=_texts("Name", "Parameters"),
-        rows=tuple(
-            (title(name), f"{name}: {parameters.replace(',', ', ') or 'no parameters'}") for name, _, parameters in rows
-        ),
+        rows=tuple((title(server.name), f"{server.name}: {_parameters(server)}") for server in servers),
     )
+
+
+def _parameters(server: Config) -> str:
+    return ", ".join(f"{name}={spell(value)}" for name, value in server.parameters.items()) or "no parameters"
 
 
 def environment(findings: Findings) -> tuple[Table, ...]:

@@ -15,6 +15,7 @@ from loadlab.report.content.tables import Column, Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Comparison, Findings, Recommendation, Verdict
     from loadlab.report.content.ranking import Rank
 
@@ -40,6 +41,7 @@ class Advice:
     """
 
     mode: Mode
+    cases: tuple[Case, ...]
     decided: bool
     measured: bool
     setting: str
@@ -109,12 +111,13 @@ def _line(item: Advice) -> tuple[str, ...]:
 
 
 def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
-    arms = [arm for arm in measured_once(findings.arms) if _concerns(verdict, arm)]
+    arms = [arm for arm in measured_once(findings.arms) if arm.case in verdict.cases]
     arm = _recommended(verdict.recommend, arms)
     ranks = ranking.ranks(findings, verdict)
     fact, sure = ("", "") if ranks else _grounds(findings, names, verdict, arms)
     return Advice(
-        mode=names.mode_of_verdict(verdict),
+        mode=names.mode(verdict.condition),
+        cases=verdict.cases,
         decided=verdict.recommend is not None,
         measured=arm is not None,
         setting=numbers.setting(verdict.recommend, _name(names, arm)),
@@ -164,19 +167,6 @@ def _gives_up(findings: Findings, verdict: Verdict) -> tuple[str, ...]:
 
 def _name(names: Naming, arm: Arm | None) -> str:
     return names.strategy(arm.case.strategy) if arm else ""
-
-
-def _concerns(verdict: Verdict, arm: Arm) -> bool:
-    case = arm.case
-    load = (case.keep_alive, case.scenario, case.users, case.open_load, case.round_trip_ms)
-    # Where one server mode is measured with several parameters, a verdict names it with them.
-    return verdict.server in {case.server.name, str(case.server)} and load == (
-        verdict.keep_alive,
-        verdict.scenario,
-        verdict.users,
-        verdict.open_load,
-        verdict.round_trip_ms,
-    )
 
 
 def _recommended(recommend: Recommendation | None, arms: Sequence[Arm]) -> Arm | None:

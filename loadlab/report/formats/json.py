@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.case import Case
 from loadlab.model.caveats import TrialOf
+from loadlab.model.condition import varying
 from loadlab.model.counts import Mismatch
+from loadlab.model.labels import server_label
 from loadlab.model.text import escaped_in_json
 from loadlab.report import numbers
 from loadlab.report.formats.base import Report
@@ -17,8 +19,9 @@ from loadlab.report.prose import caveats
 from loadlab.report.prose.mismatches import mismatch
 
 if TYPE_CHECKING:
-    from loadlab.model.case import Config
     from loadlab.model.caveats import Caveat, Figure
+    from loadlab.model.condition import Condition, Variation
+    from loadlab.model.config import Config
     from loadlab.model.findings import Arm, DistanceEffect, Findings, TrialSummary, Verdict
     from loadlab.model.samples import Connections
 
@@ -33,6 +36,7 @@ class JsonFile(Report):
     media_type: ClassVar[str] = "application/json"
 
     def render(self, findings: Findings) -> str:
+        among = varying(verdict.condition for verdict in findings.verdicts)
         document = {
             "schema": SCHEMA,
             "run": asdict(findings.run),
@@ -41,8 +45,8 @@ class JsonFile(Report):
             "trials": [_trial(trial) for trial in findings.trials],
             "arms": [_arm(arm) for arm in findings.arms],
             "comparisons": [asdict(comparison) for comparison in findings.comparisons],
-            "verdicts": [_verdict(verdict) for verdict in findings.verdicts],
-            "distances": [_distances(effect) for effect in findings.distances],
+            "verdicts": [_verdict(verdict, among) for verdict in findings.verdicts],
+            "distances": [_distances(effect, among) for effect in findings.distances],
             "failures": [asdict(failure) for failure in findings.failures],
             "caveats": [_caveat(caveat) for caveat in findings.caveats],
         }
@@ -128,9 +132,36 @@ def _connections(books: Connections, peak: int) -> dict[str, object]:
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, object]:
-    return asdict(verdict) | {
-        "ranking": [_named(asdict(standing), standing.strategy) for standing in verdict.ranking],
+def _verdict(verdict: Verdict, among: Variation) -> dict[str, object]:
+    figures = asdict(verdict)
+    del figures["condition"]
+    return (
+        {"server": server_label(verdict.condition, among)}
+        | _load(verdict.condition)
+        | figures
+        | {
+            "cases": [case.id for case in verdict.cases],
+            "ranking": [_named(asdict(standing), standing.strategy) for standing in verdict.ranking],
+        }
+    )
+
+
+def _distances(effect: DistanceEffect, among: Variation) -> dict[str, object]:
+    figures = asdict(effect)
+    del figures["condition"]
+    server = {"server": server_label(effect.condition, among), "parameters": str(effect.condition.server)}
+    load = _load(effect.condition)
+    del load["round_trip_ms"]
+    return server | load | figures | {"strategies": [_named(asdict(over), over.strategy) for over in effect.strategies]}
+
+
+def _load(condition: Condition) -> dict[str, object]:
+    return {
+        "keep_alive": condition.keep_alive,
+        "scenario": condition.scenario,
+        "users": condition.users,
+        "open_load": asdict(condition.open_load) if condition.open_load else None,
+        "round_trip_ms": condition.round_trip_ms,
     }
 
 
@@ -154,10 +185,6 @@ def _figure(value: Figure) -> object:
 
 def _id(case: Case) -> str:
     return case.id
-
-
-def _distances(effect: DistanceEffect) -> dict[str, object]:
-    return asdict(effect) | {"strategies": [_named(asdict(over), over.strategy) for over in effect.strategies]}
 
 
 def _named(fields: dict[str, object], strategy: Config) -> dict[str, object]:

@@ -29,13 +29,15 @@ from loadlab.load.distributed.worker_handle import WorkerHandle
 from loadlab.load.generator.arrivals import arrivals
 from loadlab.load.generator.contract import LoadOrder, LoadResult, Rehearsal
 from loadlab.load.generator.lines import Lines
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.model.plan import Load
 from loadlab.system.ports import free_port
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.process
 
 HERE = Path(__file__).parents[1]
 POISSON = OpenLoad(rate=150.0, arrivals="poisson")

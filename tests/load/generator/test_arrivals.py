@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import chdtr
 
 from loadlab.load.generator.arrivals import AT_A_TIME, arrivals
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 
 POISSON = OpenLoad(rate=200.0, arrivals="poisson")
 UNIFORM = OpenLoad(rate=200.0, arrivals="uniform")

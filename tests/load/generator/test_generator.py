@@ -22,11 +22,13 @@ from loadlab.load.generator.__main__ import DRAIN_SECONDS
 from loadlab.load.generator.arrivals import arrivals
 from loadlab.load.generator.contract import NO_RESULT, LoadOrder, LoadResult, merged, order_of
 from loadlab.load.generator.recorder import NO_ANSWER, OLD_SECONDS
-from loadlab.model.case import OpenLoad
+from loadlab.model.condition import OpenLoad
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.process
 
 HERE = Path(__file__).parents[1]
 POISSON = OpenLoad(rate=150.0, arrivals="poisson")

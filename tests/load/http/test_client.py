@@ -401,6 +401,7 @@ def tls_server(certificate: Path) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.process
 def test_a_certificate_that_nobody_vouches_for_is_a_failed_request(
     tls_server: Server, a_user: Making, reported: Reported
 ) -> None:
@@ -409,6 +410,7 @@ def test_a_certificate_that_nobody_vouches_for_is_a_failed_request(
     assert not tls_server.requests
 
 
+@pytest.mark.process
 def test_an_insecure_user_takes_any_certificate(tls_server: Server, a_user: Making, reported: Reported) -> None:
     client = a_user(f"https://localhost:{tls_server.port}", insecure=True).client
     assert [client.get("/").text for _ in range(3)] == ["secret"] * 3
@@ -417,6 +419,7 @@ def test_an_insecure_user_takes_any_certificate(tls_server: Server, a_user: Maki
     assert (tls_server.connections, reported.failures) == (1, [])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("host", "trusted"), [("localhost", True), ("127.0.0.1", False)])
 def test_a_context_of_the_users_own_is_used_and_checks_the_host(  # noqa: PLR0913, PLR0917
     host: str,

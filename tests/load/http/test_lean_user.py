@@ -245,6 +245,7 @@ def counting(peer: Peer) -> None:
         peer.send({b"/seldom": NOT_FOUND, b"/broken": ok(b"", status=b"500 No")}.get(path, ok()))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("keep_alive", ["on", "off"])
 def test_locust_drives_its_users_and_counts_what_the_server_has_seen(keep_alive: str) -> None:
     with Server(counting) as server:

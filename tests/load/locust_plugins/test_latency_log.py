@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from hdrh.histogram import HdrHistogram
 
+pytestmark = pytest.mark.process
+
 HERE = Path(__file__).parents[1]
 PATIENCE_SECONDS = 120
 RUN_SECONDS = (3, 9, 27, 81)  # the first is enough, unless the machine is so busy that hardly anything is answered

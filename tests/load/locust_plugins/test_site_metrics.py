@@ -6,7 +6,7 @@ import csv
 import random
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,36 +14,40 @@ from hypothesis import strategies as st
 from peers import Server
 
 from loadlab.load.locust_plugins.exact_percentiles import PERCENTILES, ExactPercentiles, cell, percentiles
-from loadlab.load.locust_plugins.site_metrics import (
-    LATE,
-    OPENED,
-    History,
-    SiteReading,
-    UnreadableError,
-    look,
-    readings_of,
-)
+from loadlab.load.locust_plugins.site_metrics import TOKEN_VARIABLE, History, look
 from loadlab.load.locust_plugins.site_table import rows, series, trend
+from loadlab.model.counts import ConnectionCounts
+from loadlab.model.reading import Reading
+from loadlab.scrape import understood
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from peers import Peer
 
 INFO = 'loadlab_build_info{version="0",django="5",python="3"} 1.0\n'
 
 
-def reading(open_now: float = 0, **counters: float) -> SiteReading:
-    return SiteReading(open=open_now, counters={name.replace("_", " "): value for name, value in counters.items()})
+SITE = ("default", "")
 
 
-def history(*readings: SiteReading | None, looks_kept: int = 100) -> History:
+def reading(at: float, **aliases: ConnectionCounts) -> Reading:
+    return Reading(at=at, hosts={alias: {"": counts} for alias, counts in aliases.items()})
+
+
+def history(*looks: ConnectionCounts | None, looks_kept: int = 100) -> History:
     """A look every two seconds; None is one that failed."""
     past = History(looks_kept)
-    for number, one in enumerate(readings):
-        if one is None:
+    for number, counts in enumerate(looks):
+        if counts is None:
             past.miss("does not answer: refused", at=2.0 * number)
         else:
-            past.add({"default": one}, at=2.0 * number, moment=2.0 * number)
+            past.add(reading(2.0 * number, default=counts), at=2.0 * number)
     return past
+
+
+def counts(open_now: int = 0, **counters: Any) -> ConnectionCounts:
+    return ConnectionCounts(open=open_now, **counters)
 
 
 def table(past: History) -> dict[tuple[str, str], dict[str, str]]:
@@ -51,66 +55,90 @@ def table(past: History) -> dict[tuple[str, str], dict[str, str]]:
 
 
 def test_rates_are_per_second_between_two_looks() -> None:
-    past = history(reading(opened=10), reading(3, opened=20, reused=30, opened_by_requests=10))
-    (change,) = (look.changes["default"] for look in past.looks if look.changes)
-    assert change.rate(OPENED) == 5.0
-    assert change.reuse == 0.75
-    assert change.open == 3
+    shown = table(history(counts(opened=10), counts(3, opened=20, reused=30, first_uses=10)))
+    assert shown["default", "opened/s"]["now"] == "5.0"
+    assert shown["default", "requests that reused one"]["now"] == "75.0%"
+    assert shown["default", "open"]["now"] == "3"
 
 
 def test_over_looks_that_failed_a_rate_is_the_mean() -> None:
-    past = history(reading(opened=0), None, None, reading(opened=12))
-    assert past.looks[-1].changes["default"].rate(OPENED) == 2.0
+    shown = table(history(counts(opened=0), None, None, counts(opened=12)))
+    assert shown["default", "opened/s"]["now"] == "2.0"
 
 
 def test_after_a_restart_counters_count_from_0_and_nothing_is_negative() -> None:
-    past = history(reading(opened=100, reused=50), reading(opened=110, reused=55), reading(opened=4, reused=60))
+    past = history(counts(opened=100, reused=50), counts(opened=110, reused=55), counts(opened=4, reused=60))
     assert past.looks[-1].restarted
     assert past.restarts == 1
     # `reused` is greater than before, but it began anew together with `opened`.
-    assert past.looks[-1].changes["default"].increases == {"opened": 4, "reused": 60}
-    assert past.sums["default"] == {"opened": 14, "reused": 65}
+    assert past.looks[-1].grown[SITE] == counts(opened=4, reused=60)
+    assert past.sums[SITE] == counts(opened=14, reused=65)
     assert table(past)["", "metrics"]["now"].endswith("counters began anew 1×")
 
 
 def test_an_alias_that_goes_and_comes_again_is_a_restart_and_not_a_jump() -> None:
     past = History()
-    past.add({"default": reading(opened=100)}, at=0, moment=0)
-    past.add({}, at=2, moment=2)
-    past.add({"default": reading(opened=1)}, at=4, moment=4)
+    past.add(reading(0, default=counts(opened=100)), at=0)
+    past.add(reading(2), at=2)
+    past.add(reading(4, default=counts(opened=1)), at=4)
     assert past.restarts == 1
-    assert past.sums["default"] == {"opened": 1}
+    assert past.sums[SITE] == counts(opened=1)
 
 
 def test_an_alias_that_one_look_misses_has_not_begun_anew() -> None:
     past = History()
-    past.add({"default": reading(opened=1000, reused=50)}, at=0, moment=0)
-    past.add({}, at=2, moment=2)
-    past.add({"default": reading(opened=1010)}, at=4, moment=4)
-    past.add({"default": reading(opened=1020, reused=80)}, at=6, moment=6)
+    past.add(reading(0, default=counts(opened=1000, reused=50)), at=0)
+    past.add(reading(2), at=2)
+    past.add(reading(4, default=counts(opened=1010)), at=4)
+    past.add(reading(6, default=counts(opened=1020, reused=80)), at=6)
     assert past.restarts == 0
-    assert past.sums["default"] == {"opened": 20, "reused": 30}
+    assert past.sums[SITE] == counts(opened=20, reused=30)
+
+
+def test_an_alias_that_comes_into_use_counts_from_0() -> None:
+    past = History()
+    past.add(reading(0), at=0)
+    past.add(reading(2, default=counts(opened=7)), at=2)
+    assert past.sums[SITE] == counts(opened=7)
+
+
+def federation(at: float, **hosts: ConnectionCounts) -> Reading:
+    return Reading(at=at, hosts={"default": {f"instance={name}": one for name, one in hosts.items()}})
 
 
 def test_each_host_of_a_federation_has_separate_rows() -> None:
-    lines = (
-        f'loadlab_db_connections_open{{alias="default",instance="{host}"}} {n}\n' for host, n in (("a", 4), ("b", 7))
-    )
-    found = readings_of(INFO + "".join(lines))
-    assert {row: one.open for row, one in found.items()} == {
-        "default (instance=a)": 4,
-        "default (instance=b)": 7,
-    }
+    past = History()
+    for at in (0, 2):
+        past.add(federation(at, a=counts(4), b=counts(7)), at=at)
+    shown = table(past)
+    assert shown["default (instance=a)", "open"]["now"] == "4"
+    assert shown["default (instance=b)", "open"]["now"] == "7"
+
+
+def test_what_a_host_counted_before_it_joins_does_not_count() -> None:
+    past = History()
+    past.add(federation(0, a=counts(opened=10)), at=0)
+    past.add(federation(2, a=counts(opened=11), c=counts(opened=9000)), at=2)
+    past.add(federation(4, a=counts(opened=12), c=counts(opened=9005)), at=4)
+    assert past.sums["default", "instance=c"].opened == 5
+
+
+def test_one_host_that_is_restarted_leaves_the_others_alone() -> None:
+    past = History()
+    past.add(federation(0, a=counts(opened=10), b=counts(opened=500)), at=0)
+    past.add(federation(2, a=counts(opened=1), b=counts(opened=501)), at=2)
+    assert (past.restarts, past.sums["default", "instance=a"].opened) == (1, 1)
+    assert past.sums["default", "instance=b"].opened == 1
 
 
 def test_the_history_is_bounded_and_the_sums_are_of_all_looks() -> None:
-    past = history(*(reading(opened=number) for number in range(50)), looks_kept=10)
+    past = history(*(counts(opened=number) for number in range(50)), looks_kept=10)
     assert len(past.looks) == 10
-    assert past.sums["default"]["opened"] == 49
+    assert past.sums[SITE].opened == 49
 
 
 def test_the_table_says_since_when_the_metrics_cannot_be_read_and_why() -> None:
-    shown = table(history(reading(1), reading(1), None, None))
+    shown = table(history(counts(1), counts(1), None, None))
     assert shown["", "metrics"]["now"].startswith("not read since ")
     assert shown["", "metrics"]["now"].endswith("the address does not answer: refused")
     assert shown["", "metrics"]["trend"] == "··✗✗"
@@ -119,8 +147,8 @@ def test_the_table_says_since_when_the_metrics_cannot_be_read_and_why() -> None:
 
 def test_the_table_has_a_row_for_each_reason_and_sums_up_since_the_first_look() -> None:
     past = History()
-    for at, closed in enumerate((0, 4, 4)):
-        past.add({"default": SiteReading(open=2, counters={"closed: max_age": closed, OPENED: 0})}, at=at, moment=at)
+    for at, closed in enumerate(({}, {"max_age": 4}, {"max_age": 4})):
+        past.add(reading(at, default=counts(2, closed=closed)), at=at)
     row = table(past)["default", "closed/s: max_age"]
     assert (row["now"], row["total"], row["trend"], row["range"]) == ("0.0", "4", " █▁", "0.0 – 4.0")
     assert table(past)["default", "requests that reused one"]["now"] == "–"
@@ -128,14 +156,13 @@ def test_the_table_has_a_row_for_each_reason_and_sums_up_since_the_first_look() 
 
 def test_failed_connects_stand_out_in_red() -> None:
     past = History()
-    for at, failed in enumerate((0, 4)):
-        counters = {"failed to connect: too_many_connections": failed, OPENED: 0}
-        past.add({"default": SiteReading(open=2, counters=counters)}, at=at, moment=at)
+    for at, failed in enumerate(({}, {"too_many_connections": 4})):
+        past.add(reading(at, default=counts(2, connect_errors=failed)), at=at)
     assert table(past)["default", "🔴 failed connects/s: too_many_connections"]["now"] == "4.0"
 
 
 def test_rows_come_in_the_order_of_their_names_by_which_locust_sorts_them() -> None:
-    names = [row["name"] for row in rows(history(reading(opened=1), reading(opened=2)))]
+    names = [row["name"] for row in rows(history(counts(opened=1), counts(opened=2)))]
     assert names == sorted(names)
     assert len(set(names)) == len(names) > 3
 
@@ -146,33 +173,9 @@ def test_nothing_seen_yet_is_said() -> None:
     assert list(series(History())) == []
 
 
-def test_what_no_count_can_be_is_left_out_and_breaks_nothing() -> None:
-    text = INFO + 'loadlab_db_connections_open{alias="a"} NaN\nloadlab_db_connections_open{alias="b"} -3\n'
-    found = readings_of(text)
-    assert found.keys() == {"b"}
-    past = History()
-    past.add(found, at=0, moment=0)
-    past.add(found, at=1, moment=1)
-    assert table(past)["b", "open"]["now"] == "-3"
-
-
 def test_other_metrics_of_the_project_are_passed_over_unread() -> None:
     text = "no metric { at all\n" * 3 + INFO + 'loadlab_db_connections_open{alias="default"} 2.0\n'
-    assert readings_of(text)["default"].open == 2
-
-
-@pytest.mark.parametrize("text", ["", "<html>", "up 1\n", 'loadlab_db_connections_open{alias="default"} 2.0\n'])
-def test_an_answer_without_loadlabs_metrics_is_refused_with_the_next_step(text: str) -> None:
-    with pytest.raises(UnreadableError, match=r"add 'loadlab\.instrumentation' to INSTALLED_APPS"):
-        readings_of(text)
-
-
-@pytest.mark.parametrize(
-    "line", ['loadlab_db_connections_open{alias="a" 2', "loadlab_db_connections_open 2", "loadlab_x{y"]
-)
-def test_broken_metrics_are_a_fault_and_no_crash(line: str) -> None:
-    with pytest.raises(UnreadableError):
-        readings_of(INFO + line + "\n")
+    assert understood(text, "http://site/metrics").counts("default").open == 2
 
 
 @given(st.lists(st.none() | st.floats(0, 1e9), max_size=80))
@@ -213,6 +216,21 @@ def test_a_cell_is_never_a_formula() -> None:
     assert [cell(text)[0] for text in ("=1", "+1", "-1", "@a", "\t=1", "\r=1")] == ["'"] * 6
 
 
+def fault_of(talk: Callable[[Peer], None]) -> str:
+    past = History()
+    with Server(talk) as server:
+        look(past, f"http://127.0.0.1:{server.port}/metrics", None)
+    return past.looks[-1].fault
+
+
+def saying(answer: bytes) -> Callable[[Peer], None]:
+    def talk(peer: Peer) -> None:
+        peer.request()
+        peer.send(answer)
+
+    return talk
+
+
 def test_an_answer_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def drip(peer: Peer) -> None:
         peer.request()
@@ -222,7 +240,26 @@ def test_an_answer_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPat
             time.sleep(0.02)
 
     monkeypatch.setattr("loadlab.load.locust_plugins.site_metrics.TIMEOUT_SECONDS", 0.3)
-    past = History()
-    with Server(drip) as server:
-        look(past, f"http://127.0.0.1:{server.port}/metrics", None)
-    assert past.looks[-1].fault == LATE
+    assert fault_of(drip) == "did not answer completely within 0.3 s"
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (
+            "up 1\n",
+            "has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the project",
+        ),
+        ("<html>", "answers, but not in Prometheus' text format"),
+        (f"{INFO}loadlab_x{{y\n", "answers, but not in Prometheus' text format"),
+        (f'{INFO}loadlab_db_connections_open{{alias="a"}} NaN\n', "which is not a count"),
+        (f"{INFO}loadlab_db_connections_open 2\n", "has no label 'alias' there"),
+    ],
+)
+def test_what_cannot_be_read_is_a_fault_with_its_reason(body: str, fault: str) -> None:
+    assert fault in fault_of(saying(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()))
+
+
+def test_a_refusal_names_the_variable_that_holds_the_token() -> None:
+    refused = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    assert fault_of(saying(refused)) == f"answers 401 Unauthorized; its token goes into {TOKEN_VARIABLE}"

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from selenium.webdriver.chrome.webdriver import WebDriver
 
+pytestmark = pytest.mark.process
+
 PATIENCE_SECONDS: Final = 60.0
 SECRET: Final = "canary-token"
 HOSTILE: Final = "<img src=x onerror=\"document.title='taken'\">"

@@ -1,0 +1,84 @@
+"""Conditions are compared, told apart and named by their factors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from pydantic import TypeAdapter
+
+from loadlab.model.case import Case
+from loadlab.model.condition import FACTORS, OpenLoad, varying
+from loadlab.model.config import Config
+from loadlab.model.labels import short_names
+
+if TYPE_CHECKING:
+    from loadlab.model.condition import Factor
+
+BASE: Final = Case(
+    server=Config(name="gthread", parameters={"workers": 2, "threads": 4}),
+    strategy=Config(name="max_age", parameters={"max_age": 60, "conn_health_checks": False}),
+    scenario="read_one",
+    users=8,
+    keep_alive=False,
+    usable_connections=8,
+)
+OTHERS: Final[dict[Factor, Case]] = {
+    "server": replace(BASE, server=Config(name="gthread", parameters={"workers": 4, "threads": 4})),
+    "strategy": replace(BASE, strategy=Config(name="pool")),
+    "scenario": replace(BASE, scenario="write_one"),
+    "load": replace(BASE, open_load=OpenLoad(rate=100, arrivals="poisson")),
+    "keep_alive": replace(BASE, keep_alive=True),
+    "round_trip_ms": replace(BASE, round_trip_ms=5.0),
+}
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_what_differs_in_one_factor_is_alike_without_it(factor: Factor) -> None:
+    other = OTHERS[factor]
+    assert varying([BASE, other]).factors == {factor}
+    assert BASE.without(factor) == other.without(factor)
+    assert hash(BASE.without(factor)) == hash(other.without(factor))
+    for kept in set(FACTORS) - {factor}:
+        assert BASE.without(kept) != other.without(kept)
+
+
+def test_a_case_has_the_condition_of_its_replica_and_is_not_it() -> None:
+    again = replace(BASE, replica=True)
+    assert again.condition == BASE.condition
+    assert again != BASE
+
+
+def test_a_config_is_equal_and_hashed_by_its_values() -> None:
+    one, same = (Config(name="pool", parameters={"max_size": size, "min_size": 1}) for size in (4, 4.0))
+    assert {one: "found"}[same] == "found"
+    assert one.without("min_size") == Config(name="pool", parameters={"max_size": 4})
+
+
+def test_a_label_names_what_varies_and_nothing_else() -> None:
+    among = varying([BASE, *OTHERS.values()])
+    assert BASE.label(varying([BASE])) == "gthread/max_age=60"
+    assert OTHERS["server"].label(varying([BASE, OTHERS["server"]])) == "gthread,workers=4/max_age=60"
+    assert OTHERS["keep_alive"].label(among) == (
+        "gthread,workers=2/max_age=60/read_one,users=8,keep_alive=on,round_trip_ms=0"
+    )
+    assert len(set(short_names([BASE, *OTHERS.values()]).values())) == len(OTHERS) + 1
+
+
+def test_a_record_of_a_case_is_flat_and_reads_back() -> None:
+    adapter = TypeAdapter(Case)
+    written = adapter.dump_json(OTHERS["load"])
+    assert set(json.loads(written)) == {
+        "server",
+        "strategy",
+        "scenario",
+        "users",
+        "keep_alive",
+        "usable_connections",
+        "round_trip_ms",
+        "replica",
+        "open_load",
+    }
+    assert adapter.validate_json(written) == OTHERS["load"]
