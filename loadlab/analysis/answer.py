@@ -131,7 +131,7 @@ def _on_remedies(decided: Sequence[Decided]) -> str:
 
 
 def _names(decided: Iterable[Decided]) -> str:
-    """The names of groups, those of a whole server mode, or of all its distances, in one."""
+    """The names of groups, those of a whole server mode, or with all its added latencies, in one."""
     some = [one.evidence for one in decided]
     chosen = {evidence.condition for evidence in some}
     return listing(list(dict.fromkeys(_widest(evidence.condition, chosen, evidence.conditions) for evidence in some)))

@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.added_latency import distances
+from loadlab.analysis.added_latency import added_latency
 from loadlab.analysis.answer import Decided, answer
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats, remarks
@@ -87,7 +87,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         failures=failure_rows(everything),
         caveats=(*remarks(environment), *caveats(run, everything, arms, comparisons), *damaged),
         trials=tuple(one.summary for one in everything),
-        distances=distances(decided),
+        added_latency=added_latency(decided),
     )
 
 

@@ -427,7 +427,7 @@ LIMITS = Limits(max_connections=60, hosts=2, workers=4, overlap=2)
 def strategies(
     servers: tuple[str, ...] = THREE_MODES, round_trips: tuple[float, ...] = (0.0, 1.0, 5.0), blocks: int = 12
 ) -> Findings:
-    """What the analysis says of a run with a dozen strategies, at several distances, in production that has limits."""
+    """What the analysis says of a dozen strategies with several added latencies, in production that has limits."""
     cases = [
         replace(made.strategy_case(server, name, **parameters), round_trip_ms=ms)
         for server in servers

@@ -46,12 +46,12 @@ class Mode:
 class Naming:
     """Names for the cases of one run: what all cases have in common is left out of them.
 
-    `among` is what varies, and `distant` says that latency was added somewhere. `strategies` are the short names of a
-    run that has more than CONN_MAX_AGE.
+    `among` is what varies, and `latency_added` says that latency was added somewhere. `strategies` are the short names
+    of a run that has more than CONN_MAX_AGE.
     """
 
     among: Variation
-    distant: bool
+    latency_added: bool
     strategies: Mapping[Config, str]
 
     @classmethod
@@ -63,7 +63,7 @@ class Naming:
         others = any(case.strategy.name != "max_age" for case in cases)
         return cls(
             among=varying(cases),
-            distant=any(case.round_trip_ms for case in cases),
+            latency_added=any(case.round_trip_ms for case in cases),
             strategies=strategy_names(case.strategy for case in cases) if others else {},
         )
 
@@ -99,7 +99,7 @@ class Naming:
             parts[of.scenario] = "scenario" in varies
         if of.users is not None:
             parts[load_words(of.users, of.open_load)] = "load" in varies
-        if self.distant and of.round_trip_ms is not None:
+        if self.latency_added and of.round_trip_ms is not None:
             parts[numbers.added_latency(of.round_trip_ms)] = True
         return parts
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from loadlab.model.config import Scalar, spell
 from loadlab.report import numbers
 from loadlab.report.content.labels import Naming, title
+from loadlab.report.prose.failures import example
 from loadlab.report.prose.mismatches import mismatch
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def failures(findings: Findings) -> Table:
 
 def _failure_row(names: dict[str, str], row: FailureRow) -> tuple[str, ...]:
     case = names.get(row.case, row.case)
-    return (case, row.kind, numbers.count(row.count), numbers.percentage(row.share), row.example)
+    return (case, row.kind, numbers.count(row.count), numbers.percentage(row.share), example(row))
 
 
 def modes(findings: Findings) -> Table:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from loadlab.report import numbers
-from loadlab.report.content import charts, distances, labels, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, charts, labels, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class HtmlPage(Report):
             matrix=matrix.build(findings),
             advice=verdicts.build(findings),
             overview=verdicts.overview(findings),
-            distances=distances.build(findings),
-            distance_lead=distances.LEAD,
+            added_latency=added_latency.build(findings),
+            latency_lead=added_latency.LEAD,
         )
         return numbers.writable(page)
 

@@ -16,13 +16,15 @@ from loadlab.model.text import escaped_in_json
 from loadlab.report import numbers
 from loadlab.report.formats.base import Report
 from loadlab.report.prose import caveats
+from loadlab.report.prose.added_latency import conclusion
+from loadlab.report.prose.failures import example
 from loadlab.report.prose.mismatches import mismatch
 
 if TYPE_CHECKING:
     from loadlab.model.caveats import Caveat, Figure
     from loadlab.model.condition import Condition, Variation
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, DistanceEffect, Findings, TrialSummary, Verdict
+    from loadlab.model.findings import Arm, Findings, LatencyEffect, TrialSummary, Verdict
     from loadlab.model.samples import Connections
 
 SCHEMA = 1
@@ -46,8 +48,8 @@ class JsonFile(Report):
             "arms": [_arm(arm) for arm in findings.arms],
             "comparisons": [asdict(comparison) for comparison in findings.comparisons],
             "verdicts": [_verdict(verdict, among) for verdict in findings.verdicts],
-            "distances": [_distances(effect, among) for effect in findings.distances],
-            "failures": [asdict(failure) for failure in findings.failures],
+            "distances": [_added_latency(effect, among) for effect in findings.added_latency],
+            "failures": [asdict(failure) | {"example": example(failure)} for failure in findings.failures],
             "caveats": [_caveat(caveat) for caveat in findings.caveats],
         }
         text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
@@ -146,13 +148,14 @@ def _verdict(verdict: Verdict, among: Variation) -> dict[str, object]:
     )
 
 
-def _distances(effect: DistanceEffect, among: Variation) -> dict[str, object]:
+def _added_latency(effect: LatencyEffect, among: Variation) -> dict[str, object]:
     figures = asdict(effect)
     del figures["condition"]
     server = {"server": server_label(effect.condition, among), "parameters": str(effect.condition.server)}
     load = _load(effect.condition)
     del load["round_trip_ms"]
-    return server | load | figures | {"strategies": [_named(asdict(over), over.strategy) for over in effect.strategies]}
+    strategies = [_named(asdict(over) | {"conclusion": conclusion(over)}, over.strategy) for over in effect.strategies]
+    return server | load | figures | {"strategies": strategies}
 
 
 def _load(condition: Condition) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.text import printable
 from loadlab.report import numbers
-from loadlab.report.content import distances, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import escape, grid
 
@@ -35,7 +35,7 @@ class Markdown(Report):
             *_verdicts(findings),
             *_matrix(findings),
             *(escape(sentence) for sentence in story.noise_floor(findings)),
-            *_distances(findings),
+            *_added_latency(findings),
             *_section("Comparisons", compared.judged),
             *_section("Other metrics", compared.others),
             *_section("Figures", tables.figures(findings)),
@@ -103,14 +103,14 @@ def _snippets(snippets: Iterable[Snippet], *, named: bool) -> Iterator[str]:
         yield _fenced(snippet.text, snippet.language)
 
 
-def _distances(findings: Findings) -> Iterator[str]:
+def _added_latency(findings: Findings) -> Iterator[str]:
     """A table for each server mode and kind of client, and a sentence for each strategy."""
-    effects = distances.build(findings)
+    effects = added_latency.build(findings)
     if effects:
-        yield "## With distance"
-        yield escape(distances.LEAD)
+        yield "## With added latency"
+        yield escape(added_latency.LEAD)
     for effect in effects:
-        yield f"### {escape(str(effect.mode))} over distance"
+        yield f"### {escape(str(effect.mode))}"
         yield _table(effect.table)
         yield _bullets(f"{name}: {clause}." for name, clause in effect.conclusions)
 

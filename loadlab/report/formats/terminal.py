@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadlab.report import numbers
-from loadlab.report.content import distances, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import plain
 
@@ -81,8 +81,8 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     service = tables.service(findings)
     if service.rows:
         yield from _section("Response and service", Group(plain(service.caption, "dim"), _flat(service)))
-    for effect in distances.build(findings):
-        yield from _section(f"With distance: {effect.mode}", _flat(effect.table))
+    for effect in added_latency.build(findings):
+        yield from _section(f"With added latency: {effect.mode}", _flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
     if findings.caveats:
         lines = [caveat.line for caveat in story.caveats(findings)]
