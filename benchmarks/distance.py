@@ -15,7 +15,7 @@ from workbench import interleaved
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.services.added_latency import distant
+from loadlab.services.added_latency import added_latency
 from loadlab.services.embedded import embedded
 from loadlab.services.encryption import programs_with_tls
 from loadlab.system.processes import Register
@@ -83,7 +83,7 @@ def measure(security: str, round_trip_ms: float, near: Database, register: Regis
         database = near
         if round_trip_ms:
             log = register.folder / "proxy.log"
-            database = stack.enter_context(distant(near, round_trip_ms, register, log)).database
+            database = stack.enter_context(added_latency(near, round_trip_ms, register, log)).database
         dsn = make_dsn(**database.parameters, dbname=near.name, passfile=near.environment["PGPASSFILE"])
         return Measured(
             security=security,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadlab.lab.project import Subject
+from loadlab.lab.project import Project
 from loadlab.lab.run import equipped, laboratory
 from loadlab.lab.trial import Bench, run_trial
 from loadlab.model.case import Case
@@ -66,7 +66,7 @@ class TrialRunner:
         driver: Any = "psycopg2",
         window_seconds: float = 0.8,
         round_trip_ms: float = 0.0,
-        subject: Subject | None = None,
+        project: Project | None = None,
         **parameters: Any,
     ) -> Trial:
         choice = config_of(SERVERS, server, parameters, "server")
@@ -81,7 +81,7 @@ class TrialRunner:
             round_trip_ms=round_trip_ms,
         )
         plan = replace(self.bench.plan, window_seconds=window_seconds)
-        bench = replace(self.bench, plan=plan, subject=subject or Subject(driver=driver))
+        bench = replace(self.bench, plan=plan, project=project or Project(driver=driver))
         for left in reversed(range(self.tries)):
             self._order += 1
             done = run_trial(case, Step(order=self._order, block=0, case=0), bench)

@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 from dashboards.evidence.api import Answer
 from loadlab.claims.base import aged, served, strategy
 from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.fixture import machine, standing
+from loadlab.lab.fixture import postgres_fixture, running_server
 from loadlab.model.behaviour import Scale
 from loadlab.model.metrics import (
     CATALOGUE,
@@ -32,7 +32,7 @@ from loadlab.system.ports import LOOPBACK, free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loadlab.lab.fixture import Machine, Stand
+    from loadlab.lab.fixture import PostgresFixture, RunningServer
     from loadlab.services.pgbouncer import Bouncer
 
 EXPORTER = "prometheus-postgres-exporter"
@@ -51,22 +51,22 @@ OF_POOLS = {
 
 def observed() -> list[Answer]:
     """Series of a site under gevent that keeps connections, directly and then behind PgBouncer, with load."""
-    with machine(None, lambda _: None, Scale(clients=8)) as ours, _postgres_exporter(ours) as postgres:
+    with postgres_fixture(None, lambda _: None, Scale(clients=8)) as ours, _postgres_exporter(ours) as postgres:
         direct, behind = aged(60), strategy("pgbouncer", pool_size=2)
-        with standing(served("gevent", direct, workers=2), ours) as stand:
-            seen = _scraped(stand, [lambda: _site(stand), lambda: _exporter(postgres)])
-        with standing(served("gevent", behind, workers=2), ours) as stand:
-            bouncer = stand.bouncer
+        with running_server(served("gevent", direct, workers=2), ours) as server:
+            seen = _scraped(server, [lambda: _site(server), lambda: _exporter(postgres)])
+        with running_server(served("gevent", behind, workers=2), ours) as server:
+            bouncer = server.bouncer
             assert bouncer  # noqa: S101  the strategy has one
-            seen += _scraped(stand, [lambda: _site(stand), lambda: _exporter(postgres), lambda: _pools(bouncer)])
+            seen += _scraped(server, [lambda: _site(server), lambda: _exporter(postgres), lambda: _pools(bouncer)])
     return _joined(seen)
 
 
-def _scraped(stand: Stand, scrapes: list[Callable[[], list[Answer]]]) -> list[Answer]:
+def _scraped(server: RunningServer, scrapes: list[Callable[[], list[Answer]]]) -> list[Answer]:
     seen: list[Answer] = []
     for _ in range(SCRAPES):
         begun = time.monotonic()
-        stand.crowd.ask("/entries/1/", each=5)
+        server.clients.ask("/entries/1/", each=5)
         seen += [series for scrape in scrapes for series in scrape()]
         time.sleep(max(0.0, SCRAPE_SECONDS - (time.monotonic() - begun)))
     return seen
@@ -81,10 +81,10 @@ def _joined(seen: list[Answer]) -> list[Answer]:
     return list(joined.values())
 
 
-def _site(stand: Stand) -> list[Answer]:
+def _site(server: RunningServer) -> list[Answer]:
     known = {metric.name for metric in CATALOGUE}
     target = {"job": "site", "instance": "app-gevent:8000"}
-    return [*_read(f"{stand.application.url}/metrics", known, target), _answer("up", target, 1.0, time.time())]
+    return [*_read(f"{server.application.url}/metrics", known, target), _answer("up", target, 1.0, time.time())]
 
 
 def _exporter(url: str) -> list[Answer]:
@@ -120,7 +120,7 @@ def _answer(name: str, labels: dict[str, str], value: float, at: float) -> Answe
 
 
 @contextmanager
-def _postgres_exporter(ours: Machine) -> Iterator[str]:
+def _postgres_exporter(ours: PostgresFixture) -> Iterator[str]:
     """The URL of what it exposes.
 
     Raises:

@@ -10,14 +10,14 @@ from loadlab.model.behaviour import ClaimReport
 from loadlab.registry import Family
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 CLAIMS = Family("loadlab.claims", Claim)
 
 __all__ = ["CLAIMS", "Claim", "examine"]
 
 
-def examine(name: str, machine: Machine) -> ClaimReport:
+def examine(name: str, postgres: PostgresFixture) -> ClaimReport:
     """Try one claim, and report its figures.
 
     Raises:
@@ -29,5 +29,5 @@ def examine(name: str, machine: Machine) -> ClaimReport:
         name=name,
         summary=(inspect.getdoc(module) or "").splitlines()[0],
         source=member.source,
-        figures=member().run(machine),
+        figures=member().run(postgres),
     )

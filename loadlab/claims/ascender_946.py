@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.claims.base import Claim, aged, served
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
     from loadlab.model.behaviour import Setting
 
 WORKERS: Final = 5
@@ -35,9 +35,9 @@ class Ascender946(Claim):
         " worker'"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        machine = replace(machine, scale=replace(machine.scale, clients=WORKERS, each=EACH))
-        closed, kept = _sessions(CLOSED, machine), _sessions(KEPT, machine)
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        postgres = replace(postgres, scale=replace(postgres.scale, clients=WORKERS, each=EACH))
+        closed, kept = _sessions(CLOSED, postgres), _sessions(KEPT, postgres)
         return (
             BehaviourFigure(
                 figure=f"sessions of {REQUESTS} requests at CONN_MAX_AGE = 0",
@@ -54,10 +54,10 @@ class Ascender946(Claim):
         )
 
 
-def _sessions(setting: Setting, machine: Machine) -> int:
+def _sessions(setting: Setting, postgres: PostgresFixture) -> int:
     """By how many the database's count of sessions has grown over the requests."""
-    with standing(setting, machine) as stand:
-        before = stand.judge.sessions()
-        stand.crowd.ask(PATH, stand.scale.each)
-        stand.at_rest()
-        return stand.judge.sessions() - before
+    with running_server(setting, postgres) as server:
+        before = server.judge.sessions()
+        server.clients.ask(PATH, server.scale.each)
+        server.at_rest()
+        return server.judge.sessions() - before

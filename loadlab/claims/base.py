@@ -12,7 +12,7 @@ from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine, Stand
+    from loadlab.lab.fixture import PostgresFixture, RunningServer
     from loadlab.model.config import Config, Scalar
 
 
@@ -26,8 +26,8 @@ class Claim(ABC):
     needs_pgbouncer: ClassVar[bool] = False
 
     @abstractmethod
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        """The published figures next to those of servers that it stands up on `machine`.
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        """The published figures next to those of servers that it starts on `postgres`.
 
         Counts, and no times unless time is what the claim is about: only counts are the same on any machine.
         `loadlab.lab.fixture.standing` gives a server with its clients, `loadlab.lab.behaviour` what provokes it.
@@ -50,11 +50,11 @@ def aged(max_age: float | None) -> Config:
     return strategy("max_age", max_age=max_age)
 
 
-def first_refusal(stand: Stand, most: int, *, published: str) -> BehaviourFigure:
+def first_refusal(server: RunningServer, most: int, *, published: str) -> BehaviourFigure:
     """After how many requests PostgreSQL refuses a connection, if it does so within the first `most`."""
-    refused = until_refused(stand, most)
+    refused = until_refused(server, most)
     return BehaviourFigure(
-        figure=f"requests until PostgreSQL refuses one, with {stand.scale.free} connections left",
+        figure=f"requests until PostgreSQL refuses one, with {server.scale.free} connections left",
         published=published,
         measured=f"none of {most}" if refused is None else f"at most {refused}",
         holds=refused is not None,

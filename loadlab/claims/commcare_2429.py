@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.behaviour import load
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 CLOSED: Final = served("gevent", aged(0))
 KEPT: Final = served("gevent", aged(500))
@@ -25,14 +25,14 @@ class Commcare2429(Claim):
         " connections could cause issues on db hosts'"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        with standing(CLOSED, machine) as stand:
-            closed = load(stand)
-        with standing(KEPT, machine) as stand:
-            kept = load(stand)
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        with running_server(CLOSED, postgres) as server:
+            closed = load(server)
+        with running_server(KEPT, postgres) as server:
+            kept = load(server)
         return (
             BehaviourFigure(
-                figure=f"requests of {machine.scale.requests} that are spared connecting at CONN_MAX_AGE = 500",
+                figure=f"requests of {postgres.scale.requests} that are spared connecting at CONN_MAX_AGE = 500",
                 published="no improvement",
                 measured=str(kept["reused"]),
                 holds=kept["reused"] == 0,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.behaviour import TOO_MANY, flood
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
     from loadlab.model.behaviour import Setting
 
 SETTINGS: Final = {"runserver": served("threaded", aged(600)), "gevent": served("gevent", aged(600), workers=1)}
@@ -24,14 +24,14 @@ class GarbageOff(Claim):
         " until they're garbage collected'; 'Florian independently discovered the same problem with gunicorn + gevent'"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        return tuple(_figure(name, setting, machine) for name, setting in SETTINGS.items())
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        return tuple(_figure(name, setting, postgres) for name, setting in SETTINGS.items())
 
 
-def _figure(name: str, setting: Setting, machine: Machine) -> BehaviourFigure:
-    with standing(setting, machine) as stand:
-        counts = flood(stand)
-    requests, free = machine.scale.requests, machine.scale.free
+def _figure(name: str, setting: Setting, postgres: PostgresFixture) -> BehaviourFigure:
+    with running_server(setting, postgres) as server:
+        counts = flood(server)
+    requests, free = postgres.scale.requests, postgres.scale.free
     refused = counts["flood_errors"].get(TOO_MANY, 0)
     return BehaviourFigure(
         figure=f"requests of {requests} that are answered under {name}, with {free} connections left",

@@ -8,11 +8,11 @@ from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.application import Extras
 from loadlab.lab.behaviour import PATH
 from loadlab.lab.clients import ClientPool
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 SETTING: Final = served("gevent", aged(600), workers=2)
 WORDS: Final = b"can only be used in that same thread"
@@ -32,10 +32,10 @@ class GeventPreload(Claim):
         " config file fixes the problem'"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        failed, said = _failed(machine, preload=True)
-        otherwise, _ = _failed(machine, preload=False)
-        requests = machine.scale.requests
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        failed, said = _failed(postgres, preload=True)
+        otherwise, _ = _failed(postgres, preload=False)
+        requests = postgres.scale.requests
         return (
             BehaviourFigure(
                 figure=f"requests of {requests} that fail with --preload",
@@ -52,12 +52,12 @@ class GeventPreload(Claim):
         )
 
 
-def _failed(machine: Machine, *, preload: bool) -> tuple[int, int]:
+def _failed(postgres: PostgresFixture, *, preload: bool) -> tuple[int, int]:
     """How many requests fail, and how often the server's log says that a wrapper was used in another thread."""
-    with standing(SETTING, machine, extras=Extras(preload=preload)) as stand:
-        log = stand.application.program.log
+    with running_server(SETTING, postgres, extras=Extras(preload=preload)) as server:
+        log = server.application.program.log
         mark = log.stat().st_size
-        port, scale = stand.application.port, machine.scale
+        port, scale = server.application.port, postgres.scale
         failed = ClientPool(port, scale.clients, keep_alive=False, patience_seconds=PATIENCE_SECONDS).ask(
             PATH, scale.each
         )

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.claims.base import Claim, aged, first_refusal, served
 from loadlab.lab.behaviour import load
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 SETTING: Final = served("gevent", aged(60), workers=1)
 MOST: Final = 2_000  # requests to wait for a refusal; it comes before the hundredth
@@ -25,11 +25,11 @@ class Gunicorn996(Claim):
         " reused'; the same on serverfault.com, question 635100"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        with standing(SETTING, machine) as stand:
-            counts = load(stand)
-            refusal = first_refusal(stand, MOST, published="the maximum is reached")
-        requests = machine.scale.requests
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        with running_server(SETTING, postgres) as server:
+            counts = load(server)
+            refusal = first_refusal(server, MOST, published="the maximum is reached")
+        requests = postgres.scale.requests
         return (
             BehaviourFigure(
                 figure=f"connections opened for {requests} requests",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.behaviour import load
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 KEPT: Final = served("asgi", aged(60))
 CLOSED: Final = served("asgi", aged(0))
@@ -31,12 +31,12 @@ class Gyrinx2083(Claim):
         " connections with CONN_MAX_AGE=60, 0 with the default — and zero connection reuse in either arm'"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        machine = replace(machine, scale=replace(machine.scale, clients=CLIENTS, each=REQUESTS // CLIENTS))
-        with standing(KEPT, machine) as stand:
-            kept = load(stand)
-        with standing(CLOSED, machine) as stand:
-            closed = load(stand)
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        postgres = replace(postgres, scale=replace(postgres.scale, clients=CLIENTS, each=REQUESTS // CLIENTS))
+        with running_server(KEPT, postgres) as server:
+            kept = load(server)
+        with running_server(CLOSED, postgres) as server:
+            closed = load(server)
         reused = (kept["reused"], closed["reused"])
         return (
             BehaviourFigure(

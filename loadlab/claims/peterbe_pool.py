@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.claims.base import Claim, aged, served, strategy
 from loadlab.lab import fixture
-from loadlab.lab.flood_client import rush
+from loadlab.lab.flood_client import send_flood
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 POOLED: Final = served("sync", strategy("pool", min_size=4, max_size=4), "psycopg", workers=2)  # psycopg's own sizes
 OPENED: Final = served("sync", aged(0), "psycopg", workers=2)
@@ -36,12 +36,12 @@ class PeterbePool(Claim):
         " workers, PostgreSQL beside it, oha with its 50 connections: 194.8 requests/s without a pool, 1,054.5 with one"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
         with (
-            fixture.machine(None, lambda _: None, machine.scale, auth="scram") as own,
+            fixture.postgres_fixture(None, lambda _: None, postgres.scale, auth="scram") as own,
             # Neither server has a connection open before its first request.
-            fixture.standing(POOLED, own) as pooled,
-            fixture.standing(OPENED, own) as opened,
+            fixture.running_server(POOLED, own) as pooled,
+            fixture.running_server(OPENED, own) as opened,
         ):
             ports = (pooled.application.port, opened.application.port)
             for port in ports:
@@ -62,5 +62,5 @@ class PeterbePool(Claim):
 def _rate(port: int) -> float:
     """Requests that were answered, per second."""
     started = time.monotonic()
-    failed = rush(port, PATH, at_once=CLIENTS, requests=REQUESTS)
+    failed = send_flood(port, PATH, at_once=CLIENTS, requests=REQUESTS)
     return (REQUESTS - failed) / (time.monotonic() - started)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.claims.base import Claim, served, strategy
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
     from loadlab.model.config import Scalar
 
 POOL_SIZE: Final = 5
@@ -37,14 +37,14 @@ class SessionPinning(Claim):
     )
     needs_pgbouncer: ClassVar[bool] = True
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        machine = replace(machine, scale=replace(machine.scale, clients=THREADS))
-        with standing(PINNED, machine) as stand:
-            served_first = THREADS - stand.crowd.ask(HOLDING_PATH)
-            waited = stand.bouncer.counts().refused if stand.bouncer else 0
-            sessions = stand.judge.backends()
-        with standing(GIVEN_BACK, machine) as stand:
-            served_in_turn = THREADS - stand.crowd.ask(PATH)
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        postgres = replace(postgres, scale=replace(postgres.scale, clients=THREADS))
+        with running_server(PINNED, postgres) as server:
+            served_first = THREADS - server.clients.ask(HOLDING_PATH)
+            waited = server.bouncer.counts().refused if server.bouncer else 0
+            sessions = server.judge.backends()
+        with running_server(GIVEN_BACK, postgres) as server:
+            served_in_turn = THREADS - server.clients.ask(PATH)
         return (
             BehaviourFigure(
                 figure=f"requests of {THREADS} that are answered at CONN_MAX_AGE = 600, with {POOL_SIZE} connections",

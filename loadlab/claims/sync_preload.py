@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.application import Extras
 from loadlab.lab.clients import answer, together
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine, Stand
+    from loadlab.lab.fixture import PostgresFixture, RunningServer
     from loadlab.model.behaviour import Setting
 
 SYNC: Final = served("sync", aged(600), workers=2)
@@ -40,9 +40,9 @@ class SyncPreload(Claim):
         " socket between different processes [...] messages are interleaved in unexpected ways'"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        sync, sync_sessions = _asked(SYNC, machine)
-        threads, threads_sessions = _asked(GTHREAD, machine)
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        sync, sync_sessions = _asked(SYNC, postgres)
+        threads, threads_sessions = _asked(GTHREAD, postgres)
         return (
             BehaviourFigure(
                 figure="sessions in PostgreSQL, for two sync workers",
@@ -71,19 +71,19 @@ class SyncPreload(Claim):
         )
 
 
-def _asked(setting: Setting, machine: Machine) -> tuple[Counter[str], int]:
+def _asked(setting: Setting, postgres: PostgresFixture) -> tuple[Counter[str], int]:
     """What became of all requests, and how many sessions PostgreSQL has then."""
     answers: Counter[str] = Counter()
-    with standing(setting, machine, extras=EXTRAS) as stand:
+    with running_server(setting, postgres, extras=EXTRAS) as server:
         for _ in range(MOST_LOADS):
-            answers.update(_load(stand))
+            answers.update(_load(server))
             if answers["none"]:
                 break
-        return answers, stand.judge.backends()
+        return answers, server.judge.backends()
 
 
-def _load(stand: Stand) -> Counter[str]:
-    clients = [partial(_client, stand.application.port, number) for number in range(1, CLIENTS + 1)]
+def _load(server: RunningServer) -> Counter[str]:
+    clients = [partial(_client, server.application.port, number) for number in range(1, CLIENTS + 1)]
     return sum(together(clients), Counter())
 
 

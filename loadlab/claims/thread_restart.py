@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from loadlab.claims.base import Claim
 from loadlab.lab.behaviour import restart
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure, Setting
 from loadlab.plan.planning import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 WORKERS: Final = 2
 SETTING: Final = Setting(
@@ -33,9 +33,9 @@ class ThreadRestart(Claim):
         " ie. one request fails and the next one succeeds.'"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        with standing(SETTING, machine) as stand:
-            warm, failed, later = restart(stand)
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        with running_server(SETTING, postgres) as server:
+            warm, failed, later = restart(server)
         return (
             BehaviourFigure(
                 figure="requests that fail, with a connection open in each of two workers",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from loadlab.claims.base import Claim, aged, served
 from loadlab.lab.application import Extras
 from loadlab.lab.behaviour import load, restart
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure
 
 if TYPE_CHECKING:
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 KEPT: Final = served("asgi", aged(600))
 CLOSED: Final = served("asgi", aged(0))
@@ -34,34 +34,34 @@ class ThreadSensitive(Claim):
         " thread_sensitive=False: 'stale connections accumulate per thread until queries start failing'"
     )
 
-    def run(self, machine: Machine) -> tuple[BehaviourFigure, ...]:
-        return (*_sensitive(machine), *_insensitive(machine), *_unsafe(machine))
+    def run(self, postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+        return (*_sensitive(postgres), *_insensitive(postgres), *_unsafe(postgres))
 
 
-def _sensitive(machine: Machine) -> tuple[BehaviourFigure, ...]:
-    with standing(KEPT, machine) as stand:
-        counts = load(stand, SENSITIVE_PATH)
+def _sensitive(postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+    with running_server(KEPT, postgres) as server:
+        counts = load(server, SENSITIVE_PATH)
     opened, left = counts["opened"], counts["left_open"]
     return (
         BehaviourFigure(
-            figure=f"thread_sensitive=True, CONN_MAX_AGE = 600: connections for {machine.scale.requests} requests",
+            figure=f"thread_sensitive=True, CONN_MAX_AGE = 600: connections for {postgres.scale.requests} requests",
             published="persistent connections should be disabled",
             measured=f"{opened} opened, {counts['reused']} found again, {left} left open",
-            holds=(opened, counts["reused"], counts["failed"]) == (machine.scale.requests, 0, 0) and left > 0,
+            holds=(opened, counts["reused"], counts["failed"]) == (postgres.scale.requests, 0, 0) and left > 0,
         ),
     )
 
 
-def _insensitive(machine: Machine) -> tuple[BehaviourFigure, ...]:
-    with standing(CLOSED, machine, CHECKED) as stand:
-        counts = load(stand, INSENSITIVE_PATH)
-        warm, _, later = restart(stand, INSENSITIVE_PATH)
+def _insensitive(postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+    with running_server(CLOSED, postgres, CHECKED) as server:
+        counts = load(server, INSENSITIVE_PATH)
+        warm, _, later = restart(server, INSENSITIVE_PATH)
     opened, left = counts["opened"], counts["left_after_collection"]
     threads = min(MOST_THREADS, (os.cpu_count() or 1) + MORE_THAN_CORES)
-    clients = machine.scale.clients
+    clients = postgres.scale.clients
     return (
         BehaviourFigure(
-            figure=f"thread_sensitive=False, CONN_MAX_AGE = 0: connections for {machine.scale.requests} requests",
+            figure=f"thread_sensitive=False, CONN_MAX_AGE = 0: connections for {postgres.scale.requests} requests",
             published="they accumulate per thread",
             measured=f"{opened} opened, {left} left open, by at most {threads} threads",
             holds=0 < opened == left <= threads and counts["failed"] == 0,
@@ -75,18 +75,18 @@ def _insensitive(machine: Machine) -> tuple[BehaviourFigure, ...]:
     )
 
 
-def _unsafe(machine: Machine) -> tuple[BehaviourFigure, ...]:
-    with standing(CLOSED, machine) as stand:
-        refused = stand.crowd.ask(UNSAFE_PATH)
-    with standing(CLOSED, machine, extras=UNSAFE) as stand:
-        counts = load(stand, UNSAFE_PATH)
-    opened, left, requests = counts["opened"], counts["left_open"], machine.scale.requests
+def _unsafe(postgres: PostgresFixture) -> tuple[BehaviourFigure, ...]:
+    with running_server(CLOSED, postgres) as server:
+        refused = server.clients.ask(UNSAFE_PATH)
+    with running_server(CLOSED, postgres, extras=UNSAFE) as server:
+        counts = load(server, UNSAFE_PATH)
+    opened, left, requests = counts["opened"], counts["left_open"], postgres.scale.requests
     return (
         BehaviourFigure(
-            figure=f"in the event loop: requests of {machine.scale.clients} that Django refuses",
+            figure=f"in the event loop: requests of {postgres.scale.clients} that Django refuses",
             published="SynchronousOnlyOperation",
             measured=str(refused),
-            holds=refused == machine.scale.clients,
+            holds=refused == postgres.scale.clients,
         ),
         BehaviourFigure(
             figure=f"with DJANGO_ALLOW_ASYNC_UNSAFE, CONN_MAX_AGE = 0: connections for {requests} requests",

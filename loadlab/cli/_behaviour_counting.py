@@ -15,7 +15,7 @@ from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
 from loadlab.errors import EnvironmentFaultError, GateError, UsageError
 from loadlab.lab.behaviour import behaviour, settings
-from loadlab.lab.fixture import machine
+from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.versions import versions
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
 from loadlab.plan.planning import build_strategy
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.cli._progress import Display
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
     from loadlab.model.behaviour import Behaviour, ClaimReport, Setting
 
 EXPECTED_SECONDS: Final = 5.0
@@ -131,7 +131,7 @@ def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
 def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> None:
     for name in chosen.left_out:
         listener.notice(f"{name} is left out: there is no PgBouncer here (apt install pgbouncer)")
-    with machine(None, listener.preparing, scale) as ready:
+    with postgres_fixture(None, listener.preparing, scale) as ready:
         done.versions.update(versions(ready.judge))
         _require_same_versions(chosen.recorded, done)
         steps = [
@@ -167,19 +167,19 @@ class _Step:
     take: Callable[[], None]
 
 
-def _row_step(row: Setting, ready: Machine, done: _Pass) -> _Step:
+def _row_step(row: Setting, ready: PostgresFixture, done: _Pass) -> _Step:
     return _Step(id=row.id, label=label(row), take=partial(_count_row, row, ready, done))
 
 
-def _claim_step(name: str, ready: Machine, done: _Pass) -> _Step:
+def _claim_step(name: str, ready: PostgresFixture, done: _Pass) -> _Step:
     return _Step(id=_claim_id(name), label=_claim_id(name), take=partial(_try_claim, name, ready, done))
 
 
-def _count_row(row: Setting, ready: Machine, done: _Pass) -> None:
+def _count_row(row: Setting, ready: PostgresFixture, done: _Pass) -> None:
     done.behaviours.append(behaviour(row, ready))
 
 
-def _try_claim(name: str, ready: Machine, done: _Pass) -> None:
+def _try_claim(name: str, ready: PostgresFixture, done: _Pass) -> None:
     done.claims.append(examine(name, ready))
 
 

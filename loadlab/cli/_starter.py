@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loadlab.lab.project import Subject
-    from loadlab.model.plan import Project
+    from loadlab.lab.project import Project
+    from loadlab.model.plan import ProjectOptions
 
 LOCUSTFILE: Final = "locustfile.py"
 PLAN: Final = "loadlab.toml"
@@ -75,11 +75,11 @@ class Modes:
     missing: dict[str, list[str]]
 
 
-def modes_there(subject: Subject) -> Modes:
+def modes_there(project: Project) -> Modes:
     from loadlab.lab.suitability import missing_packages
     from loadlab.servers import SERVERS
 
-    lacking = {name: missing_packages(subject, name) for name in SERVERS}
+    lacking = {name: missing_packages(project, name) for name in SERVERS}
     there = [name for name, packages in lacking.items() if not packages]
     first = [name for name in there if name in FIRST] or there[:1]
     return Modes(
@@ -89,21 +89,21 @@ def modes_there(subject: Subject) -> Modes:
     )
 
 
-def pooled(subject: Subject) -> bool:
+def pooled(project: Project) -> bool:
     """Whether an alias whose age a plan would change has a pool."""
-    aliases = subject.facts.aliases if subject.facts else {}
-    return any(aliases[alias].pool for alias in subject.tuned if alias in aliases)
+    aliases = project.info.aliases if project.info else {}
+    return any(aliases[alias].pool for alias in project.tuned if alias in aliases)
 
 
-def spoken_ages(subject: Subject) -> str:
-    return "0" if pooled(subject) else "0, 60 and unlimited"
+def spoken_ages(project: Project) -> str:
+    return "0" if pooled(project) else "0, 60 and unlimited"
 
 
-def plan_text(subject: Subject, project: Project, modes: Modes, locustfile: str) -> str:
+def plan_text(project: Project, options: ProjectOptions, modes: Modes, locustfile: str) -> str:
     """A commented plan over the project."""
-    named = {name: getattr(project, name) for name in NAMED}
-    aliases = subject.facts.aliases if subject.facts else {}
-    others = sorted(alias for alias in aliases if alias not in subject.counted)
+    named = {name: getattr(options, name) for name in NAMED}
+    aliases = project.info.aliases if project.info else {}
+    others = sorted(alias for alias in aliases if alias not in project.counted)
     keep = f"# keep_databases = {json.dumps(others)}   # of the other databases, those that stay as they are\n"
     return _PLAN.format(
         plan=PLAN,
@@ -111,9 +111,9 @@ def plan_text(subject: Subject, project: Project, modes: Modes, locustfile: str)
         control=json.dumps(modes.first[0]),
         project="\n".join(f"{name} = {json.dumps(value)}" for name, value in named.items() if value),
         keep=keep if others else "",
-        servers="\n".join(_tables(modes, subject.python)),
+        servers="\n".join(_tables(modes, project.python)),
         # Django refuses a pool together with any other age.
-        ages="[0]" if pooled(subject) else '[0, 60, "none"]',
+        ages="[0]" if pooled(project) else '[0, 60, "none"]',
     )
 
 

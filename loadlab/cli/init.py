@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import argparse
 
     from loadlab.cli._starter import Modes
-    from loadlab.lab.project import Facts, Subject
-    from loadlab.model.plan import Project
+    from loadlab.lab.project import Project, ProjectInfo
+    from loadlab.model.plan import ProjectOptions
 
 BY_SCRIPT: Final = (
     'What a script does to the settings as it starts is not done here: docs/own-project.md, "Settings made by a console'
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    from loadlab.lab.project import scripts_there, subject_of
+    from loadlab.lab.project import project_of, scripts_there
     from loadlab.model.plan import Plan
     from loadlab.system.processes import Register
 
@@ -49,26 +49,26 @@ def execute(arguments: argparse.Namespace) -> int:
         if path.exists():
             raise UsageError(f"{path} is there already; name another folder with --out, or remove it.")
     with Register.opened() as register:
-        project = _project(arguments)
-        subject = subject_of(Plan(servers={}, strategies={}, project=project), register.folder)
-        scripts = [name for name, named in scripts_there(project).items() if named == project.settings]
-    modes = modes_there(subject)
-    _write(plan, plan_text(subject, project, modes, str(locustfile.resolve())))
-    _write(locustfile, locustfile_text(_facts(subject).routes))
-    print(_next(plan, locustfile, subject, modes))
-    if scripts and not (Path(project.folder) / "manage.py").exists():
+        options = _project(arguments)
+        project = project_of(Plan(servers={}, strategies={}, project=options), register.folder)
+        scripts = [name for name, named in scripts_there(options).items() if named == options.settings]
+    modes = modes_there(project)
+    _write(plan, plan_text(project, options, modes, str(locustfile.resolve())))
+    _write(locustfile, locustfile_text(_facts(project).routes))
+    print(_next(plan, locustfile, project, modes))
+    if scripts and not (Path(options.folder) / "manage.py").exists():
         print(f"Note: {scripts[0]} starts with these settings too. {BY_SCRIPT}")
     return 0
 
 
-def _project(arguments: argparse.Namespace) -> Project:
+def _project(arguments: argparse.Namespace) -> ProjectOptions:
     from loadlab.lab.manage_py import settings_of
     from loadlab.lab.project import scripts_there
-    from loadlab.model.plan import Project
+    from loadlab.model.plan import ProjectOptions
 
     folder = Path(arguments.project or ".").resolve()
     settings = arguments.settings or settings_of(folder)
-    project = Project(
+    options = ProjectOptions(
         settings=settings or "unknown",
         folder=str(folder),
         wsgi=arguments.wsgi or "",
@@ -77,20 +77,20 @@ def _project(arguments: argparse.Namespace) -> Project:
         python=str(Path(arguments.python).absolute()) if arguments.python else "",
     )
     if settings is None:
-        there = scripts_there(project)
+        there = scripts_there(options)
         named = "; ".join(f"{name} names {module}" for name, module in there.items())
         scripts = f"\nConsole scripts that are installed there: {named}. {BY_SCRIPT}" if there else ""
         raise UsageError(
             f"Which settings? No manage.py in {folder} names them: check --project, or name them with --settings, e.g."
             f" --settings mysite.settings.{scripts}"
         )
-    return project
+    return options
 
 
-def _facts(subject: Subject) -> Facts:
-    if subject.facts is None:
+def _facts(project: Project) -> ProjectInfo:
+    if project.info is None:
         raise TypeError("a project that was named is looked into")
-    return subject.facts
+    return project.info
 
 
 def _write(path: Path, text: str) -> None:
@@ -101,18 +101,18 @@ def _write(path: Path, text: str) -> None:
         raise EnvironmentFaultError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def _next(plan: Path, locustfile: Path, subject: Subject, modes: Modes) -> str:
-    facts = _facts(subject)
-    default = facts.default
+def _next(plan: Path, locustfile: Path, project: Project, modes: Modes) -> str:
+    info = _facts(project)
+    default = info.default
     comments = f"; as comments: {', '.join((*modes.more, *modes.missing))}" if modes.more or modes.missing else ""
-    of_routes = f"{len(taken_routes(facts.routes))} of {len(facts.routes)} routes without arguments"
+    of_routes = f"{len(taken_routes(info.routes))} of {len(info.routes)} routes without arguments"
     lines = [
-        f"{plan}: {' and '.join(modes.first)} at CONN_MAX_AGE {spoken_ages(subject)}{comments}",
+        f"{plan}: {' and '.join(modes.first)} at CONN_MAX_AGE {spoken_ages(project)}{comments}",
         f"{locustfile}: asks for {of_routes}; edit it until it looks like your traffic",
-        f"Settings: {subject.settings}; {default.engine}; Django {facts.installed['django']} on Python {facts.python}",
+        f"Settings: {project.settings}; {default.engine}; Django {info.installed['django']} on Python {info.python}",
         *(
             f"The {kind.upper()} application does not load; name another with --{kind}, or {kind} in [project]: {words}"
-            for kind, words in facts.load_errors.items()
+            for kind, words in info.load_errors.items()
         ),
         f"Next: loadlab run {plan}" + ("" if default.vendor == "postgresql" else " --embedded"),
     ]

@@ -98,7 +98,7 @@ def execute(arguments: argparse.Namespace) -> int:
             server=server_choice,
             strategy=strategy_choice,
             database=route.database,
-            subject=lab.subject,
+            project=lab.project,
             ledgers=lab.register.folder / "ledgers",
         )
         listener.preparing(f"{server_choice} boots")

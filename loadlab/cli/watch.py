@@ -109,9 +109,10 @@ def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext 
     if arguments.dsn is None:
         return None
     from loadlab.probes import ProbeContext
-    from loadlab.services.external_database import Reference, given
+    from loadlab.services.external_database import Reference, external_database
 
     folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
-    database = resources.enter_context(given(Reference(arguments.dsn, allow_remote=arguments.allow_remote), folder))
+    reference = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
+    database = resources.enter_context(external_database(reference, folder))
     connection = resources.enter_context(database.observed())
     return ProbeContext(cursor=connection.cursor(), database=database.name, ledgers=folder, trees={})

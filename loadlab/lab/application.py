@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.counters import CounterSet
-from loadlab.lab.project import Subject
+from loadlab.lab.project import Project
 from loadlab.plan.planning import build_server, build_strategy, server_traits
 from loadlab.servers import Site
 from loadlab.settings_override.configuration import READY_PATH
@@ -70,17 +70,17 @@ class Target:
     strategy: Config
     database: Database
     ledgers: Path
-    subject: Subject = field(default_factory=Subject)
+    project: Project = field(default_factory=Project)
     site: Site | None = None  # where it is: behind the overlay, in the project's own Python
     instrumented: bool = True
     extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
-        changes = build_strategy(self.strategy).changes(server_traits(self.server, self.subject.driver))
+        changes = build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
         overlay = replace(
-            self.subject.overlay(self.database),
+            self.project.overlay(self.database),
             database=_merged(changes.database, self._address(), self.extras.database),
-            aliases=self.subject.tuned,
+            aliases=self.project.tuned,
             instrumented=self.instrumented,
             token=token,
             middleware=self.extras.middleware,
@@ -90,10 +90,10 @@ class Target:
             asgi_wrapper=changes.asgi_wrapper,
         )
         return {
-            **self.subject.inherited(),
+            **self.project.inherited(),
             **self.database.environment,
             **build_server(self.server).environment(),
-            **self.subject.environment,
+            **self.project.environment,
             **self.extras.environment,
             **(PRELOAD if self.extras.preload else {}),
             **overlay.to_environment(),
@@ -102,10 +102,10 @@ class Target:
 
     def _address(self) -> dict[str, object]:
         """Where something stands between a project and its own database, that is where it goes."""
-        return self.database.address() if self.subject.brings_database and self.database.rerouted else {}
+        return self.database.address() if self.project.brings_database and self.database.rerouted else {}
 
     def argv(self, port: int) -> list[str]:
-        return build_server(self.server).argv(self.site or Site(python=self.subject.python), port)
+        return build_server(self.server).argv(self.site or Site(python=self.project.python), port)
 
     def loading(self) -> int:
         """How many processes load the site, and are on the books from then on; workers forked later once they count."""
@@ -145,7 +145,7 @@ def _boot(target: Target, server: Server, register: Register, log: Path, port: i
             target.argv(chosen),
             log=log,
             environment=target.environment(token),
-            folder=target.subject.folder,
+            folder=target.project.folder,
         )
         application = Application(program=program, port=chosen, ledgers=target.ledgers, token=token)
         try:
@@ -165,16 +165,16 @@ def _boot(target: Target, server: Server, register: Register, log: Path, port: i
 
 
 def _await_ready(application: Application, target: Target, token: str) -> None:
-    subject = target.subject
-    deadline = time.monotonic() + subject.boot_seconds
+    project = target.project
+    deadline = time.monotonic() + project.boot_seconds
     while time.monotonic() < deadline:
         if not application.program.running():
             raise EnvironmentFaultError(_boot_fault(application.program, "ended before it was ready"))
         if _answers(application.port, token) and CounterSet(application.ledgers).read().processes >= target.loading():
             return
         time.sleep(POLL_SECONDS)
-    remedy = "" if subject.facts is None else " (boot_seconds in [project] of the plan gives it longer)"
-    late = f"was not ready within {subject.boot_seconds:g} s{remedy}"
+    remedy = "" if project.info is None else " (boot_seconds in [project] of the plan gives it longer)"
+    late = f"was not ready within {project.boot_seconds:g} s{remedy}"
     raise EnvironmentFaultError(_boot_fault(application.program, late))
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import Behaviour, Setting
 from loadlab.plan.planning import build_strategy, config_of, server_traits
 from loadlab.servers import SERVERS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from loadlab.lab.fixture import Machine, Stand
+    from loadlab.lab.fixture import PostgresFixture, RunningServer
     from loadlab.model.config import Config, Scalar
 
 PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are under way at once as the mode can have
@@ -74,109 +74,109 @@ def _fits(server: Config, strategy: Config, driver: str) -> bool:
     return build_strategy(strategy).incompatible(server_traits(server, driver)) is None
 
 
-def behaviour(setting: Setting, machine: Machine) -> Behaviour:
+def behaviour(setting: Setting, postgres: PostgresFixture) -> Behaviour:
     """One experiment, with two fresh servers: the other one has health checks.
 
     Raises:
         EnvironmentFaultError: a server does not start, or does not end when it is asked to.
     """
     counts: dict[str, Any] = {}
-    with standing(setting, machine) as stand:
-        counts |= load(stand) | flood(stand)
-        warm, failed, later = restart(stand)
+    with running_server(setting, postgres) as server:
+        counts |= load(server) | flood(server)
+        warm, failed, later = restart(server)
         counts |= {"warm": warm, "failed_after_restart": failed, "failed_later": later}
-        counts |= stop(stand)
-    with standing(setting, machine, {"CONN_HEALTH_CHECKS": True}) as stand:
-        counts["warm_checked"], counts["failed_checked"], _ = restart(stand)
-        counts |= kill(stand)
+        counts |= stop(server)
+    with running_server(setting, postgres, {"CONN_HEALTH_CHECKS": True}) as server:
+        counts["warm_checked"], counts["failed_checked"], _ = restart(server)
+        counts |= kill(server)
     return Behaviour(setting=setting, **counts)
 
 
-def load(stand: Stand, path: str = PATH) -> dict[str, Any]:
+def load(server: RunningServer, path: str = PATH) -> dict[str, Any]:
     """A fixed load, what it has left open, and how much of that was garbage."""
-    before, opened_before = stand.counts(), stand.opened_for_judge()
-    mark, backends = stand.judge.mark(), stand.judge.backends()
-    failed = stand.crowd.ask(path, stand.scale.each)
-    after = stand.at_rest()
+    before, opened_before = server.counts(), server.opened_for_judge()
+    mark, backends = server.judge.mark(), server.judge.backends()
+    failed = server.clients.ask(path, server.scale.each)
+    after = server.at_rest()
     grown = after - before
-    exact = stand.agrees(opened_before + grown.opened) and after.open == stand.open_for_judge()
-    peak = stand.judge.peak_since(mark, backends)
+    exact = server.agrees(opened_before + grown.opened) and after.open == server.open_for_judge()
+    peak = server.judge.peak_since(mark, backends)
     return {
         "opened": before.open + grown.opened,  # a pool may have been filled when the server started
         "reused": grown.reused,
         "failed": failed,
         "peak": peak,
         "left_open": after.open,
-        "left_after_collection": stand.collect_garbage().open,
+        "left_after_collection": server.collect_garbage().open,
         "exact": exact,
     }
 
 
-def restart(stand: Stand, path: str = PATH) -> tuple[int, int, int]:
+def restart(server: RunningServer, path: str = PATH) -> tuple[int, int, int]:
     """How many connections were open when the database was restarted; how many requests failed then, and later.
 
     All clients ask at once, round after round: so every thread that has a connection gets to use it.
     """
     # Garbage stays, or how much of it was open would be chance.
-    stand.keep_garbage()
-    stand.collect_garbage()
-    for _ in range(stand.scale.rounds):
-        stand.crowd.ask(path)
-    warm = stand.at_rest().open
-    stand.machine.cluster.restart()
-    stand.judge.reconnect()
-    return warm, _failed_until_quiet(stand, path, warm), stand.crowd.ask(path)
+    server.keep_garbage()
+    server.collect_garbage()
+    for _ in range(server.scale.rounds):
+        server.clients.ask(path)
+    warm = server.at_rest().open
+    server.postgres.cluster.restart()
+    server.judge.reconnect()
+    return warm, _failed_until_quiet(server, path, warm), server.clients.ask(path)
 
 
-def _failed_until_quiet(stand: Stand, path: str, warm: int) -> int:
+def _failed_until_quiet(server: RunningServer, path: str, warm: int) -> int:
     """Ask until nothing fails any more: for a few rounds more while a connection from before the restart is left.
 
     A thread that nobody has happened to ask yet may have it; or one that is dead, and then nobody ever will.
     """
     failed = quiet = rounds = 0
-    closed = _closed(stand)
+    closed = _closed(server)
     while rounds < MOST_ROUNDS:
-        patience = stand.scale.rounds * (1 if _closed(stand) - closed >= warm else 2)
+        patience = server.scale.rounds * (1 if _closed(server) - closed >= warm else 2)
         if quiet >= patience:
             break
-        this_time = stand.crowd.ask(path)
+        this_time = server.clients.ask(path)
         failed += this_time
         quiet = 0 if this_time else quiet + 1
         rounds += 1
     return failed
 
 
-def _closed(stand: Stand) -> int:
-    return stand.counts().closed_in_all
+def _closed(server: RunningServer) -> int:
+    return server.counts().closed_in_all
 
 
-def until_refused(stand: Stand, most: int) -> int | None:
+def until_refused(server: RunningServer, most: int) -> int | None:
     """How many requests have come when PostgreSQL has refused one, with few connections left in it; None of `most`.
 
     All clients ask at once, round after round, and garbage is collected as Python sees fit.
     """
-    stand.collect_garbage()
-    before = _refused(stand)
-    with stand.judge.only(stand.scale.free):
-        for asked in range(stand.scale.clients, most + 1, stand.scale.clients):
-            if stand.crowd.ask(PATH) and _refused(stand) > before:
+    server.collect_garbage()
+    before = _refused(server)
+    with server.judge.only(server.scale.free):
+        for asked in range(server.scale.clients, most + 1, server.scale.clients):
+            if server.clients.ask(PATH) and _refused(server) > before:
                 return asked
     return None
 
 
-def _refused(stand: Stand) -> int:
-    return stand.counts().connect_errors.get(TOO_MANY, 0)
+def _refused(server: RunningServer) -> int:
+    return server.counts().connect_errors.get(TOO_MANY, 0)
 
 
-def flood(stand: Stand) -> dict[str, Any]:
+def flood(server: RunningServer) -> dict[str, Any]:
     """The same load with few connections left in PostgreSQL, and nobody to collect the garbage."""
-    stand.keep_garbage()
-    stand.collect_garbage()
-    before, log = stand.counts(), stand.application.program.log
+    server.keep_garbage()
+    server.collect_garbage()
+    before, log = server.counts(), server.application.program.log
     mark = log.stat().st_size
-    with stand.judge.only(stand.scale.free):
-        failed = stand.crowd.ask(PATH, stand.scale.each)
-        after = stand.at_rest()
+    with server.judge.only(server.scale.free):
+        failed = server.clients.ask(PATH, server.scale.each)
+        after = server.at_rest()
     return {
         "flood_failed": failed,
         "flood_errors": (after - before).connect_errors,
@@ -192,44 +192,44 @@ def _words(log: Path, mark: int) -> str:
     return " ".join(found[-1].split()) if found else ""
 
 
-def stop(stand: Stand) -> dict[str, int]:
+def stop(server: RunningServer) -> dict[str, int]:
     """How the sessions end that are open when the server is asked to stop.
 
     Raises:
         EnvironmentFaultError: it does not.
     """
-    still_open, abandoned = _ended(stand, _ask_to_stop)
+    still_open, abandoned = _ended(server, _ask_to_stop)
     return {"open_at_stop": still_open, "stop_abandoned": abandoned}
 
 
-def kill(stand: Stand) -> dict[str, int]:
+def kill(server: RunningServer) -> dict[str, int]:
     """How the sessions end that are open when the server is killed."""
-    still_open, abandoned = _ended(stand, _kill)
+    still_open, abandoned = _ended(server, _kill)
     return {"open_at_kill": still_open, "kill_abandoned": abandoned}
 
 
-def _ended(stand: Stand, end: Callable[[Stand], None]) -> tuple[int, int]:
+def _ended(server: RunningServer, end: Callable[[RunningServer], None]) -> tuple[int, int]:
     """How many connections one round of all clients has left open, and how many were abandoned at the server's end."""
-    stand.keep_garbage()
-    stand.collect_garbage()
-    stand.crowd.ask(PATH)
-    still_open, before = stand.at_rest().open, stand.judge.abandoned()
-    end(stand)
-    stand.await_gone()
-    return still_open, stand.judge.abandoned() - before
+    server.keep_garbage()
+    server.collect_garbage()
+    server.clients.ask(PATH)
+    still_open, before = server.at_rest().open, server.judge.abandoned()
+    end(server)
+    server.await_gone()
+    return still_open, server.judge.abandoned() - before
 
 
-def _ask_to_stop(stand: Stand) -> None:
-    program = stand.application.program
-    program.popen.send_signal(stand.stop_signal)
+def _ask_to_stop(server: RunningServer) -> None:
+    program = server.application.program
+    program.popen.send_signal(server.stop_signal)
     with suppress(subprocess.TimeoutExpired):
         program.popen.wait(STOP_SECONDS)
     if program.running():
         raise EnvironmentFaultError(
-            f"{program.name} has not ended {STOP_SECONDS:g} s after {stand.stop_signal.name}. Its log, {program.log},"
+            f"{program.name} has not ended {STOP_SECONDS:g} s after {server.stop_signal.name}. Its log, {program.log},"
             f" ends:\n{program.log_tail()}"
         )
 
 
-def _kill(stand: Stand) -> None:
-    stand.application.program.kill()
+def _kill(server: RunningServer) -> None:
+    server.application.program.kill()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from loadlab.lab.external import Observatory
-    from loadlab.lab.project import Subject
+    from loadlab.lab.project import Project
     from loadlab.model.config import Scalar
     from loadlab.model.plan import Deployment, Plan
     from loadlab.services.database import Database
@@ -62,14 +62,14 @@ ORDER BY name
 """
 
 
-def environment(plan: Plan, subject: Subject, database: Database, cursor: Cursor) -> dict[str, dict[str, Scalar]]:
+def environment(plan: Plan, project: Project, database: Database, cursor: Cursor) -> dict[str, dict[str, Scalar]]:
     """Sections of named facts, as a report discloses them."""
     return {
         "loadlab": _loadlab(),
         "machine": _machine(),
-        **_project(subject),
-        "versions": _versions(plan, subject),
-        "PostgreSQL": _postgresql(plan, subject, database, cursor),
+        **_project(project),
+        "versions": _versions(plan, project),
+        "PostgreSQL": _postgresql(plan, project, database, cursor),
         "load": {**_load(plan), **_scenarios(plan), **_parameters()},
     }
 
@@ -172,17 +172,17 @@ def _cpu_name() -> str:
     return platform.processor() or "unknown"
 
 
-def _project(subject: Subject) -> dict[str, dict[str, Scalar]]:
+def _project(project: Project) -> dict[str, dict[str, Scalar]]:
     """A project of the user's own; the lab's site needs no section."""
-    if subject.facts is None:
+    if project.info is None:
         return {}
-    facts: dict[str, Scalar] = {"settings": subject.settings, "python": subject.facts.python, "engine": subject.engine}
-    if subject.folder is not None:
-        facts["Python files"] = python_files(subject.folder)
-    return {PROJECT: facts | _numbered(notes(subject))}
+    facts: dict[str, Scalar] = {"settings": project.settings, "python": project.info.python, "engine": project.engine}
+    if project.folder is not None:
+        facts["Python files"] = python_files(project.folder)
+    return {PROJECT: facts | _numbered(notes(project))}
 
 
-def _versions(plan: Plan, subject: Subject) -> dict[str, Scalar]:
+def _versions(plan: Plan, project: Project) -> dict[str, Scalar]:
     """The lab's packages; for a project's own Python, those that are installed there go before."""
     versions: dict[str, Scalar] = {}
     for package in PACKAGES:
@@ -190,14 +190,14 @@ def _versions(plan: Plan, subject: Subject) -> dict[str, Scalar]:
             versions[package] = importlib.metadata.version(package)
     if "pgbouncer" in plan.strategies:
         versions["pgbouncer"] = pgbouncer_version()
-    return versions | (subject.facts.installed if subject.facts else {})
+    return versions | (project.info.installed if project.info else {})
 
 
-def _postgresql(plan: Plan, subject: Subject, database: Database, cursor: Cursor) -> dict[str, Scalar]:
+def _postgresql(plan: Plan, project: Project, database: Database, cursor: Cursor) -> dict[str, Scalar]:
     origin = "embedded" if database.embedded else "given"
     auth = plan.database.auth if database.embedded else "as the server asks"
     where = {} if database.embedded else _place(database, cursor)
-    return {"origin": origin, **where, "driver": subject.driver, "auth": auth, **_of_server(cursor)}
+    return {"origin": origin, **where, "driver": project.driver, "auth": auth, **_of_server(cursor)}
 
 
 def _place(database: Database, cursor: Cursor) -> dict[str, Scalar]:

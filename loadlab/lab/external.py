@@ -26,7 +26,7 @@ from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
 from loadlab.probes.sessions import RESET, Sessions
 from loadlab.scrape import require_address, scrape, token_of
-from loadlab.services.external_database import given
+from loadlab.services.external_database import external_database
 from loadlab.system.processes import withhold
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def observatory(plan: Plan, dsn: Reference | None, folder: Path) -> Iterator[Obs
     token = token_of(target.token)
     with ExitStack() as resources:
         named = dsn is not None and dsn.text is not None
-        database = resources.enter_context(given(dsn, folder)) if dsn is not None and named else None
+        database = resources.enter_context(external_database(dsn, folder)) if dsn is not None and named else None
         observer = _connected(database, resources)
         here = Observatory(target=target, token=token, observer=observer, folder=folder)
         here.look()

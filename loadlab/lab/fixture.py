@@ -16,7 +16,7 @@ from loadlab.judges.postgresql import Judge
 from loadlab.lab.application import Extras, Target, serving
 from loadlab.lab.clients import ClientPool
 from loadlab.lab.control_requests import collect_garbage, keep_garbage
-from loadlab.lab.project import Subject
+from loadlab.lab.project import Project
 from loadlab.lab.route import routed
 from loadlab.lab.settling import Patience, settled
 from loadlab.lab.tables import make_ready
@@ -41,7 +41,7 @@ POLL_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Machine:
+class PostgresFixture:
     """What all experiments of a pass share: a PostgreSQL that they may restart, and its judge."""
 
     register: Register
@@ -52,13 +52,13 @@ class Machine:
 
 
 @contextmanager
-def machine(
+def postgres_fixture(
     logs: Path | None,
     preparing: Callable[[str], None],
     scale: Scale | None = None,
     *,
     auth: Literal["trust", "scram"] = "trust",
-) -> Iterator[Machine]:
+) -> Iterator[PostgresFixture]:
     """A PostgreSQL with the site's tables; nothing of it is left afterwards but logs, if they have a folder.
 
     Where nothing is timed, nobody needs a password.
@@ -79,28 +79,28 @@ def machine(
         cluster.restart()
         judge.reconnect()
         preparing("preparing tables")
-        make_ready(Subject(), None, cluster.database)
-        yield Machine(register=register, cluster=cluster, judge=judge, scale=scale, logs=folder)
+        make_ready(Project(), None, cluster.database)
+        yield PostgresFixture(register=register, cluster=cluster, judge=judge, scale=scale, logs=folder)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stand:
+class RunningServer:
     """A server that is ready, with its clients, and all who count its connections."""
 
-    machine: Machine
+    postgres: PostgresFixture
     application: Application
-    crowd: ClientPool
+    clients: ClientPool
     processes: int
     stop_signal: signal.Signals
     bouncer: Bouncer | None
 
     @property
     def judge(self) -> Judge:
-        return self.machine.judge
+        return self.postgres.judge
 
     @property
     def scale(self) -> Scale:
-        return self.machine.scale
+        return self.postgres.scale
 
     def counts(self) -> ConnectionCounts:
         return CounterSet(self.application.ledgers).read().of(["default"]).counts
@@ -164,39 +164,43 @@ class Stand:
 
 
 @contextmanager
-def standing(
-    setting: Setting, machine: Machine, database: Mapping[str, object] | None = None, *, extras: Extras | None = None
-) -> Iterator[Stand]:
+def running_server(
+    setting: Setting,
+    postgres: PostgresFixture,
+    database: Mapping[str, object] | None = None,
+    *,
+    extras: Extras | None = None,
+) -> Iterator[RunningServer]:
     """A fresh server of a setting, with `database` over its database's settings, and whatever else is in `extras`.
 
     Raises:
         EnvironmentFaultError: it does not start, or a program in between is missing.
     """
     server = build_server(setting.server)
-    log = machine.logs / f"{setting.server.name}.log"
-    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=machine.register.folder))
+    log = postgres.logs / f"{setting.server.name}.log"
+    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=postgres.register.folder))
     extras = extras or Extras()
-    machine.judge.await_empty()
+    postgres.judge.await_empty()
     with ExitStack() as stack:
-        route = stack.enter_context(routed(setting.strategy, 0, machine.cluster.database, machine.register, log))
+        route = stack.enter_context(routed(setting.strategy, 0, postgres.cluster.database, postgres.register, log))
         stack.callback(shutil.rmtree, ledgers, ignore_errors=True)
         target = Target(
             server=setting.server,
             strategy=setting.strategy,
             database=route.database,
             ledgers=ledgers,
-            subject=Subject(driver=setting.driver),
+            project=Project(driver=setting.driver),
             extras=replace(extras, database={**extras.database, **(database or {})}),
         )
-        application = stack.enter_context(serving(target, machine.register, log))
+        application = stack.enter_context(serving(target, postgres.register, log))
         # What is left needs no orderly end, and some servers take long over theirs.
         stack.callback(application.program.kill)
-        crowd = ClientPool(application.port, machine.scale.clients, keep_alive=setting.keep_alive)
-        stack.callback(crowd.hang_up)
-        yield Stand(
-            machine=machine,
+        clients = ClientPool(application.port, postgres.scale.clients, keep_alive=setting.keep_alive)
+        stack.callback(clients.hang_up)
+        yield RunningServer(
+            postgres=postgres,
             application=application,
-            crowd=crowd,
+            clients=clients,
             processes=server.processes(),
             stop_signal=server.stop_signal,
             bouncer=route.bouncer,

@@ -17,7 +17,7 @@ MOST_BYTES: Final = 65_536  # of an answer that are read at once
 GOOD: Final = b"HTTP/1.1 200 "
 
 
-def rush(port: int, path: str, *, at_once: int, requests: int) -> int:
+def send_flood(port: int, path: str, *, at_once: int, requests: int) -> int:
     """Send requests to 127.0.0.1:`port`, so many at once, each on a connection of its own; returns how many failed.
 
     The server has to end each connection with its answer, as it is asked to.

@@ -28,7 +28,7 @@ from loadlab.system.processes import inherited, state_directory
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loadlab.model.plan import Plan, Project
+    from loadlab.model.plan import Plan, ProjectOptions
     from loadlab.services.database import Database
 
 OVERLAID: Final = "loadlab.settings_override.settings"
@@ -77,7 +77,7 @@ class Alias:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class ProjectInfo:
     """What the inspection of a project found, in the project's own Python.
 
     `load_errors` says of "wsgi" and "asgi" why that application does not load.
@@ -99,13 +99,13 @@ class Facts:
         return self.aliases[DEFAULT]
 
     @classmethod
-    def from_json(cls, text: str) -> Facts:
+    def from_json(cls, text: str) -> ProjectInfo:
         fields = json.loads(text)
         return cls(**fields | {"aliases": {alias: Alias(**entry) for alias, entry in fields["aliases"].items()}})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
+class Project:
     """How the processes of the project are started.
 
     `aliases` are those whose settings a strategy changes, `counted` those that lead to the database that is measured;
@@ -126,7 +126,7 @@ class Subject:
     redirected: Mapping[str, str] = field(default_factory=dict)
     brings_database: bool = False
     boot_seconds: float = BOOT_SECONDS
-    facts: Facts | None = None
+    info: ProjectInfo | None = None
 
     @property
     def replaced(self) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ class Subject:
         """The aliases whose connections live as a strategy says."""
         return tuple(dict.fromkeys((*self.aliases, *self.redirected)))
 
-    def given(self) -> Subject:
+    def given(self) -> Project:
         """The same on a database that the user names in place of the project's default one."""
         return replace(self, brings_database=False, redirected={})
 
@@ -156,7 +156,7 @@ class Subject:
             wsgi=self.wsgi,
             asgi=self.asgi,
             databases=databases,
-            held=bool(databases) and self.facts is not None,
+            held=bool(databases) and self.info is not None,
             addable=self._kept() if self.redirected and databases else None,
             psycopg3=self.driver != "psycopg2",
         )
@@ -166,11 +166,11 @@ class Subject:
         return inherited() if self.folder is None else dict(os.environ)
 
     def _kept(self) -> list[str]:
-        known = self.facts.aliases if self.facts else {}
+        known = self.info.aliases if self.info else {}
         return sorted(known.keys() - self.redirected.keys())
 
     def _engine(self, alias: str) -> str:
-        entry = self.facts.aliases.get(alias) if self.facts else None
+        entry = self.info.aliases.get(alias) if self.info else None
         if entry is None:
             return self.engine
         return entry.engine if entry.vendor == POSTGRESQL else ENGINE
@@ -182,7 +182,7 @@ class Subject:
         return _python(self, ["-m", "loadlab.settings_override", *command], environment)
 
 
-def subject_of(plan: Plan, scratch: Path) -> Subject:
+def project_of(plan: Plan, scratch: Path) -> Project:
     """The project that a plan names, looked into, or the lab's own site.
 
     Raises:
@@ -190,42 +190,40 @@ def subject_of(plan: Plan, scratch: Path) -> Subject:
         EnvironmentFaultError: the project cannot be loaded; with the end of its own words.
     """
     if plan.project is None:
-        return Subject(driver=plan.driver)
+        return Project(driver=plan.driver)
     draft = _draft(plan.project)
     kinds = sorted({"asgi" if SERVERS[name].asgi else "wsgi" for name in plan.servers}) or ["asgi", "wsgi"]
-    facts = inspect(draft, scratch, kinds)
-    default = facts.default
+    info = inspect(draft, scratch, kinds)
+    default = info.default
     embedded = plan.project.database == "embedded"
     return replace(
         draft,
-        wsgi=draft.wsgi or facts.wsgi,
-        asgi=draft.asgi or facts.asgi,
-        driver=default.driver or _driver_there(facts),
+        wsgi=draft.wsgi or info.wsgi,
+        asgi=draft.asgi or info.asgi,
+        driver=default.driver or _driver_there(info),
         engine=default.engine if default.vendor == POSTGRESQL else ENGINE,
-        aliases=tuple(
-            alias for alias, entry in facts.aliases.items() if entry.vendor == POSTGRESQL or alias == DEFAULT
-        ),
-        counted=_counted(facts, plan.project.keep_databases if embedded else ()),
-        redirected=redirected(facts.aliases, plan.project.keep_databases) if embedded else {},
+        aliases=tuple(alias for alias, entry in info.aliases.items() if entry.vendor == POSTGRESQL or alias == DEFAULT),
+        counted=_counted(info, plan.project.keep_databases if embedded else ()),
+        redirected=redirected(info.aliases, plan.project.keep_databases) if embedded else {},
         brings_database=not embedded,
-        facts=facts,
+        info=info,
     )
 
 
-def _counted(facts: Facts, kept: Sequence[str]) -> tuple[str, ...]:
-    return tuple(alias for alias in sharing(facts.aliases)[0] if alias not in kept or alias == DEFAULT)
+def _counted(info: ProjectInfo, kept: Sequence[str]) -> tuple[str, ...]:
+    return tuple(alias for alias in sharing(info.aliases)[0] if alias not in kept or alias == DEFAULT)
 
 
-def _driver_there(facts: Facts) -> str:
+def _driver_there(info: ProjectInfo) -> str:
     """What Django will take for PostgreSQL, in a project that has not used it yet."""
-    return "psycopg" if "psycopg" in facts.installed else "psycopg2"
+    return "psycopg" if "psycopg" in info.installed else "psycopg2"
 
 
-def _draft(project: Project) -> Subject:
+def _draft(options: ProjectOptions) -> Project:
     """As much as can be known before the project has been loaded once."""
-    folder = _there(project.folder, "The project's folder", "name it with --project DIR")
+    folder = _there(options.folder, "The project's folder", "name it with --project DIR")
     remedy = "correct pythonpath in [project] of the plan, or --pythonpath"
-    modules = [str(_there(name, "The folder of modules", remedy)) for name in project.pythonpath]
+    modules = [str(_there(name, "The folder of modules", remedy)) for name in options.pythonpath]
     path = [str(_library()), str(folder), *modules, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         "DJANGO_SETTINGS_MODULE": OVERLAID,
@@ -233,15 +231,15 @@ def _draft(project: Project) -> Subject:
         # Or Python would write into the project's tree. Kept, for compiling a large project takes many seconds.
         "PYTHONPYCACHEPREFIX": str(state_directory() / "bytecode"),
     }
-    return Subject(
-        settings=project.settings,
-        wsgi=project.wsgi,
-        asgi=project.asgi,
-        python=project.python or sys.executable,
+    return Project(
+        settings=options.settings,
+        wsgi=options.wsgi,
+        asgi=options.asgi,
+        python=options.python or sys.executable,
         folder=folder,
         environment=environment,
         driver="",
-        boot_seconds=project.boot_seconds,
+        boot_seconds=options.boot_seconds,
     )
 
 
@@ -265,18 +263,18 @@ def _there(name: str, what: str, remedy: str) -> Path:
     return folder
 
 
-def inspect(draft: Subject, scratch: Path, kinds: Sequence[str]) -> Facts:
+def inspect(draft: Project, scratch: Path, kinds: Sequence[str]) -> ProjectInfo:
     """Load the project once, in its own Python, and ask what it is like; then load its applications of these kinds."""
     _require_versions(draft)
-    if (facts := _look(draft, scratch, kinds, connecting="off")) is not None:
-        return facts
-    facts = _look(draft, scratch, kinds, connecting="on")
-    if facts is None:
+    if (info := _look(draft, scratch, kinds, connecting="off")) is not None:
+        return info
+    info = _look(draft, scratch, kinds, connecting="on")
+    if info is None:
         raise AssertionError("only what may not connect can lack a connection")
-    return facts
+    return info
 
 
-def _look(draft: Subject, scratch: Path, kinds: Sequence[str], *, connecting: str) -> Facts | None:
+def _look(draft: Project, scratch: Path, kinds: Sequence[str], *, connecting: str) -> ProjectInfo | None:
     """What the look says; None where the project needs a connection to start, and `connecting` is off."""
     answer = scratch / "inspection.json"
     answer.touch(mode=0o600)  # the database's password will be in it, for as long as it takes to read
@@ -296,18 +294,18 @@ def _look(draft: Subject, scratch: Path, kinds: Sequence[str], *, connecting: st
     except subprocess.TimeoutExpired:
         failed = True
     try:
-        # One line for the facts, and a second one once the applications have been loaded.
-        facts, *errors = answer.read_text().splitlines()
+        # One line for what was found, and a second one once the applications have been loaded.
+        info, *errors = answer.read_text().splitlines()
     except ValueError:
         raise EnvironmentFaultError(_not_loaded(draft, said)) from None
     finally:
         answer.unlink()
     found = json.loads(errors[0]) if errors else dict.fromkeys(kinds, said) if failed else {}
     theirs = {kind: redacted(own_words(words, _folders_of_the_lab(draft))) for kind, words in found.items()}
-    return replace(Facts.from_json(facts), load_errors=theirs)
+    return replace(ProjectInfo.from_json(info), load_errors=theirs)
 
 
-def _require_versions(draft: Subject) -> None:
+def _require_versions(draft: Project) -> None:
     """Make sure that Python and Django there are such as the lab can work with; a Django may also be missing."""
     try:
         done = _python(draft, ["-c", VERSIONS], {**os.environ, **draft.environment})
@@ -328,9 +326,9 @@ def _require_versions(draft: Subject) -> None:
         )
 
 
-def scripts_there(project: Project) -> dict[str, str]:
+def scripts_there(options: ProjectOptions) -> dict[str, str]:
     """The console scripts of Django projects that are installed for a project's Python, and the settings they name."""
-    draft = _draft(project)
+    draft = _draft(options)
     try:
         done = _python(draft, ["-m", "loadlab.settings_override.console_scripts"], {**os.environ, **draft.environment})
         found = json.loads(done.stdout)
@@ -345,12 +343,12 @@ def _dots(version: Sequence[int]) -> str:
 
 
 def _python(
-    subject: Subject, arguments: Sequence[str], environment: Mapping[str, str], limit: float | None = None
+    project: Project, arguments: Sequence[str], environment: Mapping[str, str], limit: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [subject.python, *arguments],
+        [project.python, *arguments],
         env=dict(environment),
-        cwd=subject.folder,
+        cwd=project.folder,
         capture_output=True,
         text=True,
         check=False,
@@ -359,17 +357,17 @@ def _python(
     )
 
 
-def _not_loaded(draft: Subject, stderr: str) -> str:
+def _not_loaded(draft: Project, stderr: str) -> str:
     words = redacted(own_words(stderr, _folders_of_the_lab(draft)))
     return f"The project in {draft.folder} does not load with {draft.settings}:\n{words}\n{_remedy(draft, words)}"
 
 
-def _folders_of_the_lab(draft: Subject) -> tuple[str, ...]:
+def _folders_of_the_lab(draft: Project) -> tuple[str, ...]:
     library = draft.environment["PYTHONPATH"].partition(os.pathsep)[0]
     return f"{library}{os.sep}", f"{Path(loadlab.__file__).parent}{os.sep}"
 
 
-def _remedy(draft: Subject, words: str) -> str:
+def _remedy(draft: Project, words: str) -> str:
     missing = _MISSING.search(words)
     named = named_by_manage_py(draft.folder or Path())
     other = f" (manage.py there names {named})" if named not in {None, draft.settings} else ""

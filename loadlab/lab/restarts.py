@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.lab.behaviour import restart
-from loadlab.lab.fixture import standing
+from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import Setting
 from loadlab.model.samples import Recovery, Restart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
     from loadlab.model.case import Case
 
 
@@ -21,17 +21,17 @@ def next_to_restart(cases: Iterable[Case], known: Sequence[Restart]) -> Case | N
     return next((case for case in cases if not any(one.concerns(case) for one in known)), None)
 
 
-def restarted(case: Case, driver: str, machine: Machine) -> Restart:
+def restarted(case: Case, driver: str, postgres: PostgresFixture) -> Restart:
     """Restart the database under a case, as its settings are and once more with health checks.
 
     Raises:
         EnvironmentFaultError: a server does not start.
     """
     setting = Setting(server=case.server, strategy=case.strategy, driver=driver, keep_alive=case.keep_alive)
-    with standing(setting, machine) as stand:
-        warm, failed, failed_later = restart(stand)
-    with standing(setting, machine, {"CONN_HEALTH_CHECKS": True}) as stand:
-        warm_checked, failed_checked, _ = restart(stand)
+    with running_server(setting, postgres) as server:
+        warm, failed, failed_later = restart(server)
+    with running_server(setting, postgres, {"CONN_HEALTH_CHECKS": True}) as server:
+        warm_checked, failed_checked, _ = restart(server)
     recovery = Recovery(
         warm=warm,
         failed=failed,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.plan.planning import build_strategy
-from loadlab.services.added_latency import distant
+from loadlab.services.added_latency import added_latency
 from loadlab.services.pgbouncer import pgbouncer
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def routed(
     bouncer: Bouncer | None = None
     with ExitStack() as stack:
         if round_trip_ms:
-            far = stack.enter_context(distant(database, round_trip_ms, register, log.with_suffix(".proxy.log")))
+            far = stack.enter_context(added_latency(database, round_trip_ms, register, log.with_suffix(".proxy.log")))
             database, trees["proxy"] = far.database, far.pid
         if pooling is not None:
             bouncer = stack.enter_context(

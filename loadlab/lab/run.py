@@ -13,13 +13,13 @@ from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
 from loadlab.lab.environment import environment, environment_elsewhere
 from loadlab.lab.external import Post, observatory, run_trial_elsewhere
-from loadlab.lab.fixture import machine
+from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.generator import Generator
 from loadlab.lab.journal import Journal
 from loadlab.lab.machine_load import busy, load_before_start
 from loadlab.lab.observer import Observer
 from loadlab.lab.preflight import require_programs, require_room
-from loadlab.lab.project import subject_of
+from loadlab.lab.project import project_of
 from loadlab.lab.restarts import next_to_restart, restarted
 from loadlab.lab.resuming import begin_session, require_same_kind
 from loadlab.lab.sampler import brief
@@ -32,7 +32,7 @@ from loadlab.model.samples import measured_for_good
 from loadlab.model.session import Continuation
 from loadlab.plan.planning import expects_failures, locustfile, schedule, trial_seconds
 from loadlab.services.embedded import TARGET, embedded
-from loadlab.services.external_database import given, reached
+from loadlab.services.external_database import connect_to, external_database
 from loadlab.store.folder import RunFolder, Schedule, Step
 from loadlab.system.processes import Register, state_directory
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from loadlab.lab.project import Subject
+    from loadlab.lab.project import Project
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
@@ -71,7 +71,7 @@ class Laboratory:
     """What every command that serves the target needs: the register of its processes, the project, its database."""
 
     register: Register
-    subject: Subject
+    project: Project
     database: Database
 
 
@@ -99,36 +99,36 @@ def laboratory(
     with Register.opened() as register:
         if plan.project is not None:
             listener.preparing(f"loading {plan.project.settings}")
-        subject = subject_of(plan, register.folder)
+        project = project_of(plan, register.folder)
         if dsn is not None and dsn.text is not None:
-            subject = subject.given()
-        require_suitable(subject, plan, allow_remote=dsn is not None and dsn.allow_remote)
-        listener.preparing(_coming(subject, dsn))
-        with _service(plan, subject, dsn, register, logs or register.folder) as database:
-            lab = Laboratory(register=register, subject=subject, database=database)
+            project = project.given()
+        require_suitable(project, plan, allow_remote=dsn is not None and dsn.allow_remote)
+        listener.preparing(_coming(project, dsn))
+        with _service(plan, project, dsn, register, logs or register.folder) as database:
+            lab = Laboratory(register=register, project=project, database=database)
             admit(lab)
-            for remark in [*_touched(plan, database), *other_databases(subject), *notes(subject)]:
+            for remark in [*_touched(plan, database), *other_databases(project), *notes(project)]:
                 listener.notice(remark)
             listener.preparing("preparing tables")
-            make_ready(subject, plan.project, database)
+            make_ready(project, plan.project, database)
             yield lab
 
 
-def _coming(subject: Subject, dsn: Reference | None) -> str:
-    if subject.brings_database:
+def _coming(project: Project, dsn: Reference | None) -> str:
+    if project.brings_database:
         return "connecting to the project's database"
     return "PostgreSQL starts" if dsn is None or dsn.text is None else "connecting to the given database"
 
 
 def _service(
-    plan: Plan, subject: Subject, dsn: Reference | None, register: Register, logs: Path
+    plan: Plan, project: Project, dsn: Reference | None, register: Register, logs: Path
 ) -> AbstractContextManager[Database]:
     if dsn is not None and dsn.text is not None:
-        return given(dsn, register.folder)
-    if subject.brings_database and subject.facts is not None:
-        parameters = subject.facts.default.parameters
-        return reached(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
-    others = sorted({*subject.redirected.values()} - {TARGET})
+        return external_database(dsn, register.folder)
+    if project.brings_database and project.info is not None:
+        parameters = project.info.default.parameters
+        return connect_to(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
+    others = sorted({*project.redirected.values()} - {TARGET})
     return embedded(plan.database, register, logs / "postgresql.log", others)
 
 
@@ -161,7 +161,7 @@ def equipped(
     with Generator(lab.register, logs / "locust.log", plan.load) as generator, Observer(lab.database) as observer:
         yield Bench(
             plan=plan,
-            subject=lab.subject,
+            project=lab.project,
             observer=observer,
             register=lab.register,
             generator=generator,
@@ -254,7 +254,7 @@ def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
 ) -> None:
     def admit(lab: Laboratory) -> None:
         with lab.database.observed() as connection, connection.cursor() as cursor:
-            begin_session(folder, environment(plan, lab.subject, lab.database, cursor), continuation, journal)
+            begin_session(folder, environment(plan, lab.project, lab.database, cursor), continuation, journal)
 
     with laboratory(plan, dsn, folder.logs, journal, admit) as lab:
         with lab.database.observed() as connection, connection.cursor() as cursor:
@@ -378,7 +378,7 @@ def _count_restarts(folder: RunFolder, planned: Schedule, driver: str, listener:
     known, _ = folder.restarts()
     if next_to_restart(planned.cases, known) is None:
         return
-    with machine(folder.logs, listener.preparing) as counting:
+    with postgres_fixture(folder.logs, listener.preparing) as counting:
         while case := next_to_restart(planned.cases, known):
             listener.preparing(f"the database is restarted under {case.server.name}, {case.strategy}")
             known.append(restarted(case, driver, counting))

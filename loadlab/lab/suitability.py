@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from loadlab.lab.project import Facts, Subject
+    from loadlab.lab.project import Project, ProjectInfo
     from loadlab.model.plan import Plan
     from loadlab.services.database import Database
 
@@ -31,50 +31,50 @@ WHERE datname = %s AND {CLIENT} ORDER BY pid LIMIT 5
 """  # noqa: S608  a text of ours
 
 
-def require_suitable(subject: Subject, plan: Plan, *, allow_remote: bool = False) -> None:
+def require_suitable(project: Project, plan: Plan, *, allow_remote: bool = False) -> None:
     """Make sure that the plan can be run over the project; other machines are its business only if `allow_remote`.
 
     Raises:
         UsageError: naming everything in the way.
     """
-    if subject.facts is None:
+    if project.info is None:
         return
     faults = [
-        *_database_faults(subject, subject.facts, plan),
-        *_other_database_faults(subject, subject.facts, plan),
-        *([] if allow_remote else _remote_faults(subject, subject.facts)),
-        *_application_faults(subject, subject.facts, plan),
-        *_package_faults(subject, subject.facts, plan),
-        *_driver_faults(subject, plan),
-        *_route_faults(subject, plan),
+        *_database_faults(project, project.info, plan),
+        *_other_database_faults(project, project.info, plan),
+        *([] if allow_remote else _remote_faults(project, project.info)),
+        *_application_faults(project, project.info, plan),
+        *_package_faults(project, project.info, plan),
+        *_driver_faults(project, plan),
+        *_route_faults(project, plan),
     ]
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
-        raise UsageError(f"{subject.settings} cannot be measured like this, for {len(faults)} reason(s):\n{lines}")
+        raise UsageError(f"{project.settings} cannot be measured like this, for {len(faults)} reason(s):\n{lines}")
 
 
-def _database_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]:
-    default = facts.default
-    if subject.brings_database and default.vendor != POSTGRESQL:
+def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
+    default = info.default
+    if project.brings_database and default.vendor != POSTGRESQL:
         yield (
             f"DATABASES['default'] is {default.vendor} ({default.engine}), and PostgreSQL is the judge of the counts"
             " (--embedded runs the project on an empty PostgreSQL of loadlab's own, --dsn on one of yours)"
         )
-    if default.vendor == NOWHERE and not subject.brings_database:
+    if default.vendor == NOWHERE and not project.brings_database:
         yield (
             "DATABASES['default'] has no engine, and the connections of the default alias are those that are counted"
             " (name settings whose default is the database to be measured with --settings)"
         )
-    if not subject.brings_database and not any(name in facts.installed for name in DRIVERS):
-        yield f"no driver for PostgreSQL is installed in {subject.python} (pip install psycopg2-binary there)"
-    pooled = [alias for alias in subject.tuned if alias in facts.aliases and facts.aliases[alias].pool]
+    if not project.brings_database and not any(name in info.installed for name in DRIVERS):
+        yield f"no driver for PostgreSQL is installed in {project.python} (pip install psycopg2-binary there)"
+    pooled = [alias for alias in project.tuned if alias in info.aliases and info.aliases[alias].pool]
     if pooled and any(age != 0 for age in _ages(plan)):
         names = " and ".join(f"DATABASES[{alias!r}]['OPTIONS']['pool']" for alias in pooled)
         yield (
             f"{names} is set, and Django refuses a pool together with a CONN_MAX_AGE"
             " other than 0 (name settings without the pool with --settings, or measure only max_age = [0])"
         )
-    spatial = sorted(alias for alias in subject.redirected if ".gis." in facts.aliases[alias].engine)
+    spatial = sorted(alias for alias in project.redirected if ".gis." in info.aliases[alias].engine)
     if spatial:
         yield (
             f"DATABASES needs PostGIS for {' and '.join(spatial)}, which the embedded PostgreSQL does not have (--dsn"
@@ -82,16 +82,16 @@ def _database_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str
         )
 
 
-def _other_database_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]:
+def _other_database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
     """Where an embedded database was asked for: what would be left of the project's own, and was not said."""
     kept = plan.project.keep_databases if plan.project else []
     for alias in kept:
-        if alias not in facts.aliases or alias == DEFAULT:
+        if alias not in info.aliases or alias == DEFAULT:
             why = "the default alias is what is measured" if alias == DEFAULT else "DATABASES has no such entry"
-            yield f"keep_databases names {alias!r}: {why} (it has {', '.join(sorted(facts.aliases))})"
-    if not subject.redirected:
+            yield f"keep_databases names {alias!r}: {why} (it has {', '.join(sorted(info.aliases))})"
+    if not project.redirected:
         return
-    for alias, entry in staying(facts.aliases, subject.replaced):
+    for alias, entry in staying(info.aliases, project.replaced):
         if entry.vendor not in EMBEDDABLE and alias not in kept:
             yield (
                 f"DATABASES[{alias!r}] leads to {where(entry)}, and an embedded PostgreSQL cannot stand in for it:"
@@ -100,10 +100,10 @@ def _other_database_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterat
             )
 
 
-def _remote_faults(subject: Subject, facts: Facts) -> Iterator[str]:
+def _remote_faults(project: Project, info: ProjectInfo) -> Iterator[str]:
     """Other databases on other machines; the default one is asked when it is connected to."""
-    replaced = (*subject.counted, *subject.replaced)
-    for alias, entry in staying(facts.aliases, replaced):
+    replaced = (*project.counted, *project.replaced)
+    for alias, entry in staying(info.aliases, replaced):
         if is_remote(entry):
             yield (
                 f"DATABASES[{alias!r}] leads to {where(entry)}, which is not known to be on this machine, and requests"
@@ -111,11 +111,11 @@ def _remote_faults(subject: Subject, facts: Facts) -> Iterator[str]:
             )
 
 
-def _application_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]:
-    for kind, words in facts.load_errors.items():
+def _application_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
+    for kind, words in info.load_errors.items():
         modes = [name for name in plan.servers if SERVERS[name].asgi is (kind == "asgi")]
         if modes:
-            name = (subject.asgi if kind == "asgi" else subject.wsgi) or f"Django's own for {subject.settings}"
+            name = (project.asgi if kind == "asgi" else project.wsgi) or f"Django's own for {project.settings}"
             shown = "\n".join(f"    {line}" for line in words.splitlines())
             yield (
                 f"servers.{' and '.join(modes)}: the {kind.upper()} application {name} does not load (name another with"
@@ -128,51 +128,51 @@ def _ages(plan: Plan) -> list[object]:
     return list(ages) if isinstance(ages, list) else [ages]
 
 
-def missing_packages(subject: Subject, server: str, *, cooperative: bool = True) -> list[str]:
+def missing_packages(project: Project, server: str, *, cooperative: bool = True) -> list[str]:
     """What a server mode needs that is not installed in the project's Python."""
     needed = list(SERVERS[server].packages)
-    if server == "gevent" and subject.driver == "psycopg2" and cooperative:
+    if server == "gevent" and project.driver == "psycopg2" and cooperative:
         needed.append("psycogreen")
-    installed = subject.facts.installed if subject.facts else {}
+    installed = project.info.installed if project.info else {}
     return [package for package in needed if package not in installed]
 
 
-def _package_faults(subject: Subject, facts: Facts, plan: Plan) -> Iterator[str]:
+def _package_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
     for name, parameters in plan.servers.items():
-        missing = missing_packages(subject, name, cooperative=parameters.get("cooperative", True) is not False)
+        missing = missing_packages(project, name, cooperative=parameters.get("cooperative", True) is not False)
         if missing:
             yield (
-                f"servers.{name}: {' and '.join(missing)} not installed in {subject.python}"
+                f"servers.{name}: {' and '.join(missing)} not installed in {project.python}"
                 f" (pip install {' '.join(missing)} there, or leave the mode out of the plan)"
             )
 
     for name in plan.strategies:
-        missing = [package for package in STRATEGIES[name].packages if package not in facts.installed]
+        missing = [package for package in STRATEGIES[name].packages if package not in info.installed]
         if missing:
             yield (
-                f"strategies.{name}: {' and '.join(missing)} not installed in {subject.python}"
+                f"strategies.{name}: {' and '.join(missing)} not installed in {project.python}"
                 f" (pip install {' '.join(missing)} there, or leave the strategy out of the plan)"
             )
 
 
-def _driver_faults(subject: Subject, plan: Plan) -> Iterator[str]:
+def _driver_faults(project: Project, plan: Plan) -> Iterator[str]:
     """What does not fit the project's driver; what does not fit a mode is left out of the plan already."""
     anyway = {str(pair) for pair in incompatible_pairs(plan, "")}
-    theirs = [pair for pair in incompatible_pairs(plan, subject.driver) if str(pair) not in anyway]
+    theirs = [pair for pair in incompatible_pairs(plan, project.driver) if str(pair) not in anyway]
     for name, why in dict.fromkeys((pair.strategy.name, pair.why) for pair in theirs):
         yield (
-            f"strategies.{name}: {why} (the project's driver is {subject.driver}: Django takes psycopg 3 once it is"
-            f" installed in {subject.python}, e.g. pip install 'psycopg[binary,pool]'; or leave the strategy out)"
+            f"strategies.{name}: {why} (the project's driver is {project.driver}: Django takes psycopg 3 once it is"
+            f" installed in {project.python}, e.g. pip install 'psycopg[binary,pool]'; or leave the strategy out)"
         )
 
 
-def _route_faults(subject: Subject, plan: Plan) -> Iterator[str]:
+def _route_faults(project: Project, plan: Plan) -> Iterator[str]:
     """What stands in between leads to one database alone."""
     between = [name for name in ("pgbouncer",) if name in plan.strategies]
     between += ["round_trip_ms"] if any(plan.round_trip_ms) else []
-    elsewhere = sorted(set(subject.tuned) - set(subject.counted))
+    elsewhere = sorted(set(project.tuned) - set(project.counted))
     if "pgbouncer" not in between:  # what only lies on the way leads to all databases of the embedded server
-        elsewhere = [alias for alias in elsewhere if alias not in subject.redirected]
+        elsewhere = [alias for alias in elsewhere if alias not in project.redirected]
     if between and elsewhere:
         yield (
             f"{' and '.join(between)} can stand before one database, and DATABASES leads to others as well:"
@@ -180,38 +180,38 @@ def _route_faults(subject: Subject, plan: Plan) -> Iterator[str]:
         )
 
 
-def other_databases(subject: Subject) -> list[str]:
+def other_databases(project: Project) -> list[str]:
     """Where the project's other databases are during a run, to be said before it begins."""
-    facts = subject.facts
-    if facts is None:
+    info = project.info
+    if info is None:
         return []
     moved = [
         f"DATABASES[{alias!r}] leads to an empty database of the embedded server too, and not to {where(entry)}."
-        for alias, entry in facts.aliases.items()
-        if alias in subject.redirected and alias not in subject.counted and entry.vendor != NOWHERE
+        for alias, entry in info.aliases.items()
+        if alias in project.redirected and alias not in project.counted and entry.vendor != NOWHERE
     ]
     left = [
         f"DATABASES[{alias!r}] leads to {where(entry)}, as the settings say: your views may write there."
-        for alias, entry in staying(facts.aliases, (*subject.counted, *subject.replaced))
+        for alias, entry in staying(info.aliases, (*project.counted, *project.replaced))
     ]
     return moved + left
 
 
-def notes(subject: Subject) -> list[str]:
+def notes(project: Project) -> list[str]:
     """What a reader of the results should know of the project."""
-    facts = subject.facts
-    if facts is None:
+    info = project.info
+    if info is None:
         return []
-    uncounted = sorted(facts.aliases.keys() - set(subject.counted))
+    uncounted = sorted(info.aliases.keys() - set(project.counted))
     remarks = {
         "ATOMIC_REQUESTS is on: every request opens a transaction, and so uses a connection, even one that needs"
-        " no data.": facts.default.atomic_requests,
+        " no data.": info.default.atomic_requests,
         "DEBUG is on: Django keeps every query in memory, and error pages are large; measure with production's"
-        " settings.": facts.debug,
+        " settings.": info.debug,
         "SECURE_SSL_REDIRECT is on: every request over http is redirected to https, but for one that sends the header"
-        " that SECURE_PROXY_SSL_HEADER names.": facts.ssl_redirect,
+        " that SECURE_PROXY_SSL_HEADER names.": info.ssl_redirect,
         "daphne is installed as an app: the mode threaded is Django's runserver under ASGI then.": any(
-            app.partition(".")[0] == "daphne" for app in facts.apps
+            app.partition(".")[0] == "daphne" for app in info.apps
         ),
         f"Only connections of the default database are compared with PostgreSQL's count; not those of"
         f" {', '.join(uncounted)}.": bool(uncounted),

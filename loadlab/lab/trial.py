@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from loadlab.lab.generator import Drive, Generator
     from loadlab.lab.liveness import Serving
     from loadlab.lab.observer import Observer
-    from loadlab.lab.project import Subject
+    from loadlab.lab.project import Project
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
@@ -64,7 +64,7 @@ class Bench:
     """
 
     plan: Plan
-    subject: Subject
+    project: Project
     observer: Observer
     register: Register
     generator: Generator
@@ -135,9 +135,9 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     load_average = os.getloadavg()[0]
     ledgers = bench.ledgers(step)
     shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
-    subject = bench.subject
+    project = bench.project
     scene = ProbeContext(
-        cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={}, aliases=subject.counted
+        cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={}, aliases=project.counted
     )
     await_empty(scene)
     sessions = _sessions(scene)
@@ -146,7 +146,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
         scene = replace(scene, trees=route.trees, pooler=route.bouncer)
         target = Target(
-            server=case.server, strategy=case.strategy, database=route.database, ledgers=ledgers, subject=subject
+            server=case.server, strategy=case.strategy, database=route.database, ledgers=ledgers, project=project
         )
         with serving(target, bench.register, log) as application:
             booted = time.monotonic()
@@ -154,10 +154,10 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
             served = serving_now(application, between)
             drive = bench.generator.begin(order_for(case, step, bench.plan, application.url, bench.scratch))
             observed = _observe(scene, served, drive, bench, follower)
-            facts = bench.subject.facts
-            if facts is not None and observed.result and nothing_succeeded(observed.result):
+            info = bench.project.info
+            if info is not None and observed.result and nothing_succeeded(observed.result):
                 bench.explanations[step.order] = explanation(
-                    application.url, observed.result, ssl_redirect=facts.ssl_redirect, log=log
+                    application.url, observed.result, ssl_redirect=info.ssl_redirect, log=log
                 )
             stopping = time.monotonic()
             # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves

@@ -84,7 +84,7 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Project:
+class ProjectOptions:
     """A Django project of the user's own, in place of the lab's site.
 
     `folder` is where manage.py is; `wsgi` and `asgi` are "module:attribute" (default: as its settings say); `python` is
@@ -168,7 +168,7 @@ class Plan:
     load: Load = field(default_factory=Load)
     database: Database = field(default_factory=Database)
     limits: Limits = field(default_factory=Limits)
-    project: Project | None = None
+    project: ProjectOptions | None = None
     target: Deployment | None = None
     servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
     strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)

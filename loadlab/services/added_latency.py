@@ -31,7 +31,7 @@ CHECKED_BY_NAME: Final = "verify-full"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Distant:
+class AddedLatency:
     """`database` leads the target through the proxy, whose process is `pid`, and the observer straight."""
 
     database: Database
@@ -39,7 +39,7 @@ class Distant:
 
 
 @contextmanager
-def distant(database: Database, round_trip_ms: float, register: Register, log: Path) -> Iterator[Distant]:
+def added_latency(database: Database, round_trip_ms: float, register: Register, log: Path) -> Iterator[AddedLatency]:
     """The same database, `round_trip_ms` farther away from the target than it is, for as long as the context lasts.
 
     At 0 ms there is a proxy too, so that its own cost can be measured; whoever wants none does not ask for it.
@@ -56,7 +56,7 @@ def distant(database: Database, round_trip_ms: float, register: Register, log: P
         if way.password is not None:
             write_secret(passfile, password_line(way.password, port=str(port)))
             parameters["passfile"] = str(passfile)
-        yield Distant(database=replace(database, parameters=parameters, rerouted=True), pid=program.pid)
+        yield AddedLatency(database=replace(database, parameters=parameters, rerouted=True), pid=program.pid)
     finally:
         program.stop(signal.SIGTERM, STOP_SECONDS)
         passfile.unlink(missing_ok=True)

@@ -45,19 +45,19 @@ def require_reference(reference: Reference) -> None:
 
 
 @contextmanager
-def given(reference: Reference, folder: Path) -> Iterator[Database]:
+def external_database(reference: Reference, folder: Path) -> Iterator[Database]:
     """The database that `reference` names.
 
     Raises:
         UsageError: the reference is none, or a DSN itself, or names another machine without leave.
         EnvironmentFaultError: the database does not let us in.
     """
-    with reached(parameters_of(reference.text or ""), folder, allow_remote=reference.allow_remote) as database:
+    with connect_to(parameters_of(reference.text or ""), folder, allow_remote=reference.allow_remote) as database:
         yield database
 
 
 @contextmanager
-def reached(wanted: Mapping[str, str], folder: Path, *, allow_remote: bool) -> Iterator[Database]:
+def connect_to(wanted: Mapping[str, str], folder: Path, *, allow_remote: bool) -> Iterator[Database]:
     """The database that libpq's parameters lead to; a password goes into a file in `folder` for this user alone.
 
     Raises:

@@ -8,18 +8,19 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from every import every
 
 from loadlab import cli
 from loadlab.claims import CLAIMS, examine
 from loadlab.claims.base import aged, served, strategy
 from loadlab.cli import _behaviour_counting
 from loadlab.lab.application import Extras
-from loadlab.lab.fixture import machine
+from loadlab.lab.fixture import postgres_fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.lab.fixture import Machine
+    from loadlab.lab.fixture import PostgresFixture
 
 LONGEST_LINE: Final = 120
 TIMED: Final = ("peterbe_pool",)  # up to half a minute
@@ -47,8 +48,8 @@ OTHERWISE: Final[dict[str, tuple[dict[str, Any], list[bool]]]] = {
 
 
 @pytest.fixture(scope="module")
-def ready() -> Iterator[Machine]:
-    with machine(None, lambda _: None) as opened:
+def ready() -> Iterator[PostgresFixture]:
+    with postgres_fixture(None, lambda _: None) as opened:
         yield opened
 
 
@@ -62,7 +63,7 @@ def require_what_it_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", each_case(*TIMED))
-def test_what_was_published_is_so_here(name: str, ready: Machine) -> None:
+def test_what_was_published_is_so_here(name: str, ready: PostgresFixture) -> None:
     require_what_it_needs(name)
     report = examine(name, ready)
     assert report.figures
@@ -71,7 +72,7 @@ def test_what_was_published_is_so_here(name: str, ready: Machine) -> None:
 
 @pytest.mark.parametrize("name", each_case(*TIMED, *LARGE))
 def test_figures_do_not_hold_where_things_are_otherwise(
-    name: str, ready: Machine, monkeypatch: pytest.MonkeyPatch
+    name: str, ready: PostgresFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_what_it_needs(name)
     changes, holding = OTHERWISE[name]
@@ -86,7 +87,7 @@ def test_every_case_is_known_to_be_able_to_fail() -> None:
     assert all(False in holding for _, holding in OTHERWISE.values())
 
 
-@pytest.mark.parametrize("name", list(CLAIMS))
+@every("name", list(CLAIMS))
 def test_every_case_has_its_claim_in_one_line_and_says_who_made_it(name: str) -> None:
     claim = CLAIMS[name]
     first, *_ = (inspect.getdoc(inspect.getmodule(claim)) or "").splitlines()

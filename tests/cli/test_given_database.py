@@ -15,7 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.services.external_database import Reference, given
+from loadlab.services.external_database import Reference, external_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +137,7 @@ def test_a_service_of_libpqs_is_a_way_to_name_a_database(
     services = tmp_path / "services.conf"
     services.write_text("[mine]\n" + "".join(f"{key}={value}\n" for key, value in address.items()))
     monkeypatch.setenv("PGSERVICEFILE", str(services))
-    with given(Reference("service=mine"), tmp_path) as database:
+    with external_database(Reference("service=mine"), tmp_path) as database:
         assert database.name == OWNER
         with database.observed() as connection, connection.cursor() as cursor:
             cursor.execute("SELECT current_user, current_database()")
@@ -149,7 +149,7 @@ def test_the_password_file_is_for_this_user_alone_and_gone_at_the_end(
     address: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_DSN", make_dsn(**address))
-    with given(Reference("env:MY_DSN"), tmp_path) as database:
+    with external_database(Reference("env:MY_DSN"), tmp_path) as database:
         (secret,) = tmp_path.iterdir()
         assert secret.stat().st_mode & 0o077 == 0
         settings = database.django()
@@ -163,6 +163,6 @@ def test_a_service_that_is_not_there_is_called_a_service(tmp_path: Path, monkeyp
     monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
     with (
         pytest.raises(EnvironmentFaultError, match="the database of the service 'nope'"),
-        given(Reference("service=nope"), tmp_path),
+        external_database(Reference("service=nope"), tmp_path),
     ):
         pass

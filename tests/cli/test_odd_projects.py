@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from made_projects import URLS, made
 
-from loadlab.lab.project import subject_of
+from loadlab.lab.project import project_of
 from loadlab.plan.planning import read_plan
 from loadlab.system.processes import STATE_VARIABLE
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine, InProcess, Outcome
 
-    from loadlab.lab.project import Facts
+    from loadlab.lab.project import ProjectInfo
 
 SELF_READING: Final = """
 import os
@@ -94,28 +94,28 @@ def run(here: InProcess, in_state: None, tmp_path: Path) -> Callable[..., Outcom
 
 
 @pytest.fixture
-def look(in_state: None, tmp_path: Path) -> Callable[[Path], Facts]:
+def look(in_state: None, tmp_path: Path) -> Callable[[Path], ProjectInfo]:
     """Looks into the project of a plan."""
 
-    def facts(plan: Path) -> Facts:
-        found = subject_of(read_plan(plan.read_text(), str(plan)).plan, tmp_path).facts
+    def info(plan: Path) -> ProjectInfo:
+        found = project_of(read_plan(plan.read_text(), str(plan)).plan, tmp_path).info
         assert found is not None
         return found
 
-    return facts
+    return info
 
 
-def test_settings_read_themselves_and_apps_are_configs(look: Callable[[Path], Facts], tmp_path: Path) -> None:
+def test_settings_read_themselves_and_apps_are_configs(look: Callable[[Path], ProjectInfo], tmp_path: Path) -> None:
     files = {"helpers.py": HELPERS, "daphne_like/__init__.py": ""}
-    facts = look(made(tmp_path, settings=SELF_READING, files=files))
-    assert facts.apps == ["django.contrib.contenttypes", "django.contrib.humanize", "daphne_like"]
-    assert facts.routes == ["/"]
-    assert facts.load_errors == {}
+    info = look(made(tmp_path, settings=SELF_READING, files=files))
+    assert info.apps == ["django.contrib.contenttypes", "django.contrib.humanize", "daphne_like"]
+    assert info.routes == ["/"]
+    assert info.load_errors == {}
 
 
 @pytest.mark.slow
 def test_a_settings_file_over_self_reading_ones_gives_their_name_first(
-    look: Callable[[Path], Facts], tmp_path: Path
+    look: Callable[[Path], ProjectInfo], tmp_path: Path
 ) -> None:
     over = """
 import os
@@ -124,8 +124,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "production"
 from production import *
 """
     files = {"production.py": SELF_READING.replace("site_settings", "production"), "helpers.py": HELPERS}
-    facts = look(made(tmp_path, settings=over, files={**files, "daphne_like/__init__.py": ""}))
-    assert "django.contrib.humanize" in facts.apps
+    info = look(made(tmp_path, settings=over, files={**files, "daphne_like/__init__.py": ""}))
+    assert "django.contrib.humanize" in info.apps
 
 
 def test_an_application_that_does_not_load_is_named_before_migrations(
@@ -142,7 +142,7 @@ def test_an_application_that_does_not_load_is_named_before_migrations(
 
 @pytest.mark.parametrize("guarded", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_project_is_asked_to_start_without_its_databases_first(
-    look: Callable[[Path], Facts], tmp_path: Path, *, guarded: bool
+    look: Callable[[Path], ProjectInfo], tmp_path: Path, *, guarded: bool
 ) -> None:
     """One that cannot is loaded once more, as its own manage.py would; its application cannot be judged yet."""
     settings = f"""
@@ -152,9 +152,9 @@ WSGI_APPLICATION = "wsgi.application"
 """
     models = ASKING_GUARDED if guarded else ASKING
     files = {"asking/__init__.py": "", "asking/models.py": models, "wsgi.py": NEEDS_A_DATABASE}
-    facts = look(made(tmp_path, settings=settings, files=files))
-    assert facts.aliases["default"].name == str(tmp_path / "own.sqlite3")
-    assert facts.load_errors == {}
+    info = look(made(tmp_path, settings=settings, files=files))
+    assert info.aliases["default"].name == str(tmp_path / "own.sqlite3")
+    assert info.load_errors == {}
     assert (tmp_path / "own.sqlite3").exists() is not guarded
 
 

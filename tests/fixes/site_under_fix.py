@@ -16,7 +16,7 @@ from patience import PATIENCE_SECONDS, await_that
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.counters import CounterSet, Totals
 from loadlab.lab.application import Extras, Target, serving
-from loadlab.lab.project import Subject
+from loadlab.lab.project import Project
 from loadlab.model.metrics import CloseReason
 from loadlab.plan.planning import build_server, config_of
 from loadlab.servers import SERVERS, Site
@@ -159,7 +159,7 @@ class Serving:
                 *(("--config", str(HERE / conf)) if conf else ()),
                 *(("--lifespan", "on") if lifespan else ()),
             ),
-            subject=Subject(driver=driver),
+            project=Project(driver=driver),
             site=Site(asgi=asgi) if asgi else None,
             extras=Extras(
                 apps=["no_garbage_collection.NoGarbageCollection"],

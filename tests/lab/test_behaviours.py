@@ -18,7 +18,7 @@ from loadlab.cli._behaviour_record import read_recording
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab import control_requests
 from loadlab.lab.behaviour import PATH, behaviour, restart, settings
-from loadlab.lab.fixture import machine, standing
+from loadlab.lab.fixture import postgres_fixture, running_server
 from loadlab.model.behaviour import Recording, departures, rows_of
 from loadlab.plan.planning import build_strategy
 from loadlab.settings_override.configuration import COLLECT_PATH, KEEP_GARBAGE_PATH, READY_PATH, TOKEN_HEADER
@@ -26,7 +26,7 @@ from loadlab.settings_override.configuration import COLLECT_PATH, KEEP_GARBAGE_P
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.lab.fixture import Machine, Stand
+    from loadlab.lab.fixture import PostgresFixture, RunningServer
     from loadlab.model.behaviour import Setting
 
 RECORDED: Final = Path(__file__).resolve().parents[2] / "benchmarks" / "recorded"
@@ -50,8 +50,8 @@ def of_id(setting: Setting) -> str:
 
 
 @pytest.fixture(scope="module")
-def ready() -> Iterator[Machine]:
-    with machine(None, lambda _: None) as opened:
+def ready() -> Iterator[PostgresFixture]:
+    with postgres_fixture(None, lambda _: None) as opened:
         yield opened
 
 
@@ -60,7 +60,7 @@ def recorded() -> Recording:
     return read_recording(RECORDED / "behaviour.json")
 
 
-def changes(setting: Setting, ready: Machine, recorded: Recording) -> list[str]:
+def changes(setting: Setting, ready: PostgresFixture, recorded: Recording) -> list[str]:
     counted = Recording(versions={}, rows=rows_of([behaviour(setting, ready)]))
     return [str(one) for one in departures(recorded, counted, [row.setting.id for row in recorded.rows])]
 
@@ -70,13 +70,15 @@ def test_each_quick_pattern_names_one_row() -> None:
 
 
 @pytest.mark.parametrize("setting", matching(*QUICK), ids=of_id)
-def test_connections_do_what_was_recorded(setting: Setting, ready: Machine, recorded: Recording) -> None:
+def test_connections_do_what_was_recorded(setting: Setting, ready: PostgresFixture, recorded: Recording) -> None:
     assert changes(setting, ready, recorded) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", settings(), ids=of_id)
-def test_connections_do_what_was_recorded_in_every_row(setting: Setting, ready: Machine, recorded: Recording) -> None:
+def test_connections_do_what_was_recorded_in_every_row(
+    setting: Setting, ready: PostgresFixture, recorded: Recording
+) -> None:
     if build_strategy(setting.strategy).pooling() and shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin") is None:
         pytest.skip("there is no PgBouncer here")
     assert changes(setting, ready, recorded) == []
@@ -86,52 +88,54 @@ LEAK: Final = matching("threaded,*/max_age=none,*/keep_alive=off/psycopg2")[0]
 KEPT: Final = matching("sync,*/max_age=none,*/keep_alive=off/psycopg2")[0]
 
 
-def test_thread_restart_would_not_hold_if_connections_were_checked(ready: Machine) -> None:
-    with standing(KEPT, ready, {"CONN_HEALTH_CHECKS": True}) as stand:
-        warm, failed, later = restart(stand)
+def test_thread_restart_would_not_hold_if_connections_were_checked(ready: PostgresFixture) -> None:
+    with running_server(KEPT, ready, {"CONN_HEALTH_CHECKS": True}) as server:
+        warm, failed, later = restart(server)
     assert (warm, failed, later) == (2, 0, 0)
 
 
-def asked(stand: Stand, path: str, token: str | None) -> tuple[int, bytes]:
+def asked(server: RunningServer, path: str, token: str | None) -> tuple[int, bytes]:
     headers = {} if token is None else {TOKEN_HEADER: token}
-    with closing(http.client.HTTPConnection("127.0.0.1", stand.application.port, timeout=60)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.application.port, timeout=60)) as connection:
         connection.request("GET", path, headers={"Connection": "close", **headers})
         response = connection.getresponse()
         return response.status, response.read()
 
 
 @pytest.mark.parametrize("mode", ["threaded", "asgi"])
-def test_orders_are_for_whoever_knows_the_token(ready: Machine, mode: str) -> None:
-    with standing(matching(f"{mode},*/max_age=0,*/keep_alive=off/psycopg2")[0], ready) as stand:
+def test_orders_are_for_whoever_knows_the_token(ready: PostgresFixture, mode: str) -> None:
+    with running_server(matching(f"{mode},*/max_age=0,*/keep_alive=off/psycopg2")[0], ready) as server:
         for path in (COLLECT_PATH, KEEP_GARBAGE_PATH):
             for token in (None, "", "guess", "\xff"):
-                assert asked(stand, path, token)[0] == 404, (path, token)
-            status, pid = asked(stand, path, stand.application.token)
-            assert (status, int(pid)) == (200, stand.application.program.pid)
-        assert asked(stand, READY_PATH, None) == (200, stand.application.token.encode())
+                assert asked(server, path, token)[0] == 404, (path, token)
+            status, pid = asked(server, path, server.application.token)
+            assert (status, int(pid)) == (200, server.application.program.pid)
+        assert asked(server, READY_PATH, None) == (200, server.application.token.encode())
 
 
 def test_an_order_is_given_until_as_many_processes_have_answered_and_not_for_ever(
-    ready: Machine, monkeypatch: pytest.MonkeyPatch
+    ready: PostgresFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with standing(KEPT, ready) as stand:
-        control_requests.collect_garbage(stand.application, stand.processes)
+    with running_server(KEPT, ready) as server:
+        control_requests.collect_garbage(server.application, server.processes)
         monkeypatch.setattr(control_requests, "PATIENCE_SECONDS", 1.0)
         with pytest.raises(
             EnvironmentFaultError, match=r"Only [12] of 3 processes of sync answered to /\.loadlab/collect"
         ):
-            control_requests.collect_garbage(stand.application, stand.processes + 1)
+            control_requests.collect_garbage(server.application, server.processes + 1)
 
 
-def test_garbage_that_is_kept_keeps_every_connection_that_leaked_and_collecting_it_closes_them(ready: Machine) -> None:
-    with standing(LEAK, ready) as stand:
-        stand.keep_garbage()
-        assert stand.crowd.ask(PATH, 10) == 0
-        assert stand.at_rest().open == stand.judge.backends() == 80
-        assert stand.collect_garbage().open == stand.judge.backends() == 0
+def test_garbage_that_is_kept_keeps_every_connection_that_leaked_and_collecting_it_closes_them(
+    ready: PostgresFixture,
+) -> None:
+    with running_server(LEAK, ready) as server:
+        server.keep_garbage()
+        assert server.clients.ask(PATH, 10) == 0
+        assert server.at_rest().open == server.judge.backends() == 80
+        assert server.collect_garbage().open == server.judge.backends() == 0
 
 
-def test_the_judge_leaves_exactly_as_many_connections_as_it_was_told(ready: Machine) -> None:
+def test_the_judge_leaves_exactly_as_many_connections_as_it_was_told(ready: PostgresFixture) -> None:
     database = ready.cluster.database
     dsn = make_dsn(**database.parameters, dbname=database.name)
     with ready.judge.only(3):
@@ -143,7 +147,7 @@ def test_the_judge_leaves_exactly_as_many_connections_as_it_was_told(ready: Mach
     ready.judge.await_empty()
 
 
-def test_the_judge_sees_the_most_that_were_open_at_once(ready: Machine) -> None:
+def test_the_judge_sees_the_most_that_were_open_at_once(ready: PostgresFixture) -> None:
     database = ready.cluster.database
     dsn = make_dsn(**database.parameters, dbname=database.name)
     ready.judge.await_empty()
@@ -156,7 +160,7 @@ def test_the_judge_sees_the_most_that_were_open_at_once(ready: Machine) -> None:
     assert ready.judge.peak_since(mark, 0) == 5
 
 
-def test_a_restart_ends_every_session_and_the_database_is_where_it_was(ready: Machine) -> None:
+def test_a_restart_ends_every_session_and_the_database_is_where_it_was(ready: PostgresFixture) -> None:
     database = ready.cluster.database
     dsn = make_dsn(**database.parameters, dbname=database.name)
     before = psycopg2.connect(dsn)

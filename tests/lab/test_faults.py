@@ -17,7 +17,7 @@ from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab import application
 from loadlab.lab.application import Target, serving
 from loadlab.lab.preflight import require_room
-from loadlab.lab.project import Subject
+from loadlab.lab.project import Project
 from loadlab.lab.run import laboratory
 from loadlab.load.generator.contract import LoadOrder
 from loadlab.model.plan import Database
@@ -25,7 +25,7 @@ from loadlab.model.plan import Plan as PlanModel
 from loadlab.plan.planning import config_of
 from loadlab.servers import SERVERS, Site
 from loadlab.services import embedded
-from loadlab.services.external_database import Reference, given
+from loadlab.services.external_database import Reference, external_database
 from loadlab.strategies import STRATEGIES
 from loadlab.system.ports import require_free
 
@@ -61,7 +61,7 @@ def test_a_server_that_hangs_at_boot_is_given_up(bench: Bench, tmp_path: Path, m
     (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(application, "STOP_SECONDS", 0.2)
-    hanging = target(bench, tmp_path, site=Site(wsgi="sleeper:application"), subject=Subject(boot_seconds=1.0))
+    hanging = target(bench, tmp_path, site=Site(wsgi="sleeper:application"), project=Project(boot_seconds=1.0))
     message = "was not ready within 1 s"
     with pytest.raises(EnvironmentFaultError, match=message), serving(hanging, bench.register, tmp_path / "log"):
         pass
@@ -172,7 +172,7 @@ def test_a_database_that_cannot_be_had_is_named_without_its_password(
 ) -> None:
     monkeypatch.setenv("MY_DSN", dsn)
     refusals = (EnvironmentFaultError, UsageError)
-    with pytest.raises(refusals, match=message) as raised, given(Reference("env:MY_DSN"), tmp_path):
+    with pytest.raises(refusals, match=message) as raised, external_database(Reference("env:MY_DSN"), tmp_path):
         pass
     assert PASSWORD not in str(raised.value)
     assert list(tmp_path.iterdir()) == []
@@ -180,7 +180,10 @@ def test_a_database_that_cannot_be_had_is_named_without_its_password(
 
 @pytest.mark.parametrize("reference", ["postgresql://me:x@127.0.0.1/shop", "host=127.0.0.1", "env:", ""])
 def test_a_dsn_itself_is_not_taken_from_the_command_line(tmp_path: Path, reference: str) -> None:
-    with pytest.raises(UsageError, match="would show in the process list"), given(Reference(reference), tmp_path):
+    with (
+        pytest.raises(UsageError, match="would show in the process list"),
+        external_database(Reference(reference), tmp_path),
+    ):
         pass
 
 
@@ -190,7 +193,10 @@ def test_a_wrong_password_is_refused_by_the_embedded_server_as_by_any(
     address = bench.database.parameters
     monkeypatch.setenv("MY_DSN", f"postgresql://loadlab:{PASSWORD}@{address['host']}:{address['port']}/loadlab")
     message = "password authentication failed"
-    with pytest.raises(EnvironmentFaultError, match=message) as raised, given(Reference("env:MY_DSN"), tmp_path):
+    with (
+        pytest.raises(EnvironmentFaultError, match=message) as raised,
+        external_database(Reference("env:MY_DSN"), tmp_path),
+    ):
         pass
     assert PASSWORD not in str(raised.value)
 

@@ -1,4 +1,4 @@
-"""A rush sends what it was told, has no more under way than it was told, and takes no failure for an answer."""
+"""A send_flood sends what it was told, has no more under way than it was told, and takes no failure for an answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.lab import flood_client as module
-from loadlab.lab.flood_client import rush
+from loadlab.lab.flood_client import send_flood
 from loadlab.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
@@ -73,25 +73,25 @@ def silent() -> Iterator[socket.socket]:
 
 
 def test_every_request_is_sent_once_and_no_more_are_under_way_than_allowed(site: Site) -> None:
-    assert rush(site.server_port, "/good/", at_once=5, requests=40) == 0
+    assert send_flood(site.server_port, "/good/", at_once=5, requests=40) == 0
     assert site.came == 40
     assert 1 < site.most <= 5
 
 
 def test_fewer_requests_than_may_be_under_way_are_all_that_is_sent(site: Site) -> None:
-    assert rush(site.server_port, "/good/", at_once=50, requests=3) == 0
+    assert send_flood(site.server_port, "/good/", at_once=50, requests=3) == 0
     assert site.came == 3
 
 
 def test_a_server_error_is_a_failed_request(site: Site) -> None:
-    assert rush(site.server_port, "/bad/", at_once=2, requests=4) == 4
+    assert send_flood(site.server_port, "/bad/", at_once=2, requests=4) == 4
 
 
 def test_what_is_never_answered_has_failed_once_patience_is_over(
     silent: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.5)
-    assert rush(silent.getsockname()[1], "/", at_once=2, requests=10) == 10
+    assert send_flood(silent.getsockname()[1], "/", at_once=2, requests=10) == 10
 
 
 def test_a_connection_that_ends_without_an_answer_is_a_failed_request(silent: socket.socket) -> None:
@@ -101,5 +101,5 @@ def test_a_connection_that_ends_without_an_answer_is_a_failed_request(silent: so
 
     thread = threading.Thread(target=hang_up)
     thread.start()
-    assert rush(silent.getsockname()[1], "/", at_once=1, requests=3) == 3
+    assert send_flood(silent.getsockname()[1], "/", at_once=1, requests=3) == 3
     thread.join()

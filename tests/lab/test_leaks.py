@@ -10,7 +10,7 @@ import pytest
 
 from loadlab.analysis.rooms import leak_of, room_of
 from loadlab.analysis.trials import opens_per_request
-from loadlab.lab.project import OVERLAID, Subject
+from loadlab.lab.project import OVERLAID, Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +35,13 @@ def visited(trial: Any, tmp_path: Path) -> Callable[..., Trial]:
     def once(server: str, path: str, *, aliases: tuple[str, ...] = ("default",), **more: Any) -> Trial:
         scenario = tmp_path / f"{path}.py"
         scenario.write_text(SCENARIO.replace("PATH", path))
-        subject = Subject(
+        project = Project(
             settings="pieces.settings",
             environment={"DJANGO_SETTINGS_MODULE": OVERLAID, "PYTHONPATH": str(FOLDER)},
             aliases=aliases,
             counted=aliases,
         )
-        result: Trial = trial(server, scenario=str(scenario), subject=subject, **more)
+        result: Trial = trial(server, scenario=str(scenario), project=project, **more)
         assert result.state == "complete", result.reason
         assert result.connections.mismatches == ()
         return result

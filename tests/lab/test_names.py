@@ -16,7 +16,7 @@ import pytest
 from faulty_link import LOOPBACK, FaultyLink
 
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.services.external_database import Reference, given
+from loadlab.services.external_database import Reference, external_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,7 +128,7 @@ def test_an_unknown_name_ends_a_run_before_it_begins(
     """A name under .invalid is known to no name service."""
     monkeypatch.setenv("MY_DSN", "host=nowhere.invalid user=me dbname=shop")
     reference = Reference("env:MY_DSN", allow_remote=leave)
-    with pytest.raises(refusal, match=r"nowhere\.invalid"), given(reference, tmp_path):
+    with pytest.raises(refusal, match=r"nowhere\.invalid"), external_database(reference, tmp_path):
         pass
 
 

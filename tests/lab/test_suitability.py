@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.errors import UsageError
-from loadlab.lab.project import Alias, Facts, Subject
+from loadlab.lab.project import Alias, Project, ProjectInfo
 from loadlab.lab.suitability import other_databases, require_suitable
 from loadlab.plan.planning import read_plan
 
@@ -29,7 +29,7 @@ settings = "shop.settings"
 INSTALLED = {"gunicorn": "27", "psycopg2-binary": "2.9", "psycopg-pool": "3.3"}
 
 
-def subject(driver: str) -> Subject:
+def project(driver: str) -> Project:
     alias = Alias(
         engine="django.db.backends.postgresql",
         vendor="postgresql",
@@ -38,7 +38,7 @@ def subject(driver: str) -> Subject:
         atomic_requests=False,
         parameters={},
     )
-    facts = Facts(
+    info = ProjectInfo(
         python="3.13.0",
         installed=INSTALLED,
         wsgi="",
@@ -49,21 +49,19 @@ def subject(driver: str) -> Subject:
         aliases={"default": alias},
         routes=[],
     )
-    return Subject(
-        settings="shop.settings", python="/venv/bin/python", driver=driver, brings_database=True, facts=facts
-    )
+    return Project(settings="shop.settings", python="/venv/bin/python", driver=driver, brings_database=True, info=info)
 
 
-def with_alias(alias: str, **changes: object) -> Subject:
-    """The subject with one more alias of its own, run on an embedded server."""
-    plain = subject("psycopg")
-    assert plain.facts is not None
-    aliases = {**plain.facts.aliases, alias: replace(plain.facts.default, **changes)}  # type: ignore[arg-type]
+def with_alias(alias: str, **changes: object) -> Project:
+    """The project with one more alias of its own, run on an embedded server."""
+    plain = project("psycopg")
+    assert plain.info is not None
+    aliases = {**plain.info.aliases, alias: replace(plain.info.default, **changes)}  # type: ignore[arg-type]
     return replace(
         plain,
         brings_database=False,
         redirected={"default": "loadlab", alias: "loadlab_2"},
-        facts=replace(plain.facts, aliases=aliases),
+        info=replace(plain.info, aliases=aliases),
     )
 
 
@@ -115,7 +113,7 @@ def test_a_strategy_that_is_not_for_the_projects_driver_is_said_once_for_all_mod
     scenario.touch()
     plan = read_plan(PLAN.format(scenario=scenario), "a plan").plan
     with pytest.raises(UsageError, match="for 1 reason") as raised:
-        require_suitable(subject("psycopg2"), plan)
+        require_suitable(project("psycopg2"), plan)
     assert "the project's driver is psycopg2" in str(raised.value)
     assert "installed in /venv/bin/python" in str(raised.value)
-    require_suitable(subject("psycopg"), plan)
+    require_suitable(project("psycopg"), plan)

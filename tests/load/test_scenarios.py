@@ -69,7 +69,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
             strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
             database=lab.database,
             ledgers=folder / "ledgers",
-            subject=lab.subject,
+            project=lab.project,
         )
         with serving(target, lab.register, folder / "server.log") as application:
             yield application
@@ -296,7 +296,7 @@ def test_a_wrong_parameter_is_refused_with_what_would_be_right(
 
 def test_a_runs_record_says_what_scenarios_were_told(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOADLAB_SCENARIO_BURST_GAP_SECONDS", "7")
-    told = environment(bench.plan, bench.subject, bench.database, bench.cursor)["load"]
+    told = environment(bench.plan, bench.project, bench.database, bench.cursor)["load"]
     assert told["LOADLAB_SCENARIO_BURST_GAP_SECONDS"] == "7"
 
 

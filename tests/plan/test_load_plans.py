@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from every import every
 
 from loadlab.errors import UsageError
 from loadlab.model.condition import OpenLoad
@@ -43,7 +44,7 @@ def test_what_can_be_used_at_once_under_an_open_load_is_bounded_by_what_may_be_u
     assert {case.server.name: case.usable_connections for case in cases} == {"gevent": 32, "sync": 2}
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "fault"),
     [
         (OPEN, "load.rate: is missing"),

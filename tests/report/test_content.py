@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, replace
 from math import inf, nan
 
-import pytest
+from every import every
 
 from loadlab.model.config import Config
 from loadlab.model.findings import OpenOverTime, Recommendation
@@ -22,7 +22,7 @@ def test_examples_of_markdown_hold() -> None:
     assert (result.attempted > 0, result.failed) == (True, 0)
 
 
-@pytest.mark.parametrize(
+@every(
     ("recommend", "text"),
     [
         (None, "No recommendation"),
@@ -139,7 +139,7 @@ def test_a_comparison_with_an_unknown_case_falls_back_to_the_ids() -> None:
     assert tables.comparisons(findings).judged.rows[0][0] == findings.comparisons[0].case
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_every_row_of_every_table_is_as_wide_as_its_head(variant: str) -> None:
     findings = factories.VARIANTS[variant]()
     builders = (tables.figures, tables.accounts, tables.failures, tables.trials, tables.modes, verdicts.to_set)

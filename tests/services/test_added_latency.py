@@ -19,10 +19,10 @@ from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.services.added_latency import _known_by, distant
+from loadlab.services.added_latency import _known_by, added_latency
 from loadlab.services.embedded import embedded
 from loadlab.services.encryption import programs_with_tls
-from loadlab.services.external_database import Reference, given
+from loadlab.services.external_database import Reference, external_database
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def sessions(observer: Connection, name: str) -> int:
 def test_the_target_goes_through_the_proxy_and_the_observer_does_not(
     plain: Cluster, tmp_path: Path, connect: Callable[..., Any]
 ) -> None:
-    with distant(plain.database, 0.5, plain.register, tmp_path / "log") as far:
+    with added_latency(plain.database, 0.5, plain.register, tmp_path / "log") as far:
         with as_target(far.database, connect) as target, far.database.observed() as observer:
             through = [each.laddr.port for each in psutil.Process(far.pid).net_connections("tcp")]
             assert asked(target, "SELECT client_port FROM pg_stat_activity WHERE pid = pg_backend_pid()") in through
@@ -110,7 +110,7 @@ def test_the_target_goes_through_the_proxy_and_the_observer_does_not(
 
 def test_nothing_of_the_proxy_is_left(plain: Cluster, tmp_path: Path) -> None:
     before = sorted(plain.register.folder.iterdir())
-    with distant(plain.database, 1, plain.register, tmp_path / "log") as far:
+    with added_latency(plain.database, 1, plain.register, tmp_path / "log") as far:
         assert psutil.pid_exists(far.pid)
     assert not psutil.pid_exists(far.pid)
     assert sorted(plain.register.folder.iterdir()) == before
@@ -123,7 +123,7 @@ def test_sessions_are_counted_exactly_with_a_proxy_in_between(
 ) -> None:
     with plain.database.observed() as observer:
         before = sessions(observer, plain.database.name)
-        with distant(plain.database, 0.5, plain.register, tmp_path / "log") as far:
+        with added_latency(plain.database, 0.5, plain.register, tmp_path / "log") as far:
             for number in range(20):
                 with as_target(far.database, connect) as target:
                     assert asked(target, f"SELECT {number}") == number
@@ -139,7 +139,7 @@ def backends(observer: Connection, name: str) -> int:
 
 def test_connecting_with_scram_takes_four_round_trips_and_a_query_one(plain: Cluster, tmp_path: Path) -> None:
     # TCP, the startup packet, and two for SCRAM.
-    with distant(plain.database, 20, plain.register, tmp_path / "log") as far:
+    with added_latency(plain.database, 20, plain.register, tmp_path / "log") as far:
         begun = time.monotonic()
         with as_target(far.database) as target:
             connected = time.monotonic()
@@ -151,14 +151,14 @@ def test_connecting_with_scram_takes_four_round_trips_and_a_query_one(plain: Clu
 
 def test_tls_takes_two_round_trips_more(encrypted: Cluster, tmp_path: Path) -> None:
     # One asks whether the server speaks it, one is its handshake.
-    with distant(encrypted.database, 20, encrypted.register, tmp_path / "log") as far:
+    with added_latency(encrypted.database, 20, encrypted.register, tmp_path / "log") as far:
         begun = time.monotonic()
         with as_target(far.database):
             assert time.monotonic() - begun >= (2 + 2) * 0.02
 
 
 def test_a_large_result_comes_through_whole(plain: Cluster, tmp_path: Path) -> None:
-    with distant(plain.database, 1, plain.register, tmp_path / "log") as far, as_target(far.database) as target:
+    with added_latency(plain.database, 1, plain.register, tmp_path / "log") as far, as_target(far.database) as target:
         assert len(asked(target, "SELECT repeat('x', 50000000)")) == 50_000_000
 
 
@@ -166,7 +166,7 @@ def test_a_large_result_comes_through_whole(plain: Cluster, tmp_path: Path) -> N
 def test_target_and_observer_are_encrypted_and_know_the_server_by_its_certificate(
     encrypted: Cluster, tmp_path: Path, connect: Callable[..., Any]
 ) -> None:
-    with distant(encrypted.database, 0.5, encrypted.register, tmp_path / "log") as far:
+    with added_latency(encrypted.database, 0.5, encrypted.register, tmp_path / "log") as far:
         assert far.database.parameters["sslmode"] == "verify-full"
         with as_target(far.database, connect) as target, far.database.observed() as observer:
             for connection in (target, observer):
@@ -206,8 +206,8 @@ def test_a_database_of_the_users_own_is_put_at_a_distance_with_the_password_from
     monkeypatch.setenv("MY_DSN", make_dsn(**own_dsn))
     before = sorted(plain.register.folder.iterdir())
     with (
-        given(Reference("env:MY_DSN"), tmp_path) as database,
-        distant(database, 10, plain.register, tmp_path / "log") as far,
+        external_database(Reference("env:MY_DSN"), tmp_path) as database,
+        added_latency(database, 10, plain.register, tmp_path / "log") as far,
         as_target(far.database) as target,
     ):
         target.autocommit = True
@@ -228,8 +228,8 @@ def test_a_service_of_libpqs_is_put_at_a_distance(
     services.write_text("[mine]\n" + "".join(f"{key}={value}\n" for key, value in entries.items()))
     monkeypatch.setenv("PGSERVICEFILE", str(services))
     with (
-        given(Reference("service=mine"), tmp_path) as database,
-        distant(database, 10, plain.register, tmp_path / "log") as far,
+        external_database(Reference("service=mine"), tmp_path) as database,
+        added_latency(database, 10, plain.register, tmp_path / "log") as far,
         as_target(far.database) as target,
     ):
         through = [each.laddr.port for each in psutil.Process(far.pid).net_connections("tcp")]
@@ -243,8 +243,8 @@ def test_a_server_that_is_checked_by_name_keeps_its_name(
     parameters = {**encrypted.database.parameters, "password": line.rpartition(":")[2]}
     monkeypatch.setenv("MY_DSN", make_dsn(**parameters, dbname=encrypted.database.name))
     with (
-        given(Reference("env:MY_DSN"), tmp_path) as database,
-        distant(database, 1, encrypted.register, tmp_path / "log") as far,
+        external_database(Reference("env:MY_DSN"), tmp_path) as database,
+        added_latency(database, 1, encrypted.register, tmp_path / "log") as far,
         as_target(far.database) as target,
     ):
         assert far.database.parameters["host"] == encrypted.database.parameters["host"]
@@ -265,6 +265,6 @@ def test_a_proxy_that_does_not_start_is_told_with_its_own_words(plain: Cluster, 
     unknown = replace(plain.database, parameters={**plain.database.parameters, "host": "no-such-host.invalid"})
     with (
         pytest.raises(EnvironmentFaultError, match=r"(?s)did not start.*(not known|resolution)"),
-        distant(unknown, 1, plain.register, tmp_path / "log"),
+        added_latency(unknown, 1, plain.register, tmp_path / "log"),
     ):
         pass

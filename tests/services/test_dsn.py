@@ -6,11 +6,12 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from every import every
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError, LabError, UsageError
 from loadlab.services.dsn import parameters_of, require_local, require_local_peer
-from loadlab.services.external_database import Reference, given
+from loadlab.services.external_database import Reference, external_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,10 @@ def test_a_misread_dsn_is_refused_without_repeating_it(
     dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MY_DSN", dsn)
-    with pytest.raises(UsageError, match="MY_DSN holds no DSN") as caught, given(Reference("env:MY_DSN"), tmp_path):
+    with (
+        pytest.raises(UsageError, match="MY_DSN holds no DSN") as caught,
+        external_database(Reference("env:MY_DSN"), tmp_path),
+    ):
         pass
     assert [canary for canary in CANARIES if canary in str(caught.value)] == []
     assert "%40 for @" in str(caught.value)
@@ -77,7 +81,7 @@ FAR: Final = {
 }
 
 
-@pytest.mark.parametrize("parameters", FAR.values(), ids=FAR)
+@every("parameters", FAR.values(), ids=FAR)
 def test_a_server_on_another_machine_needs_leave(parameters: dict[str, str]) -> None:
     with pytest.raises(UsageError, match=r"not on this machine.*--allow-remote"):
         require_local(parameters)
@@ -90,7 +94,7 @@ def test_libpqs_own_environment_does_not_get_past_the_opt_in(variable: str, monk
         require_local({"hostaddr": "127.0.0.1"} if variable == "PGHOST" else {"host": "localhost"})
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "LOCALHOST", "::1", "/run/postgresql", "@socket", "::1,"])
+@every("host", ["127.0.0.1", "127.0.0.2", "LOCALHOST", "::1", "/run/postgresql", "@socket", "::1,"])
 def test_this_machine_needs_no_leave(host: str) -> None:
     assert not is_refused({"host": host})
 
@@ -106,7 +110,7 @@ def test_a_far_service_is_refused_before_anything_is_sent(
         if named_by == "PGSERVICE":
             monkeypatch.setenv("PGSERVICE", "far")
         monkeypatch.setattr("loadlab.services.dsn.is_loopback", lambda host: host != "127.0.0.1")
-        with pytest.raises(UsageError, match=r"127\.0\.0\.1"), given(Reference("env:MY_DSN"), tmp_path):
+        with pytest.raises(UsageError, match=r"127\.0\.0\.1"), external_database(Reference("env:MY_DSN"), tmp_path):
             pass
         far.settimeout(60)
         connection, _ = far.accept()
@@ -126,7 +130,7 @@ def test_the_far_end_of_a_connection_is_looked_at(bench: Bench, monkeypatch: pyt
 def test_a_server_without_tls_names_sslmode(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     at = bench.database.parameters
     monkeypatch.setenv("MY_DSN", make_dsn(host=at["host"], port=at["port"], user=at["user"], sslmode="require"))
-    with pytest.raises(LabError) as caught, given(Reference("env:MY_DSN"), tmp_path):
+    with pytest.raises(LabError) as caught, external_database(Reference("env:MY_DSN"), tmp_path):
         pass
     assert isinstance(caught.value, EnvironmentFaultError)
     assert "sslmode" in str(caught.value)

@@ -128,7 +128,7 @@ def test_a_report_says_whether_the_target_was_encrypted(tls: bool, tmp_path: Pat
         lab.database.observed() as connection,
         connection.cursor() as cursor,
     ):
-        said = environment(plan, lab.subject, lab.database, cursor)["PostgreSQL"]
+        said = environment(plan, lab.project, lab.database, cursor)["PostgreSQL"]
     assert said["tls"] is tls
     assert [value for value in said.values() if str(tmp_path) in str(value) or "/var/tmp" in str(value)] == []  # noqa: S108
 

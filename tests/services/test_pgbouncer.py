@@ -28,10 +28,10 @@ from loadlab.model.metrics import ConnectError
 from loadlab.model.plan import Database as DatabasePlan
 from loadlab.services import pgbouncer as service
 from loadlab.services import pgbouncer_console
-from loadlab.services.added_latency import distant
+from loadlab.services.added_latency import added_latency
 from loadlab.services.embedded import embedded, restartable
 from loadlab.services.encryption import programs_with_tls
-from loadlab.services.external_database import reached
+from loadlab.services.external_database import connect_to
 from loadlab.services.pgbouncer import PoolerGoneError, Refusals, pgbouncer_version, require_pgbouncer
 from loadlab.services.pgbouncer_counts import PgBouncerCounts
 from loadlab.system.processes import UNPRIVILEGED, Register
@@ -411,7 +411,7 @@ def odd(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, str]]:
 def test_a_database_of_the_users_own_is_counted_whatever_its_names(
     pooler: Pooler, odd: dict[str, str], tmp_path: Path
 ) -> None:
-    with reached(odd, tmp_path, allow_remote=False) as database, ExitStack() as clients:
+    with connect_to(odd, tmp_path, allow_remote=False) as database, ExitStack() as clients:
         bouncer = pooler(database)
         assert asked(client(clients, bouncer), "SELECT current_user || current_database()") == ODD + ODD
         connected(bouncer.database).close()
@@ -437,7 +437,7 @@ def test_it_asks_for_a_password_as_postgresql_does(
     host = str(ways.sockets) if by_socket else "127.0.0.1"
     parameters = {"host": host, "port": str(ways.port), "user": role, "dbname": "shop", "password": SECRET}
     with (
-        reached(parameters, tmp_path, allow_remote=False) as database,
+        connect_to(parameters, tmp_path, allow_remote=False) as database,
         service.pgbouncer(POOLING, database, ways.register, ways.register.folder, tmp_path / "log") as bouncer,
     ):
         (home,) = ways.register.folder.glob("pgbouncer-*")
@@ -461,7 +461,7 @@ def test_it_goes_over_the_distance_and_by_tls_where_the_target_would(
     with (
         Register.opened() as register,
         embedded(DatabasePlan(tls=True), register, tmp_path / "postgresql.log") as database,
-        distant(database, 1, register, tmp_path / "proxy.log") as far,
+        added_latency(database, 1, register, tmp_path / "proxy.log") as far,
         service.pgbouncer(POOLING, far.database, register, register.folder, tmp_path / "log") as bouncer,
         closing(connected(bouncer.database)) as connection,
     ):
@@ -478,7 +478,7 @@ def test_peer_authentication_that_lets_us_in_and_not_pgbouncer_is_named_before_t
 ) -> None:
     parameters = {"host": str(ways.sockets), "port": str(ways.port), "user": us(), "dbname": "shop"}
     with (
-        reached(parameters, tmp_path, allow_remote=False) as database,
+        connect_to(parameters, tmp_path, allow_remote=False) as database,
         pytest.raises(EnvironmentFaultError, match=r"not to be reached through PgBouncer(.*\n)*.*runs as nobody: peer"),
         service.pgbouncer(POOLING, database, ways.register, ways.register.folder, tmp_path / "log"),
     ):
@@ -490,7 +490,7 @@ def test_its_secrets_are_for_its_user_alone_and_gone_at_the_end(
     pooler: Pooler, cluster: Cluster, odd: dict[str, str], tmp_path: Path
 ) -> None:
     before = sorted(cluster.register.folder.iterdir())
-    with reached(odd, tmp_path, allow_remote=False) as database, ExitStack() as stack:
+    with connect_to(odd, tmp_path, allow_remote=False) as database, ExitStack() as stack:
         bouncer = stack.enter_context(
             service.pgbouncer(POOLING, database, cluster.register, cluster.register.folder, tmp_path / "other.log")
         )

@@ -305,7 +305,7 @@ def test_the_tab_shows_a_real_site(tmp_path: Path) -> None:
             strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
             database=lab.database,
             ledgers=tmp_path / "ledgers",
-            subject=lab.subject,
+            project=lab.project,
         )
         with serving(target, lab.register, tmp_path / "server.log") as site:
             options = ["--host", site.url, "--autostart", "--users", "2", "--target-metrics", f"{site.url}/metrics"]
