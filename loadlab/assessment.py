@@ -10,7 +10,8 @@ from loadlab.model.caveats import Caveat, CaveatKind, Orders
 from loadlab.model.findings import LeftOut, RunSummary
 from loadlab.model.samples import measured_for_good
 from loadlab.model.session import changes, together
-from loadlab.plan.planning import incompatible_pairs, read_measured_plan
+from loadlab.plan.members import incompatible_pairs
+from loadlab.plan.parse import read_measured_plan
 from loadlab.report.prose.caveats import orders
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from every import every
 
 from loadlab.cli import COMMANDS, parser
 from loadlab.model.metrics import CATALOGUE
-from loadlab.plan.planning import SCENARIO_FOLDER, scenarios
+from loadlab.plan.scenarios import SCENARIO_FOLDER, scenarios
 from loadlab.probes import PROBES
 from loadlab.report import REPORTS
 from loadlab.servers import SERVERS

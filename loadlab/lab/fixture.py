@@ -22,7 +22,7 @@ from loadlab.lab.settling import Patience, settled
 from loadlab.lab.tables import make_ready
 from loadlab.model.behaviour import Scale
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.plan.planning import build_server
+from loadlab.plan.members import build_server
 from loadlab.services.embedded import restartable
 from loadlab.system.processes import Register
 

@@ -30,7 +30,8 @@ from loadlab.lab.trial import Bench, run_trial
 from loadlab.load.distributed.seals import TOKEN_VARIABLE
 from loadlab.model.samples import measured_for_good
 from loadlab.model.session import Continuation
-from loadlab.plan.planning import expects_failures, locustfile, schedule, trial_seconds
+from loadlab.plan.scenarios import expects_failures, locustfile
+from loadlab.plan.schedule import schedule, trial_seconds
 from loadlab.services.embedded import TARGET, embedded
 from loadlab.services.external_database import connect_to, external_database
 from loadlab.store.folder import RunFolder, Schedule, Step
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
-    from loadlab.plan.planning import Experiment
+    from loadlab.plan.experiment import Experiment
     from loadlab.services.database import Database
     from loadlab.services.external_database import Reference
     from loadlab.store.progress import Sampled

@@ -9,7 +9,7 @@ from every import every
 
 from loadlab.analysis.deployment import where
 from loadlab.analysis.recommendations import recommendation
-from loadlab.plan.planning import build_strategy
+from loadlab.plan.members import build_strategy
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

@@ -11,7 +11,8 @@ from every import every
 
 from loadlab.analysis.simplicity import Simplicity, order
 from loadlab.model.plan import Limits
-from loadlab.plan.planning import config_of, schedule
+from loadlab.plan.members import config_of
+from loadlab.plan.schedule import schedule
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

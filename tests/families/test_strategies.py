@@ -12,7 +12,7 @@ from django.db import ConnectionHandler
 from every import every
 
 from loadlab.model.config import spell
-from loadlab.plan.planning import build_strategy, config_of, server_traits, usable_connections
+from loadlab.plan.members import build_strategy, config_of, server_traits, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

@@ -32,7 +32,7 @@ from loadlab.model.behaviour import (
     rows_of,
 )
 from loadlab.model.config import Config
-from loadlab.plan.planning import build_strategy, server_traits
+from loadlab.plan.members import build_strategy, server_traits
 from loadlab.report.behaviour import COMMAND, RANGED, as_markdown
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES

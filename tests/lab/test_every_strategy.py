@@ -9,7 +9,7 @@ import pytest
 
 from loadlab.analysis.rooms import leak_of
 from loadlab.lab.route import routed
-from loadlab.plan.planning import config_of, server_traits
+from loadlab.plan.members import config_of, server_traits
 from loadlab.probes import ProbeContext
 from loadlab.probes.cpu import Cpu
 from loadlab.servers import SERVERS

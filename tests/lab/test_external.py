@@ -14,7 +14,7 @@ from loadlab.lab.external import Post, Sample, run_trial_elsewhere
 from loadlab.load.generator.contract import LoadResult
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import Deployment, Plan
-from loadlab.plan.planning import read_plan
+from loadlab.plan.experiment import read_plan
 from loadlab.store.folder import Step
 
 if TYPE_CHECKING:

@@ -13,7 +13,9 @@ from every import every
 from loadlab.analysis.pairs import declared_pairs
 from loadlab.errors import UsageError
 from loadlab.model.plan import DEFAULT_PLAN
-from loadlab.plan.planning import connections_wanted, read_plan, schedule
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.members import connections_wanted
+from loadlab.plan.schedule import schedule
 from loadlab.servers import SERVERS
 from loadlab.stats.power import detectable_ratio
 
@@ -98,7 +100,9 @@ def test_all_faults_of_a_plan_are_reported_together_with_file_key_and_remedy() -
 def test_cross_checks_name_what_would_be_right() -> None:
     text = "\n".join(faults_of('scenarios = ["nope"]\ncontrol = "gevent"\n' + MINIMAL.format(age="0")))
     assert "scenarios: there is no 'nope' (one of burst, mixed, multi_database, no_database, read_one" in text
-    assert "control: 'gevent' is not measured in this plan (one of the plan's servers: sync; or leave it out)" in text
+    assert (
+        "control: 'gevent' is not one of the plan's servers (use one of the plan's servers: sync; or remove it)" in text
+    )
 
 
 def test_a_value_given_twice_is_refused() -> None:
@@ -118,12 +122,12 @@ def test_a_value_given_twice_is_refused() -> None:
     ],
 )
 def test_a_plan_that_nobody_writes_is_refused_like_any_other(text: str) -> None:
-    assert "my.toml is not TOML as a plan has it" in faults_of(text)[0]
+    assert "my.toml is not valid TOML" in faults_of(text)[0]
 
 
 @every("text", ["blocks = ", "[", "\x00"])
 def test_what_is_no_toml_is_said_to_be_none(text: str) -> None:
-    assert "my.toml is not TOML" in faults_of(text)[0]
+    assert "my.toml is not valid TOML" in faults_of(text)[0]
 
 
 @every("line", ["users = [0]", "window_seconds = 0", "warmup_seconds = -1", "users = []", "seed = -1"])
