@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.report.watch import as_json, as_text, why_invalid
     from loadlab.scrape import require_address, token_of
     from loadlab.watch.observation import observe
-    from loadlab.watch.words import as_json, as_text
 
     require_address("--metrics", arguments.metrics, allow_remote=arguments.allow_remote)
     if arguments.every <= 0 or (arguments.threads is not None and arguments.threads < 1):
@@ -56,7 +56,7 @@ def execute(arguments: argparse.Namespace) -> int:
     observation = observe(watch.readings, gaps=watch.gaps, threads=arguments.threads)
     print(as_json(observation) if arguments.json else as_text(observation))
     if observation.invalid:
-        raise EnvironmentFaultError(f"The watch is not valid: {observation.invalid}.")
+        raise EnvironmentFaultError(f"The watch is not valid: {why_invalid(observation)}.")
     return 0
 
 

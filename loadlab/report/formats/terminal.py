@@ -225,7 +225,7 @@ def _brief(cell: Cell | None) -> Text:
         return plain(numbers.MISSING)
     sign = f" {numbers.SIGNS[cell.judgement]}" if cell.judgement else ""
     leak = Text.assemble(*(part for word in _leak_badge(cell) for part in (" ", word)))
-    return Text.assemble(plain(cell.ratio.partition(" (")[0] + sign), leak)
+    return Text.assemble(plain(cell.gain + sign), leak)
 
 
 def _cell(cell: Cell | None) -> RenderableType:

@@ -6,14 +6,28 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.observation import WatchedLeak
 from loadlab.report import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from loadlab.watch.observation import Age, AliasObservation, Observation
+    from loadlab.model.observation import Age, AliasObservation, Observation
 
+LEAKS: Final[Mapping[WatchedLeak, str]] = {
+    WatchedLeak.YES: "yes",
+    WatchedLeak.NO: "no",
+    WatchedLeak.UNUSED: "cannot tell: nothing used the database; watch while there are requests",
+    WatchedLeak.BEGUN_ANEW: "cannot tell: counters have only just begun anew; watch longer",
+    WatchedLeak.TOO_FEW_OPENED: "cannot tell: too few connections were opened; watch longer",
+    WatchedLeak.STILL_GROWING: "cannot tell: more are open than at first, which new threads or more requests at once"
+    " may hold; watch longer",
+}
 LEAKING: Final = "YES: connections stay open that no request can find again"
+IN_TURN: Final = (
+    "several hosts or services answer in turn at this address, so no count here is of one of them: name one host's own"
+    " address with --metrics"
+)
 ASSUMPTION: Final = (
     "Expected for threads that live on, as under sync and gthread, and requests that come at random. Where each request"
     " has a thread or greenlet of its own (runserver, gevent, ASGI), a kept connection is never found again."
@@ -21,14 +35,23 @@ ASSUMPTION: Final = (
 
 
 def as_json(observation: Observation) -> str:
-    return json.dumps(asdict(observation), indent=1)
+    """All figures; `leak` and `invalid` in words, and beside them as a code."""
+    document = asdict(observation)
+    for alias, seen in observation.aliases.items():
+        document["aliases"][alias] |= {"leak": LEAKS[seen.leak], "leak_kind": seen.leak}
+    return json.dumps(document | {"invalid": why_invalid(observation)}, indent=1)
+
+
+def why_invalid(observation: Observation) -> str:
+    """Why there are no figures, and what to do; empty where there are."""
+    return IN_TURN if observation.invalid else ""
 
 
 def as_text(observation: Observation) -> str:
     readings = numbers.plural(observation.readings, "reading")
     lines = [f"Watched for {numbers.seconds(observation.seconds)}, {readings}{_remarks(observation)}."]
     if observation.invalid:
-        return "\n".join([*lines, "", f"Not valid: {observation.invalid}."])
+        return "\n".join([*lines, "", f"Not valid: {why_invalid(observation)}."])
     for alias, seen in observation.aliases.items():
         lines += ["", f"{alias}", *(f"  {line}".rstrip() for line in _alias(seen))]
     lines += ["", *_judge(observation)]
@@ -67,7 +90,7 @@ def _alias(seen: AliasObservation) -> Iterator[str]:
         wait = "" if seen.mean_wait_seconds is None else f", {numbers.milliseconds(seen.mean_wait_seconds)} to get one"
         size, available, waiting = (numbers.count(seen.pool[key]) for key in ("size", "available", "waiting"))
         yield f"pool         {available} of {size} to lend, {waiting} wait{wait}"
-    yield f"leak         {LEAKING if seen.leak == 'yes' else seen.leak}"
+    yield f"leak         {LEAKING if seen.leak == 'yes' else LEAKS[seen.leak]}"
     yield from _ages(seen)
 
 
