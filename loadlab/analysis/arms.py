@@ -194,7 +194,7 @@ def _median(values: Iterable[float | None]) -> float | None:
 def _expiry_observed(case: Case, trials: Sequence[Trial]) -> bool | None:
     if not case.max_age:
         return None
-    shortest = min(map(measured.window_seconds, trials), default=0.0)
+    shortest = min((trial.window.seconds for trial in trials), default=0.0)
     return shortest >= AGES_TO_SEE_EXPIRY * case.max_age
 
 

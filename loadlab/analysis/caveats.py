@@ -9,7 +9,7 @@ from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.comparisons import family_size
 from loadlab.analysis.lost_trials import contradictions, lost_trials
-from loadlab.analysis.trials import as_array, window_mask
+from loadlab.analysis.trials import as_array
 from loadlab.model.caveats import Caveat, CaveatKind, Several, TrialOf
 from loadlab.model.findings import NOTE, PROJECT
 from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
@@ -266,7 +266,7 @@ def _little_gap(one: Measured) -> float:
     """
     if one.summary.failures or not one.summary.requests or one.trial.case.open_load:
         return 0.0
-    response = as_array(one.trial.requests.response)[window_mask(one.trial)]
+    response = as_array(one.trial.requests.response)[one.trial.window.of(one.trial.requests)]
     users = one.trial.case.users
     return abs(users - closed_forms.under_way(one.summary.throughput, float(response.mean()))) / users
 

@@ -66,9 +66,24 @@ class Several:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Orders:
-    """Trials by their place in the schedule."""
+    """Trials by their place in the schedule.
+
+    >>> str(Orders(orders=(3,))), str(Orders(orders=(2, 0, 1, 7)))
+    ('trial 3', 'trials 0–2, 7')
+    """
 
     orders: tuple[int, ...]
+
+    def __str__(self) -> str:
+        if len(self.orders) < 2:  # noqa: PLR2004  one, or none yet
+            return f"trial {self.orders[0]}" if self.orders else "no trial"
+        runs: list[list[int]] = []
+        for order in sorted(self.orders):
+            if runs and order == runs[-1][-1] + 1:
+                runs[-1].append(order)
+            else:
+                runs.append([order])
+        return "trials " + ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 Subject: TypeAlias = Case | TrialOf | Several | Orders | str

@@ -9,7 +9,8 @@ import pytest
 from every import every
 
 from loadlab.analysis.trials import summarise
-from loadlab.model.samples import Requests, Series
+from loadlab.model.requests import Requests
+from loadlab.model.samples import Series
 
 from .factories import WARMUP, Behaviour, case, trial
 

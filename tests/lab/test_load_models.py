@@ -20,9 +20,9 @@ from loadlab.load.generator.arrivals import arrivals
 from loadlab.model.case import Case
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
+from loadlab.model.schedule import Step
 from loadlab.plan.members import config_of, usable_connections
 from loadlab.servers import SERVERS
-from loadlab.store.folder import Step
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:

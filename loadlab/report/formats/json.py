@@ -19,6 +19,7 @@ from loadlab.report.prose import caveats
 from loadlab.report.prose.added_latency import conclusion
 from loadlab.report.prose.failures import example
 from loadlab.report.prose.mismatches import mismatch
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from loadlab.model.caveats import Caveat, Figure
@@ -34,7 +35,7 @@ SCHEMA = 1
 class JsonFile(Report):
     """One JSON object; assets/report.schema.json describes every key."""
 
-    filename: ClassVar[str | None] = "report.json"
+    filename: ClassVar[str | None] = layout.report("json")
     media_type: ClassVar[str] = "application/json"
 
     def render(self, findings: Findings) -> str:

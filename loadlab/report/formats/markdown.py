@@ -11,6 +11,7 @@ from loadlab.report import numbers
 from loadlab.report.content import added_latency, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import escape, grid
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Markdown(Report):
     """Every name and message is escaped: none can break a table or smuggle in HTML."""
 
-    filename: ClassVar[str | None] = "report.md"
+    filename: ClassVar[str | None] = layout.report("md")
 
     def render(self, findings: Findings) -> str:
         compared = tables.comparisons(findings)

@@ -9,9 +9,10 @@ from loadlab.model.case import Case
 from loadlab.model.caveats import CaveatKind, Orders, Several, TrialOf
 from loadlab.report import numbers
 from loadlab.report.prose.templates import Template
+from loadlab.store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from loadlab.model.caveats import Caveat, Subject
 
@@ -154,7 +155,8 @@ WORDS: Final[Mapping[CaveatKind, Words]] = {
         "Differences between blocks may come from that. For figures on one ground, measure anew.",
     ),
     CaveatKind.NOT_SEALED: Words(
-        "Begun by loadlab 0.1.0, which did not seal plan.toml and environment.json.", "An edit would not be noticed."
+        f"Begun by loadlab 0.1.0, which did not seal {layout.PLAN} and {layout.ENVIRONMENT}.",
+        "An edit would not be noticed.",
     ),
     CaveatKind.DAMAGED: Words("Damaged: {fault:sentence}", "{remedy}"),
     CaveatKind.DAMAGED_PLAN: Words(
@@ -179,24 +181,5 @@ def _subject(subject: Subject, template: Template, name: Callable[[Case], str]) 
             return template.trial(subject)
         case Several():
             return numbers.plural(subject.count, subject.of)
-        case Orders():
-            return orders(subject.orders)
-        case str():
-            return subject
-
-
-def orders(of: Sequence[int]) -> str:
-    """As a reader looks for them.
-
-    >>> orders((3,)), orders((2, 0, 1, 7))
-    ('trial 3', 'trials 0–2, 7')
-    """
-    if len(of) < 2:  # noqa: PLR2004  one, or none yet
-        return f"trial {of[0]}" if of else "no trial"
-    runs: list[list[int]] = []
-    for order in sorted(of):
-        if runs and order == runs[-1][-1] + 1:
-            runs[-1].append(order)
-        else:
-            runs.append([order])
-    return "trials " + ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+        case Orders() | str():
+            return str(subject)
