@@ -152,7 +152,7 @@ def _connections(like: Behaviour, refused: int, before_window: float) -> Connect
 
 
 def _ledger(like: Behaviour, share: float, refused: int) -> ConnectionCounts:
-    """The books after a `share` of all requests."""
+    """The counts after a `share` of all requests."""
     opened = max(round(share * like.opening * REQUESTS), like.held)
     return ConnectionCounts(
         opened=opened,

@@ -38,7 +38,7 @@ QUANTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 def caveats(
     run: RunSummary, everything: Sequence[Measured], arms: Sequence[Arm], comparisons: Sequence[Comparison]
 ) -> tuple[Caveat, ...]:
-    """The gravest first: books that do not agree, then trials that do not count, then limits of what does."""
+    """The gravest first: counts that do not reconcile, then trials that do not count, then limits of what does."""
     complete = [one for one in everything if one.complete]
     cases = {arm.case.id: arm.case for arm in arms}
     return (
@@ -108,7 +108,7 @@ def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
     """Of a target that others serve, only its own counts say that a process of it ended within the window."""
     for one in complete:
         counts = one.trial.connections
-        ended = counts.window_end.closed.get("process_exit", 0) - counts.window_start.closed.get("process_exit", 0)
+        ended = counts.in_window.closed.get("process_exit", 0)
         if not counts.stopped and ended > 0:
             yield Caveat(kind=CaveatKind.WORKER_ENDED, subject=_trial(one), figures={"connections": ended})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loadlab.analysis.rooms import leak_of
+from loadlab.model.counts import total
 from loadlab.model.findings import TrialSummary
 from loadlab.model.samples import OUTPACED, CpuSeconds
 from loadlab.stats.quantiles import percentiles
@@ -99,15 +100,9 @@ def opens_per_request(trials: Iterable[Trial]) -> float | None:
     Both counts come from the target's ledgers, read at the same instants; the generator's clock has no part in it.
     None where nothing used the database.
     """
-    counted = [_in_window(trial) for trial in trials]
-    opened, reused = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0)
-    return opened / (opened + reused) if opened + reused else None
-
-
-def _in_window(trial: Trial) -> tuple[int, int]:
-    """Opened and reused."""
-    start, end = trial.connections.window_start, trial.connections.window_end
-    return end.opened - start.opened, end.reused - start.reused
+    counted = total(trial.connections.in_window for trial in trials)
+    uses = counted.opened + counted.reused
+    return counted.opened / uses if uses else None
 
 
 def most(column: Sequence[float]) -> int:

@@ -117,6 +117,11 @@ class Connections:
         )
 
     @property
+    def in_window(self) -> ConnectionCounts:
+        """What was counted within the measured window, and what was open at its end."""
+        return self.window_end - self.window_start
+
+    @property
     def open_at_rest(self) -> int:
         """By PostgreSQL or, where it was not asked, by the ledger."""
         return self.at_rest.open if self.left_open is None else self.left_open

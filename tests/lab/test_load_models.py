@@ -55,7 +55,7 @@ def measured(bench: Bench, case: Case, *, workers: int = 1, window_seconds: floa
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_open_trial_sends_exactly_its_schedule_and_its_books_agree(bench: Bench, workers: int) -> None:
+def test_an_open_trial_sends_exactly_its_schedule(bench: Bench, workers: int) -> None:
     load = OpenLoad(rate=RATE, arrivals="poisson")
     trial = measured(bench, case_of("gthread", users=40, open_load=load), workers=workers, block=3)
     end = trial.window_end
