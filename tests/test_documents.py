@@ -76,6 +76,7 @@ EXAMPLES: Final = {
     "Add a strategy": ("loadlab/strategies/checked_minute.py", "[servers.sync]\n[strategies.checked_minute]\n"),
     "Add a scenario": ("locustfiles/list_ten.py", 'scenarios = ["list_ten"]\n' + "".join(REST.values())),
     "Add a probe": ("loadlab/probes/locks.py", "from loadlab.probes import PROBES; PROBES['locks']()"),
+    "Add a report format": ("loadlab/report/formats/csv.py", "from loadlab.report import REPORTS; REPORTS['csv']()"),
     "Add a dashboard": (
         "dashboards/source/boards/waits.py",
         "from dashboards.source.boards.waits import *; from dashboards.source.grafana import to_json; to_json(BOARD)",
@@ -134,6 +135,14 @@ def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: P
         Path(EXAMPLES[heading][0]).stem
         in in_fork(fork, "-m", "loadlab", "plan", "--ids", str(tmp_path / "plan.toml")).stdout
     )
+
+
+@pytest.mark.process
+def test_a_report_format_of_contributing_is_written_by_report(fork: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(ROOT / "tests" / "recorded" / "schema-1", tmp_path / "run")
+    done = in_fork(fork, "-m", "loadlab", "report", str(run))
+    assert done.returncode == 0, done.stderr
+    assert (run / "report.csv").read_text().startswith("case;throughput\n")
 
 
 @pytest.mark.slow

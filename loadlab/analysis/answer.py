@@ -184,7 +184,7 @@ def _enough(keeping: Sequence[Decided]) -> str:
     if not ages:
         return f"{start} and {leak}"
     reuse = percent(REUSE_WANTED)
-    return f"{start}, {leak}, and at this load an age of {max(ages):.2g} s already gives {reuse} reuse"
+    return f"{start}, {leak}, and at this load an age of {age(max(ages))} already gives {reuse} reuse"
 
 
 def _on_unlimited(decided: Sequence[Decided]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.wording import milliseconds, percent, plural
+from loadlab.analysis.wording import milliseconds, number, percent, plural
 from loadlab.model.config import spell
 from loadlab.model.labels import load_words
 
@@ -33,7 +33,7 @@ def _load(arm: Arm) -> str:
 
 def _facts(arm: Arm) -> Iterator[str]:
     if arm.throughput:
-        yield f"{arm.throughput.value:,.3g} requests/s"
+        yield f"{number(arm.throughput.value)} requests/s"
     if arm.p50_seconds:
         yield f"median response {milliseconds(arm.p50_seconds.value)}"
     if arm.reuse is not None:

@@ -243,8 +243,8 @@ def _closed_form(arm: Arm) -> str | None:
     slow = closed_forms.smallest_age(REUSE_WANTED, 1.0)
     return (
         f"Closed form: at {number(rate)} requests/s per connection, as measured, {age(arm.case.max_age)} "
-        f"gives {predicted} reuse and {percent(REUSE_WANTED)} need an age of {enough:.2g} s or more; "
-        f"at 1 request/s per connection they need {slow:.3g} s."
+        f"gives {predicted} reuse and {percent(REUSE_WANTED)} need an age of {age(enough)} or more; "
+        f"at 1 request/s per connection they need {age(slow)}."
     )
 
 

@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.scalars import HIGHER_IS_BETTER
+from loadlab.analysis.wording import spread, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ def regressions(contrast: RunContrast) -> tuple[list[str], list[str]]:
         if one is None or one.low is None or one.high is None:
             unknown.append(f"{name}: too few trials for an interval of {metric}")
         elif _slower(one, margin):
-            worse.append(f"{name}: {metric} {one.ratio:.3g}× ({one.low:.3g} to {one.high:.3g})")
+            worse.append(f"{name}: {metric} {times(one.ratio)} ({spread(one.low, one.high)})")
         else:
             unknown += (f"{name}: {why}" for why in _doubt(one))
     return worse, unknown

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from loadlab.model.behaviour import ranged, spelt
 from loadlab.model.config import spell
-from loadlab.report.markdown import escape
-from loadlab.report.terminal import plain
+from loadlab.report.formats.markdown import escape
+from loadlab.report.formats.terminal import plain
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ def _rendered(compared: RunContrast, runs: Sequence[str], arguments: argparse.Na
 
 def _markdown(compared: RunContrast, runs: Sequence[str]) -> str:
     from loadlab.report.content import contrasts
-    from loadlab.report.markdown import escape, grid
+    from loadlab.report.formats.markdown import escape, grid
 
     blocks = [f"# {escape(runs[0])} (before) and {escape(runs[1])} (after)"]
     for one in contrasts.grids(compared):

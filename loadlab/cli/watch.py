@@ -93,10 +93,15 @@ class _Watch:
         return replace(seen, at=time.monotonic(), judged=judged)
 
     def _line(self) -> str:
+        from loadlab.report import numbers
+
         latest = self.readings[-1]
         seen = {alias: latest.counts(alias) for alias in latest.hosts}
-        counts = (f"{alias}: {one.open:g} open, {one.opened:g} opened" for alias, one in seen.items())
-        return f"{len(self.readings)} readings · {' · '.join(counts)} · Ctrl-C ends"
+        counts = (
+            f"{alias}: {numbers.count(one.open)} open, {numbers.count(one.opened)} opened"
+            for alias, one in seen.items()
+        )
+        return f"{numbers.plural(len(self.readings), 'reading')} · {' · '.join(counts)} · Ctrl-C ends"
 
 
 def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext | None:

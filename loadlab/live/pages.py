@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from loadlab.live.reading.summary import summaries
-from loadlab.report.content import numbers
+from loadlab.report import numbers
 
 if TYPE_CHECKING:
     from starlette.requests import Request

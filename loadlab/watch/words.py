@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from loadlab.report import numbers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,7 +25,8 @@ def as_json(observation: Observation) -> str:
 
 
 def as_text(observation: Observation) -> str:
-    lines = [f"Watched for {observation.seconds:.0f} s, {observation.readings} readings{_remarks(observation)}."]
+    readings = numbers.plural(observation.readings, "reading")
+    lines = [f"Watched for {numbers.seconds(observation.seconds)}, {readings}{_remarks(observation)}."]
     if observation.invalid:
         return "\n".join([*lines, "", f"Not valid: {observation.invalid}."])
     for alias, seen in observation.aliases.items():
@@ -47,28 +50,36 @@ def _times(count: int) -> str:
 
 def _alias(seen: AliasObservation) -> Iterator[str]:
     seconds = seen.seconds or 1.0
-    first, highest, last = seen.open
-    reused = "none used the database" if seen.share_reused is None else f"{seen.share_reused:.1%} reused a connection"
-    yield f"requests     {seen.requests / seconds:.2f}/s, {reused}"
-    yield f"opened       {seen.opened:g}, {seen.opened / seconds:.2f}/s{_each(seen.mean_connect_seconds)}"
-    yield f"open         {first:g} at first, {highest:g} at most, {last:g} at last"
+    first, highest, last = map(numbers.count, seen.open)
+    reused = (
+        "none used the database"
+        if seen.share_reused is None
+        else f"{numbers.percentage(seen.share_reused)} reused a connection"
+    )
+    yield f"requests     {numbers.figure(seen.requests / seconds)}/s, {reused}"
+    opened = f"{numbers.count(seen.opened)}, {numbers.figure(seen.opened / seconds)}/s"
+    yield f"opened       {opened}{_each(seen.mean_connect_seconds)}"
+    yield f"open         {first} at first, {highest} at most, {last} at last"
     yield f"closed       {_counts(seen.closed)}"
     if seen.errors:
         yield f"errors       {_counts(seen.errors)}"
     if seen.pool:
-        wait = "" if seen.mean_wait_seconds is None else f", {seen.mean_wait_seconds * 1000:.1f} ms to get one"
-        size, available, waiting = (seen.pool[key] for key in ("size", "available", "waiting"))
-        yield f"pool         {available:g} of {size:g} to lend, {waiting:g} wait{wait}"
+        wait = "" if seen.mean_wait_seconds is None else f", {numbers.milliseconds(seen.mean_wait_seconds)} to get one"
+        size, available, waiting = (numbers.count(seen.pool[key]) for key in ("size", "available", "waiting"))
+        yield f"pool         {available} of {size} to lend, {waiting} wait{wait}"
     yield f"leak         {LEAKING if seen.leak == 'yes' else seen.leak}"
     yield from _ages(seen)
 
 
 def _each(mean_connect_seconds: float | None) -> str:
-    return "" if mean_connect_seconds is None else f", {mean_connect_seconds * 1000:.1f} ms each"
+    return "" if mean_connect_seconds is None else f", {numbers.milliseconds(mean_connect_seconds)} each"
 
 
 def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:g}" for name, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"
+    return (
+        ", ".join(f"{name} {numbers.count(count)}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+        or "none"
+    )
 
 
 def _ages(seen: AliasObservation) -> Iterator[str]:
@@ -81,30 +92,28 @@ def _ages(seen: AliasObservation) -> Iterator[str]:
     yield ""
     yield "CONN_MAX_AGE   reused   opened/s   connecting"
     for age in seen.ages:
-        yield f"{_spelt(age):<12}  {age.reused:>7.1%}  {age.opened_per_second:>9.3f}   {_connecting(age)}"
+        reused, opened = numbers.percentage(age.reused), numbers.figure(age.opened_per_second)
+        yield f"{numbers.age(age.max_age):<12}  {reused:>7}  {opened:>9}   {_connecting(age)}"
     if seen.mean_connect_seconds is None and seen.earlier_connect_seconds is not None:
-        yield f"No connect was seen; {seen.earlier_connect_seconds * 1000:.1f} ms is the mean of all earlier ones."
+        mean = numbers.milliseconds(seen.earlier_connect_seconds)
+        yield f"No connect was seen; {mean} is the mean of all earlier ones."
     yield ASSUMPTION
-
-
-def _spelt(age: Age) -> str:
-    return "unlimited" if age.max_age is None else f"{age.max_age:g}"
 
 
 def _connecting(age: Age) -> str:
     seconds = age.connecting_seconds_per_second
-    return "no connect was seen" if seconds is None else f"{seconds * 1000:.1f} ms per second"
+    return "no connect was seen" if seconds is None else f"{numbers.milliseconds(seconds)} per second"
 
 
 def _judge(observation: Observation) -> Iterator[str]:
     if observation.sessions is None or observation.difference is None:
         return
+    counted = f"PostgreSQL counted {numbers.plural(observation.sessions, 'session')} in that time"
     if observation.difference == 0:
-        yield f"PostgreSQL counted {observation.sessions} sessions in that time: exactly as many as were opened."
+        yield f"{counted}: exactly as many as were opened."
         return
     more = "more" if observation.difference > 0 else "fewer"
     yield (
-        f"PostgreSQL counted {observation.sessions} sessions in that time; the project opened"
-        f" {abs(observation.difference)} {more}. Other clients of the database are in its count and not in the"
-        " project's, and the two were read a moment apart."
+        f"{counted}; the project opened {numbers.count(abs(observation.difference))} {more}. Other clients of the"
+        " database are in its count and not in the project's, and the two were read a moment apart."
     )

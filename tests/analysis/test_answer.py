@@ -113,7 +113,7 @@ def test_with_other_strategies_the_answer_begins_with_which_to_use_where() -> No
     found = run(*((of, rate, like) for of, (rate, like) in zip(cases, likes, strict=True)), blocks=10)
     which, remedy, *on_ages = found.answer
     assert which.startswith("The simplest option that is not proven worse than the best: ")
-    assert "CONN_MAX_AGE = 60 in gthread (5.95×); pool in gevent (3.97×)." in which
+    assert "CONN_MAX_AGE = 60 in gthread (5.9×); pool in gevent (3.97×)." in which
     assert remedy == (
         "In gevent, connections that CONN_MAX_AGE alone keeps are never reused, and leak; there, pool is better, "
         "and without a leak."

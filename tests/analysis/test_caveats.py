@@ -245,7 +245,7 @@ def test_a_proxy_near_its_ceiling_is_named(cpu: float, expected: bool) -> None: 
 def test_waiting_for_a_pool_is_named_where_it_is_a_share_of_the_response(seconds: float, expected: bool) -> None:  # noqa: FBT001
     pool = strategy_case("gthread", "pool")
     found = findings([pool], [with_waits(trial(pool, 1, KEPT), waits=1000, seconds=seconds)])
-    waited = "waited 1.00 ms for a connection on average, of a median response of 8.00 ms"
+    waited = "waited 1.00 ms for a connection on average, of a median response of 8.0 ms"
     assert bool(texts(found, about=waited)) is expected
 
 
@@ -254,7 +254,7 @@ def test_waiting_at_a_pooler_is_named_too() -> None:
     found = findings(
         [bouncer], [through_pooler(trial(bouncer, 1, KEPT), clients=8, servers=5, queue=Queue(waited=4.08))]
     )
-    (caveat,) = [one for one in found.caveats if "waited 4.00 ms" in one.text]
+    (caveat,) = [one for one in found.caveats if "waited 4.0 ms" in one.text]
     assert caveat.advice.startswith("The size of the pooler bounds this case")
 
 

@@ -164,7 +164,7 @@ def test_a_gate_finds_slower_leaking_and_failing_runs_and_no_others() -> None:
     assert regressions(contrast(run, faster(run, 2)))[0] == []
     slower, _ = regressions(contrast(run, faster(run, 0.5)))
     assert slower
-    assert all("throughput 0.5×" in line for line in slower)
+    assert all("throughput 0.50×" in line for line in slower)
     sound = replace(run, arms=tuple(replace(arm, leaks=False) for arm in run.arms))
     leaking = replace(run, arms=tuple(replace(arm, leaks=True) for arm in run.arms))
     assert len(regressions(contrast(sound, leaking))[0]) == len(contrast(run, run).arms)

@@ -198,14 +198,14 @@ WHY = {
         "Kept connections pile up: 93 open at once, of which 8 can be in use.",
     ),
     "sync": (
-        "Throughput 2.47× (2.40 to 2.55) over a connection per request, in 8 of 8 blocks.",
+        "Throughput 2.47× (2.40–2.55) over a connection per request, in 8 of 8 blocks.",
         "Each worker keeps one connection: 2 open at once, of 2 usable; 0.001 opens per request.",
         "60 s and unlimited are equivalent within 5 %; 60 s lets go of a connection that went bad.",
     ),
     "gevent": (
         "Each TCP connection gets a greenlet of its own: what it leaves open nobody reuses.",
         "With 60 s, 96 connections were open at once, and PostgreSQL refused 32 attempts.",
-        "Throughput 0.87× (0.85 to 0.90): keeping connections is slower as well.",
+        "Throughput 0.87× (0.85–0.90): keeping connections is slower as well.",
     ),
 }
 

@@ -48,7 +48,7 @@ def test_every_format_says_where_it_cannot_tell_of_a_leak(name: str) -> None:
     assert "cannot tell" in text
 
 
-@pytest.mark.parametrize("name", ["terminal", "markdown", "html_page"])
+@pytest.mark.parametrize("name", ["terminal", "markdown", "html"])
 @pytest.mark.parametrize("leaks", [True, False])
 def test_prose_formats_say_leak_exactly_where_an_arm_leaks(name: str, leaks: bool) -> None:  # noqa: FBT001
     text = REPORTS[name]().render(factories.findings() if leaks else factories.all_failed())

@@ -10,7 +10,8 @@ from browser import PIXELS, Tab, scheme, size
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-from loadlab.report.html_page import HtmlPage
+from loadlab.report import numbers
+from loadlab.report.formats.html import HtmlPage
 
 from . import factories
 
@@ -57,6 +58,17 @@ def test_the_page_works_without_a_complaint_and_without_a_request(tab: Report) -
     assert tab.complaints() == []
     own = [url for url in tab.requests() if not url.startswith("data:")]
     assert own == [tab.driver.current_url]
+
+
+def test_a_browser_spells_numbers_as_python_does(tab: Report) -> None:
+    signs, powers = (1, -1), range(-4, 7)
+    values = [
+        sign * digits * 10.0**power for sign in signs for power in powers for digits in (1, 1.005, 2.25, 3.996, 9.995)
+    ]
+    spelt = tab.run(
+        "return arguments[0].map((value) => [numbers.figure(value), numbers.exact(value)])", [None, 0, *values]
+    )
+    assert spelt == [[numbers.figure(value), numbers.exact(value)] for value in (None, 0, *values)]
 
 
 @pytest.mark.parametrize("name", CHARTS)

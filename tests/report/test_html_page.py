@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 import pytest
 
 from loadlab.model.text import printable
-from loadlab.report.html_page import HtmlPage
+from loadlab.report.formats.html import HtmlPage
 
 from . import factories
 
@@ -109,7 +109,7 @@ def test_no_element_has_an_inline_handler_or_style(variant: str) -> None:
 def test_hostile_names_are_text_and_nothing_else() -> None:
     hostile = page("hostile")
     assert hostile.all("img") == []
-    assert len(hostile.raw["script"]) == len(page().raw["script"]) == 4
+    assert len(hostile.raw["script"]) == len(page().raw["script"]) == 5
     assert printable(factories.HOSTILE) in hostile.text
     assert "\x1b" not in hostile.text
 
@@ -143,7 +143,7 @@ def _with_series(arm, at):  # noqa: ANN001, ANN202
 
 def test_without_javascript_the_verdicts_figures_and_tables_are_there() -> None:
     text = " ".join(page().text.split())
-    for words in (*factories.ANSWER, *factories.WHY["gevent"], "CONN_MAX_AGE = 60", "2.47× (2.42 to 2.52)"):
+    for words in (*factories.ANSWER, *factories.WHY["gevent"], "CONN_MAX_AGE = 60", "2.47× (2.42–2.52)"):
         assert words in text
     assert all("hidden" in button for button in page().all("button") if button.get("class") == "copy")
     assert "Charts need JavaScript" in text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from loadlab.report.json_file import JsonFile
+from loadlab.report.formats.json import JsonFile
 
 from . import factories
 

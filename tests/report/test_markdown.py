@@ -6,7 +6,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from loadlab.model.text import printable
-from loadlab.report.markdown import Markdown
+from loadlab.report.formats.markdown import Markdown
 
 from . import factories
 

@@ -15,9 +15,9 @@ from loadlab.model.findings import Percentiles, Service
 from loadlab.report import REPORTS
 from loadlab.report.content import charts, tables
 from loadlab.report.content.labels import Naming
-from loadlab.report.html_page import HtmlPage
-from loadlab.report.json_file import JsonFile
-from loadlab.report.terminal import Terminal
+from loadlab.report.formats.html import HtmlPage
+from loadlab.report.formats.json import JsonFile
+from loadlab.report.formats.terminal import Terminal
 
 from . import factories
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.model.plan import Limits
-from loadlab.report.content import charts, distances, labels, matrix, numbers, ranking, story, tables, verdicts
-from loadlab.report.html_page import HtmlPage
-from loadlab.report.json_file import JsonFile
-from loadlab.report.markdown import Markdown
-from loadlab.report.terminal import Terminal
+from loadlab.report import numbers
+from loadlab.report.content import charts, distances, labels, matrix, ranking, story, tables, verdicts
+from loadlab.report.formats.html import HtmlPage
+from loadlab.report.formats.json import JsonFile
+from loadlab.report.formats.markdown import Markdown
+from loadlab.report.formats.terminal import Terminal
 
 from . import factories
 

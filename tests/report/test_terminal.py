@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from loadlab.model.findings import Caveat
 from loadlab.model.labels import short_names
 from loadlab.report.content import matrix, story
-from loadlab.report.terminal import Terminal
+from loadlab.report.formats.terminal import Terminal
 
 from . import factories
 
@@ -64,7 +64,7 @@ def test_what_to_set_answer_matrix_noise_and_caveats_come_in_order() -> None:
 def test_each_mode_says_what_to_set_why_and_how_sure_that_is() -> None:
     text = Terminal(width=140).render(factories.findings()).partition("What to set")[2].partition("600 is a good")[0]
     sync = text.partition("gunicorn sync")[2].partition("gunicorn gevent")[0]
-    for words in ("CONN_MAX_AGE = 60", "2.47× (2.42 to 2.52)", "2 of 2 usable", "proven: p = "):
+    for words in ("CONN_MAX_AGE = 60", "2.47× (2.42–2.52)", "2 of 2 usable", "proven: p = "):
         assert words in sync
     assert "60 s and unlimited leak: " in text
 

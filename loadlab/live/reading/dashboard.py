@@ -9,7 +9,8 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from loadlab.assessment import findings_of
-from loadlab.report.content import matrix, numbers, story, tables, verdicts
+from loadlab.report import numbers
+from loadlab.report.content import matrix, story, tables, verdicts
 from loadlab.report.content.labels import Naming
 
 if TYPE_CHECKING:

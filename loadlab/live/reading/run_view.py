@@ -16,8 +16,7 @@ from loadlab.live.reading.run_state import AT_WORK, TO_RESUME, state_of
 from loadlab.live.reading.runs import inside
 from loadlab.live.reading.timeline import Timeline, between
 from loadlab.live.reading.unreadable import UnreadableRunError, told
-from loadlab.report import REPORTS
-from loadlab.report.content import numbers
+from loadlab.report import REPORTS, numbers
 from loadlab.report.content.labels import Naming
 from loadlab.store.progress import Noticed, Preparing, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 from loadlab.store.reader import RunReader

@@ -25,15 +25,7 @@
     return echarts.color.lerp(FADES[shade], [colour(tone), colour("surface")]);
   }
 
-  // Numbers and words
-
-  function number(value) {
-    if (value === null || value === undefined) return "–";
-    const size = Math.abs(value);
-    if (size !== 0 && size < 0.001) return "<0.001";
-    const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 4;
-    return value.toLocaleString("en", { maximumFractionDigits: digits });
-  }
+  // Words
 
   const plain = (text) => text.replace(/[{}|\s]+/g, " "); // braces and bars would style a label
   const axisLabel = (name, detail) => (detail ? `${plain(name)}\n{detail|${detail}}` : plain(name));
@@ -92,7 +84,7 @@
         color: colour("muted"),
         hideOverlap: true,
         showMaxLabel: maxLabel ?? null,
-        formatter: (value) => number(value),
+        formatter: numbers.exact,
       },
       splitLine: { lineStyle: { color: colour("rule") } },
       ...more,
@@ -212,11 +204,7 @@
         ...stroke(at(low(arm)), at(high(arm)), y, { stroke: fill, lineWidth: 2 }, 4),
         mark(data.strategies[arm.strategy], at(arm.throughput.value), y, { fill }),
       ],
-      (arm) =>
-        tip(armLabel(arm), [
-          ["requests/s", number(arm.throughput.value)],
-          ["95 % interval", arm.throughput.low === null ? "–" : `${number(low(arm))} to ${number(high(arm))}`],
-        ]),
+      (arm) => tip(armLabel(arm), [["requests/s", arm.throughput.words]]),
     );
   }
 
@@ -229,13 +217,11 @@
       arms,
       (arm) => arm.percentiles.map((value) => value ?? arm.percentiles[0]),
       (arm, at, y, fill) => [...percentileShapes(arm, known(arm), at, y, fill), ...serviceShapes(arm, at, y + 9)],
-      (arm) => tip(armLabel(arm), [...inMs(arm.percentiles, ""), ...inMs(arm.service ?? [], " from sending")]),
+      (arm) => tip(armLabel(arm), [...named(arm.words.percentiles, ""), ...named(arm.words.service, " from sending")]),
     );
   }
 
-  function inMs(values, what) {
-    return values.map((value, i) => [`${PERCENTILES[i]}${what}`, `${number(value)} ms`]);
-  }
+  const named = (words, what) => words.map((text, i) => [`${PERCENTILES[i]}${what}`, text]);
 
   // Under an open load: the same percentiles from when requests were sent, below those from when they were due.
 
@@ -285,12 +271,7 @@
         mark(data.strategies[arm.strategy], at(arm.ratio.value), y, { fill }),
         ...(arm.leaks ? [word("LEAK", at(high(arm)) + 8, y, colour("leak"))] : []),
       ],
-      (arm) =>
-        tip(armLabel(arm), [
-          ["ratio", `${number(arm.ratio.value)}×`],
-          ["95 % interval", arm.ratio.low === null ? "–" : `${number(low(arm))} to ${number(high(arm))}`],
-          ...(arm.leaks ? [["connections", "LEAK"]] : []),
-        ]),
+      (arm) => tip(armLabel(arm), [["ratio", arm.ratio.words], ...(arm.leaks ? [["connections", "LEAK"]] : [])]),
     );
     return { ...option, series: [...option.series, markLine([{ xAxis: 1, label: { show: false } }])] };
   }
@@ -333,9 +314,7 @@
   }
 
   function cpuTip(arm) {
-    const total = arm.cpu.reduce((sum, part) => sum + (part ?? 0), 0);
-    const rows = CPU.map((name, i) => [name, `${number(arm.cpu[i])} ms`]);
-    return tip(armLabel(arm), [...rows, ["together", `${number(total)} ms`]]);
+    return tip(armLabel(arm), [...CPU, "together"].map((name, i) => [name, arm.words.cpu[i]]));
   }
 
   function open(width, place) {
@@ -413,10 +392,10 @@
     const rows = arms.map((arm) => {
       const i = nearest(arm.line.at, second);
       const { median, low, high } = arm.line;
-      const value = `${number(median[i])} (${number(low[i])} to ${number(high[i])})`;
+      const value = `${numbers.exact(median[i])} (${numbers.exact(low[i])}–${numbers.exact(high[i])})`;
       return [data.strategies[arm.strategy].label, value];
     });
-    return tip(`${number(second)} s`, rows);
+    return tip(`${numbers.exact(second)} s`, rows);
   }
 
   function nearest(instants, second) {
@@ -475,13 +454,8 @@
   function distanceTip(lines, roundTrips, index) {
     const rows = lines
       .filter((line) => line.ratios[index] !== null)
-      .map((line) => [data.strategies[line.strategy].label, ratioText(line, index)]);
+      .map((line) => [data.strategies[line.strategy].label, line.words[index]]);
     return tip(roundTrips[index], rows);
-  }
-
-  function ratioText({ ratios, lows, highs }, index) {
-    const spread = lows[index] === null ? "" : ` (${number(lows[index])} to ${number(highs[index])})`;
-    return `${number(ratios[index])}×${spread}`;
   }
 
   // Drawing

@@ -13,7 +13,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from loadlab.model.labels import short_names
-from loadlab.report.content import labels, numbers
+from loadlab.report import numbers
+from loadlab.report.content import labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -150,7 +151,7 @@ def _figures(contrast: RunContrast, names: Mapping[Case, str]) -> Grid:
             numbers.metric(one.metric),
             _value(one, one.before),
             _value(one, one.after),
-            f"{numbers.paired_ratio(one.ratio)} ({numbers.spread(one.low, one.high) or TOO_FEW})",
+            numbers.with_interval(numbers.ratio(one.ratio), one.low, one.high, without=TOO_FEW),
             f"{one.trials[0]}, {one.trials[1]}",
         )
         for one in contrast.contrasts

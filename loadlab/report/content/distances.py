@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import matrix, numbers
+from loadlab.report import numbers
+from loadlab.report.content import matrix
 from loadlab.report.content.labels import Mode, Naming
 from loadlab.report.content.tables import Column, Table
 
@@ -24,12 +25,16 @@ LEAD = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DistanceLine:
-    """A strategy's ratio at each distance, None where there is none; `strategy` is its column in the matrix."""
+    """A strategy's ratio at each distance, None where there is none; `strategy` is its column in the matrix.
+
+    `words` spell each ratio with its interval.
+    """
 
     strategy: int
     ratios: tuple[float | None, ...]
     lows: tuple[float | None, ...]
     highs: tuple[float | None, ...]
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +74,7 @@ def build(findings: Findings) -> tuple[Distance, ...]:
 
 
 def _table(names: Naming, effect: DistanceEffect) -> Table:
-    distances = [f"+{numbers.python_number(ms)} ms" for ms in effect.round_trips_ms]
+    distances = [numbers.more_latency(ms) for ms in effect.round_trips_ms]
     rows = [_row(names, effect, over) for over in effect.strategies]
     last = ("Recommended", *(name or "none" for name in effect.recommended), "")
     return Table(
@@ -86,15 +91,19 @@ def _table(names: Naming, effect: DistanceEffect) -> Table:
 def _row(names: Naming, effect: DistanceEffect, over: OverDistance) -> tuple[str, ...]:
     points = {point.round_trip_ms: point for point in over.points}
     cells = (_cell(points.get(ms)) for ms in effect.round_trips_ms)
-    pays = "not proven" if over.pays_from_ms is None else f"+{numbers.python_number(over.pays_from_ms)} ms"
+    pays = "not proven" if over.pays_from_ms is None else numbers.more_latency(over.pays_from_ms)
     return (names.strategy(over.strategy), *cells, pays)
 
 
 def _cell(point: AtDistance | None) -> str:
     if point is None:
         return numbers.MISSING
-    ratio = numbers.with_spread(numbers.paired_ratio(point.ratio), point.low, point.high)
+    ratio = _ratio(point)
     return f"{ratio} {numbers.SIGNS[point.verdict]} {point.verdict}" if point.sound else f"{ratio} ✕ ruled out"
+
+
+def _ratio(point: AtDistance) -> str:
+    return numbers.with_interval(numbers.ratio(point.ratio), point.low, point.high)
 
 
 def series(findings: Findings) -> tuple[DistanceSeries, ...]:
@@ -104,7 +113,7 @@ def series(findings: Findings) -> tuple[DistanceSeries, ...]:
     return tuple(
         DistanceSeries(
             mode=names.mode(effect.condition),
-            round_trips=tuple(f"+{numbers.python_number(ms)} ms" for ms in effect.round_trips_ms),
+            round_trips=tuple(numbers.more_latency(ms) for ms in effect.round_trips_ms),
             lines=tuple(_line(columns, effect, over) for over in effect.strategies if over.strategy in columns),
         )
         for effect in findings.distances
@@ -119,6 +128,7 @@ def _line(columns: list[Config], effect: DistanceEffect, over: OverDistance) -> 
         ratios=tuple(_drawn(point.ratio if point else None) for point in at),
         lows=tuple(_drawn(point.low if point else None) for point in at),
         highs=tuple(_drawn(point.high if point else None) for point in at),
+        words=tuple(_ratio(point) if point else numbers.MISSING for point in at),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from loadlab.model.condition import varying
 from loadlab.model.config import Config, spell
 from loadlab.model.labels import load_words, strategy_names
-from loadlab.report.content import numbers
+from loadlab.report import numbers
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Naming:
         if of.users is not None:
             parts[load_words(of.users, of.open_load)] = "load" in varies
         if self.distant and of.round_trip_ms is not None:
-            parts[numbers.distance(of.round_trip_ms)] = True
+            parts[numbers.added_latency(of.round_trip_ms)] = True
         return parts
 
 
@@ -129,7 +129,7 @@ def strategy(choice: Config) -> str:
     if choice.name != "max_age" or isinstance(max_age, str):
         return str(choice)
     checks = ", health checks" if choice.parameters.get("conn_health_checks") else ""
-    return numbers.age(max_age) + checks
+    return numbers.age_heading(max_age) + checks
 
 
 def plain_setting(choice: Config) -> str:
@@ -138,4 +138,4 @@ def plain_setting(choice: Config) -> str:
     if isinstance(max_age, str):
         return str(choice)
     checks = " with health checks" if choice.parameters.get("conn_health_checks") else ""
-    return f"CONN_MAX_AGE = {numbers.python_number(max_age)}{checks}"
+    return numbers.max_age_setting(max_age) + checks

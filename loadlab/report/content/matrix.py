@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import labels, numbers
+from loadlab.report import numbers
+from loadlab.report.content import labels
 from loadlab.report.content.labels import Mode, Naming, Tone
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import matrix, numbers
+from loadlab.report import numbers
+from loadlab.report.content import matrix
 from loadlab.report.content.tables import Column, Table
 
 if TYPE_CHECKING:

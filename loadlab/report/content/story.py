@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loadlab.model.labels import short_names
-from loadlab.report.content import numbers
+from loadlab.report import numbers
 from loadlab.report.content.labels import Naming
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.config import Scalar, spell
-from loadlab.report.content import numbers
+from loadlab.report import numbers
 from loadlab.report.content.labels import Naming, title
 
 if TYPE_CHECKING:
@@ -171,8 +171,8 @@ def _names_by_id(findings: Findings) -> dict[str, str]:
 def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[str, ...]:
     return (
         numbers.metric(comparison.metric),
-        numbers.paired_ratio(comparison.ratio),
-        numbers.spread(comparison.low, comparison.high) or numbers.MISSING,
+        numbers.ratio(comparison.ratio),
+        numbers.interval(comparison.low, comparison.high) or numbers.MISSING,
         numbers.probability(comparison.p),
         numbers.probability(comparison.p_holm),
         numbers.count(comparison.blocks),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.model.findings import Snippet
-from loadlab.report.content import matrix, numbers, ranking
+from loadlab.report import numbers
+from loadlab.report.content import matrix, ranking
 from loadlab.report.content.labels import Mode, Naming
 from loadlab.report.content.matrix import BASELINE, measured_once, primary_comparisons
 from loadlab.report.content.tables import Column, Table
@@ -250,12 +251,7 @@ def _reused(arm: Arm) -> str:
 def _sure_of(comparison: Comparison | None) -> str:
     if comparison is None or comparison.p_holm is None:
         return "not compared"
-    return f"proven: {_p(comparison.p_holm)} over {numbers.plural(comparison.blocks, 'block')}"
-
-
-def _p(value: float) -> str:
-    text = numbers.probability(value)
-    return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"
+    return f"proven: {numbers.p_value(comparison.p_holm)} over {numbers.plural(comparison.blocks, 'block')}"
 
 
 def brief(findings: Findings) -> str:

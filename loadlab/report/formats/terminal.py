@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from loadlab.model.text import printable
-from loadlab.report.base import Report
-from loadlab.report.content import distances, matrix, numbers, story, tables, verdicts
+from loadlab.report import numbers
+from loadlab.report.content import distances, matrix, story, tables, verdicts
+from loadlab.report.formats.base import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from loadlab.model.condition import varying
 from loadlab.model.labels import server_label
 from loadlab.model.text import escaped_in_json
-from loadlab.report.base import Report
-from loadlab.report.content import numbers
+from loadlab.report import numbers
+from loadlab.report.formats.base import Report
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -28,6 +28,7 @@ class JsonFile(Report):
     """One JSON object; assets/report.schema.json describes every key."""
 
     filename: ClassVar[str | None] = "report.json"
+    media_type: ClassVar[str] = "application/json"
 
     def render(self, findings: Findings) -> str:
         among = varying(verdict.condition for verdict in findings.verdicts)

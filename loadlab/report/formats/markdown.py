@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.text import printable
-from loadlab.report.base import Report
-from loadlab.report.content import distances, matrix, numbers, story, tables, verdicts
+from loadlab.report import numbers
+from loadlab.report.content import distances, matrix, story, tables, verdicts
+from loadlab.report.formats.base import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
