@@ -32,21 +32,19 @@ def _distance(one: Decided) -> float:
 def _effect(condition: Condition, ones: Sequence[Decided]) -> DistanceEffect:
     """From near to far."""
     arms = [arm for one in ones for arm in one.evidence.candidates]
-    strategies = {arm.case.strategy: ones[0].evidence.name(arm) for arm in arms}
+    strategies = dict.fromkeys(arm.case.strategy for arm in arms)
     return DistanceEffect(
         condition=condition,
         round_trips_ms=tuple(map(_distance, ones)),
-        strategies=tuple(_over(choice, name, ones) for choice, name in strategies.items()),
-        recommended=tuple(one.evidence.name(one.decision.chosen) if one.decision.chosen else None for one in ones),
+        strategies=tuple(_over(choice, ones) for choice in strategies),
+        recommended=tuple(one.decision.chosen.case if one.decision.chosen else None for one in ones),
     )
 
 
-def _over(choice: Config, name: str, ones: Sequence[Decided]) -> OverDistance:
+def _over(choice: Config, ones: Sequence[Decided]) -> OverDistance:
     points = tuple(_points(choice, ones))
     pays = pays_from([(point.round_trip_ms, point.verdict == "better" and point.sound) for point in points])
-    return OverDistance(
-        strategy=choice, name=name, points=points, pays_from_ms=pays, conclusion=_conclusion(points, pays)
-    )
+    return OverDistance(strategy=choice, points=points, pays_from_ms=pays, conclusion=_conclusion(points, pays))
 
 
 def _points(choice: Config, ones: Sequence[Decided]) -> Iterable[AtDistance]:
@@ -60,7 +58,7 @@ def _point(one: Decided, arm: Arm) -> AtDistance:
     comparison = one.evidence.against_baseline(arm)
     return AtDistance(
         round_trip_ms=arm.case.round_trip_ms,
-        case=arm.case.id,
+        case=arm.case,
         ratio=comparison.ratio if comparison else None,
         low=comparison.low if comparison else None,
         high=comparison.high if comparison else None,

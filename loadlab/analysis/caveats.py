@@ -193,10 +193,10 @@ def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Ite
     for one in family:
         if one.blocks < FEWEST_BLOCKS:
             yield Caveat(
-                subject=one.case,
+                subject=one.case.id,
                 text=(
                     f"Only {plural(one.blocks, 'block')} of {run.blocks} can be compared with "
-                    f"{one.baseline}; a verdict takes {FEWEST_BLOCKS}."
+                    f"{one.baseline.id}; a verdict takes {FEWEST_BLOCKS}."
                 ),
                 advice="Resume the run, or see why the others are not complete or had no success.",
             )
@@ -209,7 +209,7 @@ def _noise(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Cavea
             continue
         if _apparent(one, run.equivalence_margin):
             yield Caveat(
-                subject=one.case,
+                subject=one.case.id,
                 text=(
                     f"Measured against itself, the {METRIC_WORDS[one.metric]} came out at {times(one.ratio)} "
                     f"({spread(one.low, one.high)}): the noise floor of this run."

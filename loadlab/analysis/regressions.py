@@ -22,13 +22,13 @@ def regressions(contrast: RunContrast) -> tuple[list[str], list[str]]:
     without a bounded interval, nor of a case that served nothing in a larger share of its later trials.
     """
     metric, margin = contrast.before.primary_metric, contrast.before.equivalence_margin
-    found = {one.case.id: one for one in contrast.contrasts if one.metric == metric}
+    found = {one.case: one for one in contrast.contrasts if one.metric == metric}
     worse: list[str] = []
     unknown: list[str] = []
     for before, after in contrast.arms:
         name = after.case.id
         worse += (f"{name}: {what}" for what in _counted(before, after))
-        one = found.get(before.case.id)
+        one = found.get(before.case)
         if one is None or one.low is None or one.high is None:
             unknown.append(f"{name}: too few trials for an interval of {metric}")
         elif _slower(one, margin):

@@ -9,6 +9,7 @@ from loadlab.model.case import Case
 from loadlab.model.condition import Condition
 from loadlab.model.config import Config, Scalar
 from loadlab.model.plan import Limits
+from loadlab.model.reasons import Answer, Ground, Objection, Reason
 from loadlab.model.samples import UNANSWERED, Connections, CpuSeconds, Recovery, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
@@ -173,8 +174,8 @@ class Comparison:
     better or worse is sought, or none is possible.
     """
 
-    case: str
-    baseline: str
+    case: Case
+    baseline: Case
     metric: str
     ratio: float | None
     low: float | None
@@ -207,7 +208,7 @@ class Recommendation:
     max_age: float | None
     conn_health_checks: bool
     parameters: dict[str, Scalar] = field(default_factory=dict)
-    case: str = ""
+    case: Case
     snippets: tuple[Snippet, ...] = ()
 
 
@@ -227,15 +228,12 @@ class Need:
 class Standing:
     """Where one strategy stands in its group, why, what it would need in production, what is lost by it.
 
-    Its figures are those of the arm and of the comparisons with the same `case`. `why` is empty where there is nothing
-    to say.
+    Its figures are those of the arm and of the comparisons with the same `case`. `objection` is what speaks against it.
     """
 
-    case: str
-    strategy: Config
-    name: str
+    case: Case
     place: Place
-    why: str
+    objection: Objection | None
     need: Need | None
     gives_up: tuple[str, ...]
 
@@ -244,19 +242,25 @@ class Standing:
 class Verdict:
     """The answer for the `cases` of one `condition` without a strategy; `recommend` is None when inconclusive.
 
-    `headline` is one sentence; `why` are the reasons with their figures; `settings` is a snippet to paste. `ranking`
-    holds all strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven
-    better than the baseline.
+    `kind` says why it fell so, `figures` are those of its one sentence, `reasons` all others. `ranking` holds all
+    strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven better than
+    the baseline.
     """
 
     condition: Condition
     cases: tuple[Case, ...]
+    kind: Ground
+    figures: tuple[Reason, ...]
     recommend: Recommendation | None
-    headline: str
-    why: tuple[str, ...]
-    settings: str
+    reasons: tuple[Reason, ...]
     runner_up: Recommendation | None = None
     ranking: tuple[Standing, ...] = ()
+
+    @property
+    def settings(self) -> str:
+        """Lines for a Django settings file; empty without a recommendation."""
+        found = self.recommend.snippets if self.recommend else ()
+        return next((snippet.text for snippet in found if snippet.file == "settings.py"), "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -264,7 +268,7 @@ class AtDistance:
     """A strategy against CONN_MAX_AGE = 0 with the database at one distance; `sound` as for a recommendation."""
 
     round_trip_ms: float
-    case: str
+    case: Case
     ratio: float | None
     low: float | None
     high: float | None
@@ -277,7 +281,6 @@ class OverDistance:
     """One strategy over all distances: `pays_from_ms` is the smallest from which on it is proven better throughout."""
 
     strategy: Config
-    name: str
     points: tuple[AtDistance, ...]
     pays_from_ms: float | None
     conclusion: str
@@ -287,13 +290,13 @@ class OverDistance:
 class DistanceEffect:
     """What distance does in one `condition`, which is without a strategy and an added latency.
 
-    `recommended` names the strategy per distance, None where the evidence carries none.
+    `recommended` is the case per distance, None where the evidence carries none.
     """
 
     condition: Condition
     round_trips_ms: tuple[float, ...]
     strategies: tuple[OverDistance, ...]
-    recommended: tuple[str | None, ...]
+    recommended: tuple[Case | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -318,7 +321,7 @@ class Caveat:
 class FailureRow:
     """One line of the error table: a kind of failure in one case, summed over its trials."""
 
-    case: str
+    case: Case
     kind: str
     count: int
     share: float
@@ -360,7 +363,7 @@ class Findings:
 
     run: RunSummary
     environment: dict[str, dict[str, Scalar]]
-    answer: tuple[str, ...]
+    answer: tuple[Answer, ...]
     verdicts: tuple[Verdict, ...]
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]

@@ -17,7 +17,7 @@ from loadlab.live.reading.runs import inside
 from loadlab.live.reading.timeline import Timeline, between
 from loadlab.live.reading.unreadable import UnreadableRunError, told
 from loadlab.report import REPORTS, numbers
-from loadlab.report.content.labels import Naming
+from loadlab.report.labels import Labels
 from loadlab.store.progress import Noticed, Preparing, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 from loadlab.store.reader import RunReader
 
@@ -87,7 +87,7 @@ class RunView:
         self.path = path
         self.identity = version(f"{schedule.id} {schedule.started}")
         self._folder = RunReader(path)
-        self._names = Naming.of_cases(schedule.cases)
+        self._names = Labels.of_cases(schedule.cases)
         self._schedule = schedule
         self._lock = threading.Lock()
         self._analysing = threading.Lock()
