@@ -15,9 +15,9 @@ from loadlab.lab.run import equipped, laboratory
 from loadlab.lab.trial import Bench, run_trial
 from loadlab.model.case import Case
 from loadlab.model.plan import Plan
-from loadlab.plan.planning import config_of, usable_connections
+from loadlab.model.schedule import Step
+from loadlab.plan.members import config_of, usable_connections
 from loadlab.servers import SERVERS
-from loadlab.store.folder import Step
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from loadlab.lab.route import routed
     from loadlab.lab.run import laboratory
     from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
-    from loadlab.plan.planning import config_of
+    from loadlab.plan.members import config_of
     from loadlab.servers import SERVERS
     from loadlab.services.external_database import Reference, require_reference
     from loadlab.system.ports import require_free
@@ -109,7 +109,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _strategy(arguments: argparse.Namespace) -> Config:
-    from loadlab.plan.planning import config_of
+    from loadlab.plan.members import config_of
     from loadlab.strategies import STRATEGIES
 
     if arguments.strategy:
@@ -119,7 +119,7 @@ def _strategy(arguments: argparse.Namespace) -> Config:
 
 
 def _require_fit(server: Config, strategy: Config, driver: str) -> None:
-    from loadlab.plan.planning import build_strategy, server_traits
+    from loadlab.plan.members import build_strategy, server_traits
 
     why = build_strategy(strategy).incompatible(server_traits(server, driver))
     if why is not None:

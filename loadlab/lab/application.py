@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.lab.project import Project
-from loadlab.plan.planning import build_server, build_strategy, server_traits
+from loadlab.plan.members import build_server, build_strategy, server_traits
 from loadlab.servers import Site
 from loadlab.settings_override.configuration import READY_PATH
 from loadlab.system.ports import LOOPBACK, free_port
@@ -108,7 +108,7 @@ class Target:
         return build_server(self.server).argv(self.site or Site(python=self.project.python), port)
 
     def loading(self) -> int:
-        """How many processes load the site, and are on the books from then on; workers forked later once they count."""
+        """How many processes load the site, and are counted from then on; workers forked later once they count."""
         if not self.instrumented:
             return 0
         return 1 if self.extras.preload else build_server(self.server).processes()

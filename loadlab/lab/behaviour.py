@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import Behaviour, Setting
-from loadlab.plan.planning import build_strategy, config_of, server_traits
+from loadlab.plan.members import build_strategy, config_of, server_traits
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

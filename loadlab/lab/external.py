@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Deployment, Plan
     from loadlab.model.samples import Trial
+    from loadlab.model.schedule import Step
     from loadlab.services.database import Database
     from loadlab.services.external_database import Reference
-    from loadlab.store.folder import Step
     from loadlab.store.progress import Sampled
 
 SETTLE_SECONDS: Final = 12.0  # at most; a backend may keep its account to itself for ten
@@ -234,7 +234,7 @@ def _watch(
     drive: Drive, other: Observatory, before: Sample, post: Post, follower: Follower | None
 ) -> tuple[_Watched, list[str]]:
     """The load from its start until all is at rest; and what kept it from being seen, if anything did."""
-    window = (post.plan.warmup_seconds, post.plan.warmup_seconds + post.plan.window_seconds)
+    window = post.plan.window
     latest, sampled, faults = before, before, list[str]()
 
     def looked(when: str) -> Sample:
@@ -255,9 +255,9 @@ def _watch(
             follower.seen(sampled.judged, highest, sampled.counts - before.counts, None, drive.counts())
 
     with Ticking() as ticking, Sampler(sample, drive.started, follow, RATE) as sampler:
-        sleep_until(drive.started + window[0])
+        sleep_until(drive.started + window.start)
         opening = looked("at the start of the window")
-        sleep_until(drive.started + window[1])
+        sleep_until(drive.started + window.end)
         closing = looked("at the end of the window")
         result = drive.wait()
         ended = time.monotonic()
@@ -275,7 +275,7 @@ def _watch(
         settle_seconds=time.monotonic() - ended,
     )
     faults += [ANEW] if restarts([one.counts for one in (before, *edges, at_rest)]) else []
-    pause = ticking.longest(drive.started + window[0], drive.started + window[1])
+    pause = ticking.longest(*window.after(drive.started))
     faults += filter(None, [stood_still("loadlab itself", [pause], window, LEAST_UNSEEN_SECONDS)])
     return watched, faults
 

@@ -22,8 +22,9 @@ from loadlab.lab.settling import Patience, settled
 from loadlab.lab.tables import make_ready
 from loadlab.model.behaviour import Scale
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.plan.planning import build_server
+from loadlab.plan.members import build_server
 from loadlab.services.embedded import restartable
+from loadlab.store.layout import POSTGRESQL_LOG
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def postgres_fixture(
         folder = logs or register.folder
         preparing("PostgreSQL starts")
         plan = DatabasePlan(auth=auth, max_connections=scale.max_connections)
-        log = folder / "postgresql.log"
+        log = folder / POSTGRESQL_LOG
         cluster = stack.enter_context(restartable(plan, register, log))
         judge = Judge(cluster.database, log)
         stack.callback(judge.close)

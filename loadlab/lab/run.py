@@ -29,11 +29,15 @@ from loadlab.lab.tables import make_ready
 from loadlab.lab.trial import Bench, run_trial
 from loadlab.load.distributed.seals import TOKEN_VARIABLE
 from loadlab.model.samples import measured_for_good
+from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation
-from loadlab.plan.planning import expects_failures, locustfile, schedule, trial_seconds
+from loadlab.plan.scenarios import expects_failures, locustfile
+from loadlab.plan.schedule import schedule, trial_seconds
 from loadlab.services.embedded import TARGET, embedded
 from loadlab.services.external_database import connect_to, external_database
-from loadlab.store.folder import RunFolder, Schedule, Step
+from loadlab.store.folder import RunFolder
+from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
+from loadlab.store.repair import repair
 from loadlab.system.processes import Register, state_directory
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
-    from loadlab.plan.planning import Experiment
+    from loadlab.plan.experiment import Experiment
     from loadlab.services.database import Database
     from loadlab.services.external_database import Reference
     from loadlab.store.progress import Sampled
@@ -129,7 +133,7 @@ def _service(
         parameters = project.info.default.parameters
         return connect_to(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
     others = sorted({*project.redirected.values()} - {TARGET})
-    return embedded(plan.database, register, logs / "postgresql.log", others)
+    return embedded(plan.database, register, logs / POSTGRESQL_LOG, others)
 
 
 def _touched(plan: Plan, database: Database) -> list[str]:
@@ -158,7 +162,7 @@ def equipped(
         EnvironmentFaultError: Locust does not start, or the database refuses.
     """
     listener.preparing(_load_comes(plan))
-    with Generator(lab.register, logs / "locust.log", plan.load) as generator, Observer(lab.database) as observer:
+    with Generator(lab.register, logs / LOCUST_LOG, plan.load) as generator, Observer(lab.database) as observer:
         yield Bench(
             plan=plan,
             project=lab.project,
@@ -219,7 +223,7 @@ def resume(
         StoppedError: the user or the system asked to stop. In all cases what was measured is in the folder.
     """
     with folder.expected_to_stay(), folder.locked():
-        mended = folder.mend()
+        mended = repair(folder)
         planned, journal = folder.schedule(), Journal(folder, listener)
         for sentence in mended:
             journal.notice(sentence)
@@ -308,7 +312,7 @@ def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
     with Register.opened() as register, observatory(plan, dsn, register.folder) as looking:
         begin_session(folder, environment_elsewhere(plan, looking), continuation, journal)
         journal.preparing(_load_comes(plan))
-        with Generator(register, folder.logs / "locust.log", plan.load) as generator:
+        with Generator(register, folder.logs / LOCUST_LOG, plan.load) as generator:
             _rehearse(planned, plan, generator)
             post = Post(
                 plan=plan, observatory=looking, generator=generator, scratch=register.folder, follow=journal.write

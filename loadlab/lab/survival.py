@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
-    from loadlab.store.folder import Step
+    from loadlab.model.schedule import Step
 
 PATIENCE_SECONDS: Final = 180.0  # beyond the load itself: to boot, to be at rest, and to read what was counted
 
@@ -73,7 +73,7 @@ class Survival:
         cursor = self.cursor()
         if cursor is None:
             return self.measure(case, step)
-        with cut_off(cursor.connection, self.plan.warmup_seconds + self.plan.window_seconds + PATIENCE_SECONDS):
+        with cut_off(cursor.connection, self.plan.window.end + PATIENCE_SECONDS):
             return self.measure(case, step)
 
     def _befell(self, error: Exception) -> bool:

@@ -29,6 +29,7 @@ from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
 from loadlab.probes.ledger import counts_by_alias, counts_of
 from loadlab.probes.sessions import RESET, Sessions
+from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Series
+    from loadlab.model.schedule import Step
     from loadlab.services.database import Database
-    from loadlab.store.folder import Step
     from loadlab.store.progress import Sampled
     from loadlab.system.processes import Register
 
@@ -142,7 +143,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
     await_empty(scene)
     sessions = _sessions(scene)
     follower = _follower(step, int(sessions["sessions"]), bench)
-    log = bench.logs / f"{step.order:04d}-{case.server.name}.log"
+    log = bench.logs / trial_log(step.order, case.server.name)
     with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
         scene = replace(scene, trees=route.trees, pooler=route.bouncer)
         target = Target(
@@ -222,12 +223,12 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         pooler = scene.pooler.counts() if scene.pooler else None
         follower.seen(look(scene, sampled_only=False), highest, counts_of(scene), pooler, drive.counts())
 
-    window = (bench.plan.warmup_seconds, bench.plan.warmup_seconds + bench.plan.window_seconds)
+    window = bench.plan.window
     with (
         bench.database.observed() as connection,
         connection.cursor() as cursor,
-        cut_off(connection, window[1] + ANSWER_SECONDS),
-        cut_off(scene.cursor.connection, window[1] + ANSWER_SECONDS),
+        cut_off(connection, window.end + ANSWER_SECONDS),
+        cut_off(scene.cursor.connection, window.end + ANSWER_SECONDS),
         Ticking() as ticking,
         Sampler(
             partial(look, own := replace(scene, cursor=cursor), sampled_only=True),
@@ -235,9 +236,9 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
             partial(follow, own, follower) if follower else None,
         ) as sampler,
     ):
-        sleep_until(drive.started + window[0])
+        sleep_until(drive.started + window.start)
         start, opening = look(scene, sampled_only=False), counts_of(scene)
-        sleep_until(drive.started + window[1])
+        sleep_until(drive.started + window.end)
         lost = served.disturbances()
         end, closing = look(scene, sampled_only=False), counts_of(scene)
         result = drive.wait()
@@ -256,7 +257,7 @@ def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, f
         settle_seconds=time.monotonic() - ended,
         disturbances=(
             *(Disturbance(what, by_target=True) for what in lost),
-            *unseen(ticking.longest(drive.started + window[0], drive.started + window[1]), sampler, window),
+            *unseen(ticking.longest(*window.after(drive.started)), sampler, window),
         ),
     )
 

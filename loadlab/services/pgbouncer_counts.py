@@ -40,7 +40,7 @@ class _Opened:
 
 
 class PgBouncerCounts:
-    """The books of one PgBouncer, begun before its first process has written a line to `log`."""
+    """The counts of one PgBouncer, begun before its first process has written a line to `log`."""
 
     def __init__(self, log: Path, database: str, user: str) -> None:
         self._reader = Reader(log)

@@ -13,7 +13,7 @@ import pytest
 from loadlab.lab.application import Target, serving
 from loadlab.lab.sampler import look
 from loadlab.lab.trial import await_empty
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.probes import PROBES, ProbeContext
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES

@@ -14,8 +14,9 @@ from loadlab.lab.external import Post, Sample, run_trial_elsewhere
 from loadlab.load.generator.contract import LoadResult
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import Deployment, Plan
-from loadlab.plan.planning import read_plan
-from loadlab.store.folder import Step
+from loadlab.model.requests import Requests
+from loadlab.model.schedule import Step
+from loadlab.plan.experiment import read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,7 +72,8 @@ class Scripted:
 def trial_of(observatory: Scripted, folder: Path) -> Trial:
     experiment = read_plan(PLAN, "x")
     plan: Plan = experiment.plan
-    result = LoadResult(ended=[0.05], response=[0.01], failed=[0.0], failures={}, examples={}, busy=(0.5,))
+    requests = Requests(ended=[0.05], response=[0.01], failed=[0.0])
+    result = LoadResult(requests=requests, failures={}, examples={}, busy=(0.5,))
     drive = SimpleNamespace(started=time.monotonic(), wait=lambda: result, counts=lambda: None)
     begin: Callable[[object], Any] = lambda _: drive  # noqa: E731
     post = Post(plan=plan, observatory=observatory, generator=SimpleNamespace(begin=begin), scratch=folder)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from loadlab.lab.run import laboratory
 from loadlab.load.generator.contract import LoadOrder
 from loadlab.model.plan import Database
 from loadlab.model.plan import Plan as PlanModel
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS, Site
 from loadlab.services import embedded
 from loadlab.services.external_database import Reference, external_database
@@ -226,7 +226,7 @@ def meanwhile(
     return thread
 
 
-def test_a_killed_worker_is_replaced_and_the_books_still_agree(trial: Any, bench: Bench) -> None:
+def test_counts_reconcile_after_a_worker_is_killed(trial: Any, bench: Bench) -> None:
     def kill_a_worker(_: psycopg2.extensions.cursor) -> None:
         processes = psutil.Process().children(recursive=True)
         arbiter = next(process for process in processes if "gunicorn" in " ".join(process.cmdline()))

@@ -20,9 +20,9 @@ from loadlab.load.generator.arrivals import arrivals
 from loadlab.model.case import Case
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
-from loadlab.plan.planning import config_of, usable_connections
+from loadlab.model.schedule import Step
+from loadlab.plan.members import config_of, usable_connections
 from loadlab.servers import SERVERS
-from loadlab.store.folder import Step
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def measured(bench: Bench, case: Case, *, workers: int = 1, window_seconds: floa
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_open_trial_sends_exactly_its_schedule_and_its_books_agree(bench: Bench, workers: int) -> None:
+def test_an_open_trial_sends_exactly_its_schedule(bench: Bench, workers: int) -> None:
     load = OpenLoad(rate=RATE, arrivals="poisson")
     trial = measured(bench, case_of("gthread", users=40, open_load=load), workers=workers, block=3)
     end = trial.window_end

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, replace
 from math import inf, nan
 
-import pytest
+from every import every
 
 from loadlab.model.config import Config
 from loadlab.model.findings import OpenOverTime, Recommendation
@@ -26,7 +26,7 @@ def test_examples_of_markdown_hold() -> None:
 CASE = factories.CASES[0]
 
 
-@pytest.mark.parametrize(
+@every(
     ("recommend", "text"),
     [
         (None, "No recommendation"),
@@ -136,7 +136,7 @@ def test_accounts_add_up_over_the_trials_of_a_case() -> None:
     assert (trials, opened, sessions, closed, at_rest, left, exact) == ("8", "16", "16", "none", "16", "16", "yes")
 
 
-def test_books_that_disagree_are_shown_with_the_identity_that_fails() -> None:
+def test_counts_that_do_not_reconcile_show_the_identity_that_fails() -> None:
     findings = factories.findings(blocks=2)
     first = findings.trials[0]
     cooked = replace(first, connections=replace(first.connections, sessions=1))
@@ -145,7 +145,7 @@ def test_books_that_disagree_are_shown_with_the_identity_that_fails() -> None:
     assert "but PostgreSQL counted 1 sessions" in table.rows[0][-1]
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_every_row_of_every_table_is_as_wide_as_its_head(variant: str) -> None:
     findings = factories.VARIANTS[variant]()
     builders = (tables.figures, tables.accounts, tables.failures, tables.trials, tables.modes, verdicts.to_set)

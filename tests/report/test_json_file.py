@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any
 
 import pytest
+from every import every
 from jsonschema import Draft202012Validator
 
 from loadlab.report.formats.json import JsonFile
@@ -33,13 +34,13 @@ def test_the_schema_is_a_valid_schema() -> None:
     Draft202012Validator.check_schema(schema())
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_every_kind_of_run_fits_the_schema(variant: str) -> None:
     errors = [error.message for error in Draft202012Validator(schema()).iter_errors(document(variant))]
     assert errors == []
 
 
-@pytest.mark.parametrize(
+@every(
     ("path", "value"),
     [
         (("schema",), 1),
@@ -73,17 +74,17 @@ def test_every_key_that_is_written_is_described() -> None:
     assert set(whole["trials"][0]["connections"]) == set(definitions["connections"]["properties"])
 
 
-def test_a_trial_carries_its_case_and_the_books_at_rest() -> None:
+def test_a_trial_carries_its_case_and_its_counts_at_rest() -> None:
     trial = next(t for t in document()["trials"] if t["server"] == "gevent" and t["max_age"] == 60)
-    books = trial["connections"]
+    connections = trial["connections"]
     assert trial["strategy"] == "max_age"
     assert trial["parameters"]["server"] == {"workers": 2}
     assert trial["keep_alive"] is False
-    assert books["opened"] == sum(books["closed"].values()) + books["open"] == books["sessions"]
-    assert books["open"] == books["left_open"] == 96
-    assert books["peak"] == 96
-    assert books["exact"] is True
-    assert books["after_stop"]["closed"]["process_exit"] == 96
+    assert connections["opened"] == sum(connections["closed"].values()) + connections["open"] == connections["sessions"]
+    assert connections["open"] == connections["left_open"] == 96
+    assert connections["peak"] == 96
+    assert connections["exact"] is True
+    assert connections["after_stop"]["closed"]["process_exit"] == 96
 
 
 def test_unlimited_is_null_and_so_is_a_recommendation_that_is_missing() -> None:

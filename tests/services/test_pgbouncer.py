@@ -91,7 +91,9 @@ def test_counts_are_exact_after_every_step_of_any_life(
 ) -> None:
     if busy:  # as when something is logged at every look
         monkeypatch.setattr(
-            PgBouncerCounts, "_instant", lambda books, console: books._busy_instant(console, console.look(*books._pool))
+            PgBouncerCounts,
+            "_instant",
+            lambda counts, console: counts._busy_instant(console, console.look(*counts._pool)),
         )
     dice, before = random.Random(seed), cluster.sessions()
     bouncer = pooler(pool_mode=dice.choice(["session", "transaction"]), pool_size=30)

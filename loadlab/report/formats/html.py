@@ -16,6 +16,7 @@ from markupsafe import Markup
 from loadlab.report import labels, numbers
 from loadlab.report.content import charts, distances, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -33,7 +34,7 @@ _UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u202
 class HtmlPage(Report):
     """The browser is told to run the page's own scripts only, and to fetch nothing at all."""
 
-    filename: ClassVar[str | None] = "report.html"
+    filename: ClassVar[str | None] = layout.report("html")
     media_type: ClassVar[str] = "text/html; charset=utf-8"
 
     def render(self, findings: Findings) -> str:
@@ -96,5 +97,5 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(labels=labels, numbers=numbers, story=story, tables=tables)
+    environment.globals.update(layout=layout, labels=labels, numbers=numbers, story=story, tables=tables)
     return environment.get_template("report.html.jinja")

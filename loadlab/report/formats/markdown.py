@@ -10,6 +10,7 @@ from loadlab.model.text import printable
 from loadlab.report import numbers
 from loadlab.report.content import distances, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Markdown(Report):
     """Every name and message is escaped: none can break a table or smuggle in HTML."""
 
-    filename: ClassVar[str | None] = "report.md"
+    filename: ClassVar[str | None] = layout.report("md")
 
     def render(self, findings: Findings) -> str:
         compared = tables.comparisons(findings)
