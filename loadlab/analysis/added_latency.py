@@ -30,19 +30,19 @@ def _latency(one: Decided) -> float:
 def _effect(condition: Condition, ones: Sequence[Decided]) -> LatencyEffect:
     """From the least added latency to the most."""
     arms = [arm for one in ones for arm in one.evidence.candidates]
-    strategies = {arm.case.strategy: ones[0].evidence.name(arm) for arm in arms}
+    strategies = dict.fromkeys(arm.case.strategy for arm in arms)
     return LatencyEffect(
         condition=condition,
         round_trips_ms=tuple(map(_latency, ones)),
-        strategies=tuple(_over(choice, name, ones) for choice, name in strategies.items()),
-        recommended=tuple(one.evidence.name(one.decision.chosen) if one.decision.chosen else None for one in ones),
+        strategies=tuple(_over(choice, ones) for choice in strategies),
+        recommended=tuple(one.decision.chosen.case if one.decision.chosen else None for one in ones),
     )
 
 
-def _over(choice: Config, name: str, ones: Sequence[Decided]) -> OverLatency:
+def _over(choice: Config, ones: Sequence[Decided]) -> OverLatency:
     points = tuple(_points(choice, ones))
     pays = pays_from([(point.round_trip_ms, point.verdict == "better" and point.sound) for point in points])
-    return OverLatency(strategy=choice, name=name, points=points, pays_from_ms=pays, outcome=_outcome(points, pays))
+    return OverLatency(strategy=choice, points=points, pays_from_ms=pays, outcome=_outcome(points, pays))
 
 
 def _points(choice: Config, ones: Sequence[Decided]) -> Iterable[AtLatency]:
@@ -56,7 +56,7 @@ def _point(one: Decided, arm: Arm) -> AtLatency:
     comparison = one.evidence.against_baseline(arm)
     return AtLatency(
         round_trip_ms=arm.case.round_trip_ms,
-        case=arm.case.id,
+        case=arm.case,
         ratio=comparison.ratio if comparison else None,
         low=comparison.low if comparison else None,
         high=comparison.high if comparison else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
@@ -20,13 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.analysis.arms import Measured
-    from loadlab.model.case import Case
     from loadlab.model.caveats import Figures
     from loadlab.model.config import Scalar
     from loadlab.model.findings import Arm, Comparison, RunSummary
     from loadlab.model.samples import Trial
-
-    Cases: TypeAlias = Mapping[str, Case]  # by their ids
 
 BUSY_GENERATOR: Final = 0.9  # of one core; beyond it, the generator is what is measured
 BUSY_PROXY: Final = 0.6  # of one core; it has one, and its own queue shows before that is full
@@ -40,7 +37,6 @@ def caveats(
 ) -> tuple[Caveat, ...]:
     """The gravest first: counts that do not reconcile, then trials that do not count, then limits of what does."""
     complete = [one for one in everything if one.complete]
-    cases = {arm.case.id: arm.case for arm in arms}
     return (
         *_irreconcilable_counts(complete),
         *_other_traffic(complete),
@@ -48,11 +44,11 @@ def caveats(
         *_missing_trials(run, arms),
         *_trials_that_do_not_count(everything),
         *_reach(run, comparisons),
-        *_thin_comparisons(run, cases, comparisons),
-        *_noise(run, cases, comparisons),
+        *_thin_comparisons(run, comparisons),
+        *_noise(run, comparisons),
         *_failures(arms),
         *_without_database(arms),
-        *lost_trials(everything, cases, comparisons),
+        *lost_trials(everything, comparisons),
         *contradictions(run, arms, comparisons),
         *_busy_generator(complete),
         *_busy_proxy(complete),
@@ -158,7 +154,7 @@ def _reach(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Cavea
         )
 
 
-def _thin_comparisons(run: RunSummary, cases: Cases, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
+def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """Those that fall short in a run that does not."""
     family = [one for one in comparisons if one.metric == run.primary_metric and one.question == "keep"]
     if max((one.blocks for one in family), default=0) < FEWEST_BLOCKS:
@@ -168,20 +164,20 @@ def _thin_comparisons(run: RunSummary, cases: Cases, comparisons: Sequence[Compa
             figures: Figures = {
                 "blocks": one.blocks,
                 "planned": run.blocks,
-                "baseline": cases[one.baseline],
+                "baseline": one.baseline,
                 "needed": FEWEST_BLOCKS,
             }
-            yield Caveat(kind=CaveatKind.PAIRS_TOO_FEW, subject=cases[one.case], figures=figures)
+            yield Caveat(kind=CaveatKind.PAIRS_TOO_FEW, subject=one.case, figures=figures)
 
 
-def _noise(run: RunSummary, cases: Cases, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
+def _noise(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """In the metric that is judged: no other has a bar to clear."""
     for one in comparisons:
         if one.metric != run.primary_metric or one.question != "noise" or one.ratio is None:
             continue
         if _apparent(one, run.equivalence_margin):
             figures: Figures = {"metric": one.metric, "ratio": one.ratio, "low": one.low, "high": one.high}
-            yield Caveat(kind=CaveatKind.NOISE_FLOOR, subject=cases[one.case], figures=figures)
+            yield Caveat(kind=CaveatKind.NOISE_FLOOR, subject=one.case, figures=figures)
 
 
 def _apparent(control: Comparison, margin: float) -> bool:

@@ -11,18 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from loadlab.analysis.arms import Measured
+    from loadlab.model.case import Case
 
 SERVER_ERROR: Final = "HTTP 5"
 
 
 def failure_rows(everything: Iterable[Measured]) -> tuple[FailureRow, ...]:
     """Most frequent first within a case. All trials count here: what made one invalid is worth a look."""
-    requests: Counter[str] = Counter()
-    counts: Counter[tuple[str, str]] = Counter()
-    examples: dict[tuple[str, str], str] = {}
-    unopened: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    requests: Counter[Case] = Counter()
+    counts: Counter[tuple[Case, str]] = Counter()
+    examples: dict[tuple[Case, str], str] = {}
+    unopened: defaultdict[Case, Counter[str]] = defaultdict(Counter)
     for one in everything:
-        case = one.trial.case.id
+        case = one.trial.case
         requests[case] += one.summary.requests
         unopened[case].update(one.trial.connections.after_stop.connect_errors)
         for failure in one.trial.failures:

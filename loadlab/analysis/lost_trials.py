@@ -17,27 +17,25 @@ if TYPE_CHECKING:
 SHOWN: Final = 0.005  # a ratio nearer to 1 is spelt 1.00×
 
 
-def lost_trials(
-    everything: Sequence[Measured], cases: Mapping[str, Case], comparisons: Sequence[Comparison]
-) -> Iterator[Caveat]:
+def lost_trials(everything: Sequence[Measured], comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """One for each case that served nothing somewhere, or did not keep up; then pairs that say nothing for that."""
     silent = _blocks(everything, [one.summary.silent for one in everything])
     unknown = _blocks(everything, [one.summary.outpaced and not one.summary.silent for one in everything])
     for kind, found in ((CaveatKind.TRIALS_SILENT, silent), (CaveatKind.TRIALS_OUTPACED, unknown)):
         for case, blocks in found.items():
-            yield Caveat(kind=kind, subject=cases[case], figures={"blocks": tuple(blocks)})
+            yield Caveat(kind=kind, subject=case, figures={"blocks": tuple(blocks)})
     for case, baseline in dict.fromkeys((one.case, one.baseline) for one in comparisons):
         both = sorted(set(silent.get(case, ())) & set(silent.get(baseline, ())))
         if both:
-            figures: Figures = {"blocks": tuple(both), "baseline": cases[baseline]}
-            yield Caveat(kind=CaveatKind.PAIRS_SILENT, subject=cases[case], figures=figures)
+            figures: Figures = {"blocks": tuple(both), "baseline": baseline}
+            yield Caveat(kind=CaveatKind.PAIRS_SILENT, subject=case, figures=figures)
 
 
 def contradictions(run: RunSummary, arms: Sequence[Arm], comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """Where medians over all blocks point the other way than the ratio, which is paired by block."""
     if run.primary_metric != "throughput":
         return
-    measured = {arm.case.id: arm for arm in arms if arm.throughput}
+    measured = {arm.case: arm for arm in arms if arm.throughput}
     for one in comparisons:
         ours, theirs = measured.get(one.case), measured.get(one.baseline)
         if one.metric != run.primary_metric or not one.ratio or not ours or not theirs:
@@ -57,10 +55,10 @@ def _median(arm: Arm) -> float:
     return arm.throughput.value if arm.throughput else 0.0
 
 
-def _blocks(everything: Sequence[Measured], chosen: Sequence[bool]) -> Mapping[str, list[int]]:
+def _blocks(everything: Sequence[Measured], chosen: Sequence[bool]) -> Mapping[Case, list[int]]:
     """Per case, the blocks of its chosen trials."""
-    blocks: dict[str, list[int]] = {}
+    blocks: dict[Case, list[int]] = {}
     for one, wanted in zip(everything, chosen, strict=True):
         if wanted:
-            blocks.setdefault(one.trial.case.id, []).append(one.trial.block)
+            blocks.setdefault(one.trial.case, []).append(one.trial.block)
     return blocks

@@ -23,12 +23,12 @@ def regressions(contrast: RunContrast) -> tuple[tuple[Regression, ...], tuple[Re
     without a bounded interval, nor of a case that served nothing in a larger share of its later trials.
     """
     metric, margin = contrast.before.primary_metric, contrast.before.equivalence_margin
-    found = {one.case.id: one for one in contrast.contrasts if one.metric == metric}
+    found = {one.case: one for one in contrast.contrasts if one.metric == metric}
     worse: list[Regression] = []
     unknown: list[Regression] = []
     for before, after in contrast.arms:
         worse += (Regression(kind=kind, case=after.case) for kind in _counted(before, after))
-        one = found.get(before.case.id)
+        one = found.get(before.case)
         if one is None or one.low is None or one.high is None:
             few = RegressionKind.TRIALS_TOO_FEW
             unknown.append(Regression(kind=few, case=after.case, figures={"metric": metric}))

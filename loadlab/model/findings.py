@@ -10,6 +10,7 @@ from loadlab.model.caveats import Caveat
 from loadlab.model.condition import Condition
 from loadlab.model.config import Config, Scalar
 from loadlab.model.plan import Limits
+from loadlab.model.reasons import Answer, Ground, Objection, Reason
 from loadlab.model.samples import UNANSWERED, Connections, CpuSeconds, Recovery, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
@@ -176,8 +177,8 @@ class Comparison:
     better or worse is sought, or none is possible.
     """
 
-    case: str
-    baseline: str
+    case: Case
+    baseline: Case
     metric: str
     ratio: float | None
     low: float | None
@@ -210,7 +211,7 @@ class Recommendation:
     max_age: float | None
     conn_health_checks: bool
     parameters: dict[str, Scalar] = field(default_factory=dict)
-    case: str = ""
+    case: Case
     snippets: tuple[Snippet, ...] = ()
 
 
@@ -230,15 +231,12 @@ class Need:
 class Standing:
     """Where one strategy stands in its group, why, what it would need in production, what is lost by it.
 
-    Its figures are those of the arm and of the comparisons with the same `case`. `why` is empty where there is nothing
-    to say.
+    Its figures are those of the arm and of the comparisons with the same `case`. `objection` is what speaks against it.
     """
 
-    case: str
-    strategy: Config
-    name: str
+    case: Case
     place: Place
-    why: str
+    objection: Objection | None
     need: Need | None
     gives_up: tuple[str, ...]
 
@@ -247,19 +245,25 @@ class Standing:
 class Verdict:
     """The answer for the `cases` of one `condition` without a strategy; `recommend` is None when inconclusive.
 
-    `headline` is one sentence; `why` are the reasons with their figures; `settings` is a snippet to paste. `ranking`
-    holds all strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven
-    better than the baseline.
+    `kind` says why it fell so, `figures` are those of its one sentence, `reasons` all others. `ranking` holds all
+    strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven better than
+    the baseline.
     """
 
     condition: Condition
     cases: tuple[Case, ...]
+    kind: Ground
+    figures: tuple[Reason, ...]
     recommend: Recommendation | None
-    headline: str
-    why: tuple[str, ...]
-    settings: str
+    reasons: tuple[Reason, ...]
     runner_up: Recommendation | None = None
     ranking: tuple[Standing, ...] = ()
+
+    @property
+    def settings(self) -> str:
+        """Lines for a Django settings file; empty without a recommendation."""
+        found = self.recommend.snippets if self.recommend else ()
+        return next((snippet.text for snippet in found if snippet.file == "settings.py"), "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -267,7 +271,7 @@ class AtLatency:
     """A strategy against CONN_MAX_AGE = 0 with one added latency; `sound` as for a recommendation."""
 
     round_trip_ms: float
-    case: str
+    case: Case
     ratio: float | None
     low: float | None
     high: float | None
@@ -280,7 +284,6 @@ class OverLatency:
     """One strategy over all added latencies: from `pays_from_ms` on it is proven better with each of them."""
 
     strategy: Config
-    name: str
     points: tuple[AtLatency, ...]
     pays_from_ms: float | None
     outcome: LatencyOutcome
@@ -290,13 +293,13 @@ class OverLatency:
 class LatencyEffect:
     """What added latency does in one `condition`, which is without a strategy and an added latency.
 
-    `recommended` names the strategy per added latency, None where the evidence carries none.
+    `recommended` is the case per added latency, None where the evidence carries none.
     """
 
     condition: Condition
     round_trips_ms: tuple[float, ...]
     strategies: tuple[OverLatency, ...]
-    recommended: tuple[str | None, ...]
+    recommended: tuple[Case | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -316,7 +319,7 @@ class FailureRow:
     why. The most frequent kind comes first.
     """
 
-    case: str
+    case: Case
     kind: str
     count: int
     share: float
@@ -359,7 +362,7 @@ class Findings:
 
     run: RunSummary
     environment: dict[str, dict[str, Scalar]]
-    answer: tuple[str, ...]
+    answer: tuple[Answer, ...]
     verdicts: tuple[Verdict, ...]
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]

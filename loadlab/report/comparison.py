@@ -13,8 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from loadlab.model.labels import short_names
-from loadlab.report import numbers
-from loadlab.report.content import labels
+from loadlab.report import labels, numbers
 from loadlab.report.markup import escape, grid
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from every import every
 
 from loadlab.analysis.added_latency import pays_from
+from loadlab.report.labels import Labels
 from loadlab.report.prose.added_latency import conclusion
 
+from . import said
 from .factories import CLOSED, KEPT, LEAKING, Behaviour, findings, noisy, strategy_case
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ def the(found: Findings) -> LatencyEffect:
 
 
 def of(found: Findings, name: str) -> OverLatency:
-    return next(one for one in the(found).strategies if one.name == name)
+    names = Labels.of(found)
+    return next(one for one in the(found).strategies if names.within_group(one.strategy) == name)
 
 
 BASE = ("max_age", {"max_age": 0}, (100.0, 50.0, 20.0), CLOSED)
@@ -63,8 +66,10 @@ def test_each_latency_has_a_verdict_and_a_baseline_of_its_own() -> None:
     assert [one.condition.round_trip_ms for one in found.verdicts] == list(ROUND_TRIPS)
     recommended = [one.recommend.strategy for one in found.verdicts if one.recommend]
     assert recommended == ["max_age", "pool", "pool"]
-    assert the(found).recommended == ("CONN_MAX_AGE = 0", "pool", "pool")
-    assert found.verdicts[1].headline.startswith("gthread with a round trip of +1 ms: use pool: 2.96×")
+    assert [case and str(case.strategy) for case in the(found).recommended] == [
+        str(one.recommend.case.strategy) for one in found.verdicts if one.recommend
+    ]
+    assert said.headline(found, found.verdicts[1]).startswith("gthread with a round trip of +1 ms: use pool: 2.96×")
 
 
 def test_the_ratio_over_latency_and_what_it_pays_from() -> None:

@@ -13,7 +13,7 @@ from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch
 from loadlab.model.samples import CpuSeconds, Trial
 
-from . import factories
+from . import factories, said
 
 
 def deployed(name: str, usable: int | None = None) -> Case:
@@ -63,7 +63,7 @@ def test_it_says_what_was_seen_and_recommends_nothing() -> None:
     findings = factories.findings([case], [measured(case)])
     assert findings.verdicts == ()
     assert findings.comparisons == ()
-    figures, advice = findings.answer
+    figures, advice = said.answer(findings)
     assert figures.startswith("age 60, 8 users, client keep-alive off: 200 requests/s, median response 10")
     assert figures.endswith("at most 5 connections open, and none seem to leak.")
     assert "loadlab compare" in advice

@@ -10,6 +10,7 @@ from every import every
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import measured_for_good
 
+from . import said
 from .factories import CLOSED, LEAKING, Behaviour, ages, at_rate, caveats_of, findings, trial
 
 FASTER = Behaviour(requests=520)
@@ -68,11 +69,9 @@ def test_a_case_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behavi
 def test_a_case_that_served_nothing_even_once_is_not_recommended(lost: Behaviour) -> None:
     found = run(lost, [7])
     assert found.verdicts[0].recommend is None
-    assert found.verdicts[0].headline == (
-        "sync: inconclusive, what rules out kept connections was seen in one trial only."
-    )
-    assert "served nothing in 1 of 14 trials" in {one.why for one in found.verdicts[0].ranking}
-    assert found.answer[0].startswith("This run cannot say whether 600")
+    assert said.headline(found) == ("sync: inconclusive, only one trial shows what rules out kept connections.")
+    assert "served nothing in 1 of 14 trials" in set(map(said.objection, found.verdicts[0].ranking))
+    assert said.answer(found)[0].startswith("This run cannot say whether 600")
 
 
 def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
@@ -89,7 +88,7 @@ def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
     assert found.arms[1].leaks
     assert found.verdicts[0].recommend is not None
     assert found.verdicts[0].recommend.max_age == 0
-    assert found.answer[0].startswith("600 (10 minutes) is not a safe default: in gevent kept connections leak")
+    assert said.answer(found)[0].startswith("600 (10 minutes) is not a safe default: in gevent kept connections leak")
 
 
 @every("lost", LOST)
@@ -138,7 +137,7 @@ def test_a_fault_of_the_generator_leaves_the_pair_out() -> None:
 def test_trials_that_hang_weigh_as_much_as_those_with_many_requests() -> None:
     slow = replace(FAILED, failed=4)  # one of five requests succeeds
     found = run(slow, [2, 4, 6])
-    assert "17.1 % of requests failed" in {one.why for one in found.verdicts[0].ranking}
+    assert "17.1 % of requests failed" in set(map(said.objection, found.verdicts[0].ranking))
     assert found.verdicts[0].recommend is None or found.verdicts[0].recommend.max_age == 0
 
 

@@ -11,8 +11,8 @@ from every import every
 
 from loadlab.model.config import Config
 from loadlab.model.findings import OpenOverTime, Recommendation
-from loadlab.report import markup, numbers
-from loadlab.report.content import charts, labels, matrix, story, tables, verdicts
+from loadlab.report import labels, markup, numbers
+from loadlab.report.content import charts, matrix, story, tables, verdicts
 
 from . import factories
 
@@ -22,18 +22,28 @@ def test_examples_of_markdown_hold() -> None:
     assert (result.attempted > 0, result.failed) == (True, 0)
 
 
+CASE = factories.CASES[0]
+
+
 @every(
     ("recommend", "text"),
     [
         (None, "No recommendation"),
-        (Recommendation(strategy="max_age", max_age=None, conn_health_checks=False), "CONN_MAX_AGE = None"),
         (
-            Recommendation(strategy="max_age", max_age=60.0, conn_health_checks=True),
+            Recommendation(case=CASE, strategy="max_age", max_age=None, conn_health_checks=False),
+            "CONN_MAX_AGE = None",
+        ),
+        (
+            Recommendation(case=CASE, strategy="max_age", max_age=60.0, conn_health_checks=True),
             "CONN_MAX_AGE = 60 with health checks",
         ),
-        (Recommendation(strategy="pool", max_age=0, conn_health_checks=True), "pool with health checks"),
+        (
+            Recommendation(case=CASE, strategy="pool", max_age=0, conn_health_checks=True),
+            "pool with health checks",
+        ),
         (
             Recommendation(
+                case=CASE,
                 strategy="pgbouncer",
                 max_age=None,
                 conn_health_checks=True,
@@ -60,7 +70,7 @@ def test_two_finite_ages_wear_one_colour_in_two_shades() -> None:
     ages = [Config(name="max_age", parameters={"max_age": age}) for age in (0, 60, 600, None)]
     looks = [
         (heading.tone, heading.shade)
-        for heading in matrix.headings(ages, labels.Naming.of(factories.findings(blocks=1)))
+        for heading in matrix.headings(ages, labels.Labels.of(factories.findings(blocks=1)))
     ]
     assert looks == [("zero", 0), ("finite", 0), ("finite", 1), ("unlimited", 0)]
 
@@ -132,11 +142,6 @@ def test_counts_that_do_not_reconcile_show_the_identity_that_fails() -> None:
     table = tables.accounts(replace(findings, trials=(cooked, *findings.trials[1:])))
     assert table.rows[0][-1].startswith("1 of 2; opened ")
     assert "but PostgreSQL counted 1 sessions" in table.rows[0][-1]
-
-
-def test_a_comparison_with_an_unknown_case_falls_back_to_the_ids() -> None:
-    findings = replace(factories.findings(), arms=())
-    assert tables.comparisons(findings).judged.rows[0][0] == findings.comparisons[0].case
 
 
 @every("variant", factories.VARIANTS)

@@ -14,7 +14,10 @@ from html.parser import HTMLParser
 from every import every
 
 from loadlab.model.text import printable
+from loadlab.report.content import story
 from loadlab.report.formats.html import HtmlPage
+from loadlab.report.labels import Labels
+from loadlab.report.prose import verdicts
 
 from . import factories
 
@@ -143,7 +146,9 @@ def _with_series(arm, at):  # noqa: ANN001, ANN202
 
 def test_without_javascript_the_verdicts_figures_and_tables_are_there() -> None:
     text = " ".join(page().text.split())
-    for words in (*factories.ANSWER, *factories.WHY["gevent"], "CONN_MAX_AGE = 60", "2.47× (2.42–2.52)"):
+    full = factories.findings()
+    why = verdicts.why(full.verdicts[2], Labels.of(full))
+    for words in (*story.answer(full), *why, "CONN_MAX_AGE = 60", "2.47× (2.42–2.52)"):
         assert words in text
     assert all("hidden" in button for button in page().all("button") if button.get("class") == "copy")
     assert "Charts need JavaScript" in text
@@ -151,7 +156,7 @@ def test_without_javascript_the_verdicts_figures_and_tables_are_there() -> None:
 
 def test_the_answer_comes_before_everything_else() -> None:
     text = page().text
-    order = ["600 is a good value", "Close the connection", "Server modes × strategies", "Charts", "Comparisons"]
+    order = ["No single default fits", "close connections after", "Server modes × strategies", "Charts", "Comparisons"]
     places = [text.index(words, text.index("Skip to")) for words in order]
     assert places[0] == min(places)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from every import every
 
 from loadlab.model.plan import Limits
-from loadlab.report import numbers
-from loadlab.report.content import added_latency, charts, labels, matrix, ranking, story, tables, verdicts
+from loadlab.report import labels, numbers
+from loadlab.report.content import added_latency, charts, matrix, ranking, story, tables, verdicts
 from loadlab.report.formats.html import HtmlPage
 from loadlab.report.formats.json import JsonFile
 from loadlab.report.formats.markdown import Markdown
@@ -59,7 +59,7 @@ def test_a_card_shows_recommendation_runner_up_and_ranking() -> None:
 def test_what_leaks_is_ruled_out_in_words_and_by_its_mark() -> None:
     rank = next(rank for rank in advice("gevent").ranks if rank.name == "CONN_MAX_AGE = None")
     assert (rank.leaks, rank.place) == (True, "unfit")
-    assert rank.against == "leaks, up to 60 open, 8 usable"
+    assert rank.against == "leaks, 60 open, 8 usable"
     assert rank.in_short == "ruled out: leaks"
 
 
@@ -99,7 +99,7 @@ def test_a_run_of_ages_alone_has_no_ranking() -> None:
 
 def test_ages_alone_are_ranked_where_production_has_limits() -> None:
     analysed = factories.strategies(("sync",), (0.0,), 6)
-    ages = [standing for standing in analysed.verdicts[0].ranking if standing.strategy.name == "max_age"]
+    ages = [standing for standing in analysed.verdicts[0].ranking if standing.case.strategy.name == "max_age"]
     verdict = replace(analysed.verdicts[0], ranking=tuple(ages))
     assert len(ranking.ranks(analysed, verdict)) == 3
     unlimited = replace(analysed, run=replace(analysed.run, limits=Limits()))
@@ -125,13 +125,13 @@ def test_the_matrix_is_modes_by_strategies_and_names_the_latency() -> None:
 
 def test_every_strategy_has_a_look_of_its_own() -> None:
     columns = matrix.strategies(FINDINGS.arms)
-    looks = [(h.tone, h.shade, h.mark) for h in matrix.headings(columns, labels.Naming.of(FINDINGS))]
+    looks = [(h.tone, h.shade, h.mark) for h in matrix.headings(columns, labels.Labels.of(FINDINGS))]
     assert len(set(looks)) == len(looks) == 11
 
 
 def test_the_ninth_other_strategy_has_another_mark_than_the_first() -> None:
     choices = [replace(FINDINGS.arms[0].case.strategy, name=f"other{i}") for i in range(10)]
-    made = matrix.headings(choices, labels.Naming.of(FINDINGS))
+    made = matrix.headings(choices, labels.Labels.of(FINDINGS))
     assert len({(heading.shade, heading.mark) for heading in made}) == 10
 
 

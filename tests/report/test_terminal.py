@@ -60,13 +60,15 @@ def test_markup_in_names_is_shown_and_not_obeyed() -> None:
 
 def test_what_to_set_answer_matrix_noise_and_caveats_come_in_order() -> None:
     text = Terminal(width=120).render(factories.findings())
-    landmarks = ["What to set", "600 is a good value", "Server modes × strategies", "Noise floor", "Caveats"]
+    landmarks = ["What to set", "No single default fits", "Server modes × strategies", "Noise floor", "Caveats"]
     places = [text.index(landmark) for landmark in landmarks]
     assert places == sorted(places)
 
 
 def test_each_mode_says_what_to_set_why_and_how_sure_that_is() -> None:
-    text = Terminal(width=140).render(factories.findings()).partition("What to set")[2].partition("600 is a good")[0]
+    text = (
+        Terminal(width=140).render(factories.findings()).partition("What to set")[2].partition("No single default")[0]
+    )
     sync = text.partition("gunicorn sync")[2].partition("gunicorn gevent")[0]
     for words in ("CONN_MAX_AGE = 60", "2.47× (2.42–2.52)", "2 of 2 usable", "proven: p = "):
         assert words in sync

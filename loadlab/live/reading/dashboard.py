@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 from loadlab.analysis import findings_of
 from loadlab.report import numbers
 from loadlab.report.content import matrix, story, tables, verdicts
-from loadlab.report.content.labels import Naming
+from loadlab.report.labels import Labels
 
 if TYPE_CHECKING:
+    from loadlab.model.case import Case
     from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
     from loadlab.model.schedule import Schedule
-    from loadlab.report.content.labels import Mode
     from loadlab.report.content.matrix import Cell, Heading
     from loadlab.report.content.tables import Table
     from loadlab.report.content.verdicts import Advice
+    from loadlab.report.labels import Mode
     from loadlab.store.reader import RunReader
 
 MOST_CAVEATS = 60
@@ -120,13 +121,13 @@ def dashboard_of(folder: RunReader, schedule: Schedule) -> str:
 
 
 def build(findings: Findings, schedule: Schedule) -> Dashboard:
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     built = matrix.build(findings)
     broken = [one for one in findings.trials if one.state != "complete"]
     return Dashboard(
         title=story.title(findings),
         run_line=story.run_line(findings.run),
-        answer=findings.answer,
+        answer=story.answer(findings),
         trials=findings.run.trials_done,
         margin=findings.run.equivalence_margin,
         headings=built.headings,
@@ -155,7 +156,7 @@ def _rows(findings: Findings, schedule: Schedule) -> tuple[DashboardRow, ...]:
     def cell(words: Cell | None, arm: Arm | None) -> DashboardCell | None:
         if words is None or arm is None:
             return None
-        case, seen = index[arm.case], compared.get(arm.case.id)
+        case, seen = index[arm.case], compared.get(arm.case)
         replica = index.get(replace(arm.case, replica=True))
         ratio, low, high = _interval(seen) if seen else (None, None, None)
         return DashboardCell(
@@ -196,12 +197,12 @@ def _opinion(advice: Advice, lines: tuple[DashboardLine, ...]) -> Opinion:
 
 
 def _lines(
-    findings: Findings, advice: Advice, compared: dict[str, Comparison], columns: list[Config]
+    findings: Findings, advice: Advice, compared: dict[Case, Comparison], columns: list[Config]
 ) -> tuple[DashboardLine, ...]:
     """Every strategy of the mode but its baseline, as the matrix heads them."""
     of_mode = [arm for arm in matrix.measured_once(findings.arms) if arm.case in advice.cases]
-    by_column = {columns.index(arm.case.strategy): arm for arm in of_mode if arm.case.id in compared}
-    return tuple(_line(column, by_column[column], compared[by_column[column].case.id]) for column in sorted(by_column))
+    by_column = {columns.index(arm.case.strategy): arm for arm in of_mode if arm.case in compared}
+    return tuple(_line(column, by_column[column], compared[by_column[column].case]) for column in sorted(by_column))
 
 
 def _interval(seen: Comparison) -> tuple[float | None, float | None, float | None]:

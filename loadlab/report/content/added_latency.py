@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from loadlab.report import numbers
 from loadlab.report.content import matrix
-from loadlab.report.content.labels import Mode, Naming
 from loadlab.report.content.tables import Column, Table
+from loadlab.report.labels import Labels, Mode
 from loadlab.report.prose.added_latency import conclusion
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class LatencyTable:
 
 def build(findings: Findings) -> tuple[LatencyTable, ...]:
     """Empty for a run with one added latency."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     columns = matrix.strategies(findings.arms)
     looks = dict(zip(columns, matrix.headings(columns, names), strict=True))
     return tuple(
@@ -74,10 +74,10 @@ def build(findings: Findings) -> tuple[LatencyTable, ...]:
     )
 
 
-def _table(names: Naming, effect: LatencyEffect) -> Table:
+def _table(names: Labels, effect: LatencyEffect) -> Table:
     latencies = [numbers.more_latency(ms) for ms in effect.round_trips_ms]
     rows = [_row(names, effect, over) for over in effect.strategies]
-    last = ("Recommended", *(name or "none" for name in effect.recommended), "")
+    last = ("Recommended", *(names.arm(case) if case else "none" for case in effect.recommended), "")
     return Table(
         caption=f"Ratio to CONN_MAX_AGE = 0 at each round-trip time, {names.mode(effect.condition)}",
         columns=(
@@ -89,7 +89,7 @@ def _table(names: Naming, effect: LatencyEffect) -> Table:
     )
 
 
-def _row(names: Naming, effect: LatencyEffect, over: OverLatency) -> tuple[str, ...]:
+def _row(names: Labels, effect: LatencyEffect, over: OverLatency) -> tuple[str, ...]:
     points = {point.round_trip_ms: point for point in over.points}
     cells = (_cell(points.get(ms)) for ms in effect.round_trips_ms)
     pays = "not proven" if over.pays_from_ms is None else numbers.more_latency(over.pays_from_ms)
@@ -109,7 +109,7 @@ def _ratio(point: AtLatency) -> str:
 
 def series(findings: Findings) -> tuple[LatencySeries, ...]:
     """What the charts draw: one for each server mode and kind of client."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     columns = matrix.strategies(findings.arms)
     return tuple(
         LatencySeries(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.report import numbers
 from loadlab.report.content import added_latency, matrix
-from loadlab.report.content.labels import Mode, Naming
+from loadlab.report.labels import Labels, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ class Charts:
 
 def build(findings: Findings) -> Charts:
     """All series; arms without a complete trial have nothing to draw and are left out."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     groups = matrix.groups(findings)
     columns = matrix.strategies(findings.arms)
     drawn = (arm for arm in matrix.measured_once(findings.arms) if arm.trials)
@@ -112,7 +112,7 @@ def build(findings: Findings) -> Charts:
                 arm,
                 groups.index(arm.case.group),
                 columns.index(arm.case.strategy),
-                compared.get(arm.case.id),
+                compared.get(arm.case),
             )
             for arm in drawn
         ),

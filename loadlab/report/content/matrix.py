@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from loadlab.report import numbers
-from loadlab.report.content import labels
-from loadlab.report.content.labels import Mode, Naming, Tone
+from loadlab.report import labels, numbers
+from loadlab.report.labels import Labels, Mode, Tone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadlab.model.case import Case
     from loadlab.model.condition import Condition
     from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
@@ -94,7 +94,7 @@ class Matrix:
 
 def build(findings: Findings) -> Matrix:
     """One row per server mode and load, one column per strategy; A/A arms are left to the noise floor."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     columns = strategies(findings.arms)
     compared = primary_comparisons(findings)
     cells = {
@@ -108,7 +108,7 @@ def build(findings: Findings) -> Matrix:
     return Matrix(headings=headings(columns, names), rows=tuple(rows))
 
 
-def headings(columns: Sequence[Config], names: Naming) -> tuple[Heading, ...]:
+def headings(columns: Sequence[Config], names: Labels) -> tuple[Heading, ...]:
     """One per strategy, in the same order."""
     tones = [labels.tone(choice) for choice in columns]
     return tuple(
@@ -150,15 +150,15 @@ def _column_order(choice: Config) -> tuple[bool, float, str]:
     return other, 0.0 if other else seconds, str(choice)
 
 
-def primary_comparisons(findings: Findings) -> dict[str, Comparison]:
-    """The comparison of each case with its baseline on the run's primary metric, by case id."""
+def primary_comparisons(findings: Findings) -> dict[Case, Comparison]:
+    """The comparison of each case with its baseline on the run's primary metric, by case."""
     metric = findings.run.primary_metric
     return {one.case: one for one in findings.comparisons if one.metric == metric and one.question == "keep"}
 
 
-def _cell(arm: Arm, compared: dict[str, Comparison], metric: str) -> Cell:
-    comparison = compared.get(arm.case.id)
-    is_baseline = any(other.baseline == arm.case.id for other in compared.values())
+def _cell(arm: Arm, compared: dict[Case, Comparison], metric: str) -> Cell:
+    comparison = compared.get(arm.case)
+    is_baseline = any(other.baseline == arm.case for other in compared.values())
     alone = BASELINE if is_baseline else numbers.MISSING
     return Cell(
         throughput=numbers.estimate(arm.throughput),

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from loadlab.model.labels import short_names
 from loadlab.report import numbers
-from loadlab.report.content.labels import Naming
+from loadlab.report.labels import Labels
+from loadlab.report.prose.answer import sentence
 from loadlab.report.prose.caveats import said
 
 if TYPE_CHECKING:
+    from loadlab.model.case import Case
     from loadlab.model.findings import Findings, RunSummary
     from loadlab.report.prose.caveats import Said
 
@@ -79,7 +81,8 @@ def how_to_read(findings: Findings) -> tuple[str, ...]:
 
 
 def answer(findings: Findings) -> tuple[str, ...]:
-    return findings.answer or (NO_ANSWER,)
+    names = Labels.of(findings)
+    return tuple(sentence(one, names) for one in findings.answer) or (NO_ANSWER,)
 
 
 def run_line(run: RunSummary) -> str:
@@ -116,14 +119,13 @@ def _unfinished(run: RunSummary) -> str:
 
 def noise_floor(findings: Findings) -> tuple[str, ...]:
     """One line per A/A arm: how much a case seems to differ from itself, in every metric."""
-    found: dict[str, list[str]] = {}
+    found: dict[Case, list[str]] = {}
     for one in findings.comparisons:
         if one.question == "noise" and one.ratio:
             found.setdefault(one.baseline, []).append(f"{numbers.metric(one.metric)} {numbers.ratio_of(one)}")
-    names = Naming.of(findings)
-    cases = {arm.case.id: names.case(arm.case) for arm in findings.arms}
+    names = Labels.of(findings)
     return tuple(
-        f"Noise floor{f' of {cases.get(case, case)}' if len(found) > 1 else ''} (the same case measured twice): "
+        f"Noise floor{f' of {names.case(case)}' if len(found) > 1 else ''} (the same case measured twice): "
         f"{', '.join(figures)}. Smaller differences mean nothing."
         for case, figures in found.items()
     ) or (NO_NOISE_FLOOR,)

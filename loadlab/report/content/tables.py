@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.config import Scalar, spell
 from loadlab.model.counts import total
 from loadlab.report import numbers
-from loadlab.report.content.labels import Naming, title
+from loadlab.report.labels import Labels, title
 from loadlab.report.prose.failures import example
 from loadlab.report.prose.mismatches import mismatch
 
@@ -53,7 +52,7 @@ def figures(findings: Findings) -> Table:
 
     Under an open load a latency counts from when a request was due; what it is from when it was sent stands beside it.
     """
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     sent = SENT if any(arm.service for arm in findings.arms) else ()
     return Table(
         caption="Medians over trials, with 95 % intervals where there are enough trials for one",
@@ -68,7 +67,7 @@ def figures(findings: Findings) -> Table:
 
 def service(findings: Findings) -> Table:
     """Response beside service, in milliseconds; no rows but under an open load."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     return Table(
         caption="Milliseconds from when a request was due / from when it was sent: medians over trials",
         columns=(*_texts("Case"), *_numbers("p50", "p95", "p99", "p99 send lag")),
@@ -76,7 +75,7 @@ def service(findings: Findings) -> Table:
     )
 
 
-def _service_row(names: Naming, arm: Arm) -> tuple[str, ...]:
+def _service_row(names: Labels, arm: Arm) -> tuple[str, ...]:
     *sent, lag = map(_in_ms, _from_sending(arm))
     due = map(_in_ms, (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds))
     return (names.case(arm.case), *(f"{one} / {other}" for one, other in zip(due, sent, strict=True)), lag)
@@ -96,7 +95,7 @@ def _from_sending(arm: Arm) -> tuple[Estimate | None, ...]:
     return (service.p50_seconds, service.p95_seconds, service.p99_seconds, service.send_lag_p99_seconds)
 
 
-def _figures_row(names: Naming, arm: Arm, *, from_sending: bool) -> tuple[str, ...]:
+def _figures_row(names: Labels, arm: Arm, *, from_sending: bool) -> tuple[str, ...]:
     cpu = arm.cpu_seconds_per_request
     parts = (cpu.app, cpu.database, cpu.generator) if cpu else (None, None, None)
     percentiles = (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds, *(_from_sending(arm) if from_sending else ()))
@@ -138,8 +137,7 @@ def comparisons(findings: Findings) -> Comparisons:
 
 
 def _comparisons(findings: Findings) -> Table:
-    names = Naming.of(findings)
-    cases = {arm.case.id: arm.case for arm in findings.arms}
+    names = Labels.of(findings)
     ordered = sorted(findings.comparisons, key=lambda comparison: ORDER.index(comparison.question))
     return Table(
         caption="Each case against its baseline, paired by block",
@@ -150,7 +148,7 @@ def _comparisons(findings: Findings) -> Table:
         ),
         rows=tuple(
             (
-                *_sides(names, cases.get(comparison.case), cases.get(comparison.baseline), comparison),
+                *_sides(names, comparison.case, comparison.baseline),
                 *_comparison_figures(comparison, findings.run.primary_metric),
             )
             for comparison in ordered
@@ -158,17 +156,10 @@ def _comparisons(findings: Findings) -> Table:
     )
 
 
-def _sides(names: Naming, case: Case | None, baseline: Case | None, comparison: Comparison) -> tuple[str, str]:
+def _sides(names: Labels, case: Case, baseline: Case) -> tuple[str, str]:
     """The names of both; a baseline in the same server mode needs its strategy only."""
-    if case is None or baseline is None:
-        return comparison.case, comparison.baseline
     same_mode = case.group == baseline.group
     return names.case(case), names.strategy(baseline.strategy) if same_mode else names.case(baseline)
-
-
-def _names_by_id(findings: Findings) -> dict[str, str]:
-    names = Naming.of(findings)
-    return {arm.case.id: names.case(arm.case) for arm in findings.arms}
 
 
 def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[str, ...]:
@@ -192,10 +183,10 @@ def _judgement(comparison: Comparison, primary_metric: str) -> str:
 
 def accounts(findings: Findings) -> Table:
     """The counts of every case: what the application counted beside what PostgreSQL counted."""
-    names = Naming.of(findings)
-    by_case = groupby(sorted(findings.trials, key=lambda trial: trial.case.id), key=lambda trial: trial.case.id)
-    sums = {case_id: tuple(trials) for case_id, trials in by_case}
-    cases = list(dict.fromkeys([arm.case.id for arm in findings.arms] + list(sums)))
+    names = Labels.of(findings)
+    sums: dict[Case, list[TrialSummary]] = {arm.case: [] for arm in findings.arms}
+    for trial in findings.trials:
+        sums.setdefault(trial.case, []).append(trial)
     return Table(
         caption="Connections summed over all trials of a case, counted by the application and by PostgreSQL",
         columns=(
@@ -205,11 +196,11 @@ def accounts(findings: Findings) -> Table:
             *_numbers("Open at rest", "Left open"),
             *_texts("Exact"),
         ),
-        rows=tuple(_account_row(names, sums[case_id]) for case_id in cases if case_id in sums),
+        rows=tuple(_account_row(names, trials) for trials in sums.values() if trials),
     )
 
 
-def _account_row(names: Naming, trials: Sequence[TrialSummary]) -> tuple[str, ...]:
+def _account_row(names: Labels, trials: Sequence[TrialSummary]) -> tuple[str, ...]:
     counted = [trial.connections for trial in trials]
     at_rest = total(one.at_rest for one in counted)
     return (
@@ -247,7 +238,7 @@ def _exactness(trials: Sequence[TrialSummary]) -> str:
 
 def failures(findings: Findings) -> Table:
     """Kinds of failed requests; no rows when every request succeeded."""
-    names = _names_by_id(findings)
+    names = Labels.of(findings)
     return Table(
         caption="Failed requests by kind, summed over the trials of a case",
         columns=(
@@ -259,9 +250,8 @@ def failures(findings: Findings) -> Table:
     )
 
 
-def _failure_row(names: dict[str, str], row: FailureRow) -> tuple[str, ...]:
-    case = names.get(row.case, row.case)
-    return (case, row.kind, numbers.count(row.count), numbers.percentage(row.share), example(row))
+def _failure_row(names: Labels, row: FailureRow) -> tuple[str, ...]:
+    return (names.case(row.case), row.kind, numbers.count(row.count), numbers.percentage(row.share), example(row))
 
 
 def modes(findings: Findings) -> Table:
@@ -292,7 +282,7 @@ def _settings_rows(values: dict[str, Scalar]) -> tuple[tuple[str, ...], ...]:
 
 def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
     """Every trial in the order of execution, or only those that are part of no estimate."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     chosen = [trial for trial in findings.trials if not only_unusable or trial.state != "complete"]
     return Table(
         caption="Trials that are part of no estimate" if only_unusable else "Every trial in the order of execution",
@@ -307,7 +297,7 @@ def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
     )
 
 
-def _trial_row(names: Naming, trial: TrialSummary) -> tuple[str, ...]:
+def _trial_row(names: Labels, trial: TrialSummary) -> tuple[str, ...]:
     latency = trial.latency_seconds
     return (
         numbers.count(trial.order),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from loadlab.report import numbers
-from loadlab.report.content import added_latency, charts, labels, matrix, story, tables, verdicts
+from loadlab.report import labels, numbers
+from loadlab.report.content import added_latency, charts, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.store import layout
 

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.model.case import Case
-from loadlab.model.caveats import TrialOf
-from loadlab.model.condition import varying
-from loadlab.model.counts import Mismatch
 from loadlab.model.labels import server_label
 from loadlab.model.text import escaped_in_json
 from loadlab.report import numbers
+from loadlab.report.content.plain import plain
 from loadlab.report.formats.base import Report
-from loadlab.report.prose import caveats
+from loadlab.report.labels import Labels
+from loadlab.report.prose import caveats, objections
+from loadlab.report.prose import verdicts as prose
 from loadlab.report.prose.added_latency import conclusion
+from loadlab.report.prose.answer import sentence
 from loadlab.report.prose.failures import example
 from loadlab.report.prose.mismatches import mismatch
 from loadlab.store import layout
 
 if TYPE_CHECKING:
-    from loadlab.model.caveats import Caveat, Figure
-    from loadlab.model.condition import Condition, Variation
+    from loadlab.model.case import Case
+    from loadlab.model.caveats import Caveat
+    from loadlab.model.condition import Condition
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, Findings, LatencyEffect, TrialSummary, Verdict
+    from loadlab.model.findings import (
+        Arm,
+        FailureRow,
+        Findings,
+        LatencyEffect,
+        OverLatency,
+        Standing,
+        TrialSummary,
+        Verdict,
+    )
     from loadlab.model.samples import Connections
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,18 +49,19 @@ class JsonFile(Report):
     media_type: ClassVar[str] = "application/json"
 
     def render(self, findings: Findings) -> str:
-        among = varying(verdict.condition for verdict in findings.verdicts)
+        names = Labels.of(findings)
         document = {
             "schema": SCHEMA,
-            "run": asdict(findings.run),
+            "run": plain(findings.run),
             "environment": findings.environment,
-            "answer": findings.answer,
+            "answer": [sentence(one, names) for one in findings.answer],
+            "answers": plain(findings.answer),
             "trials": [_trial(trial) for trial in findings.trials],
             "arms": [_arm(arm) for arm in findings.arms],
-            "comparisons": [asdict(comparison) for comparison in findings.comparisons],
-            "verdicts": [_verdict(verdict, among) for verdict in findings.verdicts],
-            "distances": [_added_latency(effect, among) for effect in findings.added_latency],
-            "failures": [asdict(failure) | {"example": example(failure)} for failure in findings.failures],
+            "comparisons": plain(findings.comparisons),
+            "verdicts": [_verdict(verdict, names) for verdict in findings.verdicts],
+            "distances": [_added_latency(effect, names) for effect in findings.added_latency],
+            "failures": [_failure(row) for row in findings.failures],
             "caveats": [_caveat(caveat) for caveat in findings.caveats],
         }
         text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
@@ -78,7 +89,7 @@ def _case(case: Case) -> dict[str, object]:
         "keep_alive": case.keep_alive,
         "scenario": case.scenario,
         "users": case.users,
-        "open_load": asdict(case.open_load) if case.open_load else None,
+        "open_load": plain(case.open_load),
         "usable_connections": case.usable_connections,
         "round_trip_ms": case.round_trip_ms,
         "replica": case.replica,
@@ -96,11 +107,11 @@ def _trial(trial: TrialSummary) -> dict[str, object]:
         "requests": trial.requests,
         "failures": trial.failures,
         "throughput": trial.throughput,
-        "latency_seconds": asdict(trial.latency_seconds),
+        "latency_seconds": plain(trial.latency_seconds),
         "connections": _connections(trial.connections, trial.peak),
         "opens_per_request": trial.opens_per_request,
-        "cpu_seconds_per_request": asdict(cpu) if cpu else None,
-        "service_seconds": asdict(trial.service_seconds) if trial.service_seconds else None,
+        "cpu_seconds_per_request": plain(cpu),
+        "service_seconds": plain(trial.service_seconds),
         "send_lag_p99_seconds": trial.send_lag_p99_seconds,
         "dropped": trial.dropped,
         "leak": trial.leak,
@@ -124,7 +135,7 @@ def _connections(counts: Connections, peak: int) -> dict[str, object]:
         "connect_errors": rest.connect_errors,
         "waits": rest.waits,
         "wait_seconds_sum": rest.wait_seconds_sum,
-        "pooler": asdict(counts.pooler) if counts.pooler else None,
+        "pooler": plain(counts.pooler),
         "after_stop": {"opened": stop.opened, "reused": stop.reused, "closed": stop.closed, "open": stop.open},
         "window": {"opened": window.opened, "reused": window.reused},
         "aliases": {
@@ -134,28 +145,60 @@ def _connections(counts: Connections, peak: int) -> dict[str, object]:
     }
 
 
-def _verdict(verdict: Verdict, among: Variation) -> dict[str, object]:
-    figures = asdict(verdict)
-    del figures["condition"]
-    return (
-        {"server": server_label(verdict.condition, among)}
-        | _load(verdict.condition)
-        | figures
-        | {
-            "cases": [case.id for case in verdict.cases],
-            "ranking": [_named(asdict(standing), standing.strategy) for standing in verdict.ranking],
-        }
-    )
+def _verdict(verdict: Verdict, names: Labels) -> dict[str, object]:
+    return {
+        "server": server_label(verdict.condition, names.among),
+        **_load(verdict.condition),
+        "recommend": plain(verdict.recommend),
+        "headline": prose.headline(verdict, names),
+        "why": prose.why(verdict, names),
+        "settings": verdict.settings,
+        "runner_up": plain(verdict.runner_up),
+        "ranking": [_standing(standing, names) for standing in verdict.ranking],
+        "kind": verdict.kind,
+        "figures": plain(verdict.figures),
+        "reasons": plain(verdict.reasons),
+        "condition": plain(verdict.condition),
+        "cases": plain(verdict.cases),
+    }
 
 
-def _added_latency(effect: LatencyEffect, among: Variation) -> dict[str, object]:
-    figures = asdict(effect)
-    del figures["condition"]
-    server = {"server": server_label(effect.condition, among), "parameters": str(effect.condition.server)}
+def _standing(standing: Standing, names: Labels) -> dict[str, object]:
+    return {
+        "case": standing.case.id,
+        **_strategy(standing.case.strategy),
+        "name": names.arm(standing.case),
+        "place": standing.place,
+        "why": objections.clause(standing.objection),
+        "objection": plain(standing.objection),
+        "need": plain(standing.need),
+        "gives_up": standing.gives_up,
+    }
+
+
+def _added_latency(effect: LatencyEffect, names: Labels) -> dict[str, object]:
     load = _load(effect.condition)
     del load["round_trip_ms"]
-    strategies = [_named(asdict(over) | {"conclusion": conclusion(over)}, over.strategy) for over in effect.strategies]
-    return server | load | figures | {"strategies": strategies}
+    return {
+        "server": server_label(effect.condition, names.among),
+        "parameters": str(effect.condition.server),
+        **load,
+        "condition": plain(effect.condition),
+        "round_trips_ms": effect.round_trips_ms,
+        "strategies": [_over(over, names) for over in effect.strategies],
+        "recommended": [names.arm(case) if case else None for case in effect.recommended],
+    }
+
+
+def _over(over: OverLatency, names: Labels) -> dict[str, object]:
+    return {
+        **_strategy(over.strategy),
+        "name": names.within_group(over.strategy),
+        "points": plain(over.points),
+        "pays_from_ms": over.pays_from_ms,
+        "outcome": over.outcome,
+        "conclusion": conclusion(over),
+    }
 
 
 def _load(condition: Condition) -> dict[str, object]:
@@ -163,39 +206,38 @@ def _load(condition: Condition) -> dict[str, object]:
         "keep_alive": condition.keep_alive,
         "scenario": condition.scenario,
         "users": condition.users,
-        "open_load": asdict(condition.open_load) if condition.open_load else None,
+        "open_load": plain(condition.open_load),
         "round_trip_ms": condition.round_trip_ms,
+    }
+
+
+def _failure(row: FailureRow) -> dict[str, object]:
+    return {
+        "case": row.case.id,
+        "kind": row.kind,
+        "count": row.count,
+        "share": row.share,
+        "example": example(row),
+        "unopened": row.unopened,
     }
 
 
 def _caveat(caveat: Caveat) -> dict[str, object]:
     """In words, and as its code and figures."""
-    figures = {name: _figure(value) for name, value in caveat.figures.items()}
-    return asdict(caveats.said(caveat, _id)) | {"kind": caveat.kind, "figures": figures}
-
-
-def _figure(value: Figure) -> object:
-    match value:
-        case Case():
-            return value.id
-        case TrialOf():
-            return {"case": value.case.id, "block": value.block}
-        case tuple():
-            return [asdict(one) if isinstance(one, Mismatch) else one for one in value]
-        case _:
-            return value
+    words = caveats.said(caveat, _id)
+    said = {"subject": words.subject, "text": words.text, "advice": words.advice}
+    return {"kind": caveat.kind, "figures": plain(caveat.figures), **said}
 
 
 def _id(case: Case) -> str:
     return case.id
 
 
-def _named(fields: dict[str, object], strategy: Config) -> dict[str, object]:
-    """A strategy as everywhere in the file: its name under "strategy", its parameters beside it."""
-    return fields | {"strategy": strategy.name, "parameters": strategy.parameters}
+def _strategy(strategy: Config) -> dict[str, object]:
+    """As everywhere in the file: its name under "strategy", its parameters beside it."""
+    return {"strategy": strategy.name, "parameters": strategy.parameters}
 
 
 def _arm(arm: Arm) -> dict[str, object]:
-    figures = asdict(arm)
-    del figures["case"]
+    figures = {field.name: plain(getattr(arm, field.name)) for field in fields(arm) if field.name != "case"}
     return _case(arm.case) | figures

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from loadlab.model.findings import Findings, Judgement
-    from loadlab.report.content.labels import Mode
     from loadlab.report.content.matrix import Cell, Matrix
     from loadlab.report.content.ranking import Rank
     from loadlab.report.content.tables import Table as FlatTable
     from loadlab.report.content.verdicts import Advice
+    from loadlab.report.labels import Mode
 
 JUDGEMENT_STYLES: dict[Judgement, str] = {
     "better": "green",
