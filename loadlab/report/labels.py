@@ -52,7 +52,8 @@ class Labels:
     """Names for the cases of one run: what all cases have in common is left out of them.
 
     `among` is what varies, `groups` are all conditions that have a verdict, and `latency_added` says whether latency
-    was added anywhere. `strategies` are the short names of a run that has more than CONN_MAX_AGE. `metric` is the primary one.
+    was added anywhere. `strategies` are the short names of a run that has more than CONN_MAX_AGE. `metric` is the
+    primary one.
     """
 
     among: Variation
