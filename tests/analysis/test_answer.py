@@ -6,9 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-
-from . import said
-from .factories import (
+from trials.trials import (
     CLOSED,
     KEPT,
     LEAKING,
@@ -22,6 +20,8 @@ from .factories import (
     strategy_case,
     trial,
 )
+
+from . import said
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

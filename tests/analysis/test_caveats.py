@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from every import every
-
-from loadlab.analysis import analyse
-from loadlab.model.caveats import Caveat, CaveatKind
-from loadlab.model.findings import Findings, LeftOut
-from loadlab.report.prose.caveats import WORDS
-
-from .factories import (
+from trials.trials import (
     CLOSED,
     KEPT,
     Behaviour,
@@ -32,6 +26,11 @@ from .factories import (
     trial,
     with_waits,
 )
+
+from loadlab.analysis import analyse
+from loadlab.model.caveats import Caveat, CaveatKind
+from loadlab.model.findings import Findings, LeftOut
+from loadlab.report.prose.caveats import WORDS
 
 if TYPE_CHECKING:
     from loadlab.model.config import Scalar

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from every import every
-from report.factories import findings
+from factories.reports import findings
+from factories.trials import Behaviour, at_rate, case, trial
+from factories.trials import findings as analysed
 
 from loadlab.analysis import contrast
 from loadlab.analysis.counterparts import counterparts
@@ -18,9 +20,6 @@ from loadlab.model.config import Config
 from loadlab.model.regressions import RegressionKind
 from loadlab.report import comparison
 from loadlab.report.prose.regressions import said
-
-from .factories import Behaviour, at_rate, case, trial
-from .factories import findings as analysed
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Contrast, Findings

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
+from factories.trials import CLOSED, LEAKING, Behaviour, ages, at_rate, caveats_of, findings, trial
 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import measured_for_good
 
 from . import said
-from .factories import CLOSED, LEAKING, Behaviour, ages, at_rate, caveats_of, findings, trial
 
 FASTER = Behaviour(requests=520)
 HUNG = Behaviour(requests=0)

@@ -16,11 +16,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from analysis.factories import caveats_of
 from command_line import REPOSITORY, SMALL_PLAN
 from disks import full_disk
+from factories.recorded_runs import sealed_run
+from factories.trials import caveats_of
 from patience import await_that
-from recorded_runs import sealed_run
 
 import loadlab.cli.run
 from loadlab.analysis import findings_of
