@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from every import every
-from trials.trials import (
+from factories.trials import (
     CLOSED,
     KEPT,
     Behaviour,

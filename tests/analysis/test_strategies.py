@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from every import every
-from trials.trials import (
+from factories.trials import (
     CLOSED,
     KEPT,
     LEAKING,
