@@ -14,7 +14,7 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.following import Follower
 from loadlab.lab.hopeless import explanation, nothing_succeeded
 from loadlab.lab.observer import Observer
-from loadlab.lab.record import Seen, TrialMeta, order_for, record
+from loadlab.lab.record import Seen, TrialMeta, load_request, record
 from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import Patience, settled, sleep_until
 from loadlab.lab.ticking import Ticking
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from loadlab.lab.generator import Drive, Generator
+    from loadlab.lab.generator import Generator, RunningLoad
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Deployment, Plan
@@ -198,7 +198,7 @@ def run_trial_elsewhere(case: Case, step: Step, post: Post) -> Trial:
     load_average = os.getloadavg()[0]
     before = post.observatory.look()
     follower = _follower(step, before, post)
-    drive = post.generator.begin(order_for(case, step, post.plan, post.observatory.target.url, post.scratch))
+    drive = post.generator.begin(load_request(case, step, post.plan, post.observatory.target.url, post.scratch))
     with post.observatory.another() as other:
         watched, faults = _watch(drive, other, before, post, follower)
     if watched.result and nothing_succeeded(watched.result):
@@ -231,7 +231,7 @@ def _sessions(sample: Sample) -> int | None:
 
 
 def _watch(
-    drive: Drive, other: Observatory, before: Sample, post: Post, follower: Follower | None
+    drive: RunningLoad, other: Observatory, before: Sample, post: Post, follower: Follower | None
 ) -> tuple[_Watched, list[str]]:
     """The load from its start until all is at rest; and what kept it from being seen, if anything did."""
     window = post.plan.window

@@ -27,7 +27,7 @@ from loadlab.lab.suitability import notes, other_databases, require_alone, requi
 from loadlab.lab.survival import Survival
 from loadlab.lab.tables import make_ready
 from loadlab.lab.trial import Bench, run_trial
-from loadlab.load.distributed.seals import TOKEN_VARIABLE
+from loadlab.load.distributed.signing import TOKEN_VARIABLE
 from loadlab.model.samples import measured_for_good
 from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation
@@ -265,7 +265,7 @@ def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
             require_alone(cursor, lab.database)
             require_room(cursor, planned.cases)
         with equipped(lab, plan, folder.logs, journal, follow=journal.write) as bench:
-            _rehearse(planned, plan, bench.generator)
+            _check_locustfiles(planned, plan, bench.generator)
 
             def measured(case: Case, step: Step) -> Trial:
                 journal.step_begins(step, bench.ledgers(step))
@@ -313,7 +313,7 @@ def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
         begin_session(folder, environment_elsewhere(plan, looking), continuation, journal)
         journal.preparing(_load_comes(plan))
         with Generator(register, folder.logs / LOCUST_LOG, plan.load) as generator:
-            _rehearse(planned, plan, generator)
+            _check_locustfiles(planned, plan, generator)
             post = Post(
                 plan=plan, observatory=looking, generator=generator, scratch=register.folder, follow=journal.write
             )
@@ -336,9 +336,9 @@ def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
             _measure(folder, planned, missing, survival.trial, journal)
 
 
-def _rehearse(planned: Schedule, plan: Plan, generator: Generator) -> None:
+def _check_locustfiles(planned: Schedule, plan: Plan, generator: Generator) -> None:
     for scenario in dict.fromkeys(case.scenario for case in planned.cases):
-        generator.rehearse(locustfile(scenario), shared=_is_shared(plan))
+        generator.check_locustfile(locustfile(scenario), shared=_is_shared(plan))
 
 
 def _is_shared(plan: Plan) -> bool:

@@ -17,7 +17,7 @@ from loadlab.lab.hopeless import explanation, nothing_succeeded
 from loadlab.lab.liveness import serving_now
 from loadlab.lab.observer import cut_off
 from loadlab.lab.quantities import summed_up
-from loadlab.lab.record import Seen, TrialMeta, order_for, record
+from loadlab.lab.record import Seen, TrialMeta, load_request, record
 from loadlab.lab.route import routed
 from loadlab.lab.sampler import Sampler, look, unseen
 from loadlab.lab.settling import Patience, settled, sleep_until
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from loadlab.lab.generator import Drive, Generator
+    from loadlab.lab.generator import Generator, RunningLoad
     from loadlab.lab.liveness import Serving
     from loadlab.lab.observer import Observer
     from loadlab.lab.project import Project
@@ -154,7 +154,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
             booted = time.monotonic()
             between = {BETWEEN[part]: pid for part, pid in scene.trees.items() if part in BETWEEN}
             served = serving_now(application, between)
-            drive = bench.generator.begin(order_for(case, step, bench.plan, application.url, bench.scratch))
+            drive = bench.generator.begin(load_request(case, step, bench.plan, application.url, bench.scratch))
             observed = _observe(scene, served, drive, bench, follower)
             info = bench.project.info
             if info is not None and observed.result and nothing_succeeded(observed.result):
@@ -215,7 +215,9 @@ def _follower(step: Step, sessions: int, bench: Bench) -> Follower | None:
     return Follower(tell=bench.follow, order=step.order, sessions=sessions, max_connections=most)
 
 
-def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, follower: Follower | None) -> _Observed:
+def _observe(
+    scene: ProbeContext, served: Serving, drive: RunningLoad, bench: Bench, follower: Follower | None
+) -> _Observed:
     trees = {**scene.trees, "app": served.program.pid, "generator": drive.pid}
     if bench.database.postmaster is not None:
         trees["database"] = bench.database.postmaster

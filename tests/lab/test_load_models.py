@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from loadlab.analysis.trials import summarise
 from loadlab.lab.record import BLOCK_SEEDS
 from loadlab.lab.trial import run_trial
-from loadlab.load.generator.arrivals import arrivals
+from loadlab.load.locust_plugins.arrivals import arrivals
 from loadlab.model.case import Case
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
