@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import tomllib
 from pathlib import Path
@@ -109,6 +110,16 @@ def test_a_report_format_of_contributing_is_written_by_report(fork: Fork, tmp_pa
     done = fork.run("-m", "loadlab", "report", run)
     assert done.returncode == 0, done.stderr
     assert (run / "report.csv").read_text().startswith("run,case,trials")
+
+
+@pytest.mark.process
+def test_the_command_of_contributing_counts_the_new_servers_rows(fork: Fork) -> None:
+    ((_, block),) = blocks("sh", ROOT / "CONTRIBUTING.md")
+    _, *arguments = shlex.split(block.replace("\\\n", " "))
+    done = fork.run("-m", "loadlab", *arguments, "--list")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 10
+    assert all(line.startswith("granian,") for line in done.stdout.splitlines())
 
 
 @pytest.mark.slow
