@@ -123,6 +123,7 @@ def test_the_command_of_contributing_counts_the_new_servers_rows(fork: Fork) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_the_claim_of_contributing_is_tested_and_holds(fork: Fork) -> None:
     done = fork.run("-m", "loadlab", "behaviour", "--claims", "--only", "claim/no_time_out")
     assert done.returncode == 0, done.stderr

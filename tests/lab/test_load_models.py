@@ -70,7 +70,7 @@ def test_an_open_trial_sends_exactly_its_schedule(bench: Bench, workers: int) ->
     assert RECORD.validate_json(RECORD.dump_json(trial)).requests.sent == trial.requests.sent
 
 
-def test_a_server_that_is_too_slow_for_the_rate_makes_an_open_trial_invalid_with_the_reason(bench: Bench) -> None:
+def test_a_server_too_slow_for_the_rate_invalidates_an_open_trial(bench: Bench) -> None:
     # One worker, and two requests at once at the most: more than the machine can answer.
     case = case_of("sync", users=2, open_load=OpenLoad(rate=3000.0, arrivals="uniform"), workers=1)
     trial = measured(bench, case)
@@ -80,7 +80,7 @@ def test_a_server_that_is_too_slow_for_the_rate_makes_an_open_trial_invalid_with
     assert trial.connections.exact
 
 
-def test_a_load_process_that_is_killed_makes_the_trial_invalid_and_leaves_nothing_behind(bench: Bench) -> None:
+def test_a_killed_load_process_invalidates_the_trial_and_leaves_no_orphan(bench: Bench) -> None:
     program = bench.generator._program
     assert program is not None
     generator = psutil.Process(program.pid)

@@ -78,9 +78,7 @@ def test_an_ordinary_role_can_name_who_else_is_connected(
         suitability.require_alone(reader, bench.database)
 
 
-def test_a_reset_of_the_statistics_is_noticed_although_the_count_has_grown_past_it(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_a_reset_of_statistics_is_noticed_after_the_count_grew_past_it(bench: Bench, tmp_path: Path) -> None:
     here = scene(bench.cursor, bench, tmp_path)
     with closing(connected(bench, dbname=bench.database.name)) as connection:
         connection.autocommit = True
