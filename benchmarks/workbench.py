@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from loadlab.lab.run import equipped, laboratory
+from loadlab.lab.opening import open_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
@@ -67,10 +67,10 @@ def watching(name: str) -> Iterator[Watch]:
 
 
 @contextmanager
-def workbench(plan: Plan, watch: Watch) -> Iterator[Bench]:
-    """A bench in a laboratory of its own: a fresh PostgreSQL, one generator, all files gone at the end."""
-    with laboratory(plan, None, None, watch) as lab, equipped(lab, plan, lab.register.folder, watch) as bench:
-        yield bench
+def workbench(plan: Plan, watch: Watch) -> Iterator[Lab]:
+    """A lab with a fresh PostgreSQL and one generator; all files are gone at the end."""
+    with open_lab(plan, None, None, watch) as lab:
+        yield lab
 
 
 def interleaved(arms: Sequence[Item], blocks: int) -> list[tuple[int, Item]]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loadlab.lab.opening import open_lab
 from loadlab.lab.project import Project
-from loadlab.lab.run import equipped, laboratory
-from loadlab.lab.trial import Bench, run_trial
+from loadlab.lab.served_target import ServedTarget
+from loadlab.lab.trial import run_trial
 from loadlab.model.case import Case
 from loadlab.model.plan import Plan
 from loadlab.plan.planning import config_of, usable_connections
@@ -23,6 +24,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
     from loadlab.model.samples import Trial
 
@@ -50,8 +52,9 @@ class TrialRunner:
 
     tries = 4
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.target = ServedTarget(lab=lab)
         self._order = 0
 
     def __call__(  # noqa: PLR0913
@@ -80,23 +83,23 @@ class TrialRunner:
             usable_connections=usable_connections(choice, strategy, users),
             round_trip_ms=round_trip_ms,
         )
-        plan = replace(self.bench.plan, window_seconds=window_seconds)
-        bench = replace(self.bench, plan=plan, project=project or Project(driver=driver))
+        plan = replace(self.lab.plan, window_seconds=window_seconds)
+        lab = replace(self.lab, plan=plan, project=project or Project(driver=driver))
         for left in reversed(range(self.tries)):
             self._order += 1
-            done = run_trial(case, Step(order=self._order, block=0, case=0), bench)
+            done = run_trial(case, Step(order=self._order, block=0, case=0), lab, replace(self.target, lab=lab))
             if not left or TOO_BUSY not in done.reason:
                 break
         return done
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     logs = tmp_path_factory.mktemp("logs")
-    with laboratory(PLAN, None, logs, Quiet()) as lab, equipped(lab, PLAN, logs, Quiet()) as opened:
+    with open_lab(PLAN, None, logs, Quiet()) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def trial(bench: Bench) -> TrialRunner:
-    return TrialRunner(bench)
+def trial(lab: Lab) -> TrialRunner:
+    return TrialRunner(lab)

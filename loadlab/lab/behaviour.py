@@ -94,13 +94,13 @@ def behaviour(setting: Setting, postgres: PostgresFixture) -> Behaviour:
 
 def load(server: RunningServer, path: str = PATH) -> dict[str, Any]:
     """A fixed load, what it has left open, and how much of that was garbage."""
-    before, opened_before = server.counts(), server.opened_for_judge()
-    mark, backends = server.judge.mark(), server.judge.backends()
+    before, opened_before = server.counts(), server.other_end.opened()
+    mark, backends = server.log.mark(), server.judge.open_now()
     failed = server.clients.ask(path, server.scale.each)
     after = server.at_rest()
     grown = after - before
-    exact = server.agrees(opened_before + grown.opened) and after.open == server.open_for_judge()
-    peak = server.judge.peak_since(mark, backends)
+    exact = server.agrees(opened_before + grown.opened) and after.open == server.other_end.open_now()
+    peak = server.log.peak_since(mark, backends)
     return {
         "opened": before.open + grown.opened,  # a pool may have been filled when the server started
         "reused": grown.reused,
@@ -123,8 +123,7 @@ def restart(server: RunningServer, path: str = PATH) -> tuple[int, int, int]:
     for _ in range(server.scale.rounds):
         server.clients.ask(path)
     warm = server.at_rest().open
-    server.postgres.cluster.restart()
-    server.judge.reconnect()
+    server.postgres.restart()
     return warm, _failed_until_quiet(server, path, warm), server.clients.ask(path)
 
 
@@ -157,7 +156,7 @@ def until_refused(server: RunningServer, most: int) -> int | None:
     """
     server.collect_garbage()
     before = _refused(server)
-    with server.judge.only(server.scale.free):
+    with server.postgres.only(server.scale.free):
         for asked in range(server.scale.clients, most + 1, server.scale.clients):
             if server.clients.ask(PATH) and _refused(server) > before:
                 return asked
@@ -174,7 +173,7 @@ def flood(server: RunningServer) -> dict[str, Any]:
     server.collect_garbage()
     before, log = server.counts(), server.application.program.log
     mark = log.stat().st_size
-    with server.judge.only(server.scale.free):
+    with server.postgres.only(server.scale.free):
         failed = server.clients.ask(PATH, server.scale.each)
         after = server.at_rest()
     return {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.lab.run import Listener
+    from loadlab.lab.opening import Listener
     from loadlab.model.case import Case
     from loadlab.model.samples import Trial
     from loadlab.store.folder import RunFolder, Step

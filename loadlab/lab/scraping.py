@@ -11,7 +11,7 @@ from loadlab.errors import EnvironmentFaultError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loadlab.lab.run import Listener
+    from loadlab.lab.opening import Listener
     from loadlab.model.case import Case
     from loadlab.model.samples import Trial
     from loadlab.services.prometheus import Prometheus

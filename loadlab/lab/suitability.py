@@ -9,26 +9,19 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import DEFAULT, EMBEDDABLE, NOWHERE, POSTGRESQL, is_remote, staying, where
 from loadlab.plan.planning import incompatible_pairs
-from loadlab.probes.activity import CLIENT
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
-
+    from loadlab.judges.postgresql import PostgreSQL
     from loadlab.lab.project import Project, ProjectInfo
     from loadlab.model.plan import Plan
-    from loadlab.services.database import Database
 
 LEAVE_SECONDS: Final = 5.0  # the backends of commands that have just ended need a moment to go
 POLL_SECONDS: Final = 0.02
 DRIVERS: Final = ("psycopg", "psycopg2", "psycopg2-binary")
-OTHERS: Final = f"""
-SELECT pid, coalesce(nullif(application_name, ''), 'unnamed') FROM pg_stat_activity
-WHERE datname = %s AND {CLIENT} ORDER BY pid LIMIT 5
-"""  # noqa: S608  a text of ours
 
 
 def require_suitable(project: Project, plan: Plan, *, allow_remote: bool = False) -> None:
@@ -219,24 +212,23 @@ def notes(project: Project) -> list[str]:
     return [remark for remark, holds in remarks.items() if holds]
 
 
-def require_alone(cursor: Cursor, database: Database) -> None:
+def require_alone(judge: PostgreSQL, name: str) -> None:
     """Make sure that nobody else uses the database: PostgreSQL would count their connections with the target's.
 
     Raises:
         EnvironmentFaultError: naming who does.
     """
     deadline = time.monotonic() + LEAVE_SECONDS
-    while others := _others(cursor, database):
+    while others := judge.clients():
         if time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
             continue
         raise EnvironmentFaultError(
-            f"Others are connected to the database {database.name}: {', '.join(others)}. PostgreSQL would count their"
+            f"Others are connected to the database {name}: {_named(others)}. PostgreSQL would count their"
             " connections with the target's: stop them first (a development server, a worker, a psql), or name a"
             " database that has no other users with --dsn."
         )
 
 
-def _others(cursor: Cursor, database: Database) -> list[str]:
-    cursor.execute(OTHERS, [database.name])
-    return [f"{name} (pid {pid})" for pid, name in cursor.fetchall()]
+def _named(clients: Sequence[tuple[int, str]]) -> str:
+    return ", ".join(f"{name} (pid {pid})" for pid, name in clients)

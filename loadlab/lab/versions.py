@@ -11,7 +11,7 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.services.pgbouncer import pgbouncer_version
 
 if TYPE_CHECKING:
-    from loadlab.judges.postgresql import Judge
+    from loadlab.judges.postgresql import PostgreSQL
 
 PACKAGES: Final = {
     "Django": "django",
@@ -27,7 +27,7 @@ PACKAGES: Final = {
 }
 
 
-def versions(judge: Judge) -> dict[str, str]:
+def versions(judge: PostgreSQL) -> dict[str, str]:
     """By name, of what is installed."""
     found = {"Python": platform.python_version()}
     for name, package in PACKAGES.items():

@@ -119,6 +119,14 @@ class Console:
         """
         return int(self._pool(database, user).get("sv_login", 0))
 
+    def setting(self, name: str) -> int:
+        """A number of PgBouncer's configuration.
+
+        Raises:
+            PoolerGoneError: as `ask`.
+        """
+        return next(int(row["value"]) for row in self.ask("SHOW CONFIG") if row["key"] == name)
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
