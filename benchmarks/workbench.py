@@ -1,4 +1,4 @@
-"""What the benchmarks share: a laboratory to measure in, a random order to measure by, a line of progress."""
+"""What the benchmarks share: a lab to measure in, a random order to measure by, a line of progress."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Watch:
         self._bar = progress.add_task(name, total=None)
 
     def preparing(self, what: str) -> None:
-        """A runner.run.Listener hears this while a laboratory is made."""
+        """A Listener hears this while a lab is opened."""
         self._progress.update(self._bar, description=f"{self._name}: {what}")
         if self._progress.disable:
             self._progress.console.print(f"{self._name}: {what} …")

@@ -1,4 +1,4 @@
-"""A laboratory for the tests: one embedded PostgreSQL and one generator, real trials on them.
+"""A lab for the tests: one embedded PostgreSQL and one generator, real trials on them.
 
 Nothing starts before a test asks for it.
 """

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from loadlab.judges._pgbouncer_console import Console, PoolNow
 
+CONSOLES: Final = 1
 LOOKS: Final = 3  # for an instant in which nothing is logged; to ask for everybody by name is dearer
 
 
@@ -68,7 +69,7 @@ class PgBouncer(Judge):
         return self.counts().clients_opened
 
     def limits(self) -> Limits:
-        """Of its clients.
+        """Of its clients; one is reserved for the console.
 
         Raises:
             PoolerGoneError: it does not answer.
@@ -76,7 +77,7 @@ class PgBouncer(Judge):
         with self._lock:
             console = self._running()
             most = console.setting("max_client_conn")
-            return Limits(connections=most, reserved=0, in_use=console.look(*self._pool).clients)
+            return Limits(connections=most, reserved=CONSOLES, in_use=console.look(*self._pool).clients)
 
     def counts(self) -> PoolerCounts:
         """Both sides since the start, over restarts, each as of one instant.

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.faults.database_restart import DatabaseRestart
 from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import Behaviour, Setting
 from loadlab.plan.planning import build_strategy, config_of, server_traits
@@ -123,8 +124,8 @@ def restart(server: RunningServer, path: str = PATH) -> tuple[int, int, int]:
     for _ in range(server.scale.rounds):
         server.clients.ask(path)
     warm = server.at_rest().open
-    server.postgres.restart()
-    return warm, _failed_until_quiet(server, path, warm), server.clients.ask(path)
+    with DatabaseRestart().applied(server.postgres.fault_context):
+        return warm, _failed_until_quiet(server, path, warm), server.clients.ask(path)
 
 
 def _failed_until_quiet(server: RunningServer, path: str, warm: int) -> int:

@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.faults import FaultContext
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.judges._postgresql_log import ConnectionLog
 from loadlab.lab.application import Extras
@@ -62,6 +63,13 @@ class PostgresFixture:
     @property
     def judge(self) -> PostgreSQL:
         return self.lab.judge
+
+    @property
+    def fault_context(self) -> FaultContext:
+        """What a fault can act on here, at an instant."""
+        lab = self.lab
+        log = lab.logs / "fault.log"
+        return FaultContext(database=lab.database, register=lab.register, log=log, restart_database=self.restart)
 
     def restart(self) -> None:
         """Restart PostgreSQL, and connect to it again.

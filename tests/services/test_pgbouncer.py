@@ -25,7 +25,7 @@ from psycopg2 import sql
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.connect_errors import kind_of
-from loadlab.judges import _pgbouncer_console
+from loadlab.judges import Limits, _pgbouncer_console
 from loadlab.judges.pgbouncer import PgBouncer, Refusals
 from loadlab.model.metrics import ConnectError
 from loadlab.model.plan import Database as DatabasePlan
@@ -64,6 +64,13 @@ def vanish(connection: Connection) -> None:
     with socket.socket(fileno=os.dup(connection.fileno())) as same:
         same.shutdown(socket.SHUT_RDWR)
     connection.close()
+
+
+def test_the_limit_of_clients_and_how_many_are_open_are_known(pooler: Pooler, clients: ExitStack) -> None:
+    bouncer = pooler(max_client_conn=7)
+    client(clients, bouncer)
+    await_that(lambda: bouncer.judge.limits() == Limits(connections=8, reserved=1, in_use=1))
+    assert (bouncer.judge.open_now(), bouncer.judge.opened(), bouncer.judge.limits().free) == (1, 1, 6)
 
 
 @pytest.mark.parametrize("pool_mode", ["session", "transaction"])
