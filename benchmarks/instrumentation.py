@@ -20,7 +20,7 @@ from loadlab.lab.application import Extras, ServerSetup, serving
 from loadlab.load.generator.contract import LoadOrder
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
-from loadlab.plan.planning import locustfile
+from loadlab.plan.scenarios import locustfile
 from loadlab.probes import ProbeContext
 from loadlab.probes.cpu import Cpu
 from loadlab.sample_app.settings import MIDDLEWARE

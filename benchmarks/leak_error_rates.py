@@ -21,7 +21,7 @@ from loadlab.model.case import Case
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.reading import Reading
 from loadlab.model.samples import Connections, CpuSeconds, Requests, Series, Trial
-from loadlab.plan.planning import build_server, config_of, usable_connections
+from loadlab.plan.members import build_server, config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 from loadlab.watch.observation import observe

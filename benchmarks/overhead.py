@@ -15,7 +15,7 @@ from loadlab.lab.trial import run_trial
 from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
-from loadlab.plan.planning import build_server, config_of
+from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS
 from loadlab.store.folder import Step
 

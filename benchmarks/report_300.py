@@ -20,7 +20,8 @@ from loadlab.lab.sampler import RATE
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Requests, Series, Trial
-from loadlab.plan.planning import read_plan, schedule
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.schedule import schedule
 from loadlab.store.folder import RunFolder, Schedule, Step
 
 if TYPE_CHECKING:

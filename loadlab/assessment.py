@@ -9,7 +9,8 @@ from loadlab.analysis import analyse
 from loadlab.model.findings import Caveat, LeftOut, RunSummary
 from loadlab.model.samples import measured_for_good
 from loadlab.model.session import changes, together
-from loadlab.plan.planning import incompatible_pairs, read_measured_plan
+from loadlab.plan.members import incompatible_pairs
+from loadlab.plan.parse import read_measured_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

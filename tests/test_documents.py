@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from loadlab.errors import UsageError
-from loadlab.plan.planning import read_plan
+from loadlab.plan.experiment import read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import matrix
 import pytest
+from every import every
 
 from loadlab.cli import COMMANDS, parser
 from loadlab.model.metrics import CATALOGUE
-from loadlab.plan.planning import SCENARIO_FOLDER, scenarios
+from loadlab.plan.scenarios import SCENARIO_FOLDER, scenarios
 from loadlab.probes import PROBES
 from loadlab.report import REPORTS
 from loadlab.servers import SERVERS
@@ -155,7 +156,7 @@ def names(word: str) -> bool:
     return re.search(rf"`{re.escape(word)}(?![\w-])", DOCUMENTED) is not None
 
 
-@pytest.mark.parametrize(
+@every(
     ("family", "members"),
     [
         ("server mode", list(SERVERS)),
@@ -191,7 +192,7 @@ def test_the_documentation_names_no_option_that_no_command_has() -> None:
         assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= ours, (command, rest)
 
 
-@pytest.mark.parametrize("page", sorted({*PAGES, *ROOT.glob("[A-Z]*.md")}), ids=lambda page: page.name)
+@every("page", sorted({*PAGES, *ROOT.glob("[A-Z]*.md")}), ids=lambda page: page.name)
 def test_every_link_of_a_page_leads_somewhere_and_no_gap_is_left_to_fill(page: Path) -> None:
     text = page.read_text()
     links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
@@ -229,7 +230,7 @@ def test_the_matrix_of_versions_names_tests_that_there_are() -> None:
     assert [name for name in matrix.TESTS if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("name", scenarios())
+@every("name", scenarios())
 def test_a_locustfile_opens_with_the_question_that_it_asks(name: str) -> None:
     docstring = ast.get_docstring(ast.parse((SCENARIO_FOLDER / f"{name}.py").read_text()))
     assert docstring is not None

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from every import every
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.scrape import require_address, scrape
@@ -88,7 +89,7 @@ loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class=
         assert scrape(url, None).answered is None
 
 
-@pytest.mark.parametrize(
+@every(
     ("status", "body", "message"),
     [
         (401, "", "--token env:NAME"),
@@ -130,14 +131,14 @@ NO_ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize("url", [*NO_ADDRESSES, "http://me:canary@", "postgres://me:canary@a/", "http://me:canary@a:b"])
+@every("url", [*NO_ADDRESSES, "http://me:canary@", "postgres://me:canary@a/", "http://me:canary@a:b"])
 def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(UsageError, match="is no address, such as") as raised:
         require_address("--metrics", url, allow_remote=True)
     assert "canary" not in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["http://me:canary@127.0.0.1/metrics", "http://canary@192.0.2.1/", "http://:canary@a/"])
+@every("url", ["http://me:canary@127.0.0.1/metrics", "http://canary@192.0.2.1/", "http://:canary@a/"])
 def test_an_address_with_a_password_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(UsageError, match="holds a user or a password") as raised:
         require_address("--metrics", url, allow_remote=True)
@@ -172,7 +173,7 @@ def speaking(*parts: bytes, again: bytes = b"", every_seconds: float = 0.0) -> I
             thread.join()
 
 
-@pytest.mark.parametrize(
+@every(
     ("said", "again", "message"),
     [
         ([HEAD, b"\r\n"], b"#", "did not answer completely within 0.5 s"),

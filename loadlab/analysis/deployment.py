@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.plan.planning import build_server, build_strategy, server_traits
+from loadlab.plan.members import build_server, build_strategy, server_traits
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

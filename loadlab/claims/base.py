@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.lab.behaviour import until_refused
 from loadlab.model.behaviour import BehaviourFigure, Setting
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

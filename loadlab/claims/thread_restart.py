@@ -8,7 +8,7 @@ from loadlab.claims.base import Claim
 from loadlab.lab.behaviour import restart
 from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import BehaviourFigure, Setting
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

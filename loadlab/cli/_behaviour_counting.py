@@ -19,7 +19,7 @@ from loadlab.lab.behaviour import behaviour, settings
 from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.versions import versions
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
-from loadlab.plan.planning import build_strategy
+from loadlab.plan.members import build_strategy
 from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from loadlab.plan.planning import Experiment
+    from loadlab.plan.experiment import Experiment
 
 PLAN_HELP: Final = "a TOML file, or a plan that loadlab brings: full, strategies, distance (default: the default plan)"
 ONLY_HELP: Final = "only cases whose short name (as in the list) or id matches; repeatable"
@@ -87,7 +87,7 @@ def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.
         UsageError: the file cannot be read, or has faults.
     """
     from loadlab.model.plan import DEFAULT_PLAN
-    from loadlab.plan.planning import read_plan
+    from loadlab.plan.experiment import read_plan
 
     text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(_found(path)), str(path))
     said = {} if arguments is None else _said(arguments)
@@ -164,7 +164,7 @@ def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -
     try:
         plan = plain_toml(text)
     except DamagedFileError as error:
-        raise UsageError(f"{source} is not TOML as a plan has it: {error}.") from error
+        raise UsageError(f"{source} is not valid TOML: {error}. Fix it and run the command again.") from error
     tables = {name: {**plan.get(name, {}), **said.get(name, {})} for name in TABLES}
     project, target = tables["project"], tables["target"]
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from loadlab.model.case import Case
-    from loadlab.plan.planning import Experiment
+    from loadlab.plan.experiment import Experiment
 
 
 SUPPOSED: Final = (0.03, 0.05, 0.1)  # coefficients of variation, from a quiet machine to a busy one
@@ -36,7 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _order(experiment: Experiment) -> list[tuple[int, Case]]:
-    from loadlab.plan.planning import schedule
+    from loadlab.plan.schedule import schedule
 
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
     return [(block, experiment.cases[index]) for block, index in steps]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from loadlab.lab.opening import Listener
     from loadlab.model.session import Continuation
-    from loadlab.plan.planning import Experiment
+    from loadlab.plan.experiment import Experiment
     from loadlab.services.external_database import Reference
 
     InStep = Callable[[Listener], Listener]
@@ -156,7 +156,7 @@ def _amount(experiment: Experiment) -> str:
 
 
 def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
-    from loadlab.plan.planning import read_plan
+    from loadlab.plan.experiment import read_plan
     from loadlab.store.folder import RunFolder
 
     if arguments.plan or arguments.out or arguments.only or changes_plan(arguments):

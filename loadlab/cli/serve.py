@@ -64,7 +64,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from loadlab.lab.opening import open_lab
     from loadlab.lab.served_target import serve_site
     from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
-    from loadlab.plan.planning import config_of
+    from loadlab.plan.members import config_of
     from loadlab.servers import SERVERS
     from loadlab.services.external_database import Reference, require_reference
     from loadlab.system.ports import require_free
@@ -106,7 +106,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _strategy(arguments: argparse.Namespace) -> Config:
-    from loadlab.plan.planning import config_of
+    from loadlab.plan.members import config_of
     from loadlab.strategies import STRATEGIES
 
     if arguments.strategy:
@@ -116,7 +116,7 @@ def _strategy(arguments: argparse.Namespace) -> Config:
 
 
 def _require_fit(server: Config, strategy: Config, driver: str) -> None:
-    from loadlab.plan.planning import build_strategy, server_traits
+    from loadlab.plan.members import build_strategy, server_traits
 
     why = build_strategy(strategy).incompatible(server_traits(server, driver))
     if why is not None:

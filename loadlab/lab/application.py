@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.lab.project import Project
-from loadlab.plan.planning import build_server, build_strategy, server_traits
+from loadlab.plan.members import build_server, build_strategy, server_traits
 from loadlab.servers import Site
 from loadlab.settings_override.configuration import READY_PATH
 from loadlab.system.ports import LOOPBACK, free_port

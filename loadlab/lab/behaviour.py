@@ -12,7 +12,7 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.faults.database_restart import DatabaseRestart
 from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import Behaviour, Setting
-from loadlab.plan.planning import build_strategy, config_of, server_traits
+from loadlab.plan.members import build_strategy, config_of, server_traits
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

@@ -22,7 +22,7 @@ from loadlab.lab.suitability import notes
 from loadlab.model.findings import NOTE, PROJECT
 from loadlab.model.session import PARAMETERS, SCENARIO
 from loadlab.model.text import redacted
-from loadlab.plan.planning import locustfile
+from loadlab.plan.scenarios import locustfile
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.system.ports import is_loopback
 

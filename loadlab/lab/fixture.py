@@ -30,7 +30,7 @@ from loadlab.lab.tables import make_ready
 from loadlab.model.behaviour import Scale
 from loadlab.model.plan import Database as DatabasePlan
 from loadlab.model.plan import Plan
-from loadlab.plan.planning import build_server
+from loadlab.plan.members import build_server
 from loadlab.services.embedded import restartable
 from loadlab.system.processes import Register
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.plan.planning import build_strategy, connections_wanted
+from loadlab.plan.members import build_strategy, connections_wanted
 from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadOrder
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Requests, Series, Trial
-from loadlab.plan.planning import locustfile
+from loadlab.plan.scenarios import locustfile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,8 @@ from loadlab.lab.trial import run_trial
 from loadlab.load.distributed.seals import TOKEN_VARIABLE
 from loadlab.model.samples import measured_for_good
 from loadlab.model.session import Continuation
-from loadlab.plan.planning import expects_failures, locustfile, schedule, trial_seconds
+from loadlab.plan.scenarios import expects_failures, locustfile
+from loadlab.plan.schedule import schedule, trial_seconds
 from loadlab.store.folder import RunFolder, Schedule, Step
 from loadlab.system.processes import state_directory
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
-    from loadlab.plan.planning import Experiment
+    from loadlab.plan.experiment import Experiment
     from loadlab.services.external_database import Reference
 
 

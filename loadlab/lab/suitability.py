@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import DEFAULT, EMBEDDABLE, NOWHERE, POSTGRESQL, is_remote, staying, where
-from loadlab.plan.planning import incompatible_pairs
+from loadlab.plan.members import incompatible_pairs
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from loadlab.errors import UsageError
 from loadlab.model.plan import Plan
 from loadlab.model.spelling import did_you_mean
 from loadlab.strategies.base import AGE_MEANING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -58,6 +59,17 @@ def checked(
             if fault not in faults:
                 faults.append(fault)
         return None
+
+
+def refusal(source: str, faults: Sequence[Fault]) -> UsageError:
+    """The error that names every fault of a plan."""
+    return UsageError("\n".join([f"{source} has {len(faults)} fault(s):", *(f"  {fault}" for fault in faults)]))
+
+
+def one_of(known: Iterable[str], said: str) -> str:
+    """The known names, the one most like `said` before all."""
+    names = list(known)
+    return " ".join(part for part in (did_you_mean(said, names), f"one of {', '.join(names)}") if part)
 
 
 def _fault(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind: type[Any]) -> Fault:

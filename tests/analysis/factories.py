@@ -13,7 +13,7 @@ from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, PoolerCounts
 from loadlab.model.findings import Findings, RunSummary
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Pooler, Requests, Series, State, Trial
-from loadlab.plan.planning import config_of, usable_connections
+from loadlab.plan.members import config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

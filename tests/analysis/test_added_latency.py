@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from loadlab.analysis.added_latency import pays_from
 
@@ -41,7 +41,7 @@ BASE = ("max_age", {"max_age": 0}, (100.0, 50.0, 20.0), CLOSED)
 POOL = ("pool", {}, (100.0, 150.0, 160.0), KEPT)
 
 
-@pytest.mark.parametrize(
+@every(
     ("pays", "start"),
     [
         ((True, True, True), 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from .factories import (
     CLOSED,
@@ -77,7 +77,7 @@ def test_where_keeping_gains_nothing_the_answer_says_so() -> None:
     assert found.answer[0] == "A default of 600 (10 minutes) would gain nothing in sync."
 
 
-@pytest.mark.parametrize("blocks", [1, 5])
+@every("blocks", [1, 5])
 def test_an_inconclusive_run_says_that_it_cannot_say(blocks: int) -> None:
     arms = [(of, rate, KEPT) for of, rate in zip(ages(), (100, 600, 600), strict=True)]
     answer = run(*arms, blocks=blocks).answer
@@ -99,7 +99,7 @@ def test_a_mode_in_which_all_fails_is_undecided() -> None:
     assert found.answer[-1] == "Undecided: sync (no request succeeded)."
 
 
-@pytest.mark.parametrize("seed", range(5))
+@every("seed", range(5))
 def test_the_answer_has_two_to_four_sentences(seed: int) -> None:
     assert 2 <= len(default_plan(seed=seed).answer) <= 4
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ def test_a_case_without_complete_trials_has_no_estimates() -> None:
     assert (found.leaks, found.expiry_observed, found.open_over_time) == (False, False, None)
 
 
-@pytest.mark.parametrize("count", [1, 2])
+@every("count", [1, 2])
 def test_under_three_trials_an_estimate_has_no_interval(count: int) -> None:
     found = estimate([100.0, 102.0][:count])
     assert found is not None
@@ -105,9 +106,7 @@ def test_leaks_refusals_and_peaks_are_those_of_the_worst_trial_or_their_sum() ->
     assert found.connect_errors == {"too_many_connections": 8}
 
 
-@pytest.mark.parametrize(
-    ("max_age", "seconds", "observed"), [(0, 9.0, None), (None, 9.0, None), (3, 9.0, True), (3, 8.9, False)]
-)
+@every(("max_age", "seconds", "observed"), [(0, 9.0, None), (None, 9.0, None), (3, 9.0, True), (3, 8.9, False)])
 def test_expiry_is_observed_in_windows_of_three_ages(
     max_age: float | None,
     seconds: float,

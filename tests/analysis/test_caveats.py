@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from every import every
 
 from loadlab.analysis import analyse
 from loadlab.model.findings import Caveat, Findings, LeftOut
@@ -96,7 +97,7 @@ def test_counts_that_do_not_reconcile_are_named_with_case_and_block() -> None:
     assert caveat.text == "The counts do not reconcile: opened 2 but PostgreSQL counted 5 sessions."
 
 
-@pytest.mark.parametrize("state", ["invalid", "failed"])
+@every("state", ["invalid", "failed"])
 def test_trials_that_do_not_count_are_kept_with_their_reason(state: str) -> None:
     broken = Behaviour(state=state, reason="generator too busy")  # type: ignore[arg-type]
     found = findings([case()], [trial(case(), 2, broken)])
@@ -135,7 +136,7 @@ def test_a_comparison_short_of_blocks_is_named_where_others_are_not() -> None:
     assert {one.subject for one in short} == {unlimited.id}
 
 
-@pytest.mark.parametrize(("rate", "told"), [(100, []), (120, ["1.20×"])])
+@every(("rate", "told"), [(100, []), (120, ["1.20×"])])
 def test_a_replica_that_differs_from_its_twin_is_the_noise_floor(rate: float, told: list[str]) -> None:
     twins = ((case(), 100.0), (replica(case()), rate))
     trials = [
@@ -196,13 +197,13 @@ def test_a_noise_floor_is_told_for_the_metric_that_is_judged_alone() -> None:
     assert text.startswith("Measured against itself, the throughput came out at 1.47×")
 
 
-@pytest.mark.parametrize(("cpu_seconds", "told"), [(1.79, 0), (1.9, 1)])
+@every(("cpu_seconds", "told"), [(1.79, 0), (1.9, 1)])
 def test_a_generator_above_90_percent_of_a_core_is_told(cpu_seconds: float, told: int) -> None:
     found = findings([case()], [trial(case(), 1, Behaviour(seconds=2.0, generator_cpu=cpu_seconds))])
     assert len(texts(found, about="95 % of a core")) == told
 
 
-@pytest.mark.parametrize(("response", "told"), [(0.01, 0), (0.0096, 0), (0.0094, 1), (0.0106, 1)])
+@every(("response", "told"), [(0.01, 0), (0.0096, 0), (0.0094, 1), (0.0106, 1)])
 def test_little_s_law_flags_a_gap_above_5_percent(response: float, told: int) -> None:
     found = findings([case()], [trial(case(), 1, replace(BALANCED, response=response))])
     assert len(texts(found, about="number of users")) == told
@@ -233,7 +234,7 @@ def test_damaged_records_come_last() -> None:
     assert len(found.caveats) > 1
 
 
-@pytest.mark.parametrize(("cpu", "expected"), [(1.3, True), (1.1, False)])
+@every(("cpu", "expected"), [(1.3, True), (1.1, False)])
 def test_a_proxy_near_its_ceiling_is_named(cpu: float, expected: bool) -> None:  # noqa: FBT001
     far = replace(case(), round_trip_ms=5.0)
     one = trial(far, 1, KEPT)
@@ -241,7 +242,7 @@ def test_a_proxy_near_its_ceiling_is_named(cpu: float, expected: bool) -> None: 
     assert bool(texts(found, about="proxy that adds the round trip used up to 65 % of a core")) is expected
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(1.0, True), (0.1, False)])
+@every(("seconds", "expected"), [(1.0, True), (0.1, False)])
 def test_waiting_for_a_pool_is_named_where_it_is_a_share_of_the_response(seconds: float, expected: bool) -> None:  # noqa: FBT001
     pool = strategy_case("gthread", "pool")
     found = findings([pool], [with_waits(trial(pool, 1, KEPT), waits=1000, seconds=seconds)])

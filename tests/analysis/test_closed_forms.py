@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loadlab.analysis.closed_forms import reuse, smallest_age, under_way
 
 
-@pytest.mark.parametrize(("rate", "age", "measured"), [(2, 1, 0.648), (8, 1, 0.886), (4, 3, 0.927)])
+@every(("rate", "age", "measured"), [(2, 1, 0.648), (8, 1, 0.886), (4, 3, 0.927)])
 def test_reuse_was_measured_within_25_thousandths(rate: float, age: float, measured: float) -> None:
     assert reuse(rate, age) == pytest.approx(measured, abs=0.025)
 

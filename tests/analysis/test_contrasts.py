@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from every import every
 from report.factories import findings
 
 from loadlab.analysis import contrast
@@ -120,7 +121,7 @@ def gthread(**parameters: int) -> Case:
     return replace(CASE, server=replace(CASE.server, parameters={**CASE.server.parameters, **parameters}))
 
 
-@pytest.mark.parametrize(
+@every(
     ("after", "changed"),
     [
         (gthread(threads=8), (("gthread: threads", "4", "8"),)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from every import every
 
 from loadlab.analysis import contrast
 from loadlab.analysis.rooms import leak_of
@@ -69,7 +69,7 @@ def test_it_says_what_was_seen_and_recommends_nothing() -> None:
     assert "loadlab compare" in advice
 
 
-@pytest.mark.parametrize(("served", "told"), [(None, False), (420, False), (428, False), (429, True), (840, True)])
+@every(("served", "told"), [(None, False), (420, False), (428, False), (429, True), (840, True)])
 def test_what_the_target_has_answered_beyond_what_was_sent_is_a_caveat(served: int | None, *, told: bool) -> None:
     case = deployed("age 60")
     trial = measured(case, served=served)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import doctest
 from importlib import import_module
 
-import pytest
+from every import every
 
 MODULES = (
     "loadlab.analysis.closed_forms",
@@ -24,7 +24,7 @@ MODULES = (
 )
 
 
-@pytest.mark.parametrize("name", MODULES)
+@every("name", MODULES)
 def test_examples_in_docstrings_hold(name: str) -> None:
     result = doctest.testmod(import_module(name))
     assert result.attempted > 0

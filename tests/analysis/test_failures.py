@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from every import every
 
 from loadlab.model.samples import Failure
 
@@ -27,7 +28,7 @@ def test_what_failed_in_an_invalid_trial_is_shown_too() -> None:
     assert (row.case, row.count, row.share) == (case().id, 100, 0.25)
 
 
-@pytest.mark.parametrize(
+@every(
     ("kind", "example"),
     [
         ("HTTP 500", "code=500; connections that could not be opened: 8 × too_many_connections"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from every import every
 
 from loadlab.analysis.judgement import Bar, judge
 from loadlab.stats.intervals import Interval
@@ -27,7 +27,7 @@ def test_five_blocks_are_inconclusive_however_clear_they_look() -> None:
     assert judge(replace(FASTER, blocks=6), THROUGHPUT, p_adjusted=0.001) == "better"
 
 
-@pytest.mark.parametrize("p_adjusted", [0.05, 0.2, None])
+@every("p_adjusted", [0.05, 0.2, None])
 def test_without_a_small_adjusted_p_a_difference_is_inconclusive(p_adjusted: float | None) -> None:
     assert judge(FASTER, THROUGHPUT, p_adjusted=p_adjusted) == "inconclusive"
 

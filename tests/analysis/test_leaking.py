@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from loadlab.analysis.arms import leak_of_all
 from loadlab.analysis.leaking import Account, Room, judge, judge_growth
@@ -43,19 +43,19 @@ MISSED_BEFORE = [
 ]
 
 
-@pytest.mark.parametrize(("server", "rest"), MISSED_BEFORE)
+@every(("server", "rest"), MISSED_BEFORE)
 def test_many_users_and_few_requests_show_a_leak(server: str, rest: ConnectionCounts) -> None:
     assert leak_of(ended(server, 60, rest, users=24)) == "yes"
 
 
-@pytest.mark.parametrize("server", PER_REQUEST)
-@pytest.mark.parametrize("opened", [1, 12, 24])
+@every("server", PER_REQUEST)
+@every("opened", [1, 12, 24])
 def test_fewer_than_the_users_left_open_cannot_tell(server: str, opened: int) -> None:
     assert leak_of(ended(server, 60, ConnectionCounts(opened=opened, open=opened), users=24)) == "cannot tell"
 
 
-@pytest.mark.parametrize("server", [*KEPT_MODES, *PER_REQUEST])
-@pytest.mark.parametrize(
+@every("server", [*KEPT_MODES, *PER_REQUEST])
+@every(
     "rest",
     [
         ConnectionCounts(opened=1, closed={"request_end": 1}),
@@ -73,7 +73,7 @@ def test_a_server_that_stands_still_at_age_zero_cannot_tell() -> None:
     assert leak_of(ended("gevent", 0, ConnectionCounts(opened=24, open=24), users=24)) == "cannot tell"
 
 
-@pytest.mark.parametrize(
+@every(
     ("server", "rest", "told"),
     [
         ("sync", ConnectionCounts(opened=2, reused=60, open=2), "no"),
@@ -107,15 +107,15 @@ def test_one_user_meets_every_worker() -> None:
     assert leak_of(ended("sync", 60, ConnectionCounts(opened=2, reused=60, open=2), users=1)) == "no"
 
 
-@pytest.mark.parametrize(("server", "told"), [("threaded", "no"), ("gevent", "no"), ("asgi", "yes")])
+@every(("server", "told"), [("threaded", "no"), ("gevent", "no"), ("asgi", "yes")])
 def test_kept_clients_keep_a_thread_but_not_under_asgi(server: str, told: Leak) -> None:
     reused = 0 if server == "asgi" else 300
     rest = ConnectionCounts(opened=8 if reused else 30, reused=reused, open=8 if reused else 30)
     assert leak_of(ended(server, 60, rest, users=8, keep_alive=True)) == told
 
 
-@pytest.mark.parametrize("server", PER_REQUEST)
-@pytest.mark.parametrize("counted_as", [1, 2, 5])
+@every("server", PER_REQUEST)
+@every("counted_as", [1, 2, 5])
 def test_closing_old_connections_within_a_request_hides_nothing(server: str, counted_as: int) -> None:
     """The request may be counted in pieces, each of which finds its own connection open."""
     sent = 60
@@ -128,7 +128,7 @@ def test_closing_old_connections_within_a_request_hides_nothing(server: str, cou
     assert leak_of(replace(seen, requests=requests, connections=books)) == "cannot tell"
 
 
-@pytest.mark.parametrize("server", PER_REQUEST)
+@every("server", PER_REQUEST)
 def test_closing_explicitly_within_a_request_hides_nothing(server: str) -> None:
     """connection.close() in a view, and a query after it: half are closed, half are lost."""
     rest = ConnectionCounts(opened=80, open=30, closed={"explicit": 40, "garbage_collected": 10})
@@ -149,9 +149,7 @@ def with_aliases(of: Trial, **aliases: ConnectionCounts) -> Trial:
     return replace(of, connections=books, series=replace(of.series, values=columns))
 
 
-@pytest.mark.parametrize(
-    ("server", "aliases", "each"), [("sync", 3, 2), ("gthread", 2, 8), ("sync", 2, 2), ("gthread", 5, 8)]
-)
+@every(("server", "aliases", "each"), [("sync", 3, 2), ("gthread", 2, 8), ("sync", 2, 2), ("gthread", 5, 8)])
 def test_each_thread_keeps_all_its_aliases_and_no_leak_is_invented(server: str, aliases: int, each: int) -> None:
     base = ended(server, 60, ConnectionCounts(opened=each, reused=100, open=each), users=8)
     names = [f"alias{number}" for number in range(aliases)]
@@ -184,7 +182,7 @@ def test_a_plan_that_counts_its_aliases_itself_is_not_counted_twice() -> None:
     assert room_of(seen) == Room(in_use=16, lasting=16, spare=4)
 
 
-@pytest.mark.parametrize(
+@every(
     ("leaks_of_trials", "told"),
     [
         (["no", "no", "yes"], "yes"),
@@ -229,7 +227,7 @@ def growth(*each: tuple[int, int, int, int]) -> list[ConnectionCounts]:
     ]
 
 
-@pytest.mark.parametrize(
+@every(
     ("points", "told"),
     [
         (growth((0, 0, 0, 0), (15, 0, 0, 15)), "cannot tell"),

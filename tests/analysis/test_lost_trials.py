@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import measured_for_good
@@ -54,8 +54,8 @@ def test_without_a_lost_trial_the_faster_case_is_recommended() -> None:
     assert found.verdicts[0].recommend.max_age == 60
 
 
-@pytest.mark.parametrize("metric", ["throughput", "p95"])
-@pytest.mark.parametrize("lost", LOST, ids=lambda one: one.reason[:12] or f"{one.requests} requests")
+@every("metric", ["throughput", "p95"])
+@every("lost", LOST, ids=lambda one: one.reason[:12] or f"{one.requests} requests")
 def test_a_case_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behaviour, metric: str) -> None:
     found = run(lost, [2, 4, 6, 8, 10, 12], metric=metric)
     assert found.comparisons[0].verdict == "inconclusive"
@@ -64,7 +64,7 @@ def test_a_case_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behavi
     assert any("block 2, 4, 6, 8, 10 and 12" in caveat.text for caveat in found.caveats)
 
 
-@pytest.mark.parametrize("lost", [HUNG, FAILED, UNANSWERED])
+@every("lost", [HUNG, FAILED, UNANSWERED])
 def test_a_case_that_served_nothing_even_once_is_not_recommended(lost: Behaviour) -> None:
     found = run(lost, [7])
     assert found.verdicts[0].recommend is None
@@ -92,7 +92,7 @@ def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
     assert found.answer[0].startswith("600 (10 minutes) is not a safe default: in gevent kept connections leak")
 
 
-@pytest.mark.parametrize("lost", LOST)
+@every("lost", LOST)
 def test_a_case_that_is_lost_somewhere_is_not_equivalent(lost: Behaviour) -> None:
     base, finite = ages()[:2]
     alike = [trial(of, block, at_rate(100 + block % 3, CLOSED)) for of in (base, finite) for block in range(1, 9)]
@@ -108,14 +108,14 @@ def test_a_baseline_that_served_nothing_speaks_for_the_case() -> None:
     assert found.verdicts[0].recommend.max_age == 60
 
 
-@pytest.mark.parametrize("lost", [DROPPED, LATE])
+@every("lost", [DROPPED, LATE])
 def test_a_baseline_that_did_not_keep_up_speaks_for_no_case(lost: Behaviour) -> None:
     found = run(lost, [2, 4, 6], side=0)
     assert found.comparisons[0].verdict == "inconclusive"
     assert found.verdicts[0].recommend is None
 
 
-@pytest.mark.parametrize(("blocks", "alone"), [(14, 1.3), (20, 1.0), (40, 1.3)])
+@every(("blocks", "alone"), [(14, 1.3), (20, 1.0), (40, 1.3)])
 def test_one_trial_that_served_nothing_is_enough_for_no_good_word(blocks: int, alone: float) -> None:
     base, finite = ages()[:2]
     trials = [trial(base, block, at_rate(100 + block % 3, CLOSED)) for block in range(1, blocks + 1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from loadlab.analysis.production import need
 from loadlab.model.plan import Limits
@@ -26,7 +26,7 @@ def needed(server: str, strategy: str, limits: Limits, held: int = 2, **paramete
     return found
 
 
-@pytest.mark.parametrize(
+@every(
     ("server", "strategy", "parameters", "arithmetic"),
     [
         ("gthread", "pool", {}, "2 hosts × 4 workers × 4 (max_size) × 2 overlap = 64 > 60 − 3"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import configparser
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from every import every
 
 from loadlab.analysis.deployment import where
 from loadlab.analysis.recommendations import recommendation
-from loadlab.plan.planning import build_strategy
+from loadlab.plan.members import build_strategy
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -51,7 +51,7 @@ def _fits(case: Case) -> bool:
     return place is not None and build_strategy(case.strategy).incompatible(place) is None
 
 
-@pytest.mark.parametrize("case", fitting(), ids=lambda case: f"{case.server.name}-{case.strategy.name}")
+@every("case", fitting(), ids=lambda case: f"{case.server.name}-{case.strategy.name}")
 def test_every_strategy_is_spelt_out_as_what_it_changes_where_it_fits(case: Case) -> None:
     found = recommended(case)
     module = settings(found)
@@ -129,7 +129,7 @@ def test_the_engine_of_geventpool_is_that_of_the_runs_driver() -> None:
     assert [engine.rpartition("_")[2] for engine in engines] == ["psycopg2", "psycopg3"]
 
 
-@pytest.mark.parametrize(
+@every(
     ("strategy", "parameters", "checked"),
     [
         ("max_age", {"max_age": 0}, False),

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from every import every
 
 from loadlab.analysis.simplicity import Simplicity, order
 from loadlab.model.plan import Limits
-from loadlab.plan.planning import config_of, schedule
+from loadlab.plan.members import config_of
+from loadlab.plan.schedule import schedule
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -115,7 +117,7 @@ def test_without_another_strategy_proven_better_there_is_no_runner_up() -> None:
     assert the(found).runner_up is None
 
 
-@pytest.mark.parametrize(
+@every(
     ("spoiled", "why"),
     [
         (replace(LEAKING, refused=0, failed=0), "leaks, up to 60 open, 8 usable"),

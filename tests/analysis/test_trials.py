@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from every import every
 
 from loadlab.analysis.trials import summarise
 from loadlab.model.samples import Requests, Series
@@ -71,10 +72,8 @@ def test_cpu_is_given_per_request_of_the_window() -> None:
     assert summary.cpu_seconds_per_request.generator == pytest.approx(0.002)
 
 
-@pytest.mark.parametrize(
-    ("opened", "reused", "opens"), [(100, 300, 0.25), (15, 0, 1.0), (0, 40, 0.0), (0, 0, None), (1200, 0, 1.0)]
-)
-@pytest.mark.parametrize("requests", [11, 400])  # those that ended in the window do not matter
+@every(("opened", "reused", "opens"), [(100, 300, 0.25), (15, 0, 1.0), (0, 40, 0.0), (0, 0, None), (1200, 0, 1.0)])
+@every("requests", [11, 400])  # those that ended in the window do not matter
 def test_opens_per_request_come_from_the_ledger_alone(
     opened: int, reused: int, opens: float | None, requests: int
 ) -> None:
@@ -95,9 +94,7 @@ def test_cpu_of_a_database_elsewhere_stays_unknown() -> None:
     assert summary.cpu_seconds_per_request.database is None
 
 
-@pytest.mark.parametrize(
-    ("backends", "own", "left_open", "peak"), [([1, 9, 2], [1, 4, 2], 2, 9), ([1], [7], 0, 7), ([], [], 5, 5)]
-)
+@every(("backends", "own", "left_open", "peak"), [([1, 9, 2], [1, 4, 2], 2, 9), ([1], [7], 0, 7), ([], [], 5, 5)])
 def test_the_peak_is_the_most_that_anyone_saw(
     backends: list[float], own: list[float], left_open: int, peak: int
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from .factories import CLOSED, KEPT, LEAKING, Behaviour, ages, at_rate, case, default_plan, findings, noisy, trial
 
@@ -104,7 +104,7 @@ def test_more_failures_than_the_baseline_disqualify_an_arm() -> None:
     assert recommended(run((base, 100, CLOSED), (finite, 600, replace(KEPT, failed=5)))) == 60
 
 
-@pytest.mark.parametrize(("blocks", "age"), [(1, "nothing"), (2, 0)])
+@every(("blocks", "age"), [(1, "nothing"), (2, 0)])
 def test_a_leak_counts_after_two_trials_and_needs_no_timing(blocks: int, age: float | str) -> None:
     base, finite, unlimited = ages(usable=8)
     found = run((base, 100, CLOSED), (finite, 95, LEAKING), (unlimited, 95, LEAKING), blocks=blocks)
@@ -145,7 +145,7 @@ def test_the_smallest_age_that_is_not_proven_worse_is_chosen() -> None:
     assert recommended(found) == 60
 
 
-@pytest.mark.parametrize(("rate", "age"), [(600, 60), (900, None)])
+@every(("rate", "age"), [(600, 60), (900, None)])
 def test_unlimited_is_chosen_only_if_proven_better_than_the_finite_age(rate: float, age: float | None) -> None:
     base, finite, unlimited = ages()
     assert recommended(run((base, 100, CLOSED), (finite, 600, KEPT), (unlimited, rate, KEPT))) == age
@@ -182,7 +182,7 @@ def test_invalid_trials_decide_nothing() -> None:
     assert recommended(run((base, 100, CLOSED), (finite, 95, invalid))) == "nothing"
 
 
-@pytest.mark.parametrize(
+@every(
     ("age", "rate", "expected"),
     [
         (60, 600, {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}),

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from every import every
 
 from loadlab import cli
 from loadlab.claims import CLAIMS, examine
@@ -86,7 +87,7 @@ def test_every_case_is_known_to_be_able_to_fail() -> None:
     assert all(False in holding for _, holding in OTHERWISE.values())
 
 
-@pytest.mark.parametrize("name", list(CLAIMS))
+@every("name", list(CLAIMS))
 def test_every_case_has_its_claim_in_one_line_and_says_who_made_it(name: str) -> None:
     claim = CLAIMS[name]
     first, *_ = (inspect.getdoc(inspect.getmodule(claim)) or "").splitlines()

@@ -210,7 +210,7 @@ def _no_toml(folder: Path) -> Path:
         (_missing, "cannot be read: No such file"),
         (_folder, "cannot be read: Is a directory"),
         (_no_utf8, "is not UTF-8 text (byte 5)"),
-        (_no_toml, "is not TOML"),
+        (_no_toml, "is not valid TOML"),
     ],
 )
 def test_a_plan_that_cannot_be_read_is_named(

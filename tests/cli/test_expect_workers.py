@@ -71,12 +71,12 @@ def test_a_run_waits_for_its_workers_shares_its_load_out_to_them_and_lets_them_e
     [
         (
             ["--expect-workers", "5"],
-            "users: 4 cannot be split over 5 processes (each process needs one: lower load.expect_workers",
+            "users: 4 users cannot be split over 5 load processes (lower load.expect_workers",
         ),
-        (["--expect-workers", "2", "--load-workers", "2"], "load_workers: is for load processes of this host alone"),
+        (["--expect-workers", "2", "--load-workers", "2"], "load_workers: counts load processes on this host only"),
         (
             ["--expect-workers", "2", "--master-bind-host", "192.0.2.1"],
-            "load.master_bind_host: is for workers who cannot reach the target",
+            "load.master_bind_host: workers on other hosts cannot reach",
         ),
         (["--expect-workers", "-1"], "load.expect_workers: should be greater than or equal to 0"),
         (["--expect-workers", "2", "--master-bind-port", "0"], "load.master_bind_port: should be greater than"),

@@ -58,7 +58,7 @@ def test_a_run_with_load_workers_says_so_and_each_trial_has_what_all_of_them_saw
     [
         ("0", "load_workers: should be greater than or equal to 1"),
         ("many", "--load-workers: invalid int"),
-        ("21", "load.outstanding: 20 cannot be split over 21 processes"),
+        ("21", "load.outstanding: 20 tasks cannot be split over 21 load processes"),
     ],
 )
 def test_an_impossible_number_of_load_workers_is_refused_before_anything_starts(

@@ -11,7 +11,7 @@ import pytest
 from made_projects import URLS, made
 
 from loadlab.lab.project import project_of
-from loadlab.plan.planning import read_plan
+from loadlab.plan.experiment import read_plan
 from loadlab.system.processes import STATE_VARIABLE
 
 if TYPE_CHECKING:

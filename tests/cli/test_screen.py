@@ -13,7 +13,7 @@ from command_line import SMALL_PLAN
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen, width
 from loadlab.model.labels import short_names
-from loadlab.plan.planning import read_plan
+from loadlab.plan.experiment import read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

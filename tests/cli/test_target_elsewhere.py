@@ -10,7 +10,7 @@ import pytest
 from command_line import everything_in
 
 from loadlab.lab.application import ServerSetup, serving
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.store.folder import RunFolder
 from loadlab.strategies import STRATEGIES
@@ -181,13 +181,13 @@ def test_a_target_that_is_not_there_stops_the_run_before_its_first_trial(here: I
             "--target names 192.0.2.1, which is not this machine; say --allow-remote",
         ),
         (["--target-metrics", "http://192.0.2.1/metrics"], "--target-metrics names 192.0.2.1"),
-        (["--token", "secret-canary"], "target.token: names no environment variable"),
+        (["--token", "secret-canary"], "target.token: does not name an environment variable"),
         (["--token", "env:NONESUCH"], "NONESUCH is not set"),
-        (["--target", "http://me:secret-canary@127.0.0.1"], "target.url: holds a user or a password"),
-        (["--target-name", "pool"], "target.name: 'pool' cannot be one (at most 60"),
-        (["--target", "ftp://127.0.0.1"], "target.url: is no address"),
-        (["--target", "http://[::1"], "target.url: is no address"),
-        (["--target", "http://127.0.0.1:x/"], "target.url: is no address"),
+        (["--target", "http://me:secret-canary@127.0.0.1"], "target.url: holds a user name or a password"),
+        (["--target-name", "pool"], "target.name: 'pool' is not a valid name (use at most 60"),
+        (["--target", "ftp://127.0.0.1"], "target.url: is not an http"),
+        (["--target", "http://[::1"], "target.url: is not an http"),
+        (["--target", "http://127.0.0.1:x/"], "target.url: is not an http"),
     ],
 )
 def test_what_may_not_be_is_refused_before_anything_is_asked(
@@ -204,7 +204,7 @@ def test_the_default_plan_asks_for_a_scenario_and_says_nothing_of_servers(here: 
     outcome = here("run", "--target", "http://127.0.0.1:1", "--out", tmp_path / "run")
     assert outcome.code == 2
     assert "1 fault(s)" in outcome.stderr
-    assert "scenarios: is missing (give a Locust file of your own with --locustfile" in outcome.stderr
+    assert "scenarios: is missing (name your own Locust file with --locustfile" in outcome.stderr
 
 
 def test_a_plan_serves_its_target_or_names_one_and_not_both(here: InProcess, tmp_path: Path) -> None:
@@ -213,4 +213,4 @@ def test_a_plan_serves_its_target_or_names_one_and_not_both(here: InProcess, tmp
     outcome = here("plan", tmp_path / "plan.toml")
     assert outcome.code == 2
     for name in ("servers", "strategies", "round_trip_ms"):
-        assert f"{name}: is for a target that loadlab serves" in outcome.stderr
+        assert f"{name}: needs a target that loadlab serves" in outcome.stderr

@@ -12,6 +12,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from every import every
 from natively import COMPOSE, made_secrets, stack, variables_in
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ def containers() -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{name}/{container['name']}", container
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("document", [each for each in RESOURCES if each["kind"] not in OPERATORS], ids=named)
+@every("version", VERSIONS)
+@every("document", [each for each in RESOURCES if each["kind"] not in OPERATORS], ids=named)
 def test_a_resource_is_valid_by_the_schema_of_kubernetes(document: dict[str, Any], version: str) -> None:
     assert kubernetes_validate.validate(document, version, strict=True) == version
 
 
-@pytest.mark.parametrize("document", [each for each in RESOURCES if each["kind"] in OPERATORS], ids=named)
+@every("document", [each for each in RESOURCES if each["kind"] in OPERATORS], ids=named)
 def test_a_resource_is_valid_by_the_schema_of_prometheus_operator(document: dict[str, Any]) -> None:
     path = Path(__file__).parent / "schemas" / f"{document['kind'].lower()}.schema.json"
     jsonschema.Draft202012Validator(json.loads(path.read_text())).validate(document)
@@ -60,7 +61,7 @@ def test_every_file_of_the_folder_is_applied() -> None:
     assert {path.name for path in FOLDER.glob("*.yml")} == {*KUSTOMIZATION["resources"], "kustomization.yml"}
 
 
-@pytest.mark.parametrize("name", list(WORKLOADS))
+@every("name", list(WORKLOADS))
 def test_a_pod_is_locked_down(name: str) -> None:
     pod = WORKLOADS[name]["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jsonschema
 import pytest
 import yaml
+from every import every
 from natively import COMPOSE, REPOSITORY, made_secrets, seconds, stack, variables_in
 
 from loadlab.servers import SERVERS, Site
@@ -70,7 +71,7 @@ def test_the_example_has_no_secret_in_it() -> None:
     assert variables_in((COMPOSE / ".env.example").read_text())["LOADLAB_SECRETS"] == ""
 
 
-@pytest.mark.parametrize("name", list(SERVICES))
+@every("name", list(SERVICES))
 def test_a_service_is_locked_down(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"]
@@ -82,7 +83,7 @@ def test_a_service_is_locked_down(name: str) -> None:
     assert not [key for key in service if key in {"privileged", "cap_add", "network_mode", "pid", "devices"}]
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrate"}))
+@every("name", sorted(set(SERVICES) - {"migrate"}))
 def test_a_service_is_asked_for_its_health_and_ended_in_order(name: str) -> None:
     service = SERVICES[name]
     assert service["healthcheck"]["test"][0] == "CMD"
@@ -131,7 +132,7 @@ def arguments_of(argv: list[str]) -> set[tuple[str, str]]:
     return {(word, value) for word, value in given if word not in PLACE}
 
 
-@pytest.mark.parametrize("mode", list(SERVERS))
+@every("mode", list(SERVERS))
 def test_a_server_mode_is_served_as_the_lab_serves_it(mode: str) -> None:
     server = SERVERS[mode]()
     ours = arguments_of(server.argv(Site(), 8000))

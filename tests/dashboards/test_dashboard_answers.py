@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from dashboards.evidence.answers import answer, finite
 from dashboards.evidence.committed import TARGETS
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 RECORDING = Recording()
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=str)
+@every("target", TARGETS, ids=str)
 def test_every_query_returns_a_number(target: Target, api: Api, span: Span) -> None:
     assert finite(answer(api, target, span))
 
 
-@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.field)
+@every("figure", FIGURES, ids=lambda figure: figure.field)
 def test_figures_are_as_near_to_the_record_as_is_promised(figure: Figure, api: Api, span: Span) -> None:
     found = deviations(api, figure, RECORDING.trials(), span)
     assert any(one.exact for one in found), "nothing of the kind was recorded"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import doctest
 
-import pytest
+from every import every
 
 from dashboards.evidence import tables
 from dashboards.source import grafana, promql
 
 
-@pytest.mark.parametrize("module", [promql, grafana, tables], ids=lambda module: module.__name__)
+@every("module", [promql, grafana, tables], ids=lambda module: module.__name__)
 def test_examples_of_dashboards_hold(module: object) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import promql_parser
 import pytest
+from every import every
 from promql_parser import Call, MatrixSelector, VectorSelector
 
 from dashboards.evidence.committed import DASHBOARDS, TARGETS, Target, all_chosen, expanded, panels, variables
@@ -67,22 +68,25 @@ def is_foreign(selector: VectorSelector) -> bool:
     return SERIES[selector.name] in FOREIGN and selector.name != "up"
 
 
-every_target = pytest.mark.parametrize("target", TARGETS, ids=str)
+every_target = every("target", TARGETS, ids=str)
+every_dashboard = every("name", DASHBOARDS)
 
 
-@every_target
 class TestEveryQuery:
+    @every_target
     def test_parses_and_holds_no_variable_that_the_dashboard_lacks(self, target: Target) -> None:
         asked = set(re.findall(r"\$(\w+)", target.expr)) - {"__rate_interval", "__range"}
         assert asked <= set(variables(target.dashboard))
         assert selectors(target)
 
+    @every_target
     def test_asks_for_series_of_the_catalogue_by_labels_that_they_have(self, target: Target) -> None:
         of_the_lab = target.dashboard in LAB_DASHBOARDS
         for selector, _ in selectors(target):
             metric = SERIES[selector.name]
             assert set(matched(selector)) <= labels_of(metric, of_the_lab=of_the_lab)
 
+    @every_target
     def test_groups_by_labels_that_its_series_have(self, target: Target) -> None:
         of_the_lab = target.dashboard in LAB_DASHBOARDS
         known = {"le"}.union(*(labels_of(SERIES[one.name], of_the_lab=of_the_lab) for one, _ in selectors(target)))
@@ -90,12 +94,14 @@ class TestEveryQuery:
             if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
                 assert set(node.modifier.labels) <= known
 
+    @every_target
     def test_legend_names_labels_that_the_query_keeps(self, target: Target) -> None:
         panel = next(one for one in panels(target.dashboard) if one["title"] == target.panel)
         legend = next(one["legendFormat"] for one in panel["targets"] if one["refId"] == target.ref)
         outermost = {label for node, _ in nodes(parsed(target)) for label in _grouped(node)}
         assert set(re.findall(r"{{(\w+)}}", legend)) <= outermost
 
+    @every_target
     def test_a_production_dashboard_knows_nothing_of_the_lab(self, target: Target) -> None:
         if target.dashboard in LAB_DASHBOARDS:
             return
@@ -105,10 +111,12 @@ class TestEveryQuery:
 
     # From here on, rules of dashboard-linter.
 
+    @every_target
     def test_target_rate_interval(self, target: Target) -> None:
         """rate() looks back over $__rate_interval, which always holds four scrapes."""
         assert not re.search(r"\b(rate|irate|increase)\([^\[]*\[(?!\$__rate_interval\])", target.expr)
 
+    @every_target
     def test_target_job_and_target_instance(self, target: Target) -> None:
         """But for exporters of others, whose jobs are their own."""
         for selector, _ in selectors(target):
@@ -116,6 +124,7 @@ class TestEveryQuery:
                 assert 'job=~"$job"' in target.expr
                 assert {"job", "instance"} <= set(matched(selector))
 
+    @every_target
     def test_target_counter_agg(self, target: Target) -> None:
         for selector, above in selectors(target):
             if selector.name.endswith("_total"):
@@ -123,6 +132,7 @@ class TestEveryQuery:
                 assert isinstance(above[-2], Call)
                 assert above[-2].func.name in ("rate", *OTHERWISE["target-counter-agg"])
 
+    @every_target
     def test_target_histogram(self, target: Target) -> None:
         """Buckets become a quantile, or are drawn as buckets."""
         panel = next(one for one in panels(target.dashboard) if one["title"] == target.panel)
@@ -137,13 +147,14 @@ def _grouped(node: Any) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("name", DASHBOARDS)
 class TestDashboardLinter:
+    @every_dashboard
     def test_template_datasource(self, name: str) -> None:
         found = variables(name)["datasource"]
         assert (found["type"], found["query"], found["label"]) == ("datasource", "prometheus", "Data source")
 
-    @pytest.mark.parametrize("label", ["job", "instance"])
+    @every("label", ["job", "instance"])
+    @every_dashboard
     def test_template_job_and_template_instance(self, name: str, label: str) -> None:
         found = variables(name)[label]
         assert found["type"] == "query"
@@ -153,6 +164,7 @@ class TestDashboardLinter:
         assert found["allValue"] == ".+"
         assert found["query"].endswith(f", {label})")
 
+    @every_dashboard
     def test_template_label_promql(self, name: str) -> None:
         for variable in variables(name).values():
             if variable["type"] == "query":
@@ -160,9 +172,11 @@ class TestDashboardLinter:
                 assert inside, variable["query"]
                 assert promql_parser.parse(expanded(inside[1], all_chosen(name)))
 
+    @every_dashboard
     def test_template_on_time_change_reload(self, name: str) -> None:
         assert all(one["refresh"] == 2 for one in variables(name).values() if one["type"] == "query")
 
+    @every_dashboard
     def test_panel_datasource(self, name: str) -> None:
         for panel in panels(name):
             if panel["type"] != "text":
@@ -170,6 +184,7 @@ class TestDashboardLinter:
                     "${datasource}"
                 }
 
+    @every_dashboard
     def test_panel_title_description_units_and_targets(self, name: str) -> None:
         for panel in panels(name):
             assert panel["title"]
@@ -178,11 +193,12 @@ class TestDashboardLinter:
                 assert panel["targets"]
                 assert panel["fieldConfig"]["defaults"]["unit"]
 
+    @every_dashboard
     def test_uneditable(self, name: str) -> None:
         assert DASHBOARDS[name]["editable"] is False
 
 
-@pytest.mark.parametrize("name", DASHBOARDS)
+@every_dashboard
 def test_every_panel_says_what_is_good_and_what_to_do(name: str) -> None:
     for panel in panels(name):
         if panel["type"] != "text":

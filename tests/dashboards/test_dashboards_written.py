@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from every import every
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -22,7 +23,7 @@ PANEL_TYPES = {"timeseries", "stat", "table", "gauge", "bargauge", "barchart", "
 OLDEST_SCHEMA = 36
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+@every("board", BOARDS, ids=lambda board: board.uid)
 def test_committed_json_is_what_the_code_writes(board: Any) -> None:
     assert (FOLDER / f"{board.uid}.json").read_text("utf-8") == to_json(board), "run `make dashboards`"
 

@@ -13,7 +13,7 @@ from patience import PATIENCE_SECONDS
 
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.sampler import look
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.probes import PROBES, ProbeContext
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES

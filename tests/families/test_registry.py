@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from every import every
 
 from loadlab.claims import CLAIMS
 from loadlab.probes import PROBES
@@ -47,7 +48,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
         del sys.modules[name]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@every("name", FAMILIES)
 def test_every_member_of_a_family_is_the_one_class_of_its_module(name: str) -> None:
     family = FAMILIES[name]
     members = {member: family[member] for member in family}
@@ -58,7 +59,7 @@ def test_every_member_of_a_family_is_the_one_class_of_its_module(name: str) -> N
         assert not getattr(kind, "__abstractmethods__", None)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@every("name", FAMILIES)
 def test_an_unknown_name_is_a_key_error(name: str) -> None:
     for unknown in ("nonesuch", "base", "_gunicorn", "__init__"):
         assert unknown not in list(FAMILIES[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from every import every
 from report import factories
 from tests_support import trial
 
@@ -28,7 +29,7 @@ def test_a_report_is_kept_as_it_was_rendered(name: str, tmp_path: Path) -> None:
         assert kept.read_bytes().decode() == text
 
 
-@pytest.mark.parametrize("name", list(REPORTS))
+@every("name", list(REPORTS))
 def test_a_report_names_the_run_it_is_about(name: str) -> None:
     findings = factories.findings()
     assert findings.run.id in REPORTS[name]().render(findings)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.model.config import spell
-from loadlab.plan.planning import build_server, config_of
+from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS, Site
 from loadlab.strategies import STRATEGIES
 

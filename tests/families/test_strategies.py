@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.db import ConnectionHandler
+from every import every
 
 from loadlab.model.config import spell
-from loadlab.plan.planning import build_strategy, config_of, server_traits, usable_connections
+from loadlab.plan.members import build_strategy, config_of, server_traits, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -59,14 +60,14 @@ def test_a_strategy_fits_somewhere_and_says_why_where_it_does_not(name: str) -> 
     assert all(reason is None or " use " in f" {reason}" for reason in reasons)  # what to use instead
 
 
-@pytest.mark.parametrize(("name", "where"), FITTING)
+@every(("name", "where"), FITTING)
 def test_a_strategys_changes_survive_the_way_to_the_target(name: str, where: ServerTraits) -> None:
     changes = STRATEGIES[name]().changes(where)
     for part in (changes.database, changes.values, changes.gunicorn):
         assert json.loads(json.dumps(part)) == part
 
 
-@pytest.mark.parametrize(("name", "where"), FITTING)
+@every(("name", "where"), FITTING)
 def test_a_strategys_database_settings_are_django_settings(name: str, where: ServerTraits) -> None:
     settings = STRATEGIES[name]().changes(where).database
     known = ConnectionHandler({"default": SQLITE}).settings["default"]

@@ -18,7 +18,7 @@ from loadlab.instrumentation.counters import CounterSet, Totals
 from loadlab.lab.application import Extras, ServerSetup, serving
 from loadlab.lab.project import Project
 from loadlab.model.metrics import CloseReason
-from loadlab.plan.planning import build_server, config_of
+from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS, Site
 from loadlab.strategies import STRATEGIES
 

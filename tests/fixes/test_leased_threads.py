@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from every import every
 from patience import PATIENCE_SECONDS
 
 from loadlab.fixes import leased_threads as fix
@@ -229,7 +230,7 @@ def test_a_loop_that_was_closed_with_somebody_waiting_takes_no_thread_with_it() 
     assert site.state()[0] == 0
 
 
-@pytest.mark.parametrize(("context", "works"), [(None, False), (contextvars.Context(), True)], ids=["own", "fresh"])
+@every(("context", "works"), [(None, False), (contextvars.Context(), True)], ids=["own", "fresh"])
 def test_a_task_that_outlives_its_request_needs_a_context_of_its_own(
     context: contextvars.Context | None,
     works: bool,  # noqa: FBT001
@@ -255,7 +256,7 @@ def test_a_task_that_outlives_its_request_needs_a_context_of_its_own(
     asyncio.run(requests())
 
 
-@pytest.mark.parametrize("kind", ["lifespan", "websocket"])
+@every("kind", ["lifespan", "websocket"])
 def test_what_is_no_http_request_passes_without_a_thread(kind: str) -> None:
     async def requests() -> None:
         go = asyncio.Event()

@@ -12,6 +12,7 @@ import pytest
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from every import every
 
 from loadlab.fixes import _parameters, leased_threads, reap_dead_threads
 from loadlab.fixes._parameters import names, parameters
@@ -27,7 +28,7 @@ def own_configs(module: ModuleType) -> list[type[AppConfig]]:
     return [kind for kind in kinds if kind.__module__ == module.__name__]
 
 
-@pytest.mark.parametrize("name", names())
+@every("name", names())
 def test_a_fix_is_one_module_with_one_app_that_is_named_after_it(name: str) -> None:
     module = importlib.import_module(f"loadlab.fixes.{name}")
     (config,) = own_configs(module)
@@ -36,7 +37,7 @@ def test_a_fix_is_one_module_with_one_app_that_is_named_after_it(name: str) -> N
     assert config.__name__ == name.title().replace("_", "")
 
 
-@pytest.mark.parametrize(
+@every(
     ("said", "fault"),
     [
         (["reap_dead_threads"], "LOADLAB_FIXES should be a dict, not list"),
@@ -60,7 +61,7 @@ def test_what_is_wrong_is_named_with_what_would_be_right(said: Any, fault: str) 
         parameters("reap_dead_threads", reap_dead_threads.SweepParameters)
 
 
-@pytest.mark.parametrize("threads", [0, -1, 1.5, "8", True, None])
+@every("threads", [0, -1, 1.5, "8", True, None])
 def test_a_number_of_threads_that_is_none_is_refused(threads: object) -> None:
     with (
         override_settings(LOADLAB_FIXES={"leased_threads": {"threads": threads}}),
@@ -69,7 +70,7 @@ def test_a_number_of_threads_that_is_none_is_refused(threads: object) -> None:
         parameters("leased_threads", leased_threads.LeaseParameters)
 
 
-@pytest.mark.parametrize("name", NOTHING_TO_SET)
+@every("name", NOTHING_TO_SET)
 def test_a_fix_without_parameters_says_so(name: str) -> None:
     with (
         override_settings(LOADLAB_FIXES={name: {"seconds": 1}}),

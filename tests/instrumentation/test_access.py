@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import django
 import pytest
 from django.test import RequestFactory, override_settings
+from every import every
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadlab.instrumentation.views import metrics
@@ -139,7 +140,7 @@ def test_metrics_can_only_be_read_and_strangers_are_not_told_so(ask: Callable[..
     assert "# HELP" not in body
 
 
-@pytest.mark.parametrize("ask", [by_wsgi, by_asgi])
+@every("ask", [by_wsgi, by_asgi])
 def test_head_is_told_the_length_and_sent_no_body(ask: Callable[..., Answered]) -> None:
     with override_settings(LOADLAB={"METRICS_OPEN": True}):
         status, headers, body = ask(None, "HEAD")
@@ -160,13 +161,13 @@ def test_a_folder_that_cannot_be_read_is_named_in_the_answer(
     assert "LEDGER_DIR" in body
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics/", "/metrics/more"])
+@every("path", ["/", "/metrics/", "/metrics/more"])
 def test_every_other_path_is_the_projects_own(path: str) -> None:
     assert by_wsgi(None, PATH_INFO=path)[::2] == (204, "the project's own")
     assert by_asgi(None, path=path)[::2] == (204, "the project's own")
 
 
-@pytest.mark.parametrize(
+@every(
     ("path", "root_path", "status"),
     [
         ("/app/metrics", "/app", 200),  # as uvicorn has it

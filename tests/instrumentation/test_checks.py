@@ -17,6 +17,7 @@ from django.db import OperationalError, connections
 from django.db.utils import ConnectionHandler
 from django.test import override_settings
 from django.test.utils import _TestState
+from every import every
 
 from loadlab.instrumentation import checks, counting, loading, serving
 from loadlab.instrumentation.configuration import Configuration, configuration
@@ -113,7 +114,7 @@ def test_a_leak_that_an_installed_fix_ends_is_not_warned_of(
     assert ("loadlab.W001" in ids(server)) is warned
 
 
-@pytest.mark.parametrize("name", checks.FIXES)
+@every("name", checks.FIXES)
 def test_a_fix_that_the_checks_know_is_the_name_of_an_app(name: str) -> None:
     members = vars(importlib.import_module(name)).values()
     apps = [each for each in members if isinstance(each, type) and issubclass(each, AppConfig)]
@@ -262,7 +263,7 @@ def test_another_vendors_database_is_not_asked_for_its_limits(database: Any) -> 
         assert checks.check_room(databases=["default"]) == []
 
 
-@pytest.mark.parametrize(
+@every(
     ("given", "fault"),
     [
         ({"METRICS_TOKN": "x"}, "LOADLAB['METRICS_TOKN'] is unknown; there are METRICS_TOKEN, METRICS_OPEN"),
@@ -427,7 +428,7 @@ def test_uwsgi_says_itself_how_it_serves(
     assert (serving.is_server(), serving.serving()) == (True, expected)
 
 
-@pytest.mark.parametrize(
+@every(
     ("command", "serves"),
     [
         ("gunicorn site.wsgi", True),

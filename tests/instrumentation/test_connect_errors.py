@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.instrumentation.server_messages import SAID
 from loadlab.model.metrics import ConnectError
 
+if TYPE_CHECKING:
+    import pytest
 
-@pytest.mark.parametrize(
+
+@every(
     ("words", "kind"),
     [
         ("FATAL:  sorry, too many clients already", ConnectError.TOO_MANY_CONNECTIONS),
@@ -73,7 +77,7 @@ class CodedError(Exception):
         self.pgcode = pgcode
 
 
-@pytest.mark.parametrize(
+@every(
     ("error", "kind"),
     [
         (CodedError("x", sqlstate="53300"), ConnectError.TOO_MANY_CONNECTIONS),
@@ -98,7 +102,7 @@ def test_a_message_of_the_c_library_is_known_in_its_own_language(monkeypatch: py
     assert kind_of(RuntimeError("connection failed: Verbindungsaufbau abgelehnt")) is ConnectError.REFUSED
 
 
-@pytest.mark.parametrize("kind", SAID)
+@every("kind", SAID)
 def test_every_translation_is_known_by_its_own_kind_with_any_names_in_it(kind: ConnectError) -> None:
     for message in SAID[kind]:
         assert kind_of(RuntimeError(f"FATAL:  {message}".replace("%s", 'me "x"'))) is kind, message

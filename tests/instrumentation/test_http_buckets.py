@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import pytest
+from every import every
 
 from loadlab.model.metrics import HTTP_SECONDS
 
@@ -40,15 +40,13 @@ def test_no_percentile_between_the_outer_bounds_can_be_off_by_more_than_a_half()
     assert max(high / low for low, high in pairwise(HTTP_SECONDS)) <= 1.5
 
 
-@pytest.mark.parametrize(
-    ("share", "typical", "nearly_all"), [(0.5, 0.01, 0.03), (0.95, 0.05, 0.15), (0.99, 0.06, 0.17)]
-)
+@every(("share", "typical", "nearly_all"), [(0.5, 0.01, 0.03), (0.95, 0.05, 0.15), (0.99, 0.06, 0.17)])
 def test_percentiles_are_off_by_a_few_percent(share: float, typical: float, nearly_all: float) -> None:
     found = errors(share)
     assert np.median(found) <= typical
     assert np.quantile(found, 0.95) <= nearly_all
 
 
-@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0])
+@every("seconds", [0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0])
 def test_limits_that_people_set_themselves_are_bounds(seconds: float) -> None:
     assert seconds in HTTP_SECONDS

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
+
+from every import every
 
 from loadlab.lab.aliases import is_remote, migrated, redirected, sharing, where
 from loadlab.lab.project import Alias
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def postgresql(**parameters: str) -> Alias:
@@ -71,7 +76,7 @@ def test_a_database_is_migrated_by_the_alias_that_routers_allow_most() -> None:
     assert migrated(aliases, redirected(aliases, [])) == ["primary", "x"]
 
 
-@pytest.mark.parametrize(
+@every(
     ("alias", "remote"),
     [
         (postgresql(dbname="a"), False),

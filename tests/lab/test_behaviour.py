@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from every import every
 
 from loadlab import cli
 from loadlab.claims import CLAIMS
@@ -32,7 +33,7 @@ from loadlab.model.behaviour import (
     rows_of,
 )
 from loadlab.model.config import Config
-from loadlab.plan.planning import build_strategy, server_traits
+from loadlab.plan.members import build_strategy, server_traits
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -100,13 +101,13 @@ def test_what_differs_between_repeats_is_ranged() -> None:
     assert ranged(row(KEPT, KEPT | {"warm": 1}), "warm")
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@every("name", COUNTS)
 def test_a_cell_that_must_be_exact_departs_by_one(name: str) -> None:
     assert name in departed(row(KEPT), row(KEPT | {name: KEPT[name] + 1}))
 
 
-@pytest.mark.parametrize("flood_failed", [0, 40])
-@pytest.mark.parametrize("sign", [-1, 1])
+@every("flood_failed", [0, 40])
+@every("sign", [-1, 1])
 def test_a_ranged_cell_has_its_leeway_and_no_more(flood_failed: int, sign: int) -> None:
     counts = LEAKING | {"flood_failed": flood_failed}
     before = row(counts)

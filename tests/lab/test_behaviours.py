@@ -20,7 +20,7 @@ from loadlab.lab import control_requests
 from loadlab.lab.behaviour import PATH, behaviour, restart, settings
 from loadlab.lab.fixture import postgres_fixture, running_server
 from loadlab.model.behaviour import Recording, departures, rows_of
-from loadlab.plan.planning import build_strategy
+from loadlab.plan.members import build_strategy
 from loadlab.settings_override.configuration import COLLECT_PATH, KEEP_GARBAGE_PATH, READY_PATH, TOKEN_HEADER
 
 if TYPE_CHECKING:

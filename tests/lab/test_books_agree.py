@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadlab.plan.planning import SCENARIO_FOLDER
+from loadlab.plan.scenarios import SCENARIO_FOLDER
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from disturbing import kill, meanwhile, ours, stop
 from laboratory import TrialRunner
 
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:

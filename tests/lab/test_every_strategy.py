@@ -11,7 +11,7 @@ from loadlab.analysis.rooms import leak_of
 from loadlab.faults import FaultContext
 from loadlab.faults.added_latency import AddedLatency
 from loadlab.lab.route import routed
-from loadlab.plan.planning import config_of, server_traits
+from loadlab.plan.members import config_of, server_traits
 from loadlab.probes import ProbeContext
 from loadlab.probes.cpu import Cpu
 from loadlab.servers import SERVERS

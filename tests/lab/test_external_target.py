@@ -18,7 +18,7 @@ from loadlab.lab.trial import run_trial
 from loadlab.load.generator.contract import LoadResult
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import Deployment, Plan
-from loadlab.plan.planning import read_plan
+from loadlab.plan.experiment import read_plan
 from loadlab.store.folder import Step
 
 if TYPE_CHECKING:

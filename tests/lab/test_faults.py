@@ -22,7 +22,7 @@ from loadlab.lab.project import Project
 from loadlab.load.generator.contract import LoadOrder
 from loadlab.model.plan import Database
 from loadlab.model.plan import Plan as PlanModel
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS, Site
 from loadlab.services import embedded
 from loadlab.services.external_database import Reference, external_database

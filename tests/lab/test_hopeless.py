@@ -8,7 +8,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from loadlab.lab.hopeless import SSL_REDIRECT, explanation, first_error, nothing_succeeded
 from loadlab.load.generator.contract import NO_RESULT
@@ -45,7 +45,7 @@ def site(location: str = "") -> Iterator[str]:
             thread.join()
 
 
-@pytest.mark.parametrize(("failed", "nothing"), [((), True), ((1.0, 1.0), True), ((1.0, 0.0), False)])
+@every(("failed", "nothing"), [((), True), ((1.0, 1.0), True), ((1.0, 0.0), False)])
 def test_nothing_succeeded_if_no_request_did(failed: tuple[float, ...], *, nothing: bool) -> None:
     assert nothing_succeeded(replace(NO_RESULT, failed=failed)) is nothing
 

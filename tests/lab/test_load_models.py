@@ -21,7 +21,8 @@ from loadlab.load.generator.arrivals import arrivals
 from loadlab.model.case import Case
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
-from loadlab.plan.planning import config_of, locustfile, usable_connections
+from loadlab.plan.members import config_of, usable_connections
+from loadlab.plan.scenarios import locustfile
 from loadlab.servers import SERVERS
 from loadlab.store.folder import Step
 from loadlab.strategies import STRATEGIES

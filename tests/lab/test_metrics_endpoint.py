@@ -19,7 +19,7 @@ from loadlab.instrumentation.counters import CounterSet
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.model import metrics
 from loadlab.model.metrics import CATALOGUE, CloseReason, ConnectError
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

@@ -10,7 +10,7 @@ from tests_support import case
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.preflight import require_programs
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.services import pgbouncer
 from loadlab.strategies import STRATEGIES
 

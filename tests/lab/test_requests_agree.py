@@ -16,7 +16,7 @@ import pytest
 
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.lab.application import ServerSetup, serving
-from loadlab.plan.planning import config_of
+from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from loadlab.lab.sampler import Sampler
 from loadlab.model.samples import most_at_once
@@ -38,7 +38,7 @@ def test_whoever_follows_hears_the_highest_of_each_quantity_so_far_also_of_what_
     assert sampler.series().highest == {"open": 9.0}
 
 
-@pytest.mark.parametrize(
+@every(
     ("highest", "behind_pooler", "most"),
     [
         ({"backends": 4.0, "open": 6.0}, False, 6),

@@ -10,7 +10,7 @@ import pytest
 from loadlab.errors import UsageError
 from loadlab.lab.project import Alias, Project, ProjectInfo
 from loadlab.lab.suitability import other_databases, require_suitable
-from loadlab.plan.planning import read_plan
+from loadlab.plan.experiment import read_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

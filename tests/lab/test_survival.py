@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg2
 import pytest
+from every import every
 from laboratory import PLAN
 
 from loadlab.errors import EnvironmentFaultError, IncompleteError
@@ -109,7 +110,7 @@ def survived(error: Exception, *, alive: bool) -> Trial:
     return trial
 
 
-@pytest.mark.parametrize(
+@every(
     ("error", "alive", "reason"),
     [
         (psycopg2.OperationalError("server closed the connection"), True, "PostgreSQL, or the connection"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from every import every
 
 from loadlab.lab.tracebacks import own_words
 
@@ -44,7 +44,7 @@ def test_a_syntax_error_shows_the_line_that_it_is_in() -> None:
     assert own_words(f"{HEADER}{BOOT}{file}SyntaxError: expected ':'", OURS) == f"{file}SyntaxError: expected ':'"
 
 
-@pytest.mark.parametrize("said", ["", "django-admin: no such command", "\n".join(map(str, range(5)))])
+@every("said", ["", "django-admin: no such command", "\n".join(map(str, range(5)))])
 def test_what_is_no_traceback_is_shown_as_it_is(said: str) -> None:
     assert own_words(said) == said
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import tests_support
 
 from loadlab.model.metrics import RESPONSE_SECONDS
-from loadlab.plan.planning import read_plan, schedule
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.schedule import schedule
 from loadlab.store.folder import RunFolder, Schedule, Step
 from loadlab.store.progress import Noticed, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 

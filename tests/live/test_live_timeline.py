@@ -8,6 +8,7 @@ from importlib import resources
 from itertools import pairwise
 
 import pytest
+from every import every
 from made_runs import HZ, sampled
 
 from loadlab.live.reading.timeline import BIN_SECONDS, COLUMNS, FEWEST, MOST_BINS, REASONS, Timeline, between, quantile
@@ -28,7 +29,7 @@ def column(timeline: Timeline, name: str) -> list[float | None]:
     return [row[COLUMNS.index(name)] for row in timeline.rows()]
 
 
-@pytest.mark.parametrize("looks", [2, 600, 601, 7200, 50_000])
+@every("looks", [2, 600, 601, 7200, 50_000])
 def test_however_long_it_goes_on_there_are_few_rows_and_every_request_is_in_one(looks: int) -> None:
     timeline = filled(looks)
     rows = timeline.rows()
@@ -89,7 +90,7 @@ def test_counters_that_begin_anew_and_clocks_that_are_set_back_make_nothing_nega
     assert instants == sorted(value for value in instants if value is not None)
 
 
-@pytest.mark.parametrize("share", [0.01, 0.5, 0.99, 1.0])
+@every("share", [0.01, 0.5, 0.99, 1.0])
 def test_a_quantile_lies_in_the_bucket_that_it_falls_into(share: float) -> None:
     counts = [0] * (len(RESPONSE_SECONDS) + 1)
     counts[7] = 3

@@ -20,7 +20,9 @@ from loadlab.instrumentation.counters import CounterSet
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.environment import environment
 from loadlab.lab.opening import open_lab
-from loadlab.plan.planning import SCENARIO_FOLDER, config_of, read_plan, scenarios
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.members import config_of
+from loadlab.plan.scenarios import SCENARIO_FOLDER, scenarios
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

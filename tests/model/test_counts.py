@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -92,7 +92,7 @@ def connections(
     )
 
 
-@pytest.mark.parametrize(
+@every(
     ("rest", "stop", "kinds"),
     [
         (REST, STOP, []),

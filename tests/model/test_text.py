@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-import pytest
+from every import every
 
 from loadlab.model.text import escaped_in_json, printable, redacted
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "could not connect: postgresql://app:CANARY@db/shop",
@@ -30,7 +30,7 @@ def test_no_password_is_left(text: str) -> None:
     assert "***" in redacted(text)
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         'password authentication failed for user "app"',

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from every import every
 
 from loadlab.errors import UsageError
 from loadlab.model.condition import OpenLoad
-from loadlab.plan.planning import read_plan
+from loadlab.plan.experiment import read_plan
 
 REST = "[servers.gevent]\n[servers.sync]\n[strategies.max_age]\nmax_age = 60\n"
 OPEN = 'primary_metric = "p95"\ncontrol = "sync"\n[load]\nmodel = "open"\n'
@@ -43,13 +44,16 @@ def test_what_can_be_used_at_once_under_an_open_load_is_bounded_by_what_may_be_u
     assert {case.server.name: case.usable_connections for case in cases} == {"gevent": 32, "sync": 2}
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "fault"),
     [
         (OPEN, "load.rate: is missing"),
-        ("users = [3]\n" + OPEN + "rate = 1\n", "users: is for a closed load (remove it; load.outstanding"),
-        ('primary_metric = "throughput"\n[load]\nrate = 1\n', "primary_metric: throughput is what an open load sets"),
-        ('[load]\nmodel = "closed"\nrate = 1\n', 'load.rate: is for an open load (say model = "open"'),
+        ("users = [3]\n" + OPEN + "rate = 1\n", "users: needs a closed load (remove it; load.outstanding"),
+        (
+            'primary_metric = "throughput"\n[load]\nrate = 1\n',
+            "primary_metric: an open load sets the throughput itself",
+        ),
+        ('[load]\nmodel = "closed"\nrate = 1\n', 'load.rate: needs an open load (set model = "open"'),
         (OPEN + "rate = 0\n", "load.rate.0: should be greater than 0, not 0"),
         (OPEN + "rate = [1, inf]\n", "load.rate.1: should be a finite number"),
         (OPEN + 'rate = "fast"\n', 'load.rate.0: should be a valid number, not "fast"'),
@@ -57,8 +61,11 @@ def test_what_can_be_used_at_once_under_an_open_load_is_bounded_by_what_may_be_u
         (OPEN + "rate = 1\noutstanding = 0\n", "load.outstanding: should be greater than or equal to 1"),
         (OPEN + "rate = 1\nusers = 3\n", "load.users: unknown key"),
         ("load_workers = 0\n", "load_workers: should be greater than or equal to 1"),
-        ("load_workers = 9\n", "users: 8 cannot be split over 9 processes (each process needs one: lower load_workers"),
-        ("load_workers = 3\n" + OPEN + "rate = 1\noutstanding = 2\n", "load.outstanding: 2 cannot be split over 3 p"),
+        ("load_workers = 9\n", "users: 8 users cannot be split over 9 load processes (lower load_workers to 8"),
+        (
+            "load_workers = 3\n" + OPEN + "rate = 1\noutstanding = 2\n",
+            "load.outstanding: 2 tasks cannot be split over 3 load p",
+        ),
     ],
 )
 def test_an_impossible_load_is_refused_with_what_would_be_right(text: str, fault: str) -> None:

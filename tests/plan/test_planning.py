@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tomli_w
+from every import every
 
 from loadlab.analysis.pairs import declared_pairs
 from loadlab.errors import UsageError
 from loadlab.model.plan import DEFAULT_PLAN
-from loadlab.plan.planning import connections_wanted, read_plan, schedule
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.members import connections_wanted
+from loadlab.plan.schedule import schedule
 from loadlab.servers import SERVERS
 from loadlab.stats.power import detectable_ratio
 
@@ -62,12 +65,12 @@ def test_a_case_id_spells_out_every_parameter() -> None:
     ]
 
 
-@pytest.mark.parametrize("age", ['"abc"', "-1", "true", "nan", "inf", '""', "[[0]]", "{}"])
+@every("age", ['"abc"', "-1", "true", "nan", "inf", '""', "[[0]]", "{}"])
 def test_an_impossible_age_is_refused_with_what_it_should_be(age: str) -> None:
     assert any("strategies.max_age" in line for line in faults_of(MINIMAL.format(age=age))[1:])
 
 
-@pytest.mark.parametrize(
+@every(
     ("age", "seconds"), [("0", 0), ("0.5", 0.5), ("60", 60), ('"none"', None), ('"Unlimited"', None), ("1e12", 1e12)]
 )
 def test_a_possible_age_is_taken_as_it_is(age: str, seconds: float | None) -> None:
@@ -97,14 +100,16 @@ def test_all_faults_of_a_plan_are_reported_together_with_file_key_and_remedy() -
 def test_cross_checks_name_what_would_be_right() -> None:
     text = "\n".join(faults_of('scenarios = ["nope"]\ncontrol = "gevent"\n' + MINIMAL.format(age="0")))
     assert "scenarios: there is no 'nope' (one of burst, mixed, multi_database, no_database, read_one" in text
-    assert "control: 'gevent' is not measured in this plan (one of the plan's servers: sync; or leave it out)" in text
+    assert (
+        "control: 'gevent' is not one of the plan's servers (use one of the plan's servers: sync; or remove it)" in text
+    )
 
 
 def test_a_value_given_twice_is_refused() -> None:
     assert "names a case twice" in faults_of(MINIMAL.format(age="[60, 60]"))[0]
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         f"a = {'[' * 100_000}",
@@ -117,17 +122,15 @@ def test_a_value_given_twice_is_refused() -> None:
     ],
 )
 def test_a_plan_that_nobody_writes_is_refused_like_any_other(text: str) -> None:
-    assert "my.toml is not TOML as a plan has it" in faults_of(text)[0]
+    assert "my.toml is not valid TOML" in faults_of(text)[0]
 
 
-@pytest.mark.parametrize("text", ["blocks = ", "[", "\x00"])
+@every("text", ["blocks = ", "[", "\x00"])
 def test_what_is_no_toml_is_said_to_be_none(text: str) -> None:
-    assert "my.toml is not TOML" in faults_of(text)[0]
+    assert "my.toml is not valid TOML" in faults_of(text)[0]
 
 
-@pytest.mark.parametrize(
-    "line", ["users = [0]", "window_seconds = 0", "warmup_seconds = -1", "users = []", "seed = -1"]
-)
+@every("line", ["users = [0]", "window_seconds = 0", "warmup_seconds = -1", "users = []", "seed = -1"])
 def test_a_load_that_is_none_is_refused(line: str) -> None:
     assert len(faults_of(f"{line}\n" + MINIMAL.format(age="0"))) == 2
 
@@ -161,7 +164,7 @@ def test_the_default_plan_finds_10_percent_where_trials_vary_by_5() -> None:
     assert ratio <= 1.1
 
 
-@pytest.mark.parametrize("seed", range(20))
+@every("seed", range(20))
 def test_a_steady_drift_favours_no_case_at_any_seed(seed: int) -> None:
     cases = read_plan(DEFAULT_PLAN, "default").cases
     places = [index for _, index in schedule(cases, blocks=12, seed=seed)]
@@ -182,7 +185,7 @@ def test_a_strategy_is_left_out_of_the_modes_that_it_does_not_fit_and_the_reason
     assert left_out.why.startswith("its pool is one of greenlets; use ")
 
 
-@pytest.mark.parametrize(
+@every(
     ("strategies", "words"),
     [
         ({"leased_threads": {}}, "strategies.leased_threads: fits none of the plan's servers (only ASGI"),
@@ -222,7 +225,7 @@ def test_every_distance_is_a_case_of_its_own_and_says_so() -> None:
     assert [case_id for case_id in ids if case_id.endswith(",round_trip_ms=0.5")] == ids[1::2]
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "fault"),
     [
         ("users = []\n" + MINIMAL.format(age="0"), "users: is empty (give at least one value, or leave it out)"),
@@ -239,7 +242,7 @@ def test_an_empty_list_or_table_is_refused_with_a_sentence(text: str, fault: str
     assert fault in "\n".join(faults_of(text))
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "guess"),
     [
         ("usres = [8]\n" + MINIMAL.format(age="0"), "usres: unknown key (did you mean users?)"),
@@ -271,7 +274,7 @@ def test_faults_between_keys_are_told_beside_faults_of_single_keys() -> None:
         assert fault in said
 
 
-@pytest.mark.parametrize(("servers", "controlled"), [(("gthread",), "gthread"), (("gevent", "sync"), "sync")])
+@every(("servers", "controlled"), [(("gthread",), "gthread"), (("gevent", "sync"), "sync")])
 def test_the_control_is_sync_or_the_first_server_unless_named(servers: tuple[str, ...], controlled: str) -> None:
     cases = read_plan(swept(servers={name: {} for name in servers}), "plan").cases
     assert [case.server.name for case in cases if case.replica] == [controlled]

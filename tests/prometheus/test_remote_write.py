@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from every import every
 
 from loadlab.errors import UsageError
 from loadlab.services.remote_write import RemoteWrite, remote_write
@@ -26,7 +27,7 @@ def test_a_password_comes_from_the_environment_and_leaves_the_url() -> None:
     assert "s:cret" not in repr(given)
 
 
-@pytest.mark.parametrize(
+@every(
     ("given", "allow_remote", "says"),
     [
         ("http://lab:canary@127.0.0.1/push", False, "--remote-write env:NAME"),

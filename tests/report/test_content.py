@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, replace
 from math import inf, nan
 
-import pytest
+from every import every
 
 from loadlab.model.config import Config
 from loadlab.model.findings import OpenOverTime, Recommendation
@@ -17,15 +17,15 @@ from loadlab.report.content import charts, labels, matrix, numbers, story, table
 from . import factories
 
 
-@pytest.mark.parametrize("module", [numbers, markdown])
+@every("module", [numbers, markdown])
 def test_examples_in_docstrings_hold(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted > 0
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("spell", [numbers.figure, numbers.ratio, numbers.milliseconds, numbers.percentage])
-@pytest.mark.parametrize("value", [None, nan, inf, -inf])
+@every("spell", [numbers.figure, numbers.ratio, numbers.milliseconds, numbers.percentage])
+@every("value", [None, nan, inf, -inf])
 def test_what_is_not_a_finite_number_is_spelt_as_a_dash(spell, value) -> None:  # noqa: ANN001
     assert spell(value) == "–"
 
@@ -39,7 +39,7 @@ def test_units_are_spelt_in_one_way() -> None:
     assert [numbers.age(age) for age in (0, 60, 0.5, None)] == ["age 0", "age 60 s", "age 0.5 s", "age unlimited"]
 
 
-@pytest.mark.parametrize(
+@every(
     ("recommend", "text"),
     [
         (None, "No recommendation"),
@@ -159,7 +159,7 @@ def test_a_comparison_with_an_unknown_case_falls_back_to_the_ids() -> None:
     assert tables.comparisons(findings).judged.rows[0][0] == findings.comparisons[0].case
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_every_row_of_every_table_is_as_wide_as_its_head(variant: str) -> None:
     findings = factories.VARIANTS[variant]()
     builders = (tables.figures, tables.accounts, tables.failures, tables.trials, tables.modes, verdicts.to_set)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from every import every
 
 from loadlab.report import REPORTS
 
 from . import factories
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
-@pytest.mark.parametrize("name", list(REPORTS))
+@every("variant", factories.VARIANTS)
+@every("name", list(REPORTS))
 def test_every_format_renders_every_kind_of_run(name: str, variant: str) -> None:
     findings = factories.VARIANTS[variant]()
     text = REPORTS[name]().render(findings)
@@ -21,12 +21,12 @@ def test_every_format_renders_every_kind_of_run(name: str, variant: str) -> None
     text.encode()
 
 
-@pytest.mark.parametrize("name", list(REPORTS))
+@every("name", list(REPORTS))
 def test_rendering_twice_gives_the_same_text(name: str) -> None:
     assert REPORTS[name]().render(factories.findings()) == REPORTS[name]().render(factories.findings())
 
 
-@pytest.mark.parametrize("name", list(REPORTS))
+@every("name", list(REPORTS))
 def test_every_format_gives_the_answer_and_each_server_modes_recommendation(name: str) -> None:
     text = " ".join(REPORTS[name]().render(factories.findings()).split())
     assert "Unlimited is not better than 60 s" in text
@@ -40,7 +40,7 @@ def test_formats_that_are_kept_have_file_names_of_their_own() -> None:
     assert names.count(None) == 1
 
 
-@pytest.mark.parametrize("name", list(REPORTS))
+@every("name", list(REPORTS))
 def test_every_format_says_where_it_cannot_tell_of_a_leak(name: str) -> None:
     made = factories.findings()
     arms = tuple(replace(arm, leak="cannot tell", leaks=False) if arm.leaks else arm for arm in made.arms)
@@ -48,8 +48,8 @@ def test_every_format_says_where_it_cannot_tell_of_a_leak(name: str) -> None:
     assert "cannot tell" in text
 
 
-@pytest.mark.parametrize("name", ["terminal", "markdown", "html_page"])
-@pytest.mark.parametrize("leaks", [True, False])
+@every("name", ["terminal", "markdown", "html_page"])
+@every("leaks", [True, False])
 def test_prose_formats_say_leak_exactly_where_an_arm_leaks(name: str, leaks: bool) -> None:  # noqa: FBT001
     text = REPORTS[name]().render(factories.findings() if leaks else factories.all_failed())
     body = text.partition("How to read this</h2>")[0].partition("## How to read this")[0]

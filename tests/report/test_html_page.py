@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
-import pytest
+from every import every
 
 from loadlab.model.text import printable
 from loadlab.report.html_page import HtmlPage
@@ -71,7 +71,7 @@ def policy(of: Page) -> dict[str, list[str]]:
     return {name: values for name, *values in directives}
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_the_markup_is_well_formed(variant: str) -> None:
     assert page(variant).open == []
 
@@ -86,7 +86,7 @@ def test_the_policy_allows_the_pages_own_scripts_by_hash_and_no_network() -> Non
     assert not {"connect-src", "font-src", "frame-src"} & set(rules)
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_nothing_is_loaded_from_anywhere(variant: str) -> None:
     links = [
         attributes.get(name)
@@ -100,7 +100,7 @@ def test_nothing_is_loaded_from_anywhere(variant: str) -> None:
     assert "url(" not in page(variant).raw["style"][0]
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_no_element_has_an_inline_handler_or_style(variant: str) -> None:
     names = {name for _, attributes in page(variant).elements for name in attributes}
     assert not [name for name in names if name.startswith("on") or name == "style"]
@@ -156,20 +156,20 @@ def test_the_answer_comes_before_everything_else() -> None:
     assert places[0] == min(places)
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_headings_never_skip_a_level(variant: str) -> None:
     levels = [int(tag[1]) for tag, _ in page(variant).elements if re.fullmatch(r"h[1-6]", tag)]
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_every_table_has_a_caption_and_every_head_a_scope(variant: str) -> None:
     assert len(page(variant).all("caption")) == len(page(variant).all("table"))
     assert all(head.get("scope") in {"row", "col"} for head in page(variant).all("th"))
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_every_id_is_unique_and_every_reference_leads_somewhere(variant: str) -> None:
     elements = page(variant).elements
     ids = [attributes["id"] for _, attributes in elements if "id" in attributes]

@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any
 
 import pytest
+from every import every
 from jsonschema import Draft202012Validator
 
 from loadlab.report.json_file import JsonFile
@@ -33,13 +34,13 @@ def test_the_schema_is_a_valid_schema() -> None:
     Draft202012Validator.check_schema(schema())
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_every_kind_of_run_fits_the_schema(variant: str) -> None:
     errors = [error.message for error in Draft202012Validator(schema()).iter_errors(document(variant))]
     assert errors == []
 
 
-@pytest.mark.parametrize(
+@every(
     ("path", "value"),
     [
         (("schema",), 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from every import every
 from markdown_it import MarkdownIt
 
 from loadlab.model.text import printable
@@ -22,7 +22,7 @@ def headings(variant: str) -> list[str]:
     return [found[i + 1].content for i, token in enumerate(found) if token.type == "heading_open"]
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_every_table_row_has_as_many_cells_as_its_head(variant: str) -> None:
     # A Markdown parser would silently cut or fill the rows; the pipes themselves have to be counted.
     lines = Markdown().render(factories.VARIANTS[variant]()).replace("\\|", "").splitlines()

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 
 from loadlab.model.plan import Limits
 from loadlab.report.content import charts, distances, labels, matrix, numbers, ranking, story, tables, verdicts
@@ -197,7 +197,7 @@ def test_long_tables_are_put_away_and_short_ones_are_not() -> None:
     assert " rows</summary>" not in HtmlPage().render(factories.findings())
 
 
-@pytest.mark.parametrize("width", [80, 100, 140])
+@every("width", [80, 100, 140])
 def test_the_terminal_keeps_every_strategy_readable(width: int) -> None:
     text = Terminal(width=width).render(factories.strategies(("sync", "gevent"), (0.0,), 12))
     flat = " ".join(text.split())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import pytest
+from every import every
 from rich.cells import cell_len
 
 from loadlab.model.findings import Caveat
@@ -15,11 +16,14 @@ from loadlab.report.terminal import Terminal
 
 from . import factories
 
+if TYPE_CHECKING:
+    import pytest
+
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
-@pytest.mark.parametrize("width", [60, 80, 120])
+@every("variant", factories.VARIANTS)
+@every("width", [60, 80, 120])
 def test_no_line_is_wider_than_the_terminal(variant: str, width: int) -> None:
     lines = Terminal(width=width).render(factories.VARIANTS[variant]()).splitlines()
     assert max(map(cell_len, lines)) <= width
@@ -119,7 +123,7 @@ def test_of_many_caveats_the_gravest_are_shown_and_the_rest_counted() -> None:
     assert "more: see report.html" not in Terminal().render(found)
 
 
-@pytest.mark.parametrize("variant", factories.VARIANTS)
+@every("variant", factories.VARIANTS)
 def test_a_narrow_terminal_gets_a_list_in_place_of_the_matrix(variant: str) -> None:
     findings = factories.VARIANTS[variant]()
     section = Terminal(width=79).render(findings).partition("Server modes × strategies")[2].partition("Noise floor")[0]

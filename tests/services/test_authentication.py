@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from every import every
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg2 import sql
@@ -64,7 +65,7 @@ def test_asking_is_no_session(cluster: Cluster, role: str) -> None:
     assert cluster.sessions() == before
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"R\0\0\0\x08\0\0\0\x07"])
+@every("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"R\0\0\0\x08\0\0\0\x07"])
 def test_a_stranger_on_the_port_is_an_error_and_no_wait(answer: bytes) -> None:
     def answers(server: socket.socket) -> None:
         with server.accept()[0] as peer:

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from every import every
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError, LabError, UsageError
@@ -80,7 +81,7 @@ FAR: Final = {
 }
 
 
-@pytest.mark.parametrize("parameters", FAR.values(), ids=FAR)
+@every("parameters", FAR.values(), ids=FAR)
 def test_a_server_on_another_machine_needs_leave(parameters: dict[str, str]) -> None:
     with pytest.raises(UsageError, match=r"not on this machine.*--allow-remote"):
         require_local(parameters)
@@ -93,7 +94,7 @@ def test_libpqs_own_environment_does_not_get_past_the_opt_in(variable: str, monk
         require_local({"hostaddr": "127.0.0.1"} if variable == "PGHOST" else {"host": "localhost"})
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "LOCALHOST", "::1", "/run/postgresql", "@socket", "::1,"])
+@every("host", ["127.0.0.1", "127.0.0.2", "LOCALHOST", "::1", "/run/postgresql", "@socket", "::1,"])
 def test_this_machine_needs_no_leave(host: str) -> None:
     assert not is_refused({"host": host})
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from django.http import HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 from django.views.generic import RedirectView, TemplateView, View
+from every import every
 
 from loadlab.settings_override.routes import answers_get, in_turns
 
@@ -51,7 +51,7 @@ def viewset(actions: dict[str, str], *names: str) -> Callable[..., HttpResponse]
     return csrf_exempt(answer)
 
 
-@pytest.mark.parametrize(
+@every(
     ("asked", "answers"),
     [
         (view, True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ def test_holm_is_never_stricter_than_bonferroni(values: list[float]) -> None:
     assert all(ours <= theirs for ours, theirs in zip(holm(values), bonferroni, strict=True))
 
 
-@pytest.mark.parametrize("comparisons", [1, 2, 6, 7, 30])
+@every("comparisons", [1, 2, 6, 7, 30])
 def test_the_blocks_needed_are_enough_and_one_less_is_not(comparisons: int) -> None:
     needed = blocks_needed(comparisons)
     assert smallest_p(needed) * comparisons < 0.05 <= smallest_p(needed - 1) * comparisons

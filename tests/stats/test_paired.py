@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +53,7 @@ def faster_but_for(dead: int, blocks: int) -> tuple[dict[int, float], dict[int, 
     return case, baseline
 
 
-@pytest.mark.parametrize(("dead", "blocks", "p"), [(6, 14, 0.326), (1, 8, 0.1953), (1, 6, 0.4375), (8, 8, 0.0078)])
+@every(("dead", "blocks", "p"), [(6, 14, 0.326), (1, 8, 0.1953), (1, 6, 0.4375), (8, 8, 0.0078)])
 def test_a_block_in_which_a_side_served_nothing_is_the_most_extreme_pair(dead: int, blocks: int, p: float) -> None:
     case, baseline = faster_but_for(dead, blocks)
     forth, back = paired_effect(case, baseline), paired_effect(baseline, case)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from every import every
 
 from loadlab.analysis.judgement import Bar, judge
 from loadlab.stats.multiplicity import blocks_needed
@@ -31,7 +32,7 @@ def found(ratio: float, blocks: int, comparisons: int, *, bar: Bar = BAR, deviat
 RUNS = 3000  # the standard error of a share of 0.8 is 0.0073
 
 
-@pytest.mark.parametrize(("blocks", "comparisons"), [(6, 1), (8, 6), (10, 10), (12, 6), (14, 20)])
+@every(("blocks", "comparisons"), [(6, 1), (8, 6), (10, 10), (12, 6), (14, 20)])
 def test_what_is_said_to_be_detected_is_found_four_times_in_five(blocks: int, comparisons: int) -> None:
     ratio = detectable_ratio(DEVIATION, blocks, comparisons, margin=BAR.margin)
     assert ratio is not None
@@ -75,7 +76,7 @@ def test_more_noise_or_a_larger_family_takes_a_larger_ratio() -> None:
     )
 
 
-@pytest.mark.parametrize("comparisons", [1, 6, 20, 200])
+@every("comparisons", [1, 6, 20, 200])
 def test_more_blocks_never_detect_less(comparisons: int) -> None:
     first = blocks_needed(comparisons)
     ratios = [detectable_ratio(0.05, blocks, comparisons) or 0 for blocks in (*range(first, first + 5), 24, 30, 100)]

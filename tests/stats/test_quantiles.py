@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loadlab.stats.quantiles import percentiles, smallest_sample
 
 
-@pytest.mark.parametrize(
-    ("quantile", "fewest"), [(0.5, 6), (0.95, 59), (0.99, 299), (0.999, 2995)], ids=["p50", "p95", "p99", "p99.9"]
-)
+@every(("quantile", "fewest"), [(0.5, 6), (0.95, 59), (0.99, 299), (0.999, 2995)], ids=["p50", "p95", "p99", "p99.9"])
 def test_the_smallest_samples_are_those_of_the_binomial_tails(quantile: float, fewest: int) -> None:
     assert smallest_sample(quantile) == fewest
 
 
-@pytest.mark.parametrize(
+@every(
     ("size", "given_percentiles"),
     [
         (0, ""),

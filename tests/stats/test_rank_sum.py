@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -20,7 +21,7 @@ def test_the_estimate_lies_inside_its_interval(first: np.ndarray, second: np.nda
     assert interval.low <= estimate <= interval.high
 
 
-@pytest.mark.parametrize(("first", "second"), [(4, 4), (5, 9), (8, 8), (12, 7)])
+@every(("first", "second"), [(4, 4), (5, 9), (8, 8), (12, 7)])
 def test_critical_values_are_those_of_the_exact_rank_sum_test(first: int, second: int) -> None:
     cut = critical(first, second, 0.025)
     assert cut is not None
@@ -65,7 +66,7 @@ def test_an_unknown_trial_counts_against_both_ends() -> None:
     assert few == (-np.inf, np.inf)
 
 
-@pytest.mark.parametrize("noise", ["normal", "bimodal"])
+@every("noise", ["normal", "bimodal"])
 def test_at_least_95_of_100_intervals_hold_no_shift_where_there_is_none(noise: str) -> None:
     generator = np.random.default_rng(5)
 

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -27,13 +28,13 @@ def test_without_ties_p_is_that_of_scipy(sizes: list[int], data: st.DataObject) 
     assert p_of(differences) == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue)
 
 
-@pytest.mark.parametrize("size", [1, 5, 9])
+@every("size", [1, 5, 9])
 def test_tails_are_those_of_all_signs_one_by_one(size: int) -> None:
     sums = [sum(rank for rank, sign in enumerate(signs, 1) if sign) for signs in product((0, 1), repeat=size)]
     assert tails(size).tolist() == [np.mean(np.array(sums) <= w) for w in range(size * (size + 1) // 2 + 1)]
 
 
-@pytest.mark.parametrize(("size", "cut"), [(6, 0), (7, 2), (8, 3), (10, 8), (12, 13), (20, 52)])
+@every(("size", "cut"), [(6, 0), (7, 2), (8, 3), (10, 8), (12, 13), (20, 52)])
 def test_critical_values_are_those_of_the_published_table(size: int, cut: int) -> None:
     """Hollander, Wolfe and Chicken, table A.4, at a two-sided level of at most 0.05."""
     assert critical(size, 0.025) == cut
@@ -77,13 +78,13 @@ def test_no_difference_at_all_gives_p_of_1() -> None:
     assert Averages(np.zeros(8)).estimate() == 0
 
 
-@pytest.mark.parametrize(("blocks", "p"), [(5, 0.0625), (6, 0.03125), (8, 0.0078125), (10, 0.001953125)])
+@every(("blocks", "p"), [(5, 0.0625), (6, 0.03125), (8, 0.0078125), (10, 0.001953125)])
 def test_blocks_that_all_agree_give_the_smallest_possible_p(blocks: int, p: float) -> None:
     assert p_of(np.linspace(0.9, 1.1, blocks)) == p == smallest_p(blocks)
 
 
-@pytest.mark.parametrize("size", [6, 8, 11, 14])
-@pytest.mark.parametrize("noise", ["normal", "t3", "bimodal"])
+@every("size", [6, 8, 11, 14])
+@every("noise", ["normal", "t3", "bimodal"])
 def test_at_least_95_of_100_intervals_hold_the_truth(size: int, noise: str) -> None:
     generator = np.random.default_rng(7)
     draw = {

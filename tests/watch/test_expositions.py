@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from every import every
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.scrape import understood
@@ -232,7 +233,7 @@ COUNTED: dict[str, tuple[list[Any], tuple[str, float, float, float, int]]] = {
 }
 
 
-@pytest.mark.parametrize("row", COUNTED)
+@every("row", COUNTED)
 def test_an_odd_exposition_is_counted(row: str) -> None:
     scrapes, expected = COUNTED[row]
     observation = watched(*scrapes)
@@ -256,7 +257,7 @@ IN_TURN = {
 }
 
 
-@pytest.mark.parametrize("row", IN_TURN)
+@every("row", IN_TURN)
 def test_hosts_that_answer_in_turn_are_noticed(row: str) -> None:
     observation = watched(*IN_TURN[row])
     assert "name one host's own address" in observation.invalid
@@ -285,7 +286,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("row", REFUSED)
+@every("row", REFUSED)
 def test_what_cannot_be_understood_is_refused(row: str) -> None:
     text, message = REFUSED[row]
     with pytest.raises(EnvironmentFaultError, match=message) as raised:

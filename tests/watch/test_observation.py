@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from every import every
 
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.reading import Reading
@@ -51,7 +52,7 @@ def test_an_alias_that_nobody_used_has_no_share_and_no_ages() -> None:
     assert one.ages == ()
 
 
-@pytest.mark.parametrize(
+@every(
     ("last", "verdict"),
     [
         ({"opened": 100, "open": 60, "closed": {"garbage_collected": 40}, "first_uses": 100}, "yes"),
@@ -85,7 +86,7 @@ def test_other_ages_follow_the_closed_form_and_need_the_number_of_threads() -> N
     assert ages[0].connecting_seconds_per_second == pytest.approx(0.08)
 
 
-@pytest.mark.parametrize(("sessions", "difference"), [([5, 25], 0), ([5, 30], -5), ([5, 20], 5)])
+@every(("sessions", "difference"), [([5, 25], 0), ([5, 30], -5), ([5, 20], 5)])
 def test_postgresql_is_the_judge_where_it_was_asked(sessions: list[int], difference: int) -> None:
     both = readings({"opened": 0}, {"opened": 20}, sessions=sessions, sessions_reset=[1, 1], backends=[0, 1])
     observation = observe(both, gaps=0, threads=None)
@@ -98,7 +99,7 @@ def test_an_alias_that_comes_into_use_during_the_watch_counts_from_zero() -> Non
     assert observe([first, later], gaps=0, threads=None).aliases["default"].opened == 7
 
 
-@pytest.mark.parametrize(
+@every(
     ("last", "threads", "said"),
     [
         ({}, 4, "other ages   follow from the rate of requests, and there were none"),

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 import gevent
-import pytest
 import requests
+from every import every
 from locust.event import Events
 
 from loadlab.load.generator.contract import LoadResult
@@ -67,7 +67,7 @@ def test_failures_are_counted_by_kind_within_the_window_with_one_short_example()
     assert recorder.result(60.0, 61.0).failures == {}
 
 
-@pytest.mark.parametrize("nothing", [None, 0.0])
+@every("nothing", [None, 0.0])
 def test_a_request_without_a_response_time_took_none(nothing: float | None) -> None:
     recorder, fire = recording()
     request(fire, nothing)  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ def test_what_a_task_raises_is_told_by_its_kind_and_is_no_request() -> None:
 SLOW_KIND = [0.01] * 995 + [3.0] * 5  # one request in 200 is of a kind that takes 3 s
 
 
-@pytest.mark.parametrize(
+@every(
     ("answered", "ages", "window_seconds", "old"),
     [
         ([0.01] * 100, [0.9, 1.1], 5.0, 1),  # a busy machine alone delays an answer by most of a second
@@ -120,9 +120,7 @@ class SlowAnswer(Answer):
     status_code = 0
 
 
-@pytest.mark.parametrize(
-    "exception", [AnswerTimeoutError("late"), TimeoutError(), requests.exceptions.ReadTimeout(), gevent.Timeout(1)]
-)
+@every("exception", [AnswerTimeoutError("late"), TimeoutError(), requests.exceptions.ReadTimeout(), gevent.Timeout(1)])
 def test_a_request_that_timed_out_had_no_answer(exception: BaseException) -> None:
     recorder, fire = recording()
     request(fire, 1.0, exception=AnswerError("boom"), response=Answer())

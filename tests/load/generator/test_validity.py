@@ -6,7 +6,7 @@ from dataclasses import replace
 from operator import itemgetter
 
 import numpy as np
-import pytest
+from every import every
 
 from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadResult
@@ -39,7 +39,7 @@ def test_a_load_within_all_limits_is_complete() -> None:
     assert validity(load(lag_seconds=0.00099, dropped=1, busy=(0.9, 0.9)), WINDOW, is_open=True) == COMPLETE
 
 
-@pytest.mark.parametrize(
+@every(
     ("result", "reason"),
     [
         (load(dropped=2), r"2 of 1,002 tasks that were due (0.2 %) were dropped"),
@@ -60,7 +60,7 @@ def test_a_load_over_a_limit_is_invalid_with_the_reason(result: LoadResult, reas
     assert reason in judged.reason
 
 
-@pytest.mark.parametrize(("skew", "state"), [((), "complete"), ((0.0, 0.2), "complete"), ((0.201, 0.0), "invalid")])
+@every(("skew", "state"), [((), "complete"), ((0.0, 0.2), "complete"), ((0.201, 0.0), "invalid")])
 def test_workers_on_other_hosts_must_start_together(skew: tuple[float, ...], state: str) -> None:
     judged = validity(replace(load(), skew=skew), WINDOW, is_open=True)
     assert judged.state == state
@@ -111,7 +111,7 @@ def users(count: int, seconds: float, since: float, until: float) -> list[tuple[
     return [(at + turn * seconds, at + (turn + 1) * seconds) for at in first for turn in range(each)]
 
 
-@pytest.mark.parametrize(
+@every(
     ("pause", "reason"),
     [
         (Pause(seconds=3.0), "the generator did not run for 3.00 s, in a window of 10 s"),
@@ -136,7 +136,7 @@ def test_in_a_short_window_a_busy_machine_may_let_others_go_first() -> None:
 STALL = (4.0, 5.2)
 
 
-@pytest.mark.parametrize(
+@every(
     "spans",
     [
         # All users wait for 1.2 s, and go on.
@@ -153,7 +153,7 @@ def test_a_server_that_stood_still_makes_its_trial_invalid(spans: list[tuple[flo
     assert "requests were under way and none was answered for" in judged.reason
 
 
-@pytest.mark.parametrize(
+@every(
     "spans",
     [
         [(at + n / 1e3, at + 2.0 + n / 1e3) for at in (0.0, 2.0, 4.0, 6.0, 8.0) for n in range(8)],  # slow, all at once
@@ -173,7 +173,7 @@ def test_a_silence_of_the_generator_is_not_blamed_on_the_target() -> None:
     assert (judged.state, judged.by_target, judged.reason.count(";")) == ("invalid", False, 0)
 
 
-@pytest.mark.parametrize(
+@every(
     ("until", "at_work", "state"),
     [
         (12.0, 8.0, "complete"),

@@ -6,6 +6,7 @@ from http.client import parse_headers
 from io import BytesIO
 
 import pytest
+from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,38 +24,38 @@ from loadlab.load.http.request import (
 EMPTY = Head.of({})
 
 
-@pytest.mark.parametrize("ending", ["\r", "\n", "\r\n", "\x00", "\r\nX: y"])
-@pytest.mark.parametrize("where", ["http://host/a{}b", "http://host/?a={}b", "http://ho{}st/", "http://host/{}"])
+@every("ending", ["\r", "\n", "\r\n", "\x00", "\r\nX: y"])
+@every("where", ["http://host/a{}b", "http://host/?a={}b", "http://ho{}st/", "http://host/{}"])
 def test_a_url_with_control_characters_is_refused(where: str, ending: str) -> None:
     with pytest.raises(UnsafeRequestError):
         located(where.format(ending))
 
 
-@pytest.mark.parametrize("value", ["a\r\nX: y", "a\nb", "a\rb", "a\x00b", "\r\n\r\nGET / HTTP/1.1", "€"])
+@every("value", ["a\r\nX: y", "a\nb", "a\rb", "a\x00b", "\r\n\r\nGET / HTTP/1.1", "€"])
 def test_a_header_value_that_is_not_one_line_of_latin_1_is_refused(value: str) -> None:
     with pytest.raises(UnsafeRequestError, match="'X'"):
         EMPTY.with_headers({"X": value})
 
 
-@pytest.mark.parametrize("name", ["", "A B", "A:", "A\r\nB", "A\n", "Ä", "A\x00"])
+@every("name", ["", "A B", "A:", "A\r\nB", "A\n", "Ä", "A\x00"])
 def test_a_header_name_that_is_no_token_is_refused(name: str) -> None:
     with pytest.raises(UnsafeRequestError, match="name"):
         EMPTY.with_headers({name: "value"})
 
 
-@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding"])
+@every("name", ["Content-Length", "transfer-encoding"])
 def test_a_task_cannot_frame_the_body_differently_from_how_it_is_sent(name: str) -> None:
     with pytest.raises(UnsafeRequestError, match="leave it out"):
         EMPTY.with_headers({name: "5"})
 
 
-@pytest.mark.parametrize("method", ["", "GET /", "GET\r\n", "G T", "CONNECT", "connect"])
+@every("method", ["", "GET /", "GET\r\n", "G T", "CONNECT", "connect"])
 def test_a_method_that_is_none_is_refused(method: str) -> None:
     with pytest.raises(UnsafeRequestError, match="method"):
         checked_method(method)
 
 
-@pytest.mark.parametrize(
+@every(
     "url",
     [
         *("", "/path", "host/path", "ftp://host/", "http://", "http:///path", "http://h:port/", "http://h:70000/"),
@@ -66,7 +67,7 @@ def test_what_is_no_http_url_is_refused(url: str) -> None:
         located(url)
 
 
-@pytest.mark.parametrize(
+@every(
     ("url", "origin", "authority", "target"),
     [
         ("http://host", ("http", "host", 80), "host", "/"),
@@ -95,7 +96,7 @@ def test_a_request_is_one_line_its_fields_and_its_body() -> None:
     )
 
 
-@pytest.mark.parametrize(("method", "says"), [("GET", False), ("DELETE", False), ("POST", True), ("PATCH", True)])
+@every(("method", "says"), [("GET", False), ("DELETE", False), ("POST", True), ("PATCH", True)])
 def test_methods_that_expect_a_body_say_that_there_is_none(method: str, says: bool) -> None:  # noqa: FBT001
     assert (b"Content-Length: 0\r\n" in request_bytes(method, located("http://host/"), EMPTY, "", b"")) is says
 
@@ -105,14 +106,12 @@ def test_a_given_host_goes_in_place_of_the_urls() -> None:
     assert request == b"GET / HTTP/1.1\r\nhost: other\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    ("connection", "closes"), [("close", True), ("Close", True), ("x, close", True), ("keep-alive", False)]
-)
+@every(("connection", "closes"), [("close", True), ("Close", True), ("x, close", True), ("keep-alive", False)])
 def test_a_head_knows_whether_it_closes_the_connection(connection: str, closes: bool) -> None:  # noqa: FBT001
     assert EMPTY.with_headers({"Connection": connection}).closes is closes
 
 
-@pytest.mark.parametrize(
+@every(
     ("params", "url"),
     [
         ({"a": 1, "b": [2, 3]}, "http://h/p?x=y&a=1&b=2&b=3#f"),
@@ -125,7 +124,7 @@ def test_params_go_behind_those_that_the_url_has(params: object, url: str) -> No
     assert with_params("http://h/p?x=y#f", params) == url  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@every(
     ("data", "json", "body", "content_type"),
     [
         ("ä", None, "ä".encode(), "text/plain; charset=utf-8"),

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from every import every
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from messages import BODILESS, Message, garbage, messages, pieces
@@ -184,13 +185,13 @@ def test_valid_answers_mean_what_http_client_says_at_length(message: Message) ->
     agrees_with_http_client(message)
 
 
-@pytest.mark.parametrize("shape", MALFORMED)
+@every("shape", MALFORMED)
 def test_what_can_be_read_in_two_ways_is_refused_with_a_reason(shape: str) -> None:
     with pytest.raises(MalformedAnswerError, match=r"\w+ \w+"):
         read([MALFORMED[shape]])
 
 
-@pytest.mark.parametrize("shape", MALFORMED)
+@every("shape", MALFORMED)
 def test_what_can_be_read_in_two_ways_is_never_an_answer_however_it_is_split(shape: str) -> None:
     reader = ResponseReader(LIMIT)
     reader.begin("GET")
@@ -202,7 +203,7 @@ def test_what_can_be_read_in_two_ways_is_never_an_answer_however_it_is_split(sha
         reader.end()
 
 
-@pytest.mark.parametrize("follows", [b"body", b"\r\n", b"\n", OK + b"Content-Length: 0\r\n\r\n"])
+@every("follows", [b"body", b"\r\n", b"\n", OK + b"Content-Length: 0\r\n\r\n"])
 def test_nothing_may_follow_the_head_of_an_answer_to_head(follows: bytes) -> None:
     with pytest.raises(MalformedAnswerError, match="more came"):
         read([OK + b"Content-Length: 4\r\n\r\n" + follows], "HEAD")
@@ -223,7 +224,7 @@ def test_a_reader_goes_on_to_the_next_answer() -> None:
         assert b"trailer" not in answer.fields
 
 
-@pytest.mark.parametrize(
+@every(
     ("raw", "kept"),
     [
         (OK + b"Content-Length: 0\r\n\r\n", True),
@@ -239,7 +240,7 @@ def test_a_connection_is_kept_only_if_both_versions_rules_allow_it(raw: bytes, k
     assert read([raw]).keep_alive is kept
 
 
-@pytest.mark.parametrize(
+@every(
     ("raw", "silent"),
     [
         (b"", True),
@@ -259,7 +260,7 @@ def test_an_end_before_the_answers_end_is_a_lost_connection(raw: bytes, silent: 
     assert caught.value.silent is silent
 
 
-@pytest.mark.parametrize(
+@every(
     "raw",
     [
         OK + b"X: " + b"a" * HEAD_LIMIT_BYTES + b"\r\nContent-Length: 0\r\n\r\n",
@@ -270,7 +271,7 @@ def test_an_end_before_the_answers_end_is_a_lost_connection(raw: bytes, silent: 
     ],
     ids=["one field", "many fields", "interim answers", "a chunk extension", "trailers"],
 )
-@pytest.mark.parametrize("size", [1000, HEAD_LIMIT_BYTES])
+@every("size", [1000, HEAD_LIMIT_BYTES])
 def test_what_is_not_body_has_a_limit(raw: bytes, size: int) -> None:
     with pytest.raises(AnswerTooLargeError):
         read([raw[at : at + size] for at in range(0, len(raw), size)])

@@ -24,7 +24,8 @@ from selenium.webdriver.common.by import By
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.opening import open_lab
 from loadlab.load.locust_plugins.site_metrics import TOKEN_VARIABLE
-from loadlab.plan.planning import SCENARIO_FOLDER, config_of
+from loadlab.plan.members import config_of
+from loadlab.plan.scenarios import SCENARIO_FOLDER
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 from loadlab.system.ports import free_port

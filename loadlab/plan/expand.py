@@ -1,0 +1,88 @@
+"""Turns a checked plan into its cases."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from loadlab.errors import UsageError
+from loadlab.model.case import ELSEWHERE, Case
+from loadlab.model.config import Config
+from loadlab.model.labels import short_names
+from loadlab.plan.members import Incompatible, usable_connections
+from loadlab.plan.scenarios import connections_per_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from loadlab.model.plan import Plan
+
+
+def expand(
+    plan: Plan, servers: Iterable[Config], strategies: Iterable[Config], left_out: Iterable[Incompatible]
+) -> Iterable[Case]:
+    """The cross product of the plan's factors without what is left out; the control's baseline has a replica."""
+    if plan.target is not None:
+        servers, strategies = [Config(name=ELSEWHERE)], [Config(name=plan.target.name)]
+    incompatible = {(one.server, one.strategy) for one in left_out}
+    controlled = False
+    for case in _cases(plan, servers, strategies):
+        if (case.server, case.strategy) in incompatible:
+            continue
+        yield case
+        if case.server.name == plan.controlled and not controlled and case.closes_each_request:
+            controlled = True
+            yield replace(case, replica=True)
+
+
+def _cases(plan: Plan, servers: Iterable[Config], strategies: Iterable[Config]) -> Iterable[Case]:
+    factors = (servers, strategies, plan.scenarios, plan.loads(), plan.keep_alive, plan.round_trip_ms)
+    for server, strategy, scenario, (users, open_load), keep_alive, round_trip_ms in itertools.product(*factors):
+        yield Case(
+            server=server,
+            strategy=strategy,
+            scenario=scenario,
+            users=users,
+            keep_alive=keep_alive,
+            usable_connections=_usable(plan, server, strategy, scenario, users),
+            round_trip_ms=round_trip_ms,
+            open_load=open_load,
+        )
+
+
+def _usable(plan: Plan, server: Config, strategy: Config, scenario: str, users: int) -> int | None:
+    if plan.target is not None:
+        return plan.target.usable_connections
+    return connections_per_request(scenario) * usable_connections(server, strategy, users)
+
+
+def refuse_doubles(cases: list[Case], source: str) -> None:
+    """Raises:
+    UsageError: two cases are the same.
+    """
+    doubled = [case_id for case_id, count in Counter(case.id for case in cases).items() if count > 1]
+    if doubled:
+        raise UsageError(f"{source} names a case twice: {', '.join(doubled)}. Remove the repeated value.")
+
+
+def select(cases: list[Case], only: Sequence[str]) -> list[Case]:
+    """The cases whose id or short name matches a glob; "*" also matches the slashes of an id.
+
+    Raises:
+        UsageError: nothing matches.
+    """
+    if not only:
+        return cases
+    names = short_names(cases)
+    chosen = [case for case in cases if any(_matches(case.id, names[case], pattern) for pattern in only)]
+    if not chosen:
+        listed = "\n".join(f"  {names[case]}" for case in cases)
+        raise UsageError(f"No case matches {' '.join(only)}. The plan has:\n{listed}")
+    return chosen
+
+
+def _matches(case_id: str, name: str, pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(said, pattern) for said in (case_id, name))

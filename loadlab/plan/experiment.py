@@ -1,0 +1,72 @@
+"""Turns a plan's text into cases: parse, check, expand. All faults are reported together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loadlab.model.case import Case
+from loadlab.model.config import Config
+from loadlab.model.plan import Plan
+from loadlab.plan.check import cross_faults
+from loadlab.plan.expand import expand, refuse_doubles, select
+from loadlab.plan.members import Incompatible, configs, fit_nowhere, incompatible_between
+from loadlab.plan.parse import plan_data
+from loadlab.plan.problems import Fault, checked, refusal
+from loadlab.plan.schedule import trial_seconds
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """A consistent plan, with its text, its cases, and the combinations that cannot work."""
+
+    plan: Plan
+    text: str
+    cases: list[Case]
+    left_out: list[Incompatible]
+
+    @property
+    def trials(self) -> int:
+        return self.plan.blocks * len(self.cases)
+
+    @property
+    def trial_seconds(self) -> float:
+        return trial_seconds(self.plan)
+
+    @property
+    def expected_seconds(self) -> float:
+        return self.trials * self.trial_seconds
+
+
+def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
+    """The experiment that a plan's TOML text describes, narrowed to the cases that match a glob of `only`.
+
+    Raises:
+        UsageError: naming every fault of the plan.
+    """
+    plan, servers, strategies = _checked(plan_data(text, source), source)
+    # A project's own driver is not known before the project has been inspected.
+    driver = plan.driver if plan.project is None else ""
+    left_out = list(incompatible_between(servers, strategies, driver))
+    if faults := list(fit_nowhere(strategies, servers, left_out)):
+        raise refusal(source, faults)
+    cases = list(expand(plan, servers, strategies, left_out))
+    refuse_doubles(cases, source)
+    return Experiment(plan=plan, text=text, cases=select(cases, only), left_out=left_out)
+
+
+def _checked(data: dict[str, Any], source: str) -> tuple[Plan, list[Config], list[Config]]:
+    """The plan, its server modes and its strategies; every fault is collected before the first is raised."""
+    faults: list[Fault] = []
+    plan: Plan | None = checked(Plan, data, "", faults)
+    faults += cross_faults(plan, data, {fault.where.partition(".")[0] for fault in faults})
+    servers = configs(SERVERS, data.get("servers"), "servers", faults)
+    strategies = configs(STRATEGIES, data.get("strategies"), "strategies", faults)
+    if faults or plan is None:
+        raise refusal(source, faults)
+    return plan, servers, strategies

@@ -1,0 +1,142 @@
+"""Server modes and strategies of a plan: their parameters, what they are built of, and which of them work together."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from loadlab.errors import UsageError
+from loadlab.model.case import Case
+from loadlab.model.config import Config, Scalar
+from loadlab.model.strategy import ServerTraits
+from loadlab.plan.problems import EMPTY, Fault, checked, one_of
+from loadlab.servers import SERVERS, Server
+from loadlab.strategies import STRATEGIES, Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from loadlab.model.plan import Plan, Several
+    from loadlab.registry import Family
+NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incompatible:
+    """A strategy that cannot work in a server mode of the plan, and why."""
+
+    server: Config
+    strategy: Config
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.strategy.name} in {self.server.name}: {self.why}"
+
+
+def config_of(family: Family[Any], name: str, parameters: dict[str, Scalar], where: str) -> Config:
+    """One member with the given parameters, the others at their defaults.
+
+    Raises:
+        UsageError: naming every fault.
+    """
+    faults: list[Fault] = []
+    choices = configs(family, {name: parameters}, where, faults)
+    if faults:
+        named = (replace(fault, where=f"{where} {fault.where.rpartition('.')[2]}") for fault in faults)
+        raise UsageError("\n".join(map(str, named)))
+    return choices[0]
+
+
+def configs(family: Family[Any], table: object, where: str, faults: list[Fault]) -> list[Config]:
+    """Every combination of every member's parameters; what is wrong with them goes to `faults`."""
+    choices: list[Config] = []
+    for name, parameters in (table if isinstance(table, dict) else {}).items():
+        if name not in family:
+            faults.append(Fault(where=f"{where}.{name}", what=f"unknown {NOUNS[family]}", remedy=one_of(family, name)))
+        elif isinstance(parameters, dict):
+            faults += (
+                Fault(where=f"{where}.{name}.{key}", what="is empty", remedy=EMPTY)
+                for key, value in parameters.items()
+                if value == []
+            )
+            for combination in _combinations({key: value for key, value in parameters.items() if value != []}):
+                member = checked(family[name], combination, f"{where}.{name}", faults, _refused(family[name]))
+                if member is not None:
+                    values = {field.name: getattr(member, field.name) for field in fields(member)}
+                    choices.append(Config(name=name, parameters=values))
+    return choices
+
+
+def _combinations(parameters: dict[str, Several]) -> Iterable[dict[str, Scalar]]:
+    swept = [value if isinstance(value, list) else [value] for value in parameters.values()]
+    return (dict(zip(parameters, values, strict=True)) for values in itertools.product(*swept))
+
+
+def _refused(member: type[Any]) -> Mapping[str, str]:
+    """What a member says of parameters that it does not have."""
+    refused: Mapping[str, str] = getattr(member, "refused", {})
+    return refused
+
+
+def build_server(choice: Config) -> Server:
+    return SERVERS[choice.name](**choice.parameters)
+
+
+def build_strategy(choice: Config) -> Strategy:
+    return STRATEGIES[choice.name](**choice.parameters)
+
+
+def server_traits(choice: Config, driver: str) -> ServerTraits:
+    """What a strategy is told of a server mode."""
+    server = build_server(choice)
+    return ServerTraits(
+        server=choice.name,
+        program=server.program,
+        driver=driver,
+        processes=server.processes(),
+        asgi=server.asgi,
+        greenlets=server.greenlets,
+    )
+
+
+def incompatible_pairs(plan: Plan, driver: str) -> list[Incompatible]:
+    """The server modes and strategies of a checked plan that cannot work together with `driver`."""
+    servers = configs(SERVERS, plan.servers, "servers", [])
+    return list(incompatible_between(servers, configs(STRATEGIES, plan.strategies, "strategies", []), driver))
+
+
+def incompatible_between(
+    servers: Sequence[Config], strategies: Sequence[Config], driver: str
+) -> Iterable[Incompatible]:
+    for server, strategy in itertools.product(servers, strategies):
+        why = build_strategy(strategy).incompatible(server_traits(server, driver))
+        if why is not None:
+            yield Incompatible(server=server, strategy=strategy, why=why)
+
+
+def fit_nowhere(
+    strategies: Sequence[Config], servers: Sequence[Config], left_out: Sequence[Incompatible]
+) -> Iterable[Fault]:
+    for strategy in strategies:
+        reasons = [one.why for one in left_out if one.strategy == strategy]
+        if len(reasons) == len(servers):
+            yield Fault(
+                where=f"strategies.{strategy.name}",
+                what="fits none of the plan's servers",
+                remedy="; ".join(dict.fromkeys(reasons)),
+            )
+
+
+def usable_connections(server: Config, strategy: Config, users: int) -> int:
+    """The most connections that are open to some use: what the mode can use at once, or its strategy holds ready."""
+    usable = build_server(server).usable_connections(users)
+    return build_strategy(strategy).most_connections(usable, server_traits(server, ""))
+
+
+def connections_wanted(case: Case) -> int:
+    """The most connections to PostgreSQL that a case has a use for: its own, or those of the pooler before it."""
+    usable = case.usable_connections or 0
+    pooling = build_strategy(case.strategy).pooling()
+    return min(pooling.pool_size, usable) if pooling else usable
