@@ -57,6 +57,12 @@ class TrialRunner:
         self.target = ServedTarget(lab=lab)
         self._order = 0
 
+    def changed(self, *, plan: Plan) -> TrialRunner:
+        """The same with another plan."""
+        other = TrialRunner(replace(self.lab, plan=plan))
+        other._order = self._order + 1000
+        return other
+
     def __call__(  # noqa: PLR0913
         self,
         server: str,

@@ -25,8 +25,8 @@ class DatabaseRestart(Fault):
     def applied(self, context: FaultContext) -> Iterator[Effect]:
         if context.restart_database is None:
             raise EnvironmentFaultError(
-                f"The database {context.database.name} is not the lab's own, and is not restarted. Measure on the"
-                " embedded PostgreSQL (without --dsn, or with --embedded)."
+                f"The database {context.database.name} cannot be restarted during a trial, which observes it. Set"
+                " restarts = true in the plan: it counts what a restart does, on loadlab's own PostgreSQL."
             )
         context.restart_database()
         yield Effect()

@@ -22,6 +22,7 @@ from loadlab.lab.suitability import notes
 from loadlab.model.findings import NOTE, PROJECT
 from loadlab.model.session import PARAMETERS, SCENARIO
 from loadlab.model.text import redacted
+from loadlab.plan.members import faults_of
 from loadlab.plan.scenarios import locustfile
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.system.ports import is_loopback
@@ -121,6 +122,7 @@ def _load(plan: Plan) -> dict[str, Scalar]:
     facts: dict[str, Scalar] = {"placement": placement, "load processes": plan.load_processes}
     if plan.load.expect_workers:
         facts["load workers come to"] = f"{plan.load.master_bind_host}:{plan.load.master_bind_port}"
+    facts |= {f"fault {fault.name}": str(fault) for fault in faults_of(plan)}
     if plan.load.model == "closed":
         return {"generator": "Locust, closed loop, pauses as the scenario has them", **facts}
     generator = f"Locust, open loop, {plan.load.arrivals} arrivals"

@@ -118,6 +118,7 @@ class RunningExternal:
     patience = Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS)
     stops = False
     max_connections = None
+    fault_context = None
 
     def __init__(self, target: ExternalTarget) -> None:
         self.url = target.deployment.url

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.faults import FaultContext
 from loadlab.faults.added_latency import AddedLatency
 from loadlab.lab.application import Extras, ServerSetup, serving
+from loadlab.lab.faulting import acting
 from loadlab.lab.hopeless import explanation
 from loadlab.lab.liveness import serving_now
 from loadlab.lab.observer import cut_off
@@ -93,8 +94,8 @@ def serve_site(  # noqa: PLR0913
             yield ServedSite(application=application, route=route, ledgers=ledgers, log=log)
 
 
-def faults_of(case: Case) -> list[Fault]:
-    """What acts throughout the trials of a case."""
+def added_latency(case: Case) -> list[Fault]:
+    """The latency that a case adds throughout its trials."""
     return [AddedLatency(round_trip_ms=case.round_trip_ms)] if case.round_trip_ms else []
 
 
@@ -150,7 +151,7 @@ class ServedTarget:
                     project=lab.project,
                     ledgers=ledgers,
                     log=lab.logs / f"{step.order:04d}-{case.server.name}.log",
-                    faults=faults_of(case),
+                    faults=[*added_latency(case), *acting(lab.plan, "throughout")],
                 )
             )
             yield RunningSite(lab, site, context, before, resources)
@@ -181,6 +182,11 @@ class RunningSite:
         self._resources = resources
         between = {BETWEEN[part]: pid for part, pid in site.route.trees.items() if part in BETWEEN}
         self._processes = serving_now(site.application, between)
+
+    @property
+    def fault_context(self) -> FaultContext:
+        database = self._site.route.database
+        return FaultContext(database=database, register=self._lab.register, log=self._site.log)
 
     @property
     def max_connections(self) -> int:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+    from loadlab.faults import FaultContext
     from loadlab.lab.sampler import Sampler
     from loadlab.lab.settling import Patience
     from loadlab.lab.validity import Disturbance
@@ -69,6 +70,10 @@ class RunningTarget(Protocol):
 
     @property
     def url(self) -> str: ...
+
+    @property
+    def fault_context(self) -> FaultContext | None:
+        """What faults can act on; None if the lab does not serve the target."""
 
     @property
     def max_connections(self) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from loadlab.lab.faulting import faulted
 from loadlab.lab.following import Follower
 from loadlab.lab.hopeless import nothing_succeeded
 from loadlab.lab.record import Seen, TrialMeta, order_for, record
@@ -64,8 +65,9 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target) -> Trial:
     with target.serve(case, step) as running:
         booted = time.monotonic()
         follower = _follower(step, running, lab)
-        drive = lab.generator.begin(order_for(case, step, lab.plan, running.url, lab.scratch))
-        observed = _observe(running, drive, lab.plan, follower)
+        with faulted(lab.plan, "before_window", running.fault_context):
+            drive = lab.generator.begin(order_for(case, step, lab.plan, running.url, lab.scratch))
+            observed = _observe(running, drive, lab.plan, follower)
         _explain(running, step, observed.result, lab)
         stopping = time.monotonic()
         after_stop = running.stop(observed.at_rest)
@@ -105,7 +107,9 @@ def _observe(running: RunningTarget, drive: Drive, plan: Plan, follower: Followe
     ):
         sleep_until(drive.started + window[0])
         start = running.sample("at the start of the window")
-        sleep_until(drive.started + window[1])
+        sleep_until(drive.started + sum(window) / 2)
+        with faulted(plan, "at_instant", running.fault_context):
+            sleep_until(drive.started + window[1])
         lost = running.lost()
         end = running.sample("at the end of the window")
         result = drive.wait()

@@ -33,5 +33,8 @@ def test_a_restart_ends_every_session_and_the_address_stays(tmp_path: Path) -> N
                 before.cursor().execute("SELECT 1")
             psycopg2.connect(dsn).close()
         unowned = FaultContext(database=running.database, register=register, log=log)
-        with pytest.raises(EnvironmentFaultError, match="is not the lab's own"), DatabaseRestart().applied(unowned):
+        with (
+            pytest.raises(EnvironmentFaultError, match="Set restarts = true in the plan"),
+            DatabaseRestart().applied(unowned),
+        ):
             pass
