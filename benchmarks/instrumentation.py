@@ -20,6 +20,7 @@ from loadlab.lab.application import Extras, ServerSetup, serving
 from loadlab.load.generator.contract import LoadOrder
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
+from loadlab.model.window import Window
 from loadlab.plan.scenarios import locustfile
 from loadlab.probes import ProbeContext
 from loadlab.probes.cpu import Cpu
@@ -114,9 +115,9 @@ def _trial(arm: Arm, order: int, lab: Lab) -> Figures:
             ledgers=application.ledgers,
             trees={"app": application.program.pid},
         )
-        begin, end = (_cpu_at(scene, drive, instant) for instant in _edges())
+        begin, end = (_cpu_at(scene, drive, instant) for instant in PLAN.window)
         result = drive.wait()
-    if result is None or any(result.failed):
+    if result is None or any(result.requests.failed):
         raise EnvironmentFaultError(
             f"A load on the site with {arm.name} did not end well: {result and result.failures}"
         )
@@ -167,10 +168,6 @@ def _order(application: Application, lab: Lab) -> LoadOrder:
     )
 
 
-def _edges() -> tuple[float, float]:
-    return PLAN.warmup_seconds, PLAN.warmup_seconds + PLAN.window_seconds
-
-
 def _cpu_at(scene: ProbeContext, drive: Drive, instant: float) -> tuple[float, float]:
     """(seconds since the load started, CPU seconds of the app's processes), read at about `instant`."""
     time.sleep(max(0.0, drive.started + instant - time.monotonic()))
@@ -181,13 +178,13 @@ def _cpu_at(scene: ProbeContext, drive: Drive, instant: float) -> tuple[float, f
 def _figures(result: LoadResult, begin: tuple[float, float], end: tuple[float, float]) -> Figures:
     """CPU time is shared by the requests between its own two readings, which are never quite at the edges."""
     return Figures(
-        throughput=_ended(result, *_edges()) / PLAN.window_seconds,
-        cpu_seconds=(end[1] - begin[1]) / _ended(result, begin[0], end[0]),
+        throughput=_ended(result, PLAN.window) / PLAN.window_seconds,
+        cpu_seconds=(end[1] - begin[1]) / _ended(result, Window(begin[0], end[0])),
     )
 
 
-def _ended(result: LoadResult, begin: float, end: float) -> int:
-    return sum(begin <= ended < end for ended in result.ended)
+def _ended(result: LoadResult, window: Window) -> int:
+    return int(window.of(result.requests).sum())
 
 
 def table(measured: Measured) -> Table:

@@ -20,7 +20,8 @@ from loadlab.analysis.rooms import leak_of
 from loadlab.model.case import Case
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.reading import Reading
-from loadlab.model.samples import Connections, CpuSeconds, Requests, Series, Trial
+from loadlab.model.requests import Requests
+from loadlab.model.samples import Connections, CpuSeconds, Series, Trial
 from loadlab.plan.members import build_server, config_of, usable_connections
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES

@@ -26,6 +26,7 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
 from loadlab.load.generator.contract import LoadOrder
 from loadlab.model.condition import OpenLoad
+from loadlab.model.window import deciding_instants
 from loadlab.system.ports import LOOPBACK
 from loadlab.system.processes import Register
 
@@ -155,13 +156,13 @@ def _order(arm: Arm, register: Register, port: int, seconds: float) -> LoadOrder
 
 
 def _reading(order: LoadOrder, result: LoadResult) -> Reading:
-    instants = np.asarray(result.due if order.open_load else result.ended)
-    inside = (instants >= order.warmup_seconds) & (instants < order.warmup_seconds + order.window_seconds)
-    lag = np.asarray(result.sent)[inside] - instants[inside] if order.open_load else np.array([np.nan])
-    requests = int(inside.sum())
+    inside = order.window.of(requests := result.requests)
+    instants = deciding_instants(requests)
+    lag = np.asarray(requests.sent)[inside] - instants[inside] if order.open_load else np.array([np.nan])
+    count = int(inside.sum())
     return Reading(
-        requests_per_second=requests / order.window_seconds,
-        cpu_seconds_per_request=sum(result.busy) * order.window_seconds / requests,
+        requests_per_second=count / order.window_seconds,
+        cpu_seconds_per_request=sum(result.busy) * order.window_seconds / count,
         busiest=max(result.busy),
         lag_p50_seconds=float(np.quantile(lag, 0.5)),
         lag_p99_seconds=float(np.quantile(lag, 0.99)),

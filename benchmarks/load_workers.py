@@ -100,9 +100,9 @@ def reading(order: LoadOrder, generator: Generator) -> Reading:
     if result is None or result.lost:
         raise EnvironmentFaultError(f"The load of {order.processes} workers broke.")
     return Reading(
-        requests=len(result.ended),
+        requests=len(result.requests),
         start_seconds=drive.started - asked,
-        end_seconds=ended - drive.started - order.warmup_seconds - order.window_seconds,
+        end_seconds=ended - drive.started - order.window.end,
         master_cpu_seconds=sum(master.cpu_times()[:2]) - before,
         result_bytes=len(result.to_json()),
         skew_seconds=max(result.skew),

@@ -43,7 +43,7 @@ urlpatterns = [path("entries/<int:pk>/", lambda request, pk: response)]
 response = HttpResponse()
 handler = BaseHandler()
 handler.load_middleware()
-timesheet = RequestTimes(folder)
+request_times = RequestTimes(folder)
 histogram = Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets)
 series = ("entries/<int:pk>/", "GET", "2xx")
 requests = [RequestFactory().get("/entries/7/") for _ in range(2000)]
@@ -74,7 +74,7 @@ each(django_s)  # so that every request has its match
 arms = {
     "nothing": lambda: each(matched),
     "nothing, timed": lambda: each(timed),
-    "timesheet": lambda: [timesheet.add(*series, 3_000_000) for _ in requests],
+    "request_times": lambda: [request_times.add(*series, 3_000_000) for _ in requests],
     "prometheus-client": lambda: [histogram.labels(*series).observe(0.003) for _ in requests],
 }
 for _ in range(rounds):
@@ -90,7 +90,7 @@ for _ in range(rounds):
 """
 SAYS: Final = {
     "whole": "loadlab, in a loop of nothing else: from the handler's call to the count in the file",
-    "timesheet": "of that: the count in the file",
+    "request_times": "of that: the count in the file",
     "within": "loadlab, within Django's handler: timed and not timed in turn, CPU time",
     "prometheus-client": "prometheus-client, multiprocess: the same histogram observed",
     "handler": "Django's handler without middleware, an empty view, not timed",

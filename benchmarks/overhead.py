@@ -15,9 +15,9 @@ from loadlab.lab.trial import run_trial
 from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
+from loadlab.model.schedule import Step
 from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS
-from loadlab.store.folder import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,10 +19,12 @@ from loadlab import __version__
 from loadlab.lab.sampler import RATE
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import DEFAULT_PLAN
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Requests, Series, Trial
+from loadlab.model.requests import Requests
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Series, Trial
+from loadlab.model.schedule import Schedule, Step
 from loadlab.plan.experiment import read_plan
 from loadlab.plan.schedule import schedule
-from loadlab.store.folder import RunFolder, Schedule, Step
+from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +152,7 @@ def _connections(like: Behaviour, refused: int, before_window: float) -> Connect
 
 
 def _ledger(like: Behaviour, share: float, refused: int) -> ConnectionCounts:
-    """The books after a `share` of all requests."""
+    """The counts after a `share` of all requests."""
     opened = max(round(share * like.opening * REQUESTS), like.held)
     return ConnectionCounts(
         opened=opened,

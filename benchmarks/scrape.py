@@ -1,4 +1,4 @@
-"""What a scrape costs after many generations of workers: loadlab's books against prometheus-client's files."""
+"""What a scrape costs after many generations of workers: loadlab's counters against prometheus-client's files."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from loadlab.model.metrics import CloseReason
 for _ in range(int(sys.argv[2])):
     child = os.fork()
     if not child:
-        ledger, timesheet = Ledger(Path(sys.argv[1])), RequestTimes(Path(sys.argv[1]))
+        ledger, request_times = Ledger(Path(sys.argv[1])), RequestTimes(Path(sys.argv[1]))
         for number in range(10):
             row = ledger.connecting("default")
             row.opened()
             row.used()
-            timesheet.add("entries/<int:number>/", "GET", "2xx", 10_000_000)
+            request_times.add("entries/<int:number>/", "GET", "2xx", 10_000_000)
             if number:
                 row.closed(CloseReason.REQUEST_END)
         os._exit(0)

@@ -16,9 +16,9 @@ from loadlab.lab.served_target import ServedTarget
 from loadlab.lab.trial import run_trial
 from loadlab.model.case import Case
 from loadlab.model.plan import Plan
+from loadlab.model.schedule import Step
 from loadlab.plan.members import config_of, usable_connections
 from loadlab.servers import SERVERS
-from loadlab.store.folder import Step
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ USUAL: Final = (
     "python3.13=5.2",
     "python3.13=6.1",
 )
-LIVE: Final = ("engines", "management_commands", "preload", "metrics_endpoint", "books_agree", "requests_agree")
+LIVE: Final = ("engines", "management_commands", "preload", "metrics_endpoint", "counts_reconcile", "requests_agree")
 TESTS: Final = (
     "tests/instrumentation",
     "tests/fixes",

@@ -81,7 +81,7 @@ def test_the_lab_loads_nothing_of_what_it_measures() -> None:
         "loadlab.cli",
         "loadlab.cli._publish",
         "loadlab.cli._behaviour_counting",
-        "loadlab.assessment",
+        "loadlab.analysis",
         "loadlab.lab.run",
         "loadlab.lab.application",
         "loadlab.watch.observation",

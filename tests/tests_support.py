@@ -5,7 +5,8 @@ from __future__ import annotations
 from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Requests, Series, Trial
+from loadlab.model.requests import Requests
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Series, Trial
 
 
 def case(server: str = "sync", max_age: float | None = 0) -> Case:

@@ -56,8 +56,7 @@ def recorded(run: RunFolder) -> list[Recorded]:
 
 def _recorded(trial: Trial, target: dict[str, str]) -> Recorded:
     stopped, response = trial.connections.after_stop, np.asarray(trial.requests.response)
-    ended = np.asarray(trial.requests.ended)
-    in_window = int(((ended >= trial.window_start) & (ended < trial.window_end)).sum())
+    in_window = int(trial.window.of(trial.requests).sum())
     return Recorded(
         instance=target["instance"],
         server=target["server"],

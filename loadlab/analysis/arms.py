@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -15,6 +14,7 @@ from loadlab.analysis.leaking import COLLECTED
 from loadlab.analysis.open_over_time import open_over_time
 from loadlab.analysis.rooms import room_of
 from loadlab.analysis.waiting import waiting
+from loadlab.model.counts import total
 from loadlab.model.findings import Arm, Estimate, Percentiles, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
 from loadlab.stats.intervals import of_median
@@ -161,15 +161,13 @@ def _most(values: Iterable[int | None]) -> int | None:
 
 def _connect_seconds(trials: Sequence[Trial]) -> float | None:
     """The mean over all connections opened, warm-up included."""
-    ends = [trial.connections.after_stop for trial in trials]
-    return _share(sum(end.connect_seconds_sum for end in ends), sum(end.opened for end in ends))
+    counted = total(trial.connections.after_stop for trial in trials)
+    return _share(counted.connect_seconds_sum, counted.opened)
 
 
 def _connect_errors(trials: Sequence[Trial]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for trial in trials:
-        total.update(trial.connections.after_stop.connect_errors)
-    return {kind: count for kind, count in sorted(total.items()) if count}
+    counted = total(trial.connections.after_stop for trial in trials)
+    return dict(sorted(counted.connect_errors.items()))
 
 
 def _median_cpu(summaries: Sequence[TrialSummary]) -> CpuSeconds | None:
@@ -194,7 +192,7 @@ def _median(values: Iterable[float | None]) -> float | None:
 def _expiry_observed(case: Case, trials: Sequence[Trial]) -> bool | None:
     if not case.max_age:
         return None
-    shortest = min(map(measured.window_seconds, trials), default=0.0)
+    shortest = min((trial.window.seconds for trial in trials), default=0.0)
     return shortest >= AGES_TO_SEE_EXPIRY * case.max_age
 
 

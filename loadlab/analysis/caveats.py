@@ -9,7 +9,7 @@ from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.comparisons import family_size
 from loadlab.analysis.lost_trials import contradictions, lost_trials
-from loadlab.analysis.trials import as_array, window_mask
+from loadlab.analysis.trials import as_array
 from loadlab.analysis.wording import METRIC_WORDS, age, listing, milliseconds, percent, plural, spread, times
 from loadlab.model.findings import NOTE, PROJECT, Caveat
 from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
@@ -35,7 +35,7 @@ QUANTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 def caveats(
     run: RunSummary, everything: Sequence[Measured], arms: Sequence[Arm], comparisons: Sequence[Comparison]
 ) -> tuple[Caveat, ...]:
-    """The gravest first: books that do not agree, then trials that do not count, then limits of what does."""
+    """The gravest first: counts that do not reconcile, then trials that do not count, then limits of what does."""
     complete = [one for one in everything if one.complete]
     return (
         *_irreconcilable_counts(complete),
@@ -113,9 +113,9 @@ def _other_traffic(complete: Sequence[Measured]) -> Iterator[Caveat]:
 def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
     """Of a target that others serve, only its own counts say that a process of it ended within the window."""
     for one in complete:
-        books = one.trial.connections
-        ended = books.window_end.closed.get("process_exit", 0) - books.window_start.closed.get("process_exit", 0)
-        if not books.stopped and ended > 0:
+        counts = one.trial.connections
+        ended = counts.in_window.closed.get("process_exit", 0)
+        if not counts.stopped and ended > 0:
             yield Caveat(
                 subject=_trial(one),
                 text=f"A worker of the target ended during the window, and {plural(ended, 'connection')} with it.",
@@ -356,7 +356,7 @@ def _little_gap(one: Measured) -> float:
     """
     if one.summary.failures or not one.summary.requests or one.trial.case.open_load:
         return 0.0
-    response = as_array(one.trial.requests.response)[window_mask(one.trial)]
+    response = as_array(one.trial.requests.response)[one.trial.window.of(one.trial.requests)]
     users = one.trial.case.users
     return abs(users - closed_forms.under_way(one.summary.throughput, float(response.mean()))) / users
 

@@ -43,6 +43,6 @@ def failure_rows(everything: Iterable[Measured]) -> tuple[FailureRow, ...]:
 
 
 def _why(unopened: Counter[str]) -> str:
-    """What the target's books know of it, where a client sees a status alone; empty where every connection opened."""
+    """What the target's counts know of it, where a client sees a status alone; empty where every connection opened."""
     kinds = ", ".join(f"{count:,} × {kind}" for kind, count in unopened.most_common())
     return f"; connections that could not be opened: {kinds}" if kinds else ""

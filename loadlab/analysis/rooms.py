@@ -101,11 +101,11 @@ def _requests_sent(trial: Trial) -> int:
 
 
 def _all_together(trial: Trial) -> Account:
-    books, pooler = trial.connections, trial.connections.pooler
-    account = _account(books.at_rest, requests=_requests_sent(trial) * _aliases(trial))
-    kept = pooler.at_rest.clients_open if pooler else max(books.at_rest.open, books.open_at_rest)
+    connections, pooler = trial.connections, trial.connections.pooler
+    account = _account(connections.at_rest, requests=_requests_sent(trial) * _aliases(trial))
+    kept = pooler.at_rest.clients_open if pooler else max(connections.at_rest.open, connections.open_at_rest)
     # Not PostgreSQL's peak: pg_stat_activity also shows backends that are still exiting.
-    early = books.window_end.closed.get(COLLECTED, 0) - round(sum(trial.requests.failed))
+    early = connections.window_end.closed.get(COLLECTED, 0) - round(sum(trial.requests.failed))
     peak = int(max(trial.series.open, default=0))
     return replace(account, kept=kept, collected_early=max(0, early), peak=peak)
 

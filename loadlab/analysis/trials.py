@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loadlab.analysis.rooms import leak_of
+from loadlab.model.counts import total
 from loadlab.model.findings import TrialSummary
 from loadlab.model.samples import OUTPACED, CpuSeconds
 from loadlab.stats.quantiles import percentiles
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 def summarise(trial: Trial) -> TrialSummary:
     """All scalars of a trial; throughput counts successes, latency is theirs and that of requests without answer."""
-    in_window = window_mask(trial)
+    in_window = trial.window.of(trial.requests)
     waited = in_window & _waited(trial)
     failed = as_array(trial.requests.failed)[in_window] > 0
-    seconds = window_seconds(trial)
+    seconds = trial.window.seconds
     requests, failures = int(failed.size), int(failed.sum())
     return TrialSummary(
         case=trial.case,
@@ -63,23 +64,6 @@ def as_array(column: Sequence[float]) -> NDArray[np.float64]:
     return np.asarray(column, dtype=np.float64)
 
 
-def window_mask(trial: Trial) -> NDArray[np.bool_]:
-    """Which requests belong to the window: those that ended in it; under an open load, those that were due in it.
-
-    Whatever is slow would otherwise end too late to be seen.
-    """
-    if not trial.case.open_load:
-        instants = as_array(trial.requests.ended)
-    else:
-        due, sent = as_array(trial.requests.due), as_array(trial.requests.sent)
-        instants = np.where(np.isnan(due), sent, due)
-    return _within(trial, instants)
-
-
-def _within(trial: Trial, instants: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return (instants >= trial.window_start) & (instants < trial.window_end)
-
-
 def service(trial: Trial) -> NDArray[np.float64]:
     """How long each request took from when it was sent."""
     return as_array(trial.requests.ended) - as_array(trial.requests.sent)
@@ -93,11 +77,7 @@ def _send_lag_p99(trial: Trial, in_window: NDArray[np.bool_]) -> float | None:
 
 
 def _dropped(trial: Trial) -> int:
-    return int(_within(trial, as_array(trial.requests.dropped)).sum())
-
-
-def window_seconds(trial: Trial) -> float:
-    return trial.window_end - trial.window_start
+    return int(trial.window.holds(trial.requests.dropped).sum())
 
 
 def clients_peak(trial: Trial) -> int | None:
@@ -120,15 +100,9 @@ def opens_per_request(trials: Iterable[Trial]) -> float | None:
     Both counts come from the target's ledgers, read at the same instants; the generator's clock has no part in it.
     None where nothing used the database.
     """
-    counted = [_in_window(trial) for trial in trials]
-    opened, reused = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0)
-    return opened / (opened + reused) if opened + reused else None
-
-
-def _in_window(trial: Trial) -> tuple[int, int]:
-    """Opened and reused."""
-    start, end = trial.connections.window_start, trial.connections.window_end
-    return end.opened - start.opened, end.reused - start.reused
+    counted = total(trial.connections.in_window for trial in trials)
+    uses = counted.opened + counted.reused
+    return counted.opened / uses if uses else None
 
 
 def most(column: Sequence[float]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.trials import most
+from loadlab.model.counts import total
 from loadlab.model.findings import Waiting
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ def waiting(trials: Sequence[Trial], requests: int) -> Waiting | None:
 
 
 def _at_pool(trials: Sequence[Trial], requests: int) -> Waiting | None:
-    books = [trial.connections for trial in trials]
-    waits = sum(book.window_end.waits - book.window_start.waits for book in books)
-    seconds = sum(book.window_end.wait_seconds_sum - book.window_start.wait_seconds_sum for book in books)
-    if not waits:
+    counted = total(trial.connections.in_window for trial in trials)
+    seconds = counted.wait_seconds_sum
+    if not counted.waits:
         return None
     return Waiting(
-        at="pool", waits=waits, mean_seconds=seconds / waits, seconds_per_request=seconds / requests if requests else 0
+        at="pool",
+        waits=counted.waits,
+        mean_seconds=seconds / counted.waits,
+        seconds_per_request=seconds / requests if requests else 0,
     )
 
 

@@ -9,6 +9,7 @@ from loadlab.cli._screen import width
 from loadlab.errors import IncompleteError, InconclusiveError, UsageError
 from loadlab.model.condition import varying
 from loadlab.model.labels import condition_label
+from loadlab.store.layout import report
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print what report.json holds, in place of the verdict")
+    parser.add_argument(
+        "--json", action="store_true", help=f"print what {report('json')} holds, in place of the verdict"
+    )
 
 
 def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
@@ -29,14 +32,14 @@ def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
         UsageError: there is no run, or it cannot be read.
         EnvironmentFaultError: a report cannot be written; what it says has been printed by then.
     """
-    from loadlab.assessment import findings_of
+    from loadlab.analysis import findings_of
     from loadlab.cli._publish import publish
     from loadlab.report import REPORTS
     from loadlab.report.terminal import Terminal
     from loadlab.store.folder import RunFolder
 
     folder = RunFolder.at(path)
-    findings = findings_of(folder)
+    findings = findings_of(folder.recorded())
     files = publish(folder, findings)  # before anything is printed: `| head` may close the pipe
     if as_json:
         print(REPORTS["json_file"]().render(findings))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
+from loadlab.store.layout import PROMETHEUS
 
 if TYPE_CHECKING:
     import argparse
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from loadlab.lab.opening import Listener
     from loadlab.services.prometheus import Prometheus
     from loadlab.services.remote_write import RemoteWrite
-
-KEPT: Final = "prometheus"  # in the run folder
 
 
 def add_scraping_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +55,7 @@ def scraping(arguments: argparse.Namespace, run: Path, page: str | None) -> Iter
         register = stack.enter_context(Register.opened())
         task = Task(discovery=f"{page}/discovery", remote_write=remote)
         log = register.folder / "prometheus.log"
-        running = stack.enter_context(prometheus(task, register, log, kept=run / KEPT))
+        running = stack.enter_context(prometheus(task, register, log, kept=run / PROMETHEUS))
         print(f"Prometheus: {running.url}", file=sys.stderr, flush=True)
         yield lambda listener: InStep(listener, running, run.name)
 
@@ -79,7 +78,7 @@ def reopened(run: Path) -> Iterator[Prometheus]:
     from loadlab.services.prometheus import Task, prometheus
     from loadlab.system.processes import Register
 
-    kept = run / KEPT
+    kept = run / PROMETHEUS
     if not kept.is_dir():
         raise UsageError(f"{run} holds nothing of a Prometheus: it was measured without --prometheus.")
     with (

@@ -39,10 +39,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
     folders = [RunReader.at(path) for path in (arguments.before, arguments.after)]
     # The analysis takes a second to import: not before both are known to be runs.
-    from loadlab.analysis import contrast
-    from loadlab.assessment import findings_of
+    from loadlab.analysis import contrast, findings_of
 
-    before, after = (findings_of(folder) for folder in folders)
+    before, after = (findings_of(folder.recorded()) for folder in folders)
     compared = contrast(before, after)
     runs = _named(arguments.before, arguments.after)
     if not compared.arms:

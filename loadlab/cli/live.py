@@ -18,6 +18,7 @@ from loadlab.cli._errors import say
 from loadlab.cli._port import port, port_after_plan
 from loadlab.cli._scraping import shown_again
 from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
+from loadlab.store.layout import has_trials
 from loadlab.system.ports import LIVE_PORT, LOOPBACK, is_loopback
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def stays_on(page: str | None, run: Path, measure: Callable[[], int]) -> int:
     except StoppedError:
         raise
     except LabError as error:
-        if not any((run / "trials").glob("*.json")):
+        if not has_trials(run):
             raise
         say(error)
         code = error.exit_code

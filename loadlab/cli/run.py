@@ -28,6 +28,7 @@ from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.cli.live import ANY_PORT, add_live_argument, page_beside, stays_on
 from loadlab.errors import EnvironmentFaultError, LabError, StoppedError, UsageError
 from loadlab.model.labels import short_names
+from loadlab.store.layout import PLAN, SCHEDULE, has_trials
 
 if TYPE_CHECKING:
     import argparse
@@ -98,7 +99,7 @@ def _measured(measure: Measure, path: Path, page: str | None, arguments: argpars
     except LabError as error:
         # Stopped or broken off: what was measured is still worth a report, if there is any.
         if not isinstance(error, UsageError):
-            if any((path / "trials").glob("*.json")):
+            if has_trials(path):
                 with suppress(EnvironmentFaultError):  # a full disk takes no report either
                     report_on(path, screen, as_json=arguments.json)
             _add_next_step(error, path, arguments)
@@ -111,7 +112,7 @@ def _add_next_step(error: LabError, path: Path, arguments: argparse.Namespace) -
     """What the last line says after a run that did not come to its end, unless the error says it already."""
     if hasattr(error, "__notes__"):
         return
-    if (path / "schedule.json").exists():
+    if (path / SCHEDULE).exists():
         error.add_note(f"Continue with: {_continuation(arguments).command(path)}")
     else:
         error.add_note("Nothing was measured, and nothing is kept: run the same command again.")
@@ -157,6 +158,7 @@ def _amount(experiment: Experiment) -> str:
 
 def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
     from loadlab.plan.experiment import read_plan
+    from loadlab.store.damage import require_same_plan
     from loadlab.store.folder import RunFolder
 
     if arguments.plan or arguments.out or arguments.only or changes_plan(arguments):
@@ -165,8 +167,8 @@ def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, 
             " --expect-workers and where they come to, and the project or target with all that is said of it."
         )
     folder = RunFolder.at(arguments.resume)
-    folder.require_same_plan()
-    experiment = read_plan(folder.plan(), str(folder.path / "plan.toml"))
+    require_same_plan(folder)
+    experiment = read_plan(folder.plan(), str(folder.path / PLAN))
 
     def measure(in_step: InStep) -> None:
         from loadlab.cli._progress import display

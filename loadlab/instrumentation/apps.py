@@ -25,6 +25,6 @@ class InstrumentationConfig(AppConfig):
 
     def ready(self) -> None:
         timing.install()
-        current.ledger()  # from now on this process is on the books, even before its first connection
+        current.ledger()  # from now on this process is counted, even before its first connection
         checks.register()
         checks.warn_when_served()

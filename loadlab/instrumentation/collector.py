@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 
 class ConnectionCollector(Collector):
-    """Reads the ledgers and timesheets of `directory` at every scrape, by an `archive`; holds no state of its own."""
+    """Reads the ledgers and request times of `directory` at every scrape, by an `archive`; holds no state."""
 
     def __init__(self, directory: Path, archive: type[Archive] = Archive) -> None:
-        self._books = CounterSet(directory, archive)
-        self._timesheets = RequestTotals(directory, archive)
+        self._counters = CounterSet(directory, archive)
+        self._request_totals = RequestTotals(directory, archive)
 
     def collect(self) -> Iterable[Metric]:
-        statement = self._books.read()
-        times = self._timesheets.read()
+        snapshot = self._counters.read()
+        times = self._request_totals.read()
         return [
-            *_gauges_and_counters(statement),
-            _gauge(metrics.CONNECTS_UNSETTLED, statement.aliases, "unsettled"),
-            _histogram(metrics.CONNECT_DURATION, statement.aliases, "connect_buckets", "connect_seconds"),
-            _histogram(metrics.CONNECTION_AGE, statement.aliases, "age_buckets", "age_seconds"),
-            _histogram(metrics.CONNECTION_REQUESTS, statement.aliases, "request_buckets", "requests"),
-            *_pools({alias: totals for alias, totals in statement.aliases.items() if totals.pooled}),
+            *_gauges_and_counters(snapshot),
+            _gauge(metrics.CONNECTS_UNSETTLED, snapshot.aliases, "unsettled"),
+            _histogram(metrics.CONNECT_DURATION, snapshot.aliases, "connect_buckets", "connect_seconds"),
+            _histogram(metrics.CONNECTION_AGE, snapshot.aliases, "age_buckets", "age_seconds"),
+            _histogram(metrics.CONNECTION_REQUESTS, snapshot.aliases, "request_buckets", "requests"),
+            *_pools({alias: totals for alias, totals in snapshot.aliases.items() if totals.pooled}),
             _http(times),
-            family(metrics.COLLECTOR_ERRORS, [((), statement.damaged + times.damaged)]),
+            family(metrics.COLLECTOR_ERRORS, [((), snapshot.damaged + times.damaged)]),
             _build_info(),
         ]
 
@@ -59,9 +59,9 @@ def _pools(aliases: Mapping[str, Totals]) -> Iterable[Metric]:
     yield _histogram(metrics.POOL_WAIT, aliases, "wait_buckets", "wait_seconds")
 
 
-def _gauges_and_counters(statement: Snapshot) -> Iterable[Metric]:
-    aliases = statement.aliases.items()
-    yield _gauge(metrics.CONNECTIONS_OPEN, statement.aliases, "open")
+def _gauges_and_counters(snapshot: Snapshot) -> Iterable[Metric]:
+    aliases = snapshot.aliases.items()
+    yield _gauge(metrics.CONNECTIONS_OPEN, snapshot.aliases, "open")
     yield family(metrics.CONNECTIONS_OPENED, (((alias,), totals.opened) for alias, totals in aliases))
     yield family(
         metrics.CONNECTIONS_CLOSED,

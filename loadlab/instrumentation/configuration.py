@@ -77,7 +77,7 @@ def _fault_of_command(text: str) -> str | None:
 def _fault_of_directory(name: str, text: str) -> str | None:
     if not text or Path(text).is_absolute():
         return None
-    # Each process may work in a folder of its own, and they would keep their books apart.
+    # Processes that work in different folders would be counted apart from each other.
     return f"{name} should be an absolute path, not {text!r}: all processes of the service must find the same folder"
 
 

@@ -35,11 +35,11 @@ class _Files:
         self.mark = fork_detector()
         self.mutex = threading.RLock()  # reentrant: a signal's handler may count while a file is begun
         self.ledger: Ledger | None = None
-        self.timesheet: RequestTimes | None = None
+        self.request_times: RequestTimes | None = None
 
     def release(self) -> None:
         """Leave the files to the parent, in a forked child."""
-        for kept in (self.ledger, self.timesheet):
+        for kept in (self.ledger, self.request_times):
             if kept is not None:
                 kept.release_after_fork()
 
@@ -82,14 +82,14 @@ def ledger() -> Ledger:
     return files.ledger
 
 
-def timesheet() -> RequestTimes:
-    """The timesheet of this process."""
+def request_times() -> RequestTimes:
+    """The request times of this process."""
     files = _files if _files.mark[0] else _begun_anew()
-    if files.timesheet is None:
+    if files.request_times is None:
         with files.mutex:
-            begun = files.timesheet or _begun(RequestTimes, "requests")
-            files.timesheet = files.timesheet or begun
-    return files.timesheet
+            begun = files.request_times or _begun(RequestTimes, "requests")
+            files.request_times = files.request_times or begun
+    return files.request_times
 
 
 def _begun(kind: Callable[[Path | None], Kept], counted: str) -> Kept:

@@ -1,4 +1,4 @@
-"""The timesheet that a process keeps of the requests that it answers, in a file that survives any end of the process.
+"""The times of the requests that a process answers, in a file that survives any end of the process.
 
 For each route, method and class of status there is a slot: a histogram, and its name. Counts are 8-byte stores into
 mapped memory, so what is counted stays, whatever becomes of the process.
@@ -22,7 +22,7 @@ from loadlab.model.metrics import HTTP_METHODS, HTTP_SECONDS, OTHER, STATUS_CLAS
 if TYPE_CHECKING:
     from pathlib import Path
 
-SUFFIX: Final = ".timesheet"
+SUFFIX: Final = ".timesheet"  # an earlier word; files of an earlier loadlab count on
 MAGIC: Final = int.from_bytes(b"LABTIME\x00", "little")
 VERSION: Final = 1
 

@@ -1,4 +1,4 @@
-"""What all timesheets of a directory say together, of processes that live and of those that have ended."""
+"""The request times of all processes of a directory together, of those that live and of those that have ended."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Answered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Times:
-    """What timesheets say at one instant; `damaged` files had to be set aside."""
+    """All request times at one instant; `damaged` files had to be set aside."""
 
     answered: tuple[Answered, ...]
     damaged: int
@@ -44,10 +44,10 @@ class Times:
 
 
 class RequestTotals:
-    """Reads the timesheets of `directory`."""
+    """Reads the files of request times in `directory`."""
 
     def __init__(self, directory: Path, archive: type[Archive] = Archive) -> None:
-        self._timesheets = archive(directory, TIMESHEETS)
+        self._files = archive(directory, REQUEST_TIMES)
 
     def read(self) -> Times:
         """Count everything once; safe at any time, from any process, several at once.
@@ -55,7 +55,7 @@ class RequestTotals:
         Raises:
             OSError: the directory cannot be read or written.
         """
-        sums = self._timesheets.read()
+        sums = self._files.read()
         answered = tuple(_answered(name, cells) for name, cells in sorted(sums.cells.items()))
         return Times(answered=answered, damaged=sums.damaged)
 
@@ -73,18 +73,18 @@ def _answered(name: str, cells: list[int]) -> Answered:
 
 
 def _read(file: int, _ended: bool) -> dict[str, list[int]]:  # noqa: FBT001  as the kind of file calls it
-    """What a timesheet holds by name: what was counted stays counted."""
+    """What a file holds by name: what was counted stays counted, whether or not its process has ended."""
     if os.fstat(file).st_size != request_times.FILE_BYTES:
-        raise DamagedError("not the length of a timesheet")
+        raise DamagedError("not the length of a file of request times")
     cells = memoryview(os.pread(file, request_times.SLOTS_OFFSET, 0)).cast("q")
     if (
         cells[request_times.MAGIC_CELL] != request_times.MAGIC
         or cells[request_times.VERSION_CELL] != request_times.VERSION
     ):
-        raise DamagedError("not a timesheet of this version")
+        raise DamagedError("not request times of this version")
     used = cells[request_times.USED_CELL]
     if not 0 <= used <= request_times.SLOTS:
-        raise DamagedError("more slots than a timesheet has")
+        raise DamagedError("more slots than a file has")
     slots = min(used + request_times.GAP, request_times.SLOTS)
     return _slots(memoryview(os.pread(file, slots * request_times.SLOT_BYTES, request_times.SLOTS_OFFSET)))
 
@@ -98,12 +98,12 @@ def _slots(content: memoryview) -> dict[str, list[int]]:
         if not name and not any(cells):
             continue  # not in use yet
         if name.count(" ") < _SPACES or min(cells) < 0:
-            raise DamagedError("a slot that no timesheet has")
+            raise DamagedError("a slot that no process writes")
         add(found, name, cells)
     return found
 
 
-TIMESHEETS: Final = Kind(
+REQUEST_TIMES: Final = Kind(
     suffix=request_times.SUFFIX,
     version=request_times.VERSION,
     cells=request_times.SLOT_CELLS,

@@ -103,4 +103,4 @@ def _count(request: HttpRequest, status_class: str, begun_ns: int) -> None:
         method = request.method if request.method in _METHODS else OTHER
         route = getattr(request.resolver_match, "route", None)
         route = UNMATCHED if route is None else route or ROOT
-        current.timesheet().add(route, method, status_class, duration_ns)
+        current.request_times().add(route, method, status_class, duration_ns)

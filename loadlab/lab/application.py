@@ -108,7 +108,7 @@ class ServerSetup:
         return build_server(self.server).argv(self.site or Site(python=self.project.python), port)
 
     def loading(self) -> int:
-        """How many processes load the site, and are on the books from then on; workers forked later once they count."""
+        """How many processes load the site, and are counted from then on; workers forked later once they count."""
         if not self.instrumented:
             return 0
         return 1 if self.extras.preload else build_server(self.server).processes()

@@ -69,7 +69,7 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     Whoever is stopped while it waits here leaves the threads alone: they end when the server does, which is next.
     """
     results: list[T] = []
-    # Nothing is raised in a call but what is a bug of ours, and then the sum is short: the books would show it.
+    # Nothing is raised in a call but what is a bug of ours, and then the sum is short: the counts would show it.
     threads = [threading.Thread(target=_keep, args=(call, results), daemon=True) for call in calls]
     for thread in threads:
         thread.start()

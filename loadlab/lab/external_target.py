@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Deployment
+    from loadlab.model.schedule import Step
+    from loadlab.model.window import Window
     from loadlab.services.database import Database
-    from loadlab.store.folder import Step
 
 SETTLE_SECONDS: Final = 12.0  # at most; a backend may keep its account to itself for ten
 POLL_SECONDS: Final = 0.1
@@ -157,7 +158,7 @@ class RunningExternal:
     def lost(self) -> tuple[Disturbance, ...]:
         return ()
 
-    def unseen(self, _sampler: Sampler, _window: tuple[float, float]) -> list[Disturbance]:
+    def unseen(self, _sampler: Sampler, _window: Window) -> list[Disturbance]:
         return [Disturbance(fault) for fault in (*self._faults, *([ANEW] if self._anew else []))]
 
     def explanation(self, result: LoadResult) -> str:

@@ -32,6 +32,7 @@ from loadlab.model.plan import Database as DatabasePlan
 from loadlab.model.plan import Plan
 from loadlab.plan.members import build_server
 from loadlab.services.embedded import restartable
+from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
@@ -139,10 +140,10 @@ def postgres_fixture(
         register = stack.enter_context(Register.opened())
         folder = logs or register.folder
         preparing("PostgreSQL starts")
-        path = folder / "postgresql.log"
+        path = folder / POSTGRESQL_LOG
         cluster = stack.enter_context(restartable(plan.database, register, path))
         observer = stack.enter_context(Observer(cluster.database))
-        generator = stack.enter_context(Generator(register, folder / "locust.log"))
+        generator = stack.enter_context(Generator(register, folder / LOCUST_LOG))
         lab = Lab(plan=plan, register=register, generator=generator, observer=observer, logs=folder)
         log = ConnectionLog(lab.cursor, lab.database.name, path)
         postgres = PostgresFixture(lab=lab, cluster=cluster, log=log, scale=scale)

@@ -168,7 +168,7 @@ class Drive:
 
         Of several load processes some may be lost: the result is that of the others, and names them.
         """
-        deadline = time.monotonic() + self._order.warmup_seconds + self._order.window_seconds + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._order.window.end + PATIENCE_SECONDS
         lost: dict[int, str] = {}
         skew: list[float] = []
         while (words := _heard(self._lines, max(0.0, deadline - time.monotonic()))) and words[0] in {LOST, SKEWED}:
@@ -185,7 +185,7 @@ class Drive:
             tuple(f"load process {number + 1} of {self._order.processes} {how}" for number, how in lost.items()),
         )
         result = replace(result, skew=tuple(skew))
-        self._total = counted(result.response, result.failed)
+        self._total = counted(result.requests.response, result.requests.failed)
         _forget_tallies(self._order)
         return result
 

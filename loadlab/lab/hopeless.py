@@ -28,7 +28,7 @@ SSL_REDIRECT: Final = (
 
 def nothing_succeeded(result: LoadResult | None) -> bool:
     """Whether the load was driven, and each of its requests failed or had no answer."""
-    return result is not None and not result.lost and all(result.failed)
+    return result is not None and not result.lost and all(result.requests.failed)
 
 
 def explanation(url: str, result: LoadResult, *, ssl_redirect: bool = False, log: Path | None = None) -> str:
@@ -36,7 +36,7 @@ def explanation(url: str, result: LoadResult, *, ssl_redirect: bool = False, log
 
     `ssl_redirect`: its settings redirect to https. `log` is its server's, where that is known.
     """
-    count = len(result.failed)
+    count = len(result.requests)
     most = max(result.failures, key=result.failures.__getitem__, default="")
     words = first_error(log) if log else ""
     reasons = [

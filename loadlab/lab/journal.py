@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from loadlab.lab.opening import Listener
     from loadlab.model.case import Case
     from loadlab.model.samples import Trial
-    from loadlab.store.folder import RunFolder, Step
+    from loadlab.model.schedule import Step
+    from loadlab.store.folder import RunFolder
     from loadlab.store.progress import Event
 
 

@@ -15,6 +15,7 @@ from loadlab.lab.tables import make_ready
 from loadlab.scrape import require_address, token_of
 from loadlab.services.embedded import TARGET, embedded
 from loadlab.services.external_database import connect_to, external_database
+from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.system.processes import Register, withhold
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def open_lab(
         listener.preparing(_coming(project, dsn))
         with (
             _database(plan, project, dsn, register, folder) as database,
-            Generator(register, folder / "locust.log", plan.load) as generator,
+            Generator(register, folder / LOCUST_LOG, plan.load) as generator,
             Observer(database) as observer,
         ):
             lab = Lab(
@@ -114,7 +115,7 @@ def _database(
         parameters = project.info.default.parameters
         return connect_to(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
     others = sorted({*project.redirected.values()} - {TARGET})
-    return embedded(plan.database, register, logs / "postgresql.log", others)
+    return embedded(plan.database, register, logs / POSTGRESQL_LOG, others)
 
 
 def _touched(plan: Plan, database: Database) -> list[str]:
@@ -153,6 +154,6 @@ def open_external_lab(plan: Plan, dsn: Reference | None, logs: Path) -> Iterator
         observer = connected(database, resources)
         target = ExternalTarget(deployment=deployment, token=token, observer=observer, scratch=register.folder)
         target.look()
-        generator = resources.enter_context(Generator(register, logs / "locust.log", plan.load))
+        generator = resources.enter_context(Generator(register, logs / LOCUST_LOG, plan.load))
         lab = Lab(plan=plan, register=register, generator=generator, observer=observer, logs=logs)
         yield lab, target

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadOrder
 from loadlab.model.counts import ConnectionCounts
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Requests, Series, Trial
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Series, Trial
 from loadlab.plan.scenarios import locustfile
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
-    from loadlab.store.folder import Step
+    from loadlab.model.schedule import Step
+    from loadlab.model.window import Window
 
 BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arrivals, and no two blocks do
 
@@ -58,14 +59,12 @@ def order_for(case: Case, step: Step, plan: Plan, url: str, scratch: Path) -> Lo
 def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
     case: Case, step: Step, plan: Plan, result: LoadResult | None, seen: Seen, meta: TrialMeta
 ) -> Trial:
-    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
-    judged = validity(result, window, is_open=case.open_load is not None, disturbances=seen.disturbances)
-    return _trial(case, step, window, result or NO_RESULT, seen, meta, judged)
+    judged = validity(result, plan.window, is_open=case.open_load is not None, disturbances=seen.disturbances)
+    return _trial(case, step, plan.window, result or NO_RESULT, seen, meta, judged)
 
 
 def interrupted(case: Case, step: Step, plan: Plan, reason: str, meta: TrialMeta) -> Trial:
     """A trial of which nothing but its end is known."""
-    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
     nothing = ConnectionCounts()
     seen = Seen(
         connections=Connections(
@@ -79,13 +78,13 @@ def interrupted(case: Case, step: Step, plan: Plan, reason: str, meta: TrialMeta
         series=Series(at=[], values={}),
         cpu_seconds=CpuSeconds(app=None, database=None, generator=0.0),
     )
-    return _trial(case, step, window, NO_RESULT, seen, meta, Validity(state="invalid", reason=reason))
+    return _trial(case, step, plan.window, NO_RESULT, seen, meta, Validity(state="invalid", reason=reason))
 
 
 def _trial(  # noqa: PLR0913, PLR0917  each is a noun of its own
     case: Case,
     step: Step,
-    window: tuple[float, float],
+    window: Window,
     got: LoadResult,
     seen: Seen,
     meta: TrialMeta,
@@ -99,18 +98,9 @@ def _trial(  # noqa: PLR0913, PLR0917  each is a noun of its own
         reason=judged.reason,
         by_target=judged.by_target,
         started=meta.started,
-        window_start=window[0],
-        window_end=window[1],
-        requests=Requests(
-            ended=got.ended,
-            response=got.response,
-            failed=got.failed,
-            due=got.due,
-            sent=got.sent,
-            dropped=got.dropped,
-            no_answer=got.no_answer,
-            under_way=got.under_way,
-        ),
+        window_start=window.start,
+        window_end=window.end,
+        requests=got.requests,
         failures=tuple(
             Failure(kind=kind, count=count, example=got.examples[kind]) for kind, count in got.failures.items()
         ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import UsageError
 from loadlab.model.session import changes
+from loadlab.store.layout import PLAN
 
 if TYPE_CHECKING:
     from loadlab.lab.journal import Journal
@@ -57,7 +58,7 @@ def begin_session(
             began = "as it was begun" if session.number <= 1 else f"as session {session.number} was"
             journal.notice(f"this session is not {began}, and the report will say so: {'; '.join([*told, *more])}")
     if folder.trials()[0] and not folder.schedule().key:
-        journal.notice("this run is not sealed (loadlab 0.1.0 began it): an edited plan.toml would not be noticed")
+        journal.notice(f"this run is not sealed (loadlab 0.1.0 began it): an edited {PLAN} would not be noticed")
     folder.begin_session(environment, continuation)
 
 

@@ -26,10 +26,12 @@ from loadlab.lab.survival import Survival
 from loadlab.lab.trial import run_trial
 from loadlab.load.distributed.seals import TOKEN_VARIABLE
 from loadlab.model.samples import measured_for_good
+from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation
 from loadlab.plan.scenarios import expects_failures, locustfile
 from loadlab.plan.schedule import schedule, trial_seconds
-from loadlab.store.folder import RunFolder, Schedule, Step
+from loadlab.store.folder import RunFolder
+from loadlab.store.repair import repair
 from loadlab.system.processes import state_directory
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def resume(
         StoppedError: the user or the system asked to stop. In all cases what was measured is in the folder.
     """
     with folder.expected_to_stay(), folder.locked():
-        mended = folder.mend()
+        mended = repair(folder)
         planned, journal = folder.schedule(), Journal(folder, listener)
         for sentence in mended:
             journal.notice(sentence)

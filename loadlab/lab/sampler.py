@@ -19,6 +19,7 @@ from loadlab.probes import PROBES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from loadlab.model.window import Window
     from loadlab.probes import ProbeContext
 
 RATE: Final = 10.0  # samples per second
@@ -81,12 +82,12 @@ class Sampler(Background):
             with suppress(psycopg2.Error, OSError, EnvironmentFaultError):  # it asks for more than is kept
                 self._follow(self._highest)
 
-    def blind(self, window: tuple[float, float]) -> tuple[float, str]:
+    def blind(self, window: Window) -> tuple[float, str]:
         """For how long within a window nothing could be read, in seconds since the origin, and the first error.
 
         A reading that only takes long does not count: the machine may be busy.
         """
-        edges = [window[0], *(at for at in self._at if window[0] < at < window[1]), window[1]]
+        edges = [window.start, *(at for at in self._at if window.start < at < window.end), window.end]
         spans = [
             (to - since, next(what for at, what in self._missed if since <= at <= to))
             for since, to in pairwise(edges)
@@ -100,7 +101,7 @@ class Sampler(Background):
         return Series(at=self._at, values={name: [reading[name] for reading in self._readings] for name in names})
 
 
-def unseen(sampler: Sampler, window: tuple[float, float]) -> list[Disturbance]:
+def unseen(sampler: Sampler, window: Window) -> list[Disturbance]:
     """That connections could not be observed for too long within the window; nothing if they could."""
     blind, error = sampler.blind(window)
     if not still_too_long(blind, window, LEAST_UNSEEN_SECONDS):

@@ -25,6 +25,7 @@ from loadlab.model.counts import ConnectionCounts, Side, reconcile
 from loadlab.probes import ProbeContext
 from loadlab.probes.ledger import counts_by_alias, counts_of
 from loadlab.probes.sessions import Sessions
+from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.config import Config
     from loadlab.model.counts import PoolerCounts
-    from loadlab.store.folder import Step
+    from loadlab.model.schedule import Step
+    from loadlab.model.window import Window
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
 POLL_SECONDS: Final = 0.02
@@ -150,7 +152,7 @@ class ServedTarget:
                     case.strategy,
                     project=lab.project,
                     ledgers=ledgers,
-                    log=lab.logs / f"{step.order:04d}-{case.server.name}.log",
+                    log=lab.logs / trial_log(step.order, case.server.name),
                     faults=[*added_latency(case), *acting(lab.plan, "throughout")],
                 )
             )
@@ -224,7 +226,7 @@ class RunningSite:
     def lost(self) -> tuple[Disturbance, ...]:
         return tuple(Disturbance(what, by_target=True) for what in self._processes.disturbances())
 
-    def unseen(self, sampler: Sampler, window: tuple[float, float]) -> list[Disturbance]:
+    def unseen(self, sampler: Sampler, window: Window) -> list[Disturbance]:
         return unseen(sampler, window)
 
     def explanation(self, result: LoadResult) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loadlab.lab.target import Target
     from loadlab.model.case import Case
     from loadlab.model.samples import Trial
-    from loadlab.store.folder import Step
+    from loadlab.model.schedule import Step
 
 PATIENCE_SECONDS: Final = 180.0  # beyond the load itself: to boot, to be at rest, and to read what was counted
 
@@ -64,7 +64,7 @@ class Survival:
         cursor = self.target.cursor
         if cursor is None:
             return self.measure(case, step)
-        with cut_off(cursor.connection, self.lab.plan.warmup_seconds + self.lab.plan.window_seconds + PATIENCE_SECONDS):
+        with cut_off(cursor.connection, self.lab.plan.window.end + PATIENCE_SECONDS):
             return self.measure(case, step)
 
     def _befell(self, error: Exception) -> bool:

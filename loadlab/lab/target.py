@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.counts import ConnectionCounts, PoolerCounts
-    from loadlab.store.folder import Step
+    from loadlab.model.schedule import Step
+    from loadlab.model.window import Window
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +100,7 @@ class RunningTarget(Protocol):
     def lost(self) -> Sequence[Disturbance]:
         """Which of its processes are gone or stopped now, at the end of the window."""
 
-    def unseen(self, sampler: Sampler, window: tuple[float, float]) -> Sequence[Disturbance]:
+    def unseen(self, sampler: Sampler, window: Window) -> Sequence[Disturbance]:
         """What kept the lab from seeing the target, after the load."""
 
     def explanation(self, result: LoadResult) -> str:

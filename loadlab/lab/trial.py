@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from loadlab.model.counts import ConnectionCounts
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Series, Trial
-    from loadlab.store.folder import Step
+    from loadlab.model.schedule import Step
+    from loadlab.model.window import Window
 
 ANSWER_SECONDS: Final = 75.0  # beyond the window: for the load to end, the target to be at rest, the database to answer
 CPU: Final = "cpu_"
@@ -99,17 +100,17 @@ def _explain(running: RunningTarget, step: Step, result: LoadResult | None, lab:
 
 def _observe(running: RunningTarget, drive: Drive, plan: Plan, follower: Follower | None) -> _Observed:
     """Watch a load from its start until all is at rest."""
-    window = (plan.warmup_seconds, plan.warmup_seconds + plan.window_seconds)
+    window = plan.window
     with (
-        running.observing(drive.pid, window[1] + ANSWER_SECONDS) as sampling,
+        running.observing(drive.pid, window.end + ANSWER_SECONDS) as sampling,
         Ticking() as ticking,
         _sampler(running, sampling, drive, follower) as sampler,
     ):
-        sleep_until(drive.started + window[0])
+        sleep_until(drive.started + window.start)
         start = running.sample("at the start of the window")
-        sleep_until(drive.started + sum(window) / 2)
+        sleep_until(drive.started + (window.start + window.end) / 2)
         with faulted(plan, "at_instant", running.fault_context):
-            sleep_until(drive.started + window[1])
+            sleep_until(drive.started + window.end)
         lost = running.lost()
         end = running.sample("at the end of the window")
         result = drive.wait()
@@ -118,7 +119,7 @@ def _observe(running: RunningTarget, drive: Drive, plan: Plan, follower: Followe
         at_rest = settled(running.sides, running.agrees, running.patience)
         by_alias = running.by_alias()
         settle_seconds = time.monotonic() - ended
-    pause = ticking.longest(drive.started + window[0], drive.started + window[1])
+    pause = ticking.longest(*window.after(drive.started))
     return _Observed(
         start=start,
         end=end,
@@ -131,7 +132,7 @@ def _observe(running: RunningTarget, drive: Drive, plan: Plan, follower: Followe
     )
 
 
-def _still(pause: Pause, window: tuple[float, float]) -> list[Disturbance]:
+def _still(pause: Pause, window: Window) -> list[Disturbance]:
     told = stood_still("loadlab itself", [pause], window, LEAST_UNSEEN_SECONDS)
     return [Disturbance(told)] if told else []
 

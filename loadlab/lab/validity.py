@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.model.samples import UNANSWERED
+from loadlab.store.layout import LOCUST_LOG, LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from loadlab.load.generator.contract import LoadResult
     from loadlab.load.generator.ticker import Pause
+    from loadlab.model.requests import Requests
     from loadlab.model.samples import State
+    from loadlab.model.window import Window
 
 BUSY_GENERATOR: Final = 0.9  # of one core: beyond it, the generator is what was measured
 MOST_DROPPED: Final = 0.001  # of what was due within the window
@@ -53,14 +56,14 @@ class Disturbance:
     by_target: bool = False
 
 
-def still_too_long(seconds: float, window: tuple[float, float], least_seconds: float) -> bool:
+def still_too_long(seconds: float, window: Window, least_seconds: float) -> bool:
     """Whether that is more of the window than may be missing; `least_seconds` are always allowed."""
-    return seconds > max(MOST_STILL * (window[1] - window[0]), least_seconds)
+    return seconds > max(MOST_STILL * (window.seconds), least_seconds)
 
 
 def validity(
     result: LoadResult | None,
-    window: tuple[float, float],
+    window: Window,
     *,
     is_open: bool,
     disturbances: Sequence[Disturbance] = (),
@@ -68,8 +71,8 @@ def validity(
     """`window` is in seconds since the load started; `disturbances` are those seen from outside the load."""
     if result is None:
         return _because("failed", [Disturbance("the generator broke or hung; see its log"), *disturbances])
-    if not result.lost and not result.ended:
-        silent = f"{UNANSWERED}; logs/locust.log and the server's log beside it may say why"
+    if not result.lost and not result.requests.ended:
+        silent = f"{UNANSWERED}; {LOGS}/{LOCUST_LOG} and the server's log beside it may say why"
         # Disturbed from outside, it says nothing about the case; otherwise it is the worst that a case can do.
         return _because("invalid" if disturbances else "failed", [*disturbances, Disturbance(silent)])
     found = [*_of_load(result, window, is_open=is_open), *disturbances]
@@ -81,41 +84,39 @@ def _because(state: State, found: Sequence[Disturbance]) -> Validity:
     return Validity(state=state, reason="; ".join(reasons), by_target=any(one.by_target for one in found))
 
 
-def _of_load(result: LoadResult, window: tuple[float, float], *, is_open: bool) -> Iterator[Disturbance]:
+def _of_load(result: LoadResult, window: Window, *, is_open: bool) -> Iterator[Disturbance]:
     if result.lost:
         yield Disturbance(f"{'; '.join(result.lost)}: part of the load was missing")
         return
     still = stood_still("the generator", result.pauses, window)
     ours = [_unkept(result), _busy(result), _skewed(result, window), still]
     # Late, too: on one machine a slow target takes the generator's time.
-    theirs = [_dropped(result, window), _late(result, window)] if is_open else []
+    theirs = [_dropped(result.requests, window), _late(result.requests, window)] if is_open else []
     if not still:  # else it explains what follows
         ours.append("" if is_open else _idle(result, window))
-        theirs.append(_silent(result, window))
+        theirs.append(_silent(result.requests, window))
     yield from (Disturbance(reason) for reason in ours if reason)
     yield from (Disturbance(reason, by_target=True) for reason in theirs if reason)
 
 
-def stood_still(
-    who: str, pauses: Sequence[Pause], window: tuple[float, float], least_seconds: float = LEAST_STILL_SECONDS
-) -> str:
+def stood_still(who: str, pauses: Sequence[Pause], window: Window, least_seconds: float = LEAST_STILL_SECONDS) -> str:
     """That a process of the lab did not run for too long within the window; empty if none did."""
     longest = max(pauses, key=lambda one: one.seconds, default=None)
     if longest is None or not still_too_long(longest.seconds, window, least_seconds):
         return ""
-    figures = f"{longest.seconds:.2f} s, in a window of {window[1] - window[0]:g} s"
+    figures = f"{longest.seconds:.2f} s, in a window of {window.seconds:g} s"
     if longest.suspended > longest.seconds / 2:
         return f"the machine was suspended for {figures}"
     return f"{who} did not run for {figures}: it was stopped, or the machine is too busy"
 
 
-def _silent(result: LoadResult, window: tuple[float, float]) -> str:
+def _silent(requests: Requests, window: Window) -> str:
     """That nothing was answered for much longer than requests usually take, although some were under way."""
-    silence = longest_silence(result, window)
+    silence = longest_silence(requests, window)
     if silence is None:
         return ""
     seconds, usual = silence
-    limit = max(LEAST_SILENCE_SECONDS, MOST_STILL * (window[1] - window[0]), UNUSUAL * usual)
+    limit = max(LEAST_SILENCE_SECONDS, MOST_STILL * (window.seconds), UNUSUAL * usual)
     if seconds <= limit:
         return ""
     return (
@@ -124,12 +125,12 @@ def _silent(result: LoadResult, window: tuple[float, float]) -> str:
     )
 
 
-def _idle(result: LoadResult, window: tuple[float, float]) -> str:
+def _idle(result: LoadResult, window: Window) -> str:
     """Little's law: users at work are in a request, N = X R; where they were not, their time went elsewhere."""
-    at_work, length = sum(result.at_work), window[1] - window[0]
+    at_work, length = sum(result.at_work), window.seconds
     if not at_work:
         return ""
-    ended, response = _column(result.ended), _column(result.response)
+    ended, response = _column(result.requests.ended), _column(result.requests.response)
     in_requests = float((ended.clip(*window) - (ended - response).clip(*window)).sum()) / length
     # Of each user's last request nothing may be known: the load ended before it did.
     unseen = at_work * min(1.0, float(np.quantile(response, USUAL)) / length)
@@ -142,14 +143,14 @@ def _idle(result: LoadResult, window: tuple[float, float]) -> str:
     )
 
 
-def longest_silence(result: LoadResult, window: tuple[float, float]) -> tuple[float, float] | None:
+def longest_silence(requests: Requests, window: Window) -> tuple[float, float] | None:
     """For how long nothing was answered within the window while some request was under way, and what is usual.
 
     That is the response time, in seconds, which 95 % of the requests had that were not under way then. None where
     there were no others: the target may have stood still, or be as slow as that.
     """
-    ended = _column(result.ended)
-    service = ended - _column(result.sent) if len(result.sent) else _column(result.response)
+    ended = _column(requests.ended)
+    service = ended - _column(requests.sent) if len(requests.sent) else _column(requests.response)
     order = np.argsort(ended, kind="stable")
     ended, begun = ended[order], (ended - service)[order]
     # While all users pause, nothing is awaited: a silence begins when the first request is sent that ends it.
@@ -168,7 +169,7 @@ def longest_silence(result: LoadResult, window: tuple[float, float]) -> tuple[fl
 def _unkept(result: LoadResult) -> str:
     if not result.unkept:
         return ""
-    kept = len(result.ended)
+    kept = len(result.requests)
     return (
         f"{result.unkept:,} requests after the first {kept:,} were not kept: use a shorter window or more load workers"
     )
@@ -183,8 +184,8 @@ def _busy(result: LoadResult) -> str:
     return f"{which} used {_percent(share)} of a core: it was the bottleneck; {use}"
 
 
-def _skewed(result: LoadResult, window: tuple[float, float]) -> str:
-    skew, length = max(result.skew, default=0.0), window[1] - window[0]
+def _skewed(result: LoadResult, window: Window) -> str:
+    skew, length = max(result.skew, default=0.0), window.seconds
     if skew <= MOST_SKEWED * length:
         return ""
     return (
@@ -193,9 +194,9 @@ def _skewed(result: LoadResult, window: tuple[float, float]) -> str:
     )
 
 
-def _dropped(result: LoadResult, window: tuple[float, float]) -> str:
-    dropped = int(_within(_column(result.dropped), window).sum())
-    due = dropped + int(_within(_column(result.due), window).sum())
+def _dropped(requests: Requests, window: Window) -> str:
+    dropped = int(window.holds(requests.dropped).sum())
+    due = dropped + int(window.holds(requests.due).sum())
     if dropped <= MOST_DROPPED * due:
         return ""
     return (
@@ -204,13 +205,13 @@ def _dropped(result: LoadResult, window: tuple[float, float]) -> str:
     )
 
 
-def _late(result: LoadResult, window: tuple[float, float]) -> str:
-    due = _column(result.due)
-    inside = _within(due, window)
+def _late(requests: Requests, window: Window) -> str:
+    due = _column(requests.due)
+    inside = window.holds(due)  # of those that an arrival asked for
     if not inside.any():
         return ""
-    lag = float(np.quantile((_column(result.sent) - due)[inside], P99))
-    response = float(np.quantile(_column(result.response)[inside], P99))
+    lag = float(np.quantile((_column(requests.sent) - due)[inside], P99))
+    response = float(np.quantile(_column(requests.response)[inside], P99))
     if lag <= LATEST * response:
         return ""
     return (
@@ -226,8 +227,3 @@ def _percent(share: float) -> str:
 
 def _column(values: object) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
-
-
-def _within(instants: NDArray[np.float64], window: tuple[float, float]) -> NDArray[np.bool_]:
-    """NaN, for what no arrival has asked for, is in no window."""
-    return (instants >= window[0]) & (instants < window[1])

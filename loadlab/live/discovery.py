@@ -11,8 +11,11 @@ from urllib.parse import quote
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from loadlab.live.run_progress import run_progresses
+from loadlab.live.reading.run_state import at_work
+from loadlab.live.reading.run_views import run_views
+from loadlab.live.reading.unreadable import UnreadableRunError
 from loadlab.model.condition import varying
+from loadlab.store.layout import PROGRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,10 +23,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from loadlab.live.reading.run_view import RunView
     from loadlab.live.reading.runs import Runs
-    from loadlab.live.run_progress import RunProgress
     from loadlab.model.case import Case
-    from loadlab.store.reader import Schedule, Step
+    from loadlab.model.schedule import Schedule, Step
+    from loadlab.store.run_progress import RunProgress
 
 # Prometheus passes on what it has discovered every five seconds, and looks at what it was passed every five seconds.
 LEAD_SECONDS: Final = 12.0
@@ -36,39 +40,40 @@ def discovery(request: Request) -> JSONResponse:
     """A group for each trial of each run that goes on: those about to begin, the one that runs, the last that ended."""
     runs: Runs = request.app.state.runs
     now = time.time()
-    found = [(name, course) for name in runs.names() if (course := _recent(runs.find(name), now))]
+    found = [(name, run) for name in runs.names() if (run := _recent(runs.find(name), now))]
     groups = [
         {"targets": [request.url.netloc], "labels": of_trial}
-        for name, course in found
-        for of_trial in labels(name, course.schedule, due(course, now))
+        for name, run in found
+        for of_trial in labels(name, run.schedule, due(run.schedule, run.progress(), now))
     ]
     return JSONResponse(groups)
 
 
-def _recent(path: Path | None, now: float) -> RunProgress | None:
-    """The course of a run that may go on; there may be hundreds that ended long ago, and they are not read."""
+def _recent(path: Path | None, now: float) -> RunView | None:
+    """A run that may go on; there may be hundreds that ended long ago, and they are not read."""
     if path is None:
         return None
-    with suppress(OSError):
-        if (path / "progress.jsonl").stat().st_mtime > now - QUIET_SECONDS:
-            return run_progresses().of(path)
+    with suppress(OSError, UnreadableRunError):
+        if (path / PROGRESS).stat().st_mtime > now - QUIET_SECONDS:
+            return run_views().of(path)
     return None
 
 
-def due(course: RunProgress, now: float) -> list[Step]:
+def due(schedule: Schedule, progress: RunProgress, now: float) -> list[Step]:
     """The steps whose trials are to be scraped at `now`, in the order of the schedule."""
-    if course.began is None or not (course.running or _has_just_ended(course, now)):
+    began, running = progress.began, at_work(progress)
+    if began is None or not (running or _has_just_ended(progress, now)):
         return []
-    ended = [order for order, trial in course.trials.items() if trial.ended]
-    running = [order for order, trial in course.trials.items() if not trial.ended and trial.began.at >= course.began.at]
-    ahead = [step.order for step in course.schedule.steps if step.order not in course.trials]
-    soon = ahead[: ceil(LEAD_SECONDS / course.began.trial_seconds)] if course.running else []
-    wanted = {*ended[-FINISHED:], *running, *soon}
-    return [step for step in course.schedule.steps if step.order in wanted]
+    ended = [order for order, trial in progress.trials.items() if trial.ended]
+    under_way = [order for order, trial in progress.trials.items() if not trial.ended and trial.began.at >= began.at]
+    ahead = [step.order for step in schedule.steps if step.order not in progress.trials]
+    soon = ahead[: ceil(LEAD_SECONDS / began.trial_seconds)] if running else []
+    wanted = {*ended[-FINISHED:], *under_way, *soon}
+    return [step for step in schedule.steps if step.order in wanted]
 
 
-def _has_just_ended(course: RunProgress, now: float) -> bool:
-    return course.ended is not None and now - course.ended.at < LINGER_SECONDS
+def _has_just_ended(progress: RunProgress, now: float) -> bool:
+    return progress.ended is not None and now - progress.ended.at < LINGER_SECONDS
 
 
 def labels(run: str, schedule: Schedule, steps: Iterable[Step]) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from loadlab.live.reading.runs import inside
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -21,9 +22,9 @@ APART: Final = (
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 KINDS: Final = {
-    "report.html": "text/html; charset=utf-8",
-    "report.md": "text/plain; charset=utf-8",
-    "report.json": "application/json",
+    layout.report("html"): "text/html; charset=utf-8",
+    layout.report("md"): "text/plain; charset=utf-8",
+    layout.report("json"): "application/json",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -13,8 +14,8 @@ from starlette.routing import Route
 from loadlab.instrumentation.collector import ConnectionCollector
 from loadlab.instrumentation.families import family, histogram
 from loadlab.live.reading.ledgers import ReadOnlyArchive, ledgers_of
+from loadlab.live.reading.run_views import run_views
 from loadlab.live.reading.unreadable import UnreadableRunError, told
-from loadlab.live.run_progress import run_progresses
 from loadlab.model import metrics
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
     from starlette.requests import Request
 
-    from loadlab.live.run_progress import RunProgress, TrialSoFar
+    from loadlab.live.reading.run_view import RunView
     from loadlab.store.progress import Sampled
+    from loadlab.store.run_progress import TrialProgress
 
 ALIAS = "default"
 MOST_DIGITS = 9  # of the number of a trial
@@ -42,13 +44,13 @@ SINGLE = {
 
 def trial_metrics(request: Request) -> Response:
     """The metrics of one trial; none at all before it has begun, and 404 for what is no trial of a run here."""
-    course, order = _course(request), _order(request.path_params["order"])
-    cases = [course.schedule.cases[step.case] for step in course.schedule.steps if step.order == order]
+    run, order = _run(request), _order(request.path_params["order"])
+    cases = [run.schedule.cases[step.case] for step in run.schedule.steps if step.order == order]
     if not cases:
         raise HTTPException(404, "This run has no such trial.")
     try:
         with told():
-            text = exposition(course.trials.get(order), elsewhere=cases[0].elsewhere)
+            text = exposition(run.progress().trials.get(order), elsewhere=cases[0].elsewhere)
     except UnreadableRunError as error:
         raise HTTPException(404, f"This trial cannot be read. {error}") from error
     return Response(text, media_type=CONTENT_TYPE_LATEST)
@@ -60,15 +62,15 @@ def _order(text: str) -> int:
     return int(text)
 
 
-def _course(request: Request) -> RunProgress:
+def _run(request: Request) -> RunView:
     path = request.app.state.runs.find(request.path_params["run"])
-    course = run_progresses().of(path) if path else None
-    if course is None:
-        raise HTTPException(404, "There is no such run.")
-    return course
+    with suppress(UnreadableRunError):
+        if path:
+            return run_views().of(path)
+    raise HTTPException(404, "There is no such run.")
 
 
-def exposition(trial: TrialSoFar | None, *, elsewhere: bool = False) -> bytes:
+def exposition(trial: TrialProgress | None, *, elsewhere: bool = False) -> bytes:
     """A trial's metrics as text; `elsewhere`: of a target that is not ours, whose own metrics the lab has read."""
     registry = CollectorRegistry()
     if trial is not None:
@@ -88,7 +90,7 @@ class _Families(Collector):
         return self._families
 
 
-def _of_ledgers(trial: TrialSoFar) -> list[Family]:
+def _of_ledgers(trial: TrialProgress) -> list[Family]:
     """Nothing before the server writes the first, and nothing when they are gone: their last values stand."""
     folder = ledgers_of(trial.began.ledgers, trial.began.order)
     if folder is None:

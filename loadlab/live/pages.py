@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from loadlab.live.reading.summary import summaries
 from loadlab.report.content import numbers
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,7 +29,7 @@ def page(template: str, *, status_code: int = 200, **values: object) -> HTMLResp
 
 @cache
 def _templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("loadlab.live"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -37,6 +38,8 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals.update(layout=layout)
+    return environment
 
 
 def all_runs(request: Request) -> HTMLResponse:

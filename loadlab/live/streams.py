@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from loadlab.live.reading.run_view import Following, Shown, as_json, version
+from loadlab.live.reading.run_view import Shown, as_json, version
+from loadlab.live.reading.run_views import run_views
 from loadlab.live.reading.timeline import COLUMNS
 from loadlab.live.reading.unreadable import UnreadableRunError, told
 
@@ -39,7 +40,7 @@ class Position:
 
     run: str = ""
     overview: str = ""
-    board: str = ""
+    dashboard: str = ""
     shown: dict[str, Shown] = field(default_factory=dict)
 
     def id(self) -> str:
@@ -88,7 +89,7 @@ async def _messages(runs: Runs, name: str, position: Position, *, ends: bool) ->
     """What a page at that position has not heard yet."""
     try:
         with told():
-            run = await asyncio.to_thread(_followed, runs, name)
+            run = await asyncio.to_thread(_found, runs, name)
             if run is None:
                 return _of_none("awaited" if name == runs.awaited else "unreadable", "It has gone.", position)
             await _assessed(run, wait=ends)
@@ -97,13 +98,12 @@ async def _messages(runs: Runs, name: str, position: Position, *, ends: bool) ->
         return _of_none("unreadable", str(error), position)
 
 
-_FOLLOWING: Final = Following()
 _ANALYSES: set[asyncio.Task[None]] = set()
 
 
-def _followed(runs: Runs, name: str) -> RunView | None:
+def _found(runs: Runs, name: str) -> RunView | None:
     path = runs.find(name)
-    return _FOLLOWING.of(path) if path else None
+    return run_views().of(path) if path else None
 
 
 async def _assessed(run: RunView, *, wait: bool) -> None:
@@ -122,22 +122,22 @@ def _of_none(state: State, reason: str, position: Position) -> list[tuple[str, s
     overview = json.dumps({"state": state} if state == "awaited" else {"state": state, "reason": reason})
     if position == Position(overview=version(overview)):
         return []
-    position.run, position.overview, position.board, position.shown = "", version(overview), "", {}
+    position.run, position.overview, position.dashboard, position.shown = "", version(overview), "", {}
     return [("overview", overview)]
 
 
 def _news(run: RunView, position: Position) -> list[tuple[str, str]]:
     """What has changed since the position, which moves on to now."""
     if position.run != run.identity:
-        position.run, position.overview, position.board, position.shown = run.identity, "", "", {}
+        position.run, position.overview, position.dashboard, position.shown = run.identity, "", "", {}
     messages = []
     overview = as_json(run.overview())
     if position.overview != version(overview):
         position.overview = version(overview)
         messages.append(("overview", overview))
-    if run.board and position.board != version(run.board):
-        position.board = version(run.board)
-        messages.append(("board", run.board))
+    if run.dashboard and position.dashboard != version(run.dashboard):
+        position.dashboard = version(run.dashboard)
+        messages.append(("dashboard", run.dashboard))
     for which in _LINES:
         now, seconds, rows, start = run.points(which, position.shown.get(which))
         position.shown[which] = now

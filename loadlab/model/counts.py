@@ -6,7 +6,7 @@ project's /metrics (`loadlab.scrape`), or a record on disk (`model.samples`). Al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -91,6 +91,11 @@ class ConnectionCounts:
     def pooled(self) -> bool:
         """Whether a pool holds any of the connections, or has ever lent one."""
         return bool(self.pool_size or self.pool_waiting or self.waits)
+
+
+def total(counts: Iterable[ConnectionCounts]) -> ConnectionCounts:
+    """All of them added up: of several hosts, aliases or trials."""
+    return sum(counts, start=ConnectionCounts())
 
 
 def _combined(ours: Mapping[str, int], theirs: Mapping[str, int], sign: int) -> dict[str, int]:

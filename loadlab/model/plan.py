@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.config import Scalar
+from loadlab.model.window import Window
 
 # What the embedded server may be told for max_connections.
 FEWEST_CONNECTIONS = 10
@@ -184,6 +185,11 @@ class Plan:
     def load_processes(self) -> int:
         """How many share the load, on this host or on others."""
         return self.load.expect_workers or self.load_workers
+
+    @property
+    def window(self) -> Window:
+        """Of each trial."""
+        return Window(self.warmup_seconds, self.warmup_seconds + self.window_seconds)
 
     def loads(self) -> list[tuple[int, OpenLoad | None]]:
         """Each load of the plan: how many users there are, and the schedule that they keep to, if there is one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from loadlab.model.counts import ConnectionCounts
+from loadlab.model.counts import ConnectionCounts, total
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +29,7 @@ class Reading:
 
     def counts(self, alias: str) -> ConnectionCounts:
         """The counts of an alias, over all hosts."""
-        return sum(self.of(alias).values(), start=ConnectionCounts())
+        return total(self.of(alias).values())
 
     @property
     def backends(self) -> int | None:

@@ -2,75 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import PlainSerializer, PlainValidator, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic import SerializerFunctionWrapHandler, WrapSerializer
 
 from loadlab.model.case import Case
+from loadlab.model.columns import Column
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCounts, Side, reconcile, unequal
-
-MOST_BYTES = 1 << 30  # of a column; a hundred million requests
-
-
-def _pack(column: Sequence[float]) -> str:
-    return base64.b64encode(zlib.compress(array("d", column).tobytes(), 1)).decode("ascii")
-
-
-def _unpack(value: object) -> Sequence[float]:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return array("d", value)
-    if not isinstance(value, str):
-        raise ValueError("a column is base64 text")  # noqa: TRY004  pydantic turns a ValueError into its own
-    column, packed = array("d"), zlib.decompressobj()
-    try:
-        column.frombytes(packed.decompress(base64.b64decode(value, validate=True), MOST_BYTES))
-    except zlib.error as error:
-        raise ValueError("a column's bytes do not decompress") from error
-    if not packed.eof or packed.unconsumed_tail:
-        raise ValueError("a column is cut off, or longer than any")
-    return column
-
-
-# A column of float64 numbers; on disk: base64 of zlib of the little-endian bytes.
-Column = Annotated[Sequence[float], PlainValidator(_unpack), PlainSerializer(_pack, return_type=str)]
+from loadlab.model.requests import Requests
+from loadlab.model.window import Window
 
 State = Literal["complete", "invalid", "failed"]
 # What the reasons of unusable trials say where the target, and not the lab, was what failed.
 UNANSWERED: Final = "no request was answered at all"
 # What a record of an earlier version says instead of `by_target`.
 OUTPACED: Final = ("dropped", "sent late")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Requests:
-    """Every request of a trial, in the order of completion; the three columns have equal length.
-
-    Times are seconds since the load started (warm-up included): `ended` is when the response was complete,
-    `response` is how long it took, exactly as Locust's request event gave it. `failed` is 1.0 or 0.0.
-
-    Under an open load `due` and `sent` are there too: when each request was due (NaN for one that no arrival asked for,
-    such as the second of a task), and when it was sent. Then `response` counts from when it was due, and so does the
-    window; ended − sent is the service time, sent − due the send lag. `dropped` are the instants of arrivals that
-    were not sent at all.
-
-    `no_answer` are the indexes of those failed requests that no answer came to, in time or at all. Their `response` is
-    the least that it would have been, and is part of the percentiles. `under_way` requests had just been sent when a
-    closed load ended, and are in no column.
-    """
-
-    ended: Column
-    response: Column
-    failed: Column
-    due: Column = ()
-    sent: Column = ()
-    dropped: Column = ()
-    no_answer: Column = ()
-    under_way: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,6 +115,11 @@ class Connections:
             *unequal(Identity.BALANCE_AFTER_STOP, stop.opened, stop.closed_in_all + stop.open),
             *unequal(Identity.NONE_AFTER_STOP, stop.open, 0),
         )
+
+    @property
+    def in_window(self) -> ConnectionCounts:
+        """What was counted within the measured window, and what was open at its end."""
+        return self.window_end - self.window_start
 
     @property
     def open_at_rest(self) -> int:
@@ -266,6 +219,10 @@ class Trial:
     by_target: bool = False
     run: str = ""
     session: int = 0
+
+    @property
+    def window(self) -> Window:
+        return Window(self.window_start, self.window_end)
 
     @property
     def peak(self) -> int:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from loadlab.report.base import Report
 from loadlab.report.content import charts, distances, labels, matrix, numbers, story, tables, verdicts
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -31,7 +32,7 @@ _UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u202
 class HtmlPage(Report):
     """The browser is told to run the page's own three scripts only, and to fetch nothing at all."""
 
-    filename: ClassVar[str | None] = "report.html"
+    filename: ClassVar[str | None] = layout.report("html")
 
     def render(self, findings: Findings) -> str:
         series = charts.build(findings)
@@ -92,5 +93,5 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(labels=labels, numbers=numbers, story=story, tables=tables)
+    environment.globals.update(layout=layout, labels=labels, numbers=numbers, story=story, tables=tables)
     return environment.get_template("report.html.jinja")

@@ -12,6 +12,7 @@ from loadlab.model.labels import server_label
 from loadlab.model.text import escaped_in_json
 from loadlab.report.base import Report
 from loadlab.report.content import numbers
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -27,7 +28,7 @@ SCHEMA = 1
 class JsonFile(Report):
     """One JSON object; assets/report.schema.json describes every key."""
 
-    filename: ClassVar[str | None] = "report.json"
+    filename: ClassVar[str | None] = layout.report("json")
 
     def render(self, findings: Findings) -> str:
         among = varying(verdict.condition for verdict in findings.verdicts)
@@ -99,29 +100,28 @@ def _trial(trial: TrialSummary) -> dict[str, object]:
     }
 
 
-def _connections(books: Connections, peak: int) -> dict[str, object]:
-    rest, stop = books.at_rest, books.after_stop
-    start, end = books.window_start, books.window_end
+def _connections(counts: Connections, peak: int) -> dict[str, object]:
+    rest, stop, window = counts.at_rest, counts.after_stop, counts.in_window
     return {
         "opened": rest.opened,
         "reused": rest.reused,
         "closed": rest.closed,
         "open": rest.open,
-        "sessions": books.sessions,
+        "sessions": counts.sessions,
         "peak": peak,
-        "left_open": books.left_open,
-        "exact": books.exact,
-        "mismatches": [one.text for one in books.mismatches],
-        "unjudged": books.unjudged,
+        "left_open": counts.left_open,
+        "exact": counts.exact,
+        "mismatches": [one.text for one in counts.mismatches],
+        "unjudged": counts.unjudged,
         "connect_errors": rest.connect_errors,
         "waits": rest.waits,
         "wait_seconds_sum": rest.wait_seconds_sum,
-        "pooler": asdict(books.pooler) if books.pooler else None,
+        "pooler": asdict(counts.pooler) if counts.pooler else None,
         "after_stop": {"opened": stop.opened, "reused": stop.reused, "closed": stop.closed, "open": stop.open},
-        "window": {"opened": end.opened - start.opened, "reused": end.reused - start.reused},
+        "window": {"opened": window.opened, "reused": window.reused},
         "aliases": {
             alias: {"opened": one.opened, "reused": one.reused, "closed": one.closed, "open": one.open}
-            for alias, one in books.by_alias.items()
+            for alias, one in counts.by_alias.items()
         },
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from loadlab.model.text import printable
 from loadlab.report.base import Report
 from loadlab.report.content import distances, matrix, numbers, story, tables, verdicts
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Markdown(Report):
     """Every name and message is escaped: none can break a table or smuggle in HTML."""
 
-    filename: ClassVar[str | None] = "report.md"
+    filename: ClassVar[str | None] = layout.report("md")
 
     def render(self, findings: Findings) -> str:
         compared = tables.comparisons(findings)

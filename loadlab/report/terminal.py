@@ -14,6 +14,7 @@ from rich.text import Text
 from loadlab.model.text import printable
 from loadlab.report.base import Report
 from loadlab.report.content import distances, matrix, numbers, story, tables, verdicts
+from loadlab.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,6 +35,7 @@ JUDGEMENT_STYLES: dict[Judgement, str] = {
     "inconclusive": "yellow",
 }
 MOST_CAVEATS = 15
+FULL = f"{layout.report('html')} or {layout.report('md')}"  # which leave nothing out
 NARROW = 80  # columns of a terminal, below which the matrix is a list
 MOST_COLUMNS = 5  # of the matrix, that are readable side by side
 # Control characters could move the cursor or recolour the terminal; direction marks could reorder a line.
@@ -91,7 +93,7 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
     if findings.caveats:
         lines = [story.caveat(caveat) for caveat in story.caveats(findings)]
-        more = [f"{len(lines) - MOST_CAVEATS} more: see report.html or report.md."] if len(lines) > MOST_CAVEATS else []
+        more = [f"{len(lines) - MOST_CAVEATS} more: see {FULL}."] if len(lines) > MOST_CAVEATS else []
         yield from _section("Caveats", _bullets([*lines[:MOST_CAVEATS], *more]))
 
 
@@ -215,7 +217,7 @@ def _listed(content: Matrix) -> Iterator[RenderableType]:
 def _turned(content: Matrix) -> RenderableType:
     """With more strategies than fit side by side, they are the rows, and a cell says no more than how good each is."""
     if len(content.rows) > MOST_COLUMNS:
-        return plain("Too wide for a terminal: see report.html or report.md, and the rankings above.")
+        return plain(f"Too wide for a terminal: see {FULL}, and the rankings above.")
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("Strategy", overflow="fold")
     for row in content.rows:

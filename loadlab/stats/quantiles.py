@@ -1,9 +1,10 @@
-"""Which percentiles a sample is large enough for, and what they are."""
+"""Percentiles: which ones a sample is large enough for, and what they are; of values, and of counts per bucket."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import cache
-from itertools import count
+from itertools import accumulate, count
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from loadlab.model.findings import Percentiles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 CONFIDENCE: Final = 0.95
@@ -43,3 +46,21 @@ def _at(ordered: NDArray[np.float64], quantile: float) -> float | None:
     below = int(position)
     above = min(below + 1, ordered.size - 1)
     return float(ordered[below] + (position - below) * (ordered[above] - ordered[below]))
+
+
+def bucket_quantile(counts: Sequence[int], bounds: Sequence[float], share: float) -> float:
+    """From counts per bucket, in a straight line within a bucket; the last one has no upper bound.
+
+    >>> bucket_quantile([0, 10, 0], [1.0, 2.0], 0.5)
+    1.5
+    >>> bucket_quantile([0, 0, 10], [1.0, 2.0], 0.5)
+    2.0
+    """
+    reached = list(accumulate(counts))
+    wanted = share * reached[-1]
+    bucket = bisect_left(reached, wanted)
+    if bucket >= len(bounds):
+        return bounds[-1]
+    low = bounds[bucket - 1] if bucket else 0.0
+    below = reached[bucket - 1] if bucket else 0
+    return low + (bounds[bucket] - low) * (wanted - below) / counts[bucket]

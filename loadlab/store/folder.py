@@ -16,44 +16,35 @@ from typing import TYPE_CHECKING
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.samples import Restart, Trial
 from loadlab.model.session import Continuation, Session
-from loadlab.store.progress import Event, to_line
-from loadlab.store.reader import (
+from loadlab.store.layout import (
     ENVIRONMENT,
+    LOCK,
+    LOGS,
+    MEASURED,
     PLAN,
     PROGRESS,
-    RESTART_LISTS,
     RESTARTS,
     SCHEDULE,
-    SCHEDULES,
-    SESSION_RECORDS,
     SESSIONS,
     TRIALS,
-    RunReader,
-    Schedule,
-    Step,
+    session_record,
+    trial_record,
 )
-from loadlab.system.files import (
-    FULL,
-    DamagedFileError,
-    is_no_folder,
-    open_regular,
-    sealed,
-    set_aside,
-    what_else,
-    write_whole,
-)
+from loadlab.store.progress import Event, to_line
+from loadlab.store.reader import RunReader
+from loadlab.store.records import RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS, TRIAL_RECORDS
+from loadlab.system.files import FULL, DamagedFileError, open_regular, sealed, what_else, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from loadlab.model.config import Scalar
-
-__all__ = ["RunFolder", "Schedule", "Step"]
+    from loadlab.model.schedule import Schedule
 
 
 class RunFolder(RunReader):
-    """One run on disk, to be measured into: what a reader finds, with logs/ and the reports."""
+    """One run on disk, to be measured into: what a reader finds, with logs and reports."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -62,15 +53,12 @@ class RunFolder(RunReader):
 
     @property
     def logs(self) -> Path:
-        return self.path / "logs"
+        return self.path / LOGS
 
     @property
-    def _trials(self) -> Path:
-        return self.path / "trials"
-
-    @property
-    def _sessions(self) -> Path:
-        return self.path / SESSIONS
+    def rooms(self) -> tuple[Path, ...]:
+        """The folders in it that every run has."""
+        return tuple(self.path / name for name in (LOGS, TRIALS, SESSIONS))
 
     @classmethod
     def begin(cls, path: Path, plan: str, schedule: Schedule) -> RunFolder:
@@ -88,7 +76,7 @@ class RunFolder(RunReader):
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise UsageError(f"{path} is not empty. Name another folder with --out, or go on with --resume {path}.")
-            folder._make_rooms()
+            folder.make_rooms()
         except OSError as error:
             raise UsageError(
                 f"The run folder {path} cannot be made: {error.strerror}. Name one that this user may write: --out DIR."
@@ -96,24 +84,23 @@ class RunFolder(RunReader):
         try:
             folder.write_text(PLAN, plan)
             whole = replace(schedule, key=secrets.token_hex(8), plan=plan)
-            folder._seal(SCHEDULE, "run", SCHEDULES.dump_json(whole))
+            folder._seal(SCHEDULE, "run", SCHEDULE_RECORDS.dump_json(whole))
         except EnvironmentFaultError:
             folder.discard()
             raise
         return folder
 
-    def _make_rooms(self) -> None:
-        for room in (self.logs, self._trials, self._sessions):
+    def make_rooms(self) -> None:
+        for room in self.rooms:
             room.mkdir(exist_ok=True)
 
     def has_begun(self) -> bool:
         """Whether a trial has been started in it, and so has left a record, or at least its log."""
-        return any(self._trials.glob("*")) or any(self.logs.glob("[0-9]*"))
+        return any((self.path / TRIALS).glob("*")) or any(self.logs.glob("[0-9]*"))
 
     def discard(self) -> None:
         """Remove what loadlab has put into the folder of a run that came to nothing; and the folder, if it made it."""
-        ours = [PLAN, SCHEDULE, ENVIRONMENT, RESTARTS, PROGRESS, ".lock", SESSIONS, "logs", "trials", "prometheus"]
-        for path in (self.path / name for name in ours):
+        for path in (self.path / name for name in MEASURED):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -128,10 +115,10 @@ class RunFolder(RunReader):
         """Keep every other lab from measuring into this folder.
 
         Raises:
-            UsageError: another one is at it, or its .lock is no file.
+            UsageError: another one is at it, or its lock is no file.
             EnvironmentFaultError: the folder cannot be written to.
         """
-        path = self.path / ".lock"
+        path = self.path / LOCK
         try:
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -186,9 +173,12 @@ class RunFolder(RunReader):
         return path
 
     def begin_session(self, environment: dict[str, dict[str, Scalar]], continuation: Continuation) -> Session:
-        """Note on what the trials to come are measured; they carry its number. environment.json is a copy to read."""
+        """Note on what the trials to come are measured; they carry its number.
+
+        The environment's own file is a copy to read.
+        """
         known = [session.number for session in self.sessions()[0]]
-        named = [int(path.stem) for path in self._sessions.glob("[0-9]*") if path.stem.isdecimal()]
+        named = [int(path.stem) for path in (self.path / SESSIONS).glob("[0-9]*") if path.stem.isdecimal()]
         began = datetime.now(UTC).isoformat(timespec="seconds")
         if known == [0] and not named:  # the only trace of what an unsealed run was begun on is about to be replaced
             self._keep_session(Session(number=0, began=self.schedule().started, environment=self.environment()))
@@ -204,7 +194,7 @@ class RunFolder(RunReader):
         return session
 
     def _keep_session(self, session: Session) -> None:
-        self._seal(f"{SESSIONS}/{session.number:04d}.json", "session", SESSION_RECORDS.dump_json(session))
+        self._seal(session_record(session.number), "session", SESSION_RECORDS.dump_json(session))
 
     def write_environment(self, environment: dict[str, dict[str, Scalar]]) -> None:
         self.write_text(ENVIRONMENT, json.dumps(environment, indent=1))
@@ -220,10 +210,10 @@ class RunFolder(RunReader):
 
     def add_trial(self, trial: Trial) -> None:
         whole = replace(trial, run=self.schedule().key, session=self._session)
-        self._seal(f"trials/{trial.order:04d}.json", "trial", TRIALS.dump_json(whole))
+        self._seal(trial_record(trial.order), "trial", TRIAL_RECORDS.dump_json(whole))
 
     def write_restarts(self, restarts: list[Restart]) -> None:
-        self._seal(RESTARTS, "restarts", RESTART_LISTS.dump_json(restarts))
+        self._seal(RESTARTS, "restarts", RESTART_RECORDS.dump_json(restarts))
 
     def _seal(self, name: str, kind: str, body: bytes) -> None:
         self._write(self.path / name, sealed(kind, body))
@@ -233,43 +223,6 @@ class RunFolder(RunReader):
             write_whole(path, content)
         except OSError as error:
             raise EnvironmentFaultError(_write_fault(path, error)) from error
-
-    def mend(self) -> list[str]:
-        """Put what is damaged aside and write anew what is known; returns what was done, a sentence for each.
-
-        Raises:
-            EnvironmentFaultError: a file cannot be renamed or written.
-        """
-        try:
-            done = [self._put_aside(room) for room in (self.logs, self._trials, self._sessions) if is_no_folder(room)]
-            self._make_rooms()
-            done += [self._put_aside(self.path / name) for name in dict.fromkeys(self._unfit())]
-        except OSError as error:
-            raise EnvironmentFaultError(f"{self.path} cannot be mended: {error}.") from error
-        plan, sessions = self.schedule().plan, self.sessions()[0]
-        if plan and self.plan_fault():
-            self.write_text(PLAN, plan)
-            done.append(f"{PLAN} is written anew from {SCHEDULE}.")
-        if sessions and sessions[-1].number and self.environment_fault(()):
-            self.write_environment(sessions[-1].environment)
-            done.append(f"{ENVIRONMENT} is written anew from {SESSIONS}/{sessions[-1].number:04d}.json.")
-        return done
-
-    def _unfit(self) -> Iterator[str]:
-        """The files that would stand in the way of new ones, or be taken for records."""
-        for damaged in (self.trials()[1], self.sessions()[1], self.restarts()[1]):
-            yield from (caveat.subject for caveat in damaged)
-        yield from (f"logs/{path.name}" for path in sorted(self.logs.iterdir()) if what_else(path))
-        yield from (name for name in (PLAN, ENVIRONMENT) if what_else(self.path / name))
-        if self.schedule().plan and os.path.lexists(self.path / PLAN) and self.plan_fault():
-            yield PLAN
-        try:
-            self.progress()
-        except DamagedFileError:
-            yield PROGRESS
-
-    def _put_aside(self, path: Path) -> str:
-        return f"{path.relative_to(self.path)} is damaged; it is kept as {set_aside(path).name}."
 
 
 def _write_fault(path: Path, error: OSError) -> str:

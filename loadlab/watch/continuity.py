@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.counts import ConnectionCounts
+from loadlab.model.counts import ConnectionCounts, total
 from loadlab.model.growth import restarts, since_first, without_gaps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from loadlab.model.reading import Reading
 
@@ -46,16 +46,12 @@ def track(readings: Sequence[Reading], alias: str) -> Track:
     parts = [_filled([reading.of(alias).get(host) for reading in readings], first_seen) for host in hosts]
     resets = [number for part in parts for number in restarts(part)]
     return Track(
-        series=[_total(each) for each in zip(*map(since_first, parts), strict=True)],
-        latest=_total(part[-1] for part in parts),
+        series=[total(each) for each in zip(*map(since_first, parts), strict=True)],
+        latest=total(part[-1] for part in parts),
         resets=len(resets),
         begins=max(resets, default=0),
         in_turn=any(map(_is_in_turn, parts)),
     )
-
-
-def _total(hosts: Iterable[ConnectionCounts]) -> ConnectionCounts:
-    return sum(hosts, start=NOTHING)
 
 
 def _filled(known: Sequence[ConnectionCounts | None], alias_seen: int) -> list[ConnectionCounts]:

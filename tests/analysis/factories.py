@@ -176,9 +176,9 @@ class Queue:
 def through_pooler(of: Trial, *, clients: int, servers: int, queue: Queue | None = None) -> Trial:
     """The same trial with a pooler in between, to which `clients` connections stay open, as `servers` behind it."""
     seen = queue or Queue()
-    books = of.connections
-    rest = replace(books.at_rest, opened=clients, open=clients, closed={})
-    stopped = replace(books.after_stop, opened=clients, open=0, closed={"process_exit": clients})
+    connections = of.connections
+    rest = replace(connections.at_rest, opened=clients, open=clients, closed={})
+    stopped = replace(connections.after_stop, opened=clients, open=0, closed={"process_exit": clients})
     counts = PoolerCounts(
         clients_opened=clients,
         clients_open=clients,
@@ -197,7 +197,7 @@ def through_pooler(of: Trial, *, clients: int, servers: int, queue: Queue | None
     return replace(
         of,
         connections=replace(
-            books,
+            connections,
             window_end=rest,
             at_rest=rest,
             after_stop=stopped,
@@ -211,10 +211,10 @@ def through_pooler(of: Trial, *, clients: int, servers: int, queue: Queue | None
 
 def with_waits(of: Trial, *, waits: int, seconds: float) -> Trial:
     """The same trial, whose pool was asked so often in the window, and as often in the warm-up."""
-    books = of.connections
-    start = replace(books.window_start, waits=waits, wait_seconds_sum=seconds)
-    end = replace(books.window_end, waits=2 * waits, wait_seconds_sum=2 * seconds)
-    return replace(of, connections=replace(books, window_start=start, window_end=end))
+    connections = of.connections
+    start = replace(connections.window_start, waits=waits, wait_seconds_sum=seconds)
+    end = replace(connections.window_end, waits=2 * waits, wait_seconds_sum=2 * seconds)
+    return replace(of, connections=replace(connections, window_start=start, window_end=end))
 
 
 def run_summary(**changes: object) -> RunSummary:

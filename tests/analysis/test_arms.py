@@ -115,5 +115,5 @@ def test_expiry_is_observed_in_windows_of_three_ages(
     assert arm_of(case(max_age=max_age), replace(KEPT, seconds=seconds)).expiry_observed is observed
 
 
-def test_only_trials_whose_books_agree_are_exact() -> None:
+def test_only_trials_whose_counts_reconcile_are_exact() -> None:
     assert arm_of(case(max_age=60), KEPT, replace(KEPT, sessions=3)).exact_trials == 1

@@ -80,8 +80,8 @@ def test_a_machine_that_was_busy_before_the_run_is_a_caveat(machine: dict[str, S
 
 def test_a_worker_of_a_target_elsewhere_that_ended_in_the_window_is_named() -> None:
     one = trial(case(), 1, KEPT)
-    books, ended = one.connections, {"process_exit": 3}
-    there = replace(books, stopped=False, window_end=replace(books.window_end, closed=ended))
+    connections, ended = one.connections, {"process_exit": 3}
+    there = replace(connections, stopped=False, window_end=replace(connections.window_end, closed=ended))
     found = findings([case()], [replace(one, connections=there)])
     assert texts(found, about="ended during") == [
         "A worker of the target ended during the window, and 3 connections with it."

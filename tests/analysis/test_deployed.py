@@ -26,10 +26,10 @@ def measured(
     case: Case, *, served: int | None = None, rest: ConnectionCounts | None = None, judged: bool = True
 ) -> Trial:
     trial = factories.trial(case)
-    books = trial.connections
-    at_rest = rest or replace(books.at_rest, open=5)  # three of them were open before
+    connections = trial.connections
+    at_rest = rest or replace(connections.at_rest, open=5)  # three of them were open before
     connections = replace(
-        books,
+        connections,
         at_rest=at_rest,
         after_stop=at_rest,
         open_before=3,

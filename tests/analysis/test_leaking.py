@@ -28,8 +28,8 @@ def ended(server: str, max_age: float | None, rest: ConnectionCounts, *, users: 
     usable = {"sync": 2, "gthread": 8}.get(server, users)
     of = case(server, max_age, usable=usable, users=users, keep_alive=keep_alive)
     seen = trial(of, 1, Behaviour(requests=rest.opened + rest.reused, opened=rest.opened, held=rest.open))
-    books = replace(seen.connections, at_rest=rest, left_open=rest.open)
-    return replace(seen, connections=books)
+    connections = replace(seen.connections, at_rest=rest, left_open=rest.open)
+    return replace(seen, connections=connections)
 
 
 # Real trials of 24 users at age 60, in which every connection leaked.
@@ -124,8 +124,8 @@ def test_closing_old_connections_within_a_request_hides_nothing(server: str, cou
     requests = replace(seen.requests, ended=[1.0] * sent, response=[0.1] * sent, failed=[0.0] * sent)
     assert leak_of(replace(seen, requests=requests)) == "yes"
     few = replace(rest, opened=20, reused=(counted_as - 1) * 20, open=20, closed={})
-    books = replace(seen.connections, at_rest=few, left_open=20)
-    assert leak_of(replace(seen, requests=requests, connections=books)) == "cannot tell"
+    connections = replace(seen.connections, at_rest=few, left_open=20)
+    assert leak_of(replace(seen, requests=requests, connections=connections)) == "cannot tell"
 
 
 @every("server", PER_REQUEST)
@@ -144,9 +144,9 @@ def with_aliases(of: Trial, **aliases: ConnectionCounts) -> Trial:
         reused=sum(one.reused for one in each),
         open=sum(one.open for one in each),
     )
-    books = replace(of.connections, at_rest=rest, left_open=rest.open, by_alias=aliases)
+    connections = replace(of.connections, at_rest=rest, left_open=rest.open, by_alias=aliases)
     columns = {name: [float(rest.open)] * len(of.series.at) for name in ("open", "backends")}
-    return replace(of, connections=books, series=replace(of.series, values=columns))
+    return replace(of, connections=connections, series=replace(of.series, values=columns))
 
 
 @every(("server", "aliases", "each"), [("sync", 3, 2), ("gthread", 2, 8), ("sync", 2, 2), ("gthread", 5, 8)])

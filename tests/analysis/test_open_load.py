@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from loadlab.analysis.caveats import _busy_generator, _idle_users
 from loadlab.analysis.trials import summarise
 from loadlab.model.condition import OpenLoad, varying
 from loadlab.model.labels import condition_label
-from loadlab.model.samples import Requests, Trial
+from loadlab.model.requests import Requests
+
+if TYPE_CHECKING:
+    from loadlab.model.samples import Trial
 
 LOAD = OpenLoad(rate=100, arrivals="uniform")
 NAN = float("nan")

@@ -9,7 +9,8 @@ import pytest
 from every import every
 
 from loadlab.analysis.trials import summarise
-from loadlab.model.samples import Requests, Series
+from loadlab.model.requests import Requests
+from loadlab.model.samples import Series
 
 from .factories import WARMUP, Behaviour, case, trial
 
@@ -83,8 +84,8 @@ def test_opens_per_request_come_from_the_ledger_alone(
 
 def test_opens_per_request_are_those_of_the_window() -> None:
     base = trial(case(), behaviour=Behaviour(opened=10, reused=50))
-    books = replace(base.connections, window_start=replace(base.connections.window_start, opened=8, reused=12))
-    assert summarise(replace(base, connections=books)).opens_per_request == 0.05
+    connections = replace(base.connections, window_start=replace(base.connections.window_start, opened=8, reused=12))
+    assert summarise(replace(base, connections=connections)).opens_per_request == 0.05
 
 
 def test_cpu_of_a_database_elsewhere_stays_unknown() -> None:

@@ -1,4 +1,4 @@
-"""A run on the user's own PostgreSQL: exact books, and a password that is nowhere but where the user has put it."""
+"""A run on the user's own PostgreSQL: exact counts, and a password that is nowhere but where the user has put it."""
 
 from __future__ import annotations
 

@@ -22,12 +22,13 @@ from patience import await_that
 from recorded_runs import sealed_run
 
 import loadlab.cli.run
-from loadlab.assessment import findings_of
+from loadlab.analysis import findings_of
 from loadlab.cli.run import _continuation
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.journal import Journal
 from loadlab.lab.resuming import begin_session
 from loadlab.model.session import Continuation
+from loadlab.store.damage import plan_fault
 from loadlab.store.folder import RunFolder
 from loadlab.system.processes import STATE_VARIABLE
 
@@ -156,7 +157,7 @@ def test_another_machine_or_version_is_said_in_terminal_and_report(
     again.add_trial(last)
     (notice,) = heard.notices
     assert f"{section} {fact}: {before} → {value}" in notice
-    findings = findings_of(again)
+    findings = findings_of(again.recorded())
     (caveat,) = (one for one in findings.caveats if "Measured after a change" in one.text)
     assert caveat.subject == "trial 7"
     assert f"{section} {fact}: {before} → {value}" in caveat.text
@@ -181,7 +182,7 @@ def test_a_run_of_an_earlier_loadlab_keeps_what_it_was_begun_on(run: RunFolder, 
     begin_session(old, changed(old.environment(), "versions", "django", "6.0"), Continuation(), Journal(old, heard))
     old.add_trial(last)
     assert any("not sealed" in notice for notice in heard.notices)
-    findings = findings_of(old)
+    findings = findings_of(old.recorded())
     assert findings.environment["versions"]["django"] == "5.2.19 (trials 0–6); 6.0 (trial 7)"
     assert any("did not seal" in caveat.text for caveat in findings.caveats)
 
@@ -192,7 +193,7 @@ def test_an_edited_plan_is_refused_and_kept_out_of_the_report(run: RunFolder, he
     done = here("run", "--resume", run.path)
     assert done.code == 2
     assert "changed since: blocks 2 → absent, window_seconds 0.5 → 0.3." in done.stderr
-    findings = findings_of(run)
+    findings = findings_of(run.recorded())
     assert (findings.run.window_seconds, findings.run.blocks) == (0.5, 2)
     assert findings.run.damaged == ("plan.toml",)
 
@@ -200,7 +201,7 @@ def test_an_edited_plan_is_refused_and_kept_out_of_the_report(run: RunFolder, he
 def test_a_comment_in_the_plan_changes_nothing(run: RunFolder) -> None:
     plan = run.path / "plan.toml"
     plan.write_text(f"# a remark\n{plan.read_text()}")
-    assert run.plan_fault() == ""
+    assert plan_fault(run) == ""
 
 
 def test_what_no_plan_keeps_is_in_the_command_that_continues(monkeypatch: pytest.MonkeyPatch) -> None:

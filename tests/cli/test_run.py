@@ -68,10 +68,14 @@ def test_the_progress_of_a_run_tells_of_each_trial_and_ends_with_its_exact_count
     )
     last = {event.order: event for event in events if isinstance(event, Sampled)}
     for trial in RunFolder.at(finished.path).trials()[0]:
-        values, books = last[trial.order].values, trial.connections
+        values, connections = last[trial.order].values, trial.connections
         assert (values["requests"], sum(last[trial.order].response_buckets)) == (len(trial.requests.ended),) * 2
         assert values["response_seconds_sum"] == pytest.approx(sum(trial.requests.response))
-        assert (values["opened"], values["open"], values["sessions"]) == (books.after_stop.opened, 0, books.sessions)
+        assert (values["opened"], values["open"], values["sessions"]) == (
+            connections.after_stop.opened,
+            0,
+            connections.sessions,
+        )
         assert values["cpu_app"] > 0
 
 
@@ -120,7 +124,7 @@ def test_a_run_folder_holds_the_plan_the_samples_the_logs_and_the_reports(finish
     assert (finished.path / "plan.toml").read_text() == SMALL_PLAN.format(blocks=2)
 
 
-def test_every_trial_is_in_the_report_with_exact_books(finished: Finished) -> None:
+def test_every_trial_is_in_the_report_with_exact_counts(finished: Finished) -> None:
     trials = finished.report["trials"]
     assert sorted(trial["order"] for trial in trials) == list(range(6))
     for trial in trials:

@@ -81,17 +81,17 @@ def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_its_books_agree_with_postgresql_though_connections_were_open_before_and_stay_open(judged: Path) -> None:
+def test_counts_reconcile_with_what_was_open_before(judged: Path) -> None:
     ((trial,), damaged) = RunFolder.at(judged).trials()
     assert not damaged
     assert trial.state == "complete", trial.reason
     assert trial.case.id == "elsewhere/age 60/read_one/users=3,keep_alive=off"
-    books = trial.connections
-    assert books.exact, books.mismatches
-    assert not books.stopped
-    assert books.at_rest.open == books.left_open > 0
-    assert books.at_rest.opened == books.sessions
-    used = books.at_rest.opened + books.at_rest.reused
+    connections = trial.connections
+    assert connections.exact, connections.mismatches
+    assert not connections.stopped
+    assert connections.at_rest.open == connections.left_open > 0
+    assert connections.at_rest.opened == connections.sessions
+    used = connections.at_rest.opened + connections.at_rest.reused
     assert len(trial.requests.ended) <= used <= len(trial.requests.ended) + 3
     assert trial.served is not None
     assert trial.served <= len(trial.requests.ended) + 3

@@ -9,8 +9,9 @@ from every import every
 from report import factories
 from tests_support import trial
 
+from loadlab.model.schedule import Schedule
 from loadlab.report import REPORTS
-from loadlab.store.folder import RunFolder, Schedule
+from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,8 +1,8 @@
-"""A Django process that uses its database in one way under some fixes, and says what the books and the database hold.
+"""A Django process that uses its database in one way under some fixes, and says what was counted there.
 
 Run as a program, with one JSON text as its only argument: the entry of DATABASES, the apps in their order, the setting
-LOADLAB_FIXES, the way, and how many connections are to be open at last. No garbage is collected. It prints what the
-books hold then, as JSON.
+LOADLAB_FIXES, the way, and how many connections are to be open at last. No garbage is collected. It prints the counts
+then, as JSON.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ WAYS: Final[dict[str, Callable[[], None]]] = {
 
 
 def totals() -> dict[str, int]:
-    """What the books hold, over both aliases."""
+    """What was counted, over both aliases."""
     from loadlab.instrumentation import current
     from loadlab.instrumentation.counters import CounterSet
     from loadlab.model.metrics import CloseReason
@@ -160,7 +160,7 @@ def totals() -> dict[str, int]:
 
 
 def awaited(open_at_last: int) -> dict[str, int]:
-    """The books once so many connections are open, or as they are when patience ends: a sweep may be to come."""
+    """The counts once so many connections are open, or as they are when patience ends: a sweep may be to come."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while totals()["open"] != open_at_last and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -47,15 +47,15 @@ class Served:
     peak: int = 0
     statuses: list[int] = field(default_factory=list)
 
-    def books(self) -> Totals:
+    def totals(self) -> Totals:
         return CounterSet(self.application.ledgers).read().aliases.get("default", NOTHING)
 
     def counted(self) -> dict[str, int]:
-        """What the books hold by now that they did not as the site began to serve: runserver itself asks first.
+        """What is counted by now that was not as the site began to serve: runserver itself asks first.
 
         Older Djangos leave its connection open.
         """
-        now, then = self.books(), self.at_start
+        now, then = self.totals(), self.at_start
         explicit = CloseReason.EXPLICIT
         return {
             "opened": now.opened - then.opened,
@@ -69,7 +69,7 @@ class Served:
         with ThreadPoolExecutor(clients) as pool:
             asking = [pool.submit(self._ask, path, keep_alive=keep_alive) for _ in range(clients)]
             while wait(asking, timeout=0.01).not_done:
-                self.peak = max(self.peak, self.books().open)
+                self.peak = max(self.peak, self.totals().open)
             for asked in asking:
                 self.statuses += asked.result()
 
@@ -92,13 +92,13 @@ class Served:
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
 
     def await_open(self, most: int) -> None:
-        """Wait until the books and PostgreSQL agree that no more than so many have been added, and nobody connects."""
+        """Wait until the counts and PostgreSQL agree that no more than so many have been added, and nobody connects."""
 
         def at_rest() -> bool:
-            books = self.books()
-            return books.unsettled == 0 and books.open == backends(self.lab) <= most + self.at_start.open
+            totals = self.totals()
+            return totals.unsettled == 0 and totals.open == backends(self.lab) <= most + self.at_start.open
 
-        await_that(at_rest, f"more than {most} connections stay open, or the books differ from PostgreSQL")
+        await_that(at_rest, f"more than {most} connections stay open, or the counts differ from PostgreSQL")
 
 
 def backends(lab: Lab) -> int:
@@ -127,7 +127,7 @@ class _Target(ServerSetup):
 
 
 class Serving:
-    """Serves the site in a mode under a fix, and checks the books against PostgreSQL once it has ended."""
+    """Serves the site in a mode under a fix, and checks its counts against PostgreSQL once it has ended."""
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self._bench = lab
@@ -169,14 +169,14 @@ class Serving:
         sessions, abandoned = statistics(self._bench)
         with serving(target, self._bench.register, self._folder / "log") as application:
             served = Served(application=application, lab=self._bench)
-            await_that(lambda: served.books().unsettled == 0, "the site still connects to start")
-            served.at_start = served.books()
+            await_that(lambda: served.totals().unsettled == 0, "the site still connects to start")
+            served.at_start = served.totals()
             yield served
             stop_signal = signal.SIGTERM if terminate else build_server(target.server).stop_signal
             application.program.stop(stop_signal, PATIENCE_SECONDS)
         sessions_after, abandoned_after = statistics(self._bench)
         self.abandoned = abandoned_after - abandoned
-        books = served.books()
+        totals = served.totals()
         assert set(served.statuses) == {200}
-        assert books.opened == sessions_after - sessions > 0
-        assert (books.open, books.opened) == (0, sum(books.closed.values()))
+        assert totals.opened == sessions_after - sessions > 0
+        assert (totals.open, totals.opened) == (0, sum(totals.closed.values()))

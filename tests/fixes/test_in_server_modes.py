@@ -105,7 +105,7 @@ def test_more_clients_than_leased_threads_wait_and_none_fails(serve: Any) -> Non
     with serve("leased_threads", "asgi", driver="psycopg", parameters={"threads": 2}) as served:
         served.load("/slow/?seconds=0.01", clients=12)
         assert served.counted()["opened"] == served.peak == 2
-        assert sum(served.books().connect_errors.values()) == 0
+        assert sum(served.totals().connect_errors.values()) == 0
 
 
 def test_clients_that_go_away_do_not_take_a_leased_thread_with_them(serve: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whether the books and PostgreSQL are told when a worker ends, in each way to end one."""
+"""Whether the counts and PostgreSQL are told when a worker ends, in each way to end one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_worker_that_is_asked_to_end_closes_the_connections_of_all_its_threads
         served.load()
         left = served.counted()["open"]
     assert left > 0
-    assert served.books().closed[CloseReason.EXPLICIT] == served.books().opened
+    assert served.totals().closed[CloseReason.EXPLICIT] == served.totals().opened
     assert serve.abandoned == 0
 
 
@@ -25,7 +25,7 @@ def test_without_the_hook_connections_end_by_process_exit(serve: Any, server: st
     with serve("max_age", server) as served:
         served.load()
         left = served.counted()["open"]
-    assert served.books().closed[CloseReason.PROCESS_EXIT] == left > 0
+    assert served.totals().closed[CloseReason.PROCESS_EXIT] == left > 0
 
 
 def test_a_worker_that_ends_by_max_requests_closes_its_connections(serve: Any) -> None:
@@ -33,7 +33,7 @@ def test_a_worker_that_ends_by_max_requests_closes_its_connections(serve: Any) -
     with serve("worker_exit_hook", "sync", workers={"workers": 1}, environment=restarting) as served:
         served.load(clients=2)
         await_that(lambda: served.counted()["explicit"] >= 2, "no worker has closed its connection as it ended")
-    assert served.books().closed[CloseReason.PROCESS_EXIT] == 0
+    assert served.totals().closed[CloseReason.PROCESS_EXIT] == 0
     assert serve.abandoned == 0
 
 
@@ -41,7 +41,7 @@ def test_a_worker_that_is_killed_abandons_its_sessions_whatever_is_installed(ser
     with serve("worker_exit_hook", "sync", workers={"workers": 1}) as served:
         served.load(clients=2)
         served.application.program.kill()
-    assert served.books().closed[CloseReason.PROCESS_EXIT] == 1
+    assert served.totals().closed[CloseReason.PROCESS_EXIT] == 1
     assert serve.abandoned == 1
 
 

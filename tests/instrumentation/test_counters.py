@@ -1,4 +1,4 @@
-"""The books: many processes, ended ones included, read as one; nothing damaged ever breaks a reading."""
+"""Counters: many processes, ended ones included, read as one; nothing damaged ever breaks a reading."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_live_and_ended_processes_add_up(ledgers: Path) -> None:
     generation(ledgers, 2)
     generation(ledgers, 3)
     Ledger(ledgers).connecting("default").opened()
-    statement = CounterSet(ledgers).read()
-    totals = statement.aliases["default"]
+    snapshot = CounterSet(ledgers).read()
+    totals = snapshot.aliases["default"]
     assert (totals.opened, totals.open, totals.closed[CloseReason.PROCESS_EXIT]) == (6, 1, 5)
-    assert statement.processes == 1
+    assert snapshot.processes == 1
 
 
 def test_ended_processes_leave_one_archive_however_many_they_were(ledgers: Path) -> None:
@@ -67,9 +67,9 @@ def test_a_reader_that_died_between_archive_and_removal_counts_nothing_twice(led
 def test_a_file_that_is_no_ledger_is_set_aside_and_counted(ledgers: Path, content: bytes) -> None:
     generation(ledgers, 1)
     (ledgers / "123-abc.ledger").write_bytes(content)
-    statement = CounterSet(ledgers).read()
-    assert statement.aliases["default"].opened == 1
-    assert statement.damaged == 1
+    snapshot = CounterSet(ledgers).read()
+    assert snapshot.aliases["default"].opened == 1
+    assert snapshot.damaged == 1
     assert (ledgers / "123-abc.damaged").exists()
     assert CounterSet(ledgers).read().damaged == 1
 
@@ -96,13 +96,13 @@ def test_a_ledger_with_an_impossible_row_is_set_aside(ledgers: Path) -> None:
 def test_a_damaged_archive_is_set_aside_and_counted(ledgers: Path, content: str) -> None:
     (ledgers / "archive.json").write_text(content)
     generation(ledgers, 2)
-    statement = CounterSet(ledgers).read()
-    assert (statement.aliases["default"].opened, statement.damaged) == (2, 1)
+    snapshot = CounterSet(ledgers).read()
+    assert (snapshot.aliases["default"].opened, snapshot.damaged) == (2, 1)
 
 
 def test_an_empty_folder_has_nothing_to_say(ledgers: Path) -> None:
-    statement = CounterSet(ledgers).read()
-    assert (statement.aliases, statement.processes, statement.damaged) == ({}, 0, 0)
+    snapshot = CounterSet(ledgers).read()
+    assert (snapshot.aliases, snapshot.processes, snapshot.damaged) == ({}, 0, 0)
 
 
 NESTED = "[" * 100_000 + "]" * 100_000
@@ -125,8 +125,8 @@ def test_an_archive_of_any_content_is_set_aside_and_the_rest_counted(ledgers: Pa
     (ledgers / "archive.json").write_text(content)
     generation(ledgers, 2)
     for _ in range(2):
-        statement = CounterSet(ledgers).read()
-        assert (statement.aliases["default"].opened, statement.damaged) == (2, 1)
+        snapshot = CounterSet(ledgers).read()
+        assert (snapshot.aliases["default"].opened, snapshot.damaged) == (2, 1)
 
 
 def make_fifo(path: Path) -> None:
@@ -157,8 +157,8 @@ def test_what_only_has_the_name_of_a_file_is_set_aside(ledgers: Path, name: str,
     make(ledgers / name)
     (ledgers / name).with_suffix(".damaged").mkdir()  # that name is taken
     for _ in range(2):
-        statement = CounterSet(ledgers).read()
-        assert (statement.aliases["default"].opened, statement.damaged) == (1, 1)
+        snapshot = CounterSet(ledgers).read()
+        assert (snapshot.aliases["default"].opened, snapshot.damaged) == (1, 1)
     assert os.path.lexists((ledgers / name).with_suffix(".2.damaged"))
 
 
@@ -179,5 +179,5 @@ def test_a_file_that_may_not_be_read_is_an_error_and_stays(ledgers: Path) -> Non
     generation(ledgers, 1)
     (ledgers / "x.ledger").touch(mode=0)
     for _ in range(2):
-        statement = CounterSet(ledgers).read()
-        assert (statement.aliases["default"].opened, statement.damaged) == (1, 1)
+        snapshot = CounterSet(ledgers).read()
+        assert (snapshot.aliases["default"].opened, snapshot.damaged) == (1, 1)

@@ -1,4 +1,4 @@
-"""The timesheets: no request is lost or counted twice, whatever happens to threads, processes and files."""
+"""Request times: no request is lost or counted twice, whatever happens to threads, processes and files."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def generation(folder: Path, requests: int) -> None:
     """A process that answers requests and is killed."""
     child = os.fork()
     if not child:
-        sheet = RequestTimes(folder)
+        kept = RequestTimes(folder)
         for _ in range(requests):
-            sheet.add(*ENTRIES, 3 * MS)
+            kept.add(*ENTRIES, 3 * MS)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
 
 
 def test_series_are_kept_apart_by_route_method_and_class_of_status(ledgers: Path) -> None:
-    sheet = RequestTimes(ledgers)
+    kept = RequestTimes(ledgers)
     series = [
         ENTRIES,
         ("entries/<int:number>/", "GET", "4xx"),
@@ -56,32 +56,32 @@ def test_series_are_kept_apart_by_route_method_and_class_of_status(ledgers: Path
     ]
     for times, each in enumerate(series, 1):
         for _ in range(times):
-            sheet.add(*each, MS)
+            kept.add(*each, MS)
     assert counts(ledgers) == {each: times for times, each in enumerate(series, 1)}
 
 
 def test_a_request_is_in_the_bucket_of_the_first_bound_that_it_does_not_exceed(ledgers: Path) -> None:
-    sheet = RequestTimes(ledgers)
+    kept = RequestTimes(ledgers)
     for seconds in HTTP_SECONDS:
-        sheet.add(*ENTRIES, round(seconds * 1e9))
-        sheet.add(*ENTRIES, round(seconds * 1e9) + 1)
+        kept.add(*ENTRIES, round(seconds * 1e9))
+        kept.add(*ENTRIES, round(seconds * 1e9) + 1)
     assert only(ledgers).buckets == (1, *[2] * (len(HTTP_SECONDS) - 1), 1)
 
 
 def test_the_sum_is_exact(ledgers: Path) -> None:
-    sheet = RequestTimes(ledgers)
+    kept = RequestTimes(ledgers)
     for _ in range(1000):
-        sheet.add(*ENTRIES, 1)
+        kept.add(*ENTRIES, 1)
     assert only(ledgers).seconds == pytest.approx(1e-6, rel=1e-12)
 
 
 def test_threads_lose_no_request(ledgers: Path) -> None:
-    sheet = RequestTimes(ledgers)
+    kept = RequestTimes(ledgers)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         threads = [
-            threading.Thread(target=lambda: [sheet.add(f"{number % 40}/", "GET", "2xx", MS) for number in range(2000)])
+            threading.Thread(target=lambda: [kept.add(f"{number % 40}/", "GET", "2xx", MS) for number in range(2000)])
             for _ in range(8)
         ]
         for thread in threads:
@@ -96,38 +96,38 @@ def test_threads_lose_no_request(ledgers: Path) -> None:
 
 def test_a_signal_in_the_middle_of_counting_waits_for_nobody(ledgers: Path) -> None:
     """The handler counts too, in the thread that holds the lock."""
-    sheet = RequestTimes(ledgers)
-    signal.signal(signal.SIGUSR1, lambda *_: sheet.add("handler/", "GET", "2xx", MS))
+    kept = RequestTimes(ledgers)
+    signal.signal(signal.SIGUSR1, lambda *_: kept.add("handler/", "GET", "2xx", MS))
     try:
-        with sheet._mutex:
+        with kept._mutex:
             os.kill(os.getpid(), signal.SIGUSR1)
             for _ in range(100):
-                sheet.add(*ENTRIES, MS)
+                kept.add(*ENTRIES, MS)
     finally:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     assert counts(ledgers) == {ENTRIES: 100, ("handler/", "GET", "2xx"): 1}
 
 
 def test_series_beyond_the_bound_count_together_as_other_by_method_and_class(ledgers: Path) -> None:
-    sheet = RequestTimes(ledgers)
+    kept = RequestTimes(ledgers)
     for number in range(NAMED_SERIES):
-        sheet.add(f"route-{number}/", "GET", "2xx", MS)
+        kept.add(f"route-{number}/", "GET", "2xx", MS)
     for number in range(500):
         for method in (*HTTP_METHODS, OTHER):
             for status_class in (*STATUS_CLASSES, OTHER):
-                sheet.add(f"late-{number}/", method, status_class, MS)
+                kept.add(f"late-{number}/", method, status_class, MS)
     found = counts(ledgers)
     others = {series: count for series, count in found.items() if series[0] == OTHER}
     assert len(others) == (len(HTTP_METHODS) + 1) * (len(STATUS_CLASSES) + 1)
     assert set(others.values()) == {500}
     assert len(found) - len(others) == NAMED_SERIES
-    assert len(sheet._series) == request_times.SLOTS - request_times.GAP
+    assert len(kept._series) == request_times.SLOTS - request_times.GAP
 
 
 def test_routes_too_long_are_cut_and_stay_apart_and_any_text_is_one(ledgers: Path) -> None:
-    sheet = RequestTimes(ledgers)
+    kept = RequestTimes(ledgers)
     for route in ("é" * 300 + "1", "é" * 300 + "2", "with spaces / and \n lines", "\udcff"):
-        sheet.add(route, "GET", "2xx", MS)
+        kept.add(route, "GET", "2xx", MS)
     found = counts(ledgers)
     assert sorted(found.values()) == [1, 1, 1, 1]
     assert ("with spaces / and \n lines", "GET", "2xx") in found
@@ -161,7 +161,7 @@ def test_a_reader_that_died_between_archive_and_removal_counts_nothing_twice(led
 
 
 @pytest.mark.process
-def test_ledgers_and_timesheets_share_a_folder_and_do_not_see_each_other(ledgers: Path) -> None:
+def test_ledgers_and_request_times_share_a_folder(ledgers: Path) -> None:
     generation(ledgers, 4)
     assert CounterSet(ledgers).read().aliases == {}
     assert RequestTotals(ledgers).read().requests == 4
@@ -171,8 +171,8 @@ LONG = request_times.FILE_BYTES
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("content", [b"", b"no timesheet", b"\0" * LONG, os.urandom(LONG), os.urandom(LONG + 8)])
-def test_a_file_that_is_no_timesheet_is_set_aside_and_counted(ledgers: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"no request times", b"\0" * LONG, os.urandom(LONG), os.urandom(LONG + 8)])
+def test_a_file_without_request_times_is_set_aside_and_counted(ledgers: Path, content: bytes) -> None:
     generation(ledgers, 1)
     (ledgers / "123-abc.timesheet").write_bytes(content)
     times = RequestTotals(ledgers).read()
@@ -191,7 +191,7 @@ def test_a_file_that_is_no_timesheet_is_set_aside_and_counted(ledgers: Path, con
         (request_times.SLOTS_OFFSET, -1),  # a count below nothing
     ],
 )
-def test_a_timesheet_that_nobody_can_have_written_is_set_aside(ledgers: Path, offset: int, value: int) -> None:
+def test_request_times_that_no_process_writes_are_set_aside(ledgers: Path, offset: int, value: int) -> None:
     generation(ledgers, 1)
     (file,) = ledgers.glob("*.timesheet")
     content = bytearray(file.read_bytes())
@@ -201,7 +201,7 @@ def test_a_timesheet_that_nobody_can_have_written_is_set_aside(ledgers: Path, of
 
 
 @pytest.mark.process
-def test_a_truncated_timesheet_is_set_aside(ledgers: Path) -> None:
+def test_truncated_request_times_are_set_aside(ledgers: Path) -> None:
     generation(ledgers, 1)
     (file,) = ledgers.glob("*.timesheet")
     os.truncate(file, 5000)
@@ -223,10 +223,10 @@ CHURN = """
 import sys
 from pathlib import Path
 from loadlab.instrumentation.request_times import RequestTimes
-sheet = RequestTimes(Path(sys.argv[1]))
+kept = RequestTimes(Path(sys.argv[1]))
 count = 0
 while True:
-    sheet.add(f"{count % 150}/", "GET", "2xx", 1000)
+    kept.add(f"{count % 150}/", "GET", "2xx", 1000)
     count += 1
     sys.stdout.write(f"{count}\\n")
     sys.stdout.flush()

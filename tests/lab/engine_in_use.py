@@ -1,4 +1,4 @@
-"""A Django process that uses its database as requests do, from several threads, and says what the books hold.
+"""A Django process that uses its database as requests do, from several threads, and says what was counted.
 
 Run as a program, with the entry of DATABASES as JSON in its only argument; it prints one JSON object.
 """
@@ -39,7 +39,7 @@ def requests() -> None:
         request()
 
 
-def books() -> dict[str, object]:
+def counts() -> dict[str, object]:
     from loadlab.instrumentation import current
     from loadlab.instrumentation.counters import CounterSet
 
@@ -73,13 +73,13 @@ def main() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of connections that their threads have left open
         gc.collect()
-    used = books()
+    used = counts()
     pool = getattr(connection, "pool", None)
     if pool is not None:
         pool.close()
     connections.close_all()
     gc.collect()
-    print(json.dumps({"used": used, "ended": books()}))
+    print(json.dumps({"used": used, "ended": counts()}))
 
 
 if __name__ == "__main__":

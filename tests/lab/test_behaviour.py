@@ -121,7 +121,7 @@ def test_a_leak_that_only_the_collection_closes_has_the_leeway_of_half_the_reque
     assert allowed(row(LEAKING), "left_open", Scale()) == (48, 64)
 
 
-def test_books_that_no_longer_agree_and_another_error_are_departures() -> None:
+def test_counts_that_no_longer_reconcile_are_departures() -> None:
     before = rows_of([behaviour(KEPT, flood_errors={"too_many_connections": 40})])[0]
     now = rows_of([behaviour(KEPT, exact=False, flood_errors={"pool_timeout": 40})])[0]
     found = list(departures(recording(before), recording(now), [SETTING.id]))

@@ -1,4 +1,4 @@
-"""Whatever the ENGINE is, the books say what the database server says."""
+"""Whatever the ENGINE is, the counts are what the database server says."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(entry: dict[str, Any], ledgers: Path, lab: Lab) -> subprocess.CompletedP
 
 
 def used(entry: dict[str, Any], ledgers: Path, lab: Lab) -> dict[str, Any]:
-    """What a process with that entry in DATABASES did to it, by its own books."""
+    """What a process with that entry in DATABASES did to it, by its own counts."""
     done = run(entry, ledgers, lab)
     if "Could not find the GDAL library" in done.stderr:
         pytest.skip("GDAL, which PostGIS's engine needs, is not installed")

@@ -70,16 +70,16 @@ def test_a_strategy_is_counted_exactly_at_both_ends_and_leaks_only_where_it_says
 @pytest.mark.parametrize("server", ["threaded", "gevent", "asgi"])
 def test_a_pool_reuses_where_a_kept_connection_is_never_found_again(trial: TrialRunner, server: str) -> None:
     done = measured(trial, server, "pool", max_size=3)
-    books = done.connections.after_stop
-    assert books.reused > 0
-    assert books.opened <= 3 * SERVERS[server]().processes()
-    assert books.waits >= books.reused  # each check-out is one, and no opening
+    counts = done.connections.after_stop
+    assert counts.reused > 0
+    assert counts.opened <= 3 * SERVERS[server]().processes()
+    assert counts.waits >= counts.reused  # each check-out is one, and no opening
 
 
 def test_leased_threads_make_persistent_connections_work_under_asgi(trial: TrialRunner) -> None:
-    books = measured(trial, "asgi", "leased_threads", threads=3).connections.after_stop
-    assert books.opened <= 3
-    assert books.reused > 0
+    counts = measured(trial, "asgi", "leased_threads", threads=3).connections.after_stop
+    assert counts.opened <= 3
+    assert counts.reused > 0
 
 
 def test_a_pgbouncer_has_fewer_connections_to_postgresql_than_its_clients_have_to_it(trial: TrialRunner) -> None:
@@ -104,7 +104,7 @@ def test_persistent_clients_pin_session_pooling(trial: TrialRunner) -> None:
     assert answered <= 2  # as many as it has connections, and then nobody gives one back
 
 
-def test_a_distance_is_between_target_and_database_and_the_books_still_agree(trial: TrialRunner) -> None:
+def test_counts_reconcile_behind_added_latency(trial: TrialRunner) -> None:
     choice = config_of(STRATEGIES, "pgbouncer", {"pool_size": 2}, "strategy")
     far = trial("sync", max_age=60, driver=DRIVER, window_seconds=0.4, round_trip_ms=3)
     farther = trial("sync", strategy=choice, driver=DRIVER, window_seconds=0.4, round_trip_ms=3)

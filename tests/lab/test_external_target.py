@@ -18,8 +18,9 @@ from loadlab.lab.trial import run_trial
 from loadlab.load.generator.contract import LoadResult
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.plan import Deployment, Plan
+from loadlab.model.requests import Requests
+from loadlab.model.schedule import Step
 from loadlab.plan.experiment import read_plan
-from loadlab.store.folder import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +80,8 @@ class Scripted(ExternalTarget):
 def trial_of(target: Scripted, folder: Path) -> Trial:
     experiment = read_plan(PLAN, "x")
     plan: Plan = experiment.plan
-    result = LoadResult(ended=[0.05], response=[0.01], failed=[0.0], failures={}, examples={}, busy=(0.5,))
+    requests = Requests(ended=[0.05], response=[0.01], failed=[0.0])
+    result = LoadResult(requests=requests, failures={}, examples={}, busy=(0.5,))
     drive = SimpleNamespace(pid=0, started=time.monotonic(), wait=lambda: result, counts=lambda: None)
     begin: Callable[[object], Any] = lambda _: drive  # noqa: E731
     register: Any = SimpleNamespace(folder=folder)

@@ -226,7 +226,7 @@ def meanwhile(
     return thread
 
 
-def test_a_killed_worker_is_replaced_and_the_books_still_agree(trial: Any, lab: Lab) -> None:
+def test_counts_reconcile_after_a_worker_is_killed(trial: Any, lab: Lab) -> None:
     def kill_a_worker(_: psycopg2.extensions.cursor) -> None:
         processes = psutil.Process().children(recursive=True)
         arbiter = next(process for process in processes if "gunicorn" in " ".join(process.cmdline()))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from every import every
 
 from loadlab.lab.hopeless import SSL_REDIRECT, explanation, first_error, nothing_succeeded
-from loadlab.load.generator.contract import NO_RESULT
+from loadlab.load.generator.contract import NO_RESULT, LoadResult
+from loadlab.model.requests import Requests
 from loadlab.settings_override.configuration import FIRST_ERROR
 from loadlab.system.ports import free_port
 
@@ -45,9 +46,14 @@ def site(location: str = "") -> Iterator[str]:
             thread.join()
 
 
+def failing(failed: tuple[float, ...]) -> LoadResult:
+    times = (1.0,) * len(failed)
+    return replace(NO_RESULT, requests=Requests(ended=times, response=times, failed=failed))
+
+
 @every(("failed", "nothing"), [((), True), ((1.0, 1.0), True), ((1.0, 0.0), False)])
 def test_nothing_succeeded_if_no_request_did(failed: tuple[float, ...], *, nothing: bool) -> None:
-    assert nothing_succeeded(replace(NO_RESULT, failed=failed)) is nothing
+    assert nothing_succeeded(failing(failed)) is nothing
 
 
 def test_a_generator_that_broke_says_nothing_of_the_site() -> None:
@@ -80,7 +86,7 @@ ValueError: of the other worker
 
 
 def test_a_redirect_to_https_is_named_whoever_makes_it() -> None:
-    refused = replace(NO_RESULT, failed=(1.0,), failures={"SSLError": 1}, examples={"SSLError": "no TLS"})
+    refused = replace(failing((1.0,)), failures={"SSLError": 1}, examples={"SSLError": "no TLS"})
     with site("https://shop.example/") as url:
         assert explanation(url, NO_RESULT).endswith(f"GET {url} leads to https://shop.example/.")
         assert explanation(url, NO_RESULT, ssl_redirect=True).endswith(SSL_REDIRECT)

@@ -21,10 +21,10 @@ from loadlab.load.generator.arrivals import arrivals
 from loadlab.model.case import Case
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
+from loadlab.model.schedule import Step
 from loadlab.plan.members import config_of, usable_connections
 from loadlab.plan.scenarios import locustfile
 from loadlab.servers import SERVERS
-from loadlab.store.folder import Step
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def measured(lab: Lab, case: Case, *, workers: int = 1, window_seconds: float = 
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_open_trial_sends_exactly_its_schedule_and_its_books_agree(lab: Lab, workers: int) -> None:
+def test_an_open_trial_sends_exactly_its_schedule(lab: Lab, workers: int) -> None:
     load = OpenLoad(rate=RATE, arrivals="poisson")
     trial = measured(lab, case_of("gthread", users=40, open_load=load), workers=workers, block=3)
     end = trial.window_end

@@ -110,10 +110,10 @@ def test_a_projects_tests_are_counted_with_their_clones_threads_and_the_connecti
         said = manage(superuser, tmp_path, "test", *more)
     assert "Ran 3 tests" in said
     assert "loadlab.W" not in said
-    books = CounterSet(tmp_path / "ledgers").read().aliases
-    assert {alias: totals.open for alias, totals in books.items()} == {"__no_db__": 0, "default": 0}
-    assert books["__no_db__"].opened == entered.pop("postgres") > 0
-    assert books["default"].opened == entered.total() > 3
+    aliases = CounterSet(tmp_path / "ledgers").read().aliases
+    assert {alias: totals.open for alias, totals in aliases.items()} == {"__no_db__": 0, "default": 0}
+    assert aliases["__no_db__"].opened == entered.pop("postgres") > 0
+    assert aliases["default"].opened == entered.total() > 3
     assert len(entered) == (3 if more else 1)  # a clone for each process
 
 

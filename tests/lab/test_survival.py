@@ -18,8 +18,9 @@ from loadlab.lab.sampler import Sampler
 from loadlab.lab.survival import Survival
 from loadlab.model.case import Case
 from loadlab.model.config import Config
+from loadlab.model.schedule import Step
+from loadlab.model.window import Window
 from loadlab.services.pgbouncer import PoolerGoneError
-from loadlab.store.folder import Step
 
 if TYPE_CHECKING:
     from loadlab.lab.lab import Lab
@@ -68,9 +69,9 @@ def test_a_sampler_tells_for_how_long_it_saw_nothing_and_why(lab: Lab) -> None:
             while len(sampler._missed) < 3:
                 pass
     at = list(sampler.series().at)
-    seconds, error = sampler.blind((at[0], at[1] + 5.0))
+    seconds, error = sampler.blind(Window(at[0], at[1] + 5.0))
     assert (seconds, error) == (pytest.approx(5.0), "cursor already closed")
-    assert sampler.blind((at[0], at[1])) == (0.0, "")
+    assert sampler.blind(Window(at[0], at[1])) == (0.0, "")
 
 
 def test_a_database_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

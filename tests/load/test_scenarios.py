@@ -144,7 +144,7 @@ def test_a_scenario_runs_alone_under_locust_and_no_request_of_it_fails(said: dic
 
 
 @pytest.mark.parametrize("name", scenarios())
-def test_a_scenario_runs_by_its_name_in_a_trial_whose_books_agree(trial: Any, name: str) -> None:
+def test_a_scenario_runs_by_its_name_and_its_counts_reconcile(trial: Any, name: str) -> None:
     result = trial("gthread", scenario=name, max_age=None)
     assert (result.state, result.reason) == ("complete", "")
     assert result.failures == ()
@@ -256,11 +256,11 @@ def test_two_aliases_are_two_connections_for_each_request_and_both_are_counted(t
 
 
 @pytest.mark.process
-def test_the_books_keep_the_two_aliases_apart(site: Application, said: dict[str, Said]) -> None:
-    books = CounterSet(site.ledgers).read().aliases
-    assert books["default"].opened > 0
-    assert books["second"].opened > 0
-    used = {alias: totals.requests_opened + totals.requests_reused for alias, totals in books.items()}
+def test_two_aliases_are_counted_apart(site: Application, said: dict[str, Said]) -> None:
+    aliases = CounterSet(site.ledgers).read().aliases
+    assert aliases["default"].opened > 0
+    assert aliases["second"].opened > 0
+    used = {alias: totals.requests_opened + totals.requests_reused for alias, totals in aliases.items()}
     # A request that has used the second has used the first one too.
     assert said["multi_database"].requests <= used["second"] < used["default"]
 

@@ -149,15 +149,15 @@ def assert_exact(scraped: Scraped, *, cut_off: frozenset[str] = frozenset()) -> 
     backends = scraped.last("loadlab_database_backends")
     peak = scraped.last("loadlab_database_connections_peak")
     for trial in scraped.trials:
-        instance, books = scraped.instance(trial), trial.connections.after_stop
+        instance, counts = scraped.instance(trial), trial.connections.after_stop
         if instance in cut_off:
             continue
         failed = sum(trial.requests.failed)
-        assert whole["opened_total"][instance] == {"": books.opened}
+        assert whole["opened_total"][instance] == {"": counts.opened}
         assert whole["open"][instance] == {"": 0} == backends[instance]
-        assert {why: count for why, count in closed[instance].items() if count} == books.closed
-        assert used[instance]["reused"] == books.reused
-        assert sessions[instance] == {"": trial.connections.sessions} == {"": books.opened}
+        assert {why: count for why, count in closed[instance].items() if count} == counts.closed
+        assert used[instance]["reused"] == counts.reused
+        assert sessions[instance] == {"": trial.connections.sessions} == {"": counts.opened}
         assert requests[instance] == {"ok": len(trial.requests.failed) - failed, "failed": failed}
         assert peak[instance] == {"": summarise(trial).peak}
         assert answered[instance] == {"": len(trial.requests.response)}

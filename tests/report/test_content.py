@@ -145,7 +145,7 @@ def test_accounts_add_up_over_the_trials_of_a_case() -> None:
     assert (trials, opened, sessions, closed, at_rest, left, exact) == ("8", "16", "16", "none", "16", "16", "yes")
 
 
-def test_books_that_disagree_are_shown_with_the_identity_that_fails() -> None:
+def test_counts_that_do_not_reconcile_show_the_identity_that_fails() -> None:
     findings = factories.findings(blocks=2)
     first = findings.trials[0]
     cooked = replace(first, connections=replace(first.connections, sessions=1))

@@ -74,17 +74,17 @@ def test_every_key_that_is_written_is_described() -> None:
     assert set(whole["trials"][0]["connections"]) == set(definitions["connections"]["properties"])
 
 
-def test_a_trial_carries_its_case_and_the_books_at_rest() -> None:
+def test_a_trial_carries_its_case_and_its_counts_at_rest() -> None:
     trial = next(t for t in document()["trials"] if t["server"] == "gevent" and t["max_age"] == 60)
-    books = trial["connections"]
+    connections = trial["connections"]
     assert trial["strategy"] == "max_age"
     assert trial["parameters"]["server"] == {"workers": 2}
     assert trial["keep_alive"] is False
-    assert books["opened"] == sum(books["closed"].values()) + books["open"] == books["sessions"]
-    assert books["open"] == books["left_open"] == 96
-    assert books["peak"] == 96
-    assert books["exact"] is True
-    assert books["after_stop"]["closed"]["process_exit"] == 96
+    assert connections["opened"] == sum(connections["closed"].values()) + connections["open"] == connections["sessions"]
+    assert connections["open"] == connections["left_open"] == 96
+    assert connections["peak"] == 96
+    assert connections["exact"] is True
+    assert connections["after_stop"]["closed"]["process_exit"] == 96
 
 
 def test_unlimited_is_null_and_so_is_a_recommendation_that_is_missing() -> None:

@@ -8,7 +8,7 @@ from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadlab.stats.quantiles import percentiles, smallest_sample
+from loadlab.stats.quantiles import bucket_quantile, percentiles, smallest_sample
 
 
 @every(("quantile", "fewest"), [(0.5, 6), (0.95, 59), (0.99, 299), (0.999, 2995)], ids=["p50", "p95", "p99", "p99.9"])
@@ -39,3 +39,12 @@ def test_percentiles_are_those_of_numpy(size: int, seed: int) -> None:
     sample = np.random.default_rng(seed).exponential(size=size)
     found = percentiles(sample)
     assert [found.p50, found.p95, found.p99] == pytest.approx(np.quantile(sample, [0.5, 0.95, 0.99]).tolist())
+
+
+@every("share", [0.01, 0.5, 0.99, 1.0])
+def test_a_quantile_lies_in_the_bucket_that_it_falls_into(share: float) -> None:
+    assert 2.0 <= bucket_quantile([0, 0, 3, 0], [1.0, 2.0, 4.0], share) <= 4.0
+
+
+def test_a_quantile_beyond_every_bound_is_the_last_bound() -> None:
+    assert bucket_quantile([0, 0, 0, 5], [1.0, 2.0, 4.0], 0.5) == 4.0

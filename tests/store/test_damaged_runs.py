@@ -17,11 +17,11 @@ from recorded_runs import SCHEMA_1, sealed_run
 
 from loadlab.live.discovery import due, labels
 from loadlab.live.exposition import exposition
-from loadlab.live.reading.run_view import Following, as_json
+from loadlab.live.reading.run_view import as_json
+from loadlab.live.reading.run_views import RunViews
 from loadlab.live.reading.runs import Runs
 from loadlab.live.reading.summary import summaries
 from loadlab.live.reading.unreadable import UnreadableRunError
-from loadlab.live.run_progress import RunProgresses
 from loadlab.system.files import sealed, unsealed
 
 if TYPE_CHECKING:
@@ -84,16 +84,17 @@ def no_hang() -> Iterator[None]:
 def shown(runs: Path, run: Path) -> dict[str, str]:
     """All that the live page reads of its runs; what it says of each, by name."""
     try:
-        followed = Following().of(run)
-        followed.assess()
-        json.loads(as_json(followed.overview()))
+        view = RunViews().of(run)
+        view.assess()
+        json.loads(as_json(view.overview()))
         for which in ("trial", "run"):
-            json.dumps(followed.points(which, None)[2], allow_nan=False)
+            json.dumps(view.points(which, None)[2], allow_nan=False)
     except UnreadableRunError as error:
         assert str(error)  # noqa: PT017  a reason
-    if course := RunProgresses().of(run):
-        labels(run.name, course.schedule, due(course, 1.8e9))
-        for trial in course.trials.values():
+    else:
+        progress = view.progress()
+        labels(run.name, view.schedule, due(view.schedule, progress, 1.8e9))
+        for trial in progress.trials.values():
             exposition(trial)
     return {one.name: one.state for one in summaries(Runs(folder=runs))}
 

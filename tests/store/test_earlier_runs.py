@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from loadlab.assessment import findings_of
+from loadlab.analysis import findings_of
 from loadlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def schema_1(tmp_path: Path) -> Path:
 
 def test_a_run_of_an_earlier_loadlab_keeps_its_figures(schema_1: Path) -> None:
     expected = json.loads((RECORDED / "schema-1.json").read_text())
-    findings = findings_of(RunFolder.at(schema_1))
+    findings = findings_of(RunFolder.at(schema_1).recorded())
     seen = [
         {
             "order": trial.order,

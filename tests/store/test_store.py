@@ -13,7 +13,8 @@ from tests_support import trial
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.samples import Recovery, Restart
-from loadlab.store.folder import RunFolder, Schedule, Step
+from loadlab.model.schedule import Schedule, Step
+from loadlab.store.folder import RunFolder
 from loadlab.store.progress import Preparing, RunEnded, TrialEnded, to_line
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 // Follows the runs of this page, one or two, by the events that its process sends.
 
-import { Board } from "./board.js";
+import { Dashboard } from "./dashboard.js";
 import { element, roughly } from "./elements.js";
 import { Plots } from "./plots.js";
 
@@ -24,7 +24,7 @@ class Run {
     this.article = article;
     this.name = article.dataset.run;
     this.field = (name) => article.querySelector(`[data-field="${name}"]`);
-    this.board = new Board(article);
+    this.dashboard = new Dashboard(article);
     this.plots = new Plots(article);
     this.position = "";
     this.spokenAt = 0;
@@ -44,7 +44,7 @@ class Run {
     const after = this.position ? `?after=${encodeURIComponent(this.position)}` : "";
     this.source = new EventSource(`/runs/${encodeURIComponent(this.name)}/events${after}`);
     this.hear("overview", (overview) => this.showOverview(overview));
-    this.hear("board", (board) => this.showBoard(board));
+    this.hear("dashboard", (dashboard) => this.showDashboard(dashboard));
     this.hear("points", (points) => {
       this.plots.take(points);
       this.markEarlier();
@@ -103,11 +103,11 @@ class Run {
     this.field("verdicts").textContent = overview.state === "complete" ? "The verdict" : "The verdict so far";
     this.showProgress(overview);
     this.showTrial(overview);
-    this.board.tally(overview);
+    this.dashboard.tally(overview);
     this.showNotices(overview.notices);
     this.showReports(overview.reports);
     if (before !== overview.state) this.speak(`${word}: ${overview.done} of ${overview.total} trials`, 0);
-    if (document.querySelectorAll(".followed").length === 1) {
+    if (document.querySelectorAll(".run-view").length === 1) {
       document.title = `${overview.done} of ${overview.total} · ${this.name} · loadlab live`;
     }
   }
@@ -139,11 +139,11 @@ class Run {
     this.plots.fade(earlier);
   }
 
-  showBoard(board) {
+  showDashboard(dashboard) {
     const before = this.verdict;
-    this.verdict = board.opinions.map((one) => `${one.mode.title}: ${one.decided ? one.setting : "not decided"}`).join("; ");
-    this.board.show(board);
-    if (this.overview) this.board.tally(this.overview);
+    this.verdict = dashboard.opinions.map((one) => `${one.mode.title}: ${one.decided ? one.setting : "not decided"}`).join("; ");
+    this.dashboard.show(dashboard);
+    if (this.overview) this.dashboard.tally(this.overview);
     if (before !== undefined && before !== this.verdict) this.speak(`The verdict is now: ${this.verdict}`, PAUSE);
     this.showQuiet();
   }
@@ -167,4 +167,4 @@ class Run {
 }
 
 document.documentElement.classList.add("js");
-for (const article of document.querySelectorAll(".followed")) new Run(article);
+for (const article of document.querySelectorAll(".run-view")) new Run(article);

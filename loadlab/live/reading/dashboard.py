@@ -8,18 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from loadlab.assessment import findings_of
+from loadlab.analysis import findings_of
 from loadlab.report.content import matrix, numbers, story, tables, verdicts
 from loadlab.report.content.labels import Naming
 
 if TYPE_CHECKING:
     from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
+    from loadlab.model.schedule import Schedule
     from loadlab.report.content.labels import Mode
     from loadlab.report.content.matrix import Cell, Heading
     from loadlab.report.content.tables import Table
     from loadlab.report.content.verdicts import Advice
-    from loadlab.store.reader import RunReader, Schedule
+    from loadlab.store.reader import RunReader
 
 MOST_CAVEATS = 60
 MOST_BROKEN = 60
@@ -114,7 +115,7 @@ def dashboard_of(folder: RunReader, schedule: Schedule) -> str:
     Raises:
         UsageError: the run's plan cannot be read.
     """
-    return json.dumps(asdict(build(findings_of(folder), schedule)), separators=(",", ":"), allow_nan=False)
+    return json.dumps(asdict(build(findings_of(folder.recorded()), schedule)), separators=(",", ":"), allow_nan=False)
 
 
 def build(findings: Findings, schedule: Schedule) -> Dashboard:

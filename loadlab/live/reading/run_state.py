@@ -1,4 +1,4 @@
-"""How a run stands, from what it has written down of itself."""
+"""The state of a run, from what it has written down of itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import psutil
 
 if TYPE_CHECKING:
-    from loadlab.store.progress import RunBegan, RunEnded
+    from loadlab.store.progress import RunBegan
+    from loadlab.store.run_progress import RunProgress
 
 # "awaited": about to begin. "interrupted": its lab is gone and has not said so. "incomplete": an earlier loadlab made
 # it, and trials are missing. "unreadable": its schedule is damaged, or of a newer loadlab.
@@ -26,12 +27,17 @@ def lives(began: RunBegan) -> bool:
         return False
 
 
-def state_of(began: RunBegan | None, ended: RunEnded | None, *, measuring: bool, complete: bool) -> State:
+def state_of(progress: RunProgress, *, measuring: bool, complete: bool) -> State:
     """`measuring` says that a trial has begun since the run has, `complete` that all records are there."""
-    if began is None:
+    if progress.began is None:
         return "complete" if complete else "incomplete"
-    if ended is not None:
-        return ended.state
-    if not lives(began):
+    if progress.ended is not None:
+        return progress.ended.state
+    if not lives(progress.began):
         return "complete" if complete else "interrupted"
     return "running" if measuring else "preparing"
+
+
+def at_work(progress: RunProgress) -> bool:
+    """Whether the lab that began a run works at it still."""
+    return progress.began is not None and progress.ended is None and lives(progress.began)

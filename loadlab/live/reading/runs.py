@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from loadlab.store.layout import SCHEDULE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SCHEDULE: Final = "schedule.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

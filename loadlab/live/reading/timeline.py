@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass, field
-from itertools import accumulate
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from loadlab.live.reading.bins import Bin
 from loadlab.model.metrics import RESPONSE_SECONDS, CloseReason
+from loadlab.stats.quantiles import bucket_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loadlab.store.progress import Sampled
 
 MOST_BINS: Final = 600  # about one for each second pixel of a wide chart
 BIN_SECONDS: Final = 0.5
@@ -40,56 +38,6 @@ COLUMNS: Final = (
     "pooler_clients_waiting",
 )
 Row = list[float | None]
-
-
-def is_gauge(name: str) -> bool:
-    families = ("backends", "pooler_clients", "pooler_servers")
-    return name in {"open", "peak", "max_connections"} or name.startswith(families)
-
-
-@dataclass(kw_only=True, slots=True)
-class Bin:
-    """A stretch of time: by how much each counter grew in `seconds`, and the highest value of each gauge."""
-
-    trial: int
-    seconds: float = 0.0
-    grown: dict[str, float] = field(default_factory=dict)
-    highest: dict[str, float] = field(default_factory=dict)
-    buckets: list[int] = field(default_factory=lambda: [0] * (len(RESPONSE_SECONDS) + 1))
-
-    def add(self, other: Bin) -> None:
-        self.trial = other.trial
-        self.seconds += other.seconds
-        for name, value in other.grown.items():
-            self.grown[name] = self.grown.get(name, 0.0) + value
-        for name, value in other.highest.items():
-            self.highest[name] = max(value, self.highest.get(name, value))
-        self.buckets = [ours + theirs for ours, theirs in zip(self.buckets, other.buckets, strict=True)]
-
-    def rate(self, name: str) -> float | None:
-        """A second; None while nothing tells."""
-        return self.grown.get(name, 0.0) / self.seconds if self.seconds else None
-
-    def reuse(self) -> float | None:
-        """The share of requests that found a connection open, of those that used one."""
-        reused, opened = self.grown.get("reused", 0.0), self.grown.get("opened", 0.0)
-        return reused / (reused + opened) if reused + opened else None
-
-
-def between(earlier: Sampled | None, later: Sampled) -> Bin:
-    """What happened between two looks at the same trial; of the first look only what it shows of that moment."""
-    values = {name: value for name, value in later.values.items() if isfinite(value)}
-    bin_ = Bin(trial=later.order, highest={name: value for name, value in values.items() if is_gauge(name)})
-    if earlier is None or len(later.response_buckets) != len(bin_.buckets):
-        return bin_
-    bin_.seconds = max(0.0, later.at - earlier.at)
-    for name, value in values.items():
-        before = earlier.values.get(name, 0.0)
-        if not is_gauge(name) and isfinite(before):
-            bin_.grown[name] = max(0.0, value - before)
-    pairs = zip(later.response_buckets, earlier.response_buckets, strict=True)
-    bin_.buckets = [max(0, after - before) for after, before in pairs]
-    return bin_
 
 
 class Timeline:
@@ -170,27 +118,9 @@ def _percentile(bins: Sequence[tuple[int, Bin]], position: int, share: float) ->
             return None
         counts = [ours + theirs for ours, theirs in zip(counts, bin_.buckets, strict=True)]
         if sum(counts) >= FEWEST[share]:
-            return quantile(counts, share)
+            return bucket_quantile(counts, RESPONSE_SECONDS, share)
     return None
 
 
 def _backwards(bins: Sequence[tuple[int, Bin]], position: int) -> Iterator[tuple[int, Bin]]:
     return (bins[each] for each in range(position, -1, -1))
-
-
-def quantile(counts: Sequence[int], share: float) -> float:
-    """From counts per bucket of `RESPONSE_SECONDS`, in a straight line within a bucket; the last has no end.
-
-    >>> counts = [0] * (len(RESPONSE_SECONDS) + 1)
-    >>> counts[3] = 10
-    >>> RESPONSE_SECONDS[2] < quantile(counts, 0.5) < RESPONSE_SECONDS[3]
-    True
-    """
-    reached = list(accumulate(counts))
-    wanted = share * reached[-1]
-    bucket = bisect_left(reached, wanted)
-    if bucket >= len(RESPONSE_SECONDS):
-        return RESPONSE_SECONDS[-1]
-    low = RESPONSE_SECONDS[bucket - 1] if bucket else 0.0
-    below = reached[bucket - 1] if bucket else 0
-    return low + (RESPONSE_SECONDS[bucket] - low) * (wanted - below) / counts[bucket]

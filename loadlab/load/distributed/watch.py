@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from locust.runners import Runner
 
     from loadlab.load.generator.contract import LoadResult
+    from loadlab.model.window import Window
 
 LOOK_EACH: Final = 5  # ticks
 
@@ -41,12 +42,10 @@ class Watch:
                 self._at_work.look(time.monotonic(), self._users)
             gevent.sleep(TICK_SECONDS)
 
-    def added_to(self, result: LoadResult, start: float, end: float) -> LoadResult:
+    def added_to(self, result: LoadResult, window: Window) -> LoadResult:
         """The result with what was seen in a window of the monotonic clock."""
         self._ticker.tick()
-        return replace(
-            result, pauses=(self._ticker.longest(start, end),), at_work=(self._at_work.at_least(start, end),)
-        )
+        return replace(result, pauses=(self._ticker.longest(*window),), at_work=(self._at_work.at_least(window),))
 
     def _meet(self, runner: Runner, **_: object) -> None:
         self._users = runner.user_greenlets

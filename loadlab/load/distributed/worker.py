@@ -47,7 +47,7 @@ class WorkerAgent:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
         self._clock = clock
-        self._log = folder / "locust.log"
+        self._log = folder / "generator.log"
         self._program: subprocess.Popen[bytes] | None = None
         self._lines: Lines | None = None
         self._order: LoadOrder | None = None

@@ -60,7 +60,7 @@ class WorkerHandle:
     def finish(self) -> None:
         """Wait for its end, look at the clocks again, and fetch its result."""
         order = self._order
-        result = self._ask("end", order.warmup_seconds + order.window_seconds + LATER_SECONDS)
+        result = self._ask("end", order.window.end + LATER_SECONDS)
         self.skew_seconds = skew(self.offset, self._clock(), self._late)
         self._fetch(Path(order.result_of(self.number)), result["size"], result["sha256"])
 

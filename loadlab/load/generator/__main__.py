@@ -57,7 +57,7 @@ def environment(order: LoadOrder, pacer: Pacer | None = None) -> Environment:
         ["--headless", "--host", order.host, "--client-keep-alive", keep_alive]
     )
     # For shapes, which are asked once a second and so end with the load; the option itself knows no fractions.
-    options.num_users, options.run_time = order.users, order.warmup_seconds + order.window_seconds
+    options.num_users, options.run_time = order.users, order.window.end
     classes = [with_keep_alive_option(user) for user in users.values()]
     return Environment(
         locustfile=Path(order.locustfile).name,
@@ -102,7 +102,7 @@ def drive(order: LoadOrder, number: int, start: Callable[[], float]) -> None:
     watch.listen(events)
     gevent.spawn(watch.run)
     result = _open(order, load, number, recorder, start) if load else _closed(order, number, recorder, start)
-    result = watch.added_to(result, recorder.origin + order.warmup_seconds, recorder.origin + _end(order))
+    result = watch.added_to(result, order.window.after(recorder.origin))
     Path(order.result_of(number)).write_text(result.to_json())
 
 
@@ -123,9 +123,9 @@ def _closed(order: LoadOrder, number: int, recorder: Recorder, start: Callable[[
     else:
         runner.start(users := order.users_of(number), spawn_rate=users)
     busy = _busy(order, origin)
-    recorder.stopped([seconds for _, seconds in requests_under_way()], order.warmup_seconds, _end(order))
+    recorder.stopped([seconds for _, seconds in requests_under_way()], order.window)
     runner.quit()
-    return recorder.result(order.warmup_seconds, _end(order), busy=(busy,))
+    return recorder.result(order.window, busy=(busy,))
 
 
 def _open(order: LoadOrder, load: OpenLoad, number: int, recorder: Recorder, start: Callable[[], float]) -> LoadResult:
@@ -135,13 +135,13 @@ def _open(order: LoadOrder, load: OpenLoad, number: int, recorder: Recorder, sta
     runner.start(users := order.users_of(number), spawn_rate=users)
     _await_users(pacer, users)
     recorder.start(origin := start())
-    sending = gevent.spawn(pacer.run, origin, _end(order))
+    sending = gevent.spawn(pacer.run, origin, order.window.end)
     busy = _busy(order, origin)
     sending.get()
     recorder.unanswered(pacer.drain(DRAIN_SECONDS))
     recorder.unanswered_later(_later_requests())
     runner.quit()
-    return recorder.result(order.warmup_seconds, _end(order), dropped=pacer.dropped, busy=(busy,))
+    return recorder.result(order.window, dropped=pacer.dropped, busy=(busy,))
 
 
 def _later_requests() -> list[float]:
@@ -172,10 +172,6 @@ def _runner(locust: Environment, recorder: Recorder) -> Runner:
     return runner
 
 
-def _end(order: LoadOrder) -> float:
-    return order.warmup_seconds + order.window_seconds
-
-
 def _await_users(pacer: Pacer, users: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while pacer.seats < users:
@@ -186,9 +182,9 @@ def _await_users(pacer: Pacer, users: int) -> None:
 
 def _busy(order: LoadOrder, origin: float) -> float:
     """Let warm-up and window pass; returns the share of a core that this process uses within the window."""
-    _sleep_until(origin + order.warmup_seconds)
+    _sleep_until(origin + order.window.start)
     began, spent = time.monotonic(), time.process_time()
-    _sleep_until(origin + _end(order))
+    _sleep_until(origin + order.window.end)
     return (time.process_time() - spent) / max(time.monotonic() - began, POLL_SECONDS)
 
 

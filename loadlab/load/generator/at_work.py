@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from gevent.pool import Group
 
+    from loadlab.model.window import Window
+
 MOST_LOOKED_AT: Final = 200  # users at one instant; more are told from these
 CERTAIN: Final = 3.0  # standard errors
 RELATED: Final = 2.0  # looks that say as much as one, as who pauses at one look does so at the next
@@ -26,7 +28,7 @@ CLIENTS: Final = (f"{Path(gevent.__file__).parent}/", f"{Path(loadlab.__file__).
 
 
 class AtWork:
-    """Looks at the users' greenlets, a few times a second; `start` and `end` are instants on the clock of `look`."""
+    """Looks at the users' greenlets, a few times a second; a window is one on the clock of `look`."""
 
     def __init__(self) -> None:
         self._at = array("d")
@@ -41,23 +43,23 @@ class AtWork:
         self._at.append(now)
         self._users.append(working)
 
-    def at_least(self, start: float, end: float) -> float:
+    def at_least(self, window: Window) -> float:
         """How many were at work on average over a window, less what chance may have added; 0 where nobody has looked.
 
         Users who never pause are always seen at work. Of others a few looks tell little.
 
+        >>> from loadlab.model.window import Window
         >>> def seen(*working):
         ...     looks = AtWork()
         ...     for at, users in enumerate(working):
         ...         looks.take(float(at), users)
-        ...     return looks.at_least(0, 100)
+        ...     return looks.at_least(Window(0, 100))
         >>> seen(8, 8, 8, 8)
         8.0
         >>> seen(0, 1, 0, 2)
         0.0
         """
-        at = np.asarray(self._at)
-        inside = np.asarray(self._users)[(at >= start) & (at < end)]
+        inside = np.asarray(self._users)[window.holds(self._at)]
         if not inside.size:
             return 0.0
         chance = CERTAIN * float(inside.std()) * sqrt(RELATED / inside.size)

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-from array import array
-from base64 import b64decode, b64encode
 from collections import Counter
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
+from pydantic import TypeAdapter
 
-from loadlab.load.generator.ticker import Pause
+from loadlab.load.generator.ticker import Pause  # noqa: TC001  a field that pydantic resolves
 from loadlab.model.condition import OpenLoad
+from loadlab.model.requests import NO_REQUESTS, Requests, together
+from loadlab.model.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-PER_REQUEST: Final = ("ended", "response", "failed", "due", "sent")
-COLUMNS: Final = (*PER_REQUEST, "dropped", "no_answer")
 
 # The first word of each line that a generator writes.
 READY = "ready"
@@ -65,6 +60,10 @@ class LoadOrder:
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
+    @property
+    def window(self) -> Window:
+        return Window(self.warmup_seconds, self.warmup_seconds + self.window_seconds)
+
     def result_of(self, number: int) -> str:
         """Where the load process of that number, from 0, writes what it has seen."""
         return f"{self.result}.{number}"
@@ -94,13 +93,7 @@ def order_of(text: str) -> LoadOrder | Rehearsal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadResult:
-    """Every request in order of completion: end and response time in seconds, failed as 1.0 or 0.0.
-
-    Under an open load the columns `due` (NaN for a request that no arrival asked for) and `sent` are instants like
-    `ended`, and the response time counts from when the request was due; else they are empty. `dropped` are the instants
-    of arrivals that found no user free. `no_answer` are the indexes of those failed requests that no answer came to, in
-    time or at all: their response time is the least that it would have been. `under_way` requests of a closed load had
-    just been sent when it ended, and are no observation.
+    """What a load process has seen.
 
     `failures` maps each kind of failed request within the window to its count, and each kind of exception that a task
     raised; `examples` maps it to one message. `busy` is the share of a core that
@@ -109,80 +102,45 @@ class LoadResult:
     have started too early or too late.
     """
 
-    ended: Sequence[float]
-    response: Sequence[float]
-    failed: Sequence[float]
+    requests: Requests
     failures: dict[str, int]
     examples: dict[str, str]
-    due: Sequence[float] = ()
-    sent: Sequence[float] = ()
-    dropped: Sequence[float] = ()
-    no_answer: Sequence[float] = ()
     busy: tuple[float, ...] = ()
     unkept: int = 0
-    under_way: int = 0
     lost: tuple[str, ...] = ()
     skew: tuple[float, ...] = ()
     pauses: tuple[Pause, ...] = ()
     at_work: tuple[float, ...] = ()
 
     def to_json(self) -> str:
-        # Not asdict: it would copy every number of every column.
-        names = {field.name for field in fields(self)} - set(COLUMNS)
-        others = {name: getattr(self, name) for name in names}
-        others["pauses"] = [asdict(pause) for pause in self.pauses]
-        return json.dumps({**others, **{name: _packed(getattr(self, name)) for name in COLUMNS}})
+        return _RESULT.dump_json(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> LoadResult:
-        read = json.loads(text)
-        tuples = {name: tuple(read[name]) for name in ("busy", "lost", "skew", "at_work")}
-        pauses = {"pauses": tuple(Pause(**pause) for pause in read["pauses"])}
-        return cls(**read | tuples | pauses | {name: _unpacked(read[name]) for name in COLUMNS})
+        return _RESULT.validate_json(text)
 
 
-NO_RESULT: Final = LoadResult(ended=(), response=(), failed=(), failures={}, examples={})
+_RESULT: Final = TypeAdapter(LoadResult)
+NO_RESULT: Final = LoadResult(requests=NO_REQUESTS, failures={}, examples={})
 
 
 def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadResult:
-    """What several load processes have seen of one load: every request of each, again in order of completion."""
+    """What several load processes have seen of one load."""
     if not results:
         return replace(NO_RESULT, lost=lost)
-    if len(results) == 1 and not results[0].due and not results[0].no_answer:  # in order as it is
-        return replace(results[0], lost=lost)
-    order = np.argsort(_joined(results, "ended"), kind="stable")
-    firsts = np.cumsum([0, *(len(result.ended) for result in results)])
-    no_answer = [first + np.asarray(result.no_answer) for first, result in zip(firsts, results, strict=False)]
-    columns = {name: _joined(results, name) for name in PER_REQUEST}
     failures: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for result in results:
         failures.update(result.failures)
         examples = result.examples | examples
-    dropped = np.sort(_joined(results, "dropped"))
     return LoadResult(
-        **{name: array("d", column[order].tobytes()) for name, column in columns.items() if column.size},
-        dropped=array("d", dropped.tobytes()),
-        no_answer=array("d", np.flatnonzero(np.isin(order, np.concatenate(no_answer))).astype(np.float64).tobytes()),
+        requests=together([result.requests for result in results]),
         failures=dict(failures),
         examples=examples,
         busy=tuple(share for result in results for share in result.busy),
         unkept=sum(result.unkept for result in results),
-        under_way=sum(result.under_way for result in results),
         lost=lost,
         skew=tuple(seconds for result in results for seconds in result.skew),
         pauses=tuple(pause for result in results for pause in result.pauses),
         at_work=tuple(users for result in results for users in result.at_work),
     )
-
-
-def _joined(results: Sequence[LoadResult], name: str) -> NDArray[np.float64]:
-    return np.concatenate([np.asarray(getattr(result, name), dtype=np.float64) for result in results])
-
-
-def _packed(column: Sequence[float]) -> str:
-    return b64encode(array("d", column).tobytes()).decode("ascii")
-
-
-def _unpacked(text: str) -> Sequence[float]:
-    return array("d", b64decode(text))

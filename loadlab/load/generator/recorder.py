@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import defaultdict
-from math import isnan, nan, nextafter
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
@@ -14,6 +14,8 @@ import requests
 
 from loadlab.load.generator.contract import LoadResult
 from loadlab.load.generator.pacing import sending
+from loadlab.model.requests import Requests
+from loadlab.model.window import deciding_instants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loadlab.load.generator.pacing import Arrival
+    from loadlab.model.window import Window
 
 MS_PER_SECOND = 1000.0
 EXAMPLE_LENGTH = 500
@@ -120,19 +123,19 @@ class Recorder:
             self._place(nan, now - age, age)
             self._give_up(age)
 
-    def stopped(self, ages: Sequence[float], start: float, end: float) -> None:
+    def stopped(self, ages: Sequence[float], window: Window) -> None:
         """At the end of a closed load: of the requests under way, count the old ones as failed at the window's end.
 
-        `ages` are seconds; the window is [start, end).
+        `ages` are seconds.
         """
         # Those of the warm-up included: they say what is usual as well.
         answered = np.delete(np.asarray(self.response), np.asarray(self.no_answer, dtype=np.intp))
-        old = _old(answered, end - start)
+        old = _old(answered, window.seconds)
         for age in sorted(ages, reverse=True):
             if age <= old:
                 self.under_way += 1
                 continue
-            self.ended.append(nextafter(end, start))
+            self.ended.append(window.last)
             self.response.append(age)
             self._give_up(age)
 
@@ -141,36 +144,32 @@ class Recorder:
         self._note(NO_ANSWER, f"under way for {age:.3f} s when the load ended")
         self.no_answer.append(len(self.failed) - 1)
 
-    def result(
-        self, start: float, end: float, *, dropped: Iterable[float] = (), busy: tuple[float, ...] = ()
-    ) -> LoadResult:
-        """All requests, and how often each kind of failure belongs to the window [start, end), those of tasks too."""
-        counts = {
-            kind: sum(start <= self._instant(index) < end for index in indexes) for kind, indexes in self.kinds.items()
-        }
-        counts |= {kind: sum(start <= at < end for at in instants) for kind, instants in self.raised.items()}
+    def result(self, window: Window, *, dropped: Iterable[float] = (), busy: tuple[float, ...] = ()) -> LoadResult:
+        """All requests, and how often each kind of failure belongs to the window, those of tasks too."""
+        requests = self._requests(dropped)
+        instants = deciding_instants(requests)
+        counts = {kind: int(window.holds(instants[indexes]).sum()) for kind, indexes in self.kinds.items()}
+        counts |= {kind: int(window.holds(raised).sum()) for kind, raised in self.raised.items()}
         within = {kind: count for kind, count in counts.items() if count}
         return LoadResult(
+            requests=requests,
+            failures=within,
+            examples={kind: self.examples[kind] for kind in within},
+            busy=busy,
+            unkept=self.unkept,
+        )
+
+    def _requests(self, dropped: Iterable[float]) -> Requests:
+        return Requests(
             ended=self.ended,
             response=self.response,
             failed=self.failed,
-            failures=within,
-            examples={kind: self.examples[kind] for kind in within},
             due=self.due,
             sent=self.sent,
             dropped=array("d", dropped),
-            busy=busy,
-            unkept=self.unkept,
             no_answer=self.no_answer,
             under_way=self.under_way,
         )
-
-    def _instant(self, index: int) -> float:
-        """What decides whether a request belongs to the window: see `loadlab.model.samples.Requests`."""
-        if not self._paced:
-            return self.ended[index]
-        due = self.due[index]
-        return self.sent[index] if isnan(due) else due
 
 
 def _old(answered: NDArray[np.float64], window_seconds: float) -> float:

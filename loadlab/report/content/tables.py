@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.config import Scalar, spell
+from loadlab.model.counts import total
 from loadlab.report.content import numbers
 from loadlab.report.content.labels import Naming, title
 
@@ -188,7 +189,7 @@ def _judgement(comparison: Comparison, primary_metric: str) -> str:
 
 
 def accounts(findings: Findings) -> Table:
-    """The books of every case: what the application counted beside what PostgreSQL counted."""
+    """The counts of every case: what the application counted beside what PostgreSQL counted."""
     names = Naming.of(findings)
     by_case = groupby(sorted(findings.trials, key=lambda trial: trial.case.id), key=lambda trial: trial.case.id)
     sums = {case_id: tuple(trials) for case_id, trials in by_case}
@@ -207,19 +208,17 @@ def accounts(findings: Findings) -> Table:
 
 
 def _account_row(names: Naming, trials: Sequence[TrialSummary]) -> tuple[str, ...]:
-    books = [trial.connections for trial in trials]
-    closed: Counter[str] = Counter()
-    for book in books:
-        closed.update(book.at_rest.closed)
+    counted = [trial.connections for trial in trials]
+    at_rest = total(one.at_rest for one in counted)
     return (
         names.case(trials[0].case),
         numbers.count(len(trials)),
-        numbers.count(sum(book.at_rest.opened for book in books)),
-        numbers.count(_sum(book.sessions for book in books)),
-        numbers.count(sum(book.at_rest.reused for book in books)),
-        reasons(closed),
-        numbers.count(sum(book.at_rest.open for book in books)),
-        numbers.count(_sum(book.left_open for book in books)),
+        numbers.count(at_rest.opened),
+        numbers.count(_sum(one.sessions for one in counted)),
+        numbers.count(at_rest.reused),
+        reasons(at_rest.closed),
+        numbers.count(at_rest.open),
+        numbers.count(_sum(one.left_open for one in counted)),
         _exactness(trials),
     )
 
@@ -325,7 +324,7 @@ def _trial_row(names: Naming, trial: TrialSummary) -> tuple[str, ...]:
     )
 
 
-def _exact(books: Connections) -> str:
-    if not books.judged:
+def _exact(counts: Connections) -> str:
+    if not counts.judged:
         return numbers.NOT_JUDGED
-    return "yes" if books.exact else "no"
+    return "yes" if counts.exact else "no"

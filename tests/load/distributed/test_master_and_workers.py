@@ -162,9 +162,9 @@ def test_all_workers_together_send_exactly_the_schedule_though_their_clocks_are_
         due = due_by(1.2)
         assert result.lost == ()
         assert site.served() == trial * len(due) + (trial - 1)  # the page that counts is one of them
-        assert len(result.ended) == len(due)
-        assert sorted(result.due) == pytest.approx(due, abs=1e-9)
-        assert list(result.ended) == sorted(result.ended)
+        assert len(result.requests) == len(due)
+        assert sorted(result.requests.due) == pytest.approx(due, abs=1e-9)
+        assert list(result.requests.ended) == sorted(result.requests.ended)
         assert len(result.busy) == len(result.skew) == EXPECTED
         assert max(result.skew) < LEAP / 2
         assert not any(Path(asked.result).parent.iterdir())
@@ -175,8 +175,8 @@ def test_the_users_of_a_closed_load_are_shared_out_over_hosts(fleet: Fleet, site
     result = drive.wait()
     assert result is not None
     assert len(result.busy) == EXPECTED
-    assert site.served() - 7 <= len(result.ended) <= site.served()
-    assert drive.counts().requests == len(result.ended)
+    assert site.served() - 7 <= len(result.requests) <= site.served()
+    assert drive.counts().requests == len(result.requests)
 
 
 def test_while_it_runs_the_load_of_all_hosts_is_counted(fleet: Fleet, order: Any) -> None:
@@ -184,7 +184,7 @@ def test_while_it_runs_the_load_of_all_hosts_is_counted(fleet: Fleet, order: Any
     wait_until(lambda: drive.counts().requests > 0)
     result = drive.wait()
     assert result is not None
-    assert drive.counts().requests == len(result.ended)
+    assert drive.counts().requests == len(result.requests)
 
 
 def test_a_clock_that_leaps_during_a_load_is_found_out(fleet: Fleet, order: Any) -> None:
@@ -204,7 +204,7 @@ def test_a_worker_that_comes_in_the_middle_has_no_part_in_that_load(fleet: Fleet
     result = drive.wait()
     assert result is not None
     assert len(result.busy) == EXPECTED
-    assert site.served() == len(result.ended) == len(due_by(3.2))
+    assert site.served() == len(result.requests) == len(due_by(3.2))
     wait_until(lambda: fleet.greetings() > greetings)
 
 
@@ -232,13 +232,13 @@ def test_workers_that_are_killed_or_hang_are_named_and_with_new_ones_the_next_lo
     assert len(result.lost) == 2
     assert all("does not answer any more" in lost for lost in result.lost)
     (kept,) = {1, 2, 3} - {int(lost.split()[2]) for lost in result.lost}
-    assert sorted(result.due) == pytest.approx(due_by(2.2)[kept - 1 :: 3], abs=1e-9)
+    assert sorted(result.requests.due) == pytest.approx(due_by(2.2)[kept - 1 :: 3], abs=1e-9)
     wait_until(lambda: not loads[0].is_running())  # nobody loads for a master that does not know of it
     served = site.served()
     fleet.start()
     whole = fleet.carry_out(order())
     assert whole.lost == ()
-    assert len(whole.ended) == len(due_by(1.2)) == site.served() - served - 1
+    assert len(whole.requests) == len(due_by(1.2)) == site.served() - served - 1
     fleet.workers[2].send_signal(signal.SIGCONT)
 
 
@@ -291,7 +291,7 @@ def test_nothing_that_a_stranger_sends_ends_a_load(fleet: Fleet, site: PlainSite
     result = drive.wait()
     assert result is not None
     assert result.lost == ()
-    assert len(result.ended) == len(due_by(3.2)) == site.served()
+    assert len(result.requests) == len(due_by(3.2)) == site.served()
     log = fleet.generator._log.read_text()
     assert "stranger sent a message 'heartbeat' that cannot be understood" in log
     assert "impostor spoke for another worker" in log
@@ -304,8 +304,8 @@ def test_what_a_locust_file_prints_on_another_host_breaks_nothing(fleet: Fleet, 
     fleet.generator.rehearse(HERE / "prints.py", shared=True)
     result = fleet.carry_out(order(locustfile=str(HERE / "prints.py"), users=3, open_load=None))
     assert result.lost == ()
-    assert site.served() - 3 <= len(result.ended) <= site.served()
-    assert not sum(result.failed)
+    assert site.served() - 3 <= len(result.requests) <= site.served()
+    assert not sum(result.requests.failed)
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from loadlab.load.generator.arrivals import arrivals
 from loadlab.load.generator.contract import NO_RESULT, LoadOrder, LoadResult, merged, order_of
 from loadlab.load.generator.recorder import NO_ANSWER, OLD_SECONDS
 from loadlab.model.condition import OpenLoad
+from loadlab.model.requests import Requests
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ def slow_ones(generator: Generator, site: PlainSite, order: LoadOrder, slow_seco
     result = drive.wait()
     stalling.join()
     assert result is not None
-    assert not sum(result.failed)
-    return int((np.asarray(result.response) >= slow_seconds).sum())
+    assert not sum(result.requests.failed)
+    return int((np.asarray(result.requests.response) >= slow_seconds).sum())
 
 
 def test_a_server_that_stands_still_shows_in_the_response_times_of_an_open_load(
@@ -121,10 +122,10 @@ def test_every_arrival_is_sent_and_every_request_that_the_server_had_is_in_the_r
     asked = order(users=300, keep_alive=keep_alive, open_load=POISSON, processes=processes)
     result = carried_out(generator, asked)
     due = list(takewhile(lambda instant: instant < 1.2, arrivals(POISSON, 7)))
-    assert site.served() == len(result.ended) == len(due)
-    assert sorted(result.due) == pytest.approx(due, abs=1e-9)
-    assert list(result.ended) == sorted(result.ended)
-    assert not result.dropped
+    assert site.served() == len(result.requests) == len(due)
+    assert sorted(result.requests.due) == pytest.approx(due, abs=1e-9)
+    assert list(result.requests.ended) == sorted(result.requests.ended)
+    assert not result.requests.dropped
     assert len(result.busy) == processes
     assert not any(Path(asked.result).parent.iterdir())
 
@@ -133,7 +134,7 @@ def test_the_users_of_a_closed_load_are_shared_out(generator: Generator, site: P
     result = carried_out(generator, order(users=5, processes=3))
     assert len(result.busy) == 3
     # What is under way when the users are stopped has reached the server, and is no observation.
-    assert site.served() - 5 <= len(result.ended) <= site.served()
+    assert site.served() - 5 <= len(result.requests) <= site.served()
 
 
 def test_a_load_process_that_is_killed_is_named_and_what_the_others_saw_is_kept(
@@ -149,7 +150,7 @@ def test_a_load_process_that_is_killed_is_named_and_what_the_others_saw_is_kept(
     assert result.lost == ("load process 2 of 3 was ended by SIGKILL",)
     assert len(result.busy) == 2
     due = list(takewhile(lambda instant: instant < 2.2, arrivals(POISSON, 7)))
-    assert sorted(result.due) == pytest.approx(sorted(due[0::3] + due[2::3]), abs=1e-9)
+    assert sorted(result.requests.due) == pytest.approx(sorted(due[0::3] + due[2::3]), abs=1e-9)
     assert gone(crew)
 
 
@@ -168,7 +169,7 @@ def test_a_load_process_that_dies_before_the_start_keeps_the_others_from_nothing
     assert len(result.lost) == 1
     assert "was ended by SIGKILL" in result.lost[0]
     assert len(result.busy) == 2
-    assert result.ended
+    assert result.requests.ended
 
 
 def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Generator, order: Any) -> None:
@@ -178,7 +179,7 @@ def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Gener
     result = drive.wait()
     assert result is not None
     assert len(result.lost) == 2
-    assert not result.ended
+    assert not result.requests.ended
 
 
 def test_when_their_leader_is_killed_the_load_processes_end_with_it(generator: Generator, order: Any) -> None:
@@ -221,22 +222,24 @@ def test_the_users_of_all_load_processes_are_those_of_the_order(order: Any) -> N
 def test_results_are_merged_in_order_of_completion_with_nothing_added_or_lost() -> None:
     def seen(ended: list[float], failures: dict[str, int]) -> LoadResult:
         return LoadResult(
-            ended=ended,
-            response=[one / 10 for one in ended],
-            failed=[0.0] * len(ended),
+            requests=Requests(
+                ended=ended,
+                response=[one / 10 for one in ended],
+                failed=[0.0] * len(ended),
+                due=[one - 0.5 for one in ended],
+                sent=[one - 0.4 for one in ended],
+                dropped=[max(ended)],
+            ),
             failures=failures,
             examples=dict.fromkeys(failures, "boom"),
-            due=[one - 0.5 for one in ended],
-            sent=[one - 0.4 for one in ended],
-            dropped=[max(ended)],
             busy=(0.5,),
         )
 
     both = merged([seen([1.0, 3.0], {"HTTP 500": 2}), seen([0.5, 2.0, 4.0], {"HTTP 500": 1, "HTTP 404": 1})])
-    assert list(both.ended) == [0.5, 1.0, 2.0, 3.0, 4.0]
-    assert list(both.response) == [0.05, 0.1, 0.2, 0.3, 0.4]
-    assert list(both.due) == [0.0, 0.5, 1.5, 2.5, 3.5]
-    assert list(both.dropped) == [3.0, 4.0]
+    assert list(both.requests.ended) == [0.5, 1.0, 2.0, 3.0, 4.0]
+    assert list(both.requests.response) == [0.05, 0.1, 0.2, 0.3, 0.4]
+    assert list(both.requests.due) == [0.0, 0.5, 1.5, 2.5, 3.5]
+    assert list(both.requests.dropped) == [3.0, 4.0]
     assert both.failures == {"HTTP 500": 3, "HTTP 404": 1}
     assert both.busy == (0.5, 0.5)
     assert LoadResult.from_json(both.to_json()) == both
@@ -248,39 +251,40 @@ def test_requests_that_a_closed_load_leaves_unanswered_are_failures(
 ) -> None:
     asked = order(locustfile=str(HERE / "hangs.py"), users=7 * processes, window_seconds=4.0, processes=processes)
     result = carried_out(generator, asked)
-    hung = np.asarray(result.no_answer, dtype=int)
+    hung = np.asarray(result.requests.no_answer, dtype=int)
     assert result.failures == {NO_ANSWER: 4 * processes}
-    assert hung.size == sum(result.failed) == 4 * processes
-    assert np.asarray(result.failed)[hung].all()
-    assert (np.asarray(result.response)[hung] > OLD_SECONDS).all()
-    assert result.under_way <= processes
-    assert list(result.ended) == sorted(result.ended)
+    assert hung.size == sum(result.requests.failed) == 4 * processes
+    assert np.asarray(result.requests.failed)[hung].all()
+    assert (np.asarray(result.requests.response)[hung] > OLD_SECONDS).all()
+    assert result.requests.under_way <= processes
+    assert list(result.requests.ended) == sorted(result.requests.ended)
     assert "s when the load ended" in result.examples[NO_ANSWER]
 
 
 def test_later_requests_of_a_task_that_hang_are_failures_of_an_open_load(generator: Generator, order: Any) -> None:
     slow = OpenLoad(rate=4.0, arrivals="uniform")
     result = carried_out(generator, order(locustfile=str(HERE / "hangs_later.py"), open_load=slow))
-    hung = np.asarray(result.no_answer, dtype=int)
-    first = np.flatnonzero(~np.isnan(np.asarray(result.due)))
+    hung = np.asarray(result.requests.no_answer, dtype=int)
+    first = np.flatnonzero(~np.isnan(np.asarray(result.requests.due)))
     assert hung.size == first.size > 0
-    assert np.isnan(np.asarray(result.due)[hung]).all()
-    assert (np.asarray(result.response)[hung] >= DRAIN_SECONDS / 2).all()
-    assert result.failures == {NO_ANSWER: sum(0.2 <= result.sent[number] < 1.2 for number in hung)}
+    assert np.isnan(np.asarray(result.requests.due)[hung]).all()
+    assert (np.asarray(result.requests.response)[hung] >= DRAIN_SECONDS / 2).all()
+    assert result.failures == {NO_ANSWER: sum(0.2 <= result.requests.sent[number] < 1.2 for number in hung)}
 
 
 def test_indexes_of_requests_without_answer_survive_merging() -> None:
     def seen(ended: list[float], no_answer: list[float]) -> LoadResult:
         failed = [float(number in no_answer) for number in range(len(ended))]
-        return replace(NO_RESULT, ended=ended, response=ended, failed=failed, no_answer=no_answer, under_way=1)
+        requests = Requests(ended=ended, response=ended, failed=failed, no_answer=no_answer, under_way=1)
+        return replace(NO_RESULT, requests=requests)
 
     both = merged([seen([1.0, 4.0, 2.0], [1.0]), seen([0.5, 3.0], [0.0, 1.0])])
-    assert list(both.ended) == [0.5, 1.0, 2.0, 3.0, 4.0]
-    assert list(both.no_answer) == [0.0, 3.0, 4.0]
-    assert [both.failed[int(number)] for number in both.no_answer] == [1.0] * 3
-    assert both.under_way == 2
-    assert list(merged([seen([2.0, 1.0], [0.0])]).no_answer) == [1.0]
-    assert list(LoadResult.from_json(both.to_json()).no_answer) == list(both.no_answer)
+    assert list(both.requests.ended) == [0.5, 1.0, 2.0, 3.0, 4.0]
+    assert list(both.requests.no_answer) == [0.0, 3.0, 4.0]
+    assert [both.requests.failed[int(number)] for number in both.requests.no_answer] == [1.0] * 3
+    assert both.requests.under_way == 2
+    assert list(merged([seen([2.0, 1.0], [0.0])]).requests.no_answer) == [1.0]
+    assert list(LoadResult.from_json(both.to_json()).requests.no_answer) == list(both.requests.no_answer)
 
 
 def test_a_user_class_without_a_task_is_found_before_the_first_trial(generator: Generator) -> None:
@@ -290,9 +294,9 @@ def test_a_user_class_without_a_task_is_found_before_the_first_trial(generator: 
 
 def test_a_task_that_always_raises_is_told_of_and_does_not_fill_the_log(generator: Generator, order: Any) -> None:
     result = carried_out(generator, order(locustfile=str(HERE / "raises.py")))
-    requests = len(result.ended)
+    requests = len(result.requests)
     assert requests > 5
-    assert sum(result.failed) == 0
+    assert sum(result.requests.failed) == 0
     assert 0 < result.failures["KeyError raised by a task"] <= requests
     assert 0 < generator._log.read_text().count("KeyError: 'id'") <= 5
 
@@ -317,9 +321,9 @@ def test_what_a_locust_file_prints_goes_to_the_log(
     before = len(generator._log.read_text())
     generator.rehearse(HERE / "prints.py", shared=True)
     result = carried_out(generator, order(locustfile=str(HERE / "prints.py"), users=2, processes=processes))
-    assert result.ended
-    assert site.served() - 2 <= len(result.ended) <= site.served()
-    assert not sum(result.failed)
+    assert result.requests.ended
+    assert site.served() - 2 <= len(result.requests) <= site.served()
+    assert not sum(result.requests.failed)
     assert not result.failures
     log = generator._log.read_text()[before:]
     assert [text for text in PRINTED if text not in log] == []
@@ -332,4 +336,4 @@ def test_a_locust_file_that_reads_standard_input_finds_its_end(
     locustfile.write_text(f"name = input('Your name? ')\n{(HERE / 'asks_once.py').read_text()}")
     with pytest.raises(EnvironmentFaultError, match="EOFError: EOF when reading a line"):
         generator.rehearse(locustfile)
-    assert carried_out(generator, order()).ended
+    assert carried_out(generator, order()).requests.ended

@@ -18,6 +18,7 @@ from locust.exception import StopUser
 from loadlab.load.generator.alarm import Alarm
 from loadlab.load.generator.pacing import Arrival, Open, Pacer, _under_way, opened, response_seconds, sending
 from loadlab.load.generator.recorder import NO_ANSWER, Recorder
+from loadlab.model.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ class Load:
         self.recorder.start(origin := time.monotonic())
         self.pacer.run(origin, seconds)
         self.recorder.unanswered(self.pacer.drain(patience_seconds))
-        return self.recorder.result(0.0, seconds, dropped=self.pacer.dropped)
+        return self.recorder.result(Window(0.0, seconds), dropped=self.pacer.dropped)
 
 
 def await_(condition: Any) -> None:
@@ -98,9 +99,10 @@ def load() -> Iterator[Any]:
 
 def test_each_arrival_runs_one_task_and_its_response_counts_from_when_it_was_due(load: Any) -> None:
     result = load(Asks, instants=SOON, users=4).run()
-    assert list(result.due) == pytest.approx(SOON)
-    assert result.dropped == type(result.dropped)("d")
-    for ended, response, due, sent in zip(result.ended, result.response, result.due, result.sent, strict=True):
+    assert list(result.requests.due) == pytest.approx(SOON)
+    assert result.requests.dropped == type(result.requests.dropped)("d")
+    seen = result.requests
+    for ended, response, due, sent in zip(seen.ended, seen.response, seen.due, seen.sent, strict=True):
         assert ended - due == pytest.approx(response)
         assert due <= sent <= ended
 
@@ -117,8 +119,8 @@ def test_a_slow_task_keeps_no_later_one_from_starting(load: Any) -> None:
             requests(self, began)
 
     result = load(Slow, instants=SOON, users=4).run()
-    assert len(result.ended) == 4
-    assert max(result.sent) < min(result.ended)
+    assert len(result.requests) == 4
+    assert max(result.requests.sent) < min(result.requests.ended)
 
 
 def test_what_finds_no_user_free_is_dropped_and_counted_and_the_rest_is_sent(load: Any) -> None:
@@ -131,8 +133,8 @@ def test_what_finds_no_user_free_is_dropped_and_counted_and_the_rest_is_sent(loa
 
     slow = load(Slow, instants=SOON, users=2)
     result = slow.run()
-    assert len(result.ended) == 2
-    assert list(result.dropped) == [0.02, 0.03]
+    assert len(result.requests) == 2
+    assert list(result.requests.dropped) == [0.02, 0.03]
 
 
 def test_what_has_no_answer_at_the_end_is_a_failure_with_the_time_that_it_took_so_far(load: Any) -> None:
@@ -141,8 +143,8 @@ def test_what_has_no_answer_at_the_end_is_a_failure_with_the_time_that_it_took_s
 
     result = load(Hangs, instants=[0.0, 0.05], users=2).run(patience_seconds=0.2)
     assert result.failures == {NO_ANSWER: 2}
-    assert list(result.failed) == [1.0, 1.0]
-    assert all(response >= 0.2 for response in result.response)
+    assert list(result.requests.failed) == [1.0, 1.0]
+    assert all(response >= 0.2 for response in result.requests.response)
 
 
 def test_every_arrival_is_answered_dropped_or_unanswered_and_none_is_lost(load: Any) -> None:
@@ -158,7 +160,7 @@ def test_every_arrival_is_answered_dropped_or_unanswered_and_none_is_lost(load: 
 
     instants = [number / 1000 for number in range(500)]
     result = load(Mixed, instants=instants, users=20).run(patience_seconds=0.5)
-    assert sorted([*result.due, *result.dropped]) == pytest.approx(instants)
+    assert sorted([*result.requests.due, *result.requests.dropped]) == pytest.approx(instants)
     assert 0 < result.failures[NO_ANSWER] <= 20
 
 
@@ -171,8 +173,9 @@ def test_the_second_request_of_a_task_is_not_on_the_schedule(load: Any) -> None:
             requests(self, time.perf_counter())
 
     result = load(Twice, instants=[0.0, 0.01], users=2).run()
-    assert [isnan(due) for due in result.due] == [False, False, True, True]
-    for ended, response, sent in list(zip(result.ended, result.response, result.sent, strict=True))[2:]:
+    assert [isnan(due) for due in result.requests.due] == [False, False, True, True]
+    seen = result.requests
+    for ended, response, sent in list(zip(seen.ended, seen.response, seen.sent, strict=True))[2:]:
         assert response == pytest.approx(ended - sent)
 
 
@@ -181,7 +184,7 @@ def test_a_wait_time_has_no_say(load: Any) -> None:
         def wait_time(self) -> float:
             return 1000.0
 
-    assert len(load(Thinks, instants=SOON, users=1, in_turn=True).run().ended) == 4
+    assert len(load(Thinks, instants=SOON, users=1, in_turn=True).run().requests) == 4
 
 
 def test_a_task_set_is_one_task_until_it_interrupts_itself(load: Any) -> None:
@@ -195,7 +198,7 @@ def test_a_task_set_is_one_task_until_it_interrupts_itself(load: Any) -> None:
         tasks = [Steps]  # noqa: RUF012  Locust's own shape
 
     result = load(Nested, instants=SOON, users=4).run()
-    assert list(result.due) == pytest.approx(SOON)
+    assert list(result.requests.due) == pytest.approx(SOON)
 
 
 def test_an_error_in_a_task_is_reported_as_locust_does_and_the_user_goes_on(load: Any) -> None:
@@ -219,8 +222,8 @@ def test_a_user_that_stops_itself_takes_no_arrival_with_it(load: Any) -> None:
             raise StopUser
 
     result = load(Stops, instants=[0.0, 0.05, 0.1], users=2).run()
-    assert len(result.ended) == 2
-    assert list(result.dropped) == [0.1]
+    assert len(result.requests) == 2
+    assert list(result.requests.dropped) == [0.1]
 
 
 def test_classes_get_arrivals_by_their_weights_however_fast_they_are(load: Any) -> None:

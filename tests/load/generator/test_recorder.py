@@ -13,6 +13,7 @@ from locust.event import Events
 from loadlab.load.generator.contract import LoadResult
 from loadlab.load.generator.recorder import EXAMPLE_LENGTH, NO_ANSWER, Recorder
 from loadlab.load.http.errors import AnswerTimeoutError
+from loadlab.model.window import Window
 
 
 class AnswerError(Exception):
@@ -40,8 +41,8 @@ def test_response_times_are_kept_to_the_last_bit() -> None:
     times = [0.1, 12.3456789, 1234.5678901]
     for milliseconds in times:
         request(fire, milliseconds)
-    result = recorder.result(0.0, 60.0)
-    assert list(result.response) == [milliseconds / 1000 for milliseconds in times]
+    result = recorder.result(Window(0.0, 60.0))
+    assert list(result.requests.response) == [milliseconds / 1000 for milliseconds in times]
     assert LoadResult.from_json(result.to_json()) == result
 
 
@@ -49,8 +50,8 @@ def test_what_comes_when_the_record_is_full_is_counted_and_nothing_that_is_kept_
     recorder, fire = recording(most=10)
     for number in range(25):
         request(fire, number, exception=AnswerError("boom"))
-    result = recorder.result(0.0, 60.0)
-    assert list(result.response) == [number / 1000 for number in range(10)]
+    result = recorder.result(Window(0.0, 60.0))
+    assert list(result.requests.response) == [number / 1000 for number in range(10)]
     assert result.unkept == 15
     assert result.failures == {"AnswerError": 10}
 
@@ -60,18 +61,18 @@ def test_failures_are_counted_by_kind_within_the_window_with_one_short_example()
     request(fire, 1.0, exception=AnswerError("x" * 2 * EXAMPLE_LENGTH))
     request(fire, 1.0, exception=AnswerError("no"), response=Answer())
     request(fire, 1.0)
-    result = recorder.result(0.0, 60.0)
+    result = recorder.result(Window(0.0, 60.0))
     assert result.failures == {"AnswerError": 1, "HTTP 503": 1}
     assert len(result.examples["AnswerError"]) == EXAMPLE_LENGTH
-    assert list(result.failed) == [1.0, 1.0, 0.0]
-    assert recorder.result(60.0, 61.0).failures == {}
+    assert list(result.requests.failed) == [1.0, 1.0, 0.0]
+    assert recorder.result(Window(60.0, 61.0)).failures == {}
 
 
 @every("nothing", [None, 0.0])
 def test_a_request_without_a_response_time_took_none(nothing: float | None) -> None:
     recorder, fire = recording()
     request(fire, nothing)  # type: ignore[arg-type]
-    assert list(recorder.result(0.0, 60.0).response) == [0.0]
+    assert list(recorder.result(Window(0.0, 60.0)).requests.response) == [0.0]
 
 
 def test_what_a_task_raises_is_told_by_its_kind_and_is_no_request() -> None:
@@ -82,11 +83,11 @@ def test_what_a_task_raises_is_told_by_its_kind_and_is_no_request() -> None:
     request(events.request.fire, 1.0)
     for _ in range(3):
         events.user_error.fire(user_instance=None, exception=KeyError("id"), tb=None)
-    result = recorder.result(0.0, 60.0)
-    assert (len(result.ended), list(result.failed)) == (1, [0.0])
+    result = recorder.result(Window(0.0, 60.0))
+    assert (len(result.requests), list(result.requests.failed)) == (1, [0.0])
     assert result.failures == {"KeyError raised by a task": 3}
     assert result.examples == {"KeyError raised by a task": "'id'"}
-    assert recorder.result(60.0, 90.0).failures == {}
+    assert recorder.result(Window(60.0, 90.0)).failures == {}
 
 
 SLOW_KIND = [0.01] * 995 + [3.0] * 5  # one request in 200 is of a kind that takes 3 s
@@ -109,11 +110,11 @@ def test_a_request_left_behind_is_a_failure_once_it_is_old(
     recorder, fire = recording(most=10_000)
     for seconds in answered:
         request(fire, seconds * 1000)
-    recorder.stopped(ages, 10.0, 10.0 + window_seconds)
-    result = recorder.result(10.0, 10.0 + window_seconds)
+    recorder.stopped(ages, Window(10.0, 10.0 + window_seconds))
+    result = recorder.result(Window(10.0, 10.0 + window_seconds))
     assert result.failures == ({NO_ANSWER: old} if old else {})
-    assert list(result.response)[len(answered) :] == sorted(ages, reverse=True)[:old]
-    assert (len(result.no_answer), result.under_way) == (old, len(ages) - old)
+    assert list(result.requests.response)[len(answered) :] == sorted(ages, reverse=True)[:old]
+    assert (len(result.requests.no_answer), result.requests.under_way) == (old, len(ages) - old)
 
 
 class SlowAnswer(Answer):
@@ -126,6 +127,6 @@ def test_a_request_that_timed_out_had_no_answer(exception: BaseException) -> Non
     request(fire, 1.0, exception=AnswerError("boom"), response=Answer())
     request(fire, 900.0, exception=exception, response=SlowAnswer())
     request(fire, 1.0, exception=exception, response=Answer())  # its server says that something else was late
-    result = recorder.result(0.0, 60.0)
-    assert list(result.no_answer) == [1.0]
+    result = recorder.result(Window(0.0, 60.0))
+    assert list(result.requests.no_answer) == [1.0]
     assert sum(result.failures.values()) == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gevent
 from gevent.event import Event
 from gevent.pool import Group
@@ -13,6 +15,7 @@ from loadlab.load.distributed.watch import Watch
 from loadlab.load.generator.at_work import AtWork
 from loadlab.load.generator.contract import NO_RESULT, LoadResult
 from loadlab.load.generator.ticker import Pause, Ticker
+from loadlab.model.window import Window
 
 
 def test_who_waits_for_an_answer_is_at_work_and_who_pauses_is_not() -> None:
@@ -29,7 +32,7 @@ def test_who_waits_for_an_answer_is_at_work_and_who_pauses_is_not() -> None:
         looks.look(float(at), users)
     users.kill()
     listening.close()
-    assert looks.at_least(0.0, 3.0) == len(working)
+    assert looks.at_least(Window(0.0, 3.0)) == len(working)
 
 
 def wait_for(event: Event) -> None:
@@ -47,7 +50,7 @@ def test_a_watch_follows_the_users_of_the_runner_that_locust_starts() -> None:
     events.init.fire(environment=None, runner=type("Runner", (), {"user_greenlets": users}), web_ui=None)  # type: ignore[no-untyped-call]
     users.start(user := gevent.spawn(spin, never := Event()))
     watching = gevent.spawn(watch.run)
-    await_that(lambda: gevent.sleep(0.01) or watch.added_to(NO_RESULT, 0.0, 1e12).at_work == (1.0,), "not seen")  # type: ignore[func-returns-value]
+    await_that(lambda: gevent.sleep(0.01) or watch.added_to(NO_RESULT, Window(0.0, 1e12)).at_work == (1.0,), "not seen")  # type: ignore[func-returns-value]
     never.set()
     gevent.joinall([user])
     watching.kill()
@@ -55,9 +58,7 @@ def test_a_watch_follows_the_users_of_the_runner_that_locust_starts() -> None:
 
 def test_what_was_seen_comes_home_with_the_result_of_each_process() -> None:
     pauses = (Pause(seconds=0.3, suspended=0.1),)
-    sent = LoadResult(
-        ended=[1.0], response=[0.5], failed=[0.0], failures={}, examples={}, pauses=pauses, at_work=(2.5,)
-    )
+    sent = replace(NO_RESULT, pauses=pauses, at_work=(2.5,))
     taken = LoadResult.from_json(sent.to_json())
     assert (taken.pauses, taken.at_work) == (pauses, (2.5,))
 

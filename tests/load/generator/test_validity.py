@@ -11,8 +11,10 @@ from every import every
 from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadResult
 from loadlab.load.generator.ticker import Pause
+from loadlab.model.requests import Requests
+from loadlab.model.window import Window
 
-WINDOW = (1.0, 11.0)
+WINDOW = Window(1.0, 11.0)
 COMPLETE = Validity(state="complete")
 NAN = float("nan")
 
@@ -23,16 +25,22 @@ def load(
     """1,200 requests, 1,000 of them due within the window; what is dropped is due within it too."""
     due = np.arange(1200) / 100
     return LoadResult(
-        ended=(due + response_seconds).tolist(),
-        response=np.full(1200, response_seconds).tolist(),
-        failed=[0.0] * 1200,
+        requests=Requests(
+            ended=(due + response_seconds).tolist(),
+            response=np.full(1200, response_seconds).tolist(),
+            failed=[0.0] * 1200,
+            due=due.tolist(),
+            sent=(due + lag_seconds).tolist(),
+            dropped=[5.0] * dropped,
+        ),
         failures={},
         examples={},
-        due=due.tolist(),
-        sent=(due + lag_seconds).tolist(),
-        dropped=[5.0] * dropped,
         busy=busy,
     )
+
+
+def with_columns(result: LoadResult, **columns: list[float]) -> LoadResult:
+    return replace(result, requests=replace(result.requests, **columns))  # type: ignore[arg-type]
 
 
 def test_a_load_within_all_limits_is_complete() -> None:
@@ -74,16 +82,16 @@ def test_all_reasons_are_said_together() -> None:
 
 def test_what_happens_outside_of_the_window_is_warm_up() -> None:
     late = load()
-    sent = [instant + (5.0 if instant < WINDOW[0] else 0.0001) for instant in late.due]
-    result = replace(late, sent=sent, dropped=[0.5] * 100)
+    sent = [instant + (5.0 if instant < WINDOW.start else 0.0001) for instant in late.requests.due]
+    result = with_columns(late, sent=sent, dropped=[0.5] * 100)
     assert validity(result, WINDOW, is_open=True) == COMPLETE
 
 
 def test_requests_that_no_arrival_asked_for_have_no_send_lag() -> None:
     some = load()
-    due = [NAN if number % 2 else instant for number, instant in enumerate(some.due)]
-    assert validity(replace(some, due=due), WINDOW, is_open=True).state == "complete"
-    assert validity(replace(some, due=[NAN] * 1200), WINDOW, is_open=True).state == "complete"
+    due = [NAN if number % 2 else instant for number, instant in enumerate(some.requests.due)]
+    assert validity(with_columns(some, due=due), WINDOW, is_open=True).state == "complete"
+    assert validity(with_columns(some, due=[NAN] * 1200), WINDOW, is_open=True).state == "complete"
 
 
 def test_a_generator_that_says_nothing_or_sees_no_answer_has_failed() -> None:
@@ -94,9 +102,11 @@ def test_a_generator_that_says_nothing_or_sees_no_answer_has_failed() -> None:
 def closed(*spans: tuple[float, float], at_work: float = 0.0, pauses: tuple[Pause, ...] = ()) -> LoadResult:
     """A closed load of requests that each took from an instant to another."""
     return LoadResult(
-        ended=[to for _, to in sorted(spans, key=itemgetter(1))],
-        response=[to - since for since, to in sorted(spans, key=itemgetter(1))],
-        failed=[0.0] * len(spans),
+        requests=Requests(
+            ended=[to for _, to in sorted(spans, key=itemgetter(1))],
+            response=[to - since for since, to in sorted(spans, key=itemgetter(1))],
+            failed=[0.0] * len(spans),
+        ),
         failures={},
         examples={},
         at_work=(at_work,),
@@ -128,9 +138,9 @@ def test_a_generator_that_stood_still_makes_its_trial_invalid(pause: Pause, reas
 
 def test_in_a_short_window_a_busy_machine_may_let_others_go_first() -> None:
     busy = closed(*users(4, 0.05, 0.0, 2.0), at_work=4, pauses=(Pause(seconds=0.24),))
-    assert validity(busy, (1.0, 2.0), is_open=False) == COMPLETE
+    assert validity(busy, Window(1.0, 2.0), is_open=False) == COMPLETE
     stopped = replace(busy, pauses=(Pause(seconds=0.26),))
-    assert validity(stopped, (1.0, 2.0), is_open=False).state == "invalid"
+    assert validity(stopped, Window(1.0, 2.0), is_open=False).state == "invalid"
 
 
 STALL = (4.0, 5.2)

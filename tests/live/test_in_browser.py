@@ -214,7 +214,7 @@ def test_runs_are_chosen_by_keys_alone_one_or_two_side_by_side(tab: Tab, url: st
         tab.find(f"input[aria-label='Show {name} beside another']").send_keys(Keys.SPACE)
     assert button.is_enabled()
     button.send_keys(Keys.ENTER)
-    tab.wait(lambda: len(tab.all(".followed")) == 2)
+    tab.wait(lambda: len(tab.all(".run-view")) == 2)
     assert [one.text for one in tab.all("h1")] == names
     tab.wait(lambda: [one.text for one in tab.all("[data-field=state]")] == ["preparing", "preparing"])
     tab.find(".top nav a").send_keys(Keys.ENTER)
@@ -247,7 +247,7 @@ def test_whoever_listens_finds_landmarks_headings_names_and_few_words(tab: Tab, 
     opened(tab, url, going)
     assert len(tab.all("main")) == len(tab.all("header.top")) == len(tab.all("nav[aria-label]")) == 1
     assert tab.find("a.skip").get_attribute("href").endswith("#main")
-    for region in tab.all("section, figure, article.followed"):
+    for region in tab.all("section, figure, article.run-view"):
         label = region.get_attribute("aria-labelledby")
         assert tab.find(f"[id='{label}']").get_attribute("textContent")
     levels = [int(one.tag_name[1]) for one in tab.all("h1, h2, h3, h4")]
@@ -262,7 +262,7 @@ def test_whoever_listens_finds_landmarks_headings_names_and_few_words(tab: Tab, 
     tab.wait(lambda: text(tab, "spoken") == "complete: 7 of 21 trials")
 
 
-@pytest.mark.slow  # what a page is sent of it is counted in test_live_reading
+@pytest.mark.slow  # what a page is sent of it is counted in reading/test_run_view.py
 def test_an_hour_of_a_large_run_answers_clicks(
     tab: Tab, url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

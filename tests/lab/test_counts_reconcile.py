@@ -51,7 +51,7 @@ def test_opened_is_sessions_and_closed_plus_open(
 
 
 @pytest.mark.parametrize("server", list(SERVERS))
-def test_the_books_agree_with_kept_clients_too(measured: Any, server: str) -> None:
+def test_counts_reconcile_with_kept_clients_too(measured: Any, server: str) -> None:
     assert measured(server, None, keep_alive=True).connections.mismatches == ()
 
 
@@ -100,7 +100,7 @@ def test_an_age_that_expires_closes_by_age(trial: Any) -> None:
 
 
 @pytest.mark.parametrize("scenario", ["read_write", "slow_query"])
-def test_the_books_agree_whatever_the_view_does(trial: Any, scenario: str) -> None:
+def test_counts_reconcile_for_every_kind_of_view(trial: Any, scenario: str) -> None:
     result = trial("gthread", max_age=None, scenario=scenario)
     assert result.failures == ()
     assert result.connections.mismatches == ()
@@ -127,7 +127,7 @@ def five_slots(lab: Lab) -> Iterator[None]:
 
 @pytest.mark.usefixtures("five_slots")
 def test_refused_connections_are_errors_and_no_connections(trial: Any) -> None:
-    """With its leaks, gevent reaches the limit of the server, and the books still agree."""
+    """With its leaks, gevent reaches the limit of the server, and the counts still reconcile."""
     result = trial("gevent", max_age=None, users=12, window_seconds=2.0)
     refused = result.connections.after_stop.connect_errors.get("too_many_connections", 0)
     assert refused > 0

@@ -11,7 +11,8 @@ import pytest
 from every import every
 from made_runs import HZ, sampled
 
-from loadlab.live.reading.timeline import BIN_SECONDS, COLUMNS, FEWEST, MOST_BINS, REASONS, Timeline, between, quantile
+from loadlab.live.reading.bins import between
+from loadlab.live.reading.timeline import BIN_SECONDS, COLUMNS, FEWEST, MOST_BINS, REASONS, Timeline
 from loadlab.model.metrics import RESPONSE_SECONDS
 
 
@@ -90,13 +91,6 @@ def test_counters_that_begin_anew_and_clocks_that_are_set_back_make_nothing_nega
     assert instants == sorted(value for value in instants if value is not None)
 
 
-@every("share", [0.01, 0.5, 0.99, 1.0])
-def test_a_quantile_lies_in_the_bucket_that_it_falls_into(share: float) -> None:
-    counts = [0] * (len(RESPONSE_SECONDS) + 1)
-    counts[7] = 3
-    assert RESPONSE_SECONDS[6] <= quantile(counts, share) <= RESPONSE_SECONDS[7]
-
-
 def test_the_page_draws_columns_that_there_are_and_every_reason_to_close() -> None:
     script = (resources.files("loadlab.live") / "assets" / "plots.js").read_text()
     drawn = set(re.findall(r'column: "(\w+)"', script))
@@ -105,8 +99,3 @@ def test_the_page_draws_columns_that_there_are_and_every_reason_to_close() -> No
     assert re.findall(r'"(\w+)"', reasons) == list(REASONS)
     template = (resources.files("loadlab.live") / "templates" / "run.html.jinja").read_text()
     assert re.findall(r'chart\(n, "(\w+)"', template) == re.findall(r"^  (\w+): (?:\[|REASONS)", script, re.MULTILINE)
-
-
-def test_what_took_longer_than_every_bound_is_as_long_as_the_last() -> None:
-    counts = [0] * len(RESPONSE_SECONDS) + [5]
-    assert quantile(counts, 0.5) == RESPONSE_SECONDS[-1]

@@ -6,20 +6,20 @@ const WIDTH = 260;
 const HEIGHT = 18;
 const FIRST_REASONS = 3;
 
-export class Board {
+export class Dashboard {
   constructor(article) {
     this.article = article;
     this.field = (name) => article.querySelector(`[data-field="${name}"]`);
     this.counts = new Map();
   }
 
-  show(board) {
-    this.field("title").textContent = board.title;
-    this.field("basis").textContent = board.trials ? board.run_line : "No trial has ended yet.";
-    this.field("answer").replaceChildren(...board.answer.map((text) => element("p", { text })));
-    renew(this.field("opinions"), board.opinions.map((one) => opinion(one, board)));
-    this.showMatrix(board);
-    this.showFailures(board);
+  show(dashboard) {
+    this.field("title").textContent = dashboard.title;
+    this.field("basis").textContent = dashboard.trials ? dashboard.run_line : "No trial has ended yet.";
+    this.field("answer").replaceChildren(...dashboard.answer.map((text) => element("p", { text })));
+    renew(this.field("opinions"), dashboard.opinions.map((one) => opinion(one, dashboard)));
+    this.showMatrix(dashboard);
+    this.showFailures(dashboard);
   }
 
   // How many trials of each case are there, and which runs: known at once, before any analysis.
@@ -33,12 +33,12 @@ export class Board {
     }
   }
 
-  showMatrix(board) {
+  showMatrix(dashboard) {
     const table = this.article.querySelector("table.matrix");
-    const heads = board.headings.map((one) => element("th", { scope: "col" }, mark(one), ` ${one.label}`));
+    const heads = dashboard.headings.map((one) => element("th", { scope: "col" }, mark(one), ` ${one.label}`));
     table.tHead.replaceChildren(element("tr", {}, element("th", { text: "Server mode", scope: "col" }), ...heads));
     this.counts.clear();
-    table.tBodies[0].replaceChildren(...board.rows.map((row) => this.row(row, board.headings)));
+    table.tBodies[0].replaceChildren(...dashboard.rows.map((row) => this.row(row, dashboard.headings)));
   }
 
   row({ mode, cells }, headings) {
@@ -66,22 +66,22 @@ export class Board {
     return made;
   }
 
-  showFailures(board) {
-    const { broken, failures, caveats } = board;
-    this.field("broken").replaceChildren(...brokenTrials(broken, board.more_broken));
+  showFailures(dashboard) {
+    const { broken, failures, caveats } = dashboard;
+    this.field("broken").replaceChildren(...brokenTrials(broken, dashboard.more_broken));
     this.field("failures").replaceChildren(...(failures.rows.length ? [table(failures)] : []));
     const box = this.field("caveats");
     box.hidden = caveats.length === 0;
-    const count = caveats.length + board.more_caveats;
+    const count = caveats.length + dashboard.more_caveats;
     box.querySelector("summary").textContent = `${count} caveat${count === 1 ? "" : "s"}`;
-    const more = board.more_caveats ? [element("li", { text: `and ${board.more_caveats} more, in the reports` })] : [];
+    const more = dashboard.more_caveats ? [element("li", { text: `and ${dashboard.more_caveats} more, in the reports` })] : [];
     box.querySelector("ul").replaceChildren(...caveats.map((text) => element("li", { text })), ...more);
   }
 }
 
 const circumstances = ({ detail, shared }) => [detail, shared].filter(Boolean).join(", ");
 
-function opinion(one, board) {
+function opinion(one, dashboard) {
   const name = element("h3", { text: one.mode.title });
   const detail = element("p", { text: circumstances(one.mode), className: "detail" });
   const setting = element("p", { text: one.decided ? one.setting : "Not decided", className: "recommendation" });
@@ -92,7 +92,7 @@ function opinion(one, board) {
     element("header", {}, name, detail),
     setting,
     element("p", { text: one.headline, className: "headline" }),
-    ...intervals(one, board),
+    ...intervals(one, dashboard),
     reasons(one.why),
   );
 }

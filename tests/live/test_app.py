@@ -189,7 +189,7 @@ def test_the_page_listens_on_loopback_alone(page: str) -> None:
 def test_a_page_hears_everything_and_then_only_what_is_new(page: str, runs: Path) -> None:
     with stream(page, "going") as events:
         first = [next(events) for _ in range(4)]
-    assert {one["event"] for one in first} == {"overview", "points", "board"}
+    assert {one["event"] for one in first} == {"overview", "points", "dashboard"}
     points = [one for one in first if one["event"] == "points"]
     assert [(one["of"], one["start"]) for one in points] == [("trial", 0), ("run", 0)]
     with stream(page, "going", last_event_id=first[-1]["id"]) as events:
@@ -212,7 +212,7 @@ def test_a_run_that_is_about_to_begin_is_waited_for(page: str, runs: Path) -> No
         made = made_run(runs / "soon")
         made.begins(at=BEGAN)
         while (event := next(events)).get("state") != "preparing":
-            assert event["event"] in {"overview", "board"}
+            assert event["event"] in {"overview", "dashboard"}
     made.folder.discard()
 
 
@@ -241,7 +241,7 @@ def test_open_pages_are_told_when_the_process_ends(tmp_path: Path) -> None:
     connection.close()
     assert rest[-1]["event"] == "farewell"
     assert [one["state"] for one in rest if one["event"] == "overview"][-1] == "complete"
-    assert any(one["event"] == "board" for one in rest)
+    assert any(one["event"] == "dashboard" for one in rest)
 
 
 def test_without_the_token_nothing_is_shown(guarded: str) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import tests_support
 
 from loadlab.model.metrics import RESPONSE_SECONDS
+from loadlab.model.schedule import Schedule, Step
 from loadlab.plan.experiment import read_plan
 from loadlab.plan.schedule import schedule
-from loadlab.store.folder import RunFolder, Schedule, Step
+from loadlab.store.folder import RunFolder
 from loadlab.store.progress import Noticed, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
 
 if TYPE_CHECKING:

@@ -1,16 +1,17 @@
-"""From a run folder to its findings, finished or not."""
+"""From what a run has recorded to its findings."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from loadlab.analysis import analyse
+from loadlab.analysis.findings import analyse
 from loadlab.model.findings import Caveat, LeftOut, RunSummary
 from loadlab.model.samples import measured_for_good
 from loadlab.model.session import changes, together
 from loadlab.plan.members import incompatible_pairs
 from loadlab.plan.parse import read_measured_plan
+from loadlab.store.layout import ENVIRONMENT, PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,25 +19,22 @@ if TYPE_CHECKING:
     from loadlab.model.config import Scalar
     from loadlab.model.findings import Findings
     from loadlab.model.plan import Plan
+    from loadlab.model.recorded import RecordedRun
     from loadlab.model.samples import Trial
     from loadlab.model.session import Session
-    from loadlab.store.reader import RunReader
 
-NOT_SEALED = "Begun by loadlab 0.1.0, which did not seal plan.toml and environment.json."
+NOT_SEALED = f"Begun by loadlab 0.1.0, which did not seal {PLAN} and {ENVIRONMENT}."
 
 
-def findings_of(folder: RunReader) -> Findings:
+def findings_of(recorded: RecordedRun) -> Findings:
     """What a run says, as far as it has come.
 
     Raises:
-        UsageError: the folder's plan or schedule cannot be read.
+        UsageError: its plan cannot be read.
     """
-    schedule = folder.schedule()
-    plan = read_measured_plan(folder.plan(), str(folder.path / "plan.toml"))
-    trials, damaged = folder.trials()
-    restarts, lost = folder.restarts()
-    damaged += [*lost, *folder.damage(trials)]
-    parts = _parts(folder.sessions()[0], trials)
+    schedule, trials, damaged = recorded.schedule, recorded.trials, recorded.damaged
+    plan = read_measured_plan(recorded.plan, recorded.plan_path)
+    parts = _parts(recorded.sessions, trials)
     environment = together([(_orders(of), session.environment) for session, of in parts])
     driver = _driver(plan, environment)
     done = {trial.order for trial in (*measured_for_good(trials), *(one for one in trials if one.state != "failed"))}
@@ -69,8 +67,8 @@ def findings_of(folder: RunReader) -> Findings:
         environment=environment,
         cases=schedule.cases,
         trials=trials,
-        damaged=[*_moved(parts), *unsealed, *folder.lost_sessions(trials), *damaged],
-        restarts=restarts,
+        damaged=[*_moved(parts), *unsealed, *recorded.lost_sessions, *damaged],
+        restarts=recorded.restarts,
     )
 
 

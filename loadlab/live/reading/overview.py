@@ -1,0 +1,111 @@
+"""A run in a few figures: how far it is, what it does now, and how long it may still take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadlab.live.reading.run_state import AT_WORK, TO_RESUME
+from loadlab.live.reading.runs import inside
+from loadlab.report import REPORTS
+from loadlab.report.content import numbers
+from loadlab.report.content.labels import Naming
+from loadlab.store.run_progress import MOST_CHARACTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from loadlab.live.reading.run_state import State
+    from loadlab.model.schedule import Schedule
+    from loadlab.store.reader import RunReader
+    from loadlab.store.run_progress import RunProgress
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurrentTrial:
+    """The trial that began last; `running` until its record is there."""
+
+    order: int
+    block: int
+    case: int
+    id: str
+    label: str
+    usable: int | None
+    running: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overview:
+    """`tally` has how many records are there of each case, `remaining_seconds` is an estimate.
+
+    `resume` is the command that goes on with the run, if it can be resumed.
+    """
+
+    run: str
+    state: State
+    reason: str
+    started: str
+    done: int
+    total: int
+    remaining_seconds: float | None
+    doing: str
+    trial: CurrentTrial | None
+    notices: tuple[str, ...]
+    tally: tuple[int, ...]
+    reports: tuple[str, ...]
+    resume: str
+
+
+def overview_of(
+    run: RunReader, schedule: Schedule, progress: RunProgress, state: State, recorded: AbstractSet[int]
+) -> Overview:
+    """`recorded` are the orders of the trials whose records are there."""
+    done, total = len(recorded), len(schedule.steps)
+    counted = Counter(step.case for step in schedule.steps if step.order in recorded)
+    return Overview(
+        run=run.path.name,
+        state=state,
+        reason=progress.ended.reason[:MOST_CHARACTERS] if progress.ended else "",
+        started=schedule.started,
+        done=done,
+        total=total,
+        remaining_seconds=_remaining(progress, done, total) if state in AT_WORK else None,
+        doing=progress.doing,
+        trial=_current_trial(schedule, progress),
+        notices=tuple(progress.notices),
+        tally=tuple(counted[index] for index in range(len(schedule.cases))),
+        reports=tuple(name for name in _report_files() if inside(run.path, name)),
+        resume=run.continuation().command(run.path) if state in TO_RESUME else "",
+    )
+
+
+def _remaining(progress: RunProgress, done: int, total: int) -> float | None:
+    """As trials have gone since the lab last began, or as the plan says before there is one."""
+    if progress.began is None:
+        return None
+    here = done - progress.began.done
+    each = (progress.latest - progress.began.at) / here if here > 0 else progress.began.trial_seconds
+    return round(max(0.0, each * (total - done)) / 5) * 5.0
+
+
+def _current_trial(schedule: Schedule, progress: RunProgress) -> CurrentTrial | None:
+    began = progress.current.began if progress.current else None
+    if began is None or began.case >= len(schedule.cases):
+        return None
+    case = schedule.cases[began.case]
+    strategy = Naming.of_cases(schedule.cases).strategy(case.strategy)
+    words = [case.server.name, strategy, numbers.keep_alive(case.keep_alive)]
+    return CurrentTrial(
+        order=began.order,
+        block=began.block,
+        case=began.case,
+        id=case.id,
+        label=", ".join([*words, "measured again"] if case.replica else words),
+        usable=case.usable_connections,
+        running=progress.in_trial,
+    )
+
+
+def _report_files() -> list[str]:
+    return [filename for name in REPORTS if (filename := REPORTS[name].filename)]

@@ -1,0 +1,48 @@
+"""The runs that were looked at last, each read on from where it was left."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from loadlab.live.reading.run_view import RunView
+from loadlab.live.reading.unreadable import told
+from loadlab.store.layout import SCHEDULE
+from loadlab.store.reader import RunReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST: Final = 32
+
+
+class RunViews:
+    """Those of all run folders; may be asked from any thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, int], RunView] = {}
+        self._lock = threading.Lock()
+
+    def of(self, path: Path) -> RunView:
+        """The run at `path` as it is now.
+
+        Raises:
+            UnreadableRunError: it is no run, or no longer, or cannot be read.
+        """
+        with told():
+            # Another run in a folder of the same name has another schedule.
+            key = (path, (path / SCHEDULE).lstat().st_mtime_ns)
+            with self._lock:
+                run = self._known.pop(key, None) or RunView(path, RunReader(path).schedule())
+                self._known[key] = run
+                while len(self._known) > MOST:
+                    del self._known[next(iter(self._known))]
+            run.read_on()
+            return run
+
+
+@cache
+def run_views() -> RunViews:
+    """Those of this process."""
+    return RunViews()

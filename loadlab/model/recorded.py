@@ -1,0 +1,32 @@
+"""All that a run folder holds, as it was read: what findings are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.model.findings import Caveat
+    from loadlab.model.samples import Restart, Trial
+    from loadlab.model.schedule import Schedule
+    from loadlab.model.session import Session
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordedRun:
+    """A run, finished or not.
+
+    `plan` is the text that it began with, and `plan_path` where its file is. `trials` and `restarts` can be trusted.
+    `damaged` says which files are not what was written, and `lost_sessions` which records of sessions are gone.
+    """
+
+    schedule: Schedule
+    plan: str
+    plan_path: str
+    sessions: Sequence[Session]
+    trials: Sequence[Trial]
+    restarts: Sequence[Restart]
+    damaged: Sequence[Caveat] = ()
+    lost_sessions: Sequence[Caveat] = ()

@@ -1,0 +1,35 @@
+"""Runs are found by name, and never outside of their folder."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from made_runs import made_run
+
+from loadlab.live.reading.runs import Runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_run_whose_name_is_no_text_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"run-\xff")).mkdir()
+    (tmp_path / os.fsdecode(b"run-\xff") / "schedule.json").write_text("{}")
+    assert Runs(folder=tmp_path).names() == []
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../run", "run/../../outside", "/etc", "link", "linked", "a\0b"])
+def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    made_run(tmp_path / "outside")
+    made_run(folder / "run")
+    (folder / "link").symlink_to(tmp_path / "outside")
+    (folder / "linked").mkdir()
+    (folder / "linked" / "schedule.json").symlink_to(tmp_path / "outside" / "schedule.json")
+    runs = Runs(folder=folder)
+    assert runs.find(name) is None
+    assert runs.names() == ["run"]
+    assert runs.find("run") == folder / "run"
