@@ -24,7 +24,7 @@ CLIENT_STATES: Final = ("active", "waiting")
 
 
 class PoolerGoneError(EnvironmentFaultError, ConnectionError):
-    """PgBouncer does not answer; whoever samples it takes that for a gap, as with any connection that is lost."""
+    """PgBouncer does not answer; a sampler takes that for a gap, as with any connection that is lost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +46,7 @@ class Console:
     """Asks one PgBouncer, at `port` on loopback; connects when first asked, and anew after a failure."""
 
     def __init__(self, port: int, user: str, password: str) -> None:
-        # Whatever the environment says of TLS and options is meant for PostgreSQL.
+        # What the environment says of TLS and options is meant for PostgreSQL.
         self._address = make_dsn(
             host=LOOPBACK, port=port, user=user, password=password, dbname=CONSOLE, sslmode="disable", options=""
         )

@@ -183,7 +183,7 @@ class PgBouncer(Judge):
         return self._busy_instant(console, now)
 
     def _busy_instant(self, console: Console, now: PoolNow) -> PoolNow:
-        """Those who are there by name, less those whose end is logged by now: so nobody is counted twice."""
+        """The open connections by name, less those whose end is logged by now: so none is counted twice."""
         ended = self._tally.just_ended
         ended.clear()
         clients, servers = console.present(*self._pool)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are under way at once as the mode can have
 TOO_MANY: Final = "too_many_connections"
 STOP_SECONDS: Final = 40.0
-MOST_ROUNDS: Final = 20  # after a restart; whatever fails longer than that does not recover
+MOST_ROUNDS: Final = 20  # after a restart; what fails longer than that does not recover
 WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
 
 # Longer than any client waits for a restart of the database. One process, where several would share out the clients by
@@ -131,7 +131,7 @@ def restart(server: RunningServer, path: str = PATH) -> tuple[int, int, int]:
 def _failed_until_quiet(server: RunningServer, path: str, warm: int) -> int:
     """Ask until nothing fails any more: for a few rounds more while a connection from before the restart is left.
 
-    A thread that nobody has happened to ask yet may have it; or one that is dead, and then nobody ever will.
+    A thread that no request has reached yet may have it; or a dead thread, which no request will ever reach.
     """
     failed = quiet = rounds = 0
     closed = _closed(server)
@@ -169,7 +169,7 @@ def _refused(server: RunningServer) -> int:
 
 
 def flood(server: RunningServer) -> dict[str, Any]:
-    """The same load with few connections left in PostgreSQL, and nobody to collect the garbage."""
+    """The same load with few connections left in PostgreSQL, and without garbage collection."""
     server.keep_garbage()
     server.collect_garbage()
     before, log = server.counts(), server.application.program.log

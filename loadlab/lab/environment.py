@@ -99,10 +99,10 @@ def _deployment(target: Deployment) -> dict[str, Scalar]:
 
 def _unknown(target: ExternalTarget) -> Iterator[str]:
     """What of the target could not be asked, said in the report."""
-    yield "The target is served elsewhere: what CPU it and its database use is not known."
+    yield "The target is external: the CPU that it and its database use is not known."
     if target.cursor is None:
         yield (
-            "PostgreSQL was not asked: what the target counts of its connections was judged by nobody. --dsn names its"
+            "PostgreSQL was not asked: the target's count of its connections has no judge. --dsn names its"
             " database, which is only read."
         )
     if target.look().answered is None:
@@ -117,8 +117,8 @@ def _numbered(remarks: Iterable[str]) -> dict[str, Scalar]:
 
 
 def _load(plan: Plan) -> dict[str, Scalar]:
-    far = plan.target is not None and not is_loopback(urlsplit(plan.target.url).hostname or "")
-    placement = "target on another machine" if far else "same machine, loopback"
+    remote = plan.target is not None and not is_loopback(urlsplit(plan.target.url).hostname or "")
+    placement = "target on another machine" if remote else "same machine, loopback"
     facts: dict[str, Scalar] = {"placement": placement, "load processes": plan.load_processes}
     if plan.load.expect_workers:
         facts["load workers come to"] = f"{plan.load.master_bind_host}:{plan.load.master_bind_port}"

@@ -240,7 +240,7 @@ def running_server(
     *,
     extras: Extras | None = None,
 ) -> Iterator[RunningServer]:
-    """A fresh server of a setting, with `database` over its database's settings, and whatever else is in `extras`.
+    """A fresh server of a setting, with `database` over its database's settings, and what else is in `extras`.
 
     Raises:
         EnvironmentFaultError: it does not start, or a program in between is missing.

@@ -52,7 +52,7 @@ class Journal:
 
     @contextmanager
     def whole(self, *, done: int, total: int, trial_seconds: float) -> Iterator[None]:
-        """A run from its beginning to whatever end it comes to."""
+        """A run from its beginning to its end, however it ends."""
         self.write(RunBegan(at=time.time(), total=total, done=done, trial_seconds=trial_seconds, pid=os.getpid()))
         try:
             yield

@@ -1,4 +1,4 @@
-"""The lab: what all trials and experiments share, whoever serves their target."""
+"""The lab: what all trials and experiments share, with either kind of target."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ class _Session:
 
 
 def _nothing_succeeded(folder: RunFolder, case: Case, why: str, listener: Listener, *, first: bool) -> None:
-    """Stop a run whose first trial came to nothing: all others would, and a report of failures helps nobody."""
+    """Stop a run whose first trial came to nothing: all others would, and a report of failures is no help."""
     if expects_failures(case.scenario):
         return
     if first:

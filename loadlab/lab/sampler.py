@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loadlab.probes import ProbeContext
 
 RATE: Final = 10.0  # samples per second
-FOLLOWED_RATE: Final = 2.0  # of which so many are told to whoever follows the trial
+FOLLOWED_RATE: Final = 2.0  # of which so many are told to a follower of the trial
 
 
 def look(scene: ProbeContext, *, sampled_only: bool) -> dict[str, float]:

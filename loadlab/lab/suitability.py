@@ -163,13 +163,13 @@ def _route_faults(project: Project, plan: Plan) -> Iterator[str]:
     """What stands in between leads to one database alone."""
     between = [name for name in ("pgbouncer",) if name in plan.strategies]
     between += ["round_trip_ms"] if any(plan.round_trip_ms) else []
-    elsewhere = sorted(set(project.tuned) - set(project.counted))
+    others = sorted(set(project.tuned) - set(project.counted))
     if "pgbouncer" not in between:  # what only lies on the way leads to all databases of the embedded server
-        elsewhere = [alias for alias in elsewhere if alias not in project.redirected]
-    if between and elsewhere:
+        others = [alias for alias in others if alias not in project.redirected]
+    if between and others:
         yield (
             f"{' and '.join(between)} can stand before one database, and DATABASES leads to others as well:"
-            f" {', '.join(elsewhere)} (leave it out of the plan, or name settings with one database)"
+            f" {', '.join(others)} (leave it out of the plan, or name settings with one database)"
         )
 
 
@@ -213,7 +213,7 @@ def notes(project: Project) -> list[str]:
 
 
 def require_alone(judge: PostgreSQL, name: str) -> None:
-    """Make sure that nobody else uses the database: PostgreSQL would count their connections with the target's.
+    """Make sure that the database has no other users: PostgreSQL would count their connections with the target's.
 
     Raises:
         EnvironmentFaultError: naming who does.

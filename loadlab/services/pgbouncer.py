@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Bouncer", "PoolerGoneError", "pgbouncer", "pgbouncer_version", "require_pgbouncer"]
 
 PROGRAM: Final = "pgbouncer"
-ELSEWHERE: Final = "/usr/sbin"  # where Debian puts it, and no PATH but root's leads
+DEBIAN_FOLDER: Final = "/usr/sbin"  # where Debian puts it, and no PATH but root's leads
 START_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 2.0  # a stranger on its port may never answer
 POLL_SECONDS: Final = 0.01
@@ -52,7 +52,7 @@ def require_pgbouncer() -> Path:
     Raises:
         EnvironmentFaultError: it is not installed.
     """
-    found = shutil.which(PROGRAM) or shutil.which(PROGRAM, path=ELSEWHERE)
+    found = shutil.which(PROGRAM) or shutil.which(PROGRAM, path=DEBIAN_FOLDER)
     if found is None:
         raise EnvironmentFaultError(
             "There is no PgBouncer here. Install it (apt install pgbouncer, or brew install pgbouncer), or leave the"
@@ -159,13 +159,13 @@ class Bouncer:
             raise fault
 
     def stop(self) -> None:
-        """End it at once: PgBouncer's own immediate shutdown says goodbye to nobody either."""
+        """End it at once: PgBouncer's own immediate shutdown says goodbye to no client either."""
         program, self._program = self._program, None
         if program is not None:
             self.judge.process_ends(program.kill)
 
     def _attempt(self, port: int) -> EnvironmentFaultError | None:
-        """Start a process, and wait until its console lets us in: nobody else knows our name and password."""
+        """Start a process, and wait until its console lets us in: only we know the name and the password."""
         program = self._launch(port)
         console = Console(port, self._admin, self._password)
         deadline = time.monotonic() + START_SECONDS
