@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.lab.faulting import faulted
 from loadlab.lab.following import Follower
 from loadlab.lab.hopeless import nothing_succeeded
+from loadlab.lab.quantities import summed_up
 from loadlab.lab.record import Seen, TrialMeta, order_for, record
 from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import settled, sleep_until
@@ -151,6 +152,7 @@ def _seen(running: RunningTarget, observed: _Observed, after_stop: Sample, plan:
         connections=_connections(running, observed, after_stop),
         series=observed.series,
         cpu_seconds=_cpu(observed, plan),
+        quantities=summed_up(observed.start.values, observed.end.values, observed.series, plan.window),
         served=None if running.stops else _served(running.before, observed.at_rest),
         disturbances=observed.disturbances,
     )

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.judges.postgresql import PostgreSQL
+from loadlab.model.metrics import DATABASE_BACKENDS
+from loadlab.model.quantity import Quantity
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
     from loadlab.probes.base import ProbeContext
 
 
-class Activity(Probe):
-    """`backends`: all of the target's connections; of them `active`, `idle`, `idle_in_transaction` at this moment.
+STATES = ("active", "idle", "idle_in_transaction", "other")
 
-    Those whose state the observer may not see are in none of the three.
+
+class Activity(Probe):
+    """`backends`: all of the target's connections at this moment, and how many of them are in each state.
+
+    Those whose state the observer may not see are among the `other`.
     """
 
+    quantities: ClassVar[tuple[Quantity, ...]] = (
+        Quantity(name="backends", title="Connections to the database", placed=True),
+        *(
+            Quantity(
+                name=f"backends_{state}",
+                title=f"Connections to the database, {state.replace('_', ' ')}",
+                metric=DATABASE_BACKENDS,
+                labels=(state,),
+                placed=True,
+            )
+            for state in STATES
+        ),
+    )
+
     def read(self, scene: ProbeContext) -> dict[str, float]:
-        states = PostgreSQL(scene.cursor, scene.database).states()
-        return dict(zip(("backends", "active", "idle", "idle_in_transaction"), states, strict=True))
+        backends, *known = PostgreSQL(scene.cursor, scene.database).states()
+        states = zip(STATES, (*known, backends - sum(known)), strict=True)
+        return {"backends": backends, **{f"backends_{state}": count for state, count in states}}
