@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from disks import full_disk
-from tests_support import trial
+from factories.plain import trial
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.samples import Recovery, Restart
