@@ -17,7 +17,7 @@ from workbench import interleaved, workbench
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.application import Extras, ServerSetup, serving
-from loadlab.load.generator.contract import LoadOrder
+from loadlab.load.generator.contract import LoadRequest
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
 from loadlab.model.window import Window
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from workbench import Watch
 
     from loadlab.lab.application import Application
-    from loadlab.lab.generator import Drive
+    from loadlab.lab.generator import RunningLoad
     from loadlab.lab.lab import Lab
     from loadlab.load.generator.contract import LoadResult
     from loadlab.stats.paired import Effect
@@ -156,8 +156,8 @@ def _pid(port: int) -> int:
         return int(json.loads(connection.getresponse().read())["pid"])
 
 
-def _order(application: Application, lab: Lab) -> LoadOrder:
-    return LoadOrder(
+def _order(application: Application, lab: Lab) -> LoadRequest:
+    return LoadRequest(
         locustfile=str(locustfile("read_one")),
         host=application.url,
         users=USERS,
@@ -168,7 +168,7 @@ def _order(application: Application, lab: Lab) -> LoadOrder:
     )
 
 
-def _cpu_at(scene: ProbeContext, drive: Drive, instant: float) -> tuple[float, float]:
+def _cpu_at(scene: ProbeContext, drive: RunningLoad, instant: float) -> tuple[float, float]:
     """(seconds since the load started, CPU seconds of the app's processes), read at about `instant`."""
     time.sleep(max(0.0, drive.started + instant - time.monotonic()))
     spent = Cpu().read(scene)["cpu_app"]

@@ -104,8 +104,8 @@ def _known_by(connection: Connection) -> _Way:
     with socket.socket(fileno=os.dup(connection.fileno())) as ours:
         if ours.family == socket.AF_UNIX:
             raise UsageError(
-                f"The database is reached through the socket in {info.host}, which no latency can be added to. Name"
-                " it by host and port (host=127.0.0.1) in the DSN, or leave round_trip_ms out of the plan."
+                f"The database is reached through the socket in {info.host}, where loadlab cannot add"
+                " latency. Set host and port (host=127.0.0.1) in the DSN, or remove round_trip_ms from the plan."
             )
         address, port = ours.getpeername()[:2]
     return _Way(
@@ -123,7 +123,7 @@ def _start(way: _Way, round_trip_ms: float, register: Register, log: Path) -> tu
     port = _port(program)
     if port is None:
         program.stop(signal.SIGTERM, STOP_SECONDS)
-        raise EnvironmentFaultError(f"The proxy before the database did not start; its log ends:\n{program.log_tail()}")
+        raise EnvironmentFaultError(f"The proxy that adds latency did not start; its log ends:\n{program.log_tail()}")
     return program, port
 
 

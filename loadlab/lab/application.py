@@ -71,14 +71,14 @@ class ServerSetup:
     database: Database
     ledgers: Path
     project: Project = field(default_factory=Project)
-    site: Site | None = None  # where it is: behind the overlay, in the project's own Python
+    site: Site | None = None  # where it is: behind the override, in the project's own Python
     instrumented: bool = True
     extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
         changes = build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
-        overlay = replace(
-            self.project.overlay(self.database),
+        override = replace(
+            self.project.override(self.database),
             database=_merged(changes.database, self._address(), self.extras.database),
             aliases=self.project.tuned,
             instrumented=self.instrumented,
@@ -96,7 +96,7 @@ class ServerSetup:
             **self.project.environment,
             **self.extras.environment,
             **(PRELOAD if self.extras.preload else {}),
-            **overlay.to_environment(),
+            **override.to_environment(),
             "LOADLAB_LEDGER_DIR": str(self.ledgers),
         }
 

@@ -24,7 +24,7 @@ from loadlab.lab.served_target import ServedTarget
 from loadlab.lab.suitability import require_alone
 from loadlab.lab.survival import Survival
 from loadlab.lab.trial import run_trial
-from loadlab.load.distributed.seals import TOKEN_VARIABLE
+from loadlab.load.distributed.signing import TOKEN_VARIABLE
 from loadlab.model.samples import measured_for_good
 from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation
@@ -140,7 +140,7 @@ class _Session:
         opened = self._external if self.plan.target is not None else self._served
         with opened() as (lab, target):
             self.journal.preparing(_load_comes(self.plan))
-            _rehearse(self.planned, self.plan, lab.generator)
+            _check_locustfiles(self.planned, self.plan, lab.generator)
 
             def measured(case: Case, step: Step) -> Trial:
                 self.journal.step_begins(step, target.ledgers(step))
@@ -187,9 +187,9 @@ def _nothing_succeeded(folder: RunFolder, case: Case, why: str, listener: Listen
     listener.notice(f"No request succeeded ({case.id}). {why}")
 
 
-def _rehearse(planned: Schedule, plan: Plan, generator: Generator) -> None:
+def _check_locustfiles(planned: Schedule, plan: Plan, generator: Generator) -> None:
     for scenario in dict.fromkeys(case.scenario for case in planned.cases):
-        generator.rehearse(locustfile(scenario), shared=_is_shared(plan))
+        generator.check_locustfile(locustfile(scenario), shared=_is_shared(plan))
 
 
 def _is_shared(plan: Plan) -> bool:

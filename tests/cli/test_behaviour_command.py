@@ -53,7 +53,7 @@ def test_a_pass_that_is_as_recorded_says_so_and_updates_a_recording_of_the_same_
     same.write_text(recorded.read_text().replace("[76, 76]", "[7, 7]"))
     done = loadlab("behaviour", *ONE_ROW, "--check", recorded, "--update", same)
     assert done.code == 0, done.stderr
-    assert f"1 row(s) are as {recorded} has them." in done.stdout
+    assert f"1 row(s) match {recorded}." in done.stdout
     kept, updated = json.loads(recorded.read_text()), json.loads(same.read_text())
     assert updated["rows"][0]["spans"]["reused"] == [76, 76]
     assert updated["claims"] == kept["claims"] != []
@@ -64,9 +64,9 @@ def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the
 ) -> None:
     done = loadlab("behaviour", *ONE_ROW, "--check", changed(written[1] / "one.json", warm=[80, 80]))
     assert done.code == 10, done.stderr
-    assert "1 cell(s) are not as" in done.stderr
+    assert "1 cell(s) differ from" in done.stderr
     assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
-    assert "Versions that differ: django 1.6 → " in done.stderr
+    assert "Different versions: django 1.6 → " in done.stderr
 
 
 def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: tuple[Outcome, Path]) -> None:
@@ -74,7 +74,7 @@ def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: t
     before = other.read_text()
     done = loadlab("behaviour", *ONE_ROW, "--update", other)
     assert done.code == 2
-    assert "The recording is of other versions: django 1.6 → " in done.stderr
+    assert "The recording has other versions: django 1.6 → " in done.stderr
     assert other.read_text() == before
 
 

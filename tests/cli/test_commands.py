@@ -239,7 +239,7 @@ def test_a_plan_that_cannot_be_read_is_named(
         (["serve", "--server", "gthread,threads"], "parameters are written as name=value"),
         (["serve", "--server", "gthread,threads=none"], "threads: should be a valid integer"),
         (["serve", "--server", "sync,threads=4"], "threads: unknown key"),
-        (["serve", "--max-connections", "0"], "--max-connections should be from 10 to 10000, not 0"),
+        (["serve", "--max-connections", "0"], "--max-connections must be from 10 to 10000, not 0"),
         (["serve", "--max-age", "abc"], "seconds, a number of 0 or more"),
         (["serve", "--max-age", "-1"], "seconds, a number of 0 or more"),
         (["serve", "--max-age=-1"], "seconds, a number of 0 or more"),
@@ -266,7 +266,7 @@ def test_a_usage_error_is_the_exit_code_of_the_process_too(loadlab: CommandLine)
 def test_resume_takes_no_plan_of_its_own(here: InProcess, plan_file: Path, tmp_path: Path) -> None:
     done = here("run", plan_file, "--resume", tmp_path)
     assert done.code == 2
-    assert "leave out PLAN, --out and --only" in done.stderr
+    assert "Remove PLAN, --out, --only" in done.stderr
 
 
 def test_a_run_goes_into_no_folder_that_holds_something(here: InProcess, plan_file: Path) -> None:

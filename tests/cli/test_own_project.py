@@ -326,7 +326,7 @@ def test_init_writes_a_plan_that_holds_together_and_a_locustfile_of_the_projects
     planned = json.loads(in_process("plan", tmp_path / "loadlab.toml", "--json").stdout)
     assert any(case.startswith("sync,workers=2/max_age=60") for case in planned["cases"])
     again = in_process("init", *known)
-    assert (again.code, "is there already" in again.stderr) == (2, True)
+    assert (again.code, "already exists" in again.stderr) == (2, True)
 
 
 def test_the_settings_need_no_naming_where_manage_py_names_them(in_process: InProcess, tmp_path: Path) -> None:

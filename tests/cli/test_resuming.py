@@ -88,7 +88,7 @@ def test_a_run_on_a_given_database_does_not_go_on_without_it(given: RunFolder, h
 def test_every_message_names_the_whole_command_that_continues(given: RunFolder, here: InProcess) -> None:
     done = here("report", given.path)
     assert done.code == 12
-    *_, variable, _, _, _, path, option, value = shlex.split(done.stderr.partition(" measures")[0])
+    *_, variable, _, _, _, path, option, value = shlex.split(done.stderr.partition(" runs the missing")[0])
     assert (variable, path, option, value) == (
         "LOADLAB_SCENARIO_ROWS=5 6",
         str(given.path),
@@ -245,7 +245,7 @@ class TestTheFolder:
         assert done.code == 3
         assert done.stderr.splitlines()[1:] == [
             f"loadlab: {tmp_path / 'run' / 'plan.toml'} cannot be written: the disk is full. Make room, and run again.",
-            "Nothing was measured, and nothing is kept: run the same command again.",
+            "Nothing was measured. Run the same command again.",
         ]
         assert not (tmp_path / "run").exists()
 

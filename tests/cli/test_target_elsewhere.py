@@ -180,7 +180,7 @@ def test_a_target_that_is_not_there_stops_the_run_before_its_first_trial(here: I
     [
         (
             ["--target", "http://192.0.2.1:8000"],
-            "--target names 192.0.2.1, which is not this machine; say --allow-remote",
+            "--target names 192.0.2.1, which is not this machine. Add --allow-remote",
         ),
         (["--target-metrics", "http://192.0.2.1/metrics"], "--target-metrics names 192.0.2.1"),
         (["--token", "secret-canary"], "target.token: does not name an environment variable"),

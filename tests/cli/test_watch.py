@@ -143,11 +143,11 @@ def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Appli
     [
         (["--metrics", "http://192.0.2.1/metrics"], 2, "--allow-remote"),
         (["--metrics", "http://127.0.0.1:1/metrics"], 3, "does not answer"),
-        (["--metrics", "http://127.0.0.1:1/metrics", "--token", "canary"], 2, "would show in the process list"),
+        (["--metrics", "http://127.0.0.1:1/metrics", "--token", "canary"], 2, "process list would show"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--token", "env:NONESUCH"], 2, "NONESUCH is not set"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--every", "0"], 2, "--every"),
-        (["--metrics", "http://me:canary@127.0.0.1:1/metrics"], 2, "holds a user or a password"),
-        (["--metrics", "http://me:canary@/metrics"], 2, "is no address"),
+        (["--metrics", "http://me:canary@127.0.0.1:1/metrics"], 2, "holds a user name or a password"),
+        (["--metrics", "http://me:canary@/metrics"], 2, "is not an http:// or https:// URL"),
     ],
 )
 def test_what_cannot_be_watched_is_said(loadlab: CommandLine, arguments: list[str], code: int, message: str) -> None:

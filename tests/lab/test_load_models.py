@@ -17,7 +17,7 @@ from loadlab.analysis.trials import summarise
 from loadlab.lab.record import BLOCK_SEEDS
 from loadlab.lab.served_target import ServedTarget
 from loadlab.lab.trial import run_trial
-from loadlab.load.generator.arrivals import arrivals
+from loadlab.load.locust_plugins.arrivals import arrivals
 from loadlab.model.case import Case
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
@@ -84,7 +84,7 @@ def test_a_server_that_is_too_slow_for_the_rate_makes_an_open_trial_invalid_with
 
 
 def test_a_load_process_that_is_killed_makes_the_trial_invalid_and_leaves_nothing_behind(lab: Lab) -> None:
-    lab.generator.rehearse(locustfile("read_one"))  # starts it
+    lab.generator.check_locustfile(locustfile("read_one"))  # starts it
     program = lab.generator._program
     assert program is not None
     generator = psutil.Process(program.pid)

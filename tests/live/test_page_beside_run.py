@@ -107,8 +107,8 @@ def test_a_lab_that_is_killed_takes_its_page_with_it_at_the_next_start(loadlab: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--host", "0.0.0.0"], "--token env:NAME says who may"),  # noqa: S104  what is refused
-        (["--token", "secret"], "would show in the process list"),
+        (["--host", "0.0.0.0"], "Add --token env:NAME"),  # noqa: S104  what is refused
+        (["--token", "secret"], "process list would show"),
         (["--token", "env:NOT_SET"], "NOT_SET is not set"),
         (["--port", "70000"], "should be a number from 0 to 65535"),
         (["nowhere"], "nowhere is not a folder"),

@@ -270,7 +270,7 @@ def test_a_folder_that_no_run_can_begin_in_is_left_as_it_is(loadlab: CommandLine
 def test_a_run_without_a_prometheus_has_nothing_to_open_again(here: InProcess, tmp_path: Path) -> None:
     done = here("live", tmp_path, "--prometheus", tmp_path)
     assert done.code == 2
-    assert "it was measured without --prometheus" in done.stderr
+    assert "the run had no --prometheus" in done.stderr
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def test_a_misread_dsn_is_refused_without_repeating_it(
 ) -> None:
     monkeypatch.setenv("MY_DSN", dsn)
     with (
-        pytest.raises(UsageError, match="MY_DSN holds no DSN") as caught,
+        pytest.raises(UsageError, match="MY_DSN is not a valid libpq DSN") as caught,
         external_database(Reference("env:MY_DSN"), tmp_path),
     ):
         pass

@@ -552,7 +552,7 @@ def test_a_startup_parameter_that_pgbouncer_knows_nothing_of_is_named_before_the
 def test_a_missing_program_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(service, "ELSEWHERE", str(tmp_path))
-    with pytest.raises(EnvironmentFaultError, match=r"apt install pgbouncer.*leave the strategy"):
+    with pytest.raises(EnvironmentFaultError, match=r"apt install pgbouncer.*remove the strategy"):
         require_pgbouncer()
 
 

@@ -1,4 +1,4 @@
-"""How many users are at work: in a request or about to send one, and not in a pause that their scenario gives them."""
+"""Counts the active users: in a request or about to send one, not in a pause of their scenario."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RELATED: Final = 2.0  # looks that say as much as one, as who pauses at one look
 CLIENTS: Final = (f"{Path(gevent.__file__).parent}/", f"{Path(loadlab.__file__).parent}/load/")
 
 
-class AtWork:
+class ActiveUsers:
     """Looks at the users' greenlets, a few times a second; a window is one on the clock of `look`."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class AtWork:
 
         >>> from loadlab.model.window import Window
         >>> def seen(*working):
-        ...     looks = AtWork()
+        ...     looks = ActiveUsers()
         ...     for at, users in enumerate(working):
         ...         looks.take(float(at), users)
         ...     return looks.at_least(Window(0, 100))

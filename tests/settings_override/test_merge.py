@@ -8,9 +8,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import ConnectionHandler
 
-from loadlab.settings_override.configuration import Overlay
-from loadlab.settings_override.held import hold
-from loadlab.settings_override.layers import overlaid
+from loadlab.settings_override.configuration import SettingsOverride
+from loadlab.settings_override.merge import overridden_settings
+from loadlab.settings_override.pinned_databases import pin_databases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ THEIRS = {
 
 
 def test_an_entry_keeps_all_that_does_not_say_where_it_leads() -> None:
-    overlay = Overlay(settings="shop.settings", databases={"default": OURS})
-    assert overlaid({"DATABASES": {"default": THEIRS}}, overlay)["DATABASES"]["default"] == {
+    override = SettingsOverride(settings="shop.settings", databases={"default": OURS})
+    assert overridden_settings({"DATABASES": {"default": THEIRS}}, override)["DATABASES"]["default"] == {
         **OURS,
         "ATOMIC_REQUESTS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
@@ -42,9 +42,9 @@ def test_an_entry_keeps_all_that_does_not_say_where_it_leads() -> None:
 
 
 def test_an_entry_of_another_engine_keeps_only_what_any_engine_knows() -> None:
-    overlay = Overlay(settings="shop.settings", databases={"default": OURS})
+    override = SettingsOverride(settings="shop.settings", databases={"default": OURS})
     sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": "a", "ATOMIC_REQUESTS": True, "OPTIONS": {"timeout": 5}}
-    assert overlaid({"DATABASES": {"default": sqlite}}, overlay)["DATABASES"]["default"] == {
+    assert overridden_settings({"DATABASES": {"default": sqlite}}, override)["DATABASES"]["default"] == {
         **OURS,
         "ATOMIC_REQUESTS": True,
     }
@@ -57,10 +57,10 @@ def handler(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str] | None], Con
 
     def held(addable: list[str] | None) -> ConnectionHandler:
         ours = {"ENGINE": SQLITE, "NAME": "ours"}
-        overlay = Overlay(settings="shop.settings", databases={"default": ours}, held=True, addable=addable)
-        entries = overlaid({"DATABASES": {"default": OWN, "audit": OWN}}, overlay)["DATABASES"]
+        override = SettingsOverride(settings="shop.settings", databases={"default": ours}, pinned=True, addable=addable)
+        entries = overridden_settings({"DATABASES": {"default": OWN, "audit": OWN}}, override)["DATABASES"]
         assert type(entries) is dict  # as libraries expect that dump it
-        hold(overlay, entries)
+        pin_databases(override, entries)
         return ConnectionHandler(entries)
 
     return held

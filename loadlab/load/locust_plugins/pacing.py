@@ -1,48 +1,28 @@
-"""Open load for any Locust user: tasks start when they are due, whether or not earlier ones have ended.
-
-In a locustfile of your own, put `Open` in front and say how many tasks a second are to start:
-
-    class Visitor(Open, FastHttpUser):
-        rate = 200
-        arrivals = "poisson"
-
-`--users` is then the most tasks that may be under way at once; what is due beyond that is dropped, and counted.
-"""
+"""Hands out the arrivals of an open load, and tells for each request when it was due and when it was sent."""
 
 from __future__ import annotations
 
-import logging
 import random
 import time
-import traceback
 from array import array
 from collections import defaultdict
 from contextvars import ContextVar
 from math import isnan, nan
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import gevent
 from gevent.event import AsyncResult
-from locust import User
-from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
-from locust.runners import WorkerRunner
-from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, DefaultTaskSet
 
-from loadlab.load.generator.alarm import Alarm
-from loadlab.load.generator.arrivals import arrivals
-from loadlab.model.condition import OpenLoad
+from loadlab.load.locust_plugins.alarm import Alarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from greenlet import greenlet
+    from locust import User
 
 AT_ONCE: Final = 32  # overdue arrivals that are handed out before others may run
 POLL_SECONDS: Final = 0.005
-STOPPED: Final = (gevent.GreenletExit, StopUser, StopTest)
-TASK_SET_LEFT: Final = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately)
-
-_log = logging.getLogger(__name__)
 
 
 class Arrival:
@@ -63,13 +43,13 @@ class Sending(NamedTuple):
     sent: float
 
 
-_under_way: ContextVar[Arrival | None] = ContextVar("under_way", default=None)
+current_arrival: ContextVar[Arrival | None] = ContextVar("current_arrival", default=None)
 
 
 def arrival_of(task: greenlet) -> Arrival | None:
     """What a greenlet that is not running now was started for, or the greenlet that spawned it."""
     context = task.gr_context
-    return context.get(_under_way) if context is not None else None
+    return context.get(current_arrival) if context is not None else None
 
 
 def sending(now: float, service_seconds: float, start_time: float | None) -> Sending:
@@ -80,7 +60,7 @@ def sending(now: float, service_seconds: float, start_time: float | None) -> Sen
     of the task and the latest moment at which the request can have been sent. Several listeners may ask.
     """
     latest = now - service_seconds
-    arrival = _under_way.get()
+    arrival = current_arrival.get()
     if arrival is None:
         return Sending(nan, latest)
     sent = latest if start_time is None else min(max(now - (time.time() - start_time), arrival.began), latest)
@@ -92,7 +72,7 @@ def sending(now: float, service_seconds: float, start_time: float | None) -> Sen
 
 def response_seconds(service_seconds: float, start_time: float | None) -> float:
     """How long the request took that Locust reports at this moment: under an open load, from when it was due."""
-    if _under_way.get() is None:
+    if current_arrival.get() is None:
         return service_seconds
     due, sent = sending(time.monotonic(), service_seconds, start_time)
     return service_seconds if isnan(due) else service_seconds + (sent - due)
@@ -176,115 +156,3 @@ class Pacer:
         while self.under_way and time.monotonic() < deadline:
             gevent.sleep(POLL_SECONDS)
         return [arrival for arrival in self.under_way if arrival.first is None]
-
-
-class Open(User):
-    """Runs one task for each arrival, and nothing in between: a `wait_time` has no say.
-
-    A task that is a task set runs until it interrupts itself, with its own pauses. What `on_start` requests is not on
-    the schedule. Over several Locust processes each sends its share, if the master is told how many they are
-    (`--expect-workers`, `--processes`).
-    """
-
-    abstract = True
-
-    rate: float = 1.0
-    """Tasks a second, together for all users of this class."""
-
-    arrivals: Literal["poisson", "uniform"] = "poisson"
-    """Poisson: as many visitors who know nothing of each other. Uniform: at equal distances."""
-
-    seed: int = 2013
-    """The same seed gives the same instants."""
-
-    pacer: ClassVar[Pacer | None] = None
-
-    # Final in Locust, but there is no other way to start a task when it is due.
-    def run(self) -> None:  # type: ignore[misc]
-        self._state = LOCUST_STATE_RUNNING
-        self._taskset_instance = DefaultTaskSet(self)
-        try:
-            self._say_hello()
-            self._serve(type(self).pacer or _pacer_of(self))
-        except STOPPED:
-            self.on_stop()  # type: ignore[no-untyped-call]
-
-    def _say_hello(self) -> None:
-        """As Locust does it."""
-        try:
-            self.on_start()
-        except Exception as error:
-            if not isinstance(error, STOPPED):
-                self._report(error)
-            raise
-
-    def _serve(self, pacer: Pacer) -> None:
-        kind = type(self)
-        pacer.join(kind)
-        try:
-            while self._state != LOCUST_STATE_STOPPING:
-                self._state = LOCUST_STATE_WAITING
-                arrival = pacer.next_arrival(kind)
-                self._state = LOCUST_STATE_RUNNING
-                try:
-                    self._take(arrival)
-                finally:
-                    pacer.done(arrival)
-        finally:
-            pacer.leave(kind)
-        raise StopUser
-
-    def _take(self, arrival: Arrival) -> None:
-        tasks: Any = self._taskset_instance
-        arrival.began = time.monotonic()
-        _under_way.set(arrival)
-        try:
-            tasks.execute_task(tasks.get_next_task())
-        except TASK_SET_LEFT:
-            pass
-        except STOPPED:
-            raise
-        except Exception as error:
-            self._report(error)
-            if not self.environment.catch_exceptions:
-                raise
-        finally:
-            _under_way.set(None)
-
-    def _report(self, error: Exception) -> None:
-        fire: Any = self.environment.events.user_error.fire
-        fire(user_instance=self, exception=error, tb=error.__traceback__)
-        _log.error("%s\n%s", error, traceback.format_exc())
-
-
-def opened(user: type[User], pacer: Pacer) -> type[User]:
-    """A user class of somebody's own, paced by `pacer`."""
-    return type(user.__name__, (Open, user), {"__module__": user.__module__, "pacer": pacer})
-
-
-def _pacer_of(user: Open) -> Pacer:
-    """The pacer of a class in a Locust of its own; made and started for its first user, ended with the test."""
-    kind, environment = type(user), user.environment
-    runner = environment.runner
-    first, step = 0, 1
-    if isinstance(runner, WorkerRunner):
-        first, step = runner.worker_index, max(1, environment.parsed_options.expect_workers)
-    load = OpenLoad(rate=kind.rate, arrivals=kind.arrivals)
-    kind.pacer = pacer = Pacer(arrivals(load, kind.seed, first=first, step=step), kind.seed)
-    sending_all = gevent.spawn(pacer.run, time.monotonic(), float("inf"))
-
-    def end(**_: object) -> None:
-        sending_all.kill(block=False)
-        kind.pacer = None
-        environment.events.test_stop.remove_listener(end)
-        if pacer.dropped:
-            due = pacer.given + len(pacer.dropped)
-            _log.warning(
-                "%s: %d of %d tasks were dropped, because all users were at work. Say more --users, or a lower rate.",
-                kind.__name__,
-                len(pacer.dropped),
-                due,
-            )
-
-    environment.events.test_stop.add_listener(end)
-    return pacer

@@ -1,10 +1,13 @@
-"""The texts that a user starts from: a plan and a Locust file for a project of their own."""
+"""Writes the texts that a user starts from: a plan and a Locust file for their own project."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from loadlab.lab.suitability import missing_packages
+from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,9 +76,6 @@ class Modes:
 
 
 def modes_there(project: Project) -> Modes:
-    from loadlab.lab.suitability import missing_packages
-    from loadlab.servers import SERVERS
-
     lacking = {name: missing_packages(project, SERVERS[name]()) for name in SERVERS}
     there = [name for name, packages in lacking.items() if not packages]
     # A plan with all of them takes long, so the others stand there as comments.

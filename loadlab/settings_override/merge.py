@@ -1,4 +1,4 @@
-"""Lays the lab's settings over a project's own."""
+"""Merges the override into a project's settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from django.apps import AppConfig
 
-    from loadlab.settings_override.configuration import Overlay
+    from loadlab.settings_override.configuration import SettingsOverride
 
 INSTRUMENTATION: Final = "loadlab.instrumentation"
 ANY_HOST: Final = "*"
@@ -21,36 +21,36 @@ OF_ANY_ENGINE: Final = ("ATOMIC_REQUESTS", "AUTOCOMMIT")
 ROLE: Final = "assume_role"  # Django's own option: another server does not have it
 
 
-def overlaid(settings: Mapping[str, Any], overlay: Overlay) -> dict[str, Any]:
-    """The settings of a project as its processes are to have them."""
+def overridden_settings(settings: Mapping[str, Any], override: SettingsOverride) -> dict[str, Any]:
+    """The project's settings with the override applied."""
     changed = {
         **settings,
-        **overlay.values,
-        "DATABASES": _databases(settings.get("DATABASES", {}), overlay),
-        "INSTALLED_APPS": _apps(settings.get("INSTALLED_APPS", ()), overlay),
+        **override.values,
+        "DATABASES": _databases(settings.get("DATABASES", {}), override),
+        "INSTALLED_APPS": _apps(settings.get("INSTALLED_APPS", ()), override),
         "ALLOWED_HOSTS": _hosts(settings.get("ALLOWED_HOSTS", ())),
         "WSGI_APPLICATION": "loadlab.settings_override.wsgi.application",  # runserver's way in
     }
     if settings.get("ASGI_APPLICATION"):
         changed["ASGI_APPLICATION"] = "loadlab.settings_override.asgi.application"
-    if overlay.middleware is not None:
-        changed["MIDDLEWARE"] = list(overlay.middleware)
+    if override.middleware is not None:
+        changed["MIDDLEWARE"] = list(override.middleware)
     return changed
 
 
-def _databases(own: Mapping[str, Any], overlay: Overlay) -> dict[str, dict[str, Any]]:
+def _databases(own: Mapping[str, Any], override: SettingsOverride) -> dict[str, dict[str, Any]]:
     entries = {alias: dict(entry) for alias, entry in own.items()}
-    for alias, entry in overlay.databases.items():
+    for alias, entry in override.databases.items():
         entries[alias] = _moved(entries.get(alias, {}), entry)
-    for alias in overlay.aliases:
+    for alias in override.aliases:
         entry = entries[alias]
-        options = {**(entry.get("OPTIONS") or {}), **overlay.database.get("OPTIONS", {})}  # type: ignore[dict-item]
-        entries[alias] = {**entry, **overlay.database, "OPTIONS": options}
+        options = {**(entry.get("OPTIONS") or {}), **override.database.get("OPTIONS", {})}  # type: ignore[dict-item]
+        entries[alias] = {**entry, **override.database, "OPTIONS": options}
     return entries
 
 
 def _moved(own: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry of the project's that leads elsewhere: what it says of the way is gone, and all else stays."""
+    """The project's entry for another database: its address is replaced, and all else stays."""
     if own.get("ENGINE") != entry["ENGINE"]:  # what else it says is meant for another kind of database
         return {**{key: own[key] for key in OF_ANY_ENGINE if key in own}, **entry}
     ours = {key: value for key, value in own.items() if key not in THE_WAY}
@@ -58,11 +58,11 @@ def _moved(own: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**ours, **entry, "OPTIONS": {**options, **entry.get("OPTIONS", {})}}
 
 
-def _apps(own: Iterable[str | AppConfig], overlay: Overlay) -> list[str | AppConfig]:
-    ours = [INSTRUMENTATION] if overlay.instrumented else []
+def _apps(own: Iterable[str | AppConfig], override: SettingsOverride) -> list[str | AppConfig]:
+    ours = [INSTRUMENTATION] if override.instrumented else []
     theirs = [app for app in own if not f"{app_name(app)}.".startswith(f"{INSTRUMENTATION}.")]
     # First, so that no query of another app's start is missed.
-    return [*ours, *overlay.apps, *theirs]
+    return [*ours, *override.apps, *theirs]
 
 
 def app_name(app: str | AppConfig) -> str:

@@ -1,4 +1,4 @@
-"""What a load has come to so far, in a few numbers that a load process writes down while it runs."""
+"""The request counts of a running load, which each load process writes to a file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
-    """So many requests, so many of them failed, the sum of their response times, and how many in each bucket.
+class RequestCounts:
+    """Requests, failures, the sum of response times in seconds, and requests per histogram bucket.
 
     The buckets are those of `RESPONSE_SECONDS`, not cumulated; the last one has no upper bound.
     """
@@ -27,8 +27,8 @@ class Counts:
     seconds: float = 0.0
     buckets: tuple[int, ...] = (0,) * (len(RESPONSE_SECONDS) + 1)
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
+    def __add__(self, other: RequestCounts) -> RequestCounts:
+        return RequestCounts(
             requests=self.requests + other.requests,
             failures=self.failures + other.failures,
             seconds=self.seconds + other.seconds,
@@ -36,10 +36,10 @@ class Counts:
         )
 
 
-def counted(response: Sequence[float], failed: Sequence[float]) -> Counts:
+def count_requests(response: Sequence[float], failed: Sequence[float]) -> RequestCounts:
     """The counts of requests with these response times in seconds; `failed` holds 1.0 for each that did.
 
-    >>> counts = counted([0.001, 0.0011, 100.0], [0.0, 0.0, 1.0])
+    >>> counts = count_requests([0.001, 0.0011, 100.0], [0.0, 0.0, 1.0])
     >>> counts.requests, counts.failures, counts.buckets[-1]
     (3, 1, 1)
     >>> [(RESPONSE_SECONDS[n], count) for n, count in enumerate(counts.buckets[:-1]) if count]
@@ -47,7 +47,7 @@ def counted(response: Sequence[float], failed: Sequence[float]) -> Counts:
     """
     times = np.asarray(response, dtype=np.float64)
     found = np.bincount(np.searchsorted(RESPONSE_SECONDS, times), minlength=len(RESPONSE_SECONDS) + 1)
-    return Counts(
+    return RequestCounts(
         requests=times.size,
         failures=int(np.sum(np.asarray(failed, dtype=np.float64))),
         seconds=float(times.sum()),
@@ -56,7 +56,7 @@ def counted(response: Sequence[float], failed: Sequence[float]) -> Counts:
 
 
 class Record(Protocol):
-    """What grows while a load runs: each request's response time in seconds, and then 1.0 if it failed, else 0.0."""
+    """The columns that grow while a load runs: response times in seconds, then 1.0 for a failure or 0.0."""
 
     @property
     def response(self) -> Sequence[float]: ...
@@ -65,33 +65,33 @@ class Record(Protocol):
     def failed(self) -> Sequence[float]: ...
 
 
-class Tally:
-    """Adds up what a record has grown by since it was last asked, so that a request itself costs nothing more."""
+class CountsWriter:
+    """Counts the requests that were added since its last call, so that a request itself costs nothing more."""
 
     def __init__(self, record: Record, path: Path) -> None:
         self._record = record
         self._path = path
-        self._counts = Counts()
+        self._counts = RequestCounts()
 
     def write(self) -> None:
-        """Leave the counts of now in the file, whole or not at all."""
+        """Replace the file by the counts so far, atomically."""
         seen = self._counts.requests
         # Copies: a column that numpy looks into cannot grow meanwhile. The shortest one is what is complete.
         failed = self._record.failed[seen:]
-        self._counts += counted(self._record.response[seen : seen + len(failed)], failed)
+        self._counts += count_requests(self._record.response[seen : seen + len(failed)], failed)
         draft = self._path.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(self._counts)))
         draft.replace(self._path)
 
 
-def read(paths: Iterable[Path]) -> Counts:
-    """What all load processes together have written; nothing of one that has not yet."""
-    return sum(map(_read, paths), Counts())
+def read_counts(paths: Iterable[Path]) -> RequestCounts:
+    """The sum over all load processes; a process without a file counts as zero."""
+    return sum(map(_read, paths), RequestCounts())
 
 
-def _read(path: Path) -> Counts:
+def _read(path: Path) -> RequestCounts:
     try:
         fields = json.loads(path.read_text())
     except FileNotFoundError:
-        return Counts()
-    return Counts(**fields | {"buckets": tuple(fields["buckets"])})
+        return RequestCounts()
+    return RequestCounts(**fields | {"buckets": tuple(fields["buckets"])})

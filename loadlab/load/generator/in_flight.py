@@ -1,7 +1,7 @@
-"""Which requests are under way at this moment, and since when; asked once per load, it costs no request anything.
+"""Finds the requests in flight and their age. It runs once per load, so a request costs nothing more.
 
-A greenlet that waits keeps its stack. If it waits inside one of the clients' functions that send a request, the
-function that called it knows when it began.
+A waiting greenlet keeps its stack. If it waits inside a client's function that sends a request, the calling function
+holds the start of the request.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ SENDS: Final[dict[CodeType, str]] = {
 }
 
 
-def requests_under_way() -> list[tuple[greenlet, float]]:
-    """Each greenlet that waits for an answer, and for how many seconds it has; greenlets of a user's own included."""
+def requests_in_flight() -> list[tuple[greenlet, float]]:
+    """Each greenlet that waits for a response, with its waiting time in seconds; users' own greenlets included."""
     now = time.perf_counter()
     began = ((waiting, _began(waiting)) for waiting in _greenlets())
     return [(waiting, now - instant) for waiting, instant in began if instant is not None]
 
 
 def _greenlets() -> Iterator[greenlet]:
-    # By type, not by isinstance: that asks proxies such as Flask's what they stand for, and they raise.
+    # By type, not by isinstance: isinstance resolves proxies such as Flask's, and they raise.
     return (thing for thing in gc.get_objects() if issubclass(type(thing), greenlet))
 
 

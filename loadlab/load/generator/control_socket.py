@@ -1,6 +1,6 @@
-"""The lines between the lab and a generator, over a socket that no standard stream is part of.
+"""The control socket between the lab and a generator: one line per message, apart from the standard streams.
 
-A Locust file may print, log to standard output, or start programs that do: all of that goes to the log.
+A Locust file can print, log, or start programs that do. Standard output and error therefore go to the log.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from typing import Self
 
-OPTION: Final = "--lines"  # and the number of an inherited descriptor
+OPTION: Final = "--control-socket"  # and the number of an inherited descriptor
 
 
-class Lines:
-    """One end. Says and hears one line at a time; to wait without hearing, use `fileno`."""
+class ControlSocket:
+    """One end. It sends and receives one line at a time; to wait without receiving, use `fileno`."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -25,7 +25,7 @@ class Lines:
 
     @classmethod
     def pair(cls) -> tuple[Self, Self]:
-        """Our end, and the one to pass to a generator as `OPTION`; close that one once it has been passed."""
+        """Our end, and the end to pass to a generator as `OPTION`; close that one when it has been passed."""
         ours, theirs = (end.detach() for end in socket.socketpair())
         for end in (ours, theirs):
             os.set_blocking(end, True)  # gevent's, in a process that it has patched, do not block
@@ -33,9 +33,9 @@ class Lines:
 
     @classmethod
     def inherited(cls, descriptor: int) -> Self:
-        """The end that was passed to this process; what this process starts does not get it.
+        """The end that was passed to this process; its own children do not inherit it.
 
-        Standard output becomes a log: written at once, because load processes end without a farewell.
+        Standard output becomes a log that is flushed at each line, because load processes end without cleaning up.
         """
         os.set_inheritable(descriptor, False)  # noqa: FBT003
         for stream in (sys.stdout, sys.stderr):
@@ -45,20 +45,20 @@ class Lines:
     def fileno(self) -> int:
         return self._descriptor
 
-    def say(self, *words: object) -> None:
+    def send(self, *words: object) -> None:
         """Send words as one line.
 
         Raises:
-            BrokenPipeError: the other end is gone.
+            BrokenPipeError: the other end has closed.
         """
         rest = f"{' '.join(map(str, words))}\n".encode()
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 
-    def hear(self) -> str:
-        """The next line, without its end; empty when the other end is gone."""
+    def receive(self) -> str:
+        """The next line without its line end; empty when the other end has closed."""
         line = b""
-        # Byte by byte: what a buffer held back, a forked child or a selector would not see.
+        # Byte by byte: a buffer would hide bytes from a forked child and from a selector.
         while (byte := self._read_byte()) and byte != b"\n":
             line += byte
         return line.decode()
@@ -66,7 +66,7 @@ class Lines:
     def _read_byte(self) -> bytes:
         try:
             return os.read(self._descriptor, 1)
-        except ConnectionResetError:  # it ended before it had read all that we said
+        except ConnectionResetError:  # it ended before it had read everything
             return b""
 
     def close(self) -> None:
@@ -75,5 +75,5 @@ class Lines:
             os.close(self._descriptor)
 
     def __del__(self) -> None:
-        # With the last who waits for it: a descriptor that is closed under a waiting greenlet never wakes it.
+        # Only when nothing waits for it: closing a descriptor never wakes a greenlet that waits on it.
         self.close()

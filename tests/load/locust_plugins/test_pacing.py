@@ -15,9 +15,10 @@ from locust import TaskSet, User, task
 from locust.event import Events
 from locust.exception import StopUser
 
-from loadlab.load.generator.alarm import Alarm
-from loadlab.load.generator.pacing import Arrival, Open, Pacer, _under_way, opened, response_seconds, sending
 from loadlab.load.generator.recorder import NO_ANSWER, Recorder
+from loadlab.load.locust_plugins.alarm import Alarm
+from loadlab.load.locust_plugins.open_user import Open, opened
+from loadlab.load.locust_plugins.pacing import Arrival, Pacer, current_arrival, response_seconds, sending
 from loadlab.model.window import Window
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def test_on_start_and_on_stop_are_called_once(load: Any) -> None:
 def test_a_step_of_the_clock_on_the_wall_moves_no_instant_out_of_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     arrival = Arrival(due=10.0)
     arrival.began = 10.5
-    token = _under_way.set(arrival)
+    token = current_arrival.set(arrival)
     try:
         wall = time.time()
         for step in (-3600.0, 0.0, 3600.0):
@@ -282,19 +283,19 @@ def test_a_step_of_the_clock_on_the_wall_moves_no_instant_out_of_its_bounds(monk
             assert due == 10.0
             assert 10.5 <= sent <= 11.0
     finally:
-        _under_way.reset(token)
+        current_arrival.reset(token)
 
 
 def test_several_listeners_are_told_the_same_of_one_request() -> None:
     arrival = Arrival(due=10.0)
     arrival.began = 10.5
-    token = _under_way.set(arrival)
+    token = current_arrival.set(arrival)
     try:
         told = [sending(12.0, 1.0, None) for _ in range(2)]
         assert [one.due for one in told] == [10.0, 10.0]
         assert isnan(sending(13.0, 0.5, None).due)
     finally:
-        _under_way.reset(token)
+        current_arrival.reset(token)
 
 
 def test_without_an_arrival_a_response_is_what_locust_says() -> None:

@@ -1,4 +1,4 @@
-"""What a master and its workers say to each other is sealed with a token that both have and that is never sent.
+"""Signs the messages between a master and its workers with a token that both have and that is never sent.
 
 The master of a run makes the token, unless `LOADLAB_WORKER_TOKEN` names one, and leaves it in a file for workers of the
 same user on the same host. Elsewhere the variable brings it.
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN_VARIABLE: Final = "LOADLAB_WORKER_TOKEN"  # noqa: S105  where it is, not what it is
-ASKS, ANSWERS = b"asks", b"answers"
+CALL_ROLE, REPLY_ROLE = b"asks", b"answers"
 
 
-class ForgedError(Exception):
-    """A message is not sealed with our token."""
+class BadSignatureError(Exception):
+    """A message is not signed with this run's token."""
 
 
-class Seal:
-    """Seals and opens the messages of one side; `token` is asked for each time, because a worker may be first."""
+class Signer:
+    """Signs and verifies messages; `token` is read each time, because a worker may start before the token exists."""
 
     def __init__(self, token: Callable[[], str]) -> None:
         self._token = token
 
-    def sealed(self, role: bytes, worker: str, content: dict[str, Any]) -> dict[str, Any]:
-        """The content with a proof that we have the token; `role` and `worker` say whose words it may be taken for."""
+    def sign(self, role: bytes, worker: str, content: dict[str, Any]) -> dict[str, Any]:
+        """The content with its signature, which holds for this `role` and this `worker` only."""
         text = msgpack.packb([worker, content])
         return {"text": text, "proof": self._proof(role, text)}
 
-    def opened(self, role: bytes, worker: str, message: Any) -> dict[str, Any]:  # noqa: ANN401  anybody may have sent it
+    def verify(self, role: bytes, worker: str, message: Any) -> dict[str, Any]:  # noqa: ANN401  anybody may have sent it
         """The content of a message.
 
         Raises:
-            ForgedError: who sent it does not have the token, or it is another's.
+            BadSignatureError: the sender does not have the token, or the message is for another worker.
         """
         try:
             text, proof = bytes(message["text"]), bytes(message["proof"])
         except (TypeError, KeyError, ValueError) as error:
-            raise ForgedError from error
+            raise BadSignatureError from error
         if not self._token() or not hmac.compare_digest(proof, self._proof(role, text)):
-            raise ForgedError
+            raise BadSignatureError
         meant, content = msgpack.unpackb(text, strict_map_key=False)
         if meant != worker:
-            raise ForgedError
+            raise BadSignatureError
         opened: dict[str, Any] = content
         return opened
 

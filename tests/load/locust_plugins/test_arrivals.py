@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import chdtr
 
-from loadlab.load.generator.arrivals import AT_A_TIME, arrivals
+from loadlab.load.locust_plugins.arrivals import AT_A_TIME, arrivals
 from loadlab.model.condition import OpenLoad
 
 POISSON = OpenLoad(rate=200.0, arrivals="poisson")

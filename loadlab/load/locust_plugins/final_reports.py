@@ -1,7 +1,7 @@
-"""Makes a Locust master wait for the last report of each worker.
+"""Lets a Locust master wait for the final report of each worker.
 
-By itself it gives workers half a second. A later report is lost, to Locust's own statistics too: on a busy machine
-these are the requests of the last three seconds or more.
+Locust itself waits half a second. It loses later reports, from its own statistics too: on a busy machine these are the
+requests of the last three seconds or more.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ MOST_SECONDS: Final = 60.0  # to wait in all, besides Locust's own stop timeout
 LOOK_SECONDS: Final = 0.5
 
 
-class Progress:
-    """The worker's end: says in each report how many tests it has begun, and whether all that it did is reported."""
+class ReportProgress:
+    """The worker's end: each report says how many tests it has started, and whether it is the final report."""
 
     def __init__(self, runner: WorkerRunner) -> None:
         self._runner = runner
@@ -53,8 +53,8 @@ class _Worker:
     heard: float = 0.0
 
 
-class LastReports:
-    """The master's end. `missing` says in words what did not come, once Locust has quit."""
+class FinalReports:
+    """The master's end. After Locust has quit, `missing` names the reports that did not arrive."""
 
     def __init__(self, runner: MasterRunner) -> None:
         self.missing: list[str] = []
