@@ -237,7 +237,7 @@ def test_a_locustfile_opens_with_the_question_that_it_asks(name: str) -> None:
     assert docstring.splitlines()[0].endswith("?")
 
 
-def test_the_catalogues_names_are_ours_alone_and_its_helps_name_their_units() -> None:
+def test_the_catalogues_names_are_prefixed_and_helps_name_units() -> None:
     catalogued = [metric.name for metric in CATALOGUE]
     assert len(catalogued) == len(set(catalogued)) > 0
     for metric in CATALOGUE:

@@ -56,7 +56,7 @@ def test_a_strategy_pays_from_where_it_is_better_at_every_larger_distance(
     assert pays_from(list(zip(ROUND_TRIPS, pays, strict=True))) == start
 
 
-def test_each_distance_has_a_verdict_and_a_baseline_of_its_own() -> None:
+def test_each_added_latency_has_a_verdict_and_a_baseline() -> None:
     found = run(BASE, POOL)
     assert [one.condition.round_trip_ms for one in found.verdicts] == list(ROUND_TRIPS)
     recommended = [one.recommend.strategy for one in found.verdicts if one.recommend]
@@ -86,7 +86,7 @@ def test_what_pays_everywhere_says_so() -> None:
     assert pool.conclusion.startswith("pays at every distance: 2.99×")
 
 
-def test_a_leak_pays_nowhere_whatever_its_speed() -> None:
+def test_a_leaking_strategy_is_never_recommended_for_its_speed() -> None:
     forever = ("max_age", {"max_age": None}, (300.0, 150.0, 160.0), LEAKING)
     leaking = of(run(BASE, forever, server="gevent"), "unlimited")
     assert [point.sound for point in leaking.points] == [False] * 3

@@ -110,7 +110,7 @@ def test_missing_trials_are_counted() -> None:
     assert len(texts(found, about="No complete trial")) == 2
 
 
-def test_a_run_that_could_never_be_significant_says_how_many_blocks_it_takes() -> None:
+def test_a_run_with_too_few_blocks_says_how_many_it_takes() -> None:
     (caveat,) = [one for one in default_plan(blocks=7).caveats if "smallest" in one.text]
     assert caveat.text == (
         "With 7 complete blocks and 6 comparisons, the smallest possible p is 0.094 after Holm's correction: "
@@ -270,7 +270,7 @@ def test_a_pooler_that_counts_otherwise_than_the_project_is_a_mismatch() -> None
     ]
 
 
-def test_expiry_that_no_window_could_show_is_named_for_every_strategy_with_an_age() -> None:
+def test_expiry_that_no_window_could_show_is_named_per_strategy() -> None:
     leased = strategy_case("asgi", "leased_threads")
     found = findings([leased], [trial(leased, 1, KEPT)])
     assert texts(found, about="Expiry not observed") == [
@@ -278,7 +278,7 @@ def test_expiry_that_no_window_could_show_is_named_for_every_strategy_with_an_ag
     ]
 
 
-def test_a_strategy_that_was_left_out_is_named_once_with_its_modes_and_the_reason() -> None:
+def test_an_excluded_strategy_is_named_once_with_modes_and_reason() -> None:
     why = "Django pools psycopg 3 alone"
     left_out = tuple(LeftOut(server=server, strategy="pool", why=why) for server in ("sync", "gevent"))
     found = analyse(run=run_summary(left_out=left_out), environment={}, cases=[], trials=[])

@@ -147,7 +147,7 @@ def test_a_swept_parameter_pairs_the_values_that_both_runs_have() -> None:
     assert found.changed == ()
 
 
-def test_postgresqls_port_is_no_difference_between_runs() -> None:
+def test_postgresqls_port_does_not_differ_between_runs() -> None:
     before = replace(findings(), environment={"PostgreSQL": {"setting port": "5432", "setting work_mem": "4096"}})
     after = replace(before, environment={"PostgreSQL": {"setting port": "6543", "setting work_mem": "8192"}})
     assert contrast(before, after).differences == (("PostgreSQL: setting work_mem", "4096", "8192"),)

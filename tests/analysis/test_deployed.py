@@ -85,7 +85,7 @@ def test_two_deployments_are_one_case_in_two_runs() -> None:
     assert (str(before.case.strategy), str(after.case.strategy)) == ("age 0", "age 60")
 
 
-def test_a_leak_is_told_from_what_can_be_used_or_else_from_how_connections_ended() -> None:
+def test_a_leak_is_judged_by_what_is_usable_or_by_how_connections_ended() -> None:
     piling = ConnectionCounts(opened=100, reused=0, closed={}, open=103)
     collected = ConnectionCounts(opened=100, reused=300, closed={"garbage_collected": 98}, open=5)
     busy = ConnectionCounts(opened=100, reused=900, closed={"max_age": 97}, open=6)

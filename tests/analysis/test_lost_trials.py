@@ -148,7 +148,7 @@ def test_a_percentile_withheld_on_one_side_is_not_a_missing_pair() -> None:
     assert (p95.blocks, p95.high) == (14, float("inf"))
 
 
-def test_a_trial_without_answer_is_final_where_its_case_has_answered_before() -> None:
+def test_a_trial_without_response_stands_where_its_case_has_answered() -> None:
     zero, kept = ages()[:2]
     answered, unanswered, silent = trial(kept, 1), trial(kept, 2, UNANSWERED), trial(zero, 1, UNANSWERED)
     assert measured_for_good([answered, unanswered, silent]) == [answered, unanswered]
@@ -156,7 +156,7 @@ def test_a_trial_without_answer_is_final_where_its_case_has_answered_before() ->
     assert measured_for_good([answered, broken]) == [answered]
 
 
-def test_cases_that_use_no_database_are_said_to_tell_nothing_of_connections() -> None:
+def test_cases_without_a_database_are_said_to_tell_nothing() -> None:
     (case,) = ages()[:1]
     found = findings([case], [trial(case, block, Behaviour(opened=0, reused=0, held=0)) for block in (1, 2)])
     assert "No request used the database" in " ".join(caveat.text for caveat in found.caveats)

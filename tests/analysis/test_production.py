@@ -81,7 +81,7 @@ def the(found: Findings) -> Verdict:
 BASE = ("max_age", {"max_age": 0}, 100.0, CLOSED)
 
 
-def test_a_strategy_that_production_has_no_room_for_is_passed_over_with_its_arithmetic() -> None:
+def test_a_strategy_without_room_in_production_is_rejected_with_figures() -> None:
     large, small = ("pool", {"max_size": 16}, 900.0, KEPT), ("pool", {"max_size": 2}, 600.0, KEPT)
     found = the(run(Limits(max_connections=30), BASE, large, small))
     assert found.recommend is not None
@@ -125,7 +125,7 @@ def test_ages_alone_are_held_to_the_limit_too() -> None:
     assert tight.recommend is None
 
 
-def test_a_pooler_of_its_own_size_has_room_where_a_pool_per_worker_has_not() -> None:
+def test_a_pooler_has_room_where_a_pool_per_worker_has_not() -> None:
     limits = Limits(max_connections=20, workers=8)
     cases = [strategy_case("gthread", name, **p) for name, p in (("max_age", {}), ("pool", {}), ("pgbouncer", {}))]
     trials = [

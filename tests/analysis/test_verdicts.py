@@ -150,7 +150,7 @@ def test_unlimited_is_chosen_only_if_proven_better_than_the_finite_age(rate: flo
     assert recommended(run((base, 100, CLOSED), (finite, 600, KEPT), (unlimited, rate, KEPT))) == age
 
 
-def test_without_a_baseline_there_is_no_recommendation() -> None:
+def test_without_a_baseline_nothing_is_recommended() -> None:
     _, finite, unlimited = ages()
     found = run((finite, 600, KEPT), (unlimited, 600, KEPT))
     assert recommended(found) == "nothing"
@@ -161,7 +161,7 @@ def test_a_baseline_alone_answers_nothing() -> None:
     assert "no case keeps connections" in the(run((case(), 100, CLOSED))).headline
 
 
-def test_where_every_request_failed_there_is_no_recommendation() -> None:
+def test_where_every_request_failed_nothing_is_recommended() -> None:
     lost = Behaviour(requests=400, failed=400)
     cases = ages()[:2]
     found = findings(cases, [trial(of, block, lost) for of in cases for block in range(1, 9)])
@@ -258,7 +258,7 @@ def test_verdicts_differ_by_keep_alive() -> None:
     assert found.verdicts[0].headline.startswith("gevent with keep-alive off: ")
 
 
-def test_blocks_that_are_too_few_for_so_many_comparisons_are_named_as_the_reason() -> None:
+def test_too_few_blocks_for_the_comparisons_are_named_as_the_reason() -> None:
     base, finite, _ = ages()
     others = [case(max_age=age) for age in (1, 5, 30, 120, 600, 3600, 7200)]
     found = run((base, 100, CLOSED), (finite, 600, KEPT), *((of, 600, KEPT) for of in others), blocks=7)

@@ -46,7 +46,7 @@ def test_a_pass_prints_its_tables_and_writes_a_recording_and_a_page(written: tup
     assert "2 of 2  claim/thread_restart" in done.stderr
 
 
-def test_a_pass_that_is_as_recorded_says_so_and_updates_a_recording_of_the_same_versions(
+def test_a_pass_as_recorded_says_so_and_updates_the_same_versions(
     loadlab: CommandLine, written: tuple[Outcome, Path], tmp_path: Path
 ) -> None:
     recorded, same = written[1] / "one.json", tmp_path / "same.json"
@@ -59,7 +59,7 @@ def test_a_pass_that_is_as_recorded_says_so_and_updates_a_recording_of_the_same_
     assert updated["claims"] == kept["claims"] != []
 
 
-def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the_versions(
+def test_a_departing_pass_exits_with_10_and_names_cell_and_versions(
     loadlab: CommandLine, written: tuple[Outcome, Path]
 ) -> None:
     done = loadlab("behaviour", *ONE_ROW, "--check", changed(written[1] / "one.json", warm=[80, 80]))
@@ -81,7 +81,7 @@ def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: t
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
-def test_a_pass_that_is_stopped_keeps_what_was_counted_and_leaves_nothing_running(
+def test_a_stopped_pass_keeps_its_counts_and_leaves_nothing_running(
     loadlab: CommandLine, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     path = tmp_path / "stopped.json"

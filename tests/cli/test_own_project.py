@@ -207,9 +207,7 @@ def test_connections_of_all_aliases_that_lead_to_the_database_are_counted(migrat
 
 
 @pytest.mark.slow
-def test_a_connection_class_of_the_projects_own_is_counted_and_atomic_requests_are_said(
-    migrated: Shop, shop: Shop
-) -> None:
+def test_a_projects_connection_class_is_counted_with_atomic_requests(migrated: Shop, shop: Shop) -> None:
     outcome = shop.run(databases=shop.databases(ENGINE="shop.engine", ATOMIC_REQUESTS=True), plan=shop.plan(ages="[0]"))
     assert outcome.code == 0
     assert all(trial["connections"]["exact"] for trial in shop.report()["trials"])
@@ -246,7 +244,7 @@ def test_an_empty_database_is_made_for_a_project_without_postgresql(shop: Shop) 
         ({"ENGINE": "nonesuch.engine"}, [], "nonesuch.engine"),
     ],
 )
-def test_what_keeps_a_project_from_being_measured_is_one_message_with_its_remedy(
+def test_a_project_that_cannot_be_measured_gets_one_message_and_a_remedy(
     refused: Shop, changes: dict[str, Any], arguments: list[str], message: str
 ) -> None:
     outcome = refused.run(*arguments, databases=refused.databases(**changes))
@@ -306,9 +304,7 @@ def test_scenarios_of_the_labs_own_site_are_refused_for_a_project(in_process: In
     assert "'read_one' requests pages of loadlab's own site" in outcome.stderr
 
 
-def test_init_writes_a_plan_that_holds_together_and_a_locustfile_of_the_projects_routes(
-    in_process: InProcess, tmp_path: Path
-) -> None:
+def test_init_writes_a_valid_plan_and_a_locustfile_of_the_routes(in_process: InProcess, tmp_path: Path) -> None:
     known = ["--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path]
     written = in_process("init", *known)
     measured, _, comments = written.stdout.splitlines()[0].partition(": ")[2].partition("; as comments: ")

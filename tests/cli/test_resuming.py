@@ -250,7 +250,7 @@ class TestTheFolder:
         assert not (tmp_path / "run").exists()
 
     @pytest.mark.parametrize("name", ["fifo", "folder", "link"])
-    def test_a_lock_that_is_no_file_is_named(self, here: InProcess, name: str, tmp_path: Path) -> None:
+    def test_a_lock_that_is_not_a_file_is_named(self, here: InProcess, name: str, tmp_path: Path) -> None:
         lock = sealed_run(tmp_path / "whole").path / ".lock"
         make = {"fifo": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to(tmp_path / "victim")}
         make[name](lock)

@@ -97,7 +97,7 @@ def test_counts_reconcile_with_what_was_open_before(judged: Path) -> None:
     assert trial.served <= len(trial.requests.ended) + 3
 
 
-def test_what_cannot_be_measured_from_outside_is_none_and_the_report_says_so(judged: Path) -> None:
+def test_what_cannot_be_measured_from_outside_is_none_in_the_report(judged: Path) -> None:
     ((trial,), _) = RunFolder.at(judged).trials()
     assert trial.cpu_seconds.app is None
     assert trial.cpu_seconds.database is None
@@ -128,7 +128,7 @@ def test_its_samples_are_in_the_progress_of_the_run(judged: Path) -> None:
     assert progress.ended.state == "complete"
 
 
-def test_requests_of_others_become_a_caveat_and_counts_without_a_judge_are_called_so(disturbed: Path) -> None:
+def test_other_traffic_and_a_missing_judge_become_caveats(disturbed: Path) -> None:
     ((trial,), _) = RunFolder.at(disturbed).trials()
     assert trial.served is not None
     answered = len(trial.requests.ended) - sum(trial.requests.failed)

@@ -46,7 +46,7 @@ def test_a_server_modes_label_spells_out_every_parameter(name: str) -> None:
 
 
 @every_server
-def test_a_server_modes_command_is_a_list_of_words_for_loopback_and_no_shell(name: str) -> None:
+def test_a_server_modes_command_is_an_argv_list_for_loopback(name: str) -> None:
     site = Site(python="/a path/python")
     argv = SERVERS[name]().argv(site, 8123)
     assert all(type(word) is str and word for word in argv)
@@ -58,9 +58,7 @@ def test_a_server_modes_command_is_a_list_of_words_for_loopback_and_no_shell(nam
 
 @every_server
 @pytest.mark.parametrize("users", [1, 8, 5000])
-def test_a_server_mode_can_use_at_least_one_connection_and_no_more_than_its_users_or_its_pool(
-    name: str, users: int
-) -> None:
+def test_usable_connections_are_at_least_one_and_bounded(name: str, users: int) -> None:
     server = SERVERS[name]()
     pool = getattr(server, "workers", 1) * getattr(server, "threads", 0)
     assert 1 <= server.usable_connections(users) <= max(users, pool)

@@ -164,7 +164,7 @@ def test_a_large_result_comes_through_whole(plain: Cluster, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("connect", DRIVERS)
-def test_target_and_observer_are_encrypted_and_know_the_server_by_its_certificate(
+def test_target_and_observer_verify_the_servers_certificate(
     encrypted: Cluster, tmp_path: Path, connect: Callable[..., Any]
 ) -> None:
     with added_latency(encrypted.database, 0.5, encrypted.register, tmp_path / "log") as far:
@@ -201,7 +201,7 @@ def own_dsn(plain: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return {"host": "localhost", "port": port, "user": plain.database.name, "dbname": plain.database.name}
 
 
-def test_a_database_of_the_users_own_is_put_at_a_distance_with_the_password_from_its_own_file(
+def test_latency_is_added_to_a_database_whose_password_is_in_a_file(
     plain: Cluster, own_dsn: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_DSN", make_dsn(**own_dsn))
@@ -252,7 +252,7 @@ def test_a_server_that_is_checked_by_name_keeps_its_name(
         assert asked(target, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") is True
 
 
-def test_a_database_behind_a_socket_of_the_file_system_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_database_behind_a_unix_socket_is_refused_with_a_remedy(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
         listener.bind(str(tmp_path / ".s.PGSQL.5432"))
         listener.listen()
@@ -262,7 +262,7 @@ def test_a_database_behind_a_socket_of_the_file_system_is_refused_with_what_to_d
             _known_by(connection)
 
 
-def test_a_proxy_that_does_not_start_is_told_with_its_own_words(plain: Cluster, tmp_path: Path) -> None:
+def test_a_proxy_that_does_not_start_is_told_with_its_error(plain: Cluster, tmp_path: Path) -> None:
     unknown = replace(plain.database, parameters={**plain.database.parameters, "host": "no-such-host.invalid"})
     with (
         pytest.raises(EnvironmentFaultError, match=r"(?s)did not start.*(not known|resolution)"),

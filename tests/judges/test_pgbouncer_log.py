@@ -58,7 +58,7 @@ def test_a_reason_cannot_pass_for_somebody_elses_line() -> None:
     assert not counted.refusals
 
 
-def test_a_client_beyond_the_limit_has_no_name_yet_and_is_refused_all_the_same() -> None:
+def test_a_client_beyond_the_limit_is_refused_before_it_has_a_name() -> None:
     nobody = f"{STAMP} LOG C-0x55cc: (nodb)/(nouser)@127.0.0.1:50001"
     counted = tally(
         f"{nobody} closing because: no more connections allowed (max_client_conn) (age=0s)",
@@ -69,7 +69,7 @@ def test_a_client_beyond_the_limit_has_no_name_yet_and_is_refused_all_the_same()
     assert counted.refusals == {Refusal.MAX_CLIENT_CONN: 1}
 
 
-def test_a_wrong_password_lets_nobody_in() -> None:
+def test_a_wrong_password_grants_no_access() -> None:
     counted = tally(ASKED, f"{CLIENT} closing because: SASL authentication failed (age=0s)")
     assert clients(counted) == (1, 1, 0)
     assert counted.refusals == {Refusal.OTHER: 1}
@@ -98,7 +98,7 @@ def test_who_was_let_in_and_is_sent_away_later_is_refused_and_closed() -> None:
     assert counted.refusals == {Refusal.QUERY_WAIT_TIMEOUT: 1, Refusal.OTHER: 2}
 
 
-def test_without_any_session_of_postgresqls_nobody_was_let_in() -> None:
+def test_without_a_postgresql_session_no_client_was_let_in() -> None:
     counted = tally(ASKED, f"{CLIENT} closing because: query_wait_timeout (age=10s)")
     counted.nobody_was_let_in()
     assert clients(counted) == (1, 1, 0)
@@ -109,7 +109,7 @@ def test_a_connection_that_never_reached_postgresql_is_none() -> None:
     assert servers(tally(f"{SERVER} closing because: connect failed (age=0s)")) == (0, 0, 0)
 
 
-def test_a_connection_that_reached_postgresql_is_a_session_unless_its_login_failed() -> None:
+def test_a_connection_is_a_session_unless_its_login_failed() -> None:
     ends = {
         "server conn crashed?": (1, 0, 1),
         "client disconnect while server was not ready": (1, 0, 1),

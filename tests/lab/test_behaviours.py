@@ -103,7 +103,7 @@ def asked(server: RunningServer, path: str, token: str | None) -> tuple[int, byt
 
 
 @pytest.mark.parametrize("mode", ["threaded", "asgi"])
-def test_orders_are_for_whoever_knows_the_token(ready: PostgresFixture, mode: str) -> None:
+def test_control_requests_need_the_token(ready: PostgresFixture, mode: str) -> None:
     with running_server(matching(f"{mode},*/max_age=0,*/keep_alive=off/psycopg2")[0], ready) as server:
         for path in (COLLECT_PATH, KEEP_GARBAGE_PATH):
             for token in (None, "", "guess", "\xff"):
@@ -113,7 +113,7 @@ def test_orders_are_for_whoever_knows_the_token(ready: PostgresFixture, mode: st
         assert asked(server, READY_PATH, None) == (200, server.application.token.encode())
 
 
-def test_an_order_is_given_until_as_many_processes_have_answered_and_not_for_ever(
+def test_a_control_request_repeats_until_every_process_has_handled_it(
     ready: PostgresFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_server(KEPT, ready) as server:
@@ -125,7 +125,7 @@ def test_an_order_is_given_until_as_many_processes_have_answered_and_not_for_eve
             control_requests.collect_garbage(server.application, server.processes + 1)
 
 
-def test_garbage_that_is_kept_keeps_every_connection_that_leaked_and_collecting_it_closes_them(
+def test_collecting_garbage_closes_the_connections_that_leaked(
     ready: PostgresFixture,
 ) -> None:
     with running_server(LEAK, ready) as server:

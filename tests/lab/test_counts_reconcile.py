@@ -63,7 +63,7 @@ def test_age_zero_leaves_nothing_open(measured: Any, server: str) -> None:
 
 
 @pytest.mark.parametrize("server", ["threaded", "gevent", "asgi"])
-def test_a_kept_connection_is_never_reused_where_each_request_has_its_own_thread(measured: Any, server: str) -> None:
+def test_a_thread_per_request_never_reuses_a_kept_connection(measured: Any, server: str) -> None:
     stopped = measured(server, None).connections.after_stop
     assert stopped.reused == 0
     assert set(stopped.closed) - {"explicit"} <= {"garbage_collected", "process_exit"}

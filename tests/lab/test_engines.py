@@ -78,9 +78,7 @@ def sessions(lab: Lab) -> int:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=with_pools) if "native" in name else name for name in ENGINES]
 )
-def test_openings_are_postgresqls_sessions_and_pools_openings_are_no_checkouts(
-    name: str, lab: Lab, ledgers: Path
-) -> None:
+def test_openings_are_sessions_and_a_pools_checkouts_are_not(name: str, lab: Lab, ledgers: Path) -> None:
     if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
         pytest.skip(f"{NEEDS[name]} is not installed")
     before = sessions(lab)
@@ -91,7 +89,7 @@ def test_openings_are_postgresqls_sessions_and_pools_openings_are_no_checkouts(
     assert told["used"]["requests"] == REQUESTS
 
 
-def test_age_zero_opens_for_each_request_whoever_wraps_the_engine(lab: Lab, ledgers: Path) -> None:
+def test_age_zero_opens_for_each_request_under_every_wrapped_engine(lab: Lab, ledgers: Path) -> None:
     told = used(entry_of(lab, CONN_MAX_AGE=0), ledgers, lab)
     assert told["used"] == {
         "opened": REQUESTS,

@@ -56,7 +56,7 @@ def measured(trial: TrialRunner, server: str, strategy: str, **parameters: objec
 
 
 @pytest.mark.parametrize(("strategy", "server"), pairs())
-def test_a_strategy_is_counted_exactly_at_both_ends_and_leaks_only_where_it_says_so(
+def test_a_strategy_is_counted_exactly_and_leaks_only_where_declared(
     trial: TrialRunner, strategy: str, server: str
 ) -> None:
     done = measured(trial, server, strategy)
@@ -82,7 +82,7 @@ def test_leased_threads_make_persistent_connections_work_under_asgi(trial: Trial
     assert counts.reused > 0
 
 
-def test_a_pgbouncer_has_fewer_connections_to_postgresql_than_its_clients_have_to_it(trial: TrialRunner) -> None:
+def test_pgbouncer_holds_fewer_connections_than_its_clients(trial: TrialRunner) -> None:
     connections = measured(trial, "gthread", "pgbouncer", pool_size=2, max_age=60).connections
     assert connections.pooler is not None
     assert connections.sessions == connections.pooler.after_stop.servers_opened <= 2

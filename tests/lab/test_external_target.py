@@ -100,7 +100,7 @@ def test_counts_are_those_since_before_the_load(tmp_path: Path) -> None:
     assert trial.cpu_seconds.generator == pytest.approx(0.05)
 
 
-def test_where_it_does_not_count_requests_those_that_used_the_database_are_the_least(tmp_path: Path) -> None:
+def test_without_request_counts_database_requests_are_a_lower_bound(tmp_path: Path) -> None:
     assert trial_of(Scripted.of(look(100), look(104)), tmp_path).served == 4
 
 
@@ -120,13 +120,13 @@ def test_statistics_that_were_reset_meanwhile_judge_nothing(tmp_path: Path) -> N
     assert "statistics were reset meanwhile" in connections.unjudged
 
 
-def test_a_target_whose_counters_begin_anew_was_restarted_and_its_trial_is_invalid(tmp_path: Path) -> None:
+def test_counters_that_reset_invalidate_an_external_trial(tmp_path: Path) -> None:
     trial = trial_of(Scripted.of(look(100), look(102), look(4)), tmp_path)
     assert trial.state == "invalid"
     assert "counters began anew: it was restarted, or several hosts answer" in trial.reason
 
 
-def test_metrics_that_cannot_be_read_at_an_edge_of_the_window_make_a_trial_invalid(tmp_path: Path) -> None:
+def test_unreadable_metrics_at_an_edge_invalidate_the_trial(tmp_path: Path) -> None:
     gone = EnvironmentFaultError("no answer")
     trial = trial_of(Scripted.of(look(100), look(101), gone, look(102)), tmp_path)
     assert trial.state == "invalid"

@@ -23,7 +23,6 @@ from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
 from loadlab.model.schedule import Step
 from loadlab.plan.members import config_of, usable_connections
-from loadlab.plan.scenarios import locustfile
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -73,7 +72,7 @@ def test_an_open_trial_sends_exactly_its_schedule(lab: Lab, workers: int) -> Non
     assert RECORD.validate_json(RECORD.dump_json(trial)).requests.sent == trial.requests.sent
 
 
-def test_a_server_that_is_too_slow_for_the_rate_makes_an_open_trial_invalid_with_the_reason(lab: Lab) -> None:
+def test_a_server_too_slow_for_the_rate_invalidates_an_open_trial(lab: Lab) -> None:
     # One worker, and two requests at once at the most: more than the machine can answer.
     case = case_of("sync", users=2, open_load=OpenLoad(rate=3000.0, arrivals="uniform"), workers=1)
     trial = measured(lab, case)
@@ -83,8 +82,7 @@ def test_a_server_that_is_too_slow_for_the_rate_makes_an_open_trial_invalid_with
     assert trial.connections.exact
 
 
-def test_a_load_process_that_is_killed_makes_the_trial_invalid_and_leaves_nothing_behind(lab: Lab) -> None:
-    lab.generator.check_locustfile(locustfile("read_one"))  # starts it
+def test_a_killed_load_process_invalidates_the_trial_and_leaves_no_orphan(lab: Lab) -> None:
     program = lab.generator._program
     assert program is not None
     generator = psutil.Process(program.pid)

@@ -103,9 +103,7 @@ def manage(lab: Lab, folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("more", [[], ["--parallel", "2"]], ids=["alone", "parallel"])
-def test_a_projects_tests_are_counted_with_their_clones_threads_and_the_connection_that_makes_databases(
-    superuser: Lab, tmp_path: Path, more: list[str]
-) -> None:
+def test_a_projects_parallel_tests_are_counted_exactly(superuser: Lab, tmp_path: Path, more: list[str]) -> None:
     with authorized(superuser) as entered:
         said = manage(superuser, tmp_path, "test", *more)
     assert "Ran 3 tests" in said
@@ -118,7 +116,7 @@ def test_a_projects_tests_are_counted_with_their_clones_threads_and_the_connecti
 
 
 @pytest.mark.parametrize("command", [["check", "--database", "default"], ["showmigrations"]], ids=lambda c: c[0])
-def test_a_command_is_counted_and_told_of_nothing_that_it_has_opened_itself(
+def test_a_command_is_not_warned_of_connections_it_opened_itself(
     superuser: Lab, tmp_path: Path, command: list[str]
 ) -> None:
     with authorized(superuser) as entered:

@@ -123,7 +123,7 @@ def test_what_is_shown_is_what_the_ledgers_hold(used: tuple[Application, int]) -
     assert values(families["loadlab_collector_errors_total"]) == {(): 0}
 
 
-def test_requests_are_shown_by_route_method_and_class_of_status_but_for_those_for_the_metrics(
+def test_requests_but_scrapes_show_by_route_method_and_status_class(
     used: tuple[Application, int],
 ) -> None:
     application, asked = used
@@ -137,7 +137,7 @@ def test_the_content_type_is_prometheus_own(used: tuple[Application, int]) -> No
     assert get(used[0], "/metrics")[1]["Content-Type"] == CONTENT_TYPE_LATEST
 
 
-def test_every_metric_of_the_catalogue_is_shown_with_its_help_and_type_and_no_other(
+def test_exactly_the_catalogues_metrics_are_exposed(
     used: tuple[Application, int],
 ) -> None:
     text = get(used[0], "/metrics")[0]
@@ -172,7 +172,7 @@ def test_histograms_have_the_catalogues_buckets(used: tuple[Application, int], m
         assert counts[-1] == total.value
 
 
-def test_closed_connections_are_counted_by_reason_with_their_age_and_requests(lab: Lab, tmp_path: Path) -> None:
+def test_closed_connections_are_counted_by_reason_age_and_requests(lab: Lab, tmp_path: Path) -> None:
     with serving(target(lab, tmp_path, 0), lab.register, tmp_path / "log") as application:
         for _ in range(5):
             get(application, "/entries/1/")

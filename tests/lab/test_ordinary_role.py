@@ -72,7 +72,7 @@ def test_an_ordinary_role_can_name_who_else_is_connected(
         suitability.require_alone(PostgreSQL(reader, lab.database.name), lab.database.name)
 
 
-def test_a_reset_of_the_statistics_is_noticed_although_the_count_has_grown_past_it(lab: Lab, tmp_path: Path) -> None:
+def test_a_reset_of_statistics_is_noticed_after_the_count_grew_past_it(lab: Lab, tmp_path: Path) -> None:
     here = scene(lab.cursor, lab, tmp_path)
     with closing(connected(lab, dbname=lab.database.name)) as connection:
         connection.autocommit = True

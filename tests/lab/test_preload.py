@@ -137,9 +137,7 @@ def sessions(lab: Lab) -> int:
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
-def test_workers_share_the_connection_of_a_query_before_the_fork_and_each_says_so(
-    lab: Lab, tmp_path: Path, driver: str
-) -> None:
+def test_workers_sharing_a_preforked_connection_each_say_so(lab: Lab, tmp_path: Path, driver: str) -> None:
     with gunicorn(lab, tmp_path, "--workers", "2", eager=True, driver=driver) as (program, url):
         backends = backends_of_workers(program, url, 2)
         assert len(set(backends.values())) == 1
@@ -147,7 +145,7 @@ def test_workers_share_the_connection_of_a_query_before_the_fork_and_each_says_s
         wait_until(lambda: log(program).count("(loadlab.W002)") == 2, program)
 
 
-def test_workers_have_connections_of_their_own_without_a_query_before_the_fork(lab: Lab, tmp_path: Path) -> None:
+def test_without_a_query_before_the_fork_workers_share_no_connection(lab: Lab, tmp_path: Path) -> None:
     with gunicorn(lab, tmp_path, "--workers", "2", eager=False) as (program, url):
         backends = backends_of_workers(program, url, 2)
         assert len(set(backends.values())) == 2
@@ -155,9 +153,7 @@ def test_workers_have_connections_of_their_own_without_a_query_before_the_fork(l
         assert "loadlab" not in log(program)
 
 
-def test_gevent_greenlets_share_a_wrapper_and_fail_when_it_is_loaded_first_and_the_log_says_so(
-    lab: Lab, tmp_path: Path
-) -> None:
+def test_greenlets_share_a_wrapper_loaded_before_patching_and_are_told(lab: Lab, tmp_path: Path) -> None:
     arguments = ("--worker-class", "gevent", "--keep-alive", str(int(PATIENCE_SECONDS)))
     with gunicorn(lab, tmp_path, *arguments, eager=False) as (program, url):
         client = http.client.HTTPConnection(url.partition("//")[2], timeout=PATIENCE_SECONDS)

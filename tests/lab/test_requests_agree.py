@@ -76,9 +76,7 @@ def kill(application: Application) -> None:
 
 
 @every_server
-def test_who_has_an_answer_has_been_counted_and_stays_so_whatever_becomes_of_the_workers(
-    server: str, lab: Lab, tmp_path: Path
-) -> None:
+def test_answered_requests_stay_counted_after_workers_die(server: str, lab: Lab, tmp_path: Path) -> None:
     made: Counter[tuple[str, str, str]] = Counter()
     with serving(target(lab, tmp_path, server), lab.register, tmp_path / "log") as application:
         with ThreadPoolExecutor(CLIENTS) as clients:
@@ -130,7 +128,7 @@ def test_locust_s_requests_are_the_target_s(server: str, lab: Lab, tmp_path: Pat
 
 
 @every_server
-def test_a_trial_s_requests_are_the_target_s_but_for_those_that_its_end_has_cut_off(server: str, trial: Any) -> None:
+def test_a_trials_requests_are_the_targets_but_for_those_cut_off(server: str, trial: Any) -> None:
     """The load stops where it is: each user may have one request under way that it hears no more of.
 
     Under ASGI such a request is cancelled, and has no status.

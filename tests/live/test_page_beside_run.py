@@ -34,7 +34,7 @@ def address(command: Started, label: str = "Live: ") -> str:
     return found()[0].split()[0]
 
 
-def test_a_browser_follows_a_run_to_its_verdict_and_loadlab_live_shows_it_again(
+def test_a_browser_follows_a_run_to_its_verdict_and_shows_it_again(
     loadlab: CommandLine, browser: WebDriver, tmp_path: Path
 ) -> None:
     plan, run = tmp_path / "plan.toml", tmp_path / "runs" / "followed"

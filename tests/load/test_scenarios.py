@@ -167,7 +167,7 @@ def test_mixed_asks_for_nothing_whose_weight_is_0(site: Application, tmp_path: P
     assert counts["/no-database/"] > 1
 
 
-def test_clients_that_reconnect_find_no_kept_connection_under_gevent_even_where_clients_keep_theirs(
+def test_reconnecting_clients_find_no_kept_connection_under_gevent(
     trial: Any,
 ) -> None:
     result = trial("gevent", scenario="reconnecting_clients", max_age=60, keep_alive=True)
@@ -175,7 +175,7 @@ def test_clients_that_reconnect_find_no_kept_connection_under_gevent_even_where_
     assert result.connections.after_stop.reused == 0
 
 
-def test_clients_that_reconnect_after_every_fourth_request_find_a_connection_for_three(
+def test_clients_that_reconnect_every_fourth_request_reuse_three_times(
     site: Application, trial: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial.lab.generator.abandon()  # the next one is started with this in its environment
@@ -193,20 +193,20 @@ def test_users_who_think_leave_connections_pinned_that_do_nothing(trial: Any) ->
     assert mean(result.series.values["backends_active"]) < mean(result.series.backends) / 2
 
 
-def test_users_who_think_pin_one_connection_each_where_their_clients_keep_theirs(trial: Any) -> None:
+def test_thinking_users_on_kept_clients_pin_one_connection_each(trial: Any) -> None:
     result = trial("gevent", scenario="think_time", max_age=None, users=12, keep_alive=True)
     assert result.connections.left_open == 12
     assert mean(result.series.values["backends_active"]) < 2
 
 
-def test_a_spike_after_a_gap_longer_than_the_age_finds_every_kept_connection_too_old(trial: Any) -> None:
+def test_a_spike_after_a_gap_beyond_the_age_reuses_no_connection(trial: Any) -> None:
     result = trial("gthread", scenario="burst", max_age=1.0, workers=1, threads=2, window_seconds=4.0)
     closed = result.connections.at_rest.closed
     assert closed["max_age"] >= 2
     assert result.connections.mismatches == ()
 
 
-def test_nobody_asks_for_anything_between_two_spikes(trial: Any) -> None:
+def test_no_request_is_sent_between_two_spikes(trial: Any) -> None:
     result = trial("gthread", scenario="burst", max_age=None, window_seconds=4.0)
     ended = sorted(result.requests.ended)
     gap, before = max((after - before, before) for before, after in pairwise(ended))
@@ -247,7 +247,7 @@ def test_steps_tell_what_each_of_them_gave(said: dict[str, Said]) -> None:
     assert all(float(figure) > 0 for row in rows for figure in row)
 
 
-def test_two_aliases_are_two_connections_for_each_request_and_both_are_counted(trial: Any) -> None:
+def test_two_aliases_are_two_counted_connections_for_each_request(trial: Any) -> None:
     result = trial("gthread", scenario="multi_database", max_age=0)
     stopped = result.connections.after_stop
     assert result.connections.mismatches == ()

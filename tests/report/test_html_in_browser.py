@@ -176,7 +176,7 @@ def test_choosing_a_distance_changes_rows_and_charts(tab: Report) -> None:
 
 
 @strategies
-def test_a_ranking_opens_to_all_figures_in_a_box_of_its_own(tab: Report) -> None:
+def test_a_ranking_opens_to_all_figures_in_a_box(tab: Report) -> None:
     size(tab.driver, 390)
     summary = tab.find(".card .all summary")
     tab.press(summary)
@@ -268,7 +268,7 @@ def test_hostile_names_are_shown_and_do_nothing(tab: Report) -> None:
     assert tab.run("return document.scripts.length") == 4
 
 
-def test_without_javascript_verdicts_and_tables_are_shown_and_charts_are_not(tab: Report) -> None:
+def test_without_javascript_verdicts_and_tables_are_shown(tab: Report) -> None:
     tab.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         tab.driver.refresh()

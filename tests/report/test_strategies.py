@@ -61,7 +61,7 @@ def test_what_leaks_is_ruled_out_in_words_and_by_its_mark() -> None:
     assert rank.in_short == "ruled out: leaks"
 
 
-def test_arithmetic_of_production_is_shown_for_the_accepted_and_the_rejected() -> None:
+def test_production_arithmetic_is_shown_for_accepted_and_rejected() -> None:
     needs = {rank.name: rank.need for rank in advice("sync").ranks}
     assert needs["pool, max_size=4"] == "2 hosts × 4 workers × 4 (max_size) × 2 overlap = 64 > 60 − 3"
     assert needs["CONN_MAX_AGE = 60"] == "2 hosts × 4 workers × 1 (usable at once) × 2 overlap = 16 ≤ 60 − 3"
@@ -121,7 +121,7 @@ def test_the_matrix_is_modes_by_strategies_and_names_the_distance() -> None:
     assert len(missing) == 6  # geventpool, in two modes at three distances
 
 
-def test_every_strategy_has_a_look_of_its_own() -> None:
+def test_every_strategy_is_drawn_differently() -> None:
     columns = matrix.strategies(FINDINGS.arms)
     looks = [(h.tone, h.shade, h.mark) for h in matrix.headings(columns, labels.Naming.of(FINDINGS))]
     assert len(set(looks)) == len(looks) == 11

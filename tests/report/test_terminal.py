@@ -28,7 +28,7 @@ def test_no_line_is_wider_than_the_terminal(variant: str, width: int) -> None:
     assert max(map(cell_len, lines)) <= width
 
 
-def test_without_colour_there_is_no_escape_sequence() -> None:
+def test_without_colour_no_escape_sequence_is_written() -> None:
     assert "\x1b" not in Terminal(colour=False).render(reports.findings())
 
 
@@ -85,7 +85,7 @@ def test_an_incomplete_run_says_so_before_anything_else() -> None:
     assert "This run is incomplete: 90 trials missing." in text.partition("holds no answer")[0]
 
 
-def test_a_run_whose_trials_are_all_there_but_failed_is_not_said_to_miss_any() -> None:
+def test_failed_trials_do_not_count_as_missing() -> None:
     run = reports.findings().run
     said = story.warning(replace(run, state="incomplete", trials_done=run.trials_planned))
     assert said.startswith("This run is incomplete: trials failed")
@@ -101,7 +101,7 @@ def test_a_run_with_invalid_trials_says_so_and_why_before_anything_else() -> Non
     assert second == f"3 of 80 trials invalid, the first because: {reason}. The caveats name each."
 
 
-def test_with_many_strategies_the_matrix_is_turned_and_says_how_good_each_is() -> None:
+def test_a_matrix_of_many_strategies_is_turned_and_judges_each() -> None:
     text = Terminal(width=120).render(reports.strategies(("sync", "gevent"), (0.0,), 12))
     matrix = text.partition("Server modes × strategies")[2]
     row = next(line for line in matrix.splitlines() if line.strip().startswith("worker_exit_hook"))

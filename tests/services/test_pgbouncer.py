@@ -154,9 +154,7 @@ def test_counts_never_go_back_while_clients_come_and_go(pooler: Pooler) -> None:
     assert len(set(opened)) > 3, "nothing was seen while it went on"
 
 
-def test_as_many_clients_are_let_in_as_the_strategy_says_and_the_console_is_none_of_them(
-    pooler: Pooler, clients: ExitStack
-) -> None:
+def test_the_strategys_number_of_clients_is_let_in_beside_the_console(pooler: Pooler, clients: ExitStack) -> None:
     bouncer = pooler(max_client_conn=3)
     bouncer.judge.counts()
     for _ in range(3):
@@ -207,7 +205,7 @@ def test_clients_beyond_pool_size_wait_and_what_they_wait_is_counted(pooler: Poo
     assert bouncer.judge.counts().servers_opened == 1
 
 
-def test_whoever_is_not_let_in_was_not_opened(pooler: Pooler, clients: ExitStack) -> None:
+def test_a_refused_client_was_not_opened(pooler: Pooler, clients: ExitStack) -> None:
     bouncer = pooler()
     client(clients, bouncer)
     with pytest.raises(psycopg2.OperationalError, match="authentication failed") as refused:
@@ -227,7 +225,9 @@ def test_whoever_is_not_let_in_was_not_opened(pooler: Pooler, clients: ExitStack
     assert bouncer.judge.refusals().other == 1
 
 
-def test_a_request_to_cancel_is_no_session_and_no_client(pooler: Pooler, cluster: Cluster, clients: ExitStack) -> None:
+def test_a_cancel_request_counts_as_neither_session_nor_client(
+    pooler: Pooler, cluster: Cluster, clients: ExitStack
+) -> None:
     before = cluster.sessions()
     bouncer = pooler()
     busy = client(clients, bouncer)
@@ -415,9 +415,7 @@ def odd(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, str]]:
     cluster.cursor.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
-def test_a_database_of_the_users_own_is_counted_whatever_its_names(
-    pooler: Pooler, odd: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_external_database_with_odd_names_is_counted(pooler: Pooler, odd: dict[str, str], tmp_path: Path) -> None:
     with connect_to(odd, tmp_path, allow_remote=False) as database, ExitStack() as clients:
         bouncer = pooler(database)
         assert asked(client(clients, bouncer), "SELECT current_user || current_database()") == ODD + ODD
@@ -480,9 +478,7 @@ def test_it_goes_over_the_distance_and_by_tls_where_the_target_would(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="PgBouncer runs as ourselves unless we are root, and peer lets it in")
-def test_peer_authentication_that_lets_us_in_and_not_pgbouncer_is_named_before_the_trial(
-    ways: Ways, tmp_path: Path
-) -> None:
+def test_peer_authentication_that_pgbouncer_lacks_is_named_early(ways: Ways, tmp_path: Path) -> None:
     parameters = {"host": str(ways.sockets), "port": str(ways.port), "user": us(), "dbname": "shop"}
     with (
         connect_to(parameters, tmp_path, allow_remote=False) as database,
@@ -541,9 +537,7 @@ def test_a_restart_on_a_port_that_is_taken_by_then_says_so(pooler: Pooler) -> No
         bouncer.judge.counts()
 
 
-def test_a_startup_parameter_that_pgbouncer_knows_nothing_of_is_named_before_the_trial(
-    pooler: Pooler, cluster: Cluster
-) -> None:
+def test_a_startup_parameter_unknown_to_pgbouncer_is_named_early(pooler: Pooler, cluster: Cluster) -> None:
     parameters = {**cluster.database.parameters, "options": "-c statement_timeout=5000"}
     with pytest.raises(EnvironmentFaultError, match=r"unsupported startup parameter.*\n.*leave them out"):
         pooler(replace(cluster.database, parameters=parameters))

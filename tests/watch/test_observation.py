@@ -46,7 +46,7 @@ def test_a_counter_that_begins_anew_gives_no_negative_count() -> None:
     assert observation.resets == 1
 
 
-def test_an_alias_that_nobody_used_has_no_share_and_no_ages() -> None:
+def test_an_unused_alias_has_no_share_and_no_ages() -> None:
     one = seen({}, {}, threads=4)
     assert one.share_reused is None
     assert one.ages == ()
@@ -63,7 +63,7 @@ def test_an_alias_that_nobody_used_has_no_share_and_no_ages() -> None:
         ({"opened": 0, "open": 0}, "cannot tell"),
     ],
 )
-def test_a_leak_is_what_nobody_comes_back_for(last: dict[str, Any], verdict: str) -> None:
+def test_a_connection_that_no_request_finds_again_is_a_leak(last: dict[str, Any], verdict: str) -> None:
     assert seen({}, last).leak.startswith(verdict)
 
 

@@ -152,9 +152,7 @@ def due_by(seconds: float) -> list[float]:
     return list(takewhile(lambda instant: instant < seconds, arrivals(POISSON, 7)))
 
 
-def test_all_workers_together_send_exactly_the_schedule_though_their_clocks_are_a_day_apart(
-    fleet: Fleet, site: PlainSite, load_request: Any
-) -> None:
+def test_workers_with_skewed_clocks_send_exactly_the_schedule(fleet: Fleet, site: PlainSite, load_request: Any) -> None:
     fleet.generator.check_locustfile(HERE / "asks_once.py", shared=True)
     for trial in (1, 2):  # they stay in between
         asked = load_request()
@@ -222,7 +220,7 @@ def test_a_load_process_of_another_host_that_is_killed_is_named(fleet: Fleet, lo
     assert fleet.run_load(load_request()).lost == ()
 
 
-def test_workers_that_are_killed_or_hang_are_named_and_with_new_ones_the_next_load_is_whole(
+def test_lost_workers_are_named_and_new_ones_make_the_next_load_whole(
     fleet: Fleet, site: PlainSite, load_request: Any
 ) -> None:
     drive = fleet.generator.begin(load_request(window_seconds=2.0))
@@ -251,7 +249,7 @@ def load_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
     return load
 
 
-def test_a_locust_file_that_does_not_load_there_is_told_of_with_what_python_said(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_locust_file_that_does_not_load_is_told_with_pythons_error(fleet: Fleet, tmp_path: Path) -> None:
     (tmp_path / "lacks.py").write_text("import no_such_module\n")
     with pytest.raises(EnvironmentFaultError, match="No module named 'no_such_module'"):
         fleet.generator.check_locustfile(tmp_path / "lacks.py", shared=True)
@@ -350,7 +348,7 @@ def test_a_worker_of_another_version_is_refused(caplog: pytest.LogCaptureFixture
     assert channel.asked == ["introduce"]
 
 
-def test_a_result_is_fetched_in_pieces_and_a_damaged_one_is_no_result(load_request: Any, tmp_path: Path) -> None:
+def test_a_result_is_fetched_in_pieces_and_a_damaged_one_is_refused(load_request: Any, tmp_path: Path) -> None:
     text = bytes(range(256)) * 40
     sound = hashlib.sha256(text).hexdigest()
     for sha256, fault in ((sound, ""), ("0" * 64, "damaged")):

@@ -101,7 +101,7 @@ def slow_ones(generator: Generator, site: PlainSite, load_request: LoadRequest, 
     return int((np.asarray(result.requests.response) >= slow_seconds).sum())
 
 
-def test_a_server_that_stands_still_shows_in_the_response_times_of_an_open_load(
+def test_a_server_stall_shows_in_the_response_times_of_an_open_load(
     generator: Generator, site: PlainSite, load_request: Any
 ) -> None:
     # In the first 0.75 s of the stall some 112 requests are due, each of which waits for 0.25 s at least.
@@ -116,7 +116,7 @@ def test_a_closed_load_hides_it_each_user_waits_once(generator: Generator, site:
 
 @pytest.mark.parametrize("processes", [1, 3])
 @pytest.mark.parametrize("keep_alive", [True, False])
-def test_every_arrival_is_sent_and_every_request_that_the_server_had_is_in_the_result(
+def test_the_result_holds_every_request_that_the_server_had(
     generator: Generator, site: PlainSite, load_request: Any, processes: int, *, keep_alive: bool
 ) -> None:
     asked = load_request(users=300, keep_alive=keep_alive, open_load=POISSON, processes=processes)
@@ -137,7 +137,7 @@ def test_the_users_of_a_closed_load_are_shared_out(generator: Generator, site: P
     assert site.served() - 5 <= len(result.requests) <= site.served()
 
 
-def test_a_load_process_that_is_killed_is_named_and_what_the_others_saw_is_kept(
+def test_a_killed_load_process_is_named_and_other_results_are_kept(
     generator: Generator, site: PlainSite, load_request: Any
 ) -> None:
     # More users than arrivals: on the busiest machine none is dropped.
@@ -154,7 +154,7 @@ def test_a_load_process_that_is_killed_is_named_and_what_the_others_saw_is_kept(
     assert gone(crew)
 
 
-def test_a_load_process_that_dies_before_the_start_keeps_the_others_from_nothing(
+def test_a_load_process_that_dies_before_the_start_stops_no_other(
     generator: Generator, load_request: Any, tmp_path: Path
 ) -> None:
     first = tmp_path / "first"
@@ -219,7 +219,7 @@ def test_the_users_of_all_load_processes_are_those_of_the_order(load_request: An
         assert max(shares) - min(shares) <= 1
 
 
-def test_results_are_merged_in_order_of_completion_with_nothing_added_or_lost() -> None:
+def test_merged_results_keep_every_request_in_order_of_completion() -> None:
     def seen(ended: list[float], failures: dict[str, int]) -> LoadResult:
         return LoadResult(
             requests=Requests(

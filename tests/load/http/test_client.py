@@ -114,7 +114,7 @@ def dying_at_the_second_request(answer: bytes = b"") -> Callable[[Peer], None]:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
-def test_an_idempotent_request_is_sent_again_when_a_kept_connection_dies_silently(
+def test_an_idempotent_request_is_resent_when_its_connection_died(
     method: str, a_user: Making, reported: Reported
 ) -> None:
     with Server(dying_at_the_second_request()) as server:
@@ -211,7 +211,7 @@ def test_a_connection_reset_is_a_lost_connection(a_user: Making, reported: Repor
     assert reported.failures == [ConnectionLostError.__name__]
 
 
-def test_bytes_that_come_to_an_idle_connection_are_never_taken_for_an_answer(a_user: Making) -> None:
+def test_bytes_on_an_idle_connection_are_never_taken_for_a_response(a_user: Making) -> None:
     answered, said = threading.Event(), threading.Event()
 
     def script(peer: Peer) -> None:
@@ -276,15 +276,13 @@ def test_a_server_that_reads_nothing_is_not_waited_for_longer_either(a_user: Mak
     assert reported.failures == [ResponseTimeoutError.__name__]
 
 
-def test_a_tls_handshake_that_nobody_answers_is_not_waited_for(a_user: Making, reported: Reported) -> None:
+def test_an_unanswered_tls_handshake_ends_in_time(a_user: Making, reported: Reported) -> None:
     with Server(lambda peer: peer.wait_for_close()) as server:
         a_user(f"https://127.0.0.1:{server.port}", connection_timeout=BRIEF_SECONDS).client.get("/")
     assert reported.failures == [ConnectTimeoutError.__name__]
 
 
-def test_a_timeout_begins_with_the_request_and_not_with_what_the_task_did_before(
-    a_user: Making, reported: Reported
-) -> None:
+def test_a_timeout_begins_with_the_request(a_user: Making, reported: Reported) -> None:
     with always(ok()) as server:
         client = a_user(server.port, network_timeout=2.0, connection_timeout=2.0).client
         client.get("/")
@@ -402,9 +400,7 @@ def tls_server(certificate: Path) -> Iterator[Server]:
 
 
 @pytest.mark.process
-def test_a_certificate_that_nobody_vouches_for_is_a_failed_request(
-    tls_server: Server, a_user: Making, reported: Reported
-) -> None:
+def test_an_untrusted_certificate_is_a_failed_request(tls_server: Server, a_user: Making, reported: Reported) -> None:
     a_user(f"https://localhost:{tls_server.port}").client.get("/")
     assert reported.failures == ["SSLCertVerificationError"]
     assert not tls_server.requests
@@ -747,12 +743,12 @@ def over_the_wire(data: st.DataObject, a_user: Making, reported: Reported) -> No
 
 @settings(max_examples=60)
 @given(data=st.data())
-def test_whatever_a_server_says_is_one_request_in_time(data: Any, a_user: Making, reported: Reported) -> None:
+def test_any_response_is_one_request_in_time(data: Any, a_user: Making, reported: Reported) -> None:
     over_the_wire(data, a_user, reported)
 
 
 @pytest.mark.slow
 @settings(max_examples=4_000)
 @given(data=st.data())
-def test_whatever_a_server_says_is_one_request_in_time_at_length(data: Any, a_user: Making, reported: Reported) -> None:
+def test_any_response_is_one_request_in_time_at_length(data: Any, a_user: Making, reported: Reported) -> None:
     over_the_wire(data, a_user, reported)

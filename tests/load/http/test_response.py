@@ -192,7 +192,7 @@ def test_what_can_be_read_in_two_ways_is_refused_with_a_reason(shape: str) -> No
 
 
 @every("shape", MALFORMED)
-def test_what_can_be_read_in_two_ways_is_never_an_answer_however_it_is_split(shape: str) -> None:
+def test_an_ambiguous_response_is_never_accepted_under_any_split(shape: str) -> None:
     reader = ResponseReader(LIMIT)
     reader.begin("GET")
     with pytest.raises(HttpFaultError):  # noqa: PT012  which byte is refused is llhttp's affair

@@ -98,7 +98,7 @@ def load() -> Iterator[Any]:
         one.runner.quit()
 
 
-def test_each_arrival_runs_one_task_and_its_response_counts_from_when_it_was_due(load: Any) -> None:
+def test_each_arrival_runs_one_task_timed_from_when_it_was_due(load: Any) -> None:
     result = load(Asks, instants=SOON, users=4).run()
     assert list(result.requests.due) == pytest.approx(SOON)
     assert result.requests.dropped == type(result.requests.dropped)("d")
@@ -124,7 +124,7 @@ def test_a_slow_task_keeps_no_later_one_from_starting(load: Any) -> None:
     assert max(result.requests.sent) < min(result.requests.ended)
 
 
-def test_what_finds_no_user_free_is_dropped_and_counted_and_the_rest_is_sent(load: Any) -> None:
+def test_an_arrival_without_a_free_user_is_dropped_and_counted(load: Any) -> None:
     class Slow(User):
         @task
         def ask(self) -> None:
@@ -138,7 +138,7 @@ def test_what_finds_no_user_free_is_dropped_and_counted_and_the_rest_is_sent(loa
     assert list(result.requests.dropped) == [0.02, 0.03]
 
 
-def test_what_has_no_answer_at_the_end_is_a_failure_with_the_time_that_it_took_so_far(load: Any) -> None:
+def test_an_unanswered_request_is_a_failure_with_its_time_so_far(load: Any) -> None:
     class Hangs(Asks):
         pause = 1000.0
 
@@ -202,7 +202,7 @@ def test_a_task_set_is_one_task_until_it_interrupts_itself(load: Any) -> None:
     assert list(result.requests.due) == pytest.approx(SOON)
 
 
-def test_an_error_in_a_task_is_reported_as_locust_does_and_the_user_goes_on(load: Any) -> None:
+def test_an_error_in_a_task_is_reported_as_locust_does(load: Any) -> None:
     class Breaks(User):
         @task
         def ask(self) -> None:
@@ -270,7 +270,7 @@ def test_on_start_and_on_stop_are_called_once(load: Any) -> None:
     assert called == ["start", "stop"]
 
 
-def test_a_step_of_the_clock_on_the_wall_moves_no_instant_out_of_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_of_the_wall_clock_moves_no_instant_out_of_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     arrival = Arrival(due=10.0)
     arrival.began = 10.5
     token = current_arrival.set(arrival)
