@@ -154,10 +154,10 @@ class Setting:
 
 def differences(cases: Sequence[Case], values: Values) -> tuple[Values, Values]:
     """(runs, comparison, block) of candidates against their baselines, and (runs, block) of the replica."""
-    index = {case.id: number for number, case in enumerate(cases)}
+    index = {case: number for number, case in enumerate(cases)}
     pairs = declared_pairs(cases)
-    keep = [(index[pair.case.id], index[pair.baseline.id]) for pair in pairs if pair.question == "keep"]
-    (twin,) = [(index[pair.case.id], index[pair.baseline.id]) for pair in pairs if pair.question == "noise"]
+    keep = [(index[pair.case], index[pair.baseline]) for pair in pairs if pair.question == "keep"]
+    (twin,) = [(index[pair.case], index[pair.baseline]) for pair in pairs if pair.question == "noise"]
     case, baseline = np.array(keep).T
     return (values[..., case] - values[..., baseline]).swapaxes(1, 2), values[..., twin[0]] - values[..., twin[1]]
 
@@ -178,8 +178,7 @@ def check(cases: Sequence[Case], values: Values) -> None:
     ours = verdicts(cases, values[:CHECKED])
     for run, expected in zip(values, ours, strict=False):
         table = {
-            ("throughput", case.id): dict(enumerate(np.exp(run[:, number]).tolist()))
-            for number, case in enumerate(cases)
+            ("throughput", case): dict(enumerate(np.exp(run[:, number]).tolist())) for number, case in enumerate(cases)
         }
         compared = comparisons.compare_all(cases, table, bars(cases, table, MARGIN), "throughput")
         names = {"better": 1.0, "worse": -1.0, "equivalent": 0.0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -101,6 +102,14 @@ def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: F
     done = fork.run("-m", "loadlab", "plan", "--ids", tmp_path / "plan.toml")
     assert done.returncode == 0, done.stderr
     assert Path(PLACES[heading]).stem in done.stdout
+
+
+@pytest.mark.process
+def test_a_report_format_of_contributing_is_written_by_report(fork: Fork, tmp_path: Path) -> None:
+    run = shutil.copytree(ROOT / "tests" / "recorded" / "schema-1", tmp_path / "run")
+    done = fork.run("-m", "loadlab", "report", run)
+    assert done.returncode == 0, done.stderr
+    assert (run / "report.csv").read_text().startswith("run,case,trials")
 
 
 @pytest.mark.process

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.simplicity import same_way
+from loadlab.model.reasons import Ground
 from loadlab.stats.multiplicity import blocks_needed
 
 if TYPE_CHECKING:
@@ -16,23 +16,6 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Arm
 
 TRIALS_TO_SHOW_A_LEAK: Final = 2  # a leak is counted, not timed: seen twice it is no accident
-
-
-class Ground(StrEnum):
-    """Why a decision fell as it did."""
-
-    FASTER = "a kept connection is proven better"
-    FITS = "closing after each request is too much for production, and this is as good"
-    NO_GAIN = "every sound way of keeping connections is equivalent or worse"
-    ALL_UNFIT = "every way of keeping connections leaks, is refused or fails, or is too much for production"
-    NOTHING_KEPT = "no case keeps connections"
-    NO_BASELINE = "no complete trial with CONN_MAX_AGE = 0 to compare with"
-    BASELINE_UNFIT = "closing after each request is unfit too, or too much for production"
-    ALL_FAILED = "no request succeeded"
-    TOO_FEW_BLOCKS = "too few blocks"
-    LEAK_UNKNOWN = "what is better opened too few connections to tell whether it leaks"
-    SEEN_ONCE = "what rules out kept connections was seen in one trial only"
-    UNPROVEN = "the comparisons are inconclusive"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

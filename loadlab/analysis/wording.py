@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -14,20 +15,30 @@ METRIC_WORDS: Final = {
     "p95": "p95 response time",
 }
 TOO_FEW: Final = "too few blocks for an interval"
-_CLOSE_TO_ONE: Final = 10  # up to here two decimals matter: 1.01 is not 1.04
-_LARGE: Final = 100
+_DECIMALS: Final = ((Decimal("0.01"), 4), (Decimal("0.1"), 3), (Decimal(4), 2), (Decimal(100), 1), (Decimal("inf"), 0))
 
 
 def number(value: float) -> str:
-    """Three significant digits, as tables and charts have: a figure is spelt alike everywhere.
+    """By the rule of `loadlab.report.numbers`.
 
     >>> number(1.014), number(6.12), number(143.2), number(0.0), number(float("inf"))
-    ('1.01', '6.12', '143', '0', '∞')
+    ('1.01', '6.1', '143', '0', '∞')
     """
     if value in (0, inf):
         return f"{value:g}".replace("inf", "∞")
-    decimals = 2 if value < _CLOSE_TO_ONE else 1 if value < _LARGE else 0
-    return f"{value:,.{decimals}f}"
+    if abs(value) < 0.001:  # noqa: PLR2004
+        return "<0.001"
+    exactly = Decimal(str(float(value)))
+    for limit, decimals in _DECIMALS:
+        rounded = exactly.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+        if abs(rounded) < limit:
+            break
+    return f"{rounded:,f}"
+
+
+def _exact(value: float) -> str:
+    text = number(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def times(ratio: float) -> str:
@@ -38,9 +49,9 @@ def spread(low: float | None, high: float | None) -> str:
     """A 95 % interval.
 
     >>> spread(5.21, 7.1), spread(0.0, float("inf")), spread(None, None)
-    ('5.21 to 7.10', '0 to ∞', 'too few blocks for an interval')
+    ('5.2–7.1', '0–∞', 'too few blocks for an interval')
     """
-    return TOO_FEW if low is None or high is None else f"{number(low)} to {number(high)}"
+    return TOO_FEW if low is None or high is None else f"{number(low)}–{number(high)}"
 
 
 def age(max_age: float | None) -> str:
@@ -51,7 +62,7 @@ def age(max_age: float | None) -> str:
     """
     if max_age is None:
         return "unlimited"
-    return f"{max_age:g} s" if max_age else "0"
+    return f"{_exact(max_age)} s" if max_age else "0"
 
 
 def setting(max_age: float | None) -> str:
@@ -76,16 +87,16 @@ def probability(p: float | None) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.2f} ms"
+    return f"{number(seconds * 1000)} ms"
 
 
 def percent(share: float) -> str:
-    """Three significant digits; only all of it is 100 %.
+    """Only all of it is 100 %.
 
     >>> percent(0.99843), percent(0.99996), percent(0.95), percent(0.0025), percent(1.0)
     ('99.8 %', '>99.9 %', '95 %', '0.25 %', '100 %')
     """
-    text = f"{share * 100:.3g} %"
+    text = f"{_exact(share * 100)} %"
     return ">99.9 %" if share < 1 and text == "100 %" else text
 
 
@@ -113,6 +124,6 @@ def seconds(value: float) -> str:
     """Short times in milliseconds.
 
     >>> seconds(0.0214), seconds(1.5)
-    ('21.40 ms', '1.5 s')
+    ('21.4 ms', '1.50 s')
     """
-    return milliseconds(value) if value < 1 else f"{value:.3g} s"
+    return milliseconds(value) if value < 1 else f"{number(value)} s"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.claims import CLAIMS, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
-from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal, label
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
 from loadlab.errors import EnvironmentFaultError, GateError, UsageError
@@ -20,6 +19,7 @@ from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.versions import versions
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
 from loadlab.plan.members import build_strategy
+from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:

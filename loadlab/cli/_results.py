@@ -35,14 +35,14 @@ def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
     from loadlab.analysis import findings_of
     from loadlab.cli._publish import publish
     from loadlab.report import REPORTS
-    from loadlab.report.terminal import Terminal
+    from loadlab.report.formats.terminal import Terminal
     from loadlab.store.folder import RunFolder
 
     folder = RunFolder.at(path)
     findings = findings_of(folder.recorded())
     files = publish(folder, findings)  # before anything is printed: `| head` may close the pipe
     if as_json:
-        print(REPORTS["json_file"]().render(findings))
+        print(REPORTS["json"]().render(findings))
     else:
         print(Terminal(width=width(), colour=screen.colours(sys.stdout)).render(findings))
     for file in files:

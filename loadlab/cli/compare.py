@@ -85,25 +85,13 @@ def _some(cases: Sequence[str]) -> str:
 
 
 def _rendered(compared: RunContrast, runs: Sequence[str], arguments: argparse.Namespace) -> str:
-    from loadlab.report.content import contrasts
+    from loadlab.report import comparison
 
     if arguments.json:
-        return json.dumps(contrasts.as_json(compared, runs), indent=1)
+        return json.dumps(comparison.as_json(compared, runs), indent=1)
     if arguments.markdown:
-        return _markdown(compared, runs)
-    return contrasts.text(compared, width(), runs)
-
-
-def _markdown(compared: RunContrast, runs: Sequence[str]) -> str:
-    from loadlab.report.content import contrasts
-    from loadlab.report.markdown import escape, grid
-
-    blocks = [f"# {escape(runs[0])} (before) and {escape(runs[1])} (after)"]
-    for one in contrasts.grids(compared):
-        rows = [[escape(cell) for cell in row] for row in one.rows]
-        blocks += [f"## {one.title}", grid(one.columns, ["---"] * len(one.columns), rows)]
-    blocks += [f"- {escape(line)}" for line in contrasts.left_over(compared)]
-    return "\n\n".join([*blocks, escape(contrasts.NOTE)])
+        return comparison.as_markdown(compared, runs)
+    return comparison.text(compared, width(), runs)
 
 
 def _gate(compared: RunContrast) -> None:
@@ -114,11 +102,12 @@ def _gate(compared: RunContrast) -> None:
         InconclusiveError: nothing is worse that can be told, and something cannot.
     """
     from loadlab.analysis.regressions import regressions
+    from loadlab.report.prose.regressions import said
 
     worse, unknown = regressions(compared)
     if worse:
-        raise GateError("\n".join(["The second run is worse:", *(f"  {line}" for line in worse)]))
+        raise GateError("\n".join(["The second run is worse:", *(f"  {said(one)}" for one in worse)]))
     if unknown:
         raise InconclusiveError(
-            "\n".join(["It is not certain whether the second run is worse:", *(f"  {line}" for line in unknown)])
+            "\n".join(["It is not certain whether the second run is worse:", *(f"  {said(one)}" for one in unknown)])
         )

@@ -65,7 +65,8 @@ def _as_json(experiment: Experiment) -> str:
 
 
 def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
-    minutes = experiment.expected_seconds / 60
+    from loadlab.report.numbers import minutes, plural
+
     blocks = experiment.plan.blocks
     names = {case: case.id for case in experiment.cases} if arguments.ids else short_names(experiment.cases)
     lines = list(names.values())
@@ -74,18 +75,14 @@ def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
     lines += [f"left out: {pair}" for pair in experiment.left_out]
     # What a site needs to boot is not known before it has been run once, and each trial boots it.
     boots = "" if experiment.plan.project is None else ", and the time that your site takes to boot, for each"
-    amount = f"{_number(len(names), 'case')} × {_number(blocks, 'block')} = {_number(experiment.trials, 'trial')}"
-    lines += ["", f"{amount}, about {minutes:.1f} minutes{boots}", *_power(experiment)]
+    amount = f"{plural(len(names), 'case')} × {plural(blocks, 'block')} = {plural(experiment.trials, 'trial')}"
+    lines += ["", f"{amount}, about {minutes(experiment.expected_seconds)}{boots}", *_power(experiment)]
     return "\n".join(lines)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _power(experiment: Experiment) -> Iterable[str]:
     """What the plan can find, or that it can find nothing."""
-    from loadlab.analysis.wording import percent, plural
+    from loadlab.report.numbers import percentage, plural, ratio
     from loadlab.stats.multiplicity import blocks_needed
     from loadlab.stats.power import POWER
 
@@ -97,10 +94,10 @@ def _power(experiment: Experiment) -> Iterable[str]:
         enough = blocks_needed(comparisons)
         yield f"{among} can prove no difference: set blocks to {enough} or more, or compare fewer cases"
         return
-    found = [
-        f"≥ {ratio:.2f}× where trials vary by {percent(share)}" for share, ratio in detectable(experiment) if ratio
+    detected = [
+        f"≥ {ratio(found)} where trials vary by {percentage(share)}" for share, found in detectable(experiment) if found
     ]
-    yield f"{among} detect {', '.join(found)} ({percent(POWER)} power)"
+    yield f"{among} detect {', '.join(detected)} ({percentage(POWER)} power)"
 
 
 def detectable(experiment: Experiment) -> Iterable[tuple[float, float | None]]:

@@ -161,7 +161,9 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
 
 
 def _amount(experiment: Experiment) -> str:
-    return f"{experiment.trials} trials, about {experiment.expected_seconds / 60:.1f} minutes"
+    from loadlab.report.numbers import minutes, plural
+
+    return f"{plural(experiment.trials, 'trial')}, about {minutes(experiment.expected_seconds)}"
 
 
 def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:

@@ -59,9 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.report.watch import as_json, as_text, why_invalid
     from loadlab.scrape import require_address, token_of
     from loadlab.watch.observation import observe
-    from loadlab.watch.words import as_json, as_text
 
     require_address("--metrics", arguments.metrics, allow_remote=arguments.allow_remote)
     if arguments.every <= 0 or (arguments.threads is not None and arguments.threads < 1):
@@ -75,7 +75,7 @@ def execute(arguments: argparse.Namespace) -> int:
     observation = observe(watch.readings, gaps=watch.gaps, threads=arguments.threads)
     print(as_json(observation) if arguments.json else as_text(observation))
     if observation.invalid:
-        raise EnvironmentFaultError(f"The observation is not valid: {observation.invalid}. Watch again.")
+        raise EnvironmentFaultError(f"The observation is not valid: {why_invalid(observation)}. Watch again.")
     return 0
 
 
@@ -112,10 +112,15 @@ class _Watch:
         return replace(seen, at=time.monotonic(), judged=judged)
 
     def _line(self) -> str:
+        from loadlab.report import numbers
+
         latest = self.readings[-1]
         seen = {alias: latest.counts(alias) for alias in latest.hosts}
-        counts = (f"{alias}: {one.open:g} open, {one.opened:g} opened" for alias, one in seen.items())
-        return f"{len(self.readings)} readings · {' · '.join(counts)} · Ctrl-C ends"
+        counts = (
+            f"{alias}: {numbers.count(one.open)} open, {numbers.count(one.opened)} opened"
+            for alias, one in seen.items()
+        )
+        return f"{numbers.plural(len(self.readings), 'reading')} · {' · '.join(counts)} · Ctrl-C ends"
 
 
 def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext | None:

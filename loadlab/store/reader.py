@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Self
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
+from loadlab.model.caveats import Caveat
 from loadlab.model.config import Scalar
-from loadlab.model.findings import Caveat
 from loadlab.model.recorded import RecordedRun
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions

@@ -14,6 +14,8 @@ from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch
 from loadlab.model.samples import CpuSeconds, Trial
 
+from . import said
+
 
 def deployed(name: str, usable: int | None = None) -> Case:
     return replace(trials.case(), server=Config(name=ELSEWHERE), strategy=Config(name=name), usable_connections=usable)
@@ -60,7 +62,7 @@ def test_it_says_what_was_seen_and_recommends_nothing() -> None:
     findings = trials.findings([case], [measured(case)])
     assert findings.verdicts == ()
     assert findings.comparisons == ()
-    figures, advice = findings.answer
+    figures, advice = said.answer(findings)
     assert figures.startswith("age 60, 8 users, client keep-alive off: 200 requests/s, median response 10")
     assert figures.endswith("at most 5 connections open, and none seem to leak.")
     assert "loadlab compare" in advice
@@ -71,7 +73,7 @@ def test_what_the_target_has_answered_beyond_what_was_sent_is_a_caveat(served: i
     case = deployed("age 60")
     trial = measured(case, served=served)
     assert len(trial.requests.ended) == 420
-    caveats = [caveat.text for caveat in trials.findings([case], [trial]).caveats]
+    caveats = [caveat.text for caveat in trials.caveats_of(trials.findings([case], [trial]))]
     assert any(text.startswith("Others used the target too") for text in caveats) == told
 
 

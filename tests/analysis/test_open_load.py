@@ -12,6 +12,7 @@ from factories.plain import trial as a_trial
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import _busy_generator, _idle_users
 from loadlab.analysis.trials import summarise
+from loadlab.model.caveats import CaveatKind
 from loadlab.model.condition import OpenLoad, varying
 from loadlab.model.labels import condition_label
 from loadlab.model.requests import Requests
@@ -92,7 +93,7 @@ def test_littles_law_is_not_asked_of_users_who_wait_for_an_arrival() -> None:
 def test_the_busiest_load_process_is_named_and_not_the_sum_of_all() -> None:
     trial = opened()
     (caveat,) = _busy_generator([Measured(trial=trial, summary=summarise(trial))])
-    assert "up to 95 % of a core" in caveat.text
+    assert (caveat.kind, caveat.figures["share"]) == (CaveatKind.GENERATOR_BUSY, pytest.approx(0.95))
     calm = replace(trial, busy=(0.6, 0.7))
     assert not list(_busy_generator([Measured(trial=calm, summary=summarise(calm))]))
 

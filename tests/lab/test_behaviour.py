@@ -14,7 +14,6 @@ from every import every
 from loadlab import cli
 from loadlab.claims import CLAIMS
 from loadlab.cli._behaviour_record import as_json, read_recording
-from loadlab.cli._behaviour_tables import COMMAND, RANGED, as_markdown
 from loadlab.errors import UsageError
 from loadlab.lab.behaviour import settings
 from loadlab.model.behaviour import (
@@ -34,6 +33,7 @@ from loadlab.model.behaviour import (
 )
 from loadlab.model.config import Config
 from loadlab.plan.members import build_strategy, server_traits
+from loadlab.report.behaviour import COMMAND, RANGED, as_markdown
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 

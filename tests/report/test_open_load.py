@@ -15,10 +15,10 @@ from loadlab.model.condition import OpenLoad
 from loadlab.model.findings import Percentiles, Service
 from loadlab.report import REPORTS
 from loadlab.report.content import charts, tables
-from loadlab.report.content.labels import Naming
-from loadlab.report.html_page import HtmlPage
-from loadlab.report.json_file import JsonFile
-from loadlab.report.terminal import Terminal
+from loadlab.report.formats.html import HtmlPage
+from loadlab.report.formats.json import JsonFile
+from loadlab.report.formats.terminal import Terminal
+from loadlab.report.labels import Labels
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Findings
@@ -96,6 +96,6 @@ def test_every_format_takes_it(opened: Findings, name: str) -> None:
 def test_cases_at_several_rates_are_named_by_them(opened: Findings) -> None:
     first, *others = opened.arms
     faster = replace(first, case=replace(first.case, open_load=OpenLoad(rate=500.0, arrivals="poisson")))
-    names = Naming.of(replace(opened, arms=(first, faster, *others)))
+    names = Labels.of(replace(opened, arms=(first, faster, *others)))
     assert "120/s, poisson" in str(names.mode(first.case))
     assert "500/s, poisson" in str(names.mode(faster.case))

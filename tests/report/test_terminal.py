@@ -10,10 +10,10 @@ from every import every
 from factories import reports
 from rich.cells import cell_len
 
-from loadlab.model.findings import Caveat
+from loadlab.model.caveats import Caveat, CaveatKind
 from loadlab.model.labels import short_names
 from loadlab.report.content import matrix, story
-from loadlab.report.terminal import Terminal
+from loadlab.report.formats.terminal import Terminal
 
 if TYPE_CHECKING:
     import pytest
@@ -59,15 +59,15 @@ def test_markup_in_names_is_shown_and_not_obeyed() -> None:
 
 def test_what_to_set_answer_matrix_noise_and_caveats_come_in_order() -> None:
     text = Terminal(width=120).render(reports.findings())
-    landmarks = ["What to set", "600 is a good value", "Server modes × strategies", "Noise floor", "Caveats"]
+    landmarks = ["What to set", "No single default fits", "Server modes × strategies", "Noise floor", "Caveats"]
     places = [text.index(landmark) for landmark in landmarks]
     assert places == sorted(places)
 
 
 def test_each_mode_says_what_to_set_why_and_how_sure_that_is() -> None:
-    text = Terminal(width=140).render(reports.findings()).partition("What to set")[2].partition("600 is a good")[0]
+    text = Terminal(width=140).render(reports.findings()).partition("What to set")[2].partition("No single default")[0]
     sync = text.partition("gunicorn sync")[2].partition("gunicorn gevent")[0]
-    for words in ("CONN_MAX_AGE = 60", "2.47× (2.42 to 2.52)", "2 of 2 usable", "proven: p = "):
+    for words in ("CONN_MAX_AGE = 60", "2.47× (2.42–2.52)", "2 of 2 usable", "proven: p = "):
         assert words in sync
     assert "60 s and unlimited leak: " in text
 
@@ -133,7 +133,10 @@ def test_a_narrow_terminal_gets_a_list_in_place_of_the_matrix(variant: str) -> N
 def test_caveats_name_cases_as_briefly_as_tells_them_apart() -> None:
     findings = reports.findings()
     case = findings.arms[0].case
-    noted = replace(findings, caveats=(Caveat(subject=case.id, text=f"See {case.id}/replica.", advice=""),))
+    noted = replace(
+        findings,
+        caveats=(Caveat(kind=CaveatKind.PAIRS_SILENT, subject=case, figures={"blocks": (1,), "baseline": case}),),
+    )
     text = Terminal(width=140).render(noted)
     assert case.id not in text
     assert short_names([arm.case for arm in findings.arms])[case] in text

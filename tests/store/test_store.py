@@ -74,7 +74,7 @@ def test_a_damaged_trial_is_named_and_the_others_are_kept(folder: RunFolder, dam
     read, damaged = folder.trials()
     assert [each.order for each in read] == [0]
     assert [caveat.subject for caveat in damaged] == ["trials/0001.json"]
-    assert "--resume" in damaged[0].advice
+    assert "--resume" in str(damaged[0].figures["remedy"])
 
 
 def test_a_record_with_a_right_checksum_and_wrong_content_is_damaged_too(folder: RunFolder) -> None:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from loadlab.live.reading.run_state import AT_WORK, TO_RESUME
 from loadlab.live.reading.runs import inside
 from loadlab.model.schedule import remaining_seconds
-from loadlab.report import REPORTS
-from loadlab.report.content import numbers
-from loadlab.report.content.labels import Naming
+from loadlab.report import REPORTS, numbers
+from loadlab.report.labels import Labels
 from loadlab.store.run_progress import MOST_CHARACTERS
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def _current_trial(schedule: Schedule, progress: RunProgress) -> CurrentTrial | 
     if began is None or began.case >= len(schedule.cases):
         return None
     case = schedule.cases[began.case]
-    strategy = Naming.of_cases(schedule.cases).strategy(case.strategy)
+    strategy = Labels.of_cases(schedule.cases).strategy(case.strategy)
     words = [case.server.name, strategy, numbers.keep_alive(case.keep_alive)]
     return CurrentTrial(
         order=began.order,

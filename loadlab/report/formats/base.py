@@ -10,9 +10,13 @@ if TYPE_CHECKING:
 
 
 class Report(ABC):
-    """A format. `filename` is its name in the run folder; None for one that is shown and not kept."""
+    """A format. `filename` is its name in the run folder, None for one that is shown and not kept.
+
+    `media_type` is what the live page serves that file as.
+    """
 
     filename: ClassVar[str | None]
+    media_type: ClassVar[str] = "text/plain; charset=utf-8"
 
     @abstractmethod
     def render(self, findings: Findings) -> str:

@@ -13,7 +13,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from loadlab.model.labels import short_names
-from loadlab.report.content import labels, numbers
+from loadlab.report import labels, numbers
+from loadlab.report.markup import escape, grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,14 +43,14 @@ def grids(contrast: RunContrast) -> Iterator[Grid]:
     """All tables that have rows."""
     names = _names(contrast)
     facts = ("Fact", "Before", "After")
-    for grid in (
+    for one in (
         Grid(title="Changed between the runs", columns=facts, rows=contrast.changed),
         _figures(contrast, names),
         _connections(contrast, names),
         Grid(title="What else differed", columns=facts, rows=contrast.differences),
     ):
-        if grid.rows:
-            yield grid
+        if one.rows:
+            yield one
 
 
 def left_over(contrast: RunContrast) -> Iterator[str]:
@@ -63,17 +64,27 @@ def text(contrast: RunContrast, width: int, runs: Sequence[str]) -> str:
     output = StringIO()
     console = Console(file=output, width=width, force_terminal=False, legacy_windows=False)
     console.print(Text(f"{runs[0]} (before) and {runs[1]} (after)\n"))
-    for grid in grids(contrast):
-        table = RichTable(title=grid.title, box=SIMPLE, title_justify="left", title_style="bold")
-        for column in grid.columns:
+    for one in grids(contrast):
+        table = RichTable(title=one.title, box=SIMPLE, title_justify="left", title_style="bold")
+        for column in one.columns:
             table.add_column(column, overflow="fold")
-        for row in grid.rows:
+        for row in one.rows:
             table.add_row(*map(Text, row))
         console.print(table)
     for line in left_over(contrast):
         console.print(Text(line))
     console.print(Text(NOTE))
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def as_markdown(contrast: RunContrast, runs: Sequence[str]) -> str:
+    """The same as GitHub-flavoured Markdown."""
+    blocks = [f"# {escape(runs[0])} (before) and {escape(runs[1])} (after)"]
+    for one in grids(contrast):
+        rows = [[escape(cell) for cell in row] for row in one.rows]
+        blocks += [f"## {one.title}", grid(one.columns, ["---"] * len(one.columns), rows)]
+    blocks += [f"- {escape(line)}" for line in left_over(contrast)]
+    return "\n\n".join([*blocks, escape(NOTE)])
 
 
 def as_json(contrast: RunContrast, runs: Sequence[str]) -> dict[str, Any]:
@@ -150,7 +161,7 @@ def _figures(contrast: RunContrast, names: Mapping[Case, str]) -> Grid:
             numbers.metric(one.metric),
             _value(one, one.before),
             _value(one, one.after),
-            f"{numbers.paired_ratio(one.ratio)} ({numbers.spread(one.low, one.high) or TOO_FEW})",
+            numbers.with_interval(numbers.ratio(one.ratio), one.low, one.high, without=TOO_FEW),
             f"{one.trials[0]}, {one.trials[1]}",
         )
         for one in contrast.contrasts

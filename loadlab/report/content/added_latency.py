@@ -1,4 +1,4 @@
-"""What the distance to the database does, as a table per server mode and the series of its chart."""
+"""What added latency does, as a table per server mode and the series of its chart."""
 
 from __future__ import annotations
 
@@ -6,41 +6,47 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import matrix, numbers
-from loadlab.report.content.labels import Mode, Naming
+from loadlab.report import numbers
+from loadlab.report.content import matrix
 from loadlab.report.content.tables import Column, Table
+from loadlab.report.labels import Labels, Mode
+from loadlab.report.prose.added_latency import conclusion
 
 if TYPE_CHECKING:
     from loadlab.model.config import Config
-    from loadlab.model.findings import AtDistance, DistanceEffect, Findings, OverDistance
+    from loadlab.model.findings import AtLatency, Findings, LatencyEffect, OverLatency
     from loadlab.report.content.matrix import Heading
 
 
 LEAD = (
-    "A proxy puts the database at a distance by adding to each round trip. A strategy pays from the smallest measured "
+    "A proxy adds latency to each round trip to the database. A strategy pays from the smallest measured "
     "round-trip time from which on it is sound and proven better than CONN_MAX_AGE = 0 at every larger measured one."
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DistanceLine:
-    """A strategy's ratio at each distance, None where there is none; `strategy` is its column in the matrix."""
+class LatencyLine:
+    """A strategy's ratio with each added latency, None where there is none; `strategy` is its column in the matrix.
+
+    `words` spell each ratio with its interval.
+    """
 
     strategy: int
     ratios: tuple[float | None, ...]
     lows: tuple[float | None, ...]
     highs: tuple[float | None, ...]
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DistanceSeries:
+class LatencySeries:
     mode: Mode
     round_trips: tuple[str, ...]
-    lines: tuple[DistanceLine, ...]
+    lines: tuple[LatencyLine, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Distance:
+class LatencyTable:
     """One server mode under one kind of client: what it says, in a table; `conclusions` as (strategy, clause).
 
     `headings` are the looks of the strategies in the table's rows; its last row is about all of them.
@@ -52,73 +58,78 @@ class Distance:
     conclusions: tuple[tuple[str, str], ...]
 
 
-def build(findings: Findings) -> tuple[Distance, ...]:
-    """Empty for a run at one distance."""
-    names = Naming.of(findings)
+def build(findings: Findings) -> tuple[LatencyTable, ...]:
+    """Empty for a run with one added latency."""
+    names = Labels.of(findings)
     columns = matrix.strategies(findings.arms)
     looks = dict(zip(columns, matrix.headings(columns, names), strict=True))
     return tuple(
-        Distance(
+        LatencyTable(
             mode=names.mode(effect.condition),
             table=_table(names, effect),
             headings=tuple(looks[over.strategy] for over in effect.strategies),
-            conclusions=tuple((names.strategy(over.strategy), over.conclusion) for over in effect.strategies),
+            conclusions=tuple((names.strategy(over.strategy), conclusion(over)) for over in effect.strategies),
         )
-        for effect in findings.distances
+        for effect in findings.added_latency
     )
 
 
-def _table(names: Naming, effect: DistanceEffect) -> Table:
-    distances = [f"+{numbers.python_number(ms)} ms" for ms in effect.round_trips_ms]
+def _table(names: Labels, effect: LatencyEffect) -> Table:
+    latencies = [numbers.more_latency(ms) for ms in effect.round_trips_ms]
     rows = [_row(names, effect, over) for over in effect.strategies]
-    last = ("Recommended", *(name or "none" for name in effect.recommended), "")
+    last = ("Recommended", *(names.arm(case) if case else "none" for case in effect.recommended), "")
     return Table(
         caption=f"Ratio to CONN_MAX_AGE = 0 at each round-trip time, {names.mode(effect.condition)}",
         columns=(
             Column(title="Strategy"),
-            *(Column(title=title) for title in distances),
+            *(Column(title=title) for title in latencies),
             Column(title="Pays from"),
         ),
         rows=(*rows, last),
     )
 
 
-def _row(names: Naming, effect: DistanceEffect, over: OverDistance) -> tuple[str, ...]:
+def _row(names: Labels, effect: LatencyEffect, over: OverLatency) -> tuple[str, ...]:
     points = {point.round_trip_ms: point for point in over.points}
     cells = (_cell(points.get(ms)) for ms in effect.round_trips_ms)
-    pays = "not proven" if over.pays_from_ms is None else f"+{numbers.python_number(over.pays_from_ms)} ms"
+    pays = "not proven" if over.pays_from_ms is None else numbers.more_latency(over.pays_from_ms)
     return (names.strategy(over.strategy), *cells, pays)
 
 
-def _cell(point: AtDistance | None) -> str:
+def _cell(point: AtLatency | None) -> str:
     if point is None:
         return numbers.MISSING
-    ratio = numbers.with_spread(numbers.paired_ratio(point.ratio), point.low, point.high)
+    ratio = _ratio(point)
     return f"{ratio} {numbers.SIGNS[point.verdict]} {point.verdict}" if point.sound else f"{ratio} ✕ ruled out"
 
 
-def series(findings: Findings) -> tuple[DistanceSeries, ...]:
+def _ratio(point: AtLatency) -> str:
+    return numbers.with_interval(numbers.ratio(point.ratio), point.low, point.high)
+
+
+def series(findings: Findings) -> tuple[LatencySeries, ...]:
     """What the charts draw: one for each server mode and kind of client."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     columns = matrix.strategies(findings.arms)
     return tuple(
-        DistanceSeries(
+        LatencySeries(
             mode=names.mode(effect.condition),
-            round_trips=tuple(f"+{numbers.python_number(ms)} ms" for ms in effect.round_trips_ms),
+            round_trips=tuple(numbers.more_latency(ms) for ms in effect.round_trips_ms),
             lines=tuple(_line(columns, effect, over) for over in effect.strategies if over.strategy in columns),
         )
-        for effect in findings.distances
+        for effect in findings.added_latency
     )
 
 
-def _line(columns: list[Config], effect: DistanceEffect, over: OverDistance) -> DistanceLine:
+def _line(columns: list[Config], effect: LatencyEffect, over: OverLatency) -> LatencyLine:
     points = {point.round_trip_ms: point for point in over.points}
     at = [points.get(ms) for ms in effect.round_trips_ms]
-    return DistanceLine(
+    return LatencyLine(
         strategy=columns.index(over.strategy),
         ratios=tuple(_drawn(point.ratio if point else None) for point in at),
         lows=tuple(_drawn(point.low if point else None) for point in at),
         highs=tuple(_drawn(point.high if point else None) for point in at),
+        words=tuple(_ratio(point) if point else numbers.MISSING for point in at),
     )
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from loadlab.report.base import Report
-from loadlab.report.content import charts, distances, labels, matrix, numbers, story, tables, verdicts
+from loadlab.report import labels, numbers
+from loadlab.report.content import added_latency, charts, matrix, story, tables, verdicts
+from loadlab.report.formats.base import Report
 from loadlab.store import layout
 
 if TYPE_CHECKING:
@@ -23,16 +24,18 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Findings
     from loadlab.report.content.charts import Charts
 
-LIBRARY, SCRIPT, TABLES, STYLE = "echarts.min.js", "report.js", "tables.js", "report.css"
+LIBRARY, NUMBERS, SCRIPT, TABLES = SCRIPTS = ("echarts.min.js", "numbers.js", "report.js", "tables.js")
+STYLE = "report.css"
 # The characters with which text could leave a <script> block, or end a line of JavaScript.
 _UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HtmlPage(Report):
-    """The browser is told to run the page's own three scripts only, and to fetch nothing at all."""
+    """The browser is told to run the page's own scripts only, and to fetch nothing at all."""
 
     filename: ClassVar[str | None] = layout.report("html")
+    media_type: ClassVar[str] = "text/html; charset=utf-8"
 
     def render(self, findings: Findings) -> str:
         series = charts.build(findings)
@@ -43,6 +46,7 @@ class HtmlPage(Report):
             policy=content_security_policy(),
             style=Markup(_asset(STYLE)),  # noqa: S704  a file of this package
             library=Markup(_asset(LIBRARY)),  # noqa: S704
+            numbers_script=Markup(_asset(NUMBERS)),  # noqa: S704
             script=Markup(_asset(SCRIPT)),  # noqa: S704
             tables_script=Markup(_asset(TABLES)),  # noqa: S704
             chart_data=Markup(embedded_json(series)),  # noqa: S704  escaped for its place
@@ -51,15 +55,15 @@ class HtmlPage(Report):
             matrix=matrix.build(findings),
             advice=verdicts.build(findings),
             overview=verdicts.overview(findings),
-            distances=distances.build(findings),
-            distance_lead=distances.LEAD,
+            added_latency=added_latency.build(findings),
+            latency_lead=added_latency.LEAD,
         )
         return numbers.writable(page)
 
 
 def content_security_policy() -> str:
     """Allows the inline scripts and the style by their hashes, and no connection anywhere."""
-    scripts = " ".join(_hash(name) for name in (LIBRARY, SCRIPT, TABLES))
+    scripts = " ".join(_hash(name) for name in SCRIPTS)
     return (
         f"default-src 'none'; script-src {scripts}; style-src {_hash(STYLE)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from loadlab.model.behaviour import ranged, spelt
 from loadlab.model.config import spell
-from loadlab.report.markdown import escape
-from loadlab.report.terminal import plain
+from loadlab.report.markup import escape, grid, plain
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -215,5 +214,4 @@ def _held(*, holds: bool) -> str:
 
 
 def _grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([escape(cell) for cell in row] for row in body)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+    return grid(head, ["---"] * len(head), [[escape(cell) for cell in row] for row in body])
