@@ -16,16 +16,16 @@ from loadlab.load.generator.request_counts import read_counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 ENOUGH: Final = 30  # requests, after which a load is under way
 HEAD_SECONDS: Final = 0.5  # from then on until something happens, so that it happens within the window
 
 
 @contextmanager
-def meanwhile(bench: Bench, act: Callable[[], None]) -> Iterator[None]:
+def meanwhile(lab: Lab, act: Callable[[], None]) -> Iterator[None]:
     """Have `act` done while the trial in the context is under load; fails if it could not be."""
-    counts = bench.scratch / "load.json.0.counts"
+    counts = lab.scratch / "load.json.0.counts"
     counts.unlink(missing_ok=True)
     failed: list[BaseException] = []
 

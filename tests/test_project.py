@@ -48,7 +48,6 @@ WALL_CLOCK: Final = {
     "load/http/lean_user.py": "Locust's listeners are told it",
     "load/locust_plugins/pacing.py": "Locust tells the start of a request by it; what follows uses the steady clock",
     "load/locust_plugins/site_metrics.py": "since when a site has not answered, as people read it",
-    "lab/external.py": "when a trial began, as people read it",
     "lab/following.py": "the label of an event",
     "lab/journal.py": "the label of an event",
     "lab/run.py": "when a run began, as people read it",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from loadlab.lab.run import Listener
+    from loadlab.lab.opening import Listener
     from loadlab.model.session import Continuation
     from loadlab.plan.experiment import Experiment
     from loadlab.services.external_database import Reference

@@ -89,9 +89,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     from loadlab.cli._progress import display
-    from loadlab.lab.application import Target, serving
-    from loadlab.lab.route import routed
-    from loadlab.lab.run import laboratory
+    from loadlab.faults.added_latency import AddedLatency
+    from loadlab.lab.opening import open_lab
+    from loadlab.lab.served_target import serve_site
     from loadlab.services.external_database import Reference, require_reference
     from loadlab.system.ports import require_free
     from loadlab.system.processes import withhold
@@ -102,25 +102,22 @@ def execute(arguments: argparse.Namespace) -> int:
     withhold(arguments.dsn)
     dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
     require_reference(dsn)
-    with (
-        display(Screen.of(arguments)) as listener,
-        laboratory(plan, dsn, None, listener) as lab,
-        routed(
-            strategy_choice, arguments.round_trip_ms, lab.database, lab.register, lab.register.folder / "server.log"
-        ) as route,
-    ):
-        target = Target(
-            server=server_choice,
-            strategy=strategy_choice,
-            database=route.database,
-            project=lab.project,
-            ledgers=lab.register.folder / "ledgers",
-        )
+    latency = [AddedLatency(round_trip_ms=arguments.round_trip_ms)] if arguments.round_trip_ms else []
+    with display(Screen.of(arguments)) as listener, open_lab(plan, dsn, None, listener) as lab:
         listener.preparing(f"{server_choice} boots")
-        with serving(target, lab.register, lab.register.folder / "server.log", arguments.port) as application:
+        with serve_site(
+            lab,
+            server_choice,
+            strategy_choice,
+            project=lab.project,
+            ledgers=lab.scratch / "ledgers",
+            log=lab.logs / "server.log",
+            faults=latency,
+            port=arguments.port,
+        ) as site:
             listener.close()
-            print(_welcome(application, f"{server_choice} / {strategy_choice}"), flush=True)
-            return _watch(application)
+            print(_welcome(site.application, f"{server_choice} / {strategy_choice}"), flush=True)
+            return _watch(site.application)
 
 
 def _choices(arguments: argparse.Namespace) -> tuple[Config, Config]:

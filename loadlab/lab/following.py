@@ -1,4 +1,4 @@
-"""What a trial looks like now, for whoever follows the run: its connections, its load, its cost."""
+"""What a trial looks like now, for readers who follow the run: its connections, its load, its cost."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ TRACEBACK_LINES: Final = 100  # of Locust's log: the whole way from the lab into
 
 
 class Generator:
-    """A context: the process runs as long as it lasts, and is started anew should it have died.
+    """A context: the process starts with the first order, and anew should it have died; it ends with the context.
 
     With a `load` that expects workers, the load processes are on other hosts, and it is their master.
     """
@@ -69,7 +69,6 @@ class Generator:
     def __enter__(self) -> Self:
         if self._token is not None:
             write_secret(self._token, self._added[TOKEN_VARIABLE])
-        self._boot()
         return self
 
     def __exit__(

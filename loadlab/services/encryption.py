@@ -76,7 +76,7 @@ def _version(folder: Path) -> tuple[int, ...]:
 
 
 def _speaks_tls(folder: Path) -> bool:
-    """Whether `folder` has the programs of a server that was built with OpenSSL, for whoever is going to run them."""
+    """Whether `folder` has the programs of a server that was built with OpenSSL that can be run here."""
     if shutil.which("initdb", path=str(folder)) is None:
         return False
     described = _run([str(folder / "postgres"), "--describe-config"])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine, InProcess, Outcome
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 PROJECT: Final = Path(__file__).resolve().parent.parent / "projects" / "shop"
 PASSWORD: Final = "canary-9c1d"
@@ -96,15 +96,15 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def entry(bench: Bench) -> Iterator[dict[str, Any]]:
+def entry(lab: Lab) -> Iterator[dict[str, Any]]:
     """An entry of DATABASES for a migrated database of the shop's own, on the laboratory's server."""
-    bench.cursor.execute(f"CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'")
-    bench.cursor.execute("CREATE DATABASE shop OWNER shop")
-    address = bench.database.parameters
+    lab.cursor.execute(f"CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'")
+    lab.cursor.execute("CREATE DATABASE shop OWNER shop")
+    address = lab.database.parameters
     where = {"HOST": address["host"], "PORT": address["port"]}
     yield {"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "USER": "shop", "PASSWORD": PASSWORD, **where}
-    bench.cursor.execute("DROP DATABASE shop WITH (FORCE)")
-    bench.cursor.execute("DROP ROLE shop")
+    lab.cursor.execute("DROP DATABASE shop WITH (FORCE)")
+    lab.cursor.execute("DROP ROLE shop")
 
 
 @pytest.fixture
@@ -255,8 +255,8 @@ def test_a_project_that_cannot_be_measured_gets_one_message_and_a_remedy(
     assert not (refused.folder / "run").exists()
 
 
-def test_missing_migrations_are_named_and_not_applied(bench: Bench, refused: Shop) -> None:
-    bench.cursor.execute("CREATE DATABASE shop_empty OWNER shop")
+def test_missing_migrations_are_named_and_not_applied(lab: Lab, refused: Shop) -> None:
+    lab.cursor.execute("CREATE DATABASE shop_empty OWNER shop")
     try:
         outcome = refused.run(databases=refused.databases(NAME="shop_empty"))
         assert outcome.code == 3
@@ -273,7 +273,7 @@ def test_missing_migrations_are_named_and_not_applied(bench: Bench, refused: Sho
         )
         assert "Have them applied to it with --migrate" in given.stderr  # manage.py would go to the shop's own
     finally:
-        bench.cursor.execute("DROP DATABASE shop_empty WITH (FORCE)")
+        lab.cursor.execute("DROP DATABASE shop_empty WITH (FORCE)")
 
 
 def test_a_locustfile_with_an_error_is_found_before_the_first_trial(migrated: Shop, refused: Shop) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from command_line import everything_in
 
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.store.folder import RunFolder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from command_line import CommandLine, InProcess
 
     from loadlab.lab.application import Application
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 PLAN = """
 blocks = 1
@@ -37,28 +37,26 @@ name = "{name}"
 
 
 @pytest.fixture(scope="module")
-def application(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+def application(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("elsewhere")
-    target = Target(
+    target = ServerSetup(
         server=config_of(SERVERS, "gthread", {"workers": 1, "threads": 2}, "server"),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": 60}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=folder / "ledgers",
     )
-    with serving(target, bench.register, folder / "log") as served:
+    with serving(target, lab.register, folder / "log") as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def judged(
-    loadlab: CommandLine, application: Application, bench: Bench, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def judged(loadlab: CommandLine, application: Application, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with PostgreSQL as the judge."""
     folder = tmp_path_factory.mktemp("judged")
     (folder / "plan.toml").write_text(PLAN.format(url=application.url, name="age 60"))
-    address = bench.database.parameters
-    dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={bench.database.name}"
-    environment = {**bench.database.environment, "ITS_DATABASE": dsn, "ITS_TOKEN": "secret-canary"}
+    address = lab.database.parameters
+    dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={lab.database.name}"
+    environment = {**lab.database.environment, "ITS_DATABASE": dsn, "ITS_TOKEN": "secret-canary"}
     arguments = ("--token", "env:ITS_TOKEN", "--dsn", "env:ITS_DATABASE", "--out", folder / "run")
     outcome = loadlab("run", folder / "plan.toml", *arguments, **environment)
     assert outcome.code == 0, outcome.stderr

@@ -14,7 +14,7 @@ from patience import PATIENCE_SECONDS
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.instrumentation.counters import CounterSet
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.model.config import spell
 from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS, Site
@@ -23,7 +23,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
 
 every_server = pytest.mark.parametrize("name", list(SERVERS))
@@ -92,20 +92,20 @@ def test_a_server_mode_refuses_what_it_does_not_know_and_what_cannot_be(name: st
             adapter.validate_python({parameter: value})
 
 
-def opened(target: Target) -> int:
+def opened(target: ServerSetup) -> int:
     totals = CounterSet(target.ledgers).read().aliases.get("default")
     return totals.opened if totals else 0
 
 
 @every_server
-def test_a_server_mode_boots_answers_and_stops(name: str, bench: Bench, tmp_path: Path) -> None:
-    target = Target(
+def test_a_server_mode_boots_answers_and_stops(name: str, lab: Lab, tmp_path: Path) -> None:
+    target = ServerSetup(
         server=choice(name),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=tmp_path / "ledgers",
     )
-    with serving(target, bench.register, tmp_path / "log") as application:
+    with serving(target, lab.register, tmp_path / "log") as application:
         at_boot = opened(target)  # runserver looks for migrations
         with closing(http.client.HTTPConnection("127.0.0.1", application.port, timeout=30)) as client:
             client.request("GET", "/entries/7/")

@@ -18,7 +18,7 @@ from loadlab.model.metrics import CloseReason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 PROGRAM: Final = Path(__file__).with_name("fix_in_use.py")
 COUNTING: Final = "loadlab.instrumentation"
@@ -29,7 +29,7 @@ EVERY_SO_OFTEN: Final = {"reap_dead_threads": {"interval_seconds": 0.05}}
 
 
 @pytest.fixture
-def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
+def use(lab: Lab, ledgers: Path) -> Callable[..., None]:
     """Use the database in one way in a process of its own, and compare its counts with what they should be."""
 
     def used(  # noqa: PLR0913
@@ -41,18 +41,18 @@ def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
         driver: str = "psycopg2",
         abandoned: int = 0,
     ) -> None:
-        before = statistics(bench)
+        before = statistics(lab)
         given = {
             "way": way,
             "apps": apps,
             "fixes": fixes or {},
             "driver": driver,
-            "entry": bench.database.django(),
+            "entry": lab.database.django(),
             "open_at_last": opened - closed,
         }
         done = subprocess.run(
             [sys.executable, str(PROGRAM), json.dumps(given)],
-            env={**os.environ, **bench.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)},
+            env={**os.environ, **lab.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)},
             capture_output=True,
             text=True,
             check=False,
@@ -60,7 +60,7 @@ def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {"opened": opened, "open": opened - closed, "explicit": closed}
         # PostgreSQL has seen as many, and knows which have gone without a word.
-        after = statistics(bench)
+        after = statistics(lab)
         assert (after[0] - before[0], after[1] - before[1]) == (opened, abandoned)
 
     return used

@@ -131,41 +131,40 @@ def test_collecting_garbage_closes_the_connections_that_leaked(
     with running_server(LEAK, ready) as server:
         server.keep_garbage()
         assert server.clients.ask(PATH, 10) == 0
-        assert server.at_rest().open == server.judge.backends() == 80
-        assert server.collect_garbage().open == server.judge.backends() == 0
+        assert server.at_rest().open == server.judge.open_now() == 80
+        assert server.collect_garbage().open == server.judge.open_now() == 0
 
 
 def test_the_judge_leaves_exactly_as_many_connections_as_it_was_told(ready: PostgresFixture) -> None:
     database = ready.cluster.database
     dsn = make_dsn(**database.parameters, dbname=database.name)
-    with ready.judge.only(3):
+    with ready.only(3):
         held = [psycopg2.connect(dsn) for _ in range(3)]
         with pytest.raises(psycopg2.OperationalError, match="remaining connection slots are reserved"):
             psycopg2.connect(dsn)
         for connection in held:
             connection.close()
-    ready.judge.await_empty()
+    ready.await_empty()
 
 
 def test_the_judge_sees_the_most_that_were_open_at_once(ready: PostgresFixture) -> None:
     database = ready.cluster.database
     dsn = make_dsn(**database.parameters, dbname=database.name)
-    ready.judge.await_empty()
-    mark = ready.judge.mark()
+    ready.await_empty()
+    mark = ready.log.mark()
     for together_open in (2, 5, 3):
         held = [psycopg2.connect(dsn) for _ in range(together_open)]
         for connection in held:
             connection.close()
-        ready.judge.await_empty()
-    assert ready.judge.peak_since(mark, 0) == 5
+        ready.await_empty()
+    assert ready.log.peak_since(mark, 0) == 5
 
 
 def test_a_restart_ends_every_session_and_the_database_is_where_it_was(ready: PostgresFixture) -> None:
     database = ready.cluster.database
     dsn = make_dsn(**database.parameters, dbname=database.name)
     before = psycopg2.connect(dsn)
-    ready.cluster.restart()
-    ready.judge.reconnect()
+    ready.restart()
     with pytest.raises(psycopg2.OperationalError):
         before.cursor().execute("SELECT 1")
     before.close()

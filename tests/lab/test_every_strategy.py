@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loadlab.analysis.rooms import leak_of
+from loadlab.faults import FaultContext
+from loadlab.faults.added_latency import AddedLatency
 from loadlab.lab.route import routed
 from loadlab.plan.members import config_of, server_traits
 from loadlab.probes import ProbeContext
@@ -112,9 +114,10 @@ def test_counts_reconcile_behind_added_latency(trial: TrialRunner) -> None:
 
 
 def test_the_time_of_what_stands_in_between_is_known(trial: TrialRunner, tmp_path: Path) -> None:
-    choice, database = config_of(STRATEGIES, "pgbouncer", {}, "strategy"), trial.bench.database
-    with routed(choice, 3, database, trial.bench.register, tmp_path / "log") as route:
-        scene = ProbeContext(cursor=trial.bench.cursor, database=database.name, ledgers=tmp_path, trees=route.trees)
+    choice, database = config_of(STRATEGIES, "pgbouncer", {}, "strategy"), trial.lab.database
+    context = FaultContext(database=database, register=trial.lab.register, log=tmp_path / "log")
+    with routed(choice, [AddedLatency(round_trip_ms=3.0)], context) as route:
+        scene = ProbeContext(cursor=trial.lab.cursor, database=database.name, ledgers=tmp_path, trees=route.trees)
         spent = Cpu().read(scene)
     assert spent.keys() == {"cpu_proxy", "cpu_pooler"}
     assert spent["cpu_proxy"] > 0  # its start alone takes some

@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadlab.instrumentation.counters import CounterSet
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.model import metrics
 from loadlab.model.metrics import CATALOGUE, CloseReason, ConnectError
 from loadlab.plan.members import config_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from loadlab.lab.application import Application
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 REQUESTS = 40
 
@@ -60,11 +60,11 @@ def pid_of_answer(application: Application) -> str:
     return get(application, "/health/")[0].partition('"pid": ')[2].rstrip("}")
 
 
-def target(bench: Bench, folder: Path, max_age: float | None) -> Target:
-    return Target(
+def target(lab: Lab, folder: Path, max_age: float | None) -> ServerSetup:
+    return ServerSetup(
         server=config_of(SERVERS, "sync", {"workers": 2}, "server"),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": max_age}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=folder / "ledgers",
     )
 
@@ -85,10 +85,10 @@ def await_closed(application: Application) -> None:
 
 
 @pytest.fixture(scope="module")
-def used(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Application, int]]:
+def used(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Application, int]]:
     """Two sync workers that keep their connections; each has one, after so many requests."""
     folder = tmp_path_factory.mktemp("used")
-    with serving(target(bench, folder, None), bench.register, folder / "log") as application:
+    with serving(target(lab, folder, None), lab.register, folder / "log") as application:
         yield application, use_both_workers(application, application.ledgers)
 
 
@@ -172,8 +172,8 @@ def test_histograms_have_the_catalogues_buckets(used: tuple[Application, int], m
         assert counts[-1] == total.value
 
 
-def test_closed_connections_are_counted_by_reason_age_and_requests(bench: Bench, tmp_path: Path) -> None:
-    with serving(target(bench, tmp_path, 0), bench.register, tmp_path / "log") as application:
+def test_closed_connections_are_counted_by_reason_age_and_requests(lab: Lab, tmp_path: Path) -> None:
+    with serving(target(lab, tmp_path, 0), lab.register, tmp_path / "log") as application:
         for _ in range(5):
             get(application, "/entries/1/")
         await_closed(application)  # Django closes after the answer is on its way
@@ -187,8 +187,8 @@ def test_closed_connections_are_counted_by_reason_age_and_requests(bench: Bench,
     assert served == {"loadlab_db_connection_requests_sum": 5}
 
 
-def test_a_killed_worker_leaves_no_phantom_connections(bench: Bench, tmp_path: Path) -> None:
-    with serving(target(bench, tmp_path, None), bench.register, tmp_path / "log") as application:
+def test_a_killed_worker_leaves_no_phantom_connections(lab: Lab, tmp_path: Path) -> None:
+    with serving(target(lab, tmp_path, None), lab.register, tmp_path / "log") as application:
         use_both_workers(application, application.ledgers)
         before = CounterSet(application.ledgers).read().aliases["default"]
         (victim, _) = psutil.Process(application.program.pid).children()

@@ -17,9 +17,9 @@ import pytest
 from laboratory import PLAN, Quiet
 
 from loadlab.instrumentation.counters import CounterSet
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.environment import environment
-from loadlab.lab.run import laboratory
+from loadlab.lab.opening import open_lab
 from loadlab.plan.experiment import read_plan
 from loadlab.plan.members import config_of
 from loadlab.plan.scenarios import SCENARIO_FOLDER, scenarios
@@ -65,8 +65,8 @@ class Said:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """The lab's own site, with a database of its own: trials are alone on theirs."""
     folder = tmp_path_factory.mktemp("site")
-    with laboratory(PLAN, None, folder, Quiet()) as lab:
-        target = Target(
+    with open_lab(PLAN, None, folder, Quiet()) as lab:
+        target = ServerSetup(
             server=config_of(SERVERS, "gthread", {}, "server"),
             strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
             database=lab.database,
@@ -178,10 +178,10 @@ def test_reconnecting_clients_find_no_kept_connection_under_gevent(
 def test_clients_that_reconnect_every_fourth_request_reuse_three_times(
     site: Application, trial: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial.bench.generator.abandon()  # the next one is started with this in its environment
+    trial.lab.generator.abandon()  # the next one is started with this in its environment
     monkeypatch.setenv("LOADLAB_SCENARIO_RECONNECT_EVERY", "4")
     result = trial("gevent", scenario="reconnecting_clients", max_age=None, keep_alive=True, users=2)
-    trial.bench.generator.abandon()
+    trial.lab.generator.abandon()
     stopped = result.connections.after_stop
     # Three of four; but for the last ones of two users, which nobody has waited for.
     assert 0 <= 3 * stopped.opened - stopped.reused <= 6
@@ -296,9 +296,9 @@ def test_a_wrong_parameter_is_refused_with_what_would_be_right(
     assert f"argument {option}: should be {right}, not '{wrong}'" in said.stderr
 
 
-def test_a_runs_record_says_what_scenarios_were_told(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runs_record_says_what_scenarios_were_told(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOADLAB_SCENARIO_BURST_GAP_SECONDS", "7")
-    told = environment(bench.plan, bench.project, bench.database, bench.cursor)["load"]
+    told = environment(lab)["load"]
     assert told["LOADLAB_SCENARIO_BURST_GAP_SECONDS"] == "7"
 
 

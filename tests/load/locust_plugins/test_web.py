@@ -21,8 +21,8 @@ import pytest
 from laboratory import PLAN, Quiet
 from selenium.webdriver.common.by import By
 
-from loadlab.lab.application import Target, serving
-from loadlab.lab.run import laboratory
+from loadlab.lab.application import ServerSetup, serving
+from loadlab.lab.opening import open_lab
 from loadlab.load.locust_plugins.site_metrics import TOKEN_VARIABLE
 from loadlab.plan.members import config_of
 from loadlab.plan.scenarios import SCENARIO_FOLDER
@@ -300,8 +300,8 @@ def test_the_token_goes_to_the_site_alone_and_is_shown_nowhere(page: Page, metri
 
 
 def test_the_tab_shows_a_real_site(tmp_path: Path) -> None:
-    with laboratory(PLAN, None, tmp_path, Quiet()) as lab:
-        target = Target(
+    with open_lab(PLAN, None, tmp_path, Quiet()) as lab:
+        target = ServerSetup(
             server=config_of(SERVERS, "sync", {}, "server"),
             strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
             database=lab.database,

@@ -1,7 +1,7 @@
 """What PgBouncer's log tells of connections that have come and gone: its console knows only those that are there.
 
 A client is logged when it asks to be let in, not when it is; one that leaves in the middle of its password exchange
-is never mentioned again. So nobody's arrival is counted here but everybody's end is: those who were let in are those
+is never mentioned again. So arrivals are not counted here, and ends are: those who were let in are those
 who have ended since, and those whom the console shows. It is the same with connections to PostgreSQL.
 """
 
@@ -24,7 +24,7 @@ _LIMIT: Final = "no more connections allowed"
 _WAIT: Final = "query_wait_timeout"
 # What a client is told that was let in long ago, when PostgreSQL is not to be reached any more, ...
 _NO_SERVER: Final = ("server login has been failing", "pgbouncer cannot connect to server")
-# ... what ends one that was not let in, whatever its pool is like, ...
+# ... what ends one that was not let in, in any kind of pool, ...
 _NOT_LET_IN: Final = (
     "SASL authentication failed",
     "password authentication failed",
@@ -115,7 +115,7 @@ class RefusalTally:
                 self._server(said, reason, match["pointer"])
 
     def nobody_was_let_in(self) -> None:
-        """Say that no connection to PostgreSQL has ever been a session: without one PgBouncer lets nobody in."""
+        """Say that no connection to PostgreSQL has ever been a session: without one PgBouncer lets no client in."""
         self.turned_away += self.closed
         self.closed = 0
 

@@ -1,19 +1,25 @@
-"""Adds up what PgBouncer's log and its console say together, over every process that has written to the log."""
+"""PgBouncer's count of both its sides: what its log and its console say together, over all of its processes."""
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from loadlab.judges._pgbouncer_console import PoolerGoneError
+from loadlab.judges._pgbouncer_log import Reader, Refusal, RefusalTally
+from loadlab.judges.base import Judge, Limits
 from loadlab.model.counts import PoolerCounts
-from loadlab.services.pgbouncer_log import Reader, Refusal, RefusalTally
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from loadlab.services.pgbouncer_console import Console, PoolNow
+    from loadlab.judges._pgbouncer_console import Console, PoolNow
 
+CONSOLES: Final = 1
 LOOKS: Final = 3  # for an instant in which nothing is logged; to ask for everybody by name is dearer
 
 
@@ -39,23 +45,96 @@ class _Opened:
     waited_seconds: float = 0.0
 
 
-class PgBouncerCounts:
-    """The counts of one PgBouncer, begun before its first process has written a line to `log`."""
+class PgBouncer(Judge):
+    """Counts of one PgBouncer, begun before its first process has written a line to `log`.
+
+    Its clients are the target's connections; its servers are its own connections to PostgreSQL. The lab's console is in
+    no count. Safe to ask from several threads.
+    """
 
     def __init__(self, log: Path, database: str, user: str) -> None:
         self._reader = Reader(log)
         self._pool = (database, user)
+        self._lock = threading.Lock()
+        self._console: Console | None = None
         self._ended_clients = self._ended_servers = 0  # opened in processes that have ended
         self._ended_waited = 0.0
         self._ended_refusals: Counter[Refusal] = Counter()
         self._begin()
 
-    def counts(self, console: Console) -> PoolerCounts:
-        """As of one instant for each side.
+    def open_now(self) -> int:
+        return self.counts().clients_open
+
+    def opened(self) -> int:
+        return self.counts().clients_opened
+
+    def limits(self) -> Limits:
+        """Of its clients; one is reserved for the console.
 
         Raises:
-            PoolerGoneError: the console does not answer.
+            PoolerGoneError: it does not answer.
         """
+        with self._lock:
+            console = self._running()
+            most = console.setting("max_client_conn")
+            return Limits(connections=most, reserved=CONSOLES, in_use=console.look(*self._pool).clients)
+
+    def counts(self) -> PoolerCounts:
+        """Both sides since the start, over restarts, each as of one instant.
+
+        Raises:
+            PoolerGoneError: it does not answer.
+        """
+        with self._lock:
+            return self._counts(self._running())
+
+    def waiting(self) -> tuple[int, float]:
+        """How many clients wait for a server connection now, and how long the first of them has, in seconds.
+
+        Raises:
+            PoolerGoneError: it does not answer.
+        """
+        with self._lock:
+            return self._running().waiting(*self._pool)
+
+    def connecting(self) -> int:
+        """How many of its connections to PostgreSQL are in the middle of their login, and in no count yet.
+
+        Raises:
+            PoolerGoneError: it does not answer.
+        """
+        with self._lock:
+            return self._running().connecting(*self._pool)
+
+    def refusals(self) -> Refusals:
+        """How many clients were turned away since the start, over restarts."""
+        with self._lock:
+            self._advance()
+            counted = self._ended_refusals + self._tally.refusals
+            return Refusals(**{kind.value: counted[kind] for kind in Refusal})
+
+    def process_begins(self, console: Console) -> None:
+        """A process answers at `console`."""
+        with self._lock:
+            self._console = console
+
+    def process_ends(self, kill: Callable[[], None]) -> None:
+        """Have a process killed: counted once more before it, where it still answers, and taken over after it."""
+        with self._lock:
+            console, self._console = self._console, None
+            if console is not None:
+                with suppress(PoolerGoneError):
+                    self._counts(console)
+                console.close()
+            kill()
+            self._take_over()
+
+    def _running(self) -> Console:
+        if self._console is None:
+            raise PoolerGoneError("PgBouncer does not run at this moment.")
+        return self._console
+
+    def _counts(self, console: Console) -> PoolerCounts:
         now, tally = self._instant(console), self._tally
         if tally.ended + now.servers == 0:
             tally.nobody_was_let_in()
@@ -75,12 +154,7 @@ class PgBouncerCounts:
             refused=sum((self._ended_refusals + tally.refusals).values()),
         )
 
-    def refusals(self) -> Refusals:
-        self._advance()
-        counted = self._ended_refusals + self._tally.refusals
-        return Refusals(**{kind.value: counted[kind] for kind in Refusal})
-
-    def process_ended(self) -> None:
+    def _take_over(self) -> None:
         """Take over what is open no more: from the last look to the end, the log alone tells of it.
 
         A client that was in the middle of its login at the end counts as opened, if it came after that look.
@@ -109,7 +183,7 @@ class PgBouncerCounts:
         return self._busy_instant(console, now)
 
     def _busy_instant(self, console: Console, now: PoolNow) -> PoolNow:
-        """Those who are there by name, less those whose end is logged by now: so nobody is counted twice."""
+        """The open connections by name, less those whose end is logged by now: so none is counted twice."""
         ended = self._tally.just_ended
         ended.clear()
         clients, servers = console.present(*self._pool)

@@ -1,4 +1,4 @@
-"""A database at a distance: the target reaches it through a proxy of the lab's, the lab itself goes straight to it."""
+"""Added latency: a proxy adds to each round trip of the target to the database; the lab itself goes straight."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import socket
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
+from pydantic import Field
 
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.faults.base import Acts, Effect, Fault
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK
 from loadlab.system.processes import inherited
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
 
+    from loadlab.faults.base import FaultContext
     from loadlab.services.database import Database
     from loadlab.system.processes import Program, Register
 
@@ -31,32 +35,40 @@ CHECKED_BY_NAME: Final = "verify-full"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AddedLatency:
-    """`database` leads the target through the proxy, whose process is `pid`, and the observer straight."""
+class AddedLatency(Fault):
+    """`round_trip_ms` is added to each round trip between the target and the database.
 
-    database: Database
-    pid: int
+    At 0 ms there is a proxy too, so that its own cost can be measured.
+    """
+
+    acts: ClassVar[Acts] = "throughout"
+
+    round_trip_ms: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False, description="milliseconds, 0 to 1000")]
+
+    @contextmanager
+    def applied(self, context: FaultContext) -> Iterator[Effect]:
+        """Lead the target through the proxy, and the observer straight.
+
+        Raises:
+            UsageError: the database is reached through a socket of the file system.
+            EnvironmentFaultError: the proxy does not start, or the database does not let us in.
+        """
+        log = context.log.with_suffix(".proxy.log")
+        with _proxied(context.database, self.round_trip_ms, context.register, log) as (database, pid):
+            yield Effect(database=database, trees={"proxy": pid})
 
 
 @contextmanager
-def added_latency(database: Database, round_trip_ms: float, register: Register, log: Path) -> Iterator[AddedLatency]:
-    """The same database, `round_trip_ms` farther away from the target than it is, for as long as the context lasts.
-
-    At 0 ms there is a proxy too, so that its own cost can be measured; whoever wants none does not ask for it.
-
-    Raises:
-        UsageError: the database is reached through a socket of the file system.
-        EnvironmentFaultError: the proxy does not start, or the database does not let us in.
-    """
+def _proxied(database: Database, round_trip_ms: float, register: Register, log: Path) -> Iterator[tuple[Database, int]]:
     way = _way_to(database)
     program, port = _start(way, round_trip_ms, register, log)
-    passfile = register.folder / f"distant-{port}.pgpass"
+    passfile = register.folder / f"added-latency-{port}.pgpass"
     try:
         parameters = {**database.parameters, **way.through(port)}
         if way.password is not None:
             write_secret(passfile, password_line(way.password, port=str(port)))
             parameters["passfile"] = str(passfile)
-        yield AddedLatency(database=replace(database, parameters=parameters, rerouted=True), pid=program.pid)
+        yield replace(database, parameters=parameters, rerouted=True), program.pid
     finally:
         program.stop(signal.SIGTERM, STOP_SECONDS)
         passfile.unlink(missing_ok=True)

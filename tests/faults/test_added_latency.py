@@ -14,12 +14,13 @@ import psutil
 import psycopg
 import psycopg2
 import pytest
+from latency import added_latency
 from patience import await_that
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.faults.added_latency import _known_by
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.services.added_latency import _known_by, added_latency
 from loadlab.services.embedded import embedded
 from loadlab.services.encryption import programs_with_tls
 from loadlab.services.external_database import Reference, external_database

@@ -24,7 +24,7 @@ CLIENT_STATES: Final = ("active", "waiting")
 
 
 class PoolerGoneError(EnvironmentFaultError, ConnectionError):
-    """PgBouncer does not answer; whoever samples it takes that for a gap, as with any connection that is lost."""
+    """PgBouncer does not answer; a sampler takes that for a gap, as with any connection that is lost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +46,7 @@ class Console:
     """Asks one PgBouncer, at `port` on loopback; connects when first asked, and anew after a failure."""
 
     def __init__(self, port: int, user: str, password: str) -> None:
-        # Whatever the environment says of TLS and options is meant for PostgreSQL.
+        # What the environment says of TLS and options is meant for PostgreSQL.
         self._address = make_dsn(
             host=LOOPBACK, port=port, user=user, password=password, dbname=CONSOLE, sslmode="disable", options=""
         )
@@ -118,6 +118,14 @@ class Console:
             PoolerGoneError: as `ask`.
         """
         return int(self._pool(database, user).get("sv_login", 0))
+
+    def setting(self, name: str) -> int:
+        """A number of PgBouncer's configuration.
+
+        Raises:
+            PoolerGoneError: as `ask`.
+        """
+        return next(int(row["value"]) for row in self.ask("SHOW CONFIG") if row["key"] == name)
 
     def close(self) -> None:
         if self._connection is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.services.pgbouncer_log import Reader, Refusal, RefusalTally
+from loadlab.judges._pgbouncer_log import Reader, Refusal, RefusalTally
 
 if TYPE_CHECKING:
     from pathlib import Path
