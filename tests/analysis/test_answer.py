@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-
-from . import said
-from .factories import (
+from factories import said
+from factories.trials import (
     CLOSED,
     KEPT,
     LEAKING,

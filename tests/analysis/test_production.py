@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
+from factories import said
+from factories.trials import CLOSED, KEPT, Behaviour, findings, noisy, strategy_case, through_pooler, trial
 
 from loadlab.analysis.production import need
 from loadlab.model.plan import Limits
-
-from . import said
-from .factories import CLOSED, KEPT, Behaviour, findings, noisy, strategy_case, through_pooler, trial
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Findings, Need, Verdict

@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from every import every
-
-from loadlab.analysis.simplicity import Simplicity, order
-from loadlab.model.plan import Limits
-from loadlab.plan.members import config_of
-from loadlab.plan.schedule import schedule
-from loadlab.servers import SERVERS
-from loadlab.strategies import STRATEGIES
-
-from . import said
-from .factories import (
+from factories import said
+from factories.trials import (
     CLOSED,
     KEPT,
     LEAKING,
@@ -31,6 +23,13 @@ from .factories import (
     trial,
     with_waits,
 )
+
+from loadlab.analysis.simplicity import Simplicity, order
+from loadlab.model.plan import Limits
+from loadlab.plan.members import config_of
+from loadlab.plan.schedule import schedule
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

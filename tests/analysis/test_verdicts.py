@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-
-from . import said
-from .factories import CLOSED, KEPT, LEAKING, Behaviour, ages, at_rate, case, default_plan, findings, noisy, trial
+from factories import said
+from factories.trials import CLOSED, KEPT, LEAKING, Behaviour, ages, at_rate, case, default_plan, findings, noisy, trial
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

@@ -9,7 +9,7 @@ from math import inf, nan
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from analysis.factories import default_plan
+from factories.trials import default_plan
 
 from loadlab.report import numbers
 from loadlab.report.content import story

@@ -6,13 +6,13 @@ import inspect
 import json
 from typing import TYPE_CHECKING
 
+from factories import reports
+
 from loadlab.model import reasons as kinds
 from loadlab.model.reasons import Answer, Objection, Reason
 from loadlab.report.formats.json import JsonFile
 from loadlab.report.prose import answer, objections
 from loadlab.report.prose import reasons as prose
-
-from . import factories
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def test_no_two_kinds_of_one_family_have_the_same_code() -> None:
 
 
 def test_json_has_the_codes_and_figures_of_each_sentence() -> None:
-    document = json.loads(JsonFile().render(factories.findings()))
+    document = json.loads(JsonFile().render(reports.findings()))
     assert len(document["answers"]) == len(document["answer"])
     for verdict in document["verdicts"]:
         assert len(verdict["reasons"]) == len(verdict["why"])
@@ -56,7 +56,7 @@ def test_json_has_the_codes_and_figures_of_each_sentence() -> None:
 
 
 def test_json_of_strategies_gives_each_objection_its_figures() -> None:
-    document = json.loads(JsonFile().render(factories.strategies()))
+    document = json.loads(JsonFile().render(reports.strategies()))
     standings = [one for verdict in document["verdicts"] for one in verdict["ranking"]]
     assert {bool(one["why"]) == (one["objection"] is not None) for one in standings} == {True}
     leaks = [
