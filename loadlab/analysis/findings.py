@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.added_latency import distances
+from loadlab.analysis.added_latency import added_latency
 from loadlab.analysis.answer import Decided, answer
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats, remarks
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.caveats import Caveat
     from loadlab.model.config import Scalar
-    from loadlab.model.findings import Caveat, RunSummary
+    from loadlab.model.findings import RunSummary
     from loadlab.model.samples import Recovery, Restart, Trial
 
 
@@ -84,7 +85,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         failures=failure_rows(everything),
         caveats=(*remarks(environment), *caveats(run, everything, arms, comparisons), *damaged),
         trials=tuple(one.summary for one in everything),
-        distances=distances(decided),
+        added_latency=added_latency(decided),
     )
 
 

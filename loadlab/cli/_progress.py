@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from loadlab.model.schedule import remaining_seconds
 from loadlab.report import numbers
 
 if TYPE_CHECKING:
@@ -89,9 +90,13 @@ class Display:
         left = total - done
         if left <= 1:
             return "last one" if left else "done"
-        here = done - self._first
-        each = self._elapsed() / here if here else self._expected
-        minutes, seconds = divmod(round(each * left), 60)
+        remaining = remaining_seconds(
+            left=left,
+            made=done - self._first,
+            elapsed_seconds=self._elapsed(),
+            expected_seconds=self._expected,
+        )
+        minutes, seconds = divmod(round(remaining), 60)
         return f"ETA {minutes}:{seconds:02d}"
 
 

@@ -1,4 +1,4 @@
-"""List a plan's cases, their number and expected duration; runs nothing."""
+"""List a plan's cases, its number of trials and its expected duration, without running it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 SUPPOSED: Final = (0.03, 0.05, 0.1)  # coefficients of variation, from a quiet machine to a busy one
 
 
+EXAMPLES: Final = (
+    ("loadlab plan", "list the cases of the default plan"),
+    ("loadlab plan loadlab.toml --order", "list every trial in the order of the run"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help=PLAN_HELP)
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
-    parser.add_argument("--ids", action="store_true", help="list cases by their ids, which spell out every parameter")
+    parser.add_argument("--ids", action="store_true", help="list the ids of the cases, which contain every parameter")
     parser.add_argument("--order", action="store_true", help="also list every trial in the order of the run")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

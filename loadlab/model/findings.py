@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from loadlab.model.case import Case
+from loadlab.model.caveats import Caveat
 from loadlab.model.condition import Condition
 from loadlab.model.config import Config, Scalar
 from loadlab.model.plan import Limits
@@ -20,6 +21,8 @@ PROJECT: Final = "project"  # the section of a run's environment that is about a
 NOTE: Final = "note "  # how its keys begin that hold a remark on the results
 # Where a strategy stands among all of its group; "sound" has nothing against it but that others come first.
 Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
+# Whether a strategy pays: with no added latency that was measured, from some on, or with each.
+LatencyOutcome = Literal["not_measured", "rejected", "not_proven", "from", "everywhere"]
 # Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age.
 Question = Literal["keep", "noise", "unlimited"]
 
@@ -266,8 +269,8 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AtDistance:
-    """A strategy against CONN_MAX_AGE = 0 with the database at one distance; `sound` as for a recommendation."""
+class AtLatency:
+    """A strategy against CONN_MAX_AGE = 0 with one added latency; `sound` as for a recommendation."""
 
     round_trip_ms: float
     case: Case
@@ -279,25 +282,25 @@ class AtDistance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OverDistance:
-    """One strategy over all distances: `pays_from_ms` is the smallest from which on it is proven better throughout."""
+class OverLatency:
+    """One strategy over all added latencies: from `pays_from_ms` on it is proven better with each of them."""
 
     strategy: Config
-    points: tuple[AtDistance, ...]
+    points: tuple[AtLatency, ...]
     pays_from_ms: float | None
-    conclusion: str
+    outcome: LatencyOutcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DistanceEffect:
-    """What distance does in one `condition`, which is without a strategy and an added latency.
+class LatencyEffect:
+    """What added latency does in one `condition`, which is without a strategy and an added latency.
 
-    `recommended` is the case per distance, None where the evidence carries none.
+    `recommended` is the case per added latency, None where the evidence carries none.
     """
 
     condition: Condition
     round_trips_ms: tuple[float, ...]
-    strategies: tuple[OverDistance, ...]
+    strategies: tuple[OverLatency, ...]
     recommended: tuple[Case | None, ...]
 
 
@@ -311,23 +314,19 @@ class LeftOut:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Caveat:
-    """Something a reader must know before trusting a figure: what it concerns, what it is, what to do."""
-
-    subject: str
-    text: str
-    advice: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class FailureRow:
-    """One line of the error table: a kind of failure in one case, summed over its trials."""
+    """One line of the error table: a kind of failure in one case, summed over its trials.
+
+    `unopened` are the connections that the target could not open, by kind: where a client saw a status alone, they say
+    why. The most frequent kind comes first.
+    """
 
     case: Case
     kind: str
     count: int
     share: float
     example: str
+    unopened: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -360,7 +359,7 @@ class RunSummary:
 class Findings:
     """All of it. `answer` says in a few sentences whether 600 is a good default and unlimited a better one.
 
-    Where the run has other strategies, it says which of them to use. `distances` are of a run with several.
+    Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
     """
 
     run: RunSummary
@@ -372,7 +371,7 @@ class Findings:
     failures: tuple[FailureRow, ...]
     caveats: tuple[Caveat, ...]
     trials: tuple[TrialSummary, ...]
-    distances: tuple[DistanceEffect, ...] = ()
+    added_latency: tuple[LatencyEffect, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

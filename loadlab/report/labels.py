@@ -51,13 +51,14 @@ class Mode:
 class Labels:
     """Names for the cases of one run: what all cases have in common is left out of them.
 
-    `among` is what varies, `groups` are all conditions that have a verdict, and `distant` says that latency was added
-    somewhere. `strategies` are the short names of a run that has more than CONN_MAX_AGE. `metric` is the primary one.
+    `among` is what varies, `groups` are all conditions that have a verdict, and `latency_added` says whether latency
+    was added anywhere. `strategies` are the short names of a run that has more than CONN_MAX_AGE. `metric` is the
+    primary one.
     """
 
     among: Variation
     groups: tuple[Condition, ...]
-    distant: bool
+    latency_added: bool
     strategies: Mapping[Config, str]
     metric: str = "throughput"
 
@@ -71,7 +72,7 @@ class Labels:
         return cls(
             among=varying(cases),
             groups=tuple(dict.fromkeys(case.group for case in cases)),
-            distant=any(case.round_trip_ms for case in cases),
+            latency_added=any(case.round_trip_ms for case in cases),
             strategies=strategy_names(case.strategy for case in cases) if others else {},
             metric=metric,
         )
@@ -143,7 +144,7 @@ class Labels:
             parts[of.scenario] = "scenario" in varies
         if of.users is not None:
             parts[load_words(of.users, of.open_load)] = "load" in varies
-        if self.distant and of.round_trip_ms is not None:
+        if self.latency_added and of.round_trip_ms is not None:
             parts[numbers.added_latency(of.round_trip_ms)] = True
         return parts
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-from factories import said
 from factories.trials import (
     CLOSED,
     KEPT,
@@ -21,6 +20,8 @@ from factories.trials import (
     strategy_case,
     trial,
 )
+
+from . import said
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -151,11 +152,11 @@ def test_a_leak_that_nothing_remedies_is_not_glossed_over() -> None:
 
 def test_all_groups_of_a_mode_are_named_as_the_mode() -> None:
     cases = [
-        replace(strategy_case(server, name), keep_alive=alive, round_trip_ms=distance)
+        replace(strategy_case(server, name), keep_alive=alive, round_trip_ms=latency)
         for server in ("sync", "gthread")
         for name in ("max_age", "pool")
         for alive in (False, True)
-        for distance in (0.0, 5.0)
+        for latency in (0.0, 5.0)
     ]
     gains = {("gthread", True): 100}
     arms = [
@@ -169,10 +170,10 @@ def test_all_groups_of_a_mode_are_named_as_the_mode() -> None:
 
 def test_many_groups_are_told_of_unlimited_by_their_judgements() -> None:
     cases = [
-        case(server, age, round_trip_ms=distance)
+        case(server, age, round_trip_ms=latency)
         for server in ("sync", "gthread")
         for age in (0, 60, None)
-        for distance in (0.0, 1.0, 5.0)
+        for latency in (0.0, 1.0, 5.0)
     ]
     rates = {0: 100, 60: 600, None: 600}
     steady = {of.id: at_rate(rates[of.max_age if of.max_age is None else int(of.max_age)], CLOSED) for of in cases}

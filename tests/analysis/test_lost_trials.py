@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-from factories import said
-from factories.trials import CLOSED, LEAKING, Behaviour, ages, at_rate, findings, trial
+from factories.trials import CLOSED, LEAKING, Behaviour, ages, at_rate, caveats_of, findings, trial
 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import measured_for_good
+
+from . import said
 
 FASTER = Behaviour(requests=520)
 HUNG = Behaviour(requests=0)
@@ -61,7 +62,7 @@ def test_a_case_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behavi
     assert found.comparisons[0].verdict == "inconclusive"
     assert found.comparisons[0].blocks == 14
     assert found.verdicts[0].recommend is None or found.verdicts[0].recommend.max_age == 0
-    assert any("block 2, 4, 6, 8, 10 and 12" in caveat.text for caveat in found.caveats)
+    assert any("block 2, 4, 6, 8, 10 and 12" in caveat.text for caveat in caveats_of(found))
 
 
 @every("lost", [HUNG, FAILED, UNANSWERED])
@@ -147,7 +148,7 @@ def test_a_percentile_withheld_on_one_side_is_not_a_missing_pair() -> None:
     assert (p95.blocks, p95.high) == (14, float("inf"))
 
 
-def test_a_trial_without_answer_is_final_where_its_case_has_answered_before() -> None:
+def test_a_trial_without_response_stands_where_its_case_has_answered() -> None:
     zero, kept = ages()[:2]
     answered, unanswered, silent = trial(kept, 1), trial(kept, 2, UNANSWERED), trial(zero, 1, UNANSWERED)
     assert measured_for_good([answered, unanswered, silent]) == [answered, unanswered]
@@ -155,7 +156,7 @@ def test_a_trial_without_answer_is_final_where_its_case_has_answered_before() ->
     assert measured_for_good([answered, broken]) == [answered]
 
 
-def test_cases_that_use_no_database_are_said_to_tell_nothing_of_connections() -> None:
+def test_cases_without_a_database_are_said_to_tell_nothing() -> None:
     (case,) = ages()[:1]
     found = findings([case], [trial(case, block, Behaviour(opened=0, reused=0, held=0)) for block in (1, 2)])
-    assert "No request used the database" in " ".join(caveat.text for caveat in found.caveats)
+    assert "No request used the database" in " ".join(caveat.text for caveat in caveats_of(found))

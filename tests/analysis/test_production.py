@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-from factories import said
 from factories.trials import CLOSED, KEPT, Behaviour, findings, noisy, strategy_case, through_pooler, trial
 
 from loadlab.analysis.production import need
 from loadlab.model.plan import Limits
+
+from . import said
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Findings, Need, Verdict
@@ -82,7 +83,7 @@ def the(found: Findings) -> Verdict:
 BASE = ("max_age", {"max_age": 0}, 100.0, CLOSED)
 
 
-def test_a_strategy_that_production_has_no_room_for_is_passed_over_with_its_arithmetic() -> None:
+def test_a_strategy_without_room_in_production_is_rejected_with_figures() -> None:
     large, small = ("pool", {"max_size": 16}, 900.0, KEPT), ("pool", {"max_size": 2}, 600.0, KEPT)
     found = run(Limits(max_connections=30), BASE, large, small)
     assert the(found).recommend is not None
@@ -124,7 +125,7 @@ def test_ages_alone_are_held_to_the_limit_too() -> None:
     assert the(tight).recommend is None
 
 
-def test_a_pooler_of_its_own_size_has_room_where_a_pool_per_worker_has_not() -> None:
+def test_a_pooler_has_room_where_a_pool_per_worker_has_not() -> None:
     limits = Limits(max_connections=20, workers=8)
     cases = [strategy_case("gthread", name, **p) for name, p in (("max_age", {}), ("pool", {}), ("pgbouncer", {}))]
     trials = [

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from every import every
-from factories import said
 from factories.trials import (
     CLOSED,
     KEPT,
@@ -30,6 +29,8 @@ from loadlab.plan.members import config_of
 from loadlab.plan.schedule import schedule
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
+
+from . import said
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -112,7 +113,7 @@ def test_the_runner_up_is_of_another_strategy_and_not_another_age() -> None:
     assert [one.place for one in the(found).ranking[:2]] == ["recommended", "runner_up"]
 
 
-def test_without_another_strategy_proven_better_there_is_no_runner_up() -> None:
+def test_a_runner_up_needs_a_strategy_proven_better() -> None:
     found = run((BASE, 100, CLOSED), (gthread("max_age", max_age=60), 600, KEPT), (gthread("pool"), 100, KEPT))
     assert the(found).runner_up is None
 
@@ -146,7 +147,7 @@ def test_under_six_blocks_nothing_is_recommended_however_fast() -> None:
     assert said.headline(found) == "gthread: inconclusive, 5 complete blocks, at least 6 needed."
 
 
-def test_where_nothing_gains_closing_is_recommended_and_the_closest_is_named() -> None:
+def test_without_a_gain_closing_is_recommended_and_the_closest_named() -> None:
     found = run((BASE, 100, CLOSED), (gthread("pool"), 100, KEPT), (gthread("pgbouncer"), 70, KEPT))
     assert (recommended(found), the(found).recommend.max_age) == ("max_age", 0)  # type: ignore[union-attr]
     assert "nothing eligible is proven better: pool comes closest, 1.00× the throughput" in said.headline(found)
@@ -244,7 +245,7 @@ def test_waits_of_a_pool_are_counted_in_the_window_and_given_per_request() -> No
     assert "10,000 connections asked of the pool, 2.00 ms to get one on average" in " ".join(said.why(found))
 
 
-def test_waits_at_a_pooler_are_per_request_of_the_whole_trial_with_the_longest_seen() -> None:
+def test_waits_at_a_pooler_are_per_request_with_the_longest_seen() -> None:
     bouncer = gthread("pgbouncer")
     made = noisy(bouncer, 600, blocks=10)
     trials = [
@@ -258,7 +259,7 @@ def test_waits_at_a_pooler_are_per_request_of_the_whole_trial_with_the_longest_s
     assert "the longest seen 500 ms, up to 3 at once" in " ".join(said.why(found))
 
 
-def test_a_case_of_a_member_that_is_no_more_is_ranked_all_the_same() -> None:
+def test_a_case_of_a_removed_member_is_still_ranked() -> None:
     gone = replace(BASE, strategy=replace(gthread("pool").strategy, name="pool_of_yore"))
     found = run((BASE, 100, CLOSED), (gone, 600, KEPT))
     verdict = the(found)
@@ -283,7 +284,7 @@ SHORT = Behaviour(requests=60, response=0.01)
 
 @pytest.mark.parametrize("noise", [0.02, 0.2])
 @pytest.mark.parametrize("runs", [40, pytest.param(200, marks=pytest.mark.slow)])
-def test_twelve_identical_strategies_get_a_winner_in_at_most_5_percent_of_runs(runs: int, noise: float) -> None:
+def test_identical_strategies_get_a_winner_in_at_most_5_percent_of_runs(runs: int, noise: float) -> None:
     cases = twelve()
     winners = [seed for seed in range(runs) if _winner(cases, seed, noise)]
     assert len(winners) <= runs * 0.05

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-from factories import said
 from factories.trials import CLOSED, KEPT, LEAKING, Behaviour, ages, at_rate, case, default_plan, findings, noisy, trial
+
+from . import said
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -151,7 +152,7 @@ def test_unlimited_is_chosen_only_if_proven_better_than_the_finite_age(rate: flo
     assert recommended(run((base, 100, CLOSED), (finite, 600, KEPT), (unlimited, rate, KEPT))) == age
 
 
-def test_without_a_baseline_there_is_no_recommendation() -> None:
+def test_without_a_baseline_nothing_is_recommended() -> None:
     _, finite, unlimited = ages()
     found = run((finite, 600, KEPT), (unlimited, 600, KEPT))
     assert recommended(found) == "nothing"
@@ -162,7 +163,7 @@ def test_a_baseline_alone_answers_nothing() -> None:
     assert "no case keeps connections" in said.headline(run((case(), 100, CLOSED)))
 
 
-def test_where_every_request_failed_there_is_no_recommendation() -> None:
+def test_where_every_request_failed_nothing_is_recommended() -> None:
     lost = Behaviour(requests=400, failed=400)
     cases = ages()[:2]
     found = findings(cases, [trial(of, block, lost) for of in cases for block in range(1, 9)])
@@ -261,7 +262,7 @@ def test_verdicts_differ_by_keep_alive() -> None:
     assert said.headline(found).startswith("gevent with keep-alive off: ")
 
 
-def test_blocks_that_are_too_few_for_so_many_comparisons_are_named_as_the_reason() -> None:
+def test_too_few_blocks_for_the_comparisons_are_named_as_the_reason() -> None:
     base, finite, _ = ages()
     others = [case(max_age=age) for age in (1, 5, 30, 120, 600, 3600, 7200)]
     found = run((base, 100, CLOSED), (finite, 600, KEPT), *((of, 600, KEPT) for of in others), blocks=7)

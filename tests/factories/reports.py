@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from factories import trials as made
 from loadlab.model.case import Case
+from loadlab.model.caveats import Caveat, CaveatKind, Several
 from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.findings import (
     Arm,
-    Caveat,
     Comparison,
     Estimate,
     FailureRow,
@@ -349,15 +349,11 @@ def findings(blocks: int = 8) -> Findings:
         ),
         caveats=(
             Caveat(
-                subject="CONN_MAX_AGE = 60",
-                text="expiry not observed: the window of 2 s is shorter than three times the age.",
-                advice="Predicted opens per request: 0.0012. Use a window of 180 s to see it.",
+                kind=CaveatKind.EXPIRY_UNSEEN,
+                subject=Several(count=1, of="case"),
+                figures={"max_age": 60, "ages": 3},
             ),
-            Caveat(
-                subject="placement",
-                text="generator, application and database share two cores.",
-                advice="Read ratios, not absolute figures.",
-            ),
+            Caveat(kind=CaveatKind.BUSY_MACHINE, subject="machine", figures={"load": 2.51, "cores": 2}),
         ),
         trials=trials,
     )
@@ -450,7 +446,7 @@ def hostile() -> Findings:
         arms=tuple(replace(a, case=names[a.case], connect_seconds=inf) for a in full.arms),
         comparisons=tuple(replace(c, case=names[c.case], baseline=names[c.baseline]) for c in full.comparisons),
         failures=tuple(replace(f, case=names[f.case], kind=HOSTILE, example=HOSTILE) for f in full.failures),
-        caveats=(Caveat(subject=HOSTILE, text=HOSTILE, advice=HOSTILE),),
+        caveats=(Caveat(kind=CaveatKind.DAMAGED, subject=HOSTILE, figures={"fault": HOSTILE, "remedy": HOSTILE}),),
         trials=tuple(replace(t, case=names[t.case], state="invalid", reason=HOSTILE) for t in full.trials),
     )
 
@@ -503,7 +499,7 @@ LIMITS = Limits(max_connections=60, hosts=2, workers=4, overlap=2)
 def strategies(
     servers: tuple[str, ...] = THREE_MODES, round_trips: tuple[float, ...] = (0.0, 1.0, 5.0), blocks: int = 12
 ) -> Findings:
-    """What the analysis says of a run with a dozen strategies, at several distances, in production that has limits."""
+    """What the analysis says of a dozen strategies with several added latencies, in production that has limits."""
     cases = [
         replace(made.strategy_case(server, name, **parameters), round_trip_ms=ms)
         for server in servers

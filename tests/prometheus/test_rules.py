@@ -100,7 +100,7 @@ def test_an_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on(alert: dict
 
 
 @EVERY_ALERT
-def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert: dict[str, Any]) -> None:
+def test_an_alert_is_tried_where_it_fires_and_where_it_does_not(alert: dict[str, Any]) -> None:
     expected = [
         bool(one.get("exp_alerts"))
         for path in TESTS

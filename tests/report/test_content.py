@@ -12,13 +12,12 @@ from factories import reports
 
 from loadlab.model.config import Config
 from loadlab.model.findings import OpenOverTime, Recommendation
-from loadlab.report import labels, numbers
+from loadlab.report import labels, markup, numbers
 from loadlab.report.content import charts, matrix, story, tables, verdicts
-from loadlab.report.formats import markdown
 
 
 def test_examples_of_markdown_hold() -> None:
-    result = doctest.testmod(markdown)
+    result = doctest.testmod(markup)
     assert (result.attempted > 0, result.failed) == (True, 0)
 
 
@@ -57,7 +56,7 @@ def test_a_recommendation_is_spelt_as_settings_spell_it(recommend: Recommendatio
     assert numbers.setting(recommend) + numbers.rest_of_recommendation(recommend) == text
 
 
-def test_columns_go_from_age_zero_over_finite_ages_to_unlimited_and_then_to_other_strategies() -> None:
+def test_columns_go_by_age_and_then_by_other_strategies() -> None:
     pool = Config(name="pool", parameters={"max_size": 4})
     ages = [Config(name="max_age", parameters={"max_age": age}) for age in (None, 600, 0, 60)]
     base = reports.arm(reports.case("sync", 0), 8)
@@ -176,7 +175,7 @@ def test_thinning_a_long_series_keeps_its_extremes() -> None:
     assert (max(line.high), min(line.low), set(line.median)) == (99.0, 0.0, {5.0})
 
 
-def test_charts_leave_out_arms_without_a_complete_trial_and_numbers_that_are_none() -> None:
+def test_charts_leave_out_arms_without_trials_and_missing_numbers() -> None:
     assert charts.build(reports.all_failed()).arms == ()
     findings = reports.findings(blocks=1)
     odd = replace(
@@ -187,7 +186,7 @@ def test_charts_leave_out_arms_without_a_complete_trial_and_numbers_that_are_non
     json.dumps(asdict(series), allow_nan=False)
 
 
-def test_only_the_declared_question_is_judged_and_the_rest_is_said_not_to_be() -> None:
+def test_only_the_declared_question_is_judged() -> None:
     found = reports.findings()
     secondary = replace(found.comparisons[0], metric="p50", p_holm=None, verdict="inconclusive")
     compared = tables.comparisons(replace(found, comparisons=(found.comparisons[0], secondary)))
@@ -195,7 +194,7 @@ def test_only_the_declared_question_is_judged_and_the_rest_is_said_not_to_be() -
     assert [row[-1] for row in compared.others.rows] == ["not judged"]
 
 
-def test_what_to_set_is_said_for_every_mode_with_the_reason_and_how_sure_it_is() -> None:
+def test_every_mode_has_a_setting_with_its_reason_and_certainty() -> None:
     rows = {row[0]: row[1:] for row in verdicts.to_set(reports.findings()).rows}
     setting, ratio, why, sure = rows["gunicorn sync"]
     assert setting.startswith("CONN_MAX_AGE = 60")
@@ -209,7 +208,7 @@ def test_what_to_set_is_said_for_every_mode_with_the_reason_and_how_sure_it_is()
     assert sure == "certain: connections are counted, not estimated"
 
 
-def test_a_mode_is_named_as_people_call_it_and_another_target_by_its_own_name() -> None:
+def test_a_mode_has_its_common_name_and_an_external_target_its_given_one() -> None:
     assert labels.title("asgi") == "uvicorn (ASGI)"
     assert labels.title("age 0") == "age 0"
 

@@ -116,7 +116,7 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     assert "\x1b" not in hostile.text
 
 
-def test_chart_data_holds_hostile_names_without_a_character_that_could_end_the_block() -> None:
+def test_hostile_names_in_chart_data_cannot_end_the_script_block() -> None:
     data = page("hostile").raw["script"][0]
     assert not set("<>&\u2028\u2029") & set(data)
     assert json.loads(data)["modes"][0]["server"] == reports.HOSTILE + "threaded"

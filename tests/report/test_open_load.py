@@ -64,7 +64,7 @@ def test_service_stands_beside_the_response_and_only_under_an_open_load(opened: 
     assert not set(tables.SENT) & {column.title for column in tables.figures(reports.findings()).columns}
 
 
-def test_the_terminal_shows_both_in_a_table_of_their_own(opened: Findings) -> None:
+def test_the_terminal_shows_both_in_a_separate_table(opened: Findings) -> None:
     assert "Response and service" in Terminal().render(opened)
     assert "Response and service" not in Terminal().render(reports.findings())
     assert all(len(row) == len(tables.service(opened).columns) for row in tables.service(opened).rows)

@@ -146,8 +146,8 @@ function axis({ ratio, low, high }, heading, at, margin) {
   return svg("svg", { className: "interval", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" }, ...parts);
 }
 
-function figures({ throughput, ratio, opens, peak, leak: told, judgement: judged }) {
-  const amount = element("p", { className: "throughput" }, element("b", { text: throughput.split(" (")[0] }), " requests/s");
+function figures({ median, ratio, opens, peak, leak: told, judgement: judged }) {
+  const amount = element("p", { className: "throughput" }, element("b", { text: median }), " requests/s");
   const badges = element("p", { className: "badges" });
   // A leak overrules any ratio, and comes first.
   const leaking = told === "yes";

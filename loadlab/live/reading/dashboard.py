@@ -133,7 +133,7 @@ def build(findings: Findings, schedule: Schedule) -> Dashboard:
         headings=built.headings,
         rows=_rows(findings, schedule),
         opinions=_opinions(findings),
-        caveats=tuple(story.caveat(each) for each in story.caveats(findings)[:MOST_CAVEATS]),
+        caveats=tuple(each.line for each in story.caveats(findings)[:MOST_CAVEATS]),
         more_caveats=max(0, len(findings.caveats) - MOST_CAVEATS),
         failures=tables.failures(findings),
         broken=tuple(

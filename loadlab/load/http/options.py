@@ -83,7 +83,7 @@ def _seconds(timeout: Any, usual: Seconds) -> Seconds | None:  # noqa: ANN401
     given = tuple(timeout) if isinstance(timeout, (tuple, list)) else (timeout, timeout)
     connecting, exchange = (default if one is None else float(one) for one, default in zip(given, usual, strict=True))
     if not (connecting > 0 and exchange > 0):
-        raise ValueError(f"timeout={timeout!r} should be seconds, more than 0, or a pair (connecting, answer)")
+        raise ValueError(f"timeout={timeout!r} should be seconds, more than 0, or a pair (connecting, response)")
     return connecting, exchange
 
 

@@ -4,7 +4,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("report-data").textContent);
   const root = document.documentElement;
-  const state = { hidden: new Set(), distance: data.mode_distances[0] };
+  const state = { hidden: new Set(), added: data.mode_latencies[0] };
   const NARROW = 560;
   const SYMBOLS = { zero: "circle", finite: "rect", unlimited: "triangle" };
   const DASHES = { zero: "solid", finite: "solid", unlimited: [7, 4], other: [2, 3] };
@@ -118,9 +118,9 @@
 
   // The rows of a chart by mode: every strategy has its own lane within the mode's band.
 
-  // Of a run at several distances, one is drawn at a time: its modes are the rows.
+  // Of a run with several added latencies, one is drawn at a time: its modes are the rows.
 
-  const shownModes = () => data.modes.map((_, i) => i).filter((i) => data.mode_distances[i] === state.distance);
+  const shownModes = () => data.modes.map((_, i) => i).filter((i) => data.mode_latencies[i] === state.added);
   const rowOf = (mode) => shownModes().indexOf(mode);
 
   const shown = () => data.strategies.map((_, i) => i).filter((i) => !state.hidden.has(i));
@@ -402,22 +402,22 @@
     return instants.reduce((best, at, i) => (Math.abs(at - second) < Math.abs(instants[best] - second) ? i : best), 0);
   }
 
-  // The ratio over distance: a line per strategy, on a logarithmic axis, where twice and half are equally far.
+  // The ratio over added latency: a line per strategy, on a logarithmic axis, where twice and half are equally far.
 
-  function distance(width, place) {
-    const { round_trips, lines } = data.distances[place.dataset.group];
+  function addedLatency(width, place) {
+    const { round_trips, lines } = data.added_latency[place.dataset.group];
     const drawn = lines.filter((line) => !state.hidden.has(line.strategy));
     const values = drawn.flatMap((line) => [...line.ratios, ...line.lows, ...line.highs]).filter((value) => value !== null);
     return frame({
       grid: { left: 48, right: width < NARROW ? 16 : 28, top: 18, bottom: 48 },
-      xAxis: distanceAxis(round_trips),
+      xAxis: addedLatencyAxis(round_trips),
       yAxis: logAxis("", [1, ...values]),
-      tooltip: { trigger: "axis", formatter: (points) => distanceTip(drawn, round_trips, points[0].dataIndex) },
-      series: [...drawn.map(distanceSeries), evenSeries()],
+      tooltip: { trigger: "axis", formatter: (points) => addedLatencyTip(drawn, round_trips, points[0].dataIndex) },
+      series: [...drawn.map(addedLatencySeries), evenSeries()],
     });
   }
 
-  function distanceAxis(roundTrips) {
+  function addedLatencyAxis(roundTrips) {
     return {
       type: "category",
       data: roundTrips,
@@ -431,7 +431,7 @@
     };
   }
 
-  function distanceSeries(line) {
+  function addedLatencySeries(line) {
     const strategy = data.strategies[line.strategy];
     const color = strategyColour(line.strategy);
     return {
@@ -451,7 +451,7 @@
 
   const evenSeries = () => markLine([{ yAxis: 1, label: { formatter: "CONN_MAX_AGE = 0", fontWeight: 400 } }]);
 
-  function distanceTip(lines, roundTrips, index) {
+  function addedLatencyTip(lines, roundTrips, index) {
     const rows = lines
       .filter((line) => line.ratios[index] !== null)
       .map((line) => [data.strategies[line.strategy].label, line.words[index]]);
@@ -466,7 +466,7 @@
     ratio: { option: ratio, height: rowsHeight },
     cpu: { option: cpu, height: () => Math.max(rowsHeight(), visibleArms().filter((arm) => arm.cpu).length * 30 + 86) },
     open: { option: open, height: () => 260 },
-    distance: { option: distance, height: () => 320 },
+    "added-latency": { option: addedLatency, height: () => 320 },
   };
 
   // A chart is first drawn when it comes near the screen, so that the page itself shows at once.
@@ -504,21 +504,21 @@
     drawAll();
   }
 
-  function chooseDistance(button) {
-    state.distance = button.dataset.distance;
-    for (const other of distanceButtons) other.setAttribute("aria-pressed", String(other === button));
+  function chooseLatency(button) {
+    state.added = button.dataset.added;
+    for (const other of latencyButtons) other.setAttribute("aria-pressed", String(other === button));
     showMultiples();
     remember();
     drawAll();
   }
 
-  // Modes at another distance than the chosen one are out of the way.
+  // Modes with another added latency than the chosen one are out of the way.
 
   function showMultiples() {
     for (const one of document.querySelectorAll("[data-of-mode]")) one.hidden = rowOf(Number(one.dataset.ofMode)) < 0;
   }
 
-  const distanceButtons = [...document.querySelectorAll("[data-distance]")];
+  const latencyButtons = [...document.querySelectorAll("[data-added]")];
   const strategyButtons = [...document.querySelectorAll("[data-strategy]")];
 
   // What is chosen stands in the address, so that a link shows the same: #charts?hide=0,2&at=round trip +5 ms
@@ -526,7 +526,7 @@
   function remember() {
     const chosen = new URLSearchParams();
     if (state.hidden.size) chosen.set("hide", [...state.hidden].join(","));
-    if (state.distance !== data.mode_distances[0]) chosen.set("at", state.distance);
+    if (state.added !== data.mode_latencies[0]) chosen.set("at", state.added);
     const query = chosen.toString();
     try {
       history.replaceState(null, "", query ? `#charts?${query}` : "#charts");
@@ -544,9 +544,9 @@
     for (const button of strategyButtons) {
       button.setAttribute("aria-pressed", String(!state.hidden.has(Number(button.dataset.strategy))));
     }
-    if (data.mode_distances.includes(chosen.get("at"))) state.distance = chosen.get("at");
-    for (const button of distanceButtons) {
-      button.setAttribute("aria-pressed", String(button.dataset.distance === state.distance));
+    if (data.mode_latencies.includes(chosen.get("at"))) state.added = chosen.get("at");
+    for (const button of latencyButtons) {
+      button.setAttribute("aria-pressed", String(button.dataset.added === state.added));
     }
     document.getElementById("charts")?.scrollIntoView();
   }
@@ -586,8 +586,8 @@
   for (const button of strategyButtons) {
     button.addEventListener("click", () => toggleStrategy(button));
   }
-  for (const button of distanceButtons) {
-    button.addEventListener("click", () => chooseDistance(button));
+  for (const button of latencyButtons) {
+    button.addEventListener("click", () => chooseLatency(button));
   }
   if (places.length) {
     recall();

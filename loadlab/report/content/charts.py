@@ -8,14 +8,14 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from loadlab.report import numbers
-from loadlab.report.content import distances, matrix
+from loadlab.report.content import added_latency, matrix
 from loadlab.report.labels import Labels, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.findings import Arm, Comparison, Estimate, Findings, OpenOverTime, Service
-    from loadlab.report.content.distances import DistanceSeries
+    from loadlab.report.content.added_latency import LatencySeries
     from loadlab.report.content.matrix import Heading
 
 MOST_INSTANTS = 300  # more than a chart has pixels for
@@ -75,13 +75,13 @@ class ArmSeries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charts:
-    """`mode_distances` says of each mode how far away its database is; `metric` is the one that `ratio` compares."""
+    """`mode_latencies` holds the latency added to each mode; `metric` is the one that `ratio` compares."""
 
     modes: tuple[Mode, ...]
-    mode_distances: tuple[str, ...]
+    mode_latencies: tuple[str, ...]
     strategies: tuple[Heading, ...]
     arms: tuple[ArmSeries, ...]
-    distances: tuple[DistanceSeries, ...]
+    added_latency: tuple[LatencySeries, ...]
     warmup_seconds: float
     metric: str
 
@@ -91,9 +91,9 @@ class Charts:
         return any(arm.service for arm in self.arms)
 
     @property
-    def at_distances(self) -> tuple[str, ...]:
-        """Each distance once, from near to far."""
-        return tuple(dict.fromkeys(self.mode_distances))
+    def latencies(self) -> tuple[str, ...]:
+        """Each added latency once, the least first."""
+        return tuple(dict.fromkeys(self.mode_latencies))
 
 
 def build(findings: Findings) -> Charts:
@@ -105,7 +105,7 @@ def build(findings: Findings) -> Charts:
     compared = matrix.primary_comparisons(findings)
     return Charts(
         modes=tuple(map(names.mode, groups)),
-        mode_distances=tuple(numbers.added_latency(group.round_trip_ms or 0) for group in groups),
+        mode_latencies=tuple(numbers.added_latency(group.round_trip_ms or 0) for group in groups),
         strategies=matrix.headings(columns, names),
         arms=tuple(
             _arm(
@@ -116,7 +116,7 @@ def build(findings: Findings) -> Charts:
             )
             for arm in drawn
         ),
-        distances=distances.series(findings),
+        added_latency=added_latency.series(findings),
         warmup_seconds=findings.run.warmup_seconds,
         metric=numbers.metric(findings.run.primary_metric),
     )

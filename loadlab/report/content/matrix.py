@@ -63,10 +63,15 @@ class Heading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One arm in words. `judgement` is None for a baseline and for an arm that was not compared."""
+    """One arm in words; `median` and `gain` are throughput and ratio without their intervals.
+
+    `judgement` is None for a baseline and for an arm that was not compared.
+    """
 
     throughput: str
+    median: str
     ratio: str
+    gain: str
     opens: str
     peak: str
     leaks: bool
@@ -154,9 +159,12 @@ def primary_comparisons(findings: Findings) -> dict[Case, Comparison]:
 def _cell(arm: Arm, compared: dict[Case, Comparison], metric: str) -> Cell:
     comparison = compared.get(arm.case)
     is_baseline = any(other.baseline == arm.case for other in compared.values())
+    alone = BASELINE if is_baseline else numbers.MISSING
     return Cell(
         throughput=numbers.estimate(arm.throughput),
-        ratio=_ratio(comparison, metric) if comparison else BASELINE if is_baseline else numbers.MISSING,
+        median=numbers.figure(arm.throughput.value if arm.throughput else None),
+        ratio=_of(metric) + numbers.ratio_of(comparison) if comparison else alone,
+        gain=_of(metric) + numbers.ratio(comparison.ratio) if comparison else alone,
         opens=numbers.figure(arm.opens_per_request),
         peak=held(arm),
         leaks=arm.leaks,
@@ -176,7 +184,6 @@ def held(arm: Arm) -> str:
     return f"{numbers.count(arm.clients_peak)} of {usable}, {numbers.count(arm.peak)} behind the pooler"
 
 
-def _ratio(comparison: Comparison, metric: str) -> str:
-    # Beside a throughput a bare ratio speaks of throughput; any other metric has to be named.
-    prefix = "" if metric == "throughput" else f"{numbers.metric(metric)} "
-    return prefix + numbers.ratio_of(comparison)
+def _of(metric: str) -> str:
+    """Beside a throughput a bare ratio speaks of throughput; any other metric has to be named."""
+    return "" if metric == "throughput" else f"{numbers.metric(metric)} "

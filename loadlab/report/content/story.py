@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loadlab.model.labels import short_names
 from loadlab.report import numbers
 from loadlab.report.labels import Labels
 from loadlab.report.prose.answer import sentence
+from loadlab.report.prose.caveats import said
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
-    from loadlab.model.findings import Caveat, Findings, RunSummary
+    from loadlab.model.findings import Findings, RunSummary
+    from loadlab.report.prose.caveats import Said
 
 TITLE = "How long should Django keep a database connection open?"
 WIDER_TITLE = "How should Django's database connections live?"
@@ -130,19 +131,7 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
     ) or (NO_NOISE_FLOOR,)
 
 
-def caveats(findings: Findings) -> tuple[Caveat, ...]:
-    """All caveats, with the short names of cases in place of their ids."""
-    names = {case.id: name for case, name in short_names([arm.case for arm in findings.arms]).items()}
-    longest_first = sorted(names, key=len, reverse=True)  # a replica's id begins with that of its case
-
-    def shortened(text: str) -> str:
-        for case_id in longest_first:
-            text = text.replace(case_id, names[case_id])
-        return text
-
-    return tuple(replace(one, subject=shortened(one.subject), text=shortened(one.text)) for one in findings.caveats)
-
-
-def caveat(item: Caveat) -> str:
-    """A caveat as one line of text."""
-    return " ".join(part for part in (f"{item.subject}: {item.text}", item.advice) if part)
+def caveats(findings: Findings) -> tuple[Said, ...]:
+    """All caveats in words, with the short names of cases."""
+    names = short_names([arm.case for arm in findings.arms])
+    return tuple(said(one, lambda case: names.get(case, case.id)) for one in findings.caveats)

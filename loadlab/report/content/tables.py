@@ -11,6 +11,8 @@ from loadlab.model.counts import total
 from loadlab.probes import quantities as probed
 from loadlab.report import numbers
 from loadlab.report.labels import Labels, title
+from loadlab.report.prose.failures import example
+from loadlab.report.prose.mismatches import mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -245,7 +247,7 @@ def _exactness(trials: Sequence[TrialSummary]) -> str:
     if not any(trial.connections.judged for trial in trials):
         return numbers.NOT_JUDGED
     exact = sum(trial.connections.exact for trial in trials)
-    mismatches = Counter(one.text for trial in trials for one in trial.connections.mismatches)
+    mismatches = Counter(mismatch(one) for trial in trials for one in trial.connections.mismatches)
     summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
     return "; ".join([summary, *(f"{text} ({n}×)" if n > 1 else text for text, n in mismatches.items())])
 
@@ -265,7 +267,7 @@ def failures(findings: Findings) -> Table:
 
 
 def _failure_row(names: Labels, row: FailureRow) -> tuple[str, ...]:
-    return (names.case(row.case), row.kind, numbers.count(row.count), numbers.percentage(row.share), row.example)
+    return (names.case(row.case), row.kind, numbers.count(row.count), numbers.percentage(row.share), example(row))
 
 
 def modes(findings: Findings) -> Table:

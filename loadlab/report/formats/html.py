@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from loadlab.report import labels, numbers
-from loadlab.report.content import charts, distances, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, charts, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.store import layout
 
@@ -55,8 +55,8 @@ class HtmlPage(Report):
             matrix=matrix.build(findings),
             advice=verdicts.build(findings),
             overview=verdicts.overview(findings),
-            distances=distances.build(findings),
-            distance_lead=distances.LEAD,
+            added_latency=added_latency.build(findings),
+            latency_lead=added_latency.LEAD,
         )
         return numbers.writable(page)
 

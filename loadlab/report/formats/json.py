@@ -13,16 +13,29 @@ from loadlab.report import numbers
 from loadlab.report.content.plain import plain
 from loadlab.report.formats.base import Report
 from loadlab.report.labels import Labels
-from loadlab.report.prose import objections
+from loadlab.report.prose import caveats, objections
 from loadlab.report.prose import verdicts as prose
+from loadlab.report.prose.added_latency import conclusion
 from loadlab.report.prose.answer import sentence
+from loadlab.report.prose.failures import example
+from loadlab.report.prose.mismatches import mismatch
 from loadlab.store import layout
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
+    from loadlab.model.caveats import Caveat
     from loadlab.model.condition import Condition
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, DistanceEffect, Findings, OverDistance, Standing, TrialSummary, Verdict
+    from loadlab.model.findings import (
+        Arm,
+        FailureRow,
+        Findings,
+        LatencyEffect,
+        OverLatency,
+        Standing,
+        TrialSummary,
+        Verdict,
+    )
     from loadlab.model.samples import Connections
 
 SCHEMA = 2
@@ -47,9 +60,9 @@ class JsonFile(Report):
             "arms": [_arm(arm) for arm in findings.arms],
             "comparisons": plain(findings.comparisons),
             "verdicts": [_verdict(verdict, names) for verdict in findings.verdicts],
-            "distances": [_distances(effect, names) for effect in findings.distances],
-            "failures": plain(findings.failures),
-            "caveats": plain(findings.caveats),
+            "distances": [_added_latency(effect, names) for effect in findings.added_latency],
+            "failures": [_failure(row) for row in findings.failures],
+            "caveats": [_caveat(caveat) for caveat in findings.caveats],
         }
         text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
         return numbers.writable(escaped_in_json(text) + "\n")
@@ -118,7 +131,7 @@ def _connections(counts: Connections, peak: int) -> dict[str, object]:
         "peak": peak,
         "left_open": counts.left_open,
         "exact": counts.exact,
-        "mismatches": [one.text for one in counts.mismatches],
+        "mismatches": [mismatch(one) for one in counts.mismatches],
         "unjudged": counts.unjudged,
         "connect_errors": rest.connect_errors,
         "waits": rest.waits,
@@ -164,7 +177,7 @@ def _standing(standing: Standing, names: Labels) -> dict[str, object]:
     }
 
 
-def _distances(effect: DistanceEffect, names: Labels) -> dict[str, object]:
+def _added_latency(effect: LatencyEffect, names: Labels) -> dict[str, object]:
     load = _load(effect.condition)
     del load["round_trip_ms"]
     return {
@@ -178,13 +191,14 @@ def _distances(effect: DistanceEffect, names: Labels) -> dict[str, object]:
     }
 
 
-def _over(over: OverDistance, names: Labels) -> dict[str, object]:
+def _over(over: OverLatency, names: Labels) -> dict[str, object]:
     return {
         **_strategy(over.strategy),
         "name": names.within_group(over.strategy),
         "points": plain(over.points),
         "pays_from_ms": over.pays_from_ms,
-        "conclusion": over.conclusion,
+        "outcome": over.outcome,
+        "conclusion": conclusion(over),
     }
 
 
@@ -196,6 +210,28 @@ def _load(condition: Condition) -> dict[str, object]:
         "open_load": plain(condition.open_load),
         "round_trip_ms": condition.round_trip_ms,
     }
+
+
+def _failure(row: FailureRow) -> dict[str, object]:
+    return {
+        "case": row.case.id,
+        "kind": row.kind,
+        "count": row.count,
+        "share": row.share,
+        "example": example(row),
+        "unopened": row.unopened,
+    }
+
+
+def _caveat(caveat: Caveat) -> dict[str, object]:
+    """In words, and as its code and figures."""
+    words = caveats.said(caveat, _id)
+    said = {"subject": words.subject, "text": words.text, "advice": words.advice}
+    return {"kind": caveat.kind, "figures": plain(caveat.figures), **said}
+
+
+def _id(case: Case) -> str:
+    return case.id
 
 
 def _strategy(strategy: Config) -> dict[str, object]:

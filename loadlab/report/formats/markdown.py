@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.text import printable
 from loadlab.report import numbers
-from loadlab.report.content import distances, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
+from loadlab.report.markup import escape, grid
 from loadlab.store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from loadlab.model.findings import Findings, Snippet
     from loadlab.report.content.matrix import Cell
@@ -35,7 +36,7 @@ class Markdown(Report):
             *_verdicts(findings),
             *_matrix(findings),
             *(escape(sentence) for sentence in story.noise_floor(findings)),
-            *_distances(findings),
+            *_added_latency(findings),
             *_section("Comparisons", compared.judged),
             *_section("Other metrics", compared.others),
             *_section("Figures", tables.figures(findings)),
@@ -49,23 +50,6 @@ class Markdown(Report):
             _bullets(story.how_to_read(findings)),
         )
         return numbers.writable(printable("\n\n".join(blocks) + "\n"))
-
-
-_SPECIAL = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_BLOCK_START = re.compile(r"^(\d*)([#+\-=.)])(?=\s|$|[#+\-=])")
-
-
-def escape(text: str) -> str:
-    r"""Text that Markdown shows as it is, on one line; an underscore inside a word needs no escape.
-
-    >>> escape("max_age=60 | <b>")
-    'max_age=60 \\| &lt;b&gt;'
-    >>> escape("1. not a list"), escape("# not a heading"), escape("1.5")
-    ('1\\. not a list', '\\# not a heading', '1.5')
-    """
-    flat = " ".join(text.split())
-    entities = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _BLOCK_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", entities))
 
 
 def _opening(findings: Findings) -> Iterator[str]:
@@ -121,14 +105,14 @@ def _snippets(snippets: Iterable[Snippet], *, named: bool) -> Iterator[str]:
         yield _fenced(snippet.text, snippet.language)
 
 
-def _distances(findings: Findings) -> Iterator[str]:
+def _added_latency(findings: Findings) -> Iterator[str]:
     """A table for each server mode and kind of client, and a sentence for each strategy."""
-    effects = distances.build(findings)
+    effects = added_latency.build(findings)
     if effects:
-        yield "## With distance"
-        yield escape(distances.LEAD)
+        yield "## With added latency"
+        yield escape(added_latency.LEAD)
     for effect in effects:
-        yield f"### {escape(str(effect.mode))} over distance"
+        yield f"### {escape(str(effect.mode))}"
         yield _table(effect.table)
         yield _bullets(f"{name}: {clause}." for name, clause in effect.conclusions)
 
@@ -186,15 +170,10 @@ def _table(table: Table) -> str:
     return grid(head, rule, [[escape(text) for text in row] for row in table.rows])
 
 
-def grid(head: Sequence[str], rule: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
-
-
 def _caveats(findings: Findings) -> Iterator[str]:
     if findings.caveats:
         yield "## Caveats"
-        yield _bullets(story.caveat(caveat) for caveat in story.caveats(findings))
+        yield _bullets(caveat.line for caveat in story.caveats(findings))
 
 
 def _environment(findings: Findings) -> Iterator[str]:

@@ -11,10 +11,10 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from loadlab.model.text import printable
 from loadlab.report import numbers
-from loadlab.report.content import distances, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
+from loadlab.report.markup import plain
 from loadlab.store import layout
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ MOST_CAVEATS = 15
 FULL = f"{layout.report('html')} or {layout.report('md')}"  # which leave nothing out
 NARROW = 80  # columns of a terminal, below which the matrix is a list
 MOST_COLUMNS = 5  # of the matrix, that are readable side by side
-# Control characters could move the cursor or recolour the terminal; direction marks could reorder a line.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,11 +72,6 @@ class Terminal(Report):
         )
 
 
-def plain(text: object, style: str = "") -> Text:
-    """Text that a terminal shows as it is: neither markup nor control characters act."""
-    return Text(printable(str(text)), style=style)
-
-
 def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     yield from _opening(findings)
     ranked = [item for item in verdicts.build(findings) if item.ranks]
@@ -92,11 +86,11 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     probed = tables.quantities(findings)
     if probed.rows:
         yield from _section("Probes", Group(plain(probed.caption, "dim"), _flat(probed)))
-    for effect in distances.build(findings):
-        yield from _section(f"With distance: {effect.mode}", _flat(effect.table))
+    for effect in added_latency.build(findings):
+        yield from _section(f"With added latency: {effect.mode}", _flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
     if findings.caveats:
-        lines = [story.caveat(caveat) for caveat in story.caveats(findings)]
+        lines = [caveat.line for caveat in story.caveats(findings)]
         more = [f"{len(lines) - MOST_CAVEATS} more: see {FULL}."] if len(lines) > MOST_CAVEATS else []
         yield from _section("Caveats", _bullets([*lines[:MOST_CAVEATS], *more]))
 
@@ -236,7 +230,7 @@ def _brief(cell: Cell | None) -> Text:
         return plain(numbers.MISSING)
     sign = f" {numbers.SIGNS[cell.judgement]}" if cell.judgement else ""
     leak = Text.assemble(*(part for word in _leak_badge(cell) for part in (" ", word)))
-    return Text.assemble(plain(cell.ratio.partition(" (")[0] + sign), leak)
+    return Text.assemble(plain(cell.gain + sign), leak)
 
 
 def _cell(cell: Cell | None) -> RenderableType:

@@ -1,1 +1,1 @@
-"""The sentences of a report, made of the codes and figures of its findings."""
+"""Sentences: each module says one topic of the findings, from their codes and figures alone."""
