@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from loadlab.analysis.scalars import Scalars
     from loadlab.model.case import Case
     from loadlab.model.condition import Condition
-    from loadlab.model.findings import Arm, Comparison, Judgement, Need
+    from loadlab.model.findings import Arm, Comparison, Judgement
+    from loadlab.model.needs import Need
     from loadlab.stats.paired import Effect
 
 TOLERATED_EXTRA_FAILURES: Final = 0.01  # of all requests, over what fails when each request opens its own

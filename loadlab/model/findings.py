@@ -9,6 +9,7 @@ from loadlab.model.case import Case
 from loadlab.model.caveats import Caveat
 from loadlab.model.condition import Condition
 from loadlab.model.config import Config, Scalar
+from loadlab.model.needs import Need
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import Answer, Ground, Objection, Reason
 from loadlab.model.samples import UNANSWERED, Connections, CpuSeconds, Recovery, State
@@ -215,18 +216,6 @@ class Recommendation:
     parameters: dict[str, Scalar] = field(default_factory=dict)
     case: Case
     snippets: tuple[Snippet, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
-    """The connections that a strategy may hold in production, with the `arithmetic` spelt out.
-
-    `fits` is None where the plan names no limit.
-    """
-
-    connections: int
-    arithmetic: str
-    fits: bool | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

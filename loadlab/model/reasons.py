@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.condition import Condition
-    from loadlab.model.findings import Comparison, Leak, Need, Waiting
+    from loadlab.model.findings import Comparison, Leak, Waiting
+    from loadlab.model.needs import Need
 
 
 # What unlimited is against a finite age.

@@ -16,7 +16,6 @@ MODULES = (
     "loadlab.stats.quantiles",
     "loadlab.stats.rank_sum",
     "loadlab.stats.signed_rank",
-    "loadlab.analysis.wording",
     "loadlab.model.columns",
     "loadlab.model.condition",
     "loadlab.model.config",

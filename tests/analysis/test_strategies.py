@@ -27,6 +27,7 @@ from loadlab.analysis.simplicity import Simplicity, order
 from loadlab.model.plan import Limits
 from loadlab.plan.members import config_of
 from loadlab.plan.schedule import schedule
+from loadlab.report.prose.needs import arithmetic
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -311,7 +312,7 @@ def test_the_limits_are_not_asked_for_where_a_plan_has_none() -> None:
     found = run((BASE, 100, CLOSED), (gthread("pool"), 600, KEPT), limits=Limits())
     need = standing(found, "pool").need
     assert need is not None
-    assert (need.arithmetic, need.fits) == ("1 host × 2 workers × 4 (max_size) = 8", None)
+    assert (arithmetic(need), need.fits) == ("1 host × 2 workers × 4 (max_size) = 8", None)
 
 
 def test_a_choice_names_every_parameter() -> None:

@@ -10,6 +10,7 @@ from loadlab.report.content import matrix
 from loadlab.report.content.tables import Column, Table
 from loadlab.report.labels import Labels
 from loadlab.report.prose import objections
+from loadlab.report.prose.needs import arithmetic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +94,7 @@ def _rank(names: Labels, standing: Standing, arm: Arm | None, compared: Mapping[
         leak=arm.leak if arm else "no",
         against=objections.clause(standing.objection),
         against_in_short=objections.short(standing.objection),
-        need=standing.need.arithmetic if standing.need else "",
+        need=arithmetic(standing.need) if standing.need else "",
         gives_up=standing.gives_up,
     )
 
@@ -149,7 +150,7 @@ def _row(  # noqa: PLR0913  a row is where all of it meets
         numbers.milliseconds(cpu.pooler) if cpu and cpu.pooler else numbers.MISSING,
         failed.get(standing.case, "none"),
         ", ".join(f"{kind} {numbers.count(n)}" for kind, n in arm.connect_errors.items()) or "none",
-        standing.need.arithmetic if standing.need else numbers.MISSING,
+        arithmetic(standing.need) if standing.need else numbers.MISSING,
         objections.clause(standing.objection) or "nothing",
         "; ".join(standing.gives_up) or "nothing",
     )

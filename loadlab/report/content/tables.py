@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.config import Scalar, spell
@@ -128,20 +128,26 @@ class Comparisons:
 
 def comparisons(findings: Findings) -> Comparisons:
     """Every comparison with its baseline, the A/A arm last."""
-    everything = _comparisons(findings)
-    judged = tuple(row for row in everything.rows if row[-1] != numbers.NOT_JUDGED)
-    others = tuple(row for row in everything.rows if row[-1] == numbers.NOT_JUDGED)
+    primary = findings.run.primary_metric
+    ordered = sorted(findings.comparisons, key=lambda comparison: ORDER.index(comparison.question))
     return Comparisons(
-        judged=replace(everything, rows=judged),
-        others=replace(everything, rows=others, caption="The same in other metrics: intervals, and no verdict"),
+        judged=_comparisons(
+            findings,
+            [one for one in ordered if _judged(one, primary)],
+            "Each case against its baseline, paired by block",
+        ),
+        others=_comparisons(
+            findings,
+            [one for one in ordered if not _judged(one, primary)],
+            "The same in other metrics: intervals, and no verdict",
+        ),
     )
 
 
-def _comparisons(findings: Findings) -> Table:
+def _comparisons(findings: Findings, chosen: Sequence[Comparison], caption: str) -> Table:
     names = Labels.of(findings)
-    ordered = sorted(findings.comparisons, key=lambda comparison: ORDER.index(comparison.question))
     return Table(
-        caption="Each case against its baseline, paired by block",
+        caption=caption,
         columns=(
             *_texts("Case", "Baseline", "Metric"),
             *_numbers("Ratio", "95 % interval", "p", "p (Holm)", "Blocks", "Smallest detectable"),
@@ -152,7 +158,7 @@ def _comparisons(findings: Findings) -> Table:
                 *_sides(names, comparison.case, comparison.baseline),
                 *_comparison_figures(comparison, findings.run.primary_metric),
             )
-            for comparison in ordered
+            for comparison in chosen
         ),
     )
 
@@ -177,9 +183,13 @@ def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[st
 
 
 def _judgement(comparison: Comparison, primary_metric: str) -> str:
+    return comparison.verdict if _judged(comparison, primary_metric) else numbers.NOT_JUDGED
+
+
+def _judged(comparison: Comparison, primary_metric: str) -> bool:
     """Only the declared questions, in the declared metric, are judged; "inconclusive" would be taken for weighed."""
     declared = comparison.question != "noise" and comparison.metric == primary_metric
-    return comparison.verdict if declared or comparison.verdict != "inconclusive" else numbers.NOT_JUDGED
+    return declared or comparison.verdict != "inconclusive"
 
 
 def quantities(findings: Findings) -> Table:

@@ -19,6 +19,7 @@ from loadlab.report.prose.added_latency import conclusion
 from loadlab.report.prose.answer import sentence
 from loadlab.report.prose.failures import example
 from loadlab.report.prose.mismatches import mismatch
+from loadlab.report.prose.needs import arithmetic
 from loadlab.store import layout
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         TrialSummary,
         Verdict,
     )
+    from loadlab.model.needs import Need
     from loadlab.model.samples import Connections
 
 SCHEMA = 2
@@ -172,8 +174,19 @@ def _standing(standing: Standing, names: Labels) -> dict[str, object]:
         "place": standing.place,
         "why": objections.clause(standing.objection),
         "objection": plain(standing.objection),
-        "need": plain(standing.need),
+        "need": _need(standing.need),
         "gives_up": standing.gives_up,
+    }
+
+
+def _need(need: Need | None) -> dict[str, object] | None:
+    if need is None:
+        return None
+    return {
+        "connections": need.connections,
+        "arithmetic": arithmetic(need),
+        "fits": need.fits,
+        "factors": plain(need.factors),
     }
 
 

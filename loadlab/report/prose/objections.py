@@ -16,6 +16,7 @@ from loadlab.model.reasons import (
     Unmeasured,
 )
 from loadlab.report import numbers
+from loadlab.report.prose.needs import arithmetic
 
 if TYPE_CHECKING:
     from loadlab.model.reasons import Objection
@@ -73,7 +74,7 @@ def _over_limit(_: OverLimit) -> str:
 def _figures(objection: Objection | None) -> str:
     if isinstance(objection, Leaks):
         return leak(objection)
-    return objection.need.arithmetic if isinstance(objection, OverLimit) else ""
+    return arithmetic(objection.need) if isinstance(objection, OverLimit) else ""
 
 
 def leak(found: Leaks) -> str:

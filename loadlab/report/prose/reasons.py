@@ -26,6 +26,7 @@ from loadlab.model.reasons import (
 )
 from loadlab.report import numbers
 from loadlab.report.prose import objections
+from loadlab.report.prose.needs import arithmetic
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Comparison, Waiting
@@ -241,7 +242,7 @@ def _beside_unlimited(reason: BesideUnlimited, names: Labels) -> str:
 
 @sentence.register(InProduction)
 def _in_production(reason: InProduction, names: Labels) -> str:  # noqa: ARG001  the arithmetic says all
-    return f"In production: {reason.need.arithmetic}."
+    return f"In production: {arithmetic(reason.need)}."
 
 
 @sentence.register(Against)
