@@ -31,11 +31,11 @@ bench: $(VENV)/bench
 bench-generator: $(VENV)/bench-generator
 	@$(BIN)/python benchmarks/generator.py
 
-# How often verdicts are wrong, and what they find: the tables of docs/statistics.md, by simulation. RUNS=400 is quick.
+# How often verdicts are wrong, and what they find: the tables of docs/explanation/statistics.md, by simulation. RUNS=400 is quick.
 RUNS ?= 10000
 SEED ?= 2013
 error-rates: $(VENV)/lab
-	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/statistics.md
+	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/explanation/statistics.md
 	@test ! -f benchmarks/leak_error_rates.py || $(BIN)/python benchmarks/leak_error_rates.py
 
 # What Grafana loads, from dashboards/source/.

@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/leak_error_rates.py [--trials 200]
 
 Each simulated request takes a thread, its connection and its time; what becomes of every connection is known, and so is
-whether any leaked. Nothing of the rules is used to make the counts. docs/leaks.md keeps the tables.
+whether any leaked. Nothing of the rules is used to make the counts. docs/explanation/why-it-leaks.md keeps the tables.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ def blocks(language: str, *pages: Path) -> Iterator[tuple[str, str]]:
             yield f"{page.name}:{line}", found[1]
 
 
-PLANS: Final = dict(blocks("toml", ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))))
+PLANS: Final = dict(
+    blocks("toml", ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+)
 
 
 def completed(text: str, home: Path) -> str:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from loadlab.model.plan import ProjectOptions
 
 BY_SCRIPT: Final = (
-    'What a script does to the settings as it starts is not done here: docs/own-project.md, "Settings made by a console'
-    ' script", has a settings file that does it.'
+    'What a script does to the settings as it starts is not done here: docs/how-to/own-project.md, "Settings made by'
+    ' a console script", has a settings file that does it.'
 )
 
 

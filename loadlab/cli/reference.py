@@ -15,6 +15,7 @@ INTRODUCTION = """\
 # Command line
 
 This page is generated from the commands with `make cli-reference`. `loadlab COMMAND --help` prints the same text.
+`loadlab --version` prints the version.
 """
 
 

@@ -48,7 +48,7 @@ def require_prometheus() -> str:
     if found is None:
         raise EnvironmentFaultError(
             "Prometheus is not installed. Install it (apt install prometheus, or brew install prometheus), remove"
-            " --prometheus, or let your own Prometheus scrape the trials: docs/prometheus.md."
+            " --prometheus, or let your own Prometheus scrape the trials: docs/how-to/prometheus.md."
         )
     return found
 

@@ -303,7 +303,7 @@ def test_a_runs_record_says_what_scenarios_were_told(lab: Any, monkeypatch: pyte
 
 
 def test_the_documentation_says_every_parameter_and_its_variable() -> None:
-    page = (SCENARIO_FOLDER.parent / "docs" / "scenarios.md").read_text()
+    page = (SCENARIO_FOLDER.parent / "docs" / "reference" / "scenarios.md").read_text()
     for name in scenarios():
         text = (SCENARIO_FOLDER / f"{name}.py").read_text()
         for option, variable in re.findall(r'"(--[a-z-]+)",.*?env_var="(\w+)"', text, re.DOTALL):

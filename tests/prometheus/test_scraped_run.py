@@ -252,7 +252,7 @@ def test_without_a_prometheus_nothing_is_started_and_the_next_step_is_said(
     done = here("run", "--prometheus")
     assert done.code == 3
     assert "apt install prometheus" in done.stderr
-    assert "docs/prometheus.md" in done.stderr
+    assert "docs/how-to/prometheus.md" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -80,7 +80,7 @@ class LeanSession:
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
             f"The client of LeanHttpUser has no {name!r}. Set default_headers, insecure and the like in the class, or"
-            " use FastHttpUser or HttpUser. See docs/load.md."
+            " use FastHttpUser or HttpUser. See docs/how-to/lean-client.md."
         )
 
     @property

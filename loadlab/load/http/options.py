@@ -63,7 +63,7 @@ def extras(options: Mapping[str, Any], url: str, usual: Seconds, *, insecure: bo
 
 def unsupported(what: str, remedy: str = "Use FastHttpUser or HttpUser for what needs it.") -> UnsupportedOptionError:
     """The fault to raise; the log has it once, the statistics for each request."""
-    error = UnsupportedOptionError(f"LeanHttpUser does not take {what}. {remedy} See docs/load.md.")
+    error = UnsupportedOptionError(f"LeanHttpUser does not take {what}. {remedy} See docs/how-to/lean-client.md.")
     if what not in _told:
         _told.add(what)
         _log.error("%s Each request with it fails.", error)
