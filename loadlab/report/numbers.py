@@ -153,8 +153,8 @@ def measured_time(value: float) -> str:
 
 
 def minutes(value: float) -> str:
-    """How long something takes that has not begun, e.g. "28 minutes"."""
-    return f"{exact(value / _MINUTE)} minutes"
+    """How long something takes that has not begun, to a tenth of a minute: "28 minutes", "0.2 minutes"."""
+    return f"{exact(round(value / _MINUTE, 1))} minutes"
 
 
 def elapsed(value: float) -> str:

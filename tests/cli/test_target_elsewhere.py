@@ -106,7 +106,7 @@ def test_what_cannot_be_measured_from_outside_is_none_in_the_report(judged: Path
     assert report["trials"][0]["connections"]["exact"] is True
     assert report["verdicts"] == []
     caveats = " ".join(caveat["text"] for caveat in report["caveats"])
-    assert "what CPU it and its database use is not known" in caveats
+    assert "the CPU that it and its database use is not known" in caveats
     assert "Others used the target" not in caveats
     assert "PostgreSQL was not asked" not in caveats
 

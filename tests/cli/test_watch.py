@@ -135,7 +135,7 @@ def test_hosts_that_answer_in_turn_end_the_watch_without_figures(loadlab: Comman
 def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Application) -> None:
     outcome = loadlab("watch", "--metrics", f"{application.url}/metrics", "--seconds", "0")
     assert outcome.code == 12
-    assert "watch longer" in outcome.stderr
+    assert "Watch longer" in outcome.stderr
 
 
 @pytest.mark.parametrize(

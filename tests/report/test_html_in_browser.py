@@ -277,7 +277,7 @@ def test_hostile_names_are_shown_and_do_nothing(tab: Report) -> None:
     assert tab.driver.title != "owned"
     assert tab.all("img") == []
     assert "<img src=x onerror=" in tab.find("h3").text
-    assert tab.run("return document.scripts.length") == 4
+    assert tab.run("return document.scripts.length") == 5
 
 
 def test_without_javascript_verdicts_and_tables_are_shown(tab: Report) -> None:
