@@ -39,7 +39,9 @@ class Follower:
         load: Counts,
     ) -> None:
         """One look at a trial that runs: `reading` is that of all probes, `highest` what was sampled until now."""
-        self._cpu.update({name: value for name, value in reading.items() if name.startswith("cpu_")})
+        # A process that ends may take its account with it, and a counter that falls would count as one that began anew.
+        cpu = {name: value for name, value in reading.items() if name.startswith("cpu_")}
+        self._cpu.update({name: max(value, self._cpu.get(name, 0.0)) for name, value in cpu.items()})
         values = {
             **_of_backends(reading),
             **({} if self.sessions is None else {"sessions": reading["sessions"] - self.sessions}),
