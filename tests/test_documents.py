@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from fork import PLACES, ROOT, Fork, examples
 
 from loadlab.errors import UsageError
 from loadlab.plan.experiment import read_plan
@@ -19,7 +16,6 @@ from loadlab.plan.experiment import read_plan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 # What a fragment of a plan leaves to the rest of it.
 REST: Final = {"servers": "[servers.sync]\n", "strategies": "[strategies.max_age]\n"}
 
@@ -66,78 +62,48 @@ GRANIAN: Final = """
 threads = [2, 4]
 [strategies]
 max_age = {}
-close_at_handler_end = {}
 worker_exit_hook = {}
 pgbouncer = {}
 """
-# Where a reader of CONTRIBUTING would save each example, and what they would try next.
-EXAMPLES: Final = {
-    "Add a server mode": ("loadlab/servers/granian.py", GRANIAN),
-    "Add a strategy": ("loadlab/strategies/checked_minute.py", "[servers.sync]\n[strategies.checked_minute]\n"),
-    "Add a scenario": ("locustfiles/list_ten.py", 'scenarios = ["list_ten"]\n' + "".join(REST.values())),
-    "Add a probe": ("loadlab/probes/locks.py", "from loadlab.probes import PROBES; PROBES['locks']()"),
+# What a reader would try next with each program of CONTRIBUTING: a plan, or a line of Python.
+USES: Final = {
+    "Add a server mode": GRANIAN,
+    "Add a strategy": "[servers.sync]\n[strategies.checked_minute]\n",
+    "Add a scenario": 'scenarios = ["longer_query"]\n' + "".join(REST.values()),
+    "Add a probe": "from loadlab.probes import quantities; quantities()['database_size']",
+    "Add a report format": "from loadlab.report import REPORTS; REPORTS['spreadsheet']()",
     "Add a dashboard": (
-        "dashboards/source/boards/waits.py",
-        "from dashboards.source.boards.waits import *; from dashboards.source.grafana import to_json; to_json(BOARD)",
+        "from dashboards.source.boards.waits import *; from dashboards.source.grafana import to_json; to_json(BOARD)"
     ),
-    "Add a claim": ("loadlab/claims/no_time_out.py", "from loadlab.claims import CLAIMS; CLAIMS['no_time_out']()"),
+    "Add a claim": "from loadlab.claims import CLAIMS; CLAIMS['no_time_out']()",
 }
 
 
-def examples() -> dict[str, str]:
-    """The programs in CONTRIBUTING, by the headings that they stand under."""
-    found: dict[str, str] = {}
-    for section in re.split(r"^## ", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)[1:]:
-        for code in re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE):
-            found[section.partition("\n")[0]] = code
-    return found
-
-
-@pytest.fixture(name="fork", scope="module")
-def fork_with_every_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository to which a reader has added every example of CONTRIBUTING."""
-    folder = tmp_path_factory.mktemp("fork")
-    for name in ("loadlab", "locustfiles", "plans", "dashboards"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for heading, code in examples().items():
-        (folder / EXAMPLES[heading][0]).write_text(code)
-    return folder
-
-
-def in_fork(fork: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=fork,
-        env={**os.environ, "PYTHONPATH": str(fork)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory: pytest.TempPathFactory) -> Fork:
+    return Fork.made(tmp_path_factory.mktemp("fork"))
 
 
 def test_every_program_in_contributing_is_tried_here() -> None:
-    assert examples().keys() == EXAMPLES.keys()
+    assert examples().keys() == PLACES.keys() == USES.keys()
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("heading", EXAMPLES)
-def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: Path, tmp_path: Path) -> None:
-    _, use = EXAMPLES[heading]
+@pytest.mark.parametrize("heading", USES)
+def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: Fork, tmp_path: Path) -> None:
+    use = USES[heading]
     if use.startswith("from "):
-        done = in_fork(fork, "-c", use)
+        done = fork.run("-c", use)
         assert done.returncode == 0, done.stderr
         return
     (tmp_path / "plan.toml").write_text(use)
-    done = in_fork(fork, "-m", "loadlab", "plan", str(tmp_path / "plan.toml"))
+    done = fork.run("-m", "loadlab", "plan", "--ids", tmp_path / "plan.toml")
     assert done.returncode == 0, done.stderr
-    assert (
-        Path(EXAMPLES[heading][0]).stem
-        in in_fork(fork, "-m", "loadlab", "plan", "--ids", str(tmp_path / "plan.toml")).stdout
-    )
+    assert Path(PLACES[heading]).stem in done.stdout
 
 
 @pytest.mark.slow
-def test_the_named_case_of_contributing_is_tried_and_holds(fork: Path) -> None:
-    done = in_fork(fork, "-m", "loadlab", "behaviour", "--claims", "--only", "claim/no_time_out")
+def test_the_claim_of_contributing_is_tested_and_holds(fork: Fork) -> None:
+    done = fork.run("-m", "loadlab", "behaviour", "--claims", "--only", "claim/no_time_out")
     assert done.returncode == 0, done.stderr
     assert "left open" in done.stdout

@@ -93,9 +93,17 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         recovery=recovery,
         service=_service(summaries) if case.open_load else None,
         leak=leak,
+        quantities=_quantities(summaries),
         collected=sum(one.trial.connections.at_rest.closed.get(COLLECTED, 0) for one in held),
         usable=_most(room.most if (room := room_of(trial)) else None for trial in trials) or case.usable_connections,
     )
+
+
+def _quantities(summaries: Sequence[TrialSummary]) -> dict[str, Estimate]:
+    """What probes have read and nothing else here shows, by the names of the quantities."""
+    names = dict.fromkeys(name for one in summaries for name in one.quantities)
+    values = {name: estimate(one.quantities.get(name) for one in summaries) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def leak_of_all(leaks: Sequence[Leak]) -> Leak:

@@ -61,7 +61,7 @@ def _hosts(limits: Limits) -> Factor:
 
 
 def _workers(limits: Limits, place: ServerTraits) -> Factor:
-    if limits.workers is None or place.program == "runserver":  # the development server is always one process
+    if limits.workers is None or place.single_process:
         return Factor(count=place.processes, text=plural(place.processes, "worker"))
     return Factor(count=limits.workers, text=plural(limits.workers, "worker"))
 

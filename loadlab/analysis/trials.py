@@ -46,6 +46,7 @@ def summarise(trial: Trial) -> TrialSummary:
         send_lag_p99_seconds=_send_lag_p99(trial, in_window),
         dropped=_dropped(trial),
         leak=leak_of(trial),
+        quantities=trial.quantities,
         outpaced=trial.state == "invalid" and (trial.by_target or any(words in trial.reason for words in OUTPACED)),
     )
 

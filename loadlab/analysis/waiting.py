@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.samples import Trial
 
-LONGEST, CLIENTS = "longest_wait_seconds", "clients_waiting"
+LONGEST, CLIENTS = "pooler_longest_wait_seconds", "pooler_clients_waiting"
 
 
 def waiting(trials: Sequence[Trial], requests: int) -> Waiting | None:
@@ -43,8 +43,8 @@ def _at_pooler(trials: Sequence[Trial]) -> Waiting:
     """A pooler counts since it started, so the whole trial's requests are what its waits are shared by."""
     waited = sum(trial.connections.pooler.at_rest.waited_seconds for trial in trials if trial.connections.pooler)
     requests = sum(len(trial.requests.ended) for trial in trials)
-    longest = [max(trial.series.values[LONGEST], default=0.0) for trial in trials if LONGEST in trial.series.values]
-    clients = [most(trial.series.values[CLIENTS]) for trial in trials if CLIENTS in trial.series.values]
+    longest = [max(column) for trial in trials if (column := trial.series.of(LONGEST))]
+    clients = [most(column) for trial in trials if (column := trial.series.of(CLIENTS))]
     return Waiting(
         at="pooler",
         seconds_per_request=waited / requests if requests else 0.0,

@@ -30,7 +30,7 @@ class Claim(ABC):
         """The published figures next to those of servers that it starts on `postgres`.
 
         Counts, and no times unless time is what the claim is about: only counts are the same on any machine.
-        `loadlab.lab.fixture.standing` gives a server with its clients, `loadlab.lab.behaviour` what provokes it.
+        `loadlab.lab.fixture.running_server` gives a server with its clients, `loadlab.lab.behaviour` what provokes it.
         """
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LISTS: Final = ("rows", "claims")
-EARLIER: Final = {"cases": "claims"}  # keys as earlier versions wrote them
+# Names as earlier versions wrote them: of keys, and of what has a version.
+EARLIER: Final = {"cases": "claims"}
+EARLIER_PACKAGES: Final = {"Django": "django", "psycopg2": "psycopg2-binary", "psycopg_pool": "psycopg-pool"}
 HOW_TO_MAKE: Final = "loadlab behaviour --json FILE makes one"
 _RECORDING: Final = TypeAdapter(Recording)
 
@@ -40,7 +42,10 @@ def read_recording(path: Path) -> Recording:
 
 
 def _renamed(said: dict[str, object]) -> dict[str, object]:
-    return {EARLIER.get(key, key): value for key, value in said.items()}
+    present = {EARLIER.get(key, key): value for key, value in said.items()}
+    if isinstance(versions := present.get("versions"), dict):
+        present["versions"] = {EARLIER_PACKAGES.get(name, name): version for name, version in versions.items()}
+    return present
 
 
 def as_json(recording: Recording) -> str:

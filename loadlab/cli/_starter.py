@@ -22,9 +22,6 @@ NOT_FOR_LOAD: Final = (
 SHOWN_ROUTES: Final = 30
 NAMED: Final = ("settings", "folder", "wsgi", "asgi", "python", "pythonpath")
 
-# Server modes to begin with; a plan with all of them takes long, so the others stand there as comments.
-FIRST: Final = ("sync", "gthread")
-
 _PLAN: Final = """\
 # What to measure over your own project: `loadlab plan {plan}` lists the cases, `loadlab run {plan}` measures them.
 
@@ -79,9 +76,10 @@ def modes_there(project: Project) -> Modes:
     from loadlab.lab.suitability import missing_packages
     from loadlab.servers import SERVERS
 
-    lacking = {name: missing_packages(project, name) for name in SERVERS}
+    lacking = {name: missing_packages(project, SERVERS[name]()) for name in SERVERS}
     there = [name for name, packages in lacking.items() if not packages]
-    first = [name for name in there if name in FIRST] or there[:1]
+    # A plan with all of them takes long, so the others stand there as comments.
+    first = [name for name in there if SERVERS[name].suggested] or there[:1]
     return Modes(
         first=first,
         more=[name for name in there if name not in first],

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from loadlab.cli._port import port
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.model.drivers import DRIVERS
+from loadlab.model.strategy import USUAL_SERVER
 from loadlab.registry import member_names
 from loadlab.system.packaged import packaged
 
@@ -26,7 +28,7 @@ WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "fals
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
-        default="sync",
+        default=USUAL_SERVER,
         metavar="MODE",
         help=f"{', '.join(member_names('loadlab.servers'))}; with parameters as in a case id,"
         " e.g. gthread,workers=2,threads=8",
@@ -48,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MS",
         help="put the database at such a distance (default: 0)",
     )
-    parser.add_argument("--driver", choices=["psycopg2", "psycopg"], default="psycopg2")
+    parser.add_argument("--driver", choices=list(DRIVERS), default=next(iter(DRIVERS)))
     parser.add_argument(
         "--port", type=port, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT}; 0: any that is free)"
     )

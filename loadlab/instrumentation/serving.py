@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Final
 from loadlab.instrumentation.configuration import configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-GUNICORN: Final = "gunicorn"
-ASGI_SERVERS: Final = ("uvicorn", "daphne", "hypercorn", "granian")
 # By the name of gunicorn's worker class, or the end of it; of others nothing is known.
 WORKER_CLASSES: Final = {
     "sync": "sync",
@@ -105,14 +103,8 @@ def of_command(words: Sequence[str]) -> Serving | None:
     """How a command line serves a Django project; None when it does not, or in a way that is not known here."""
     for position, word in enumerate(words):
         arguments = words[position + 1 :]
-        program = _program(word)
-        if program == GUNICORN:
-            return _gunicorn(arguments)
-        if program in ASGI_SERVERS:
-            said = _parsed(arguments)
-            return Serving(mode=_interface(program, said, arguments), workers=_workers(said))
-        if program == "runserver":
-            return Serving(mode="sync" if "--nothreading" in arguments else "threaded")
+        if (read := COMMANDS.get(_program(word))) is not None:
+            return read(arguments)
     return None
 
 
@@ -123,18 +115,40 @@ def _program(word: str) -> str:
 
 
 def _is_known(word: str) -> bool:
-    return _program(word) in (GUNICORN, *ASGI_SERVERS)
+    return _program(word) in COMMANDS.keys() - {RUNSERVER}
 
 
-def _interface(program: str, said: argparse.Namespace, arguments: Sequence[str]) -> str:
-    """Servers for ASGI serve WSGI too, as they are told, or as they find the application to be."""
-    interface = said.interface or os.environ.get(f"{program.upper()}_INTERFACE", "")
-    if program == "daphne":
-        return "asgi"
-    if program == "uvicorn":
-        return WSGI if interface == WSGI else "asgi"
-    if program == "granian":  # with its own interface, its default, it cannot serve Django
-        return {"asgi": "asgi", "asginl": "asgi", WSGI: WSGI}.get(interface, UNKNOWN)
+def _runserver(arguments: Sequence[str]) -> Serving:
+    return Serving(mode="sync" if "--nothreading" in arguments else "threaded")
+
+
+def _daphne(_: Sequence[str]) -> Serving:
+    return Serving(mode="asgi")
+
+
+def _uvicorn(arguments: Sequence[str]) -> Serving:
+    said = _parsed(arguments)
+    return Serving(mode=WSGI if _interface("UVICORN", said) == WSGI else "asgi", workers=_workers(said))
+
+
+def _granian(arguments: Sequence[str]) -> Serving:
+    """With its own interface, its default, it cannot serve Django."""
+    said = _parsed(arguments)
+    modes = {"asgi": "asgi", "asginl": "asgi", WSGI: WSGI}
+    return Serving(mode=modes.get(_interface("GRANIAN", said), UNKNOWN), workers=_workers(said))
+
+
+def _interface(program: str, said: argparse.Namespace) -> str:
+    """Servers for ASGI serve WSGI too, as they are told."""
+    return said.interface or os.environ.get(f"{program}_INTERFACE", "")
+
+
+def _hypercorn(arguments: Sequence[str]) -> Serving:
+    return Serving(mode=_kind_of_application(arguments), workers=_workers(_parsed(arguments)))
+
+
+def _kind_of_application(arguments: Sequence[str]) -> str:
+    """What the application's name says of it: hypercorn serves what it finds."""
     named = [word for word in arguments if ":" in word or word.endswith((".asgi", ".wsgi"))]
     prefixed = next((kind for word in named for kind in ("asgi", WSGI) if word.startswith(f"{kind}:")), None)
     if prefixed:
@@ -187,3 +201,15 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         return parser.parse_known_args(arguments)[0]
     except (argparse.ArgumentError, ValueError):  # as above
         return parser.parse_args([])
+
+
+RUNSERVER: Final = "runserver"  # a management command, and so no program
+# How each server's arguments are read. A server that is not here is one of which nothing is known.
+COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], Serving]]] = {
+    "gunicorn": _gunicorn,
+    "uvicorn": _uvicorn,
+    "daphne": _daphne,
+    "hypercorn": _hypercorn,
+    "granian": _granian,
+    RUNSERVER: _runserver,
+}

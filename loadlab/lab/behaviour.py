@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import Behaviour, Setting
+from loadlab.model.drivers import DRIVERS
 from loadlab.plan.members import build_strategy, config_of, server_traits
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -20,38 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.lab.fixture import PostgresFixture, RunningServer
-    from loadlab.model.config import Config, Scalar
+    from loadlab.model.config import Config
 
 PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are under way at once as the mode can have
 TOO_MANY: Final = "too_many_connections"
 STOP_SECONDS: Final = 40.0
 MOST_ROUNDS: Final = 20  # after a restart; whatever fails longer than that does not recover
 WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
-
-# Longer than any client waits for a restart of the database. One process, where several would share out the clients by
-# chance; sync takes one request at a time, so that two of them share evenly.
-KEPT: Final[dict[str, Scalar]] = {"workers": 1, "keep_alive_seconds": 60}
-MODES: Final[dict[str, dict[str, Scalar]]] = {
-    "sync": {"workers": 2},
-    "gthread": {"threads": 4, **KEPT},
-    "gevent": KEPT,
-    "asgi": KEPT,
-}
-# Each parameter's values that behave differently; what is not named here is tried as it is by default.
-VARIANTS: Final[dict[str, tuple[dict[str, Scalar], ...]]] = {
-    "max_age": ({"max_age": 0}, {"max_age": 600}, {"max_age": None}),
-    "max_age_if_not_debug": ({"debug": False}, {"debug": True}),
-    "leased_threads": ({"threads": 4},),  # fewer than clients
-    "pool": ({"min_size": 4, "max_size": 4},),  # how far another one has grown depends on who had to wait
-    "pgbouncer": (
-        {"pool_mode": "transaction", "max_age": 0},
-        {"pool_mode": "transaction", "max_age": None},
-        {"pool_mode": "session", "max_age": 0},
-    ),
-}
-DRIVERS: Final = ("psycopg2", "psycopg")  # the first that a strategy fits is taken
-CLOSING: Final = ("sync",)  # closes every client connection itself, so that there is nothing to keep
-BOTH_DRIVERS: Final = ({"max_age": None},)  # tried with the other one too: the two end differently
 
 
 def settings() -> list[Setting]:
@@ -60,13 +36,13 @@ def settings() -> list[Setting]:
 
 
 def _settings() -> Iterator[Setting]:
-    servers = [config_of(SERVERS, name, MODES.get(name, {}), "server") for name in SERVERS]
-    variants = [(name, variant) for name in STRATEGIES for variant in VARIANTS.get(name, ({},))]
+    servers = [config_of(SERVERS, name, dict(SERVERS[name].counted), "server") for name in SERVERS]
+    variants = [(name, variant) for name in STRATEGIES for variant in STRATEGIES[name].variants]
     for server, (name, variant) in itertools.product(servers, variants):
-        strategy = config_of(STRATEGIES, name, variant, "strategy")
+        strategy = config_of(STRATEGIES, name, dict(variant.parameters), "strategy")
         fitting = [driver for driver in DRIVERS if _fits(server, strategy, driver)]
-        for driver in fitting if variant in BOTH_DRIVERS else fitting[:1]:
-            for keep_alive in (False,) if server.name in CLOSING else (False, True):
+        for driver in fitting if variant.every_driver else fitting[:1]:
+            for keep_alive in (False, True) if SERVERS[server.name].keeps_clients else (False,):
                 yield Setting(server=server, strategy=strategy, driver=driver, keep_alive=keep_alive)
 
 

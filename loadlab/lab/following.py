@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from loadlab.load.generator import tally
 from loadlab.model.samples import most_at_once
+from loadlab.probes.activity import STATES
+from loadlab.probes.cpu import Cpu
 from loadlab.store.progress import Sampled
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from loadlab.model.counts import ConnectionCounts, PoolerCounts
     from loadlab.model.samples import Trial
 
-STATES = ("active", "idle", "idle_in_transaction")
+
+CPU = frozenset(one.name for one in Cpu.quantities)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +31,7 @@ class Follower:
     order: int
     sessions: int | None
     max_connections: int | None
-    _cpu: dict[str, float] = field(default_factory=dict)  # as last seen: a tree that is gone has no account
+    _last: dict[str, float] = field(default_factory=dict)  # of each quantity: at the end some cannot be read any more
 
     def seen(
         self,
@@ -39,15 +42,16 @@ class Follower:
         load: Counts,
     ) -> None:
         """One look at a trial that runs: `reading` is that of all probes, `highest` what was sampled until now."""
-        # A process that ends may take its account with it, and a counter that falls would count as one that began anew.
-        cpu = {name: value for name, value in reading.items() if name.startswith("cpu_")}
-        self._cpu.update({name: max(value, self._cpu.get(name, 0.0)) for name, value in cpu.items()})
+        # Sessions are told since the trial began. A process that ends may take its CPU time with it, and a counter that
+        # falls would count as one that began anew.
+        now = {name: value for name, value in reading.items() if not name.startswith("sessions")}
+        for name, value in now.items():
+            self._last[name] = max(value, self._last.get(name, 0.0)) if name in CPU else value
         values = {
-            **_of_backends(reading),
             **({} if self.sessions is None else {"sessions": reading["sessions"] - self.sessions}),
             **_of_counts(counts),
             "peak": most_at_once(highest, behind_pooler=pooler is not None),
-            **_of_pooler(pooler, reading),
+            **_of_pooler(pooler),
         }
         self._tell(values, load)
 
@@ -56,11 +60,11 @@ class Follower:
         connections = trial.connections
         left = 0 if connections.stopped else connections.left_open
         values = {
-            **({} if left is None else _of_backends({"backends": left, **dict.fromkeys(STATES, 0), "idle": left})),
+            **({} if left is None else _idle(left)),
             **({} if connections.sessions is None else {"sessions": connections.sessions}),
             **_of_counts(connections.after_stop),
             "peak": trial.peak,
-            **_of_pooler(connections.pooler.after_stop if connections.pooler else None, {}),
+            **_of_pooler(connections.pooler.after_stop if connections.pooler else None),
         }
         self._tell(values, tally.counted(trial.requests.response, trial.requests.failed))
 
@@ -71,17 +75,16 @@ class Follower:
             Sampled(
                 at=time.time(),
                 order=self.order,
-                values={**values, **self._cpu, **of_load, **most},
+                values={**self._last, **values, **of_load, **most},
                 response_buckets=load.buckets,
             )
         )
 
 
-def _of_backends(reading: Mapping[str, float]) -> dict[str, float]:
-    if "backends" not in reading:  # PostgreSQL was not asked
-        return {}
-    known = {f"backends_{state}": reading[state] for state in STATES}
-    return {"backends": reading["backends"], **known, "backends_other": reading["backends"] - sum(known.values())}
+def _idle(left: int) -> dict[str, float]:
+    """Connections at rest: all of them idle."""
+    states = {f"backends_{state}": 0 for state in STATES}
+    return {**states, "backends": left, "backends_idle": left}
 
 
 def _of_counts(counts: ConnectionCounts) -> dict[str, float]:
@@ -94,12 +97,11 @@ def _of_counts(counts: ConnectionCounts) -> dict[str, float]:
     }
 
 
-def _of_pooler(counts: PoolerCounts | None, reading: Mapping[str, float]) -> dict[str, float]:
+def _of_pooler(counts: PoolerCounts | None) -> dict[str, float]:
     if counts is None:
         return {}
     return {
         "pooler_clients": counts.clients_open,
         "pooler_servers": counts.servers_open,
-        "pooler_clients_waiting": reading.get("clients_waiting", 0),
         "pooler_waited_seconds": counts.waited_seconds,
     }

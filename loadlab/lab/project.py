@@ -18,6 +18,7 @@ from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import DEFAULT, POSTGRESQL, place, redirected, sharing
 from loadlab.lab.manage_py import named_by_manage_py, named_in
 from loadlab.lab.tracebacks import own_words
+from loadlab.lab.versions import target_packages
 from loadlab.model.text import redacted
 from loadlab.sample_app import ALIASES
 from loadlab.servers import SERVERS
@@ -283,9 +284,8 @@ def _look(draft: Project, scratch: Path, kinds: Sequence[str], *, connecting: st
     limit = LOOKING * draft.boot_seconds
     said = f"It was not done within {limit:g} s. Give it longer with boot_seconds in [project] of the plan."
     try:
-        done = _python(
-            draft, ["-m", "loadlab.settings_override.inspection", str(answer), connecting, *kinds], environment, limit
-        )
+        asked = [str(answer), connecting, ",".join(target_packages()), *kinds]
+        done = _python(draft, ["-m", "loadlab.settings_override.inspection", *asked], environment, limit)
         if done.returncode == NEEDS_DATABASE:
             answer.unlink()
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loadlab.lab.validity import Disturbance, Validity, validity
@@ -30,6 +30,7 @@ class Seen:
     connections: Connections
     series: Series
     cpu_seconds: CpuSeconds
+    quantities: dict[str, float] = field(default_factory=dict)
     served: int | None = None
     disturbances: tuple[Disturbance, ...] = ()
 
@@ -107,6 +108,7 @@ def _trial(  # noqa: PLR0913, PLR0917  each is a noun of its own
         connections=seen.connections,
         series=seen.series,
         cpu_seconds=seen.cpu_seconds,
+        quantities=seen.quantities,
         overhead_seconds=meta.overhead_seconds,
         load_average=meta.load_average,
         busy=got.busy,

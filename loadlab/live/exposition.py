@@ -17,6 +17,7 @@ from loadlab.live.reading.ledgers import ReadOnlyArchive, ledgers_of
 from loadlab.live.reading.run_views import run_views
 from loadlab.live.reading.unreadable import UnreadableRunError, told
 from loadlab.model import metrics
+from loadlab.probes import quantities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,14 +31,12 @@ if TYPE_CHECKING:
 
 ALIAS = "default"
 MOST_DIGITS = 9  # of the number of a trial
-# Of a sample, what has a metric without labels.
+# Of a sample, what has a metric without labels and is no quantity of a probe.
 SINGLE = {
     "peak": metrics.DATABASE_PEAK,
     "max_connections": metrics.DATABASE_MAX_CONNECTIONS,
-    "sessions": metrics.DATABASE_SESSIONS,
     "pooler_clients": metrics.POOLER_CLIENTS,
     "pooler_servers": metrics.POOLER_SERVERS,
-    "pooler_clients_waiting": metrics.POOLER_CLIENTS_WAITING,
     "pooler_waited_seconds": metrics.POOLER_WAITED,
 }
 
@@ -123,10 +122,19 @@ def _of_lab(sampled: Sampled | None) -> Iterable[Family]:
     if len(sampled.response_buckets) == len(metrics.RESPONSE_SECONDS) + 1:  # another loadlab may have other bounds
         buckets = sampled.response_buckets
         yield histogram(metrics.LOAD_RESPONSE, [((), buckets, values.get("response_seconds_sum", 0.0))])
-    yield family(metrics.DATABASE_BACKENDS, _under("backends_", values))
-    yield family(metrics.CPU_SECONDS, _under("cpu_", values))
+    yield from _of_probes(values)
     for name, metric in SINGLE.items():
         yield family(metric, [((), values[name])] if name in values else [])
+
+
+def _of_probes(values: Mapping[str, float]) -> Iterable[Family]:
+    """What probes have read, under the metrics that they declare."""
+    samples: dict[metrics.Metric, list[tuple[tuple[str, ...], float]]] = {}
+    for one in quantities().values():
+        if one.exposed is not None:
+            found = [(one.labels, values[one.name])] if one.name in values else []
+            samples.setdefault(one.exposed, []).extend(found)
+    return (family(metric, found) for metric, found in samples.items())
 
 
 def _under(prefix: str, values: Mapping[str, float], *labels: str) -> list[tuple[tuple[str, ...], float]]:

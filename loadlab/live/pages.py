@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from loadlab.live.reading.summary import summaries
+from loadlab.probes import unplaced
 from loadlab.report.content import numbers
 from loadlab.store import layout
 
@@ -52,11 +53,11 @@ def all_runs_json(request: Request) -> JSONResponse:
 
 
 def one_run(request: Request) -> HTMLResponse:
-    return page("run.html.jinja", names=_known(request, "run"))
+    return page("run.html.jinja", names=_known(request, "run"), quantities=unplaced())
 
 
 def two_runs(request: Request) -> HTMLResponse:
-    return page("run.html.jinja", names=_known(request, "left", "right"))
+    return page("run.html.jinja", names=_known(request, "left", "right"), quantities=unplaced())
 
 
 def _known(request: Request, *parameters: str) -> list[str]:

@@ -194,6 +194,7 @@ def merged(recorded: Recording, counted: Recording, order: Sequence[str]) -> Rec
     claims = {claim.name: claim for claim in (*recorded.claims, *counted.claims)}
     return replace(
         recorded,
+        versions={**recorded.versions, **counted.versions},
         rows=tuple(rows[name] for name in order if name in rows),
         claims=tuple(claims[name] for name in sorted(claims)),
     )

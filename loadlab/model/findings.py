@@ -71,6 +71,7 @@ class TrialSummary:
     dropped: int = 0
     leak: Leak = "no"
     outpaced: bool = False
+    quantities: dict[str, float] = field(default_factory=dict)
 
     @property
     def silent(self) -> bool:
@@ -127,7 +128,7 @@ class Arm:
     there is nothing to expire. Arms without any complete trial have `trials` 0 and estimates of None. `peak` and
     `left_open` are PostgreSQL's connections; with a pooler in between, `clients_peak` and `clients_left` are the
     project's to the pooler. `processes` serve; `held_per_process` is the peak for each of them, None with a pooler.
-    `service` is there under an open load.
+    `service` is there under an open load. `quantities` are those of probes that have no other place here.
     """
 
     case: Case
@@ -160,6 +161,7 @@ class Arm:
     leak: Leak = "no"
     usable: int | None = None
     collected: int = 0
+    quantities: dict[str, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.config import Scalar
+from loadlab.model.strategy import USUAL_SERVER
 from loadlab.model.window import Window
 
 # What the embedded server may be told for max_connections.
@@ -176,8 +177,9 @@ class Plan:
 
     @property
     def controlled(self) -> str | None:
-        """The server mode whose baseline gets an A/A arm: as said, else sync where it is measured, else the first."""
-        return self.control or ("sync" if "sync" in self.servers else next(iter(self.servers), None))
+        """The server mode whose baseline gets an A/A arm: as said, else the usual one, else the first."""
+        usual = USUAL_SERVER if USUAL_SERVER in self.servers else next(iter(self.servers), None)
+        return self.control or usual
 
     @property
     def load_processes(self) -> int:

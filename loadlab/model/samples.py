@@ -19,6 +19,11 @@ State = Literal["complete", "invalid", "failed"]
 UNANSWERED: Final = "no request was answered at all"
 # What a record of an earlier version says instead of `by_target`.
 OUTPACED: Final = ("dropped", "sent late")
+# What records of earlier versions call a quantity.
+EARLIER_QUANTITIES: Final = {
+    "pooler_clients_waiting": "clients_waiting",
+    "pooler_longest_wait_seconds": "longest_wait_seconds",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,15 +151,19 @@ class Series:
     at: Column
     values: dict[str, Column]
 
+    def of(self, quantity: str) -> Sequence[float]:
+        """One quantity, also from a record that has it under an earlier name; empty where it was not read."""
+        return self.values.get(quantity, self.values.get(EARLIER_QUANTITIES.get(quantity, ""), ()))
+
     @property
     def backends(self) -> Sequence[float]:
         """Rows of pg_stat_activity for the target's database."""
-        return self.values.get("backends", ())
+        return self.of("backends")
 
     @property
     def open(self) -> Sequence[float]:
         """Open connections by the target's own ledger."""
-        return self.values.get("open", ())
+        return self.of("open")
 
     @property
     def highest(self) -> dict[str, float]:
@@ -196,6 +205,7 @@ class Trial:
     load processes on several hosts may have started, at most. `by_target` says of a trial that is not complete that the
     target itself may be the reason: without it, its case would look better than it is. `run` is the key of the run's
     schedule, and `session` the number of the session that measured it; empty and 0 in records of loadlab 0.1.0.
+    `quantities` are those of probes that have no other place here, each summed up over the window.
     """
 
     case: Case
@@ -219,6 +229,7 @@ class Trial:
     by_target: bool = False
     run: str = ""
     session: int = 0
+    quantities: dict[str, float] = field(default_factory=dict)
 
     @property
     def window(self) -> Window:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, Literal
+
+USUAL_SERVER: Final = "sync"  # the server mode of commands and plans that name none
+Hooks = Literal["gunicorn", "runserver", ""]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerTraits:
     """Where a strategy is to work: a server mode with `processes` of it, and a driver.
 
-    `program` serves (empty where strategies know nothing of it); `asgi` says that requests come to Django's ASGI
-    handler, `greenlets` that threads are gevent's.
+    `hooks` names the server whose hooks a strategy may use; empty where there are none. `asgi` says that requests come
+    to Django's ASGI handler, `greenlets` that threads are gevent's, `single_process` that `processes` is always 1.
     """
 
     server: str
-    program: str
     driver: str
     processes: int
+    hooks: Hooks = ""
     asgi: bool = False
     greenlets: bool = False
+    single_process: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

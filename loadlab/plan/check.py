@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from loadlab.model.plan import Deployment, Plan
+from loadlab.plan.members import build_server, chosen_servers
 from loadlab.plan.problems import Fault, checked, one_of
 from loadlab.plan.scenarios import locustfile, scenarios
 from loadlab.strategies import STRATEGIES
@@ -58,9 +59,11 @@ def _control_faults(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Fault]:
 
 
 def _driver_faults(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Fault]:
-    if plan.driver == "psycopg" and plan.servers.get("gevent", {}).get("cooperative") is False:
-        remedy = 'use driver = "psycopg2"'
-        yield Fault(where="servers.gevent.cooperative", what="psycopg 3 always cooperates", remedy=remedy)
+    """Parameters of server modes that cannot be so with the plan's driver."""
+    for server in chosen_servers(plan):
+        if (fault := build_server(server).incompatible(plan.driver)) is not None:
+            parameter, what, remedy = fault
+            yield Fault(where=f"servers.{server.name}.{parameter}", what=what, remedy=remedy)
 
 
 def _load_faults(plan: Plan, data: Mapping[str, Any]) -> Iterable[Fault]:

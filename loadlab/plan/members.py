@@ -80,6 +80,16 @@ def _refused(member: type[Any]) -> Mapping[str, str]:
     return refused
 
 
+def chosen_servers(plan: Plan) -> list[Config]:
+    """The server modes of a plan, with every combination of their parameters; those with faults are left out."""
+    return configs(SERVERS, plan.servers, "servers", [])
+
+
+def chosen_strategies(plan: Plan) -> list[Config]:
+    """The strategies of a plan, with every combination of their parameters; those with faults are left out."""
+    return configs(STRATEGIES, plan.strategies, "strategies", [])
+
+
 def build_server(choice: Config) -> Server:
     return SERVERS[choice.name](**choice.parameters)
 
@@ -93,18 +103,18 @@ def server_traits(choice: Config, driver: str) -> ServerTraits:
     server = build_server(choice)
     return ServerTraits(
         server=choice.name,
-        program=server.program,
         driver=driver,
         processes=server.processes(),
+        hooks=server.hooks,
         asgi=server.asgi,
         greenlets=server.greenlets,
+        single_process=server.single_process,
     )
 
 
 def incompatible_pairs(plan: Plan, driver: str) -> list[Incompatible]:
     """The server modes and strategies of a checked plan that cannot work together with `driver`."""
-    servers = configs(SERVERS, plan.servers, "servers", [])
-    return list(incompatible_between(servers, configs(STRATEGIES, plan.strategies, "strategies", []), driver))
+    return list(incompatible_between(chosen_servers(plan), chosen_strategies(plan), driver))
 
 
 def incompatible_between(

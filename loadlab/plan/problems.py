@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from loadlab.errors import UsageError
 from loadlab.model.plan import Plan
 from loadlab.model.spelling import did_you_mean
+from loadlab.model.strategy import USUAL_SERVER
 from loadlab.strategies.base import AGE_MEANING
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _fault(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind: t
     if detail["type"].startswith("missing"):
         return Fault(where=key, what="is missing", remedy="add it")
     if detail["type"] == "too_short":
-        remedy = f"name one, such as [{key}.{'sync' if key == 'servers' else 'max_age'}]"
+        remedy = f"name one, such as [{key}.{USUAL_SERVER if key == 'servers' else 'max_age'}]"
         return Fault(where=key, what="is empty", remedy=remedy if key in SERVED_HERE else EMPTY)
     if detail["type"] == "value_error":
         return Fault(where=key, what=detail["msg"].removeprefix("Value error, "))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.model.metrics import DATABASE_BACKENDS
+from loadlab.model.quantity import Quantity
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
@@ -19,13 +21,31 @@ FROM pg_stat_activity WHERE datname = %s AND {CLIENT}
 """  # noqa: S608  a text of ours
 
 
-class Activity(Probe):
-    """`backends`: all of the target's connections; of them `active`, `idle`, `idle_in_transaction` at this moment.
+STATES = ("active", "idle", "idle_in_transaction", "other")
 
-    Those whose state the observer may not see are in none of the three.
+
+class Activity(Probe):
+    """`backends`: all of the target's connections at this moment, and how many of them are in each state.
+
+    Those whose state the observer may not see are among the `other`.
     """
+
+    quantities: ClassVar[tuple[Quantity, ...]] = (
+        Quantity(name="backends", title="Connections to the database", placed=True),
+        *(
+            Quantity(
+                name=f"backends_{state}",
+                title=f"Connections to the database, {state.replace('_', ' ')}",
+                metric=DATABASE_BACKENDS,
+                labels=(state,),
+                placed=True,
+            )
+            for state in STATES
+        ),
+    )
 
     def read(self, scene: ProbeContext) -> dict[str, float]:
         scene.cursor.execute(QUERY, [scene.database])
-        counts = scene.cursor.fetchone() or (0, 0, 0, 0)
-        return dict(zip(("backends", "active", "idle", "idle_in_transaction"), counts, strict=True))
+        backends, *known = scene.cursor.fetchone() or (0, 0, 0, 0)
+        states = zip(STATES, (*known, backends - sum(known)), strict=True)
+        return {"backends": backends, **{f"backends_{state}": count for state, count in states}}

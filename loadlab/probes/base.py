@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  the driver names its class in lower case
 
     from loadlab.model.counts import PoolerCounts
+    from loadlab.model.quantity import Quantity
 
 
 class PoolerReader(Protocol):
@@ -46,10 +47,15 @@ class ProbeContext:
 
 
 class Probe(ABC):
-    """Base of the family. `sampled` probes are cheap enough to be read many times a second while the load runs."""
+    """Base of the family: a member reads its `quantities`, and they reach records, reports, live page and metrics.
 
+    A `sampled` probe is cheap enough to be read ten times a second while the load runs. Others are read twice a second
+    for the live page, and at both edges of the window.
+    """
+
+    quantities: ClassVar[tuple[Quantity, ...]]
     sampled: ClassVar[bool] = True
 
     @abstractmethod
     def read(self, scene: ProbeContext) -> dict[str, float]:
-        """The quantities as they are now; names are unique over the family."""
+        """Each quantity as it is now, by its name; without those that there is nothing to read of in this scene."""

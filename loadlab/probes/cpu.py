@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import psutil
 
+from loadlab.model.metrics import CPU_SECONDS
+from loadlab.model.quantity import Quantity
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
@@ -21,6 +23,18 @@ class Cpu(Probe):
     when PostgreSQL's backends come and go.
     """
 
+    quantities: ClassVar[tuple[Quantity, ...]] = tuple(
+        Quantity(
+            name=f"cpu_{part}",
+            title=f"CPU time of the {part}",
+            unit="seconds",
+            kind="counter",
+            metric=CPU_SECONDS,
+            labels=(part,),
+            placed=True,
+        )
+        for part in ("app", "database", "generator", "pooler", "proxy")
+    )
     sampled: ClassVar[bool] = False  # looks at every process of the machine
 
     def read(self, scene: ProbeContext) -> dict[str, float]:

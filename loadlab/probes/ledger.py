@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.instrumentation.counters import CounterSet
+from loadlab.model.quantity import Quantity
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ def counts_by_alias(scene: ProbeContext) -> dict[str, ConnectionCounts]:
 
 
 class LedgerProbe(Probe):
-    """`open` now; `opened` and `reused` since the server started."""
+    """What is open now, and what was opened and reused since the server started."""
+
+    quantities: ClassVar[tuple[Quantity, ...]] = (
+        Quantity(name="open", title="Open connections, counted by the project", placed=True),
+        Quantity(name="opened", title="Connections opened", kind="counter", placed=True),
+        Quantity(name="reused", title="Requests that reused a connection", kind="counter", placed=True),
+    )
 
     def read(self, scene: ProbeContext) -> dict[str, float]:
         counts = counts_of(scene)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.model.metrics import POOLER_CLIENTS_WAITING
+from loadlab.model.quantity import Quantity
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
@@ -11,8 +13,20 @@ if TYPE_CHECKING:
 
 
 class PoolerProbe(Probe):
-    """`clients_waiting` for a connection to PostgreSQL, and `longest_wait_seconds` of them, now."""
+    """How many clients wait for a connection to PostgreSQL, and for how long the first of them has."""
+
+    quantities: ClassVar[tuple[Quantity, ...]] = (
+        Quantity(
+            name="pooler_clients_waiting",
+            title="Clients waiting for PgBouncer",
+            metric=POOLER_CLIENTS_WAITING,
+            placed=True,
+        ),
+        Quantity(name="pooler_longest_wait_seconds", title="Longest wait for PgBouncer", unit="seconds", placed=True),
+    )
 
     def read(self, scene: ProbeContext) -> dict[str, float]:
-        waiting, longest = scene.pooler.waiting() if scene.pooler else (0, 0.0)
-        return {"clients_waiting": waiting, "longest_wait_seconds": longest}
+        if scene.pooler is None:
+            return {}
+        waiting, longest = scene.pooler.waiting()
+        return {"pooler_clients_waiting": waiting, "pooler_longest_wait_seconds": longest}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.model.metrics import DATABASE_SESSIONS
+from loadlab.model.quantity import Quantity
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
@@ -19,6 +21,16 @@ class Sessions(Probe):
     A backend reports itself when it is first idle, or ends. Counts before and after a reset cannot be compared.
     """
 
+    quantities: ClassVar[tuple[Quantity, ...]] = (
+        Quantity(
+            name="sessions",
+            title="Sessions that PostgreSQL has counted",
+            kind="counter",
+            metric=DATABASE_SESSIONS,
+            placed=True,
+        ),
+        Quantity(name="sessions_reset", title="When the count of sessions was reset", unit="seconds", placed=True),
+    )
     sampled: ClassVar[bool] = False
 
     def read(self, scene: ProbeContext) -> dict[str, float]:

@@ -97,6 +97,7 @@ def _trial(trial: TrialSummary) -> dict[str, object]:
         "dropped": trial.dropped,
         "leak": trial.leak,
         "outpaced": trial.outpaced,
+        "quantities": trial.quantities,
     }
 
 

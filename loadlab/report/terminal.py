@@ -88,6 +88,9 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     service = tables.service(findings)
     if service.rows:
         yield from _section("Response and service", Group(plain(service.caption, "dim"), _flat(service)))
+    probed = tables.quantities(findings)
+    if probed.rows:
+        yield from _section("Probes", Group(plain(probed.caption, "dim"), _flat(probed)))
     for effect in distances.build(findings):
         yield from _section(f"With distance: {effect.mode}", _flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from loadlab.model.strategy import Hooks
 from loadlab.servers.base import Count, Seconds, Server, Site
 
 
@@ -14,7 +15,7 @@ class GunicornServer(Server):
     """gunicorn with one of its worker classes; `keep_alive_seconds` is how long an idle client may stay."""
 
     packages: ClassVar[tuple[str, ...]] = ("gunicorn",)
-    program: ClassVar[Literal["gunicorn"]] = "gunicorn"
+    hooks: ClassVar[Hooks] = "gunicorn"
 
     workers: Count = 2
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from loadlab.servers.base import Count, Seconds, Server, Site
+from loadlab.model.config import Scalar
+from loadlab.servers.base import KEPT, Count, Seconds, Server, Site
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,8 +18,8 @@ class Asgi(Server):
     title: ClassVar[str] = "uvicorn (ASGI)"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     packages: ClassVar[tuple[str, ...]] = ("uvicorn",)
-    program: ClassVar[Literal["uvicorn"]] = "uvicorn"
     asgi: ClassVar[bool] = True
+    counted: ClassVar[Mapping[str, Scalar]] = KEPT
 
     workers: Count = 1
     keep_alive_seconds: Seconds = 5

@@ -5,13 +5,21 @@ from __future__ import annotations
 import signal
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import ConfigDict, Field
 
+from loadlab.model.config import Scalar
+from loadlab.model.strategy import Hooks
+
 Count = Annotated[int, Field(ge=1, le=10_000, description="a whole number, 1 or more")]
 Seconds = Annotated[int, Field(ge=0, le=3600, description="whole seconds, 0 or more")]
+
+# For counting: one process, where several would share out the clients by chance, and clients that stay for longer than
+# they wait for a restart of the database.
+KEPT: Final[Mapping[str, Scalar]] = {"workers": 1, "keep_alive_seconds": 60}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,21 +34,30 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server(ABC):
-    """Base of the family; the fields of a member are its parameters, validated as annotated.
+    """Base of the family: a member says all that loadlab knows of its server. Its fields are its parameters.
 
-    `title` is what people call it. `stop_signal` asks the server for its orderly end. `packages` are those it needs in
-    the project's Python, besides Django. `program` ("runserver", "gunicorn", "uvicorn", or empty for any other), `asgi`
-    and `greenlets` tell strategies what they may count on.
+    For people: `title` is the mode's name in reports. `suggested` modes are those that `loadlab init` starts with.
+
+    For strategies: `asgi` serves Django's ASGI handler. With `greenlets`, threads are gevent's. `hooks` names the
+    server whose hooks a strategy may use. A `single_process` server cannot be given more processes.
+
+    For the lab: `packages` are the distributions that it may need beside Django; their versions are recorded.
+    `stop_signal` asks it for an orderly end. `keeps_clients` says that a client may keep its connection between
+    requests. `counted` are its parameters in the table of `loadlab behaviour`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     title: ClassVar[str] = ""
-    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    packages: ClassVar[tuple[str, ...]] = ()
-    program: ClassVar[str] = ""
+    suggested: ClassVar[bool] = False
     asgi: ClassVar[bool] = False
     greenlets: ClassVar[bool] = False
+    hooks: ClassVar[Hooks] = ""
+    single_process: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    keeps_clients: ClassVar[bool] = True
+    counted: ClassVar[Mapping[str, Scalar]] = {}
 
     @abstractmethod
     def argv(self, site: Site, port: int) -> list[str]:
@@ -64,3 +81,11 @@ class Server(ABC):
     def environment(self) -> dict[str, str]:
         """What the mode needs in its environment, beyond the site's own."""
         return {}
+
+    def needs(self, driver: str) -> tuple[str, ...]:  # noqa: ARG002
+        """Those of `packages` that have to be installed for this driver ("psycopg2" or "psycopg")."""
+        return self.packages
+
+    def incompatible(self, driver: str) -> tuple[str, str, str] | None:  # noqa: ARG002
+        """A parameter that cannot be so with this driver, why, and what to do; None where all can."""
+        return None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
+from loadlab.model.config import Scalar
 from loadlab.servers._gunicorn import KeepAliveGunicornServer
-from loadlab.servers.base import Count
+from loadlab.servers.base import KEPT, Count
+
+COOPERATION: Final = "psycogreen"  # psycopg2's with gevent; psycopg 3 needs none
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,8 +27,9 @@ class Gevent(KeepAliveGunicornServer):
     # The quick end: a gevent worker looks only once a second whether it was asked for the slow one.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     # gunicorn does not say that its gevent worker needs packaging.
-    packages: ClassVar[tuple[str, ...]] = ("gunicorn", "gevent", "packaging")
+    packages: ClassVar[tuple[str, ...]] = ("gunicorn", "gevent", "packaging", COOPERATION)
     greenlets: ClassVar[bool] = True
+    counted: ClassVar[Mapping[str, Scalar]] = KEPT
 
     worker_connections: Count = 1000
     cooperative: Annotated[bool, Field(description="true or false")] = True
@@ -32,6 +37,15 @@ class Gevent(KeepAliveGunicornServer):
     def worker_arguments(self) -> list[str]:
         limit = ["--worker-connections", str(self.worker_connections)]
         return ["--worker-class", "gevent", *limit, *self.keep_alive_arguments()]
+
+    def needs(self, driver: str) -> tuple[str, ...]:
+        cooperates = driver == "psycopg2" and self.cooperative
+        return tuple(package for package in self.packages if package != COOPERATION or cooperates)
+
+    def incompatible(self, driver: str) -> tuple[str, str, str] | None:
+        if driver == "psycopg" and not self.cooperative:
+            return "cooperative", "psycopg 3 always cooperates", 'use driver = "psycopg2"'
+        return None
 
     def environment(self) -> dict[str, str]:
         return {"LOADLAB_COOPERATIVE": "on" if self.cooperative else "off"}

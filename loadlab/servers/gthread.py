@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from loadlab.model.config import Scalar
 from loadlab.servers._gunicorn import KeepAliveGunicornServer
-from loadlab.servers.base import Count
+from loadlab.servers.base import KEPT, Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,6 +16,8 @@ class GThread(KeepAliveGunicornServer):
     """The pool's threads live as long as the process and hold a connection each, used at this moment or not."""
 
     title: ClassVar[str] = "gunicorn gthread"
+    suggested: ClassVar[bool] = True
+    counted: ClassVar[Mapping[str, Scalar]] = {"threads": 4, **KEPT}
 
     threads: Count = 4
 

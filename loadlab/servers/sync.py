@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from loadlab.model.config import Scalar
 from loadlab.servers._gunicorn import GunicornServer
 
 
@@ -13,6 +15,10 @@ class Sync(GunicornServer):
     """One thread per process serves all requests, so one connection per worker is all it can use."""
 
     title: ClassVar[str] = "gunicorn sync"
+    suggested: ClassVar[bool] = True
+    keeps_clients: ClassVar[bool] = False
+    # One request at a time: two workers share the clients evenly.
+    counted: ClassVar[Mapping[str, Scalar]] = {"workers": 2}
 
     def worker_arguments(self) -> list[str]:
         return ["--worker-class", "sync"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from loadlab.model.strategy import Hooks
 from loadlab.servers.base import Server, Site
 
 
@@ -17,7 +18,8 @@ class Threaded(Server):
 
     title: ClassVar[str] = "Django runserver"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
-    program: ClassVar[Literal["runserver"]] = "runserver"
+    hooks: ClassVar[Hooks] = "runserver"
+    single_process: ClassVar[bool] = True
 
     nagle: Annotated[bool, Field(description="true or false")] = False
 

@@ -14,7 +14,7 @@ import sys
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import django
 from django.apps import apps
@@ -31,18 +31,13 @@ from loadlab.settings_override.routes import routes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DISTRIBUTIONS: Final = (
-    *("django", "gunicorn", "gevent", "packaging", "uvicorn", "psycogreen", "asgiref"),
-    *("psycopg2", "psycopg2-binary", "psycopg", "psycopg-pool", "django-db-geventpool"),
-)
 
-
-def facts() -> dict[str, Any]:
-    """All that the lab wants to know, as `loadlab.lab.project` reads it."""
+def facts(packages: Sequence[str]) -> dict[str, Any]:
+    """All that the lab wants to know, as `loadlab.lab.project` reads it; the versions are of these distributions."""
     own = sys.modules[Overlay.from_environment().settings]
     return {
         "python": platform.python_version(),
-        "installed": _installed(),
+        "installed": _installed(packages),
         "wsgi": getattr(own, "WSGI_APPLICATION", None) or "",
         "asgi": getattr(own, "ASGI_APPLICATION", None) or "",
         "apps": [app_name(app) for app in getattr(own, "INSTALLED_APPS", ())],
@@ -53,9 +48,9 @@ def facts() -> dict[str, Any]:
     }
 
 
-def _installed() -> dict[str, str]:
+def _installed(packages: Sequence[str]) -> dict[str, str]:
     versions = {}
-    for name in DISTRIBUTIONS:
+    for name in packages:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     versions["django"] = django.get_version()
@@ -149,23 +144,23 @@ def _require_urls() -> None:
         raise ImproperlyConfigured(f"{name} has no ROOT_URLCONF: it loads, and is not the settings of a project")
 
 
-def look(path: str, kinds: Sequence[str]) -> None:
+def look(path: str, packages: Sequence[str], kinds: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.settings_override.settings")
     django.setup()
     _require_urls()
     if DEFAULT_DB_ALIAS not in connections:
         raise ImproperlyConfigured("DATABASES has no entry 'default'")
     with Path(path).open("w", encoding="utf-8") as answer:
-        print(json.dumps(facts()), file=answer, flush=True)
+        print(json.dumps(facts(packages)), file=answer, flush=True)
         print(json.dumps(load_errors(kinds)), file=answer, flush=True)
 
 
-def main(path: str, connecting: str, *kinds: str) -> NoReturn:
+def main(path: str, connecting: str, packages: str, *kinds: str) -> NoReturn:
     """Look, and end with NEEDS_DATABASE where a project cannot start without `connecting`."""
     asked = refuse_to_connect() if connecting == "off" else []
     code = 0
     try:
-        look(path, kinds)
+        look(path, packages.split(","), kinds)
     except BaseException:  # noqa: BLE001  settings may well call sys.exit
         traceback.print_exc()
         code = NEEDS_DATABASE if asked else 1

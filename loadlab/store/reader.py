@@ -28,6 +28,7 @@ from loadlab.store.records import (
     require_whole,
     require_whole_columns,
 )
+from loadlab.store.run_progress import RunProgress, progress_of
 from loadlab.system.files import DamagedFileError, is_no_folder, plain_json, read_regular
 
 if TYPE_CHECKING:
@@ -191,7 +192,15 @@ class RunReader:
         sessions, _ = self.sessions()
         return sessions[-1].continuation if sessions and sessions[-1].number else self.schedule().continuation
 
-    def progress(self, offset: int = 0) -> tuple[list[Event], int]:
+    def progress(self) -> RunProgress:
+        """How the run has gone so far.
+
+        Raises:
+            DamagedFileError: see `events`.
+        """
+        return progress_of(self.events()[0])
+
+    def events(self, offset: int = 0) -> tuple[list[Event], int]:
         """The events from `offset` in bytes on, and the offset to go on from.
 
         Raises:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+from loadlab.model.config import Scalar
 
 if TYPE_CHECKING:
     from loadlab.model.pooling import Pooling
@@ -39,13 +41,21 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False, description
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """Parameters that behave differently from others, as `loadlab behaviour` counts them; with each driver, or one."""
+
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    every_driver: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Strategy(ABC):
     """Base of the family; the fields of a member are its parameters, validated as annotated.
 
     `proposed_by` says whose idea it is, `gives_up` what a project loses by it. `packages` are those that it needs in
     the project's Python. `refused` are parameters that somebody may look for here in vain, each with the reason and
     the remedy. `sweeps`: it closes what no thread can find again, so what the garbage collector closes before it is no
-    sign of a leak.
+    sign of a leak. `variants` are the rows of `loadlab behaviour` that it has under each server mode.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
@@ -55,6 +65,7 @@ class Strategy(ABC):
     packages: ClassVar[tuple[str, ...]] = ()
     refused: ClassVar[Mapping[str, str]] = {}
     sweeps: ClassVar[bool] = False
+    variants: ClassVar[tuple[Variant, ...]] = (Variant(),)
 
     @abstractmethod
     def changes(self, where: ServerTraits) -> Changes:

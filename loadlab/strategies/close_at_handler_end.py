@@ -24,11 +24,13 @@ class CloseAtHandlerEnd(Strategy):
     def incompatible(self, where: ServerTraits) -> str | None:
         if where.asgi:
             return "an ASGI server has no hook in the thread of a request; use close_on_thread_exit"
+        if not where.hooks:
+            return "the server has no hook at the end of a request; use pgbouncer, or pool"
         return None
 
     def changes(self, where: ServerTraits) -> Changes:
         database = {"CONN_MAX_AGE": self.max_age}
-        if where.program == "gunicorn":
+        if where.hooks == "gunicorn":
             return Changes(
                 database=database, gunicorn={"post_request": "loadlab.fixes.close_at_handler_end:post_request"}
             )

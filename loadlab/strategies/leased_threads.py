@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.model.strategy import Changes, ServerTraits
-from loadlab.strategies.base import Count, MaxAge, Strategy
+from loadlab.strategies.base import Count, MaxAge, Strategy, Variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +18,7 @@ class LeasedThreads(Strategy):
         "at most `threads` requests are under way per process: others wait their turn",
         "for synchronous code: views that query from thread_sensitive=False are not covered",
     )
+    variants: ClassVar[tuple[Variant, ...]] = (Variant(parameters={"threads": 4}),)  # fewer than clients
 
     max_age: MaxAge = 60
     threads: Count = 8

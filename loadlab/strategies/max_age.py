@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.model.strategy import Changes, ServerTraits
-from loadlab.strategies.base import Flag, MaxAge, Strategy
+from loadlab.strategies.base import Flag, MaxAge, Strategy, Variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +17,11 @@ class MaxAgeStrategy(Strategy):
     gives_up: ClassVar[tuple[str, ...]] = (
         "where a request has a thread or greenlet of its own, a kept connection is never found again, and leaks",
         "without health checks, a database restart fails one request for each connection kept",
+    )
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant(parameters={"max_age": 0}),
+        Variant(parameters={"max_age": 600}),
+        Variant(parameters={"max_age": None}, every_driver=True),  # the two end differently
     )
 
     max_age: MaxAge = 0

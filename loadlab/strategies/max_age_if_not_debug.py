@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.model.strategy import Changes, ServerTraits
-from loadlab.strategies.base import Flag, MaxAge, Strategy
+from loadlab.strategies.base import Flag, MaxAge, Strategy, Variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +17,10 @@ class MaxAgeIfNotDebug(Strategy):
     gives_up: ClassVar[tuple[str, ...]] = (
         "asks the wrong question: whether connections leak depends on the server, not on DEBUG",
         "with DEBUG off it is CONN_MAX_AGE = max_age, with all that leaks there",
+    )
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant(parameters={"debug": False}),
+        Variant(parameters={"debug": True}),
     )
 
     max_age: MaxAge = 600

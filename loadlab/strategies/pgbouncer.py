@@ -9,7 +9,7 @@ from pydantic import Field
 
 from loadlab.model.pooling import Pooling
 from loadlab.model.strategy import Changes, ServerTraits
-from loadlab.strategies.base import Count, MaxAge, Seconds, Strategy
+from loadlab.strategies.base import Count, MaxAge, Seconds, Strategy, Variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +27,11 @@ class PgBouncer(Strategy):
         "session pooling: a client that keeps its connection keeps one of pool_size, and others wait",
         "with CONN_HEALTH_CHECKS a kept client may wait for query_wait_timeout twice in one request",
         "where kept connections leak, they leak into PgBouncer instead, up to max_client_conn",
+    )
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant(parameters={"pool_mode": "transaction", "max_age": 0}),
+        Variant(parameters={"pool_mode": "transaction", "max_age": None}),
+        Variant(parameters={"pool_mode": "session", "max_age": 0}),
     )
 
     pool_mode: Annotated[Literal["session", "transaction"], Field(description='"session" or "transaction"')] = (

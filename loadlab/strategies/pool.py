@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.model.strategy import Changes, ServerTraits
-from loadlab.strategies.base import Count, Flag, Seconds, Strategy
+from loadlab.strategies.base import Count, Flag, Seconds, Strategy, Variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +24,8 @@ class Pool(Strategy):
     refused: ClassVar[Mapping[str, str]] = {
         "max_age": "Django refuses a pool together with persistent connections; leave it out: the pool keeps them"
     }
+    # How far another one has grown depends on who had to wait.
+    variants: ClassVar[tuple[Variant, ...]] = (Variant(parameters={"min_size": 4, "max_size": 4}),)
 
     min_size: Count = 1
     max_size: Count = 4

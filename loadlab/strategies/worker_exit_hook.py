@@ -22,7 +22,7 @@ class WorkerExitHook(Strategy):
     max_age: MaxAge = None
 
     def changes(self, where: ServerTraits) -> Changes:
-        hooks = {"worker_exit": "loadlab.fixes.worker_exit_hook:worker_exit"} if where.program == "gunicorn" else {}
+        hooks = {"worker_exit": "loadlab.fixes.worker_exit_hook:worker_exit"} if where.hooks == "gunicorn" else {}
         return Changes(
             database={"CONN_MAX_AGE": self.max_age},
             apps=("loadlab.fixes.worker_exit_hook.WorkerExitHook",),

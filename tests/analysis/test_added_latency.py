@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
+from factories.trials import CLOSED, KEPT, LEAKING, Behaviour, findings, noisy, strategy_case
 
 from loadlab.analysis.added_latency import pays_from
-
-from .factories import CLOSED, KEPT, LEAKING, Behaviour, findings, noisy, strategy_case
 
 if TYPE_CHECKING:
     from loadlab.model.findings import DistanceEffect, Findings, OverDistance

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-
-from .factories import (
+from factories.trials import (
     CLOSED,
     KEPT,
     LEAKING,

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from every import every
+from factories.trials import CLOSED, KEPT, LEAKING, Behaviour, at_rate, case, trial
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loadlab.analysis.arms import Measured, arm, estimate, percentile_estimates
 from loadlab.analysis.trials import summarise
 from loadlab.model.findings import Estimate, Percentiles
-
-from .factories import CLOSED, KEPT, LEAKING, Behaviour, at_rate, case, trial
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from every import every
-
-from loadlab.analysis import analyse
-from loadlab.model.findings import Caveat, Findings, LeftOut
-
-from .factories import (
+from factories.trials import (
     CLOSED,
     KEPT,
     Behaviour,
@@ -29,6 +25,9 @@ from .factories import (
     trial,
     with_waits,
 )
+
+from loadlab.analysis import analyse
+from loadlab.model.findings import Caveat, Findings, LeftOut
 
 if TYPE_CHECKING:
     from loadlab.model.config import Scalar

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from every import every
+from factories.trials import CLOSED, KEPT, Behaviour, ages, at_rate, case, default_plan, findings, noisy, replica, trial
 
 from loadlab.analysis.comparisons import compare_all
 from loadlab.analysis.noise import bars
 from loadlab.stats.multiplicity import holm
-
-from .factories import CLOSED, KEPT, Behaviour, ages, at_rate, case, default_plan, findings, noisy, replica, trial
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

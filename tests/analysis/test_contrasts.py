@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from every import every
-from report.factories import findings
+from factories.reports import findings
+from factories.trials import Behaviour, at_rate, case, trial
+from factories.trials import findings as analysed
 
 from loadlab.analysis import contrast
 from loadlab.analysis.counterparts import counterparts
@@ -16,9 +18,6 @@ from loadlab.analysis.regressions import regressions
 from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.report.content import contrasts
-
-from .factories import Behaviour, at_rate, case, trial
-from .factories import findings as analysed
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Contrast, Findings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from every import every
+from factories import trials
 
 from loadlab.analysis import contrast
 from loadlab.analysis.rooms import leak_of
@@ -13,19 +14,15 @@ from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch
 from loadlab.model.samples import CpuSeconds, Trial
 
-from . import factories
-
 
 def deployed(name: str, usable: int | None = None) -> Case:
-    return replace(
-        factories.case(), server=Config(name=ELSEWHERE), strategy=Config(name=name), usable_connections=usable
-    )
+    return replace(trials.case(), server=Config(name=ELSEWHERE), strategy=Config(name=name), usable_connections=usable)
 
 
 def measured(
     case: Case, *, served: int | None = None, rest: ConnectionCounts | None = None, judged: bool = True
 ) -> Trial:
-    trial = factories.trial(case)
+    trial = trials.trial(case)
     connections = trial.connections
     at_rest = rest or replace(connections.at_rest, open=5)  # three of them were open before
     connections = replace(
@@ -60,7 +57,7 @@ def test_counts_without_a_judge_are_not_exact() -> None:
 
 def test_it_says_what_was_seen_and_recommends_nothing() -> None:
     case = deployed("age 60")
-    findings = factories.findings([case], [measured(case)])
+    findings = trials.findings([case], [measured(case)])
     assert findings.verdicts == ()
     assert findings.comparisons == ()
     figures, advice = findings.answer
@@ -74,12 +71,12 @@ def test_what_the_target_has_answered_beyond_what_was_sent_is_a_caveat(served: i
     case = deployed("age 60")
     trial = measured(case, served=served)
     assert len(trial.requests.ended) == 420
-    caveats = [caveat.text for caveat in factories.findings([case], [trial]).caveats]
+    caveats = [caveat.text for caveat in trials.findings([case], [trial]).caveats]
     assert any(text.startswith("Others used the target too") for text in caveats) == told
 
 
 def test_two_deployments_are_one_case_in_two_runs() -> None:
-    runs = [factories.findings([case], [measured(case)]) for case in (deployed("age 0"), deployed("age 60"))]
+    runs = [trials.findings([case], [measured(case)]) for case in (deployed("age 0"), deployed("age 60"))]
     beside = contrast(*runs)
     assert not beside.only_before
     assert not beside.only_after

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 from every import every
+from factories.trials import LEAKING, Behaviour, case, findings, trial
 
 from loadlab.model.samples import Failure
-
-from .factories import LEAKING, Behaviour, case, findings, trial
 
 
 def test_kinds_are_summed_over_trials_with_their_share_and_first_example() -> None:

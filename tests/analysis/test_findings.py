@@ -8,8 +8,7 @@ from time import process_time
 
 import numpy as np
 import pytest
-
-from .factories import Behaviour, case, default_plan, findings, trial
+from factories.trials import Behaviour, case, default_plan, findings, trial
 
 
 def test_the_same_samples_give_the_same_findings() -> None:

@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
+from factories.trials import KEPT, Behaviour, case, findings, trial
 
 from loadlab.analysis.arms import leak_of_all
 from loadlab.analysis.leaking import Account, Room, judge, judge_growth
 from loadlab.analysis.rooms import leak_of, room_of
 from loadlab.model.condition import OpenLoad
 from loadlab.model.counts import ConnectionCounts
-
-from .factories import KEPT, Behaviour, case, findings, trial
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Leak

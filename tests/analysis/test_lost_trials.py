@@ -6,11 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
+from factories.trials import CLOSED, LEAKING, Behaviour, ages, at_rate, findings, trial
 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import measured_for_good
-
-from .factories import CLOSED, LEAKING, Behaviour, ages, at_rate, findings, trial
 
 FASTER = Behaviour(requests=520)
 HUNG = Behaviour(requests=0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests_support import trial as a_trial
+from factories.plain import trial as a_trial
 
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import _busy_generator, _idle_users

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from factories.trials import case, series, trial
 
 from loadlab.analysis.open_over_time import open_over_time
 from loadlab.model.samples import Series
-
-from .factories import case, series, trial
 
 
 def test_median_and_extremes_are_those_of_the_trials_at_each_instant() -> None:

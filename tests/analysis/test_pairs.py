@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from factories.trials import ages, case, replica
+
 from loadlab.analysis.pairs import baseline_of, declared_pairs
 from loadlab.model.condition import varying
 from loadlab.model.config import Config
 from loadlab.model.labels import condition_label, server_label
-
-from .factories import ages, case, replica
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

@@ -6,11 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
+from factories.trials import CLOSED, KEPT, Behaviour, findings, noisy, strategy_case, through_pooler, trial
 
 from loadlab.analysis.production import need
 from loadlab.model.plan import Limits
-
-from .factories import CLOSED, KEPT, Behaviour, findings, noisy, strategy_case, through_pooler, trial
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Findings, Need, Verdict

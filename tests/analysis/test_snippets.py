@@ -6,14 +6,13 @@ import configparser
 from typing import TYPE_CHECKING, Any
 
 from every import every
+from factories.trials import KEPT, findings, strategy_case, trial
 
 from loadlab.analysis.deployment import where
 from loadlab.analysis.recommendations import recommendation
 from loadlab.plan.members import build_strategy
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
-
-from .factories import KEPT, findings, strategy_case, trial
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

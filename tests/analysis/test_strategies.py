@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from every import every
-
-from loadlab.analysis.simplicity import Simplicity, order
-from loadlab.model.plan import Limits
-from loadlab.plan.members import config_of
-from loadlab.plan.schedule import schedule
-from loadlab.servers import SERVERS
-from loadlab.strategies import STRATEGIES
-
-from .factories import (
+from factories.trials import (
     CLOSED,
     KEPT,
     LEAKING,
@@ -30,6 +22,13 @@ from .factories import (
     trial,
     with_waits,
 )
+
+from loadlab.analysis.simplicity import Simplicity, order
+from loadlab.model.plan import Limits
+from loadlab.plan.members import config_of
+from loadlab.plan.schedule import schedule
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

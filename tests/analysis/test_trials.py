@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from every import every
+from factories.trials import WARMUP, Behaviour, case, trial
 
 from loadlab.analysis.trials import summarise
 from loadlab.model.requests import Requests
 from loadlab.model.samples import Series
-
-from .factories import WARMUP, Behaviour, case, trial
 
 
 def test_warm_up_requests_are_not_counted() -> None:

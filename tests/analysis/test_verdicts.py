@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-
-from .factories import CLOSED, KEPT, LEAKING, Behaviour, ages, at_rate, case, default_plan, findings, noisy, trial
+from factories.trials import CLOSED, KEPT, LEAKING, Behaviour, ages, at_rate, case, default_plan, findings, noisy, trial
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

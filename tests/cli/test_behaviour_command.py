@@ -29,7 +29,7 @@ def changed(path: Path, **spans: list[int]) -> Path:
     """The recording as if a count had been another one."""
     recorded: dict[str, Any] = json.loads(path.read_text())
     recorded["rows"][0]["spans"] |= spans
-    recorded["versions"]["Django"] = "1.6"
+    recorded["versions"]["django"] = "1.6"
     path = path.with_name("changed.json")
     path.write_text(json.dumps(recorded))
     return path
@@ -66,7 +66,7 @@ def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the
     assert done.code == 10, done.stderr
     assert "1 cell(s) are not as" in done.stderr
     assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
-    assert "Versions that differ: Django 1.6 → " in done.stderr
+    assert "Versions that differ: django 1.6 → " in done.stderr
 
 
 def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: tuple[Outcome, Path]) -> None:
@@ -74,7 +74,7 @@ def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: t
     before = other.read_text()
     done = loadlab("behaviour", *ONE_ROW, "--update", other)
     assert done.code == 2
-    assert "The recording is of other versions: Django 1.6 → " in done.stderr
+    assert "The recording is of other versions: django 1.6 → " in done.stderr
     assert other.read_text() == before
 
 

@@ -44,8 +44,8 @@ def loaded(path: Path, order: int) -> bool:
     """Whether the window of that trial has begun, going by what is told of it twice a second."""
     if not (path / "schedule.json").exists():
         return False
-    told = [event for event in RunFolder.at(path).progress()[0] if event.event == "sampled" and event.order == order]
-    return any(event.values.get("requests", 0) > 20 for event in told)  # type: ignore[union-attr]
+    trial = RunFolder.at(path).progress().trials.get(order)
+    return trial is not None and trial.sampled is not None and trial.sampled.values.get("requests", 0) > 20
 
 
 def states(trials: list[Trial]) -> list[str]:

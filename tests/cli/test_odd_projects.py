@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from made_projects import URLS, made
+from factories.projects import URLS, made
 
 from loadlab.lab.project import project_of
 from loadlab.plan.experiment import read_plan

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from made_projects import made
+from factories.projects import made
 
 from loadlab.system.processes import STATE_VARIABLE
 

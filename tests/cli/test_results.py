@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from recorded_runs import sealed_run
-from report import factories
+from factories import reports
+from factories.recorded_runs import sealed_run
 
 from loadlab.cli._results import judge
 from loadlab.errors import IncompleteError
@@ -23,7 +23,7 @@ RUN = Path("runs/a")
 
 def with_invalid(*, blocks: int | None = None) -> Findings:
     """A complete run with invalid trials; its comparisons have so many blocks left."""
-    full = factories.findings()
+    full = reports.findings()
     run = replace(full.run, trials_invalid=2, invalid_because="requests were sent late")
     left = full.comparisons if blocks is None else tuple(replace(one, blocks=blocks) for one in full.comparisons)
     return replace(full, run=run, comparisons=left)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from command_line import REPOSITORY, SMALL_PLAN
 from disks import full_disk
+from factories.recorded_runs import sealed_run
 from patience import await_that
-from recorded_runs import sealed_run
 
 import loadlab.cli.run
 from loadlab.analysis import findings_of

@@ -58,7 +58,7 @@ def finished(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_the_progress_of_a_run_tells_of_each_trial_and_ends_with_its_exact_counts(finished: Finished) -> None:
-    events = RunFolder.at(finished.path).progress()[0]
+    events = RunFolder.at(finished.path).events()[0]
     began, ended = ([event.order for event in events if isinstance(event, kind)] for kind in (TrialBegan, TrialEnded))
     assert (events[0].event, events[-1], began, ended) == (
         "run_began",
@@ -66,7 +66,7 @@ def test_the_progress_of_a_run_tells_of_each_trial_and_ends_with_its_exact_count
         list(range(6)),
         list(range(6)),
     )
-    last = {event.order: event for event in events if isinstance(event, Sampled)}
+    last = {order: one.sampled for order, one in RunFolder.at(finished.path).progress().trials.items() if one.sampled}
     for trial in RunFolder.at(finished.path).trials()[0]:
         values, connections = last[trial.order].values, trial.connections
         assert (values["requests"], sum(last[trial.order].response_buckets)) == (len(trial.requests.ended),) * 2
@@ -81,7 +81,7 @@ def test_the_progress_of_a_run_tells_of_each_trial_and_ends_with_its_exact_count
 
 def test_the_progress_of_a_trial_ends_with_the_peak_of_the_report(finished: Finished) -> None:
     peaks: dict[int, list[float]] = {}
-    for event in RunFolder.at(finished.path).progress()[0]:
+    for event in RunFolder.at(finished.path).events()[0]:
         if isinstance(event, Sampled):
             peaks.setdefault(event.order, []).append(event.values["peak"])
     assert {order: seen[-1] for order, seen in peaks.items()} == {

@@ -118,14 +118,16 @@ def test_no_secret_is_in_the_run_folder(judged: Path) -> None:
 
 
 def test_its_samples_are_in_the_progress_of_the_run(judged: Path) -> None:
-    events = [json.loads(line) for line in (judged / "progress.jsonl").read_text().splitlines()]
-    ((trial,), _) = RunFolder.at(judged).trials()
-    last = [event["values"] for event in events if event["event"] == "sampled"][-1]
+    progress, ((trial,), _) = RunFolder.at(judged).progress(), RunFolder.at(judged).trials()
+    sampled = progress.trials[trial.order].sampled
+    assert sampled is not None
+    last = sampled.values
     assert last["requests"] == len(trial.requests.ended)
     assert last["opened"] == trial.connections.at_rest.opened
     assert last["backends"] == trial.connections.left_open
     assert last["peak"] == trial.peak > 0
-    assert events[-1]["state"] == "complete"
+    assert progress.ended is not None
+    assert progress.ended.state == "complete"
 
 
 def test_requests_of_others_become_a_caveat_and_counts_without_a_judge_are_called_so(disturbed: Path) -> None:

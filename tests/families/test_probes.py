@@ -34,13 +34,17 @@ def scene(bench: Bench, tmp_path: Path) -> ProbeContext:
 @pytest.mark.parametrize("name", list(PROBES))
 def test_a_probe_gives_the_same_names_and_possible_numbers_at_every_look(name: str, scene: ProbeContext) -> None:
     first, second = PROBES[name]().read(scene), PROBES[name]().read(scene)
-    assert first.keys() == second.keys() != set()
+    assert first.keys() == second.keys() <= {quantity.name for quantity in PROBES[name].quantities}
     assert all(math.isfinite(value) and value >= 0 for value in [*first.values(), *second.values()])
 
 
-def test_no_two_probes_use_a_name(scene: ProbeContext) -> None:
-    names = Counter(quantity for name in PROBES for quantity in PROBES[name]().read(scene))
-    assert [quantity for quantity, count in names.items() if count > 1] == []
+def test_no_two_probes_use_a_name_or_a_metric_with_the_same_labels() -> None:
+    declared = [quantity for name in PROBES for quantity in PROBES[name].quantities]
+    for key in (
+        lambda one: one.name,
+        lambda one: (one.exposed and one.exposed.name, one.labels, one.exposed or one.name),
+    ):
+        assert [each for each, count in Counter(map(key, declared)).items() if count > 1] == []
 
 
 def test_only_sampled_probes_are_read_while_a_load_runs(scene: ProbeContext) -> None:

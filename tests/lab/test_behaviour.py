@@ -62,7 +62,7 @@ def row(*repeats: dict[str, int]) -> BehaviourRow:
 
 
 def recording(*rows: BehaviourRow, claims: tuple[ClaimReport, ...] = ()) -> Recording:
-    return Recording(versions={"Django": "5.2"}, rows=rows, claims=claims)
+    return Recording(versions={"django": "5.2"}, rows=rows, claims=claims)
 
 
 def departed(before: BehaviourRow, now: BehaviourRow) -> list[str]:
@@ -179,6 +179,21 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_text(as_json(written))
     assert read_recording(path) == written
     assert json.loads(path.read_text())["schema"] == 1
+
+
+def test_a_recording_with_earlier_names_is_read(tmp_path: Path) -> None:
+    written = recording(row(KEPT, LEAKING))
+    path = tmp_path / "recorded.json"
+    path.write_text(as_json(written).replace('"claims"', '"cases"').replace('"django"', '"Django"'))
+    assert {"cases", "versions"} <= json.loads(path.read_text()).keys()
+    assert read_recording(path) == written
+
+
+def test_an_update_adds_the_versions_of_a_new_members_packages() -> None:
+    counted = replace(recording(row(KEPT, LEAKING)), versions={"django": "5.2", "granian": "2.8"})
+    updated = merged(recording(), counted, [row(KEPT, LEAKING).setting.id])
+    assert updated.versions == {"django": "5.2", "granian": "2.8"}
+    assert len(updated.rows) == 1
 
 
 def test_an_update_replaces_what_was_counted_keeps_the_rest_and_drops_what_is_no_more() -> None:

@@ -142,5 +142,5 @@ def test_a_blocking_psycopg2_holds_a_gevent_worker_to_one_query_at_a_time(trial:
     scenario.write_text(slow_query)
     blocking = trial("gevent", scenario=str(scenario), cooperative=False)
     cooperating = trial("gevent", scenario=str(scenario), cooperative=True)
-    assert max(blocking.series.values["active"]) <= 2 < max(cooperating.series.values["active"])
+    assert max(blocking.series.values["backends_active"]) <= 2 < max(cooperating.series.values["backends_active"])
     assert blocking.connections.mismatches == cooperating.connections.mismatches == ()

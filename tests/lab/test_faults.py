@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from factories.plain import case
 from patience import await_that
-from tests_support import case
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab import application

@@ -6,7 +6,7 @@ import importlib.metadata
 from dataclasses import replace
 
 import pytest
-from tests_support import case
+from factories.plain import case
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.preflight import require_programs

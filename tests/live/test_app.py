@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
-from made_runs import BEGAN, made_run
+from factories.made_runs import BEGAN, made_run
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.live.hosting import hosted, started

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from made_runs import BEGAN, MadeRun, made_run
+from factories.made_runs import BEGAN, MadeRun, made_run
 
 from loadlab.live.discovery import FINISHED, LINGER_SECONDS, due, labels
 from loadlab.live.reading.run_views import RunViews

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_runs import BEGAN, sampled
+from factories.made_runs import BEGAN, sampled
 
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.live.exposition import exposition

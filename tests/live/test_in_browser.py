@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from browser import PIXELS, Tab, scheme, size
-from made_runs import BEGAN, MadeRun, made_run
+from factories.made_runs import BEGAN, MadeRun, made_run
 from selenium.webdriver.common.keys import Keys
 
 from loadlab.live.hosting import hosted

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import pytest
-from made_runs import made_run
+from factories.made_runs import made_run
 
 from loadlab.live.discovery import QUIET_SECONDS
 from loadlab.live.hosting import hosted

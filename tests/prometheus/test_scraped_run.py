@@ -20,7 +20,6 @@ from loadlab.analysis.trials import summarise
 from loadlab.cli._scraping import reopened
 from loadlab.model.metrics import BUILD_INFO, CATALOGUE, CONNECTIONS_OPENED, LAB_CATALOGUE
 from loadlab.store.folder import RunFolder
-from loadlab.store.progress import TrialEnded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -297,7 +296,7 @@ def test_a_run_that_was_stopped_and_resumed_keeps_what_prometheus_saw_in_both_pa
         started.popen.send_signal(signal.SIGINT)
         assert started.outcome().code == 130
     assert not loadlab.processes()
-    ended = {event.order: event.at for event in RunFolder.at(run).progress()[0] if isinstance(event, TrialEnded)}
+    ended = {order: one.ended.at for order, one in RunFolder.at(run).progress().trials.items() if one.ended}
     assert 1 < len(ended) < 6
     with reopened(run) as kept:
         when = f"max_over_time(timestamp({CONNECTIONS_OPENED.name})[1h:1s])"

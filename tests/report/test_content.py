@@ -8,13 +8,12 @@ from dataclasses import asdict, replace
 from math import inf, nan
 
 from every import every
+from factories import reports
 
 from loadlab.model.config import Config
 from loadlab.model.findings import OpenOverTime, Recommendation
 from loadlab.report import markdown
 from loadlab.report.content import charts, labels, matrix, numbers, story, tables, verdicts
-
-from . import factories
 
 
 @every("module", [numbers, markdown])
@@ -67,7 +66,7 @@ def test_a_recommendation_is_spelt_as_settings_spell_it(recommend: Recommendatio
 def test_columns_go_from_age_zero_over_finite_ages_to_unlimited_and_then_to_other_strategies() -> None:
     pool = Config(name="pool", parameters={"max_size": 4})
     ages = [Config(name="max_age", parameters={"max_age": age}) for age in (None, 600, 0, 60)]
-    base = factories.arm(factories.case("sync", 0), 8)
+    base = reports.arm(reports.case("sync", 0), 8)
     arms = [replace(base, case=replace(base.case, strategy=choice)) for choice in (pool, *ages)]
     columns = [labels.strategy(choice) for choice in matrix.strategies(arms)]
     assert columns == ["age 0", "age 60 s", "age 600 s", "age unlimited", "pool,max_size=4"]
@@ -76,14 +75,13 @@ def test_columns_go_from_age_zero_over_finite_ages_to_unlimited_and_then_to_othe
 def test_two_finite_ages_wear_one_colour_in_two_shades() -> None:
     ages = [Config(name="max_age", parameters={"max_age": age}) for age in (0, 60, 600, None)]
     looks = [
-        (heading.tone, heading.shade)
-        for heading in matrix.headings(ages, labels.Naming.of(factories.findings(blocks=1)))
+        (heading.tone, heading.shade) for heading in matrix.headings(ages, labels.Naming.of(reports.findings(blocks=1)))
     ]
     assert looks == [("zero", 0), ("finite", 0), ("finite", 1), ("unlimited", 0)]
 
 
 def test_scenario_and_users_are_named_only_where_they_differ() -> None:
-    findings = factories.findings(blocks=1)
+    findings = reports.findings(blocks=1)
     assert str(matrix.build(findings).rows[1].mode) == "gunicorn sync"
     other = replace(findings.arms[0], case=replace(findings.arms[0].case, users=32))
     more = replace(findings, arms=(*findings.arms, other))
@@ -91,7 +89,7 @@ def test_scenario_and_users_are_named_only_where_they_differ() -> None:
 
 
 def test_the_matrix_names_baselines_leaks_and_verdicts() -> None:
-    rows = {row.mode.server: row.cells for row in matrix.build(factories.findings()).rows}
+    rows = {row.mode.server: row.cells for row in matrix.build(reports.findings()).rows}
     baseline, finite, unlimited = rows["gevent"]
     assert (baseline.ratio, baseline.judgement, baseline.leaks) == ("baseline", None, False)
     assert (finite.judgement, finite.leaks, finite.peak) == ("worse", True, "96 of 8")
@@ -99,8 +97,8 @@ def test_the_matrix_names_baselines_leaks_and_verdicts() -> None:
 
 
 def test_the_replica_is_in_the_noise_floor_and_not_in_the_matrix() -> None:
-    findings = factories.findings()
-    assert len(matrix.build(findings).rows) == len(factories.SERVERS)
+    findings = reports.findings()
+    assert len(matrix.build(findings).rows) == len(reports.SERVERS)
     assert story.noise_floor(findings) == (
         (
             "Noise floor (the same case measured twice): throughput 1.00× (0.98 to 1.02). "
@@ -110,7 +108,7 @@ def test_the_replica_is_in_the_noise_floor_and_not_in_the_matrix() -> None:
 
 
 def test_the_noise_floor_is_one_line_for_all_metrics() -> None:
-    findings = factories.findings()
+    findings = reports.findings()
     control = next(one for one in findings.comparisons if one.question == "noise")
     p50 = replace(control, metric="p50", ratio=0.99, low=0.9, high=1.1)
     (line,) = story.noise_floor(replace(findings, comparisons=(*findings.comparisons, p50)))
@@ -118,19 +116,19 @@ def test_the_noise_floor_is_one_line_for_all_metrics() -> None:
 
 
 def test_a_card_says_how_sure_its_verdict_is() -> None:
-    threaded, sync, _ = verdicts.build(factories.findings())
+    threaded, sync, _ = verdicts.build(reports.findings())
     assert threaded.sure.startswith("certain: connections are counted")
     assert sync.sure.startswith("proven: p = ")
 
 
 def test_a_verdict_shows_the_figures_of_the_arm_that_it_recommends() -> None:
-    threaded, sync, _ = verdicts.build(factories.findings())
+    threaded, sync, _ = verdicts.build(reports.findings())
     assert (sync.ratio, sync.peak, sync.leaks) == ("2.47× (2.42 to 2.52)", "2 of 2", ())
     assert (threaded.ratio, threaded.leak_words) == ("baseline", "age 60 s, age unlimited")
 
 
 def test_a_ratio_of_another_metric_than_throughput_is_named_in_the_matrix() -> None:
-    findings = factories.findings()
+    findings = reports.findings()
     compared = tuple(replace(c, metric="p95") for c in findings.comparisons)
     by_p95 = replace(findings, comparisons=compared, run=replace(findings.run, primary_metric="p95"))
     cell = matrix.build(by_p95).rows[1].cells[1]
@@ -139,14 +137,14 @@ def test_a_ratio_of_another_metric_than_throughput_is_named_in_the_matrix() -> N
 
 
 def test_accounts_add_up_over_the_trials_of_a_case() -> None:
-    findings = factories.findings()
+    findings = reports.findings()
     rows = {row[0]: row for row in tables.accounts(findings).rows}
     _, trials, opened, sessions, _, closed, at_rest, left, exact = rows["gunicorn sync, age 60 s"]
     assert (trials, opened, sessions, closed, at_rest, left, exact) == ("8", "16", "16", "none", "16", "16", "yes")
 
 
 def test_counts_that_do_not_reconcile_show_the_identity_that_fails() -> None:
-    findings = factories.findings(blocks=2)
+    findings = reports.findings(blocks=2)
     first = findings.trials[0]
     cooked = replace(first, connections=replace(first.connections, sessions=1))
     table = tables.accounts(replace(findings, trials=(cooked, *findings.trials[1:])))
@@ -155,13 +153,13 @@ def test_counts_that_do_not_reconcile_show_the_identity_that_fails() -> None:
 
 
 def test_a_comparison_with_an_unknown_case_falls_back_to_the_ids() -> None:
-    findings = replace(factories.findings(), arms=())
+    findings = replace(reports.findings(), arms=())
     assert tables.comparisons(findings).judged.rows[0][0] == findings.comparisons[0].case
 
 
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 def test_every_row_of_every_table_is_as_wide_as_its_head(variant: str) -> None:
-    findings = factories.VARIANTS[variant]()
+    findings = reports.VARIANTS[variant]()
     builders = (tables.figures, tables.accounts, tables.failures, tables.trials, tables.modes, verdicts.to_set)
     compared = tables.comparisons(findings)
     built = (build(findings) for build in builders)
@@ -170,8 +168,8 @@ def test_every_row_of_every_table_is_as_wide_as_its_head(variant: str) -> None:
 
 
 def test_unusable_trials_can_be_listed_alone() -> None:
-    assert tables.trials(factories.findings(), only_unusable=True).rows == ()
-    assert len(tables.trials(factories.all_failed(), only_unusable=True).rows) == 20
+    assert tables.trials(reports.findings(), only_unusable=True).rows == ()
+    assert len(tables.trials(reports.all_failed(), only_unusable=True).rows) == 20
 
 
 def test_thinning_a_long_series_keeps_its_extremes() -> None:
@@ -183,7 +181,7 @@ def test_thinning_a_long_series_keeps_its_extremes() -> None:
         low=tuple(0.0 if i == dip else 4.0 for i in range(n)),
         high=tuple(99.0 if i == spike else 6.0 for i in range(n)),
     )
-    findings = factories.findings(blocks=1)
+    findings = reports.findings(blocks=1)
     arm = replace(findings.arms[0], open_over_time=series)
     line = charts.build(replace(findings, arms=(arm,))).arms[0].line
     assert line is not None
@@ -193,16 +191,16 @@ def test_thinning_a_long_series_keeps_its_extremes() -> None:
 
 
 def test_charts_leave_out_arms_without_a_complete_trial_and_numbers_that_are_none() -> None:
-    assert charts.build(factories.all_failed()).arms == ()
-    findings = factories.findings(blocks=1)
-    odd = replace(findings.arms[0], opens_per_request=nan, throughput=replace(factories.estimate(1.0), value=inf))
+    assert charts.build(reports.all_failed()).arms == ()
+    findings = reports.findings(blocks=1)
+    odd = replace(findings.arms[0], opens_per_request=nan, throughput=replace(reports.estimate(1.0), value=inf))
     series = charts.build(replace(findings, arms=(odd,)))
     assert (series.arms[0].opens_per_request, series.arms[0].throughput) == (None, None)
     json.dumps(asdict(series), allow_nan=False)
 
 
 def test_only_the_declared_question_is_judged_and_the_rest_is_said_not_to_be() -> None:
-    found = factories.findings()
+    found = reports.findings()
     secondary = replace(found.comparisons[0], metric="p50", p_holm=None, verdict="inconclusive")
     compared = tables.comparisons(replace(found, comparisons=(found.comparisons[0], secondary)))
     assert [row[-1] for row in compared.judged.rows] == [found.comparisons[0].verdict]
@@ -210,7 +208,7 @@ def test_only_the_declared_question_is_judged_and_the_rest_is_said_not_to_be() -
 
 
 def test_what_to_set_is_said_for_every_mode_with_the_reason_and_how_sure_it_is() -> None:
-    rows = {row[0]: row[1:] for row in verdicts.to_set(factories.findings()).rows}
+    rows = {row[0]: row[1:] for row in verdicts.to_set(reports.findings()).rows}
     setting, ratio, why, sure = rows["gunicorn sync"]
     assert setting.startswith("CONN_MAX_AGE = 60")
     assert ratio == "2.47× (2.42 to 2.52)"

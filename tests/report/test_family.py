@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from every import every
+from factories import reports
 
 from loadlab.report import REPORTS
 
-from . import factories
 
-
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 @every("name", list(REPORTS))
 def test_every_format_renders_every_kind_of_run(name: str, variant: str) -> None:
-    findings = factories.VARIANTS[variant]()
+    findings = reports.VARIANTS[variant]()
     text = REPORTS[name]().render(findings)
     assert text.endswith("\n")
     assert str(findings.run.seed) in text
@@ -23,14 +22,14 @@ def test_every_format_renders_every_kind_of_run(name: str, variant: str) -> None
 
 @every("name", list(REPORTS))
 def test_rendering_twice_gives_the_same_text(name: str) -> None:
-    assert REPORTS[name]().render(factories.findings()) == REPORTS[name]().render(factories.findings())
+    assert REPORTS[name]().render(reports.findings()) == REPORTS[name]().render(reports.findings())
 
 
 @every("name", list(REPORTS))
 def test_every_format_gives_the_answer_and_each_server_modes_recommendation(name: str) -> None:
-    text = " ".join(REPORTS[name]().render(factories.findings()).split())
+    text = " ".join(REPORTS[name]().render(reports.findings()).split())
     assert "Unlimited is not better than 60 s" in text
-    for server in factories.SERVERS:
+    for server in reports.SERVERS:
         assert server in text
 
 
@@ -42,7 +41,7 @@ def test_formats_that_are_kept_have_file_names_of_their_own() -> None:
 
 @every("name", list(REPORTS))
 def test_every_format_says_where_it_cannot_tell_of_a_leak(name: str) -> None:
-    made = factories.findings()
+    made = reports.findings()
     arms = tuple(replace(arm, leak="cannot tell", leaks=False) if arm.leaks else arm for arm in made.arms)
     text = REPORTS[name]().render(replace(made, arms=arms))
     assert "cannot tell" in text
@@ -51,7 +50,7 @@ def test_every_format_says_where_it_cannot_tell_of_a_leak(name: str) -> None:
 @every("name", ["terminal", "markdown", "html_page"])
 @every("leaks", [True, False])
 def test_prose_formats_say_leak_exactly_where_an_arm_leaks(name: str, leaks: bool) -> None:  # noqa: FBT001
-    text = REPORTS[name]().render(factories.findings() if leaks else factories.all_failed())
+    text = REPORTS[name]().render(reports.findings() if leaks else reports.all_failed())
     body = text.partition("How to read this</h2>")[0].partition("## How to read this")[0]
     visible = body.partition("</style>")[2] or body
     assert ("LEAK" in visible) is leaks
@@ -59,7 +58,7 @@ def test_prose_formats_say_leak_exactly_where_an_arm_leaks(name: str, leaks: boo
 
 def test_a_lone_surrogate_in_a_name_does_not_stop_the_file_from_being_written() -> None:
     for name in REPORTS:
-        findings = factories.with_answer("caf\udce9")
+        findings = reports.with_answer("caf\udce9")
         text = REPORTS[name]().render(findings)
         assert "caf?" in text, name
         text.encode()

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import PIXELS, Tab, scheme, size
+from factories import reports
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 from loadlab.report.html_page import HtmlPage
-
-from . import factories
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +35,7 @@ def tab(browser: WebDriver, tmp_path: Path, request: pytest.FixtureRequest) -> R
     size(browser, 1280)
     scheme(browser, "light")
     file = tmp_path / "report.html"
-    file.write_text(HtmlPage().render(factories.VARIANTS[getattr(request, "param", "complete")]()))
+    file.write_text(HtmlPage().render(reports.VARIANTS[getattr(request, "param", "complete")]()))
     browser.get_log("browser")
     browser.get_log("performance")
     browser.get(file.as_uri())
@@ -46,7 +45,7 @@ def tab(browser: WebDriver, tmp_path: Path, request: pytest.FixtureRequest) -> R
 CHARTS = ("ratio", "throughput", "open", "latency", "cpu")
 TITLES = ("Django runserver", "gunicorn sync", "gunicorn gevent")
 A4_PIXELS = 688  # between its margins
-everything = pytest.mark.parametrize("tab", list(factories.VARIANTS), indirect=True)
+everything = pytest.mark.parametrize("tab", list(reports.VARIANTS), indirect=True)
 
 
 @everything
@@ -71,7 +70,7 @@ def test_charts_are_drawn_only_when_they_come_near_the_screen(tab: Report) -> No
 
 def test_every_server_mode_shows_its_open_connections_at_once(tab: Report) -> None:
     places = [tab.drawn(place) for place in tab.all("[data-chart=open]")]
-    assert len({tab.picture(place) for place in places}) == len(factories.THREE_MODES)
+    assert len({tab.picture(place) for place in places}) == len(reports.THREE_MODES)
     labels = [place.get_attribute("aria-label") or "" for place in places]
     assert [title in label for title, label in zip(TITLES, labels, strict=True)] == [True, True, True]
 
@@ -123,7 +122,7 @@ def test_the_copy_button_copies_the_settings(tab: Report) -> None:
     tab.wait(lambda: tab.find("#copied").get_attribute("textContent"))
     assert tab.find("#copied").get_attribute("textContent") == "Copied."
     copied = tab.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
-    assert copied == factories.settings(60).rstrip()
+    assert copied == reports.settings(60).rstrip()
 
 
 @everything
@@ -157,7 +156,7 @@ strategies = pytest.mark.parametrize("tab", ["strategies"], indirect=True)
 @strategies
 def test_each_server_mode_has_a_drawn_chart_over_distance(tab: Report) -> None:
     places = tab.all("[data-chart=distance]")
-    assert len(places) == len(factories.THREE_MODES)
+    assert len(places) == len(reports.THREE_MODES)
     assert all(tab.run(PIXELS, tab.drawn(place)) > 1000 for place in places)
 
 

@@ -12,11 +12,10 @@ from functools import cache
 from html.parser import HTMLParser
 
 from every import every
+from factories import reports
 
 from loadlab.model.text import printable
 from loadlab.report.html_page import HtmlPage
-
-from . import factories
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 
@@ -58,7 +57,7 @@ class Page(HTMLParser):
 
 @cache
 def page(variant: str = "complete") -> Page:
-    return Page(HtmlPage().render(factories.VARIANTS[variant]()))
+    return Page(HtmlPage().render(reports.VARIANTS[variant]()))
 
 
 def sha256(text: str) -> str:
@@ -71,7 +70,7 @@ def policy(of: Page) -> dict[str, list[str]]:
     return {name: values for name, *values in directives}
 
 
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 def test_the_markup_is_well_formed(variant: str) -> None:
     assert page(variant).open == []
 
@@ -86,7 +85,7 @@ def test_the_policy_allows_the_pages_own_scripts_by_hash_and_no_network() -> Non
     assert not {"connect-src", "font-src", "frame-src"} & set(rules)
 
 
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 def test_nothing_is_loaded_from_anywhere(variant: str) -> None:
     links = [
         attributes.get(name)
@@ -100,7 +99,7 @@ def test_nothing_is_loaded_from_anywhere(variant: str) -> None:
     assert "url(" not in page(variant).raw["style"][0]
 
 
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 def test_no_element_has_an_inline_handler_or_style(variant: str) -> None:
     names = {name for _, attributes in page(variant).elements for name in attributes}
     assert not [name for name in names if name.startswith("on") or name == "style"]
@@ -110,18 +109,18 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     hostile = page("hostile")
     assert hostile.all("img") == []
     assert len(hostile.raw["script"]) == len(page().raw["script"]) == 4
-    assert printable(factories.HOSTILE) in hostile.text
+    assert printable(reports.HOSTILE) in hostile.text
     assert "\x1b" not in hostile.text
 
 
 def test_chart_data_holds_hostile_names_without_a_character_that_could_end_the_block() -> None:
     data = page("hostile").raw["script"][0]
     assert not set("<>&\u2028\u2029") & set(data)
-    assert json.loads(data)["modes"][0]["server"] == factories.HOSTILE + "threaded"
+    assert json.loads(data)["modes"][0]["server"] == reports.HOSTILE + "threaded"
 
 
 def test_a_page_of_300_trials_stays_below_three_million_bytes() -> None:
-    findings = factories.findings(blocks=30)
+    findings = reports.findings(blocks=30)
     assert len(findings.trials) == 300
     html = HtmlPage().render(findings)
     assert len(html.encode()) < 3_000_000
@@ -129,7 +128,7 @@ def test_a_page_of_300_trials_stays_below_three_million_bytes() -> None:
 
 
 def test_long_windows_do_not_swell_the_page() -> None:
-    findings = factories.findings(blocks=30)
+    findings = reports.findings(blocks=30)
     at = tuple(i / 20 for i in range(20 * 600))
     arms = tuple(_with_series(arm, at) for arm in findings.arms)
     assert len(HtmlPage().render(replace(findings, arms=arms)).encode()) < 3_000_000
@@ -143,7 +142,7 @@ def _with_series(arm, at):  # noqa: ANN001, ANN202
 
 def test_without_javascript_the_verdicts_figures_and_tables_are_there() -> None:
     text = " ".join(page().text.split())
-    for words in (*factories.ANSWER, *factories.WHY["gevent"], "CONN_MAX_AGE = 60", "2.47× (2.42 to 2.52)"):
+    for words in (*reports.ANSWER, *reports.WHY["gevent"], "CONN_MAX_AGE = 60", "2.47× (2.42 to 2.52)"):
         assert words in text
     assert all("hidden" in button for button in page().all("button") if button.get("class") == "copy")
     assert "Charts need JavaScript" in text
@@ -156,20 +155,20 @@ def test_the_answer_comes_before_everything_else() -> None:
     assert places[0] == min(places)
 
 
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 def test_headings_never_skip_a_level(variant: str) -> None:
     levels = [int(tag[1]) for tag, _ in page(variant).elements if re.fullmatch(r"h[1-6]", tag)]
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 def test_every_table_has_a_caption_and_every_head_a_scope(variant: str) -> None:
     assert len(page(variant).all("caption")) == len(page(variant).all("table"))
     assert all(head.get("scope") in {"row", "col"} for head in page(variant).all("th"))
 
 
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 def test_every_id_is_unique_and_every_reference_leads_somewhere(variant: str) -> None:
     elements = page(variant).elements
     ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
@@ -183,7 +182,7 @@ def test_every_id_is_unique_and_every_reference_leads_somewhere(variant: str) ->
 
 def test_every_chart_is_an_image_with_a_description() -> None:
     charts = [attributes for _, attributes in page().elements if "data-chart" in attributes]
-    assert len(charts) == 4 + len(factories.THREE_MODES)  # open connections have one for each mode
+    assert len(charts) == 4 + len(reports.THREE_MODES)  # open connections have one for each mode
     assert all(chart["role"] == "img" and chart["aria-label"] for chart in charts)
 
 

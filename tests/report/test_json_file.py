@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 from every import every
+from factories import reports
 from jsonschema import Draft202012Validator
 
 from loadlab.report.json_file import JsonFile
-
-from . import factories
 
 
 def schema() -> dict[str, Any]:
@@ -25,7 +24,7 @@ def document(variant: str = "complete") -> dict[str, Any]:
     def refuse(constant: str) -> None:
         pytest.fail(f"{constant} is no JSON")
 
-    text = JsonFile().render(factories.VARIANTS[variant]())
+    text = JsonFile().render(reports.VARIANTS[variant]())
     loaded: dict[str, Any] = json.loads(text, parse_constant=refuse)
     return loaded
 
@@ -34,7 +33,7 @@ def test_the_schema_is_a_valid_schema() -> None:
     Draft202012Validator.check_schema(schema())
 
 
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 def test_every_kind_of_run_fits_the_schema(variant: str) -> None:
     errors = [error.message for error in Draft202012Validator(schema()).iter_errors(document(variant))]
     assert errors == []
@@ -99,4 +98,4 @@ def test_what_is_not_a_number_becomes_null() -> None:
 
 
 def test_names_come_back_as_they_went_in() -> None:
-    assert document("hostile")["answer"] == [factories.HOSTILE]
+    assert document("hostile")["answer"] == [reports.HOSTILE]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from every import every
+from factories import reports
 from markdown_it import MarkdownIt
 
 from loadlab.model.text import printable
 from loadlab.report.markdown import Markdown
 
-from . import factories
-
 
 def tokens(variant: str = "complete") -> list:  # type: ignore[type-arg]
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    parsed = parser.parse(Markdown().render(factories.VARIANTS[variant]()))
+    parsed = parser.parse(Markdown().render(reports.VARIANTS[variant]()))
     return [token for block in parsed for token in (block, *(block.children or ()))]
 
 
@@ -22,10 +21,10 @@ def headings(variant: str) -> list[str]:
     return [found[i + 1].content for i, token in enumerate(found) if token.type == "heading_open"]
 
 
-@every("variant", factories.VARIANTS)
+@every("variant", reports.VARIANTS)
 def test_every_table_row_has_as_many_cells_as_its_head(variant: str) -> None:
     # A Markdown parser would silently cut or fill the rows; the pipes themselves have to be counted.
-    lines = Markdown().render(factories.VARIANTS[variant]()).replace("\\|", "").splitlines()
+    lines = Markdown().render(reports.VARIANTS[variant]()).replace("\\|", "").splitlines()
     for i, line in enumerate(lines):
         if line.startswith("| ---"):
             rows = [lines[i - 1], *iter_table(lines[i:])]
@@ -59,7 +58,7 @@ def test_trials_are_listed_only_where_one_was_left_out() -> None:
 
 def test_settings_stand_in_code_blocks() -> None:
     fences = [token.content for token in tokens() if token.type == "fence"]
-    assert [code.rstrip() for code in fences] == [factories.settings(age).rstrip() for age in (0, 60, 0)]
+    assert [code.rstrip() for code in fences] == [reports.settings(age).rstrip() for age in (0, 60, 0)]
 
 
 def test_hostile_names_are_inert() -> None:
@@ -70,7 +69,7 @@ def test_hostile_names_are_inert() -> None:
 
 
 def test_hostile_names_stay_readable() -> None:
-    flat = printable(" ".join(factories.HOSTILE.split()))
+    flat = printable(" ".join(reports.HOSTILE.split()))
     texts = ["".join(child.content for child in token.children) for token in tokens("hostile") if token.children]
     assert any(flat in text for text in texts)
 
@@ -78,4 +77,4 @@ def test_hostile_names_stay_readable() -> None:
 def test_a_fence_inside_settings_does_not_end_the_code_block() -> None:
     fences = [token.content for token in tokens("hostile") if token.type == "fence"]
     assert len(fences) == 3
-    assert all(code.startswith(factories.HOSTILE.splitlines()[0]) for code in fences)
+    assert all(code.startswith(reports.HOSTILE.splitlines()[0]) for code in fences)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
+from factories import reports
 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.findings import Percentiles, Service
@@ -19,8 +20,6 @@ from loadlab.report.html_page import HtmlPage
 from loadlab.report.json_file import JsonFile
 from loadlab.report.terminal import Terminal
 
-from . import factories
-
 if TYPE_CHECKING:
     from loadlab.model.findings import Findings
 
@@ -30,7 +29,7 @@ LOAD = OpenLoad(rate=120.0, arrivals="poisson")
 @pytest.fixture
 def opened() -> Findings:
     """A run whose every case keeps to a schedule."""
-    findings = factories.findings()
+    findings = reports.findings()
     arms = []
     for arm in findings.arms:
         service = Service(
@@ -62,12 +61,12 @@ def test_service_stands_beside_the_response_and_only_under_an_open_load(opened: 
     shown = [column.title for column in tables.figures(opened).columns]
     assert shown[5:10] == ["p95 ms", "p99 ms", *tables.SENT[:3]]
     assert all(len(row) == len(shown) for row in tables.figures(opened).rows)
-    assert not set(tables.SENT) & {column.title for column in tables.figures(factories.findings()).columns}
+    assert not set(tables.SENT) & {column.title for column in tables.figures(reports.findings()).columns}
 
 
 def test_the_terminal_shows_both_in_a_table_of_their_own(opened: Findings) -> None:
     assert "Response and service" in Terminal().render(opened)
-    assert "Response and service" not in Terminal().render(factories.findings())
+    assert "Response and service" not in Terminal().render(reports.findings())
     assert all(len(row) == len(tables.service(opened).columns) for row in tables.service(opened).rows)
 
 
@@ -76,7 +75,7 @@ def test_the_chart_of_response_times_has_both(opened: Findings) -> None:
     assert drawn.shows_service
     assert all(arm.service == (arm.percentiles[0], None, None) for arm in drawn.arms)
     assert "from when requests were sent" in HtmlPage().render(opened)
-    assert not charts.build(factories.findings()).shows_service
+    assert not charts.build(reports.findings()).shows_service
 
 
 def test_the_json_fits_the_schema_and_says_the_schedule(opened: Findings) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
+from factories import reports
 
 from loadlab.model.plan import Limits
 from loadlab.report.content import charts, distances, labels, matrix, numbers, ranking, story, tables, verdicts
@@ -15,12 +16,10 @@ from loadlab.report.json_file import JsonFile
 from loadlab.report.markdown import Markdown
 from loadlab.report.terminal import Terminal
 
-from . import factories
-
 if TYPE_CHECKING:
     from loadlab.report.content.verdicts import Advice
 
-FINDINGS = factories.strategies()
+FINDINGS = reports.strategies()
 
 
 def advice(server: str, detail: str = "round trip +0 ms") -> Advice:
@@ -29,18 +28,18 @@ def advice(server: str, detail: str = "round trip +0 ms") -> Advice:
 
 def test_the_question_is_wider_where_there_is_more_than_an_age() -> None:
     assert story.title(FINDINGS) == story.WIDER_TITLE
-    assert story.title(factories.findings()) == story.TITLE
+    assert story.title(reports.findings()) == story.TITLE
 
 
 def test_the_rule_of_choice_is_stated_where_strategies_are_weighed() -> None:
     assert set(story.HOW_STRATEGIES_ARE_CHOSEN) <= set(story.how_to_read(FINDINGS))
-    assert story.how_to_read(factories.findings()) == story.HOW_TO_READ
+    assert story.how_to_read(reports.findings()) == story.HOW_TO_READ
     for text in (HtmlPage().render(FINDINGS), Markdown().render(FINDINGS)):
         assert "the simplest that is not proven worse than the best is taken" in text
 
 
 def test_the_rule_is_stated_too_where_limits_alone_decide() -> None:
-    found = factories.findings(blocks=1)
+    found = reports.findings(blocks=1)
     limited = replace(found, run=replace(found.run, limits=Limits(max_connections=20)))
     assert len(story.how_to_read(limited)) > len(story.HOW_TO_READ)
 
@@ -91,13 +90,13 @@ def test_the_figures_of_a_ranking_are_all_there() -> None:
 
 
 def test_a_run_of_ages_alone_has_no_ranking() -> None:
-    found = factories.findings()
+    found = reports.findings()
     assert all(item.ranks == () and item.figures.rows == () for item in verdicts.build(found))
     assert verdicts.overview(found).rows == ()
 
 
 def test_ages_alone_are_ranked_where_production_has_limits() -> None:
-    analysed = factories.strategies(("sync",), (0.0,), 6)
+    analysed = reports.strategies(("sync",), (0.0,), 6)
     ages = [standing for standing in analysed.verdicts[0].ranking if standing.strategy.name == "max_age"]
     verdict = replace(analysed.verdicts[0], ranking=tuple(ages))
     assert len(ranking.ranks(analysed, verdict)) == 3
@@ -149,7 +148,7 @@ def test_a_table_over_distance_says_from_where_each_strategy_pays() -> None:
 
 def test_charts_over_distance_have_a_line_per_strategy_and_no_zero() -> None:
     series = charts.build(FINDINGS)
-    assert [one.mode.server for one in series.distances] == list(factories.THREE_MODES)
+    assert [one.mode.server for one in series.distances] == list(reports.THREE_MODES)
     (_, _, gevent) = series.distances
     assert gevent.round_trips == ("+0 ms", "+1 ms", "+5 ms")
     assert all(len(line.ratios) == 3 and 0 not in line.ratios for line in gevent.lines)
@@ -160,7 +159,7 @@ def test_every_format_shows_the_effect_of_distance() -> None:
     for text in (HtmlPage().render(FINDINGS), Markdown().render(FINDINGS), Terminal().render(FINDINGS)):
         assert "With distance" in text
         assert "not proven" in text
-    for text in (HtmlPage().render(factories.findings()), Markdown().render(factories.findings())):
+    for text in (HtmlPage().render(reports.findings()), Markdown().render(reports.findings())):
         assert "With distance" not in text
 
 
@@ -194,12 +193,12 @@ def test_long_tables_are_put_away_and_short_ones_are_not() -> None:
     rows = len(tables.comparisons(FINDINGS).judged.rows)
     assert rows > 40
     assert f"<summary>{rows} rows</summary>" in page
-    assert " rows</summary>" not in HtmlPage().render(factories.findings())
+    assert " rows</summary>" not in HtmlPage().render(reports.findings())
 
 
 @every("width", [80, 100, 140])
 def test_the_terminal_keeps_every_strategy_readable(width: int) -> None:
-    text = Terminal(width=width).render(factories.strategies(("sync", "gevent"), (0.0,), 12))
+    text = Terminal(width=width).render(reports.strategies(("sync", "gevent"), (0.0,), 12))
     flat = " ".join(text.split())
     for name in ("close_on_thread_exit", "max_age_if_not_debug", "pool, max_size=16"):
         assert name in flat

@@ -13,7 +13,7 @@ from contextlib import chdir, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from recorded_runs import SCHEMA_1, sealed_run
+from factories.recorded_runs import SCHEMA_1, sealed_run
 
 from loadlab.live.discovery import due, labels
 from loadlab.live.exposition import exposition

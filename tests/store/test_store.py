@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from disks import full_disk
-from tests_support import trial
+from factories.plain import trial
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.model.samples import Recovery, Restart
@@ -150,25 +150,25 @@ def test_restarts_come_back_as_they_were_kept_and_concern_every_load_of_their_ca
 
 
 def test_progress_is_read_as_it_was_written_and_on_from_where_a_reader_was(folder: RunFolder) -> None:
-    assert folder.progress() == ([], 0)
+    assert folder.events() == ([], 0)
     events = [Preparing(at=1.0, what="PostgreSQL starts\n"), TrialEnded(at=2.0, order=0, state="failed", reason="no")]
     for event in events:
         folder.add_progress(event)
-    read, offset = folder.progress()
+    read, offset = folder.events()
     assert read == events
     folder.add_progress(end := RunEnded(at=3.0, state="complete"))
-    assert folder.progress(offset)[0] == [end]
+    assert folder.events(offset)[0] == [end]
 
 
 def test_half_a_line_of_progress_is_left_for_later_and_what_is_unknown_is_passed_over(folder: RunFolder) -> None:
     event = Preparing(at=1.0, what="Locust starts")
     path = folder.path / "progress.jsonl"
     path.write_bytes(b'{"event":"of a newer loadlab"}\n' + to_line(event) + to_line(event)[:-7])
-    read, offset = folder.progress()
+    read, offset = folder.events()
     assert read == [event]
     with path.open("ab") as file:
         file.write(to_line(event)[-7:])
-    assert folder.progress(offset)[0] == [event]
+    assert folder.events(offset)[0] == [event]
 
 
 def test_a_run_that_cannot_say_how_it_goes_on_goes_on(folder: RunFolder) -> None:

@@ -51,12 +51,17 @@ const PLOTS = {
   ],
 };
 
+// A quantity of a probe that has no chart above gets its own.
+
+const plotted = (figure) =>
+  PLOTS[figure.dataset.plot] ?? [{ column: figure.dataset.plot, name: "now", colour: "finite" }];
+
 export class Plots {
   constructor(section) {
     this.lines = { trial: empty(), run: empty() };
     this.shown = "trial";
     this.usable = null;
-    this.plots = [...section.querySelectorAll("[data-plot]")].map((figure) => new Plot(figure, PLOTS[figure.dataset.plot]));
+    this.plots = [...section.querySelectorAll("[data-plot]")].map((figure) => new Plot(figure, plotted(figure)));
     this.buttons = [...section.querySelectorAll("[data-line]")];
     for (const button of this.buttons) button.addEventListener("click", () => this.choose(button.dataset.line));
     for (const plot of this.plots) plot.table.addEventListener("toggle", () => this.draw());

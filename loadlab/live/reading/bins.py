@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.model.growth import more
 from loadlab.model.metrics import RESPONSE_SECONDS
+from loadlab.probes import quantities
 
 if TYPE_CHECKING:
     from loadlab.store.progress import Sampled
 
 
+GAUGES: Final = ("peak", "max_connections", "pooler_clients", "pooler_servers")  # besides those that probes read
+
+
 def is_gauge(name: str) -> bool:
-    families = ("backends", "pooler_clients", "pooler_servers")
-    return name in {"open", "peak", "max_connections"} or name.startswith(families)
+    """Whether a value goes up and down; counters are drawn by how fast they grow."""
+    known = quantities().get(name)
+    return name in GAUGES if known is None else known.kind == "gauge"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -40,6 +45,12 @@ class Bin:
     def rate(self, name: str) -> float | None:
         """A second; None while nothing tells."""
         return self.grown.get(name, 0.0) / self.seconds if self.seconds else None
+
+    def value(self, quantity: str) -> float | None:
+        """The highest of a gauge, and of a counter how much it grew a second; None while nothing tells."""
+        if is_gauge(quantity):
+            return self.highest.get(quantity)
+        return self.rate(quantity) if quantity in self.grown else None
 
     def reuse(self) -> float | None:
         """The share of requests that found a connection open, of those that used one."""

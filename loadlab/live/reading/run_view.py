@@ -58,7 +58,7 @@ class RunView:
 
     def read_on(self) -> None:
         with self._lock:
-            events, self._offset = self._folder.progress(self._offset)
+            events, self._offset = self._folder.events(self._offset)
             for event in events:
                 self._take(event)
             self._look_for_records()

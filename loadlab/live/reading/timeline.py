@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.live.reading.bins import Bin
 from loadlab.model.metrics import RESPONSE_SECONDS, CloseReason
+from loadlab.probes import quantities
 from loadlab.stats.quantiles import bucket_quantile
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ BIN_SECONDS: Final = 0.5
 # A percentile is shown of as many requests as it takes to mean something: those of earlier bins help out.
 FEWEST: Final = {0.5: 20, 0.99: 299}
 REASONS: Final = tuple(reason.name.lower() for reason in CloseReason)
-PARTS: Final = ("app", "database", "generator", "pooler", "proxy")
-STATES: Final = ("active", "idle", "idle_in_transaction", "other")
+QUANTITIES: Final = tuple(name for name, one in quantities().items() if not (one.placed and one.metric is None))
 COLUMNS: Final = (
     "at",
     "trial",
@@ -28,14 +28,12 @@ COLUMNS: Final = (
     "p50",
     "p99",
     "open",
-    *(f"backends_{state}" for state in STATES),
     "opened",
     "reuse",
     *(f"closed_{reason}" for reason in REASONS),
-    *(f"cpu_{part}" for part in PARTS),
     "pooler_clients",
     "pooler_servers",
-    "pooler_clients_waiting",
+    *QUANTITIES,
 )
 Row = list[float | None]
 
@@ -93,12 +91,12 @@ class Timeline:
             bin_.rate("failures"),
             *(_percentile(bins, position, share) for share in FEWEST),
             bin_.highest.get("open"),
-            *(bin_.highest.get(f"backends_{state}") for state in STATES),
             bin_.rate("opened"),
             bin_.reuse(),
             *(bin_.rate(f"closed_{reason}") for reason in REASONS),
-            *(bin_.rate(f"cpu_{part}") if f"cpu_{part}" in bin_.grown else None for part in PARTS),
-            *(bin_.highest.get(name) for name in COLUMNS[-3:]),
+            bin_.highest.get("pooler_clients"),
+            bin_.highest.get("pooler_servers"),
+            *map(bin_.value, QUANTITIES),
         )
         return [index * self.width, bin_.trial, *(_rounded(one) for one in figures)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.config import Scalar, spell
 from loadlab.model.counts import total
+from loadlab.probes import quantities as probed
 from loadlab.report.content import numbers
 from loadlab.report.content.labels import Naming, title
 
@@ -186,6 +187,21 @@ def _judgement(comparison: Comparison, primary_metric: str) -> str:
     """Only the declared questions, in the declared metric, are judged; "inconclusive" would be taken for weighed."""
     declared = comparison.question != "noise" and comparison.metric == primary_metric
     return comparison.verdict if declared or comparison.verdict != "inconclusive" else numbers.NOT_JUDGED
+
+
+def quantities(findings: Findings) -> Table:
+    """What probes have read and no other table shows: a column for each quantity."""
+    names, known = Naming.of(findings), probed()
+    found = list(dict.fromkeys(name for arm in findings.arms for name in arm.quantities))
+    return Table(
+        caption="What probes have read in the window: medians over trials, with 95 % intervals where there are enough",
+        columns=(*_texts("Case"), *_numbers(*(known[name].heading if name in known else name for name in found))),
+        rows=tuple(
+            (names.case(arm.case), *(numbers.estimate(arm.quantities.get(name)) for name in found))
+            for arm in findings.arms
+            if arm.quantities
+        ),
+    )
 
 
 def accounts(findings: Findings) -> Table:

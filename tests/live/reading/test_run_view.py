@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from made_runs import BEGAN, MadeRun, made_run
+from factories.made_runs import BEGAN, MadeRun, made_run
 
 from loadlab.live.reading.run_view import RunView, as_json
 from loadlab.live.reading.run_views import RunViews

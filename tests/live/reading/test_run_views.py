@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from made_runs import made_run
+from factories.made_runs import made_run
 
 from loadlab.live.reading import run_views
 from loadlab.live.reading.run_views import RunViews

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from made_runs import made_run
+from factories.made_runs import made_run
 
 from loadlab.live.reading.runs import Runs
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 from every import every
-from made_runs import HZ, sampled
+from factories.made_runs import HZ, sampled
 
 from loadlab.live.reading.bins import between
 from loadlab.live.reading.timeline import BIN_SECONDS, COLUMNS, FEWEST, MOST_BINS, REASONS, Timeline

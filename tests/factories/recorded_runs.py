@@ -13,7 +13,7 @@ from loadlab.store.reader import RunReader
 if TYPE_CHECKING:
     from loadlab.model.config import Scalar
 
-RECORDED: Final = Path(__file__).resolve().parent / "recorded"
+RECORDED: Final = Path(__file__).resolve().parents[1] / "recorded"
 SCHEMA_1: Final = RECORDED / "schema-1"
 
 

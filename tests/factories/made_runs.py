@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import tests_support
-
+from factories import plain
 from loadlab.model.metrics import RESPONSE_SECONDS
 from loadlab.model.schedule import Schedule, Step
 from loadlab.plan.experiment import read_plan
@@ -69,7 +68,7 @@ class MadeRun:
 
     def record(self, order: int, **changes: Any) -> None:
         step = self.schedule.steps[order]
-        made = replace(tests_support.trial(order), block=step.block, case=self.schedule.cases[step.case], **changes)
+        made = replace(plain.trial(order), block=step.block, case=self.schedule.cases[step.case], **changes)
         self.folder.add_trial(made)
 
     def notice(self, what: str) -> None:

@@ -191,8 +191,8 @@ def through_pooler(of: Trial, *, clients: int, servers: int, queue: Queue | None
     columns = {
         "backends": servers,
         "open": clients,
-        "longest_wait_seconds": seen.longest,
-        "clients_waiting": seen.waiting,
+        "pooler_longest_wait_seconds": seen.longest,
+        "pooler_clients_waiting": seen.waiting,
     }
     return replace(
         of,

@@ -8,8 +8,7 @@ from itertools import product
 from math import exp, inf, sin
 from typing import NamedTuple
 
-from analysis import factories as made
-
+from factories import trials as made
 from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts

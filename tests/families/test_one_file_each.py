@@ -1,0 +1,162 @@
+"""Each program of CONTRIBUTING, saved as exactly one file, arrives everywhere that its siblings do."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from fork import PLACES, Fork
+from patience import await_that
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.process
+
+PLAN: Final = """
+blocks = 2
+warmup_seconds = 0.3
+window_seconds = 0.7
+users = [2]
+scenarios = ["longer_query"]
+control = "granian"
+
+[servers.granian]
+threads = 2
+
+[strategies.checked_minute]
+"""
+FAMILIES: Final = ("servers", "strategies", "probes", "report", "claims")
+
+
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory: pytest.TempPathFactory) -> Fork:
+    made = Fork.made(tmp_path_factory.mktemp("fork"))
+    (made.folder / "plan.toml").write_text(PLAN)
+    return made
+
+
+@pytest.fixture(scope="module")
+def run(fork: Fork) -> Path:
+    """The folder of a run in which every one of them takes part."""
+    if importlib.util.find_spec("granian") is None:
+        pytest.skip("granian is not installed: make .venv/dev installs it")
+    folder = fork.folder / "runs" / "one"
+    done = fork.run("-m", "loadlab", "run", "plan.toml", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "report.json").read_text())
+    return found
+
+
+@contextmanager
+def live_page(fork: Fork, runs: Path) -> Iterator[str]:
+    """The address of the live page over a folder of runs."""
+    log = fork.folder / "live.log"
+    with log.open("w") as out:
+        page = subprocess.Popen(
+            [sys.executable, "-m", "loadlab", "live", str(runs)], cwd=fork.folder, env=fork.environment, stdout=out
+        )
+        try:
+            await_that(lambda: "http://" in log.read_text().rpartition("\n")[0])
+            yield log.read_text().split()[0]
+        finally:
+            page.terminate()
+            page.wait()
+
+
+def fetched(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  our own page
+        text: str = answer.read().decode()
+        return text
+
+
+def first_points(url: str) -> dict[str, Any]:
+    """The first line of charts that the page is sent."""
+    with urllib.request.urlopen(url, timeout=60) as stream:  # noqa: S310
+        lines = iter(stream.readline, b"")
+        for line in lines:
+            if line.strip() == b"event: points":
+                found: dict[str, Any] = json.loads(next(one for one in lines if one.startswith(b"data: "))[6:])
+                return found
+    raise AssertionError("the page sent no points")
+
+
+def test_a_new_server_strategy_and_scenario_make_cases_of_a_plan(fork: Fork) -> None:
+    done = fork.run("-m", "loadlab", "plan", "--ids", "plan.toml")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("granian,threads=2/checked_minute/longer_query/")
+
+
+def test_a_new_server_has_rows_in_the_table_of_behaviours(fork: Fork) -> None:
+    done = fork.run("-m", "loadlab", "behaviour", "--list", "--claims")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("granian,threads=4/max_age=0,")]
+    assert "claim/no_time_out" in done.stdout.splitlines()
+
+
+def test_every_trial_of_a_new_server_is_exact(report: dict[str, Any]) -> None:
+    trials = report["trials"]
+    assert len(trials) == 2
+    for trial in trials:
+        assert (trial["server"], trial["strategy"], trial["scenario"]) == ("granian", "checked_minute", "longer_query")
+        assert trial["state"] == "complete", trial["reason"]
+        assert (trial["requests"] > 0, trial["failures"], trial["connections"]["exact"]) == (True, 0, True)
+        assert trial["connections"]["reused"] > 0
+
+
+def test_the_versions_of_a_new_servers_packages_are_recorded(report: dict[str, Any]) -> None:
+    assert report["environment"]["versions"]["granian"]
+
+
+def test_a_new_probes_quantity_is_in_every_report(fork: Fork, run: Path, report: dict[str, Any]) -> None:
+    assert all(trial["quantities"]["database_size"] > 1_000_000 for trial in report["trials"])
+    assert report["arms"][0]["quantities"]["database_size"]["value"] > 1_000_000
+    for name in ("report.html", "report.md"):
+        assert "Size of the database, bytes, most at once" in (run / name).read_text()
+    done = fork.run("-m", "loadlab", "report", run)
+    assert done.returncode == 0, done.stderr
+    assert "Size of the database" in " ".join(done.stdout.split())
+
+
+def test_a_new_probes_quantity_is_on_the_live_page_and_in_its_metrics(fork: Fork, run: Path) -> None:
+    with live_page(fork, run.parent) as url:
+        assert 'data-plot="database_size"' in fetched(f"{url}/runs/{run.name}")
+        points = first_points(f"{url}/runs/{run.name}/events")
+        column = points["columns"].index("database_size")
+        assert max(row[column] or 0 for row in points["rows"]) > 1_000_000
+        metrics = fetched(f"{url}/trials/{run.name}/0/metrics")
+    (sample,) = [line for line in metrics.splitlines() if line.startswith("loadlab_probe_database_size ")]
+    assert float(sample.split()[1]) > 1_000_000
+
+
+def test_a_new_report_format_is_written_by_run_and_by_report(fork: Fork, run: Path, report: dict[str, Any]) -> None:
+    for again in (False, True):
+        if again:
+            (run / "report.csv").unlink()
+            assert fork.run("-m", "loadlab", "report", run).returncode == 0
+        head, row = csv.reader((run / "report.csv").read_text().splitlines())
+        assert head[:2] == ["run", "case"]
+        assert row[:3] == [report["run"]["id"], report["arms"][0]["case"], "2"]
+
+
+def test_each_of_them_is_exactly_one_file(fork: Fork) -> None:
+    root = Path(__file__).resolve().parents[2]
+    added = {place for place in PLACES.values() if not (root / place).exists()}
+    assert added == set(PLACES.values())
+    for family in FAMILIES:
+        ours = {one.relative_to(root).as_posix() for one in (root / "loadlab" / family).glob("*.py")}
+        theirs = {one.relative_to(fork.folder).as_posix() for one in (fork.folder / "loadlab" / family).glob("*.py")}
+        assert len(theirs - ours) == 1
