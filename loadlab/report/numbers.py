@@ -35,7 +35,7 @@ PLACES: Mapping[Place, str] = {
     "recommended": "recommended",
     "runner_up": "runner-up",
     "baseline": "baseline",
-    "sound": "sound",
+    "sound": "eligible",
     "over_limit": "no room",
     "unfit": "ruled out",
     "unmeasured": "not measured",

@@ -212,7 +212,7 @@ def test_wording_of_places_covers_them_all() -> None:
         "recommended",
         "runner-up",
         "baseline",
-        "sound",
+        "eligible",
         "no room",
         "ruled out",
     }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEAD = (
     "A proxy adds latency to each round trip to the database. A strategy pays from the smallest measured "
-    "round-trip time from which on it is sound and proven better than CONN_MAX_AGE = 0 at every larger measured one."
+    "round-trip time from which on it is eligible and proven better than CONN_MAX_AGE = 0 at every larger measured one."
 )
 
 

@@ -51,7 +51,7 @@ HOW_TO_READ = (
 # What follows for a run that has more than CONN_MAX_AGE; in this order after the others.
 HOW_STRATEGIES_ARE_CHOSEN = (
     (
-        "A strategy is recommended only if it is sound (it does not leak, has no connection refused, fails no more "
+        "A strategy is recommended only if it is eligible (it does not leak, has no connection refused, fails no more "
         "requests than the baseline, served something in every trial, and fits into production's limits where the plan "
         "names them) and proven better than CONN_MAX_AGE = 0."
     ),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WITHOUT: Final[Mapping[Ground, str]] = {
     Ground.NOTHING_KEPT: "no case keeps connections",
     Ground.NO_BASELINE: "no complete trial with CONN_MAX_AGE = 0 to compare with",
-    Ground.BASELINE_UNFIT: "closing after each request is ruled out too, or too much for production",
+    Ground.BASELINE_REJECTED: "closing after each request is ruled out too, or too much for production",
     Ground.ALL_FAILED: "no request succeeded",
     Ground.TOO_FEW_BLOCKS: "too few blocks",
     Ground.LEAK_UNKNOWN: "the better option opened too few connections to tell whether it leaks",
@@ -48,8 +48,8 @@ def clause(verdict: Verdict, names: Labels) -> str:
     if verdict.recommend is None:
         few = next((one for one in verdict.figures if isinstance(one, TooFewBlocks)), None)
         return f"inconclusive, {without(verdict.kind, few)}"
-    if verdict.kind is Ground.ALL_UNFIT:
-        why = "; ".join(_unfit(one, names) for one in verdict.figures)
+    if verdict.kind is Ground.ALL_REJECTED:
+        why = "; ".join(_rejected(one, names) for one in verdict.figures)
         return f"close connections after each request: {why}"
     closest = [one for one in verdict.figures if isinstance(one, Speed)]
     if names.has_others:
@@ -77,7 +77,7 @@ def _keep(kept: Gain, names: Labels) -> str:
     return f"keep connections {how}: {outcome}"
 
 
-def _unfit(found: Reason, names: Labels) -> str:
+def _rejected(found: Reason, names: Labels) -> str:
     match found:
         case Harm():
             return "kept ones {}, {}".format(*objections.harm(found))
