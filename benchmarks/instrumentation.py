@@ -16,8 +16,8 @@ from rich.table import Table
 from workbench import interleaved, workbench
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.application import Extras, Target, serving
-from loadlab.load.generator.contract import LoadOrder
+from loadlab.lab.application import Extras, ServerSetup, serving
+from loadlab.load.generator.contract import LoadRequest
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
 from loadlab.model.window import Window
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from workbench import Watch
 
     from loadlab.lab.application import Application
-    from loadlab.lab.generator import Drive
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.generator import RunningLoad
+    from loadlab.lab.lab import Lab
     from loadlab.load.generator.contract import LoadResult
     from loadlab.stats.paired import Effect
 
@@ -98,20 +98,20 @@ def _installed() -> bool:
 
 def measure(arms: tuple[Arm, ...], watch: Watch, blocks: int) -> Measured:
     measured: Measured = {arm.name: {} for arm in arms}
-    with workbench(PLAN, watch) as bench:
+    with workbench(PLAN, watch) as lab:
         steps = list(enumerate(interleaved(arms, blocks)))
         for order, (block, arm) in watch.over(steps, lambda step: step[1][1].name):
-            measured[arm.name][block] = _trial(arm, order, bench)
+            measured[arm.name][block] = _trial(arm, order, lab)
     return measured
 
 
-def _trial(arm: Arm, order: int, bench: Bench) -> Figures:
-    with serving(_target(arm, order, bench), bench.register, bench.logs / f"{order:04d}-site.log") as application:
+def _trial(arm: Arm, order: int, lab: Lab) -> Figures:
+    with serving(_target(arm, order, lab), lab.register, lab.logs / f"{order:04d}-site.log") as application:
         _await_workers(application)
-        drive = bench.generator.begin(_order(application, bench))
+        drive = lab.generator.begin(_order(application, lab))
         scene = ProbeContext(
-            cursor=bench.cursor,
-            database=bench.database.name,
+            cursor=lab.cursor,
+            database=lab.database.name,
             ledgers=application.ledgers,
             trees={"app": application.program.pid},
         )
@@ -124,15 +124,15 @@ def _trial(arm: Arm, order: int, bench: Bench) -> Figures:
     return _figures(result, begin, end)
 
 
-def _target(arm: Arm, order: int, bench: Bench) -> Target:
+def _target(arm: Arm, order: int, lab: Lab) -> ServerSetup:
     # Where django-prometheus keeps the counts of several processes: fresh, or it would go on with those of others.
-    counts = bench.scratch / f"django-prometheus-{order:04d}"
+    counts = lab.scratch / f"django-prometheus-{order:04d}"
     counts.mkdir()
-    return Target(
+    return ServerSetup(
         server=Config(name="sync", parameters={"workers": WORKERS}),
         strategy=Config(name="max_age", parameters={"max_age": None}),
-        database=bench.database,
-        ledgers=bench.scratch / f"ledgers-{order:04d}",
+        database=lab.database,
+        ledgers=lab.scratch / f"ledgers-{order:04d}",
         instrumented=arm.instrumented,
         extras=replace(arm.extras, environment={"PROMETHEUS_MULTIPROC_DIR": str(counts)}),
     )
@@ -156,19 +156,19 @@ def _pid(port: int) -> int:
         return int(json.loads(connection.getresponse().read())["pid"])
 
 
-def _order(application: Application, bench: Bench) -> LoadOrder:
-    return LoadOrder(
+def _order(application: Application, lab: Lab) -> LoadRequest:
+    return LoadRequest(
         locustfile=str(locustfile("read_one")),
         host=application.url,
         users=USERS,
         keep_alive=False,
         warmup_seconds=PLAN.warmup_seconds,
         window_seconds=PLAN.window_seconds,
-        result=str(bench.scratch / "load.json"),
+        result=str(lab.scratch / "load.json"),
     )
 
 
-def _cpu_at(scene: ProbeContext, drive: Drive, instant: float) -> tuple[float, float]:
+def _cpu_at(scene: ProbeContext, drive: RunningLoad, instant: float) -> tuple[float, float]:
     """(seconds since the load started, CPU seconds of the app's processes), read at about `instant`."""
     time.sleep(max(0.0, drive.started + instant - time.monotonic()))
     spent = Cpu().read(scene)["cpu_app"]

@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/leak_error_rates.py [--trials 200]
 
 Each simulated request takes a thread, its connection and its time; what becomes of every connection is known, and so is
-whether any leaked. Nothing of the rules is used to make the counts. docs/leaks.md keeps the tables.
+whether any leaked. Nothing of the rules is used to make the counts. docs/explanation/why-it-leaks.md keeps the tables.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def watches(each: int) -> Iterator[tuple[str, int, str, Tally]]:
                     world.request(view, at_once=0)
                 readings.append(_reading(world, reading))
             seen = observe(readings, gaps=0, threads=None).aliases["default"]
-            tally.add(seen.leak, leaked=world.leaked)
+            tally.add(seen.leak.told, leaked=world.leaked)
         yield f"{threads} threads" if threads else "a thread per request", per_reading, view, tally
 
 

@@ -24,7 +24,7 @@ from workbench import interleaved, watching
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
-from loadlab.load.generator.contract import LoadOrder
+from loadlab.load.generator.contract import LoadRequest
 from loadlab.model.condition import OpenLoad
 from loadlab.model.window import deciding_instants
 from loadlab.system.ports import LOOPBACK
@@ -141,8 +141,8 @@ def measured(arms: list[Arm], arguments: argparse.Namespace, watch: Watch) -> di
     return readings
 
 
-def _order(arm: Arm, register: Register, port: int, seconds: float) -> LoadOrder:
-    return LoadOrder(
+def _order(arm: Arm, register: Register, port: int, seconds: float) -> LoadRequest:
+    return LoadRequest(
         locustfile=str(register.folder / f"{arm.client}.py"),
         host=f"http://{LOOPBACK}:{port}",
         users=OUTSTANDING if arm.rate else USERS,
@@ -155,7 +155,7 @@ def _order(arm: Arm, register: Register, port: int, seconds: float) -> LoadOrder
     )
 
 
-def _reading(order: LoadOrder, result: LoadResult) -> Reading:
+def _reading(order: LoadRequest, result: LoadResult) -> Reading:
     inside = order.window.of(requests := result.requests)
     instants = deciding_instants(requests)
     lag = np.asarray(requests.sent)[inside] - instants[inside] if order.open_load else np.array([np.nan])

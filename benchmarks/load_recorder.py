@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from locust.event import Events
 
-from loadlab.load.generator.pacing import Arrival, _under_way
 from loadlab.load.generator.recorder import Recorder
 from loadlab.load.locust_plugins.histograms import HistogramLog
 from loadlab.load.locust_plugins.latency_log import LatencyLog
+from loadlab.load.locust_plugins.pacing import Arrival, current_arrival
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def seconds_per_request(listen: Callable[[Events], None]) -> float:
     began = time.process_time()
     for number in range(REQUESTS):
         # A task of its own each, as under an open load; all listeners pay for it.
-        _under_way.set(Arrival(time.monotonic()))
+        current_arrival.set(Arrival(time.monotonic()))
         fire(response_time=1.0 + number % 1000 / 100, start_time=time.time(), **META)
     return (time.process_time() - began) / REQUESTS
 

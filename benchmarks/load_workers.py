@@ -23,7 +23,7 @@ from rich.table import Table
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
-from loadlab.load.generator.contract import LoadOrder
+from loadlab.load.generator.contract import LoadRequest
 from loadlab.model.plan import Load
 from loadlab.system.ports import LOOPBACK, free_port
 from loadlab.system.processes import Register
@@ -67,8 +67,8 @@ def measured(number: int, port: int, register: Register, arguments: argparse.Nam
     scenario.write_text(SCENARIO.format(client="LeanHttpUser", module="loadlab.load.http.lean_user"))
     load = Load(expect_workers=number, master_bind_port=free_port())
     with Generator(register, register.folder / "master.log", load) as generator, fleet(number, load, register.folder):
-        generator.rehearse(scenario, shared=True)
-        order = LoadOrder(
+        generator.check_locustfile(scenario, shared=True)
+        order = LoadRequest(
             locustfile=str(scenario),
             host=f"http://{LOOPBACK}:{port}",
             users=USERS,
@@ -90,7 +90,7 @@ def fleet(number: int, load: Load, folder: Path) -> Iterator[None]:
         yield
 
 
-def reading(order: LoadOrder, generator: Generator) -> Reading:
+def reading(order: LoadRequest, generator: Generator) -> Reading:
     asked = time.monotonic()
     drive = generator.begin(order)
     master = psutil.Process(drive.pid)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from workbench import interleaved, workbench
 
+from loadlab.lab.served_target import ServedTarget
 from loadlab.lab.trial import run_trial
 from loadlab.model.case import Case
 from loadlab.model.config import Config
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from workbench import Watch
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 BLOCKS: Final = 6
 MODES: Final = ("sync", "gthread", "gevent")
@@ -52,17 +53,17 @@ def run(watch: Watch, blocks: int | None) -> Table:
 
 
 def measure(watch: Watch, blocks: int) -> list[Overhead]:
-    with workbench(PLAN, watch) as bench:
+    with workbench(PLAN, watch) as lab:
         steps = list(enumerate(interleaved(MODES, blocks)))
         return [
-            _trial(mode, Step(order=order, block=block, case=MODES.index(mode)), bench)
+            _trial(mode, Step(order=order, block=block, case=MODES.index(mode)), lab)
             for order, (block, mode) in watch.over(steps, lambda step: step[1][1])
         ]
 
 
-def _trial(mode: str, step: Step, bench: Bench) -> Overhead:
+def _trial(mode: str, step: Step, lab: Lab) -> Overhead:
     begun = time.monotonic()
-    trial = run_trial(_case(mode), step, bench)
+    trial = run_trial(_case(mode), step, lab, ServedTarget(lab=lab))
     total = time.monotonic() - begun - PLAN.warmup_seconds - PLAN.window_seconds
     return Overhead(mode=mode, total=total, parts=trial.overhead_seconds)
 

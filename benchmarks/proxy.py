@@ -18,7 +18,8 @@ import psutil
 from rich.table import Table
 from workbench import interleaved
 
-from loadlab.services.added_latency import added_latency
+from loadlab.faults import FaultContext
+from loadlab.faults.added_latency import AddedLatency
 from loadlab.services.database import Database
 from loadlab.system.processes import Register
 
@@ -87,7 +88,8 @@ def echoing() -> Iterator[int]:
 def measure(round_trip_ms: float | None, server: int, register: Register, logs: Path) -> Measured:
     if round_trip_ms is None:
         return Measured(round_trip_ms=None, seconds=alone(server), cpu_seconds=0.0, most_per_second=rushing(server))
-    with added_latency(_stand_in(server), round_trip_ms, register, logs / "proxy.log") as far:
+    context = FaultContext(database=_stand_in(server), register=register, log=logs / "proxy.log")
+    with AddedLatency(round_trip_ms=round_trip_ms).applied(context) as far:
         port = int(far.database.parameters["port"])
         seconds = alone(port)
         before = _cpu(far.pid)

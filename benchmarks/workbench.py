@@ -1,4 +1,4 @@
-"""What the benchmarks share: a laboratory to measure in, a random order to measure by, a line of progress."""
+"""What the benchmarks share: a lab to measure in, a random order to measure by, a line of progress."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from loadlab.lab.run import equipped, laboratory
+from loadlab.lab.opening import open_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
@@ -33,7 +33,7 @@ class Watch:
         self._bar = progress.add_task(name, total=None)
 
     def preparing(self, what: str) -> None:
-        """A runner.run.Listener hears this while a laboratory is made."""
+        """A Listener hears this while a lab is opened."""
         self._progress.update(self._bar, description=f"{self._name}: {what}")
         if self._progress.disable:
             self._progress.console.print(f"{self._name}: {what} …")
@@ -67,10 +67,10 @@ def watching(name: str) -> Iterator[Watch]:
 
 
 @contextmanager
-def workbench(plan: Plan, watch: Watch) -> Iterator[Bench]:
-    """A bench in a laboratory of its own: a fresh PostgreSQL, one generator, all files gone at the end."""
-    with laboratory(plan, None, None, watch) as lab, equipped(lab, plan, lab.register.folder, watch) as bench:
-        yield bench
+def workbench(plan: Plan, watch: Watch) -> Iterator[Lab]:
+    """A lab with a fresh PostgreSQL and one generator; all files are gone at the end."""
+    with open_lab(plan, None, None, watch) as lab:
+        yield lab
 
 
 def interleaved(arms: Sequence[Item], blocks: int) -> list[tuple[int, Item]]:

@@ -24,6 +24,7 @@ MOVED: Final = {
     "loadlab.target": "loadlab.sample_app",
     "loadlab.load.lean_user": "loadlab.load.http.lean_user",
     "loadlab.load.worker": "loadlab.load.distributed.worker",
+    "loadlab.load.pacing": "loadlab.load.locust_plugins.open_user",
     **{
         f"loadlab.load.{name}": f"loadlab.load.locust_plugins.{name}"
         for name in (

@@ -1,4 +1,4 @@
-"""Rest longer than CONN_MAX_AGE, then all at once: what does a spike cost when every kept connection is too old?"""
+"""Rest longer than CONN_MAX_AGE, then send all at once: what does a spike cost when all connections are too old?"""
 
 import random
 from typing import Any

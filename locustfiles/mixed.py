@@ -1,4 +1,4 @@
-"""Read, write, wait and idle, as visitors of a site do: what does a kept connection gain among all that?"""
+"""Read, write, wait and idle, as real visitors do: what does a kept connection gain among all that?"""
 
 import random
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ask for what needs no database: how fast is the server mode itself?"""
+"""Request a page that needs no database: how fast is the server mode itself?"""
 
 from locust import task
 

@@ -1,4 +1,4 @@
-"""Hang up after every n-th request, as proxies do: how many kept connections are found again then?"""
+"""Hang up after every n-th request, as proxies do: how many kept connections are found again?"""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""Think between requests: how many connections do users hold who do nothing most of the time?"""
+"""Think between requests: how many connections do idle users hold?"""
 
 import random
 from typing import Any

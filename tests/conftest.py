@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from loadlab.settings_override.configuration import Overlay
+from loadlab.settings_override.configuration import SettingsOverride
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Before anything of Django is imported: counting itself is tested on SQLite, in this very process.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loadlab.settings_override.settings")
 os.environ["LOADLAB_LEDGER_DIR"] = tempfile.mkdtemp(prefix="loadlab-tests-")
-os.environ |= Overlay(
+os.environ |= SettingsOverride(
     settings="loadlab.sample_app.settings",
     databases={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     instrumented=False,

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Final
 import psutil
 from patience import await_that
 
-from loadlab.load.generator.tally import read
+from loadlab.load.generator.request_counts import read_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 ENOUGH: Final = 30  # requests, after which a load is under way
 HEAD_SECONDS: Final = 0.5  # from then on until something happens, so that it happens within the window
 
 
 @contextmanager
-def meanwhile(bench: Bench, act: Callable[[], None]) -> Iterator[None]:
+def meanwhile(lab: Lab, act: Callable[[], None]) -> Iterator[None]:
     """Have `act` done while the trial in the context is under load; fails if it could not be."""
-    tally = bench.scratch / "load.json.0.tally"
-    tally.unlink(missing_ok=True)
+    counts = lab.scratch / "load.json.0.counts"
+    counts.unlink(missing_ok=True)
     failed: list[BaseException] = []
 
     def wait_and_act() -> None:
         try:
-            await_that(lambda: read([tally]).requests >= ENOUGH, "the load did not begin")
+            await_that(lambda: read_counts([counts]).requests >= ENOUGH, "the load did not begin")
             time.sleep(HEAD_SECONDS)
             act()
         except BaseException as error:  # noqa: BLE001  told in the test's own thread

@@ -1,4 +1,4 @@
-"""A laboratory for the tests: one embedded PostgreSQL and one generator, real trials on them.
+"""A lab for the tests: one embedded PostgreSQL and one generator, real trials on them.
 
 Nothing starts before a test asks for it.
 """
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loadlab.lab.opening import open_lab
 from loadlab.lab.project import Project
-from loadlab.lab.run import equipped, laboratory
-from loadlab.lab.trial import Bench, run_trial
+from loadlab.lab.served_target import ServedTarget
+from loadlab.lab.trial import run_trial
 from loadlab.model.case import Case
 from loadlab.model.plan import Plan
 from loadlab.model.schedule import Step
@@ -23,6 +24,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
     from loadlab.model.samples import Trial
 
@@ -50,9 +52,16 @@ class TrialRunner:
 
     tries = 4
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.target = ServedTarget(lab=lab)
         self._order = 0
+
+    def changed(self, *, plan: Plan) -> TrialRunner:
+        """The same with another plan."""
+        other = TrialRunner(replace(self.lab, plan=plan))
+        other._order = self._order + 1000
+        return other
 
     def __call__(  # noqa: PLR0913
         self,
@@ -80,23 +89,23 @@ class TrialRunner:
             usable_connections=usable_connections(choice, strategy, users),
             round_trip_ms=round_trip_ms,
         )
-        plan = replace(self.bench.plan, window_seconds=window_seconds)
-        bench = replace(self.bench, plan=plan, project=project or Project(driver=driver))
+        plan = replace(self.lab.plan, window_seconds=window_seconds)
+        lab = replace(self.lab, plan=plan, project=project or Project(driver=driver))
         for left in reversed(range(self.tries)):
             self._order += 1
-            done = run_trial(case, Step(order=self._order, block=0, case=0), bench)
+            done = run_trial(case, Step(order=self._order, block=0, case=0), lab, replace(self.target, lab=lab))
             if not left or TOO_BUSY not in done.reason:
                 break
         return done
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     logs = tmp_path_factory.mktemp("logs")
-    with laboratory(PLAN, None, logs, Quiet()) as lab, equipped(lab, PLAN, logs, Quiet()) as opened:
+    with open_lab(PLAN, None, logs, Quiet()) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def trial(bench: Bench) -> TrialRunner:
-    return TrialRunner(bench)
+def trial(lab: Lab) -> TrialRunner:
+    return TrialRunner(lab)

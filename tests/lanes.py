@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LANES: Final = {
     "browser": {"browser"},
     "prometheus": {"prometheus_program", "promtool", "api"},
-    "process": {"loadlab", "bench", "trial", "cluster", "ways", "pooler", "clients", "ready", "machine"},
+    "process": {"loadlab", "lab", "trial", "cluster", "ways", "pooler", "clients", "ready", "machine"},
 }
 PURE: Final = "pure"
 STARTS: Final = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system"})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,7 +30,9 @@ def blocks(language: str, *pages: Path) -> Iterator[tuple[str, str]]:
             yield f"{page.name}:{line}", found[1]
 
 
-PLANS: Final = dict(blocks("toml", ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))))
+PLANS: Final = dict(
+    blocks("toml", ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+)
 
 
 def completed(text: str, home: Path) -> str:
@@ -72,6 +76,7 @@ USES: Final = {
     "Add a scenario": 'scenarios = ["longer_query"]\n' + "".join(REST.values()),
     "Add a probe": "from loadlab.probes import quantities; quantities()['database_size']",
     "Add a report format": "from loadlab.report import REPORTS; REPORTS['spreadsheet']()",
+    "Add a fault": "from loadlab.faults import FAULTS; FAULTS['sessions_ended']()",
     "Add a dashboard": (
         "from dashboards.source.boards.waits import *; from dashboards.source.grafana import to_json; to_json(BOARD)"
     ),
@@ -102,7 +107,26 @@ def test_an_example_of_contributing_works_once_it_is_saved(heading: str, fork: F
     assert Path(PLACES[heading]).stem in done.stdout
 
 
+@pytest.mark.process
+def test_a_report_format_of_contributing_is_written_by_report(fork: Fork, tmp_path: Path) -> None:
+    run = shutil.copytree(ROOT / "tests" / "recorded" / "schema-1", tmp_path / "run")
+    done = fork.run("-m", "loadlab", "report", run)
+    assert done.returncode == 0, done.stderr
+    assert (run / "report.csv").read_text().startswith("run,case,trials")
+
+
+@pytest.mark.process
+def test_the_command_of_contributing_counts_the_new_servers_rows(fork: Fork) -> None:
+    ((_, block),) = blocks("sh", ROOT / "CONTRIBUTING.md")
+    _, *arguments = shlex.split(block.replace("\\\n", " "))
+    done = fork.run("-m", "loadlab", *arguments, "--list")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 10
+    assert all(line.startswith("granian,") for line in done.stdout.splitlines())
+
+
 @pytest.mark.slow
+@pytest.mark.process
 def test_the_claim_of_contributing_is_tested_and_holds(fork: Fork) -> None:
     done = fork.run("-m", "loadlab", "behaviour", "--claims", "--only", "claim/no_time_out")
     assert done.returncode == 0, done.stderr

@@ -73,7 +73,7 @@ def test_an_answer_is_understood_alias_by_alias() -> None:
     assert (counts.connect_seconds_sum, counts.pool_size) == (0.07, 3)
 
 
-def test_requests_of_all_routes_are_added_up_and_where_they_are_not_counted_there_is_no_number() -> None:
+def test_requests_of_all_routes_are_added_up_or_unknown() -> None:
     counted = """\
 # HELP loadlab_http_request_duration_seconds x
 # TYPE loadlab_http_request_duration_seconds histogram
@@ -103,7 +103,7 @@ loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class=
         (200, "", "none of loadlab's"),
     ],
 )
-def test_what_is_no_answer_is_named_with_the_next_step(status: int, body: str, message: str) -> None:
+def test_an_invalid_response_is_named_with_the_next_step(status: int, body: str, message: str) -> None:
     headers = {"Location": "http://192.0.2.1/"} if status == 302 else None
     with (
         answering(status, body, headers) as (url, asked),
@@ -114,7 +114,7 @@ def test_what_is_no_answer_is_named_with_the_next_step(status: int, body: str, m
     assert "canary" not in str(raised.value)
 
 
-def test_nobody_there_is_said() -> None:
+def test_a_server_that_is_away_is_named() -> None:
     with pytest.raises(EnvironmentFaultError, match=r"does not answer: Connection refused\. Is"):
         scrape("http://127.0.0.1:1/metrics", None)
 
@@ -132,15 +132,15 @@ NO_ADDRESSES = [
 
 
 @every("url", [*NO_ADDRESSES, "http://me:canary@", "postgres://me:canary@a/", "http://me:canary@a:b"])
-def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(UsageError, match="is no address, such as") as raised:
+def test_an_invalid_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError, match=r"is not an http:// or https:// URL\. Use one such as") as raised:
         require_address("--metrics", url, allow_remote=True)
     assert "canary" not in str(raised.value)
 
 
 @every("url", ["http://me:canary@127.0.0.1/metrics", "http://canary@192.0.2.1/", "http://:canary@a/"])
 def test_an_address_with_a_password_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(UsageError, match="holds a user or a password") as raised:
+    with pytest.raises(UsageError, match="holds a user name or a password") as raised:
         require_address("--metrics", url, allow_remote=True)
     assert "canary" not in str(raised.value)
 

@@ -61,7 +61,7 @@ def test_every_alias_of_every_thread_has_the_mixin(handler: ConnectionHandler) -
     assert len(set(kinds)) == 1
 
 
-def test_a_wrapper_that_is_there_already_is_adopted_with_the_connection_that_it_has(handler: ConnectionHandler) -> None:
+def test_an_existing_wrapper_is_adopted_with_its_connection(handler: ConnectionHandler) -> None:
     handler["default"].connect()
     _ = handler["other"]
     put_in_front(First, handler)
@@ -76,7 +76,7 @@ def test_the_last_mixin_is_in_front_and_each_is_there_once(handler: ConnectionHa
     assert asked == ["second", "first"]
 
 
-def test_a_mixin_goes_in_once_even_if_somebody_has_replaced_create_connection(
+def test_a_mixin_goes_in_once_though_create_connection_was_replaced(
     handler: ConnectionHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_in_front(First, handler)

@@ -105,7 +105,7 @@ def _read(url: str, names: set[str], target: dict[str, str]) -> list[Answer]:
 
 
 def _pools(bouncer: Bouncer) -> list[Answer]:
-    rows = bouncer._running().console.ask("SHOW POOLS")  # noqa: SLF001  as the exporter asks, not as the lab does
+    rows = bouncer._console.ask("SHOW POOLS")  # noqa: SLF001  as the exporter asks, not as the lab does
     at = time.time()
     target = {"job": "pgbouncer", "instance": "pgbouncer:9127"}
     return [
@@ -137,7 +137,7 @@ def _postgres_exporter(ours: PostgresFixture) -> Iterator[str]:
         "DATA_SOURCE_NAME": make_dsn(**way, dbname=database.observer_name, sslmode="disable"),
     }
     argv = [program, f"--web.listen-address={LOOPBACK}:{port}"]
-    running = ours.register.start(EXPORTER, argv, log=ours.logs / f"{EXPORTER}.log", environment=environment)
+    running = ours.lab.register.start(EXPORTER, argv, log=ours.lab.logs / f"{EXPORTER}.log", environment=environment)
     try:
         url = f"http://{LOOPBACK}:{port}/metrics"
         _await_answer(url)

@@ -6,12 +6,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.findings import analyse
-from loadlab.model.findings import Caveat, LeftOut, RunSummary
+from loadlab.model.caveats import Caveat, CaveatKind, Orders
+from loadlab.model.findings import LeftOut, RunSummary
 from loadlab.model.samples import measured_for_good
 from loadlab.model.session import changes, together
 from loadlab.plan.members import incompatible_pairs
 from loadlab.plan.parse import read_measured_plan
-from loadlab.store.layout import ENVIRONMENT, PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from loadlab.model.samples import Trial
     from loadlab.model.session import Session
 
-NOT_SEALED = f"Begun by loadlab 0.1.0, which did not seal {PLAN} and {ENVIRONMENT}."
-
 
 def findings_of(recorded: RecordedRun) -> Findings:
     """What a run says, as far as it has come.
@@ -35,7 +33,7 @@ def findings_of(recorded: RecordedRun) -> Findings:
     schedule, trials, damaged = recorded.schedule, recorded.trials, recorded.damaged
     plan = read_measured_plan(recorded.plan, recorded.plan_path)
     parts = _parts(recorded.sessions, trials)
-    environment = together([(_orders(of), session.environment) for session, of in parts])
+    environment = together([(str(Orders(orders=tuple(of))), session.environment) for session, of in parts])
     driver = _driver(plan, environment)
     done = {trial.order for trial in (*measured_for_good(trials), *(one for one in trials if one.state != "failed"))}
     invalid = [trial.reason for trial in trials if trial.state == "invalid"]
@@ -59,9 +57,9 @@ def findings_of(recorded: RecordedRun) -> Findings:
             LeftOut(server=str(one.server), strategy=str(one.strategy), why=one.why)
             for one in incompatible_pairs(plan, driver)
         ),
-        damaged=tuple(caveat.subject for caveat in damaged),
+        damaged=tuple(str(caveat.subject) for caveat in damaged),
     )
-    unsealed = [] if schedule.key else [Caveat(subject="run", text=NOT_SEALED, advice="An edit would not be noticed.")]
+    unsealed = [] if schedule.key else [Caveat(kind=CaveatKind.NOT_SEALED, subject="run")]
     return analyse(
         run=run,
         environment=environment,
@@ -80,30 +78,13 @@ def _parts(sessions: Sequence[Session], trials: Sequence[Trial]) -> list[tuple[S
 
 def _moved(parts: Sequence[tuple[Session, list[int]]]) -> Iterator[Caveat]:
     """What was not the same for all trials."""
-    for (before, _), (after, orders) in pairwise(parts):
+    for (before, _), (after, measured) in pairwise(parts):
         if changed := changes(before.environment, after.environment):
             yield Caveat(
-                subject=_orders(orders),
-                text=f"Measured after a change: {'; '.join(map(str, changed))}.",
-                advice="Differences between blocks may come from that. For figures on one ground, measure anew.",
+                kind=CaveatKind.CHANGED_MEANWHILE,
+                subject=Orders(orders=tuple(measured)),
+                figures={"changes": tuple(map(str, changed))},
             )
-
-
-def _orders(orders: Sequence[int]) -> str:
-    """As a reader looks for them.
-
-    >>> _orders([3]), _orders([2, 0, 1, 7])
-    ('trial 3', 'trials 0–2, 7')
-    """
-    if len(orders) < 2:  # noqa: PLR2004  one, or none yet
-        return f"trial {orders[0]}" if orders else "no trial"
-    runs: list[list[int]] = []
-    for order in sorted(orders):
-        if runs and order == runs[-1][-1] + 1:
-            runs[-1].append(order)
-        else:
-            runs.append([order])
-    return "trials " + ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _driver(plan: Plan, environment: dict[str, dict[str, Scalar]]) -> str:

@@ -10,8 +10,8 @@ from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.comparisons import family_size
 from loadlab.analysis.lost_trials import contradictions, lost_trials
 from loadlab.analysis.trials import as_array
-from loadlab.analysis.wording import METRIC_WORDS, age, listing, milliseconds, percent, plural, spread, times
-from loadlab.model.findings import NOTE, PROJECT, Caveat
+from loadlab.model.caveats import Caveat, CaveatKind, Several, TrialOf
+from loadlab.model.findings import NOTE, PROJECT
 from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
 from loadlab.stats.quantiles import smallest_sample
 from loadlab.stats.signed_rank import smallest_p
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.analysis.arms import Measured
+    from loadlab.model.caveats import Figures
     from loadlab.model.config import Scalar
     from loadlab.model.findings import Arm, Comparison, RunSummary
     from loadlab.model.samples import Trial
@@ -28,7 +29,6 @@ BUSY_GENERATOR: Final = 0.9  # of one core; beyond it, the generator is what is 
 BUSY_PROXY: Final = 0.6  # of one core; it has one, and its own queue shows before that is full
 LONG_WAIT: Final = 0.1  # of the median response; below it, waiting is not what a request spends its time on
 LITTLE_TOLERANCE: Final = 0.05
-NOT_EXACT: Final = "Do not quote this trial's connection counts as exact."
 QUANTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 
@@ -66,48 +66,38 @@ def remarks(environment: Mapping[str, Mapping[str, Scalar]]) -> Iterator[Caveat]
     yield from _busy_machine(environment.get("machine", {}))
     for key, note in environment.get(PROJECT, {}).items():
         if key.startswith(NOTE):
-            yield Caveat(subject=PROJECT, text=str(note), advice="")
+            yield Caveat(kind=CaveatKind.PROJECT_NOTE, subject=PROJECT, figures={"note": str(note)})
 
 
 def _busy_machine(machine: Mapping[str, Scalar]) -> Iterator[Caveat]:
     """Others had more to do than there are cores, before the run added its own work."""
     load, cores = machine.get("load_average_before_run", machine.get("load_average_at_start")), machine.get("cores")
     if isinstance(load, int | float) and isinstance(cores, int) and load >= cores:
-        yield Caveat(
-            subject="machine",
-            text=f"It was busy when the run began: load {load:.3g} on {plural(cores, 'core')}.",
-            advice="Times vary more than they should, counts do not. Measure again when nothing else runs.",
-        )
+        yield Caveat(kind=CaveatKind.BUSY_MACHINE, subject="machine", figures={"load": load, "cores": cores})
 
 
 def _irreconcilable_counts(complete: Sequence[Measured]) -> Iterator[Caveat]:
     for one in complete:
-        mismatches = one.trial.connections.mismatches
-        if mismatches:
-            yield Caveat(
-                subject=_trial(one),
-                text=f"The counts do not reconcile: {'; '.join(one.text for one in mismatches)}.",
-                advice=NOT_EXACT,
-            )
-        if one.trial.connections.unjudged:
-            yield Caveat(
-                subject=_trial(one),
-                text=f"PostgreSQL's count of sessions is not known: {one.trial.connections.unjudged}.",
-                advice=NOT_EXACT,
-            )
+        connections = one.trial.connections
+        if connections.mismatches:
+            figures: Figures = {"mismatches": connections.mismatches}
+            yield Caveat(kind=CaveatKind.NOT_RECONCILED, subject=_trial(one), figures=figures)
+        if connections.unjudged:
+            yield Caveat(kind=CaveatKind.NOT_JUDGED, subject=_trial(one), figures={"why": connections.unjudged})
 
 
 def _other_traffic(complete: Sequence[Measured]) -> Iterator[Caveat]:
     """What a target served elsewhere has answered beyond what it was sent; users may end with a request under way."""
-    shares = {_trial(one): _others_share(one.trial) for one in complete}
-    disturbed = [trial for trial, share in shares.items() if share > 0]
-    if disturbed:
-        worst = max(disturbed, key=shares.__getitem__)
-        yield Caveat(
-            subject=plural(len(disturbed), "trial"),
-            text=f"Others used the target too: up to {percent(shares[worst])} of its requests were theirs ({worst}).",
-            advice="Their requests are in its counts and in its speed: measure when it has no other users.",
-        )
+    yield from _worst(CaveatKind.OTHER_TRAFFIC, "share", [(_others_share(one.trial), one) for one in complete], 0.0)
+
+
+def _worst(kind: CaveatKind, figure: str, measured: Sequence[tuple[float, Measured]], limit: float) -> Iterator[Caveat]:
+    """One caveat for all trials with a figure beyond the limit, which names the worst of them."""
+    beyond = [pair for pair in measured if pair[0] > limit]
+    if beyond:
+        most, worst = max(beyond, key=lambda pair: pair[0])
+        figures: Figures = {figure: most, "worst": _trial(worst)}
+        yield Caveat(kind=kind, subject=Several(count=len(beyond), of="trial"), figures=figures)
 
 
 def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
@@ -116,11 +106,7 @@ def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
         counts = one.trial.connections
         ended = counts.in_window.closed.get("process_exit", 0)
         if not counts.stopped and ended > 0:
-            yield Caveat(
-                subject=_trial(one),
-                text=f"A worker of the target ended during the window, and {plural(ended, 'connection')} with it.",
-                advice="That is usual where workers are recycled (max_requests); else it crashed or was restarted.",
-            )
+            yield Caveat(kind=CaveatKind.WORKER_ENDED, subject=_trial(one), figures={"connections": ended})
 
 
 def _others_share(trial: Trial) -> float:
@@ -132,36 +118,20 @@ def _others_share(trial: Trial) -> float:
 
 def _missing_trials(run: RunSummary, arms: Sequence[Arm]) -> Iterator[Caveat]:
     if run.trials_done < run.trials_planned:
-        yield Caveat(
-            subject="run",
-            text=f"Missing: {run.trials_planned - run.trials_done} of {plural(run.trials_planned, 'trial')}.",
-            advice="Resume the run to measure them.",
-        )
-    for arm in arms:
-        if not arm.trials:
-            yield Caveat(
-                subject=arm.case.id,
-                text="No complete trial: nothing is known of this case.",
-                advice=(
-                    "Resume the run, or look at why its trials did not complete."
-                    if not run.trials_invalid
-                    else "Remove the cause that is named below. Then resume the run; where the target did not keep up, "
-                    "run the plan again: to repeat such a trial until it succeeds would flatter the case."
-                ),
-            )
+        figures: Figures = {"missing": run.trials_planned - run.trials_done, "planned": run.trials_planned}
+        yield Caveat(kind=CaveatKind.TRIALS_MISSING, subject="run", figures=figures)
+    kind = CaveatKind.CASE_INVALID if run.trials_invalid else CaveatKind.CASE_NOT_MEASURED
+    yield from (Caveat(kind=kind, subject=arm.case) for arm in arms if not arm.trials)
 
 
 def _trials_that_do_not_count(everything: Sequence[Measured]) -> Iterator[Caveat]:
     for one in everything:
         if not one.complete:
+            against = one.summary.outpaced or one.summary.silent
             yield Caveat(
+                kind=CaveatKind.TRIAL_AGAINST_CASE if against else CaveatKind.TRIAL_NOT_COUNTED,
                 subject=_trial(one),
-                text=f"This trial is {one.trial.state}: {one.trial.reason or 'no reason given'}.",
-                advice=(
-                    "It is part of no estimate, and counts against its case in comparisons."
-                    if one.summary.outpaced or one.summary.silent
-                    else "It is kept, but part of no estimate and of no comparison."
-                ),
+                figures={"state": one.trial.state, "reason": one.trial.reason or "no reason given"},
             )
 
 
@@ -169,20 +139,19 @@ def _reach(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Cavea
     """Whether the best possible p can be small enough for a verdict of better or worse."""
     family = family_size(comparisons, run.primary_metric)
     blocks = max((one.blocks for one in comparisons if one.p_holm is not None and one.question == "keep"), default=0)
-    if not blocks or blocks >= blocks_needed(family):
-        return
     needed = blocks_needed(family)
-    corrected = min(1.0, smallest_p(blocks) * family)
-    yield Caveat(
-        subject="run",
-        text=(
-            f"With {plural(blocks, 'complete block')} and {plural(family, 'comparison')}, the smallest "
-            f"possible p is {corrected:.2g} after Holm's correction: none can fall under {ALPHA}."
-        ),
-        advice="Resume the run."
-        if run.blocks >= needed
-        else f"Set blocks to {needed} or more, or compare fewer cases.",
-    )
+    if blocks and blocks < needed:
+        yield Caveat(
+            kind=CaveatKind.BLOCKS_MISSING if run.blocks >= needed else CaveatKind.BLOCKS_TOO_FEW,
+            subject="run",
+            figures={
+                "blocks": blocks,
+                "comparisons": family,
+                "p": min(1.0, smallest_p(blocks) * family),
+                "alpha": ALPHA,
+                "needed": needed,
+            },
+        )
 
 
 def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
@@ -192,14 +161,13 @@ def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Ite
         return
     for one in family:
         if one.blocks < FEWEST_BLOCKS:
-            yield Caveat(
-                subject=one.case,
-                text=(
-                    f"Only {plural(one.blocks, 'block')} of {run.blocks} can be compared with "
-                    f"{one.baseline}; a verdict takes {FEWEST_BLOCKS}."
-                ),
-                advice="Resume the run, or see why the others are not complete or had no success.",
-            )
+            figures: Figures = {
+                "blocks": one.blocks,
+                "planned": run.blocks,
+                "baseline": one.baseline,
+                "needed": FEWEST_BLOCKS,
+            }
+            yield Caveat(kind=CaveatKind.PAIRS_TOO_FEW, subject=one.case, figures=figures)
 
 
 def _noise(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
@@ -208,14 +176,8 @@ def _noise(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Cavea
         if one.metric != run.primary_metric or one.question != "noise" or one.ratio is None:
             continue
         if _apparent(one, run.equivalence_margin):
-            yield Caveat(
-                subject=one.case,
-                text=(
-                    f"Measured against itself, the {METRIC_WORDS[one.metric]} came out at {times(one.ratio)} "
-                    f"({spread(one.low, one.high)}): the noise floor of this run."
-                ),
-                advice="No smaller difference is called better or worse; a quieter machine would show more.",
-            )
+            figures: Figures = {"metric": one.metric, "ratio": one.ratio, "low": one.low, "high": one.high}
+            yield Caveat(kind=CaveatKind.NOISE_FLOOR, subject=one.case, figures=figures)
 
 
 def _apparent(control: Comparison, margin: float) -> bool:
@@ -225,79 +187,48 @@ def _apparent(control: Comparison, margin: float) -> bool:
 
 def _failures(arms: Sequence[Arm]) -> Iterator[Caveat]:
     for arm in arms:
-        if not arm.failures:
-            continue
-        share = percent(arm.failures / arm.requests)
-        yield Caveat(
-            subject=arm.case.id,
-            text=f"{arm.failures:,} of {plural(arm.requests, 'request')} failed ({share}).",
-            advice="Throughput counts successes, latency those and unanswered requests. See the table of failures.",
-        )
+        if arm.failures:
+            figures: Figures = {
+                "failures": arm.failures,
+                "requests": arm.requests,
+                "share": arm.failures / arm.requests,
+            }
+            yield Caveat(kind=CaveatKind.REQUESTS_FAILED, subject=arm.case, figures=figures)
 
 
 def _without_database(arms: Sequence[Arm]) -> Iterator[Caveat]:
     """Cases whose requests opened no connection and used none: they say nothing about connections."""
     idle = [arm for arm in arms if arm.requests > arm.failures and arm.opens_per_request is None]
     if idle:
-        yield Caveat(
-            subject=plural(len(idle), "case"),
-            text="No request used the database, so nothing can be said about connections.",
-            advice="In the Locust file, ask for pages that query the database.",
-        )
+        yield Caveat(kind=CaveatKind.DATABASE_UNUSED, subject=Several(count=len(idle), of="case"))
 
 
 def _busy_generator(complete: Sequence[Measured]) -> Iterator[Caveat]:
-    shares = {
-        # Of the busiest load process, where the trial says it.
-        _trial(one): max(one.trial.busy, default=one.trial.cpu_seconds.generator / one.summary.window_seconds)
+    """By its busiest load process, where the trial says it."""
+    shares = [
+        (max(one.trial.busy, default=one.trial.cpu_seconds.generator / one.summary.window_seconds), one)
         for one in complete
         if one.summary.window_seconds > 0
-    }
-    yield from _overworked(
-        shares,
-        BUSY_GENERATOR,
-        who="The load generator",
-        advice="It may limit what was measured: use fewer users, or more load workers on more cores.",
-    )
+    ]
+    yield from _worst(CaveatKind.GENERATOR_BUSY, "share", shares, BUSY_GENERATOR)
 
 
 def _busy_proxy(complete: Sequence[Measured]) -> Iterator[Caveat]:
-    """What puts the database at a distance must not be what is measured."""
-    shares = {
-        _trial(one): one.trial.cpu_seconds.proxy / one.summary.window_seconds
+    """What adds latency to the database must not be what is measured."""
+    shares = [
+        (one.trial.cpu_seconds.proxy / one.summary.window_seconds, one)
         for one in complete
         if one.summary.window_seconds > 0
-    }
-    yield from _overworked(
-        shares,
-        BUSY_PROXY,
-        who="The proxy that adds the round trip",
-        advice="Near its ceiling it adds more than it should: use fewer users, or compare less distant ones.",
-    )
+    ]
+    yield from _worst(CaveatKind.PROXY_BUSY, "share", shares, BUSY_PROXY)
 
 
 def _skewed_starts(complete: Sequence[Measured]) -> Iterator[Caveat]:
     """How well the clocks of several hosts were known."""
-    skews = {_trial(one): one.trial.skew_seconds for one in complete}
-    worst = max(skews, key=skews.__getitem__, default="")
-    if worst and skews[worst]:
-        yield Caveat(
-            subject="load workers",
-            text=f"Workers on other hosts started at one instant, to within {milliseconds(skews[worst])} ({worst}).",
-            advice="",
-        )
-
-
-def _overworked(shares: Mapping[str, float], limit: float, *, who: str, advice: str) -> Iterator[Caveat]:
-    """One caveat for all trials in which a process of the lab's took more than its share of a core."""
-    busy = [trial for trial, share in shares.items() if share > limit]
-    if busy:
-        worst = max(busy, key=shares.__getitem__)
-        yield Caveat(
-            subject=plural(len(busy), "trial"),
-            text=f"{who} used up to {percent(shares[worst])} of a core ({worst}).",
-            advice=advice,
-        )
+    worst = max(complete, key=lambda one: one.trial.skew_seconds, default=None)
+    if worst and worst.trial.skew_seconds:
+        figures: Figures = {"seconds": worst.trial.skew_seconds, "worst": _trial(worst)}
+        yield Caveat(kind=CaveatKind.STARTS_SKEWED, subject="load workers", figures=figures)
 
 
 def _long_waits(arms: Sequence[Arm]) -> Iterator[Caveat]:
@@ -307,14 +238,8 @@ def _long_waits(arms: Sequence[Arm]) -> Iterator[Caveat]:
             continue
         waited, usual = arm.waiting.seconds_per_request, arm.p50_seconds.value
         if waited > LONG_WAIT * usual:
-            yield Caveat(
-                subject=arm.case.id,
-                text=(
-                    f"A request waited {milliseconds(waited)} for a connection on average, of a median response of "
-                    f"{milliseconds(usual)}."
-                ),
-                advice=f"The size of the {arm.waiting.at} bounds this case; sweep it to see what a larger one gives.",
-            )
+            figures: Figures = {"waited": waited, "median": usual, "at": arm.waiting.at}
+            yield Caveat(kind=CaveatKind.LONG_WAITS, subject=arm.case, figures=figures)
 
 
 def _left_out(run: RunSummary) -> Iterator[Caveat]:
@@ -322,31 +247,12 @@ def _left_out(run: RunSummary) -> Iterator[Caveat]:
     reasons = dict.fromkeys((one.strategy, one.why) for one in run.left_out)
     for strategy, why in reasons:
         servers = dict.fromkeys(one.server for one in run.left_out if (one.strategy, one.why) == (strategy, why))
-        yield Caveat(subject=strategy, text=f"Left out of {listing(list(servers))}: {_sentence(why)}", advice="")
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
+        yield Caveat(kind=CaveatKind.LEFT_OUT, subject=strategy, figures={"servers": tuple(servers), "why": why})
 
 
 def _idle_users(complete: Sequence[Measured]) -> Iterator[Caveat]:
     """Little's law: users who never pause are always in a request, N = X R."""
-    gaps = {_trial(one): _little_gap(one) for one in complete}
-    off = [trial for trial, gap in gaps.items() if gap > LITTLE_TOLERANCE]
-    if off:
-        worst = max(off, key=gaps.__getitem__)
-        yield Caveat(
-            subject=plural(len(off), "trial"),
-            text=(
-                "Throughput × mean response time differs from the number of users by up to "
-                f"{percent(gaps[worst])} ({worst})."
-            ),
-            advice=(
-                "Part of the users' time is not in answered requests: they paused (mixed, burst, steps, think_time), "
-                "got no answer, or waited for the generator. A gap of more than 25 % without pauses makes a trial "
-                "invalid."
-            ),
-        )
+    yield from _worst(CaveatKind.USERS_IDLE, "gap", [(_little_gap(one), one) for one in complete], LITTLE_TOLERANCE)
 
 
 def _little_gap(one: Measured) -> float:
@@ -362,31 +268,33 @@ def _little_gap(one: Measured) -> float:
 
 
 def _withheld_percentiles(complete: Sequence[Measured]) -> Iterator[Caveat]:
-    succeeded = {_trial(one): one.summary.requests - one.summary.failures for one in complete}
     for name, quantile in QUANTILES:
-        short = [_trial(one) for one in complete if getattr(one.summary.latency_seconds, name) is None]
+        short = [one for one in complete if getattr(one.summary.latency_seconds, name) is None]
         if short:
-            fewest = min(short, key=succeeded.__getitem__)
+            worst = min(short, key=_successes)
             yield Caveat(
-                subject=plural(len(short), "trial"),
-                text=(
-                    f"{name} withheld: it takes {smallest_sample(quantile)} successful requests in the window, "
-                    f"there were as few as {succeeded[fewest]:,} ({fewest})."
-                ),
-                advice="A longer window or more users give enough.",
+                kind=CaveatKind.PERCENTILE_WITHHELD,
+                subject=Several(count=len(short), of="trial"),
+                figures={
+                    "percentile": name,
+                    "needed": smallest_sample(quantile),
+                    "fewest": _successes(worst),
+                    "worst": _trial(worst),
+                },
             )
+
+
+def _successes(one: Measured) -> int:
+    return one.summary.requests - one.summary.failures
 
 
 def _unseen_expiry(arms: Sequence[Arm]) -> Iterator[Caveat]:
     unseen = [arm.case for arm in arms if arm.trials and arm.expiry_observed is False]
     ages = Counter(case.max_age for case in unseen)
     for max_age, count in ages.items():
-        yield Caveat(
-            subject=f"{plural(count, 'case')} with max_age={max_age:g}",
-            text=f"Expiry not observed: the window was shorter than {AGES_TO_SEE_EXPIRY} × {age(max_age)}.",
-            advice="To see connections expire, use a longer window or a shorter age.",
-        )
+        figures: Figures = {"max_age": max_age, "ages": AGES_TO_SEE_EXPIRY}
+        yield Caveat(kind=CaveatKind.EXPIRY_UNSEEN, subject=Several(count=count, of="case"), figures=figures)
 
 
-def _trial(one: Measured) -> str:
-    return f"{one.trial.case.id}, block {one.trial.block}"
+def _trial(one: Measured) -> TrialOf:
+    return TrialOf(case=one.trial.case, block=one.trial.block)

@@ -63,7 +63,7 @@ def _contests(cases: Sequence[Case], scalars: Scalars, primary: str) -> Iterable
     others = [metric for metric in METRICS if metric != primary]
     for pair in declared_pairs(cases):
         for metric in [primary, *([] if pair.question == "unlimited" else others)]:
-            effect = paired_effect(scalars.get((metric, pair.case.id), {}), scalars.get((metric, pair.baseline.id), {}))
+            effect = paired_effect(scalars.get((metric, pair.case), {}), scalars.get((metric, pair.baseline), {}))
             yield Contest(pair=pair, metric=metric, effect=effect)
 
 
@@ -77,8 +77,8 @@ def _comparison(one: Contest, bar: Bar, corrected: tuple[float, int] | None) -> 
     effect = one.effect
     p_adjusted = corrected[0] if corrected and effect.p is not None else None
     return Comparison(
-        case=one.pair.case.id,
-        baseline=one.pair.baseline.id,
+        case=one.pair.case,
+        baseline=one.pair.baseline,
         metric=one.metric,
         ratio=effect.ratio,
         low=effect.interval.low if effect.interval else None,

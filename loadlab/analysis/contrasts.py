@@ -27,14 +27,14 @@ NEVER_THE_SAME = frozenset({"load_average_at_start", "load_average_before_run", 
 
 def contrast(before: Findings, after: Findings) -> RunContrast:
     """What `after` shows beside `before`, for the cases that are the same in all that both runs share."""
-    ours, theirs = ({arm.case.id: arm for arm in run.arms if not arm.case.replica} for run in (before, after))
+    ours, theirs = ({arm.case: arm for arm in run.arms if not arm.case.replica} for run in (before, after))
     found = counterparts([arm.case for arm in ours.values()], [arm.case for arm in theirs.values()])
     tables = scalars(before.trials), scalars(after.trials)
     return RunContrast(
         before=before.run,
         after=after.run,
         contrasts=tuple(one for pair in found.pairs for one in _of_case(pair, tables)),
-        arms=tuple((ours[first.id], theirs[second.id]) for first, second in found.pairs),
+        arms=tuple((ours[first], theirs[second]) for first, second in found.pairs),
         changed=found.changed,
         differences=tuple(_differences(before, after)),
         only_before=tuple(case.id for case in found.only_before),
@@ -64,7 +64,7 @@ def _of_case(cases: tuple[Case, Case], tables: tuple[Scalars, Scalars]) -> Itera
 
 def _values(table: Scalars, metric: str, case: Case) -> NDArray[np.float64]:
     """Of all trials: 0 where nothing was served, and an infinite latency; NaN where it is not known."""
-    return np.array(list(table.get((metric, case.id), {}).values()), dtype=np.float64)
+    return np.array(list(table.get((metric, case), {}).values()), dtype=np.float64)
 
 
 def _silent(values: NDArray[np.float64]) -> int:

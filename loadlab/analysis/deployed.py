@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from loadlab.analysis.wording import milliseconds, percent, plural
-from loadlab.model.config import spell
-from loadlab.model.labels import load_words
+from loadlab.model.reasons import AsDeployed, CompareNext, NothingKnown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from loadlab.model.findings import Arm
-
-COMPARE: Final = (
-    "It was measured as it is: this run alone recommends nothing. Deploy another CONN_MAX_AGE, run again, and"
-    " loadlab compare sets both side by side."
-)
+    from loadlab.model.reasons import Answer
 
 
-def as_deployed(arms: Sequence[Arm]) -> tuple[str, ...]:
-    """A sentence for each case with a complete trial, and what to do next."""
+def as_deployed(arms: Sequence[Arm]) -> tuple[Answer, ...]:
+    """One for each case with a complete trial, and what to do next."""
     measured = [arm for arm in arms if arm.trials]
-    if not measured:
-        return ("No trial is complete: nothing is known of the target.",)
-    return (*(f"{arm.case.strategy}, {_load(arm)}: {', '.join(_facts(arm))}." for arm in measured), COMPARE)
+    return (*map(_of, measured), CompareNext()) if measured else (NothingKnown(),)
 
 
-def _load(arm: Arm) -> str:
-    return f"{load_words(arm.case.users, arm.case.open_load)}, client keep-alive {spell(arm.case.keep_alive)}"
-
-
-def _facts(arm: Arm) -> Iterator[str]:
-    if arm.throughput:
-        yield f"{arm.throughput.value:,.3g} requests/s"
-    if arm.p50_seconds:
-        yield f"median response {milliseconds(arm.p50_seconds.value)}"
-    if arm.reuse is not None:
-        yield f"{percent(arm.reuse)} of requests reused a connection"
-    yield f"at most {plural(arm.peak, 'connection')} open"
-    yield {"yes": "and they leak", "no": "and none seem to leak"}.get(
-        arm.leak, "too few were opened to tell whether they leak"
+def _of(arm: Arm) -> AsDeployed:
+    return AsDeployed(
+        case=arm.case,
+        throughput=arm.throughput.value if arm.throughput else None,
+        p50_seconds=arm.p50_seconds.value if arm.p50_seconds else None,
+        reuse=arm.reuse,
+        peak=arm.peak,
+        leak=arm.leak,
     )

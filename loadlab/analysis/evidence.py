@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis.judgement import Bar, judge
 from loadlab.analysis.production import need
 from loadlab.analysis.simplicity import order
-from loadlab.analysis.wording import age, setting
-from loadlab.model.condition import varying
-from loadlab.model.labels import condition_label, strategy_names
 from loadlab.model.plan import Limits
 from loadlab.stats.paired import paired_effect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from loadlab.analysis.scalars import Scalars
     from loadlab.model.case import Case
     from loadlab.model.condition import Condition
-    from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, Comparison, Judgement, Need
+    from loadlab.model.findings import Arm, Comparison, Judgement
+    from loadlab.model.needs import Need
     from loadlab.stats.paired import Effect
 
 TOLERATED_EXTRA_FAILURES: Final = 0.01  # of all requests, over what fails when each request opens its own
@@ -32,32 +29,25 @@ TOLERATED_EXTRA_FAILURES: Final = 0.01  # of all requests, over what fails when 
 class Evidence:
     """`arms` are the group's; `overruns` counts, per case, the complete trials that leaked or were refused.
 
-    `condition` is what the group's cases have in common, `conditions` are those of all groups of the run.
-    `strategies` are the names of the run's, where there are others than CONN_MAX_AGE; without any, an age is name
-    enough. `limits` are production's.
+    `condition` is what the group's cases have in common. `has_others` says whether the run has strategies besides
+    CONN_MAX_AGE. `limits` are production's.
     `family` counts the comparisons that share the run's error, `rivals` those of candidates with the best of their
     group, over all groups. `failing` are the shares of requests that failed, per case and complete trial.
     """
 
     condition: Condition
-    conditions: Sequence[Condition]
     arms: Sequence[Arm]
-    overruns: Mapping[str, int]
+    overruns: Mapping[Case, int]
     comparisons: Sequence[Comparison]
     scalars: Scalars
     metric: str
     bar: Bar
     driver: str = "psycopg2"
     limits: Limits = field(default_factory=Limits)
-    strategies: Mapping[Config, str] = field(default_factory=dict)
+    has_others: bool = False
     family: int = 0
     rivals: int = 1
-    failing: Mapping[str, Sequence[float]] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """The group's name among all groups of the run."""
-        return condition_label(self.condition, varying(self.conditions))
+    failing: Mapping[Case, Sequence[float]] = field(default_factory=dict)
 
     @property
     def baseline(self) -> Arm | None:
@@ -75,31 +65,14 @@ class Evidence:
         """Arms that are judged against the baseline: the simplest first."""
         return sorted((arm for arm in self.arms if arm.case.is_candidate), key=lambda arm: order(arm.case))
 
-    @property
-    def has_others(self) -> bool:
-        """Whether the run has strategies besides CONN_MAX_AGE."""
-        return bool(self.strategies)
-
     def of_ages_alone(self) -> Evidence:
         """As if CONN_MAX_AGE were the only strategy, and every production had room."""
         plain = [arm for arm in self.arms if arm.case.strategy.name == "max_age"]
-        return replace(self, arms=plain, limits=Limits(), strategies={})
-
-    def name(self, arm: Arm) -> str:
-        """An arm within its group: an age alone, e.g. "60 s with health checks"; beside others, its strategy."""
-        if self.has_others and arm.case.strategy.name != "max_age":
-            return self.strategies.get(arm.case.strategy, str(arm.case.strategy))
-        value = setting(arm.case.max_age) if self.has_others else age(arm.case.max_age)
-        return value + (" with health checks" if arm.case.checks_health else "")
-
-    @property
-    def zero(self) -> str:
-        """What the baseline is called."""
-        return setting(0) if self.has_others else age(0)
+        return replace(self, arms=plain, limits=Limits(), has_others=False)
 
     def against_baseline(self, arm: Arm) -> Comparison | None:
-        closing = {other.case.id for other in self.arms if other.case.is_baseline}
-        own = (one for one in self.comparisons if one.case == arm.case.id and one.metric == self.metric)
+        closing = {other.case for other in self.arms if other.case.is_baseline}
+        own = (one for one in self.comparisons if one.case == arm.case and one.metric == self.metric)
         return next((one for one in own if one.baseline in closing), None)
 
     def judgement(self, arm: Arm) -> Judgement:
@@ -107,12 +80,12 @@ class Evidence:
         return comparison.verdict if comparison else "inconclusive"
 
     def between(self, arm: Arm, other: Arm) -> Effect:
-        ours, theirs = ((self.metric, one.case.id) for one in (arm, other))
+        ours, theirs = ((self.metric, one.case) for one in (arm, other))
         return paired_effect(self.scalars.get(ours, {}), self.scalars.get(theirs, {}))
 
     def unlimited_beside(self, unlimited: Arm, finite: Arm) -> Comparison | None:
         """The run's own comparison of the two, if it has one."""
-        sides = (unlimited.case.id, finite.case.id, "unlimited", self.metric)
+        sides = (unlimited.case, finite.case, "unlimited", self.metric)
         found = (one for one in self.comparisons if (one.case, one.baseline, one.question, one.metric) == sides)
         return next(found, None)
 
@@ -145,13 +118,13 @@ class Evidence:
         needed = self.need(arm)
         return needed is not None and needed.fits is False
 
-    def sound(self, arm: Arm) -> bool:
+    def eligible(self, arm: Arm) -> bool:
         """Fit, and with room in production."""
         return self.fit(arm) and not self.over_limit(arm)
 
     def tried(self, arm: Arm) -> int:
         """How many of its trials say something, those in which it served nothing too."""
-        return len(self.scalars.get(("throughput", arm.case.id), {}))
+        return len(self.scalars.get(("throughput", arm.case), {}))
 
     def fails_more(self, arm: Arm) -> bool:
         return self.failed_share(arm) > self._tolerated()
@@ -163,24 +136,18 @@ class Evidence:
     def failed_share(self, arm: Arm) -> float:
         """Of its requests, or on average over its trials, whichever is more: a trial that hangs makes few requests."""
         pooled = arm.failures / arm.requests if arm.requests else 0.0
-        shares = self.failing.get(arm.case.id)
+        shares = self.failing.get(arm.case)
         return max(pooled, fmean(shares)) if shares else pooled
 
-    def unfit_trials(self, arm: Arm) -> int:
-        """How many complete trials show what makes it unfit, or too much for production."""
-        failing = sum(share > self._tolerated() for share in self.failing.get(arm.case.id, ()))
+    def rejected_trials(self, arm: Arm) -> int:
+        """How many complete trials show why it is rejected, or too much for production."""
+        failing = sum(share > self._tolerated() for share in self.failing.get(arm.case, ()))
         throughout = arm.trials if self.over_limit(arm) else 0
-        return max(self.overruns.get(arm.case.id, 0), len(self.silent(arm)), failing, throughout)
-
-
-def names_of_strategies(cases: Iterable[Case]) -> dict[Config, str]:
-    """Of all strategies; empty where there is nothing but CONN_MAX_AGE."""
-    choices = [case.strategy for case in cases]
-    return strategy_names(choices) if any(choice.name != "max_age" for choice in choices) else {}
+        return max(self.overruns.get(arm.case, 0), len(self.silent(arm)), failing, throughout)
 
 
 def _dead(scalars: Scalars, arm: Arm | None) -> set[int]:
-    values = scalars.get(("throughput", arm.case.id), {}) if arm else {}
+    values = scalars.get(("throughput", arm.case), {}) if arm else {}
     return {block for block, value in values.items() if value == 0}
 
 

@@ -6,14 +6,14 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.added_latency import distances
+from loadlab.analysis.added_latency import added_latency
 from loadlab.analysis.answer import Decided, answer
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats, remarks
 from loadlab.analysis.comparisons import compare_all, family_size
 from loadlab.analysis.decisions import decide
 from loadlab.analysis.deployed import as_deployed
-from loadlab.analysis.evidence import Evidence, names_of_strategies
+from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.failures import failure_rows
 from loadlab.analysis.noise import bars
 from loadlab.analysis.scalars import scalars
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.caveats import Caveat
     from loadlab.model.config import Scalar
-    from loadlab.model.findings import Caveat, RunSummary
+    from loadlab.model.findings import RunSummary
     from loadlab.model.samples import Recovery, Restart, Trial
 
 
@@ -46,11 +47,10 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     """
     everything = [Measured(trial=trial, summary=summarise(trial)) for trial in trials]
     by_case = _by_case(everything)
-    arms = tuple(arm(case, by_case.get(case.id, ()), _recovery(case, restarts)) for case in cases)
+    arms = tuple(arm(case, by_case.get(case, ()), _recovery(case, restarts)) for case in cases)
     table = scalars(one.summary for one in everything)
     bar_of = bars(cases, table, run.equivalence_margin)
     comparisons = compare_all(cases, table, bar_of, run.primary_metric)
-    group_by_case = {case.id: case.group for case in cases}
     of_group = partial(
         Evidence,
         overruns=_overruns(everything),
@@ -59,7 +59,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         bar=bar_of[run.primary_metric],
         driver=run.driver,
         limits=run.limits,
-        strategies=names_of_strategies(cases),
+        has_others=any(case.strategy.name != "max_age" for case in cases),
         family=family_size(comparisons, run.primary_metric),
         rivals=_rivals(cases),
         failing=_failing(everything),
@@ -69,9 +69,8 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     evidence = [
         of_group(
             condition=group,
-            conditions=groups,
             arms=[one for one in arms if one.case.group == group],
-            comparisons=[one for one in comparisons if group_by_case[one.case] == group],
+            comparisons=[one for one in comparisons if one.case.group == group],
         )
         for group in groups
     ]
@@ -86,7 +85,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         failures=failure_rows(everything),
         caveats=(*remarks(environment), *caveats(run, everything, arms, comparisons), *damaged),
         trials=tuple(one.summary for one in everything),
-        distances=distances(decided),
+        added_latency=added_latency(decided),
     )
 
 
@@ -94,10 +93,10 @@ def _recovery(case: Case, restarts: Sequence[Restart]) -> Recovery | None:
     return next((one.recovery for one in restarts if one.concerns(case)), None)
 
 
-def _by_case(everything: Sequence[Measured]) -> dict[str, list[Measured]]:
-    trials: dict[str, list[Measured]] = {}
+def _by_case(everything: Sequence[Measured]) -> dict[Case, list[Measured]]:
+    trials: dict[Case, list[Measured]] = {}
     for one in everything:
-        trials.setdefault(one.trial.case.id, []).append(one)
+        trials.setdefault(one.trial.case, []).append(one)
     return trials
 
 
@@ -107,15 +106,15 @@ def _rivals(cases: Sequence[Case]) -> int:
     return sum(count - 1 for count in per_group.values())
 
 
-def _failing(everything: Sequence[Measured]) -> dict[str, list[float]]:
+def _failing(everything: Sequence[Measured]) -> dict[Case, list[float]]:
     """Per case, the share of requests that failed in each complete trial that had any."""
-    shares: dict[str, list[float]] = {}
+    shares: dict[Case, list[float]] = {}
     for one in everything:
         if one.complete and one.summary.requests:
-            shares.setdefault(one.trial.case.id, []).append(one.summary.failures / one.summary.requests)
+            shares.setdefault(one.trial.case, []).append(one.summary.failures / one.summary.requests)
     return shares
 
 
-def _overruns(everything: Sequence[Measured]) -> Counter[str]:
+def _overruns(everything: Sequence[Measured]) -> Counter[Case]:
     """Per case, the trials that leaked, and the complete ones that had connections refused."""
-    return Counter(one.trial.case.id for one in everything if one.leaked or (one.complete and refused(one.trial)))
+    return Counter(one.trial.case for one in everything if one.leaked or (one.complete and refused(one.trial)))

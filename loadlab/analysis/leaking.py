@@ -1,7 +1,8 @@
 """Whether connections leak: one rule with a known number of usable connections, one without.
 
 A connection leaks when it stays open and no later request can find it. The rules account for every opened connection:
-closed in order, closed by the garbage collector, or still open. docs/leaks.md explains them and gives error rates.
+closed in order, closed by the garbage collector, or still open. docs/explanation/why-it-leaks.md explains
+them and gives error rates.
 """
 
 from __future__ import annotations

@@ -2,75 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.wording import listing, number, times
-from loadlab.model.findings import Caveat
+from loadlab.model.caveats import Caveat, CaveatKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.analysis.arms import Measured
+    from loadlab.model.case import Case
+    from loadlab.model.caveats import Figures
     from loadlab.model.findings import Arm, Comparison, RunSummary
+
+SHOWN: Final = 0.005  # a ratio nearer to 1 is spelt 1.00×
 
 
 def lost_trials(everything: Sequence[Measured], comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """One for each case that served nothing somewhere, or did not keep up; then pairs that say nothing for that."""
     silent = _blocks(everything, [one.summary.silent for one in everything])
     unknown = _blocks(everything, [one.summary.outpaced and not one.summary.silent for one in everything])
-    for case, blocks in silent.items():
-        yield Caveat(
-            subject=case,
-            text=f"Nothing was served in block {_listed(blocks)}: the throughput is 0 there, and there is no latency.",
-            advice=(
-                "In comparisons such a trial is the most extreme one. A case is not recommended where its baseline "
-                "served something in that block."
-            ),
-        )
-    for case, blocks in unknown.items():
-        yield Caveat(
-            subject=case,
-            text=f"The target did not keep up with the load in block {_listed(blocks)}: its speed there is not known.",
-            advice="Such a trial counts against every verdict on the case; a lower rate measures it.",
-        )
-    for pair in dict.fromkeys((one.case, one.baseline) for one in comparisons):
-        both = sorted(set(silent.get(pair[0], ())) & set(silent.get(pair[1], ())))
+    for kind, found in ((CaveatKind.TRIALS_SILENT, silent), (CaveatKind.TRIALS_OUTPACED, unknown)):
+        for case, blocks in found.items():
+            yield Caveat(kind=kind, subject=case, figures={"blocks": tuple(blocks)})
+    for case, baseline in dict.fromkeys((one.case, one.baseline) for one in comparisons):
+        both = sorted(set(silent.get(case, ())) & set(silent.get(baseline, ())))
         if both:
-            yield Caveat(
-                subject=pair[0],
-                text=f"In block {_listed(both)} neither this case nor {pair[1]} served anything.",
-                advice="Such a pair says nothing about which is better, and is left out.",
-            )
+            figures: Figures = {"blocks": tuple(both), "baseline": baseline}
+            yield Caveat(kind=CaveatKind.PAIRS_SILENT, subject=case, figures=figures)
 
 
 def contradictions(run: RunSummary, arms: Sequence[Arm], comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """Where medians over all blocks point the other way than the ratio, which is paired by block."""
     if run.primary_metric != "throughput":
         return
-    medians = {arm.case.id: arm.throughput.value for arm in arms if arm.throughput}
+    measured = {arm.case: arm for arm in arms if arm.throughput}
     for one in comparisons:
-        ours, theirs = medians.get(one.case), medians.get(one.baseline)
+        ours, theirs = measured.get(one.case), measured.get(one.baseline)
         if one.metric != run.primary_metric or not one.ratio or not ours or not theirs:
             continue
-        if number(one.ratio) != number(1.0) and (ours - theirs) * (one.ratio - 1) < 0:
-            yield Caveat(
-                subject=one.case,
-                text=(
-                    f"The medians of throughput go from {number(theirs)} to {number(ours)} requests/s, against "
-                    f"{one.baseline}; the ratio is {times(one.ratio)}."
-                ),
-                advice="The ratio is paired by block, so what the machine did over time is not in it. Trust the ratio.",
-            )
+        median, baseline = _median(ours), _median(theirs)
+        if median and baseline and abs(one.ratio - 1) >= SHOWN and (median - baseline) * (one.ratio - 1) < 0:
+            figures: Figures = {
+                "baseline_median": baseline,
+                "median": median,
+                "baseline": theirs.case,
+                "ratio": one.ratio,
+            }
+            yield Caveat(kind=CaveatKind.MEDIANS_CONTRADICT, subject=ours.case, figures=figures)
 
 
-def _blocks(everything: Sequence[Measured], chosen: Sequence[bool]) -> Mapping[str, list[int]]:
+def _median(arm: Arm) -> float:
+    return arm.throughput.value if arm.throughput else 0.0
+
+
+def _blocks(everything: Sequence[Measured], chosen: Sequence[bool]) -> Mapping[Case, list[int]]:
     """Per case, the blocks of its chosen trials."""
-    blocks: dict[str, list[int]] = {}
+    blocks: dict[Case, list[int]] = {}
     for one, wanted in zip(everything, chosen, strict=True):
         if wanted:
-            blocks.setdefault(one.trial.case.id, []).append(one.trial.block)
+            blocks.setdefault(one.trial.case, []).append(one.trial.block)
     return blocks
-
-
-def _listed(blocks: Sequence[int]) -> str:
-    return listing([str(block) for block in blocks])

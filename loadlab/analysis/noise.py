@@ -32,7 +32,7 @@ def _noise_floor(cases: Sequence[Case], scalars: Scalars, metric: str) -> float:
     """The largest |log of the estimated ratio| between a replica and its twin."""
     replicas = (pair for pair in declared_pairs(cases) if pair.question == "noise")
     effects = (
-        paired_effect(scalars.get((metric, pair.case.id), {}), scalars.get((metric, pair.baseline.id), {}))
+        paired_effect(scalars.get((metric, pair.case), {}), scalars.get((metric, pair.baseline), {}))
         for pair in replicas
     )
     return max((abs(log_of(one.ratio)) for one in effects if one.ratio is not None), default=0.0)

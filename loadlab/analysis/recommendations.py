@@ -33,7 +33,7 @@ def recommendation(arm: Arm | None, driver: str) -> Recommendation | None:
         max_age=case.max_age,
         conn_health_checks=checks,
         parameters=choice.parameters,
-        case=case.id,
+        case=case,
         snippets=snippets(strategy, place, checks=checks) if strategy and place else (),
     )
 

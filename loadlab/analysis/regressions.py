@@ -6,51 +6,55 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.scalars import HIGHER_IS_BETTER
+from loadlab.model.regressions import Regression, RegressionKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.model.caveats import Figures
     from loadlab.model.findings import Arm, Contrast, RunContrast
 
 
-def regressions(contrast: RunContrast) -> tuple[list[str], list[str]]:
-    """(what is worse, what cannot be told), each a line.
+def regressions(contrast: RunContrast) -> tuple[tuple[Regression, ...], tuple[Regression, ...]]:
+    """(what is worse, what cannot be told).
 
     Worse is a case that leaks and did not before, one that nothing succeeds in any more, and a primary metric of the
     first run whose whole 95 % interval is beyond the margin within which a difference counts as none. It cannot be told
     without a bounded interval, nor of a case that served nothing in a larger share of its later trials.
     """
     metric, margin = contrast.before.primary_metric, contrast.before.equivalence_margin
-    found = {one.case.id: one for one in contrast.contrasts if one.metric == metric}
-    worse: list[str] = []
-    unknown: list[str] = []
+    found = {one.case: one for one in contrast.contrasts if one.metric == metric}
+    worse: list[Regression] = []
+    unknown: list[Regression] = []
     for before, after in contrast.arms:
-        name = after.case.id
-        worse += (f"{name}: {what}" for what in _counted(before, after))
-        one = found.get(before.case.id)
+        worse += (Regression(kind=kind, case=after.case) for kind in _counted(before, after))
+        one = found.get(before.case)
         if one is None or one.low is None or one.high is None:
-            unknown.append(f"{name}: too few trials for an interval of {metric}")
+            few = RegressionKind.TRIALS_TOO_FEW
+            unknown.append(Regression(kind=few, case=after.case, figures={"metric": metric}))
         elif _slower(one, margin):
-            worse.append(f"{name}: {metric} {one.ratio:.3g}× ({one.low:.3g} to {one.high:.3g})")
+            figures: Figures = {"metric": metric, "ratio": one.ratio, "low": one.low, "high": one.high}
+            worse.append(Regression(kind=RegressionKind.SLOWER, case=after.case, figures=figures))
         else:
-            unknown += (f"{name}: {why}" for why in _doubt(one))
-    return worse, unknown
+            unknown += _doubt(after, one)
+    return tuple(worse), tuple(unknown)
 
 
-def _counted(before: Arm, after: Arm) -> Iterator[str]:
+def _counted(before: Arm, after: Arm) -> Iterator[RegressionKind]:
     if after.leaks and not before.leaks:
-        yield "leaks connections, and did not before"
+        yield RegressionKind.LEAKS
     if _serves(before) and after.trials and not _serves(after):
-        yield "no request succeeds any more"
+        yield RegressionKind.SERVES_NOTHING
 
 
-def _doubt(one: Contrast) -> Iterator[str]:
+def _doubt(arm: Arm, one: Contrast) -> Iterator[Regression]:
     """Why a case whose interval is not beyond the margin may be worse all the same."""
     (before, after), (earlier, later) = one.silent, one.trials
     if after * earlier > before * later:
-        yield f"nothing was served in {after} of {later} trials, and before in {before} of {earlier}"
+        figures = {"silent": after, "trials": later, "silent_before": before, "trials_before": earlier}
+        yield Regression(kind=RegressionKind.SILENT_MORE_OFTEN, case=arm.case, figures=figures)
     elif one.low == 0 and one.high == inf:
-        yield f"too many trials served nothing or did not keep up with the load, so its {one.metric} is not known"
+        yield Regression(kind=RegressionKind.SPEED_UNKNOWN, case=arm.case, figures={"metric": one.metric})
 
 
 def _serves(arm: Arm) -> bool:

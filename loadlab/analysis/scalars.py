@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import inf, nan
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from loadlab.model.case import Case
 from loadlab.stats.paired import ByBlock
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.findings import TrialSummary
 
-Scalars: TypeAlias = Mapping[tuple[str, str], ByBlock]  # (metric, case id) → block → value
+Scalars: TypeAlias = Mapping[tuple[str, Case], ByBlock]  # (metric, case) → block → value
 
 METRICS: Final = ("throughput", "p50", "p95")
 HIGHER_IS_BETTER: Final = frozenset({"throughput"})
@@ -21,9 +22,9 @@ HIGHER_IS_BETTER: Final = frozenset({"throughput"})
 
 def scalars(summaries: Iterable[TrialSummary]) -> Scalars:
     """Of all trials that say something; where a block holds two of a case, the later one counts."""
-    table: dict[tuple[str, str], dict[int, float]] = {}
+    table: dict[tuple[str, Case], dict[int, float]] = {}
     for summary in summaries:
-        case = summary.case.id
+        case = summary.case
         for metric in METRICS:
             value = scalar(summary, metric)
             if value is not None:

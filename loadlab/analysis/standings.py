@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.decisions import Decision, gain
 from loadlab.analysis.deployment import strategy_of
-from loadlab.analysis.strategy_reasons import objection
+from loadlab.analysis.objections import objection
 from loadlab.model.findings import Place, Standing
 
 if TYPE_CHECKING:
@@ -35,11 +35,9 @@ def standings(evidence: Evidence, decision: Decision) -> tuple[Standing, ...]:
 def _standing(evidence: Evidence, place: Place, arm: Arm) -> Standing:
     strategy = strategy_of(arm.case.strategy)
     return Standing(
-        case=arm.case.id,
-        strategy=arm.case.strategy,
-        name=evidence.name(arm),
+        case=arm.case,
         place=place,
-        why=objection(evidence, arm),
+        objection=objection(evidence, arm),
         need=evidence.need(arm),
         gives_up=strategy.gives_up if strategy and not arm.case.is_baseline else (),
     )

@@ -1,23 +1,25 @@
-"""A decision on a group, put into words and settings."""
+"""A decision on a group, with its reasons, figures and settings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.decisions import Decision, Ground, enough_blocks, gain
-from loadlab.analysis.reasons import leaking, reasons
+from loadlab.analysis.decisions import enough_blocks, gain
+from loadlab.analysis.objections import against, harm, objection
+from loadlab.analysis.reasons import reasons, speed
 from loadlab.analysis.recommendations import recommendation
 from loadlab.analysis.standings import standings
-from loadlab.analysis.strategy_reasons import against, objection, strategy_reasons
-from loadlab.analysis.wording import METRIC_WORDS, age, plural, spread, times
+from loadlab.analysis.strategy_reasons import in_production, strategy_reasons
 from loadlab.model.findings import Verdict
-from loadlab.stats.multiplicity import FEWEST_BLOCKS
+from loadlab.model.reasons import Against, Gain, Ground, TooFewBlocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.analysis.decisions import Decision
     from loadlab.analysis.evidence import Evidence
     from loadlab.model.findings import Arm, Recommendation
+    from loadlab.model.reasons import Reason
 
 
 def verdict(evidence: Evidence, decision: Decision) -> Verdict:
@@ -25,109 +27,73 @@ def verdict(evidence: Evidence, decision: Decision) -> Verdict:
     return Verdict(
         condition=evidence.condition,
         cases=tuple(arm.case for arm in evidence.arms if not arm.case.replica),
+        kind=decision.ground,
+        figures=tuple(_figures(evidence, decision)),
         recommend=recommend,
-        headline=f"{evidence.label}: {_headline(evidence, decision)}.",
-        why=tuple(_why(evidence, decision, recommend)),
-        settings=settings(recommend),
+        reasons=tuple(_reasons(evidence, decision, recommend)),
         runner_up=recommendation(decision.runner_up, evidence.driver),
         ranking=standings(evidence, decision),
     )
 
 
-def settings(recommend: Recommendation | None) -> str:
-    """Lines for a Django settings file; empty without a recommendation."""
-    found = recommend.snippets if recommend else ()
-    return next((snippet.text for snippet in found if snippet.file == "settings.py"), "")
+def too_few_blocks(evidence: Evidence, ground: Ground) -> TooFewBlocks | None:
+    """How many there are and how many it takes, where that is why nothing is recommended."""
+    if ground is not Ground.TOO_FEW_BLOCKS:
+        return None
+    blocks = [one.blocks for one in map(evidence.against_baseline, evidence.candidates) if one]
+    return TooFewBlocks(blocks=min(blocks, default=0), needed=enough_blocks(evidence), comparisons=evidence.family)
 
 
-def harm(evidence: Evidence) -> tuple[str, str]:
-    """What kept connections do wrong here, as a verb and its figures; some arm must be unfit."""
-    unfit = [arm for arm in evidence.kept if not evidence.fit(arm)]
-    worst = max(unfit, key=lambda arm: (arm.leaks, arm.peak))
-    refused = sum(arm.refused for arm in unfit)
-    attempts = f"{plural(refused, 'attempt')} to connect refused"
-    if worst.leaks:
-        figures = leaking(worst)
-        return "leak", f"{figures}, {attempts}" if refused else figures
-    if refused:
-        return "run out", attempts
-    dead = max(map(evidence.silent, unfit), key=len)
-    if dead:
-        return "hang", f"nothing served in {plural(len(dead), 'trial')}"
-    return "fail", f"{worst.failures:,} of {plural(worst.requests, 'request')}"
-
-
-def without_recommendation(evidence: Evidence, ground: Ground) -> str:
-    """Why there is none, in one clause."""
-    if ground is Ground.TOO_FEW_BLOCKS:
-        blocks = [one.blocks for one in map(evidence.against_baseline, evidence.candidates) if one]
-        enough = enough_blocks(evidence)
-        among = f" for {plural(evidence.family, 'comparison')}" if enough > FEWEST_BLOCKS else ""
-        return f"{plural(min(blocks, default=0), 'complete block')}, at least {enough} needed{among}"
-    return ground.value
-
-
-def _why(evidence: Evidence, decision: Decision, recommend: Recommendation | None) -> Iterator[str]:
+def _reasons(evidence: Evidence, decision: Decision, recommend: Recommendation | None) -> Iterator[Reason]:
     if evidence.has_others:
         yield from strategy_reasons(evidence, decision, recommend)
         return
-    room = _room(evidence, decision) if evidence.limits.max_connections is not None else ()
+    room = tuple(_room(evidence, decision)) if evidence.limits.max_connections is not None else ()
     if decision.ground is Ground.FITS:  # what decides comes first
         yield from (*room, *reasons(evidence, decision))
         return
     yield from (*reasons(evidence, decision), *room)
 
 
-def _room(evidence: Evidence, decision: Decision) -> Iterator[str]:
-    need = evidence.need(decision.chosen) if decision.chosen else None
-    if need:
-        yield f"In production: {need.arithmetic}."
+def _room(evidence: Evidence, decision: Decision) -> Iterator[Reason]:
+    if decision.chosen:
+        yield from in_production(evidence, decision.chosen)
     yield from against(evidence)
 
 
-def _headline(evidence: Evidence, decision: Decision) -> str:
+def _figures(evidence: Evidence, decision: Decision) -> Iterator[Reason]:
+    """What the one sentence of the verdict says."""
     chosen = decision.chosen
     if chosen is None:
-        return f"inconclusive, {without_recommendation(evidence, decision.ground)}"
-    if decision.ground in (Ground.FASTER, Ground.FITS):
-        return _keep(evidence, chosen)
-    if decision.ground is Ground.ALL_UNFIT:
-        return f"close connections after each request: {_all_unfit(evidence)}"
-    if evidence.has_others:
-        return f"close connections after each request, nothing sound is proven better: {_closest(evidence)}"
-    return f"close connections after each request, keeping them gains nothing: {_gains(evidence)}"
+        few = too_few_blocks(evidence, decision.ground)
+        yield from [few] if few else []
+    elif decision.ground in (Ground.FASTER, Ground.FITS):
+        yield _gain(evidence, chosen)
+    elif decision.ground is Ground.ALL_REJECTED:
+        yield from _all_rejected(evidence)
+    else:
+        yield from (speed(evidence, arm) for arm in _closest(evidence))
 
 
-def _keep(evidence: Evidence, arm: Arm) -> str:
-    held = plural(arm.left_open or arm.peak, "connection")
-    where = " in PostgreSQL" if arm.clients_peak is not None else ""
-    outcome = f"{_gain(evidence, arm)}, {held} held{where}, no leak"
-    if arm.case.strategy.name != "max_age":
-        return f"use {evidence.name(arm)}: {outcome}"
-    how = "without limit" if arm.case.max_age is None else f"for {age(arm.case.max_age)}"
-    return f"keep connections {how}: {outcome}"
+def _gain(evidence: Evidence, arm: Arm) -> Gain:
+    return Gain(
+        case=arm.case,
+        comparison=evidence.against_baseline(arm),
+        connections=arm.left_open or arm.peak,
+        pooled=arm.clients_peak is not None,
+    )
 
 
-def _all_unfit(evidence: Evidence) -> str:
+def _all_rejected(evidence: Evidence) -> Iterator[Reason]:
     if not evidence.has_others and any(not evidence.fit(arm) for arm in evidence.kept):
-        return "kept ones {}, {}".format(*harm(evidence))
-    return "; ".join(f"{evidence.name(arm)} {objection(evidence, arm)}" for arm in evidence.candidates)
+        yield harm(evidence)
+        return
+    for arm in evidence.candidates:
+        if why := objection(evidence, arm):
+            yield Against(cases=(arm.case,), objection=why)
 
 
-def _closest(evidence: Evidence) -> str:
-    sound = [arm for arm in evidence.candidates if evidence.sound(arm)]
-    nearest = max(sound, key=lambda arm: gain(evidence, arm))
-    return f"{evidence.name(nearest)} comes closest, {_gain(evidence, nearest)}, {evidence.judgement(nearest)}"
-
-
-def _gains(evidence: Evidence) -> str:
-    sound = [arm for arm in evidence.candidates if evidence.sound(arm)]
-    return "; ".join(f"{age(arm.case.max_age)} {_gain(evidence, arm)}, {evidence.judgement(arm)}" for arm in sound)
-
-
-def _gain(evidence: Evidence, arm: Arm) -> str:
-    comparison = evidence.against_baseline(arm)
-    if comparison is None or comparison.ratio is None:
-        return "not compared"
-    words = METRIC_WORDS[evidence.metric]
-    return f"{times(comparison.ratio)} the {words} ({spread(comparison.low, comparison.high)})"
+def _closest(evidence: Evidence) -> list[Arm]:
+    """All eligible arms; where there are several strategies, the one with the largest gain."""
+    eligible = [arm for arm in evidence.candidates if evidence.eligible(arm)]
+    return [max(eligible, key=lambda arm: gain(evidence, arm))] if evidence.has_others else eligible

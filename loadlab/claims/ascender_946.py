@@ -57,7 +57,7 @@ class Ascender946(Claim):
 def _sessions(setting: Setting, postgres: PostgresFixture) -> int:
     """By how many the database's count of sessions has grown over the requests."""
     with running_server(setting, postgres) as server:
-        before = server.judge.sessions()
+        before = server.judge.opened()
         server.clients.ask(PATH, server.scale.each)
         server.at_rest()
-        return server.judge.sessions() - before
+        return server.judge.opened() - before

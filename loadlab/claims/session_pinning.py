@@ -41,8 +41,8 @@ class SessionPinning(Claim):
         postgres = replace(postgres, scale=replace(postgres.scale, clients=THREADS))
         with running_server(PINNED, postgres) as server:
             served_first = THREADS - server.clients.ask(HOLDING_PATH)
-            waited = server.bouncer.counts().refused if server.bouncer else 0
-            sessions = server.judge.backends()
+            waited = server.bouncer.judge.counts().refused if server.bouncer else 0
+            sessions = server.judge.open_now()
         with running_server(GIVEN_BACK, postgres) as server:
             served_in_turn = THREADS - server.clients.ask(PATH)
         return (

@@ -79,7 +79,7 @@ def _asked(setting: Setting, postgres: PostgresFixture) -> tuple[Counter[str], i
             answers.update(_load(server))
             if answers["none"]:
                 break
-        return answers, server.judge.backends()
+        return answers, server.judge.open_now()
 
 
 def _load(server: RunningServer) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""The command line: one module per command, and the one door through which errors leave.
+"""The command line: one module per command, and the one place where errors become messages and exit codes.
 
 Modules import what a command needs when it runs, so that help, versions and typos are answered at once.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from loadlab import __version__
 from loadlab.cli import behaviour, compare, completion, init, live, path, plan, report, run, serve, watch
 from loadlab.cli._errors import say
+from loadlab.cli._help import FIRST_STEPS, HelpFormatter, examples, exit_codes
 from loadlab.cli._parser import Parser
 from loadlab.cli._signals import stoppable
 from loadlab.errors import BUG_EXIT_CODE, EnvironmentFaultError, LabError
@@ -29,18 +30,27 @@ COMMANDS = (run, live, plan, report, compare, serve, init, watch, behaviour, pat
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line; each command's help is its module's first sentence."""
+    """The whole command line; a command's module gives its help: docstring, arguments and EXAMPLES."""
     top = Parser(
         prog="loadlab",
-        description="Which CONN_MAX_AGE is right for the way you serve Django? Measure it.",
+        description="Find the CONN_MAX_AGE that is right for the way you serve Django, by measuring it.",
+        epilog=f"{examples(FIRST_STEPS)}\n\n{exit_codes()}\n\n`loadlab COMMAND --help` explains a command.",
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"loadlab {__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
-        summary = (command.__doc__ or "").splitlines()[0]
-        sub = commands.add_parser(name, help=summary, description=command.__doc__, allow_abbrev=False)
+        description = (command.__doc__ or "").strip()
+        sub = commands.add_parser(
+            name,
+            help=description.splitlines()[0],
+            description=description,
+            epilog=examples(command.EXAMPLES),
+            formatter_class=HelpFormatter,
+            allow_abbrev=False,
+        )
         command.add_arguments(sub)
         sub.set_defaults(execute=command.execute)
     return top
@@ -61,10 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(error)
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read us has gone; what Python still wants to write when it exits goes nowhere.
+        # The reader of our output has gone: discard what Python still writes when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001  the last door: whatever comes here is a bug of ours
+    except Exception as error:  # noqa: BLE001  the last resort: anything that arrives here is a bug of ours
         if isinstance(error, OSError) and error.errno in FULL:
             print(f"loadlab: {error.filename or 'A file'} cannot be written: the disk is full.", file=sys.stderr)
             return EnvironmentFaultError.exit_code
@@ -76,10 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _lacking(package: str) -> str:
-    """What a light install says, which has the instrumentation alone."""
+    """The message of an install that has the instrumentation alone."""
     return (
-        f"{package} is not installed. The instrumentation works without it; the lab, which measures and reports, needs"
-        " it: pip install 'PATH[lab]', where PATH is loadlab's clone or wheel."
+        f"{package} is not installed. Only the instrumentation works without it. Install the lab, which measures and"
+        " reports: pip install 'PATH[lab]', where PATH is loadlab's clone or wheel."
     )
 
 

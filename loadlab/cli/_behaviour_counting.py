@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.claims import CLAIMS, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
-from loadlab.cli._behaviour_tables import COMMAND, as_markdown, for_terminal, label
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
 from loadlab.errors import EnvironmentFaultError, GateError, UsageError
@@ -20,6 +19,7 @@ from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.versions import versions
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
 from loadlab.plan.members import build_strategy
+from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class _Pass:
 
 def _chosen(arguments: argparse.Namespace) -> _Chosen:
     if arguments.repeats < 1:
-        raise UsageError(f"--repeats should be 1 or more, not {arguments.repeats}.")
+        raise UsageError(f"--repeats must be 1 or more, not {arguments.repeats}.")
 
     patterns = [re.sub(r"^case/", "claim/", pattern) for pattern in arguments.only]  # their earlier name
 
@@ -90,7 +90,7 @@ def _chosen(arguments: argparse.Namespace) -> _Chosen:
     rows = [row for row in settings() if wanted(row.id)]
     claims = [name for name in CLAIMS if arguments.claims and wanted(_claim_id(name))]
     if not rows and not claims:
-        raise UsageError(f"Nothing matches {' '.join(arguments.only)}; loadlab behaviour --list shows what there is.")
+        raise UsageError(f"Nothing matches {' '.join(arguments.only)}. `loadlab behaviour --list` lists the ids.")
     needing = [row.id for row in rows if build_strategy(row.strategy).pooling()]
     needing += [_claim_id(name) for name in claims if CLAIMS[name].needs_pgbouncer]
     left_out = [] if not needing or _pgbouncer_is_here() else needing
@@ -130,7 +130,7 @@ def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
 
 def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> None:
     for name in chosen.left_out:
-        listener.notice(f"{name} is left out: there is no PgBouncer here (apt install pgbouncer)")
+        listener.notice(f"{name} is left out: PgBouncer is not installed (apt install pgbouncer)")
     with postgres_fixture(None, listener.preparing, scale) as ready:
         done.versions.update(versions(ready.judge))
         _require_same_versions(chosen.recorded, done)
@@ -155,7 +155,7 @@ def _require_same_versions(recorded: Recording | None, done: _Pass) -> None:
     # A package that the recording does not name is a new member's: no row of the recording can depend on it.
     known = {name: version for name, version in done.versions.items() if name in recorded.versions}
     if differ := differences(recorded.versions, known):
-        raise UsageError(f"The recording is of other versions: {', '.join(differ)}. Count all of it again: {COMMAND}")
+        raise UsageError(f"The recording has other versions: {', '.join(differ)}. Count everything again: {COMMAND}")
 
 
 def _updated(recorded: Recording, counted: Recording, arguments: argparse.Namespace) -> Recording:
@@ -205,15 +205,15 @@ def _gate(before: Recording, counted: Recording, source: Path) -> None:
     """
     found = list(departures(before, counted, {row.id for row in settings()}))
     if not found:
-        print(f"{len(counted.rows)} row(s) are as {source} has them.")
+        print(f"{len(counted.rows)} row(s) match {source}.")
         return
     lines = "\n".join(f"  {departure}" for departure in found)
     raise GateError(
-        f"{len(found)} cell(s) are not as {source} has them:\n{lines}\n{_versions(before, counted)} Where the new"
+        f"{len(found)} cell(s) differ from {source}:\n{lines}\n{_versions(before, counted)} If the new"
         f" behaviour is right, record it: {COMMAND}"
     )
 
 
 def _versions(before: Recording, counted: Recording) -> str:
     differ = differences(before.versions, counted.versions)
-    return f"Versions that differ: {', '.join(differ)}." if differ else "All versions are the same."
+    return f"Different versions: {', '.join(differ)}." if differ else "All versions are the same."

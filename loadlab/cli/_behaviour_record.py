@@ -18,7 +18,7 @@ LISTS: Final = ("rows", "claims")
 # Names as earlier versions wrote them: of keys, and of what has a version.
 EARLIER: Final = {"cases": "claims"}
 EARLIER_PACKAGES: Final = {"Django": "django", "psycopg2": "psycopg2-binary", "psycopg_pool": "psycopg-pool"}
-HOW_TO_MAKE: Final = "loadlab behaviour --json FILE makes one"
+HOW_TO_MAKE: Final = "`loadlab behaviour --json FILE` writes one"
 _RECORDING: Final = TypeAdapter(Recording)
 
 
@@ -34,11 +34,11 @@ def read_recording(path: Path) -> Recording:
     except OSError as error:
         raise UsageError(f"The recording {path} cannot be read: {error.strerror}. {HOW_TO_MAKE}.") from error
     except json.JSONDecodeError as error:
-        raise UsageError(f"{path} is no recording of behaviours: {error}. {HOW_TO_MAKE}.") from error
+        raise UsageError(f"{path} is not a recording of behaviours: {error}. {HOW_TO_MAKE}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UsageError(f"{path} is no recording of behaviours: {where}: {first['msg']}. {HOW_TO_MAKE}.") from error
+        raise UsageError(f"{path} is not a recording of behaviours: {where}: {first['msg']}. {HOW_TO_MAKE}.") from error
 
 
 def _renamed(said: dict[str, object]) -> dict[str, object]:

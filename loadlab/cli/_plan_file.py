@@ -1,4 +1,4 @@
-"""Reads the plan that a command names, or the default one, with what the command line says in place of its own."""
+"""Reads the plan that a command names, or the default one, and applies the options of the command line to it."""
 
 from __future__ import annotations
 
@@ -15,67 +15,86 @@ if TYPE_CHECKING:
 
     from loadlab.plan.experiment import Experiment
 
-PLAN_HELP: Final = "a TOML file, or a plan that loadlab brings: full, strategies, distance (default: the default plan)"
-ONLY_HELP: Final = "only cases whose short name (as in the list) or id matches; repeatable"
+PLAN_HELP: Final = (
+    "a TOML file, or a plan that comes with loadlab: full, strategies, distance (default: the default plan)"
+)
+ONLY_HELP: Final = "only cases whose name or id matches, as `loadlab plan` lists them; repeatable"
 LOAD: Final = ("expect_workers", "master_bind_host", "master_bind_port")
 TABLES: Final = ("load", "project", "target")
 TARGET: Final = {"url": "target", "name": "target_name", "metrics": "target_metrics", "token": "token"}
-SERVED_BY_US: Final = ("servers", "strategies", "database", "control", "scenarios")  # what the default plan says of it
+SERVED_BY_US: Final = (
+    "servers",
+    "strategies",
+    "database",
+    "control",
+    "scenarios",
+)  # not for an external target
 WARMUP_SECONDS: Final = 2.0  # a site of some size needs longer than ours to answer as fast as it can
 
 
 def add_project_arguments(parser: argparse.ArgumentParser) -> None:
-    """What names a project of the user's own."""
+    """The user's own project."""
     group = parser.add_argument_group("your own project")
-    group.add_argument("--project", metavar="DIR", help="the folder that its manage.py is in")
+    group.add_argument("--project", metavar="DIR", help="the folder of its manage.py")
     group.add_argument(
-        "--settings", metavar="MODULE", help="its settings (default: as the environment or manage.py says)"
+        "--settings", metavar="MODULE", help="its settings module (default: from the environment or manage.py)"
     )
-    group.add_argument("--wsgi", metavar="MODULE:ATTRIBUTE", help="its WSGI application (default: as its settings say)")
-    group.add_argument("--asgi", metavar="MODULE:ATTRIBUTE", help="its ASGI application (default: as its settings say)")
+    group.add_argument("--wsgi", metavar="MODULE:ATTRIBUTE", help="its WSGI application (default: from its settings)")
+    group.add_argument("--asgi", metavar="MODULE:ATTRIBUTE", help="its ASGI application (default: from its settings)")
     group.add_argument(
-        "--pythonpath", action="append", metavar="DIR", help="a folder with more modules of the project; repeatable"
+        "--pythonpath", action="append", metavar="DIR", help="another folder with modules of the project; repeatable"
     )
-    group.add_argument("--python", metavar="PATH", help="the Python of its virtualenv (default: loadlab's own)")
+    group.add_argument("--python", metavar="PATH", help="the interpreter of its virtualenv (default: loadlab's own)")
 
 
 def add_load_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the load comes from."""
-    group = parser.add_argument_group("where the load comes from")
+    """How many load processes there are, and on which hosts."""
+    group = parser.add_argument_group("load processes")
     group.add_argument(
         "--load-workers",
         type=int,
         metavar="N",
-        help="how many load processes of this host share it (default: 1)",
+        help="load processes on this host (default: 1)",
     )
     group.add_argument(
         "--expect-workers",
         type=int,
         metavar="N",
-        help="or N on others: python -m loadlab.load.distributed.worker --master-host HOST",
+        help="load processes on other hosts, each started with python -m loadlab.load.distributed.worker",
     )
-    group.add_argument("--master-bind-host", metavar="HOST", help="where they come to (default: 127.0.0.1)")
-    group.add_argument("--master-bind-port", type=int, metavar="PORT", help="and its port (default: 5557)")
+    group.add_argument(
+        "--master-bind-host", metavar="HOST", help="the address on which this host waits for them (default: 127.0.0.1)"
+    )
+    group.add_argument(
+        "--master-bind-port",
+        type=int,
+        metavar="PORT",
+        help="the port on which this host waits for them (default: 5557)",
+    )
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
-    """What names a target that others serve."""
-    group = parser.add_argument_group("a target that is served elsewhere")
-    group.add_argument("--target", metavar="URL", help="load this site as it is; nothing of it is started or changed")
-    group.add_argument("--target-name", metavar="NAME", help='what its settings are called, e.g. "age 60"')
-    group.add_argument("--target-metrics", metavar="URL", help="where it serves its metrics (default: URL/metrics)")
-    group.add_argument("--token", metavar="env:NAME", help="the environment variable that holds the metrics' token")
+    """A site that loadlab does not serve itself."""
+    group = parser.add_argument_group("an external target")
+    group.add_argument(
+        "--target", metavar="URL", help="load this site as it is; loadlab starts and changes nothing there"
+    )
+    group.add_argument("--target-name", metavar="NAME", help='a name for its settings, such as "age 60"')
+    group.add_argument("--target-metrics", metavar="URL", help="the address of its metrics (default: URL/metrics)")
+    group.add_argument("--token", metavar="env:NAME", help="the environment variable with the token of its metrics")
 
 
 def add_database_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where its tables are, and what may be done to them."""
-    group = parser.add_argument_group("its database")
-    group.add_argument("--embedded", action="store_true", help="an empty one for the run, made by its migrations")
+    """The project's database, and what loadlab may do to it."""
+    group = parser.add_argument_group("the database of your project")
+    group.add_argument(
+        "--embedded", action="store_true", help="use an empty database for the run, created by the migrations"
+    )
     group.add_argument(
         "--keep-database",
         action="append",
         metavar="ALIAS",
-        help="with --embedded: leave this entry of DATABASES as it is; repeatable",
+        help="with --embedded: keep this entry of DATABASES as it is; repeatable",
     )
     group.add_argument("--migrate", action="store_true", help="apply missing migrations to its own database")
 
@@ -90,15 +109,15 @@ def read_experiment(path: Path | None, only: Sequence[str], arguments: argparse.
     from loadlab.plan.experiment import read_plan
 
     text, source = (DEFAULT_PLAN, "the default plan") if path is None else (_text(_found(path)), str(path))
-    said = {} if arguments is None else _said(arguments)
-    if said:
-        text = _laid_over(text, source, said, default=path is None)
+    options = {} if arguments is None else _plan_options(arguments)
+    if options:
+        text = _with_options(text, source, options, default=path is None)
     return read_plan(text, source, only)
 
 
 def changes_plan(arguments: argparse.Namespace) -> bool:
-    """Whether the command line says something in place of the plan."""
-    return bool(_said(arguments))
+    """Whether an option of the command line replaces a key of the plan."""
+    return bool(_plan_options(arguments))
 
 
 def plans() -> list[str]:
@@ -127,8 +146,8 @@ def _named() -> str:
     return f"Name a TOML file, or a plan of loadlab's: {', '.join(plans())}."
 
 
-def _said(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the command line says of the project, as a plan would; paths are made absolute, for a run may be resumed."""
+def _plan_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options that replace keys of the plan; paths become absolute, because a run can be resumed elsewhere."""
     names = ("settings", "wsgi", "asgi")
     project: dict[str, Any] = {name: value for name in names if (value := getattr(arguments, name))}
     if arguments.project:
@@ -155,7 +174,7 @@ def _said(arguments: argparse.Namespace) -> dict[str, Any]:
     return said
 
 
-def _laid_over(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
+def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
     import tomli_w
 
     from loadlab.lab.manage_py import settings_of

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from loadlab.model.schedule import remaining_seconds
+from loadlab.report import numbers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -57,7 +60,7 @@ class Display:
         self.step_ended(line, done, total)
         if done == total and not self._quiet:
             made = done - self._first
-            self._print(f"{made} trial{'' if made == 1 else 's'} in {_duration(self._elapsed())}")
+            self._print(f"{numbers.plural(made, 'trial')} in {numbers.elapsed(self._elapsed())}")
 
     def step_begins(self, what: str, done: int, total: int) -> None:
         """`what` is to happen, as the next of `total` after `done`."""
@@ -87,22 +90,14 @@ class Display:
         left = total - done
         if left <= 1:
             return "last one" if left else "done"
-        here = done - self._first
-        each = self._elapsed() / here if here else self._expected
-        minutes, seconds = divmod(round(each * left), 60)
+        remaining = remaining_seconds(
+            left=left,
+            made=done - self._first,
+            elapsed_seconds=self._elapsed(),
+            expected_seconds=self._expected,
+        )
+        minutes, seconds = divmod(round(remaining), 60)
         return f"ETA {minutes}:{seconds:02d}"
-
-
-def _duration(seconds: float) -> str:
-    """A time as people say it.
-
-    >>> _duration(324.4), _duration(59.6), _duration(3700)
-    ('5 min 24 s', '1 min 0 s', '1 h 1 min')
-    """
-    minutes, left = divmod(round(seconds), 60)
-    if minutes >= 60:  # noqa: PLR2004  an hour
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {left} s" if minutes else f"{left} s"
 
 
 @contextmanager

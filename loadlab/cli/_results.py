@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--json", action="store_true", help=f"print what {report('json')} holds, in place of the verdict"
+        "--json", action="store_true", help=f"print the content of {report('json')} instead of the verdict"
     )
 
 
@@ -35,14 +35,14 @@ def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
     from loadlab.analysis import findings_of
     from loadlab.cli._publish import publish
     from loadlab.report import REPORTS
-    from loadlab.report.terminal import Terminal
+    from loadlab.report.formats.terminal import Terminal
     from loadlab.store.folder import RunFolder
 
     folder = RunFolder.at(path)
     findings = findings_of(folder.recorded())
     files = publish(folder, findings)  # before anything is printed: `| head` may close the pipe
     if as_json:
-        print(REPORTS["json_file"]().render(findings))
+        print(REPORTS["json"]().render(findings))
     else:
         print(Terminal(width=width(), colour=screen.colours(sys.stdout)).render(findings))
     for file in files:
@@ -60,23 +60,24 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
     run = findings.run
     if run.state == "incomplete":
         raise IncompleteError(
-            f"The run is incomplete: {_lacking(run)}.{_of_damage(run)} {_continuing(folder)} measures what is missing"
-            " or failed."
+            f"The run is incomplete: {_lacking(run)}.{_of_damage(run)} {_continuing(folder)} runs the missing"
+            " and failed trials."
         )
     if run.trials_invalid and not _anything_left(findings):
         raise IncompleteError(
-            f"Nothing can be said: {run.trials_invalid} of {run.trials_done} trials are invalid"
-            f" ({run.invalid_because}). Remove the cause: use a lower rate or fewer users, more load workers, a machine"
-            f" with cores to spare. Then run the plan again; {_continuing(folder)} measures those again that"
-            " the target cannot have spoilt itself."
+            f"No comparison is possible: {run.trials_invalid} of {run.trials_done} trials are invalid"
+            f" ({run.invalid_because}). Use a lower rate, fewer users, more load workers or a machine with more cores,"
+            f" and run the plan again. {_continuing(folder)} repeats the trials that the target did not spoil."
         )
     if run.damaged:
-        raise IncompleteError(f"All trials are there.{_of_damage(run)} {_continuing(folder)} mends what can be mended.")
+        raise IncompleteError(f"All trials are recorded.{_of_damage(run)} {_continuing(folder)} repairs what it can.")
     among = varying(verdict.condition for verdict in findings.verdicts)
     undecided = (verdict.condition for verdict in findings.verdicts if verdict.recommend is None)
     open_questions = [condition_label(condition, among) for condition in undecided]
     if require_verdict and (open_questions or not findings.verdicts):
-        raise InconclusiveError(f"No verdict for {', '.join(open_questions) or 'any server mode'}: see why above.")
+        raise InconclusiveError(
+            f"No verdict for {', '.join(open_questions) or 'any server mode'}. The reasons are above."
+        )
     return 0
 
 

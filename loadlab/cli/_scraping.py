@@ -15,19 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from loadlab.lab.run import Listener
+    from loadlab.lab.opening import Listener
     from loadlab.services.prometheus import Prometheus
     from loadlab.services.remote_write import RemoteWrite
 
 
 def add_scraping_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--prometheus", action="store_true", help="have a Prometheus scrape the trials; its data stay in the run folder"
+        "--prometheus",
+        action="store_true",
+        help="start a Prometheus that scrapes the trials; the run folder keeps its data",
     )
     parser.add_argument(
         "--remote-write",
         metavar="URL",
-        help="have it send on what it scrapes; with a password in the URL: env:NAME, the variable that holds it",
+        help="let that Prometheus forward its samples; if the URL holds a password, give env:NAME",
     )
 
 
@@ -80,7 +82,7 @@ def reopened(run: Path) -> Iterator[Prometheus]:
 
     kept = run / PROMETHEUS
     if not kept.is_dir():
-        raise UsageError(f"{run} holds nothing of a Prometheus: it was measured without --prometheus.")
+        raise UsageError(f"{run} holds no Prometheus data: the run had no --prometheus. Name another run.")
     with (
         Register.opened() as register,
         prometheus(Task(), register, register.folder / "prometheus.log", kept=kept) as running,

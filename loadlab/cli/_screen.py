@@ -89,9 +89,11 @@ def width() -> int:
 
 def add_screen_arguments(parser: argparse.ArgumentParser, *, progress: bool) -> None:
     """`--color`, and `--quiet` where there is progress to show."""
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
+    parser.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="colour the output (default: auto)"
+    )
     if progress:
-        parser.add_argument("--quiet", action="store_true", help="show no progress; notes and errors are still shown")
+        parser.add_argument("--quiet", action="store_true", help="show no progress, only notes and errors")
 
 
 def _dumb() -> bool:

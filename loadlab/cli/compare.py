@@ -1,7 +1,7 @@
 """Compare two runs: what changed in speed, connections and environment.
 
-Cases are paired by what both runs share. What is different in all cases, such as the users, is a change between the
-runs.
+Cases are paired by what both runs share. A factor that differs in every case, such as the users, counts as a change
+between the runs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._screen import width
 from loadlab.errors import GateError, IncompleteError, InconclusiveError, UsageError
@@ -21,16 +21,22 @@ if TYPE_CHECKING:
     from loadlab.model.findings import RunContrast
 
 
+EXAMPLES: Final = (
+    ("loadlab compare runs/before runs/after", "print what changed"),
+    ("loadlab compare runs/before runs/after --fail-if-worse", "fail a CI job if the second run is worse"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("before", type=Path, metavar="DIR", help="a run folder")
-    parser.add_argument("after", type=Path, metavar="DIR", help="another one")
+    parser.add_argument("before", type=Path, metavar="DIR", help="the first run folder")
+    parser.add_argument("after", type=Path, metavar="DIR", help="the second run folder")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.add_argument(
         "--fail-if-worse",
         action="store_true",
-        help="exit with 10 if the second run is worse in its primary metric or leaks, with 11 if that cannot be told",
+        help="exit with 10 if the second run is worse in its primary metric or leaks, with 11 if the runs cannot tell",
     )
 
 
@@ -54,7 +60,9 @@ def execute(arguments: argparse.Namespace) -> int:
     found = zip(folders, (before, after), strict=True)
     damaged = [str(folder.path / name) for folder, findings in found for name in findings.run.damaged]
     if damaged:
-        raise IncompleteError(f"Damaged, and left out: {', '.join(damaged)}. loadlab report DIR says more of each.")
+        raise IncompleteError(
+            f"These files are damaged and were ignored: {', '.join(damaged)}. `loadlab report DIR` explains each."
+        )
     if arguments.fail_if_worse:
         _gate(compared)
     return 0
@@ -77,25 +85,13 @@ def _some(cases: Sequence[str]) -> str:
 
 
 def _rendered(compared: RunContrast, runs: Sequence[str], arguments: argparse.Namespace) -> str:
-    from loadlab.report.content import contrasts
+    from loadlab.report import comparison
 
     if arguments.json:
-        return json.dumps(contrasts.as_json(compared, runs), indent=1)
+        return json.dumps(comparison.as_json(compared, runs), indent=1)
     if arguments.markdown:
-        return _markdown(compared, runs)
-    return contrasts.text(compared, width(), runs)
-
-
-def _markdown(compared: RunContrast, runs: Sequence[str]) -> str:
-    from loadlab.report.content import contrasts
-    from loadlab.report.markdown import escape, grid
-
-    blocks = [f"# {escape(runs[0])} (before) and {escape(runs[1])} (after)"]
-    for one in contrasts.grids(compared):
-        rows = [[escape(cell) for cell in row] for row in one.rows]
-        blocks += [f"## {one.title}", grid(one.columns, ["---"] * len(one.columns), rows)]
-    blocks += [f"- {escape(line)}" for line in contrasts.left_over(compared)]
-    return "\n\n".join([*blocks, escape(contrasts.NOTE)])
+        return comparison.as_markdown(compared, runs)
+    return comparison.text(compared, width(), runs)
 
 
 def _gate(compared: RunContrast) -> None:
@@ -106,11 +102,12 @@ def _gate(compared: RunContrast) -> None:
         InconclusiveError: nothing is worse that can be told, and something cannot.
     """
     from loadlab.analysis.regressions import regressions
+    from loadlab.report.prose.regressions import said
 
     worse, unknown = regressions(compared)
     if worse:
-        raise GateError("\n".join(["The second run is worse:", *(f"  {line}" for line in worse)]))
+        raise GateError("\n".join(["The second run is worse:", *(f"  {said(one)}" for one in worse)]))
     if unknown:
         raise InconclusiveError(
-            "\n".join(["Whether the second run is worse is open:", *(f"  {line}" for line in unknown)])
+            "\n".join(["It is not certain whether the second run is worse:", *(f"  {said(one)}" for one in unknown)])
         )

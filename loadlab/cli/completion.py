@@ -1,7 +1,4 @@
-"""Print a script that completes loadlab's commands and options in a shell.
-
-In bash, for example: loadlab completion bash > ~/.local/share/bash-completion/completions/loadlab
-"""
+"""Print a script that completes loadlab's commands and options in a shell."""
 
 from __future__ import annotations
 
@@ -15,8 +12,15 @@ if TYPE_CHECKING:
 PATHS: Final = ("FILE", "DIR")  # of options that are kept as text
 
 
+EXAMPLES: Final = (
+    ("loadlab completion bash > ~/.local/share/bash-completion/completions/loadlab", "install completion for bash"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), metavar="SHELL", help="bash, zsh, fish, tcsh")
+    parser.add_argument(
+        "shell", choices=("bash", "zsh", "fish", "tcsh"), metavar="SHELL", help="the shell: bash, zsh, fish or tcsh"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
-"""Write a plan and a Locust file to start from, for a project of your own.
+"""Write a plan and a Locust file for your own project.
 
-The project is loaded once, in its own Python, to learn its routes and what is installed there. No database is
-connected to, and nothing is written but the two files.
+loadlab loads the project once, with the project's own Python, to find its routes and packages. It connects to no
+database and writes only the two files.
 """
 
 from __future__ import annotations
@@ -10,44 +10,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._plan_file import add_project_arguments
-from loadlab.cli._starter import (
-    LOCUSTFILE,
-    PLAN,
-    locustfile_text,
-    modes_there,
-    plan_text,
-    spoken_ages,
-    taken_routes,
-)
 from loadlab.errors import EnvironmentFaultError, UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-    from loadlab.cli._starter import Modes
     from loadlab.lab.project import Project, ProjectInfo
+    from loadlab.lab.starter import Modes
     from loadlab.model.plan import ProjectOptions
 
 BY_SCRIPT: Final = (
-    'What a script does to the settings as it starts is not done here: docs/own-project.md, "Settings made by a console'
-    ' script", has a settings file that does it.'
+    'What a script does to the settings as it starts is not done here: docs/how-to/own-project.md, "Settings made by'
+    ' a console script", has a settings file that does it.'
+)
+
+
+EXAMPLES: Final = (
+    ("loadlab init --project ~/shop", "start from the folder with manage.py"),
+    (
+        "loadlab init --settings shop.settings --python .venv/bin/python",
+        "name settings and Python",
+    ),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_project_arguments(parser)
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="the folder to write to (default: the current one)"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     from loadlab.lab.project import project_of, scripts_there
+    from loadlab.lab.starter import LOCUSTFILE, PLAN, locustfile_text, modes_there, plan_text
     from loadlab.model.plan import Plan
     from loadlab.system.processes import Register
 
     plan, locustfile = arguments.out / PLAN, arguments.out / LOCUSTFILE
     for path in (plan, locustfile):
         if path.exists():
-            raise UsageError(f"{path} is there already; name another folder with --out, or remove it.")
+            raise UsageError(f"{path} already exists. Remove it, or name another folder with --out.")
     with Register.opened() as register:
         options = _project(arguments)
         project = project_of(Plan(servers={}, strategies={}, project=options), register.folder)
@@ -81,8 +84,7 @@ def _project(arguments: argparse.Namespace) -> ProjectOptions:
         named = "; ".join(f"{name} names {module}" for name, module in there.items())
         scripts = f"\nConsole scripts that are installed there: {named}. {BY_SCRIPT}" if there else ""
         raise UsageError(
-            f"Which settings? No manage.py in {folder} names them: check --project, or name them with --settings, e.g."
-            f" --settings mysite.settings.{scripts}"
+            f"No manage.py in {folder} names the settings. Check --project, or set --settings mysite.settings.{scripts}"
         )
     return options
 
@@ -98,20 +100,24 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise EnvironmentFaultError(f"{path} cannot be written: {error.strerror}.") from error
+        raise EnvironmentFaultError(
+            f"{path} cannot be written: {error.strerror}. Name another folder with --out."
+        ) from error
 
 
 def _next(plan: Path, locustfile: Path, project: Project, modes: Modes) -> str:
+    from loadlab.lab.starter import spoken_ages, taken_routes
+
     info = _facts(project)
     default = info.default
     comments = f"; as comments: {', '.join((*modes.more, *modes.missing))}" if modes.more or modes.missing else ""
     of_routes = f"{len(taken_routes(info.routes))} of {len(info.routes)} routes without arguments"
     lines = [
         f"{plan}: {' and '.join(modes.first)} at CONN_MAX_AGE {spoken_ages(project)}{comments}",
-        f"{locustfile}: asks for {of_routes}; edit it until it looks like your traffic",
+        f"{locustfile}: requests {of_routes}; edit it until it matches your traffic",
         f"Settings: {project.settings}; {default.engine}; Django {info.installed['django']} on Python {info.python}",
         *(
-            f"The {kind.upper()} application does not load; name another with --{kind}, or {kind} in [project]: {words}"
+            f"The {kind.upper()} application does not load: {words}. Name another with --{kind}, or {kind} in [project]"
             for kind, words in info.load_errors.items()
         ),
         f"Next: loadlab run {plan}" + ("" if default.vendor == "postgresql" else " --embedded"),

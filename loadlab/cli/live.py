@@ -1,6 +1,6 @@
-"""Show runs in a browser, finished and running.
+"""Show finished and running runs in a browser.
 
-It follows every run in the folder, also those that others start, and reads only. Ctrl-C ends it.
+The page only reads. It follows every run in the folder, also runs that start later. Ctrl-C ends it.
 """
 
 from __future__ import annotations
@@ -29,17 +29,32 @@ ANY_PORT: Final = -1
 LOOK_SECONDS: Final = 0.2
 
 
+EXAMPLES: Final = (
+    ("loadlab live", "show the runs in ./runs"),
+    ("loadlab live --host 0.0.0.0 --token env:LIVE_TOKEN", "let other hosts read them with a token"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="?", type=Path, default=Path("runs"), metavar="RUNS_FOLDER", help="default: runs")
     parser.add_argument(
-        "--port", type=port, metavar="PORT", help=f"default: {LIVE_PORT}, or a free one if that is taken"
+        "runs",
+        nargs="?",
+        type=Path,
+        default=Path("runs"),
+        metavar="RUNS_FOLDER",
+        help="the folder that holds run folders (default: runs)",
     )
-    parser.add_argument("--host", default=LOOPBACK, help=f"default: {LOOPBACK}; any other needs --token")
     parser.add_argument(
-        "--token", metavar="env:NAME", help="the environment variable that holds what visitors must show"
+        "--port", type=port, metavar="PORT", help=f"the port (default: {LIVE_PORT}, or a free one if that is taken)"
     )
     parser.add_argument(
-        "--prometheus", type=Path, metavar="RUN", help="open what the Prometheus of an earlier run has kept, too"
+        "--host", default=LOOPBACK, help=f"the address to listen on (default: {LOOPBACK}); any other needs --token"
+    )
+    parser.add_argument(
+        "--token", metavar="env:NAME", help="the environment variable with the token that visitors must send"
+    )
+    parser.add_argument(
+        "--prometheus", type=Path, metavar="RUN", help="also open the data that this run's Prometheus kept"
     )
 
 
@@ -50,7 +65,7 @@ def execute(arguments: argparse.Namespace) -> int:
     _require_safe(arguments)
     if not arguments.runs.is_dir():
         raise UsageError(
-            f"{arguments.runs} is not a folder. Name one that holds runs, or make one: loadlab run --live."
+            f"{arguments.runs} is not a folder. Name a folder with runs, or start a run: loadlab run --live."
         )
     with (
         shown_again(arguments.prometheus),
@@ -62,7 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"{page.url}  (Ctrl-C ends it)", flush=True)
         while page.program.running():
             time.sleep(LOOK_SECONDS)
-        raise EnvironmentFaultError(f"The live page ended by itself; its log ends:\n{page.program.log_tail()}")
+        raise EnvironmentFaultError(f"The live page ended unexpectedly. Its log ends:\n{page.program.log_tail()}")
 
 
 def add_live_argument(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +88,7 @@ def add_live_argument(parser: argparse.ArgumentParser) -> None:
         type=port_after_plan,
         const=ANY_PORT,
         metavar="PORT",
-        help=f"show the run in a browser (default port: {LIVE_PORT}, or a free one if that is taken)",
+        help=f"show the run in a browser, on this port (default: {LIVE_PORT}, or a free one if that is taken)",
     )
 
 
@@ -122,10 +137,10 @@ def _require_safe(arguments: argparse.Namespace) -> None:
     """Nobody else may read without a token, and nobody may read the token from the process list."""
     if arguments.token is None:
         if not is_loopback(arguments.host):
-            raise UsageError(f"On {arguments.host} others could read the runs: --token env:NAME says who may.")
+            raise UsageError(f"On {arguments.host} other hosts could read the runs. Add --token env:NAME.")
         return
     kind, _, name = arguments.token.partition(":")
     if kind != "env" or not name:
-        raise UsageError("A token on the command line would show in the process list: --token env:NAME.")
+        raise UsageError("The process list would show a token on the command line. Use --token env:NAME.")
     if not os.environ.get(name):
-        raise UsageError(f"The environment variable {name} is not set; it should hold the token.")
+        raise UsageError(f"The environment variable {name} is not set. Set it to the token.")

@@ -1,11 +1,11 @@
-"""Print where a scenario, a plan or the dashboards are, which loadlab brings.
+"""Print the path of a scenario, a plan or the dashboards that come with loadlab.
 
-For other programs: locust -f "$(loadlab path read_one)". Without NAME, every name is listed.
+Without NAME, it lists every name.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import UsageError
 from loadlab.model.spelling import did_you_mean
@@ -14,6 +14,11 @@ from loadlab.system.packaged import packaged
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+
+EXAMPLES: Final = (
+    ('locust -f "$(loadlab path read_one)" --host http://127.0.0.1:8000', "use a scenario with Locust directly"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

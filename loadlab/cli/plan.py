@@ -1,4 +1,4 @@
-"""List a plan's cases, their number and expected duration; runs nothing."""
+"""List a plan's cases, its number of trials and its expected duration, without running it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 SUPPOSED: Final = (0.03, 0.05, 0.1)  # coefficients of variation, from a quiet machine to a busy one
 
 
+EXAMPLES: Final = (
+    ("loadlab plan", "list the cases of the default plan"),
+    ("loadlab plan loadlab.toml --order", "list every trial in the order of the run"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help=PLAN_HELP)
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
-    parser.add_argument("--ids", action="store_true", help="list cases by their ids, which spell out every parameter")
+    parser.add_argument("--ids", action="store_true", help="list the ids of the cases, which contain every parameter")
     parser.add_argument("--order", action="store_true", help="also list every trial in the order of the run")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -59,7 +65,8 @@ def _as_json(experiment: Experiment) -> str:
 
 
 def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
-    minutes = experiment.expected_seconds / 60
+    from loadlab.report.numbers import minutes, plural
+
     blocks = experiment.plan.blocks
     names = {case: case.id for case in experiment.cases} if arguments.ids else short_names(experiment.cases)
     lines = list(names.values())
@@ -68,18 +75,14 @@ def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
     lines += [f"left out: {pair}" for pair in experiment.left_out]
     # What a site needs to boot is not known before it has been run once, and each trial boots it.
     boots = "" if experiment.plan.project is None else ", and the time that your site takes to boot, for each"
-    amount = f"{_number(len(names), 'case')} × {_number(blocks, 'block')} = {_number(experiment.trials, 'trial')}"
-    lines += ["", f"{amount}, about {minutes:.1f} minutes{boots}", *_power(experiment)]
+    amount = f"{plural(len(names), 'case')} × {plural(blocks, 'block')} = {plural(experiment.trials, 'trial')}"
+    lines += ["", f"{amount}, about {minutes(experiment.expected_seconds)}{boots}", *_power(experiment)]
     return "\n".join(lines)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _power(experiment: Experiment) -> Iterable[str]:
     """What the plan can find, or that it can find nothing."""
-    from loadlab.analysis.wording import percent, plural
+    from loadlab.report.numbers import percentage, plural, ratio
     from loadlab.stats.multiplicity import blocks_needed
     from loadlab.stats.power import POWER
 
@@ -91,10 +94,10 @@ def _power(experiment: Experiment) -> Iterable[str]:
         enough = blocks_needed(comparisons)
         yield f"{among} can prove no difference: set blocks to {enough} or more, or compare fewer cases"
         return
-    found = [
-        f"≥ {ratio:.2f}× where trials vary by {percent(share)}" for share, ratio in detectable(experiment) if ratio
+    detected = [
+        f"≥ {ratio(found)} where trials vary by {percentage(share)}" for share, found in detectable(experiment) if found
     ]
-    yield f"{among} detect {', '.join(found)} ({percent(POWER)} power)"
+    yield f"{among} detect {', '.join(detected)} ({percentage(POWER)} power)"
 
 
 def detectable(experiment: Experiment) -> Iterable[tuple[float, float | None]]:

@@ -1,9 +1,9 @@
-"""Make all reports of a run again from what it measured, finished or not."""
+"""Write the reports of a finished or stopped run again from its measurements."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._results import add_json_argument, judge, report_on
 from loadlab.cli._screen import Screen, add_screen_arguments
@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     import argparse
 
 
+EXAMPLES: Final = (
+    ("loadlab report runs/20261128-140000", "print the verdict and write the report files"),
+    ("loadlab report runs/20261128-140000 --json", "print the verdict and every figure as JSON"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="DIR", help="a run folder")
-    parser.add_argument("--require-verdict", action="store_true", help="exit with 11 when a verdict is inconclusive")
+    parser.add_argument("--require-verdict", action="store_true", help="exit with 11 if a verdict is inconclusive")
     add_json_argument(parser)
     add_screen_arguments(parser, progress=False)
 

@@ -1,7 +1,7 @@
-"""Measure a plan and say which CONN_MAX_AGE is right.
+"""Measure a plan and recommend a CONN_MAX_AGE for each server mode.
 
-Without PLAN, the built-in default is measured: threaded, sync and gevent at CONN_MAX_AGE 0, 60 and unlimited, in
-about seven minutes. Everything that was measured is kept in the run folder, whatever happens.
+Without PLAN, the default plan is measured: threaded, sync and gevent at CONN_MAX_AGE 0, 60 and unlimited, in about
+seven minutes. The run folder keeps every trial, also when the run is stopped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from loadlab.lab.run import Listener
+    from loadlab.lab.opening import Listener
     from loadlab.model.session import Continuation
     from loadlab.plan.experiment import Experiment
     from loadlab.services.external_database import Reference
@@ -47,24 +47,32 @@ SWITCHES: Final = ("allow_remote", "prometheus", "require_verdict")
 VALUES: Final = ("dsn", "remote_write")
 
 
+EXAMPLES: Final = (
+    ("loadlab run", "measure the default plan"),
+    ("loadlab run loadlab.toml --live", "measure a plan of your own and show it in a browser"),
+    ("loadlab run strategies --only 'sync*'", "measure the server mode sync of a plan that comes with loadlab"),
+    ("loadlab run --resume runs/20261128-140000", "run the missing trials of a stopped run"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help=PLAN_HELP)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/<date and time>)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/DATE-TIME)")
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="run the missing trials of an earlier run")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="run the missing trials of this run folder")
     parser.add_argument(
         "--dsn",
         metavar="REF",
-        help="a database of yours: env:NAME or service=NAME; the lab's site makes its tables in it",
+        help="measure on your own PostgreSQL: env:NAME or service=NAME; loadlab's site creates its tables there",
     )
     parser.add_argument(
-        "--allow-remote", action="store_true", help="let database, target and --remote-write be on other hosts"
+        "--allow-remote", action="store_true", help="allow a database, target or --remote-write on another host"
     )
     parser.add_argument(
         "--locustfile",
         action="append",
         metavar="FILE",
-        help="a Locust file of your own, in place of the plan's scenarios",
+        help="your own Locust file instead of the plan's scenarios; repeatable",
     )
     add_load_arguments(parser)
     add_project_arguments(parser)
@@ -72,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
     add_live_argument(parser)
     add_scraping_arguments(parser)
-    parser.add_argument("--require-verdict", action="store_true", help="exit with 11 when a verdict is inconclusive")
+    parser.add_argument("--require-verdict", action="store_true", help="exit with 11 if a verdict is inconclusive")
     add_json_argument(parser)
     add_screen_arguments(parser, progress=True)
 
@@ -115,7 +123,7 @@ def _add_next_step(error: LabError, path: Path, arguments: argparse.Namespace) -
     if (path / SCHEDULE).exists():
         error.add_note(f"Continue with: {_continuation(arguments).command(path)}")
     else:
-        error.add_note("Nothing was measured, and nothing is kept: run the same command again.")
+        error.add_note("Nothing was measured. Run the same command again.")
 
 
 def _continuation(arguments: argparse.Namespace) -> Continuation:
@@ -153,7 +161,9 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
 
 
 def _amount(experiment: Experiment) -> str:
-    return f"{experiment.trials} trials, about {experiment.expected_seconds / 60:.1f} minutes"
+    from loadlab.report.numbers import minutes, plural
+
+    return f"{plural(experiment.trials, 'trial')}, about {minutes(experiment.expected_seconds)}"
 
 
 def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
@@ -163,8 +173,8 @@ def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, 
 
     if arguments.plan or arguments.out or arguments.only or changes_plan(arguments):
         raise UsageError(
-            "--resume goes on with a run as it was planned: leave out PLAN, --out and --only, --load-workers,"
-            " --expect-workers and where they come to, and the project or target with all that is said of it."
+            "--resume continues a run as it was planned. Remove PLAN, --out, --only, --load-workers,"
+            " --expect-workers, and every option for project and target."
         )
     folder = RunFolder.at(arguments.resume)
     require_same_plan(folder)
@@ -185,7 +195,7 @@ def _dsn(arguments: argparse.Namespace) -> Reference:
     from loadlab.services.external_database import Reference, require_reference
 
     if arguments.dsn and arguments.embedded:
-        raise UsageError("--embedded and --dsn each name a database to measure on: leave one of them out.")
+        raise UsageError("--embedded and --dsn both name a database. Remove one of them.")
     dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
     require_reference(dsn)
     return dsn

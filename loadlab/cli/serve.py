@@ -1,4 +1,4 @@
-"""Serve the site in one server mode until stopped, to look at its metrics or to drive it with Locust yourself."""
+"""Serve loadlab's site in one server mode, to read its metrics or to load it yourself."""
 
 from __future__ import annotations
 
@@ -20,9 +20,19 @@ if TYPE_CHECKING:
 
     from loadlab.lab.application import Application
     from loadlab.model.config import Config, Scalar
+    from loadlab.model.plan import Plan
 
 DEFAULT_PORT: Final = 8000
 WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}
+
+
+EXAMPLES: Final = (
+    (
+        "loadlab serve --server gthread,workers=2,threads=8 --max-age 60",
+        "serve 2 workers of 8 threads",
+    ),
+    ("loadlab serve --server asgi --strategy pool,max_size=8 --driver psycopg", "serve ASGI with a connection pool"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,84 +40,104 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--server",
         default=USUAL_SERVER,
         metavar="MODE",
-        help=f"{', '.join(member_names('loadlab.servers'))}; with parameters as in a case id,"
-        " e.g. gthread,workers=2,threads=8",
+        help=f"the server mode, with parameters: {', '.join(member_names('loadlab.servers'))}; such as"
+        f" gthread,workers=2,threads=8 (default: {USUAL_SERVER})",
     )
     parser.add_argument(
-        "--max-age", default="0", metavar="SECONDS", help='CONN_MAX_AGE: a number, or "none" for unlimited'
+        "--max-age",
+        default="0",
+        metavar="SECONDS",
+        help='CONN_MAX_AGE in seconds, or "none" for unlimited (default: 0)',
     )
-    parser.add_argument("--conn-health-checks", action="store_true", help="CONN_HEALTH_CHECKS = True")
+    parser.add_argument("--conn-health-checks", action="store_true", help="set CONN_HEALTH_CHECKS = True")
     parser.add_argument(
         "--strategy",
         metavar="STRATEGY",
-        help=f"in place of --max-age: {', '.join(member_names('loadlab.strategies'))}; with parameters as in a case id,"
-        " e.g. pool,max_size=8",
+        help=f"the strategy instead of --max-age, with parameters: {', '.join(member_names('loadlab.strategies'))};"
+        " such as pool,max_size=8",
     )
     parser.add_argument(
         "--round-trip-ms",
         type=float,
         default=0.0,
         metavar="MS",
-        help="put the database at such a distance (default: 0)",
+        help="add this latency to each round trip to the database (default: 0)",
     )
-    parser.add_argument("--driver", choices=list(DRIVERS), default=next(iter(DRIVERS)))
     parser.add_argument(
-        "--port", type=port, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT}; 0: any that is free)"
+        "--driver",
+        choices=list(DRIVERS),
+        default=next(iter(DRIVERS)),
+        help=f"the database driver (default: {next(iter(DRIVERS))})",
     )
-    parser.add_argument("--max-connections", type=int, default=100, help="of the embedded PostgreSQL (default: 100)")
-    parser.add_argument("--dsn", metavar="REF", help="your own PostgreSQL: env:NAME or service=NAME")
-    parser.add_argument("--allow-remote", action="store_true", help="let --dsn name a host other than this one")
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=DEFAULT_PORT,
+        help=f"the port on 127.0.0.1 (default: {DEFAULT_PORT}; 0: any free one)",
+    )
+    parser.add_argument(
+        "--max-connections",
+        type=int,
+        default=100,
+        metavar="N",
+        help="max_connections of the embedded PostgreSQL (default: 100)",
+    )
+    parser.add_argument("--dsn", metavar="REF", help="use your own PostgreSQL: env:NAME or service=NAME")
+    parser.add_argument("--allow-remote", action="store_true", help="allow --dsn to name another host")
     add_screen_arguments(parser, progress=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     from loadlab.cli._progress import display
-    from loadlab.lab.application import Target, serving
-    from loadlab.lab.route import routed
-    from loadlab.lab.run import laboratory
-    from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
-    from loadlab.plan.members import config_of
-    from loadlab.servers import SERVERS
+    from loadlab.faults.added_latency import AddedLatency
+    from loadlab.lab.opening import open_lab
+    from loadlab.lab.served_target import serve_site
     from loadlab.services.external_database import Reference, require_reference
     from loadlab.system.ports import require_free
     from loadlab.system.processes import withhold
 
-    server, parameters = _parsed(arguments.server, "--server")
-    server_choice = config_of(SERVERS, server, parameters, "--server")
-    strategy_choice = _strategy(arguments)
-    _require_fit(server_choice, strategy_choice, arguments.driver)
+    server_choice, strategy_choice = _choices(arguments)
     require_free(arguments.port)
-    if not FEWEST_CONNECTIONS <= arguments.max_connections <= MOST_CONNECTIONS:
-        bounds = f"from {FEWEST_CONNECTIONS} to {MOST_CONNECTIONS}"
-        raise UsageError(f"--max-connections should be {bounds}, not {arguments.max_connections}.")
-    plan = Plan(
-        servers={},
-        strategies={},
-        driver=arguments.driver,
-        database=Database(max_connections=arguments.max_connections),
-    )
+    plan = _plan(arguments)
     withhold(arguments.dsn)
     dsn = Reference(arguments.dsn, allow_remote=arguments.allow_remote)
     require_reference(dsn)
-    with (
-        display(Screen.of(arguments)) as listener,
-        laboratory(plan, dsn, None, listener) as lab,
-        routed(
-            strategy_choice, arguments.round_trip_ms, lab.database, lab.register, lab.register.folder / "server.log"
-        ) as route,
-    ):
-        target = Target(
-            server=server_choice,
-            strategy=strategy_choice,
-            database=route.database,
-            project=lab.project,
-            ledgers=lab.register.folder / "ledgers",
-        )
+    latency = [AddedLatency(round_trip_ms=arguments.round_trip_ms)] if arguments.round_trip_ms else []
+    with display(Screen.of(arguments)) as listener, open_lab(plan, dsn, None, listener) as lab:
         listener.preparing(f"{server_choice} boots")
-        with serving(target, lab.register, lab.register.folder / "server.log", arguments.port) as application:
+        with serve_site(
+            lab,
+            server_choice,
+            strategy_choice,
+            project=lab.project,
+            ledgers=lab.scratch / "ledgers",
+            log=lab.logs / "server.log",
+            faults=latency,
+            port=arguments.port,
+        ) as site:
             listener.close()
-            print(_welcome(application, f"{server_choice} / {strategy_choice}"), flush=True)
-            return _watch(application)
+            print(_welcome(site.application, f"{server_choice} / {strategy_choice}"), flush=True)
+            return _watch(site.application)
+
+
+def _choices(arguments: argparse.Namespace) -> tuple[Config, Config]:
+    """The server mode and the strategy, which work together."""
+    from loadlab.plan.members import config_of
+    from loadlab.servers import SERVERS
+
+    server = config_of(SERVERS, *_parsed(arguments.server, "--server"), "--server")
+    strategy = _strategy(arguments)
+    _require_fit(server, strategy, arguments.driver)
+    return server, strategy
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
+
+    most = arguments.max_connections
+    if not FEWEST_CONNECTIONS <= most <= MOST_CONNECTIONS:
+        raise UsageError(f"--max-connections must be from {FEWEST_CONNECTIONS} to {MOST_CONNECTIONS}, not {most}.")
+    return Plan(servers={}, strategies={}, driver=arguments.driver, database=Database(max_connections=most))
 
 
 def _strategy(arguments: argparse.Namespace) -> Config:
@@ -170,4 +200,4 @@ def _watch(application: Application) -> int:
     """Wait for the user to stop us; a server that ends by itself is a fault."""
     while application.program.running():
         time.sleep(0.2)
-    raise EnvironmentFaultError(f"The server ended by itself; its log ends:\n{application.program.log_tail()}")
+    raise EnvironmentFaultError(f"The server ended unexpectedly. Its log ends:\n{application.program.log_tail()}")

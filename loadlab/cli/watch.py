@@ -1,6 +1,6 @@
-"""Observe a project that is running, without driving it: rates, reuse, leaks, and what other ages would give.
+"""Watch a running project: its rates, reuse and leaks, and the effect of other CONN_MAX_AGE values.
 
-It reads the metrics of loadlab's instrumentation until it is stopped (Ctrl-C), and then says what it has seen.
+It sends no load. It reads the metrics of loadlab's instrumentation until you press Ctrl-C, then prints what it found.
 """
 
 from __future__ import annotations
@@ -25,38 +25,57 @@ EVERY_SECONDS: Final = 5.0
 FEWEST_READINGS: Final = 2
 
 
+EXAMPLES: Final = (
+    ("loadlab watch --metrics http://127.0.0.1:8000/metrics", "watch until Ctrl-C"),
+    (
+        "loadlab watch --metrics http://127.0.0.1:8000/metrics --dsn env:DATABASE_URL --seconds 300",
+        "also read PostgreSQL's counts, for five minutes",
+    ),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--metrics", required=True, metavar="URL", help="where the project serves its metrics")
-    parser.add_argument("--token", metavar="env:NAME", help="the environment variable that holds the metrics' token")
-    parser.add_argument("--dsn", metavar="REF", help="also ask PostgreSQL: env:NAME or service=NAME; it is only read")
-    parser.add_argument("--threads", type=int, metavar="N", help="workers × threads that serve, for the other ages")
-    parser.add_argument("--every", type=float, default=EVERY_SECONDS, metavar="SECONDS", help="between two readings")
-    parser.add_argument("--seconds", type=float, metavar="SECONDS", help="how long to watch (default: until stopped)")
-    parser.add_argument("--allow-remote", action="store_true", help="let --metrics and --dsn name other hosts")
+    parser.add_argument("--metrics", required=True, metavar="URL", help="the address of the project's metrics")
+    parser.add_argument("--token", metavar="env:NAME", help="the environment variable with the token of the metrics")
+    parser.add_argument(
+        "--dsn", metavar="REF", help="also read PostgreSQL's counts: env:NAME or service=NAME; nothing is written"
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="workers × threads that serve, to estimate other CONN_MAX_AGE values"
+    )
+    parser.add_argument(
+        "--every",
+        type=float,
+        default=EVERY_SECONDS,
+        metavar="SECONDS",
+        help=f"seconds between two readings (default: {EVERY_SECONDS:g})",
+    )
+    parser.add_argument(
+        "--seconds", type=float, metavar="SECONDS", help="stop after this many seconds (default: when you press Ctrl-C)"
+    )
+    parser.add_argument("--allow-remote", action="store_true", help="allow --metrics and --dsn to name other hosts")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_screen_arguments(parser, progress=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.report.watch import as_json, as_text, why_invalid
     from loadlab.scrape import require_address, token_of
     from loadlab.watch.observation import observe
-    from loadlab.watch.words import as_json, as_text
 
     require_address("--metrics", arguments.metrics, allow_remote=arguments.allow_remote)
     if arguments.every <= 0 or (arguments.threads is not None and arguments.threads < 1):
-        raise UsageError("--every should be more than 0 seconds, and --threads 1 or more.")
+        raise UsageError("--every must be more than 0 seconds, and --threads 1 or more.")
     with ExitStack() as resources:
         watch = _Watch(arguments.metrics, token_of(arguments.token), _judge(arguments, resources), Screen.of(arguments))
         with suppress(StoppedError):  # the usual end
             watch.run(arguments.every, arguments.seconds)
     if len(watch.readings) < FEWEST_READINGS:
-        raise IncompleteError(
-            "Two readings are the least that says anything: watch longer, or read more often (--every)."
-        )
+        raise IncompleteError("One reading is not enough. Watch longer, or read more often with --every.")
     observation = observe(watch.readings, gaps=watch.gaps, threads=arguments.threads)
     print(as_json(observation) if arguments.json else as_text(observation))
     if observation.invalid:
-        raise EnvironmentFaultError(f"The watch is not valid: {observation.invalid}.")
+        raise EnvironmentFaultError(f"The observation is not valid: {why_invalid(observation)}. Watch again.")
     return 0
 
 
@@ -93,10 +112,15 @@ class _Watch:
         return replace(seen, at=time.monotonic(), judged=judged)
 
     def _line(self) -> str:
+        from loadlab.report import numbers
+
         latest = self.readings[-1]
         seen = {alias: latest.counts(alias) for alias in latest.hosts}
-        counts = (f"{alias}: {one.open:g} open, {one.opened:g} opened" for alias, one in seen.items())
-        return f"{len(self.readings)} readings · {' · '.join(counts)} · Ctrl-C ends"
+        counts = (
+            f"{alias}: {numbers.count(one.open)} open, {numbers.count(one.opened)} opened"
+            for alias, one in seen.items()
+        )
+        return f"{numbers.plural(len(self.readings), 'reading')} · {' · '.join(counts)} · Ctrl-C ends"
 
 
 def _judge(arguments: argparse.Namespace, resources: ExitStack) -> ProbeContext | None:

@@ -63,7 +63,7 @@ class Extras:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
+class ServerSetup:
     """What is to be served: the project, with its database and its connections' strategy."""
 
     server: Config
@@ -71,14 +71,14 @@ class Target:
     database: Database
     ledgers: Path
     project: Project = field(default_factory=Project)
-    site: Site | None = None  # where it is: behind the overlay, in the project's own Python
+    site: Site | None = None  # where it is: behind the override, in the project's own Python
     instrumented: bool = True
     extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
         changes = build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
-        overlay = replace(
-            self.project.overlay(self.database),
+        override = replace(
+            self.project.override(self.database),
             database=_merged(changes.database, self._address(), self.extras.database),
             aliases=self.project.tuned,
             instrumented=self.instrumented,
@@ -96,7 +96,7 @@ class Target:
             **self.project.environment,
             **self.extras.environment,
             **(PRELOAD if self.extras.preload else {}),
-            **overlay.to_environment(),
+            **override.to_environment(),
             "LOADLAB_LEDGER_DIR": str(self.ledgers),
         }
 
@@ -122,34 +122,34 @@ def _merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(target: Target, register: Register, log: Path, port: int | None = None) -> Iterator[Application]:
+def serving(setup: ServerSetup, register: Register, log: Path, port: int | None = None) -> Iterator[Application]:
     """A target that is ready to serve, stopped at the end; on `port`, or on any that is free.
 
     Raises:
         EnvironmentFaultError: the server ends or hangs before it is ready; with the tail of its log.
     """
-    server = build_server(target.server)
-    application = _boot(target, server, register, log, port)
+    server = build_server(setup.server)
+    application = _boot(setup, server, register, log, port)
     try:
         yield application
     finally:
         application.program.stop(server.stop_signal, STOP_SECONDS)
 
 
-def _boot(target: Target, server: Server, register: Register, log: Path, port: int | None) -> Application:
+def _boot(setup: ServerSetup, server: Server, register: Register, log: Path, port: int | None) -> Application:
     for attempt in range(1, ATTEMPTS + 1):
         token = secrets.token_hex(8)
         chosen = port or free_port()
         program = register.start(
-            target.server.name,
-            target.argv(chosen),
+            setup.server.name,
+            setup.argv(chosen),
             log=log,
-            environment=target.environment(token),
-            folder=target.project.folder,
+            environment=setup.environment(token),
+            folder=setup.project.folder,
         )
-        application = Application(program=program, port=chosen, ledgers=target.ledgers, token=token)
+        application = Application(program=program, port=chosen, ledgers=setup.ledgers, token=token)
         try:
-            _await_ready(application, target, token)
+            _await_ready(application, setup, token)
         except EnvironmentFaultError:
             program.stop(server.stop_signal, STOP_SECONDS)
             # Somebody else may have taken the port between our look at it and the server's bind.
@@ -164,13 +164,13 @@ def _boot(target: Target, server: Server, register: Register, log: Path, port: i
     raise AssertionError("the last attempt returns or raises")
 
 
-def _await_ready(application: Application, target: Target, token: str) -> None:
-    project = target.project
+def _await_ready(application: Application, setup: ServerSetup, token: str) -> None:
+    project = setup.project
     deadline = time.monotonic() + project.boot_seconds
     while time.monotonic() < deadline:
         if not application.program.running():
             raise EnvironmentFaultError(_boot_fault(application.program, "ended before it was ready"))
-        if _answers(application.port, token) and CounterSet(application.ledgers).read().processes >= target.loading():
+        if _answers(application.port, token) and CounterSet(application.ledgers).read().processes >= setup.loading():
             return
         time.sleep(POLL_SECONDS)
     remedy = "" if project.info is None else " (boot_seconds in [project] of the plan gives it longer)"

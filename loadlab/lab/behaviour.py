@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.faults.database_restart import DatabaseRestart
 from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import Behaviour, Setting
 from loadlab.model.drivers import DRIVERS
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are under way at once as the mode can have
 TOO_MANY: Final = "too_many_connections"
 STOP_SECONDS: Final = 40.0
-MOST_ROUNDS: Final = 20  # after a restart; whatever fails longer than that does not recover
+MOST_ROUNDS: Final = 20  # after a restart; what fails longer than that does not recover
 WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
 
 
@@ -70,13 +71,13 @@ def behaviour(setting: Setting, postgres: PostgresFixture) -> Behaviour:
 
 def load(server: RunningServer, path: str = PATH) -> dict[str, Any]:
     """A fixed load, what it has left open, and how much of that was garbage."""
-    before, opened_before = server.counts(), server.opened_for_judge()
-    mark, backends = server.judge.mark(), server.judge.backends()
+    before, opened_before = server.counts(), server.other_end.opened()
+    mark, backends = server.log.mark(), server.judge.open_now()
     failed = server.clients.ask(path, server.scale.each)
     after = server.at_rest()
     grown = after - before
-    exact = server.agrees(opened_before + grown.opened) and after.open == server.open_for_judge()
-    peak = server.judge.peak_since(mark, backends)
+    exact = server.agrees(opened_before + grown.opened) and after.open == server.other_end.open_now()
+    peak = server.log.peak_since(mark, backends)
     return {
         "opened": before.open + grown.opened,  # a pool may have been filled when the server started
         "reused": grown.reused,
@@ -99,15 +100,14 @@ def restart(server: RunningServer, path: str = PATH) -> tuple[int, int, int]:
     for _ in range(server.scale.rounds):
         server.clients.ask(path)
     warm = server.at_rest().open
-    server.postgres.cluster.restart()
-    server.judge.reconnect()
-    return warm, _failed_until_quiet(server, path, warm), server.clients.ask(path)
+    with DatabaseRestart().applied(server.postgres.fault_context):
+        return warm, _failed_until_quiet(server, path, warm), server.clients.ask(path)
 
 
 def _failed_until_quiet(server: RunningServer, path: str, warm: int) -> int:
     """Ask until nothing fails any more: for a few rounds more while a connection from before the restart is left.
 
-    A thread that nobody has happened to ask yet may have it; or one that is dead, and then nobody ever will.
+    A thread that no request has reached yet may have it; or a dead thread, which no request will ever reach.
     """
     failed = quiet = rounds = 0
     closed = _closed(server)
@@ -133,7 +133,7 @@ def until_refused(server: RunningServer, most: int) -> int | None:
     """
     server.collect_garbage()
     before = _refused(server)
-    with server.judge.only(server.scale.free):
+    with server.postgres.only(server.scale.free):
         for asked in range(server.scale.clients, most + 1, server.scale.clients):
             if server.clients.ask(PATH) and _refused(server) > before:
                 return asked
@@ -145,12 +145,12 @@ def _refused(server: RunningServer) -> int:
 
 
 def flood(server: RunningServer) -> dict[str, Any]:
-    """The same load with few connections left in PostgreSQL, and nobody to collect the garbage."""
+    """The same load with few connections left in PostgreSQL, and without garbage collection."""
     server.keep_garbage()
     server.collect_garbage()
     before, log = server.counts(), server.application.program.log
     mark = log.stat().st_size
-    with server.judge.only(server.scale.free):
+    with server.postgres.only(server.scale.free):
         failed = server.clients.ask(PATH, server.scale.each)
         after = server.at_rest()
     return {

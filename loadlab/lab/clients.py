@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 60.0  # no answer at all is a failed request; every limit under test is shorter
-FAULT: Final = 400  # and whatever is above
+FAULT: Final = 400  # and above
 
 
 class Client:
@@ -66,7 +66,7 @@ def _failed(client: Client, path: str, each: int) -> int:
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     """Make all calls at once, each in a thread of its own.
 
-    Whoever is stopped while it waits here leaves the threads alone: they end when the server does, which is next.
+    A stop during the wait leaves the threads alone: they end with the server, which is next.
     """
     results: list[T] = []
     # Nothing is raised in a call but what is a bug of ours, and then the sum is short: the counts would show it.
@@ -82,7 +82,7 @@ def _keep(call: Callable[[], T], results: list[T]) -> None:
     results.append(call())
 
 
-def order(port: int, path: str, headers: Mapping[str, str]) -> int:
+def ask_for_number(port: int, path: str, headers: Mapping[str, str]) -> int:
     """Ask once, on a connection of its own; returns the number that is the answer, or 0 where none came."""
     said = answer(port, path, headers=headers) or b""
     return int(said) if said.isdigit() else 0

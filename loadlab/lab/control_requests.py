@@ -1,4 +1,4 @@
-"""Has every process of a target carry out an order, although nobody can choose which of them answers."""
+"""Repeats a control request until every worker has handled it: the server chooses which of them answers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.clients import order, together
+from loadlab.lab.clients import ask_for_number, together
 from loadlab.settings_override.configuration import COLLECT_PATH, KEEP_GARBAGE_PATH, TOKEN_HEADER
 
 if TYPE_CHECKING:
     from loadlab.lab.application import Application
 
 PATIENCE_SECONDS: Final = 60.0
-AT_ONCE: Final = 3  # orders for each process: one alone would nearly always go to the same idle worker
+AT_ONCE: Final = 3  # requests for each process: one alone would nearly always go to the same idle worker
 
 
 def collect_garbage(application: Application, processes: int) -> None:
@@ -23,7 +23,7 @@ def collect_garbage(application: Application, processes: int) -> None:
     Raises:
         EnvironmentFaultError: not all of them answer.
     """
-    _order(application, COLLECT_PATH, processes)
+    _repeat(application, COLLECT_PATH, processes)
 
 
 def keep_garbage(application: Application, processes: int) -> None:
@@ -32,10 +32,10 @@ def keep_garbage(application: Application, processes: int) -> None:
     Raises:
         EnvironmentFaultError: not all of them answer.
     """
-    _order(application, KEEP_GARBAGE_PATH, processes)
+    _repeat(application, KEEP_GARBAGE_PATH, processes)
 
 
-def _order(application: Application, path: str, processes: int) -> None:
+def _repeat(application: Application, path: str, processes: int) -> None:
     headers = {TOKEN_HEADER: application.token}
     answered: set[int] = set()
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -45,5 +45,5 @@ def _order(application: Application, path: str, processes: int) -> None:
                 f"Only {len(answered)} of {processes} processes of {application.program.name} answered to {path} within"
                 f" {PATIENCE_SECONDS:g} s. The server's log ends:\n{application.program.log_tail()}"
             )
-        ask = [partial(order, application.port, path, headers)] * (AT_ONCE * processes if processes > 1 else 1)
+        ask = [partial(ask_for_number, application.port, path, headers)] * (AT_ONCE * processes if processes > 1 else 1)
         answered |= set(together(ask)) - {0}

@@ -23,7 +23,7 @@ from loadlab.lab.versions import LOAD, installed, target_packages
 from loadlab.model.findings import NOTE, PROJECT
 from loadlab.model.session import PARAMETERS, SCENARIO
 from loadlab.model.text import redacted
-from loadlab.plan.members import build_strategy, chosen_strategies
+from loadlab.plan.members import build_strategy, chosen_strategies, faults_of
 from loadlab.plan.scenarios import locustfile
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.system.ports import is_loopback
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-    from loadlab.lab.external import Observatory
+    from loadlab.lab.external_target import ExternalTarget
+    from loadlab.lab.lab import Lab
     from loadlab.lab.project import Project
     from loadlab.model.config import Scalar
     from loadlab.model.plan import Deployment, Plan
@@ -49,28 +50,29 @@ ORDER BY name
 """
 
 
-def environment(plan: Plan, project: Project, database: Database, cursor: Cursor) -> dict[str, dict[str, Scalar]]:
+def environment(lab: Lab) -> dict[str, dict[str, Scalar]]:
     """Sections of named facts, as a report discloses them."""
+    plan, project = lab.plan, lab.project
     return {
         "loadlab": _loadlab(),
         "machine": _machine(),
         **_project(project),
         "versions": _versions(plan, project),
-        "PostgreSQL": _postgresql(plan, project, database, cursor),
+        "PostgreSQL": _postgresql(plan, project, lab.database, lab.cursor),
         "load": {**_load(plan), **_scenarios(plan), **_parameters()},
     }
 
 
-def environment_elsewhere(plan: Plan, looking: Observatory) -> dict[str, dict[str, Scalar]]:
+def environment_of_external(plan: Plan, target: ExternalTarget) -> dict[str, dict[str, Scalar]]:
     """The same of a target that others serve, as far as it can be known from outside."""
     server: dict[str, dict[str, Scalar]] = {}
-    if looking.cursor is not None and looking.database is not None:
-        place = _place(looking.database, looking.cursor)
-        server = {"PostgreSQL": {**_of_server(looking.cursor), "origin": "given", **place}}
+    if target.cursor is not None and target.database is not None:
+        place = _place(target.database, target.cursor)
+        server = {"PostgreSQL": {**_of_server(target.cursor), "origin": "given", **place}}
     return {
         "loadlab": _loadlab(),
         "machine": _machine(),
-        PROJECT: {**_deployment(looking.target), **_numbered(_unknown(looking))},
+        PROJECT: {**_deployment(target.deployment), **_numbered(_unknown(target))},
         "versions": {"locust": importlib.metadata.version("locust")},
         **server,
         "load": {**_load(plan), **_scenarios(plan), **_parameters()},
@@ -81,15 +83,15 @@ def _deployment(target: Deployment) -> dict[str, Scalar]:
     return {"served at": target.url, "settings called": target.name, "metrics at": target.metrics_url}
 
 
-def _unknown(looking: Observatory) -> Iterator[str]:
+def _unknown(target: ExternalTarget) -> Iterator[str]:
     """What of the target could not be asked, said in the report."""
-    yield "The target is served elsewhere: what CPU it and its database use is not known."
-    if looking.cursor is None:
+    yield "The target is external: the CPU that it and its database use is not known."
+    if target.cursor is None:
         yield (
-            "PostgreSQL was not asked: what the target counts of its connections was judged by nobody. --dsn names its"
+            "PostgreSQL was not asked: the target's count of its connections has no judge. --dsn names its"
             " database, which is only read."
         )
-    if looking.look().answered is None:
+    if target.look().answered is None:
         yield (
             "The target does not count its requests: others who use it at the same time are seen only if more requests"
             " used the database than were sent."
@@ -101,11 +103,12 @@ def _numbered(remarks: Iterable[str]) -> dict[str, Scalar]:
 
 
 def _load(plan: Plan) -> dict[str, Scalar]:
-    far = plan.target is not None and not is_loopback(urlsplit(plan.target.url).hostname or "")
-    placement = "target on another machine" if far else "same machine, loopback"
+    remote = plan.target is not None and not is_loopback(urlsplit(plan.target.url).hostname or "")
+    placement = "target on another machine" if remote else "same machine, loopback"
     facts: dict[str, Scalar] = {"placement": placement, "load processes": plan.load_processes}
     if plan.load.expect_workers:
         facts["load workers come to"] = f"{plan.load.master_bind_host}:{plan.load.master_bind_port}"
+    facts |= {f"fault {fault.name}": str(fault) for fault in faults_of(plan)}
     if plan.load.model == "closed":
         return {"generator": "Locust, closed loop, pauses as the scenario has them", **facts}
     generator = f"Locust, open loop, {plan.load.arrivals} arrivals"

@@ -1,4 +1,4 @@
-"""A server that is put to the test, with its clients and with those who count its connections at both ends."""
+"""A PostgreSQL that experiments may restart, and servers on it, with their clients and both ends' counts."""
 
 from __future__ import annotations
 
@@ -10,27 +10,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+import psycopg2
+from psycopg2.extensions import make_dsn
+
 from loadlab.errors import EnvironmentFaultError
+from loadlab.faults import FaultContext
 from loadlab.instrumentation.counters import CounterSet
-from loadlab.judges.postgresql import Judge
-from loadlab.lab.application import Extras, Target, serving
+from loadlab.judges._postgresql_log import ConnectionLog
+from loadlab.lab.application import Extras
 from loadlab.lab.clients import ClientPool
 from loadlab.lab.control_requests import collect_garbage, keep_garbage
+from loadlab.lab.generator import Generator
+from loadlab.lab.lab import Lab
+from loadlab.lab.observer import Observer
 from loadlab.lab.project import Project
-from loadlab.lab.route import routed
+from loadlab.lab.served_target import serve_site
 from loadlab.lab.settling import Patience, settled
 from loadlab.lab.tables import make_ready
 from loadlab.model.behaviour import Scale
 from loadlab.model.plan import Database as DatabasePlan
+from loadlab.model.plan import Plan
 from loadlab.plan.members import build_server
 from loadlab.services.embedded import restartable
-from loadlab.store.layout import POSTGRESQL_LOG
+from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator, Mapping
 
+    from loadlab.judges import Judge
+    from loadlab.judges.postgresql import PostgreSQL
     from loadlab.lab.application import Application
     from loadlab.model.behaviour import Setting
     from loadlab.model.counts import ConnectionCounts
@@ -38,18 +48,75 @@ if TYPE_CHECKING:
     from loadlab.services.pgbouncer import Bouncer
 
 SETTLE_SECONDS: Final = 20.0
+EMPTY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PostgresFixture:
-    """What all experiments of a pass share: a PostgreSQL that they may restart, and its judge."""
+    """What all experiments of a pass share: a lab on a PostgreSQL that they may restart, and the log of it."""
 
-    register: Register
+    lab: Lab
     cluster: Running
-    judge: Judge
+    log: ConnectionLog
     scale: Scale
-    logs: Path
+
+    @property
+    def judge(self) -> PostgreSQL:
+        return self.lab.judge
+
+    @property
+    def fault_context(self) -> FaultContext:
+        """What a fault can act on here, at an instant."""
+        lab = self.lab
+        log = lab.logs / "fault.log"
+        return FaultContext(database=lab.database, register=lab.register, log=log, restart_database=self.restart)
+
+    def restart(self) -> None:
+        """Restart PostgreSQL, and connect to it again.
+
+        Raises:
+            EnvironmentFaultError: it does not come up again.
+        """
+        self.cluster.restart()
+        self.lab.observing.restore()
+
+    def await_empty(self) -> None:
+        """Wait until the target has no backend left, so that all of them have reported how they ended.
+
+        Raises:
+            EnvironmentFaultError: some stay.
+        """
+        if staying := self.judge.await_empty(EMPTY_SECONDS):
+            raise EnvironmentFaultError(
+                f"{staying} backends of the database {self.lab.database.name} have outlived the target by"
+                f" {EMPTY_SECONDS:g} s. PostgreSQL's log is {self.log.path}."
+            )
+
+    @contextmanager
+    def only(self, free: int) -> Iterator[None]:
+        """Hold so many connections that the target can have `free` and no more, until the context ends.
+
+        Raises:
+            EnvironmentFaultError: others use PostgreSQL, or fewer are free from the start.
+        """
+        database, judge = self.lab.database, self.judge
+        # As a superuser, who may not take the slots that are reserved from ordinary roles, but need not.
+        dsn = make_dsn(**database.observer, dbname=database.observer_name)
+        with ExitStack() as held:
+            deadline = time.monotonic() + EMPTY_SECONDS
+            while spare := judge.limits().free - OWN - free:
+                for _ in range(spare):
+                    held.callback(psycopg2.connect(dsn).close)
+                if time.monotonic() > deadline:
+                    raise EnvironmentFaultError(
+                        f"{free + spare} connections are free in PostgreSQL, and {free} should be: somebody uses it."
+                    )
+                time.sleep(POLL_SECONDS)  # backends of earlier clients may be about to leave
+            yield
+
+
+OWN: Final = 1  # the judge's own connection
 
 
 @contextmanager
@@ -62,26 +129,28 @@ def postgres_fixture(
 ) -> Iterator[PostgresFixture]:
     """A PostgreSQL with the site's tables; nothing of it is left afterwards but logs, if they have a folder.
 
-    Where nothing is timed, nobody needs a password.
+    Where nothing is timed, no password is needed.
 
     Raises:
         EnvironmentFaultError: PostgreSQL does not start.
     """
     scale = scale or Scale()
+    plan = Plan(servers={}, strategies={}, database=DatabasePlan(auth=auth, max_connections=scale.max_connections))
     with ExitStack() as stack:
         register = stack.enter_context(Register.opened())
         folder = logs or register.folder
         preparing("PostgreSQL starts")
-        plan = DatabasePlan(auth=auth, max_connections=scale.max_connections)
-        log = folder / POSTGRESQL_LOG
-        cluster = stack.enter_context(restartable(plan, register, log))
-        judge = Judge(cluster.database, log)
-        stack.callback(judge.close)
-        cluster.restart()
-        judge.reconnect()
+        path = folder / POSTGRESQL_LOG
+        cluster = stack.enter_context(restartable(plan.database, register, path))
+        observer = stack.enter_context(Observer(cluster.database))
+        generator = stack.enter_context(Generator(register, folder / LOCUST_LOG))
+        lab = Lab(plan=plan, register=register, generator=generator, observer=observer, logs=folder)
+        log = ConnectionLog(lab.cursor, lab.database.name, path)
+        postgres = PostgresFixture(lab=lab, cluster=cluster, log=log, scale=scale)
+        postgres.restart()
         preparing("preparing tables")
-        make_ready(Project(), None, cluster.database)
-        yield PostgresFixture(register=register, cluster=cluster, judge=judge, scale=scale, logs=folder)
+        make_ready(Project(), None, lab.database)
+        yield postgres
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,27 +165,29 @@ class RunningServer:
     bouncer: Bouncer | None
 
     @property
-    def judge(self) -> Judge:
+    def judge(self) -> PostgreSQL:
         return self.postgres.judge
+
+    @property
+    def log(self) -> ConnectionLog:
+        return self.postgres.log
 
     @property
     def scale(self) -> Scale:
         return self.postgres.scale
 
+    @property
+    def other_end(self) -> Judge:
+        """Who counts the connections at their other end: PostgreSQL, or the pooler in between."""
+        return self.bouncer.judge if self.bouncer else self.judge
+
     def counts(self) -> ConnectionCounts:
         return CounterSet(self.application.ledgers).read().of(["default"]).counts
-
-    def open_for_judge(self) -> int:
-        """The target's connections as whoever is at their other end counts them."""
-        return self.bouncer.counts().clients_open if self.bouncer else self.judge.backends()
-
-    def opened_for_judge(self) -> int:
-        return self.bouncer.counts().clients_opened if self.bouncer else self.judge.sessions()
 
     def agrees(self, opened: int) -> bool:
         """Whether the judge comes to count so many opened: a backend that is idle may be late with its report."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while (agree := self.opened_for_judge() == opened) is False and time.monotonic() < deadline:
+        while (agree := self.other_end.opened() == opened) is False and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
         return agree
 
@@ -124,7 +195,7 @@ class RunningServer:
         """The counts once both sides agree and stay as they are; as they stand when patience ends."""
 
         def sides() -> tuple[ConnectionCounts, int]:
-            return self.counts(), self.open_for_judge()
+            return self.counts(), self.other_end.open_now()
 
         def agree(seen: tuple[ConnectionCounts, int]) -> bool:
             counts, judged = seen
@@ -138,14 +209,11 @@ class RunningServer:
         Raises:
             EnvironmentFaultError: something stays.
         """
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while staying := self.open_for_judge():
-            if time.monotonic() > deadline:
-                raise EnvironmentFaultError(
-                    f"{staying} connections of {self.application.program.name} have outlived it by"
-                    f" {SETTLE_SECONDS:g} s. PostgreSQL or the pooler has not noticed that it is gone."
-                )
-            time.sleep(POLL_SECONDS)
+        if staying := self.other_end.await_empty(SETTLE_SECONDS):
+            raise EnvironmentFaultError(
+                f"{staying} connections of {self.application.program.name} have outlived it by"
+                f" {SETTLE_SECONDS:g} s. PostgreSQL or the pooler has not noticed that it is gone."
+            )
 
     def collect_garbage(self) -> ConnectionCounts:
         """Have all processes collect their garbage until there is none; returns the counts then.
@@ -172,37 +240,37 @@ def running_server(
     *,
     extras: Extras | None = None,
 ) -> Iterator[RunningServer]:
-    """A fresh server of a setting, with `database` over its database's settings, and whatever else is in `extras`.
+    """A fresh server of a setting, with `database` over its database's settings, and what else is in `extras`.
 
     Raises:
         EnvironmentFaultError: it does not start, or a program in between is missing.
     """
-    server = build_server(setting.server)
-    log = postgres.logs / f"{setting.server.name}.log"
-    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=postgres.register.folder))
+    lab, server = postgres.lab, build_server(setting.server)
     extras = extras or Extras()
-    postgres.judge.await_empty()
+    postgres.await_empty()
+    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
     with ExitStack() as stack:
-        route = stack.enter_context(routed(setting.strategy, 0, postgres.cluster.database, postgres.register, log))
         stack.callback(shutil.rmtree, ledgers, ignore_errors=True)
-        target = Target(
-            server=setting.server,
-            strategy=setting.strategy,
-            database=route.database,
-            ledgers=ledgers,
-            project=Project(driver=setting.driver),
-            extras=replace(extras, database={**extras.database, **(database or {})}),
+        site = stack.enter_context(
+            serve_site(
+                lab,
+                setting.server,
+                setting.strategy,
+                project=Project(driver=setting.driver),
+                ledgers=ledgers,
+                log=lab.logs / f"{setting.server.name}.log",
+                extras=replace(extras, database={**extras.database, **(database or {})}),
+            )
         )
-        application = stack.enter_context(serving(target, postgres.register, log))
         # What is left needs no orderly end, and some servers take long over theirs.
-        stack.callback(application.program.kill)
-        clients = ClientPool(application.port, postgres.scale.clients, keep_alive=setting.keep_alive)
+        stack.callback(site.application.program.kill)
+        clients = ClientPool(site.application.port, postgres.scale.clients, keep_alive=setting.keep_alive)
         stack.callback(clients.hang_up)
         yield RunningServer(
             postgres=postgres,
-            application=application,
+            application=site.application,
             clients=clients,
             processes=server.processes(),
             stop_signal=server.stop_signal,
-            bouncer=route.bouncer,
+            bouncer=site.route.bouncer,
         )

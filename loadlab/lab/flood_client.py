@@ -66,7 +66,7 @@ class _Calls:
         try:
             came = calling.recv(MOST_BYTES)
         except OSError:
-            answer.clear()  # whatever it was, it is not whole
+            answer.clear()  # it is not whole
             came = b""
         answer += came
         if not came:

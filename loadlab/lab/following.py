@@ -1,4 +1,4 @@
-"""What a trial looks like now, for whoever follows the run: its connections, its load, its cost."""
+"""What a trial looks like now, for readers who follow the run: its connections, its load, its cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from loadlab.load.generator import tally
+from loadlab.load.generator.request_counts import count_requests
 from loadlab.model.samples import most_at_once
 from loadlab.probes.activity import STATES
 from loadlab.probes.cpu import Cpu
@@ -15,7 +15,7 @@ from loadlab.store.progress import Sampled
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from loadlab.load.generator.tally import Counts
+    from loadlab.load.generator.request_counts import RequestCounts
     from loadlab.model.counts import ConnectionCounts, PoolerCounts
     from loadlab.model.samples import Trial
 
@@ -39,7 +39,7 @@ class Follower:
         highest: Mapping[str, float],
         counts: ConnectionCounts,
         pooler: PoolerCounts | None,
-        load: Counts,
+        load: RequestCounts,
     ) -> None:
         """One look at a trial that runs: `reading` is that of all probes, `highest` what was sampled until now."""
         # Sessions are told since the trial began. A process that ends may take its CPU time with it, and a counter that
@@ -66,9 +66,9 @@ class Follower:
             "peak": trial.peak,
             **_of_pooler(connections.pooler.after_stop if connections.pooler else None),
         }
-        self._tell(values, tally.counted(trial.requests.response, trial.requests.failed))
+        self._tell(values, count_requests(trial.requests.response, trial.requests.failed))
 
-    def _tell(self, values: Mapping[str, float], load: Counts) -> None:
+    def _tell(self, values: Mapping[str, float], load: RequestCounts) -> None:
         of_load = {"requests": load.requests, "failures": load.failures, "response_seconds_sum": load.seconds}
         most = {} if self.max_connections is None else {"max_connections": self.max_connections}
         self.tell(

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Final
 import loadlab
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.tracebacks import own_words
-from loadlab.load.distributed.seals import TOKEN_VARIABLE, token_file
+from loadlab.load.distributed.signing import TOKEN_VARIABLE, token_file
 from loadlab.load.generator.contract import (
     ENDED,
     LOST,
     READY,
     SKEWED,
     STARTED,
-    LoadOrder,
+    LoadRequest,
     LoadResult,
-    Rehearsal,
+    LocustfileCheck,
     merged,
 )
-from loadlab.load.generator.lines import OPTION, Lines
-from loadlab.load.generator.tally import counted, read
+from loadlab.load.generator.control_socket import OPTION, ControlSocket
+from loadlab.load.generator.request_counts import count_requests, read_counts
 from loadlab.services.secret_files import write_secret
 from loadlab.system.processes import inherited
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from loadlab.load.generator.tally import Counts
+    from loadlab.load.generator.request_counts import RequestCounts
     from loadlab.model.plan import Load
     from loadlab.system.processes import Program, Register
 
@@ -48,7 +48,7 @@ TRACEBACK_LINES: Final = 100  # of Locust's log: the whole way from the lab into
 
 
 class Generator:
-    """A context: the process runs as long as it lasts, and is started anew should it have died.
+    """A context: the process starts with the first order, and anew should it have died; it ends with the context.
 
     With a `load` that expects workers, the load processes are on other hosts, and it is their master.
     """
@@ -64,12 +64,11 @@ class Generator:
             self._token = token_file(load.master_bind_port)
             self._added = {TOKEN_VARIABLE: secrets.token_urlsafe(32)}
         self._program: Program | None = None
-        self._lines: Lines | None = None
+        self._control: ControlSocket | None = None
 
     def __enter__(self) -> Self:
         if self._token is not None:
             write_secret(self._token, self._added[TOKEN_VARIABLE])
-        self._boot()
         return self
 
     def __exit__(
@@ -79,23 +78,23 @@ class Generator:
         if self._token is not None:
             self._token.unlink(missing_ok=True)
 
-    def begin(self, order: LoadOrder) -> Drive:
+    def begin(self, request: LoadRequest) -> RunningLoad:
         """Start a load; returns once it has started.
 
         Raises:
             EnvironmentFaultError: the locustfile fails, or Locust does.
         """
-        _forget_tallies(order)  # those of a load that was abandoned
-        program, lines = self._send(order.to_json())
-        words = _heard(lines, self.answer_seconds)
+        _remove_counts(request)  # those of a load that was abandoned
+        program, control = self._send(request.to_json())
+        words = _received(control, self.answer_seconds)
         if words[:1] != [STARTED]:
             self.abandon()  # it may still be about to
             raise EnvironmentFaultError(
-                f"The load of {Path(order.locustfile).name} did not start; Locust's log ends:\n{program.log_tail()}"
+                f"The load of {Path(request.locustfile).name} did not start; Locust's log ends:\n{program.log_tail()}"
             )
-        return Drive(self, lines, order, pid=int(words[1]), started=float(words[2]))
+        return RunningLoad(self, control, request, pid=int(words[1]), started=float(words[2]))
 
-    def rehearse(self, locustfile: Path, *, shared: bool = False) -> None:
+    def check_locustfile(self, locustfile: Path, *, shared: bool = False) -> None:
         """Load a locustfile once and send nothing, so that its errors show before the first trial.
 
         `shared`: its load is an open one, or comes from several processes.
@@ -103,22 +102,22 @@ class Generator:
         Raises:
             EnvironmentFaultError: it does not load; with what Python said of it.
         """
-        program, lines = self._send(Rehearsal(locustfile=str(locustfile), shared=shared).to_json())
-        if _heard(lines, self.answer_seconds) != [ENDED, "0"]:
+        program, control = self._send(LocustfileCheck(locustfile=str(locustfile), shared=shared).to_json())
+        if _received(control, self.answer_seconds) != [ENDED, "0"]:
             words = own_words(program.log_tail(TRACEBACK_LINES), [f"{Path(loadlab.__file__).parent}{os.sep}"])
             raise EnvironmentFaultError(f"The locustfile {locustfile} does not load:\n{words}\nFix it and rerun.")
 
-    def _send(self, order: str) -> tuple[Program, Lines]:
-        if self._program is None or self._lines is None or not self._program.running():
-            program, lines = self._boot()
+    def _send(self, request: str) -> tuple[Program, ControlSocket]:
+        if self._program is None or self._control is None or not self._program.running():
+            program, control = self._boot()
         else:
-            program, lines = self._program, self._lines
-        lines.say(order)
-        return program, lines
+            program, control = self._program, self._control
+        control.send(request)
+        return program, control
 
-    def _boot(self) -> tuple[Program, Lines]:
+    def _boot(self) -> tuple[Program, ControlSocket]:
         self._stop()
-        self._lines, theirs = Lines.pair()
+        self._control, theirs = ControlSocket.pair()
         passed = theirs.fileno()
         argv = [*self._argv, OPTION, str(passed)]
         try:
@@ -127,14 +126,14 @@ class Generator:
             )
         finally:
             theirs.close()
-        if _heard(self._lines, BOOT_SECONDS) != [READY]:
+        if _received(self._control, BOOT_SECONDS) != [READY]:
             raise EnvironmentFaultError(f"Locust did not start; its log ends:\n{program.log_tail()}")
-        return program, self._lines
+        return program, self._control
 
     def _stop(self) -> None:
-        if self._lines is not None:
-            self._lines.close()
-            self._lines = None
+        if self._control is not None:
+            self._control.close()
+            self._control = None
         if self._program is not None:
             self._program.stop(signal.SIGTERM, STOP_SECONDS)
             self._program = None
@@ -149,30 +148,32 @@ class Generator:
         self._stop()
 
 
-class Drive:
+class RunningLoad:
     """One load under way: `pid` is the process that drives, `started` its monotonic start in seconds."""
 
-    def __init__(self, generator: Generator, lines: Lines, order: LoadOrder, *, pid: int, started: float) -> None:
+    def __init__(
+        self, generator: Generator, control: ControlSocket, request: LoadRequest, *, pid: int, started: float
+    ) -> None:
         self._generator = generator
-        self._lines = lines
-        self._order = order
+        self._control = control
+        self._request = request
         self.pid = pid
         self.started = started
-        self._total: Counts | None = None
+        self._total: RequestCounts | None = None
 
-    def counts(self) -> Counts:
+    def counts(self) -> RequestCounts:
         """What the load had come to a tenth of a second ago, or in the end."""
-        return self._total or read(_tallies(self._order))
+        return self._total or read_counts(_counts_files(self._request))
 
     def wait(self) -> LoadResult | None:
         """The result, once the load has ended; None when it had to be abandoned or broke.
 
         Of several load processes some may be lost: the result is that of the others, and names them.
         """
-        deadline = time.monotonic() + self._order.window.end + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._request.window.end + PATIENCE_SECONDS
         lost: dict[int, str] = {}
         skew: list[float] = []
-        while (words := _heard(self._lines, max(0.0, deadline - time.monotonic()))) and words[0] in {LOST, SKEWED}:
+        while (words := _received(self._control, max(0.0, deadline - time.monotonic()))) and words[0] in {LOST, SKEWED}:
             if words[0] == LOST:
                 lost[int(words[1])] = " ".join(words[2:])
             else:
@@ -180,14 +181,14 @@ class Drive:
         if words != [ENDED, "0"]:
             self._generator.abandon()
             return None
-        numbers = [number for number in range(self._order.processes) if number not in lost]
+        numbers = [number for number in range(self._request.processes) if number not in lost]
         result = merged(
-            [_taken(Path(self._order.result_of(number))) for number in numbers],
-            tuple(f"load process {number + 1} of {self._order.processes} {how}" for number, how in lost.items()),
+            [_taken(Path(self._request.result_of(number))) for number in numbers],
+            tuple(f"load process {number + 1} of {self._request.processes} {how}" for number, how in lost.items()),
         )
         result = replace(result, skew=tuple(skew))
-        self._total = counted(result.requests.response, result.requests.failed)
-        _forget_tallies(self._order)
+        self._total = count_requests(result.requests.response, result.requests.failed)
+        _remove_counts(self._request)
         return result
 
 
@@ -205,12 +206,12 @@ def _argv(load: Load | None) -> list[str]:
     ]
 
 
-def _tallies(order: LoadOrder) -> list[Path]:
-    return [Path(order.tally_of(number)) for number in range(order.processes)]
+def _counts_files(request: LoadRequest) -> list[Path]:
+    return [Path(request.counts_file(number)) for number in range(request.processes)]
 
 
-def _forget_tallies(order: LoadOrder) -> None:
-    for path in _tallies(order):
+def _remove_counts(request: LoadRequest) -> None:
+    for path in _counts_files(request):
         path.unlink(missing_ok=True)
 
 
@@ -220,8 +221,8 @@ def _taken(path: Path) -> LoadResult:
     return result
 
 
-def _heard(lines: Lines, timeout_seconds: float) -> list[str]:
+def _received(control: ControlSocket, timeout_seconds: float) -> list[str]:
     """The words of the generator's next line; none when it says nothing in time, or has ended."""
     with selectors.DefaultSelector() as selector:
-        selector.register(lines, selectors.EVENT_READ)
-        return lines.hear().split() if selector.select(timeout_seconds) else []
+        selector.register(control, selectors.EVENT_READ)
+        return control.receive().split() if selector.select(timeout_seconds) else []

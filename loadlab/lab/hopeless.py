@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loadlab.load.generator.contract import LoadResult
 
 ANSWER_SECONDS: Final = 30.0
-OWN_SETTINGS: Final = "use settings with it off: a file outside the project, see docs/own-project.md"
+OWN_SETTINGS: Final = "use settings with it off: a file outside the project, see docs/how-to/own-project.md"
 SSL_REDIRECT: Final = (
     "SECURE_SSL_REDIRECT is on: the site redirects every request over http to https, which is not served here"
     f" ({OWN_SETTINGS}; or let the Locust file send the header that SECURE_PROXY_SSL_HEADER names)."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.lab.run import Listener
+    from loadlab.lab.opening import Listener
     from loadlab.model.case import Case
     from loadlab.model.samples import Trial
     from loadlab.model.schedule import Step
@@ -52,7 +52,7 @@ class Journal:
 
     @contextmanager
     def whole(self, *, done: int, total: int, trial_seconds: float) -> Iterator[None]:
-        """A run from its beginning to whatever end it comes to."""
+        """A run from its beginning to its end, however it ends."""
         self.write(RunBegan(at=time.time(), total=total, done=done, trial_seconds=trial_seconds, pid=os.getpid()))
         try:
             yield

@@ -9,24 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.plan.members import build_strategy, connections_wanted
-from loadlab.probes.activity import CLIENT
 from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
-
+    from loadlab.judges import Judge
     from loadlab.model.case import Case
 
 OWN: Final = 2  # the lab's observers: the judge's connection and the sampler's
-
-QUERY: Final = f"""
-SELECT current_setting('max_connections')::int,
-       current_setting('superuser_reserved_connections')::int
-         + coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int,
-       (SELECT count(*) FROM pg_stat_activity WHERE {CLIENT} AND pid <> pg_backend_pid())
-"""  # noqa: S608  a text of ours
 
 
 def require_programs(cases: Sequence[Case], *, own_site: bool) -> None:
@@ -55,7 +46,7 @@ def _installed(package: str) -> bool:
     return False
 
 
-def require_room(cursor: Cursor, cases: Sequence[Case]) -> None:
+def require_room(judge: Judge, cases: Sequence[Case]) -> None:
     """Make sure that every case can have the connections that it can use.
 
     A case that leaks will reach the limit all the same: that is what it is there to show.
@@ -63,14 +54,14 @@ def require_room(cursor: Cursor, cases: Sequence[Case]) -> None:
     Raises:
         EnvironmentFaultError: with the arithmetic.
     """
-    cursor.execute(QUERY)
-    limit, reserved, others = cursor.fetchone() or (0, 0, 0)
-    free = limit - reserved - others - OWN
+    limits = judge.limits()
+    free = limits.free - OWN
     hungriest = max(cases, key=connections_wanted)
     if connections_wanted(hungriest) > free:
         raise EnvironmentFaultError(
-            f"The database has too few connections for this plan: max_connections {limit} − {reserved} reserved"
-            f" − {others} in use by others − {OWN} for loadlab itself = {free} free, but {hungriest.id} can use"
-            f" {connections_wanted(hungriest)} at once. Raise max_connections (database.max_connections in the plan for"
-            " the embedded server), or lower users, load.outstanding, workers or threads."
+            "The database has too few connections for this plan:"
+            f" max_connections {limits.connections} − {limits.reserved} reserved − {limits.in_use} in use by others"
+            f" − {OWN} for loadlab itself = {free} free, but {hungriest.id} can use {connections_wanted(hungriest)} at"
+            " once. Raise max_connections (database.max_connections in the plan for the embedded server), or lower"
+            " users, load.outstanding, workers or threads."
         )

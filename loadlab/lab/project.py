@@ -23,7 +23,7 @@ from loadlab.model.text import redacted
 from loadlab.sample_app import ALIASES
 from loadlab.servers import SERVERS
 from loadlab.services.database import ENGINE
-from loadlab.settings_override.configuration import NEEDS_DATABASE, Overlay
+from loadlab.settings_override.configuration import NEEDS_DATABASE, SettingsOverride
 from loadlab.system.processes import inherited, state_directory
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from loadlab.model.plan import Plan, ProjectOptions
     from loadlab.services.database import Database
 
-OVERLAID: Final = "loadlab.settings_override.settings"
+OVERRIDDEN_SETTINGS: Final = "loadlab.settings_override.settings"
 OWN_SITE: Final = "loadlab.sample_app.settings"
 OLDEST_PYTHON: Final = (3, 11)
 OLDEST_DJANGO: Final = (4, 2)
@@ -119,7 +119,7 @@ class Project:
     asgi: str = ""
     python: str = sys.executable
     folder: Path | None = None
-    environment: Mapping[str, str] = field(default_factory=lambda: {"DJANGO_SETTINGS_MODULE": OVERLAID})
+    environment: Mapping[str, str] = field(default_factory=lambda: {"DJANGO_SETTINGS_MODULE": OVERRIDDEN_SETTINGS})
     driver: str = "psycopg2"
     engine: str = ENGINE
     aliases: tuple[str, ...] = ALIASES
@@ -143,7 +143,7 @@ class Project:
         """The same on a database that the user names in place of the project's default one."""
         return replace(self, brings_database=False, redirected={})
 
-    def overlay(self, database: Database | None) -> Overlay:
+    def override(self, database: Database | None) -> SettingsOverride:
         """The lab's settings over the project's own, before any strategy; with `database` in place of its own."""
         databases: dict[str, dict[str, object]] = {}
         if database is not None:
@@ -152,12 +152,12 @@ class Project:
                 alias: {**database.django(), "NAME": name, "ENGINE": self._engine(alias)}
                 for alias, name in names.items()
             }
-        return Overlay(
+        return SettingsOverride(
             settings=self.settings,
             wsgi=self.wsgi,
             asgi=self.asgi,
             databases=databases,
-            held=bool(databases) and self.info is not None,
+            pinned=bool(databases) and self.info is not None,
             addable=self._kept() if self.redirected and databases else None,
             psycopg3=self.driver != "psycopg2",
         )
@@ -178,8 +178,8 @@ class Project:
 
     def manage(self, command: Sequence[str], database: Database) -> subprocess.CompletedProcess[str]:
         """Run a management command of the project's, not counted."""
-        overlay = replace(self.overlay(database), instrumented=False)
-        environment = {**self.inherited(), **database.environment, **self.environment, **overlay.to_environment()}
+        override = replace(self.override(database), instrumented=False)
+        environment = {**self.inherited(), **database.environment, **self.environment, **override.to_environment()}
         return _python(self, ["-m", "loadlab.settings_override", *command], environment)
 
 
@@ -227,7 +227,7 @@ def _draft(options: ProjectOptions) -> Project:
     modules = [str(_there(name, "The folder of modules", remedy)) for name in options.pythonpath]
     path = [str(_library()), str(folder), *modules, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
-        "DJANGO_SETTINGS_MODULE": OVERLAID,
+        "DJANGO_SETTINGS_MODULE": OVERRIDDEN_SETTINGS,
         "PYTHONPATH": os.pathsep.join(path),
         # Or Python would write into the project's tree. Kept, for compiling a large project takes many seconds.
         "PYTHONPYCACHEPREFIX": str(state_directory() / "bytecode"),
@@ -279,8 +279,8 @@ def _look(draft: Project, scratch: Path, kinds: Sequence[str], *, connecting: st
     """What the look says; None where the project needs a connection to start, and `connecting` is off."""
     answer = scratch / "inspection.json"
     answer.touch(mode=0o600)  # the database's password will be in it, for as long as it takes to read
-    overlay = replace(draft.overlay(None), instrumented=False)
-    environment = {**os.environ, **draft.environment, **overlay.to_environment()}
+    override = replace(draft.override(None), instrumented=False)
+    environment = {**os.environ, **draft.environment, **override.to_environment()}
     limit = LOOKING * draft.boot_seconds
     said = f"It was not done within {limit:g} s. Give it longer with boot_seconds in [project] of the plan."
     try:

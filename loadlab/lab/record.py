@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loadlab.lab.validity import Disturbance, Validity, validity
-from loadlab.load.generator.contract import NO_RESULT, LoadOrder
+from loadlab.load.generator.contract import NO_RESULT, LoadRequest
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Series, Trial
 from loadlab.plan.scenarios import locustfile
@@ -42,8 +42,8 @@ class TrialMeta:
     load_average: float
 
 
-def order_for(case: Case, step: Step, plan: Plan, url: str, scratch: Path) -> LoadOrder:
-    return LoadOrder(
+def load_request(case: Case, step: Step, plan: Plan, url: str, scratch: Path) -> LoadRequest:
+    return LoadRequest(
         locustfile=str(locustfile(case.scenario)),
         host=url,
         users=case.users,

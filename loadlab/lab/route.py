@@ -1,23 +1,21 @@
-"""The way from the target to PostgreSQL: straight, over a distance, through a pooler, or both."""
+"""The way from the target to PostgreSQL: straight, with added latency, through a pooler, or both."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loadlab.plan.members import build_strategy
-from loadlab.services.added_latency import added_latency
 from loadlab.services.pgbouncer import pgbouncer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from loadlab.faults import Fault, FaultContext
     from loadlab.model.config import Config
     from loadlab.services.database import Database
     from loadlab.services.pgbouncer import Bouncer
-    from loadlab.system.processes import Register
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,13 +28,11 @@ class Route:
 
 
 @contextmanager
-def routed(
-    strategy: Config, round_trip_ms: float, database: Database, register: Register, log: Path
-) -> Iterator[Route]:
-    """What a strategy needs between target and database, for as long as the context lasts.
+def routed(strategy: Config, faults: Sequence[Fault], context: FaultContext) -> Iterator[Route]:
+    """Start what a strategy and faults put between target and database, until the context ends.
 
-    A pooler stands beside the application: the distance is between it and PostgreSQL, and it has its own connections
-    open when the application asks. Logs go beside `log`.
+    A pooler stands beside the application: faults act between it and PostgreSQL, and it has its own connections open
+    when the application asks.
 
     Raises:
         EnvironmentFaultError: a program is missing, or does not start.
@@ -45,12 +41,13 @@ def routed(
     trees: dict[str, int] = {}
     bouncer: Bouncer | None = None
     with ExitStack() as stack:
-        if round_trip_ms:
-            far = stack.enter_context(added_latency(database, round_trip_ms, register, log.with_suffix(".proxy.log")))
-            database, trees["proxy"] = far.database, far.pid
+        for fault in faults:
+            effect = stack.enter_context(fault.applied(context))
+            context = replace(context, database=effect.database or context.database)
+            trees |= effect.trees
+        database = context.database
         if pooling is not None:
-            bouncer = stack.enter_context(
-                pgbouncer(pooling, database, register, register.folder, log.with_suffix(".pgbouncer.log"))
-            )
+            log = context.log.with_suffix(".pgbouncer.log")
+            bouncer = stack.enter_context(pgbouncer(pooling, database, context.register, context.register.folder, log))
             database, trees["pooler"] = bouncer.database, bouncer.pid
         yield Route(database=database, bouncer=bouncer, trees=trees)

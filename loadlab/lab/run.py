@@ -3,176 +3,53 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import psycopg2
 
 from loadlab import __version__
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
-from loadlab.lab.environment import environment, environment_elsewhere
-from loadlab.lab.external import Post, observatory, run_trial_elsewhere
+from loadlab.lab.environment import environment, environment_of_external
 from loadlab.lab.fixture import postgres_fixture
-from loadlab.lab.generator import Generator
 from loadlab.lab.journal import Journal
 from loadlab.lab.machine_load import busy, load_before_start
-from loadlab.lab.observer import Observer
+from loadlab.lab.opening import open_external_lab, open_lab
 from loadlab.lab.preflight import require_programs, require_room
-from loadlab.lab.project import project_of
 from loadlab.lab.restarts import next_to_restart, restarted
 from loadlab.lab.resuming import begin_session, require_same_kind
 from loadlab.lab.sampler import brief
-from loadlab.lab.suitability import notes, other_databases, require_alone, require_suitable
+from loadlab.lab.served_target import ServedTarget
+from loadlab.lab.suitability import require_alone
 from loadlab.lab.survival import Survival
-from loadlab.lab.tables import make_ready
-from loadlab.lab.trial import Bench, run_trial
-from loadlab.load.distributed.seals import TOKEN_VARIABLE
+from loadlab.lab.trial import run_trial
+from loadlab.load.distributed.signing import TOKEN_VARIABLE
 from loadlab.model.samples import measured_for_good
 from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation
 from loadlab.plan.scenarios import expects_failures, locustfile
 from loadlab.plan.schedule import schedule, trial_seconds
-from loadlab.services.embedded import TARGET, embedded
-from loadlab.services.external_database import connect_to, external_database
 from loadlab.store.folder import RunFolder
-from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.store.repair import repair
-from loadlab.system.processes import Register, state_directory
+from loadlab.system.processes import state_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from loadlab.lab.project import Project
+    from loadlab.lab.generator import Generator
+    from loadlab.lab.lab import Lab
+    from loadlab.lab.opening import Listener
+    from loadlab.lab.target import Target
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
     from loadlab.plan.experiment import Experiment
-    from loadlab.services.database import Database
     from loadlab.services.external_database import Reference
-    from loadlab.store.progress import Sampled
 
 
 ONLY_RESUME: Final = Continuation()
-
-
-class Listener(Protocol):
-    """Who wants to know how a run goes on; `done` of `total` trials were there before this one."""
-
-    def preparing(self, what: str) -> None: ...
-
-    def notice(self, what: str) -> None: ...
-
-    def trial_begins(self, case: Case, done: int, total: int) -> None: ...
-
-    def trial_ended(self, trial: Trial, done: int, total: int) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Laboratory:
-    """What every command that serves the target needs: the register of its processes, the project, its database."""
-
-    register: Register
-    project: Project
-    database: Database
-
-
-def _welcome(lab: Laboratory) -> None:
-    """Any laboratory will do."""
-
-
-@contextmanager
-def laboratory(
-    plan: Plan,
-    dsn: Reference | None,
-    logs: Path | None,
-    listener: Listener,
-    admit: Callable[[Laboratory], None] = _welcome,
-) -> Iterator[Laboratory]:
-    """The project, and a database with its tables: embedded, the one that `dsn` names, or the project's own.
-
-    PostgreSQL's log goes to the folder `logs`, or away with everything else at the end. `admit` may refuse the
-    laboratory before anything is written into its database.
-
-    Raises:
-        UsageError: the plan cannot be run over the project.
-        EnvironmentFaultError: the project does not load; the database does not start, or refuses.
-    """
-    with Register.opened() as register:
-        if plan.project is not None:
-            listener.preparing(f"loading {plan.project.settings}")
-        project = project_of(plan, register.folder)
-        if dsn is not None and dsn.text is not None:
-            project = project.given()
-        require_suitable(project, plan, allow_remote=dsn is not None and dsn.allow_remote)
-        listener.preparing(_coming(project, dsn))
-        with _service(plan, project, dsn, register, logs or register.folder) as database:
-            lab = Laboratory(register=register, project=project, database=database)
-            admit(lab)
-            for remark in [*_touched(plan, database), *other_databases(project), *notes(project)]:
-                listener.notice(remark)
-            listener.preparing("preparing tables")
-            make_ready(project, plan.project, database)
-            yield lab
-
-
-def _coming(project: Project, dsn: Reference | None) -> str:
-    if project.brings_database:
-        return "connecting to the project's database"
-    return "PostgreSQL starts" if dsn is None or dsn.text is None else "connecting to the given database"
-
-
-def _service(
-    plan: Plan, project: Project, dsn: Reference | None, register: Register, logs: Path
-) -> AbstractContextManager[Database]:
-    if dsn is not None and dsn.text is not None:
-        return external_database(dsn, register.folder)
-    if project.brings_database and project.info is not None:
-        parameters = project.info.default.parameters
-        return connect_to(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
-    others = sorted({*project.redirected.values()} - {TARGET})
-    return embedded(plan.database, register, logs / POSTGRESQL_LOG, others)
-
-
-def _touched(plan: Plan, database: Database) -> list[str]:
-    """What the lab does to a database that is not its own, said before it does."""
-    if plan.project is None or database.embedded:
-        return []
-    told = ["missing migrations are applied"] if plan.project.migrate else []
-    told += [f"manage.py {command} is run" for command in plan.project.prepare]
-    exception = f", except, as you said: {' and '.join(told)}" if told else ""
-    remark = (
-        f"the database {database.name} is your own: loadlab itself reads PostgreSQL's statistics and nothing else; it"
-        f" makes no table, drops none and runs no migration{exception}. What the scenario requests, your views will do."
-    )
-    return [remark]
-
-
-@contextmanager
-def equipped(
-    lab: Laboratory, plan: Plan, logs: Path, listener: Listener, *, follow: Callable[[Sampled], None] | None = None
-) -> Iterator[Bench]:
-    """A bench to run trials on: the laboratory with a generator, and with the judge's own connection.
-
-    `follow` hears twice a second how a trial goes.
-
-    Raises:
-        EnvironmentFaultError: Locust does not start, or the database refuses.
-    """
-    listener.preparing(_load_comes(plan))
-    with Generator(lab.register, logs / LOCUST_LOG, plan.load) as generator, Observer(lab.database) as observer:
-        yield Bench(
-            plan=plan,
-            project=lab.project,
-            observer=observer,
-            register=lab.register,
-            generator=generator,
-            logs=logs,
-            scratch=lab.register.folder,
-            follow=follow,
-        )
 
 
 def begin(
@@ -232,61 +109,72 @@ def resume(
         if missing:
             require_same_kind(folder, plan, dsn)
         total = len(planned.steps)
+        session = _Session(
+            folder=folder, planned=planned, plan=plan, dsn=dsn, journal=journal, continuation=continuation
+        )
         with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
             if missing and (warning := busy(load_before_start())):
                 journal.notice(warning)
             try:
-                if missing and plan.target is not None:
-                    _make_trials_elsewhere(folder, planned, missing, plan, dsn, journal, continuation)
-                elif missing:
-                    require_programs(planned.cases, own_site=plan.project is None)
-                    _make_trials(folder, planned, missing, plan, dsn, journal, continuation)
+                if missing:
+                    session.make_trials(missing)
             except psycopg2.OperationalError as error:  # between two trials, or before the first
                 raise EnvironmentFaultError(f"PostgreSQL went away: {brief(error)}.") from error
             if plan.restarts:
                 _count_restarts(folder, planned, plan.driver, journal)
 
 
-def _make_trials(  # noqa: PLR0913, PLR0917  each is a noun of its own
-    folder: RunFolder,
-    planned: Schedule,
-    missing: Sequence[Step],
-    plan: Plan,
-    dsn: Reference | None,
-    journal: Journal,
-    continuation: Continuation,
-) -> None:
-    def admit(lab: Laboratory) -> None:
-        with lab.database.observed() as connection, connection.cursor() as cursor:
-            begin_session(folder, environment(plan, lab.project, lab.database, cursor), continuation, journal)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Session:
+    """One time that a lab works at a run."""
 
-    with laboratory(plan, dsn, folder.logs, journal, admit) as lab:
-        with lab.database.observed() as connection, connection.cursor() as cursor:
-            require_alone(cursor, lab.database)
-            require_room(cursor, planned.cases)
-        with equipped(lab, plan, folder.logs, journal, follow=journal.write) as bench:
-            _rehearse(planned, plan, bench.generator)
+    folder: RunFolder
+    planned: Schedule
+    plan: Plan
+    dsn: Reference | None
+    journal: Journal
+    continuation: Continuation
+
+    def make_trials(self, missing: Sequence[Step]) -> None:
+        """Measure the missing trials one after the other, and keep each."""
+        opened = self._external if self.plan.target is not None else self._served
+        with opened() as (lab, target):
+            self.journal.preparing(_load_comes(self.plan))
+            _check_locustfiles(self.planned, self.plan, lab.generator)
 
             def measured(case: Case, step: Step) -> Trial:
-                journal.step_begins(step, bench.ledgers(step))
-                trial = run_trial(case, step, bench)
-                if why := bench.explanations.get(step.order):
-                    _nothing_succeeded(folder, case, why, journal, first=step is planned.steps[0])
+                self.journal.step_begins(step, target.ledgers(step))
+                trial = run_trial(case, step, lab, target)
+                if why := lab.explanations.get(step.order):
+                    _nothing_succeeded(self.folder, case, why, self.journal, first=step is self.planned.steps[0])
                 return trial
 
-            survival = Survival(
-                plan=plan,
-                generator=bench.generator,
-                measure=measured,
-                restore=bench.restore,
-                cursor=lambda: bench.cursor,
-                alive=bench.observer.alive,
-            )
-            _measure(folder, planned, missing, survival.trial, journal)
+            survival = Survival(lab=lab, target=target, measure=measured)
+            _measure(self.folder, self.planned, missing, survival, self.journal)
+
+    @contextmanager
+    def _served(self) -> Iterator[tuple[Lab, Target]]:
+        """A target that the lab serves, on a database that it has for itself."""
+        require_programs(self.planned.cases, own_site=self.plan.project is None)
+        with open_lab(self.plan, self.dsn, self.folder.logs, self.journal, admit=self._begin_served) as lab:
+            require_alone(lab.judge, lab.database.name)
+            require_room(lab.judge, self.planned.cases)
+            yield (followed := replace(lab, follow=self.journal.write)), ServedTarget(lab=followed)
+
+    def _begin_served(self, lab: Lab) -> None:
+        begin_session(self.folder, environment(lab), self.continuation, self.journal)
+
+    @contextmanager
+    def _external(self) -> Iterator[tuple[Lab, Target]]:
+        """A target that others serve: nothing is started but the generator."""
+        with open_external_lab(self.plan, self.dsn, self.folder.logs) as (lab, target):
+            facts = environment_of_external(self.plan, target)
+            begin_session(self.folder, facts, self.continuation, self.journal)
+            yield replace(lab, follow=self.journal.write), target
 
 
 def _nothing_succeeded(folder: RunFolder, case: Case, why: str, listener: Listener, *, first: bool) -> None:
-    """Stop a run whose first trial came to nothing: all others would, and a report of failures helps nobody."""
+    """Stop a run whose first trial came to nothing: all others would, and a report of failures is no help."""
     if expects_failures(case.scenario):
         return
     if first:
@@ -299,46 +187,9 @@ def _nothing_succeeded(folder: RunFolder, case: Case, why: str, listener: Listen
     listener.notice(f"No request succeeded ({case.id}). {why}")
 
 
-def _make_trials_elsewhere(  # noqa: PLR0913, PLR0917  each is a noun of its own
-    folder: RunFolder,
-    planned: Schedule,
-    missing: Sequence[Step],
-    plan: Plan,
-    dsn: Reference | None,
-    journal: Journal,
-    continuation: Continuation,
-) -> None:
-    """The same for a target that others serve: nothing is started but the generator."""
-    with Register.opened() as register, observatory(plan, dsn, register.folder) as looking:
-        begin_session(folder, environment_elsewhere(plan, looking), continuation, journal)
-        journal.preparing(_load_comes(plan))
-        with Generator(register, folder.logs / LOCUST_LOG, plan.load) as generator:
-            _rehearse(planned, plan, generator)
-            post = Post(
-                plan=plan, observatory=looking, generator=generator, scratch=register.folder, follow=journal.write
-            )
-
-            def measured(case: Case, step: Step) -> Trial:
-                journal.step_begins(step, register.folder / "ledgers-elsewhere")  # where the target is, and not here
-                trial = run_trial_elsewhere(case, step, post)
-                if why := post.explanations.get(step.order):
-                    _nothing_succeeded(folder, case, why, journal, first=step is planned.steps[0])
-                return trial
-
-            survival = Survival(
-                plan=plan,
-                generator=generator,
-                measure=measured,
-                restore=looking.restore,
-                cursor=lambda: looking.cursor,
-                alive=looking.alive,
-            )
-            _measure(folder, planned, missing, survival.trial, journal)
-
-
-def _rehearse(planned: Schedule, plan: Plan, generator: Generator) -> None:
+def _check_locustfiles(planned: Schedule, plan: Plan, generator: Generator) -> None:
     for scenario in dict.fromkeys(case.scenario for case in planned.cases):
-        generator.rehearse(locustfile(scenario), shared=_is_shared(plan))
+        generator.check_locustfile(locustfile(scenario), shared=_is_shared(plan))
 
 
 def _is_shared(plan: Plan) -> bool:
@@ -359,7 +210,7 @@ def _measure(
     folder: RunFolder,
     planned: Schedule,
     missing: Sequence[Step],
-    measured: Callable[[Case, Step], Trial],
+    survival: Survival,
     journal: Journal,
 ) -> None:
     total = len(planned.steps)
@@ -367,7 +218,7 @@ def _measure(
         case = planned.cases[step.case]
         journal.trial_begins(case, done, total)
         try:
-            trial = measured(case, step)
+            trial = survival.trial(case, step)
         except IncompleteError as error:
             raise IncompleteError(
                 f"{error}\n{done} of {total} trials are safe; {folder.continuation().command(folder.path)} makes the"

@@ -11,7 +11,7 @@ import psycopg2
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.background import Background
-from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, still_too_long, stood_still
+from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, still_too_long
 from loadlab.model.samples import Series
 from loadlab.model.text import redacted
 from loadlab.probes import PROBES
@@ -19,12 +19,11 @@ from loadlab.probes import PROBES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from loadlab.load.generator.ticker import Pause
     from loadlab.model.window import Window
     from loadlab.probes import ProbeContext
 
 RATE: Final = 10.0  # samples per second
-FOLLOWED_RATE: Final = 2.0  # of which so many are told to whoever follows the trial
+FOLLOWED_RATE: Final = 2.0  # of which so many are told to a follower of the trial
 
 
 def look(scene: ProbeContext, *, sampled_only: bool) -> dict[str, float]:
@@ -102,10 +101,9 @@ class Sampler(Background):
         return Series(at=self._at, values={name: [reading[name] for reading in self._readings] for name in names})
 
 
-def unseen(pause: Pause, sampler: Sampler, window: Window) -> list[Disturbance]:
-    """What kept the lab from seeing a trial: that it did not run itself, or that nothing answered it."""
+def unseen(sampler: Sampler, window: Window) -> list[Disturbance]:
+    """That connections could not be observed for too long within the window; nothing if they could."""
     blind, error = sampler.blind(window)
-    told = [stood_still("loadlab itself", [pause], window, LEAST_UNSEEN_SECONDS)]
-    if still_too_long(blind, window, LEAST_UNSEEN_SECONDS):
-        told.append(f"connections could not be observed for {blind:.2f} s of the window: {error}")
-    return [Disturbance(reason) for reason in told if reason]
+    if not still_too_long(blind, window, LEAST_UNSEEN_SECONDS):
+        return []
+    return [Disturbance(f"connections could not be observed for {blind:.2f} s of the window: {error}")]

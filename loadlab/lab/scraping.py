@@ -11,7 +11,7 @@ from loadlab.errors import EnvironmentFaultError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loadlab.lab.run import Listener
+    from loadlab.lab.opening import Listener
     from loadlab.model.case import Case
     from loadlab.model.samples import Trial
     from loadlab.services.prometheus import Prometheus
@@ -55,7 +55,7 @@ class InStep:
             self._listener.preparing("Prometheus reads the last counts")
             if not self._comes_true(lambda: self._has_seen_end(now), LAST_SCRAPE_SECONDS):
                 self.notice("Prometheus may have missed the last counts of the last trials.")
-            # There is nothing more to see, and the ledgers are about to go: nobody should be reading them then.
+            # There is nothing more to see, and the ledgers are about to go: they must not be read then.
             self._prometheus.stop()
 
     def _sees_targets(self) -> bool:

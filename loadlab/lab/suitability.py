@@ -17,26 +17,19 @@ from loadlab.plan.members import (
     chosen_strategies,
     incompatible_pairs,
 )
-from loadlab.probes.activity import CLIENT
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
-
+    from loadlab.judges.postgresql import PostgreSQL
     from loadlab.lab.project import Project, ProjectInfo
     from loadlab.model.plan import Plan
     from loadlab.servers import Server
-    from loadlab.services.database import Database
 
 LEAVE_SECONDS: Final = 5.0  # the backends of commands that have just ended need a moment to go
 POLL_SECONDS: Final = 0.02
-OTHERS: Final = f"""
-SELECT pid, coalesce(nullif(application_name, ''), 'unnamed') FROM pg_stat_activity
-WHERE datname = %s AND {CLIENT} ORDER BY pid LIMIT 5
-"""  # noqa: S608  a text of ours
 
 
 def require_suitable(project: Project, plan: Plan, *, allow_remote: bool = False) -> None:
@@ -172,13 +165,13 @@ def _route_faults(project: Project, plan: Plan) -> Iterator[str]:
     pooled = [one.name for one in chosen_strategies(plan) if build_strategy(one).pooling()]
     between = list(dict.fromkeys(pooled))
     between += ["round_trip_ms"] if any(plan.round_trip_ms) else []
-    elsewhere = sorted(set(project.tuned) - set(project.counted))
+    others = sorted(set(project.tuned) - set(project.counted))
     if not pooled:  # what only lies on the way leads to all databases of the embedded server
-        elsewhere = [alias for alias in elsewhere if alias not in project.redirected]
-    if between and elsewhere:
+        others = [alias for alias in others if alias not in project.redirected]
+    if between and others:
         yield (
             f"{' and '.join(between)} can stand before one database, and DATABASES leads to others as well:"
-            f" {', '.join(elsewhere)} (leave it out of the plan, or name settings with one database)"
+            f" {', '.join(others)} (leave it out of the plan, or name settings with one database)"
         )
 
 
@@ -221,24 +214,23 @@ def notes(project: Project) -> list[str]:
     return [remark for remark, holds in remarks.items() if holds]
 
 
-def require_alone(cursor: Cursor, database: Database) -> None:
-    """Make sure that nobody else uses the database: PostgreSQL would count their connections with the target's.
+def require_alone(judge: PostgreSQL, name: str) -> None:
+    """Make sure that the database has no other users: PostgreSQL would count their connections with the target's.
 
     Raises:
         EnvironmentFaultError: naming who does.
     """
     deadline = time.monotonic() + LEAVE_SECONDS
-    while others := _others(cursor, database):
+    while others := judge.clients():
         if time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
             continue
         raise EnvironmentFaultError(
-            f"Others are connected to the database {database.name}: {', '.join(others)}. PostgreSQL would count their"
+            f"Others are connected to the database {name}: {_named(others)}. PostgreSQL would count their"
             " connections with the target's: stop them first (a development server, a worker, a psql), or name a"
             " database that has no other users with --dsn."
         )
 
 
-def _others(cursor: Cursor, database: Database) -> list[str]:
-    cursor.execute(OTHERS, [database.name])
-    return [f"{name} (pid {pid})" for pid, name in cursor.fetchall()]
+def _named(clients: Sequence[tuple[int, str]]) -> str:
+    return ", ".join(f"{name} (pid {pid})" for pid, name in clients)

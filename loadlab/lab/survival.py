@@ -19,11 +19,9 @@ from loadlab.services.pgbouncer import PoolerGoneError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
-
-    from loadlab.lab.generator import Generator
+    from loadlab.lab.lab import Lab
+    from loadlab.lab.target import Target
     from loadlab.model.case import Case
-    from loadlab.model.plan import Plan
     from loadlab.model.samples import Trial
     from loadlab.model.schedule import Step
 
@@ -32,18 +30,11 @@ PATIENCE_SECONDS: Final = 180.0  # beyond the load itself: to boot, to be at res
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Survival:
-    """Measures trials one after another, also when the database or the pooler fails in between.
+    """Measures trials one after another, also when the database or the pooler fails in between."""
 
-    `restore` is called before each trial, and raises IncompleteError when the database stays away; `cursor` gives the
-    connection that is used now, None where PostgreSQL is not asked; `alive` says whether it still answers.
-    """
-
-    plan: Plan
-    generator: Generator
+    lab: Lab
+    target: Target
     measure: Callable[[Case, Step], Trial]
-    restore: Callable[[], None]
-    cursor: Callable[[], Cursor | None]
-    alive: Callable[[], bool]
 
     def trial(self, case: Case, step: Step) -> Trial:
         """One trial; an invalid one, with the reason, if the database or the pooler went away.
@@ -53,9 +44,9 @@ class Survival:
             IncompleteError: the database was away before the trial began, and stays so.
         """
         try:
-            self.restore()
+            self.target.restore()
         except psycopg2.Error:  # it went away at that very moment
-            self.restore()
+            self.target.restore()
         started, load_average = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
         begun = time.monotonic()
         try:
@@ -63,23 +54,23 @@ class Survival:
         except (psycopg2.Error, EnvironmentFaultError) as error:
             if not self._befell(error):
                 raise
-            self.generator.abandon()
+            self.lab.generator.abandon()
             meta = TrialMeta(
                 started=started, overhead_seconds={"lost": time.monotonic() - begun}, load_average=load_average
             )
-            return interrupted(case, step, self.plan, _reason(error), meta)
+            return interrupted(case, step, self.lab.plan, _reason(error), meta)
 
     def _bounded(self, case: Case, step: Step) -> Trial:
-        cursor = self.cursor()
+        cursor = self.target.cursor
         if cursor is None:
             return self.measure(case, step)
-        with cut_off(cursor.connection, self.plan.window.end + PATIENCE_SECONDS):
+        with cut_off(cursor.connection, self.lab.plan.window.end + PATIENCE_SECONDS):
             return self.measure(case, step)
 
     def _befell(self, error: Exception) -> bool:
         """Whether it was the database or the pooler that went away; a server may have failed because of it."""
         return isinstance(error, (PoolerGoneError, psycopg2.OperationalError, psycopg2.InterfaceError)) or (
-            not self.alive()
+            not self.target.alive()
         )
 
 

@@ -1,326 +1,206 @@
-"""One trial: a fresh server, one load, the target's counts and those of its judges."""
+"""One trial: a target that is ready, one load, and both sides' counts."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from loadlab.lab.application import Target, serving
+from loadlab.lab.faulting import faulted
 from loadlab.lab.following import Follower
-from loadlab.lab.hopeless import explanation, nothing_succeeded
-from loadlab.lab.liveness import serving_now
-from loadlab.lab.observer import cut_off
+from loadlab.lab.hopeless import nothing_succeeded
 from loadlab.lab.quantities import summed_up
-from loadlab.lab.record import Seen, TrialMeta, order_for, record
-from loadlab.lab.route import routed
-from loadlab.lab.sampler import Sampler, look, unseen
-from loadlab.lab.settling import Patience, settled, sleep_until
+from loadlab.lab.record import Seen, TrialMeta, load_request, record
+from loadlab.lab.sampler import Sampler
+from loadlab.lab.settling import settled, sleep_until
 from loadlab.lab.ticking import Ticking
-from loadlab.lab.validity import Disturbance
-from loadlab.model.counts import ConnectionCounts, PoolerCounts, Side, reconcile
+from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, stood_still
 from loadlab.model.growth import sessions_between
-from loadlab.model.samples import Connections, CpuSeconds, Pooler, Trial
-from loadlab.probes import ProbeContext
-from loadlab.probes.activity import Activity
-from loadlab.probes.ledger import counts_by_alias, counts_of
-from loadlab.probes.sessions import RESET, Sessions
-from loadlab.store.layout import trial_log
+from loadlab.model.samples import Connections, CpuSeconds, Pooler
+from loadlab.probes.sessions import RESET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
-
-    from loadlab.lab.generator import Drive, Generator
-    from loadlab.lab.liveness import Serving
-    from loadlab.lab.observer import Observer
-    from loadlab.lab.project import Project
+    from loadlab.lab.generator import RunningLoad
+    from loadlab.lab.lab import Lab
+    from loadlab.lab.target import RunningTarget, Sample, Sampling, Target
     from loadlab.load.generator.contract import LoadResult
+    from loadlab.load.generator.ticker import Pause
     from loadlab.model.case import Case
+    from loadlab.model.counts import ConnectionCounts
     from loadlab.model.plan import Plan
-    from loadlab.model.samples import Series
+    from loadlab.model.samples import Series, Trial
     from loadlab.model.schedule import Step
-    from loadlab.services.database import Database
-    from loadlab.store.progress import Sampled
-    from loadlab.system.processes import Register
+    from loadlab.model.window import Window
 
-SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
-POLL_SECONDS: Final = 0.02
 ANSWER_SECONDS: Final = 75.0  # beyond the window: for the load to end, the target to be at rest, the database to answer
-BETWEEN: Final = {"pooler": "PgBouncer", "proxy": "the proxy that adds the round trip"}
-KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bench:
-    """What all trials of a run share. `follow` hears twice a second how a trial goes.
-
-    `explanations` say of a trial over a project, by its order, why none of its requests succeeded.
-    """
-
-    plan: Plan
-    project: Project
-    observer: Observer
-    register: Register
-    generator: Generator
-    logs: Path
-    scratch: Path
-    follow: Callable[[Sampled], None] | None = None
-    explanations: dict[int, str] = field(default_factory=dict)
-    _kept: deque[Path] = field(default_factory=deque)
-
-    @property
-    def database(self) -> Database:
-        """As it runs now: the lab may have had to start it again."""
-        return self.observer.database
-
-    @property
-    def cursor(self) -> Cursor:
-        return self.observer.cursor
-
-    def restore(self) -> None:
-        """Before a trial: have a database that answers, and in which nothing of an earlier trial is left.
-
-        Raises:
-            IncompleteError: it stays away.
-        """
-        if not self.observer.alive():
-            self.observer.restore()
-        scene = ProbeContext(cursor=self.cursor, database=self.database.name, ledgers=self.scratch, trees={})
-        await_empty(scene)
-        if self.database.embedded and _backends(scene):  # a backend that was stopped never leaves
-            self.observer.restore(anew=True)
-
-    def ledgers(self, step: Step) -> Path:
-        """The folder of a trial's ledgers."""
-        return self.scratch / f"ledgers-{step.order:04d}"
-
-    def retire(self, ledgers: Path) -> None:
-        """Let go of a trial's ledgers, in a while."""
-        self._kept.append(ledgers)
-        if len(self._kept) > KEPT_LEDGERS:
-            shutil.rmtree(self._kept.popleft(), ignore_errors=True)
+CPU: Final = "cpu_"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Observed:
-    """What was seen of a load from outside: readings at the edges of the window, and at rest."""
+    """What was seen of a load from outside: at the edges of the window, and at rest."""
 
-    start: dict[str, float]
-    end: dict[str, float]
-    counts: tuple[ConnectionCounts, ConnectionCounts, ConnectionCounts]  # window start, window end, at rest
+    start: Sample
+    end: Sample
+    at_rest: Sample
     by_alias: dict[str, ConnectionCounts]
-    left_open: int
-    pooler: PoolerCounts | None
     result: LoadResult | None
     series: Series
     settle_seconds: float
     disturbances: tuple[Disturbance, ...]
 
 
-def run_trial(case: Case, step: Step, bench: Bench) -> Trial:
+def run_trial(case: Case, step: Step, lab: Lab, target: Target) -> Trial:
     """Measure one case once.
 
     Raises:
-        EnvironmentFaultError: the server or the generator does not start.
+        EnvironmentFaultError: the target or the generator does not start.
         psycopg2.Error: the database is gone.
     """
     begun = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     load_average = os.getloadavg()[0]
-    ledgers = bench.ledgers(step)
-    shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
-    project = bench.project
-    scene = ProbeContext(
-        cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees={}, aliases=project.counted
-    )
-    await_empty(scene)
-    sessions = _sessions(scene)
-    follower = _follower(step, int(sessions["sessions"]), bench)
-    log = bench.logs / trial_log(step.order, case.server.name)
-    with routed(case.strategy, case.round_trip_ms, bench.database, bench.register, log) as route:
-        scene = replace(scene, trees=route.trees, pooler=route.bouncer)
-        target = Target(
-            server=case.server, strategy=case.strategy, database=route.database, ledgers=ledgers, project=project
-        )
-        with serving(target, bench.register, log) as application:
-            booted = time.monotonic()
-            between = {BETWEEN[part]: pid for part, pid in scene.trees.items() if part in BETWEEN}
-            served = serving_now(application, between)
-            drive = bench.generator.begin(order_for(case, step, bench.plan, application.url, bench.scratch))
-            observed = _observe(scene, served, drive, bench, follower)
-            info = bench.project.info
-            if info is not None and observed.result and nothing_succeeded(observed.result):
-                bench.explanations[step.order] = explanation(
-                    application.url, observed.result, ssl_redirect=info.ssl_redirect, log=log
-                )
-            stopping = time.monotonic()
-            # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves
-            # that the counts need none.
-            application.program.kill()
-        stopped = time.monotonic()
-        pooler_after_stop = _await_no_client(scene)
-    await_empty(scene)
-    counted = sessions_between(sessions, _sessions(scene))
-    connections = Connections(
-        window_start=observed.counts[0],
-        window_end=observed.counts[1],
-        at_rest=observed.counts[2],
-        after_stop=counts_of(scene),
-        left_open=observed.left_open,
-        sessions=counted,
-        unjudged=RESET if counted is None else "",
-        pooler=_pooler(observed.pooler, pooler_after_stop),
-        by_alias=observed.by_alias,
-    )
-    bench.retire(ledgers)
+    with target.serve(case, step) as running:
+        booted = time.monotonic()
+        follower = _follower(step, running, lab)
+        with faulted(lab.plan, "before_window", running.fault_context):
+            drive = lab.generator.begin(load_request(case, step, lab.plan, running.url, lab.scratch))
+            observed = _observe(running, drive, lab.plan, follower)
+        _explain(running, step, observed.result, lab)
+        stopping = time.monotonic()
+        after_stop = running.stop(observed.at_rest)
     overhead = {
         "boot": booted - begun,
         "load_start": drive.started - booted,
         "settle": observed.settle_seconds,
-        "stop": stopped - stopping,
-        "books": time.monotonic() - stopped,
+        "stop": time.monotonic() - stopping,
     }
-    trial = record(
-        case,
-        step,
-        bench.plan,
-        observed.result,
-        Seen(
-            connections=connections,
-            series=observed.series,
-            cpu_seconds=_cpu(observed, bench.plan),
-            quantities=summed_up(observed.start, observed.end, observed.series, bench.plan.window),
-            disturbances=observed.disturbances,
-        ),
-        TrialMeta(started=started, overhead_seconds=overhead, load_average=load_average),
-    )
+    meta = TrialMeta(started=started, overhead_seconds=overhead, load_average=load_average)
+    seen = _seen(running, observed, after_stop, lab.plan)
+    trial = record(case, step, lab.plan, observed.result, seen, meta)
     if follower is not None:
         follower.ended(trial)
     return trial
 
 
-def _follower(step: Step, sessions: int, bench: Bench) -> Follower | None:
-    if bench.follow is None:
+def _follower(step: Step, running: RunningTarget, lab: Lab) -> Follower | None:
+    if lab.follow is None:
         return None
-    bench.cursor.execute("SELECT current_setting('max_connections')::int")
-    (most,) = bench.cursor.fetchone() or (0,)
-    return Follower(tell=bench.follow, order=step.order, sessions=sessions, max_connections=most)
+    sessions, most = running.before.sessions, running.max_connections
+    return Follower(tell=lab.follow, order=step.order, sessions=sessions, max_connections=most)
 
 
-def _observe(scene: ProbeContext, served: Serving, drive: Drive, bench: Bench, follower: Follower | None) -> _Observed:
-    trees = {**scene.trees, "app": served.program.pid, "generator": drive.pid}
-    if bench.database.postmaster is not None:
-        trees["database"] = bench.database.postmaster
-    scene = replace(scene, trees=trees)
+def _explain(running: RunningTarget, step: Step, result: LoadResult | None, lab: Lab) -> None:
+    if result is not None and nothing_succeeded(result) and (why := running.explanation(result)):
+        lab.explanations[step.order] = why
 
-    def follow(scene: ProbeContext, follower: Follower, highest: Mapping[str, float]) -> None:
-        pooler = scene.pooler.counts() if scene.pooler else None
-        follower.seen(look(scene, sampled_only=False), highest, counts_of(scene), pooler, drive.counts())
 
-    window = bench.plan.window
+def _observe(running: RunningTarget, drive: RunningLoad, plan: Plan, follower: Follower | None) -> _Observed:
+    """Watch a load from its start until all is at rest."""
+    window = plan.window
     with (
-        bench.database.observed() as connection,
-        connection.cursor() as cursor,
-        cut_off(connection, window.end + ANSWER_SECONDS),
-        cut_off(scene.cursor.connection, window.end + ANSWER_SECONDS),
+        running.observing(drive.pid, window.end + ANSWER_SECONDS) as sampling,
         Ticking() as ticking,
-        Sampler(
-            partial(look, own := replace(scene, cursor=cursor), sampled_only=True),
-            drive.started,
-            partial(follow, own, follower) if follower else None,
-        ) as sampler,
+        _sampler(running, sampling, drive, follower) as sampler,
     ):
         sleep_until(drive.started + window.start)
-        start, opening = look(scene, sampled_only=False), counts_of(scene)
-        sleep_until(drive.started + window.end)
-        lost = served.disturbances()
-        end, closing = look(scene, sampled_only=False), counts_of(scene)
+        start = running.sample("at the start of the window")
+        sleep_until(drive.started + (window.start + window.end) / 2)
+        with faulted(plan, "at_instant", running.fault_context):
+            sleep_until(drive.started + window.end)
+        lost = running.lost()
+        end = running.sample("at the end of the window")
         result = drive.wait()
         ended = time.monotonic()
-        at_rest, left_open, pooler = _settle(scene)
-        by_alias = counts_by_alias(scene)
+        # The server still answers what its clients have asked before they went, and a closed backend takes a moment.
+        at_rest = settled(running.sides, running.agrees, running.patience)
+        by_alias = running.by_alias()
+        settle_seconds = time.monotonic() - ended
+    pause = ticking.longest(*window.after(drive.started))
     return _Observed(
         start=start,
         end=end,
-        counts=(opening, closing, at_rest),
+        at_rest=at_rest,
         by_alias=by_alias,
-        left_open=left_open,
-        pooler=pooler,
         result=result,
         series=sampler.series(),
-        settle_seconds=time.monotonic() - ended,
-        disturbances=(
-            *(Disturbance(what, by_target=True) for what in lost),
-            *unseen(ticking.longest(*window.after(drive.started)), sampler, window),
-        ),
+        settle_seconds=settle_seconds,
+        disturbances=(*lost, *_still(pause, window), *running.unseen(sampler, window)),
     )
 
 
-def _settle(scene: ProbeContext) -> tuple[ConnectionCounts, int, PoolerCounts | None]:
-    """All sides at rest: as soon as they agree and stay as they are, or as they stand when patience ends.
-
-    The server still answers what its clients have asked before they went, and a closed backend needs a moment to leave.
-    """
-
-    def sides() -> tuple[ConnectionCounts, int, PoolerCounts | None]:
-        backends = _backends(scene)
-        return counts_of(scene), backends, scene.pooler.counts() if scene.pooler else None
-
-    patience = Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS)
-    return settled(sides, lambda seen: _agree(*seen), patience)
+def _still(pause: Pause, window: Window) -> list[Disturbance]:
+    told = stood_still("loadlab itself", [pause], window, LEAST_UNSEEN_SECONDS)
+    return [Disturbance(told)] if told else []
 
 
-def _agree(counts: ConnectionCounts, backends: int, pooler: PoolerCounts | None) -> bool:
-    return not counts.unsettled and not reconcile(Side(open=counts.open), Side(open=backends), pooler)
+def _sampler(running: RunningTarget, sampling: Sampling, drive: RunningLoad, follower: Follower | None) -> Sampler:
+    def follow(highest: Mapping[str, float]) -> None:
+        if follower is not None:
+            now = sampling.latest()
+            follower.seen(now.values, highest, now.counts - running.before.counts, now.pooler, drive.counts())
+
+    return Sampler(sampling.levels, drive.started, follow if follower else None, running.rate)
 
 
-def _await_no_client(scene: ProbeContext) -> PoolerCounts | None:
-    """A pooler's counts once it has seen the last of the target's connections go; None without one.
+def _seen(running: RunningTarget, observed: _Observed, after_stop: Sample, plan: Plan) -> Seen:
+    return Seen(
+        connections=_connections(running, observed, after_stop),
+        series=observed.series,
+        cpu_seconds=_cpu(observed, plan),
+        quantities=summed_up(observed.start.values, observed.end.values, observed.series, plan.window),
+        served=None if running.stops else _served(running.before, observed.at_rest),
+        disturbances=observed.disturbances,
+    )
 
-    When a client goes, the next in the queue may be given a connection to PostgreSQL that is only being made, although
-    it is about to go too: PostgreSQL will count it. Without clients no other is begun.
-    """
-    if scene.pooler is None:
+
+def _connections(running: RunningTarget, observed: _Observed, after_stop: Sample) -> Connections:
+    """What was counted since before the load, at both ends."""
+    before, at_rest = running.before, observed.at_rest
+    sessions = sessions_between(before.values, after_stop.values)
+    asked = before.sessions is not None and after_stop.sessions is not None
+    return Connections(
+        window_start=observed.start.counts - before.counts,
+        window_end=observed.end.counts - before.counts,
+        at_rest=at_rest.counts - before.counts,
+        after_stop=after_stop.counts - before.counts,
+        left_open=at_rest.backends,
+        sessions=sessions,
+        unjudged=RESET if asked and sessions is None else "",
+        pooler=_pooler(at_rest, after_stop),
+        open_before=before.counts.open,
+        stopped=running.stops,
+        by_alias=observed.by_alias,
+    )
+
+
+def _pooler(at_rest: Sample, after_stop: Sample) -> Pooler | None:
+    if at_rest.pooler is None or after_stop.pooler is None:
         return None
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (scene.pooler.counts().clients_open or scene.pooler.connecting()) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    return scene.pooler.counts()
+    return Pooler(at_rest=at_rest.pooler, after_stop=after_stop.pooler)
 
 
-def _pooler(at_rest: PoolerCounts | None, after_stop: PoolerCounts | None) -> Pooler | None:
-    return Pooler(at_rest=at_rest, after_stop=after_stop) if at_rest and after_stop else None
-
-
-def await_empty(scene: ProbeContext) -> None:
-    """Wait until the target has no backend left, so that all of them have reported their sessions."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while _backends(scene) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS / 2)
-
-
-def _backends(scene: ProbeContext) -> int:
-    return int(Activity().read(scene)["backends"])
-
-
-def _sessions(scene: ProbeContext) -> dict[str, float]:
-    return Sessions().read(scene)
+def _served(before: Sample, at_rest: Sample) -> int:
+    """How many requests the target has had; where it counts none, those that used the database are the least."""
+    if before.answered is not None and at_rest.answered is not None:
+        return at_rest.answered - before.answered
+    return at_rest.counts.requests - before.counts.requests
 
 
 def _cpu(observed: _Observed, plan: Plan) -> CpuSeconds:
-    def spent(part: str) -> float | None:
-        key = f"cpu_{part}"
-        return observed.end[key] - observed.start[key] if key in observed.start else None
-
-    known = {part: spent(part) or 0.0 for part in ("app", "generator", "pooler", "proxy")}
-    if plan.load.expect_workers and observed.result:  # on other hosts: by their own account
-        known["generator"] = sum(observed.result.busy) * plan.window_seconds
-    return CpuSeconds(database=spent("database"), **known)
+    """Of all process trees that the lab can see; load processes on other hosts tell it themselves."""
+    start, end, result = observed.start.values, observed.end.values, observed.result
+    spent = {name.removeprefix(CPU): end[name] - start[name] for name in start if name.startswith(CPU)}
+    told = sum(result.busy) * plan.window_seconds if result else None
+    unseen = plan.load.expect_workers or "generator" not in spent
+    return CpuSeconds(
+        app=spent.get("app"),
+        database=spent.get("database"),
+        generator=told if unseen and told is not None else spent.get("generator", 0.0),
+        pooler=spent.get("pooler", 0.0),
+        proxy=spent.get("proxy", 0.0),
+    )

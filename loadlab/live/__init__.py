@@ -1,1 +1,1 @@
-"""The live page: a process of its own that reads run folders, and shows in a browser how runs go on."""
+"""The live page: a separate process that reads run folders and shows finished and running runs in a browser."""

@@ -1,4 +1,4 @@
-"""The page on which a browser shows the token, where one is asked for."""
+"""The login page, which takes the token if one is required."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MOST_BYTES: Final = 4096
-REFUSED_SECONDS: Final = 0.5  # whoever guesses has to wait
+REFUSED_SECONDS: Final = 0.5  # slows down guessing
 
 
 async def login(request: Request) -> Response:

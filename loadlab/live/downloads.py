@@ -9,7 +9,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from loadlab.live.reading.runs import inside
-from loadlab.store import layout
+from loadlab.report import REPORTS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -21,21 +21,22 @@ APART: Final = (
     "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-KINDS: Final = {
-    layout.report("html"): "text/html; charset=utf-8",
-    layout.report("md"): "text/plain; charset=utf-8",
-    layout.report("json"): "application/json",
-}
+
+
+def media_types() -> dict[str, str]:
+    """Of each file that a report format writes."""
+    return {report.filename: report.media_type for name in REPORTS if (report := REPORTS[name]).filename}
 
 
 def report(request: Request) -> FileResponse:
     runs: Runs = request.app.state.runs
     name = request.path_params["report"]
     run = runs.find(request.path_params["run"])
-    file = inside(run, name) if run and name in KINDS else None
+    kinds = media_types()
+    file = inside(run, name) if run and name in kinds else None
     if file is None:
         raise HTTPException(404, "There is no such report.")
-    return FileResponse(file, media_type=KINDS[name], headers={"content-security-policy": APART})
+    return FileResponse(file, media_type=kinds[name], headers={"content-security-policy": APART})
 
 
 routes = [Route("/runs/{run}/{report}", report)]

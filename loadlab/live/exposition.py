@@ -1,4 +1,4 @@
-"""Shows a Prometheus one trial: its ledgers as any project would, and what the lab has seen from outside."""
+"""The metrics of one trial for a Prometheus: its ledgers, as any project shows them, and what the lab has sampled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SINGLE = {
 
 
 def trial_metrics(request: Request) -> Response:
-    """The metrics of one trial; none at all before it has begun, and 404 for what is no trial of a run here."""
+    """The metrics of one trial: empty before it has begun, 404 if the run has no such trial."""
     run, order = _run(request), _order(request.path_params["order"])
     cases = [run.schedule.cases[step.case] for step in run.schedule.steps if step.order == order]
     if not cases:

@@ -1,4 +1,4 @@
-"""What stands before every answer: nothing is written, a token if one is asked for, headers that bind a browser."""
+"""Middleware: read-only, optional token, security headers."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def started(  # noqa: PLR0913  what a page's process is told
 
 
 def _boot(register: Register, argv: list[str], host: str, port: int | None) -> LivePage:
-    """Start it; on another port if somebody has taken the one that we chose between our look and its bind."""
+    """Start it; on another port if another program has taken the chosen one meanwhile."""
     at = _port(port)
     for attempt in range(1, ATTEMPTS + 1):
         program = register.start(

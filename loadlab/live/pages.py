@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from loadlab.live.reading.summary import summaries
 from loadlab.probes import unplaced
-from loadlab.report.content import numbers
+from loadlab.report import numbers
 from loadlab.store import layout
 
 if TYPE_CHECKING:

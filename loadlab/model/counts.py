@@ -150,20 +150,6 @@ class Identity(StrEnum):
     NONE_AFTER_STOP = "none_after_stop"
 
 
-_TEXTS: Final = {
-    Identity.SESSIONS: "opened {} but PostgreSQL counted {} sessions",
-    Identity.BACKENDS: "at rest open {} but pg_stat_activity shows {} rows",
-    Identity.POOLER_CLIENTS_OPENED: "opened {} but the pooler counted {} clients",
-    Identity.POOLER_CLIENTS_OPEN: "at rest open {} but the pooler shows {} clients",
-    Identity.POOLER_SESSIONS: "the pooler opened {} but PostgreSQL counted {} sessions",
-    Identity.POOLER_BACKENDS: "the pooler has {} open but pg_stat_activity shows {} rows",
-    Identity.BALANCE_SINCE: "open before + opened {} is not closed + open = {}",
-    Identity.BALANCE_AT_REST: "at rest opened {} is not closed + open = {}",
-    Identity.BALANCE_AFTER_STOP: "after stop opened {} is not closed + open = {}",
-    Identity.NONE_AFTER_STOP: "after stop open {} instead of {}",
-}
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mismatch:
     """An identity that does not hold, and what each side of it counts."""
@@ -171,10 +157,6 @@ class Mismatch:
     kind: Identity
     ours: int
     theirs: int
-
-    @property
-    def text(self) -> str:
-        return _TEXTS[self.kind].format(self.ours, self.theirs)
 
 
 def unequal(kind: Identity, ours: int | None, theirs: int | None) -> tuple[Mismatch, ...]:

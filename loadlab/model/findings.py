@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from loadlab.model.case import Case
+from loadlab.model.caveats import Caveat
 from loadlab.model.condition import Condition
 from loadlab.model.config import Config, Scalar
+from loadlab.model.needs import Need
 from loadlab.model.plan import Limits
+from loadlab.model.reasons import Answer, Ground, Objection, Reason
 from loadlab.model.samples import UNANSWERED, Connections, CpuSeconds, Recovery, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
@@ -17,8 +20,10 @@ RunState = Literal["complete", "incomplete"]
 Leak = Literal["yes", "no", "cannot tell"]
 PROJECT: Final = "project"  # the section of a run's environment that is about a project of the user's own
 NOTE: Final = "note "  # how its keys begin that hold a remark on the results
-# Where a strategy stands among all of its group; "sound" has nothing against it but that others come first.
+# Where a strategy stands among all of its group, as report.json spells it: "sound" is eligible, "unfit" is rejected.
 Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
+# Whether a strategy pays: with no added latency that was measured, from some on, or with each.
+LatencyOutcome = Literal["not_measured", "rejected", "not_proven", "from", "everywhere"]
 # Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age.
 Question = Literal["keep", "noise", "unlimited"]
 
@@ -175,8 +180,8 @@ class Comparison:
     better or worse is sought, or none is possible.
     """
 
-    case: str
-    baseline: str
+    case: Case
+    baseline: Case
     metric: str
     ratio: float | None
     low: float | None
@@ -209,35 +214,20 @@ class Recommendation:
     max_age: float | None
     conn_health_checks: bool
     parameters: dict[str, Scalar] = field(default_factory=dict)
-    case: str = ""
+    case: Case
     snippets: tuple[Snippet, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
-    """The connections that a strategy may hold in production, with the `arithmetic` spelt out.
-
-    `fits` is None where the plan names no limit.
-    """
-
-    connections: int
-    arithmetic: str
-    fits: bool | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
     """Where one strategy stands in its group, why, what it would need in production, what is lost by it.
 
-    Its figures are those of the arm and of the comparisons with the same `case`. `why` is empty where there is nothing
-    to say.
+    Its figures are those of the arm and of the comparisons with the same `case`. `objection` is what speaks against it.
     """
 
-    case: str
-    strategy: Config
-    name: str
+    case: Case
     place: Place
-    why: str
+    objection: Objection | None
     need: Need | None
     gives_up: tuple[str, ...]
 
@@ -246,27 +236,33 @@ class Standing:
 class Verdict:
     """The answer for the `cases` of one `condition` without a strategy; `recommend` is None when inconclusive.
 
-    `headline` is one sentence; `why` are the reasons with their figures; `settings` is a snippet to paste. `ranking`
-    holds all strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven
-    better than the baseline.
+    `kind` says why it fell so, `figures` are those of its one sentence, `reasons` all others. `ranking` holds all
+    strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven better than
+    the baseline.
     """
 
     condition: Condition
     cases: tuple[Case, ...]
+    kind: Ground
+    figures: tuple[Reason, ...]
     recommend: Recommendation | None
-    headline: str
-    why: tuple[str, ...]
-    settings: str
+    reasons: tuple[Reason, ...]
     runner_up: Recommendation | None = None
     ranking: tuple[Standing, ...] = ()
 
+    @property
+    def settings(self) -> str:
+        """Lines for a Django settings file; empty without a recommendation."""
+        found = self.recommend.snippets if self.recommend else ()
+        return next((snippet.text for snippet in found if snippet.file == "settings.py"), "")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AtDistance:
-    """A strategy against CONN_MAX_AGE = 0 with the database at one distance; `sound` as for a recommendation."""
+class AtLatency:
+    """A strategy against CONN_MAX_AGE = 0 with one added latency; `sound` as for a recommendation."""
 
     round_trip_ms: float
-    case: str
+    case: Case
     ratio: float | None
     low: float | None
     high: float | None
@@ -275,27 +271,26 @@ class AtDistance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OverDistance:
-    """One strategy over all distances: `pays_from_ms` is the smallest from which on it is proven better throughout."""
+class OverLatency:
+    """One strategy over all added latencies: from `pays_from_ms` on it is proven better with each of them."""
 
     strategy: Config
-    name: str
-    points: tuple[AtDistance, ...]
+    points: tuple[AtLatency, ...]
     pays_from_ms: float | None
-    conclusion: str
+    outcome: LatencyOutcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DistanceEffect:
-    """What distance does in one `condition`, which is without a strategy and an added latency.
+class LatencyEffect:
+    """What added latency does in one `condition`, which is without a strategy and an added latency.
 
-    `recommended` names the strategy per distance, None where the evidence carries none.
+    `recommended` is the case per added latency, None where the evidence carries none.
     """
 
     condition: Condition
     round_trips_ms: tuple[float, ...]
-    strategies: tuple[OverDistance, ...]
-    recommended: tuple[str | None, ...]
+    strategies: tuple[OverLatency, ...]
+    recommended: tuple[Case | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -308,23 +303,19 @@ class LeftOut:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Caveat:
-    """Something a reader must know before trusting a figure: what it concerns, what it is, what to do."""
-
-    subject: str
-    text: str
-    advice: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class FailureRow:
-    """One line of the error table: a kind of failure in one case, summed over its trials."""
+    """One line of the error table: a kind of failure in one case, summed over its trials.
 
-    case: str
+    `unopened` are the connections that the target could not open, by kind: where a client saw a status alone, they say
+    why. The most frequent kind comes first.
+    """
+
+    case: Case
     kind: str
     count: int
     share: float
     example: str
+    unopened: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -357,19 +348,19 @@ class RunSummary:
 class Findings:
     """All of it. `answer` says in a few sentences whether 600 is a good default and unlimited a better one.
 
-    Where the run has other strategies, it says which of them to use. `distances` are of a run with several.
+    Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
     """
 
     run: RunSummary
     environment: dict[str, dict[str, Scalar]]
-    answer: tuple[str, ...]
+    answer: tuple[Answer, ...]
     verdicts: tuple[Verdict, ...]
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]
     failures: tuple[FailureRow, ...]
     caveats: tuple[Caveat, ...]
     trials: tuple[TrialSummary, ...]
-    distances: tuple[DistanceEffect, ...] = ()
+    added_latency: tuple[LatencyEffect, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

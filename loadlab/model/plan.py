@@ -145,6 +145,7 @@ class Plan:
     is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `restarts`: whether to count, once
     per server mode, strategy and kind of client, what a restart of the database does. `load_workers`: how many load
     processes share each trial's load. With a `target` that others serve, there are no servers and no strategies.
+    `faults`: what is done to the database or the network in every trial, with its parameters.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -174,6 +175,7 @@ class Plan:
     target: Deployment | None = None
     servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
     strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
+    faults: dict[str, dict[str, Scalar]] = field(default_factory=dict)
 
     @property
     def controlled(self) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.model.findings import Caveat
+    from loadlab.model.caveats import Caveat
     from loadlab.model.samples import Restart, Trial
     from loadlab.model.schedule import Schedule
     from loadlab.model.session import Session

@@ -33,3 +33,15 @@ class Schedule:
     key: str = ""
     plan: str = ""
     continuation: Continuation = field(default_factory=Continuation)
+
+
+def remaining_seconds(*, left: int, made: int, elapsed_seconds: float, expected_seconds: float) -> float:
+    """How long `left` trials may take: as the `made` ones have, in `elapsed_seconds`, or each as long as expected.
+
+    >>> remaining_seconds(left=4, made=2, elapsed_seconds=10.0, expected_seconds=3.0)
+    20.0
+    >>> remaining_seconds(left=4, made=0, elapsed_seconds=10.0, expected_seconds=3.0)
+    12.0
+    """
+    each = elapsed_seconds / made if made > 0 else expected_seconds
+    return max(0.0, each * left)

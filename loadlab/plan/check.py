@@ -16,7 +16,16 @@ from loadlab.system.ports import is_loopback
 
 TARGET_NAME: Final = re.compile(r"[^/*?\[\]\s][^/*?\[\]\n]{0,59}")
 OWN_LOCUSTFILE: Final = "name your own Locust file with --locustfile; `loadlab init` writes one to start from"
-ONLY_SERVED_HERE: Final = ("servers", "strategies", "project", "round_trip_ms", "restarts", "database", "limits")
+ONLY_SERVED_HERE: Final = (
+    "servers",
+    "strategies",
+    "project",
+    "round_trip_ms",
+    "restarts",
+    "database",
+    "limits",
+    "faults",
+)
 
 Check = Callable[[Plan, Mapping[str, Any]], Iterable[Fault]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from loadlab.faults import FAULTS
 from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
@@ -67,6 +68,7 @@ def _checked(data: dict[str, Any], source: str) -> tuple[Plan, list[Config], lis
     faults += cross_faults(plan, data, {fault.where.partition(".")[0] for fault in faults})
     servers = configs(SERVERS, data.get("servers"), "servers", faults)
     strategies = configs(STRATEGIES, data.get("strategies"), "strategies", faults)
+    configs(FAULTS, data.get("faults"), "faults", faults)
     if faults or plan is None:
         raise refusal(source, faults)
     return plan, servers, strategies

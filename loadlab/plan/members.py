@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import UsageError
+from loadlab.faults import FAULTS
 from loadlab.model.case import Case
 from loadlab.model.config import Config, Scalar
 from loadlab.model.strategy import ServerTraits
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.plan import Plan, Several
     from loadlab.registry import Family
-NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy"}
+NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy", FAULTS: "fault"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +97,11 @@ def build_server(choice: Config) -> Server:
 
 def build_strategy(choice: Config) -> Strategy:
     return STRATEGIES[choice.name](**choice.parameters)
+
+
+def faults_of(plan: Plan) -> list[Config]:
+    """The faults that a checked plan names."""
+    return configs(FAULTS, plan.faults, "faults", [])
 
 
 def server_traits(choice: Config, driver: str) -> ServerTraits:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.judges.postgresql import PostgreSQL
 from loadlab.model.metrics import DATABASE_BACKENDS
 from loadlab.model.quantity import Quantity
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
     from loadlab.probes.base import ProbeContext
-
-# A row of pg_stat_activity is a client's. Of others' rows an ordinary role, without pg_monitor, sees database and user,
-# and neither backend_type nor state; processes of PostgreSQL's own lack one of the two.
-CLIENT = "datid IS NOT NULL AND usesysid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'"
-QUERY = f"""
-SELECT count(*), count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE state = 'idle'),
-    count(*) FILTER (WHERE state LIKE 'idle in transaction%%')
-FROM pg_stat_activity WHERE datname = %s AND {CLIENT}
-"""  # noqa: S608  a text of ours
 
 
 STATES = ("active", "idle", "idle_in_transaction", "other")
@@ -45,7 +37,6 @@ class Activity(Probe):
     )
 
     def read(self, scene: ProbeContext) -> dict[str, float]:
-        scene.cursor.execute(QUERY, [scene.database])
-        backends, *known = scene.cursor.fetchone() or (0, 0, 0, 0)
+        backends, *known = PostgreSQL(scene.cursor, scene.database).states()
         states = zip(STATES, (*known, backends - sum(known)), strict=True)
         return {"backends": backends, **{f"backends_{state}": count for state, count in states}}

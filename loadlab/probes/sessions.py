@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.judges.postgresql import PostgreSQL
 from loadlab.model.metrics import DATABASE_SESSIONS
 from loadlab.model.quantity import Quantity
 from loadlab.probes.base import Probe
@@ -11,7 +12,6 @@ from loadlab.probes.base import Probe
 if TYPE_CHECKING:
     from loadlab.probes.base import ProbeContext
 
-QUERY = "SELECT sessions, extract(epoch FROM stats_reset) FROM pg_stat_database WHERE datname = %s"
 RESET = "the database's statistics were reset meanwhile (by pg_stat_reset, or because PostgreSQL crashed)"
 
 
@@ -34,6 +34,5 @@ class Sessions(Probe):
     sampled: ClassVar[bool] = False
 
     def read(self, scene: ProbeContext) -> dict[str, float]:
-        scene.cursor.execute(QUERY, [scene.database])
-        sessions, reset = scene.cursor.fetchone() or (0, None)
-        return {"sessions": sessions, "sessions_reset": float(reset or 0)}
+        sessions, reset = PostgreSQL(scene.cursor, scene.database).sessions()
+        return {"sessions": sessions, "sessions_reset": reset}

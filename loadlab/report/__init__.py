@@ -1,8 +1,5 @@
-"""Findings made readable: one member per format, all saying the same thing in the same words."""
+"""Findings made readable: all formats say the same in the same words, and `numbers` alone spells a number."""
 
-from loadlab.registry import Family
-from loadlab.report.base import Report
-
-REPORTS = Family("loadlab.report", Report)
+from loadlab.report.formats import REPORTS, Report
 
 __all__ = ["REPORTS", "Report"]

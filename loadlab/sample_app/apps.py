@@ -3,6 +3,6 @@
 from django.apps import AppConfig
 
 
-class TargetConfig(AppConfig):
+class SampleAppConfig(AppConfig):
     name = "loadlab.sample_app"
-    label = "target"
+    label = "target"  # as first released: its tables are named after it

@@ -1,4 +1,4 @@
-"""Settings of the lab's own site in a container: what differs from place to place comes from the environment.
+"""Settings of loadlab's own site in a container; the environment sets what differs between deployments.
 
 The database is named by libpq's own variables, PGHOST and the like. Secrets come from files, so that no listing of
 processes or containers shows them.

@@ -1,4 +1,4 @@
-"""Settings of the lab's own site; its database comes with the lab's overlay."""
+"""Settings of loadlab's own site; its database comes with the settings override."""
 
 SECRET_KEY = "loadlab serves nothing secret, on loopback only"  # noqa: S105
 DEBUG = False

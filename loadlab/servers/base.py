@@ -24,7 +24,7 @@ KEPT: Final[Mapping[str, Scalar]] = {"workers": 1, "keep_alive_seconds": 60}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """Where the Django project is, in the terms of each kind of server: always behind the lab's overlay."""
+    """Where the Django project is, in the terms of each kind of server: always with the lab's settings override."""
 
     wsgi: str = "loadlab.settings_override.wsgi:application"
     asgi: str = "loadlab.settings_override.asgi:application"

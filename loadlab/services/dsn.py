@@ -37,17 +37,17 @@ def parameters_of(reference: str) -> dict[str, str]:
     if name is None:
         if reference.startswith("service=") and reference != "service=":
             return {"service": reference.removeprefix("service=")}
-        raise UsageError(f"A DSN on the command line would show in the process list: {FORMS}.")
+        raise UsageError(f"The process list would show a DSN on the command line: {FORMS}.")
     dsn = os.environ.get(name)
     if not dsn:
-        raise UsageError(f"The environment variable {name} is not set; it should hold the DSN of your database.")
+        raise UsageError(f"The environment variable {name} is not set; set it to the DSN of your database.")
     try:
         parameters = {key: str(value) for key, value in parse_dsn(dsn).items()}
     except (psycopg2.ProgrammingError, UnicodeError):
         parameters = {}
     if not parameters or _is_misread(dsn, parameters):
         raise UsageError(
-            f"The environment variable {name} holds no DSN that libpq understands. In a URL, write %40 for @, %2F"
+            f"The environment variable {name} is not a valid libpq DSN. In a URL, write %40 for @, %2F"
             " for /, %3A for :, %3F for ? and %25 for % in the password; otherwise quote it: password='…'."
         )
     return parameters

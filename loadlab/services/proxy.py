@@ -1,4 +1,4 @@
-"""A program that puts a TCP server at a distance: what passes through it is late by half a round trip each way.
+"""A program that adds latency to a TCP server: what passes through it is late by half a round trip each way.
 
 It is a pipe with a latency, not a queue: every piece has a due time of its own, and any number of pieces are under way
 at once. It also stands for the round trip of TCP's handshake. The client's own connect() ends at once, since it ends
@@ -158,7 +158,7 @@ class Side:
                 self._say()
 
     def reset(self) -> None:
-        """End the connection on this side as it has ended on the other: at once, whatever was still to be said."""
+        """End the connection on this side as it has ended on the other: at once, even with data still to come."""
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DROP)

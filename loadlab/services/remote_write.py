@@ -38,11 +38,11 @@ def remote_write(given: str, environment: Mapping[str, str], *, allow_remote: bo
     parts = _parts(text)
     if not named and (parts.username is not None or parts.query):
         raise UsageError(
-            "--remote-write: everybody on this machine can read a command line. Put the URL with its password into an"
-            " environment variable, and say --remote-write env:NAME."
+            "--remote-write: the process list would show this password. Put the URL into an environment variable and"
+            " set --remote-write env:NAME."
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"--remote-write {shown} is no address to send metrics to, such as {EXAMPLE}.")
+        raise UsageError(f"--remote-write {shown} is not an http:// or https:// URL. Use one such as {EXAMPLE}.")
     _require_leave(parts, allow_remote=allow_remote)
     return RemoteWrite(
         url=urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])),
@@ -64,7 +64,7 @@ def _parts(text: str) -> SplitResult:
 def _of_variable(name: str, environment: Mapping[str, str]) -> str:
     value = environment.get(name, "")
     if not value:
-        raise UsageError(f"--remote-write env:{name}: the environment variable {name} is not set.")
+        raise UsageError(f"--remote-write env:{name}: the environment variable {name} is not set. Set it to the URL.")
     return value
 
 
@@ -73,7 +73,7 @@ def _require_leave(parts: SplitResult, *, allow_remote: bool) -> None:
         return
     if not allow_remote:
         raise UsageError(
-            f"--remote-write leads to {parts.hostname}, not to this machine; say --allow-remote if you want that."
+            f"--remote-write leads to {parts.hostname}, not to this machine. Add --allow-remote to allow it."
         )
     if parts.username is not None and parts.scheme != "https":
-        raise UsageError(f"--remote-write would send a password to {parts.hostname} in the clear: use https.")
+        raise UsageError(f"--remote-write would send a password to {parts.hostname} without encryption. Use https.")

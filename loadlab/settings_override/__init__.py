@@ -1,1 +1,1 @@
-"""How a Django project runs under test: its own settings with the lab's over them, and not a file of it changed."""
+"""Runs a Django project with its own settings and the lab's on top of them; no file of the project is changed."""

@@ -1,4 +1,4 @@
-"""The project's manage.py with the lab's settings: `python -m loadlab.settings_override migrate`."""
+"""The project's manage.py with the overridden settings: `python -m loadlab.settings_override migrate`."""
 
 import os
 import sys

@@ -9,14 +9,14 @@ import django
 from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
-from loadlab.settings_override.configuration import Overlay
+from loadlab.settings_override.configuration import SettingsOverride
 from loadlab.settings_override.first_error import say_first_error
 
-OVERLAY: Final = Overlay.from_environment()
+OVERRIDE: Final = SettingsOverride.from_environment()
 
 
 def loaded(own: str, otherwise: str) -> Any:  # noqa: ANN401  a WSGI or an ASGI application
-    """The application that `own` names as "module:attribute", or what Django's function `otherwise` makes."""
+    """The application that `own` names as "module:attribute", or the result of Django's function `otherwise`."""
     # First: a project's module may point DJANGO_SETTINGS_MODULE elsewhere, which has no effect any more.
     django.setup()
     # URLs are imported at the first request otherwise, of every worker, while it is measured.

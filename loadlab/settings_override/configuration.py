@@ -1,4 +1,4 @@
-"""How the lab tells a target process what to be: one JSON text in the environment, readable by both sides."""
+"""What the lab passes to a target process: one JSON text in the environment, which both sides can read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-VARIABLE = "LOADLAB_OVERLAY"
-# Answered before Django, in every mode.
+VARIABLE = "LOADLAB_OVERLAY"  # as first released: a process of an earlier release may be restarted
+# The lab's requests to a target process; they never reach Django, in any server mode.
 READY_PATH = "/.loadlab/ready"
-COLLECT_PATH = "/.loadlab/collect"  # orders: they need the token, in TOKEN_HEADER
+COLLECT_PATH = "/.loadlab/collect"  # control requests need the token, in TOKEN_HEADER
 KEEP_GARBAGE_PATH = "/.loadlab/keep-garbage"
-UNKNOWN_HOST = "?"  # of a database whose address is in files of its driver's
-NEEDS_DATABASE = 75  # the exit code of a look into a project that asks for its database, and ends when it gets none
-# Before and after what a process says of its first request that failed, in the server's log.
+UNKNOWN_HOST = "?"  # of a database whose address is in files of its driver
+NEEDS_DATABASE = 75  # the exit code of an inspection whose project ends without its database
+# Marks the first error of a process in the server's log, before and after it.
 FIRST_ERROR = "loadlab: the first request of this process that failed said:"
-# What libpq takes to find a database and to get in; Django's own parameters to the driver are none of these.
+# libpq's parameters to find a database and to log in; Django passes others to the driver as well.
 LIBPQ = (
     *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "options"),
     *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "channel_binding", "gssencmode"),
@@ -29,12 +29,12 @@ TOKEN_HEADER = "X-Loadlab-Token"  # noqa: S105  where it is, not what it is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Overlay:
-    """What goes over a project's settings. No password is in it: libpq reads its own password file.
+class SettingsOverride:
+    """What overrides a project's settings. It holds no password: libpq reads its own password file.
 
-    `settings`, `wsgi` and `asgi` are the project's own; without a `wsgi` or `asgi`, Django's handler for its settings.
-    `databases` stands in place of entries of DATABASES, `database` goes over those that `aliases` names. `held`
-    keeps them there, whatever the project does to DATABASES later; with `addable`, it may add no other aliases.
+    `settings`, `wsgi` and `asgi` are the project's own; without `wsgi` or `asgi`, Django's handler is used.
+    `databases` replaces entries of DATABASES, `database` overrides those that `aliases` names. `pinned` keeps them
+    if the project changes DATABASES later; with `addable`, the project can add no other aliases.
     """
 
     settings: str
@@ -43,7 +43,7 @@ class Overlay:
     databases: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     database: Mapping[str, object] = field(default_factory=dict)
     aliases: Sequence[str] = ()
-    held: bool = False
+    pinned: bool = False
     addable: Sequence[str] | None = None
     psycopg3: bool = True  # False hides psycopg 3 from Django, which takes it whenever it can import it
     instrumented: bool = True
@@ -58,5 +58,5 @@ class Overlay:
         return {VARIABLE: json.dumps(asdict(self))}
 
     @classmethod
-    def from_environment(cls) -> Overlay:
+    def from_environment(cls) -> SettingsOverride:
         return cls(**json.loads(os.environ[VARIABLE]))

@@ -1,4 +1,4 @@
-"""Says the first error of a process in the server's log: production's logging writes it nowhere that a lab sees."""
+"""Writes the first error of a process to the server's log; a project's own logging may send errors elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _First(logging.Handler):
 
 
 def say_first_error() -> None:
-    """From now on, until there was one."""
+    """Write the next error, and only that one."""
     got_request_exception.connect(_raised, weak=False)
     for name in LOGGERS:
         logging.getLogger(name).addHandler(_FIRST)

@@ -6,12 +6,12 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from loadlab.settings_override.configuration import Overlay
+from loadlab.settings_override.configuration import SettingsOverride
 
 if TYPE_CHECKING:
     from gunicorn.workers.base import Worker
 
-_hooks = Overlay.from_environment().gunicorn
+_hooks = SettingsOverride.from_environment().gunicorn
 # gunicorn has it since 25.1, as an argument too; older ones refuse the argument, and ignore this.
 control_socket_disable = True
 

@@ -24,8 +24,8 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError
 
-from loadlab.settings_override.configuration import LIBPQ, NEEDS_DATABASE, UNKNOWN_HOST, Overlay
-from loadlab.settings_override.layers import app_name
+from loadlab.settings_override.configuration import LIBPQ, NEEDS_DATABASE, UNKNOWN_HOST, SettingsOverride
+from loadlab.settings_override.merge import app_name
 from loadlab.settings_override.routes import routes
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def facts(packages: Sequence[str]) -> dict[str, Any]:
     """All that the lab wants to know, as `loadlab.lab.project` reads it; the versions are of these distributions."""
-    own = sys.modules[Overlay.from_environment().settings]
+    own = sys.modules[SettingsOverride.from_environment().settings]
     return {
         "python": platform.python_version(),
         "installed": _installed(packages),
@@ -131,16 +131,16 @@ def load_errors(kinds: Sequence[str]) -> dict[str, str]:
 def _load(kind: str) -> None:
     from loadlab.settings_override.application import loaded  # noqa: PLC0415  only now can it be loaded
 
-    overlay = Overlay.from_environment()
-    own = sys.modules[overlay.settings]
-    name = getattr(overlay, kind) or getattr(own, f"{kind.upper()}_APPLICATION", None) or ""
+    override = SettingsOverride.from_environment()
+    own = sys.modules[override.settings]
+    name = getattr(override, kind) or getattr(own, f"{kind.upper()}_APPLICATION", None) or ""
     loaded(name, f"django.core.{kind}.get_{kind}_application")
 
 
 def _require_urls() -> None:
     """A package of several settings modules is itself a module that loads, with nothing in it."""
     if not getattr(settings, "ROOT_URLCONF", None):
-        name = Overlay.from_environment().settings
+        name = SettingsOverride.from_environment().settings
         raise ImproperlyConfigured(f"{name} has no ROOT_URLCONF: it loads, and is not the settings of a project")
 
 

@@ -1,24 +1,24 @@
-"""The project for WSGI servers, with answers to what the lab asks of its processes."""
+"""The project for WSGI servers, with responses to the lab's own requests."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.settings_override.application import OVERLAY, loaded
+from loadlab.settings_override.application import OVERRIDE, loaded
 from loadlab.settings_override.configuration import TOKEN_HEADER
-from loadlab.settings_override.control_requests import answer
+from loadlab.settings_override.control_requests import respond
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 _TOKEN = f"HTTP_{TOKEN_HEADER.upper().replace('-', '_')}"
-_project = loaded(OVERLAY.wsgi, "django.core.wsgi.get_wsgi_application")
+_project = loaded(OVERRIDE.wsgi, "django.core.wsgi.get_wsgi_application")
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     # WSGI hands headers on as Latin-1, whatever was in them.
-    ours = answer(environ["PATH_INFO"], environ.get(_TOKEN, "").encode("latin-1", "replace"))
+    ours = respond(environ["PATH_INFO"], environ.get(_TOKEN, "").encode("latin-1", "replace"))
     if ours is None:
         return _project(environ, start_response)  # type: ignore[no-any-return]
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(ours)))])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from loadlab.errors import UsageError
-from loadlab.model.findings import Caveat
+from loadlab.model.caveats import Caveat, CaveatKind
 from loadlab.store.layout import ENVIRONMENT, PLAN, PROGRESS, SESSIONS, records, session_record
 from loadlab.store.plan_changes import changed_keys
 from loadlab.store.records import brief
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 LOST_SESSION: Final = "What its trials were measured on is not known."
 
 
-def damaged(name: str, fault: str, advice: str) -> Caveat:
-    return Caveat(subject=name, text=f"Damaged: {fault}.", advice=advice)
+def damaged(name: str, fault: str, remedy: str, kind: CaveatKind = CaveatKind.DAMAGED) -> Caveat:
+    return Caveat(kind=kind, subject=name, figures={"fault": fault, "remedy": remedy})
 
 
 def damage(run: RunReader, trials: Sequence[Trial]) -> list[Caveat]:
@@ -32,9 +32,8 @@ def damage(run: RunReader, trials: Sequence[Trial]) -> list[Caveat]:
     sessions, found = run.sessions()
     again = f"{run.continuation().command(run.path)} writes it anew."
     if fault := plan_fault(run):
-        there = os.path.lexists(run.path / PLAN)
-        fault = f"{fault}. The figures are those of the plan that the run began with"
-        found.append(damaged(PLAN, fault, f"Remove it: {again}" if there else again))
+        remedy = f"Remove it: {again}" if os.path.lexists(run.path / PLAN) else again
+        found.append(damaged(PLAN, fault, remedy, CaveatKind.DAMAGED_PLAN))
     if fault := environment_fault(run, trials):
         known = bool(sessions and sessions[-1].number)
         found.append(damaged(ENVIRONMENT, fault, again if known else "It is lost."))
@@ -46,7 +45,8 @@ def damage(run: RunReader, trials: Sequence[Trial]) -> list[Caveat]:
 def lost_sessions(run: RunReader, trials: Sequence[Trial]) -> list[Caveat]:
     """A caveat for each session that measured some of `trials`, and whose record is gone."""
     lost = sorted({trial.session for trial in trials} - records(run.path, SESSIONS).keys() - {0})
-    return [Caveat(subject=session_record(number), text="It is missing.", advice=LOST_SESSION) for number in lost]
+    figures = {"remedy": LOST_SESSION}
+    return [Caveat(kind=CaveatKind.SESSION_LOST, subject=session_record(number), figures=figures) for number in lost]
 
 
 def plan_fault(run: RunReader) -> str:
@@ -59,7 +59,7 @@ def plan_fault(run: RunReader) -> str:
 
 
 def require_same_plan(run: RunReader) -> None:
-    """Refuse to go on after somebody has edited the plan.
+    """Refuse to go on with an edited plan.
 
     Raises:
         UsageError: the plan's file is a plan, but another one than the run began with.
@@ -82,8 +82,8 @@ def _plan_changes(run: RunReader) -> str:
 
     Raises:
         OSError: the file cannot be read.
-        DamagedFileError: it is empty, or no plan.
-        UnicodeDecodeError: it is no text.
+        DamagedFileError: it is empty, or not TOML.
+        UnicodeDecodeError: it is not UTF-8.
     """
     sealed_plan, text = run.schedule().plan, run.plan_file()
     if not sealed_plan or text == sealed_plan:

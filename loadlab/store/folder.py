@@ -112,10 +112,10 @@ class RunFolder(RunReader):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other lab from measuring into this folder.
+        """Keep other labs from measuring into this folder.
 
         Raises:
-            UsageError: another one is at it, or its lock is no file.
+            UsageError: another lab works in it, or its lock is not a file.
             EnvironmentFaultError: the folder cannot be written to.
         """
         path = self.path / LOCK

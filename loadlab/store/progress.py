@@ -1,4 +1,4 @@
-"""How a run goes on: what it writes into progress.jsonl, a line of JSON for each event, for whoever follows it."""
+"""The events of a run: a line of JSON each in progress.jsonl, for the live page and other followers."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class TrialEnded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunEnded:
-    """The lab has stopped working at the run: all trials are there, or somebody stopped it, or something failed."""
+    """The lab has stopped working at the run: all trials are there, or it was stopped, or it failed."""
 
     at: Instant
     state: Literal["complete", "stopped", "failed"]

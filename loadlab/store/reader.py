@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Self
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
+from loadlab.model.caveats import Caveat
 from loadlab.model.config import Scalar
-from loadlab.model.findings import Caveat
 from loadlab.model.recorded import RecordedRun
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions
@@ -54,7 +54,7 @@ class RunReader:
         """The folder of an earlier run.
 
         Raises:
-            UsageError: there is no run.
+            UsageError: the folder holds no run.
         """
         if not os.path.lexists(path / SCHEDULE):
             raise UsageError(f"{path} holds no run: there is no {SCHEDULE} in it.")
@@ -79,7 +79,7 @@ class RunReader:
         Raises:
             OSError: it cannot be read.
             DamagedFileError: it is not a file.
-            UnicodeDecodeError: it is no text.
+            UnicodeDecodeError: it is not UTF-8.
         """
         return read_regular(self.path / PLAN, most_bytes=_MOST_TEXT).decode()
 

@@ -109,7 +109,7 @@ def _hint(status: int) -> str:
     if status == UNAUTHORIZED:
         return "; give the token of LOADLAB['METRICS_TOKEN'] with --token env:NAME"
     if status == FORBIDDEN:
-        return "; the project has no LOADLAB['METRICS_TOKEN'] yet, see docs/instrumentation.md"
+        return "; the project has no LOADLAB['METRICS_TOKEN'] yet, see docs/how-to/production-metrics.md"
     return NAME_IT
 
 

@@ -131,7 +131,7 @@ def plain_json(content: bytes) -> object:
     except RecursionError:
         raise DamagedFileError("it is nested too deeply") from None
     except ValueError as error:  # also of what is not UTF-8
-        raise DamagedFileError(f"it is not JSON as loadlab writes it: {error}") from error
+        raise DamagedFileError(f"it is not valid JSON of loadlab: {error}") from error
 
 
 def plain_toml(text: str) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _integer(digits: str) -> int:
 def _float(text: str) -> float:
     value = float(text)
     if not isfinite(value):
-        raise ValueError(f"{text[:20]} is no number")
+        raise ValueError(f"{text[:20]} is not a number")
     return value
 
 

@@ -57,7 +57,7 @@ def state_directory() -> Path:
             return path
         refused.append(f"{path} (not writable)")
     raise EnvironmentFaultError(
-        f"loadlab needs a folder for its processes, and cannot make one: {', '.join(refused)}. Set {STATE_VARIABLE} to"
+        f"loadlab cannot create a folder for its processes: {', '.join(refused)}. Set {STATE_VARIABLE} to"
         " a folder that this user may write to."
     )
 

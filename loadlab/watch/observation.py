@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis.closed_forms import reuse
 from loadlab.analysis.leaking import FEWEST, judge_growth
 from loadlab.model.growth import sessions_between
+from loadlab.model.observation import Age, AliasObservation, Observation, WatchedLeak
 from loadlab.watch.continuity import track
 
 if TYPE_CHECKING:
@@ -20,66 +21,6 @@ if TYPE_CHECKING:
 AGES: Final = (0.0, 1.0, 10.0, 60.0, 600.0, None)
 FEWEST_READINGS: Final = 2
 MOSTLY: Final = 0.9
-UNUSED: Final = "cannot tell: nothing used the database; watch while there are requests"
-IN_TURN: Final = (
-    "several hosts or services answer in turn at this address, so no count here is of one of them: name one host's own"
-    " address with --metrics"
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Age:
-    """What the closed form expects of a CONN_MAX_AGE (None: unlimited)."""
-
-    max_age: float | None
-    reused: float
-    opened_per_second: float
-    connecting_seconds_per_second: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AliasObservation:
-    """One alias over the whole watch: counts are increases, `open` are (first, highest, last).
-
-    `ages` reckon with what a connect took in the watch or, where it saw none, with `earlier_connect_seconds`: the mean
-    since counting began.
-    """
-
-    seconds: float
-    requests: int
-    reused: int
-    opened: int
-    closed: dict[str, int]
-    errors: dict[str, int]
-    open: tuple[int, int, int]
-    mean_connect_seconds: float | None
-    earlier_connect_seconds: float | None
-    mean_wait_seconds: float | None
-    pool: dict[str, int]
-    leak: str
-    ages: tuple[Age, ...]
-
-    @property
-    def share_reused(self) -> float | None:
-        return self.reused / self.requests if self.requests else None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Observation:
-    """All of a watch; `sessions` is the increase of PostgreSQL's own count, `difference` ours less theirs.
-
-    `invalid` says why there are no figures, and what to do; `aliases` is empty then.
-    """
-
-    readings: int
-    gaps: int
-    resets: int
-    seconds: float
-    aliases: dict[str, AliasObservation]
-    sessions: int | None
-    difference: int | None
-    backends: int | None
-    invalid: str = ""
 
 
 def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, counted: str = "default") -> Observation:
@@ -101,7 +42,7 @@ def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, coun
         sessions=sessions,
         difference=None if in_turn or sessions is None or not ours else ours.increase.opened - sessions,
         backends=readings[-1].backends,
-        invalid=IN_TURN if in_turn else "",
+        invalid="in_turn" if in_turn else None,
     )
 
 
@@ -133,7 +74,7 @@ def _alias(track: Track, watch: _Watch) -> AliasObservation:
         earlier_connect_seconds=earlier,
         mean_wait_seconds=grown.wait_seconds_sum / grown.waits if grown.waits else None,
         pool=_pool(track.latest),
-        leak=_leak(track, watch) if grown.opened or grown.requests else UNUSED,
+        leak=_leak(track, watch) if grown.opened or grown.requests else WatchedLeak.UNUSED,
         ages=_ages(grown.requests / watch.seconds, watch.threads, earlier if connect is None else connect)
         if watch.threads and grown.requests and watch.seconds
         else (),
@@ -151,11 +92,11 @@ def _pool(counts: ConnectionCounts) -> dict[str, int]:
     return {"size": counts.pool_size, "available": counts.pool_available, "waiting": counts.pool_waiting}
 
 
-def _leak(track: Track, watch: _Watch) -> str:
-    """Whether connections leak: "yes", "no", or why it cannot be told. What was before a restart is left out."""
+def _leak(track: Track, watch: _Watch) -> WatchedLeak:
+    """Whether connections leak, or why it cannot be told. What was before a restart is left out."""
     series, at = track.series[track.begins :], watch.at[track.begins :]
     if len(series) < FEWEST_READINGS:
-        return "cannot tell: counters have only just begun anew; watch longer"
+        return WatchedLeak.BEGUN_ANEW
     first, last = watch.answered[track.begins], watch.answered[-1]
     told = judge_growth(
         series,
@@ -164,11 +105,9 @@ def _leak(track: Track, watch: _Watch) -> str:
         threads=watch.threads,
     )
     if told != "cannot tell":
-        return told
+        return WatchedLeak(told)
     opened = series[-1].opened - series[0].opened
-    if opened < FEWEST:
-        return f"cannot tell: only {opened:g} connections were opened; watch longer"
-    return "cannot tell: more are open than at first, which new threads or more requests at once may hold; watch longer"
+    return WatchedLeak.TOO_FEW_OPENED if opened < FEWEST else WatchedLeak.STILL_GROWING
 
 
 def _busy(first: ConnectionCounts, last: ConnectionCounts, seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""The verdict over the distance to the database: from where on each strategy pays."""
+"""The verdict over added latency: from where on each strategy pays."""
 
 from __future__ import annotations
 
@@ -9,31 +9,36 @@ from every import every
 from factories.trials import CLOSED, KEPT, LEAKING, Behaviour, findings, noisy, strategy_case
 
 from loadlab.analysis.added_latency import pays_from
+from loadlab.report.labels import Labels
+from loadlab.report.prose.added_latency import conclusion
+
+from . import said
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import DistanceEffect, Findings, OverDistance
+    from loadlab.model.findings import Findings, LatencyEffect, OverLatency
 
 ROUND_TRIPS = (0.0, 1.0, 5.0)
 
 
 def run(*rates: tuple[str, dict[str, object], tuple[float, ...], Behaviour], server: str = "gthread") -> Findings:
-    """Each strategy with its rate at each distance."""
+    """Each strategy with its rate at each latency."""
     cases, trials = [], []
-    for name, parameters, at_distances, like in rates:
-        for distance, rate in zip(ROUND_TRIPS, at_distances, strict=True):
-            case = replace(strategy_case(server, name, **parameters), round_trip_ms=distance)
+    for name, parameters, latencies, like in rates:
+        for latency, rate in zip(ROUND_TRIPS, latencies, strict=True):
+            case = replace(strategy_case(server, name, **parameters), round_trip_ms=latency)
             cases.append(case)
             trials += noisy(case, rate, like=like, blocks=10)
     return findings(cases, trials, blocks=10)
 
 
-def the(found: Findings) -> DistanceEffect:
-    (effect,) = found.distances
+def the(found: Findings) -> LatencyEffect:
+    (effect,) = found.added_latency
     return effect
 
 
-def of(found: Findings, name: str) -> OverDistance:
-    return next(one for one in the(found).strategies if one.name == name)
+def of(found: Findings, name: str) -> OverLatency:
+    names = Labels.of(found)
+    return next(one for one in the(found).strategies if names.within_group(one.strategy) == name)
 
 
 BASE = ("max_age", {"max_age": 0}, (100.0, 50.0, 20.0), CLOSED)
@@ -50,64 +55,69 @@ POOL = ("pool", {}, (100.0, 150.0, 160.0), KEPT)
         ((False, False, False), None),
     ],
 )
-def test_a_strategy_pays_from_where_it_is_better_at_every_larger_distance(
+def test_a_strategy_pays_from_where_it_is_better_with_every_larger_latency(
     pays: tuple[bool, ...], start: float | None
 ) -> None:
     assert pays_from(list(zip(ROUND_TRIPS, pays, strict=True))) == start
 
 
-def test_each_distance_has_a_verdict_and_a_baseline_of_its_own() -> None:
+def test_each_added_latency_has_a_verdict_and_a_baseline() -> None:
     found = run(BASE, POOL)
     assert [one.condition.round_trip_ms for one in found.verdicts] == list(ROUND_TRIPS)
     recommended = [one.recommend.strategy for one in found.verdicts if one.recommend]
     assert recommended == ["max_age", "pool", "pool"]
-    assert the(found).recommended == ("CONN_MAX_AGE = 0", "pool", "pool")
-    assert found.verdicts[1].headline.startswith("gthread with a round trip of +1 ms: use pool: 2.96×")
+    assert [case and str(case.strategy) for case in the(found).recommended] == [
+        str(one.recommend.case.strategy) for one in found.verdicts if one.recommend
+    ]
+    assert said.headline(found, found.verdicts[1]).startswith("gthread with a round trip of +1 ms: use pool: 2.96×")
 
 
-def test_the_ratio_over_distance_and_what_it_pays_from() -> None:
+def test_the_ratio_over_latency_and_what_it_pays_from() -> None:
     pool = of(run(BASE, POOL), "pool")
     assert [round(point.ratio or 0) for point in pool.points] == [1, 3, 8]
     assert [point.verdict for point in pool.points] == ["equivalent", "better", "better"]
     assert pool.pays_from_ms == 1
-    assert pool.conclusion.startswith("pays from +1 ms on: 1.0")
-    assert pool.conclusion.endswith("at +5 ms")
+    assert conclusion(pool).startswith("pays from +1 ms on: 1.0")
+    assert conclusion(pool).endswith("at +5 ms")
 
 
 def test_what_pays_nowhere_says_so() -> None:
     pool = of(run(BASE, ("pool", {}, (100.0, 50.0, 20.0), KEPT)), "pool")
     assert pool.pays_from_ms is None
-    assert pool.conclusion.startswith("not proven to pay at the largest distance: ")
+    assert conclusion(pool).startswith("not proven to pay with the most added latency: ")
 
 
 def test_what_pays_everywhere_says_so() -> None:
     pool = of(run(BASE, ("pool", {}, (300.0, 150.0, 160.0), KEPT)), "pool")
     assert pool.pays_from_ms == 0
-    assert pool.conclusion.startswith("pays at every distance: 2.99×")
+    assert conclusion(pool).startswith("pays with every added latency: 2.99×")
 
 
-def test_a_leak_pays_nowhere_whatever_its_speed() -> None:
+def test_a_leaking_strategy_is_never_recommended_for_its_speed() -> None:
     forever = ("max_age", {"max_age": None}, (300.0, 150.0, 160.0), LEAKING)
     leaking = of(run(BASE, forever, server="gevent"), "unlimited")
     assert [point.sound for point in leaking.points] == [False] * 3
-    assert (leaking.pays_from_ms, leaking.conclusion) == (None, "ruled out at every distance, whatever its speed")
+    assert (leaking.pays_from_ms, conclusion(leaking)) == (
+        None,
+        "ruled out with every added latency, whatever its speed",
+    )
 
 
-def test_a_run_at_one_distance_has_no_such_section() -> None:
+def test_a_run_with_one_latency_has_no_such_section() -> None:
     case = strategy_case("gthread", "max_age")
-    assert findings([case], noisy(case, 100)).distances == ()
+    assert findings([case], noisy(case, 100)).added_latency == ()
 
 
-def test_distances_are_told_apart_by_server_mode_and_client() -> None:
+def test_latencies_are_told_apart_by_server_mode_and_client() -> None:
     cases = [
-        replace(strategy_case(server, name), round_trip_ms=distance, keep_alive=keep_alive)
+        replace(strategy_case(server, name), round_trip_ms=latency, keep_alive=keep_alive)
         for server in ("sync", "gthread")
         for name in ("max_age", "pgbouncer")
         for keep_alive in (False, True)
-        for distance in (0.0, 5.0)
+        for latency in (0.0, 5.0)
     ]
     found = findings(cases, [one for case in cases for one in noisy(case, 100)])
-    kinds = [(one.condition.server.name, one.condition.keep_alive, one.round_trips_ms) for one in found.distances]
+    kinds = [(one.condition.server.name, one.condition.keep_alive, one.round_trips_ms) for one in found.added_latency]
     assert kinds == [(server, keep_alive, (0.0, 5.0)) for server in ("sync", "gthread") for keep_alive in (False, True)]
 
 
@@ -117,4 +127,4 @@ def test_a_strategy_without_a_complete_trial_is_shown_as_not_measured() -> None:
     ]
     found = findings(cases, [one for case in cases[:2] for one in noisy(case, 100, like=CLOSED)])
     pool = of(found, "pool")
-    assert (pool.points, pool.conclusion) == ((), "not measured")
+    assert (pool.points, conclusion(pool)) == ((), "not measured")

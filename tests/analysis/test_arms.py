@@ -99,7 +99,7 @@ def test_connecting_takes_its_mean_over_all_opened() -> None:
     assert arm_of(case(), CLOSED, CLOSED).connect_seconds == pytest.approx(0.005)
 
 
-def test_leaks_refusals_and_peaks_are_those_of_the_worst_trial_or_their_sum() -> None:
+def test_leaks_and_peaks_are_the_worst_trials_and_refusals_the_sum() -> None:
     found = arm_of(case(usable=8), KEPT, LEAKING, LEAKING)
     assert (found.leaks, found.refused, found.peak, found.left_open) == (True, 8, 60, 60)
     assert found.connect_errors == {"too_many_connections": 8}

@@ -15,6 +15,7 @@ from factories.trials import (
     ages,
     at_rate,
     case,
+    caveats_of,
     default_plan,
     findings,
     noisy,
@@ -27,7 +28,9 @@ from factories.trials import (
 )
 
 from loadlab.analysis import analyse
-from loadlab.model.findings import Caveat, Findings, LeftOut
+from loadlab.model.caveats import Caveat, CaveatKind
+from loadlab.model.findings import Findings, LeftOut
+from loadlab.report.prose.caveats import WORDS
 
 if TYPE_CHECKING:
     from loadlab.model.config import Scalar
@@ -36,7 +39,7 @@ BALANCED = Behaviour(requests=1600, seconds=2.0, response=0.01, opened=2, reused
 
 
 def texts(found: Findings, *, about: str) -> list[str]:
-    return [caveat.text for caveat in found.caveats if about in caveat.text]
+    return [caveat.text for caveat in caveats_of(found) if about in caveat.text]
 
 
 def quiet() -> Findings:
@@ -56,8 +59,8 @@ def test_what_the_projects_settings_do_to_all_figures_comes_first() -> None:
     environment = {"project": {"settings": "shop.settings", "note 1": "DEBUG is on."}, "machine": {"note 1": "small"}}
     cases, trials = [case()], [trial(case(), 1)]
     found = analyse(run=run_summary(), environment=environment, cases=cases, trials=trials)
-    assert found.caveats[0] == Caveat(subject="project", text="DEBUG is on.", advice="")
-    assert [one.subject for one in found.caveats].count("project") == 1
+    assert (caveats_of(found)[0].line) == "project: DEBUG is on."
+    assert [one.subject for one in caveats_of(found)].count("project") == 1
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ def test_what_the_projects_settings_do_to_all_figures_comes_first() -> None:
 )
 def test_a_machine_that_was_busy_before_the_run_is_a_caveat(machine: dict[str, Scalar], *, busy: bool) -> None:
     found = analyse(run=run_summary(), environment={"machine": machine}, cases=[case()], trials=[trial(case(), 1)])
-    said = [caveat.text for caveat in found.caveats if caveat.subject == "machine"]
+    said = [caveat.text for caveat in caveats_of(found) if caveat.subject == "machine"]
     assert len(said) == busy
     assert all(text.startswith("It was busy when the run began: load 2") and "on 2 cores" in text for text in said)
 
@@ -91,7 +94,7 @@ def test_a_worker_of_a_target_elsewhere_that_ended_in_the_window_is_named() -> N
 
 def test_counts_that_do_not_reconcile_are_named_with_case_and_block() -> None:
     found = findings([case()], [trial(case(), 3, replace(KEPT, sessions=5))])
-    (caveat,) = [one for one in found.caveats if "reconcile" in one.text]
+    (caveat,) = [one for one in caveats_of(found) if "reconcile" in one.text]
     assert caveat.subject == f"{case().id}, block 3"
     assert caveat.text == "The counts do not reconcile: opened 2 but PostgreSQL counted 5 sessions."
 
@@ -110,8 +113,8 @@ def test_missing_trials_are_counted() -> None:
     assert len(texts(found, about="No complete trial")) == 2
 
 
-def test_a_run_that_could_never_be_significant_says_how_many_blocks_it_takes() -> None:
-    (caveat,) = [one for one in default_plan(blocks=7).caveats if "smallest" in one.text]
+def test_a_run_with_too_few_blocks_says_how_many_it_takes() -> None:
+    (caveat,) = [one for one in caveats_of(default_plan(blocks=7)) if "smallest" in one.text]
     assert caveat.text == (
         "With 7 complete blocks and 6 comparisons, the smallest possible p is 0.094 after Holm's correction: "
         "none can fall under 0.05."
@@ -123,7 +126,7 @@ def test_a_run_that_could_never_be_significant_says_how_many_blocks_it_takes() -
 def test_a_run_cut_short_is_told_to_resume() -> None:
     base, finite, _ = ages()
     trials = [*noisy(base, 100, blocks=3, like=CLOSED), *noisy(finite, 600, blocks=3)]
-    (caveat,) = [one for one in findings([base, finite], trials).caveats if "smallest" in one.text]
+    (caveat,) = [one for one in caveats_of(findings([base, finite], trials)) if "smallest" in one.text]
     assert caveat.advice == "Resume the run."
 
 
@@ -131,7 +134,7 @@ def test_a_comparison_short_of_blocks_is_named_where_others_are_not() -> None:
     base, finite, unlimited = ages()
     trials = [*noisy(base, 100, like=CLOSED), *noisy(finite, 600), *noisy(unlimited, 600, blocks=4)]
     found = findings([base, finite, unlimited], trials)
-    short = [one for one in found.caveats if one.text.startswith("Only 4 blocks of 8")]
+    short = [one for one in caveats_of(found) if one.text.startswith("Only 4 blocks of 8")]
     assert {one.subject for one in short} == {unlimited.id}
 
 
@@ -222,15 +225,15 @@ def test_withheld_percentiles_are_named_with_what_they_take() -> None:
 
 
 def test_expiry_not_seen_is_told_once_per_age() -> None:
-    expiry = [one for one in default_plan().caveats if "Expiry" in one.text]
-    assert [one.subject for one in expiry] == ["3 cases with max_age=60"]
+    expiry = [one for one in caveats_of(default_plan()) if "Expiry" in one.text]
+    assert [one.subject for one in expiry] == ["3 cases"]
 
 
 def test_damaged_records_come_last() -> None:
-    damaged = Caveat(subject="trials/7.json", text="cannot be read", advice="measure it again")
+    damaged = Caveat(kind=CaveatKind.DAMAGED, subject="trials/7.json", figures={"fault": "it is empty", "remedy": ""})
     found = analyse(run=run_summary(), environment={}, cases=ages(), trials=[], damaged=[damaged])
     assert found.caveats[-1] == damaged
-    assert len(found.caveats) > 1
+    assert len(caveats_of(found)) > 1
 
 
 @every(("cpu", "expected"), [(1.3, True), (1.1, False)])
@@ -245,7 +248,7 @@ def test_a_proxy_near_its_ceiling_is_named(cpu: float, expected: bool) -> None: 
 def test_waiting_for_a_pool_is_named_where_it_is_a_share_of_the_response(seconds: float, expected: bool) -> None:  # noqa: FBT001
     pool = strategy_case("gthread", "pool")
     found = findings([pool], [with_waits(trial(pool, 1, KEPT), waits=1000, seconds=seconds)])
-    waited = "waited 1.00 ms for a connection on average, of a median response of 8.00 ms"
+    waited = "waited 1.00 ms for a connection on average, of a median response of 8.0 ms"
     assert bool(texts(found, about=waited)) is expected
 
 
@@ -254,7 +257,7 @@ def test_waiting_at_a_pooler_is_named_too() -> None:
     found = findings(
         [bouncer], [through_pooler(trial(bouncer, 1, KEPT), clients=8, servers=5, queue=Queue(waited=4.08))]
     )
-    (caveat,) = [one for one in found.caveats if "waited 4.00 ms" in one.text]
+    (caveat,) = [one for one in caveats_of(found) if "waited 4.0 ms" in one.text]
     assert caveat.advice.startswith("The size of the pooler bounds this case")
 
 
@@ -270,7 +273,7 @@ def test_a_pooler_that_counts_otherwise_than_the_project_is_a_mismatch() -> None
     ]
 
 
-def test_expiry_that_no_window_could_show_is_named_for_every_strategy_with_an_age() -> None:
+def test_expiry_that_no_window_could_show_is_named_per_strategy() -> None:
     leased = strategy_case("asgi", "leased_threads")
     found = findings([leased], [trial(leased, 1, KEPT)])
     assert texts(found, about="Expiry not observed") == [
@@ -278,10 +281,15 @@ def test_expiry_that_no_window_could_show_is_named_for_every_strategy_with_an_ag
     ]
 
 
-def test_a_strategy_that_was_left_out_is_named_once_with_its_modes_and_the_reason() -> None:
+def test_an_excluded_strategy_is_named_once_with_modes_and_reason() -> None:
     why = "Django pools psycopg 3 alone"
     left_out = tuple(LeftOut(server=server, strategy="pool", why=why) for server in ("sync", "gevent"))
     found = analyse(run=run_summary(left_out=left_out), environment={}, cases=[], trials=[])
-    assert found.caveats == (
-        Caveat(subject="pool", text="Left out of sync and gevent: Django pools psycopg 3 alone.", advice=""),
-    )
+    (caveat,) = caveats_of(found)
+    assert caveat.line == "pool: Left out of sync and gevent: Django pools psycopg 3 alone."
+
+
+def test_every_kind_of_caveat_has_its_words_and_is_found_by_its_code() -> None:
+    kinds = {one.kind for one in default_plan(blocks=7).caveats}
+    assert {CaveatKind.BLOCKS_TOO_FEW, CaveatKind.PERCENTILE_WITHHELD, CaveatKind.EXPIRY_UNSEEN} <= kinds
+    assert list(CaveatKind) == list(WORDS)

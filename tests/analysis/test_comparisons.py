@@ -13,6 +13,8 @@ from loadlab.analysis.comparisons import compare_all
 from loadlab.analysis.noise import bars
 from loadlab.stats.multiplicity import holm
 
+from . import said
+
 if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.findings import Comparison, Findings
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 def only(found: Findings, *, metric: str = "throughput", max_age: float | None = 60) -> Comparison:
     """The comparison of an age with its baseline."""
-    wanted, closing = case(max_age=max_age).id, case().id
+    wanted, closing = case(max_age=max_age), case()
     (one,) = [c for c in found.comparisons if (c.case, c.baseline, c.metric) == (wanted, closing, metric)]
     return one
 
@@ -91,7 +93,7 @@ def test_the_replica_is_marked_and_its_apparent_effect_is_the_noise_floor() -> N
         *noisy(twin, 160, like=CLOSED),
     ]
     found = findings([base, finite, twin], trials)
-    assert [one.case for one in found.comparisons if one.question == "noise"] == [twin.id] * 3
+    assert [one.case for one in found.comparisons if one.question == "noise"] == [twin] * 3
     assert only(found).verdict == "inconclusive"
     assert only(findings([base, finite], trials)).verdict == "better"
 
@@ -100,7 +102,7 @@ def test_the_noisiest_replica_sets_the_bar_for_all() -> None:
     sync, gevent = case(), case("gevent")
     cases = [sync, replica(sync), gevent, replica(gevent)]
     rates = zip(cases, (100.0, 101.0, 100.0, 80.0), strict=True)
-    table = {("throughput", of.id): dict.fromkeys(range(8), rate) for of, rate in rates}
+    table = {("throughput", of): dict.fromkeys(range(8), rate) for of, rate in rates}
     assert bars(cases, table, 0.05)["throughput"].noise == pytest.approx(np.log(100 / 80))
 
 
@@ -121,7 +123,7 @@ def test_a_withheld_percentile_is_not_compared() -> None:
 
 
 def test_unlimited_is_compared_with_the_finite_age() -> None:
-    finite, unlimited = (case(max_age=age).id for age in (60, None))
+    finite, unlimited = (case(max_age=age) for age in (60, None))
     (one,) = [c for c in default_plan().comparisons if (c.case, c.baseline) == (unlimited, finite)]
     assert (one.metric, one.p_holm, one.verdict) == ("throughput", 1.0, "inconclusive")
 
@@ -154,7 +156,7 @@ def _any_verdict(cases: list[Case], seed: int, noise: float) -> bool:
     generator = np.random.default_rng(seed)
     drift = generator.normal(0, 0.2, 8)
     table = {
-        ("throughput", one.id): dict(enumerate(np.exp(drift + generator.normal(0, noise, 8)).tolist())) for one in cases
+        ("throughput", one): dict(enumerate(np.exp(drift + generator.normal(0, noise, 8)).tolist())) for one in cases
     }
     found = compare_all(cases, table, bars(cases, table, 0.05), "throughput")
     return any(one.verdict in ("better", "worse") for one in found)
@@ -173,10 +175,10 @@ def test_unlimited_is_judged_over_all_groups_with_one_word_everywhere() -> None:
         found = findings(cases, trials)
         judged = {one.verdict for one in found.comparisons if one.question == "unlimited"}
         assert judged == {word.replace("no difference proven", "inconclusive")}
-        said = next(text for text in found.answer if text.startswith("Unlimited"))
-        assert said.count(word) == len(servers)
+        sentence = next(text for text in said.answer(found) if text.startswith("Unlimited"))
+        assert sentence.count(word) == len(servers)
         chosen = {one.recommend.max_age for one in found.verdicts if one.recommend}
         assert chosen == {None if word == "better" else 60}
-        cards = [why for one in found.verdicts for why in one.why if why.startswith("Unlimited: ")]
+        cards = [why for one in found.verdicts for why in said.why(found, one) if why.startswith("Unlimited: ")]
         assert all(word in why for why in cards)
         assert len(cards) == (0 if word == "better" else 3)

@@ -17,7 +17,9 @@ from loadlab.analysis.counterparts import counterparts
 from loadlab.analysis.regressions import regressions
 from loadlab.model.case import Case
 from loadlab.model.config import Config
-from loadlab.report.content import contrasts
+from loadlab.model.regressions import RegressionKind
+from loadlab.report import comparison
+from loadlab.report.prose.regressions import said
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Contrast, Findings
@@ -72,12 +74,12 @@ def test_a_bimodal_machine_leaves_the_ratio_inside_its_interval() -> None:
 
 def test_three_trials_of_a_run_are_said_to_be_too_few() -> None:
     found = contrast(run_at(100, 101, 102), run_at(150, 151, 152))
-    assert "too few trials for an interval" in contrasts.text(found, 200, ("one", "other"))
+    assert "too few trials for an interval" in comparison.text(found, 200, ("one", "other"))
 
 
 def test_the_text_says_that_no_verdict_follows() -> None:
     run = findings()
-    assert "For a verdict, measure both settings in one plan" in contrasts.text(
+    assert "For a verdict, measure both settings in one plan" in comparison.text(
         contrast(run, run), 200, ("one", "other")
     )
 
@@ -103,7 +105,7 @@ def test_runs_that_differ_in_a_parameter_are_paired_and_say_so() -> None:
     assert len(found.arms) == len(contrast(before, before).arms) > 0
     assert found.contrasts
     assert (found.only_before, found.only_after) == ((), ())
-    assert "users" in contrasts.text(found, 120, ("one", "other"))
+    assert "users" in comparison.text(found, 120, ("one", "other"))
 
 
 CASE = Case(
@@ -147,7 +149,7 @@ def test_a_swept_parameter_pairs_the_values_that_both_runs_have() -> None:
     assert found.changed == ()
 
 
-def test_postgresqls_port_is_no_difference_between_runs() -> None:
+def test_postgresqls_port_does_not_differ_between_runs() -> None:
     before = replace(findings(), environment={"PostgreSQL": {"setting port": "5432", "setting work_mem": "4096"}})
     after = replace(before, environment={"PostgreSQL": {"setting port": "6543", "setting work_mem": "8192"}})
     assert contrast(before, after).differences == (("PostgreSQL: setting work_mem", "4096", "8192"),)
@@ -160,26 +162,25 @@ def faster(run: Findings, factor: float) -> Findings:
 
 def test_a_gate_finds_slower_leaking_and_failing_runs_and_no_others() -> None:
     run = findings()
-    assert regressions(contrast(run, run))[0] == []
-    assert regressions(contrast(run, faster(run, 2)))[0] == []
+    assert regressions(contrast(run, run))[0] == ()
+    assert regressions(contrast(run, faster(run, 2)))[0] == ()
     slower, _ = regressions(contrast(run, faster(run, 0.5)))
     assert slower
-    assert all("throughput 0.5×" in line for line in slower)
+    assert all("throughput 0.50×" in said(one) for one in slower)
     sound = replace(run, arms=tuple(replace(arm, leaks=False) for arm in run.arms))
     leaking = replace(run, arms=tuple(replace(arm, leaks=True) for arm in run.arms))
     assert len(regressions(contrast(sound, leaking))[0]) == len(contrast(run, run).arms)
-    assert regressions(contrast(leaking, leaking))[0] == []
+    assert regressions(contrast(leaking, leaking))[0] == ()
     dead = replace(sound, arms=tuple(replace(arm, failures=arm.requests) for arm in sound.arms), trials=())
-    lines, _ = regressions(contrast(sound, dead))
-    assert lines
-    assert all("no request succeeds any more" in line for line in lines)
+    found, _ = regressions(contrast(sound, dead))
+    assert {one.kind for one in found} == {RegressionKind.SERVES_NOTHING}
 
 
 def test_a_gate_does_not_judge_what_has_no_interval() -> None:
     run = findings()
     few = replace(run, trials=tuple(trial for trial in run.trials if trial.block < 1))
     worse, unknown = regressions(contrast(run, few))
-    assert worse == []
+    assert worse == ()
     assert len(unknown) == len(contrast(run, run).arms)
 
 
@@ -187,23 +188,23 @@ def test_a_gate_does_not_pass_a_run_with_more_trials_that_served_nothing() -> No
     earlier = run_at(*[100.0 + block for block in range(14)])
     hung = run_at(*[0.0 if block == 5 else 100.0 + block for block in range(14)])
     worse, unknown = regressions(contrast(earlier, hung))
-    assert worse == []
-    assert ["nothing was served in 1 of 14 trials, and before in 0 of 14" in line for line in unknown] == [True]
-    assert regressions(contrast(hung, hung)) == regressions(contrast(hung, earlier)) == ([], [])
+    assert worse == ()
+    assert ["nothing was served in 1 of 14 trials, and in 0 of 14 before" in said(one) for one in unknown] == [True]
+    assert regressions(contrast(hung, hung)) == regressions(contrast(hung, earlier)) == ((), ())
 
 
 def test_a_gate_does_not_pass_what_did_not_keep_up_with_its_load() -> None:
     earlier = [trial(case(), block, at_rate(100 + block)) for block in range(1, 9)]
     later = [replace(one, state="invalid", reason="stood still", by_target=True) for one in earlier[:4]] + earlier[4:]
     worse, unknown = regressions(contrast(analysed([case()], earlier), analysed([case()], later)))
-    assert worse == []
-    assert ["or did not keep up with the load" in line for line in unknown] == [True]
+    assert worse == ()
+    assert ["or did not keep up with the load" in said(one) for one in unknown] == [True]
 
 
 def test_as_json_it_says_what_the_text_says() -> None:
     run = findings()
-    said = contrasts.as_json(contrast(run, with_users(run, 4)), ("one", "other"))
-    assert said["changed"] == [{"fact": "users", "before": "8", "after": "4"}]
-    assert json.loads(json.dumps(said)) == said
-    assert {"throughput", "p50"} <= said["cases"][0]["metrics"].keys()
-    assert len({case["name"] for case in said["cases"]}) == len(said["cases"])
+    told = comparison.as_json(contrast(run, with_users(run, 4)), ("one", "other"))
+    assert told["changed"] == [{"fact": "users", "before": "8", "after": "4"}]
+    assert json.loads(json.dumps(told)) == told
+    assert {"throughput", "p50"} <= told["cases"][0]["metrics"].keys()
+    assert len({case["name"] for case in told["cases"]}) == len(told["cases"])

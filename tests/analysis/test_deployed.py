@@ -14,6 +14,8 @@ from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch
 from loadlab.model.samples import CpuSeconds, Trial
 
+from . import said
+
 
 def deployed(name: str, usable: int | None = None) -> Case:
     return replace(trials.case(), server=Config(name=ELSEWHERE), strategy=Config(name=name), usable_connections=usable)
@@ -60,7 +62,7 @@ def test_it_says_what_was_seen_and_recommends_nothing() -> None:
     findings = trials.findings([case], [measured(case)])
     assert findings.verdicts == ()
     assert findings.comparisons == ()
-    figures, advice = findings.answer
+    figures, advice = said.answer(findings)
     assert figures.startswith("age 60, 8 users, client keep-alive off: 200 requests/s, median response 10")
     assert figures.endswith("at most 5 connections open, and none seem to leak.")
     assert "loadlab compare" in advice
@@ -71,7 +73,7 @@ def test_what_the_target_has_answered_beyond_what_was_sent_is_a_caveat(served: i
     case = deployed("age 60")
     trial = measured(case, served=served)
     assert len(trial.requests.ended) == 420
-    caveats = [caveat.text for caveat in trials.findings([case], [trial]).caveats]
+    caveats = [caveat.text for caveat in trials.caveats_of(trials.findings([case], [trial]))]
     assert any(text.startswith("Others used the target too") for text in caveats) == told
 
 
@@ -85,7 +87,7 @@ def test_two_deployments_are_one_case_in_two_runs() -> None:
     assert (str(before.case.strategy), str(after.case.strategy)) == ("age 0", "age 60")
 
 
-def test_a_leak_is_told_from_what_can_be_used_or_else_from_how_connections_ended() -> None:
+def test_a_leak_is_judged_by_what_is_usable_or_by_how_connections_ended() -> None:
     piling = ConnectionCounts(opened=100, reused=0, closed={}, open=103)
     collected = ConnectionCounts(opened=100, reused=300, closed={"garbage_collected": 98}, open=5)
     busy = ConnectionCounts(opened=100, reused=900, closed={"max_age": 97}, open=6)

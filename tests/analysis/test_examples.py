@@ -16,11 +16,17 @@ MODULES = (
     "loadlab.stats.quantiles",
     "loadlab.stats.rank_sum",
     "loadlab.stats.signed_rank",
-    "loadlab.analysis.wording",
+    "loadlab.model.columns",
     "loadlab.model.condition",
     "loadlab.model.config",
     "loadlab.model.labels",
+    "loadlab.model.schedule",
+    "loadlab.model.session",
+    "loadlab.model.window",
     "loadlab.services.secret_files",
+    "loadlab.store.layout",
+    "loadlab.store.plan_changes",
+    "loadlab.store.progress",
 )
 
 

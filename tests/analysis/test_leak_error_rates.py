@@ -1,4 +1,4 @@
-"""The verdict on leaks errs as rarely as docs/leaks.md says, in the simulation that anyone can run."""
+"""The verdict on leaks errs as rarely as docs/explanation/why-it-leaks.md says, by the same simulation."""
 
 from __future__ import annotations
 

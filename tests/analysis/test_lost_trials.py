@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from every import every
-from factories.trials import CLOSED, LEAKING, Behaviour, ages, at_rate, findings, trial
+from factories.trials import CLOSED, LEAKING, Behaviour, ages, at_rate, caveats_of, findings, trial
 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import measured_for_good
+
+from . import said
 
 FASTER = Behaviour(requests=520)
 HUNG = Behaviour(requests=0)
@@ -60,18 +62,16 @@ def test_a_case_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behavi
     assert found.comparisons[0].verdict == "inconclusive"
     assert found.comparisons[0].blocks == 14
     assert found.verdicts[0].recommend is None or found.verdicts[0].recommend.max_age == 0
-    assert any("block 2, 4, 6, 8, 10 and 12" in caveat.text for caveat in found.caveats)
+    assert any("block 2, 4, 6, 8, 10 and 12" in caveat.text for caveat in caveats_of(found))
 
 
 @every("lost", [HUNG, FAILED, UNANSWERED])
 def test_a_case_that_served_nothing_even_once_is_not_recommended(lost: Behaviour) -> None:
     found = run(lost, [7])
     assert found.verdicts[0].recommend is None
-    assert found.verdicts[0].headline == (
-        "sync: inconclusive, what rules out kept connections was seen in one trial only."
-    )
-    assert "served nothing in 1 of 14 trials" in {one.why for one in found.verdicts[0].ranking}
-    assert found.answer[0].startswith("This run cannot say whether 600")
+    assert said.headline(found) == ("sync: inconclusive, only one trial shows what rules out kept connections.")
+    assert "served nothing in 1 of 14 trials" in set(map(said.objection, found.verdicts[0].ranking))
+    assert said.answer(found)[0].startswith("This run cannot say whether 600")
 
 
 def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
@@ -88,7 +88,7 @@ def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
     assert found.arms[1].leaks
     assert found.verdicts[0].recommend is not None
     assert found.verdicts[0].recommend.max_age == 0
-    assert found.answer[0].startswith("600 (10 minutes) is not a safe default: in gevent kept connections leak")
+    assert said.answer(found)[0].startswith("600 (10 minutes) is not a safe default: in gevent kept connections leak")
 
 
 @every("lost", LOST)
@@ -137,7 +137,7 @@ def test_a_fault_of_the_generator_leaves_the_pair_out() -> None:
 def test_trials_that_hang_weigh_as_much_as_those_with_many_requests() -> None:
     slow = replace(FAILED, failed=4)  # one of five requests succeeds
     found = run(slow, [2, 4, 6])
-    assert "17.1 % of requests failed" in {one.why for one in found.verdicts[0].ranking}
+    assert "17.1 % of requests failed" in set(map(said.objection, found.verdicts[0].ranking))
     assert found.verdicts[0].recommend is None or found.verdicts[0].recommend.max_age == 0
 
 
@@ -148,7 +148,7 @@ def test_a_percentile_withheld_on_one_side_is_not_a_missing_pair() -> None:
     assert (p95.blocks, p95.high) == (14, float("inf"))
 
 
-def test_a_trial_without_answer_is_final_where_its_case_has_answered_before() -> None:
+def test_a_trial_without_response_stands_where_its_case_has_answered() -> None:
     zero, kept = ages()[:2]
     answered, unanswered, silent = trial(kept, 1), trial(kept, 2, UNANSWERED), trial(zero, 1, UNANSWERED)
     assert measured_for_good([answered, unanswered, silent]) == [answered, unanswered]
@@ -156,7 +156,7 @@ def test_a_trial_without_answer_is_final_where_its_case_has_answered_before() ->
     assert measured_for_good([answered, broken]) == [answered]
 
 
-def test_cases_that_use_no_database_are_said_to_tell_nothing_of_connections() -> None:
+def test_cases_without_a_database_are_said_to_tell_nothing() -> None:
     (case,) = ages()[:1]
     found = findings([case], [trial(case, block, Behaviour(opened=0, reused=0, held=0)) for block in (1, 2)])
-    assert "No request used the database" in " ".join(caveat.text for caveat in found.caveats)
+    assert "No request used the database" in " ".join(caveat.text for caveat in caveats_of(found))

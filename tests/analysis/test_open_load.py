@@ -12,6 +12,7 @@ from factories.plain import trial as a_trial
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import _busy_generator, _idle_users
 from loadlab.analysis.trials import summarise
+from loadlab.model.caveats import CaveatKind
 from loadlab.model.condition import OpenLoad, varying
 from loadlab.model.labels import condition_label
 from loadlab.model.requests import Requests
@@ -42,7 +43,7 @@ def opened(*, lag_seconds: float = 0.001, service_seconds: float = 0.01, dropped
     )
 
 
-def test_latency_counts_from_when_a_request_was_due_and_service_from_when_it_was_sent() -> None:
+def test_latency_counts_from_due_and_service_time_from_sent() -> None:
     summary = summarise(opened(lag_seconds=0.5, service_seconds=0.01))
     assert summary.requests == 800
     assert summary.latency_seconds.p50 == pytest.approx(0.51)
@@ -51,13 +52,13 @@ def test_latency_counts_from_when_a_request_was_due_and_service_from_when_it_was
     assert summary.send_lag_p99_seconds == pytest.approx(0.5)
 
 
-def test_the_window_is_that_of_the_instants_at_which_requests_were_due_however_late_they_end() -> None:
+def test_the_window_of_an_open_load_counts_by_due_time() -> None:
     summary = summarise(opened(service_seconds=100.0))
     assert summary.requests == 800
     assert summary.latency_seconds.p99 == pytest.approx(100.001)
 
 
-def test_a_request_that_no_arrival_asked_for_is_in_the_window_when_it_was_sent() -> None:
+def test_a_request_without_arrival_is_in_the_window_by_its_sending() -> None:
     whole = opened()
     due = np.where(np.arange(1000) % 2 == 0, NAN, whole.requests.due)
     summary = summarise(replace(whole, requests=replace(whole.requests, due=due)))
@@ -92,7 +93,7 @@ def test_littles_law_is_not_asked_of_users_who_wait_for_an_arrival() -> None:
 def test_the_busiest_load_process_is_named_and_not_the_sum_of_all() -> None:
     trial = opened()
     (caveat,) = _busy_generator([Measured(trial=trial, summary=summarise(trial))])
-    assert "up to 95 % of a core" in caveat.text
+    assert (caveat.kind, caveat.figures["share"]) == (CaveatKind.GENERATOR_BUSY, pytest.approx(0.95))
     calm = replace(trial, busy=(0.6, 0.7))
     assert not list(_busy_generator([Measured(trial=calm, summary=summarise(calm))]))
 

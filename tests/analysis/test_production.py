@@ -10,6 +10,9 @@ from factories.trials import CLOSED, KEPT, Behaviour, findings, noisy, strategy_
 
 from loadlab.analysis.production import need
 from loadlab.model.plan import Limits
+from loadlab.report.prose.needs import arithmetic as said_arithmetic
+
+from . import said
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Findings, Need, Verdict
@@ -44,18 +47,18 @@ def test_the_arithmetic_takes_the_strategys_own_cap_or_what_was_measured(
     server: str, strategy: str, parameters: dict[str, object], arithmetic: str
 ) -> None:
     found = needed(server, strategy, TWO_HOSTS, **parameters)
-    assert found.arithmetic == arithmetic
+    assert said_arithmetic(found) == arithmetic
     assert found.fits == ("≤" in arithmetic)
 
 
 def test_what_was_measured_counts_where_it_is_more_than_the_cap() -> None:
     found = needed("gevent", "geventpool", Limits(max_connections=100), held=17)
-    assert found.arithmetic == "1 host × 2 workers × 9 (measured; max_conns is 4) = 18 ≤ 100 − 3"
+    assert said_arithmetic(found) == "1 host × 2 workers × 9 (measured; max_conns is 4) = 18 ≤ 100 − 3"
 
 
 def test_without_a_limit_the_need_is_given_and_not_judged() -> None:
     found = needed("gthread", "pool", Limits(workers=3))
-    assert (found.arithmetic, found.fits) == ("1 host × 3 workers × 4 (max_size) = 12", None)
+    assert (said_arithmetic(found), found.fits) == ("1 host × 3 workers × 4 (max_size) = 12", None)
 
 
 def test_the_last_connection_may_be_used() -> None:
@@ -81,23 +84,24 @@ def the(found: Findings) -> Verdict:
 BASE = ("max_age", {"max_age": 0}, 100.0, CLOSED)
 
 
-def test_a_strategy_that_production_has_no_room_for_is_passed_over_with_its_arithmetic() -> None:
+def test_a_strategy_without_room_in_production_is_rejected_with_figures() -> None:
     large, small = ("pool", {"max_size": 16}, 900.0, KEPT), ("pool", {"max_size": 2}, 600.0, KEPT)
-    found = the(run(Limits(max_connections=30), BASE, large, small))
-    assert found.recommend is not None
-    assert found.recommend.parameters["max_size"] == 2
-    places = {one.name: (one.place, one.why) for one in found.ranking}
+    found = run(Limits(max_connections=30), BASE, large, small)
+    assert the(found).recommend is not None
+    assert the(found).recommend.parameters["max_size"] == 2
+    places = {name: (one.place, said.objection(one)) for name, one in said.standings(found).items()}
     why = "too much for production, 1 host × 2 workers × 16 (max_size) = 32 > 30 − 3"
     assert places["pool, max_size=16"] == ("over_limit", why)
-    assert f"Not pool, max_size=16: {why}." in found.why
+    assert f"Not pool, max_size=16: {why}." in said.why(found)
 
 
 def test_where_only_the_baseline_has_room_it_is_recommended() -> None:
     pool = ("pool", {"max_size": 32}, 900.0, KEPT)
-    found = the(run(Limits(max_connections=50), BASE, pool))
-    assert found.recommend is not None
-    assert (found.recommend.strategy, found.recommend.max_age) == ("max_age", 0)
-    assert "pool too much for production, 1 host × 2 workers × 32 (max_size) = 64 > 50 − 3" in found.headline
+    found = run(Limits(max_connections=50), BASE, pool)
+    recommend = the(found).recommend
+    assert recommend is not None
+    assert (recommend.strategy, recommend.max_age) == ("max_age", 0)
+    assert "pool too much for production, 1 host × 2 workers × 32 (max_size) = 64 > 50 − 3" in said.headline(found)
 
 
 def test_where_the_baseline_has_no_room_what_is_as_good_is_recommended() -> None:
@@ -109,23 +113,20 @@ def test_where_the_baseline_has_no_room_what_is_as_good_is_recommended() -> None
 
 
 def test_where_nothing_has_room_nothing_is_recommended() -> None:
-    found = the(run(Limits(max_connections=5), BASE, ("pool", {}, 600.0, KEPT)))
-    assert found.recommend is None
-    assert "too much for production" in found.headline
+    found = run(Limits(max_connections=5), BASE, ("pool", {}, 600.0, KEPT))
+    assert the(found).recommend is None
+    assert "too much for production" in said.headline(found)
 
 
 def test_ages_alone_are_held_to_the_limit_too() -> None:
-    found = the(
-        run(Limits(max_connections=10, workers=4), BASE, ("max_age", {"max_age": 60}, 600.0, KEPT), server="sync")
-    )
-    assert "In production: 1 host × 4 workers × 1 (usable at once) = 4 ≤ 10 − 3." in found.why
-    tight = the(
-        run(Limits(max_connections=6, workers=4), BASE, ("max_age", {"max_age": 60}, 600.0, KEPT), server="sync")
-    )
-    assert tight.recommend is None
+    finite = ("max_age", {"max_age": 60}, 600.0, KEPT)
+    found = run(Limits(max_connections=10, workers=4), BASE, finite, server="sync")
+    assert "In production: 1 host × 4 workers × 1 (usable at once) = 4 ≤ 10 − 3." in said.why(found)
+    tight = run(Limits(max_connections=6, workers=4), BASE, finite, server="sync")
+    assert the(tight).recommend is None
 
 
-def test_a_pooler_of_its_own_size_has_room_where_a_pool_per_worker_has_not() -> None:
+def test_a_pooler_has_room_where_a_pool_per_worker_has_not() -> None:
     limits = Limits(max_connections=20, workers=8)
     cases = [strategy_case("gthread", name, **p) for name, p in (("max_age", {}), ("pool", {}), ("pgbouncer", {}))]
     trials = [
@@ -133,7 +134,8 @@ def test_a_pooler_of_its_own_size_has_room_where_a_pool_per_worker_has_not() -> 
         *noisy(cases[1], 600, blocks=10),
         *(through_pooler(one, clients=8, servers=5) for one in noisy(cases[2], 300, blocks=10)),
     ]
-    found = the(findings(cases, trials, limits=limits))
-    assert found.recommend is not None
-    assert found.recommend.strategy == "pgbouncer"
-    assert "In production: 1 host × 1 PgBouncer × 5 (pool_size) = 5 ≤ 20 − 3." in found.why
+    found = findings(cases, trials, limits=limits)
+    recommend = the(found).recommend
+    assert recommend is not None
+    assert recommend.strategy == "pgbouncer"
+    assert "In production: 1 host × 1 PgBouncer × 5 (pool_size) = 5 ≤ 20 − 3." in said.why(found)

@@ -88,7 +88,7 @@ def test_a_pool_keeps_other_options_and_is_checked() -> None:
     assert found.parameters["conn_health_checks"] is True
 
 
-def test_an_asgi_application_is_wrapped_by_one_line_below_its_own() -> None:
+def test_an_asgi_application_is_wrapped_by_one_line() -> None:
     found = recommended(strategy_case("asgi", "leased_threads"))
     source = text(found, "asgi.py")
     compile(source, "asgi.py", "exec")
@@ -104,7 +104,7 @@ def test_hooks_of_gunicorn_are_imported_under_their_names() -> None:
     assert text(recommended(strategy_case("asgi", "worker_exit_hook")), "gunicorn.conf.py") == ""
 
 
-def test_pgbouncer_comes_with_its_own_file_and_with_where_it_listens() -> None:
+def test_pgbouncers_snippet_is_a_file_that_says_where_it_listens() -> None:
     found = recommended(strategy_case("gthread", "pgbouncer", pool_size=7))
     database = settings(found)["DATABASES"]["default"]
     assert (database["HOST"], database["PORT"]) == ("127.0.0.1", "6432")

@@ -46,27 +46,27 @@ def test_a_pass_prints_its_tables_and_writes_a_recording_and_a_page(written: tup
     assert "2 of 2  claim/thread_restart" in done.stderr
 
 
-def test_a_pass_that_is_as_recorded_says_so_and_updates_a_recording_of_the_same_versions(
+def test_a_pass_as_recorded_says_so_and_updates_the_same_versions(
     loadlab: CommandLine, written: tuple[Outcome, Path], tmp_path: Path
 ) -> None:
     recorded, same = written[1] / "one.json", tmp_path / "same.json"
     same.write_text(recorded.read_text().replace("[76, 76]", "[7, 7]"))
     done = loadlab("behaviour", *ONE_ROW, "--check", recorded, "--update", same)
     assert done.code == 0, done.stderr
-    assert f"1 row(s) are as {recorded} has them." in done.stdout
+    assert f"1 row(s) match {recorded}." in done.stdout
     kept, updated = json.loads(recorded.read_text()), json.loads(same.read_text())
     assert updated["rows"][0]["spans"]["reused"] == [76, 76]
     assert updated["claims"] == kept["claims"] != []
 
 
-def test_a_pass_that_is_not_as_recorded_exits_with_10_and_names_the_cell_and_the_versions(
+def test_a_departing_pass_exits_with_10_and_names_cell_and_versions(
     loadlab: CommandLine, written: tuple[Outcome, Path]
 ) -> None:
     done = loadlab("behaviour", *ONE_ROW, "--check", changed(written[1] / "one.json", warm=[80, 80]))
     assert done.code == 10, done.stderr
-    assert "1 cell(s) are not as" in done.stderr
+    assert "1 cell(s) differ from" in done.stderr
     assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
-    assert "Versions that differ: django 1.6 → " in done.stderr
+    assert "Different versions: django 1.6 → " in done.stderr
 
 
 def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: tuple[Outcome, Path]) -> None:
@@ -74,14 +74,14 @@ def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: t
     before = other.read_text()
     done = loadlab("behaviour", *ONE_ROW, "--update", other)
     assert done.code == 2
-    assert "The recording is of other versions: django 1.6 → " in done.stderr
+    assert "The recording has other versions: django 1.6 → " in done.stderr
     assert other.read_text() == before
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
-def test_a_pass_that_is_stopped_keeps_what_was_counted_and_leaves_nothing_running(
+def test_a_stopped_pass_keeps_its_counts_and_leaves_nothing_running(
     loadlab: CommandLine, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     path = tmp_path / "stopped.json"

@@ -239,7 +239,7 @@ def test_a_plan_that_cannot_be_read_is_named(
         (["serve", "--server", "gthread,threads"], "parameters are written as name=value"),
         (["serve", "--server", "gthread,threads=none"], "threads: should be a valid integer"),
         (["serve", "--server", "sync,threads=4"], "threads: unknown key"),
-        (["serve", "--max-connections", "0"], "--max-connections should be from 10 to 10000, not 0"),
+        (["serve", "--max-connections", "0"], "--max-connections must be from 10 to 10000, not 0"),
         (["serve", "--max-age", "abc"], "seconds, a number of 0 or more"),
         (["serve", "--max-age", "-1"], "seconds, a number of 0 or more"),
         (["serve", "--max-age=-1"], "seconds, a number of 0 or more"),
@@ -263,10 +263,10 @@ def test_a_usage_error_is_the_exit_code_of_the_process_too(loadlab: CommandLine)
     assert "seconds, a number of 0 or more" in done.stderr
 
 
-def test_resume_takes_no_plan_of_its_own(here: InProcess, plan_file: Path, tmp_path: Path) -> None:
+def test_resume_takes_no_other_plan(here: InProcess, plan_file: Path, tmp_path: Path) -> None:
     done = here("run", plan_file, "--resume", tmp_path)
     assert done.code == 2
-    assert "leave out PLAN, --out and --only" in done.stderr
+    assert "Remove PLAN, --out, --only" in done.stderr
 
 
 def test_a_run_goes_into_no_folder_that_holds_something(here: InProcess, plan_file: Path) -> None:
@@ -326,7 +326,7 @@ def test_a_dsn_on_the_command_line_is_refused(here: InProcess, tmp_path: Path, c
         make_dsn(host="127.0.0.1", port=1, user="me", password=QUOTED, dbname="shop"),
     ],
 )
-def test_an_unreachable_database_is_an_environment_fault_without_its_password(
+def test_an_unreachable_database_exits_with_3_without_its_password(
     loadlab: CommandLine, plan_file: Path, tmp_path: Path, dsn: str
 ) -> None:
     done = loadlab("run", plan_file, "--out", tmp_path / "run", "--dsn", "env:MY_DSN", MY_DSN=dsn)
@@ -376,7 +376,7 @@ def test_a_terminal_that_lacks_a_sign_still_gets_the_text(loadlab: CommandLine, 
 
 @pytest.mark.process
 @pytest.mark.parametrize("arguments", [["plan"], ["plan", "--json"]], ids=["little text", "much text"])
-def test_a_reader_that_has_gone_is_no_bug(arguments: list[str]) -> None:
+def test_a_closed_pipe_is_not_reported_as_a_bug(arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": ""}

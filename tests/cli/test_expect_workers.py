@@ -33,9 +33,7 @@ max_age = "none"
 """
 
 
-def test_a_run_waits_for_its_workers_shares_its_load_out_to_them_and_lets_them_end(
-    loadlab: CommandLine, tmp_path: Path
-) -> None:
+def test_a_run_waits_for_its_workers_and_splits_its_load_over_them(loadlab: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(PLAN)
     port, run = free_port(), tmp_path / "run"
     argv = [sys.executable, "-m", "loadlab.load.distributed.worker", "--master-port", str(port)]

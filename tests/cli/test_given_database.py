@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from command_line import Started
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 OWNER: Final = "given"
 # Everything that a DSN, a password file or a URL would have to escape, between two words that stand nowhere else.
@@ -32,15 +32,15 @@ PASSWORD: Final = "canaryhead \\:@/%'\"=é canarytail"
 
 
 @pytest.fixture(scope="module")
-def address(bench: Bench) -> Iterator[dict[str, str]]:
+def address(lab: Lab) -> Iterator[dict[str, str]]:
     """A database with a role of its own on the tests' PostgreSQL, as libpq's parameters."""
     owner = sql.Identifier(OWNER)
-    bench.cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(owner), [PASSWORD])
-    bench.cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(owner, owner))
-    at = bench.database.parameters
+    lab.cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(owner), [PASSWORD])
+    lab.cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(owner, owner))
+    at = lab.database.parameters
     yield {"host": at["host"], "port": at["port"], "user": OWNER, "password": PASSWORD, "dbname": OWNER}
-    bench.cursor.execute(sql.SQL("DROP DATABASE {}").format(owner))
-    bench.cursor.execute(sql.SQL("DROP ROLE {}").format(owner))
+    lab.cursor.execute(sql.SQL("DROP DATABASE {}").format(owner))
+    lab.cursor.execute(sql.SQL("DROP ROLE {}").format(owner))
 
 
 def told_to_processes(run: Started) -> tuple[str, str]:
@@ -99,7 +99,7 @@ def test_a_password_in_the_environment_gets_no_further(
 
 @pytest.mark.slow
 def test_a_run_goes_on_on_the_database_that_it_was_begun_on_alone(
-    loadlab: CommandLine, address: dict[str, str], bench: Bench, tmp_path: Path
+    loadlab: CommandLine, address: dict[str, str], lab: Lab, tmp_path: Path
 ) -> None:
     (tmp_path / "plan.toml").write_text(SMALL_PLAN.format(blocks=1))
     run = tmp_path / "run"
@@ -107,7 +107,7 @@ def test_a_run_goes_on_on_the_database_that_it_was_begun_on_alone(
     done = loadlab("run", tmp_path / "plan.toml", "--out", run, "--dsn", "env:MY_DSN", **begun)
     assert done.code == 0, done.stderr
     (run / "trials" / "0002.json").unlink()
-    bench.cursor.execute(sql.SQL("CREATE DATABASE another OWNER {}").format(sql.Identifier(OWNER)))
+    lab.cursor.execute(sql.SQL("CREATE DATABASE another OWNER {}").format(sql.Identifier(OWNER)))
     try:
         other = loadlab(
             "run", "--resume", run, "--dsn", "env:MY_DSN", MY_DSN=make_dsn(**address | {"dbname": "another"})
@@ -119,7 +119,7 @@ def test_a_run_goes_on_on_the_database_that_it_was_begun_on_alone(
             assert cursor.fetchone() == (0,)
         untouched.close()
     finally:
-        bench.cursor.execute("DROP DATABASE another")
+        lab.cursor.execute("DROP DATABASE another")
     without = loadlab("run", "--resume", run)
     assert without.code == 2
     command = without.stderr.partition("Go on with: loadlab ")[2].strip().rstrip(".").split()

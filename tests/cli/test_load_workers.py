@@ -32,9 +32,7 @@ max_age = 0
 """
 
 
-def test_a_run_with_load_workers_says_so_and_each_trial_has_what_all_of_them_saw(
-    loadlab: CommandLine, tmp_path: Path
-) -> None:
+def test_each_trial_holds_the_requests_of_all_load_workers(loadlab: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(PLAN.format(window_seconds=1.0))
     run = tmp_path / "run"
     outcome = loadlab("run", tmp_path / "plan.toml", "--load-workers", "2", "--out", run)
@@ -61,7 +59,7 @@ def test_a_run_with_load_workers_says_so_and_each_trial_has_what_all_of_them_saw
         ("21", "load.outstanding: 20 tasks cannot be split over 21 load processes"),
     ],
 )
-def test_an_impossible_number_of_load_workers_is_refused_before_anything_starts(
+def test_an_impossible_number_of_load_workers_is_refused_early(
     here: InProcess, tmp_path: Path, workers: str, why: str
 ) -> None:
     (tmp_path / "plan.toml").write_text(PLAN.format(window_seconds=1.0))

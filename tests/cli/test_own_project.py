@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine, InProcess, Outcome
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 PROJECT: Final = Path(__file__).resolve().parent.parent / "projects" / "shop"
 PASSWORD: Final = "canary-9c1d"
@@ -96,15 +96,15 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def entry(bench: Bench) -> Iterator[dict[str, Any]]:
+def entry(lab: Lab) -> Iterator[dict[str, Any]]:
     """An entry of DATABASES for a migrated database of the shop's own, on the laboratory's server."""
-    bench.cursor.execute(f"CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'")
-    bench.cursor.execute("CREATE DATABASE shop OWNER shop")
-    address = bench.database.parameters
+    lab.cursor.execute(f"CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'")
+    lab.cursor.execute("CREATE DATABASE shop OWNER shop")
+    address = lab.database.parameters
     where = {"HOST": address["host"], "PORT": address["port"]}
     yield {"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "USER": "shop", "PASSWORD": PASSWORD, **where}
-    bench.cursor.execute("DROP DATABASE shop WITH (FORCE)")
-    bench.cursor.execute("DROP ROLE shop")
+    lab.cursor.execute("DROP DATABASE shop WITH (FORCE)")
+    lab.cursor.execute("DROP ROLE shop")
 
 
 @pytest.fixture
@@ -207,9 +207,7 @@ def test_connections_of_all_aliases_that_lead_to_the_database_are_counted(migrat
 
 
 @pytest.mark.slow
-def test_a_connection_class_of_the_projects_own_is_counted_and_atomic_requests_are_said(
-    migrated: Shop, shop: Shop
-) -> None:
+def test_a_projects_connection_class_is_counted_with_atomic_requests(migrated: Shop, shop: Shop) -> None:
     outcome = shop.run(databases=shop.databases(ENGINE="shop.engine", ATOMIC_REQUESTS=True), plan=shop.plan(ages="[0]"))
     assert outcome.code == 0
     assert all(trial["connections"]["exact"] for trial in shop.report()["trials"])
@@ -246,7 +244,7 @@ def test_an_empty_database_is_made_for_a_project_without_postgresql(shop: Shop) 
         ({"ENGINE": "nonesuch.engine"}, [], "nonesuch.engine"),
     ],
 )
-def test_what_keeps_a_project_from_being_measured_is_one_message_with_its_remedy(
+def test_a_project_that_cannot_be_measured_gets_one_message_and_a_remedy(
     refused: Shop, changes: dict[str, Any], arguments: list[str], message: str
 ) -> None:
     outcome = refused.run(*arguments, databases=refused.databases(**changes))
@@ -257,8 +255,8 @@ def test_what_keeps_a_project_from_being_measured_is_one_message_with_its_remedy
     assert not (refused.folder / "run").exists()
 
 
-def test_missing_migrations_are_named_and_not_applied(bench: Bench, refused: Shop) -> None:
-    bench.cursor.execute("CREATE DATABASE shop_empty OWNER shop")
+def test_missing_migrations_are_named_and_not_applied(lab: Lab, refused: Shop) -> None:
+    lab.cursor.execute("CREATE DATABASE shop_empty OWNER shop")
     try:
         outcome = refused.run(databases=refused.databases(NAME="shop_empty"))
         assert outcome.code == 3
@@ -275,7 +273,7 @@ def test_missing_migrations_are_named_and_not_applied(bench: Bench, refused: Sho
         )
         assert "Have them applied to it with --migrate" in given.stderr  # manage.py would go to the shop's own
     finally:
-        bench.cursor.execute("DROP DATABASE shop_empty WITH (FORCE)")
+        lab.cursor.execute("DROP DATABASE shop_empty WITH (FORCE)")
 
 
 def test_a_locustfile_with_an_error_is_found_before_the_first_trial(migrated: Shop, refused: Shop) -> None:
@@ -306,9 +304,7 @@ def test_scenarios_of_the_labs_own_site_are_refused_for_a_project(in_process: In
     assert "'read_one' requests pages of loadlab's own site" in outcome.stderr
 
 
-def test_init_writes_a_plan_that_holds_together_and_a_locustfile_of_the_projects_routes(
-    in_process: InProcess, tmp_path: Path
-) -> None:
+def test_init_writes_a_valid_plan_and_a_locustfile_of_the_routes(in_process: InProcess, tmp_path: Path) -> None:
     known = ["--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path]
     written = in_process("init", *known)
     measured, _, comments = written.stdout.splitlines()[0].partition(": ")[2].partition("; as comments: ")
@@ -326,7 +322,7 @@ def test_init_writes_a_plan_that_holds_together_and_a_locustfile_of_the_projects
     planned = json.loads(in_process("plan", tmp_path / "loadlab.toml", "--json").stdout)
     assert any(case.startswith("sync,workers=2/max_age=60") for case in planned["cases"])
     again = in_process("init", *known)
-    assert (again.code, "is there already" in again.stderr) == (2, True)
+    assert (again.code, "already exists" in again.stderr) == (2, True)
 
 
 def test_the_settings_need_no_naming_where_manage_py_names_them(in_process: InProcess, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_run_whose_every_comparison_lost_its_trials_is_incomplete() -> None:
         judge(with_invalid(blocks=0), RUN, require_verdict=False)
     assert error.value.exit_code == 12
     assert "2 of 80 trials are invalid (requests were sent late)" in str(error.value)
-    assert "use a lower rate or fewer users" in str(error.value)
+    assert "Use a lower rate, fewer users" in str(error.value)
     assert f"loadlab run --resume {RUN}" in str(error.value)
 
 
@@ -46,7 +46,7 @@ def test_a_run_without_comparisons_needs_a_trial_that_counts() -> None:
     alone = replace(with_invalid(), comparisons=())
     assert judge(alone, RUN, require_verdict=False) == 0
     nothing = replace(alone, arms=tuple(replace(arm, trials=0) for arm in alone.arms))
-    with pytest.raises(IncompleteError, match="Nothing can be said"):
+    with pytest.raises(IncompleteError, match="No comparison is possible"):
         judge(nothing, RUN, require_verdict=False)
 
 

@@ -19,6 +19,7 @@ import pytest
 from command_line import REPOSITORY, SMALL_PLAN
 from disks import full_disk
 from factories.recorded_runs import sealed_run
+from factories.trials import caveats_of
 from patience import await_that
 
 import loadlab.cli.run
@@ -88,7 +89,7 @@ def test_a_run_on_a_given_database_does_not_go_on_without_it(given: RunFolder, h
 def test_every_message_names_the_whole_command_that_continues(given: RunFolder, here: InProcess) -> None:
     done = here("report", given.path)
     assert done.code == 12
-    *_, variable, _, _, _, path, option, value = shlex.split(done.stderr.partition(" measures")[0])
+    *_, variable, _, _, _, path, option, value = shlex.split(done.stderr.partition(" runs the missing")[0])
     assert (variable, path, option, value) == (
         "LOADLAB_SCENARIO_ROWS=5 6",
         str(given.path),
@@ -158,7 +159,7 @@ def test_another_machine_or_version_is_said_in_terminal_and_report(
     (notice,) = heard.notices
     assert f"{section} {fact}: {before} → {value}" in notice
     findings = findings_of(again.recorded())
-    (caveat,) = (one for one in findings.caveats if "Measured after a change" in one.text)
+    (caveat,) = (one for one in caveats_of(findings) if "Measured after a change" in one.text)
     assert caveat.subject == "trial 7"
     assert f"{section} {fact}: {before} → {value}" in caveat.text
     assert findings.environment[section][fact] == f"{before} (trials 0–6); {value} (trial 7)"
@@ -184,7 +185,7 @@ def test_a_run_of_an_earlier_loadlab_keeps_what_it_was_begun_on(run: RunFolder, 
     assert any("not sealed" in notice for notice in heard.notices)
     findings = findings_of(old.recorded())
     assert findings.environment["versions"]["django"] == "5.2.19 (trials 0–6); 6.0 (trial 7)"
-    assert any("did not seal" in caveat.text for caveat in findings.caveats)
+    assert any("did not seal" in caveat.text for caveat in caveats_of(findings))
 
 
 def test_an_edited_plan_is_refused_and_kept_out_of_the_report(run: RunFolder, here: InProcess) -> None:
@@ -245,12 +246,12 @@ class TestTheFolder:
         assert done.code == 3
         assert done.stderr.splitlines()[1:] == [
             f"loadlab: {tmp_path / 'run' / 'plan.toml'} cannot be written: the disk is full. Make room, and run again.",
-            "Nothing was measured, and nothing is kept: run the same command again.",
+            "Nothing was measured. Run the same command again.",
         ]
         assert not (tmp_path / "run").exists()
 
     @pytest.mark.parametrize("name", ["fifo", "folder", "link"])
-    def test_a_lock_that_is_no_file_is_named(self, here: InProcess, name: str, tmp_path: Path) -> None:
+    def test_a_lock_that_is_not_a_file_is_named(self, here: InProcess, name: str, tmp_path: Path) -> None:
         lock = sealed_run(tmp_path / "whole").path / ".lock"
         make = {"fifo": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to(tmp_path / "victim")}
         make[name](lock)

@@ -57,7 +57,7 @@ def finished(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> 
     return Finished(path=folder / "run", outcome=loadlab("run", folder / "plan.toml", "--out", folder / "run"))
 
 
-def test_the_progress_of_a_run_tells_of_each_trial_and_ends_with_its_exact_counts(finished: Finished) -> None:
+def test_a_runs_progress_ends_each_trial_with_its_exact_counts(finished: Finished) -> None:
     events = RunFolder.at(finished.path).events()[0]
     began, ended = ([event.order for event in events if isinstance(event, kind)] for kind in (TrialBegan, TrialEnded))
     assert (events[0].event, events[-1], began, ended) == (
@@ -267,9 +267,7 @@ pool_size = 3
 """
 
 
-def test_a_run_over_strategies_says_what_each_needs_and_what_a_restart_did_to_it(
-    loadlab: CommandLine, tmp_path: Path
-) -> None:
+def test_a_run_over_strategies_tells_each_ones_needs_and_recovery(loadlab: CommandLine, tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(STRATEGIES_PLAN)
     outcome = loadlab("run", plan, "--only", "gthread*", "--out", tmp_path / "run")

@@ -58,7 +58,7 @@ def test_a_terminal_has_colours_unless_it_or_the_user_refuses(
 
 
 @pytest.mark.parametrize("color", ["always", "never"])
-def test_a_table_is_coloured_as_the_option_says_whatever_the_environment_says(
+def test_the_option_for_colour_overrides_the_environment(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, color: str
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
@@ -67,7 +67,7 @@ def test_a_table_is_coloured_as_the_option_says_whatever_the_environment_says(
     assert ("\x1b[31m" in capsys.readouterr().out) is (color == "always")
 
 
-def test_what_is_no_terminal_has_colours_only_if_they_are_demanded() -> None:
+def test_a_pipe_has_colours_only_on_demand() -> None:
     assert not Screen().colours(io.StringIO())
     assert Screen(color="always").colours(io.StringIO())
 

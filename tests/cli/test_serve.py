@@ -66,7 +66,7 @@ def test_a_site_is_served_with_any_strategy(loadlab: CommandLine) -> None:
     assert 'loadlab_db_requests_total{alias="default",connection="reused"}' in text
 
 
-def test_a_strategy_that_does_not_fit_the_mode_is_refused_before_anything_starts(loadlab: CommandLine) -> None:
+def test_an_incompatible_strategy_is_refused_before_anything_starts(loadlab: CommandLine) -> None:
     done = loadlab("serve", "--server", "sync", "--strategy", "leased_threads")
     assert done.code == 2
     assert "leased_threads in sync: only ASGI has its requests' threads chosen for them" in done.stderr

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from command_line import everything_in
 
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.store.folder import RunFolder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from command_line import CommandLine, InProcess
 
     from loadlab.lab.application import Application
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 PLAN = """
 blocks = 1
@@ -37,28 +37,26 @@ name = "{name}"
 
 
 @pytest.fixture(scope="module")
-def application(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+def application(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("elsewhere")
-    target = Target(
+    target = ServerSetup(
         server=config_of(SERVERS, "gthread", {"workers": 1, "threads": 2}, "server"),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": 60}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=folder / "ledgers",
     )
-    with serving(target, bench.register, folder / "log") as served:
+    with serving(target, lab.register, folder / "log") as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def judged(
-    loadlab: CommandLine, application: Application, bench: Bench, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def judged(loadlab: CommandLine, application: Application, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with PostgreSQL as the judge."""
     folder = tmp_path_factory.mktemp("judged")
     (folder / "plan.toml").write_text(PLAN.format(url=application.url, name="age 60"))
-    address = bench.database.parameters
-    dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={bench.database.name}"
-    environment = {**bench.database.environment, "ITS_DATABASE": dsn, "ITS_TOKEN": "secret-canary"}
+    address = lab.database.parameters
+    dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={lab.database.name}"
+    environment = {**lab.database.environment, "ITS_DATABASE": dsn, "ITS_TOKEN": "secret-canary"}
     arguments = ("--token", "env:ITS_TOKEN", "--dsn", "env:ITS_DATABASE", "--out", folder / "run")
     outcome = loadlab("run", folder / "plan.toml", *arguments, **environment)
     assert outcome.code == 0, outcome.stderr
@@ -99,7 +97,7 @@ def test_counts_reconcile_with_what_was_open_before(judged: Path) -> None:
     assert trial.served <= len(trial.requests.ended) + 3
 
 
-def test_what_cannot_be_measured_from_outside_is_none_and_the_report_says_so(judged: Path) -> None:
+def test_what_cannot_be_measured_from_outside_is_none_in_the_report(judged: Path) -> None:
     ((trial,), _) = RunFolder.at(judged).trials()
     assert trial.cpu_seconds.app is None
     assert trial.cpu_seconds.database is None
@@ -108,7 +106,7 @@ def test_what_cannot_be_measured_from_outside_is_none_and_the_report_says_so(jud
     assert report["trials"][0]["connections"]["exact"] is True
     assert report["verdicts"] == []
     caveats = " ".join(caveat["text"] for caveat in report["caveats"])
-    assert "what CPU it and its database use is not known" in caveats
+    assert "the CPU that it and its database use is not known" in caveats
     assert "Others used the target" not in caveats
     assert "PostgreSQL was not asked" not in caveats
 
@@ -130,7 +128,7 @@ def test_its_samples_are_in_the_progress_of_the_run(judged: Path) -> None:
     assert progress.ended.state == "complete"
 
 
-def test_requests_of_others_become_a_caveat_and_counts_without_a_judge_are_called_so(disturbed: Path) -> None:
+def test_other_traffic_and_a_missing_judge_become_caveats(disturbed: Path) -> None:
     ((trial,), _) = RunFolder.at(disturbed).trials()
     assert trial.served is not None
     answered = len(trial.requests.ended) - sum(trial.requests.failed)
@@ -182,7 +180,7 @@ def test_a_target_that_is_not_there_stops_the_run_before_its_first_trial(here: I
     [
         (
             ["--target", "http://192.0.2.1:8000"],
-            "--target names 192.0.2.1, which is not this machine; say --allow-remote",
+            "--target names 192.0.2.1, which is not this machine. Add --allow-remote",
         ),
         (["--target-metrics", "http://192.0.2.1/metrics"], "--target-metrics names 192.0.2.1"),
         (["--token", "secret-canary"], "target.token: does not name an environment variable"),

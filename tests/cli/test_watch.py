@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -24,39 +24,39 @@ if TYPE_CHECKING:
     from command_line import CommandLine
 
     from loadlab.lab.application import Application
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 
 @pytest.fixture(scope="module")
-def application(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+def application(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("watched")
-    target = Target(
+    target = ServerSetup(
         server=config_of(SERVERS, "sync", {"workers": 1}, "server"),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=folder / "ledgers",
     )
-    with serving(target, bench.register, folder / "log") as served:
+    with serving(target, lab.register, folder / "log") as served:
         yield served
 
 
 def test_a_watch_ends_with_a_report_of_what_others_have_asked_for(
-    loadlab: CommandLine, application: Application, bench: Bench
+    loadlab: CommandLine, application: Application, lab: Lab
 ) -> None:
-    address = bench.database.parameters
-    dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={bench.database.name}"
+    address = lab.database.parameters
+    dsn = f"host={address['host']} port={address['port']} user={address['user']} dbname={lab.database.name}"
     known = ["--metrics", f"{application.url}/metrics", "--every", "0.2", "--dsn", "env:WATCHED", "--json"]
-    environment = {**bench.database.environment, "WATCHED": dsn}
+    environment = {**lab.database.environment, "WATCHED": dsn}
     with loadlab.started("watch", *known, "--threads", "1", **environment) as watching:
-        watching.wait_until(lambda: _readings_since(bench, "-infinity") > 0)
+        watching.wait_until(lambda: _readings_since(lab, "-infinity") > 0)
         for _ in range(30):
             urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310  our own site
         watching.wait_until(lambda: _opened(application) >= 30)
         # PostgreSQL is asked after the metrics are: only the second reading from now on is surely of the time after,
         # and the third may be cut off.
         for _ in range(3):
-            now = _now(bench)
-            watching.wait_until(lambda now=now: _readings_since(bench, now) > 0)
+            now = _now(lab)
+            watching.wait_until(lambda now=now: _readings_since(lab, now) > 0)
         watching.popen.send_signal(signal.SIGINT)
         outcome = watching.outcome()
     assert outcome.code == 0, outcome.stderr
@@ -66,19 +66,19 @@ def test_a_watch_ends_with_a_report_of_what_others_have_asked_for(
     assert [age["max_age"] for age in seen["ages"]] == [0, 1, 10, 60, 600, None]
 
 
-def _now(bench: Bench) -> str:
-    bench.cursor.execute("SELECT clock_timestamp()::text")
-    (now,) = bench.cursor.fetchone() or ("",)
+def _now(lab: Lab) -> str:
+    lab.cursor.execute("SELECT clock_timestamp()::text")
+    (now,) = lab.cursor.fetchone() or ("",)
     return str(now)
 
 
-def _readings_since(bench: Bench, instant: str) -> int:
-    bench.cursor.execute(
+def _readings_since(lab: Lab, instant: str) -> int:
+    lab.cursor.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'FROM pg_stat_activity WHERE datname'"
         " AND pid <> pg_backend_pid() AND query_start > %s",
         [instant],
     )
-    (count,) = bench.cursor.fetchone() or (0,)
+    (count,) = lab.cursor.fetchone() or (0,)
     return int(count)
 
 
@@ -135,7 +135,7 @@ def test_hosts_that_answer_in_turn_end_the_watch_without_figures(loadlab: Comman
 def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Application) -> None:
     outcome = loadlab("watch", "--metrics", f"{application.url}/metrics", "--seconds", "0")
     assert outcome.code == 12
-    assert "watch longer" in outcome.stderr
+    assert "Watch longer" in outcome.stderr
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,11 @@ def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Appli
     [
         (["--metrics", "http://192.0.2.1/metrics"], 2, "--allow-remote"),
         (["--metrics", "http://127.0.0.1:1/metrics"], 3, "does not answer"),
-        (["--metrics", "http://127.0.0.1:1/metrics", "--token", "canary"], 2, "would show in the process list"),
+        (["--metrics", "http://127.0.0.1:1/metrics", "--token", "canary"], 2, "process list would show"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--token", "env:NONESUCH"], 2, "NONESUCH is not set"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--every", "0"], 2, "--every"),
-        (["--metrics", "http://me:canary@127.0.0.1:1/metrics"], 2, "holds a user or a password"),
-        (["--metrics", "http://me:canary@/metrics"], 2, "is no address"),
+        (["--metrics", "http://me:canary@127.0.0.1:1/metrics"], 2, "holds a user name or a password"),
+        (["--metrics", "http://me:canary@/metrics"], 2, "is not an http:// or https:// URL"),
     ],
 )
 def test_what_cannot_be_watched_is_said(loadlab: CommandLine, arguments: list[str], code: int, message: str) -> None:

@@ -37,7 +37,7 @@ def test_every_alias_has_the_age_that_the_environment_names(
     assert {alias: entry["CONN_MAX_AGE"] for alias, entry in databases.items()} == dict.fromkeys(ALIASES, max_age)
 
 
-def test_secrets_come_from_files_and_metrics_are_for_whoever_has_the_token(environment: pytest.MonkeyPatch) -> None:
+def test_secrets_come_from_files_and_metrics_need_the_token(environment: pytest.MonkeyPatch) -> None:
     deployed = settings()
     assert {entry["PASSWORD"] for entry in deployed.DATABASES.values()} == {"the database_password"}
     assert deployed.LOADLAB == {"METRICS_TOKEN": "the metrics_token"}

@@ -56,7 +56,7 @@ def build_commands() -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_recipes_commands_make_an_environment_that_serves_and_drives_the_site(tmp_path: Path) -> None:
+def test_the_images_recipe_makes_an_environment_that_serves_the_site(tmp_path: Path) -> None:
     """Those of the stage `build`, in a folder of what the builder is sent; it takes packages from their registry."""
     home = tmp_path / "opt-loadlab"
     for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE"):

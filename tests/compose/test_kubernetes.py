@@ -158,7 +158,7 @@ def test_policies_allow_ports_that_somebody_listens_on() -> None:
     assert allowed == served | of_others
 
 
-def test_whatever_no_policy_names_is_forbidden() -> None:
+def test_traffic_that_no_policy_names_is_forbidden() -> None:
     closed = of_kind("NetworkPolicy")["nothing-else"]["spec"]
     assert closed["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in closed

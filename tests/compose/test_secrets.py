@@ -27,7 +27,7 @@ def test_every_secret_of_the_stack_is_made_and_no_two_are_alike(tmp_path: Path) 
     assert all(len(secret) >= 48 for secret in made.values())
 
 
-def test_the_folder_is_closed_and_its_files_can_be_read_by_any_user_of_a_container(tmp_path: Path) -> None:
+def test_the_folder_is_closed_and_its_files_readable_in_a_container(tmp_path: Path) -> None:
     made_secrets(tmp_path)
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir()} == {0o444}

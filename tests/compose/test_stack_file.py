@@ -53,7 +53,7 @@ def test_docker_compose_itself_takes_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_docker_compose_refuses_to_start_without_secrets_and_says_how_to_make_them(tmp_path: Path) -> None:
+def test_docker_compose_without_secrets_says_how_to_make_them(tmp_path: Path) -> None:
     if shutil.which("docker-compose") is None:
         pytest.skip("docker-compose is not installed here")
     argv = ["docker-compose", "--file", str(COMPOSE / "compose.yml"), "--env-file", str(COMPOSE / ".env.example")]
@@ -160,13 +160,13 @@ def test_what_is_mounted_is_there() -> None:
             assert (COMPOSE / source).exists(), source
 
 
-def test_prometheus_is_given_all_rules_where_its_configuration_looks_for_them() -> None:
+def test_prometheus_is_given_all_rules_where_it_looks() -> None:
     rules = {path.name for path in (REPOSITORY / "dashboards/prometheus").glob("*.yml")} - {"prometheus.yml"}
     given = {target for target in mounted("prometheus") if target.startswith("/etc/prometheus/rules/")}
     assert given == {f"/etc/prometheus/rules/{name}" for name in rules}
 
 
-def test_grafana_is_given_every_dashboard_where_its_provisioning_looks_for_them() -> None:
+def test_grafana_is_given_every_dashboard_where_it_looks() -> None:
     provisioning = REPOSITORY / "dashboards/provisioning"
     (provider,) = yaml.safe_load((provisioning / "dashboards/loadlab.yml").read_text())["providers"]
     assert set(provider) <= {
@@ -190,7 +190,7 @@ def test_grafanas_data_source_is_the_stacks_prometheus() -> None:
         assert uids <= {source["uid"], "${datasource}", dashboard.stem, "-- Grafana --"}, dashboard.name
 
 
-def test_grafana_lets_nobody_in_without_the_password_that_was_made() -> None:
+def test_grafana_refuses_all_passwords_but_the_one_that_was_made() -> None:
     environment = SERVICES["grafana"]["environment"]
     assert environment["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/secrets/grafana_password"
     assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "false"

@@ -190,7 +190,7 @@ def test_pods_that_wait_for_the_tables_go_on_once_they_are_there(one_mode: Watch
     assert subprocess.run(argv, env=dict(site.environment), capture_output=True, check=False).returncode == 0
 
 
-def test_the_metrics_are_for_whoever_has_the_token(one_mode: Watched) -> None:
+def test_the_metrics_need_the_token(one_mode: Watched) -> None:
     require_locked(one_mode.stack, "app-gevent")
 
 
@@ -207,7 +207,7 @@ def test_pgbouncers_exporter_gets_in_to_the_console(one_mode: Watched) -> None:
 
 
 @pytest.mark.slow
-def test_every_server_mode_of_the_stack_answers_is_counted_and_ends_in_order(variables: dict[str, str]) -> None:
+def test_every_server_mode_of_the_stack_is_counted_and_ends_in_order(variables: dict[str, str]) -> None:
     # Kept connections would leak in three of the modes, until PostgreSQL refuses more.
     with opened(variables | {"LOADLAB_MAX_AGE": "0"}) as stack:
         watched = started(stack, *APPS)

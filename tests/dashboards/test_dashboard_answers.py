@@ -35,7 +35,7 @@ def test_figures_are_as_near_to_the_record_as_is_promised(figure: Figure, api: A
         assert not [one for one in found if abs(one.relative) > figure.tolerance]
 
 
-def test_the_recording_is_of_every_mode_and_strategy_that_the_dashboards_speak_of() -> None:
+def test_the_recording_covers_the_dashboards_modes_and_strategies() -> None:
     trials = RECORDING.trials()
     assert {one.server for one in trials} == {"threaded", "sync", "gevent"}
     assert {one.strategy for one in trials} == {"max_age=0", "max_age=60", "pool", "pgbouncer"}

@@ -206,7 +206,7 @@ def test_every_panel_says_what_is_good_and_what_to_do(name: str) -> None:
             assert "**If not:** " in panel["description"]
 
 
-def test_whatever_can_be_good_or_bad_shows_it() -> None:
+def test_panels_that_can_be_bad_have_thresholds() -> None:
     """Shares of failure, of refusal and of leaks have limits."""
     telling = re.compile(r"refus|fail|garbage|Lent out|wait$|5xx", re.IGNORECASE)
     for name in DASHBOARDS:

@@ -52,7 +52,7 @@ class TestClassicSchema:
     def test_it_survives_being_read_by_grafanas_own_types(self, name: str) -> None:
         assert Dashboard.from_json(json.loads(json.dumps(DASHBOARDS[name]))).title == DASHBOARDS[name]["title"]
 
-    def test_panels_have_ids_of_their_own_and_types_that_grafana_10_knows(self, name: str) -> None:
+    def test_panels_have_distinct_ids_and_types_that_grafana_10_knows(self, name: str) -> None:
         everything = DASHBOARDS[name]["panels"]
         assert [panel["id"] for panel in everything] == list(range(1, len(everything) + 1))
         assert {panel["type"] for panel in everything} <= PANEL_TYPES
@@ -65,7 +65,7 @@ class TestClassicSchema:
         assert all(one["x"] >= 0 and one["x"] + one["w"] <= GRID_COLUMNS and one["h"] > 0 for one in places)
         assert not [(one, other) for one, other in combinations(places, 2) if _overlap(one, other)]
 
-    def test_queries_of_a_panel_have_letters_of_their_own(self, name: str) -> None:
+    def test_queries_of_a_panel_have_distinct_letters(self, name: str) -> None:
         for panel in panels(name):
             refs = [target["refId"] for target in panel.get("targets", ())]
             assert refs == [chr(ord("A") + place) for place in range(len(refs))]

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from factories import trials as made
 from loadlab.model.case import Case
+from loadlab.model.caveats import Caveat, CaveatKind, Several
 from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.findings import (
     Arm,
-    Caveat,
     Comparison,
     Estimate,
     FailureRow,
@@ -24,10 +24,27 @@ from loadlab.model.findings import (
     Percentiles,
     Recommendation,
     RunSummary,
+    Snippet,
     TrialSummary,
     Verdict,
 )
 from loadlab.model.plan import Limits
+from loadlab.model.reasons import (
+    Answer,
+    AsDeployed,
+    BesideUnlimited,
+    DefaultAge,
+    Gain,
+    Ground,
+    Harm,
+    Held,
+    Leaks,
+    NoRequests,
+    Speed,
+    TooFewBlocks,
+    UnlimitedAge,
+    UnlimitedHere,
+)
 from loadlab.model.samples import Connections, CpuSeconds, Trial
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"
@@ -176,8 +193,8 @@ def comparison(of: Case, blocks: int) -> Comparison:
     ratio = behaviour(of).throughput / behaviour(baseline).throughput * (1.004 if of.replica else 1)
     verdict = "better" if ratio > 1.05 else "worse" if ratio < 0.95 else "equivalent"
     return Comparison(
-        case=of.id,
-        baseline=baseline.id,
+        case=of,
+        baseline=baseline,
         metric="throughput",
         ratio=ratio,
         low=ratio * 0.98,
@@ -191,24 +208,6 @@ def comparison(of: Case, blocks: int) -> Comparison:
     )
 
 
-WHY = {
-    "threaded": (
-        "Each request gets a thread of its own: a kept connection is never found again (1 open per request).",
-        "Kept connections pile up: 93 open at once, of which 8 can be in use.",
-    ),
-    "sync": (
-        "Throughput 2.47× (2.40 to 2.55) over a connection per request, in 8 of 8 blocks.",
-        "Each worker keeps one connection: 2 open at once, of 2 usable; 0.001 opens per request.",
-        "60 s and unlimited are equivalent within 5 %; 60 s lets go of a connection that went bad.",
-    ),
-    "gevent": (
-        "Each TCP connection gets a greenlet of its own: what it leaves open nobody reuses.",
-        "With 60 s, 96 connections were open at once, and PostgreSQL refused 32 attempts.",
-        "Throughput 0.87× (0.85 to 0.90): keeping connections is slower as well.",
-    ),
-}
-
-
 def settings(age: float | None) -> str:
     checks = "True" if age != 0 else "False"
     return (
@@ -217,16 +216,59 @@ def settings(age: float | None) -> str:
     )
 
 
-def verdict(server: str) -> Verdict:
-    age = 60 if server == "sync" else 0
-    headline = "Keep connections for 60 seconds." if age else "Close the connection after each request."
+def verdict(server: str, blocks: int = 8) -> Verdict:
+    """Keeping pays under sync, and leaks elsewhere."""
+    pays = server == "sync"
+    age = 60 if pays else 0
+    kept = case(server, 60)
+    snippet = Snippet(file="settings.py", language="python", text=settings(age))
     return Verdict(
-        condition=case(server, 0).group,
+        condition=kept.group,
         cases=tuple(case(server, of) for of in AGES),
-        recommend=Recommendation(strategy="max_age", max_age=age, conn_health_checks=bool(age)),
-        headline=headline,
-        why=WHY[server],
-        settings=settings(age),
+        kind=Ground.FASTER if pays else Ground.ALL_REJECTED,
+        figures=(gain(kept, blocks) if pays else harm(kept),),
+        recommend=Recommendation(
+            strategy="max_age",
+            max_age=age,
+            conn_health_checks=pays,
+            case=case(server, age),
+            snippets=(snippet,),
+        ),
+        reasons=tuple(reason for of in (kept, case(server, None)) for reason in (speed(of, blocks), held(of))),
+    )
+
+
+def gain(of: Case, blocks: int) -> Gain:
+    return Gain(case=of, comparison=comparison(of, blocks), connections=behaviour(of).left, pooled=False)
+
+
+def harm(of: Case) -> Harm:
+    return Harm(
+        case=of,
+        effect="leak",
+        leak=Leaks(held=behaviour(of).peak, usable=USABLE[of.server.name]),
+        refused=32,
+        silent_trials=0,
+        failures=32,
+        requests=600,
+    )
+
+
+def speed(of: Case, blocks: int) -> Speed:
+    return Speed(case=of, comparison=comparison(of, blocks), silent=0, tried=blocks)
+
+
+def held(of: Case) -> Held:
+    does = behaviour(of)
+    return Held(
+        case=of,
+        peak=does.peak,
+        left_open=does.left,
+        usable=of.usable_connections,
+        leak="yes" if of.server.name != "sync" else "no",
+        refused=0,
+        clients_peak=None,
+        clients_left=None,
     )
 
 
@@ -235,13 +277,40 @@ ENVIRONMENT = {
     "machine": {"cores": 2, "memory_gib": 7.8, "kernel": "6.1.0", "generator": "same machine"},
     "postgresql": {"max_connections": 100, "fsync": True, "password_encryption": "scram-sha-256"},
 }
-ANSWER = (
-    (
-        "600 is a good value under gunicorn's sync workers, where a kept connection is worth 2.47×, but no good "
-        "default: under the threaded development server and under gevent it leaks connections."
-    ),
-    "Unlimited is not better than 60 s anywhere in this run: equivalent under sync, a leak elsewhere.",
-)
+
+
+def answer() -> tuple[Answer, ...]:
+    """600 pays under sync and leaks elsewhere, and unlimited is no better."""
+    sync, *leaking = (case(server, 60).group for server in ("sync", "threaded", "gevent"))
+    beside = replace(comparison(case("sync", None), 8), baseline=case("sync", 60), ratio=1.01, low=0.99, high=1.03)
+    return (
+        DefaultAge(
+            keeping=(sync,),
+            leaking=tuple(leaking),
+            idle=(),
+            worst=leaking[1],
+            harm=harm(case("gevent", 60)),
+            measured=False,
+            leak="no",
+            enough_seconds=0.05,
+            wanted=0.95,
+        ),
+        UnlimitedAge(
+            compared=(
+                UnlimitedHere(
+                    condition=sync,
+                    beside=BesideUnlimited(case=case("sync", 60), comparison=beside, outcome="equivalent"),
+                ),
+            ),
+            leaks=True,
+        ),
+    )
+
+
+def called(name: str) -> AsDeployed:
+    """What an external target showed whose settings somebody gave this name."""
+    of = replace(CASES[0], strategy=Config(name=name))
+    return AsDeployed(case=of, throughput=312.0, p50_seconds=0.0232, reuse=None, peak=8, leak="no")
 
 
 def findings(blocks: int = 8) -> Findings:
@@ -265,13 +334,13 @@ def findings(blocks: int = 8) -> Findings:
             window_seconds=WINDOW,
         ),
         environment={part: dict(values) for part, values in ENVIRONMENT.items()},
-        answer=ANSWER,
+        answer=answer(),
         verdicts=tuple(verdict(server) for server in SERVERS),
         arms=tuple(arm(of, blocks) for of in CASES),
         comparisons=tuple(comparison(of, blocks) for of in compared),
         failures=(
             FailureRow(
-                case=leaking.id,
+                case=leaking,
                 kind="HTTP 500",
                 count=4 * blocks,
                 share=0.007,
@@ -280,15 +349,11 @@ def findings(blocks: int = 8) -> Findings:
         ),
         caveats=(
             Caveat(
-                subject="CONN_MAX_AGE = 60",
-                text="expiry not observed: the window of 2 s is shorter than three times the age.",
-                advice="Predicted opens per request: 0.0012. Use a window of 180 s to see it.",
+                kind=CaveatKind.EXPIRY_UNSEEN,
+                subject=Several(count=1, of="case"),
+                figures={"max_age": 60, "ages": 3},
             ),
-            Caveat(
-                subject="placement",
-                text="generator, application and database share two cores.",
-                advice="Read ratios, not absolute figures.",
-            ),
+            Caveat(kind=CaveatKind.BUSY_MACHINE, subject="machine", figures={"load": 2.51, "cores": 2}),
         ),
         trials=trials,
     )
@@ -301,11 +366,11 @@ def inconclusive() -> Findings:
         replace(c, low=None, high=None, p=0.125, p_holm=0.75, mde_ratio=None, verdict="inconclusive")
         for c in full.comparisons
     )
-    undecided = tuple(
-        replace(v, recommend=None, headline="Four blocks are too few for a verdict.", settings="")
-        for v in full.verdicts
+    few = TooFewBlocks(blocks=4, needed=6, comparisons=6)
+    undecided = tuple(replace(v, recommend=None, kind=Ground.TOO_FEW_BLOCKS, figures=(few,)) for v in full.verdicts)
+    return replace(
+        full, comparisons=unsure, verdicts=undecided, answer=(replace(full.answer[0], keeping=(), leaking=()),)
     )
-    return replace(full, comparisons=unsure, verdicts=undecided, answer=("This run does not tell: too few blocks.",))
 
 
 def all_failed() -> Findings:
@@ -371,28 +436,31 @@ def empty() -> Findings:
 def hostile() -> Findings:
     """Every free text of a run is an attempt to break out of its format; one figure is infinite."""
     full = findings(blocks=2)
-    names = {of.id: _hostile_case(of) for of in CASES}
+    names = {of: _hostile_case(of) for of in CASES}
     return replace(
         full,
         run=replace(full.run, id=HOSTILE, started=HOSTILE),
         environment={HOSTILE: {HOSTILE: HOSTILE}},
-        answer=(HOSTILE,),
-        verdicts=tuple(
-            replace(
-                v,
-                condition=names[v.cases[0].id].group,
-                cases=tuple(names[of.id] for of in v.cases),
-                headline=HOSTILE,
-                why=(HOSTILE,),
-                settings=HOSTILE + "```\n",
-            )
-            for v in full.verdicts
-        ),
-        arms=tuple(replace(a, case=names[a.case.id], connect_seconds=inf) for a in full.arms),
-        comparisons=tuple(replace(c, case=names[c.case].id, baseline=names[c.baseline].id) for c in full.comparisons),
-        failures=tuple(replace(f, kind=HOSTILE, example=HOSTILE) for f in full.failures),
-        caveats=(Caveat(subject=HOSTILE, text=HOSTILE, advice=HOSTILE),),
-        trials=tuple(replace(t, case=names[t.case.id], state="invalid", reason=HOSTILE) for t in full.trials),
+        answer=(called(HOSTILE),),
+        verdicts=tuple(_hostile_verdict(v, names) for v in full.verdicts),
+        arms=tuple(replace(a, case=names[a.case], connect_seconds=inf) for a in full.arms),
+        comparisons=tuple(replace(c, case=names[c.case], baseline=names[c.baseline]) for c in full.comparisons),
+        failures=tuple(replace(f, case=names[f.case], kind=HOSTILE, example=HOSTILE) for f in full.failures),
+        caveats=(Caveat(kind=CaveatKind.DAMAGED, subject=HOSTILE, figures={"fault": HOSTILE, "remedy": HOSTILE}),),
+        trials=tuple(replace(t, case=names[t.case], state="invalid", reason=HOSTILE) for t in full.trials),
+    )
+
+
+def _hostile_verdict(of: Verdict, names: dict[Case, Case]) -> Verdict:
+    case = names[of.recommend.case]
+    snippet = Snippet(file="settings.py", language="python", text=HOSTILE + "```\n")
+    return replace(
+        of,
+        condition=case.group,
+        cases=tuple(names[one] for one in of.cases),
+        recommend=replace(of.recommend, case=case, snippets=(snippet,)),
+        figures=tuple(replace(one, case=names[one.case]) for one in of.figures),
+        reasons=(NoRequests(case=replace(case, strategy=Config(name=HOSTILE))),),
     )
 
 
@@ -410,8 +478,9 @@ def with_database_elsewhere() -> Findings:
     return replace(full, arms=arms, trials=trials)
 
 
-def with_answer(*sentences: str) -> Findings:
-    return replace(findings(blocks=1), answer=sentences)
+def with_answer(name: str) -> Findings:
+    """A run whose answer has a name in it that somebody else has given."""
+    return replace(findings(blocks=1), answer=(called(name),))
 
 
 THREE_MODES = ("sync", "gthread", "gevent")
@@ -430,7 +499,7 @@ LIMITS = Limits(max_connections=60, hosts=2, workers=4, overlap=2)
 def strategies(
     servers: tuple[str, ...] = THREE_MODES, round_trips: tuple[float, ...] = (0.0, 1.0, 5.0), blocks: int = 12
 ) -> Findings:
-    """What the analysis says of a run with a dozen strategies, at several distances, in production that has limits."""
+    """What the analysis says of a dozen strategies with several added latencies, in production that has limits."""
     cases = [
         replace(made.strategy_case(server, name, **parameters), round_trip_ms=ms)
         for server in servers

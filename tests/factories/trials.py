@@ -14,11 +14,14 @@ from loadlab.model.counts import ConnectionCounts, PoolerCounts
 from loadlab.model.findings import Findings, RunSummary
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Pooler, Requests, Series, State, Trial
 from loadlab.plan.members import config_of, usable_connections
+from loadlab.report.prose.caveats import said
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from loadlab.report.prose.caveats import Said
 
 WARMUP = 0.5
 
@@ -236,6 +239,11 @@ def run_summary(**changes: object) -> RunSummary:
 
 def findings(cases: Sequence[Case], trials: Iterable[Trial], **run: object) -> Findings:
     return analyse(run=run_summary(**run), environment={}, cases=cases, trials=list(trials))
+
+
+def caveats_of(found: Findings) -> list[Said]:
+    """In words, with the ids of cases."""
+    return [said(one, lambda case: case.id) for one in found.caveats]
 
 
 def default_plan(*, blocks: int = 8, seed: int = 1) -> Findings:

@@ -9,10 +9,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_SECONDS
 
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.sampler import look
-from loadlab.lab.trial import await_empty
 from loadlab.plan.members import config_of
 from loadlab.probes import PROBES, ProbeContext
 from loadlab.servers import SERVERS
@@ -21,14 +21,14 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 
 @pytest.fixture
-def scene(bench: Bench, tmp_path: Path) -> ProbeContext:
+def scene(lab: Lab, tmp_path: Path) -> ProbeContext:
     ledgers = tmp_path / "ledgers"
-    trees = {"app": os.getpid(), "database": bench.database.postmaster or 0}
-    return ProbeContext(cursor=bench.cursor, database=bench.database.name, ledgers=ledgers, trees=trees)
+    trees = {"app": os.getpid(), "database": lab.database.postmaster or 0}
+    return ProbeContext(cursor=lab.cursor, database=lab.database.name, ledgers=ledgers, trees=trees)
 
 
 @pytest.mark.parametrize("name", list(PROBES))
@@ -53,20 +53,20 @@ def test_only_sampled_probes_are_read_while_a_load_runs(scene: ProbeContext) -> 
     assert sampled < look(scene, sampled_only=False).keys()
 
 
-def test_probes_see_what_a_served_site_does(bench: Bench, scene: ProbeContext, tmp_path: Path) -> None:
-    target = Target(
+def test_probes_see_what_a_served_site_does(lab: Lab, scene: ProbeContext, tmp_path: Path) -> None:
+    target = ServerSetup(
         server=config_of(SERVERS, "sync", {"workers": 1}, "server"),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=scene.ledgers,
     )
-    await_empty(scene)
+    assert lab.judge.await_empty(PATIENCE_SECONDS) == 0
     before = look(scene, sampled_only=False)
-    with serving(target, bench.register, tmp_path / "log") as application:
+    with serving(target, lab.register, tmp_path / "log") as application:
         for _ in range(3):
             urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310
         during = look(scene, sampled_only=False)
-    await_empty(scene)
+    assert lab.judge.await_empty(PATIENCE_SECONDS) == 0
     after = look(scene, sampled_only=False)
     assert (before["open"], before["backends"]) == (0, 0)
     assert (during["open"], during["backends"], during["opened"], during["reused"]) == (1, 1, 1, 2)

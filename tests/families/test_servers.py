@@ -14,7 +14,7 @@ from patience import PATIENCE_SECONDS
 from pydantic import TypeAdapter, ValidationError
 
 from loadlab.instrumentation.counters import CounterSet
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.model.config import spell
 from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS, Site
@@ -23,7 +23,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
 
 every_server = pytest.mark.parametrize("name", list(SERVERS))
@@ -46,7 +46,7 @@ def test_a_server_modes_label_spells_out_every_parameter(name: str) -> None:
 
 
 @every_server
-def test_a_server_modes_command_is_a_list_of_words_for_loopback_and_no_shell(name: str) -> None:
+def test_a_server_modes_command_is_an_argv_list_for_loopback(name: str) -> None:
     site = Site(python="/a path/python")
     argv = SERVERS[name]().argv(site, 8123)
     assert all(type(word) is str and word for word in argv)
@@ -58,9 +58,7 @@ def test_a_server_modes_command_is_a_list_of_words_for_loopback_and_no_shell(nam
 
 @every_server
 @pytest.mark.parametrize("users", [1, 8, 5000])
-def test_a_server_mode_can_use_at_least_one_connection_and_no_more_than_its_users_or_its_pool(
-    name: str, users: int
-) -> None:
+def test_usable_connections_are_at_least_one_and_bounded(name: str, users: int) -> None:
     server = SERVERS[name]()
     pool = getattr(server, "workers", 1) * getattr(server, "threads", 0)
     assert 1 <= server.usable_connections(users) <= max(users, pool)
@@ -94,20 +92,20 @@ def test_a_server_mode_refuses_what_it_does_not_know_and_what_cannot_be(name: st
             adapter.validate_python({parameter: value})
 
 
-def opened(target: Target) -> int:
+def opened(target: ServerSetup) -> int:
     totals = CounterSet(target.ledgers).read().aliases.get("default")
     return totals.opened if totals else 0
 
 
 @every_server
-def test_a_server_mode_boots_answers_and_stops(name: str, bench: Bench, tmp_path: Path) -> None:
-    target = Target(
+def test_a_server_mode_boots_answers_and_stops(name: str, lab: Lab, tmp_path: Path) -> None:
+    target = ServerSetup(
         server=choice(name),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=tmp_path / "ledgers",
     )
-    with serving(target, bench.register, tmp_path / "log") as application:
+    with serving(target, lab.register, tmp_path / "log") as application:
         at_boot = opened(target)  # runserver looks for migrations
         with closing(http.client.HTTPConnection("127.0.0.1", application.port, timeout=30)) as client:
             client.request("GET", "/entries/7/")

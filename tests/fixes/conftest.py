@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.instrumentation.counters import Totals
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 django.setup()
 
 
 @pytest.fixture
-def serve(bench: Bench, tmp_path: Path) -> Serving:
-    return Serving(bench, tmp_path)
+def serve(lab: Lab, tmp_path: Path) -> Serving:
+    return Serving(lab, tmp_path)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.counters import CounterSet, Totals
-from loadlab.lab.application import Extras, Target, serving
+from loadlab.lab.application import Extras, ServerSetup, serving
 from loadlab.lab.project import Project
 from loadlab.model.metrics import CloseReason
 from loadlab.plan.members import build_server, config_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.lab.application import Application
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 HERE: Final = Path(__file__).parent
 CLIENTS: Final = 6
@@ -42,7 +42,7 @@ class Served:
     """A site under a fix, while it is served and after."""
 
     application: Application
-    bench: Bench
+    lab: Lab
     at_start: Totals = NOTHING
     peak: int = 0
     statuses: list[int] = field(default_factory=list)
@@ -96,41 +96,41 @@ class Served:
 
         def at_rest() -> bool:
             totals = self.totals()
-            return totals.unsettled == 0 and totals.open == backends(self.bench) <= most + self.at_start.open
+            return totals.unsettled == 0 and totals.open == backends(self.lab) <= most + self.at_start.open
 
         await_that(at_rest, f"more than {most} connections stay open, or the counts differ from PostgreSQL")
 
 
-def backends(bench: Bench) -> int:
-    bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
-    (count,) = bench.cursor.fetchone() or (0,)
+def backends(lab: Lab) -> int:
+    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
+    (count,) = lab.cursor.fetchone() or (0,)
     return int(count)
 
 
-def statistics(bench: Bench) -> tuple[int, int]:
+def statistics(lab: Lab) -> tuple[int, int]:
     """PostgreSQL's own counts of the target's sessions, and of those that ended without a word; once all are gone."""
-    await_that(lambda: backends(bench) == 0, "somebody stays connected")
+    await_that(lambda: backends(lab) == 0, "somebody stays connected")
     query = "SELECT sessions, sessions_abandoned FROM pg_stat_database WHERE datname = %s"
-    bench.cursor.execute(query, [bench.database.name])
-    sessions, abandoned = bench.cursor.fetchone() or (0, 0)
+    lab.cursor.execute(query, [lab.database.name])
+    sessions, abandoned = lab.cursor.fetchone() or (0, 0)
     return int(sessions), int(abandoned)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Target(Target):
+class _Target(ServerSetup):
     """A target whose server is told more; what is said last holds."""
 
     arguments: tuple[str, ...] = ()
 
     def argv(self, port: int) -> list[str]:
-        return [*Target.argv(self, port), *self.arguments]
+        return [*ServerSetup.argv(self, port), *self.arguments]
 
 
 class Serving:
     """Serves the site in a mode under a fix, and checks its counts against PostgreSQL once it has ended."""
 
-    def __init__(self, bench: Bench, folder: Path) -> None:
-        self._bench = bench
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self._bench = lab
         self._folder = folder
         self.abandoned = 0
 
@@ -168,7 +168,7 @@ class Serving:
         )
         sessions, abandoned = statistics(self._bench)
         with serving(target, self._bench.register, self._folder / "log") as application:
-            served = Served(application=application, bench=self._bench)
+            served = Served(application=application, lab=self._bench)
             await_that(lambda: served.totals().unsettled == 0, "the site still connects to start")
             served.at_start = served.totals()
             yield served

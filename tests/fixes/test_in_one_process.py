@@ -18,7 +18,7 @@ from loadlab.model.metrics import CloseReason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 PROGRAM: Final = Path(__file__).with_name("fix_in_use.py")
 COUNTING: Final = "loadlab.instrumentation"
@@ -29,7 +29,7 @@ EVERY_SO_OFTEN: Final = {"reap_dead_threads": {"interval_seconds": 0.05}}
 
 
 @pytest.fixture
-def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
+def use(lab: Lab, ledgers: Path) -> Callable[..., None]:
     """Use the database in one way in a process of its own, and compare its counts with what they should be."""
 
     def used(  # noqa: PLR0913
@@ -41,18 +41,18 @@ def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
         driver: str = "psycopg2",
         abandoned: int = 0,
     ) -> None:
-        before = statistics(bench)
+        before = statistics(lab)
         given = {
             "way": way,
             "apps": apps,
             "fixes": fixes or {},
             "driver": driver,
-            "entry": bench.database.django(),
+            "entry": lab.database.django(),
             "open_at_last": opened - closed,
         }
         done = subprocess.run(
             [sys.executable, str(PROGRAM), json.dumps(given)],
-            env={**os.environ, **bench.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)},
+            env={**os.environ, **lab.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)},
             capture_output=True,
             text=True,
             check=False,
@@ -60,7 +60,7 @@ def use(bench: Bench, ledgers: Path) -> Callable[..., None]:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {"opened": opened, "open": opened - closed, "explicit": closed}
         # PostgreSQL has seen as many, and knows which have gone without a word.
-        after = statistics(bench)
+        after = statistics(lab)
         assert (after[0] - before[0], after[1] - before[1]) == (opened, abandoned)
 
     return used
@@ -73,7 +73,7 @@ def test_a_thread_that_ends_closes_its_connections_of_all_aliases(use: Any, apps
 
 
 @pytest.mark.parametrize(("way", "opened"), [("executor", 2), ("greenlets", 8), ("unsafe_in_event_loop", 8)])
-def test_so_do_threads_of_executors_and_greenlets_and_tasks_of_an_event_loop(use: Any, way: str, opened: int) -> None:
+def test_executor_threads_greenlets_and_tasks_have_a_connection_each(use: Any, way: str, opened: int) -> None:
     use(way, COUNTING, EXIT, opened=opened, closed=opened)
 
 
@@ -91,7 +91,7 @@ def test_a_sweep_every_so_often_leaves_none(use: Any, way: str, opened: int) -> 
     use(way, COUNTING, REAP, fixes=EVERY_SO_OFTEN, driver="psycopg", opened=opened, closed=opened)
 
 
-def test_to_a_sweep_the_tasks_of_an_event_loop_are_of_a_thread_that_lives_on(use: Any) -> None:
+def test_a_sweep_leaves_the_tasks_of_a_living_event_loop_alone(use: Any) -> None:
     use("unsafe_in_event_loop", COUNTING, REAP, opened=8, closed=0)
 
 
@@ -119,7 +119,7 @@ def test_only_the_hook_closes_what_the_main_thread_has_as_the_program_ends(
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
 @pytest.mark.parametrize(("apps", "abandoned"), [((COUNTING,), 1), ((COUNTING, HOOK), 0)], ids=["without", "with"])
-def test_a_session_that_is_in_use_as_the_program_ends_is_abandoned_without_the_hook(
+def test_a_session_in_use_at_exit_is_abandoned_without_the_hook(
     use: Any, apps: tuple[str, ...], abandoned: int, driver: str
 ) -> None:
     use("busy_at_the_end", *apps, opened=2, closed=0, driver=driver, abandoned=abandoned)

@@ -57,7 +57,7 @@ class Site:
         return leases.leased, leases.waiting
 
 
-def test_requests_one_after_the_other_have_one_thread_however_many_there_may_be() -> None:
+def test_sequential_requests_share_one_thread() -> None:
     site = Site(4)
 
     async def requests() -> None:
@@ -70,7 +70,7 @@ def test_requests_one_after_the_other_have_one_thread_however_many_there_may_be(
     assert threading.get_ident() not in site.seen
 
 
-def test_requests_at_once_have_as_many_threads_as_there_are_and_others_wait_their_turn() -> None:
+def test_concurrent_requests_take_all_threads_and_the_rest_wait() -> None:
     async def requests() -> None:
         go = asyncio.Event()
         site = Site(3, go.wait)
@@ -87,7 +87,7 @@ def test_requests_at_once_have_as_many_threads_as_there_are_and_others_wait_thei
     asyncio.run(requests())
 
 
-def test_nobody_waits_where_there_is_a_thread() -> None:
+def test_no_request_waits_while_a_thread_is_free() -> None:
     site = Site(1)
     asyncio.run(ask(site.application))
     assert (site.application.leases().waits, site.application.leases().waited_seconds) == (0, 0.0)
@@ -108,7 +108,7 @@ def test_a_request_that_fails_gives_its_thread_back() -> None:
     assert (len(set(site.seen)), site.state()) == (1, (0, 0))
 
 
-def test_a_request_that_is_cancelled_keeps_its_thread_until_the_thread_is_done() -> None:
+def test_a_cancelled_request_keeps_its_thread_until_that_is_done() -> None:
     async def requests() -> None:
         go, begun = threading.Event(), threading.Event()
         order: list[str] = []
@@ -211,7 +211,7 @@ def test_requests_of_several_event_loops_share_the_threads() -> None:
     assert site.state() == (0, 0)
 
 
-def test_a_loop_that_was_closed_with_somebody_waiting_takes_no_thread_with_it() -> None:
+def test_a_loop_closed_while_a_request_waits_loses_no_thread() -> None:
     go = threading.Event()
     site = Site(1, sync_to_async(lambda: go.wait(PATIENCE_SECONDS)))
     holder = threading.Thread(target=lambda: asyncio.run(ask(site.application)))
@@ -231,7 +231,7 @@ def test_a_loop_that_was_closed_with_somebody_waiting_takes_no_thread_with_it() 
 
 
 @every(("context", "works"), [(None, False), (contextvars.Context(), True)], ids=["own", "fresh"])
-def test_a_task_that_outlives_its_request_needs_a_context_of_its_own(
+def test_a_task_that_outlives_its_request_needs_a_fresh_context(
     context: contextvars.Context | None,
     works: bool,  # noqa: FBT001
 ) -> None:
@@ -257,7 +257,7 @@ def test_a_task_that_outlives_its_request_needs_a_context_of_its_own(
 
 
 @every("kind", ["lifespan", "websocket"])
-def test_what_is_no_http_request_passes_without_a_thread(kind: str) -> None:
+def test_other_scopes_than_http_pass_without_a_thread(kind: str) -> None:
     async def requests() -> None:
         go = asyncio.Event()
         site = Site(1, go.wait)

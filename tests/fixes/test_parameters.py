@@ -88,7 +88,7 @@ def test_what_is_said_is_taken_and_the_rest_has_defaults() -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("name", ["close_at_handler_end", "worker_exit_hook"])
-def test_gunicorns_configuration_may_import_a_hook_before_gevent_patches_python(name: str) -> None:
+def test_gunicorns_configuration_may_import_a_hook_before_patching(name: str) -> None:
     program = f"import sys, loadlab.fixes.{name}; sys.exit('django.db' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 

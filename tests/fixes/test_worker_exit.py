@@ -11,7 +11,7 @@ from loadlab.model.metrics import CloseReason
 
 
 @pytest.mark.parametrize("server", ["sync", "gthread", "gevent", "threaded"])
-def test_a_worker_that_is_asked_to_end_closes_the_connections_of_all_its_threads(serve: Any, server: str) -> None:
+def test_a_worker_that_ends_closes_the_connections_of_all_threads(serve: Any, server: str) -> None:
     with serve("worker_exit_hook", server) as served:
         served.load()
         left = served.counted()["open"]
@@ -37,7 +37,7 @@ def test_a_worker_that_ends_by_max_requests_closes_its_connections(serve: Any) -
     assert serve.abandoned == 0
 
 
-def test_a_worker_that_is_killed_abandons_its_sessions_whatever_is_installed(serve: Any) -> None:
+def test_a_killed_worker_abandons_its_sessions_under_every_fix(serve: Any) -> None:
     with serve("worker_exit_hook", "sync", workers={"workers": 1}) as served:
         served.load(clients=2)
         served.application.program.kill()

@@ -72,7 +72,7 @@ each_form = pytest.mark.parametrize("ask", [by_view, by_wsgi, by_asgi])
 
 
 @each_form
-def test_without_a_word_in_the_settings_nobody_gets_the_metrics(ask: Callable[..., Answered]) -> None:
+def test_without_a_setting_the_metrics_are_refused(ask: Callable[..., Answered]) -> None:
     with override_settings(LOADLAB={}):
         status, _, body = ask("Bearer anything")
     assert status == 403
@@ -125,7 +125,7 @@ def test_a_token_may_be_any_text_and_its_scheme_in_any_case(
 
 
 @each_form
-def test_a_token_of_nothing_lets_nobody_in(ask: Callable[..., Answered]) -> None:
+def test_an_empty_token_grants_no_access(ask: Callable[..., Answered]) -> None:
     with override_settings(LOADLAB={"METRICS_TOKEN": ""}):
         assert {ask(sent)[0] for sent in (None, "", "Bearer", "Bearer ")} == {403}
 
@@ -182,7 +182,7 @@ def test_a_prefix_that_the_server_mounts_the_project_at_is_left_out(path: str, r
         assert by_asgi(None, path=path, root_path=root_path)[0] == status
 
 
-def test_what_is_no_http_goes_to_the_project() -> None:
+def test_other_protocols_than_http_go_to_the_project() -> None:
     seen: list[str] = []
 
     async def project(scope: Any, receive: Any, send: Any) -> None:

@@ -88,7 +88,7 @@ def ids(server: str) -> list[str | None]:
         ("", 60, False),
     ],
 )
-def test_a_kept_connection_is_warned_of_where_nobody_finds_it_again(
+def test_a_kept_connection_is_warned_of_where_no_request_can_find_it(
     database: Any, server: str, age: float | None, *, warned: bool
 ) -> None:
     database(CONN_MAX_AGE=age)
@@ -127,7 +127,7 @@ def opened_while_loading(handler: ConnectionHandler, monkeypatch: pytest.MonkeyP
         handler["default"].connect()
 
 
-def test_a_connection_opened_by_loading_is_warned_of_unless_nothing_is_loaded_before_the_fork(
+def test_a_connection_opened_while_loading_before_the_fork_is_warned_of(
     database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = database()
@@ -145,7 +145,7 @@ def test_a_connection_that_a_test_imports_is_not_warned_of(database: Any, monkey
     assert "loadlab.W002" not in ids("")
 
 
-def test_a_connection_that_loading_has_closed_again_or_a_command_has_opened_is_not_warned_of(
+def test_a_connection_that_loading_closed_again_is_not_warned_of(
     database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = database()
@@ -236,7 +236,7 @@ class Judge:
         ({}, "granian --interface wsgi --workers 970 site.wsgi:application", ""),
     ],
 )
-def test_more_connections_than_the_database_lets_in_are_warned_of_with_the_arithmetic(
+def test_more_connections_than_the_database_allows_are_warned_of(
     monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any], server: str, arithmetic: str
 ) -> None:
     monkeypatch.setattr(checks, "connections", {"default": Judge(**entry)})
@@ -285,7 +285,7 @@ def test_another_vendors_database_is_not_asked_for_its_limits(database: Any) -> 
         (True, "LOADLAB should be a dict, not bool"),
     ],
 )
-def test_a_fault_of_the_setting_is_an_error_that_names_the_key_and_counts_as_nothing(given: Any, fault: str) -> None:
+def test_a_wrong_setting_is_an_error_that_names_its_key(given: Any, fault: str) -> None:
     with override_settings(LOADLAB=given):
         (message,) = checks.check_settings()
         assert replace(configuration(), ledger_dir="") == Configuration()
@@ -301,7 +301,7 @@ def test_a_right_setting_has_no_fault(tmp_path: Path) -> None:
             assert checks.check_settings() == []
 
 
-def test_the_folder_that_the_environment_names_goes_first_and_must_be_absolute_too(
+def test_the_environments_folder_goes_first_and_must_be_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with override_settings(LOADLAB={"LEDGER_DIR": tmp_path}):
@@ -393,7 +393,7 @@ def test_gunicorns_own_environment_is_understood(monkeypatch: pytest.MonkeyPatch
     ],
     ids=lambda value: value[:20],
 )
-def test_an_environment_that_the_server_will_not_start_with_breaks_no_command(
+def test_a_servers_bad_environment_breaks_no_command(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
@@ -440,7 +440,7 @@ def test_uwsgi_says_itself_how_it_serves(
         ("", False),
     ],
 )
-def test_a_process_is_a_server_by_its_own_name_and_not_by_its_arguments(command: str, *, serves: bool) -> None:
+def test_a_process_is_a_server_by_its_name_not_by_its_arguments(command: str, *, serves: bool) -> None:
     assert (of_process(command.split()) is not None) is serves
 
 

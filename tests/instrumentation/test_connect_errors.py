@@ -97,12 +97,12 @@ def test_a_code_says_more_than_words_and_may_be_that_of_the_cause(error: CodedEr
     assert kind_of(wrapped) is kind
 
 
-def test_a_message_of_the_c_library_is_known_in_its_own_language(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_of_the_c_library_is_known_in_each_language(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.strerror", {errno.ECONNREFUSED: "Verbindungsaufbau abgelehnt"}.get)
     assert kind_of(RuntimeError("connection failed: Verbindungsaufbau abgelehnt")) is ConnectError.REFUSED
 
 
 @every("kind", SAID)
-def test_every_translation_is_known_by_its_own_kind_with_any_names_in_it(kind: ConnectError) -> None:
+def test_every_translation_is_known_with_any_names_in_it(kind: ConnectError) -> None:
     for message in SAID[kind]:
         assert kind_of(RuntimeError(f"FATAL:  {message}".replace("%s", 'me "x"'))) is kind, message

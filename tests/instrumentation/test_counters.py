@@ -52,7 +52,7 @@ def test_ended_processes_leave_one_archive_however_many_they_were(ledgers: Path)
     assert first.opened == 40
 
 
-def test_a_reader_that_died_between_archive_and_removal_counts_nothing_twice(ledgers: Path) -> None:
+def test_a_reader_killed_before_removal_counts_nothing_twice(ledgers: Path) -> None:
     generation(ledgers, 4)
     (ledger,) = ledgers.glob("*.ledger")
     content = ledger.read_bytes()
@@ -64,7 +64,7 @@ def test_a_reader_that_died_between_archive_and_removal_counts_nothing_twice(led
 @pytest.mark.parametrize(
     "content", [b"", b"not a ledger", b"\0" * 65536, b"\0" * (65536 + 32768), os.urandom(65536 + 32768)]
 )
-def test_a_file_that_is_no_ledger_is_set_aside_and_counted(ledgers: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_ledger_is_set_aside_and_counted(ledgers: Path, content: bytes) -> None:
     generation(ledgers, 1)
     (ledgers / "123-abc.ledger").write_bytes(content)
     snapshot = CounterSet(ledgers).read()

@@ -90,7 +90,7 @@ def test_age_zero_opens_for_each_request_and_closes_at_its_end(tmp_path: Path, c
     assert (count().requests_opened, count().requests_reused) == (3, 0)
 
 
-def test_a_kept_connection_is_reused_once_per_request_however_many_queries_it_makes(tmp_path: Path, count: Any) -> None:
+def test_a_kept_connection_is_reused_once_per_request(tmp_path: Path, count: Any) -> None:
     wrapper = connection(tmp_path, CONN_MAX_AGE=None)
     for _ in range(4):
         with request(wrapper):
@@ -251,7 +251,7 @@ class RefusesItsPool(DatabaseWrapper):
             raise ImproperlyConfigured("no pool with that")
 
 
-def test_a_pool_that_is_refused_is_no_attempt_and_the_next_one_is_counted(
+def test_a_refused_pool_is_no_attempt_and_the_next_one_is_counted(
     tmp_path: Path, count: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrapper = of_class(monkeypatch, tmp_path, RefusesItsPool)
@@ -282,9 +282,7 @@ def test_a_wrapper_that_cannot_count_is_left_as_it_is_and_said_once(
     assert caplog.text.count("are not counted") == 1
 
 
-def test_copies_and_temporary_connections_are_counted_as_the_connections_that_they_are(
-    tmp_path: Path, count: Any
-) -> None:
+def test_copied_and_temporary_connections_are_counted(tmp_path: Path, count: Any) -> None:
     wrapper = connection(tmp_path)
     copy = wrapper.copy()
     with copy.temporary_connection() as cursor:

@@ -90,7 +90,7 @@ def forked(ledgers: Path, **told: Any) -> int:
     ("fork", "mark", "inherit"),
     [("libc", "page", "no"), ("libc", "page", "yes"), ("libc", "pid", "yes"), ("os", "page", "yes")],
 )
-def test_a_child_has_files_of_its_own_whoever_forks(ledgers: Path, fork: str, mark: str, inherit: str) -> None:
+def test_a_forked_child_writes_its_own_files(ledgers: Path, fork: str, mark: str, inherit: str) -> None:
     assert forked(ledgers, fork=fork, mark=mark, inherit=inherit) == 1 + CHILDREN
     totals = CounterSet(ledgers).read().aliases["default"]
     requests = 1 + CHILDREN * THREADS * REQUESTS

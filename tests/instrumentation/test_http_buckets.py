@@ -35,7 +35,7 @@ def errors(share: float) -> list[float]:
     return found
 
 
-def test_no_percentile_between_the_outer_bounds_can_be_off_by_more_than_a_half() -> None:
+def test_no_percentile_between_the_bounds_is_off_by_over_a_half() -> None:
     assert HTTP_SECONDS[0] == 0.0005
     assert max(high / low for low, high in pairwise(HTTP_SECONDS)) <= 1.5
 

@@ -20,7 +20,7 @@ import pytest
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.model.metrics import CloseReason
-from loadlab.settings_override.configuration import Overlay
+from loadlab.settings_override.configuration import SettingsOverride
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ class Apps(TestCase):
 
 
 class Threads(TransactionTestCase):
-    def test_a_thread_has_its_own_connection(self):
+    def test_each_thread_has_a_connection(self):
         def count():
             counts.append(User.objects.count())
             connection.close()
@@ -161,7 +161,7 @@ def test_a_projects_own_tests_pass_with_mirrors_threads_and_a_live_server(
     assert all(totals.open == 0 for totals in CounterSet(ledgers).read().aliases.values())
 
 
-def test_without_a_word_ledgers_are_in_a_folder_of_this_user_and_this_project(project: Path, tmp_path: Path) -> None:
+def test_by_default_ledgers_are_in_a_folder_per_user_and_project(project: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     assert manage(project, "migrate", TMPDIR=str(temporary)).returncode == 0
@@ -172,7 +172,7 @@ def test_without_a_word_ledgers_are_in_a_folder_of_this_user_and_this_project(pr
     assert CounterSet(folder).read().aliases["default"].opened == 1
 
 
-def test_a_folder_that_leads_elsewhere_is_not_followed_and_the_project_goes_on(project: Path, tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_folder_is_not_followed(project: Path, tmp_path: Path) -> None:
     temporary, elsewhere = tmp_path / "tmp", tmp_path / "elsewhere"
     temporary.mkdir()
     elsewhere.mkdir()
@@ -227,7 +227,7 @@ def test_a_project_without_databases_starts(project: Path, ledgers: Path) -> Non
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )
-def test_what_a_command_opens_is_no_connection_from_before_the_fork(project: Path, arguments: list[str]) -> None:
+def test_a_commands_connections_are_not_from_before_the_fork(project: Path, arguments: list[str]) -> None:
     done = manage(project, *arguments)
     assert done.returncode == 0, done.stderr
     assert W002 not in done.stderr
@@ -264,7 +264,7 @@ def shop_that_queries_when_imported(project: Path, before: str = "") -> None:
 @pytest.mark.parametrize("way", ["django", "loadlab.settings_override"])
 def test_what_models_open_while_they_are_imported_is_counted(project: Path, ledgers: Path, way: str) -> None:
     shop_that_queries_when_imported(project)
-    settings = {} if way == "django" else Overlay(settings="strange", psycopg3=True).to_environment()
+    settings = {} if way == "django" else SettingsOverride(settings="strange", psycopg3=True).to_environment()
     module = "strange" if way == "django" else "loadlab.settings_override.settings"
     more = {**settings, "DJANGO_SETTINGS_MODULE": module, "LOADLAB_LEDGER_DIR": str(ledgers)}
     argv = [sys.executable, "-m", way, "check"]
@@ -303,9 +303,7 @@ for url in ("/metrics", "/plain"):
 """
 
 
-def test_asking_for_metrics_opens_no_connection_and_changes_no_count_under_atomic_requests(
-    project: Path, ledgers: Path
-) -> None:
+def test_a_scrape_changes_no_count_under_atomic_requests(project: Path, ledgers: Path) -> None:
     urls = """
 from django.http import HttpResponse
 from django.urls import path
@@ -349,7 +347,7 @@ def metrics_command(project: Path, ledgers: Path, *arguments: str) -> Iterator[t
             serving.kill()
 
 
-def test_metrics_on_a_port_of_their_own_are_all_processes_metrics(project: Path, ledgers: Path) -> None:
+def test_metrics_on_a_separate_port_are_those_of_all_processes(project: Path, ledgers: Path) -> None:
     manage(project, "migrate", LOADLAB_LEDGER_DIR=str(ledgers))
     with metrics_command(project, ledgers) as (serving, url):
         assert url.startswith("http://127.0.0.1:")

@@ -87,7 +87,7 @@ def test_rows_are_reused_and_their_counts_kept(ledgers: Path) -> None:
     assert sum(totals.request_buckets) == totals.opened
 
 
-def test_the_file_grows_when_more_connections_are_open_than_a_segment_holds(ledgers: Path) -> None:
+def test_the_file_grows_when_a_segment_is_full_of_open_connections(ledgers: Path) -> None:
     ledger = Ledger(ledgers)
     for _ in range(2 * ROWS_PER_SEGMENT + 1):
         ledger.connecting("default").opened()

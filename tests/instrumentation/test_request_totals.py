@@ -60,7 +60,7 @@ def test_series_are_kept_apart_by_route_method_and_class_of_status(ledgers: Path
     assert counts(ledgers) == {each: times for times, each in enumerate(series, 1)}
 
 
-def test_a_request_is_in_the_bucket_of_the_first_bound_that_it_does_not_exceed(ledgers: Path) -> None:
+def test_a_request_is_in_the_bucket_of_the_first_bound_above_it(ledgers: Path) -> None:
     kept = RequestTimes(ledgers)
     for seconds in HTTP_SECONDS:
         kept.add(*ENTRIES, round(seconds * 1e9))
@@ -94,7 +94,7 @@ def test_threads_lose_no_request(ledgers: Path) -> None:
     assert RequestTotals(ledgers).read().requests == 16_000
 
 
-def test_a_signal_in_the_middle_of_counting_waits_for_nobody(ledgers: Path) -> None:
+def test_a_signal_in_the_middle_of_counting_does_not_block(ledgers: Path) -> None:
     """The handler counts too, in the thread that holds the lock."""
     kept = RequestTimes(ledgers)
     signal.signal(signal.SIGUSR1, lambda *_: kept.add("handler/", "GET", "2xx", MS))
@@ -108,7 +108,7 @@ def test_a_signal_in_the_middle_of_counting_waits_for_nobody(ledgers: Path) -> N
     assert counts(ledgers) == {ENTRIES: 100, ("handler/", "GET", "2xx"): 1}
 
 
-def test_series_beyond_the_bound_count_together_as_other_by_method_and_class(ledgers: Path) -> None:
+def test_series_beyond_the_bound_count_as_other_by_method_and_class(ledgers: Path) -> None:
     kept = RequestTimes(ledgers)
     for number in range(NAMED_SERIES):
         kept.add(f"route-{number}/", "GET", "2xx", MS)
@@ -137,7 +137,7 @@ def test_routes_too_long_are_cut_and_stay_apart_and_any_text_is_one(ledgers: Pat
 
 
 @pytest.mark.process
-def test_killed_processes_lose_nothing_and_leave_one_archive_however_many_they_were(ledgers: Path) -> None:
+def test_killed_processes_lose_nothing_and_leave_one_archive(ledgers: Path) -> None:
     for _ in range(30):
         generation(ledgers, 5)
     living = RequestTimes(ledgers)
@@ -151,7 +151,7 @@ def test_killed_processes_lose_nothing_and_leave_one_archive_however_many_they_w
 
 
 @pytest.mark.process
-def test_a_reader_that_died_between_archive_and_removal_counts_nothing_twice(ledgers: Path) -> None:
+def test_a_reader_killed_before_removal_counts_nothing_twice(ledgers: Path) -> None:
     generation(ledgers, 4)
     (file,) = ledgers.glob("*.timesheet")
     content = file.read_bytes()

@@ -231,7 +231,7 @@ def test_installing_twice_counts_once(counts: Any) -> None:
     assert counts() == {("/", "GET", "2xx"): 1}
 
 
-def test_requests_are_timed_although_something_else_has_wrapped_the_same_method_before(
+def test_requests_are_timed_though_another_wrapped_the_method_first(
     counts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     django_s_own = BaseHandler.get_response.__wrapped__  # type: ignore[attr-defined]

@@ -14,7 +14,6 @@ from every import every
 from loadlab import cli
 from loadlab.claims import CLAIMS
 from loadlab.cli._behaviour_record import as_json, read_recording
-from loadlab.cli._behaviour_tables import COMMAND, RANGED, as_markdown
 from loadlab.errors import UsageError
 from loadlab.lab.behaviour import settings
 from loadlab.model.behaviour import (
@@ -34,6 +33,7 @@ from loadlab.model.behaviour import (
 )
 from loadlab.model.config import Config
 from loadlab.plan.members import build_strategy, server_traits
+from loadlab.report.behaviour import COMMAND, RANGED, as_markdown
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -78,12 +78,12 @@ def test_where_everything_opened_stays_open_no_cell_is_ranged() -> None:
     assert [name for name in COUNTS if ranged(row(KEPT), name)] == []
 
 
-def test_what_depends_on_garbage_and_on_backends_that_leave_is_ranged_and_nothing_else_of_a_leak() -> None:
+def test_only_what_depends_on_garbage_is_a_range_in_a_leak() -> None:
     flooded = row(LEAKING | {"flood_failed": 40})
     assert [name for name in COUNTS if ranged(flooded, name)] == ["peak", "left_open"]
 
 
-def test_where_something_sweeps_away_what_was_left_all_that_is_open_is_ranged() -> None:
+def test_under_a_sweep_open_connections_are_a_range() -> None:
     swept = row(LEAKING)
     assert {"warm", "open_at_stop", "open_at_kill", "kill_abandoned"} <= {
         name for name in COUNTS if ranged(swept, name)
@@ -91,7 +91,7 @@ def test_where_something_sweeps_away_what_was_left_all_that_is_open_is_ranged() 
     assert not any(ranged(swept, name) for name in ("opened", "reused", "failed", "left_after_collection"))
 
 
-def test_where_some_are_reused_and_others_closed_how_many_were_opened_is_ranged() -> None:
+def test_partly_reused_connections_have_a_range_of_openings() -> None:
     mixed = row(KEPT | {"opened": 8, "reused": 72})
     assert ranged(mixed, "opened")
     assert ranged(mixed, "reused")
@@ -116,7 +116,7 @@ def test_a_ranged_cell_has_its_leeway_and_no_more(flood_failed: int, sign: int) 
     assert departed(before, row(counts | {"peak": counts["peak"] + (most + 1) * sign})) == ["peak"]
 
 
-def test_a_leak_that_only_the_collection_closes_has_the_leeway_of_half_the_requests() -> None:
+def test_a_leak_closed_by_the_collector_may_vary_by_half_the_requests() -> None:
     assert allowed(row(LEAKING | {"flood_failed": 40}), "left_open", Scale()) == (16, 96)
     assert allowed(row(LEAKING), "left_open", Scale()) == (48, 64)
 
@@ -151,7 +151,7 @@ def test_a_named_case_that_no_longer_holds_is_a_departure() -> None:
     assert str(found) == "one: failed was 1 (holds), and is 1 (does not hold)"
 
 
-def test_every_strategy_has_a_row_for_each_mode_it_fits_and_each_kind_of_client() -> None:
+def test_every_strategy_has_a_row_for_each_mode_and_kind_of_client() -> None:
     there = {(one.server.name, one.strategy.name, one.keep_alive) for one in settings()}
     wanted = set(product(SERVERS, STRATEGIES, (False, True)))
     assert {name for _, name, _ in there} == set(STRATEGIES)
@@ -164,7 +164,7 @@ def test_every_strategy_has_a_row_for_each_mode_it_fits_and_each_kind_of_client(
         assert None not in fits, (server, strategy, keep_alive)
 
 
-def test_no_row_puts_a_strategy_where_it_does_not_fit_and_none_is_there_twice() -> None:
+def test_no_row_is_incompatible_or_there_twice() -> None:
     ids = [one.id for one in settings()]
     assert len(ids) == len(set(ids))
     for one in settings():
@@ -196,7 +196,7 @@ def test_an_update_adds_the_versions_of_a_new_members_packages() -> None:
     assert len(updated.rows) == 1
 
 
-def test_an_update_replaces_what_was_counted_keeps_the_rest_and_drops_what_is_no_more() -> None:
+def test_an_update_replaces_the_counted_rows_and_drops_dead_ones() -> None:
     def at(keep_alive: bool, counts: dict[str, int]) -> BehaviourRow:  # noqa: FBT001
         return replace(row(counts), setting=replace(SETTING, keep_alive=keep_alive))
 
@@ -207,10 +207,12 @@ def test_an_update_replaces_what_was_counted_keeps_the_rest_and_drops_what_is_no
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2, "versions": {}, "rows": []}'])
-def test_what_is_no_recording_is_refused_with_a_way_to_make_one(tmp_path: Path, text: str) -> None:
+def test_an_invalid_recording_is_refused_with_a_way_to_make_one(tmp_path: Path, text: str) -> None:
     path = tmp_path / "recorded.json"
     path.write_text(text)
-    with pytest.raises(UsageError, match=r"is no recording of behaviours: .*loadlab behaviour --json FILE makes one"):
+    with pytest.raises(
+        UsageError, match=r"is not a recording of behaviours: .*`loadlab behaviour --json FILE` writes one"
+    ):
         read_recording(path)
 
 
@@ -218,7 +220,7 @@ def test_the_page_of_the_documentation_is_that_of_its_recording() -> None:
     assert (RECORDED / "behaviour.md").read_text() == as_markdown(read_recording(RECORDED / "behaviour.json"))
 
 
-def test_the_recording_of_the_documentation_has_every_row_and_case_counted_three_times_and_exactly() -> None:
+def test_the_recorded_behaviour_has_every_row_counted_three_times() -> None:
     recorded = read_recording(RECORDED / "behaviour.json")
     assert recorded.complete
     assert [one.setting.id for one in recorded.rows] == [one.id for one in settings()]
@@ -236,8 +238,8 @@ def test_the_page_marks_the_cells_that_are_ranged() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "nothing*"], "Nothing matches nothing*; loadlab behaviour --list shows what there is"),
-        (["--repeats", "0"], "--repeats should be 1 or more, not 0"),
+        (["--only", "nothing*"], "Nothing matches nothing*. `loadlab behaviour --list` lists the ids"),
+        (["--repeats", "0"], "--repeats must be 1 or more, not 0"),
         (["--check", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
         (["--from", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),
         (["--update", "nowhere.json"], "nowhere.json cannot be read: No such file or directory"),

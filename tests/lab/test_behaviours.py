@@ -103,7 +103,7 @@ def asked(server: RunningServer, path: str, token: str | None) -> tuple[int, byt
 
 
 @pytest.mark.parametrize("mode", ["threaded", "asgi"])
-def test_orders_are_for_whoever_knows_the_token(ready: PostgresFixture, mode: str) -> None:
+def test_control_requests_need_the_token(ready: PostgresFixture, mode: str) -> None:
     with running_server(matching(f"{mode},*/max_age=0,*/keep_alive=off/psycopg2")[0], ready) as server:
         for path in (COLLECT_PATH, KEEP_GARBAGE_PATH):
             for token in (None, "", "guess", "\xff"):
@@ -113,7 +113,7 @@ def test_orders_are_for_whoever_knows_the_token(ready: PostgresFixture, mode: st
         assert asked(server, READY_PATH, None) == (200, server.application.token.encode())
 
 
-def test_an_order_is_given_until_as_many_processes_have_answered_and_not_for_ever(
+def test_a_control_request_repeats_until_every_process_has_handled_it(
     ready: PostgresFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_server(KEPT, ready) as server:
@@ -125,47 +125,46 @@ def test_an_order_is_given_until_as_many_processes_have_answered_and_not_for_eve
             control_requests.collect_garbage(server.application, server.processes + 1)
 
 
-def test_garbage_that_is_kept_keeps_every_connection_that_leaked_and_collecting_it_closes_them(
+def test_collecting_garbage_closes_the_connections_that_leaked(
     ready: PostgresFixture,
 ) -> None:
     with running_server(LEAK, ready) as server:
         server.keep_garbage()
         assert server.clients.ask(PATH, 10) == 0
-        assert server.at_rest().open == server.judge.backends() == 80
-        assert server.collect_garbage().open == server.judge.backends() == 0
+        assert server.at_rest().open == server.judge.open_now() == 80
+        assert server.collect_garbage().open == server.judge.open_now() == 0
 
 
 def test_the_judge_leaves_exactly_as_many_connections_as_it_was_told(ready: PostgresFixture) -> None:
     database = ready.cluster.database
     dsn = make_dsn(**database.parameters, dbname=database.name)
-    with ready.judge.only(3):
+    with ready.only(3):
         held = [psycopg2.connect(dsn) for _ in range(3)]
         with pytest.raises(psycopg2.OperationalError, match="remaining connection slots are reserved"):
             psycopg2.connect(dsn)
         for connection in held:
             connection.close()
-    ready.judge.await_empty()
+    ready.await_empty()
 
 
 def test_the_judge_sees_the_most_that_were_open_at_once(ready: PostgresFixture) -> None:
     database = ready.cluster.database
     dsn = make_dsn(**database.parameters, dbname=database.name)
-    ready.judge.await_empty()
-    mark = ready.judge.mark()
+    ready.await_empty()
+    mark = ready.log.mark()
     for together_open in (2, 5, 3):
         held = [psycopg2.connect(dsn) for _ in range(together_open)]
         for connection in held:
             connection.close()
-        ready.judge.await_empty()
-    assert ready.judge.peak_since(mark, 0) == 5
+        ready.await_empty()
+    assert ready.log.peak_since(mark, 0) == 5
 
 
 def test_a_restart_ends_every_session_and_the_database_is_where_it_was(ready: PostgresFixture) -> None:
     database = ready.cluster.database
     dsn = make_dsn(**database.parameters, dbname=database.name)
     before = psycopg2.connect(dsn)
-    ready.cluster.restart()
-    ready.judge.reconnect()
+    ready.restart()
     with pytest.raises(psycopg2.OperationalError):
         before.cursor().execute("SELECT 1")
     before.close()

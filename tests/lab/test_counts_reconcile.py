@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
     from loadlab.model.samples import Trial
 
 
@@ -63,7 +63,7 @@ def test_age_zero_leaves_nothing_open(measured: Any, server: str) -> None:
 
 
 @pytest.mark.parametrize("server", ["threaded", "gevent", "asgi"])
-def test_a_kept_connection_is_never_reused_where_each_request_has_its_own_thread(measured: Any, server: str) -> None:
+def test_a_thread_per_request_never_reuses_a_kept_connection(measured: Any, server: str) -> None:
     stopped = measured(server, None).connections.after_stop
     assert stopped.reused == 0
     assert set(stopped.closed) - {"explicit"} <= {"garbage_collected", "process_exit"}
@@ -112,16 +112,16 @@ def test_requests_without_a_database_open_nothing(trial: Any) -> None:
 
 
 @pytest.fixture
-def five_slots(bench: Bench) -> Iterator[None]:
+def five_slots(lab: Lab) -> Iterator[None]:
     """PostgreSQL with room for five connections: other clients, of another database, hold the rest."""
-    bench.cursor.execute(
+    lab.cursor.execute(
         "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
         " - count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     )
-    (free,) = bench.cursor.fetchone() or (0,)
+    (free,) = lab.cursor.fetchone() or (0,)
     with ExitStack() as others:
         for _ in range(free - 5):
-            others.enter_context(bench.database.observed())
+            others.enter_context(lab.database.observed())
         yield
 
 

@@ -30,7 +30,7 @@ def _once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_worker_that_is_killed_makes_its_trial_invalid(trial: TrialRunner) -> None:
-    with meanwhile(trial.bench, lambda: kill(ours("gunicorn")[-1:])):
+    with meanwhile(trial.lab, lambda: kill(ours("gunicorn")[-1:])):
         seen = trial("sync", window_seconds=2.0)
     assert seen.state == "invalid"
     assert "a worker of sync (pid " in seen.reason
@@ -43,24 +43,24 @@ class TestStoppedForAWhile:
     """And they go on before the window ends: nothing but a gap is left of it."""
 
     def test_a_stopped_load_process_is_named(self, trial: TrialRunner) -> None:
-        with meanwhile(trial.bench, lambda: stop(ours("loadlab.load.generator"), STILL_SECONDS)):
+        with meanwhile(trial.lab, lambda: stop(ours("loadlab.load.generator"), STILL_SECONDS)):
             seen = trial("sync", window_seconds=WINDOW_SECONDS)
         assert seen.state == "invalid"
         assert "the generator did not run for 1." in seen.reason
         assert not seen.by_target
 
     def test_stopped_database_backends_show_as_a_silence(self, trial: TrialRunner) -> None:
-        with meanwhile(trial.bench, backends):
+        with meanwhile(trial.lab, backends):
             seen = trial("sync", max_age=60, window_seconds=WINDOW_SECONDS)
         assert_silent(seen)
 
     def test_a_stopped_pgbouncer_shows_as_a_silence(self, trial: TrialRunner) -> None:
-        with meanwhile(trial.bench, lambda: stop(ours("pgbouncer"), STILL_SECONDS)):
+        with meanwhile(trial.lab, lambda: stop(ours("pgbouncer"), STILL_SECONDS)):
             seen = trial("sync", strategy=POOLED, window_seconds=WINDOW_SECONDS)
         assert_silent(seen)
 
     def test_a_stopped_server_shows_as_a_silence(self, trial: TrialRunner) -> None:
-        with meanwhile(trial.bench, lambda: stop(ours("runserver"), STILL_SECONDS)):
+        with meanwhile(trial.lab, lambda: stop(ours("runserver"), STILL_SECONDS)):
             seen = trial("threaded", max_age=60, window_seconds=WINDOW_SECONDS)
         assert_silent(seen)
 
@@ -73,7 +73,7 @@ def assert_silent(seen: Trial) -> None:
 
 @pytest.mark.slow
 def test_a_killed_uvicorn_worker_makes_its_trial_invalid(trial: TrialRunner) -> None:
-    with meanwhile(trial.bench, lambda: kill(ours("spawn_main")[-1:])):
+    with meanwhile(trial.lab, lambda: kill(ours("spawn_main")[-1:])):
         seen = trial("asgi", workers=2, window_seconds=WINDOW_SECONDS)
     assert seen.state == "invalid"
     assert "a worker of asgi (pid " in seen.reason
@@ -81,7 +81,7 @@ def test_a_killed_uvicorn_worker_makes_its_trial_invalid(trial: TrialRunner) -> 
 
 @pytest.mark.slow
 def test_a_killed_gunicorn_master_makes_its_trial_invalid(trial: TrialRunner) -> None:
-    with meanwhile(trial.bench, lambda: kill(ours("gunicorn")[:1])):
+    with meanwhile(trial.lab, lambda: kill(ours("gunicorn")[:1])):
         seen = trial("sync", window_seconds=2.0)
     assert seen.state == "invalid"
     assert "sync (pid " in seen.reason
@@ -89,10 +89,10 @@ def test_a_killed_gunicorn_master_makes_its_trial_invalid(trial: TrialRunner) ->
 
 @pytest.mark.slow
 def test_backends_that_stay_stopped_spoil_one_trial_and_no_other(trial: TrialRunner) -> None:
-    with meanwhile(trial.bench, lambda: stop(ours("postgres: loadlab loadlab"))):
+    with meanwhile(trial.lab, lambda: stop(ours("postgres: loadlab loadlab"))):
         spoilt = trial("sync", max_age=60, window_seconds=2.0)
     assert spoilt.state == "invalid"
-    trial.bench.restore()
+    trial.target.restore()
     assert trial("sync", max_age=60).state == "complete"
 
 

@@ -18,7 +18,7 @@ from loadlab.instrumentation.counters import CounterSet
 from loadlab.model.metrics import ConnectError
 
 if TYPE_CHECKING:
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 PROGRAM: Final = Path(__file__).with_name("engine_in_use.py")
 REQUESTS: Final = 50  # of all its threads
@@ -40,15 +40,15 @@ with_pools = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has pool
 NEEDS: Final = {"geventpool": "django_db_geventpool", "django-prometheus": "django_prometheus"}
 
 
-def run(entry: dict[str, Any], ledgers: Path, bench: Bench) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **bench.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)}
+def run(entry: dict[str, Any], ledgers: Path, lab: Lab) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **lab.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)}
     argv = [sys.executable, str(PROGRAM), json.dumps(entry)]
     return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
 
-def used(entry: dict[str, Any], ledgers: Path, bench: Bench) -> dict[str, Any]:
+def used(entry: dict[str, Any], ledgers: Path, lab: Lab) -> dict[str, Any]:
     """What a process with that entry in DATABASES did to it, by its own counts."""
-    done = run(entry, ledgers, bench)
+    done = run(entry, ledgers, lab)
     if "Could not find the GDAL library" in done.stderr:
         pytest.skip("GDAL, which PostGIS's engine needs, is not installed")
     assert done.returncode == 0, done.stderr
@@ -56,43 +56,41 @@ def used(entry: dict[str, Any], ledgers: Path, bench: Bench) -> dict[str, Any]:
     return told
 
 
-def entry_of(bench: Bench, **changes: Any) -> dict[str, Any]:
-    """The entry of the bench's database with some of it changed, and options added."""
-    own: dict[str, Any] = bench.database.django()
+def entry_of(lab: Lab, **changes: Any) -> dict[str, Any]:
+    """The entry of the lab's database with some of it changed, and options added."""
+    own: dict[str, Any] = lab.database.django()
     return {**own, **changes, "OPTIONS": {**own["OPTIONS"], **changes.get("OPTIONS", {})}}
 
 
-def sessions(bench: Bench) -> int:
+def sessions(lab: Lab) -> int:
     """PostgreSQL's own count, once nobody is connected any more."""
 
     def nobody_is_connected() -> bool:
-        bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
-        return bench.cursor.fetchone() == (0,)
+        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
+        return lab.cursor.fetchone() == (0,)
 
     await_that(nobody_is_connected)
-    bench.cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", [bench.database.name])
-    (count,) = bench.cursor.fetchone() or (0,)
+    lab.cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", [lab.database.name])
+    (count,) = lab.cursor.fetchone() or (0,)
     return int(count)
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=with_pools) if "native" in name else name for name in ENGINES]
 )
-def test_openings_are_postgresqls_sessions_and_pools_openings_are_no_checkouts(
-    name: str, bench: Bench, ledgers: Path
-) -> None:
+def test_openings_are_sessions_and_a_pools_checkouts_are_not(name: str, lab: Lab, ledgers: Path) -> None:
     if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
         pytest.skip(f"{NEEDS[name]} is not installed")
-    before = sessions(bench)
-    told = used(entry_of(bench, **ENGINES[name]), ledgers, bench)
-    assert told["ended"]["opened"] == sessions(bench) - before > 0
+    before = sessions(lab)
+    told = used(entry_of(lab, **ENGINES[name]), ledgers, lab)
+    assert told["ended"]["opened"] == sessions(lab) - before > 0
     assert told["ended"]["opened"] == sum(told["ended"]["closed"].values())
     assert (told["ended"]["open"], told["ended"]["unsettled"], told["ended"]["errors"]) == (0, 0, {})
     assert told["used"]["requests"] == REQUESTS
 
 
-def test_age_zero_opens_for_each_request_whoever_wraps_the_engine(bench: Bench, ledgers: Path) -> None:
-    told = used(entry_of(bench, CONN_MAX_AGE=0), ledgers, bench)
+def test_age_zero_opens_for_each_request_under_every_wrapped_engine(lab: Lab, ledgers: Path) -> None:
+    told = used(entry_of(lab, CONN_MAX_AGE=0), ledgers, lab)
     assert told["used"] == {
         "opened": REQUESTS,
         "open": 0,
@@ -106,10 +104,10 @@ def test_age_zero_opens_for_each_request_whoever_wraps_the_engine(bench: Bench, 
 
 
 @pytest.mark.parametrize(("name", "size"), [pytest.param("native-pool", 3, marks=with_pools), ("geventpool", 2)])
-def test_a_pool_lends_what_it_has_opened_before(name: str, size: int, bench: Bench, ledgers: Path) -> None:
+def test_a_pool_lends_what_it_has_opened_before(name: str, size: int, lab: Lab, ledgers: Path) -> None:
     if importlib.util.find_spec(NEEDS.get(name, "psycopg_pool")) is None:
         pytest.skip("that pool is not installed")
-    told = used(entry_of(bench, **ENGINES[name]), ledgers, bench)["used"]
+    told = used(entry_of(lab, **ENGINES[name]), ledgers, lab)["used"]
     assert told["opened"] < told["requests"]
     assert told["open"] <= size
     assert told["pool"] == [told["open"], told["open"], 0]
@@ -118,8 +116,8 @@ def test_a_pool_lends_what_it_has_opened_before(name: str, size: int, bench: Ben
 
 
 @with_pools
-def test_a_pool_that_has_none_to_spare_in_time_is_an_error_and_no_opening(bench: Bench, ledgers: Path) -> None:
-    done = run(entry_of(bench, PORT="1", OPTIONS={"pool": {"timeout": 0.3}}), ledgers, bench)
+def test_a_pool_that_has_none_to_spare_in_time_is_an_error_and_no_opening(lab: Lab, ledgers: Path) -> None:
+    done = run(entry_of(lab, PORT="1", OPTIONS={"pool": {"timeout": 0.3}}), ledgers, lab)
     totals = CounterSet(ledgers).read().aliases["default"]
     assert "PoolTimeout" in done.stderr
     assert totals.opened == 0
@@ -128,9 +126,9 @@ def test_a_pool_that_has_none_to_spare_in_time_is_an_error_and_no_opening(bench:
 
 
 @pytest.mark.parametrize("age", [0, None])
-def test_sqlite_counts_its_openings_too(age: float | None, tmp_path: Path, ledgers: Path, bench: Bench) -> None:
+def test_sqlite_counts_its_openings_too(age: float | None, tmp_path: Path, ledgers: Path, lab: Lab) -> None:
     entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "db"), "CONN_MAX_AGE": age}
-    told = used(entry, ledgers, bench)
+    told = used(entry, ledgers, lab)
     assert told["used"]["opened"] == (REQUESTS if age == 0 else 5)
     assert told["used"]["requests"] == REQUESTS
     assert told["ended"]["open"] == 0

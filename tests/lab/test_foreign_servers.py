@@ -23,7 +23,7 @@ from loadlab.system.ports import LOOPBACK, free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 REQUESTS, CLIENTS = 40, 4
@@ -77,19 +77,19 @@ def ask(url: str) -> str:
 
 
 @contextmanager
-def served(bench: Bench, folder: Path, argv: list[str], port: int, age: float | None) -> Iterator[str]:
+def served(lab: Lab, folder: Path, argv: list[str], port: int, age: float | None) -> Iterator[str]:
     """The project, served by that command line; its URL."""
-    entry = {**bench.database.django(), "CONN_MAX_AGE": age}
+    entry = {**lab.database.django(), "CONN_MAX_AGE": age}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOADLAB_", "DJANGO_"))}
     environment = {
         **kept,
-        **bench.database.environment,
+        **lab.database.environment,
         "PYTHONPATH": f"{REPOSITORY}:{folder}",
         "DJANGO_SETTINGS_MODULE": "foreign",
         "LOADLAB_LEDGER_DIR": str(folder / "ledgers"),
         "ENTRY": json.dumps(entry),
     }
-    program = bench.register.start("foreign", argv, log=folder / "log", environment=environment, folder=folder)
+    program = lab.register.start("foreign", argv, log=folder / "log", environment=environment, folder=folder)
     url = f"http://{LOOPBACK}:{port}/"
 
     def listens() -> bool:
@@ -110,16 +110,16 @@ def _accepts(port: int) -> bool:
         return trying.connect_ex((LOOPBACK, port)) == 0
 
 
-def sessions(bench: Bench) -> int:
+def sessions(lab: Lab) -> int:
     """PostgreSQL's own count, once nobody is connected any more."""
 
     def nobody_is_connected() -> bool:
-        bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
-        return bench.cursor.fetchone() == (0,)
+        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
+        return lab.cursor.fetchone() == (0,)
 
     await_that(nobody_is_connected)
-    bench.cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", [bench.database.name])
-    (count,) = bench.cursor.fetchone() or (0,)
+    lab.cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", [lab.database.name])
+    (count,) = lab.cursor.fetchone() or (0,)
     return int(count)
 
 
@@ -129,13 +129,13 @@ def project(folder: Path, models: str) -> None:
         (folder / f"{name}.py").write_text(text)
 
 
-def agree(bench: Bench, folder: Path, argv: list[str], port: int, age: float | None) -> Any:
+def agree(lab: Lab, folder: Path, argv: list[str], port: int, age: float | None) -> Any:
     """Serve and load it; both sides of what was counted must be the same."""
-    before = sessions(bench)
-    with served(bench, folder, argv, port, age) as url, ThreadPoolExecutor(CLIENTS) as clients:
+    before = sessions(lab)
+    with served(lab, folder, argv, port, age) as url, ThreadPoolExecutor(CLIENTS) as clients:
         workers = set(clients.map(ask, [url] * REQUESTS))
     totals = CounterSet(folder / "ledgers").read().aliases["default"]
-    assert totals.opened == sessions(bench) - before
+    assert totals.opened == sessions(lab) - before
     assert totals.opened == sum(totals.closed.values())
     assert RequestTotals(folder / "ledgers").read().requests == REQUESTS
     return totals, workers
@@ -153,11 +153,11 @@ def agree(bench: Bench, folder: Path, argv: list[str], port: int, age: float | N
     ],
 )
 def test_uwsgi_s_workers_are_counted_each_for_itself(
-    bench: Bench, tmp_path: Path, age: float, processes: int, threads: int
+    lab: Lab, tmp_path: Path, age: float, processes: int, threads: int
 ) -> None:
     port = free_port()
     project(tmp_path, MODELS + CLOSING)
-    totals, workers = agree(bench, tmp_path, uwsgi(port, processes, threads), port, age)
+    totals, workers = agree(lab, tmp_path, uwsgi(port, processes, threads), port, age)
     # One more than requests: the query in the master's models, outside of any.
     assert totals.requests_opened + totals.requests_reused == REQUESTS + 1
     assert len(workers) <= processes
@@ -168,25 +168,25 @@ def test_uwsgi_s_workers_are_counted_each_for_itself(
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("pyuwsgi") is None, reason="pyuwsgi is not installed")
-def test_uwsgi_s_workers_say_that_they_have_inherited_a_connection(bench: Bench, tmp_path: Path) -> None:
+def test_uwsgi_s_workers_say_that_they_have_inherited_a_connection(lab: Lab, tmp_path: Path) -> None:
     port = free_port()
     project(tmp_path, MODELS)
-    before = sessions(bench)
-    with served(bench, tmp_path, uwsgi(port, 2, 1), port, None) as url:
+    before = sessions(lab)
+    with served(lab, tmp_path, uwsgi(port, 2, 1), port, None) as url:
         for _ in range(REQUESTS):  # one after another: two workers at once would mix up their answers
             ask(url)
-        bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
+        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
         totals = CounterSet(tmp_path / "ledgers").read().aliases["default"]
-        assert bench.cursor.fetchone() == (totals.open,) == (1,)
+        assert lab.cursor.fetchone() == (totals.open,) == (1,)
         assert totals.requests_opened + totals.requests_reused == REQUESTS + 1
         assert "(loadlab.W002)" in (tmp_path / "log").read_text()
-    assert CounterSet(tmp_path / "ledgers").read().aliases["default"].opened == sessions(bench) - before == 1
+    assert CounterSet(tmp_path / "ledgers").read().aliases["default"].opened == sessions(lab) - before == 1
 
 
 @pytest.mark.parametrize("age", [0, pytest.param(60, marks=pytest.mark.slow)])
-def test_a_connection_opened_while_models_are_imported_is_counted(bench: Bench, tmp_path: Path, age: float) -> None:
+def test_a_connection_opened_while_models_are_imported_is_counted(lab: Lab, tmp_path: Path, age: float) -> None:
     port = free_port()
     project(tmp_path, MODELS)
-    totals, _ = agree(bench, tmp_path, gunicorn(port), port, age)
+    totals, _ = agree(lab, tmp_path, gunicorn(port), port, age)
     # In each of the two workers the models' query is work outside of requests.
     assert totals.requests_opened + totals.requests_reused == REQUESTS + 2

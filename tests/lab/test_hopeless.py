@@ -61,7 +61,7 @@ def test_a_generator_that_broke_says_nothing_of_the_site() -> None:
     assert not nothing_succeeded(replace(NO_RESULT, lost=("load process 1 of 2 was killed",)))
 
 
-def test_the_first_error_of_a_log_is_shown_without_frames_of_others_and_passwords(tmp_path: Path) -> None:
+def test_a_logs_first_error_is_shown_without_foreign_frames_or_passwords(tmp_path: Path) -> None:
     log = tmp_path / "sync.log"
     assert not first_error(log)
     log.write_text(
@@ -85,7 +85,7 @@ ValueError: of the other worker
     assert "secret" not in words
 
 
-def test_a_redirect_to_https_is_named_whoever_makes_it() -> None:
+def test_a_redirect_to_https_is_named() -> None:
     refused = replace(failing((1.0,)), failures={"SSLError": 1}, examples={"SSLError": "no TLS"})
     with site("https://shop.example/") as url:
         assert explanation(url, NO_RESULT).endswith(f"GET {url} leads to https://shop.example/.")

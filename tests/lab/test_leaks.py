@@ -10,7 +10,7 @@ import pytest
 
 from loadlab.analysis.rooms import leak_of, room_of
 from loadlab.analysis.trials import opens_per_request
-from loadlab.lab.project import OVERLAID, Project
+from loadlab.lab.project import OVERRIDDEN_SETTINGS, Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def visited(trial: Any, tmp_path: Path) -> Callable[..., Trial]:
         scenario.write_text(SCENARIO.replace("PATH", path))
         project = Project(
             settings="pieces.settings",
-            environment={"DJANGO_SETTINGS_MODULE": OVERLAID, "PYTHONPATH": str(FOLDER)},
+            environment={"DJANGO_SETTINGS_MODULE": OVERRIDDEN_SETTINGS, "PYTHONPATH": str(FOLDER)},
             aliases=aliases,
             counted=aliases,
         )

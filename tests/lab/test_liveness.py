@@ -60,7 +60,7 @@ def test_a_worker_that_ends_is_named_and_a_helper_is_not(application: Applicatio
     assert serving.disturbances() == said
 
 
-def test_a_worker_that_gunicorn_has_recycled_is_no_disturbance(application: Application) -> None:
+def test_a_worker_recycled_by_gunicorn_does_not_disturb_a_trial(application: Application) -> None:
     serving = serving_now(application, {})
     first, second, _ = children(application)
     line = "[2026-11-28 10:00:00 +0000] [{}] [INFO] Autorestarting worker after current request.\n"

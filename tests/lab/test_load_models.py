@@ -15,8 +15,9 @@ from pydantic import TypeAdapter
 
 from loadlab.analysis.trials import summarise
 from loadlab.lab.record import BLOCK_SEEDS
+from loadlab.lab.served_target import ServedTarget
 from loadlab.lab.trial import run_trial
-from loadlab.load.generator.arrivals import arrivals
+from loadlab.load.locust_plugins.arrivals import arrivals
 from loadlab.model.case import Case
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import Trial
@@ -28,7 +29,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from laboratory import TrialRunner
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 RATE = 40.0
 RECORD = TypeAdapter(Trial)
@@ -49,17 +50,18 @@ def case_of(server: str, *, users: int, open_load: OpenLoad | None, **parameters
     )
 
 
-def measured(bench: Bench, case: Case, *, workers: int = 1, window_seconds: float = 1.0, block: int = 0) -> Trial:
-    plan = replace(bench.plan, load_workers=workers, window_seconds=window_seconds)
-    return run_trial(case, Step(order=9000, block=block, case=0), replace(bench, plan=plan))
+def measured(lab: Lab, case: Case, *, workers: int = 1, window_seconds: float = 1.0, block: int = 0) -> Trial:
+    plan = replace(lab.plan, load_workers=workers, window_seconds=window_seconds)
+    changed = replace(lab, plan=plan)
+    return run_trial(case, Step(order=9000, block=block, case=0), changed, ServedTarget(lab=changed))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_open_trial_sends_exactly_its_schedule(bench: Bench, workers: int) -> None:
+def test_an_open_trial_sends_exactly_its_schedule(lab: Lab, workers: int) -> None:
     load = OpenLoad(rate=RATE, arrivals="poisson")
-    trial = measured(bench, case_of("gthread", users=40, open_load=load), workers=workers, block=3)
+    trial = measured(lab, case_of("gthread", users=40, open_load=load), workers=workers, block=3)
     end = trial.window_end
-    due = list(takewhile(lambda instant: instant < end, arrivals(load, bench.plan.seed + 3 * BLOCK_SEEDS)))
+    due = list(takewhile(lambda instant: instant < end, arrivals(load, lab.plan.seed + 3 * BLOCK_SEEDS)))
     assert sorted([*trial.requests.due, *trial.requests.dropped]) == pytest.approx(due, abs=1e-9)
     assert not trial.failures
     assert trial.connections.exact
@@ -70,18 +72,18 @@ def test_an_open_trial_sends_exactly_its_schedule(bench: Bench, workers: int) ->
     assert RECORD.validate_json(RECORD.dump_json(trial)).requests.sent == trial.requests.sent
 
 
-def test_a_server_that_is_too_slow_for_the_rate_makes_an_open_trial_invalid_with_the_reason(bench: Bench) -> None:
+def test_a_server_too_slow_for_the_rate_invalidates_an_open_trial(lab: Lab) -> None:
     # One worker, and two requests at once at the most: more than the machine can answer.
     case = case_of("sync", users=2, open_load=OpenLoad(rate=3000.0, arrivals="uniform"), workers=1)
-    trial = measured(bench, case)
+    trial = measured(lab, case)
     assert trial.state == "invalid"
     assert "tasks that were due" in trial.reason
     assert summarise(trial).dropped > 0
     assert trial.connections.exact
 
 
-def test_a_load_process_that_is_killed_makes_the_trial_invalid_and_leaves_nothing_behind(bench: Bench) -> None:
-    program = bench.generator._program
+def test_a_killed_load_process_invalidates_the_trial_and_leaves_no_orphan(lab: Lab) -> None:
+    program = lab.generator._program
     assert program is not None
     generator = psutil.Process(program.pid)
     seen: list[psutil.Process] = []
@@ -94,16 +96,16 @@ def test_a_load_process_that_is_killed_makes_the_trial_invalid_and_leaves_nothin
 
     killing = threading.Thread(target=kill_one)
     killing.start()
-    trial = measured(bench, case_of("gthread", users=6, open_load=None), workers=3, window_seconds=2.0)
+    trial = measured(lab, case_of("gthread", users=6, open_load=None), workers=3, window_seconds=2.0)
     killing.join()
     assert trial.state == "invalid"
     assert trial.reason.startswith("load process 2 of 3 was ended by SIGKILL")
     assert trial.connections.exact
     assert len(trial.busy) == 2
     assert not psutil.wait_procs(seen, PATIENCE_SECONDS)[1]
-    assert not list(bench.scratch.glob("load.json*"))
+    assert not list(lab.scratch.glob("load.json*"))
     # And the next trial is as good as any.
-    assert measured(bench, case_of("gthread", users=6, open_load=None), workers=3).state == "complete"
+    assert measured(lab, case_of("gthread", users=6, open_load=None), workers=3).state == "complete"
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadlab.instrumentation.counters import CounterSet
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.model import metrics
 from loadlab.model.metrics import CATALOGUE, CloseReason, ConnectError
 from loadlab.plan.members import config_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from loadlab.lab.application import Application
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 REQUESTS = 40
 
@@ -60,11 +60,11 @@ def pid_of_answer(application: Application) -> str:
     return get(application, "/health/")[0].partition('"pid": ')[2].rstrip("}")
 
 
-def target(bench: Bench, folder: Path, max_age: float | None) -> Target:
-    return Target(
+def target(lab: Lab, folder: Path, max_age: float | None) -> ServerSetup:
+    return ServerSetup(
         server=config_of(SERVERS, "sync", {"workers": 2}, "server"),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": max_age}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=folder / "ledgers",
     )
 
@@ -85,10 +85,10 @@ def await_closed(application: Application) -> None:
 
 
 @pytest.fixture(scope="module")
-def used(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Application, int]]:
+def used(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Application, int]]:
     """Two sync workers that keep their connections; each has one, after so many requests."""
     folder = tmp_path_factory.mktemp("used")
-    with serving(target(bench, folder, None), bench.register, folder / "log") as application:
+    with serving(target(lab, folder, None), lab.register, folder / "log") as application:
         yield application, use_both_workers(application, application.ledgers)
 
 
@@ -123,7 +123,7 @@ def test_what_is_shown_is_what_the_ledgers_hold(used: tuple[Application, int]) -
     assert values(families["loadlab_collector_errors_total"]) == {(): 0}
 
 
-def test_requests_are_shown_by_route_method_and_class_of_status_but_for_those_for_the_metrics(
+def test_requests_but_scrapes_show_by_route_method_and_status_class(
     used: tuple[Application, int],
 ) -> None:
     application, asked = used
@@ -137,7 +137,7 @@ def test_the_content_type_is_prometheus_own(used: tuple[Application, int]) -> No
     assert get(used[0], "/metrics")[1]["Content-Type"] == CONTENT_TYPE_LATEST
 
 
-def test_every_metric_of_the_catalogue_is_shown_with_its_help_and_type_and_no_other(
+def test_exactly_the_catalogues_metrics_are_exposed(
     used: tuple[Application, int],
 ) -> None:
     text = get(used[0], "/metrics")[0]
@@ -172,8 +172,8 @@ def test_histograms_have_the_catalogues_buckets(used: tuple[Application, int], m
         assert counts[-1] == total.value
 
 
-def test_closed_connections_are_counted_by_reason_with_their_age_and_requests(bench: Bench, tmp_path: Path) -> None:
-    with serving(target(bench, tmp_path, 0), bench.register, tmp_path / "log") as application:
+def test_closed_connections_are_counted_by_reason_age_and_requests(lab: Lab, tmp_path: Path) -> None:
+    with serving(target(lab, tmp_path, 0), lab.register, tmp_path / "log") as application:
         for _ in range(5):
             get(application, "/entries/1/")
         await_closed(application)  # Django closes after the answer is on its way
@@ -187,8 +187,8 @@ def test_closed_connections_are_counted_by_reason_with_their_age_and_requests(be
     assert served == {"loadlab_db_connection_requests_sum": 5}
 
 
-def test_a_killed_worker_leaves_no_phantom_connections(bench: Bench, tmp_path: Path) -> None:
-    with serving(target(bench, tmp_path, None), bench.register, tmp_path / "log") as application:
+def test_a_killed_worker_leaves_no_phantom_connections(lab: Lab, tmp_path: Path) -> None:
+    with serving(target(lab, tmp_path, None), lab.register, tmp_path / "log") as application:
         use_both_workers(application, application.ledgers)
         before = CounterSet(application.ledgers).read().aliases["default"]
         (victim, _) = psutil.Process(application.program.pid).children()

@@ -21,7 +21,7 @@ from loadlab.services.external_database import Reference, external_database
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 PROGRAM: Final = Path(__file__).with_name("named_database.py")
 RESOLVER: Final = Path(__file__).parent.parent / "slow_resolver.c"
@@ -66,15 +66,15 @@ def resolver(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(bench: Bench, resolver: Path, ledgers: Path, tmp_path: Path) -> Callable[..., Any]:
+def project(lab: Lab, resolver: Path, ledgers: Path, tmp_path: Path) -> Callable[..., Any]:
     @contextmanager
     def running(
         port: int, *, seconds: float = 0.0, address: str | None = LOOPBACK, **changes: Any
     ) -> Iterator[Project]:
-        own: dict[str, Any] = bench.database.django()
+        own: dict[str, Any] = lab.database.django()
         environment = {
             **os.environ,
-            **bench.database.environment,
+            **lab.database.environment,
             "LOADLAB_LEDGER_DIR": str(ledgers),
             "LD_PRELOAD": str(resolver),
             "RESOLVER_ADDRESS": str(tmp_path / "address"),
@@ -83,7 +83,7 @@ def project(bench: Bench, resolver: Path, ledgers: Path, tmp_path: Path) -> Call
         }
         # The password file is for the address that the lab knows.
         passwords = tmp_path / "passwords"
-        line = Path(bench.database.environment["PGPASSFILE"]).read_text()
+        line = Path(lab.database.environment["PGPASSFILE"]).read_text()
         passwords.write_text(line.replace(LOOPBACK, NAME, 1))
         passwords.chmod(0o600)
         entry = {**own, "HOST": NAME, "PORT": str(port), **changes}
@@ -101,9 +101,9 @@ def project(bench: Bench, resolver: Path, ledgers: Path, tmp_path: Path) -> Call
     return running
 
 
-def test_a_slow_name_service_shows_in_the_time_to_connect(bench: Bench, project: Any) -> None:
+def test_a_slow_name_service_shows_in_the_time_to_connect(lab: Lab, project: Any) -> None:
     """And not in a query: who keeps a connection asks for the name once."""
-    port = int(bench.database.parameters["port"])
+    port = int(lab.database.parameters["port"])
     with project(port, seconds=SECONDS, CONN_MAX_AGE=None) as kept:
         told = [kept.ask() for _ in range(3)]
         assert [one["error"] for one in told] == [""] * 3
@@ -111,8 +111,8 @@ def test_a_slow_name_service_shows_in_the_time_to_connect(bench: Bench, project:
     assert told[0]["connect_seconds"] == told[-1]["connect_seconds"] >= SECONDS
 
 
-def test_an_unknown_name_is_a_failed_attempt_to_connect(bench: Bench, project: Any) -> None:
-    with project(int(bench.database.parameters["port"]), address=None) as lost:
+def test_an_unknown_name_is_a_failed_attempt_to_connect(lab: Lab, project: Any) -> None:
+    with project(int(lab.database.parameters["port"]), address=None) as lost:
         told = lost.ask()
     assert "could not translate host name" in told["error"] or "failed to resolve host" in told["error"]
     assert (told["opened"], told["errors"]) == (0, {"other": 1})
@@ -132,9 +132,9 @@ def test_an_unknown_name_ends_a_run_before_it_begins(
         pass
 
 
-def test_after_a_failover_by_name_a_kept_connection_stays_where_it_was(bench: Bench, project: Any) -> None:
+def test_after_a_failover_by_name_a_kept_connection_stays_where_it_was(lab: Lab, project: Any) -> None:
     """Until it breaks; who opens one for each request is on the new server at once."""
-    server = int(bench.database.parameters["port"])
+    server = int(lab.database.parameters["port"])
     with FaultyLink(server) as old, FaultyLink(server, host=ELSEWHERE, port=old.port) as new:
         with project(old.port, CONN_MAX_AGE=None) as kept:
             kept.ask()

@@ -23,48 +23,48 @@ if TYPE_CHECKING:
 
     from lone_site import Site, Sites
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 TEXT: Final = "SELECT repeat('x', 200000)"
 SCRAM_ROUND_TRIPS: Final = 3  # in which a login's messages go to and fro, the handshake of TCP aside
 
 
 @pytest.fixture
-def link(bench: Bench) -> Iterator[FaultyLink]:
-    with FaultyLink(int(bench.database.parameters["port"])) as opened:
+def link(lab: Lab) -> Iterator[FaultyLink]:
+    with FaultyLink(int(lab.database.parameters["port"])) as opened:
         yield opened
 
 
 @pytest.fixture
-def site(bench: Bench, link: FaultyLink, sites: Sites) -> Callable[..., Site]:
+def site(lab: Lab, link: FaultyLink, sites: Sites) -> Callable[..., Site]:
     """Makes a site whose database is behind the link."""
 
     def made(**changes: Any) -> Site:
-        return sites(bench.database, PORT=str(link.port), **changes)
+        return sites(lab.database, PORT=str(link.port), **changes)
 
     return made
 
 
-def await_none(bench: Bench) -> None:
+def await_none(lab: Lab) -> None:
     """Wait until PostgreSQL shows no backend of the target's database."""
 
     def gone() -> bool:
-        bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
-        return bench.cursor.fetchone() == (0,)
+        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
+        return lab.cursor.fetchone() == (0,)
 
     await_that(gone)
 
 
-def terminate_all(bench: Bench) -> None:
+def terminate_all(lab: Lab) -> None:
     own = "FROM pg_stat_activity WHERE datname = %s"
-    bench.cursor.execute(f"SELECT pg_terminate_backend(pid) {own}", [bench.database.name])
-    await_none(bench)
+    lab.cursor.execute(f"SELECT pg_terminate_backend(pid) {own}", [lab.database.name])
+    await_none(lab)
 
 
-def test_a_backend_that_ends_between_requests_fails_one_kept_request(bench: Bench, site: Callable[..., Site]) -> None:
+def test_a_backend_that_ends_between_requests_fails_one_kept_request(lab: Lab, site: Callable[..., Site]) -> None:
     kept = site(CONN_MAX_AGE=None)
     kept.ask()
-    terminate_all(bench)
+    terminate_all(lab)
     with pytest.raises((OperationalError, InterfaceError)):
         kept.ask()
     assert kept.ask() == 1
@@ -72,25 +72,23 @@ def test_a_backend_that_ends_between_requests_fails_one_kept_request(bench: Benc
     assert (kept.count().opened, kept.count().open) == (2, 1)
 
 
-def test_a_backend_that_ends_between_requests_fails_none_that_is_checked(
-    bench: Bench, site: Callable[..., Site]
-) -> None:
+def test_a_backend_that_ends_between_requests_fails_none_that_is_checked(lab: Lab, site: Callable[..., Site]) -> None:
     checked = site(CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
     checked.ask()
-    terminate_all(bench)
+    terminate_all(lab)
     assert checked.ask() == 1
     assert checked.closed() == {CloseReason.HEALTH_CHECK: 1}
 
 
-def test_a_backend_that_ends_between_requests_fails_none_at_age_zero(bench: Bench, site: Callable[..., Site]) -> None:
+def test_a_backend_that_ends_between_requests_fails_none_at_age_zero(lab: Lab, site: Callable[..., Site]) -> None:
     closing = site(CONN_MAX_AGE=0)
     closing.ask()
-    terminate_all(bench)
+    terminate_all(lab)
     assert closing.ask() == 1
     assert closing.closed() == {CloseReason.REQUEST_END: 2}
 
 
-def test_a_query_that_is_cut_off_fails_once_and_is_not_repeated(bench: Bench, site: Callable[..., Site]) -> None:
+def test_a_query_that_is_cut_off_fails_once_and_is_not_repeated(lab: Lab, site: Callable[..., Site]) -> None:
     kept = site(CONN_MAX_AGE=None)
     kept.ask()
     failures: list[BaseException] = []
@@ -106,11 +104,11 @@ def test_a_query_that_is_cut_off_fails_once_and_is_not_repeated(bench: Bench, si
     thread.start()
 
     def asks() -> bool:
-        bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%%'", [])
-        return bench.cursor.fetchone() == (1,)
+        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%%'", [])
+        return lab.cursor.fetchone() == (1,)
 
     await_that(asks)
-    terminate_all(bench)
+    terminate_all(lab)
     thread.join()
     assert len(failures) == 1
     assert (kept.count().opened, kept.closed()) == (1, {CloseReason.UNUSABLE: 1})
@@ -189,7 +187,7 @@ def test_a_connect_that_nothing_answers_ends_by_connect_timeout(link: FaultyLink
 @pytest.mark.parametrize("checked", [False, True])
 def test_a_session_that_is_ended_while_idle_costs_what_it_is_warned_of(
     checked: bool,  # noqa: FBT001
-    bench: Bench,
+    lab: Lab,
     site: Callable[..., Site],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -197,7 +195,7 @@ def test_a_session_that_is_ended_while_idle_costs_what_it_is_warned_of(
     kept = site(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=checked, OPTIONS=options)
     monkeypatch.setattr(checks, "connections", {"default": kept.wrapper})
     assert [warning.id for warning in checks.check_idle(["default"])] == ([] if checked else ["loadlab.W009"])
-    await_none(bench)
+    await_none(lab)
     if not checked:
         with pytest.raises(OperationalError):
             kept.ask()
@@ -217,11 +215,11 @@ def test_an_idle_limit_is_warned_of_only_where_it_is_reached(
     kept.wrapper.close()
 
 
-def test_a_transaction_that_idles_too_long_fails_once(bench: Bench, site: Callable[..., Site]) -> None:
+def test_a_transaction_that_idles_too_long_fails_once(lab: Lab, site: Callable[..., Site]) -> None:
     kept = site(CONN_MAX_AGE=None, OPTIONS={"options": "-c idle_in_transaction_session_timeout=200"})
     with kept.wrapper.cursor() as cursor:
         cursor.execute("BEGIN")
-        await_none(bench)
+        await_none(lab)
         with pytest.raises(DatabaseError):  # psycopg 3 says InternalError, psycopg2 OperationalError
             cursor.execute("SELECT 1")
     assert kept.ask() == 1
@@ -249,10 +247,10 @@ def test_a_statement_that_takes_too_long_fails_and_keeps_its_connection(site: Ca
     ids=["a byte at a time", "latency and jitter", "little bandwidth"],
 )
 def test_a_trial_over_a_bad_link_is_complete_and_exact(
-    fault: Fault, age: float | None, bench: Bench, link: FaultyLink
+    fault: Fault, age: float | None, lab: Lab, link: FaultyLink
 ) -> None:
     link.fault = fault
-    with behind(link, bench) as trial:
+    with behind(link, lab) as trial:
         result = trial("sync", max_age=age, workers=2, window_seconds=2.0)
     assert (result.state, result.failures, result.connections.mismatches) == ("complete", (), ())
     opened = result.connections.at_rest.opened
@@ -261,13 +259,13 @@ def test_a_trial_over_a_bad_link_is_complete_and_exact(
 
 
 @pytest.mark.slow
-def test_a_link_that_is_cut_under_load_fails_a_request_for_each_worker_at_most(bench: Bench, link: FaultyLink) -> None:
+def test_a_cut_link_fails_at_most_one_request_per_worker(lab: Lab, link: FaultyLink) -> None:
     def cut_once_used() -> None:
-        with bench.database.observed() as connection, connection.cursor() as cursor:
+        with lab.database.observed() as connection, connection.cursor() as cursor:
 
             def used() -> bool:
                 query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%target_entry%%'"
-                cursor.execute(query, [bench.database.name])
+                cursor.execute(query, [lab.database.name])
                 return cursor.fetchone() == (2,)
 
             await_that(used)
@@ -276,7 +274,7 @@ def test_a_link_that_is_cut_under_load_fails_a_request_for_each_worker_at_most(b
 
     thread = threading.Thread(target=cut_once_used)
     thread.start()
-    with behind(link, bench) as trial:
+    with behind(link, lab) as trial:
         result = trial("sync", max_age=None, workers=2, window_seconds=3.0)
     thread.join()
     assert result.state == "complete"
@@ -286,8 +284,8 @@ def test_a_link_that_is_cut_under_load_fails_a_request_for_each_worker_at_most(b
 
 
 @contextmanager
-def behind(link: FaultyLink, bench: Bench) -> Iterator[TrialRunner]:
+def behind(link: FaultyLink, lab: Lab) -> Iterator[TrialRunner]:
     """Runs trials whose target reaches the database by the link; the lab itself goes past it."""
-    parameters = {**bench.database.parameters, "port": str(link.port)}
-    with Observer(replace(bench.database, parameters=parameters)) as observer:
-        yield TrialRunner(replace(bench, observer=observer))
+    parameters = {**lab.database.parameters, "port": str(link.port)}
+    with Observer(replace(lab.database, parameters=parameters)) as observer:
+        yield TrialRunner(replace(lab, observer=observer))

@@ -10,8 +10,8 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.judges import postgresql
-from loadlab.lab import preflight, suitability
+from loadlab.judges.postgresql import PostgreSQL
+from loadlab.lab import suitability
 from loadlab.model.growth import sessions_between
 from loadlab.probes import ProbeContext
 from loadlab.probes.activity import Activity
@@ -21,68 +21,60 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 OPEN = 3
 
 
-def connected(bench: Bench, **parameters: str) -> Any:
-    return psycopg2.connect(
-        make_dsn(**{**bench.database.observer, "dbname": bench.database.observer_name, **parameters})
-    )
+def connected(lab: Lab, **parameters: str) -> Any:
+    return psycopg2.connect(make_dsn(**{**lab.database.observer, "dbname": lab.database.observer_name, **parameters}))
 
 
 @pytest.fixture
-def reader(bench: Bench) -> Iterator[Any]:
+def reader(lab: Lab) -> Iterator[Any]:
     """A cursor of an ordinary role's, in the observer's database."""
-    bench.cursor.execute("CREATE ROLE reader LOGIN PASSWORD 'reader'")
+    lab.cursor.execute("CREATE ROLE reader LOGIN PASSWORD 'reader'")
     try:
-        with closing(connected(bench, user="reader", password="reader")) as connection:
+        with closing(connected(lab, user="reader", password="reader")) as connection:
             connection.autocommit = True
             yield connection.cursor()
     finally:
-        bench.cursor.execute("DROP ROLE reader")
+        lab.cursor.execute("DROP ROLE reader")
 
 
 @pytest.fixture
-def _others(bench: Bench) -> Iterator[None]:
+def _others(lab: Lab) -> Iterator[None]:
     with ExitStack() as opened:
         for _ in range(OPEN):
-            opened.enter_context(closing(connected(bench, dbname=bench.database.name, application_name="another")))
+            opened.enter_context(closing(connected(lab, dbname=lab.database.name, application_name="another")))
         yield
 
 
-def scene(cursor: Any, bench: Bench, folder: Path) -> ProbeContext:
-    return ProbeContext(cursor=cursor, database=bench.database.name, ledgers=folder, trees={})
+def scene(cursor: Any, lab: Lab, folder: Path) -> ProbeContext:
+    return ProbeContext(cursor=cursor, database=lab.database.name, ledgers=folder, trees={})
 
 
 @pytest.mark.usefixtures("_others")
-def test_an_ordinary_role_counts_the_connections_of_others(bench: Bench, reader: Any, tmp_path: Path) -> None:
-    assert Activity().read(scene(reader, bench, tmp_path))["backends"] == OPEN
-    assert Activity().read(scene(bench.cursor, bench, tmp_path))["backends"] == OPEN
-    reader.execute(postgresql.BACKENDS, [bench.database.name])
-    assert reader.fetchone() == (OPEN,)
-    for query in (postgresql.FREE, preflight.QUERY):
-        reader.execute(query)
-        theirs = reader.fetchone()
-        bench.cursor.execute(query)
-        assert theirs == bench.cursor.fetchone()
+def test_an_ordinary_role_counts_the_connections_of_others(lab: Lab, reader: Any, tmp_path: Path) -> None:
+    assert Activity().read(scene(reader, lab, tmp_path))["backends"] == OPEN
+    assert Activity().read(scene(lab.cursor, lab, tmp_path))["backends"] == OPEN
+    judge = PostgreSQL(reader, lab.database.name)
+    assert judge.open_now() == OPEN
+    assert judge.limits() == lab.judge.limits()
 
 
 @pytest.mark.usefixtures("_others")
 def test_an_ordinary_role_can_name_who_else_is_connected(
-    bench: Bench, reader: Any, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, reader: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suitability, "LEAVE_SECONDS", 0.0)
     with pytest.raises(EnvironmentFaultError, match=r"another \(pid \d+\), another"):
-        suitability.require_alone(reader, bench.database)
+        suitability.require_alone(PostgreSQL(reader, lab.database.name), lab.database.name)
 
 
-def test_a_reset_of_the_statistics_is_noticed_although_the_count_has_grown_past_it(
-    bench: Bench, tmp_path: Path
-) -> None:
-    here = scene(bench.cursor, bench, tmp_path)
-    with closing(connected(bench, dbname=bench.database.name)) as connection:
+def test_a_reset_of_statistics_is_noticed_after_the_count_grew_past_it(lab: Lab, tmp_path: Path) -> None:
+    here = scene(lab.cursor, lab, tmp_path)
+    with closing(connected(lab, dbname=lab.database.name)) as connection:
         connection.autocommit = True
         connection.cursor().execute("SELECT pg_stat_reset()")
         before = Sessions().read(here)

@@ -24,7 +24,7 @@ from loadlab.system.ports import LOOPBACK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
     from loadlab.system.processes import Program
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
@@ -68,16 +68,16 @@ WSGI: Final = "from django.core.wsgi import get_wsgi_application\napplication = 
 
 @contextmanager
 def gunicorn(
-    bench: Bench, folder: Path, *arguments: str, eager: bool, driver: str = "psycopg2"
+    lab: Lab, folder: Path, *arguments: str, eager: bool, driver: str = "psycopg2"
 ) -> Iterator[tuple[Program, str]]:
     """The project under gunicorn with these arguments; its URL."""
     (folder / "preloaded.py").write_text(PROJECT)
     (folder / "served.py").write_text(WSGI)
-    entry = {**bench.database.django(), "CONN_MAX_AGE": None}
+    entry = {**lab.database.django(), "CONN_MAX_AGE": None}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOADLAB_", "DJANGO_"))}
     environment = {
         **kept,
-        **bench.database.environment,
+        **lab.database.environment,
         "PYTHONPATH": f"{REPOSITORY}:{folder}",
         "DJANGO_SETTINGS_MODULE": "preloaded",
         "LOADLAB_LEDGER_DIR": str(folder / "ledgers"),
@@ -87,7 +87,7 @@ def gunicorn(
     }
     argv = [sys.executable, "-m", "gunicorn", "served", "--bind", f"{LOOPBACK}:0", "--preload", "--no-control-socket"]
     argv += arguments
-    program = bench.register.start("gunicorn", argv, log=folder / "log", environment=environment, folder=folder)
+    program = lab.register.start("gunicorn", argv, log=folder / "log", environment=environment, folder=folder)
     try:
         wait_until(lambda: "Booting worker" in log(program), program)
         yield program, LISTENING.findall(log(program))[0]
@@ -130,36 +130,32 @@ def backends_of_workers(program: Program, url: str, workers: int) -> dict[int, i
     return backends
 
 
-def sessions(bench: Bench) -> int:
-    bench.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [bench.database.name])
-    (count,) = bench.cursor.fetchone() or (0,)
+def sessions(lab: Lab) -> int:
+    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
+    (count,) = lab.cursor.fetchone() or (0,)
     return int(count)
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
-def test_workers_share_the_connection_of_a_query_before_the_fork_and_each_says_so(
-    bench: Bench, tmp_path: Path, driver: str
-) -> None:
-    with gunicorn(bench, tmp_path, "--workers", "2", eager=True, driver=driver) as (program, url):
+def test_workers_sharing_a_preforked_connection_each_say_so(lab: Lab, tmp_path: Path, driver: str) -> None:
+    with gunicorn(lab, tmp_path, "--workers", "2", eager=True, driver=driver) as (program, url):
         backends = backends_of_workers(program, url, 2)
         assert len(set(backends.values())) == 1
-        assert sessions(bench) == CounterSet(tmp_path / "ledgers").read().aliases["default"].open == 1
+        assert sessions(lab) == CounterSet(tmp_path / "ledgers").read().aliases["default"].open == 1
         wait_until(lambda: log(program).count("(loadlab.W002)") == 2, program)
 
 
-def test_workers_have_connections_of_their_own_without_a_query_before_the_fork(bench: Bench, tmp_path: Path) -> None:
-    with gunicorn(bench, tmp_path, "--workers", "2", eager=False) as (program, url):
+def test_without_a_query_before_the_fork_workers_share_no_connection(lab: Lab, tmp_path: Path) -> None:
+    with gunicorn(lab, tmp_path, "--workers", "2", eager=False) as (program, url):
         backends = backends_of_workers(program, url, 2)
         assert len(set(backends.values())) == 2
-        assert sessions(bench) == CounterSet(tmp_path / "ledgers").read().aliases["default"].open == 2
+        assert sessions(lab) == CounterSet(tmp_path / "ledgers").read().aliases["default"].open == 2
         assert "loadlab" not in log(program)
 
 
-def test_gevent_greenlets_share_a_wrapper_and_fail_when_it_is_loaded_first_and_the_log_says_so(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_greenlets_share_a_wrapper_loaded_before_patching_and_are_told(lab: Lab, tmp_path: Path) -> None:
     arguments = ("--worker-class", "gevent", "--keep-alive", str(int(PATIENCE_SECONDS)))
-    with gunicorn(bench, tmp_path, *arguments, eager=False) as (program, url):
+    with gunicorn(lab, tmp_path, *arguments, eager=False) as (program, url):
         client = http.client.HTTPConnection(url.partition("//")[2], timeout=PATIENCE_SECONDS)
         with closing(client):
             client.request("GET", "/")  # from here on this client's greenlet lives, and owns the wrapper
@@ -170,8 +166,8 @@ def test_gevent_greenlets_share_a_wrapper_and_fail_when_it_is_loaded_first_and_t
         assert "(loadlab.W002)" not in log(program)
 
 
-def test_gevent_workers_inherit_a_connection_from_before_the_fork_too(bench: Bench, tmp_path: Path) -> None:
+def test_gevent_workers_inherit_a_connection_from_before_the_fork_too(lab: Lab, tmp_path: Path) -> None:
     arguments = ("--worker-class", "gevent", "--workers", "2")
-    with gunicorn(bench, tmp_path, *arguments, eager=True) as (program, _):
+    with gunicorn(lab, tmp_path, *arguments, eager=True) as (program, _):
         wait_until(lambda: log(program).count("(loadlab.W002)") == 2, program)
-        assert sessions(bench) == 1
+        assert sessions(lab) == 1

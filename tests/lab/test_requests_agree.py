@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from loadlab.instrumentation.request_totals import RequestTotals
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.lab.application import Application
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 CLIENTS = 8
 # method, path → what it counts as, twice by each client
@@ -41,11 +41,11 @@ ASKED = {
 every_server = pytest.mark.parametrize("server", list(SERVERS))
 
 
-def target(bench: Bench, folder: Path, server: str) -> Target:
-    return Target(
+def target(lab: Lab, folder: Path, server: str) -> ServerSetup:
+    return ServerSetup(
         server=config_of(SERVERS, server, {}, "server"),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
-        database=bench.database,
+        database=lab.database,
         ledgers=folder / "ledgers",
     )
 
@@ -76,11 +76,9 @@ def kill(application: Application) -> None:
 
 
 @every_server
-def test_who_has_an_answer_has_been_counted_and_stays_so_whatever_becomes_of_the_workers(
-    server: str, bench: Bench, tmp_path: Path
-) -> None:
+def test_answered_requests_stay_counted_after_workers_die(server: str, lab: Lab, tmp_path: Path) -> None:
     made: Counter[tuple[str, str, str]] = Counter()
-    with serving(target(bench, tmp_path, server), bench.register, tmp_path / "log") as application:
+    with serving(target(lab, tmp_path, server), lab.register, tmp_path / "log") as application:
         with ThreadPoolExecutor(CLIENTS) as clients:
             for one in clients.map(lambda _: ask_all(application), range(CLIENTS)):
                 made.update(one)
@@ -116,11 +114,11 @@ USERS, REQUESTS = 6, 40
 @pytest.mark.parametrize(
     "server", [name if name == "gevent" else pytest.param(name, marks=pytest.mark.slow) for name in SERVERS]
 )
-def test_locust_s_requests_are_the_target_s(server: str, bench: Bench, tmp_path: Path) -> None:
+def test_locust_s_requests_are_the_target_s(server: str, lab: Lab, tmp_path: Path) -> None:
     scenario = tmp_path / "limited.py"
     scenario.write_text(LIMITED.format(users=USERS, requests=REQUESTS))
     argv = [sys.executable, "-m", "locust", "-f", str(scenario), "--headless", "--json", "--skip-log"]
-    with serving(target(bench, tmp_path, server), bench.register, tmp_path / "log") as application:
+    with serving(target(lab, tmp_path, server), lab.register, tmp_path / "log") as application:
         load = [*argv, "--users", str(USERS), "--spawn-rate", str(USERS), "--host", application.url]
         done = subprocess.run(load, capture_output=True, text=True, check=True)
         kill(application)
@@ -130,13 +128,13 @@ def test_locust_s_requests_are_the_target_s(server: str, bench: Bench, tmp_path:
 
 
 @every_server
-def test_a_trial_s_requests_are_the_target_s_but_for_those_that_its_end_has_cut_off(server: str, trial: Any) -> None:
+def test_a_trials_requests_are_the_targets_but_for_those_cut_off(server: str, trial: Any) -> None:
     """The load stops where it is: each user may have one request under way that it hears no more of.
 
     Under ASGI such a request is cancelled, and has no status.
     """
     result = trial(server, users=4)
-    series = counted(trial.bench.ledgers(result))
+    series = counted(trial.target.ledgers(result))
     assert {(route, method) for route, method, _ in series} == {("entries/<int:number>/", "GET")}
     assert {status_class for _, _, status_class in series} <= {"2xx", "other"}
     assert 0 <= sum(series.values()) - len(result.requests.ended) <= 4

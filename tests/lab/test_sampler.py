@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OPEN = [3.0, 9.0, 2.0, 5.0]
 
 
-def test_whoever_follows_hears_the_highest_of_each_quantity_so_far_also_of_what_came_between() -> None:
+def test_a_follower_hears_the_highest_of_each_quantity_so_far() -> None:
     """Every fourth reading is told, and the highest is the second."""
     readings = iter([*OPEN, *OPEN])
     told: list[float] = []
@@ -47,7 +47,7 @@ def test_whoever_follows_hears_the_highest_of_each_quantity_so_far_also_of_what_
         ({}, False, 0),
     ],
 )
-def test_at_once_is_what_either_has_seen_and_behind_a_pooler_what_postgresql_has(
+def test_the_peak_is_either_sides_and_behind_a_pooler_postgresqls(
     highest: dict[str, float], *, behind_pooler: bool, most: int
 ) -> None:
     assert most_at_once(highest, behind_pooler=behind_pooler) == most

@@ -85,7 +85,7 @@ def test_an_embedded_database_stands_in_for_no_postgis(tmp_path: Path) -> None:
         require_suitable(spatial, plan_of(tmp_path))
 
 
-def test_other_machines_are_asked_for_whatever_alias_leads_there(tmp_path: Path) -> None:
+def test_remote_databases_of_every_alias_need_leave(tmp_path: Path) -> None:
     moved = with_alias("reports", parameters={"host": "192.0.2.7", "dbname": "reports"})
     require_suitable(moved, plan_of(tmp_path))  # an embedded database is in its place
     own = replace(moved, redirected={}, brings_database=True)
@@ -106,7 +106,7 @@ def test_only_another_alias_of_the_project_can_be_kept(tmp_path: Path, kept: str
         require_suitable(with_alias("reports"), keeping)
 
 
-def test_a_strategy_that_is_not_for_the_projects_driver_is_said_once_for_all_modes(
+def test_a_strategy_incompatible_with_the_driver_is_named_once(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     scenario = tmp_path_factory.mktemp("lab") / "visitor.py"

@@ -23,7 +23,7 @@ from loadlab.model.window import Window
 from loadlab.services.pgbouncer import PoolerGoneError
 
 if TYPE_CHECKING:
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
     from loadlab.model.samples import Trial
 
 CASE = Case(
@@ -36,27 +36,27 @@ CASE = Case(
 )
 
 
-def test_a_terminated_connection_is_noticed_and_made_anew(bench: Bench) -> None:
-    with Observer(bench.database) as observer:
+def test_a_terminated_connection_is_noticed_and_made_anew(lab: Lab) -> None:
+    with Observer(lab.database) as observer:
         assert observer.alive()
-        bench.cursor.execute("SELECT pg_terminate_backend(%s)", [observer.cursor.connection.info.backend_pid])
+        lab.cursor.execute("SELECT pg_terminate_backend(%s)", [observer.cursor.connection.info.backend_pid])
         assert not observer.alive()
         observer.restore()
         assert observer.alive()
 
 
-def test_a_connection_that_never_answers_is_cut_off(bench: Bench) -> None:
+def test_a_connection_that_never_answers_is_cut_off(lab: Lab) -> None:
     with (
-        Observer(bench.database) as observer,
+        Observer(lab.database) as observer,
         pytest.raises(psycopg2.OperationalError),
         cut_off(observer.cursor.connection, 0.2),
     ):
         observer.cursor.execute("SELECT pg_sleep(600)")
 
 
-def test_a_sampler_tells_for_how_long_it_saw_nothing_and_why(bench: Bench) -> None:
+def test_a_sampler_tells_for_how_long_it_saw_nothing_and_why(lab: Lab) -> None:
     """Two readings, and then the connection is gone; the window begins with the first."""
-    with Observer(bench.database) as observer:
+    with Observer(lab.database) as observer:
         readings = iter([0.0, 1.0])
 
         def read() -> dict[str, float]:
@@ -103,9 +103,9 @@ def survived(error: Exception, *, alive: bool) -> Trial:
 
     given_up: list[int] = []
     generator: Any = SimpleNamespace(abandon=partial(given_up.append, 1))
-    survival = Survival(
-        plan=PLAN, generator=generator, measure=measure, restore=list, cursor=lambda: None, alive=lambda: alive
-    )
+    lab: Any = SimpleNamespace(plan=PLAN, generator=generator)
+    target: Any = SimpleNamespace(restore=list, cursor=None, alive=lambda: alive)
+    survival = Survival(lab=lab, target=target, measure=measure)
     trial = survival.trial(CASE, Step(order=3, block=1, case=0))
     assert given_up == [1]
     return trial

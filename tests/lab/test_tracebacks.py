@@ -45,7 +45,7 @@ def test_a_syntax_error_shows_the_line_that_it_is_in() -> None:
 
 
 @every("said", ["", "django-admin: no such command", "\n".join(map(str, range(5)))])
-def test_what_is_no_traceback_is_shown_as_it_is(said: str) -> None:
+def test_text_that_is_not_a_traceback_is_shown_unchanged(said: str) -> None:
     assert own_words(said) == said
 
 

@@ -68,9 +68,7 @@ class TestWhichTrials:
         run.trial(0, at=BEGAN, ended=False)
         assert orders(run) == []
 
-    def test_a_run_that_is_resumed_leaves_out_the_trial_that_was_cut_off_until_it_is_made_again(
-        self, run: MadeRun
-    ) -> None:
+    def test_a_resumed_run_leaves_out_the_cut_off_trial_until_it_is_run(self, run: MadeRun) -> None:
         run.begins(at=BEGAN - 100)
         run.trial(0, at=BEGAN - 100)
         run.trial(1, at=BEGAN - 90, ended=False)
@@ -115,7 +113,7 @@ class TestLabels:
         found = self.of(run, name="pool", max_size=8)
         assert (found["strategy"], found["max_age"]) == ("pool", "")
 
-    def test_a_strategys_name_is_as_short_as_tells_it_from_the_others_of_the_run(self, tmp_path: Path) -> None:
+    def test_a_strategys_name_is_as_short_as_the_run_allows(self, tmp_path: Path) -> None:
         def pgbouncer(mode: str) -> Config:
             return Config(name="pgbouncer", parameters={"pool_mode": mode, "pool_size": 2})
 

@@ -103,7 +103,7 @@ class TestOneTrial:
         done = subprocess.run([promtool, "check", "metrics"], input=exposition(trial), capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
-    def test_without_its_ledgers_it_shows_what_the_lab_has_seen_and_makes_no_folder(self, trial: TrialProgress) -> None:
+    def test_without_ledgers_the_labs_own_view_is_shown(self, trial: TrialProgress) -> None:
         text = exposition(trial).decode()
         assert "loadlab_load_requests_total" in text
         assert "loadlab_db_connections" not in text

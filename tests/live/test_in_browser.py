@@ -243,7 +243,7 @@ def test_dark_mode_darkens_the_page_and_its_charts(tab: Tab, url: str, going: Ma
     tab.wait(lambda: tab.picture(place) != light)
 
 
-def test_whoever_listens_finds_landmarks_headings_names_and_few_words(tab: Tab, url: str, going: MadeRun) -> None:
+def test_a_screen_reader_finds_landmarks_headings_and_names(tab: Tab, url: str, going: MadeRun) -> None:
     opened(tab, url, going)
     assert len(tab.all("main")) == len(tab.all("header.top")) == len(tab.all("nav[aria-label]")) == 1
     assert tab.find("a.skip").get_attribute("href").endswith("#main")

@@ -34,7 +34,7 @@ def address(command: Started, label: str = "Live: ") -> str:
     return found()[0].split()[0]
 
 
-def test_a_browser_follows_a_run_to_its_verdict_and_loadlab_live_shows_it_again(
+def test_a_browser_follows_a_run_to_its_verdict_and_shows_it_again(
     loadlab: CommandLine, browser: WebDriver, tmp_path: Path
 ) -> None:
     plan, run = tmp_path / "plan.toml", tmp_path / "runs" / "followed"
@@ -107,8 +107,8 @@ def test_a_lab_that_is_killed_takes_its_page_with_it_at_the_next_start(loadlab: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--host", "0.0.0.0"], "--token env:NAME says who may"),  # noqa: S104  what is refused
-        (["--token", "secret"], "would show in the process list"),
+        (["--host", "0.0.0.0"], "Add --token env:NAME"),  # noqa: S104  what is refused
+        (["--token", "secret"], "process list would show"),
         (["--token", "env:NOT_SET"], "NOT_SET is not set"),
         (["--port", "70000"], "should be a number from 0 to 65535"),
         (["nowhere"], "nowhere is not a folder"),

@@ -42,7 +42,7 @@ def page(folder: Path) -> Iterator[str]:
 
 @pytest.mark.process
 class TestOverHttp:
-    def test_what_is_discovered_can_be_scraped_whatever_the_run_is_called(self, page: str, folder: Path) -> None:
+    def test_what_is_discovered_can_be_scraped_under_any_run_name(self, page: str, folder: Path) -> None:
         run = made_run(folder / "50% ‹off› & more")
         run.begins(at=time.time())
         run.trial(0, at=time.time(), ended=False)
@@ -100,7 +100,7 @@ class TestOverHttp:
             f"/trials/known/{'9' * 5000}/metrics",
         ],
     )
-    def test_what_is_no_trial_is_not_found(self, page: str, folder: Path, path: str) -> None:
+    def test_other_paths_than_trials_are_not_found(self, page: str, folder: Path, path: str) -> None:
         if not (folder / "known").exists():
             made_run(folder / "known")
         assert ask(page, path)[0] == 404

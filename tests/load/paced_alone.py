@@ -7,8 +7,8 @@ from typing import Literal
 
 from locust import FastHttpUser, task
 
-from loadlab.load.generator.pacing import Open
 from loadlab.load.locust_plugins.latency_log import keep_latency
+from loadlab.load.locust_plugins.open_user import Open
 
 keep_latency(os.environ["LATENCY_LOG"])
 

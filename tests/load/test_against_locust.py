@@ -19,7 +19,7 @@ from locust import FastHttpUser, HttpUser
 from peers import Server, always, ok
 
 from loadlab.load.http import options as http_options
-from loadlab.load.http.errors import AnswerTimeoutError, ConnectTimeoutError
+from loadlab.load.http.errors import ConnectTimeoutError, ResponseTimeoutError
 from loadlab.load.http.lean_user import LeanHttpUser
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def test_an_unsupported_keyword_fails_each_request_and_is_logged_once(
     assert reported.failures == ["UnsupportedOptionError"] * 3
     message = str(reported[0]["exception"])
     assert message.startswith(f"LeanHttpUser does not take {named}. ")
-    assert message.endswith("See docs/load.md.")
+    assert message.endswith("See docs/how-to/lean-client.md.")
     assert len(caplog.messages) == 1
 
 
@@ -218,7 +218,7 @@ def test_a_timeout_is_for_its_request_alone(timeout: Any, a_user: Making, report
         user = a_user(server.port)
         user.client.get("/", timeout=timeout)
         assert user.client.http.seconds == (20.0, 20.0)
-    assert reported.failures == [AnswerTimeoutError.__name__]
+    assert reported.failures == [ResponseTimeoutError.__name__]
 
 
 def test_a_timeout_is_for_connecting_too(a_user: Making, reported: Reported) -> None:
@@ -283,7 +283,7 @@ def test_redirects_are_followed_by_the_class_unless_the_request_says_so(a_user: 
 
 
 def test_what_the_client_lacks_is_named_with_what_to_do(a_user: Making) -> None:
-    with pytest.raises(AttributeError, match=r"has no 'headers'.*default_headers.*docs/load\.md"):
+    with pytest.raises(AttributeError, match=r"has no 'headers'.*default_headers.*docs/how-to/lean-client\.md"):
         a_user(1).client.headers  # noqa: B018
 
 

@@ -17,9 +17,9 @@ import pytest
 from laboratory import PLAN, Quiet
 
 from loadlab.instrumentation.counters import CounterSet
-from loadlab.lab.application import Target, serving
+from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.environment import environment
-from loadlab.lab.run import laboratory
+from loadlab.lab.opening import open_lab
 from loadlab.plan.experiment import read_plan
 from loadlab.plan.members import config_of
 from loadlab.plan.scenarios import SCENARIO_FOLDER, scenarios
@@ -65,8 +65,8 @@ class Said:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """The lab's own site, with a database of its own: trials are alone on theirs."""
     folder = tmp_path_factory.mktemp("site")
-    with laboratory(PLAN, None, folder, Quiet()) as lab:
-        target = Target(
+    with open_lab(PLAN, None, folder, Quiet()) as lab:
+        target = ServerSetup(
             server=config_of(SERVERS, "gthread", {}, "server"),
             strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
             database=lab.database,
@@ -167,7 +167,7 @@ def test_mixed_asks_for_nothing_whose_weight_is_0(site: Application, tmp_path: P
     assert counts["/no-database/"] > 1
 
 
-def test_clients_that_reconnect_find_no_kept_connection_under_gevent_even_where_clients_keep_theirs(
+def test_reconnecting_clients_find_no_kept_connection_under_gevent(
     trial: Any,
 ) -> None:
     result = trial("gevent", scenario="reconnecting_clients", max_age=60, keep_alive=True)
@@ -175,13 +175,13 @@ def test_clients_that_reconnect_find_no_kept_connection_under_gevent_even_where_
     assert result.connections.after_stop.reused == 0
 
 
-def test_clients_that_reconnect_after_every_fourth_request_find_a_connection_for_three(
+def test_clients_that_reconnect_every_fourth_request_reuse_three_times(
     site: Application, trial: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial.bench.generator.abandon()  # the next one is started with this in its environment
+    trial.lab.generator.abandon()  # the next one is started with this in its environment
     monkeypatch.setenv("LOADLAB_SCENARIO_RECONNECT_EVERY", "4")
     result = trial("gevent", scenario="reconnecting_clients", max_age=None, keep_alive=True, users=2)
-    trial.bench.generator.abandon()
+    trial.lab.generator.abandon()
     stopped = result.connections.after_stop
     # Three of four; but for the last ones of two users, which nobody has waited for.
     assert 0 <= 3 * stopped.opened - stopped.reused <= 6
@@ -193,20 +193,20 @@ def test_users_who_think_leave_connections_pinned_that_do_nothing(trial: Any) ->
     assert mean(result.series.values["backends_active"]) < mean(result.series.backends) / 2
 
 
-def test_users_who_think_pin_one_connection_each_where_their_clients_keep_theirs(trial: Any) -> None:
+def test_thinking_users_on_kept_clients_pin_one_connection_each(trial: Any) -> None:
     result = trial("gevent", scenario="think_time", max_age=None, users=12, keep_alive=True)
     assert result.connections.left_open == 12
     assert mean(result.series.values["backends_active"]) < 2
 
 
-def test_a_spike_after_a_gap_longer_than_the_age_finds_every_kept_connection_too_old(trial: Any) -> None:
+def test_a_spike_after_a_gap_beyond_the_age_reuses_no_connection(trial: Any) -> None:
     result = trial("gthread", scenario="burst", max_age=1.0, workers=1, threads=2, window_seconds=4.0)
     closed = result.connections.at_rest.closed
     assert closed["max_age"] >= 2
     assert result.connections.mismatches == ()
 
 
-def test_nobody_asks_for_anything_between_two_spikes(trial: Any) -> None:
+def test_no_request_is_sent_between_two_spikes(trial: Any) -> None:
     result = trial("gthread", scenario="burst", max_age=None, window_seconds=4.0)
     ended = sorted(result.requests.ended)
     gap, before = max((after - before, before) for before, after in pairwise(ended))
@@ -247,7 +247,7 @@ def test_steps_tell_what_each_of_them_gave(said: dict[str, Said]) -> None:
     assert all(float(figure) > 0 for row in rows for figure in row)
 
 
-def test_two_aliases_are_two_connections_for_each_request_and_both_are_counted(trial: Any) -> None:
+def test_two_aliases_are_two_counted_connections_for_each_request(trial: Any) -> None:
     result = trial("gthread", scenario="multi_database", max_age=0)
     stopped = result.connections.after_stop
     assert result.connections.mismatches == ()
@@ -296,14 +296,14 @@ def test_a_wrong_parameter_is_refused_with_what_would_be_right(
     assert f"argument {option}: should be {right}, not '{wrong}'" in said.stderr
 
 
-def test_a_runs_record_says_what_scenarios_were_told(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runs_record_says_what_scenarios_were_told(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOADLAB_SCENARIO_BURST_GAP_SECONDS", "7")
-    told = environment(bench.plan, bench.project, bench.database, bench.cursor)["load"]
+    told = environment(lab)["load"]
     assert told["LOADLAB_SCENARIO_BURST_GAP_SECONDS"] == "7"
 
 
 def test_the_documentation_says_every_parameter_and_its_variable() -> None:
-    page = (SCENARIO_FOLDER.parent / "docs" / "scenarios.md").read_text()
+    page = (SCENARIO_FOLDER.parent / "docs" / "reference" / "scenarios.md").read_text()
     for name in scenarios():
         text = (SCENARIO_FOLDER / f"{name}.py").read_text()
         for option, variable in re.findall(r'"(--[a-z-]+)",.*?env_var="(\w+)"', text, re.DOTALL):

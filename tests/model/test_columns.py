@@ -29,7 +29,7 @@ def test_numbers_that_are_no_text_are_taken_as_they_are() -> None:
     assert list(unpack((1, 2.5))) == [1.0, 2.5]
 
 
-def test_what_is_no_column_is_refused() -> None:
+def test_an_invalid_column_is_refused() -> None:
     whole = zlib.compress(array("d", [1.0] * 100).tobytes())
     damaged = {
         "no text": 7,

@@ -21,6 +21,7 @@ from loadlab.model.counts import (
     reconcile,
 )
 from loadlab.model.samples import Connections, Pooler
+from loadlab.report.prose.mismatches import mismatch
 
 NUMBERS = st.integers(0, 10**9)
 BY_KEY = st.dictionaries(st.sampled_from(["max_age", "request_end", "process_exit"]), st.integers(1, 10**6))
@@ -119,7 +120,7 @@ def test_behind_a_pooler_all_is_counted_when_the_target_has_stopped() -> None:
 
 
 def test_each_mismatch_has_words_with_both_counts() -> None:
-    texts = [Mismatch(kind=kind, ours=17, theirs=23).text for kind in Identity]
+    texts = [mismatch(Mismatch(kind=kind, ours=17, theirs=23)) for kind in Identity]
     assert all("17" in text and "23" in text for text in texts)
     assert len(set(texts)) == len(texts)
 

@@ -40,7 +40,7 @@ def test_no_password_is_left(text: str) -> None:
         "5 passed: all of them",
     ],
 )
-def test_what_is_no_password_stays(text: str) -> None:
+def test_text_that_is_not_a_password_stays(text: str) -> None:
     assert redacted(text) == text
 
 

@@ -39,7 +39,7 @@ def test_one_rate_needs_no_list_and_arrivals_may_be_uniform() -> None:
     assert "/rate=20/s,uniform,outstanding=64," in case.id
 
 
-def test_what_can_be_used_at_once_under_an_open_load_is_bounded_by_what_may_be_under_way() -> None:
+def test_usable_connections_of_an_open_load_are_bounded_by_outstanding() -> None:
     cases = read_plan(OPEN + "rate = 20\noutstanding = 32\n" + REST, "x").cases
     assert {case.server.name: case.usable_connections for case in cases} == {"gevent": 32, "sync": 2}
 

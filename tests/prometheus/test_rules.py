@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 RULES: Final = REPOSITORY / "dashboards" / "prometheus"
 TESTS: Final = sorted((RULES / "tests").glob("*.yml"))
-RUNBOOKS: Final = REPOSITORY / "docs" / "runbooks.md"
-MANUAL: Final = (REPOSITORY / "docs" / "prometheus.md").read_text()
+RUNBOOKS: Final = REPOSITORY / "docs" / "reference" / "runbooks.md"
+HOW_TO: Final = REPOSITORY / "docs" / "how-to"
+MANUAL: Final = (HOW_TO / "prometheus.md").read_text() + (HOW_TO / "production-metrics.md").read_text()
 SEVERITIES: Final = {"page", "warning", "info"}
 OF_TARGETS: Final = {"job", "instance"}
 PARTS: Final = ("What it means", "Make sure", "What to change")
@@ -96,11 +97,11 @@ def test_an_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on(alert: dict
     assert alert["labels"]["severity"] in SEVERITIES
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}
     assert all(alert["annotations"].values())
-    assert alert["annotations"]["runbook_url"] == f"docs/runbooks.md#{alert['alert'].lower()}"
+    assert alert["annotations"]["runbook_url"] == f"docs/reference/runbooks.md#{alert['alert'].lower()}"
 
 
 @EVERY_ALERT
-def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert: dict[str, Any]) -> None:
+def test_an_alert_is_tried_where_it_fires_and_where_it_does_not(alert: dict[str, Any]) -> None:
     expected = [
         bool(one.get("exp_alerts"))
         for path in TESTS

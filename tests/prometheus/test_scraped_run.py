@@ -188,7 +188,7 @@ def test_prometheus_knows_the_exact_counts_of_every_trial(scraped: Scraped) -> N
     assert_exact(scraped)
 
 
-def test_trials_are_found_with_all_that_distinguishes_them_before_they_begin(scraped: Scraped) -> None:
+def test_trials_are_discovered_with_all_their_labels_before_they_begin(scraped: Scraped) -> None:
     cases = {
         f"run/{step.order:04d}": scraped.folder.schedule().cases[step.case] for step in scraped.folder.schedule().steps
     }
@@ -252,7 +252,7 @@ def test_without_a_prometheus_nothing_is_started_and_the_next_step_is_said(
     done = here("run", "--prometheus")
     assert done.code == 3
     assert "apt install prometheus" in done.stderr
-    assert "docs/prometheus.md" in done.stderr
+    assert "docs/how-to/prometheus.md" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -270,7 +270,7 @@ def test_a_folder_that_no_run_can_begin_in_is_left_as_it_is(loadlab: CommandLine
 def test_a_run_without_a_prometheus_has_nothing_to_open_again(here: InProcess, tmp_path: Path) -> None:
     done = here("live", tmp_path, "--prometheus", tmp_path)
     assert done.code == 2
-    assert "it was measured without --prometheus" in done.stderr
+    assert "the run had no --prometheus" in done.stderr
 
 
 @pytest.mark.slow
@@ -284,9 +284,7 @@ def test_every_trial_of_each_server_mode_is_exact_in_prometheus(loadlab: Command
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("own_state", "prometheus_program")
-def test_a_run_that_was_stopped_and_resumed_keeps_what_prometheus_saw_in_both_parts(
-    loadlab: CommandLine, tmp_path: Path
-) -> None:
+def test_a_resumed_run_keeps_what_prometheus_saw_in_both_parts(loadlab: CommandLine, tmp_path: Path) -> None:
     plan, run = tmp_path / "plan.toml", tmp_path / "run"
     progress = run / "progress.jsonl"
     plan.write_text(PLAN.format(blocks=2, servers="[servers.sync]", ages="0, 60"))

@@ -11,7 +11,8 @@ from factories import reports
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-from loadlab.report.html_page import HtmlPage
+from loadlab.report import numbers
+from loadlab.report.formats.html import HtmlPage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,11 +52,22 @@ everything = pytest.mark.parametrize("tab", list(reports.VARIANTS), indirect=Tru
 @everything
 def test_the_page_works_without_a_complaint_and_without_a_request(tab: Report) -> None:
     for place in tab.all("[data-chart]"):
-        if place.is_displayed():  # of several distances, one is shown
+        if place.is_displayed():  # of several added latencies, one is shown
             tab.drawn(place)
     assert tab.complaints() == []
     own = [url for url in tab.requests() if not url.startswith("data:")]
     assert own == [tab.driver.current_url]
+
+
+def test_a_browser_spells_numbers_as_python_does(tab: Report) -> None:
+    signs, powers = (1, -1), range(-4, 7)
+    values = [
+        sign * digits * 10.0**power for sign in signs for power in powers for digits in (1, 1.005, 2.25, 3.996, 9.995)
+    ]
+    spelt = tab.run(
+        "return arguments[0].map((value) => [numbers.figure(value), numbers.exact(value)])", [None, 0, *values]
+    )
+    assert spelt == [[numbers.figure(value), numbers.exact(value)] for value in (None, 0, *values)]
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -154,20 +166,20 @@ strategies = pytest.mark.parametrize("tab", ["strategies"], indirect=True)
 
 
 @strategies
-def test_each_server_mode_has_a_drawn_chart_over_distance(tab: Report) -> None:
-    places = tab.all("[data-chart=distance]")
+def test_each_server_mode_has_a_drawn_chart_over_latency(tab: Report) -> None:
+    places = tab.all("[data-chart=added-latency]")
     assert len(places) == len(reports.THREE_MODES)
     assert all(tab.run(PIXELS, tab.drawn(place)) > 1000 for place in places)
 
 
 @strategies
-def test_choosing_a_distance_changes_rows_and_charts(tab: Report) -> None:
+def test_choosing_a_latency_changes_rows_and_charts(tab: Report) -> None:
     place = tab.chart("throughput")
     before = tab.picture(place)
     assert len([one for one in tab.all(".multiple") if one.is_displayed()]) == 3
-    far = tab.all("[data-distance]")[2]
+    far = tab.all("[data-added]")[2]
     tab.press(far)
-    assert [one.get_attribute("aria-pressed") for one in tab.all("[data-distance]")] == ["false", "false", "true"]
+    assert [one.get_attribute("aria-pressed") for one in tab.all("[data-added]")] == ["false", "false", "true"]
     assert tab.picture(place) != before
     now = [one.text for one in tab.all(".multiple") if one.is_displayed()]
     assert len(now) == 3
@@ -176,7 +188,7 @@ def test_choosing_a_distance_changes_rows_and_charts(tab: Report) -> None:
 
 
 @strategies
-def test_a_ranking_opens_to_all_figures_in_a_box_of_its_own(tab: Report) -> None:
+def test_a_ranking_opens_to_all_figures_in_a_box(tab: Report) -> None:
     size(tab.driver, 390)
     summary = tab.find(".card .all summary")
     tab.press(summary)
@@ -187,8 +199,8 @@ def test_a_ranking_opens_to_all_figures_in_a_box_of_its_own(tab: Report) -> None
 
 
 @strategies
-def test_pointing_at_a_chart_over_distance_shows_ratios(tab: Report) -> None:
-    place = tab.drawn(tab.all("[data-chart=distance]")[2])
+def test_pointing_at_a_chart_over_latency_shows_ratios(tab: Report) -> None:
+    place = tab.drawn(tab.all("[data-chart=added-latency]")[2])
     ActionChains(tab.driver).move_to_element(place).perform()
     tip = tab.wait(lambda: place.find_elements(By.CSS_SELECTOR, ".tip"))
     assert "+1 ms" in tip[0].text
@@ -265,10 +277,10 @@ def test_hostile_names_are_shown_and_do_nothing(tab: Report) -> None:
     assert tab.driver.title != "owned"
     assert tab.all("img") == []
     assert "<img src=x onerror=" in tab.find("h3").text
-    assert tab.run("return document.scripts.length") == 4
+    assert tab.run("return document.scripts.length") == 5
 
 
-def test_without_javascript_verdicts_and_tables_are_shown_and_charts_are_not(tab: Report) -> None:
+def test_without_javascript_verdicts_and_tables_are_shown(tab: Report) -> None:
     tab.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         tab.driver.refresh()

@@ -15,7 +15,10 @@ from every import every
 from factories import reports
 
 from loadlab.model.text import printable
-from loadlab.report.html_page import HtmlPage
+from loadlab.report.content import story
+from loadlab.report.formats.html import HtmlPage
+from loadlab.report.labels import Labels
+from loadlab.report.prose import verdicts
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 
@@ -108,12 +111,12 @@ def test_no_element_has_an_inline_handler_or_style(variant: str) -> None:
 def test_hostile_names_are_text_and_nothing_else() -> None:
     hostile = page("hostile")
     assert hostile.all("img") == []
-    assert len(hostile.raw["script"]) == len(page().raw["script"]) == 4
+    assert len(hostile.raw["script"]) == len(page().raw["script"]) == 5
     assert printable(reports.HOSTILE) in hostile.text
     assert "\x1b" not in hostile.text
 
 
-def test_chart_data_holds_hostile_names_without_a_character_that_could_end_the_block() -> None:
+def test_hostile_names_in_chart_data_cannot_end_the_script_block() -> None:
     data = page("hostile").raw["script"][0]
     assert not set("<>&\u2028\u2029") & set(data)
     assert json.loads(data)["modes"][0]["server"] == reports.HOSTILE + "threaded"
@@ -142,7 +145,9 @@ def _with_series(arm, at):  # noqa: ANN001, ANN202
 
 def test_without_javascript_the_verdicts_figures_and_tables_are_there() -> None:
     text = " ".join(page().text.split())
-    for words in (*reports.ANSWER, *reports.WHY["gevent"], "CONN_MAX_AGE = 60", "2.47× (2.42 to 2.52)"):
+    full = reports.findings()
+    why = verdicts.why(full.verdicts[2], Labels.of(full))
+    for words in (*story.answer(full), *why, "CONN_MAX_AGE = 60", "2.47× (2.42–2.52)"):
         assert words in text
     assert all("hidden" in button for button in page().all("button") if button.get("class") == "copy")
     assert "Charts need JavaScript" in text
@@ -150,7 +155,7 @@ def test_without_javascript_the_verdicts_figures_and_tables_are_there() -> None:
 
 def test_the_answer_comes_before_everything_else() -> None:
     text = page().text
-    order = ["600 is a good value", "Close the connection", "Server modes × strategies", "Charts", "Comparisons"]
+    order = ["No single default fits", "close connections after", "Server modes × strategies", "Charts", "Comparisons"]
     places = [text.index(words, text.index("Skip to")) for words in order]
     assert places[0] == min(places)
 

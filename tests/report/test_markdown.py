@@ -7,7 +7,7 @@ from factories import reports
 from markdown_it import MarkdownIt
 
 from loadlab.model.text import printable
-from loadlab.report.markdown import Markdown
+from loadlab.report.formats.markdown import Markdown
 
 
 def tokens(variant: str = "complete") -> list:  # type: ignore[type-arg]

@@ -15,10 +15,10 @@ from loadlab.model.condition import OpenLoad
 from loadlab.model.findings import Percentiles, Service
 from loadlab.report import REPORTS
 from loadlab.report.content import charts, tables
-from loadlab.report.content.labels import Naming
-from loadlab.report.html_page import HtmlPage
-from loadlab.report.json_file import JsonFile
-from loadlab.report.terminal import Terminal
+from loadlab.report.formats.html import HtmlPage
+from loadlab.report.formats.json import JsonFile
+from loadlab.report.formats.terminal import Terminal
+from loadlab.report.labels import Labels
 
 if TYPE_CHECKING:
     from loadlab.model.findings import Findings
@@ -64,7 +64,7 @@ def test_service_stands_beside_the_response_and_only_under_an_open_load(opened: 
     assert not set(tables.SENT) & {column.title for column in tables.figures(reports.findings()).columns}
 
 
-def test_the_terminal_shows_both_in_a_table_of_their_own(opened: Findings) -> None:
+def test_the_terminal_shows_both_in_a_separate_table(opened: Findings) -> None:
     assert "Response and service" in Terminal().render(opened)
     assert "Response and service" not in Terminal().render(reports.findings())
     assert all(len(row) == len(tables.service(opened).columns) for row in tables.service(opened).rows)
@@ -96,6 +96,6 @@ def test_every_format_takes_it(opened: Findings, name: str) -> None:
 def test_cases_at_several_rates_are_named_by_them(opened: Findings) -> None:
     first, *others = opened.arms
     faster = replace(first, case=replace(first.case, open_load=OpenLoad(rate=500.0, arrivals="poisson")))
-    names = Naming.of(replace(opened, arms=(first, faster, *others)))
+    names = Labels.of(replace(opened, arms=(first, faster, *others)))
     assert "120/s, poisson" in str(names.mode(first.case))
     assert "500/s, poisson" in str(names.mode(faster.case))

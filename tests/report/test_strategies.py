@@ -1,4 +1,4 @@
-"""Reports of a run with many strategies at several distances: ranked, explained, complete, and still readable."""
+"""Reports of a run with many strategies at several added latencies: ranked, explained, complete, and still readable."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from every import every
 from factories import reports
 
 from loadlab.model.plan import Limits
-from loadlab.report.content import charts, distances, labels, matrix, numbers, ranking, story, tables, verdicts
-from loadlab.report.html_page import HtmlPage
-from loadlab.report.json_file import JsonFile
-from loadlab.report.markdown import Markdown
-from loadlab.report.terminal import Terminal
+from loadlab.report import labels, numbers
+from loadlab.report.content import added_latency, charts, matrix, ranking, story, tables, verdicts
+from loadlab.report.formats.html import HtmlPage
+from loadlab.report.formats.json import JsonFile
+from loadlab.report.formats.markdown import Markdown
+from loadlab.report.formats.terminal import Terminal
 
 if TYPE_CHECKING:
     from loadlab.report.content.verdicts import Advice
@@ -57,11 +58,11 @@ def test_a_card_shows_recommendation_runner_up_and_ranking() -> None:
 def test_what_leaks_is_ruled_out_in_words_and_by_its_mark() -> None:
     rank = next(rank for rank in advice("gevent").ranks if rank.name == "CONN_MAX_AGE = None")
     assert (rank.leaks, rank.place) == (True, "unfit")
-    assert rank.against == "leaks, up to 60 open, 8 usable"
+    assert rank.against == "leaks, 60 open, 8 usable"
     assert rank.in_short == "ruled out: leaks"
 
 
-def test_arithmetic_of_production_is_shown_for_the_accepted_and_the_rejected() -> None:
+def test_production_arithmetic_is_shown_for_accepted_and_rejected() -> None:
     needs = {rank.name: rank.need for rank in advice("sync").ranks}
     assert needs["pool, max_size=4"] == "2 hosts × 4 workers × 4 (max_size) × 2 overlap = 64 > 60 − 3"
     assert needs["CONN_MAX_AGE = 60"] == "2 hosts × 4 workers × 1 (usable at once) × 2 overlap = 16 ≤ 60 − 3"
@@ -97,7 +98,7 @@ def test_a_run_of_ages_alone_has_no_ranking() -> None:
 
 def test_ages_alone_are_ranked_where_production_has_limits() -> None:
     analysed = reports.strategies(("sync",), (0.0,), 6)
-    ages = [standing for standing in analysed.verdicts[0].ranking if standing.strategy.name == "max_age"]
+    ages = [standing for standing in analysed.verdicts[0].ranking if standing.case.strategy.name == "max_age"]
     verdict = replace(analysed.verdicts[0], ranking=tuple(ages))
     assert len(ranking.ranks(analysed, verdict)) == 3
     unlimited = replace(analysed, run=replace(analysed.run, limits=Limits()))
@@ -110,7 +111,7 @@ def test_the_overview_has_a_line_for_every_verdict() -> None:
     assert {len(row) for row in table.rows} == {len(table.columns)}
 
 
-def test_the_matrix_is_modes_by_strategies_and_names_the_distance() -> None:
+def test_the_matrix_is_modes_by_strategies_and_names_the_latency() -> None:
     content = matrix.build(FINDINGS)
     labels = [heading.label for heading in content.headings]
     assert labels[:3] == ["CONN_MAX_AGE = 0", "CONN_MAX_AGE = 60", "CONN_MAX_AGE = None"]
@@ -118,23 +119,23 @@ def test_the_matrix_is_modes_by_strategies_and_names_the_distance() -> None:
     assert len(content.rows) == 9
     assert str(content.rows[1].mode) == "gunicorn sync (round trip +1 ms)"
     missing = [cell for row in content.rows if row.mode.server != "gevent" for cell in row.cells if cell is None]
-    assert len(missing) == 6  # geventpool, in two modes at three distances
+    assert len(missing) == 6  # geventpool, in two modes at three latencies
 
 
-def test_every_strategy_has_a_look_of_its_own() -> None:
+def test_every_strategy_is_drawn_differently() -> None:
     columns = matrix.strategies(FINDINGS.arms)
-    looks = [(h.tone, h.shade, h.mark) for h in matrix.headings(columns, labels.Naming.of(FINDINGS))]
+    looks = [(h.tone, h.shade, h.mark) for h in matrix.headings(columns, labels.Labels.of(FINDINGS))]
     assert len(set(looks)) == len(looks) == 11
 
 
 def test_the_ninth_other_strategy_has_another_mark_than_the_first() -> None:
     choices = [replace(FINDINGS.arms[0].case.strategy, name=f"other{i}") for i in range(10)]
-    made = matrix.headings(choices, labels.Naming.of(FINDINGS))
+    made = matrix.headings(choices, labels.Labels.of(FINDINGS))
     assert len({(heading.shade, heading.mark) for heading in made}) == 10
 
 
-def test_a_table_over_distance_says_from_where_each_strategy_pays() -> None:
-    effect = next(one for one in distances.build(FINDINGS) if one.mode.server == "gevent")
+def test_a_table_over_latency_says_from_where_each_strategy_pays() -> None:
+    effect = next(one for one in added_latency.build(FINDINGS) if one.mode.server == "gevent")
     rows = {row[0]: row[1:] for row in effect.table.rows}
     assert rows["pgbouncer"][-1] == "+0 ms"
     assert rows["pgbouncer"][0].endswith("▲ better")
@@ -142,25 +143,25 @@ def test_a_table_over_distance_says_from_where_each_strategy_pays() -> None:
     assert "✕ ruled out" in rows["CONN_MAX_AGE = 60"][0]
     assert rows["Recommended"] == ("pgbouncer", "pgbouncer", "pgbouncer", "")
     words = dict(effect.conclusions)
-    assert words["pgbouncer"].startswith("pays at every distance: 3.")
+    assert words["pgbouncer"].startswith("pays with every added latency: 3.")
     assert len(effect.headings) == len(effect.table.rows) - 1
 
 
-def test_charts_over_distance_have_a_line_per_strategy_and_no_zero() -> None:
+def test_charts_over_latency_have_a_line_per_strategy_and_no_zero() -> None:
     series = charts.build(FINDINGS)
-    assert [one.mode.server for one in series.distances] == list(reports.THREE_MODES)
-    (_, _, gevent) = series.distances
+    assert [one.mode.server for one in series.added_latency] == list(reports.THREE_MODES)
+    (_, _, gevent) = series.added_latency
     assert gevent.round_trips == ("+0 ms", "+1 ms", "+5 ms")
     assert all(len(line.ratios) == 3 and 0 not in line.ratios for line in gevent.lines)
-    assert series.at_distances == ("round trip +0 ms", "round trip +1 ms", "round trip +5 ms")
+    assert series.latencies == ("round trip +0 ms", "round trip +1 ms", "round trip +5 ms")
 
 
-def test_every_format_shows_the_effect_of_distance() -> None:
+def test_every_format_shows_the_effect_of_latency() -> None:
     for text in (HtmlPage().render(FINDINGS), Markdown().render(FINDINGS), Terminal().render(FINDINGS)):
-        assert "With distance" in text
+        assert "With added latency" in text
         assert "not proven" in text
     for text in (HtmlPage().render(reports.findings()), Markdown().render(reports.findings())):
-        assert "With distance" not in text
+        assert "With added latency" not in text
 
 
 def test_snippets_of_several_files_are_named_and_of_one_are_not() -> None:
@@ -172,7 +173,7 @@ def test_snippets_of_several_files_are_named_and_of_one_are_not() -> None:
     assert "In `pgbouncer.ini`:\n\n```ini\n[databases]" in text
 
 
-def test_json_carries_ranking_runner_up_snippets_and_distances() -> None:
+def test_json_carries_ranking_runner_up_snippets_and_latencies() -> None:
     document = json.loads(JsonFile().render(FINDINGS))
     verdict = next(one for one in document["verdicts"] if one["server"] == "sync" and one["round_trip_ms"] == 0)
     assert verdict["runner_up"]["strategy"] == "close_on_thread_exit"
@@ -211,7 +212,7 @@ def test_wording_of_places_covers_them_all() -> None:
         "recommended",
         "runner-up",
         "baseline",
-        "sound",
+        "eligible",
         "no room",
         "ruled out",
     }

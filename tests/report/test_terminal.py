@@ -10,10 +10,10 @@ from every import every
 from factories import reports
 from rich.cells import cell_len
 
-from loadlab.model.findings import Caveat
+from loadlab.model.caveats import Caveat, CaveatKind
 from loadlab.model.labels import short_names
 from loadlab.report.content import matrix, story
-from loadlab.report.terminal import Terminal
+from loadlab.report.formats.terminal import Terminal
 
 if TYPE_CHECKING:
     import pytest
@@ -28,7 +28,7 @@ def test_no_line_is_wider_than_the_terminal(variant: str, width: int) -> None:
     assert max(map(cell_len, lines)) <= width
 
 
-def test_without_colour_there_is_no_escape_sequence() -> None:
+def test_without_colour_no_escape_sequence_is_written() -> None:
     assert "\x1b" not in Terminal(colour=False).render(reports.findings())
 
 
@@ -59,15 +59,15 @@ def test_markup_in_names_is_shown_and_not_obeyed() -> None:
 
 def test_what_to_set_answer_matrix_noise_and_caveats_come_in_order() -> None:
     text = Terminal(width=120).render(reports.findings())
-    landmarks = ["What to set", "600 is a good value", "Server modes × strategies", "Noise floor", "Caveats"]
+    landmarks = ["What to set", "No single default fits", "Server modes × strategies", "Noise floor", "Caveats"]
     places = [text.index(landmark) for landmark in landmarks]
     assert places == sorted(places)
 
 
 def test_each_mode_says_what_to_set_why_and_how_sure_that_is() -> None:
-    text = Terminal(width=140).render(reports.findings()).partition("What to set")[2].partition("600 is a good")[0]
+    text = Terminal(width=140).render(reports.findings()).partition("What to set")[2].partition("No single default")[0]
     sync = text.partition("gunicorn sync")[2].partition("gunicorn gevent")[0]
-    for words in ("CONN_MAX_AGE = 60", "2.47× (2.42 to 2.52)", "2 of 2 usable", "proven: p = "):
+    for words in ("CONN_MAX_AGE = 60", "2.47× (2.42–2.52)", "2 of 2 usable", "proven: p = "):
         assert words in sync
     assert "60 s and unlimited leak: " in text
 
@@ -85,7 +85,7 @@ def test_an_incomplete_run_says_so_before_anything_else() -> None:
     assert "This run is incomplete: 90 trials missing." in text.partition("holds no answer")[0]
 
 
-def test_a_run_whose_trials_are_all_there_but_failed_is_not_said_to_miss_any() -> None:
+def test_failed_trials_do_not_count_as_missing() -> None:
     run = reports.findings().run
     said = story.warning(replace(run, state="incomplete", trials_done=run.trials_planned))
     assert said.startswith("This run is incomplete: trials failed")
@@ -101,7 +101,7 @@ def test_a_run_with_invalid_trials_says_so_and_why_before_anything_else() -> Non
     assert second == f"3 of 80 trials invalid, the first because: {reason}. The caveats name each."
 
 
-def test_with_many_strategies_the_matrix_is_turned_and_says_how_good_each_is() -> None:
+def test_a_matrix_of_many_strategies_is_turned_and_judges_each() -> None:
     text = Terminal(width=120).render(reports.strategies(("sync", "gevent"), (0.0,), 12))
     matrix = text.partition("Server modes × strategies")[2]
     row = next(line for line in matrix.splitlines() if line.strip().startswith("worker_exit_hook"))
@@ -133,7 +133,10 @@ def test_a_narrow_terminal_gets_a_list_in_place_of_the_matrix(variant: str) -> N
 def test_caveats_name_cases_as_briefly_as_tells_them_apart() -> None:
     findings = reports.findings()
     case = findings.arms[0].case
-    noted = replace(findings, caveats=(Caveat(subject=case.id, text=f"See {case.id}/replica.", advice=""),))
+    noted = replace(
+        findings,
+        caveats=(Caveat(kind=CaveatKind.PAIRS_SILENT, subject=case, figures={"blocks": (1,), "baseline": case}),),
+    )
     text = Terminal(width=140).render(noted)
     assert case.id not in text
     assert short_names([arm.case for arm in findings.arms])[case] in text

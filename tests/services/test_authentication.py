@@ -59,7 +59,7 @@ def test_the_secret_is_postgresqls_own(cluster: Cluster, role: str, password: st
     assert derived(cluster, role, password) == secret
 
 
-def test_asking_is_no_session(cluster: Cluster, role: str) -> None:
+def test_a_console_query_is_not_a_session(cluster: Cluster, role: str) -> None:
     before = cluster.sessions()
     derived(cluster, role, "password")
     assert cluster.sessions() == before

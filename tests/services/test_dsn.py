@@ -16,7 +16,7 @@ from loadlab.services.external_database import Reference, external_database
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
 
 CANARIES: Final = ("CANARYA", "CANARYB")
 MISREAD: Final = {
@@ -42,7 +42,7 @@ def test_a_misread_dsn_is_refused_without_repeating_it(
 ) -> None:
     monkeypatch.setenv("MY_DSN", dsn)
     with (
-        pytest.raises(UsageError, match="MY_DSN holds no DSN") as caught,
+        pytest.raises(UsageError, match="MY_DSN is not a valid libpq DSN") as caught,
         external_database(Reference("env:MY_DSN"), tmp_path),
     ):
         pass
@@ -119,16 +119,16 @@ def test_a_far_service_is_refused_before_anything_is_sent(
             assert not connection.recv(1)
 
 
-def test_the_far_end_of_a_connection_is_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    with bench.database.observed() as connection:
+def test_the_far_end_of_a_connection_is_looked_at(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    with lab.database.observed() as connection:
         require_local_peer(connection)
         monkeypatch.setattr("loadlab.services.dsn.is_loopback", lambda host: host != "127.0.0.1")
         with pytest.raises(UsageError, match=r"127\.0\.0\.1"):
             require_local_peer(connection)
 
 
-def test_a_server_without_tls_names_sslmode(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    at = bench.database.parameters
+def test_a_server_without_tls_names_sslmode(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    at = lab.database.parameters
     monkeypatch.setenv("MY_DSN", make_dsn(host=at["host"], port=at["port"], user=at["user"], sslmode="require"))
     with pytest.raises(LabError) as caught, external_database(Reference("env:MY_DSN"), tmp_path):
         pass

@@ -12,7 +12,7 @@ from laboratory import Quiet
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.environment import environment
-from loadlab.lab.run import laboratory
+from loadlab.lab.opening import open_lab
 from loadlab.model.plan import Database, Plan
 from loadlab.services import encryption
 from loadlab.services.embedded import _binaries
@@ -124,7 +124,7 @@ def test_a_report_says_whether_the_target_was_encrypted(tls: bool, tmp_path: Pat
         require_programs()
     plan = Plan(servers={}, strategies={}, database=Database(tls=tls))
     with (
-        laboratory(plan, None, tmp_path, Quiet()) as lab,  # Django makes the site's tables here, as the target connects
+        open_lab(plan, None, tmp_path, Quiet()) as lab,  # Django makes the site's tables here, as the target connects
         lab.database.observed() as connection,
         connection.cursor() as cursor,
     ):

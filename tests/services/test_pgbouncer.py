@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import psutil
 import psycopg2
 import pytest
+from latency import added_latency
 from patience import await_that
 from poolers import PASSWORD as SECRET
 from poolers import POOLING, Cluster, asked, client, connected, us
@@ -24,16 +25,15 @@ from psycopg2 import sql
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.connect_errors import kind_of
+from loadlab.judges import Limits, _pgbouncer_console
+from loadlab.judges.pgbouncer import PgBouncer, Refusals
 from loadlab.model.metrics import ConnectError
 from loadlab.model.plan import Database as DatabasePlan
 from loadlab.services import pgbouncer as service
-from loadlab.services import pgbouncer_console
-from loadlab.services.added_latency import added_latency
 from loadlab.services.embedded import embedded, restartable
 from loadlab.services.encryption import programs_with_tls
 from loadlab.services.external_database import connect_to
-from loadlab.services.pgbouncer import PoolerGoneError, Refusals, pgbouncer_version, require_pgbouncer
-from loadlab.services.pgbouncer_counts import PgBouncerCounts
+from loadlab.services.pgbouncer import PoolerGoneError, pgbouncer_version, require_pgbouncer
 from loadlab.system.processes import UNPRIVILEGED, Register
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ LIMIT: Final = "no more connections allowed"
 
 
 def open_and_closed(bouncer: Bouncer) -> tuple[int, int]:
-    counts = bouncer.counts()
+    counts = bouncer.judge.counts()
     return counts.clients_open, counts.clients_opened - counts.clients_open
 
 
@@ -64,6 +64,13 @@ def vanish(connection: Connection) -> None:
     with socket.socket(fileno=os.dup(connection.fileno())) as same:
         same.shutdown(socket.SHUT_RDWR)
     connection.close()
+
+
+def test_the_limit_of_clients_and_how_many_are_open_are_known(pooler: Pooler, clients: ExitStack) -> None:
+    bouncer = pooler(max_client_conn=7)
+    client(clients, bouncer)
+    await_that(lambda: bouncer.judge.limits() == Limits(connections=8, reserved=1, in_use=1))
+    assert (bouncer.judge.open_now(), bouncer.judge.opened(), bouncer.judge.limits().free) == (1, 1, 6)
 
 
 @pytest.mark.parametrize("pool_mode", ["session", "transaction"])
@@ -76,8 +83,8 @@ def test_both_sides_are_counted_as_their_judges_count_them(pooler: Pooler, clust
             asked(connection, "SELECT 1")
         for _ in range(3):
             connected(bouncer.database).close()
-        await_that(lambda: bouncer.counts().clients_open == 4)
-        counts = bouncer.counts()
+        await_that(lambda: bouncer.judge.counts().clients_open == 4)
+        counts = bouncer.judge.counts()
         assert (counts.clients_opened, counts.clients_open, counts.refused) == (7, 4, 0)
         assert counts.servers_open == cluster.backends() == (3 if pool_mode == "session" else 1)
         bouncer.stop()
@@ -91,9 +98,7 @@ def test_counts_are_exact_after_every_step_of_any_life(
 ) -> None:
     if busy:  # as when something is logged at every look
         monkeypatch.setattr(
-            PgBouncerCounts,
-            "_instant",
-            lambda counts, console: counts._busy_instant(console, console.look(*counts._pool)),
+            PgBouncer, "_instant", lambda judge, console: judge._busy_instant(console, console.look(*judge._pool))
         )
     dice, before = random.Random(seed), cluster.sessions()
     bouncer = pooler(pool_mode=dice.choice(["session", "transaction"]), pool_size=30)
@@ -121,10 +126,10 @@ def test_counts_are_exact_after_every_step_of_any_life(
         anybody = [arrive, leave, leave_without_a_word, leave_a_transaction_open, work]
         dice.choice(anybody if alive else [arrive])()
         await_that(lambda: open_and_closed(bouncer) == (len(alive), opened - len(alive)))
-        await_that(lambda: bouncer.counts().servers_open == cluster.backends())
+        await_that(lambda: bouncer.judge.counts().servers_open == cluster.backends())
     for connection in alive:
         connection.close()
-    last = bouncer.counts()
+    last = bouncer.judge.counts()
     bouncer.stop()
     assert cluster.sessions() - before == last.servers_opened > 0
 
@@ -140,29 +145,27 @@ def test_counts_never_go_back_while_clients_come_and_go(pooler: Pooler) -> None:
     workers = [threading.Thread(target=come_and_go) for _ in range(3)]
     for worker in workers:
         worker.start()
-    seen = [bouncer.counts()]
+    seen = [bouncer.judge.counts()]
     while any(worker.is_alive() for worker in workers):
-        seen.append(bouncer.counts())
+        seen.append(bouncer.judge.counts())
     await_that(lambda: open_and_closed(bouncer) == (0, 3 * rounds))
     opened = [counts.clients_opened for counts in seen]
     assert opened == sorted(opened)
     assert len(set(opened)) > 3, "nothing was seen while it went on"
 
 
-def test_as_many_clients_are_let_in_as_the_strategy_says_and_the_console_is_none_of_them(
-    pooler: Pooler, clients: ExitStack
-) -> None:
+def test_the_strategys_number_of_clients_is_let_in_beside_the_console(pooler: Pooler, clients: ExitStack) -> None:
     bouncer = pooler(max_client_conn=3)
-    bouncer.counts()
+    bouncer.judge.counts()
     for _ in range(3):
         client(clients, bouncer)
     for _ in range(2):
         with pytest.raises(psycopg2.OperationalError, match=LIMIT) as refused:
             connected(bouncer.database)
         assert kind_of(refused.value) is ConnectError.TOO_MANY_CONNECTIONS
-    counts = bouncer.counts()
+    counts = bouncer.judge.counts()
     assert (counts.clients_opened, counts.clients_open, counts.refused) == (3, 3, 2)
-    assert bouncer.refusals() == Refusals(max_client_conn=2, query_wait_timeout=0, other=0)
+    assert bouncer.judge.refusals() == Refusals(max_client_conn=2, query_wait_timeout=0, other=0)
 
 
 def test_a_client_that_waits_for_too_long_is_sent_away_and_counted(pooler: Pooler, clients: ExitStack) -> None:
@@ -171,25 +174,25 @@ def test_a_client_that_waits_for_too_long_is_sent_away_and_counted(pooler: Poole
     waiting = client(clients, bouncer)
     with pytest.raises(psycopg2.OperationalError):
         asked(waiting, "SELECT 1")
-    counts = bouncer.counts()
+    counts = bouncer.judge.counts()
     assert (counts.clients_opened, counts.clients_open, counts.servers_opened, counts.refused) == (2, 1, 1, 1)
-    assert bouncer.refusals() == Refusals(max_client_conn=0, query_wait_timeout=1, other=0)
+    assert bouncer.judge.refusals() == Refusals(max_client_conn=0, query_wait_timeout=1, other=0)
 
 
 def test_clients_beyond_pool_size_wait_and_what_they_wait_is_counted(pooler: Pooler, clients: ExitStack) -> None:
     bouncer = pooler(pool_size=1)
     holder, others = client(clients, bouncer), [client(clients, bouncer) for _ in range(2)]
     asked(holder, "BEGIN")
-    before = bouncer.counts().waited_seconds
-    assert bouncer.waiting() == (0, 0.0)
+    before = bouncer.judge.counts().waited_seconds
+    assert bouncer.judge.waiting() == (0, 0.0)
     begun = time.monotonic()
     workers = [threading.Thread(target=asked, args=(other, "SELECT 1")) for other in others]
     for worker in workers:
         worker.start()
-    await_that(lambda: bouncer.waiting()[0] == 2)
+    await_that(lambda: bouncer.judge.waiting()[0] == 2)
     both_wait = time.monotonic()
     time.sleep(0.2)
-    number, longest = bouncer.waiting()
+    number, longest = bouncer.judge.waiting()
     held = time.monotonic() - both_wait
     asked(holder, "COMMIT")
     for worker in workers:
@@ -197,12 +200,12 @@ def test_clients_beyond_pool_size_wait_and_what_they_wait_is_counted(pooler: Poo
     whole = time.monotonic() - begun
     assert number == 2
     assert 0.15 < longest < whole
-    assert 1.9 * held < bouncer.counts().waited_seconds - before < 2 * whole
-    assert bouncer.waiting() == (0, 0.0)
-    assert bouncer.counts().servers_opened == 1
+    assert 1.9 * held < bouncer.judge.counts().waited_seconds - before < 2 * whole
+    assert bouncer.judge.waiting() == (0, 0.0)
+    assert bouncer.judge.counts().servers_opened == 1
 
 
-def test_whoever_is_not_let_in_was_not_opened(pooler: Pooler, clients: ExitStack) -> None:
+def test_a_refused_client_was_not_opened(pooler: Pooler, clients: ExitStack) -> None:
     bouncer = pooler()
     client(clients, bouncer)
     with pytest.raises(psycopg2.OperationalError, match="authentication failed") as refused:
@@ -216,13 +219,15 @@ def test_whoever_is_not_let_in_was_not_opened(pooler: Pooler, clients: ExitStack
         startup = struct.pack("!i", 3 << 16) + b"user\0" + user + b"\0database\0" + name + b"\0\0"
         raw.sendall(struct.pack("!i", len(startup) + 4) + startup)
         assert b"SCRAM-SHA-256" in raw.recv(100)
-        assert bouncer.counts().clients_opened == 1
-    counts = bouncer.counts()
+        assert bouncer.judge.counts().clients_opened == 1
+    counts = bouncer.judge.counts()
     assert (counts.clients_opened, counts.clients_open, counts.refused) == (1, 1, 1)
-    assert bouncer.refusals().other == 1
+    assert bouncer.judge.refusals().other == 1
 
 
-def test_a_request_to_cancel_is_no_session_and_no_client(pooler: Pooler, cluster: Cluster, clients: ExitStack) -> None:
+def test_a_cancel_request_counts_as_neither_session_nor_client(
+    pooler: Pooler, cluster: Cluster, clients: ExitStack
+) -> None:
     before = cluster.sessions()
     bouncer = pooler()
     busy = client(clients, bouncer)
@@ -241,7 +246,7 @@ def test_a_request_to_cancel_is_no_session_and_no_client(pooler: Pooler, cluster
         busy.cancel()
         worker.join(0.2)
     assert isinstance(failures[0], psycopg2.errors.QueryCanceled)
-    counts = bouncer.counts()
+    counts = bouncer.judge.counts()
     assert (counts.clients_opened, counts.servers_opened, counts.servers_open) == (1, 1, 1)
     bouncer.stop()
     assert cluster.sessions() - before == 1
@@ -260,7 +265,7 @@ def test_a_restart_breaks_every_connection_and_no_count(pooler: Pooler, cluster:
         with pytest.raises(psycopg2.OperationalError):
             asked(connection, "SELECT 1")
     asked(client(clients, bouncer), "SELECT 1")
-    counts = bouncer.counts()
+    counts = bouncer.judge.counts()
     assert (counts.clients_opened, counts.clients_open) == (4, 1)
     assert (counts.servers_opened, counts.servers_open) == (3, 1)
     bouncer.stop()
@@ -275,24 +280,24 @@ def test_what_a_killed_process_has_counted_is_not_lost(pooler: Pooler, clients: 
     os.kill(bouncer.pid, signal.SIGKILL)
     await_that(lambda: not psutil.pid_exists(bouncer.pid) or psutil.Process(bouncer.pid).status() == "zombie")
     with pytest.raises(PoolerGoneError, match="console"):
-        bouncer.counts()
+        bouncer.judge.counts()
     with pytest.raises(OSError, match="console"):  # as whoever samples it takes it
-        bouncer.waiting()
+        bouncer.judge.waiting()
     bouncer.restart()
-    counts = bouncer.counts()
+    counts = bouncer.judge.counts()
     assert (counts.clients_opened, counts.clients_open, counts.servers_opened) == (3, 0, 1)
 
 
 def test_a_pgbouncer_that_hangs_does_not_hang_the_lab(pooler: Pooler, monkeypatch: pytest.MonkeyPatch) -> None:
     bouncer = pooler()
-    before = bouncer.counts()
+    before = bouncer.judge.counts()
     os.kill(bouncer.pid, signal.SIGSTOP)
     with monkeypatch.context() as patch:
-        patch.setattr(pgbouncer_console, "ANSWER_SECONDS", 0.2)
+        patch.setattr(_pgbouncer_console, "ANSWER_SECONDS", 0.2)
         with pytest.raises(PoolerGoneError, match="nothing in time"):
-            bouncer.counts()
+            bouncer.judge.counts()
     os.kill(bouncer.pid, signal.SIGCONT)
-    assert bouncer.counts() == before
+    assert bouncer.judge.counts() == before
 
 
 @pytest.fixture
@@ -311,9 +316,9 @@ def test_whom_postgresql_keeps_out_pgbouncer_does_not_let_in(
     bouncer = pooler()
     with pytest.raises(psycopg2.OperationalError, match="not currently accepting connections"):
         connected(bouncer.database)
-    counts = bouncer.counts()
+    counts = bouncer.judge.counts()
     assert (counts.clients_opened, counts.servers_opened, counts.refused) == (0, 0, 1)
-    assert bouncer.refusals().other == 1
+    assert bouncer.judge.refusals().other == 1
     assert cluster.sessions() == before
 
 
@@ -337,7 +342,7 @@ def test_a_restart_of_postgresql_breaks_clients_in_session_pooling_alone(
         with closing(connected(bouncer.database)) as connection:
             asked(connection, "SELECT 1")
             running.restart()
-            await_that(lambda: bouncer.counts().servers_open == 0)
+            await_that(lambda: bouncer.judge.counts().servers_open == 0)
             if pool_mode == "session":
                 with pytest.raises(psycopg2.OperationalError):
                     asked(connection, "SELECT 1")
@@ -346,7 +351,7 @@ def test_a_restart_of_postgresql_breaks_clients_in_session_pooling_alone(
         with closing(connected(bouncer.database)) as connection:
             assert asked(connection, "SELECT 1") == 1
         await_that(lambda: open_and_closed(bouncer) == (0, 2))
-        counts = bouncer.counts()
+        counts = bouncer.judge.counts()
         assert (counts.servers_opened, counts.servers_open, counts.refused) == (2, 1, 0)
         bouncer.stop()
     with running.database.observed() as connection, connection.cursor() as cursor:
@@ -362,12 +367,12 @@ def test_while_postgresql_is_down_clients_are_let_in_and_sent_away(
         with closing(connected(bouncer.database)) as connection:
             asked(connection, "SELECT 1")
         running.stop()
-        await_that(lambda: bouncer.counts().servers_open == 0)
+        await_that(lambda: bouncer.judge.counts().servers_open == 0)
         for _ in range(2):
             with closing(connected(bouncer.database)) as connection, pytest.raises(psycopg2.OperationalError):
                 asked(connection, "SELECT 1")
         await_that(lambda: open_and_closed(bouncer) == (0, 3))
-        counts, refusals = bouncer.counts(), bouncer.refusals()
+        counts, refusals = bouncer.judge.counts(), bouncer.judge.refusals()
         assert (counts.servers_opened, counts.refused) == (1, 2)
         assert refusals.query_wait_timeout + refusals.other == 2
 
@@ -375,7 +380,7 @@ def test_while_postgresql_is_down_clients_are_let_in_and_sent_away(
 def test_the_startup_of_a_pgbouncer_opens_nothing_in_the_targets_database(pooler: Pooler, cluster: Cluster) -> None:
     before = cluster.sessions()
     bouncer = pooler()
-    counts = bouncer.counts()
+    counts = bouncer.judge.counts()
     assert (counts.clients_opened, counts.servers_opened, counts.servers_open, counts.refused) == (0, 0, 0, 0)
     assert cluster.sessions() == before
     await_that(lambda: roles_connections(cluster, bouncer) == 0)
@@ -395,7 +400,7 @@ def test_the_lab_itself_goes_past_it(pooler: Pooler, cluster: Cluster) -> None:
     assert bouncer.database.rerouted
     with bouncer.database.observed() as connection:
         assert asked(connection, "SELECT inet_server_port()") == int(cluster.database.parameters["port"])
-    assert bouncer.counts().clients_opened == 0
+    assert bouncer.judge.counts().clients_opened == 0
 
 
 @pytest.fixture
@@ -410,15 +415,13 @@ def odd(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, str]]:
     cluster.cursor.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
-def test_a_database_of_the_users_own_is_counted_whatever_its_names(
-    pooler: Pooler, odd: dict[str, str], tmp_path: Path
-) -> None:
+def test_an_external_database_with_odd_names_is_counted(pooler: Pooler, odd: dict[str, str], tmp_path: Path) -> None:
     with connect_to(odd, tmp_path, allow_remote=False) as database, ExitStack() as clients:
         bouncer = pooler(database)
         assert asked(client(clients, bouncer), "SELECT current_user || current_database()") == ODD + ODD
         connected(bouncer.database).close()
         await_that(lambda: open_and_closed(bouncer) == (1, 1))
-        counts = bouncer.counts()
+        counts = bouncer.judge.counts()
         assert (counts.servers_opened, counts.servers_open) == (1, 1)
         bouncer.stop()
 
@@ -471,13 +474,11 @@ def test_it_goes_over_the_distance_and_by_tls_where_the_target_would(
         assert asked(connection, "SELECT inet_client_port()") in {
             one.laddr.port for one in psutil.Process(far.pid).net_connections("tcp")
         }
-        assert bouncer.counts().servers_open == 1
+        assert bouncer.judge.counts().servers_open == 1
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="PgBouncer runs as ourselves unless we are root, and peer lets it in")
-def test_peer_authentication_that_lets_us_in_and_not_pgbouncer_is_named_before_the_trial(
-    ways: Ways, tmp_path: Path
-) -> None:
+def test_peer_authentication_that_pgbouncer_lacks_is_named_early(ways: Ways, tmp_path: Path) -> None:
     parameters = {"host": str(ways.sockets), "port": str(ways.port), "user": us(), "dbname": "shop"}
     with (
         connect_to(parameters, tmp_path, allow_remote=False) as database,
@@ -533,12 +534,10 @@ def test_a_restart_on_a_port_that_is_taken_by_then_says_so(pooler: Pooler) -> No
     ):
         bouncer.restart()
     with pytest.raises(PoolerGoneError, match="does not run"):
-        bouncer.counts()
+        bouncer.judge.counts()
 
 
-def test_a_startup_parameter_that_pgbouncer_knows_nothing_of_is_named_before_the_trial(
-    pooler: Pooler, cluster: Cluster
-) -> None:
+def test_a_startup_parameter_unknown_to_pgbouncer_is_named_early(pooler: Pooler, cluster: Cluster) -> None:
     parameters = {**cluster.database.parameters, "options": "-c statement_timeout=5000"}
     with pytest.raises(EnvironmentFaultError, match=r"unsupported startup parameter.*\n.*leave them out"):
         pooler(replace(cluster.database, parameters=parameters))
@@ -547,7 +546,7 @@ def test_a_startup_parameter_that_pgbouncer_knows_nothing_of_is_named_before_the
 def test_a_missing_program_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(service, "ELSEWHERE", str(tmp_path))
-    with pytest.raises(EnvironmentFaultError, match=r"apt install pgbouncer.*leave the strategy"):
+    with pytest.raises(EnvironmentFaultError, match=r"apt install pgbouncer.*remove the strategy"):
         require_pgbouncer()
 
 

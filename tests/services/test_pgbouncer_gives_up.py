@@ -115,7 +115,7 @@ def test_sessions_a_set_is_gone_with_its_client(polite: Bouncer, clients: ExitSt
     assert asked(followed_by(polite, clients, "SET statement_timeout = '12345ms'"), "SHOW statement_timeout") == "0"
 
 
-def test_transactions_a_session_advisory_lock_excludes_nobody(two: tuple[Connection, Connection]) -> None:
+def test_transactions_a_session_advisory_lock_excludes_no_client(two: tuple[Connection, Connection]) -> None:
     one, other = two
     assert asked(one, "SELECT pg_try_advisory_lock(1)") is True
     assert asked(other, "SELECT pg_try_advisory_lock(1)") is True
@@ -134,7 +134,7 @@ def test_transactions_a_session_advisory_lock_cannot_be_given_back(mover: tuple[
     assert asked(traveller, "SELECT pg_advisory_unlock(1)") is False
 
 
-def test_transactions_an_advisory_lock_of_the_transaction_excludes_everybody_else(
+def test_transactions_a_transaction_advisory_lock_excludes_others(
     mover: tuple[Connection, Connection],
 ) -> None:
     one, other = mover
@@ -145,9 +145,7 @@ def test_transactions_an_advisory_lock_of_the_transaction_excludes_everybody_els
     assert asked(other, "SELECT pg_try_advisory_xact_lock(1)") is True
 
 
-def test_sessions_an_advisory_lock_excludes_others_and_ends_with_its_client(
-    pooler: Pooler, cluster: Cluster, clients: ExitStack
-) -> None:
+def test_sessions_an_advisory_lock_ends_with_its_client(pooler: Pooler, cluster: Cluster, clients: ExitStack) -> None:
     bouncer = pooler(pool_mode="session", pool_size=2)
     other = client(clients, bouncer)
     with closing(connected(bouncer.database)) as one:
@@ -175,7 +173,7 @@ def test_sessions_who_listens_hears(pooler: Pooler, clients: ExitStack) -> None:
     assert other.notifies == []
 
 
-def test_sessions_nobody_listens_for_a_client_that_has_gone(polite: Bouncer, clients: ExitStack) -> None:
+def test_sessions_a_gone_clients_listen_is_dropped(polite: Bouncer, clients: ExitStack) -> None:
     heir = followed_by(polite, clients, "LISTEN news")
     assert asked(heir, "SELECT count(*) FROM pg_listening_channels()") == 0
 
@@ -195,7 +193,7 @@ def test_transactions_a_held_cursor_is_anybodys(two: tuple[Connection, Connectio
     assert (asked(other, "FETCH letters"), asked(one, "FETCH letters")) == ("a", "b")
 
 
-def test_transactions_a_cursor_without_hold_needs_a_transaction_and_works_in_it(
+def test_transactions_a_cursor_without_hold_works_in_a_transaction(
     two: tuple[Connection, Connection],
 ) -> None:
     one, _ = two
@@ -260,7 +258,7 @@ def prepared(wide: Bouncer) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def test_transactions_a_prepared_statement_is_lost_with_the_next_session_before_1_24(
+def test_transactions_a_prepared_statement_is_lost_before_1_24(
     prepared: psycopg.Connection[Any],
 ) -> None:
     if follows_statements():

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lone_site import Sites
     from poolers import Pooler
 
-    from loadlab.lab.trial import Bench
+    from loadlab.lab.lab import Lab
     from loadlab.services.database import Database
 
 WAIT_SECONDS: Final = 1
@@ -45,8 +45,8 @@ def said(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
 
 
 @with_pools
-def test_a_pool_whose_connections_are_all_held_times_out(bench: Bench, sites: Sites) -> None:
-    pooled = sites(bench.database, OPTIONS={"pool": {"min_size": 1, "max_size": 1, "timeout": 3.0}})
+def test_a_pool_whose_connections_are_all_held_times_out(lab: Lab, sites: Sites) -> None:
+    pooled = sites(lab.database, OPTIONS={"pool": {"min_size": 1, "max_size": 1, "timeout": 3.0}})
     pooled.wrapper.ensure_connection()
     failures: list[Exception] = []
 
@@ -94,7 +94,7 @@ def test_a_health_check_doubles_the_wait_at_pgbouncer_and_the_log_says_so(  # no
     asked(holder, "BEGIN")
     with caplog.at_level(logging.WARNING, "loadlab"), pytest.raises(DatabaseError):
         site.ask()
-    assert bouncer.refusals().query_wait_timeout == waits
+    assert bouncer.judge.refusals().query_wait_timeout == waits
     assert len(said(caplog, "W008")) == (1 if checked and is_psycopg3 else 0)  # psycopg2 loses PgBouncer's words
     asked(holder, "ROLLBACK")
     assert site.ask() == 1

@@ -133,7 +133,7 @@ sizes = st.one_of(st.integers(1, 100), st.integers(1, 70_000), st.sampled_from([
 
 
 @given(pieces=st.lists(sizes, min_size=1, max_size=12))
-def test_bytes_come_out_as_they_went_in_whatever_they_were_cut_into(echoing: Proxy, pieces: list[int]) -> None:
+def test_bytes_come_out_as_they_went_in_under_any_split(echoing: Proxy, pieces: list[int]) -> None:
     said = [os.urandom(size) for size in pieces]
     with echoing.connected() as client:
 
@@ -212,7 +212,7 @@ def test_a_client_that_is_gone_before_the_server_is_reached_does_no_harm() -> No
             exchange(client)
 
 
-def test_two_hundred_connections_at_once_have_each_their_own_bytes() -> None:
+def test_two_hundred_concurrent_connections_keep_their_bytes_apart() -> None:
     everybody = threading.Barrier(200)
 
     def answer_when_all_are_there(accepted: socket.socket) -> None:
@@ -266,7 +266,7 @@ def test_pieces_are_under_way_together() -> None:
         assert heard(client, 100) == bytes(range(100))
 
 
-def test_a_large_result_arrives_whole_and_waits_for_a_slow_reader_at_its_source() -> None:
+def test_a_large_result_arrives_whole_with_back_pressure() -> None:
     result = os.urandom(MEBIBYTE) * 96
     taken = 0
 
@@ -303,7 +303,7 @@ def test_a_killed_proxy_closes_both_sides(death: signal.Signals) -> None:
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux takes another process's file descriptors away")
-def test_a_proxy_without_file_descriptors_left_serves_again_when_others_have_gone() -> None:
+def test_a_proxy_out_of_file_descriptors_recovers() -> None:
     with between(echo) as proxy:
         with proxy.connected() as first, ExitStack() as stack:
             exchange(first)

@@ -21,7 +21,7 @@ def test_a_case_against_itself_has_a_ratio_of_1_and_no_evidence(values: dict[int
 
 
 @given(rates, st.floats(0.1, 10))
-def test_a_constant_factor_is_found_exactly_whatever_the_blocks_do(baseline: dict[int, float], factor: float) -> None:
+def test_a_constant_factor_is_found_exactly_under_any_block_effect(baseline: dict[int, float], factor: float) -> None:
     effect = paired_effect({block: factor * value for block, value in baseline.items()}, baseline)
     assert effect.ratio == pytest.approx(factor)
     assert effect.blocks == len(baseline)

@@ -89,7 +89,7 @@ def test_where_no_verdict_is_possible_nothing_is_detected() -> None:
 
 
 def test_the_table_in_the_documentation_is_what_is_computed() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "plans.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "plan.md").read_text(encoding="utf-8")
     heads, rows = (
         re.findall(r"(\d+) blocks \|", text),
         re.findall(r"^\| (\d+) \| (\d+) \| (.* %) \|$", text, re.MULTILINE),

@@ -74,7 +74,7 @@ def test_a_damaged_trial_is_named_and_the_others_are_kept(folder: RunFolder, dam
     read, damaged = folder.trials()
     assert [each.order for each in read] == [0]
     assert [caveat.subject for caveat in damaged] == ["trials/0001.json"]
-    assert "--resume" in damaged[0].advice
+    assert "--resume" in str(damaged[0].figures["remedy"])
 
 
 def test_a_record_with_a_right_checksum_and_wrong_content_is_damaged_too(folder: RunFolder) -> None:
@@ -138,7 +138,7 @@ def test_a_run_that_cannot_be_begun_leaves_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_restarts_come_back_as_they_were_kept_and_concern_every_load_of_their_case(folder: RunFolder) -> None:
+def test_restarts_read_back_as_written_and_concern_every_load(folder: RunFolder) -> None:
     case = trial().case
     recovery = Recovery(warm=2, failed=2, failed_later=0, warm_checked=2, failed_checked=0)
     assert folder.restarts() == ([], [])
@@ -160,7 +160,7 @@ def test_progress_is_read_as_it_was_written_and_on_from_where_a_reader_was(folde
     assert folder.events(offset)[0] == [end]
 
 
-def test_half_a_line_of_progress_is_left_for_later_and_what_is_unknown_is_passed_over(folder: RunFolder) -> None:
+def test_half_a_line_of_progress_waits_and_unknown_events_are_skipped(folder: RunFolder) -> None:
     event = Preparing(at=1.0, what="Locust starts")
     path = folder.path / "progress.jsonl"
     path.write_bytes(b'{"event":"of a newer loadlab"}\n' + to_line(event) + to_line(event)[:-7])

@@ -131,13 +131,13 @@ def test_a_lab_that_is_being_born_is_not_taken_for_dead(monkeypatch: pytest.Monk
         assert (register.folder / "lock").exists()
 
 
-def test_what_nobody_has_stopped_ends_with_its_register(tmp_path: Path) -> None:
+def test_programs_left_running_end_with_their_register(tmp_path: Path) -> None:
     with Register.opened() as register:
         program = register.start("sleep", ["/bin/sleep", "600"], log=tmp_path / "log", environment={})
     assert not program.running()
 
 
-def test_a_signal_that_comes_while_a_program_starts_waits_until_it_is_known(
+def test_a_signal_during_a_programs_start_waits_until_it_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     born: list[int] = []
@@ -239,7 +239,7 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("home", ["/nonexistent", "/proc/self"])
-def test_without_a_home_that_can_be_written_a_closed_temporary_folder_serves(home: str, open_folder: Path) -> None:
+def test_without_a_writable_home_a_private_temporary_folder_serves(home: str, open_folder: Path) -> None:
     done = state_of_somebody(HOME=home, TMPDIR=str(open_folder))
     (made,) = open_folder.iterdir()
     assert done.stdout.strip() == str(made)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from every import every
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.report.watch import why_invalid
 from loadlab.scrape import understood
-from loadlab.watch.observation import Observation, observe
+from loadlab.watch.observation import observe
+
+if TYPE_CHECKING:
+    from loadlab.model.observation import Observation
 
 URL = "http://127.0.0.1:9182/metrics?token=canary"
 BUILD = 'loadlab_build_info{version="1",django="5",python="3"} 1\n'
@@ -73,11 +77,11 @@ NOTHING = At()
 COUNTED: dict[str, tuple[list[Any], tuple[str, float, float, float, int]]] = {
     "fifteen openings, all of which stay open, are too few": (
         [NOTHING, At(opened=15, open=15)],
-        ("cannot tell: only 15", 15, 0, 15, 0),
+        ("too_few_opened", 15, 0, 15, 0),
     ),
     "half of eighteen are garbage collected, which are too few": (
         [NOTHING, At(opened=18, open=9, closed={"garbage_collected": 9})],
-        ("cannot tell: only 18", 18, 0, 9, 0),
+        ("too_few_opened", 18, 0, 9, 0),
     ),
     "a third is kept and more are open at each reading": (
         [At(opened=100 * n, open=10 + 30 * n, closed={"request_end": 70 * n}) for n in range(5)],
@@ -102,7 +106,7 @@ COUNTED: dict[str, tuple[list[Any], tuple[str, float, float, float, int]]] = {
     ),
     "threads have begun to warm up": (
         [NOTHING, At(opened=30, reused=10, open=30), At(opened=45, reused=35, open=45)],
-        ("cannot tell: more are open", 45, 35, 45, 0),
+        ("still_growing", 45, 35, 45, 0),
     ),
     "every connection is closed at the end of its request": (
         [NOTHING, At(opened=300, closed={"request_end": 300})],
@@ -133,7 +137,7 @@ COUNTED: dict[str, tuple[list[Any], tuple[str, float, float, float, int]]] = {
         [NOTHING, At(opened=60, reused=940, open=20, closed={"max_age": 40})],
         ("no", 60, 940, 20, 0),
     ),
-    "nothing happens": ([At(opened=50, open=3)] * 3, ("cannot tell: nothing used", 0, 0, 3, 0)),
+    "nothing happens": ([At(opened=50, open=3)] * 3, ("unused", 0, 0, 3, 0)),
     "the alias is absent from one scrape": (
         [
             At(opened=1000, reused=9000, open=3),
@@ -228,7 +232,7 @@ COUNTED: dict[str, tuple[list[Any], tuple[str, float, float, float, int]]] = {
             BUILD + 'loadlab_db_connections_opened_total{alias="default",instance="a",job="x"} 1 1700000000000\n',
             BUILD + 'loadlab_db_connections_opened_total{alias="default",instance="a",job="x"} 6 1700000010000\n',
         ],
-        ("cannot tell: only 5", 5, 0, 0, 0),
+        ("too_few_opened", 5, 0, 0, 0),
     ),
 }
 
@@ -237,9 +241,9 @@ COUNTED: dict[str, tuple[list[Any], tuple[str, float, float, float, int]]] = {
 def test_an_odd_exposition_is_counted(row: str) -> None:
     scrapes, expected = COUNTED[row]
     observation = watched(*scrapes)
-    assert observation.invalid == ""
+    assert observation.invalid is None
     seen = observation.aliases["default"]
-    assert seen.leak.startswith(expected[0])
+    assert seen.leak == expected[0]
     assert (seen.opened, seen.reused, seen.open[2], observation.resets) == expected[1:]
 
 
@@ -260,7 +264,7 @@ IN_TURN = {
 @every("row", IN_TURN)
 def test_hosts_that_answer_in_turn_are_noticed(row: str) -> None:
     observation = watched(*IN_TURN[row])
-    assert "name one host's own address" in observation.invalid
+    assert "name one host's own address" in why_invalid(observation)
     assert observation.aliases == {}
     assert observation.difference is None
 
@@ -297,7 +301,7 @@ def test_what_cannot_be_understood_is_refused(row: str) -> None:
 def test_threads_that_are_known_to_be_there_may_keep_one_each() -> None:
     burst = [At(opened=0), At(opened=64, open=64)]
     assert watched(*burst).aliases["default"].leak == "yes"
-    assert watched(*burst, threads=64).aliases["default"].leak.startswith("cannot tell")
+    assert watched(*burst, threads=64).aliases["default"].leak.told == "cannot tell"
     assert watched(*burst, threads=8).aliases["default"].leak == "yes"
 
 

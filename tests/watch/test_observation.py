@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from every import every
 
 from loadlab.model.counts import ConnectionCounts
 from loadlab.model.reading import Reading
-from loadlab.watch.observation import AliasObservation, observe
-from loadlab.watch.words import as_text
+from loadlab.report.watch import as_text
+from loadlab.watch.observation import observe
+
+if TYPE_CHECKING:
+    from loadlab.model.observation import AliasObservation
 
 
 def readings(*each: dict[str, Any], **judge: list[int]) -> list[Reading]:
@@ -46,7 +49,7 @@ def test_a_counter_that_begins_anew_gives_no_negative_count() -> None:
     assert observation.resets == 1
 
 
-def test_an_alias_that_nobody_used_has_no_share_and_no_ages() -> None:
+def test_an_unused_alias_has_no_share_and_no_ages() -> None:
     one = seen({}, {}, threads=4)
     assert one.share_reused is None
     assert one.ages == ()
@@ -63,8 +66,8 @@ def test_an_alias_that_nobody_used_has_no_share_and_no_ages() -> None:
         ({"opened": 0, "open": 0}, "cannot tell"),
     ],
 )
-def test_a_leak_is_what_nobody_comes_back_for(last: dict[str, Any], verdict: str) -> None:
-    assert seen({}, last).leak.startswith(verdict)
+def test_a_connection_that_no_request_finds_again_is_a_leak(last: dict[str, Any], verdict: str) -> None:
+    assert seen({}, last).leak.told == verdict
 
 
 def test_where_no_connect_was_seen_the_earlier_ones_say_what_it_takes() -> None:

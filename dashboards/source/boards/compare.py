@@ -21,9 +21,9 @@ from loadlab.model.metrics import (
 )
 
 GUIDE = """\
-**Tables**: a row for each server mode, a column for each CONN_MAX_AGE. **A against B**: choose two cases above; a
-ratio is B's figure by A's. Trials of a plan last equally long, so requests per trial compare like throughput. These
-are means and totals without any test: whether a difference is more than noise is what `loadlab report` says."""
+**Tables**: one row per server mode, one column per CONN_MAX_AGE. **A against B**: choose two cases above; a ratio is
+B's figure divided by A's. Trials of a plan last equally long, so requests per trial compare like throughput. These are
+means and totals without a test. `loadlab report` says whether a difference is more than noise."""
 
 # Ages only: pools and PgBouncer have a dashboard of their own.
 AGED = Scope(matchers=(*LAB.matchers, 'max_age!=""'), labels=LAB.labels)
@@ -64,9 +64,9 @@ SIDE_BY_SIDE = Row(
     panels=(
         Panel(
             title="Requests per trial",
-            shows="Requests of a trial, on average over its blocks.",
-            good="a higher number to the right: keeping connections pays in this mode.",
-            act="about the same, or less: keep CONN_MAX_AGE = 0 in this mode.",
+            shows="Mean number of requests of a trial, over its blocks.",
+            good="the number grows to the right: keeping connections pays in this mode.",
+            act="if it is about the same or smaller, use CONN_MAX_AGE = 0 in this mode.",
             unit="short",
             kind="matrix",
             height=6,
@@ -74,9 +74,11 @@ SIDE_BY_SIDE = Row(
         ),
         Panel(
             title="Connections opened per request",
-            shows="Connections opened, by requests that used the database. CONN_MAX_AGE = 0, always 1, is left out.",
+            shows=(
+                "Connections opened per request that used the database. CONN_MAX_AGE = 0 is left out: it is always 1."
+            ),
             good="near 0.",
-            act="1: nothing is reused, and the age only leaks.",
+            act="at 1, nothing is reused, and the age only leaks.",
             unit="short",
             kind="matrix",
             height=6,
@@ -85,9 +87,12 @@ SIDE_BY_SIDE = Row(
         ),
         Panel(
             title="Peak open, of what PostgreSQL allows",
-            shows="The most connections open at once in one trial, ten looks a second, as a share of max_connections.",
-            good="low: no more than the mode has threads or processes.",
-            act="near 100 %: a leak, whatever the gain in speed.",
+            shows=(
+                "The most connections open at once in one trial, sampled ten times a second, as a share of "
+                "max_connections."
+            ),
+            good="low: at most the number of the mode's threads or processes.",
+            act="near 100 % it is a leak, even if it is faster.",
             unit="percentunit",
             kind="matrix",
             height=6,
@@ -98,9 +103,9 @@ SIDE_BY_SIDE = Row(
         ),
         Panel(
             title="Response time, p99",
-            shows="99 % of the responses were faster; all trials of a cell together.",
-            good="a lower number to the right.",
-            act="higher: connections wait for something. See the dashboard of load and latency.",
+            shows="99 % of the responses were faster, over all trials of a cell.",
+            good="the number falls to the right.",
+            act="if it grows, requests wait for something. See the dashboard Load and latency.",
             unit="s",
             kind="matrix",
             height=6,
@@ -108,9 +113,9 @@ SIDE_BY_SIDE = Row(
         ),
         Panel(
             title="CPU per request",
-            shows="CPU time of application and database for each request, while there is load.",
-            good="a lower number to the right: connecting is CPU time saved.",
-            act="no lower: nothing is reused.",
+            shows="CPU time of application and database per request, during the load.",
+            good="the number falls to the right: less connecting saves CPU time.",
+            act="if it does not fall, nothing is reused.",
             unit="s",
             kind="matrix",
             height=6,
@@ -118,9 +123,9 @@ SIDE_BY_SIDE = Row(
         ),
         Panel(
             title="Closed by garbage collection",
-            shows="Connections that nobody closed, because their thread or greenlet was gone.",
+            shows=("Connections that only the garbage collector closed, because their thread or greenlet had ended."),
             good="0.",
-            act="this age leaks in this mode.",
+            act="above 0, this age leaks in this mode.",
             unit="short",
             kind="matrix",
             height=6,
@@ -141,7 +146,7 @@ def quotient(title: str, figure: Figure, good: str, limits: Limits) -> Panel:
         title=title,
         shows=f"{title} is B's figure by A's: 2 is twice as much.",
         good=good,
-        act="look at the figures of both below, and at how much trials of one case differ among themselves.",
+        act="look at the figures of both cases below, and at how much trials of one case differ.",
         unit="none",
         kind="stat",
         limits=limits,
@@ -174,8 +179,8 @@ A_AGAINST_B = Row(
             Panel(
                 title=f"{letter}: its figures",
                 shows=f"What was measured of {letter}, over all its trials in the time range.",
-                good="figures that hold over several blocks; one trial says little.",
-                act="nothing here: choose another case above.",
+                good="figures that hold over several blocks. One trial says little.",
+                act="if it is empty, choose another case above.",
                 unit="none",
                 kind="stat",
                 queries=tuple(Query(expr=figure(scope), name=name, unit=unit) for name, unit, figure in FIGURES),
@@ -188,11 +193,11 @@ A_AGAINST_B = Row(
 )
 
 ALL_ARMS = Row(
-    title="All arms, pools and PgBouncer among them",
+    title="All arms, including pools and PgBouncer",
     panels=(
         Panel(
             title="Requests per trial, by arm",
-            shows="Requests of a trial, on average over its blocks, for each server mode and strategy.",
+            shows="Mean number of requests of a trial, over its blocks, for each server mode and strategy.",
             good="a long bar.",
             act="compare bars of one server mode.",
             unit="short",
@@ -203,9 +208,9 @@ ALL_ARMS = Row(
         ),
         Panel(
             title="Connections opened per request, by arm",
-            shows="Connections opened, by requests that used the database.",
+            shows="Connections opened per request that used the database.",
             good="a short bar.",
-            act="1: nothing is reused.",
+            act="at 1, nothing is reused.",
             unit="short",
             kind="bargauge",
             width=12,

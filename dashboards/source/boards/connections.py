@@ -22,21 +22,21 @@ from loadlab.model.metrics import (
 )
 
 GUIDE = """\
-**Reuse** says what a kept connection gains, **leak** what it costs: connections that nobody comes back for stay open
-until garbage collection finds them, or until PostgreSQL refuses the next one. Numbers and tables are totals over the
-time range, exact for each trial; curves are rates, and understate the first and the last seconds of a trial."""
+**Reuse** shows what a kept connection gains, **leak** what it costs. Connections that no later request can find stay
+open until the garbage collector finds them, or until PostgreSQL refuses the next one. Numbers and tables are totals
+over the time range, exact for each trial. Curves are rates, and too low for the first and last seconds of a trial."""
 
 MISCOUNTED = minus(LAB.total(CONNECTIONS_OPENED, "instance"), LAB.total(DATABASE_SESSIONS, "instance"))
 BEHIND_POOLER = LAB.total(POOLER_SERVERS, "instance")
 
 IN_SHORT = Row(
-    title="In short",
+    title="Summary",
     panels=(
         Panel(
             title="Opened",
-            shows="Connections that the chosen trials have opened, all together.",
-            good="few: as many as the server mode has threads or processes.",
-            act="look at the reuse rate beside it; with CONN_MAX_AGE = 0 one per request is what to expect.",
+            shows="Connections that all chosen trials have opened.",
+            good="few: the number of the server mode's threads or processes.",
+            act="look at the reuse rate. With CONN_MAX_AGE = 0, one per request is normal.",
             unit="short",
             kind="stat",
             queries=(Query(expr=LAB.total(CONNECTIONS_OPENED), name="opened"),),
@@ -45,9 +45,9 @@ IN_SHORT = Row(
         ),
         Panel(
             title="Reuse rate, where kept",
-            shows="Share of the database's requests that found a connection open, where an age other than 0 is set.",
+            shows="Share of requests that found a connection open, where CONN_MAX_AGE is not 0.",
             good="near 100 %.",
-            act="if an age is set and nothing is reused, each request has a thread of its own: set it to 0, or pool.",
+            act=("if nothing is reused, each request has its own thread: set CONN_MAX_AGE = 0, or use a pool."),
             unit="percentunit",
             kind="stat",
             limits=Limits(doubtful=0.9, bad=0.5),
@@ -59,9 +59,12 @@ IN_SHORT = Row(
         ),
         Panel(
             title="Closed by garbage collection",
-            shows="Share of all closed connections that nobody closed: their thread or greenlet was gone.",
+            shows=(
+                "Share of closed connections that only the garbage collector closed: their thread or "
+                "greenlet had ended."
+            ),
             good="0 %.",
-            act="this is the leak: the mode loses its connections, so CONN_MAX_AGE has to be 0 there.",
+            act="this is the leak. Set CONN_MAX_AGE = 0 in this server mode, or use a fix.",
             unit="percentunit",
             kind="stat",
             limits=Limits(doubtful=0.01, bad=0.1),
@@ -78,9 +81,9 @@ IN_SHORT = Row(
         ),
         Panel(
             title="Refused",
-            shows="Attempts to connect that failed, of every kind.",
+            shows="Failed attempts to connect, of every kind.",
             good="0.",
-            act="too_many_connections: fewer may be kept, or PostgreSQL must allow more. See connect errors below.",
+            act=("too_many_connections: keep fewer, or let PostgreSQL allow more. See connect errors below."),
             unit="short",
             kind="stat",
             limits=Limits(doubtful=1, bad=10),
@@ -90,9 +93,12 @@ IN_SHORT = Row(
         ),
         Panel(
             title="Peak open, of what PostgreSQL allows",
-            shows="The most connections open at once in one trial, ten looks a second, as a share of max_connections.",
+            shows=(
+                "The most connections open at once in one trial, sampled ten times a second, as a share of "
+                "max_connections."
+            ),
             good="below 70 %.",
-            act="near 100 % the next connection is refused: find the arm in the table below.",
+            act="near 100 %, PostgreSQL refuses the next connection. Find the arm in the table below.",
             unit="percentunit",
             kind="stat",
             limits=Limits(doubtful=0.7, bad=0.9),
@@ -101,11 +107,13 @@ IN_SHORT = Row(
             height=5,
         ),
         Panel(
-            title="Opened, less PostgreSQL's sessions",
-            shows="By how much two independent counts differ: the target's and PostgreSQL's. Left out are trials with "
-            "PgBouncer, behind which PostgreSQL counts another's connections.",
-            good="0, once a trial has ended; while one runs, the two are read at different instants.",
-            act="do not trust the figures of that trial; its record says which identity is broken.",
+            title="Opened minus PostgreSQL's sessions",
+            shows=(
+                "How far two independent counts differ: the target's and PostgreSQL's. Trials with "
+                "PgBouncer are left out, because PostgreSQL then counts PgBouncer's connections."
+            ),
+            good="0 after a trial has ended. During a trial, the two are read at different instants.",
+            act="do not trust the figures of that trial. Its record says which counts do not reconcile.",
             unit="short",
             kind="stat",
             limits=Limits(doubtful=1, bad=2),
@@ -121,10 +129,14 @@ BY_ARM = Row(
     panels=(
         Panel(
             title="What became of connections",
-            shows="One row for each server mode, strategy and kind of client: totals over its trials, exact. "
-            "The peak is that of the trial with the most; with PgBouncer in between, it is PgBouncer's own.",
-            good="a high reuse rate, a peak of as many as the mode can use, and none refused.",
-            act="compare the rows of one server mode: what leaks under one age closes properly under 0 or a pool.",
+            shows=(
+                "One row per server mode, strategy and kind of client, with exact totals over its trials. "
+                "The peak is the highest of all its trials. With PgBouncer, it is PgBouncer's own."
+            ),
+            good="a high reuse rate, a peak not above what the mode can use, and none refused.",
+            act=(
+                "compare the rows of one server mode. What leaks under one age closes properly under 0 or with a pool."
+            ),
             unit="short",
             kind="table",
             queries=(
@@ -154,10 +166,12 @@ OVER_TIME = Row(
         Panel(
             title="Open connections",
             width=6,
-            shows="Connections open now, by the target's own count, for each arm that runs.",
+            shows="Connections open now, by the target's own count, for each running arm.",
             good="a flat line at the number of threads or processes.",
-            act="a line that climbs under a steady load is a leak; a saw tooth is one that the garbage collector "
-            "finds now and then.",
+            act=(
+                "a line that climbs under a steady load is a leak. A sawtooth is a leak that the garbage "
+                "collector clears from time to time."
+            ),
             unit="short",
             queries=(Query(expr=LAB.now(CONNECTIONS_OPEN, "server", "strategy"), name=NAMED_AS_ARM),),
         ),
@@ -165,19 +179,24 @@ OVER_TIME = Row(
             title="PostgreSQL's backends, by state",
             width=6,
             shows="Rows of pg_stat_activity for the target's database.",
-            good="most of them active while there is load.",
-            act="many idle ones are kept for nobody; idle_in_transaction holds locks: a fault of the application.",
+            good="most are active during the load.",
+            act=(
+                "many idle ones are never used again. idle_in_transaction holds locks; this is a fault of "
+                "the application."
+            ),
             unit="short",
             stacked=True,
             queries=(Query(expr=LAB.now(DATABASE_BACKENDS, "state"), name="{{state}}"),),
         ),
         Panel(
-            title="Open, less PostgreSQL's backends",
+            title="Open minus PostgreSQL's backends",
             width=6,
-            shows="The target's own count of open connections, less the rows of pg_stat_activity.",
-            good="around 0: the two are read at slightly different instants.",
-            act="lasting values above 0 are connections that the server has dropped and the target still holds; with "
-            "PgBouncer in between they are clients without a server connection, and no fault.",
+            shows="The target's own count of open connections minus the rows of pg_stat_activity.",
+            good="around 0. The two are read at slightly different instants.",
+            act=(
+                "if it stays above 0, the target holds connections that the server has dropped. With "
+                "PgBouncer, these are clients without a server connection, which is normal."
+            ),
             unit="short",
             queries=(
                 Query(
@@ -192,17 +211,17 @@ OVER_TIME = Row(
         Panel(
             title="Opened per second",
             width=6,
-            shows="How many connections are opened each second.",
-            good="nearly none after the start, where connections are kept.",
-            act="as many as requests: nothing is reused.",
+            shows="Connections opened per second.",
+            good="almost none after the start, where connections are kept.",
+            act="if it equals the requests, nothing is reused.",
             unit="cps",
             queries=(Query(expr=LAB.per_second(CONNECTIONS_OPENED, "server", "strategy"), name=NAMED_AS_ARM),),
         ),
         Panel(
             title="Reuse rate over time",
-            shows="Share of database requests that found a connection open, at each instant.",
+            shows="Share of requests that found a connection open, over time.",
             good="near 100 % soon after the start, where connections are kept.",
-            act="see the table above for the arm, and docs/strategies.md for what fits its server mode.",
+            act=("find the arm in the table above, and what fits its server mode in docs/explanation/results.md."),
             unit="percentunit",
             highest=1,
             queries=(
@@ -217,18 +236,24 @@ OVER_TIME = Row(
         ),
         Panel(
             title="Closed per second, by reason",
-            shows="Why connections end: request_end is CONN_MAX_AGE = 0 at work, process_exit the end of a trial.",
-            good="no garbage_collected, no unusable.",
-            act="garbage_collected is the leak; unusable and health_check: the database has dropped it.",
+            shows=("Why connections end. request_end means CONN_MAX_AGE = 0; process_exit is the end of a trial."),
+            good="no garbage_collected and no unusable.",
+            act=(
+                "garbage_collected is the leak. unusable and health_check mean that the database dropped "
+                "the connection."
+            ),
             unit="cps",
             stacked=True,
             queries=(Query(expr=LAB.per_second(CONNECTIONS_CLOSED, "reason"), name="{{reason}}"),),
         ),
         Panel(
             title="Connect errors per second, by kind",
-            shows="Attempts to connect that failed, by what the database or the pool said.",
+            shows="Failed attempts to connect, by the kind of error.",
             good="0.",
-            act="too_many_connections: keep fewer; pool_timeout: a larger pool or fewer threads; others: the database.",
+            act=(
+                "too_many_connections: keep fewer. pool_timeout: use a larger pool or fewer threads. "
+                "Others: check the database."
+            ),
             unit="cps",
             queries=(Query(expr=or_zero(LAB.per_second(CONNECT_ERRORS, "kind")), name="{{kind}}"),),
         ),
@@ -236,13 +261,13 @@ OVER_TIME = Row(
 )
 
 ONE_CONNECTION = Row(
-    title="What one connection costs, and how it lives",
+    title="Cost and lifetime of a connection",
     panels=(
         Panel(
             title="Time to connect",
             shows="Quantiles of the time to open a connection.",
-            good="a few milliseconds on the same machine; SCRAM and TLS cost ten.",
-            act="this is what each request pays that finds none open: multiply it by opened per second.",
+            good="a few milliseconds on the same machine; about ten with SCRAM or TLS.",
+            act=("each request that finds no connection open waits this long. Multiply it by opened per second."),
             unit="s",
             queries=(
                 Query(expr=LAB.quantile(0.5, CONNECT_DURATION), name="half are faster"),
@@ -251,18 +276,20 @@ ONE_CONNECTION = Row(
         ),
         Panel(
             title="Age when closed, median",
-            shows="How old connections were when they closed, for each arm, over the time range.",
-            good="the length of a request with CONN_MAX_AGE = 0; the age that was set where they are kept.",
-            act="much younger than the age that was set: something else closes them. See reasons above.",
+            shows="Age of connections when they closed, for each arm, over the time range.",
+            good="with CONN_MAX_AGE = 0, the length of a request. Otherwise, the age that was set.",
+            act=(
+                "if they are much younger than the age that was set, something else closes them. See the reasons above."
+            ),
             unit="s",
             kind="bargauge",
             queries=(Query(expr=LAB.total_quantile(0.5, CONNECTION_AGE, "server", "strategy"), name=NAMED_AS_ARM),),
         ),
         Panel(
             title="Requests per closed connection",
-            shows="How many requests a connection had served when it closed, on average, for each arm.",
+            shows="Mean number of requests that a connection had served when it closed, for each arm.",
             good="many, where connections are kept; 1 with CONN_MAX_AGE = 0.",
-            act="1 although an age is set: kept for nobody.",
+            act="at 1 although an age is set, no later request finds the connection.",
             unit="short",
             kind="bargauge",
             queries=(

@@ -8,18 +8,18 @@ from dashboards.source.promql import or_zero, ratio
 from loadlab.model.metrics import CONNECT_DURATION, CPU_SECONDS, HTTP_REQUEST_DURATION, LOAD_REQUESTS, LOAD_RESPONSE
 
 GUIDE = """\
-**Response times** are those of the generator: what a client waits. **Time in Django** is what the site itself takes;
-the difference is waiting for a free worker. Quantiles are read from buckets whose bounds are at most 1.3 apart, and
-so are off by that at most; a report's are exact. Warm-up is in these figures, a report leaves it out."""
+**Response times** are measured by the load generator: how long a client waits. **Time in Django** is what the site
+itself takes; the difference is the wait for a free worker. Quantiles come from buckets whose bounds differ by a factor
+of at most 1.3; a report's are exact. These figures include the warm-up; a report's do not."""
 
 IN_SHORT = Row(
-    title="In short",
+    title="Summary",
     panels=(
         Panel(
             title="Requests",
-            shows="Requests that the generator has made in the chosen trials, exact.",
-            good="as many as the plan offers.",
-            act="few: look at response times and at the CPU below.",
+            shows="Requests that the load generator sent in the chosen trials, exact.",
+            good="the number that the plan offers.",
+            act="if there are few, look at response times and at the CPU below.",
             unit="short",
             kind="stat",
             queries=(Query(expr=LAB.total(LOAD_REQUESTS), name="requests"),),
@@ -30,7 +30,7 @@ IN_SHORT = Row(
             title="Failed",
             shows="Share of the requests that failed.",
             good="0 %.",
-            act="see connect errors on the dashboard of connections: refused connections are answered with a 500.",
+            act=("see connect errors on the dashboard Connections. A refused connection becomes a response 500."),
             unit="percentunit",
             kind="stat",
             limits=Limits(doubtful=0.0001, bad=0.01),
@@ -44,8 +44,8 @@ IN_SHORT = Row(
             Panel(
                 title=f"Response time, p{share * 100:.0f}",
                 shows=f"{share:.0%} of the responses were faster, over the time range.",
-                good="what your users accept; compare arms, not machines.",
-                act="look at the table below for the arm, and at the time in Django for the cause.",
+                good="what your users accept. Compare arms, not machines.",
+                act="find the arm in the table below, and the cause in the time in Django.",
                 unit="s",
                 kind="stat",
                 queries=(Query(expr=LAB.total_quantile(share, LOAD_RESPONSE), name=f"p{share * 100:.0f}"),),
@@ -56,9 +56,9 @@ IN_SHORT = Row(
         ),
         Panel(
             title="Response time, mean",
-            shows="All response times, divided by their number: exact.",
+            shows="Sum of all response times divided by their number, exact.",
             good="close to the median.",
-            act="far above the median: a few responses take very long. See the heatmap.",
+            act="if it is far above the median, a few responses take very long. See the heatmap.",
             unit="s",
             kind="stat",
             queries=(
@@ -72,9 +72,9 @@ IN_SHORT = Row(
         ),
         Panel(
             title="CPU per request",
-            shows="CPU time of application and database for each request, while there is load.",
-            good="low; what connecting costs is in it.",
-            act="compare arms with and without reuse: the difference is what connecting costs.",
+            shows="CPU time of application and database per request, during the load.",
+            good="low. It includes the cost of connecting.",
+            act="compare arms with and without reuse. The difference is the cost of connecting.",
             unit="s",
             kind="stat",
             queries=(
@@ -91,9 +91,12 @@ BY_ARM = Row(
     panels=(
         Panel(
             title="Load and latency of each arm",
-            shows="One row for each server mode, strategy and kind of client, over all its trials.",
-            good="many requests per trial, none failed, a p99 near the median.",
-            act="trials of a plan last equally long, so requests per trial compare like throughput: take the best row.",
+            shows="One row per server mode, strategy and kind of client, over all its trials.",
+            good="many requests per trial, none failed, and a p99 near the median.",
+            act=(
+                "choose the best row. Trials of a plan last equally long, so requests per trial compare "
+                "like throughput."
+            ),
             unit="short",
             kind="table",
             queries=(
@@ -125,9 +128,9 @@ OVER_TIME = Row(
         Panel(
             title="Requests per second",
             width=12,
-            shows="Requests that the generator makes each second, by outcome.",
-            good="a level line of ok.",
-            act="a line that falls while users stay the same: the site gets slower. Failed ones show in red below.",
+            shows="Requests per second of the load generator, by outcome.",
+            good="a flat line of ok.",
+            act=("if the line falls with the same users, the site gets slower. Failed requests are red below."),
             unit="reqps",
             stacked=True,
             queries=(Query(expr=LAB.per_second(LOAD_REQUESTS, "outcome"), name="{{outcome}}"),),
@@ -135,9 +138,9 @@ OVER_TIME = Row(
         Panel(
             title="Response time over time",
             width=12,
-            shows="Quantiles of the response time, as clients see it.",
+            shows="Quantiles of the response time that clients see.",
             good="lines that stay close together.",
-            act="p99 far from p50: some requests wait, for a worker, for a connection, or for a lock.",
+            act="if p99 is far from p50, some requests wait for a worker, a connection or a lock.",
             unit="s",
             queries=tuple(
                 Query(expr=LAB.quantile(share, LOAD_RESPONSE), name=f"p{share * 100:.0f}") for share in (0.5, 0.9, 0.99)
@@ -146,9 +149,9 @@ OVER_TIME = Row(
         Panel(
             title="Response times",
             width=12,
-            shows="How many responses took how long, each second.",
+            shows="Distribution of response times, per second.",
             good="one narrow band.",
-            act="two bands are two kinds of requests: those that find a connection, and those that open one.",
+            act=("two bands show two kinds of requests: those that find a connection open, and those that open one."),
             unit="cps",
             kind="heatmap",
             queries=(Query(expr=LAB.per_second(LOAD_RESPONSE, "le", of="bucket"), name="{{le}}"),),
@@ -156,9 +159,9 @@ OVER_TIME = Row(
         Panel(
             title="Failed requests",
             width=12,
-            shows="Share of the requests that fail, at each instant.",
+            shows="Share of the requests that fail, over time.",
             good="0 %.",
-            act="a share that sets in after a while is typical of a leak: connections run out.",
+            act="failures that start after a while are typical of a leak: connections run out.",
             unit="percentunit",
             limits=Limits(doubtful=0.0001, bad=0.01),
             queries=(
@@ -176,17 +179,20 @@ IN_DJANGO = Row(
     panels=(
         Panel(
             title="Time in Django, by route",
-            shows="99 % of the requests to a route were answered faster, counted inside the site.",
+            shows="99 % of the requests to a route were faster, measured inside the site.",
             good="close to the response time of clients.",
-            act="much below it: requests wait for a worker. As high: the view, or connecting, takes the time.",
+            act=(
+                "if it is much lower, requests wait for a worker. If it is as high, the view or connecting "
+                "takes the time."
+            ),
             unit="s",
             queries=(Query(expr=LAB.quantile(0.99, HTTP_REQUEST_DURATION, "route"), name="{{route}}"),),
         ),
         Panel(
-            title="Answers per second, by class of status",
-            shows="Answers of the site each second.",
+            title="Responses per second, by status class",
+            shows="Responses of the site per second.",
             good="2xx only.",
-            act="5xx: see connect errors on the dashboard of connections first.",
+            act="for 5xx, first see connect errors on the dashboard Connections.",
             unit="reqps",
             stacked=True,
             queries=(
@@ -195,9 +201,9 @@ IN_DJANGO = Row(
         ),
         Panel(
             title="Share of connecting in the time in Django",
-            shows="Seconds spent on connecting, of all seconds spent in requests, over the time range.",
+            shows="Share of the time in Django that is spent on connecting, over the time range.",
             good="near 0 %, where connections are kept.",
-            act="this much a kept connection can save at most: if it is little, CONN_MAX_AGE will not help.",
+            act="a kept connection saves at most this share. If it is small, CONN_MAX_AGE will not help.",
             unit="percentunit",
             kind="bargauge",
             highest=1,
@@ -213,9 +219,12 @@ IN_DJANGO = Row(
         ),
         Panel(
             title="CPU, in cores",
-            shows="CPU time that each part takes per second; a process tree counts whole.",
-            good="the generator below one core for each of its processes; the rest is the site's and the database's.",
-            act="a generator at its limit measures itself: raise --load-workers, or take fewer users.",
+            shows="CPU time of each part per second, over its whole process tree.",
+            good=(
+                "the load generator uses less than one core for each of its processes. The site and the "
+                "database have the rest."
+            ),
+            act=("a load generator at its limit measures itself. Raise --load-workers, or use fewer users."),
             unit="short",
             stacked=True,
             width=12,
@@ -223,9 +232,9 @@ IN_DJANGO = Row(
         ),
         Panel(
             title="CPU per request, by arm and part",
-            shows="CPU time of each part for each request, while there is load.",
-            good="short bars for database: a connection that is reused costs it nothing.",
-            act="a long bar for database with little work in the queries is the cost of connecting.",
+            shows="CPU time of each part per request, during the load.",
+            good="short bars for the database: a reused connection costs it nothing.",
+            act="a long bar for the database with cheap queries is the cost of connecting.",
             unit="s",
             kind="bargauge",
             width=12,
@@ -243,7 +252,7 @@ IN_DJANGO = Row(
 BOARD = Board(
     uid="loadlab-load",
     title="loadlab: Load and latency",
-    question="How fast do answers come, and what do they cost?",
+    question="How fast are responses, and what do they cost?",
     guide=GUIDE,
     variables=VARIABLES,
     rows=(IN_SHORT, BY_ARM, OVER_TIME, IN_DJANGO),

@@ -22,18 +22,18 @@ from loadlab.model.metrics import (
 )
 
 GUIDE = """\
-A pool is large enough when nobody waits, and no larger than that. **Inside Django** are Django's own pool and that of
-django-db-geventpool, one in every process: sizes are sums over processes. **PgBouncer** stands between the site and
-PostgreSQL: its clients are the site's connections, its servers are those that PostgreSQL sees."""
+A pool is large enough when no request waits for it. **Inside Django** are Django's own pool and django-db-geventpool,
+one in every process; sizes are sums over processes. **PgBouncer** stands between the site and PostgreSQL: its clients
+are the site's connections, its servers are the connections that PostgreSQL sees."""
 
 INSIDE_DJANGO = Row(
     title="Pools inside Django",
     panels=(
         Panel(
             title="Connections of the pools",
-            shows="Connections that pools hold, and those of them that nobody has borrowed, over all processes.",
-            good="some available at any time.",
-            act="none available for long: raise max_size; all available for long: lower min_size.",
+            shows="Connections that pools hold, and those that they can lend now, over all processes.",
+            good="some are available at any time.",
+            act=("if none is available for long, raise max_size. If all are available for long, lower min_size."),
             unit="short",
             queries=(
                 Query(expr=LAB.now(POOL_SIZE, "server", "strategy"), name=f"{NAMED_AS_ARM} size"),
@@ -42,18 +42,21 @@ INSIDE_DJANGO = Row(
         ),
         Panel(
             title="Waiting for a connection",
-            shows="Threads or greenlets that wait for a pool's connection now.",
+            shows="Threads or greenlets that now wait for a pool's connection.",
             good="0.",
-            act="lasting waits: raise max_size, as far as PostgreSQL's max_connections allows, or take fewer threads.",
+            act=(
+                "if they keep waiting, raise max_size as far as PostgreSQL's max_connections allows, or use "
+                "fewer threads."
+            ),
             unit="short",
             limits=Limits(doubtful=1, bad=10),
             queries=(Query(expr=LAB.now(POOL_WAITING, "server", "strategy"), name=NAMED_AS_ARM),),
         ),
         Panel(
             title="Lent out",
-            shows="Share of the pools' connections that somebody uses.",
+            shows="Share of the pools' connections in use.",
             good="below 80 %.",
-            act="100 %: the next one waits.",
+            act="at 100 %, the next request waits.",
             unit="percentunit",
             highest=1,
             limits=Limits(doubtful=0.8, bad=0.95),
@@ -71,7 +74,7 @@ INSIDE_DJANGO = Row(
             title="Time until a connection is lent",
             shows="Quantiles of the wait for a pool's connection.",
             good="far below a millisecond.",
-            act="as long as a connect: the pool does not help. Longer: it is too small.",
+            act=("if it takes as long as a connect, the pool does not help. If longer, the pool is too small."),
             unit="s",
             queries=(
                 Query(expr=LAB.quantile(0.5, POOL_WAIT), name="half are faster"),
@@ -80,9 +83,9 @@ INSIDE_DJANGO = Row(
         ),
         Panel(
             title="Wait per request, by arm",
-            shows="Seconds waited for pools, by the times that one was asked, over the time range: exact.",
+            shows="Mean wait for a pool's connection, over the time range, exact.",
             good="a short bar.",
-            act="compare sizes of the pool: more connections do not help where the database is the limit.",
+            act="compare pool sizes. More connections do not help if the database is the limit.",
             unit="s",
             kind="bargauge",
             queries=(
@@ -96,10 +99,12 @@ INSIDE_DJANGO = Row(
             ),
         ),
         Panel(
-            title="Gave up waiting",
-            shows="Requests that a pool had no connection for in time.",
+            title="Timed out",
+            shows="Requests for which a pool had no connection in time.",
             good="0.",
-            act="raise the pool's timeout only if users would wait as long; else raise max_size, or shed load.",
+            act=(
+                "raise the pool's timeout only if users would wait that long. Otherwise raise max_size, or shed load."
+            ),
             unit="short",
             kind="stat",
             limits=Limits(doubtful=1, bad=10),
@@ -114,9 +119,9 @@ PGBOUNCER = Row(
         Panel(
             title="Clients and servers",
             width=6,
-            shows="The site's connections to PgBouncer, and PgBouncer's own to PostgreSQL.",
+            shows="The site's connections to PgBouncer, and PgBouncer's connections to PostgreSQL.",
             good="many clients on few servers.",
-            act="clients that climb without end: the leak has moved from PostgreSQL to PgBouncer.",
+            act="if clients keep climbing, the leak has moved from PostgreSQL to PgBouncer.",
             unit="short",
             queries=(
                 Query(expr=LAB.now(POOLER_CLIENTS, "server", "strategy"), name=f"{NAMED_AS_ARM} clients"),
@@ -126,9 +131,12 @@ PGBOUNCER = Row(
         Panel(
             title="Clients that wait",
             width=6,
-            shows="Clients of PgBouncer that wait for a server connection now.",
+            shows="Clients of PgBouncer that now wait for a server connection.",
             good="0.",
-            act="in session mode kept connections pin their server: set CONN_MAX_AGE = 0, or use transaction mode.",
+            act=(
+                "in session mode, kept connections hold their server connection. Set CONN_MAX_AGE = 0, or "
+                "use transaction mode."
+            ),
             unit="short",
             limits=Limits(doubtful=1, bad=10),
             queries=(Query(expr=LAB.now(POOLER_CLIENTS_WAITING, "server", "strategy"), name=NAMED_AS_ARM),),
@@ -136,7 +144,10 @@ PGBOUNCER = Row(
         Panel(
             title="Waiting, in seconds per second",
             width=6,
-            shows="Time that clients wait for a server connection, each second: how many wait on average.",
+            shows=(
+                "Time that clients wait for a server connection, per second. It equals the mean number of "
+                "waiting clients."
+            ),
             good="near 0.",
             act="raise pool_size, as far as PostgreSQL allows.",
             unit="short",
@@ -145,9 +156,9 @@ PGBOUNCER = Row(
         Panel(
             title="Waited per request, by arm",
             width=6,
-            shows="Seconds that clients have waited for PgBouncer, by requests, over the time range: exact.",
+            shows="Mean wait for PgBouncer per request, over the time range, exact.",
             good="a short bar.",
-            act="compare sizes of the pool.",
+            act="compare pool sizes.",
             unit="s",
             kind="bargauge",
             queries=(
@@ -163,8 +174,8 @@ PGBOUNCER = Row(
             title="What PostgreSQL sees",
             width=8,
             shows="Rows of pg_stat_activity for the target's database, by state.",
-            good="no more than the pool's size.",
-            act="more: somebody connects past the pool.",
+            good="at most the pool's size.",
+            act="if there are more, something connects without the pool.",
             unit="short",
             stacked=True,
             queries=(Query(expr=LAB.now(DATABASE_BACKENDS, "state"), name="{{state}}"),),
@@ -172,9 +183,11 @@ PGBOUNCER = Row(
         Panel(
             title="Opened by the site, and in PostgreSQL",
             width=16,
-            shows="Connections that the site opened, and sessions that PostgreSQL counted, over the time range: exact.",
+            shows=(
+                "Connections that the site opened, and sessions that PostgreSQL counted, over the time range, exact."
+            ),
             good="with a pool, few in PostgreSQL.",
-            act="as many sessions as requests: the pool does not pool.",
+            act="if there are as many sessions as requests, the pool has no effect.",
             unit="short",
             kind="table",
             queries=(

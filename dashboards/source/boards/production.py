@@ -28,10 +28,10 @@ from loadlab.model.metrics import (
 )
 
 GUIDE = """\
-**Budget** first: how far PostgreSQL is from refusing connections. Then **churn** (opened for each request),
-**leaks**, and **errors**. The site's own metrics come from `loadlab.instrumentation`, PostgreSQL's from
-postgres_exporter, PgBouncer's from its exporter; panels of an exporter that is not there stay empty. Targets that
-share one ledger folder say the same: scrape one of them."""
+**Budget** comes first: how far PostgreSQL is from refusing connections. Then follow connection **churn** (opened per
+request), **leaks** and **errors**. The site's metrics come from `loadlab.instrumentation`, PostgreSQL's from
+postgres_exporter, PgBouncer's from its exporter. Panels without their exporter stay empty. Targets that share one
+folder of counter files show the same: scrape one of them."""
 
 TARGETS = ('job=~"$job"', 'instance=~"$instance"')
 WHO = ("instance", "alias")
@@ -48,9 +48,9 @@ BUDGET = Row(
     panels=(
         Panel(
             title="Connections, of what PostgreSQL allows",
-            shows="All connections to PostgreSQL, this site's and others', as a share of max_connections.",
+            shows=("All connections to PostgreSQL, from this site and others, as a share of max_connections."),
             good="below 70 %.",
-            act="find who holds them in the panels beside this one; at 100 % requests fail.",
+            act="find who holds them in the panels beside this one. At 100 %, requests fail.",
             unit="percentunit",
             kind="stat",
             limits=Limits(doubtful=0.7, bad=0.9),
@@ -66,7 +66,10 @@ BUDGET = Row(
             title="Open connections of the site",
             shows="Connections that the site's processes hold, each target summed over its workers.",
             good="flat, at the number of threads or processes.",
-            act="climbing while traffic is level: a leak. Set CONN_MAX_AGE = 0, and see docs/runbooks.md.",
+            act=(
+                "if it climbs under steady traffic, it is a leak. Set CONN_MAX_AGE = 0, and see "
+                "docs/reference/runbooks.md."
+            ),
             unit="short",
             width=10,
             queries=(Query(expr=SITE.now(CONNECTIONS_OPEN, *WHO), name="{{instance}} {{alias}}"),),
@@ -74,8 +77,8 @@ BUDGET = Row(
         Panel(
             title="PostgreSQL's connections, by state",
             shows="Rows of pg_stat_activity for the chosen databases.",
-            good="idle ones no more than the site keeps on purpose.",
-            act="idle in transaction: code that holds a transaction open while it does something else.",
+            good="only as many idle ones as the site keeps on purpose.",
+            act=("idle in transaction means that code holds a transaction open while it does something else."),
             unit="short",
             stacked=True,
             width=10,
@@ -89,9 +92,9 @@ CHURN = Row(
     panels=(
         Panel(
             title="Opened per request",
-            shows="Connections opened, by requests that used the database.",
+            shows="Connections opened per request that used the database.",
             good="near 0 where connections are kept; 1 with CONN_MAX_AGE = 0.",
-            act="near 1 although an age is set: nothing is reused. Use a pool, or set the age to 0.",
+            act="near 1 although an age is set, nothing is reused. Use a pool, or set the age to 0.",
             unit="short",
             queries=(
                 Query(
@@ -101,10 +104,10 @@ CHURN = Row(
             ),
         ),
         Panel(
-            title="Requests by what they found",
-            shows="Requests that used the database each second: their connection was reused, or opened for them.",
+            title="Requests: reused or opened",
+            shows=("Requests per second that used the database, by whether their connection was reused or opened."),
             good="reused, where connections are kept.",
-            act="opened ones pay for a connect: see what it takes beside this.",
+            act="each opened one pays for a connect. The panel beside this one shows how long it takes.",
             unit="reqps",
             stacked=True,
             queries=(Query(expr=SITE.per_second(REQUESTS, "connection"), name="{{connection}}"),),
@@ -113,7 +116,7 @@ CHURN = Row(
             title="Time to connect",
             shows="Quantiles of the time to open a connection.",
             good="a few milliseconds.",
-            act="rising: PostgreSQL is busy, or the network is. A pool takes connecting out of requests.",
+            act=("if it rises, PostgreSQL or the network is busy. A pool removes connecting from requests."),
             unit="s",
             queries=(
                 Query(expr=SITE.quantile(0.5, CONNECT_DURATION, "alias"), name="{{alias}} p50"),
@@ -129,17 +132,20 @@ LEAKS = Row(
         Panel(
             title="Closed per second, by reason",
             shows="Why connections end.",
-            good="request_end or max_age; process_exit when workers restart.",
-            act="garbage_collected: their threads are gone, and nobody closed them. This mode cannot keep connections.",
+            good="request_end or max_age, and process_exit when workers restart.",
+            act=(
+                "garbage_collected means that their threads ended without closing them. This server mode "
+                "cannot keep connections."
+            ),
             unit="cps",
             stacked=True,
             queries=(Query(expr=SITE.per_second(CONNECTIONS_CLOSED, "reason"), name="{{reason}}"),),
         ),
         Panel(
             title="Closed by garbage collection, share",
-            shows="Share of closed connections that only garbage collection found.",
+            shows="Share of closed connections that only the garbage collector closed.",
             good="0 %.",
-            act="above 10 % the server mode loses its connections: set CONN_MAX_AGE = 0, or use a fix.",
+            act="above 10 % the server mode leaks. Set CONN_MAX_AGE = 0, or use a fix.",
             unit="percentunit",
             limits=Limits(doubtful=0.01, bad=0.1),
             queries=(
@@ -153,10 +159,12 @@ LEAKS = Row(
             ),
         ),
         Panel(
-            title="PostgreSQL's connections, less the site's",
-            shows="Rows of pg_stat_activity for the chosen databases, less what the site's processes know of.",
-            good="the few of consoles, migrations and monitoring. Behind PgBouncer the two cannot be compared.",
-            act="growing: connections have outlived their processes, or somebody else uses the database.",
+            title="PostgreSQL's connections minus the site's",
+            shows=(
+                "Rows of pg_stat_activity for the chosen databases minus the open connections of the site's processes."
+            ),
+            good=("a few, from consoles, migrations and monitoring. Behind PgBouncer the two cannot be compared."),
+            act=("if it grows, connections have outlived their processes, or something else uses the database."),
             unit="short",
             queries=(Query(expr=minus(POSTGRES.now(PG_ACTIVITY), SITE.now(CONNECTIONS_OPEN)), name="not the site's"),),
         ),
@@ -164,21 +172,21 @@ LEAKS = Row(
 )
 
 ERRORS = Row(
-    title="Errors and answers",
+    title="Errors and responses",
     panels=(
         Panel(
             title="Connect errors per second, by kind",
-            shows="Attempts to connect that failed; their requests failed too.",
+            shows="Failed attempts to connect. Their requests failed too.",
             good="0.",
-            act="too_many_connections: keep fewer connections; see docs/runbooks.md for each kind.",
+            act=("too_many_connections: keep fewer connections. docs/reference/runbooks.md explains each kind."),
             unit="cps",
             queries=(Query(expr=or_zero(SITE.per_second(CONNECT_ERRORS, "kind")), name="{{kind}}"),),
         ),
         Panel(
-            title="Answers with 5xx, share",
-            shows="Share of the site's answers that are server errors.",
+            title="Responses with 5xx, share",
+            shows="Share of the site's responses that are server errors.",
             good="0 %.",
-            act="look at connect errors first: a refused connection is answered with a 500.",
+            act="look at connect errors first. A refused connection becomes a response 500.",
             unit="percentunit",
             limits=Limits(doubtful=0.001, bad=0.01),
             queries=(
@@ -195,17 +203,17 @@ ERRORS = Row(
         ),
         Panel(
             title="Time in Django, p99 by route",
-            shows="99 % of the requests to a route were answered faster.",
-            good="level lines.",
-            act="all routes at once: connecting, or the database. One route: its view.",
+            shows="99 % of the requests to a route were faster.",
+            good="flat lines.",
+            act="if all routes rise, look at connecting or the database. If one rises, look at its view.",
             unit="s",
             queries=(Query(expr=SERVICE.quantile(0.99, HTTP_REQUEST_DURATION, "route"), name="{{route}}"),),
         ),
         Panel(
-            title="Targets that answer",
+            title="Targets that are up",
             shows="Targets of the chosen job that Prometheus could scrape.",
             good="all of them.",
-            act="a target that is down shows nothing else here, neither leaks nor errors.",
+            act="a target that is down shows nothing here, not even leaks or errors.",
             unit="short",
             kind="stat",
             width=12,
@@ -216,10 +224,12 @@ ERRORS = Row(
             ),
         ),
         Panel(
-            title="Ledger files set aside",
-            shows="Files of counts that could not be read.",
+            title="Counter files set aside",
+            shows="Counter files that could not be read.",
             good="0.",
-            act="what they counted is missing here: look for a full disk, or for a foreign file in the ledger folder.",
+            act=(
+                "their counts are missing here. Look for a full disk, or a foreign file in the folder of counter files."
+            ),
             unit="short",
             kind="stat",
             width=12,
@@ -231,14 +241,14 @@ ERRORS = Row(
 )
 
 POOLS = Row(
-    title="Pools, where there are any",
+    title="Pools, if there are any",
     panels=(
         Panel(
             title="Pools inside Django",
             width=6,
-            shows="Connections of Django's pools, over all processes: held, available, and how many wait for one.",
-            good="some available, nobody waiting.",
-            act="waiting: raise max_size, as far as the budget allows.",
+            shows=("Connections of Django's pools, over all processes: held, available, and requests that wait."),
+            good="some available, none waiting.",
+            act="if requests wait, raise max_size as far as the budget allows.",
             unit="short",
             queries=(
                 Query(expr=SITE.now(POOL_SIZE), name="size"),
@@ -251,7 +261,7 @@ POOLS = Row(
             width=6,
             shows="99 % of the waits for a pool's connection were shorter.",
             good="below a millisecond.",
-            act="longer: the pool is too small, or connections are held for long.",
+            act="if it is longer, the pool is too small, or requests hold connections for long.",
             unit="s",
             queries=(Query(expr=SITE.quantile(0.99, POOL_WAIT, "alias"), name="{{alias}}"),),
         ),
@@ -259,8 +269,11 @@ POOLS = Row(
             title="PgBouncer",
             width=6,
             shows="Clients that use a server connection, clients that wait for one, and server connections.",
-            good="nobody waiting.",
-            act="waiting while servers idle: kept connections pin them in session mode. Else raise default_pool_size.",
+            good="no client waits.",
+            act=(
+                "if clients wait while servers are idle, kept connections hold them in session mode. "
+                "Otherwise raise default_pool_size."
+            ),
             unit="short",
             queries=(
                 Query(expr=SERVER.now(PGBOUNCER_CLIENTS_ACTIVE), name="clients active"),
@@ -272,9 +285,9 @@ POOLS = Row(
         Panel(
             title="Longest wait for PgBouncer",
             width=6,
-            shows="How long the first in PgBouncer's queue has been waiting.",
+            shows="How long the first client in PgBouncer's queue has waited.",
             good="0 s.",
-            act="seconds: the pool is stuck; see SHOW POOLS for the database.",
+            act="if it reaches seconds, the pool is stuck. See SHOW POOLS for the database.",
             unit="s",
             limits=Limits(doubtful=0.5, bad=5),
             queries=(Query(expr=f"max({SERVER.select(PGBOUNCER_LONGEST_WAIT)})", name="longest"),),
@@ -286,7 +299,7 @@ POOLS = Row(
 BOARD = Board(
     uid="loadlab-production",
     title="loadlab: Production watch",
-    question="Are the connections of a project that runs within budget, reused, and free of leaks and errors?",
+    question=("Are the connections of a running project within budget, reused, and free of leaks and errors?"),
     guide=GUIDE,
     variables=(
         Variable(name="job", title="Job", source=CONNECTIONS_OPENED.name, label="job"),

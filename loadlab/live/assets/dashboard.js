@@ -1,6 +1,6 @@
 // What the trials say so far: the verdict of each server mode, and the matrix of all cases.
 
-import { counter, element, judgement, leak, mark, number, renew, svg } from "./elements.js";
+import { counter, element, judgement, leak, mark, renew, svg } from "./elements.js";
 
 const WIDTH = 260;
 const HEIGHT = 18;
@@ -146,8 +146,8 @@ function axis({ ratio, low, high }, heading, at, margin) {
   return svg("svg", { className: "interval", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" }, ...parts);
 }
 
-function figures({ throughput, ratio, opens, peak, leak: told, judgement: judged }) {
-  const amount = element("p", { className: "throughput" }, element("b", { text: throughput.split(" (")[0] }), " requests/s");
+function figures({ median, ratio, opens, peak, leak: told, judgement: judged }) {
+  const amount = element("p", { className: "throughput" }, element("b", { text: median }), " requests/s");
   const badges = element("p", { className: "badges" });
   // A leak overrules any ratio, and comes first.
   const leaking = told === "yes";
@@ -163,7 +163,7 @@ function brokenTrials(broken, more) {
   const items = broken.map(({ order, case: name, state, reason }) =>
     element("li", {}, element("b", { text: `Trial ${order} ${state}: ${name}` }), element("p", { text: reason })),
   );
-  return more ? [element("li", { text: `${number(more)} earlier ones, in the reports` }), ...items] : items;
+  return more ? [element("li", { text: `${numbers.exact(more)} earlier ones, in the reports` }), ...items] : items;
 }
 
 function table({ caption, columns, rows }) {

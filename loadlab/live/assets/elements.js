@@ -27,14 +27,6 @@ export function renew(place, nodes) {
   place.querySelectorAll("summary")[focused]?.focus();
 }
 
-export function number(value) {
-  if (value === null || value === undefined) return "–";
-  const size = Math.abs(value);
-  if (size !== 0 && size < 0.001) return "<0.001";
-  const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 4;
-  return value.toLocaleString("en", { maximumFractionDigits: digits });
-}
-
 // "less than a minute", "about 3 minutes", "about 1 h 20 min"
 
 export function roughly(seconds) {

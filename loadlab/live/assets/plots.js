@@ -1,6 +1,6 @@
 // The charts of a run: of its current trial, or of all of it.
 
-import { element, number } from "./elements.js";
+import { element } from "./elements.js";
 
 const LATEST_ROWS = 12;
 const percent = (value) => (value === null ? null : value * 100);
@@ -168,7 +168,7 @@ class Plot {
     const latest = rows.findLast((row) => there.some((one) => row[columns.indexOf(one.column)] !== null));
     const parts = there.map((one) => {
       const value = latest ? valueOf(one, columns, latest) : null;
-      return element("span", { className: "value" }, swatch(one), element("b", { text: number(value) }), ` ${one.name}`);
+      return element("span", { className: "value" }, swatch(one), element("b", { text: numbers.exact(value) }), ` ${one.name}`);
     });
     this.figure.querySelector("[data-latest]").replaceChildren(...(parts.length ? parts : ["none"]));
   }
@@ -176,8 +176,8 @@ class Plot {
   tabulate(there, { columns, rows }) {
     const head = ["Seconds", ...there.map((one) => one.name)].map((text) => element("th", { text, scope: "col", className: "number" }));
     const body = rows.slice(-LATEST_ROWS).reverse().map((row) => {
-      const cells = there.map((one) => element("td", { text: number(valueOf(one, columns, row)), className: "number" }));
-      return element("tr", {}, element("th", { text: row[0].toFixed(1), scope: "row", className: "number" }), ...cells);
+      const cells = there.map((one) => element("td", { text: numbers.exact(valueOf(one, columns, row)), className: "number" }));
+      return element("tr", {}, element("th", { text: numbers.exact(row[0]), scope: "row", className: "number" }), ...cells);
     });
     this.table.querySelector("thead tr").replaceChildren(...head);
     this.table.querySelector("tbody").replaceChildren(...body);
@@ -190,7 +190,7 @@ class Plot {
       type: "value",
       axisLine: { show: false },
       axisTick: { show: false },
-      axisLabel: { color: colour("muted"), fontSize: 11, hideOverlap: true, formatter: (value) => number(value) },
+      axisLabel: { color: colour("muted"), fontSize: 11, hideOverlap: true, formatter: numbers.exact },
       splitLine: { lineStyle: { color: colour("rule") } },
       ...more,
     });
@@ -200,7 +200,7 @@ class Plot {
       backgroundColor: "transparent",
       textStyle: { fontFamily: style.fontFamily, color: colour("ink") },
       grid: { left: 40, right: right ? 40 : 12, top: 18, bottom: 24 },
-      xAxis: axis({ min: "dataMin", max: "dataMax", splitLine: { show: false }, axisLabel: { color: colour("muted"), fontSize: 11, hideOverlap: true, showMinLabel: false, formatter: (value) => `${number(value)} s` } }),
+      xAxis: axis({ min: "dataMin", max: "dataMax", splitLine: { show: false }, axisLabel: { color: colour("muted"), fontSize: 11, hideOverlap: true, showMinLabel: false, formatter: (value) => `${numbers.exact(value)} s` } }),
       yAxis: [axis({ min: 0, splitNumber: 3 }), ...(right ? [axis({ min: 0, max: 100, splitNumber: 2, splitLine: { show: false } })] : [])],
       tooltip: {
         trigger: "axis",
@@ -266,8 +266,8 @@ function swatch(one) {
 function tip(found) {
   const rows = found.map(({ seriesName, value }) => {
     const head = element("th", { text: seriesName });
-    return element("tr", {}, head, element("td", { text: number(value[1]), className: "number" }));
+    return element("tr", {}, head, element("td", { text: numbers.exact(value[1]), className: "number" }));
   });
-  const title = element("b", { text: `${number(found[0].value[0])} s` });
+  const title = element("b", { text: `${numbers.exact(found[0].value[0])} s` });
   return element("div", { className: "tip" }, title, element("table", {}, ...rows));
 }

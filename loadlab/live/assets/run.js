@@ -4,14 +4,14 @@ import { Dashboard } from "./dashboard.js";
 import { element, roughly } from "./elements.js";
 import { Plots } from "./plots.js";
 
-const PAUSE = 30_000; // milliseconds: whoever listens to the page is not to be talked down
+const PAUSE = 30_000; // milliseconds between two announcements to a screen reader
 const STATES = {
   awaited: ["about to begin", ""],
   preparing: ["preparing", ""],
   running: ["running", ""],
   complete: ["complete", ""],
   stopped: ["stopped", "Continue with:"],
-  failed: ["failed", "Once that is mended, continue with:"],
+  failed: ["failed", "Fix that, and continue with:"],
   interrupted: ["interrupted", "Its lab was killed. Continue with:"],
   unreadable: ["cannot be read", ""],
   incomplete: ["incomplete", "Trials are missing. Continue with:"],
@@ -32,7 +32,7 @@ class Run {
     this.follow();
   }
 
-  // A page in the background asks for nothing; it goes on from where it was when somebody looks again.
+  // A page in the background asks for nothing; it goes on from where it was when it comes to the front again.
 
   rest() {
     this.source?.close();

@@ -9,17 +9,19 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from loadlab.analysis import findings_of
-from loadlab.report.content import matrix, numbers, story, tables, verdicts
-from loadlab.report.content.labels import Naming
+from loadlab.report import numbers
+from loadlab.report.content import matrix, story, tables, verdicts
+from loadlab.report.labels import Labels
 
 if TYPE_CHECKING:
+    from loadlab.model.case import Case
     from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
     from loadlab.model.schedule import Schedule
-    from loadlab.report.content.labels import Mode
     from loadlab.report.content.matrix import Cell, Heading
     from loadlab.report.content.tables import Table
     from loadlab.report.content.verdicts import Advice
+    from loadlab.report.labels import Mode
     from loadlab.store.reader import RunReader
 
 MOST_CAVEATS = 60
@@ -119,19 +121,19 @@ def dashboard_of(folder: RunReader, schedule: Schedule) -> str:
 
 
 def build(findings: Findings, schedule: Schedule) -> Dashboard:
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     built = matrix.build(findings)
     broken = [one for one in findings.trials if one.state != "complete"]
     return Dashboard(
         title=story.title(findings),
         run_line=story.run_line(findings.run),
-        answer=findings.answer,
+        answer=story.answer(findings),
         trials=findings.run.trials_done,
         margin=findings.run.equivalence_margin,
         headings=built.headings,
         rows=_rows(findings, schedule),
         opinions=_opinions(findings),
-        caveats=tuple(story.caveat(each) for each in story.caveats(findings)[:MOST_CAVEATS]),
+        caveats=tuple(each.line for each in story.caveats(findings)[:MOST_CAVEATS]),
         more_caveats=max(0, len(findings.caveats) - MOST_CAVEATS),
         failures=tables.failures(findings),
         broken=tuple(
@@ -154,7 +156,7 @@ def _rows(findings: Findings, schedule: Schedule) -> tuple[DashboardRow, ...]:
     def cell(words: Cell | None, arm: Arm | None) -> DashboardCell | None:
         if words is None or arm is None:
             return None
-        case, seen = index[arm.case], compared.get(arm.case.id)
+        case, seen = index[arm.case], compared.get(arm.case)
         replica = index.get(replace(arm.case, replica=True))
         ratio, low, high = _interval(seen) if seen else (None, None, None)
         return DashboardCell(
@@ -195,12 +197,12 @@ def _opinion(advice: Advice, lines: tuple[DashboardLine, ...]) -> Opinion:
 
 
 def _lines(
-    findings: Findings, advice: Advice, compared: dict[str, Comparison], columns: list[Config]
+    findings: Findings, advice: Advice, compared: dict[Case, Comparison], columns: list[Config]
 ) -> tuple[DashboardLine, ...]:
     """Every strategy of the mode but its baseline, as the matrix heads them."""
     of_mode = [arm for arm in matrix.measured_once(findings.arms) if arm.case in advice.cases]
-    by_column = {columns.index(arm.case.strategy): arm for arm in of_mode if arm.case.id in compared}
-    return tuple(_line(column, by_column[column], compared[by_column[column].case.id]) for column in sorted(by_column))
+    by_column = {columns.index(arm.case.strategy): arm for arm in of_mode if arm.case in compared}
+    return tuple(_line(column, by_column[column], compared[by_column[column].case]) for column in sorted(by_column))
 
 
 def _interval(seen: Comparison) -> tuple[float | None, float | None, float | None]:

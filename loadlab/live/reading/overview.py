@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from loadlab.live.reading.run_state import AT_WORK, TO_RESUME
 from loadlab.live.reading.runs import inside
-from loadlab.report import REPORTS
-from loadlab.report.content import numbers
-from loadlab.report.content.labels import Naming
+from loadlab.model.schedule import remaining_seconds
+from loadlab.report import REPORTS, numbers
+from loadlab.report.labels import Labels
 from loadlab.store.run_progress import MOST_CHARACTERS
 
 if TYPE_CHECKING:
@@ -84,9 +84,13 @@ def _remaining(progress: RunProgress, done: int, total: int) -> float | None:
     """As trials have gone since the lab last began, or as the plan says before there is one."""
     if progress.began is None:
         return None
-    here = done - progress.began.done
-    each = (progress.latest - progress.began.at) / here if here > 0 else progress.began.trial_seconds
-    return round(max(0.0, each * (total - done)) / 5) * 5.0
+    seconds = remaining_seconds(
+        left=total - done,
+        made=done - progress.began.done,
+        elapsed_seconds=progress.latest - progress.began.at,
+        expected_seconds=progress.began.trial_seconds,
+    )
+    return round(seconds / 5) * 5.0
 
 
 def _current_trial(schedule: Schedule, progress: RunProgress) -> CurrentTrial | None:
@@ -94,7 +98,7 @@ def _current_trial(schedule: Schedule, progress: RunProgress) -> CurrentTrial | 
     if began is None or began.case >= len(schedule.cases):
         return None
     case = schedule.cases[began.case]
-    strategy = Naming.of_cases(schedule.cases).strategy(case.strategy)
+    strategy = Labels.of_cases(schedule.cases).strategy(case.strategy)
     words = [case.server.name, strategy, numbers.keep_alive(case.keep_alive)]
     return CurrentTrial(
         order=began.order,

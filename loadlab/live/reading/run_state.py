@@ -20,7 +20,7 @@ TO_RESUME: tuple[State, ...] = ("stopped", "failed", "interrupted", "incomplete"
 
 
 def lives(began: RunBegan) -> bool:
-    """Whether the lab that began a run is there still, and its pid nobody else's."""
+    """Whether the lab that began a run still runs. A younger process may have its pid."""
     try:
         return psutil.Process(began.pid).create_time() <= began.at
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""One run as the live page shows it: its progress and its records, read on each time somebody looks."""
+"""One run as the live page shows it: its progress and its records, read on whenever a page asks."""
 
 from __future__ import annotations
 

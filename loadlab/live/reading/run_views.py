@@ -1,4 +1,4 @@
-"""The runs that were looked at last, each read on from where it was left."""
+"""Remembers the runs that pages show, so that each is read on and not anew."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RunViews:
         """The run at `path` as it is now.
 
         Raises:
-            UnreadableRunError: it is no run, or no longer, or cannot be read.
+            UnreadableRunError: the run has gone, or cannot be read.
         """
         with told():
             # Another run in a folder of the same name has another schedule.

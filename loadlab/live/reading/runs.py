@@ -31,7 +31,7 @@ class Runs:
         return [name for _, name in sorted(found, reverse=True)]
 
     def find(self, name: str) -> Path | None:
-        """The folder of a run; None if there is none of this name. A link to elsewhere is no run."""
+        """The folder of a run; None if none has this name. A link does not count as a run."""
         if name in {"", ".", ".."} or "/" in name or "\0" in name:
             return None
         path = self.folder / name

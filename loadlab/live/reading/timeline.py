@@ -1,4 +1,4 @@
-"""What was seen over time, in a bounded number of bins however long it goes on."""
+"""Samples over time, in a bounded number of bins."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Timeline:
         self._last = index
 
     def _belongs_to_last(self, seen: Bin) -> bool:
-        """A glimpse is no stretch of its own: what had piled up before it would look like a burst."""
+        """A very short stretch joins the last bin: what had piled up before it would look like a burst."""
         last = self._bins.get(self._last)
         return last is not None and last.trial == seen.trial and 0 < seen.seconds < BIN_SECONDS / 2
 

@@ -33,7 +33,7 @@ def told() -> Iterator[None]:
         raise UnreadableRunError("It has gone.") from error
     except (UsageError, DamagedFileError) as error:
         raise UnreadableRunError(_short(str(error))) from error
-    except Exception as error:  # there is no end to what a folder from anybody may hold
+    except Exception as error:  # a folder from elsewhere may hold anything
         raise UnreadableRunError(_short(f"{type(error).__name__}: {error}")) from error
 
 

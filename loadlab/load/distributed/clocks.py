@@ -1,4 +1,4 @@
-"""How far a worker's clock is from the master's, from questions and answers."""
+"""Measures the offset between a worker's clock and the master's, from calls and replies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Offset:
 
 
 def measured(their_time: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> Offset:
-    """Of several rounds the shortest, as NTP does it: the answer was given somewhere in between.
+    """Of several rounds the shortest, as NTP does it: the reply was given somewhere in between.
 
     >>> ours = iter([0.0, 0.3, 1.0, 1.1, *([2.0, 2.5] * 10)])
     >>> measured(iter([100.25, 101.05, *([102.2] * 10)]).__next__, ours.__next__)

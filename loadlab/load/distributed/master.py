@@ -1,7 +1,7 @@
-"""The generator whose load processes are on other hosts: reads the same orders, and shares each out to workers.
+"""A generator whose load processes run on other hosts: it splits each load request over its workers.
 
-To the lab it looks like the generator of one machine: a line of JSON is an order, and its outcome is in the same lines
-and files. The workers stay between the orders.
+The lab uses it like the generator on one host: the same requests, the same response lines, the same result files. The
+workers stay connected between requests.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import gevent.socket
 from locust.log import setup_logging
 
 from loadlab import __version__
-from loadlab.load.distributed.channel import Asker, LostError
-from loadlab.load.distributed.seals import TOKEN_VARIABLE, Seal
-from loadlab.load.distributed.worker_handle import ANSWER_SECONDS, READY_SECONDS, WorkerHandle
-from loadlab.load.generator.contract import ENDED, LOST, READY, SKEWED, STARTED, Rehearsal, order_of
-from loadlab.load.generator.lines import OPTION, Lines
+from loadlab.load.distributed.rpc import RpcClient, WorkerLostError
+from loadlab.load.distributed.signing import TOKEN_VARIABLE, Signer
+from loadlab.load.distributed.worker_handle import READY_SECONDS, REPLY_SECONDS, WorkerHandle
+from loadlab.load.generator.contract import ENDED, LOST, READY, SKEWED, STARTED, LocustfileCheck, parse_request
+from loadlab.load.generator.control_socket import OPTION, ControlSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loadlab.load.generator.contract import LoadOrder
+    from loadlab.load.generator.contract import LoadRequest
 
-COMING_SECONDS: Final = 60.0  # for workers to come, before each order
-LEAD_SECONDS: Final = 0.1  # from the order to start until the start, besides the slowest way to a worker
+CONNECT_SECONDS: Final = 60.0  # for workers to connect, before each request
+LEAD_SECONDS: Final = 0.1  # from the start call to the start, besides the longest network delay to a worker
 POLL_SECONDS: Final = 0.1
 COMMAND: Final = "python -m loadlab.load.distributed.worker --master-host HOST --master-port PORT"
 
@@ -40,81 +40,89 @@ _log = logging.getLogger(__name__)
 
 
 class Master:
-    """Has `expected` workers carry out each order; those that were there first, if there are more."""
+    """Runs each load request on `expected` workers: on those that connected first, if there are more."""
 
-    def __init__(self, asker: Asker, expected: int, lab: Lines, coming_seconds: float = COMING_SECONDS) -> None:
-        self._asker = asker
+    def __init__(
+        self, rpc: RpcClient, expected: int, lab: ControlSocket, connect_seconds: float = CONNECT_SECONDS
+    ) -> None:
+        self._rpc = rpc
         self._lab = lab
-        self._coming_seconds = coming_seconds
+        self._connect_seconds = connect_seconds
         self._expected = expected
         self._lost: dict[int, str] = {}
 
-    def carry_out(self, line: str) -> int:
+    def run_request(self, line: str) -> int:
         """An exit status: 0 for success."""
-        order = order_of(line)
+        request = parse_request(line)
         try:
-            workers = self._awaited()
-            if isinstance(order, Rehearsal):
-                self._rehearse(Path(order.locustfile), workers)
+            workers = self._connected()
+            if isinstance(request, LocustfileCheck):
+                self._check_locustfile(Path(request.locustfile), workers)
             else:
-                self._lead(order, workers)
-        except LostError as error:
+                self._lead(request, workers)
+        except WorkerLostError as error:
             _log.error("%s", error)
             return 1
         return 0
 
-    def _awaited(self) -> list[str]:
-        """Workers that come later than others take part from the next order on, if one of those is lost."""
-        deadline = time.monotonic() + self._coming_seconds
-        while len(workers := self._asker.there()) < self._expected:
+    def _connected(self) -> list[str]:
+        """The workers that take part; one that connects later can replace a lost one from the next request on."""
+        deadline = time.monotonic() + self._connect_seconds
+        while len(workers := self._rpc.connected()) < self._expected:
             if time.monotonic() > deadline:
-                came = f"{len(workers)} of {self._expected} load workers were there after {self._coming_seconds:g} s"
-                raise LostError(f"{came}. Start the others with: {COMMAND}")
+                came = (
+                    f"{len(workers)} of {self._expected} load workers were connected after {self._connect_seconds:g} s"
+                )
+                raise WorkerLostError(f"{came}. Start the others with: {COMMAND}")
             gevent.sleep(POLL_SECONDS)
         return workers[: self._expected]
 
-    def _rehearse(self, locustfile: Path, workers: Sequence[str]) -> None:
+    def _check_locustfile(self, locustfile: Path, workers: Sequence[str]) -> None:
         for worker in workers:
-            known = self._asker.ask(worker, "introduce", ANSWER_SECONDS)
+            known = self._rpc.call(worker, "introduce", REPLY_SECONDS)
             where = f"The load worker on {known['host']}"
             if known["version"] != __version__:
-                raise LostError(f"{where} has loadlab {known['version']}, and this is {__version__}: install the same.")
+                raise WorkerLostError(
+                    f"{where} has loadlab {known['version']}, but this host has {__version__}. Install the same."
+                )
             try:
-                self._asker.ask(worker, "rehearse", READY_SECONDS, name=locustfile.name, text=locustfile.read_text())
-            except LostError as error:
-                raise LostError(f"{where} {error}") from error
+                self._rpc.call(
+                    worker, "check_locustfile", READY_SECONDS, name=locustfile.name, text=locustfile.read_text()
+                )
+            except WorkerLostError as error:
+                raise WorkerLostError(f"{where} {error}") from error
 
-    def _lead(self, order: LoadOrder, workers: Sequence[str]) -> None:
+    def _lead(self, request: LoadRequest, workers: Sequence[str]) -> None:
         self._lost.clear()
-        hands = [WorkerHandle(self._asker, order, number, worker) for number, worker in enumerate(workers)]
-        hands = self._together(hands, WorkerHandle.prepare)
-        origin = time.monotonic() + LEAD_SECONDS + max((4 * hand.offset.uncertainty for hand in hands), default=0.0)
-        hands = self._together(hands, lambda hand: hand.start(origin))
-        if not hands:
-            raise LostError(f"No load worker started: {'; '.join(self._lost.values())}")
-        self._lab.say(STARTED, os.getpid(), repr(origin))
-        following = [gevent.spawn(_quietly, hand.follow) for hand in hands]
-        for hand in self._together(hands, WorkerHandle.finish):
-            self._lab.say(SKEWED, hand.number, hand.skew_seconds)
+        handles = [WorkerHandle(self._rpc, request, number, worker) for number, worker in enumerate(workers)]
+        handles = self._together(handles, WorkerHandle.prepare)
+        origin = time.monotonic() + LEAD_SECONDS + max((4 * one.offset.uncertainty for one in handles), default=0.0)
+        handles = self._together(handles, lambda handle: handle.start(origin))
+        if not handles:
+            raise WorkerLostError(f"No load worker started: {'; '.join(self._lost.values())}")
+        self._lab.send(STARTED, os.getpid(), repr(origin))
+        following = [gevent.spawn(_quietly, handle.follow) for handle in handles]
+        for handle in self._together(handles, WorkerHandle.finish):
+            self._lab.send(SKEWED, handle.number, handle.skew_seconds)
         gevent.killall(following)
         for number, how in self._lost.items():
-            self._lab.say(LOST, number, how)
+            self._lab.send(LOST, number, how)
 
-    def _together(self, hands: Sequence[WorkerHandle], step: Callable[[WorkerHandle], None]) -> list[WorkerHandle]:
-        """Take a step with all at the same time; those that are lost by it are told of later, and left out from now."""
-        gevent.joinall([gevent.spawn(self._stepped, hand, step) for hand in hands], raise_error=True)
-        return [hand for hand in hands if hand.number not in self._lost]
+    def _together(self, handles: Sequence[WorkerHandle], step: Callable[[WorkerHandle], None]) -> list[WorkerHandle]:
+        """Take a step with all workers at once; returns those that are not lost by it."""
+        gevent.joinall([gevent.spawn(self._stepped, handle, step) for handle in handles], raise_error=True)
+        return [handle for handle in handles if handle.number not in self._lost]
 
-    def _stepped(self, hand: WorkerHandle, step: Callable[[WorkerHandle], None]) -> None:
+    def _stepped(self, handle: WorkerHandle, step: Callable[[WorkerHandle], None]) -> None:
         try:
-            step(hand)
-        except LostError as error:
-            self._lost[hand.number] = " ".join(f"on {hand.host} {error}".split())
-            _quietly(hand.abandon)
+            step(handle)
+        except WorkerLostError as error:
+            self._lost[handle.number] = " ".join(f"on {handle.host} {error}".split())
+            _quietly(handle.abandon)
 
 
 def _quietly(work: Callable[[], None]) -> None:
-    with suppress(LostError):
+    with suppress(WorkerLostError):
         work()
 
 
@@ -125,27 +133,27 @@ def main() -> None:
     parser.add_argument("--expect-workers", type=int, required=True)
     parser.add_argument(OPTION, type=int, required=True)
     arguments = parser.parse_args()
-    lab = Lines.inherited(arguments.lines)
+    lab = ControlSocket.inherited(arguments.control_socket)
     setup_logging("INFO")  # type: ignore[no-untyped-call]
     token = os.environ.pop(TOKEN_VARIABLE, "")
-    asker = Asker(arguments.bind_host, arguments.bind_port, Seal(lambda: token))
+    rpc = RpcClient(arguments.bind_host, arguments.bind_port, Signer(lambda: token))
 
     def dismiss() -> None:
-        asker.dismiss()
+        rpc.dismiss()
         os._exit(0)
 
     gevent.signal_handler(signal.SIGTERM, dismiss)
-    master = Master(asker, arguments.expect_workers, lab)
-    lab.say(READY)
-    while line := _heard(lab):
-        lab.say(ENDED, master.carry_out(line))
+    master = Master(rpc, arguments.expect_workers, lab)
+    lab.send(READY)
+    while line := _received(lab):
+        lab.send(ENDED, master.run_request(line))
     dismiss()
 
 
-def _heard(lab: Lines) -> str:
+def _received(lab: ControlSocket) -> str:
     """The next line; other greenlets run until it comes."""
     gevent.socket.wait_read(lab.fileno())
-    return lab.hear()
+    return lab.receive()
 
 
 if __name__ == "__main__":

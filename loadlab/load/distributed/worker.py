@@ -1,9 +1,9 @@
-"""A load process on another host: waits for a master's orders and carries out its share of each.
+"""A load process on another host: waits for a master's orders and carries out its agent of each.
 
     python -m loadlab.load.distributed.worker --master-host 192.0.2.10
 
-It stays for all trials of a run, and ends with it. It runs what a master sends that has the run's token, which comes in
-LOADLAB_WORKER_TOKEN, or from a file that `loadlab run` of the same user leaves on the same host.
+A worker serves all trials of a run and ends with the run. It accepts calls only from a master that has the run's token.
+The token comes in LOADLAB_WORKER_TOKEN, or from a file that `loadlab run` writes for workers of the same user and host.
 """
 
 from __future__ import annotations
@@ -27,11 +27,18 @@ from gevent import subprocess
 from locust.log import setup_logging
 
 from loadlab import __version__
-from loadlab.load.distributed.channel import Answerer, LostError
-from loadlab.load.distributed.seals import Seal, token_here
-from loadlab.load.generator.contract import ENDED, READY, STARTED, LoadOrder, Rehearsal, order_of
-from loadlab.load.generator.lines import OPTION, Lines
-from loadlab.load.generator.process_group import ending
+from loadlab.load.distributed.rpc import RpcServer, WorkerLostError
+from loadlab.load.distributed.signing import Signer, token_here
+from loadlab.load.generator.contract import (
+    ENDED,
+    READY,
+    STARTED,
+    LoadRequest,
+    LocustfileCheck,
+    describe_exit,
+    parse_request,
+)
+from loadlab.load.generator.control_socket import OPTION, ControlSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,21 +49,21 @@ LOG_BYTES: Final = 4000  # of the end of the generator's log, where a Locust fil
 
 
 class WorkerAgent:
-    """A generator process of this host, one order at a time; `clock` is what the master is told of time."""
+    """Runs one load request at a time in a generator process; `clock` is the time that the master is told."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
         self._clock = clock
         self._log = folder / "generator.log"
         self._program: subprocess.Popen[bytes] | None = None
-        self._lines: Lines | None = None
-        self._order: LoadOrder | None = None
+        self._control: ControlSocket | None = None
+        self._request: LoadRequest | None = None
 
-    def answers(self) -> dict[str, Callable[..., dict[str, Any]]]:
-        """What a master may ask."""
-        before = (self.introduce, self.time, self.rehearse, self.prepare)
-        then = (self.start, self.tally, self.end, self.read, self.abandon)
-        return {question.__name__: question for question in (*before, *then)}
+    def methods(self) -> dict[str, Callable[..., dict[str, Any]]]:
+        """The methods that a master may call."""
+        before = (self.introduce, self.time, self.check_locustfile, self.prepare)
+        then = (self.start, self.counts, self.end, self.read, self.abandon)
+        return {method.__name__: method for method in (*before, *then)}
 
     def introduce(self) -> dict[str, Any]:
         return {"host": socket.gethostname(), "version": __version__}
@@ -64,48 +71,48 @@ class WorkerAgent:
     def time(self) -> dict[str, Any]:
         return {"at": self._clock()}
 
-    def rehearse(self, name: str, text: str) -> dict[str, Any]:
-        """Load a Locust file, whose load is shared; what it imports must be here."""
-        words = self._asked(Rehearsal(locustfile=str(self._written(name, text)), shared=True).to_json())
+    def check_locustfile(self, name: str, text: str) -> dict[str, Any]:
+        """Load a Locust file once; the modules that it imports must be installed on this host."""
+        words = self._exchange(LocustfileCheck(locustfile=str(self._written(name, text)), shared=True).to_json())
         if words != [ENDED, "0"]:
-            raise LostError(f"cannot load {name}:\n{self._log.read_text()[-LOG_BYTES:]}")
+            raise WorkerLostError(f"cannot load {name}:\n{self._log.read_text()[-LOG_BYTES:]}")
         return {}
 
-    def prepare(self, order: str, number: int, text: str) -> dict[str, Any]:
+    def prepare(self, request: str, number: int, text: str) -> dict[str, Any]:
         """Make users ready, and wait for the instant to start."""
         self.abandon()
-        asked = order_of(order)
-        if not isinstance(asked, LoadOrder):
-            raise LostError("was sent no order")
+        asked = parse_request(request)
+        if not isinstance(asked, LoadRequest):
+            raise WorkerLostError("was not sent a load request")
         locustfile = self._written(Path(asked.locustfile).name, text)
-        self._order = replace(asked, locustfile=str(locustfile), result=str(self._folder / "result"), number=number)
-        if self._asked(self._order.to_json()) != [READY]:
+        self._request = replace(asked, locustfile=str(locustfile), result=str(self._folder / "result"), number=number)
+        if self._exchange(self._request.to_json()) != [READY]:
             self.abandon()
-            raise LostError(f"did not get ready; its log ends:\n{self._log.read_text()[-LOG_BYTES:]}")
+            raise WorkerLostError(f"did not get ready; its log ends:\n{self._log.read_text()[-LOG_BYTES:]}")
         return {}
 
     def start(self, origin: float) -> dict[str, Any]:
-        """Start at that instant of our clock; says by how much it was missed, at most."""
+        """Start at that instant of our clock; returns the most by which the start was late."""
         instant = time.monotonic() + (origin - self._clock())
-        words = self._asked(repr(instant))
+        words = self._exchange(repr(instant))
         if words[:1] != [STARTED]:
-            raise LostError("did not start")
+            raise WorkerLostError("did not start")
         return {"late": max(0.0, time.monotonic() - instant)}
 
-    def tally(self) -> dict[str, Any]:
-        """What the load has come to so far, as its process has written it down; empty before it has."""
-        order = self._under_way()
+    def counts(self) -> dict[str, Any]:
+        """The request counts so far, as the load process wrote them; empty before the first."""
+        request = self._current()
         with suppress(FileNotFoundError):
-            return {"text": Path(order.tally_of(order.number or 0)).read_text()}
+            return {"text": Path(request.counts_file(request.number or 0)).read_text()}
         return {"text": ""}
 
     def end(self) -> dict[str, Any]:
-        """Wait until the load has ended; says how large its result is, and its SHA-256."""
-        words = self._line(self._lines)
+        """Wait until the load has ended; returns the size of its result and its SHA-256."""
+        words = self._line(self._control)
         if words[:1] != [ENDED]:
-            raise LostError("lost its generator")
+            raise WorkerLostError("lost its generator")
         if words[1] != "0":
-            raise LostError(ending(int(words[1])))
+            raise WorkerLostError(describe_exit(int(words[1])))
         result = self._result().read_bytes()
         return {"size": len(result), "sha256": hashlib.sha256(result).hexdigest()}
 
@@ -116,10 +123,10 @@ class WorkerAgent:
             return {"piece": file.read(CHUNK_BYTES)}
 
     def abandon(self) -> dict[str, Any]:
-        """End what is under way, if anything is, and forget its result."""
-        if self._order is not None and self._busy():
+        """End the running load, if there is one, and remove its result."""
+        if self._request is not None and self._busy():
             self.close()
-        self._order = None
+        self._request = None
         for path in self._folder.glob("result*"):
             path.unlink(missing_ok=True)
         return {}
@@ -127,45 +134,45 @@ class WorkerAgent:
     def _busy(self) -> bool:
         return not self._result().exists()
 
-    def _under_way(self) -> LoadOrder:
-        if self._order is None:
-            raise LostError("has no order")
-        return self._order
+    def _current(self) -> LoadRequest:
+        if self._request is None:
+            raise WorkerLostError("has no load request")
+        return self._request
 
     def _result(self) -> Path:
-        order = self._under_way()
-        return Path(order.result_of(order.number or 0))
+        request = self._current()
+        return Path(request.result_of(request.number or 0))
 
     def _written(self, name: str, text: str) -> Path:
-        """The master's Locust file, in a folder of its own for each content, so that no earlier one is in its way."""
+        """The master's Locust file, in one folder per content, so that an earlier version cannot be imported."""
         folder = self._folder / hashlib.sha256(text.encode()).hexdigest()[:16]
         folder.mkdir(exist_ok=True)
         path = folder / Path(name).name
         path.write_text(text)
         return path
 
-    def _asked(self, line: str) -> list[str]:
-        """The generator's answer to a line."""
-        lines = self._running()
-        lines.say(line)
-        return self._line(lines)
+    def _exchange(self, line: str) -> list[str]:
+        """The words of the generator's response to a line."""
+        control = self._running()
+        control.send(line)
+        return self._line(control)
 
-    def _line(self, lines: Lines | None) -> list[str]:
-        """The words of its next line; none when it has ended. Other greenlets run meanwhile."""
-        if lines is None:
+    def _line(self, control: ControlSocket | None) -> list[str]:
+        """The words of its next line; empty when it has ended. Other greenlets run meanwhile."""
+        if control is None:
             return []
-        gevent.socket.wait_read(lines.fileno())
-        return lines.hear().split()
+        gevent.socket.wait_read(control.fileno())
+        return control.receive().split()
 
-    def _running(self) -> Lines:
-        if self._program is None or self._lines is None or self._program.poll() is not None:
+    def _running(self) -> ControlSocket:
+        if self._program is None or self._control is None or self._program.poll() is not None:
             return self.boot()
-        return self._lines
+        return self._control
 
-    def boot(self) -> Lines:
+    def boot(self) -> ControlSocket:
         """Start the generator, in a process group that can be ended as a whole."""
         self.close()
-        self._lines, theirs = Lines.pair()
+        self._control, theirs = ControlSocket.pair()
         argv = [sys.executable, "-m", "loadlab.load.generator", OPTION, str(theirs.fileno())]
         with self._log.open("ab") as log:
             self._program = subprocess.Popen(
@@ -177,30 +184,30 @@ class WorkerAgent:
                 start_new_session=True,
             )
         theirs.close()
-        if self._line(self._lines) != [READY]:
-            raise LostError("cannot start Locust")
-        return self._lines
+        if self._line(self._control) != [READY]:
+            raise WorkerLostError("cannot start Locust")
+        return self._control
 
     def close(self) -> None:
-        """End the generator, and the load that it has forked."""
+        """End the generator and its load processes."""
         if self._program is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._program.pid, signal.SIGKILL)
             self._program.wait()
             self._program = None
-        self._lines = None  # not closed: `end` may still wait for it
+        self._control = None  # not closed: `end` may still wait for it
 
 
 def work(master_host: str, master_port: int, clock: Callable[[], float] = time.monotonic) -> None:
-    """Be a worker until the master lets us end."""
+    """Work until the master ends the run."""
     token = token_here(master_port)  # before anything inherits the environment
     with tempfile.TemporaryDirectory(prefix="loadlab-worker-") as folder:
-        share = WorkerAgent(Path(folder), clock)
+        agent = WorkerAgent(Path(folder), clock)
         try:
-            share.boot()
-            Answerer(master_host, master_port, share.answers(), Seal(token)).serve()
+            agent.boot()
+            RpcServer(master_host, master_port, agent.methods(), Signer(token)).serve()
         finally:
-            share.close()
+            agent.close()
 
 
 def main() -> None:

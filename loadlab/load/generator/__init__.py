@@ -1,1 +1,1 @@
-"""The generator process: it carries out load orders with Locust, and records every request."""
+"""The generator process: carries out load requests with Locust and records every request."""

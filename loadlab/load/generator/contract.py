@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -26,7 +27,7 @@ ENDED = "ended"  # exit status of the process that drives
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rehearsal:
+class LocustfileCheck:
     """Load `locustfile`, and end; `shared` where several processes or a schedule will say how many users there are."""
 
     locustfile: str
@@ -37,7 +38,7 @@ class Rehearsal:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LoadOrder:
+class LoadRequest:
     """Drive `locustfile` against `host` with `users` for `warmup_seconds` + `window_seconds`; write to `result`.
 
     Under an `open_load`, `users` bound what is under way, and `seed` fixes its instants. `processes` share the load;
@@ -68,14 +69,14 @@ class LoadOrder:
         """Where the load process of that number, from 0, writes what it has seen."""
         return f"{self.result}.{number}"
 
-    def tally_of(self, number: int) -> str:
-        """Where the load process of that number writes down what its load has come to, while it runs."""
-        return f"{self.result}.{number}.tally"
+    def counts_file(self, number: int) -> str:
+        """Where the load process of that number writes its request counts while it runs."""
+        return f"{self.result}.{number}.counts"
 
     def users_of(self, number: int) -> int:
         """Its share of the users; shares differ by one at most.
 
-        >>> order = LoadOrder(locustfile="", host="", users=8, keep_alive=True, warmup_seconds=0, window_seconds=1,
+        >>> order = LoadRequest(locustfile="", host="", users=8, keep_alive=True, warmup_seconds=0, window_seconds=1,
         ...     result="", processes=3)
         >>> [order.users_of(number) for number in range(3)]
         [3, 3, 2]
@@ -83,12 +84,12 @@ class LoadOrder:
         return self.users // self.processes + (number < self.users % self.processes)
 
 
-def order_of(text: str) -> LoadOrder | Rehearsal:
+def parse_request(text: str) -> LoadRequest | LocustfileCheck:
     fields = json.loads(text)
     if "host" not in fields:
-        return Rehearsal(**fields)
+        return LocustfileCheck(**fields)
     open_load = fields.pop("open_load")
-    return LoadOrder(**fields, open_load=OpenLoad(**open_load) if open_load else None)
+    return LoadRequest(**fields, open_load=OpenLoad(**open_load) if open_load else None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +111,7 @@ class LoadResult:
     lost: tuple[str, ...] = ()
     skew: tuple[float, ...] = ()
     pauses: tuple[Pause, ...] = ()
-    at_work: tuple[float, ...] = ()
+    active_users: tuple[float, ...] = ()
 
     def to_json(self) -> str:
         return _RESULT.dump_json(self).decode()
@@ -118,6 +119,11 @@ class LoadResult:
     @classmethod
     def from_json(cls, text: str) -> LoadResult:
         return _RESULT.validate_json(text)
+
+
+def describe_exit(status: int) -> str:
+    """An exit status in words."""
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
 
 
 _RESULT: Final = TypeAdapter(LoadResult)
@@ -142,5 +148,5 @@ def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadRes
         lost=lost,
         skew=tuple(seconds for result in results for seconds in result.skew),
         pauses=tuple(pause for result in results for pause in result.pauses),
-        at_work=tuple(users for result in results for users in result.at_work),
+        active_users=tuple(users for result in results for users in result.active_users),
     )

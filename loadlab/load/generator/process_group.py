@@ -1,9 +1,8 @@
-"""The load processes of one load: started together, each with its share, watched until the last has ended."""
+"""The process group of one load: processes start together, each with its share of the users, and all are awaited."""
 
 from __future__ import annotations
 
 import os
-import signal
 import struct
 import sys
 import time
@@ -16,18 +15,18 @@ from typing import TYPE_CHECKING, Final
 import gevent.socket
 from gevent import monkey
 
-from loadlab.load.generator.contract import LOST, READY, STARTED
+from loadlab.load.generator.contract import LOST, READY, STARTED, describe_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loadlab.load.generator.contract import LoadOrder
-    from loadlab.load.generator.lines import Lines
+    from loadlab.load.generator.contract import LoadRequest
+    from loadlab.load.generator.control_socket import ControlSocket
 
-    # Makes ready the load process of that number, calls what it is given for the origin of time, and loads.
-    Drive = Callable[[LoadOrder, int, Callable[[], float]], None]
+    # Prepares load process `number`, calls the function for the origin of time, and loads.
+    RunLoad = Callable[[LoadRequest, int, Callable[[], float]], None]
 
-LEAD_SECONDS: Final = 0.02  # from the order to start until the start: long enough for it to reach every process
+LEAD_SECONDS: Final = 0.02  # from the start command to the start: enough to reach every process
 ORIGIN: Final = struct.Struct("d")
 
 # gevent's own would start its event loop in the parent, and each child would inherit it; its close waits for that loop.
@@ -37,8 +36,8 @@ _close = monkey.get_original("os", "close")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Member:
-    """A load process as its leader holds it: where it says that it is ready, and where it is told the origin."""
+class _LoadProcess:
+    """The leader's view of a load process: the pipe that reports it ready, and the pipe that tells it the origin."""
 
     number: int
     pid: int
@@ -46,8 +45,8 @@ class _Member:
     origin: int
 
 
-def in_child(work: Callable[[], None]) -> int:
-    """Do something in a child; returns its exit status, 0 for success, minus the signal if one has ended it."""
+def run_in_child(work: Callable[[], None]) -> int:
+    """Run `work` in a forked child; returns its exit status: 0 for success, the negated signal if one ended it."""
     child = _fork()
     if child:
         return exit_status(child)
@@ -57,11 +56,6 @@ def in_child(work: Callable[[], None]) -> int:
 
 def exit_status(child: int) -> int:
     return os.waitstatus_to_exitcode(_waitpid(child, 0)[1])
-
-
-def ending(status: int) -> str:
-    """An exit status in words."""
-    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
 
 
 def _do_and_end(work: Callable[[], None]) -> None:
@@ -82,81 +76,84 @@ def _exit(status: int) -> None:
     os._exit(status)
 
 
-def carry_out(order: LoadOrder, drive: Drive, lab: Lines) -> None:
-    """Load with as many processes as the order says; one alone needs no leader, one of many hosts has it elsewhere."""
-    if order.number is not None:
-        drive(order, order.number, partial(_start_when_told, lab))
-    elif order.processes == 1:
-        drive(order, 0, partial(_start_alone, lab))
+def run_load(request: LoadRequest, drive: RunLoad, lab: ControlSocket) -> None:
+    """Run the load in as many processes as the request names.
+
+    A single process needs no leader. A process of a distributed load has its leader on the master's host.
+    """
+    if request.number is not None:
+        drive(request, request.number, partial(_start_when_told, lab))
+    elif request.processes == 1:
+        drive(request, 0, partial(_start_alone, lab))
     else:
-        _lead(order, drive, lab)
+        _lead(request, drive, lab)
 
 
-def _start_alone(lab: Lines) -> float:
+def _start_alone(lab: ControlSocket) -> float:
     origin = time.monotonic()
-    _say_started(lab, origin)
+    _report_start(lab, origin)
     return origin
 
 
-def _start_when_told(lab: Lines) -> float:
-    """Hear the origin of time, and end with the worker that says it."""
-    lab.say(READY)
-    told = lab.hear()
+def _start_when_told(lab: ControlSocket) -> float:
+    """Receive the origin of time from the worker; end this process when the worker ends."""
+    lab.send(READY)
+    told = lab.receive()
     if not told:
-        raise SystemExit("the worker that says when to start is gone")
+        raise SystemExit("the worker ended before it sent the start time")
     gevent.spawn(_end_with, lab)
     origin = float(told)
-    _say_started(lab, origin)
+    _report_start(lab, origin)
     return origin
 
 
-def _end_with(lab: Lines) -> None:
+def _end_with(lab: ControlSocket) -> None:
     gevent.socket.wait_read(lab.fileno())  # nothing more is to come but its end
     _exit(1)
 
 
-def _say_started(lab: Lines, origin: float) -> None:
-    lab.say(STARTED, os.getpid(), repr(origin))
+def _report_start(lab: ControlSocket, origin: float) -> None:
+    lab.send(STARTED, os.getpid(), repr(origin))
 
 
-def _lead(order: LoadOrder, drive: Drive, lab: Lines) -> None:
-    crew: list[_Member] = []
-    for number in range(order.processes):
-        crew.append(_member(order, number, drive, crew))
-    # One that has died says nothing more. The others go on without it: its end is noticed below.
-    ready = [os.read(member.ready, 1) for member in crew]
+def _lead(request: LoadRequest, drive: RunLoad, lab: ControlSocket) -> None:
+    processes: list[_LoadProcess] = []
+    for number in range(request.processes):
+        processes.append(_fork_process(request, number, drive, processes))
+    # A process that has died reports nothing. The others continue; its exit status is read below.
+    ready = [os.read(process.ready, 1) for process in processes]
     if not any(ready):
-        raise SystemExit("no load process got ready")
+        raise SystemExit("no load process is ready")
     origin = time.monotonic() + LEAD_SECONDS
-    for member in crew:
+    for process in processes:
         with suppress(BrokenPipeError):
-            os.write(member.origin, ORIGIN.pack(origin))
-    _say_started(lab, origin)
-    for member in crew:
-        status = exit_status(member.pid)
+            os.write(process.origin, ORIGIN.pack(origin))
+    _report_start(lab, origin)
+    for process in processes:
+        status = exit_status(process.pid)
         if status:
-            lab.say(LOST, member.number, ending(status))
+            lab.send(LOST, process.number, describe_exit(status))
 
 
-def _member(order: LoadOrder, number: int, drive: Drive, earlier: list[_Member]) -> _Member:
+def _fork_process(request: LoadRequest, number: int, drive: RunLoad, earlier: list[_LoadProcess]) -> _LoadProcess:
     ready, say_ready = os.pipe()
     told, tell = os.pipe()
     pid = _fork()
     if pid:
         _close(say_ready)
         _close(told)
-        return _Member(number=number, pid=pid, ready=ready, origin=tell)
-    # Whoever holds the other ends must be the leader alone: their closing says that it is gone.
-    for end in (ready, tell, *(end for member in earlier for end in (member.ready, member.origin))):
+        return _LoadProcess(number=number, pid=pid, ready=ready, origin=tell)
+    # Only the leader may hold the other ends: when they close, the leader has ended.
+    for end in (ready, tell, *(end for process in earlier for end in (process.ready, process.origin))):
         _close(end)
 
     def start() -> float:
         os.write(say_ready, b".")
         heard = os.read(told, ORIGIN.size)
         if not heard:
-            raise SystemExit("the leader of the load processes is gone")
+            raise SystemExit("the leading load process ended")
         origin: float = ORIGIN.unpack(heard)[0]
         return origin
 
-    _do_and_end(lambda: drive(order, number, start))
+    _do_and_end(lambda: drive(request, number, start))
     raise AssertionError

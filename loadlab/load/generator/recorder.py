@@ -1,4 +1,4 @@
-"""Keeps the exact response time of every request; Locust's own statistics round them."""
+"""Records the exact response time of every request; Locust's own statistics round them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import requests
 
 from loadlab.load.generator.contract import LoadResult
-from loadlab.load.generator.pacing import sending
+from loadlab.load.locust_plugins.pacing import sending
 from loadlab.model.requests import Requests
 from loadlab.model.window import deciding_instants
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from locust.event import Events
     from numpy.typing import NDArray
 
-    from loadlab.load.generator.pacing import Arrival
+    from loadlab.load.locust_plugins.pacing import Arrival
     from loadlab.model.window import Window
 
 MS_PER_SECOND = 1000.0
@@ -40,7 +40,7 @@ OLD_BESIDE_LONGEST: Final = 1.25  # but a kind of request that is always slow mu
 class Recorder:
     """Listens to Locust's request event; times in seconds since the origin that `start` was given.
 
-    `paced` says that the users are, so that a response counts from the instant at which its request was due.
+    `paced` says that the users are, so a response time counts from the instant when its request was due.
     """
 
     def __init__(self, *, paced: bool = False, most: int = MOST_REQUESTS) -> None:

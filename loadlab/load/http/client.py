@@ -40,7 +40,7 @@ class _Asked:
 
 
 class HttpClient:
-    """Sends requests and returns answers; several greenlets may share one, each exchange has its own connection."""
+    """Sends requests and returns responses; several greenlets may share one, each exchange has its own connection."""
 
     def __init__(  # noqa: PLR0913  a client has that many sides
         self,
@@ -72,23 +72,23 @@ class HttpClient:
         seconds: Seconds | None = None,
         cookies: Mapping[str, object] | None = None,
     ) -> RawResponse:
-        """Ask once, and where the answer says to ask if `follow`.
+        """Ask once, and where the response says to ask if `follow`.
 
         `seconds` take the place of the client's timeouts; `cookies` are for this request and no later one.
 
         Raises:
             UnsafeRequestError: it must not be sent.
-            HttpFaultError, OSError: there is no valid answer.
+            HttpFaultError, OSError: there is no valid response.
         """
         if headers or body or seconds or cookies:
             head = self._head.with_headers(headers) if headers else self._head
             asked = _Asked(checked_method(method), head, body, seconds or self.seconds, cookies)
         else:
             asked = self._plain.get(method) or self._plainly(method)
-        answer = self._ask(asked, located(url))
-        if follow and answer.status in REDIRECTS:
-            return self._follow(answer, asked)
-        return answer
+        response = self._ask(asked, located(url))
+        if follow and response.status in REDIRECTS:
+            return self._follow(response, asked)
+        return response
 
     def _plainly(self, method: str) -> _Asked:
         """What most requests are, made once."""
@@ -108,13 +108,13 @@ class HttpClient:
         if asked.cookies and not head.names_cookies:
             line = cookie_line(line, asked.cookies)
         request = request_bytes(asked.method, location, head, line, asked.body)
-        answer = self._exchange(asked, location, request)
-        answer.url = location.url
-        if b"set-cookie" in answer.fields:
-            cookies.take(answer, location.url)
-        if b"content-encoding" in answer.fields and answer.content:
-            answer.content = decoded(answer.content, answer.values(b"content-encoding"), self._limit)
-        return answer
+        response = self._exchange(asked, location, request)
+        response.url = location.url
+        if b"set-cookie" in response.fields:
+            cookies.take(response, location.url)
+        if b"content-encoding" in response.fields and response.content:
+            response.content = decoded(response.content, response.values(b"content-encoding"), self._limit)
+        return response
 
     def _exchange(self, asked: _Asked, location: Location, request: bytes) -> RawResponse:
         """On a kept connection; on a new one if there is none, or if it dies at this very moment and that is safe."""
@@ -130,15 +130,15 @@ class HttpClient:
 
     def _exchange_on(self, connection: Connection, asked: _Asked, location: Location, request: bytes) -> RawResponse:
         try:
-            answer = connection.exchange(asked.method, request, asked.seconds[1])
+            response = connection.exchange(asked.method, request, asked.seconds[1])
         except BaseException:
             connection.close()
             raise
-        if answer.keep_alive and not asked.head.closes:
+        if response.keep_alive and not asked.head.closes:
             self._idle.setdefault(location.origin, []).append(connection)
         else:
             connection.close()
-        return answer
+        return response
 
     def _kept(self, location: Location) -> Connection | None:
         """The connection that was used last and can still be."""
@@ -150,32 +150,32 @@ class HttpClient:
             connection.close()
         return None
 
-    def _follow(self, answer: RawResponse, asked: _Asked) -> RawResponse:
+    def _follow(self, response: RawResponse, asked: _Asked) -> RawResponse:
         for _ in range(self._max_redirects):
-            location = _next_location(answer)
+            location = _next_location(response)
             if location is None:
-                return answer
-            if answer.status not in KEEP_METHOD and asked.method not in {"GET", "HEAD"}:
+                return response
+            if response.status not in KEEP_METHOD and asked.method not in {"GET", "HEAD"}:
                 asked = replace(asked, method="GET", body=b"", head=asked.head.without(ABOUT_THE_BODY))
-            if location.origin != located(answer.url).origin:
+            if location.origin != located(response.url).origin:
                 asked = replace(asked, head=asked.head.without(FOR_ONE_ORIGIN), cookies=None)
-            answer = self._ask(asked, location)
-            if answer.status not in REDIRECTS:
-                return answer
+            response = self._ask(asked, location)
+            if response.status not in REDIRECTS:
+                return response
         raise RedirectError(f"more than {self._max_redirects} redirects")
 
 
-def _next_location(answer: RawResponse) -> Location | None:
-    values = answer.values(b"location")
+def _next_location(response: RawResponse) -> Location | None:
+    values = response.values(b"location")
     if len(values) > 1:
-        raise RedirectError("the answer redirects to several places")
+        raise RedirectError("the response redirects to several places")
     value = values[0].strip() if values else b""
-    if not value:  # there is nowhere to go, so this answer is the last
+    if not value:  # there is nowhere to go, so this response is the last
         return None
     try:
-        return located(urljoin(answer.url, _text(value)))
+        return located(urljoin(response.url, _text(value)))
     except (UnsafeRequestError, UnicodeError, ValueError) as error:
-        raise RedirectError(f"the answer redirects to what is no http or https URL: {error}") from error
+        raise RedirectError(f"the response redirects to what is no http or https URL: {error}") from error
 
 
 def _text(value: bytes) -> str:

@@ -14,7 +14,7 @@ from gevent import monkey
 from gevent import socket as gevent_socket
 from gevent.hub import get_hub
 
-from loadlab.load.http.errors import AnswerTimeoutError, ConnectionLostError, ConnectTimeoutError
+from loadlab.load.http.errors import ConnectionLostError, ConnectTimeoutError, ResponseTimeoutError
 from loadlab.load.http.response import ResponseReader
 
 if TYPE_CHECKING:
@@ -59,11 +59,11 @@ class Connection:
         except BaseException:
             self._socket.close()
             raise
-        self._answers = ResponseReader(limit)
+        self._reader = ResponseReader(limit)
 
     def __del__(self) -> None:
         # A user that Locust has stopped is forgotten with its client, and nobody says so.
-        if getattr(self, "_answers", None) is not None:
+        if getattr(self, "_reader", None) is not None:
             self.close()
 
     def connect(self, address: tuple[Any, ...], seconds: float) -> None:
@@ -86,31 +86,31 @@ class Connection:
         return not self._state.poll(0)
 
     def exchange(self, method: str, request: bytes, seconds: float) -> RawResponse:
-        """Send a request and read its answer.
+        """Send a request and read its response.
 
         Raises:
-            HttpFaultError, OSError: there is no valid answer.
+            HttpFaultError, OSError: there is no valid response.
         """
-        answers = self._answers
-        answers.begin(method)
-        timer = self._timer(seconds, AnswerTimeoutError("no complete answer within network_timeout"))
+        reader = self._reader
+        reader.begin(method)
+        timer = self._timer(seconds, ResponseTimeoutError("no complete response within network_timeout"))
         try:
             self._send(request)
-            while not answers.complete:
+            while not reader.complete:
                 data = self._receive()
                 if data:
-                    answers.feed(data)
+                    reader.feed(data)
                 else:
-                    answers.end()
+                    reader.end()
         except ConnectionResetError as error:
-            raise ConnectionLostError("the server reset the connection", silent=answers.silent()) from error
+            raise ConnectionLostError("the server reset the connection", silent=reader.silent()) from error
         finally:
             timer.stop()
             timer.close()
         if self._expired is not None:
             # It has just not been too late; but what was to end the wait may be under way, and must find no other.
-            answers.forbid_reuse()
-        return answers.answer()
+            reader.forbid_reuse()
+        return reader.response()
 
     def close(self) -> None:
         if self._open:
@@ -118,7 +118,7 @@ class Connection:
             self._readable.close()
             self._writable.close()
             self._socket.close()
-            self._answers.release()
+            self._reader.release()
 
     def _timer(self, seconds: float, error: Exception) -> Any:  # noqa: ANN401  gevent's, which has no public type
         timer = self._hub.loop.timer(seconds)
@@ -221,7 +221,7 @@ class TlsConnection(Connection):
             try:
                 return self._tls.read(RECEIVE_BYTES)
             except ssl.SSLWantReadError:
-                self._flush()  # an answer of the TLS layer itself, as to a change of keys
+                self._flush()  # a response of the TLS layer itself, as to a change of keys
                 self._take_in(super()._receive())
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 # With or without a good-bye: like Python's own clients, which many servers count on.

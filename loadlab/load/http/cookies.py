@@ -41,7 +41,7 @@ class Jar(CookieJar):
 
 
 class Cookies:
-    """What servers have set: the field to send, and the answer to learn from."""
+    """What servers have set: the field to send, and the response to learn from."""
 
     def __init__(self) -> None:
         self.jar = Jar()
@@ -61,17 +61,17 @@ class Cookies:
             jar.lines[origin] = line
         return line
 
-    def take(self, answer: RawResponse, url: str) -> None:
-        """Learn from the Set-Cookie fields of an answer."""
-        self.jar.extract_cookies(cast("HTTPResponse", _Information(answer)), Request(url))  # noqa: S310  never opened
+    def take(self, response: RawResponse, url: str) -> None:
+        """Learn from the Set-Cookie fields of a response."""
+        self.jar.extract_cookies(cast("HTTPResponse", _Information(response)), Request(url))  # noqa: S310  never opened
 
 
 class _Information:
-    """What http.cookiejar wants to see of an answer."""
+    """What http.cookiejar wants to see of a response."""
 
-    def __init__(self, answer: RawResponse) -> None:
+    def __init__(self, response: RawResponse) -> None:
         self._message = Message()
-        for value in answer.values(b"set-cookie"):
+        for value in response.values(b"set-cookie"):
             self._message["Set-Cookie"] = value.decode("latin-1")
 
     def info(self) -> Message:

@@ -19,14 +19,14 @@ class ConnectTimeoutError(HttpFaultError, TimeoutError):
     """The name was not resolved, or the connection not made, within `connection_timeout`."""
 
 
-class AnswerTimeoutError(HttpFaultError, TimeoutError):
-    """The request was not sent and its answer not complete within `network_timeout`."""
+class ResponseTimeoutError(HttpFaultError, TimeoutError):
+    """The request was not sent and its response not complete within `network_timeout`."""
 
 
 class ConnectionLostError(HttpFaultError, ConnectionError):
-    """The connection ended before the answer did.
+    """The connection ended before the response did.
 
-    `silent`: not one byte of an answer had come, so the server may not have seen the request.
+    `silent`: not one byte of a response had come, so the server may not have seen the request.
     """
 
     def __init__(self, reason: str, *, silent: bool) -> None:
@@ -34,12 +34,12 @@ class ConnectionLostError(HttpFaultError, ConnectionError):
         self.silent = silent
 
 
-class MalformedAnswerError(HttpFaultError):
-    """What came is not one valid HTTP/1 answer."""
+class MalformedResponseError(HttpFaultError):
+    """What came is not one valid HTTP/1 response."""
 
 
-class AnswerTooLargeError(HttpFaultError):
-    """The answer's head, or all of it, is beyond its limit."""
+class ResponseTooLargeError(HttpFaultError):
+    """The response's head, or all of it, is beyond its limit."""
 
 
 class RedirectError(HttpFaultError):
@@ -47,7 +47,7 @@ class RedirectError(HttpFaultError):
 
 
 class BadStatusError(HttpFaultError):
-    """The answer came, and its status says that the request failed."""
+    """The response came, and its status says that the request failed."""
 
 
 # What a request may fail with. Anything else is a fault of the Locust file or of ours, and not a sample.

@@ -1,4 +1,4 @@
-"""An answer as a Locust file sees it: the part of FastHttpUser's response that loads need."""
+"""A response as a Locust file sees it: the part of FastHttpUser's response that loads need."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ if TYPE_CHECKING:
     from loadlab.load.http.response import RawResponse
 
 FIRST_ERROR_STATUS: Final = 400
-NOT_CAUGHT: Final = "To decide on a request yourself, ask with catch_response=True and use the answer in a with block."
+NOT_CAUGHT: Final = (
+    "To decide on a request yourself, ask with catch_response=True, and use the response in a with block."
+)
 
 
 class LeanResponse:
-    """An answer, or what there is instead of one: then `status_code` is 0, `content` None and `error` says why.
+    """A response, or what there is instead of one: then `status_code` is 0, `content` None and `error` says why.
 
     With `catch_response=True` it is a context manager that reports the request at its end.
     """
 
     __slots__ = (
-        "_answer",
         "_entered",
         "_headers",
+        "_raw",
         "_report",
         "_seconds",
         "_verdict",
@@ -45,13 +47,13 @@ class LeanResponse:
 
     def __init__(
         self,
-        answer: RawResponse | None,
+        raw: RawResponse | None,
         url: str,
         error: Exception | None,
         seconds: float,
         report: Callable[..., None] | None,
     ) -> None:
-        self._answer = answer
+        self._raw = raw
         self._seconds = seconds
         self._report = report
         self._headers: Headers | None = None
@@ -61,21 +63,21 @@ class LeanResponse:
         self.encoding: str | None = None
         self.js: Any = None  # where RestMixin.rest() puts the parsed JSON
         self.request_meta: dict[str, Any] = {}  # what will be reported, if that is up to the with block
-        if answer is None:
+        if raw is None:
             self.status_code = 0
             self.content: bytes | None = None
             self.url = url
         else:
-            self.status_code = answer.status
-            self.content = answer.content
-            self.url = answer.url
+            self.status_code = raw.status
+            self.content = raw.content
+            self.url = raw.url
 
     @property
     def headers(self) -> Headers | None:
         """The fields of the head, as FastHttpUser has them; names in any case."""
-        if self._headers is None and self._answer is not None:
+        if self._headers is None and self._raw is not None:
             self._headers = Headers()
-            for name, value in self._answer.pairs:
+            for name, value in self._raw.pairs:
                 self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
         return self._headers
 
@@ -94,7 +96,7 @@ class LeanResponse:
 
     @property
     def elapsed(self) -> timedelta:
-        """From the request to the answer's last byte, redirects included."""
+        """From the request to the response's last byte, redirects included."""
         return timedelta(seconds=self._seconds)
 
     def json(self) -> Any:  # noqa: ANN401  whatever the server says

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 ABSOLUTE: Final = re.compile(r"https?://", re.IGNORECASE)
 MS_PER_SECOND: Final = 1000.0
-# The same answers are failures as with FastHttpUser.
+# The same responses are failures as with FastHttpUser.
 GOOD_STATUSES: Final[frozenset[int]] = LocustUserAgent.valid_response_codes
 
 
@@ -80,7 +80,7 @@ class LeanSession:
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
             f"The client of LeanHttpUser has no {name!r}. Set default_headers, insecure and the like in the class, or"
-            " use FastHttpUser or HttpUser. See docs/load.md."
+            " use FastHttpUser or HttpUser. See docs/how-to/lean-client.md."
         )
 
     @property
@@ -122,7 +122,7 @@ class LeanSession:
                 of it as a failed request.
         """
         asked_url = full_url = self.base_url + url if url.startswith("/") or not ABSOLUTE.match(url) else url
-        answer = refused = None
+        raw = refused = None
         error: Exception | None = None
         timeouts = cookies = files = None
         body = b""
@@ -138,7 +138,7 @@ class LeanSession:
             if allow_redirects is None:
                 allow_redirects = self.follow_redirects
             started = time.perf_counter()
-            answer = self.http.request(
+            raw = self.http.request(
                 method,
                 asked_url,
                 headers=headers,
@@ -152,10 +152,10 @@ class LeanSession:
         except (TypeError, ValueError) as fault:
             error = refused = fault
         seconds = time.perf_counter() - started if started else 0.0
-        if answer is not None and answer.status not in GOOD_STATUSES:
-            error = BadStatusError(f"HTTP {answer.status}")
+        if raw is not None and raw.status not in GOOD_STATUSES:
+            error = BadStatusError(f"HTTP {raw.status}")
         fire = self.request_event.fire
-        response = LeanResponse(answer, asked_url, error, seconds, fire if catch_response else None)
+        response = LeanResponse(raw, asked_url, error, seconds, fire if catch_response else None)
         meta = {
             "request_type": method,
             "name": name or self.request_name or url,
@@ -228,7 +228,7 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
     """Seconds for resolving a name, and for making a connection, TLS included."""
 
     network_timeout: float = 60.0
-    """Seconds from the request's first byte to the answer's last one."""
+    """Seconds from the request's first byte to the response's last one."""
 
     max_redirects: int = 30
     """How many a request with allow_redirects=True follows before it fails."""
@@ -237,7 +237,7 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
     """Whether redirects are followed where a request does not say so with allow_redirects, as FastHttpUser does it."""
 
     max_response_bytes: int = 100 * 1024 * 1024
-    """The largest answer, head included; also the most that its body may be decompressed to."""
+    """The largest response, head included; also the most that its body may be decompressed to."""
 
     insecure: bool = False
     """Whether to take any certificate."""

@@ -63,7 +63,7 @@ def extras(options: Mapping[str, Any], url: str, usual: Seconds, *, insecure: bo
 
 def unsupported(what: str, remedy: str = "Use FastHttpUser or HttpUser for what needs it.") -> UnsupportedOptionError:
     """The fault to raise; the log has it once, the statistics for each request."""
-    error = UnsupportedOptionError(f"LeanHttpUser does not take {what}. {remedy} See docs/load.md.")
+    error = UnsupportedOptionError(f"LeanHttpUser does not take {what}. {remedy} See docs/how-to/lean-client.md.")
     if what not in _told:
         _told.add(what)
         _log.error("%s Each request with it fails.", error)
@@ -83,7 +83,7 @@ def _seconds(timeout: Any, usual: Seconds) -> Seconds | None:  # noqa: ANN401
     given = tuple(timeout) if isinstance(timeout, (tuple, list)) else (timeout, timeout)
     connecting, exchange = (default if one is None else float(one) for one, default in zip(given, usual, strict=True))
     if not (connecting > 0 and exchange > 0):
-        raise ValueError(f"timeout={timeout!r} should be seconds, more than 0, or a pair (connecting, answer)")
+        raise ValueError(f"timeout={timeout!r} should be seconds, more than 0, or a pair (connecting, response)")
     return connecting, exchange
 
 

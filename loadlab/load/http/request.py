@@ -136,7 +136,7 @@ class Head:
 
     lines: Mapping[str, str]  # by name in lower case
     text: str
-    closes: bool  # the connection, with the answer
+    closes: bool  # the connection, with the response
     names_host: bool
     names_cookies: bool
 

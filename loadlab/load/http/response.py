@@ -1,4 +1,4 @@
-"""Reads HTTP/1 answers from bytes, one after the other, with llhttp; refuses whatever can be understood in two ways."""
+"""Reads HTTP/1 responses from bytes, one after the other, with llhttp; refuses ambiguous ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from loadlab.load.http.errors import AnswerTooLargeError, ConnectionLostError, HttpFaultError, MalformedAnswerError
+from loadlab.load.http.errors import ConnectionLostError, HttpFaultError, MalformedResponseError, ResponseTooLargeError
 
 HEAD_LIMIT_BYTES: Final = 64 * 1024
 MOST_PIECES: Final = 1000  # of a body, before they are put together: a byte in a chunk of its own takes 40 in memory
@@ -17,11 +17,11 @@ FIRST_INTERIM, FIRST_FINAL = 100, 200
 
 
 class _NoBodyFollowsError(Exception):
-    """Stops llhttp behind the head of an answer to HEAD; httptools has no other way to say so."""
+    """Stops llhttp behind the head of a response to HEAD; httptools has no other way to say so."""
 
 
 class RawResponse:
-    """One final answer: `pairs` as they came, `fields` by name in lower case (of several, the last).
+    """One final response: `pairs` as they came, `fields` by name in lower case (of several, the last).
 
     A plain class: one is made per request, and a frozen dataclass takes as long to make as its text takes to parse.
     """
@@ -50,10 +50,10 @@ class RawResponse:
 
 
 class ResponseReader:
-    """Reads the answers of one connection. `begin`, then `feed` what comes until `complete`, then `answer`.
+    """Reads the responses of one connection. `begin`, then `feed` what comes until `complete`, then `response`.
 
-    llhttp decides what is valid. Added here is what it leaves open: an answer to HEAD has no body, nothing may follow
-    an answer, only `chunked` is a transfer coding, only HTTP/1.0 and 1.1 are spoken, and everything has a limit.
+    llhttp decides what is valid. Added here is what it leaves open: a response to HEAD has no body, nothing may follow
+    a response, only `chunked` is a transfer coding, only HTTP/1.0 and 1.1 are spoken, and everything has a limit.
 
     The methods named `on_…` are httptools' callbacks.
     """
@@ -101,16 +101,16 @@ class ResponseReader:
         """Take in what came; at least one byte.
 
         Raises:
-            MalformedAnswerError, AnswerTooLargeError: the connection cannot be used any more.
+            MalformedResponseError, ResponseTooLargeError: the connection cannot be used any more.
         """
         received = self._received
         self._received = received + len(data)
         if received < len(PROTOCOL) and not data.startswith(PROTOCOL[received : self._received]):
             raise _other_protocol()
         if self._received > self._limit:
-            raise AnswerTooLargeError(f"the answer has more than {self._limit} bytes")
+            raise ResponseTooLargeError(f"the response has more than {self._limit} bytes")
         pieces = len(self._bodies)
-        # llhttp passes silently over line ends behind an answer, and stops behind the head of an answer to HEAD: so
+        # llhttp passes silently over line ends behind a response, and stops behind the head of a response to HEAD: so
         # the last byte goes alone, and must be the one that completes it.
         if self._head_only or data[-1] in LINE_ENDS:
             self._parse(data[:-1])
@@ -128,22 +128,22 @@ class ResponseReader:
         """The server has closed the connection.
 
         Raises:
-            ConnectionLostError: in the middle of an answer, or before any.
+            ConnectionLostError: in the middle of a response, or before any.
         """
         if not self._received:
-            raise ConnectionLostError("the server closed the connection without an answer", silent=True)
+            raise ConnectionLostError("the server closed the connection without a response", silent=True)
         if not self._headed:
-            raise ConnectionLostError("the server closed the connection within an answer's head", silent=False)
+            raise ConnectionLostError("the server closed the connection within a response's head", silent=False)
         if b"content-length" in self._fields or b"transfer-encoding" in self._fields:
-            raise ConnectionLostError("the server closed the connection within an answer's body", silent=False)
+            raise ConnectionLostError("the server closed the connection within a response's body", silent=False)
         self.complete = True
 
-    def answer(self) -> RawResponse:
+    def response(self) -> RawResponse:
         content = b"".join(self._bodies)  # of one piece, that piece itself
         return RawResponse(self._status, self._pairs, self._fields, content, keep_alive=self._keep_alive)
 
     def forbid_reuse(self) -> None:
-        """Whatever the server says, no further answer is read from this connection."""
+        """Whatever the server says, no further response is read from this connection."""
         self._keep_alive = False
 
     def silent(self) -> bool:
@@ -191,19 +191,19 @@ class ResponseReader:
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as error:
-            raise MalformedAnswerError("the server switched protocols, unasked") from error
+            raise MalformedResponseError("the server switched protocols, unasked") from error
         except HttpParserError as error:
             if self._fault is not None:
                 raise self._fault from None
             if not isinstance(error.__context__, _NoBodyFollowsError):
-                raise MalformedAnswerError(str(error)) from None
+                raise MalformedResponseError(str(error)) from None
             self._parser = HttpResponseParser(self)
 
     def _pass_over(self, status: int) -> None:
         if status < FIRST_INTERIM:
-            raise self._refused(MalformedAnswerError("the answer's status is below 100"))
+            raise self._refused(MalformedResponseError("the response's status is below 100"))
         if status == SWITCHING_PROTOCOLS:
-            raise self._refused(MalformedAnswerError("the server switched protocols, unasked"))
+            raise self._refused(MalformedResponseError("the server switched protocols, unasked"))
         self._interim = True
         self._pairs = []
 
@@ -211,12 +211,12 @@ class ResponseReader:
         assert self._parser is not None  # noqa: S101  it is calling
         codings = [value.lower() for name, value in self._pairs if name.lower() == b"transfer-encoding"]
         if codings != [b"chunked"]:
-            raise self._refused(MalformedAnswerError("the answer has a transfer coding other than chunked"))
+            raise self._refused(MalformedResponseError("the response has a transfer coding other than chunked"))
         if self._parser.get_http_version() == "1.0":
-            raise self._refused(MalformedAnswerError("an answer of HTTP/1.0 has a transfer coding"))
+            raise self._refused(MalformedResponseError("a response of HTTP/1.0 has a transfer coding"))
 
     def _limit_what_is_not_body(self, size: int, *, progressed: bool) -> None:
-        """Heads, interim answers, chunk extensions and trailers: none of them may go on for ever."""
+        """Heads, interim responses, chunk extensions and trailers: none of them may go on for ever."""
         self._shapeless = 0 if progressed else self._shapeless + size
         if self._shapeless > HEAD_LIMIT_BYTES:
             raise _large_head()
@@ -237,13 +237,13 @@ def _size(pairs: list[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) + len(": \r\n") for name, value in pairs)
 
 
-def _other_protocol() -> MalformedAnswerError:
-    return MalformedAnswerError("what came is neither HTTP/1.0 nor HTTP/1.1")
+def _other_protocol() -> MalformedResponseError:
+    return MalformedResponseError("what came is neither HTTP/1.0 nor HTTP/1.1")
 
 
-def _surplus() -> MalformedAnswerError:
-    return MalformedAnswerError("more came than the answer")
+def _surplus() -> MalformedResponseError:
+    return MalformedResponseError("more came than the response")
 
 
-def _large_head() -> AnswerTooLargeError:
-    return AnswerTooLargeError(f"the answer's head or trailer has more than {HEAD_LIMIT_BYTES} bytes")
+def _large_head() -> ResponseTooLargeError:
+    return ResponseTooLargeError(f"the response's head or trailer has more than {HEAD_LIMIT_BYTES} bytes")

@@ -5,7 +5,7 @@
     keep_latency("latency.hlog")
 
 Locust's own percentiles are of rounded times; these are exact to a thousandth. Under an open load (`Open` of
-`loadlab.load.generator.pacing`) a response counts from the instant at which its request was due.
+`loadlab.load.locust_plugins.pacing`) a response counts from the instant at which its request was due.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 from locust import events
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadlab.load.generator.last_reports import LastReports, Progress
-from loadlab.load.generator.pacing import response_seconds
+from loadlab.load.locust_plugins.final_reports import FinalReports, ReportProgress
 from loadlab.load.locust_plugins.histograms import MOST_TAGS, OTHERS, HistogramLog, Seconds, TimeSlice, tag_of
+from loadlab.load.locust_plugins.pacing import response_seconds
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -52,7 +52,7 @@ class LatencyLog:
         self._path = path
         self._seconds = Seconds()
         self._log: HistogramLog | None = None
-        self._reports: LastReports | None = None
+        self._reports: FinalReports | None = None
         self._warned = False
 
     def follow(self, environment: Environment) -> None:
@@ -61,13 +61,13 @@ class LatencyLog:
         if isinstance(environment.runner, WorkerRunner):
             heard.request.add_listener(self._request)  # type: ignore[no-untyped-call]
             heard.report_to_master.add_listener(self._report)  # type: ignore[no-untyped-call]
-            Progress(environment.runner)
+            ReportProgress(environment.runner)
             return
         self._file = self._path.open("w", encoding="ascii")
         self._log = HistogramLog(self._file, time.time())
         if isinstance(environment.runner, MasterRunner):
             heard.worker_report.add_listener(self._collect)  # type: ignore[no-untyped-call]
-            self._reports = LastReports(environment.runner)
+            self._reports = FinalReports(environment.runner)
         else:
             heard.request.add_listener(self._request)  # type: ignore[no-untyped-call]
         heard.quit.add_listener(self.finish)  # type: ignore[no-untyped-call]

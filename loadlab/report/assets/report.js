@@ -4,7 +4,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("report-data").textContent);
   const root = document.documentElement;
-  const state = { hidden: new Set(), distance: data.mode_distances[0] };
+  const state = { hidden: new Set(), added: data.mode_latencies[0] };
   const NARROW = 560;
   const SYMBOLS = { zero: "circle", finite: "rect", unlimited: "triangle" };
   const DASHES = { zero: "solid", finite: "solid", unlimited: [7, 4], other: [2, 3] };
@@ -25,15 +25,7 @@
     return echarts.color.lerp(FADES[shade], [colour(tone), colour("surface")]);
   }
 
-  // Numbers and words
-
-  function number(value) {
-    if (value === null || value === undefined) return "–";
-    const size = Math.abs(value);
-    if (size !== 0 && size < 0.001) return "<0.001";
-    const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 4;
-    return value.toLocaleString("en", { maximumFractionDigits: digits });
-  }
+  // Words
 
   const plain = (text) => text.replace(/[{}|\s]+/g, " "); // braces and bars would style a label
   const axisLabel = (name, detail) => (detail ? `${plain(name)}\n{detail|${detail}}` : plain(name));
@@ -92,7 +84,7 @@
         color: colour("muted"),
         hideOverlap: true,
         showMaxLabel: maxLabel ?? null,
-        formatter: (value) => number(value),
+        formatter: numbers.exact,
       },
       splitLine: { lineStyle: { color: colour("rule") } },
       ...more,
@@ -126,9 +118,9 @@
 
   // The rows of a chart by mode: every strategy has its own lane within the mode's band.
 
-  // Of a run at several distances, one is drawn at a time: its modes are the rows.
+  // Of a run with several added latencies, one is drawn at a time: its modes are the rows.
 
-  const shownModes = () => data.modes.map((_, i) => i).filter((i) => data.mode_distances[i] === state.distance);
+  const shownModes = () => data.modes.map((_, i) => i).filter((i) => data.mode_latencies[i] === state.added);
   const rowOf = (mode) => shownModes().indexOf(mode);
 
   const shown = () => data.strategies.map((_, i) => i).filter((i) => !state.hidden.has(i));
@@ -212,11 +204,7 @@
         ...stroke(at(low(arm)), at(high(arm)), y, { stroke: fill, lineWidth: 2 }, 4),
         mark(data.strategies[arm.strategy], at(arm.throughput.value), y, { fill }),
       ],
-      (arm) =>
-        tip(armLabel(arm), [
-          ["requests/s", number(arm.throughput.value)],
-          ["95 % interval", arm.throughput.low === null ? "–" : `${number(low(arm))} to ${number(high(arm))}`],
-        ]),
+      (arm) => tip(armLabel(arm), [["requests/s", arm.throughput.words]]),
     );
   }
 
@@ -229,13 +217,11 @@
       arms,
       (arm) => arm.percentiles.map((value) => value ?? arm.percentiles[0]),
       (arm, at, y, fill) => [...percentileShapes(arm, known(arm), at, y, fill), ...serviceShapes(arm, at, y + 9)],
-      (arm) => tip(armLabel(arm), [...inMs(arm.percentiles, ""), ...inMs(arm.service ?? [], " from sending")]),
+      (arm) => tip(armLabel(arm), [...named(arm.words.percentiles, ""), ...named(arm.words.service, " from sending")]),
     );
   }
 
-  function inMs(values, what) {
-    return values.map((value, i) => [`${PERCENTILES[i]}${what}`, `${number(value)} ms`]);
-  }
+  const named = (words, what) => words.map((text, i) => [`${PERCENTILES[i]}${what}`, text]);
 
   // Under an open load: the same percentiles from when requests were sent, below those from when they were due.
 
@@ -285,12 +271,7 @@
         mark(data.strategies[arm.strategy], at(arm.ratio.value), y, { fill }),
         ...(arm.leaks ? [word("LEAK", at(high(arm)) + 8, y, colour("leak"))] : []),
       ],
-      (arm) =>
-        tip(armLabel(arm), [
-          ["ratio", `${number(arm.ratio.value)}×`],
-          ["95 % interval", arm.ratio.low === null ? "–" : `${number(low(arm))} to ${number(high(arm))}`],
-          ...(arm.leaks ? [["connections", "LEAK"]] : []),
-        ]),
+      (arm) => tip(armLabel(arm), [["ratio", arm.ratio.words], ...(arm.leaks ? [["connections", "LEAK"]] : [])]),
     );
     return { ...option, series: [...option.series, markLine([{ xAxis: 1, label: { show: false } }])] };
   }
@@ -333,9 +314,7 @@
   }
 
   function cpuTip(arm) {
-    const total = arm.cpu.reduce((sum, part) => sum + (part ?? 0), 0);
-    const rows = CPU.map((name, i) => [name, `${number(arm.cpu[i])} ms`]);
-    return tip(armLabel(arm), [...rows, ["together", `${number(total)} ms`]]);
+    return tip(armLabel(arm), [...CPU, "together"].map((name, i) => [name, arm.words.cpu[i]]));
   }
 
   function open(width, place) {
@@ -413,32 +392,32 @@
     const rows = arms.map((arm) => {
       const i = nearest(arm.line.at, second);
       const { median, low, high } = arm.line;
-      const value = `${number(median[i])} (${number(low[i])} to ${number(high[i])})`;
+      const value = `${numbers.exact(median[i])} (${numbers.exact(low[i])}–${numbers.exact(high[i])})`;
       return [data.strategies[arm.strategy].label, value];
     });
-    return tip(`${number(second)} s`, rows);
+    return tip(`${numbers.exact(second)} s`, rows);
   }
 
   function nearest(instants, second) {
     return instants.reduce((best, at, i) => (Math.abs(at - second) < Math.abs(instants[best] - second) ? i : best), 0);
   }
 
-  // The ratio over distance: a line per strategy, on a logarithmic axis, where twice and half are equally far.
+  // The ratio over added latency: a line per strategy, on a logarithmic axis, where twice and half are equally far.
 
-  function distance(width, place) {
-    const { round_trips, lines } = data.distances[place.dataset.group];
+  function addedLatency(width, place) {
+    const { round_trips, lines } = data.added_latency[place.dataset.group];
     const drawn = lines.filter((line) => !state.hidden.has(line.strategy));
     const values = drawn.flatMap((line) => [...line.ratios, ...line.lows, ...line.highs]).filter((value) => value !== null);
     return frame({
       grid: { left: 48, right: width < NARROW ? 16 : 28, top: 18, bottom: 48 },
-      xAxis: distanceAxis(round_trips),
+      xAxis: addedLatencyAxis(round_trips),
       yAxis: logAxis("", [1, ...values]),
-      tooltip: { trigger: "axis", formatter: (points) => distanceTip(drawn, round_trips, points[0].dataIndex) },
-      series: [...drawn.map(distanceSeries), evenSeries()],
+      tooltip: { trigger: "axis", formatter: (points) => addedLatencyTip(drawn, round_trips, points[0].dataIndex) },
+      series: [...drawn.map(addedLatencySeries), evenSeries()],
     });
   }
 
-  function distanceAxis(roundTrips) {
+  function addedLatencyAxis(roundTrips) {
     return {
       type: "category",
       data: roundTrips,
@@ -452,7 +431,7 @@
     };
   }
 
-  function distanceSeries(line) {
+  function addedLatencySeries(line) {
     const strategy = data.strategies[line.strategy];
     const color = strategyColour(line.strategy);
     return {
@@ -472,16 +451,11 @@
 
   const evenSeries = () => markLine([{ yAxis: 1, label: { formatter: "CONN_MAX_AGE = 0", fontWeight: 400 } }]);
 
-  function distanceTip(lines, roundTrips, index) {
+  function addedLatencyTip(lines, roundTrips, index) {
     const rows = lines
       .filter((line) => line.ratios[index] !== null)
-      .map((line) => [data.strategies[line.strategy].label, ratioText(line, index)]);
+      .map((line) => [data.strategies[line.strategy].label, line.words[index]]);
     return tip(roundTrips[index], rows);
-  }
-
-  function ratioText({ ratios, lows, highs }, index) {
-    const spread = lows[index] === null ? "" : ` (${number(lows[index])} to ${number(highs[index])})`;
-    return `${number(ratios[index])}×${spread}`;
   }
 
   // Drawing
@@ -492,7 +466,7 @@
     ratio: { option: ratio, height: rowsHeight },
     cpu: { option: cpu, height: () => Math.max(rowsHeight(), visibleArms().filter((arm) => arm.cpu).length * 30 + 86) },
     open: { option: open, height: () => 260 },
-    distance: { option: distance, height: () => 320 },
+    "added-latency": { option: addedLatency, height: () => 320 },
   };
 
   // A chart is first drawn when it comes near the screen, so that the page itself shows at once.
@@ -530,21 +504,21 @@
     drawAll();
   }
 
-  function chooseDistance(button) {
-    state.distance = button.dataset.distance;
-    for (const other of distanceButtons) other.setAttribute("aria-pressed", String(other === button));
+  function chooseLatency(button) {
+    state.added = button.dataset.added;
+    for (const other of latencyButtons) other.setAttribute("aria-pressed", String(other === button));
     showMultiples();
     remember();
     drawAll();
   }
 
-  // Modes at another distance than the chosen one are out of the way.
+  // Modes with another added latency than the chosen one are out of the way.
 
   function showMultiples() {
     for (const one of document.querySelectorAll("[data-of-mode]")) one.hidden = rowOf(Number(one.dataset.ofMode)) < 0;
   }
 
-  const distanceButtons = [...document.querySelectorAll("[data-distance]")];
+  const latencyButtons = [...document.querySelectorAll("[data-added]")];
   const strategyButtons = [...document.querySelectorAll("[data-strategy]")];
 
   // What is chosen stands in the address, so that a link shows the same: #charts?hide=0,2&at=round trip +5 ms
@@ -552,7 +526,7 @@
   function remember() {
     const chosen = new URLSearchParams();
     if (state.hidden.size) chosen.set("hide", [...state.hidden].join(","));
-    if (state.distance !== data.mode_distances[0]) chosen.set("at", state.distance);
+    if (state.added !== data.mode_latencies[0]) chosen.set("at", state.added);
     const query = chosen.toString();
     try {
       history.replaceState(null, "", query ? `#charts?${query}` : "#charts");
@@ -570,9 +544,9 @@
     for (const button of strategyButtons) {
       button.setAttribute("aria-pressed", String(!state.hidden.has(Number(button.dataset.strategy))));
     }
-    if (data.mode_distances.includes(chosen.get("at"))) state.distance = chosen.get("at");
-    for (const button of distanceButtons) {
-      button.setAttribute("aria-pressed", String(button.dataset.distance === state.distance));
+    if (data.mode_latencies.includes(chosen.get("at"))) state.added = chosen.get("at");
+    for (const button of latencyButtons) {
+      button.setAttribute("aria-pressed", String(button.dataset.added === state.added));
     }
     document.getElementById("charts")?.scrollIntoView();
   }
@@ -612,8 +586,8 @@
   for (const button of strategyButtons) {
     button.addEventListener("click", () => toggleStrategy(button));
   }
-  for (const button of distanceButtons) {
-    button.addEventListener("click", () => chooseDistance(button));
+  for (const button of latencyButtons) {
+    button.addEventListener("click", () => chooseLatency(button));
   }
   if (places.length) {
     recall();

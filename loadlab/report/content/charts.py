@@ -7,12 +7,15 @@ from math import ceil, isfinite
 from statistics import median
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import distances, matrix, numbers
-from loadlab.report.content.labels import Mode, Naming
+from loadlab.report import numbers
+from loadlab.report.content import added_latency, matrix
+from loadlab.report.labels import Labels, Mode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from loadlab.model.findings import Arm, Comparison, Estimate, Findings, OpenOverTime, Service
-    from loadlab.report.content.distances import DistanceSeries
+    from loadlab.report.content.added_latency import LatencySeries
     from loadlab.report.content.matrix import Heading
 
 MOST_INSTANTS = 300  # more than a chart has pixels for
@@ -20,6 +23,9 @@ MOST_INSTANTS = 300  # more than a chart has pixels for
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChartInterval:
+    """A figure to draw, and the `words` for it."""
+
+    words: str
     value: float
     low: float | None
     high: float | None
@@ -33,6 +39,15 @@ class ChartLine:
     median: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmWords:
+    """The times of an arm, spelt: `cpu` as in the series, and their sum."""
+
+    percentiles: tuple[str, ...]
+    service: tuple[str, ...]
+    cpu: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,9 +65,9 @@ class ArmSeries:
     peak: int
     throughput: ChartInterval | None
     percentiles: tuple[float | None, float | None, float | None]
-    opens_per_request: float | None
     cpu: tuple[float | None, float | None, float | None] | None
     line: ChartLine | None
+    words: ArmWords
     ratio: ChartInterval | None = None
     leaks: bool = False
     service: tuple[float | None, float | None, float | None] | None = None
@@ -60,13 +75,13 @@ class ArmSeries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charts:
-    """`mode_distances` says of each mode how far away its database is; `metric` is the one that `ratio` compares."""
+    """`mode_latencies` holds the latency added to each mode; `metric` is the one that `ratio` compares."""
 
     modes: tuple[Mode, ...]
-    mode_distances: tuple[str, ...]
+    mode_latencies: tuple[str, ...]
     strategies: tuple[Heading, ...]
     arms: tuple[ArmSeries, ...]
-    distances: tuple[DistanceSeries, ...]
+    added_latency: tuple[LatencySeries, ...]
     warmup_seconds: float
     metric: str
 
@@ -76,32 +91,32 @@ class Charts:
         return any(arm.service for arm in self.arms)
 
     @property
-    def at_distances(self) -> tuple[str, ...]:
-        """Each distance once, from near to far."""
-        return tuple(dict.fromkeys(self.mode_distances))
+    def latencies(self) -> tuple[str, ...]:
+        """Each added latency once, the least first."""
+        return tuple(dict.fromkeys(self.mode_latencies))
 
 
 def build(findings: Findings) -> Charts:
     """All series; arms without a complete trial have nothing to draw and are left out."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     groups = matrix.groups(findings)
     columns = matrix.strategies(findings.arms)
     drawn = (arm for arm in matrix.measured_once(findings.arms) if arm.trials)
     compared = matrix.primary_comparisons(findings)
     return Charts(
         modes=tuple(map(names.mode, groups)),
-        mode_distances=tuple(numbers.distance(group.round_trip_ms or 0) for group in groups),
+        mode_latencies=tuple(numbers.added_latency(group.round_trip_ms or 0) for group in groups),
         strategies=matrix.headings(columns, names),
         arms=tuple(
             _arm(
                 arm,
                 groups.index(arm.case.group),
                 columns.index(arm.case.strategy),
-                compared.get(arm.case.id),
+                compared.get(arm.case),
             )
             for arm in drawn
         ),
-        distances=distances.series(findings),
+        added_latency=added_latency.series(findings),
         warmup_seconds=findings.run.warmup_seconds,
         metric=numbers.metric(findings.run.primary_metric),
     )
@@ -116,13 +131,27 @@ def _arm(arm: Arm, mode: int, strategy: int, comparison: Comparison | None) -> A
         peak=arm.peak,
         throughput=_interval(arm.throughput),
         percentiles=(_median_ms(arm.p50_seconds), _median_ms(arm.p95_seconds), _median_ms(arm.p99_seconds)),
-        opens_per_request=_finite(arm.opens_per_request),
         cpu=(_ms(cpu.app), _ms(cpu.database), _ms(cpu.generator)) if cpu else None,
         line=_line(arm.open_over_time) if arm.open_over_time else None,
+        words=_words(arm),
         ratio=_ratio(comparison) if comparison else None,
         leaks=arm.leaks,
         service=_service(arm.service) if arm.service else None,
     )
+
+
+def _words(arm: Arm) -> ArmWords:
+    service, cpu = arm.service, arm.cpu_seconds_per_request
+    parts = (cpu.app, cpu.database, cpu.generator) if cpu else ()
+    return ArmWords(
+        percentiles=_spelt((arm.p50_seconds, arm.p95_seconds, arm.p99_seconds)),
+        service=_spelt((service.p50_seconds, service.p95_seconds, service.p99_seconds)) if service else (),
+        cpu=tuple(map(numbers.milliseconds, (*parts, sum(part or 0.0 for part in parts)))) if parts else (),
+    )
+
+
+def _spelt(estimates: Sequence[Estimate | None]) -> tuple[str, ...]:
+    return tuple(numbers.milliseconds(one.value if one else None) for one in estimates)
 
 
 def _service(service: Service) -> tuple[float | None, float | None, float | None]:
@@ -140,14 +169,21 @@ def _finite(value: float | None) -> float | None:
 def _interval(estimate: Estimate | None) -> ChartInterval | None:
     if estimate is None or not isfinite(estimate.value):
         return None
-    return ChartInterval(value=_rounded(estimate.value), low=_finite(estimate.low), high=_finite(estimate.high))
+    return ChartInterval(
+        words=numbers.estimate(estimate),
+        value=_rounded(estimate.value),
+        low=_finite(estimate.low),
+        high=_finite(estimate.high),
+    )
 
 
 def _ratio(comparison: Comparison) -> ChartInterval | None:
     value = _finite(comparison.ratio)
     if value is None or value <= 0:
         return None
-    return ChartInterval(value=value, low=_finite(comparison.low), high=_finite(comparison.high))
+    return ChartInterval(
+        words=numbers.ratio_of(comparison), value=value, low=_finite(comparison.low), high=_finite(comparison.high)
+    )
 
 
 def _ms(seconds: float | None) -> float | None:

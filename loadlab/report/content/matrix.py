@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import labels, numbers
-from loadlab.report.content.labels import Mode, Naming, Tone
+from loadlab.report import labels, numbers
+from loadlab.report.labels import Labels, Mode, Tone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadlab.model.case import Case
     from loadlab.model.condition import Condition
     from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
@@ -62,10 +63,15 @@ class Heading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One arm in words. `judgement` is None for a baseline and for an arm that was not compared."""
+    """One arm in words; `median` and `gain` are throughput and ratio without their intervals.
+
+    `judgement` is None for a baseline and for an arm that was not compared.
+    """
 
     throughput: str
+    median: str
     ratio: str
+    gain: str
     opens: str
     peak: str
     leaks: bool
@@ -88,7 +94,7 @@ class Matrix:
 
 def build(findings: Findings) -> Matrix:
     """One row per server mode and load, one column per strategy; A/A arms are left to the noise floor."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     columns = strategies(findings.arms)
     compared = primary_comparisons(findings)
     cells = {
@@ -102,7 +108,7 @@ def build(findings: Findings) -> Matrix:
     return Matrix(headings=headings(columns, names), rows=tuple(rows))
 
 
-def headings(columns: Sequence[Config], names: Naming) -> tuple[Heading, ...]:
+def headings(columns: Sequence[Config], names: Labels) -> tuple[Heading, ...]:
     """One per strategy, in the same order."""
     tones = [labels.tone(choice) for choice in columns]
     return tuple(
@@ -144,18 +150,21 @@ def _column_order(choice: Config) -> tuple[bool, float, str]:
     return other, 0.0 if other else seconds, str(choice)
 
 
-def primary_comparisons(findings: Findings) -> dict[str, Comparison]:
-    """The comparison of each case with its baseline on the run's primary metric, by case id."""
+def primary_comparisons(findings: Findings) -> dict[Case, Comparison]:
+    """The comparison of each case with its baseline on the run's primary metric, by case."""
     metric = findings.run.primary_metric
     return {one.case: one for one in findings.comparisons if one.metric == metric and one.question == "keep"}
 
 
-def _cell(arm: Arm, compared: dict[str, Comparison], metric: str) -> Cell:
-    comparison = compared.get(arm.case.id)
-    is_baseline = any(other.baseline == arm.case.id for other in compared.values())
+def _cell(arm: Arm, compared: dict[Case, Comparison], metric: str) -> Cell:
+    comparison = compared.get(arm.case)
+    is_baseline = any(other.baseline == arm.case for other in compared.values())
+    alone = BASELINE if is_baseline else numbers.MISSING
     return Cell(
         throughput=numbers.estimate(arm.throughput),
-        ratio=_ratio(comparison, metric) if comparison else BASELINE if is_baseline else numbers.MISSING,
+        median=numbers.figure(arm.throughput.value if arm.throughput else None),
+        ratio=_of(metric) + numbers.ratio_of(comparison) if comparison else alone,
+        gain=_of(metric) + numbers.ratio(comparison.ratio) if comparison else alone,
         opens=numbers.figure(arm.opens_per_request),
         peak=held(arm),
         leaks=arm.leaks,
@@ -175,7 +184,6 @@ def held(arm: Arm) -> str:
     return f"{numbers.count(arm.clients_peak)} of {usable}, {numbers.count(arm.peak)} behind the pooler"
 
 
-def _ratio(comparison: Comparison, metric: str) -> str:
-    # Beside a throughput a bare ratio speaks of throughput; any other metric has to be named.
-    prefix = "" if metric == "throughput" else f"{numbers.metric(metric)} "
-    return prefix + numbers.ratio_of(comparison)
+def _of(metric: str) -> str:
+    """Beside a throughput a bare ratio speaks of throughput; any other metric has to be named."""
+    return "" if metric == "throughput" else f"{numbers.metric(metric)} "

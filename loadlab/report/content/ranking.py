@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadlab.report.content import matrix, numbers
+from loadlab.report import numbers
+from loadlab.report.content import matrix
 from loadlab.report.content.tables import Column, Table
+from loadlab.report.labels import Labels
+from loadlab.report.prose import objections
+from loadlab.report.prose.needs import arithmetic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak, Place, Standing, Verdict, Waiting
     from loadlab.model.samples import Recovery
 
@@ -52,42 +57,44 @@ class Rank:
     leaks: bool
     leak: Leak
     against: str
+    against_in_short: str
     need: str
     gives_up: tuple[str, ...]
 
     @property
     def in_short(self) -> str:
         """Its place, and in a word or two what speaks against it."""
-        return numbers.place(self.place) + (f": {self.against.partition(',')[0]}" if self.against else "")
+        return numbers.place(self.place) + (f": {self.against_in_short}" if self.against else "")
 
 
 def ranks(findings: Findings, verdict: Verdict) -> tuple[Rank, ...]:
     """Empty where nothing but CONN_MAX_AGE was measured and no limit was set: reasons say it all then."""
     if not _worth_it(findings, verdict):
         return ()
-    arms = {arm.case.id: arm for arm in findings.arms}
-    compared = matrix.primary_comparisons(findings)
-    return tuple(_rank(standing, arms.get(standing.case), compared) for standing in verdict.ranking)
+    arms = {arm.case: arm for arm in findings.arms}
+    names, compared = Labels.of(findings), matrix.primary_comparisons(findings)
+    return tuple(_rank(names, standing, arms.get(standing.case), compared) for standing in verdict.ranking)
 
 
 def _worth_it(findings: Findings, verdict: Verdict) -> bool:
-    others = any(standing.strategy.name != "max_age" for standing in verdict.ranking)
+    others = any(standing.case.strategy.name != "max_age" for standing in verdict.ranking)
     return bool(verdict.ranking) and (others or findings.run.limits.max_connections is not None)
 
 
-def _rank(standing: Standing, arm: Arm | None, compared: Mapping[str, Comparison]) -> Rank:
+def _rank(names: Labels, standing: Standing, arm: Arm | None, compared: Mapping[Case, Comparison]) -> Rank:
     comparison = compared.get(standing.case)
     baseline = any(one.baseline == standing.case for one in compared.values())
     return Rank(
-        name=standing.name,
+        name=names.arm(standing.case),
         place=standing.place,
         ratio=matrix.BASELINE if baseline else numbers.ratio_of(comparison),
         judgement=comparison.verdict if comparison else None,
         held=matrix.held(arm) if arm and arm.trials else numbers.MISSING,
         leaks=arm.leaks if arm else False,
         leak=arm.leak if arm else "no",
-        against=standing.why,
-        need=standing.need.arithmetic if standing.need else "",
+        against=objections.clause(standing.objection),
+        against_in_short=objections.short(standing.objection),
+        need=arithmetic(standing.need) if standing.need else "",
         gives_up=standing.gives_up,
     )
 
@@ -96,7 +103,7 @@ def table(findings: Findings, verdict: Verdict) -> Table:
     """Every figure of every strategy of the group; no rows where there is nothing to rank."""
     if not _worth_it(findings, verdict):
         return Table(caption=CAPTION, columns=COLUMNS, rows=())
-    arms = {arm.case.id: arm for arm in findings.arms}
+    arms = {arm.case: arm for arm in findings.arms}
     kept = [one for one in findings.comparisons if one.question == "keep"]
     by_metric = {(one.case, one.metric): one for one in kept}
     baselines = {one.baseline for one in kept}
@@ -109,8 +116,8 @@ def table(findings: Findings, verdict: Verdict) -> Table:
     return Table(caption=CAPTION, columns=COLUMNS, rows=tuple(rows))
 
 
-def _failures(findings: Findings) -> Mapping[str, str]:
-    kinds: dict[str, list[str]] = {}
+def _failures(findings: Findings) -> Mapping[Case, str]:
+    kinds: dict[Case, list[str]] = {}
     for row in findings.failures:
         kinds.setdefault(row.case, []).append(f"{row.kind} {numbers.count(row.count)}")
     return {case: ", ".join(parts) for case, parts in kinds.items()}
@@ -119,8 +126,8 @@ def _failures(findings: Findings) -> Mapping[str, str]:
 def _row(  # noqa: PLR0913  a row is where all of it meets
     standing: Standing,
     arm: Arm,
-    by_metric: Mapping[tuple[str, str], Comparison],
-    failed: Mapping[str, str],
+    by_metric: Mapping[tuple[Case, str], Comparison],
+    failed: Mapping[Case, str],
     *,
     is_baseline: bool,
     run: Findings,
@@ -129,7 +136,7 @@ def _row(  # noqa: PLR0913  a row is where all of it meets
     primary = by_metric.get((standing.case, run.run.primary_metric))
     ratios = (numbers.ratio_of(by_metric.get((standing.case, metric))) for metric in ("throughput", "p50", "p95"))
     return (
-        standing.name,
+        Labels.of(run).arm(standing.case),
         numbers.place(standing.place),
         *(matrix.BASELINE if is_baseline else ratio for ratio in ratios),
         primary.verdict if primary else numbers.MISSING,
@@ -143,8 +150,8 @@ def _row(  # noqa: PLR0913  a row is where all of it meets
         numbers.milliseconds(cpu.pooler) if cpu and cpu.pooler else numbers.MISSING,
         failed.get(standing.case, "none"),
         ", ".join(f"{kind} {numbers.count(n)}" for kind, n in arm.connect_errors.items()) or "none",
-        standing.need.arithmetic if standing.need else numbers.MISSING,
-        standing.why or "nothing",
+        arithmetic(standing.need) if standing.need else numbers.MISSING,
+        objections.clause(standing.objection) or "nothing",
         "; ".join(standing.gives_up) or "nothing",
     )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loadlab.model.labels import short_names
-from loadlab.report.content import numbers
-from loadlab.report.content.labels import Naming
+from loadlab.report import numbers
+from loadlab.report.labels import Labels
+from loadlab.report.prose.answer import sentence
+from loadlab.report.prose.caveats import said
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import Caveat, Findings, RunSummary
+    from loadlab.model.case import Case
+    from loadlab.model.findings import Findings, RunSummary
+    from loadlab.report.prose.caveats import Said
 
 TITLE = "How long should Django keep a database connection open?"
 WIDER_TITLE = "How should Django's database connections live?"
@@ -48,7 +51,7 @@ HOW_TO_READ = (
 # What follows for a run that has more than CONN_MAX_AGE; in this order after the others.
 HOW_STRATEGIES_ARE_CHOSEN = (
     (
-        "A strategy is recommended only if it is sound (it does not leak, has no connection refused, fails no more "
+        "A strategy is recommended only if it is eligible (it does not leak, has no connection refused, fails no more "
         "requests than the baseline, served something in every trial, and fits into production's limits where the plan "
         "names them) and proven better than CONN_MAX_AGE = 0."
     ),
@@ -78,7 +81,8 @@ def how_to_read(findings: Findings) -> tuple[str, ...]:
 
 
 def answer(findings: Findings) -> tuple[str, ...]:
-    return findings.answer or (NO_ANSWER,)
+    names = Labels.of(findings)
+    return tuple(sentence(one, names) for one in findings.answer) or (NO_ANSWER,)
 
 
 def run_line(run: RunSummary) -> str:
@@ -115,32 +119,19 @@ def _unfinished(run: RunSummary) -> str:
 
 def noise_floor(findings: Findings) -> tuple[str, ...]:
     """One line per A/A arm: how much a case seems to differ from itself, in every metric."""
-    found: dict[str, list[str]] = {}
+    found: dict[Case, list[str]] = {}
     for one in findings.comparisons:
         if one.question == "noise" and one.ratio:
             found.setdefault(one.baseline, []).append(f"{numbers.metric(one.metric)} {numbers.ratio_of(one)}")
-    names = Naming.of(findings)
-    cases = {arm.case.id: names.case(arm.case) for arm in findings.arms}
+    names = Labels.of(findings)
     return tuple(
-        f"Noise floor{f' of {cases.get(case, case)}' if len(found) > 1 else ''} (the same case measured twice): "
+        f"Noise floor{f' of {names.case(case)}' if len(found) > 1 else ''} (the same case measured twice): "
         f"{', '.join(figures)}. Smaller differences mean nothing."
         for case, figures in found.items()
     ) or (NO_NOISE_FLOOR,)
 
 
-def caveats(findings: Findings) -> tuple[Caveat, ...]:
-    """All caveats, with the short names of cases in place of their ids."""
-    names = {case.id: name for case, name in short_names([arm.case for arm in findings.arms]).items()}
-    longest_first = sorted(names, key=len, reverse=True)  # a replica's id begins with that of its case
-
-    def shortened(text: str) -> str:
-        for case_id in longest_first:
-            text = text.replace(case_id, names[case_id])
-        return text
-
-    return tuple(replace(one, subject=shortened(one.subject), text=shortened(one.text)) for one in findings.caveats)
-
-
-def caveat(item: Caveat) -> str:
-    """A caveat as one line of text."""
-    return " ".join(part for part in (f"{item.subject}: {item.text}", item.advice) if part)
+def caveats(findings: Findings) -> tuple[Said, ...]:
+    """All caveats in words, with the short names of cases."""
+    names = short_names([arm.case for arm in findings.arms])
+    return tuple(said(one, lambda case: names.get(case, case.id)) for one in findings.caveats)

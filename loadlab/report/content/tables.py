@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.config import Scalar, spell
 from loadlab.model.counts import total
 from loadlab.probes import quantities as probed
-from loadlab.report.content import numbers
-from loadlab.report.content.labels import Naming, title
+from loadlab.report import numbers
+from loadlab.report.labels import Labels, title
+from loadlab.report.prose.failures import example
+from loadlab.report.prose.mismatches import mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,7 +53,7 @@ def figures(findings: Findings) -> Table:
 
     Under an open load a latency counts from when a request was due; what it is from when it was sent stands beside it.
     """
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     sent = SENT if any(arm.service for arm in findings.arms) else ()
     return Table(
         caption="Medians over trials, with 95 % intervals where there are enough trials for one",
@@ -67,7 +68,7 @@ def figures(findings: Findings) -> Table:
 
 def service(findings: Findings) -> Table:
     """Response beside service, in milliseconds; no rows but under an open load."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     return Table(
         caption="Milliseconds from when a request was due / from when it was sent: medians over trials",
         columns=(*_texts("Case"), *_numbers("p50", "p95", "p99", "p99 send lag")),
@@ -75,7 +76,7 @@ def service(findings: Findings) -> Table:
     )
 
 
-def _service_row(names: Naming, arm: Arm) -> tuple[str, ...]:
+def _service_row(names: Labels, arm: Arm) -> tuple[str, ...]:
     *sent, lag = map(_in_ms, _from_sending(arm))
     due = map(_in_ms, (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds))
     return (names.case(arm.case), *(f"{one} / {other}" for one, other in zip(due, sent, strict=True)), lag)
@@ -95,7 +96,7 @@ def _from_sending(arm: Arm) -> tuple[Estimate | None, ...]:
     return (service.p50_seconds, service.p95_seconds, service.p99_seconds, service.send_lag_p99_seconds)
 
 
-def _figures_row(names: Naming, arm: Arm, *, from_sending: bool) -> tuple[str, ...]:
+def _figures_row(names: Labels, arm: Arm, *, from_sending: bool) -> tuple[str, ...]:
     cpu = arm.cpu_seconds_per_request
     parts = (cpu.app, cpu.database, cpu.generator) if cpu else (None, None, None)
     percentiles = (arm.p50_seconds, arm.p95_seconds, arm.p99_seconds, *(_from_sending(arm) if from_sending else ()))
@@ -127,21 +128,26 @@ class Comparisons:
 
 def comparisons(findings: Findings) -> Comparisons:
     """Every comparison with its baseline, the A/A arm last."""
-    everything = _comparisons(findings)
-    judged = tuple(row for row in everything.rows if row[-1] != numbers.NOT_JUDGED)
-    others = tuple(row for row in everything.rows if row[-1] == numbers.NOT_JUDGED)
+    primary = findings.run.primary_metric
+    ordered = sorted(findings.comparisons, key=lambda comparison: ORDER.index(comparison.question))
     return Comparisons(
-        judged=replace(everything, rows=judged),
-        others=replace(everything, rows=others, caption="The same in other metrics: intervals, and no verdict"),
+        judged=_comparisons(
+            findings,
+            [one for one in ordered if _judged(one, primary)],
+            "Each case against its baseline, paired by block",
+        ),
+        others=_comparisons(
+            findings,
+            [one for one in ordered if not _judged(one, primary)],
+            "The same in other metrics: intervals, and no verdict",
+        ),
     )
 
 
-def _comparisons(findings: Findings) -> Table:
-    names = Naming.of(findings)
-    cases = {arm.case.id: arm.case for arm in findings.arms}
-    ordered = sorted(findings.comparisons, key=lambda comparison: ORDER.index(comparison.question))
+def _comparisons(findings: Findings, chosen: Sequence[Comparison], caption: str) -> Table:
+    names = Labels.of(findings)
     return Table(
-        caption="Each case against its baseline, paired by block",
+        caption=caption,
         columns=(
             *_texts("Case", "Baseline", "Metric"),
             *_numbers("Ratio", "95 % interval", "p", "p (Holm)", "Blocks", "Smallest detectable"),
@@ -149,32 +155,25 @@ def _comparisons(findings: Findings) -> Table:
         ),
         rows=tuple(
             (
-                *_sides(names, cases.get(comparison.case), cases.get(comparison.baseline), comparison),
+                *_sides(names, comparison.case, comparison.baseline),
                 *_comparison_figures(comparison, findings.run.primary_metric),
             )
-            for comparison in ordered
+            for comparison in chosen
         ),
     )
 
 
-def _sides(names: Naming, case: Case | None, baseline: Case | None, comparison: Comparison) -> tuple[str, str]:
+def _sides(names: Labels, case: Case, baseline: Case) -> tuple[str, str]:
     """The names of both; a baseline in the same server mode needs its strategy only."""
-    if case is None or baseline is None:
-        return comparison.case, comparison.baseline
     same_mode = case.group == baseline.group
     return names.case(case), names.strategy(baseline.strategy) if same_mode else names.case(baseline)
-
-
-def _names_by_id(findings: Findings) -> dict[str, str]:
-    names = Naming.of(findings)
-    return {arm.case.id: names.case(arm.case) for arm in findings.arms}
 
 
 def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[str, ...]:
     return (
         numbers.metric(comparison.metric),
-        numbers.paired_ratio(comparison.ratio),
-        numbers.spread(comparison.low, comparison.high) or numbers.MISSING,
+        numbers.ratio(comparison.ratio),
+        numbers.interval(comparison.low, comparison.high) or numbers.MISSING,
         numbers.probability(comparison.p),
         numbers.probability(comparison.p_holm),
         numbers.count(comparison.blocks),
@@ -184,14 +183,18 @@ def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[st
 
 
 def _judgement(comparison: Comparison, primary_metric: str) -> str:
+    return comparison.verdict if _judged(comparison, primary_metric) else numbers.NOT_JUDGED
+
+
+def _judged(comparison: Comparison, primary_metric: str) -> bool:
     """Only the declared questions, in the declared metric, are judged; "inconclusive" would be taken for weighed."""
     declared = comparison.question != "noise" and comparison.metric == primary_metric
-    return comparison.verdict if declared or comparison.verdict != "inconclusive" else numbers.NOT_JUDGED
+    return declared or comparison.verdict != "inconclusive"
 
 
 def quantities(findings: Findings) -> Table:
     """What probes have read and no other table shows: a column for each quantity."""
-    names, known = Naming.of(findings), probed()
+    names, known = Labels.of(findings), probed()
     found = list(dict.fromkeys(name for arm in findings.arms for name in arm.quantities))
     return Table(
         caption="What probes have read in the window: medians over trials, with 95 % intervals where there are enough",
@@ -206,10 +209,10 @@ def quantities(findings: Findings) -> Table:
 
 def accounts(findings: Findings) -> Table:
     """The counts of every case: what the application counted beside what PostgreSQL counted."""
-    names = Naming.of(findings)
-    by_case = groupby(sorted(findings.trials, key=lambda trial: trial.case.id), key=lambda trial: trial.case.id)
-    sums = {case_id: tuple(trials) for case_id, trials in by_case}
-    cases = list(dict.fromkeys([arm.case.id for arm in findings.arms] + list(sums)))
+    names = Labels.of(findings)
+    sums: dict[Case, list[TrialSummary]] = {arm.case: [] for arm in findings.arms}
+    for trial in findings.trials:
+        sums.setdefault(trial.case, []).append(trial)
     return Table(
         caption="Connections summed over all trials of a case, counted by the application and by PostgreSQL",
         columns=(
@@ -219,11 +222,11 @@ def accounts(findings: Findings) -> Table:
             *_numbers("Open at rest", "Left open"),
             *_texts("Exact"),
         ),
-        rows=tuple(_account_row(names, sums[case_id]) for case_id in cases if case_id in sums),
+        rows=tuple(_account_row(names, trials) for trials in sums.values() if trials),
     )
 
 
-def _account_row(names: Naming, trials: Sequence[TrialSummary]) -> tuple[str, ...]:
+def _account_row(names: Labels, trials: Sequence[TrialSummary]) -> tuple[str, ...]:
     counted = [trial.connections for trial in trials]
     at_rest = total(one.at_rest for one in counted)
     return (
@@ -254,14 +257,14 @@ def _exactness(trials: Sequence[TrialSummary]) -> str:
     if not any(trial.connections.judged for trial in trials):
         return numbers.NOT_JUDGED
     exact = sum(trial.connections.exact for trial in trials)
-    mismatches = Counter(one.text for trial in trials for one in trial.connections.mismatches)
+    mismatches = Counter(mismatch(one) for trial in trials for one in trial.connections.mismatches)
     summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
     return "; ".join([summary, *(f"{text} ({n}×)" if n > 1 else text for text, n in mismatches.items())])
 
 
 def failures(findings: Findings) -> Table:
     """Kinds of failed requests; no rows when every request succeeded."""
-    names = _names_by_id(findings)
+    names = Labels.of(findings)
     return Table(
         caption="Failed requests by kind, summed over the trials of a case",
         columns=(
@@ -273,9 +276,8 @@ def failures(findings: Findings) -> Table:
     )
 
 
-def _failure_row(names: dict[str, str], row: FailureRow) -> tuple[str, ...]:
-    case = names.get(row.case, row.case)
-    return (case, row.kind, numbers.count(row.count), numbers.percentage(row.share), row.example)
+def _failure_row(names: Labels, row: FailureRow) -> tuple[str, ...]:
+    return (names.case(row.case), row.kind, numbers.count(row.count), numbers.percentage(row.share), example(row))
 
 
 def modes(findings: Findings) -> Table:
@@ -306,7 +308,7 @@ def _settings_rows(values: dict[str, Scalar]) -> tuple[tuple[str, ...], ...]:
 
 def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
     """Every trial in the order of execution, or only those that are part of no estimate."""
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     chosen = [trial for trial in findings.trials if not only_unusable or trial.state != "complete"]
     return Table(
         caption="Trials that are part of no estimate" if only_unusable else "Every trial in the order of execution",
@@ -321,7 +323,7 @@ def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
     )
 
 
-def _trial_row(names: Naming, trial: TrialSummary) -> tuple[str, ...]:
+def _trial_row(names: Labels, trial: TrialSummary) -> tuple[str, ...]:
     latency = trial.latency_seconds
     return (
         numbers.count(trial.order),

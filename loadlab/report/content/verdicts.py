@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadlab.model.findings import Snippet
-from loadlab.report.content import matrix, numbers, ranking
-from loadlab.report.content.labels import Mode, Naming
+from loadlab.report import numbers
+from loadlab.report.content import matrix, ranking
 from loadlab.report.content.matrix import BASELINE, measured_once, primary_comparisons
 from loadlab.report.content.tables import Column, Table
+from loadlab.report.labels import Labels, Mode
+from loadlab.report.prose import verdicts as prose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
-    from loadlab.model.findings import Arm, Comparison, Findings, Recommendation, Verdict
+    from loadlab.model.findings import Arm, Comparison, Findings, Recommendation, Snippet, Verdict
     from loadlab.report.content.ranking import Rank
 
 
@@ -86,7 +87,7 @@ class Advice:
 
 
 def build(findings: Findings) -> tuple[Advice, ...]:
-    names = Naming.of(findings)
+    names = Labels.of(findings)
     return tuple(_advice(findings, names, verdict) for verdict in findings.verdicts)
 
 
@@ -109,7 +110,7 @@ def _line(item: Advice) -> tuple[str, ...]:
     )
 
 
-def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
+def _advice(findings: Findings, names: Labels, verdict: Verdict) -> Advice:
     arms = [arm for arm in measured_once(findings.arms) if arm.case in verdict.cases]
     arm = _recommended(verdict.recommend, arms)
     ranks = ranking.ranks(findings, verdict)
@@ -121,9 +122,9 @@ def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
         measured=arm is not None,
         setting=numbers.setting(verdict.recommend, _name(names, arm)),
         rest=numbers.rest_of_recommendation(verdict.recommend),
-        headline=verdict.headline,
-        why=verdict.why,
-        snippets=_snippets(verdict),
+        headline=prose.headline(verdict, names),
+        why=prose.why(verdict, names),
+        snippets=verdict.recommend.snippets if verdict.recommend else (),
         ratio=_ratio(findings, arm),
         opens=numbers.figure(arm.opens_per_request) if arm else numbers.MISSING,
         peak=matrix.held(arm) if arm else numbers.MISSING,
@@ -138,14 +139,7 @@ def _advice(findings: Findings, names: Naming, verdict: Verdict) -> Advice:
     )
 
 
-def _snippets(verdict: Verdict) -> tuple[Snippet, ...]:
-    """All that the recommendation takes; of a verdict that has settings alone, those."""
-    if verdict.recommend and verdict.recommend.snippets:
-        return verdict.recommend.snippets
-    return (Snippet(file="settings.py", language="python", text=verdict.settings),) if verdict.settings else ()
-
-
-def _second(findings: Findings, names: Naming, verdict: Verdict, arms: Sequence[Arm]) -> Second | None:
+def _second(findings: Findings, names: Labels, verdict: Verdict, arms: Sequence[Arm]) -> Second | None:
     arm = _recommended(verdict.runner_up, arms)
     if verdict.runner_up is None or arm is None:
         return None
@@ -164,30 +158,21 @@ def _gives_up(findings: Findings, verdict: Verdict) -> tuple[str, ...]:
     return next((standing.gives_up for standing in chosen if standing.place == "recommended"), ())
 
 
-def _name(names: Naming, arm: Arm | None) -> str:
+def _name(names: Labels, arm: Arm | None) -> str:
     return names.strategy(arm.case.strategy) if arm else ""
 
 
 def _recommended(recommend: Recommendation | None, arms: Sequence[Arm]) -> Arm | None:
-    if recommend is None:
-        return None
-    return next((arm for arm in arms if _is(recommend, arm)), None)
-
-
-def _is(recommend: Recommendation, arm: Arm) -> bool:
-    if recommend.case:
-        return arm.case.id == recommend.case
-    strategy = arm.case.strategy
-    return strategy.name == recommend.strategy and arm.case.max_age == recommend.max_age
+    return next((arm for arm in arms if recommend and arm.case == recommend.case), None)
 
 
 def _ratio(findings: Findings, arm: Arm | None) -> str:
     if arm is None:
         return numbers.MISSING
     compared = primary_comparisons(findings)
-    if any(comparison.baseline == arm.case.id for comparison in compared.values()):
+    if any(comparison.baseline == arm.case for comparison in compared.values()):
         return BASELINE
-    return numbers.ratio_of(compared.get(arm.case.id))
+    return numbers.ratio_of(compared.get(arm.case))
 
 
 def to_set(findings: Findings) -> Table:
@@ -207,40 +192,35 @@ def to_set(findings: Findings) -> Table:
     )
 
 
-def _grounds(findings: Findings, names: Naming, verdict: Verdict, arms: Sequence[Arm]) -> tuple[str, str]:
+def _grounds(findings: Findings, names: Labels, verdict: Verdict, arms: Sequence[Arm]) -> tuple[str, str]:
     """The fact that decides, and how sure it is."""
     chosen = _recommended(verdict.recommend, arms)
     leaking = [arm for arm in arms if arm.leaks]
     if chosen is None:
-        return _without_label(verdict.headline), "not sure"
+        return prose.clause(verdict, names), "not sure"
     if _ratio(findings, chosen) != BASELINE:
         fact = f"{_reused(chosen)}, {matrix.held(chosen)} usable connections open"
-        return fact, _sure_of(primary_comparisons(findings).get(chosen.case.id))
+        return fact, _sure_of(primary_comparisons(findings).get(chosen.case))
     if leaking:
         worst = max(leaking, key=lambda arm: arm.clients_peak or arm.peak)
-        return f"{_listed(_leaking(names, arms))}: {_crowd(worst)}", "certain: connections are counted, not estimated"
-    return _without_label(verdict.headline), "no gain is proven"
+        return f"{_listed(names, leaking)}: {_crowd(worst)}", "certain: connections are counted, not estimated"
+    return prose.clause(verdict, names), "no gain is proven"
 
 
-def _leaking(names: Naming, arms: Sequence[Arm]) -> tuple[str, ...]:
+def _leaking(names: Labels, arms: Sequence[Arm]) -> tuple[str, ...]:
     return tuple(names.strategy(arm.case.strategy) for arm in arms if arm.leaks)
 
 
-def _listed(leaks: Sequence[str]) -> str:
+def _listed(names: Labels, leaking: Sequence[Arm]) -> str:
     """E.g. "60 s and unlimited leak"."""
-    names = [name.removeprefix("age ") for name in leaks]
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) + (" leak" if names[1:] else " leaks")
+    leaks = [names.arm(arm.case) for arm in leaking]
+    return numbers.listing(leaks) + (" leak" if leaks[1:] else " leaks")
 
 
 def _crowd(arm: Arm) -> str:
     usable = arm.usable
     open_at_once = f"{numbers.count(arm.clients_peak or arm.peak)} connections open at once"
     return open_at_once if usable is None else f"{open_at_once}, {numbers.count(usable)} usable"
-
-
-def _without_label(headline: str) -> str:
-    """The headline without the mode that it begins with: the row names it."""
-    return headline.partition(": ")[2].rstrip(".") or headline
 
 
 def _reused(arm: Arm) -> str:
@@ -250,17 +230,17 @@ def _reused(arm: Arm) -> str:
 def _sure_of(comparison: Comparison | None) -> str:
     if comparison is None or comparison.p_holm is None:
         return "not compared"
-    return f"proven: {_p(comparison.p_holm)} over {numbers.plural(comparison.blocks, 'block')}"
-
-
-def _p(value: float) -> str:
-    text = numbers.probability(value)
-    return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"
+    return f"proven: {numbers.p_value(comparison.p_holm)} over {numbers.plural(comparison.blocks, 'block')}"
 
 
 def brief(findings: Findings) -> str:
     """All recommendations in a few words, e.g. for a browser's tab: "gunicorn sync 60, gunicorn gevent 0"."""
-    settings = (
-        f"{item.mode} {item.setting.removeprefix('CONN_MAX_AGE = ')}" for item in build(findings) if item.decided
-    )
-    return ", ".join(settings)
+    names = Labels.of(findings)
+    decided = ((one, one.recommend) for one in findings.verdicts if one.recommend)
+    return ", ".join(f"{names.mode(one.condition)} {_in_brief(names, advice)}" for one, advice in decided)
+
+
+def _in_brief(names: Labels, recommend: Recommendation) -> str:
+    if recommend.strategy == "max_age":
+        return numbers.python_number(recommend.max_age)
+    return names.strategy(recommend.case.strategy)

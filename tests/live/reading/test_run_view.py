@@ -65,7 +65,7 @@ def test_a_pid_that_somebody_younger_has_now_is_not_the_lab(tmp_path: Path) -> N
     assert view_of(made).overview().state == "interrupted"
 
 
-def test_the_overview_says_what_happens_how_far_it_is_and_how_long_it_takes(tmp_path: Path) -> None:
+def test_the_overview_shows_stage_progress_and_time_left(tmp_path: Path) -> None:
     made = made_run(tmp_path / "run")
     made.begins(at=BEGAN)
     run = view_of(made)
@@ -135,7 +135,7 @@ def test_the_dashboard_says_what_the_reports_say(tmp_path: Path) -> None:
     assert not any(one["decided"] for one in dashboard["opinions"])
 
 
-def test_what_is_no_number_is_shown_as_nothing(tmp_path: Path) -> None:
+def test_an_invalid_number_is_shown_as_missing(tmp_path: Path) -> None:
     made = made_run(tmp_path / "run")
     made.begins(at=BEGAN)
     made.trial(0, at=BEGAN, ended=False)

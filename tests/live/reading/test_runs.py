@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_run_whose_name_is_no_text_is_not_shown(tmp_path: Path) -> None:
+def test_a_run_whose_name_is_not_text_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"run-\xff")).mkdir()
     (tmp_path / os.fsdecode(b"run-\xff") / "schedule.json").write_text("{}")
     assert Runs(folder=tmp_path).names() == []

@@ -31,7 +31,7 @@ def column(timeline: Timeline, name: str) -> list[float | None]:
 
 
 @every("looks", [2, 600, 601, 7200, 50_000])
-def test_however_long_it_goes_on_there_are_few_rows_and_every_request_is_in_one(looks: int) -> None:
+def test_a_long_timeline_has_few_rows_that_hold_every_request(looks: int) -> None:
     timeline = filled(looks)
     rows = timeline.rows()
     assert len(rows) <= MOST_BINS
@@ -83,7 +83,7 @@ def test_a_glimpse_is_added_to_what_was_before_it() -> None:
     assert column(timeline, "requests")[-1] == pytest.approx(100 / 0.55, rel=0.001)
 
 
-def test_counters_that_begin_anew_and_clocks_that_are_set_back_make_nothing_negative() -> None:
+def test_reset_counters_and_clocks_set_back_make_nothing_negative() -> None:
     timeline = filled(10)
     anew = between(sampled(0, 4.5, 9), sampled(0, 1.0, 2))
     assert anew.grown["requests"] == sampled(0, 1.0, 2).values["requests"]

@@ -22,13 +22,13 @@ from sites import PlainSite, plain_site
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
-from loadlab.load.distributed.channel import LostError
 from loadlab.load.distributed.master import Master
-from loadlab.load.distributed.seals import token_file
+from loadlab.load.distributed.rpc import WorkerLostError
+from loadlab.load.distributed.signing import token_file
 from loadlab.load.distributed.worker_handle import WorkerHandle
-from loadlab.load.generator.arrivals import arrivals
-from loadlab.load.generator.contract import LoadOrder, LoadResult, Rehearsal
-from loadlab.load.generator.lines import Lines
+from loadlab.load.generator.contract import LoadRequest, LoadResult, LocustfileCheck
+from loadlab.load.generator.control_socket import ControlSocket
+from loadlab.load.locust_plugins.arrivals import arrivals
 from loadlab.model.condition import OpenLoad
 from loadlab.model.plan import Load
 from loadlab.system.ports import free_port
@@ -69,8 +69,8 @@ class Fleet:
         self.workers.append(worker)
         return worker
 
-    def carry_out(self, order: LoadOrder) -> LoadResult:
-        result = self.generator.begin(order).wait()
+    def run_load(self, load_request: LoadRequest) -> LoadResult:
+        result = self.generator.begin(load_request).wait()
         assert result is not None
         return result
 
@@ -122,8 +122,8 @@ def site() -> Iterator[PlainSite]:
 
 
 @pytest.fixture
-def order(site: PlainSite, tmp_path: Path) -> Any:
-    def make(**fields: Any) -> LoadOrder:
+def load_request(site: PlainSite, tmp_path: Path) -> Any:
+    def make(**fields: Any) -> LoadRequest:
         usual = {
             "locustfile": str(HERE / "asks_once.py"),
             "host": site.url,
@@ -136,7 +136,7 @@ def order(site: PlainSite, tmp_path: Path) -> Any:
             "processes": EXPECTED,
             "open_load": POISSON,
         }
-        return LoadOrder(**{**usual, **fields})
+        return LoadRequest(**{**usual, **fields})
 
     return make
 
@@ -152,13 +152,11 @@ def due_by(seconds: float) -> list[float]:
     return list(takewhile(lambda instant: instant < seconds, arrivals(POISSON, 7)))
 
 
-def test_all_workers_together_send_exactly_the_schedule_though_their_clocks_are_a_day_apart(
-    fleet: Fleet, site: PlainSite, order: Any
-) -> None:
-    fleet.generator.rehearse(HERE / "asks_once.py", shared=True)
+def test_workers_with_skewed_clocks_send_exactly_the_schedule(fleet: Fleet, site: PlainSite, load_request: Any) -> None:
+    fleet.generator.check_locustfile(HERE / "asks_once.py", shared=True)
     for trial in (1, 2):  # they stay in between
-        asked = order()
-        result = fleet.carry_out(asked)
+        asked = load_request()
+        result = fleet.run_load(asked)
         due = due_by(1.2)
         assert result.lost == ()
         assert site.served() == trial * len(due) + (trial - 1)  # the page that counts is one of them
@@ -170,8 +168,8 @@ def test_all_workers_together_send_exactly_the_schedule_though_their_clocks_are_
         assert not any(Path(asked.result).parent.iterdir())
 
 
-def test_the_users_of_a_closed_load_are_shared_out_over_hosts(fleet: Fleet, site: PlainSite, order: Any) -> None:
-    drive = fleet.generator.begin(order(users=7, open_load=None))
+def test_the_users_of_a_closed_load_are_shared_out_over_hosts(fleet: Fleet, site: PlainSite, load_request: Any) -> None:
+    drive = fleet.generator.begin(load_request(users=7, open_load=None))
     result = drive.wait()
     assert result is not None
     assert len(result.busy) == EXPECTED
@@ -179,16 +177,16 @@ def test_the_users_of_a_closed_load_are_shared_out_over_hosts(fleet: Fleet, site
     assert drive.counts().requests == len(result.requests)
 
 
-def test_while_it_runs_the_load_of_all_hosts_is_counted(fleet: Fleet, order: Any) -> None:
-    drive = fleet.generator.begin(order(users=6, open_load=None, window_seconds=3.0))
+def test_while_it_runs_the_load_of_all_hosts_is_counted(fleet: Fleet, load_request: Any) -> None:
+    drive = fleet.generator.begin(load_request(users=6, open_load=None, window_seconds=3.0))
     wait_until(lambda: drive.counts().requests > 0)
     result = drive.wait()
     assert result is not None
     assert drive.counts().requests == len(result.requests)
 
 
-def test_a_clock_that_leaps_during_a_load_is_found_out(fleet: Fleet, order: Any) -> None:
-    drive = fleet.generator.begin(order())
+def test_a_clock_that_leaps_during_a_load_is_found_out(fleet: Fleet, load_request: Any) -> None:
+    drive = fleet.generator.begin(load_request())
     fleet.leap.touch()
     result = drive.wait()
     assert result is not None
@@ -197,9 +195,11 @@ def test_a_clock_that_leaps_during_a_load_is_found_out(fleet: Fleet, order: Any)
     assert skewed[-2] < 2
 
 
-def test_a_worker_that_comes_in_the_middle_has_no_part_in_that_load(fleet: Fleet, site: PlainSite, order: Any) -> None:
+def test_a_worker_that_comes_in_the_middle_has_no_part_in_that_load(
+    fleet: Fleet, site: PlainSite, load_request: Any
+) -> None:
     greetings = fleet.greetings()
-    drive = fleet.generator.begin(order(window_seconds=3.0))
+    drive = fleet.generator.begin(load_request(window_seconds=3.0))
     fleet.start()
     result = drive.wait()
     assert result is not None
@@ -208,8 +208,8 @@ def test_a_worker_that_comes_in_the_middle_has_no_part_in_that_load(fleet: Fleet
     wait_until(lambda: fleet.greetings() > greetings)
 
 
-def test_a_load_process_of_another_host_that_is_killed_is_named(fleet: Fleet, order: Any) -> None:
-    drive = fleet.generator.begin(order(window_seconds=2.0))
+def test_a_load_process_of_another_host_that_is_killed_is_named(fleet: Fleet, load_request: Any) -> None:
+    drive = fleet.generator.begin(load_request(window_seconds=2.0))
     driving = load_of(fleet.workers[0])
     driving.kill()
     result = drive.wait()
@@ -217,26 +217,26 @@ def test_a_load_process_of_another_host_that_is_killed_is_named(fleet: Fleet, or
     (lost,) = result.lost
     assert re.fullmatch(r"load process \d of 3 on \S+ was ended by SIGKILL", lost)
     assert len(result.busy) == EXPECTED - 1
-    assert fleet.carry_out(order()).lost == ()
+    assert fleet.run_load(load_request()).lost == ()
 
 
-def test_workers_that_are_killed_or_hang_are_named_and_with_new_ones_the_next_load_is_whole(
-    fleet: Fleet, site: PlainSite, order: Any
+def test_lost_workers_are_named_and_new_ones_make_the_next_load_whole(
+    fleet: Fleet, site: PlainSite, load_request: Any
 ) -> None:
-    drive = fleet.generator.begin(order(window_seconds=2.0))
+    drive = fleet.generator.begin(load_request(window_seconds=2.0))
     loads = [load_of(fleet.workers[number]) for number in (0, 2)]
     fleet.workers[0].kill()
     fleet.workers[2].send_signal(signal.SIGSTOP)
     result = drive.wait()
     assert result is not None
     assert len(result.lost) == 2
-    assert all("does not answer any more" in lost for lost in result.lost)
+    assert all("does not reply any more" in lost for lost in result.lost)
     (kept,) = {1, 2, 3} - {int(lost.split()[2]) for lost in result.lost}
     assert sorted(result.requests.due) == pytest.approx(due_by(2.2)[kept - 1 :: 3], abs=1e-9)
     wait_until(lambda: not loads[0].is_running())  # nobody loads for a master that does not know of it
     served = site.served()
     fleet.start()
-    whole = fleet.carry_out(order())
+    whole = fleet.run_load(load_request())
     assert whole.lost == ()
     assert len(whole.requests) == len(due_by(1.2)) == site.served() - served - 1
     fleet.workers[2].send_signal(signal.SIGCONT)
@@ -249,19 +249,19 @@ def load_of(worker: subprocess.Popen[bytes]) -> psutil.Process:
     return load
 
 
-def test_a_locust_file_that_does_not_load_there_is_told_of_with_what_python_said(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_locust_file_that_does_not_load_is_told_with_pythons_error(fleet: Fleet, tmp_path: Path) -> None:
     (tmp_path / "lacks.py").write_text("import no_such_module\n")
     with pytest.raises(EnvironmentFaultError, match="No module named 'no_such_module'"):
-        fleet.generator.rehearse(tmp_path / "lacks.py", shared=True)
+        fleet.generator.check_locustfile(tmp_path / "lacks.py", shared=True)
 
 
-def test_a_worker_without_the_runs_token_is_refused_and_named(fleet: Fleet, site: PlainSite, order: Any) -> None:
+def test_a_worker_without_the_runs_token_is_refused_and_named(fleet: Fleet, site: PlainSite, load_request: Any) -> None:
     wrong = fleet.start(LOADLAB_WORKER_TOKEN="of another run")
     wait_until(lambda: "does not have the token of this run" in fleet.generator._log.read_text())
     (line,) = [line for line in fleet.generator._log.read_text().splitlines() if "token of this run" in line]
-    assert re.search(r"Load worker \S+ does not have the token of this run\. Its LOADLAB_WORKER_TOKEN", line)
-    wait_until(lambda: "The master's token is not this worker's. Set LOADLAB_WORKER_TOKEN" in fleet.log())
-    assert fleet.carry_out(order()).lost == ()
+    assert re.search(r"Load worker \S+ does not have the token of this run\. Set its LOADLAB_WORKER_TOKEN", line)
+    wait_until(lambda: "The master has another token than this worker. Set LOADLAB_WORKER_TOKEN" in fleet.log())
+    assert fleet.run_load(load_request()).lost == ()
     assert not psutil.Process(wrong.pid).children()[0].children()
     wrong.kill()
     assert fleet.generator._program is not None
@@ -271,9 +271,9 @@ def test_a_worker_without_the_runs_token_is_refused_and_named(fleet: Fleet, site
     assert token_file(fleet.port).stat().st_mode & 0o777 == 0o600
 
 
-def test_nothing_that_a_stranger_sends_ends_a_load(fleet: Fleet, site: PlainSite, order: Any) -> None:
+def test_nothing_that_a_stranger_sends_ends_a_load(fleet: Fleet, site: PlainSite, load_request: Any) -> None:
     """What is no message, what cannot be understood, words in another's name, and a worker that says no more."""
-    drive = fleet.generator.begin(order(window_seconds=3.0))
+    drive = fleet.generator.begin(load_request(window_seconds=3.0))
     names = re.findall(r"(\S+) \(index \d+\) reported as ready", fleet.generator._log.read_text())
     stranger = fleet.stranger(
         b"stranger",
@@ -293,60 +293,62 @@ def test_nothing_that_a_stranger_sends_ends_a_load(fleet: Fleet, site: PlainSite
     assert result.lost == ()
     assert len(result.requests) == len(due_by(3.2)) == site.served()
     log = fleet.generator._log.read_text()
-    assert "stranger sent a message 'heartbeat' that cannot be understood" in log
-    assert "impostor spoke for another worker" in log
-    assert fleet.carry_out(order()).lost == ()
+    assert "stranger sent an unknown message 'heartbeat'" in log
+    assert "impostor sent a message in the name of another worker" in log
+    assert fleet.run_load(load_request()).lost == ()
     for socket in (stranger, impostor, nameless):
         socket.close()
 
 
-def test_what_a_locust_file_prints_on_another_host_breaks_nothing(fleet: Fleet, site: PlainSite, order: Any) -> None:
-    fleet.generator.rehearse(HERE / "prints.py", shared=True)
-    result = fleet.carry_out(order(locustfile=str(HERE / "prints.py"), users=3, open_load=None))
+def test_what_a_locust_file_prints_on_another_host_breaks_nothing(
+    fleet: Fleet, site: PlainSite, load_request: Any
+) -> None:
+    fleet.generator.check_locustfile(HERE / "prints.py", shared=True)
+    result = fleet.run_load(load_request(locustfile=str(HERE / "prints.py"), users=3, open_load=None))
     assert result.lost == ()
     assert site.served() - 3 <= len(result.requests) <= site.served()
     assert not sum(result.requests.failed)
 
 
 @pytest.mark.slow
-def test_when_the_master_is_started_anew_its_workers_come_back(fleet: Fleet, order: Any) -> None:
+def test_when_the_master_is_started_anew_its_workers_come_back(fleet: Fleet, load_request: Any) -> None:
     fleet.generator.abandon()
-    assert fleet.carry_out(order()).lost == ()
+    assert fleet.run_load(load_request()).lost == ()
 
 
 class Scripted:
-    """Stands in for the channel: answers as it was told."""
+    """Stands in for the workers: replies as it was told."""
 
     def __init__(self, workers: list[str], **answers: Any) -> None:
         self._workers = workers
         self._answers = answers
         self.asked: list[str] = []
 
-    def there(self) -> list[str]:
+    def connected(self) -> list[str]:
         return self._workers
 
-    def ask(self, worker: str, question: str, timeout_seconds: float, **data: Any) -> Any:
-        self.asked.append(question)
-        answer = self._answers[question]
+    def call(self, worker: str, method: str, timeout_seconds: float, **data: Any) -> Any:
+        self.asked.append(method)
+        answer = self._answers[method]
         return answer(**data) if callable(answer) else answer
 
 
 def test_workers_that_do_not_come_are_waited_for_no_longer_than_said(caplog: pytest.LogCaptureFixture) -> None:
-    master: Any = Master(Scripted(["a_1"]), 2, Lines.pair()[0], coming_seconds=0.0)  # type: ignore[arg-type]
-    assert master.carry_out(Rehearsal(locustfile="x.py", shared=True).to_json()) == 1
-    assert "1 of 2 load workers were there" in caplog.text
+    master: Any = Master(Scripted(["a_1"]), 2, ControlSocket.pair()[0], connect_seconds=0.0)  # type: ignore[arg-type]
+    assert master.run_request(LocustfileCheck(locustfile="x.py", shared=True).to_json()) == 1
+    assert "1 of 2 load workers were connected" in caplog.text
     assert "python -m loadlab.load.distributed.worker --master-host" in caplog.text
 
 
 def test_a_worker_of_another_version_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     channel = Scripted(["a_1"], introduce={"host": "a", "version": "0.0.1"})
-    master: Any = Master(channel, 1, Lines.pair()[0])  # type: ignore[arg-type]
-    assert master.carry_out(Rehearsal(locustfile="x.py", shared=True).to_json()) == 1
-    assert "The load worker on a has loadlab 0.0.1, and this is" in caplog.text
+    master: Any = Master(channel, 1, ControlSocket.pair()[0])  # type: ignore[arg-type]
+    assert master.run_request(LocustfileCheck(locustfile="x.py", shared=True).to_json()) == 1
+    assert "The load worker on a has loadlab 0.0.1, but this host has" in caplog.text
     assert channel.asked == ["introduce"]
 
 
-def test_a_result_is_fetched_in_pieces_and_a_damaged_one_is_no_result(order: Any, tmp_path: Path) -> None:
+def test_a_result_is_fetched_in_pieces_and_a_damaged_one_is_refused(load_request: Any, tmp_path: Path) -> None:
     text = bytes(range(256)) * 40
     sound = hashlib.sha256(text).hexdigest()
     for sha256, fault in ((sound, ""), ("0" * 64, "damaged")):
@@ -357,12 +359,12 @@ def test_a_result_is_fetched_in_pieces_and_a_damaged_one_is_no_result(order: Any
             end={"size": len(text), "sha256": sha256},
             read=lambda offset: {"piece": text[offset : offset + 1000]},
         )
-        hand = WorkerHandle(channel, order(), 1, "a_1")  # type: ignore[arg-type]
-        hand.prepare()
+        handle = WorkerHandle(channel, load_request(), 1, "a_1")  # type: ignore[arg-type]
+        handle.prepare()
         if fault:
-            with pytest.raises(LostError, match=fault):
-                hand.finish()
+            with pytest.raises(WorkerLostError, match=fault):
+                handle.finish()
         else:
-            hand.finish()
+            handle.finish()
             assert (tmp_path / "result.1").read_bytes() == text
             assert channel.asked.count("read") == 11

@@ -18,10 +18,10 @@ from sites import PlainSite, plain_site
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
-from loadlab.load.generator.__main__ import DRAIN_SECONDS
-from loadlab.load.generator.arrivals import arrivals
-from loadlab.load.generator.contract import NO_RESULT, LoadOrder, LoadResult, merged, order_of
+from loadlab.load.generator.contract import NO_RESULT, LoadRequest, LoadResult, merged, parse_request
+from loadlab.load.generator.driving import DRAIN_SECONDS
 from loadlab.load.generator.recorder import NO_ANSWER, OLD_SECONDS
+from loadlab.load.locust_plugins.arrivals import arrivals
 from loadlab.model.condition import OpenLoad
 from loadlab.model.requests import Requests
 from loadlab.system.processes import Register
@@ -53,8 +53,8 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generator]:
 
 
 @pytest.fixture
-def order(site: PlainSite, tmp_path: Path) -> Any:
-    def make(**fields: Any) -> LoadOrder:
+def load_request(site: PlainSite, tmp_path: Path) -> Any:
+    def make(**fields: Any) -> LoadRequest:
         usual = {
             "locustfile": str(HERE / "asks_once.py"),
             "host": site.url,
@@ -65,13 +65,13 @@ def order(site: PlainSite, tmp_path: Path) -> Any:
             "result": str(tmp_path / "result"),
             "seed": 7,
         }
-        return LoadOrder(**{**usual, **fields})
+        return LoadRequest(**{**usual, **fields})
 
     return make
 
 
-def carried_out(generator: Generator, order: LoadOrder) -> LoadResult:
-    result = generator.begin(order).wait()
+def carried_out(generator: Generator, load_request: LoadRequest) -> LoadResult:
+    result = generator.begin(load_request).wait()
     assert result is not None
     return result
 
@@ -90,10 +90,10 @@ def stall(pid: int, begin: float) -> threading.Thread:
     return thread
 
 
-def slow_ones(generator: Generator, site: PlainSite, order: LoadOrder, slow_seconds: float) -> int:
+def slow_ones(generator: Generator, site: PlainSite, load_request: LoadRequest, slow_seconds: float) -> int:
     """How many requests of a load took so long, while the server stands still for a second in the middle of it."""
-    drive = generator.begin(order)
-    stalling = stall(site.pid, drive.started + order.warmup_seconds + 0.5)
+    drive = generator.begin(load_request)
+    stalling = stall(site.pid, drive.started + load_request.warmup_seconds + 0.5)
     result = drive.wait()
     stalling.join()
     assert result is not None
@@ -101,25 +101,25 @@ def slow_ones(generator: Generator, site: PlainSite, order: LoadOrder, slow_seco
     return int((np.asarray(result.requests.response) >= slow_seconds).sum())
 
 
-def test_a_server_that_stands_still_shows_in_the_response_times_of_an_open_load(
-    generator: Generator, site: PlainSite, order: Any
+def test_a_server_stall_shows_in_the_response_times_of_an_open_load(
+    generator: Generator, site: PlainSite, load_request: Any
 ) -> None:
     # In the first 0.75 s of the stall some 112 requests are due, each of which waits for 0.25 s at least.
-    asked = order(users=400, window_seconds=2.5, open_load=POISSON)
+    asked = load_request(users=400, window_seconds=2.5, open_load=POISSON)
     assert slow_ones(generator, site, asked, STALL_SECONDS / 4) >= 70
 
 
-def test_a_closed_load_hides_it_each_user_waits_once(generator: Generator, site: PlainSite, order: Any) -> None:
+def test_a_closed_load_hides_it_each_user_waits_once(generator: Generator, site: PlainSite, load_request: Any) -> None:
     # Longer than what a busy machine alone makes slow.
-    assert 1 <= slow_ones(generator, site, order(users=8, window_seconds=2.5), 0.9 * STALL_SECONDS) <= 2 * 8
+    assert 1 <= slow_ones(generator, site, load_request(users=8, window_seconds=2.5), 0.9 * STALL_SECONDS) <= 2 * 8
 
 
 @pytest.mark.parametrize("processes", [1, 3])
 @pytest.mark.parametrize("keep_alive", [True, False])
-def test_every_arrival_is_sent_and_every_request_that_the_server_had_is_in_the_result(
-    generator: Generator, site: PlainSite, order: Any, processes: int, *, keep_alive: bool
+def test_the_result_holds_every_request_that_the_server_had(
+    generator: Generator, site: PlainSite, load_request: Any, processes: int, *, keep_alive: bool
 ) -> None:
-    asked = order(users=300, keep_alive=keep_alive, open_load=POISSON, processes=processes)
+    asked = load_request(users=300, keep_alive=keep_alive, open_load=POISSON, processes=processes)
     result = carried_out(generator, asked)
     due = list(takewhile(lambda instant: instant < 1.2, arrivals(POISSON, 7)))
     assert site.served() == len(result.requests) == len(due)
@@ -130,18 +130,18 @@ def test_every_arrival_is_sent_and_every_request_that_the_server_had_is_in_the_r
     assert not any(Path(asked.result).parent.iterdir())
 
 
-def test_the_users_of_a_closed_load_are_shared_out(generator: Generator, site: PlainSite, order: Any) -> None:
-    result = carried_out(generator, order(users=5, processes=3))
+def test_the_users_of_a_closed_load_are_shared_out(generator: Generator, site: PlainSite, load_request: Any) -> None:
+    result = carried_out(generator, load_request(users=5, processes=3))
     assert len(result.busy) == 3
     # What is under way when the users are stopped has reached the server, and is no observation.
     assert site.served() - 5 <= len(result.requests) <= site.served()
 
 
-def test_a_load_process_that_is_killed_is_named_and_what_the_others_saw_is_kept(
-    generator: Generator, site: PlainSite, order: Any
+def test_a_killed_load_process_is_named_and_other_results_are_kept(
+    generator: Generator, site: PlainSite, load_request: Any
 ) -> None:
     # More users than arrivals: on the busiest machine none is dropped.
-    drive = generator.begin(order(users=400, window_seconds=2.0, open_load=POISSON, processes=3))
+    drive = generator.begin(load_request(users=400, window_seconds=2.0, open_load=POISSON, processes=3))
     crew = psutil.Process(drive.pid).children()
     assert len(crew) == 3
     crew[1].kill()
@@ -154,8 +154,8 @@ def test_a_load_process_that_is_killed_is_named_and_what_the_others_saw_is_kept(
     assert gone(crew)
 
 
-def test_a_load_process_that_dies_before_the_start_keeps_the_others_from_nothing(
-    generator: Generator, order: Any, tmp_path: Path
+def test_a_load_process_that_dies_before_the_start_stops_no_other(
+    generator: Generator, load_request: Any, tmp_path: Path
 ) -> None:
     first = tmp_path / "first"
     locustfile = tmp_path / "dies_first.py"
@@ -165,15 +165,15 @@ def test_a_load_process_that_dies_before_the_start_keeps_the_others_from_nothing
         f"    os.open({str(first)!r}, os.O_CREAT | os.O_EXCL)\n"
         "    os.kill(os.getpid(), 9)\n" + (HERE / "asks_once.py").read_text()
     )
-    result = carried_out(generator, order(locustfile=str(locustfile), processes=3))
+    result = carried_out(generator, load_request(locustfile=str(locustfile), processes=3))
     assert len(result.lost) == 1
     assert "was ended by SIGKILL" in result.lost[0]
     assert len(result.busy) == 2
     assert result.requests.ended
 
 
-def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Generator, order: Any) -> None:
-    drive = generator.begin(order(window_seconds=30.0, processes=2))
+def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Generator, load_request: Any) -> None:
+    drive = generator.begin(load_request(window_seconds=30.0, processes=2))
     for process in psutil.Process(drive.pid).children():
         process.kill()
     result = drive.wait()
@@ -182,8 +182,8 @@ def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Gener
     assert not result.requests.ended
 
 
-def test_when_their_leader_is_killed_the_load_processes_end_with_it(generator: Generator, order: Any) -> None:
-    drive = generator.begin(order(window_seconds=30.0, processes=2))
+def test_when_their_leader_is_killed_the_load_processes_end_with_it(generator: Generator, load_request: Any) -> None:
+    drive = generator.begin(load_request(window_seconds=30.0, processes=2))
     leader = psutil.Process(drive.pid)
     crew = leader.children()
     leader.kill()
@@ -195,31 +195,31 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not psutil.wait_procs(processes, PATIENCE_SECONDS)[1]
 
 
-def test_a_load_that_gets_ready_in_no_process_does_not_start(generator: Generator, order: Any) -> None:
+def test_a_load_that_gets_ready_in_no_process_does_not_start(generator: Generator, load_request: Any) -> None:
     with pytest.raises(EnvironmentFaultError, match="did not start"):
-        generator.begin(order(locustfile=str(HERE / "sites.py"), processes=2))
+        generator.begin(load_request(locustfile=str(HERE / "sites.py"), processes=2))
 
 
 def test_a_shape_is_refused_where_the_load_is_shared_out_or_open(generator: Generator) -> None:
     with pytest.raises(EnvironmentFaultError, match="has a LoadTestShape"):
-        generator.rehearse(HERE / "shaped.py", shared=True)
-    generator.rehearse(HERE / "shaped.py")
-    generator.rehearse(HERE / "asks_once.py", shared=True)
+        generator.check_locustfile(HERE / "shaped.py", shared=True)
+    generator.check_locustfile(HERE / "shaped.py")
+    generator.check_locustfile(HERE / "asks_once.py", shared=True)
 
 
-def test_an_order_survives_its_way_to_the_generator(order: Any) -> None:
-    for one in (order(), order(open_load=POISSON, processes=4)):
-        assert order_of(one.to_json()) == one
+def test_an_order_survives_its_way_to_the_generator(load_request: Any) -> None:
+    for one in (load_request(), load_request(open_load=POISSON, processes=4)):
+        assert parse_request(one.to_json()) == one
 
 
-def test_the_users_of_all_load_processes_are_those_of_the_order(order: Any) -> None:
+def test_the_users_of_all_load_processes_are_those_of_the_order(load_request: Any) -> None:
     for users in range(4, 40):
-        shares = [order(users=users, processes=4).users_of(number) for number in range(4)]
+        shares = [load_request(users=users, processes=4).users_of(number) for number in range(4)]
         assert sum(shares) == users
         assert max(shares) - min(shares) <= 1
 
 
-def test_results_are_merged_in_order_of_completion_with_nothing_added_or_lost() -> None:
+def test_merged_results_keep_every_request_in_order_of_completion() -> None:
     def seen(ended: list[float], failures: dict[str, int]) -> LoadResult:
         return LoadResult(
             requests=Requests(
@@ -247,9 +247,11 @@ def test_results_are_merged_in_order_of_completion_with_nothing_added_or_lost() 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_requests_that_a_closed_load_leaves_unanswered_are_failures(
-    generator: Generator, order: Any, processes: int
+    generator: Generator, load_request: Any, processes: int
 ) -> None:
-    asked = order(locustfile=str(HERE / "hangs.py"), users=7 * processes, window_seconds=4.0, processes=processes)
+    asked = load_request(
+        locustfile=str(HERE / "hangs.py"), users=7 * processes, window_seconds=4.0, processes=processes
+    )
     result = carried_out(generator, asked)
     hung = np.asarray(result.requests.no_answer, dtype=int)
     assert result.failures == {NO_ANSWER: 4 * processes}
@@ -261,9 +263,11 @@ def test_requests_that_a_closed_load_leaves_unanswered_are_failures(
     assert "s when the load ended" in result.examples[NO_ANSWER]
 
 
-def test_later_requests_of_a_task_that_hang_are_failures_of_an_open_load(generator: Generator, order: Any) -> None:
+def test_later_requests_of_a_task_that_hang_are_failures_of_an_open_load(
+    generator: Generator, load_request: Any
+) -> None:
     slow = OpenLoad(rate=4.0, arrivals="uniform")
-    result = carried_out(generator, order(locustfile=str(HERE / "hangs_later.py"), open_load=slow))
+    result = carried_out(generator, load_request(locustfile=str(HERE / "hangs_later.py"), open_load=slow))
     hung = np.asarray(result.requests.no_answer, dtype=int)
     first = np.flatnonzero(~np.isnan(np.asarray(result.requests.due)))
     assert hung.size == first.size > 0
@@ -288,12 +292,14 @@ def test_indexes_of_requests_without_answer_survive_merging() -> None:
 
 
 def test_a_user_class_without_a_task_is_found_before_the_first_trial(generator: Generator) -> None:
-    with pytest.raises(EnvironmentFaultError, match="Idle has no task; put @task before a method"):
-        generator.rehearse(HERE / "idle.py")
+    with pytest.raises(EnvironmentFaultError, match=r"Idle has no task\. Put @task before a method"):
+        generator.check_locustfile(HERE / "idle.py")
 
 
-def test_a_task_that_always_raises_is_told_of_and_does_not_fill_the_log(generator: Generator, order: Any) -> None:
-    result = carried_out(generator, order(locustfile=str(HERE / "raises.py")))
+def test_a_task_that_always_raises_is_told_of_and_does_not_fill_the_log(
+    generator: Generator, load_request: Any
+) -> None:
+    result = carried_out(generator, load_request(locustfile=str(HERE / "raises.py")))
     requests = len(result.requests)
     assert requests > 5
     assert sum(result.requests.failed) == 0
@@ -316,11 +322,11 @@ PRINTED = (
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_what_a_locust_file_prints_goes_to_the_log(
-    generator: Generator, site: PlainSite, order: Any, processes: int
+    generator: Generator, site: PlainSite, load_request: Any, processes: int
 ) -> None:
     before = len(generator._log.read_text())
-    generator.rehearse(HERE / "prints.py", shared=True)
-    result = carried_out(generator, order(locustfile=str(HERE / "prints.py"), users=2, processes=processes))
+    generator.check_locustfile(HERE / "prints.py", shared=True)
+    result = carried_out(generator, load_request(locustfile=str(HERE / "prints.py"), users=2, processes=processes))
     assert result.requests.ended
     assert site.served() - 2 <= len(result.requests) <= site.served()
     assert not sum(result.requests.failed)
@@ -330,10 +336,10 @@ def test_what_a_locust_file_prints_goes_to_the_log(
 
 
 def test_a_locust_file_that_reads_standard_input_finds_its_end(
-    generator: Generator, order: Any, tmp_path: Path
+    generator: Generator, load_request: Any, tmp_path: Path
 ) -> None:
     locustfile = tmp_path / "asks.py"
     locustfile.write_text(f"name = input('Your name? ')\n{(HERE / 'asks_once.py').read_text()}")
     with pytest.raises(EnvironmentFaultError, match="EOFError: EOF when reading a line"):
-        generator.rehearse(locustfile)
-    assert carried_out(generator, order()).requests.ended
+        generator.check_locustfile(locustfile)
+    assert carried_out(generator, load_request()).requests.ended

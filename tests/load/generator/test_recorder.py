@@ -12,7 +12,7 @@ from locust.event import Events
 
 from loadlab.load.generator.contract import LoadResult
 from loadlab.load.generator.recorder import EXAMPLE_LENGTH, NO_ANSWER, Recorder
-from loadlab.load.http.errors import AnswerTimeoutError
+from loadlab.load.http.errors import ResponseTimeoutError
 from loadlab.model.window import Window
 
 
@@ -46,7 +46,7 @@ def test_response_times_are_kept_to_the_last_bit() -> None:
     assert LoadResult.from_json(result.to_json()) == result
 
 
-def test_what_comes_when_the_record_is_full_is_counted_and_nothing_that_is_kept_is_changed() -> None:
+def test_a_full_record_counts_what_it_drops_and_keeps_the_rest() -> None:
     recorder, fire = recording(most=10)
     for number in range(25):
         request(fire, number, exception=AnswerError("boom"))
@@ -56,7 +56,7 @@ def test_what_comes_when_the_record_is_full_is_counted_and_nothing_that_is_kept_
     assert result.failures == {"AnswerError": 10}
 
 
-def test_failures_are_counted_by_kind_within_the_window_with_one_short_example() -> None:
+def test_failures_in_the_window_are_counted_by_kind_with_an_example() -> None:
     recorder, fire = recording()
     request(fire, 1.0, exception=AnswerError("x" * 2 * EXAMPLE_LENGTH))
     request(fire, 1.0, exception=AnswerError("no"), response=Answer())
@@ -75,7 +75,7 @@ def test_a_request_without_a_response_time_took_none(nothing: float | None) -> N
     assert list(recorder.result(Window(0.0, 60.0)).requests.response) == [0.0]
 
 
-def test_what_a_task_raises_is_told_by_its_kind_and_is_no_request() -> None:
+def test_a_tasks_exception_is_told_by_its_kind_and_is_not_a_request() -> None:
     events = Events()
     recorder = Recorder()
     recorder.listen(events)
@@ -121,7 +121,9 @@ class SlowAnswer(Answer):
     status_code = 0
 
 
-@every("exception", [AnswerTimeoutError("late"), TimeoutError(), requests.exceptions.ReadTimeout(), gevent.Timeout(1)])
+@every(
+    "exception", [ResponseTimeoutError("late"), TimeoutError(), requests.exceptions.ReadTimeout(), gevent.Timeout(1)]
+)
 def test_a_request_that_timed_out_had_no_answer(exception: BaseException) -> None:
     recorder, fire = recording()
     request(fire, 1.0, exception=AnswerError("boom"), response=Answer())

@@ -11,9 +11,9 @@ from gevent.socket import socket as Socket  # noqa: N812
 from locust.event import Events
 from patience import await_that
 
-from loadlab.load.distributed.watch import Watch
-from loadlab.load.generator.at_work import AtWork
+from loadlab.load.generator.active_users import ActiveUsers
 from loadlab.load.generator.contract import NO_RESULT, LoadResult
+from loadlab.load.generator.self_monitor import SelfMonitor
 from loadlab.load.generator.ticker import Pause, Ticker
 from loadlab.model.window import Window
 
@@ -24,7 +24,7 @@ def test_who_waits_for_an_answer_is_at_work_and_who_pauses_is_not() -> None:
     listening.listen()
     working = [listening.accept, lambda: spin(never)]
     pausing = [lambda: gevent.sleep(600), lambda: wait_for(never)]
-    looks, users = AtWork(), Group()
+    looks, users = ActiveUsers(), Group()
     for does in (*working, *pausing):
         users.start(gevent.Greenlet(does))
     gevent.sleep(0.05)
@@ -45,12 +45,14 @@ def spin(until: Event) -> None:
 
 
 def test_a_watch_follows_the_users_of_the_runner_that_locust_starts() -> None:
-    events, watch, users = Events(), Watch(), Group()
-    watch.listen(events)
+    events, monitor, users = Events(), SelfMonitor(), Group()
+    monitor.listen(events)
     events.init.fire(environment=None, runner=type("Runner", (), {"user_greenlets": users}), web_ui=None)  # type: ignore[no-untyped-call]
     users.start(user := gevent.spawn(spin, never := Event()))
-    watching = gevent.spawn(watch.run)
-    await_that(lambda: gevent.sleep(0.01) or watch.added_to(NO_RESULT, Window(0.0, 1e12)).at_work == (1.0,), "not seen")  # type: ignore[func-returns-value]
+    watching = gevent.spawn(monitor.run)
+    await_that(
+        lambda: gevent.sleep(0.01) or monitor.added_to(NO_RESULT, Window(0.0, 1e12)).active_users == (1.0,), "not seen"
+    )  # type: ignore[func-returns-value]
     never.set()
     gevent.joinall([user])
     watching.kill()
@@ -58,9 +60,9 @@ def test_a_watch_follows_the_users_of_the_runner_that_locust_starts() -> None:
 
 def test_what_was_seen_comes_home_with_the_result_of_each_process() -> None:
     pauses = (Pause(seconds=0.3, suspended=0.1),)
-    sent = replace(NO_RESULT, pauses=pauses, at_work=(2.5,))
+    sent = replace(NO_RESULT, pauses=pauses, active_users=(2.5,))
     taken = LoadResult.from_json(sent.to_json())
-    assert (taken.pauses, taken.at_work) == (pauses, (2.5,))
+    assert (taken.pauses, taken.active_users) == (pauses, (2.5,))
 
 
 def test_a_process_that_ticks_has_no_pause() -> None:

@@ -99,7 +99,7 @@ def test_a_generator_that_says_nothing_or_sees_no_answer_has_failed() -> None:
     assert validity(NO_RESULT, WINDOW, is_open=False).state == "failed"
 
 
-def closed(*spans: tuple[float, float], at_work: float = 0.0, pauses: tuple[Pause, ...] = ()) -> LoadResult:
+def closed(*spans: tuple[float, float], active_users: float = 0.0, pauses: tuple[Pause, ...] = ()) -> LoadResult:
     """A closed load of requests that each took from an instant to another."""
     return LoadResult(
         requests=Requests(
@@ -109,7 +109,7 @@ def closed(*spans: tuple[float, float], at_work: float = 0.0, pauses: tuple[Paus
         ),
         failures={},
         examples={},
-        at_work=(at_work,),
+        active_users=(active_users,),
         pauses=pauses,
     )
 
@@ -137,7 +137,7 @@ def test_a_generator_that_stood_still_makes_its_trial_invalid(pause: Pause, reas
 
 
 def test_in_a_short_window_a_busy_machine_may_let_others_go_first() -> None:
-    busy = closed(*users(4, 0.05, 0.0, 2.0), at_work=4, pauses=(Pause(seconds=0.24),))
+    busy = closed(*users(4, 0.05, 0.0, 2.0), active_users=4, pauses=(Pause(seconds=0.24),))
     assert validity(busy, Window(1.0, 2.0), is_open=False) == COMPLETE
     stopped = replace(busy, pauses=(Pause(seconds=0.26),))
     assert validity(stopped, Window(1.0, 2.0), is_open=False).state == "invalid"
@@ -184,7 +184,7 @@ def test_a_silence_of_the_generator_is_not_blamed_on_the_target() -> None:
 
 
 @every(
-    ("until", "at_work", "state"),
+    ("until", "active_users", "state"),
     [
         (12.0, 8.0, "complete"),
         (9.0, 8.0, "complete"),  # 20 % of their time is missing
@@ -193,8 +193,8 @@ def test_a_silence_of_the_generator_is_not_blamed_on_the_target() -> None:
         (8.0, 0.0, "complete"),  # not known
     ],
 )
-def test_users_at_work_must_be_in_requests(until: float, at_work: float, state: str) -> None:
-    judged = validity(closed(*users(8, 0.1, 0.0, until), at_work=at_work), WINDOW, is_open=False)
+def test_users_at_work_must_be_in_requests(until: float, active_users: float, state: str) -> None:
+    judged = validity(closed(*users(8, 0.1, 0.0, until), active_users=active_users), WINDOW, is_open=False)
     assert judged.state == state
     assert ("users were in requests for only 7" in judged.reason) == (state == "invalid")
 

@@ -108,7 +108,7 @@ def test_a_status_of_an_error_is_a_failure_with_an_answer(a_user: Making, report
         (NOT_FOUND, lambda response: response.success(), None),
         (ok(), lambda response: response.failure("wrong"), CatchResponseError),
         (ok(), lambda response: response.failure(KeyError("wrong")), KeyError),
-        (b"nonsense", None, "MalformedAnswerError"),
+        (b"nonsense", None, "MalformedResponseError"),
         (b"nonsense", lambda response: response.success(), None),
     ],
 )
@@ -127,9 +127,7 @@ def test_a_with_block_decides_on_its_request_which_is_reported_at_its_end(
     assert reported.failures == ([] if failed is None else [getattr(failed, "__name__", failed)])
 
 
-def test_an_exception_in_a_with_block_goes_to_the_task_unless_it_is_about_the_response(
-    a_user: Making, reported: Reported
-) -> None:
+def test_an_exception_in_a_with_block_reaches_the_task(a_user: Making, reported: Reported) -> None:
     with always(ok()) as server:
         client = a_user(server.port).client
         with pytest.raises(ZeroDivisionError), client.get("/", catch_response=True):
@@ -176,7 +174,7 @@ def test_what_must_not_be_sent_fails_and_raises_in_the_task(a_user: Making, repo
     assert reported.failures == ["UnsafeRequestError"] * 8
 
 
-def test_headers_that_would_be_unsafe_with_every_request_stop_the_user_before_it_begins(a_user: Making) -> None:
+def test_unsafe_default_headers_stop_the_user_before_it_begins(a_user: Making) -> None:
     with pytest.raises(UnsafeRequestError):
         a_user(1, default_headers={"X": "a\nb"})
 

@@ -38,7 +38,7 @@ def test_a_header_value_that_is_not_one_line_of_latin_1_is_refused(value: str) -
 
 
 @every("name", ["", "A B", "A:", "A\r\nB", "A\n", "Ä", "A\x00"])
-def test_a_header_name_that_is_no_token_is_refused(name: str) -> None:
+def test_a_header_name_that_is_not_a_token_is_refused(name: str) -> None:
     with pytest.raises(UnsafeRequestError, match="name"):
         EMPTY.with_headers({name: "value"})
 
@@ -62,7 +62,7 @@ def test_a_method_that_is_none_is_refused(method: str) -> None:
         *("http://a b/", "http://[::1/", "http://a,b/", "http://" + "ü" * 64 + "/"),
     ],
 )
-def test_what_is_no_http_url_is_refused(url: str) -> None:
+def test_other_urls_than_http_are_refused(url: str) -> None:
     with pytest.raises(UnsafeRequestError):
         located(url)
 
@@ -145,7 +145,7 @@ def test_credentials_are_written_as_the_standard_has_it() -> None:
 
 
 @given(st.text(max_size=60), st.dictionaries(st.text(max_size=10), st.text(max_size=20), max_size=3))
-def test_whatever_a_task_asks_for_is_refused_or_stays_one_request(path: str, headers: dict[str, str]) -> None:
+def test_any_request_of_a_task_is_refused_or_stays_one_request(path: str, headers: dict[str, str]) -> None:
     try:
         location = located("http://host/" + path)
         request = request_bytes("GET", location, EMPTY.with_headers(headers), "", b"")

@@ -89,7 +89,7 @@ def heard(run: Callable[[Path, int], None], folder: Path, names: int) -> Path:
     return inside
 
 
-def test_a_locust_of_its_own_keeps_every_request_that_it_counts(site: PlainSite, tmp_path: Path) -> None:
+def test_a_plain_locust_run_keeps_every_request_that_it_counts(site: PlainSite, tmp_path: Path) -> None:
     def alone(folder: Path, seconds: int) -> None:
         assert locust(folder, *headless(site, seconds)).wait(PATIENCE_SECONDS) == 0
 

@@ -145,7 +145,7 @@ def test_the_table_says_since_when_the_metrics_cannot_be_read_and_why() -> None:
     assert shown["default", "open"]["now"] == "–"
 
 
-def test_the_table_has_a_row_for_each_reason_and_sums_up_since_the_first_look() -> None:
+def test_the_table_has_a_row_per_reason_with_sums_since_the_start() -> None:
     past = History()
     for at, closed in enumerate(({}, {"max_age": 4}, {"max_age": 4})):
         past.add(reading(at, default=counts(2, closed=closed)), at=at)

@@ -23,14 +23,14 @@ def test_a_step_has_its_rate_its_median_and_its_slowest_twentieth() -> None:
     assert second == ["2", "0.5", "50.0", "50.0"]
 
 
-def test_a_step_without_a_request_has_no_line_and_without_any_there_is_no_table() -> None:
+def test_a_step_without_requests_has_no_line_in_the_table() -> None:
     assert len(staircase().lines()) == 3
     nothing = Staircase()
     nothing.stand(4, at=0.0)
     assert nothing.lines() == []
 
 
-def test_a_request_before_the_first_step_or_after_a_new_start_belongs_to_none() -> None:
+def test_a_request_outside_of_all_steps_belongs_to_none() -> None:
     stairs = Staircase()
     stairs.add(1.0, at=1.0)
     assert stairs.lines() == []

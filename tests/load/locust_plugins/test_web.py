@@ -21,8 +21,8 @@ import pytest
 from laboratory import PLAN, Quiet
 from selenium.webdriver.common.by import By
 
-from loadlab.lab.application import Target, serving
-from loadlab.lab.run import laboratory
+from loadlab.lab.application import ServerSetup, serving
+from loadlab.lab.opening import open_lab
 from loadlab.load.locust_plugins.site_metrics import TOKEN_VARIABLE
 from loadlab.plan.members import config_of
 from loadlab.plan.scenarios import SCENARIO_FOLDER
@@ -205,7 +205,7 @@ def now(browser: WebDriver, alias: str, figure: str) -> list[str]:
     return next((row for row in cells(browser) if row[:2] == [alias, figure]), [])
 
 
-def test_the_tab_is_there_and_its_figures_move_and_a_hostile_alias_is_only_text(page: Page, browser: WebDriver) -> None:
+def test_the_tabs_figures_move_and_a_hostile_alias_is_only_text(page: Page, browser: WebDriver) -> None:
     browser.get(page.url)
     tabs = awaited(lambda: browser.find_elements(By.CSS_SELECTOR, "[role=tab]"), bool, page.log)
     (tab,) = (tab for tab in tabs if tab.text.lower() == "connections")
@@ -300,8 +300,8 @@ def test_the_token_goes_to_the_site_alone_and_is_shown_nowhere(page: Page, metri
 
 
 def test_the_tab_shows_a_real_site(tmp_path: Path) -> None:
-    with laboratory(PLAN, None, tmp_path, Quiet()) as lab:
-        target = Target(
+    with open_lab(PLAN, None, tmp_path, Quiet()) as lab:
+        target = ServerSetup(
             server=config_of(SERVERS, "sync", {}, "server"),
             strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
             database=lab.database,
@@ -325,9 +325,7 @@ def test_without_the_option_locusts_page_is_as_it_was(tmp_path: Path) -> None:
             page.get("/loadlab/percentiles.csv")
 
 
-def test_a_master_shows_the_tab_but_offers_no_percentiles_since_its_workers_make_the_requests(
-    tmp_path: Path, metrics: Metrics
-) -> None:
+def test_a_master_shows_the_tab_without_percentiles(tmp_path: Path, metrics: Metrics) -> None:
     options = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(free_port())]
     options += ["--target-metrics", metrics.url, "--target-metrics-every", "0.2"]
     with locust(tmp_path, SCENARIO_FOLDER / "read_one.py", *options) as page:

@@ -1,0 +1,138 @@
+"""Added latency: a proxy adds to each round trip of the target to the database; the lab itself goes straight."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
+from pydantic import Field
+
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.faults.base import Acts, Effect, Fault
+from loadlab.services.secret_files import password_line, write_secret
+from loadlab.system.ports import LOOPBACK
+from loadlab.system.processes import inherited
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
+
+    from loadlab.faults.base import FaultContext
+    from loadlab.services.database import Database
+    from loadlab.system.processes import Program, Register
+
+BOOT_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 1.0
+CHECKED_BY_NAME: Final = "verify-full"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AddedLatency(Fault):
+    """`round_trip_ms` is added to each round trip between the target and the database.
+
+    At 0 ms there is a proxy too, so that its own cost can be measured.
+    """
+
+    acts: ClassVar[Acts] = "throughout"
+
+    round_trip_ms: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False, description="milliseconds, 0 to 1000")]
+
+    @contextmanager
+    def applied(self, context: FaultContext) -> Iterator[Effect]:
+        """Lead the target through the proxy, and the observer straight.
+
+        Raises:
+            UsageError: the database is reached through a socket of the file system.
+            EnvironmentFaultError: the proxy does not start, or the database does not let us in.
+        """
+        log = context.log.with_suffix(".proxy.log")
+        with _proxied(context.database, self.round_trip_ms, context.register, log) as (database, pid):
+            yield Effect(database=database, trees={"proxy": pid})
+
+
+@contextmanager
+def _proxied(database: Database, round_trip_ms: float, register: Register, log: Path) -> Iterator[tuple[Database, int]]:
+    way = _way_to(database)
+    program, port = _start(way, round_trip_ms, register, log)
+    passfile = register.folder / f"added-latency-{port}.pgpass"
+    try:
+        parameters = {**database.parameters, **way.through(port)}
+        if way.password is not None:
+            write_secret(passfile, password_line(way.password, port=str(port)))
+            parameters["passfile"] = str(passfile)
+        yield replace(database, parameters=parameters, rerouted=True), program.pid
+    finally:
+        program.stop(signal.SIGTERM, STOP_SECONDS)
+        passfile.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Way:
+    """Where the server is: its address, and the `name` that the target has to call it by.
+
+    A `password` is one that libpq may have found under the server's port, and would not find under the proxy's.
+    """
+
+    address: str
+    port: int
+    name: str = LOOPBACK
+    password: str | None = None
+
+    def through(self, port: int) -> dict[str, str]:
+        """The target's parameters of libpq that lead to the proxy on `port`."""
+        return {"host": self.name, "hostaddr": LOOPBACK, "port": str(port)}
+
+
+def _way_to(database: Database) -> _Way:
+    if database.embedded:
+        return _Way(address=database.parameters["host"], port=int(database.parameters["port"]))
+    with database.observed() as connection:
+        return _known_by(connection)
+
+
+def _known_by(connection: Connection) -> _Way:
+    """What a connection of libpq's has found out: it alone knows all the places where an address may come from."""
+    info = connection.info
+    with socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        if ours.family == socket.AF_UNIX:
+            raise UsageError(
+                f"The database is reached through the socket in {info.host}, where loadlab cannot add"
+                " latency. Set host and port (host=127.0.0.1) in the DSN, or remove round_trip_ms from the plan."
+            )
+        address, port = ours.getpeername()[:2]
+    return _Way(
+        address=address,
+        port=port,
+        name=info.host if info.dsn_parameters.get("sslmode") == CHECKED_BY_NAME else LOOPBACK,
+        password=info.password if info.used_password else None,
+    )
+
+
+def _start(way: _Way, round_trip_ms: float, register: Register, log: Path) -> tuple[Program, int]:
+    argv = [sys.executable, "-m", "loadlab.services.proxy", f"--to={way.address}:{way.port}"]
+    argv.append(f"--round-trip-ms={round_trip_ms}")
+    program = register.start("The proxy", argv, log=log, environment=inherited(), pipes=True)
+    port = _port(program)
+    if port is None:
+        program.stop(signal.SIGTERM, STOP_SECONDS)
+        raise EnvironmentFaultError(f"The proxy that adds latency did not start; its log ends:\n{program.log_tail()}")
+    return program, port
+
+
+def _port(program: Program) -> int | None:
+    """The one that the proxy says it listens on; None when it says nothing in time, or has ended."""
+    stdin, stdout = program.popen.stdin, program.popen.stdout
+    if stdin is None or stdout is None:
+        raise TypeError("the proxy is started with pipes")
+    with stdin, stdout, selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        said = stdout.readline() if selector.select(BOOT_SECONDS) else b""
+    return int(said) if said else None

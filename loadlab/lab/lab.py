@@ -1,0 +1,71 @@
+"""The lab: what all trials and experiments share, with either kind of target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from loadlab.judges.postgresql import PostgreSQL
+from loadlab.lab.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+    from loadlab.lab.generator import Generator
+    from loadlab.lab.observer import Observer
+    from loadlab.model.plan import Plan
+    from loadlab.services.database import Database
+    from loadlab.store.progress import Sampled
+    from loadlab.system.processes import Register
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lab:
+    """The register of all processes, the project and its database, and the load generator.
+
+    `observer` is the lab's own connection to the database; None where an external target's database was not named.
+    `follow` hears twice a second how a trial goes. `explanations` say why no request of a trial succeeded, by the
+    trial's order.
+    """
+
+    plan: Plan
+    register: Register
+    generator: Generator
+    observer: Observer | None
+    logs: Path
+    project: Project = field(default_factory=Project)
+    follow: Callable[[Sampled], None] | None = None
+    explanations: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def scratch(self) -> Path:
+        """A folder that goes with the lab."""
+        return self.register.folder
+
+    @property
+    def observing(self) -> Observer:
+        """The observer of a lab that has a database.
+
+        Raises:
+            TypeError: it has none.
+        """
+        if self.observer is None:
+            raise TypeError("the database of this target was not named")
+        return self.observer
+
+    @property
+    def database(self) -> Database:
+        """As it runs now: the lab may have had to start it again."""
+        return self.observing.database
+
+    @property
+    def cursor(self) -> Cursor:
+        return self.observing.cursor
+
+    @property
+    def judge(self) -> PostgreSQL:
+        """PostgreSQL's count of the target's connections, by the lab's own connection as it is now."""
+        return PostgreSQL(self.cursor, self.database.name)

@@ -1,0 +1,281 @@
+"""A target that the lab serves: fresh processes for each trial, and connections counted at both ends."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import deque
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from loadlab.faults import FaultContext
+from loadlab.faults.added_latency import AddedLatency
+from loadlab.lab.application import Extras, ServerSetup, serving
+from loadlab.lab.faulting import acting
+from loadlab.lab.hopeless import explanation
+from loadlab.lab.liveness import serving_now
+from loadlab.lab.observer import cut_off
+from loadlab.lab.route import routed
+from loadlab.lab.sampler import RATE, look, unseen
+from loadlab.lab.settling import Patience
+from loadlab.lab.target import Sample
+from loadlab.lab.validity import Disturbance
+from loadlab.model.counts import ConnectionCounts, Side, reconcile
+from loadlab.probes import ProbeContext
+from loadlab.probes.ledger import counts_by_alias, counts_of
+from loadlab.probes.sessions import Sessions
+from loadlab.store.layout import trial_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+    from loadlab.faults import Fault
+    from loadlab.lab.application import Application
+    from loadlab.lab.lab import Lab
+    from loadlab.lab.project import Project
+    from loadlab.lab.route import Route
+    from loadlab.lab.sampler import Sampler
+    from loadlab.load.generator.contract import LoadResult
+    from loadlab.model.case import Case
+    from loadlab.model.config import Config
+    from loadlab.model.counts import PoolerCounts
+    from loadlab.model.schedule import Step
+    from loadlab.model.window import Window
+
+SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
+POLL_SECONDS: Final = 0.02
+BETWEEN: Final = {"pooler": "PgBouncer", "proxy": "the proxy that adds the round trip"}
+KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedSite:
+    """A server that is ready, and what stands between it and PostgreSQL."""
+
+    application: Application
+    route: Route
+    ledgers: Path
+    log: Path
+
+
+@contextmanager
+def serve_site(  # noqa: PLR0913
+    lab: Lab,
+    server: Config,
+    strategy: Config,
+    *,
+    project: Project,
+    ledgers: Path,
+    log: Path,
+    faults: Sequence[Fault] = (),
+    extras: Extras | None = None,
+    port: int | None = None,
+) -> Iterator[ServedSite]:
+    """Serve a project in one server mode under one strategy, until the context ends; on `port`, or any that is free.
+
+    `faults` act throughout.
+
+    Raises:
+        EnvironmentFaultError: the server, or a program in between, is missing or does not start.
+    """
+    context = FaultContext(database=lab.database, register=lab.register, log=log)
+    with routed(strategy, faults, context) as route:
+        setup = ServerSetup(
+            server=server,
+            strategy=strategy,
+            database=route.database,
+            ledgers=ledgers,
+            project=project,
+            extras=extras or Extras(),
+        )
+        with serving(setup, lab.register, log, port) as application:
+            yield ServedSite(application=application, route=route, ledgers=ledgers, log=log)
+
+
+def added_latency(case: Case) -> list[Fault]:
+    """The latency that a case adds throughout its trials."""
+    return [AddedLatency(round_trip_ms=case.round_trip_ms)] if case.round_trip_ms else []
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedTarget:
+    """The lab's own project, or the user's, in the server mode and under the strategy of each case."""
+
+    lab: Lab
+    _kept: deque[Path] = field(default_factory=deque)
+
+    @property
+    def cursor(self) -> Cursor:
+        return self.lab.cursor
+
+    def ledgers(self, step: Step) -> Path:
+        return self.lab.scratch / f"ledgers-{step.order:04d}"
+
+    def alive(self) -> bool:
+        return self.lab.observing.alive()
+
+    def restore(self) -> None:
+        """Have a database that answers, and in which nothing of an earlier trial is left.
+
+        Raises:
+            IncompleteError: it stays away.
+        """
+        observer = self.lab.observing
+        if not observer.alive():
+            observer.restore()
+        staying = self.lab.judge.await_empty(SETTLE_SECONDS)
+        if staying and self.lab.database.embedded:  # a backend that was stopped never leaves
+            observer.restore(anew=True)
+
+    @contextmanager
+    def serve(self, case: Case, step: Step) -> Iterator[RunningSite]:
+        lab, ledgers = self.lab, self.ledgers(step)
+        shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
+        context = ProbeContext(
+            cursor=lab.cursor,
+            database=lab.database.name,
+            ledgers=ledgers,
+            trees={},
+            aliases=lab.project.counted,
+        )
+        lab.judge.await_empty(SETTLE_SECONDS)
+        before = Sample(counts=ConnectionCounts(), values=Sessions().read(context))
+        with ExitStack() as resources:
+            site = resources.enter_context(
+                serve_site(
+                    lab,
+                    case.server,
+                    case.strategy,
+                    project=lab.project,
+                    ledgers=ledgers,
+                    log=lab.logs / trial_log(step.order, case.server.name),
+                    faults=[*added_latency(case), *acting(lab.plan, "throughout")],
+                )
+            )
+            yield RunningSite(lab, site, context, before, resources)
+        self._retire(ledgers)
+
+    def _retire(self, ledgers: Path) -> None:
+        """Let go of a trial's ledgers, in a while."""
+        self._kept.append(ledgers)
+        if len(self._kept) > KEPT_LEDGERS:
+            shutil.rmtree(self._kept.popleft(), ignore_errors=True)
+
+
+class RunningSite:
+    """A served site during one trial."""
+
+    rate = RATE
+    patience = Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS)
+    stops = True
+
+    def __init__(self, lab: Lab, site: ServedSite, context: ProbeContext, before: Sample, resources: ExitStack) -> None:
+        self.before = before
+        self.url = site.application.url
+        self._lab = lab
+        self._site = site
+        self._context = replace(
+            context, trees=site.route.trees, pooler=site.route.bouncer.judge if site.route.bouncer else None
+        )
+        self._resources = resources
+        between = {BETWEEN[part]: pid for part, pid in site.route.trees.items() if part in BETWEEN}
+        self._processes = serving_now(site.application, between)
+
+    @property
+    def fault_context(self) -> FaultContext:
+        database = self._site.route.database
+        return FaultContext(database=database, register=self._lab.register, log=self._site.log)
+
+    @property
+    def max_connections(self) -> int:
+        return self._lab.judge.limits().connections
+
+    @contextmanager
+    def observing(self, generator: int, seconds: float) -> Iterator[_Sampling]:
+        trees = {**self._context.trees, "app": self._site.application.program.pid, "generator": generator}
+        if self._lab.database.postmaster is not None:
+            trees["database"] = self._lab.database.postmaster
+        self._context = replace(self._context, trees=trees)
+        with (
+            self._lab.database.observed() as connection,
+            connection.cursor() as cursor,
+            cut_off(connection, seconds),
+            cut_off(self._context.cursor.connection, seconds),
+        ):
+            yield _Sampling(replace(self._context, cursor=cursor))
+
+    def sample(self, _when: str, /) -> Sample:
+        return _everything(self._context)
+
+    def sides(self) -> Sample:
+        backends = self._lab.judge.open_now()
+        counts = counts_of(self._context)
+        return Sample(counts=counts, values={"backends": backends}, pooler=_pooler_counts(self._context))
+
+    def agrees(self, now: Sample) -> bool:
+        counts = now.counts
+        return not counts.unsettled and not reconcile(Side(open=counts.open), Side(open=now.backends), now.pooler)
+
+    def by_alias(self) -> dict[str, ConnectionCounts]:
+        return counts_by_alias(self._context)
+
+    def lost(self) -> tuple[Disturbance, ...]:
+        return tuple(Disturbance(what, by_target=True) for what in self._processes.disturbances())
+
+    def unseen(self, sampler: Sampler, window: Window) -> list[Disturbance]:
+        return unseen(sampler, window)
+
+    def explanation(self, result: LoadResult) -> str:
+        """Of a project of the user's; the lab's own site needs none."""
+        info = self._lab.project.info
+        if info is None:
+            return ""
+        return explanation(self.url, result, ssl_redirect=info.ssl_redirect, log=self._site.log)
+
+    def stop(self, _at_rest: Sample) -> Sample:
+        # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves that
+        # the counts need none.
+        self._site.application.program.kill()
+        pooler = self._await_no_client()
+        self._resources.close()
+        self._lab.judge.await_empty(SETTLE_SECONDS)
+        sessions = Sessions().read(self._context)
+        return Sample(counts=counts_of(self._context), values=sessions, pooler=pooler)
+
+    def _await_no_client(self) -> PoolerCounts | None:
+        """A pooler's counts once it has seen the last of the target's connections go; None without one.
+
+        When a client goes, the next in the queue may be given a connection to PostgreSQL that is only being made,
+        although it is about to go too: PostgreSQL will count it. Without clients no other is begun.
+        """
+        pooler = self._context.pooler
+        if pooler is None:
+            return None
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while (pooler.counts().clients_open or pooler.connecting()) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return pooler.counts()
+
+
+class _Sampling:
+    def __init__(self, context: ProbeContext) -> None:
+        self._context = context
+
+    def levels(self) -> dict[str, float]:
+        return look(self._context, sampled_only=True)
+
+    def latest(self) -> Sample:
+        return _everything(self._context)
+
+
+def _everything(context: ProbeContext) -> Sample:
+    values = look(context, sampled_only=False)
+    return Sample(counts=counts_of(context), values=values, pooler=_pooler_counts(context))
+
+
+def _pooler_counts(context: ProbeContext) -> PoolerCounts | None:
+    return context.pooler.counts() if context.pooler else None

@@ -1,0 +1,217 @@
+"""Says in words and tables what was counted: for a terminal, and for a page of the documentation."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Final
+
+from rich.box import SIMPLE
+from rich.table import Table
+
+from loadlab.model.behaviour import ranged, spelt
+from loadlab.model.config import spell
+from loadlab.report.markup import escape, grid, plain
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from loadlab.model.behaviour import BehaviourRow, ClaimReport, Recording, Scale, Setting
+    from loadlab.model.config import Config
+
+RANGED: Final = "~"
+STRATEGY: Final = "strategy"
+COLUMNS: Final = ("keep-alive", "opened / reused", "peak", "left open", "flood", "restart", "checked", "stop", "kill")
+NARROWEST_STRATEGY: Final = 12  # columns of a terminal
+CLAIM_COLUMNS: Final = ("figure", "published", "here", "")
+FOLDER: Final = "benchmarks/recorded"
+COMMAND: Final = (
+    f"loadlab behaviour --repeats 3 --claims --json {FOLDER}/behaviour.json --markdown {FOLDER}/behaviour.md"
+)
+CHECK: Final = f"loadlab behaviour --check {FOLDER}/behaviour.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModeTable:
+    """All rows of one server mode."""
+
+    mode: str
+    body: tuple[tuple[str, ...], ...]
+
+
+def tables(rows: Sequence[BehaviourRow]) -> Iterator[ModeTable]:
+    for mode, members in itertools.groupby(rows, key=lambda row: str(row.setting.server)):
+        yield ModeTable(mode=mode, body=tuple(map(_cells, members)))
+
+
+def label(setting: Setting) -> str:
+    """A row's id, short enough for a line that moves."""
+    kept = f"keep-alive {spell(setting.keep_alive)}"
+    return f"{setting.server.name}, {_short(setting.strategy)}, {kept}, {setting.driver}"
+
+
+def _cells(row: BehaviourRow) -> tuple[str, ...]:
+    def cell(name: str) -> str:
+        return f"{RANGED if ranged(row, name) else ''}{spelt(row.spans[name])}"
+
+    setting = row.setting
+    driver = "" if setting.driver == "psycopg2" else f" ({setting.driver})"
+    return (
+        _short(setting.strategy) + driver,
+        spell(setting.keep_alive),
+        f"{cell('opened')} / {cell('reused')}{_flaws(row)}",
+        cell("peak"),
+        f"{cell('left_open')} → {cell('left_after_collection')}",
+        f"{cell('flood_failed')}{_kinds(row)}",
+        f"{cell('warm')}: {cell('failed_after_restart')}, {cell('failed_later')}",
+        f"{cell('warm_checked')}: {cell('failed_checked')}",
+        f"{cell('stop_abandoned')} of {cell('open_at_stop')}",
+        f"{cell('kill_abandoned')} of {cell('open_at_kill')}",
+    )
+
+
+def _short(choice: Config) -> str:
+    """A strategy with those of its parameters that are not as they would be by themselves."""
+    defaults = {field.name: field.default for field in fields(STRATEGIES[choice.name]) if field.default is not MISSING}
+    said = [
+        f"{key}={spell(value)}"
+        for key, value in choice.parameters.items()
+        if key == choice.name or defaults.get(key, MISSING) != value
+    ]
+    return ", ".join(said if choice.name in choice.parameters else [choice.name, *said])
+
+
+def _flaws(row: BehaviourRow) -> str:
+    flaws = [] if row.exact else ["the judge counted otherwise"]
+    if row.spans["failed"] != (0, 0):
+        flaws.append(f"{spelt(row.spans['failed'])} failed")
+    return f" ({'; '.join(flaws)})" if flaws else ""
+
+
+def _kinds(row: BehaviourRow) -> str:
+    return f" ({', '.join(kind.replace('_', ' ') for kind in row.flood_errors)})" if row.flood_errors else ""
+
+
+def for_terminal(recording: Recording) -> Iterator[RenderableType]:
+    for mode in tables(recording.rows):
+        table = Table(title=mode.mode, title_justify="left", box=SIMPLE, pad_edge=False)
+        table.add_column(STRATEGY, overflow="fold", min_width=NARROWEST_STRATEGY)
+        for column in COLUMNS:
+            table.add_column(column, overflow="fold")
+        for cells in mode.body:
+            table.add_row(*map(plain, cells))
+        yield table
+    if recording.rows:
+        for column, meaning in _meanings(recording.scale):
+            yield plain(f"{column}: {meaning}", "dim")
+        yield plain(_what_is_ranged(recording.scale), "dim")
+    for claim in recording.claims:
+        table = Table(*CLAIM_COLUMNS, title=f"{claim.name}: {claim.summary}", title_justify="left", box=SIMPLE)
+        for figure in claim.figures:
+            table.add_row(*map(plain, (figure.figure, figure.published, figure.measured, _held(holds=figure.holds))))
+        yield table
+
+
+def as_markdown(recording: Recording) -> str:
+    blocks = [
+        "# What connections do, counted",
+        *_opening(recording),
+        "## How to read it",
+        *_how_to_read(recording.scale),
+        *_words(recording.rows),
+    ]
+    for mode in tables(recording.rows):
+        blocks += [f"## `{mode.mode}`", _grid((STRATEGY, *COLUMNS), mode.body)]
+    if recording.claims:
+        blocks += ["## Claims", "What was published of Django's connections, tried again on the same machinery."]
+        for claim in recording.claims:
+            blocks += list(_claim(claim))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _opening(recording: Recording) -> Iterator[str]:
+    repeats = sorted({row.repeats for row in recording.rows})
+    times = "" if not repeats else f", each {'–'.join(map(str, dict.fromkeys((repeats[0], repeats[-1]))))}×"
+    versions = ", ".join(f"{name} {version}" for name, version in recording.versions.items())
+    if not recording.complete:
+        yield "> **Incomplete: the pass that wrote this was stopped.**"
+    yield (
+        f"{len(recording.rows)} experiments: server mode × strategy × client keep-alive{times}. Only counts, no times:"
+        f" what is here is the same on any machine, as long as the versions are. Counted with {escape(versions)}."
+    )
+    yield (
+        "The first command writes this page. The second counts again, and exits with 10 naming each cell that is not as"
+        " recorded in [behaviour.json](behaviour.json): a Django, server or driver that behaves otherwise is seen."
+    )
+    yield f"```\n{COMMAND}\n{CHECK}\n```"
+
+
+def _how_to_read(scale: Scale) -> Iterator[str]:
+    yield (
+        f"Each experiment has fresh servers, and {scale.clients} HTTP clients that send {scale.each} requests each, so"
+        f" {scale.requests} in all. Every request makes one query that takes a hundredth of a second in PostgreSQL:"
+        f" as many are under way at once as the mode can have. PostgreSQL has max_connections ="
+        f" {scale.max_connections}, which the load itself never reaches."
+    )
+    yield "\n".join(f"- **{column}**: {meaning}" for column, meaning in _meanings(scale))
+    yield _what_is_ranged(scale)
+
+
+def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
+    yield "keep-alive", "whether the clients keep their TCP connections from one request to the next."
+    counted = "PostgreSQL's own count of sessions (or PgBouncer's of clients) was exactly the same"
+    yield (
+        "opened / reused",
+        (
+            "connections opened by the load, or there before it; requests that were not the first of their connection."
+            f" {counted}, or it says so."
+        ),
+    )
+    until = "a connection counts until its backend has gone. Behind PgBouncer, these are PgBouncer's"
+    yield "peak", f"the most that PostgreSQL had at one instant, from its log; {until}."
+    leaked = "What the collection closes had leaked: no request could have found it again"
+    yield "left open", f"when all was answered → once every process had collected its garbage. {leaked}."
+    when = f"when PostgreSQL has only {scale.free} connections left and Python collects no garbage"
+    yield "flood", f"requests that fail, of {scale.requests}, {when}; in brackets, why no connection was to be had."
+    rounds = f"{scale.rounds} rounds of all clients, or {2 * scale.rounds} while an old connection was still open,"
+    failed = f"requests that failed until {rounds} had no failure"
+    yield "restart", f"connections open when PostgreSQL was restarted: {failed}, failures of the round after that."
+    yield "checked", "the same with CONN_HEALTH_CHECKS on, without that last round."
+    ends = "when the server was asked to stop (stop) or was killed (kill)"
+    behind = "Behind PgBouncer, PostgreSQL's sessions are not the target's, and outlive it"
+    yield "stop, kill", f"sessions that ended without a word to PostgreSQL, of those open {ends}. {behind}."
+
+
+def _what_is_ranged(scale: Scale) -> str:
+    return (
+        f"A cell with {RANGED} depends on the order of events: how many backends have not yet gone when the next come"
+        " (peak), when Python last collected its garbage (left open), which dead thread was swept away in time, or"
+        " whatever differed between repeats. It is compared with its recorded range, give or take"
+        f" {scale.clients}, one for each client; or {scale.requests // 2}, half of the requests, where nothing but the"
+        " collection closes what has leaked. Every other cell has to be exactly the same."
+    )
+
+
+def _words(rows: Sequence[BehaviourRow]) -> Iterator[str]:
+    words = dict.fromkeys(row.flood_words for row in rows if row.flood_words)
+    if words:
+        yield "The words of the flood's failures:\n\n" + "\n".join(f"- `{said}`" for said in words)
+
+
+def _claim(claim: ClaimReport) -> Iterator[str]:
+    yield f"### `{claim.name}`"
+    yield escape(claim.summary)
+    yield escape(f"Source: {claim.source}")
+    body = [(one.figure, one.published, one.measured, _held(holds=one.holds)) for one in claim.figures]
+    yield _grid(CLAIM_COLUMNS, body)
+
+
+def _held(*, holds: bool) -> str:
+    return "holds" if holds else "does not hold"
+
+
+def _grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    return grid(head, ["---"] * len(head), [[escape(cell) for cell in row] for row in body])

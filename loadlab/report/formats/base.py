@@ -1,0 +1,23 @@
+"""What every report format is: findings in, one text out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from loadlab.model.findings import Findings
+
+
+class Report(ABC):
+    """A format. `filename` is its name in the run folder, None for one that is shown and not kept.
+
+    `media_type` is what the live page serves that file as.
+    """
+
+    filename: ClassVar[str | None]
+    media_type: ClassVar[str] = "text/plain; charset=utf-8"
+
+    @abstractmethod
+    def render(self, findings: Findings) -> str:
+        """The whole report as text; any findings render, an empty run's too."""

@@ -1,0 +1,257 @@
+"""Findings as report.json: the documented, versioned form that other tools may rely on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import TYPE_CHECKING, ClassVar
+
+from loadlab.model.labels import server_label
+from loadlab.model.text import escaped_in_json
+from loadlab.report import numbers
+from loadlab.report.content.plain import plain
+from loadlab.report.formats.base import Report
+from loadlab.report.labels import Labels
+from loadlab.report.prose import caveats, objections
+from loadlab.report.prose import verdicts as prose
+from loadlab.report.prose.added_latency import conclusion
+from loadlab.report.prose.answer import sentence
+from loadlab.report.prose.failures import example
+from loadlab.report.prose.mismatches import mismatch
+from loadlab.report.prose.needs import arithmetic
+from loadlab.store import layout
+
+if TYPE_CHECKING:
+    from loadlab.model.case import Case
+    from loadlab.model.caveats import Caveat
+    from loadlab.model.condition import Condition
+    from loadlab.model.config import Config
+    from loadlab.model.findings import (
+        Arm,
+        FailureRow,
+        Findings,
+        LatencyEffect,
+        OverLatency,
+        Standing,
+        TrialSummary,
+        Verdict,
+    )
+    from loadlab.model.needs import Need
+    from loadlab.model.samples import Connections
+
+SCHEMA = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JsonFile(Report):
+    """One JSON object; assets/report.schema.json describes every key."""
+
+    filename: ClassVar[str | None] = layout.report("json")
+    media_type: ClassVar[str] = "application/json"
+
+    def render(self, findings: Findings) -> str:
+        names = Labels.of(findings)
+        document = {
+            "schema": SCHEMA,
+            "run": plain(findings.run),
+            "environment": findings.environment,
+            "answer": [sentence(one, names) for one in findings.answer],
+            "answers": plain(findings.answer),
+            "trials": [_trial(trial) for trial in findings.trials],
+            "arms": [_arm(arm) for arm in findings.arms],
+            "comparisons": plain(findings.comparisons),
+            "verdicts": [_verdict(verdict, names) for verdict in findings.verdicts],
+            "distances": [_added_latency(effect, names) for effect in findings.added_latency],
+            "failures": [_failure(row) for row in findings.failures],
+            "caveats": [_caveat(caveat) for caveat in findings.caveats],
+        }
+        text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
+        return numbers.writable(escaped_in_json(text) + "\n")
+
+
+def _valid(value: object) -> object:
+    """The same value as JSON can hold it: NaN and the infinities become null."""
+    if isinstance(value, dict):
+        return {str(key): _valid(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_valid(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value
+
+
+def _case(case: Case) -> dict[str, object]:
+    return {
+        "case": case.id,
+        "server": case.server.name,
+        "strategy": case.strategy.name,
+        "parameters": {"server": case.server.parameters, "strategy": case.strategy.parameters},
+        "max_age": case.max_age,
+        "keep_alive": case.keep_alive,
+        "scenario": case.scenario,
+        "users": case.users,
+        "open_load": plain(case.open_load),
+        "usable_connections": case.usable_connections,
+        "round_trip_ms": case.round_trip_ms,
+        "replica": case.replica,
+    }
+
+
+def _trial(trial: TrialSummary) -> dict[str, object]:
+    cpu = trial.cpu_seconds_per_request
+    return _case(trial.case) | {
+        "block": trial.block,
+        "order": trial.order,
+        "state": trial.state,
+        "reason": trial.reason,
+        "window_seconds": trial.window_seconds,
+        "requests": trial.requests,
+        "failures": trial.failures,
+        "throughput": trial.throughput,
+        "latency_seconds": plain(trial.latency_seconds),
+        "connections": _connections(trial.connections, trial.peak),
+        "opens_per_request": trial.opens_per_request,
+        "cpu_seconds_per_request": plain(cpu),
+        "service_seconds": plain(trial.service_seconds),
+        "send_lag_p99_seconds": trial.send_lag_p99_seconds,
+        "dropped": trial.dropped,
+        "leak": trial.leak,
+        "outpaced": trial.outpaced,
+        "quantities": trial.quantities,
+    }
+
+
+def _connections(counts: Connections, peak: int) -> dict[str, object]:
+    rest, stop, window = counts.at_rest, counts.after_stop, counts.in_window
+    return {
+        "opened": rest.opened,
+        "reused": rest.reused,
+        "closed": rest.closed,
+        "open": rest.open,
+        "sessions": counts.sessions,
+        "peak": peak,
+        "left_open": counts.left_open,
+        "exact": counts.exact,
+        "mismatches": [mismatch(one) for one in counts.mismatches],
+        "unjudged": counts.unjudged,
+        "connect_errors": rest.connect_errors,
+        "waits": rest.waits,
+        "wait_seconds_sum": rest.wait_seconds_sum,
+        "pooler": plain(counts.pooler),
+        "after_stop": {"opened": stop.opened, "reused": stop.reused, "closed": stop.closed, "open": stop.open},
+        "window": {"opened": window.opened, "reused": window.reused},
+        "aliases": {
+            alias: {"opened": one.opened, "reused": one.reused, "closed": one.closed, "open": one.open}
+            for alias, one in counts.by_alias.items()
+        },
+    }
+
+
+def _verdict(verdict: Verdict, names: Labels) -> dict[str, object]:
+    return {
+        "server": server_label(verdict.condition, names.among),
+        **_load(verdict.condition),
+        "recommend": plain(verdict.recommend),
+        "headline": prose.headline(verdict, names),
+        "why": prose.why(verdict, names),
+        "settings": verdict.settings,
+        "runner_up": plain(verdict.runner_up),
+        "ranking": [_standing(standing, names) for standing in verdict.ranking],
+        "kind": verdict.kind,
+        "figures": plain(verdict.figures),
+        "reasons": plain(verdict.reasons),
+        "condition": plain(verdict.condition),
+        "cases": plain(verdict.cases),
+    }
+
+
+def _standing(standing: Standing, names: Labels) -> dict[str, object]:
+    return {
+        "case": standing.case.id,
+        **_strategy(standing.case.strategy),
+        "name": names.arm(standing.case),
+        "place": standing.place,
+        "why": objections.clause(standing.objection),
+        "objection": plain(standing.objection),
+        "need": _need(standing.need),
+        "gives_up": standing.gives_up,
+    }
+
+
+def _need(need: Need | None) -> dict[str, object] | None:
+    if need is None:
+        return None
+    return {
+        "connections": need.connections,
+        "arithmetic": arithmetic(need),
+        "fits": need.fits,
+        "factors": plain(need.factors),
+    }
+
+
+def _added_latency(effect: LatencyEffect, names: Labels) -> dict[str, object]:
+    load = _load(effect.condition)
+    del load["round_trip_ms"]
+    return {
+        "server": server_label(effect.condition, names.among),
+        "parameters": str(effect.condition.server),
+        **load,
+        "condition": plain(effect.condition),
+        "round_trips_ms": effect.round_trips_ms,
+        "strategies": [_over(over, names) for over in effect.strategies],
+        "recommended": [names.arm(case) if case else None for case in effect.recommended],
+    }
+
+
+def _over(over: OverLatency, names: Labels) -> dict[str, object]:
+    return {
+        **_strategy(over.strategy),
+        "name": names.within_group(over.strategy),
+        "points": plain(over.points),
+        "pays_from_ms": over.pays_from_ms,
+        "outcome": over.outcome,
+        "conclusion": conclusion(over),
+    }
+
+
+def _load(condition: Condition) -> dict[str, object]:
+    return {
+        "keep_alive": condition.keep_alive,
+        "scenario": condition.scenario,
+        "users": condition.users,
+        "open_load": plain(condition.open_load),
+        "round_trip_ms": condition.round_trip_ms,
+    }
+
+
+def _failure(row: FailureRow) -> dict[str, object]:
+    return {
+        "case": row.case.id,
+        "kind": row.kind,
+        "count": row.count,
+        "share": row.share,
+        "example": example(row),
+        "unopened": row.unopened,
+    }
+
+
+def _caveat(caveat: Caveat) -> dict[str, object]:
+    """In words, and as its code and figures."""
+    words = caveats.said(caveat, _id)
+    said = {"subject": words.subject, "text": words.text, "advice": words.advice}
+    return {"kind": caveat.kind, "figures": plain(caveat.figures), **said}
+
+
+def _id(case: Case) -> str:
+    return case.id
+
+
+def _strategy(strategy: Config) -> dict[str, object]:
+    """As everywhere in the file: its name under "strategy", its parameters beside it."""
+    return {"strategy": strategy.name, "parameters": strategy.parameters}
+
+
+def _arm(arm: Arm) -> dict[str, object]:
+    figures = {field.name: plain(getattr(arm, field.name)) for field in fields(arm) if field.name != "case"}
+    return _case(arm.case) | figures

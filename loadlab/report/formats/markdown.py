@@ -1,0 +1,184 @@
+"""Findings as report.md: GitHub-flavoured Markdown, complete but for the trials that went well."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from loadlab.model.text import printable
+from loadlab.report import numbers
+from loadlab.report.content import added_latency, matrix, story, tables, verdicts
+from loadlab.report.formats.base import Report
+from loadlab.report.markup import escape, grid
+from loadlab.store import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from loadlab.model.findings import Findings, Snippet
+    from loadlab.report.content.matrix import Cell
+    from loadlab.report.content.tables import Table
+    from loadlab.report.content.verdicts import Advice
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Markdown(Report):
+    """Every name and message is escaped: none can break a table or smuggle in HTML."""
+
+    filename: ClassVar[str | None] = layout.report("md")
+
+    def render(self, findings: Findings) -> str:
+        compared = tables.comparisons(findings)
+        blocks = (
+            f"# {story.title(findings)}",
+            *_opening(findings),
+            *_verdicts(findings),
+            *_matrix(findings),
+            *(escape(sentence) for sentence in story.noise_floor(findings)),
+            *_added_latency(findings),
+            *_section("Comparisons", compared.judged),
+            *_section("Other metrics", compared.others),
+            *_section("Figures", tables.figures(findings)),
+            *_section("Connection accounts", tables.accounts(findings)),
+            *_section("Probes", tables.quantities(findings)),
+            *_section("Failed requests", tables.failures(findings)),
+            *_section("Trials left out", tables.trials(findings, only_unusable=True)),
+            *_caveats(findings),
+            *_environment(findings),
+            "## How to read this",
+            _bullets(story.how_to_read(findings)),
+        )
+        return numbers.writable(printable("\n\n".join(blocks) + "\n"))
+
+
+def _opening(findings: Findings) -> Iterator[str]:
+    warning = story.warning(findings.run)
+    if warning:
+        yield f"> **{escape(warning)}**"
+    to_set = verdicts.to_set(findings)
+    if to_set.rows:
+        yield _table(to_set)
+    for sentence in story.answer(findings):
+        yield escape(sentence)
+    yield escape(story.run_line(findings.run))
+
+
+def _verdicts(findings: Findings) -> Iterator[str]:
+    yield "## Verdicts"
+    advice = verdicts.build(findings)
+    if not advice:
+        yield "None: no server mode has enough trials for a verdict."
+    overview = verdicts.overview(findings)
+    if overview.rows:
+        yield _table(overview)
+    for item in advice:
+        yield from _advice(item)
+
+
+def _advice(item: Advice) -> Iterator[str]:
+    yield f"### {escape(str(item.mode))}: {escape(item.recommendation)}"
+    yield escape(item.headline)
+    if item.measured:
+        yield escape(f"Ratio {item.ratio} · opens per request {item.opens} · peak open {item.peak}")
+    if item.leaks:
+        yield f"**{numbers.LEAK}**: {escape(item.leak_words)}"
+    elif item.untold:
+        yield f"Leak: {escape(item.leak_words)}"
+    if item.why:
+        yield _bullets(item.why)
+    if item.gives_up:
+        yield escape(f"It gives up, here or elsewhere: {'; '.join(item.gives_up)}.")
+    yield from _snippets(item.snippets, named=item.several_files)
+    if item.second:
+        second = item.second
+        yield escape(f"Runner-up: {second.setting}{second.rest}, {second.ratio}, peak open {second.peak}.")
+        yield from _snippets(second.snippets, named=True)
+    if item.figures.rows:
+        yield _table(item.figures)
+
+
+def _snippets(snippets: Iterable[Snippet], *, named: bool) -> Iterator[str]:
+    for snippet in snippets:
+        if named:
+            yield f"In `{snippet.file}`:"
+        yield _fenced(snippet.text, snippet.language)
+
+
+def _added_latency(findings: Findings) -> Iterator[str]:
+    """A table for each server mode and kind of client, and a sentence for each strategy."""
+    effects = added_latency.build(findings)
+    if effects:
+        yield "## With added latency"
+        yield escape(added_latency.LEAD)
+    for effect in effects:
+        yield f"### {escape(str(effect.mode))}"
+        yield _table(effect.table)
+        yield _bullets(f"{name}: {clause}." for name, clause in effect.conclusions)
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(item)}" for item in items)
+
+
+def _fenced(code: str, language: str) -> str:
+    """A code block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{code.rstrip()}\n{fence}"
+
+
+def _matrix(findings: Findings) -> Iterator[str]:
+    yield "## Server modes × strategies"
+    table = matrix.build(findings)
+    if not table.rows:
+        yield "Nothing was measured."
+        return
+    head = ["Server mode", *(heading.label for heading in table.headings)]
+    body = [[escape(str(row.mode)), *(_cell(cell) for cell in row.cells)] for row in table.rows]
+    yield grid([escape(text) for text in head], ["---"] * len(head), body)
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return numbers.MISSING
+    if not cell.measured:
+        return "no complete trial"
+    judgement = (
+        f" {numbers.SIGNS[cell.judgement]} {cell.judgement}" if cell.judgement and not cell.leaks else ""
+    )  # a leak overrules it
+    lines = [
+        escape(f"{cell.throughput} requests/s"),
+        escape(cell.ratio) + judgement,
+        escape(f"opens per request {cell.opens}, peak open {cell.peak}"),
+    ]
+    leak = {"yes": [f"**{numbers.LEAK}**"], "cannot tell": [numbers.LEAK_UNKNOWN]}.get(cell.leak, [])
+    return "<br>".join([*leak, *lines])
+
+
+def _section(title: str, table: Table) -> Iterator[str]:
+    """A table under its heading; nothing at all when it has no rows."""
+    if table.rows:
+        yield f"## {title}"
+        yield escape(table.caption) + "."
+        yield _table(table)
+
+
+def _table(table: Table) -> str:
+    head = [escape(column.title) for column in table.columns]
+    rule = ["---:" if column.kind == "number" else "---" for column in table.columns]
+    return grid(head, rule, [[escape(text) for text in row] for row in table.rows])
+
+
+def _caveats(findings: Findings) -> Iterator[str]:
+    if findings.caveats:
+        yield "## Caveats"
+        yield _bullets(caveat.line for caveat in story.caveats(findings))
+
+
+def _environment(findings: Findings) -> Iterator[str]:
+    parts = tables.environment(findings)
+    if parts:
+        yield "## Environment"
+        rows = [[escape(part.caption), *map(escape, row)] for part in parts for row in part.rows]
+        yield grid(["Part", "Name", "Value"], ["---"] * 3, rows)

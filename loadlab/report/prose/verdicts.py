@@ -1,0 +1,91 @@
+"""A verdict in one sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loadlab.model.reasons import Against, Gain, Ground, Harm, Speed, TooFewBlocks
+from loadlab.report import numbers
+from loadlab.report.prose import objections
+from loadlab.report.prose.reasons import gain, sentence
+from loadlab.stats.multiplicity import FEWEST_BLOCKS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadlab.model.findings import Verdict
+    from loadlab.model.reasons import Reason
+    from loadlab.report.labels import Labels
+
+# Why nothing is recommended.
+WITHOUT: Final[Mapping[Ground, str]] = {
+    Ground.NOTHING_KEPT: "no case keeps connections",
+    Ground.NO_BASELINE: "no complete trial with CONN_MAX_AGE = 0 to compare with",
+    Ground.BASELINE_REJECTED: "closing after each request is ruled out too, or too much for production",
+    Ground.ALL_FAILED: "no request succeeded",
+    Ground.TOO_FEW_BLOCKS: "too few blocks",
+    Ground.LEAK_UNKNOWN: "the better option opened too few connections to tell whether it leaks",
+    Ground.SEEN_ONCE: "only one trial shows what rules out kept connections",
+    Ground.UNPROVEN: "the comparisons are inconclusive",
+}
+
+
+def headline(verdict: Verdict, names: Labels) -> str:
+    """E.g. "gevent: close connections after each request: kept ones leak, 94 open, 8 usable."""
+    return f"{names.condition(verdict.condition)}: {clause(verdict, names)}."
+
+
+def why(verdict: Verdict, names: Labels) -> tuple[str, ...]:
+    """All reasons, what decides first."""
+    return tuple(sentence(reason, names) for reason in verdict.reasons)
+
+
+def clause(verdict: Verdict, names: Labels) -> str:
+    """The same without the server mode, where a row or a card names that."""
+    kept = next((one for one in verdict.figures if isinstance(one, Gain)), None)
+    if kept is not None:
+        return _keep(kept, names)
+    if verdict.recommend is None:
+        few = next((one for one in verdict.figures if isinstance(one, TooFewBlocks)), None)
+        return f"inconclusive, {without(verdict.kind, few)}"
+    if verdict.kind is Ground.ALL_REJECTED:
+        why = "; ".join(_rejected(one, names) for one in verdict.figures)
+        return f"close connections after each request: {why}"
+    closest = [one for one in verdict.figures if isinstance(one, Speed)]
+    if names.has_others:
+        nearest = "; ".join(f"{names.arm(one.case)} comes closest, {_compared(one)}" for one in closest)
+        return f"close connections after each request, nothing eligible is proven better: {nearest}"
+    gains = "; ".join(f"{numbers.age(one.case.max_age)} {_compared(one)}" for one in closest)
+    return f"close connections after each request, keeping them gains nothing: {gains}"
+
+
+def without(ground: Ground, few: TooFewBlocks | None) -> str:
+    """Why nothing is recommended, in one clause."""
+    if few is None:
+        return WITHOUT[ground]
+    among = f" for {numbers.plural(few.comparisons, 'comparison')}" if few.needed > FEWEST_BLOCKS else ""
+    return f"{numbers.plural(few.blocks, 'complete block')}, at least {few.needed} needed{among}"
+
+
+def _keep(kept: Gain, names: Labels) -> str:
+    held = numbers.plural(kept.connections, "connection")
+    where = " in PostgreSQL" if kept.pooled else ""
+    outcome = f"{gain(kept.comparison)}, {held} held{where}, no leak"
+    if kept.case.strategy.name != "max_age":
+        return f"use {names.arm(kept.case)}: {outcome}"
+    how = "without limit" if kept.case.max_age is None else f"for {numbers.age(kept.case.max_age)}"
+    return f"keep connections {how}: {outcome}"
+
+
+def _rejected(found: Reason, names: Labels) -> str:
+    match found:
+        case Harm():
+            return "kept ones {}, {}".format(*objections.harm(found))
+        case Against():
+            cases = numbers.listing(list(map(names.arm, found.cases)))
+            return f"{cases} {objections.clause(found.objection)}"
+    raise TypeError(f"{found.kind} rules nothing out")
+
+
+def _compared(found: Speed) -> str:
+    return f"{gain(found.comparison)}, {found.comparison.verdict if found.comparison else 'inconclusive'}"

@@ -1,0 +1,142 @@
+"""Says in words what a watch has seen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from loadlab.model.observation import WatchedLeak
+from loadlab.report import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from loadlab.model.observation import Age, AliasObservation, Observation
+
+LEAKS: Final[Mapping[WatchedLeak, str]] = {
+    WatchedLeak.YES: "yes",
+    WatchedLeak.NO: "no",
+    WatchedLeak.UNUSED: "cannot tell: nothing used the database; watch while there are requests",
+    WatchedLeak.BEGUN_ANEW: "cannot tell: counters have only just begun anew; watch longer",
+    WatchedLeak.TOO_FEW_OPENED: "cannot tell: too few connections were opened; watch longer",
+    WatchedLeak.STILL_GROWING: "cannot tell: more are open than at first, which new threads or more requests at once"
+    " may hold; watch longer",
+}
+LEAKING: Final = "YES: connections stay open that no request can find again"
+IN_TURN: Final = (
+    "several hosts or services answer in turn at this address, so no count here is of one of them: name one host's own"
+    " address with --metrics"
+)
+ASSUMPTION: Final = (
+    "Expected for threads that live on, as under sync and gthread, and requests that come at random. Where each request"
+    " has a thread or greenlet of its own (runserver, gevent, ASGI), a kept connection is never found again."
+)
+
+
+def as_json(observation: Observation) -> str:
+    """All figures; `leak` and `invalid` in words, and beside them as a code."""
+    document = asdict(observation)
+    for alias, seen in observation.aliases.items():
+        document["aliases"][alias] |= {"leak": LEAKS[seen.leak], "leak_kind": seen.leak}
+    return json.dumps(document | {"invalid": why_invalid(observation)}, indent=1)
+
+
+def why_invalid(observation: Observation) -> str:
+    """Why there are no figures, and what to do; empty where there are."""
+    return IN_TURN if observation.invalid else ""
+
+
+def as_text(observation: Observation) -> str:
+    readings = numbers.plural(observation.readings, "reading")
+    lines = [f"Watched for {numbers.seconds(observation.seconds)}, {readings}{_remarks(observation)}."]
+    if observation.invalid:
+        return "\n".join([*lines, "", f"Not valid: {why_invalid(observation)}."])
+    for alias, seen in observation.aliases.items():
+        lines += ["", f"{alias}", *(f"  {line}".rstrip() for line in _alias(seen))]
+    lines += ["", *_judge(observation)]
+    return "\n".join(lines).rstrip()
+
+
+def _remarks(observation: Observation) -> str:
+    remarks = []
+    if observation.gaps:
+        remarks.append(f"{observation.gaps} without an answer")
+    if observation.resets:
+        remarks.append(f"counters began anew {_times(observation.resets)}")
+    return f" ({', '.join(remarks)})" if remarks else ""
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _alias(seen: AliasObservation) -> Iterator[str]:
+    seconds = seen.seconds or 1.0
+    first, highest, last = map(numbers.count, seen.open)
+    reused = (
+        "none used the database"
+        if seen.share_reused is None
+        else f"{numbers.percentage(seen.share_reused)} reused a connection"
+    )
+    yield f"requests     {numbers.figure(seen.requests / seconds)}/s, {reused}"
+    opened = f"{numbers.count(seen.opened)}, {numbers.figure(seen.opened / seconds)}/s"
+    yield f"opened       {opened}{_each(seen.mean_connect_seconds)}"
+    yield f"open         {first} at first, {highest} at most, {last} at last"
+    yield f"closed       {_counts(seen.closed)}"
+    if seen.errors:
+        yield f"errors       {_counts(seen.errors)}"
+    if seen.pool:
+        wait = "" if seen.mean_wait_seconds is None else f", {numbers.milliseconds(seen.mean_wait_seconds)} to get one"
+        size, available, waiting = (numbers.count(seen.pool[key]) for key in ("size", "available", "waiting"))
+        yield f"pool         {available} of {size} to lend, {waiting} wait{wait}"
+    yield f"leak         {LEAKING if seen.leak == 'yes' else LEAKS[seen.leak]}"
+    yield from _ages(seen)
+
+
+def _each(mean_connect_seconds: float | None) -> str:
+    return "" if mean_connect_seconds is None else f", {numbers.milliseconds(mean_connect_seconds)} each"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return (
+        ", ".join(f"{name} {numbers.count(count)}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+        or "none"
+    )
+
+
+def _ages(seen: AliasObservation) -> Iterator[str]:
+    if not seen.requests:
+        yield "other ages   follow from the rate of requests, and there were none"
+        return
+    if not seen.ages:
+        yield "other ages   say --threads (workers × threads that serve) to see what each CONN_MAX_AGE would give"
+        return
+    yield ""
+    yield "CONN_MAX_AGE   reused   opened/s   connecting"
+    for age in seen.ages:
+        reused, opened = numbers.percentage(age.reused), numbers.figure(age.opened_per_second)
+        yield f"{numbers.age(age.max_age):<12}  {reused:>7}  {opened:>9}   {_connecting(age)}"
+    if seen.mean_connect_seconds is None and seen.earlier_connect_seconds is not None:
+        mean = numbers.milliseconds(seen.earlier_connect_seconds)
+        yield f"No connect was seen; {mean} is the mean of all earlier ones."
+    yield ASSUMPTION
+
+
+def _connecting(age: Age) -> str:
+    seconds = age.connecting_seconds_per_second
+    return "no connect was seen" if seconds is None else f"{numbers.milliseconds(seconds)} per second"
+
+
+def _judge(observation: Observation) -> Iterator[str]:
+    if observation.sessions is None or observation.difference is None:
+        return
+    counted = f"PostgreSQL counted {numbers.plural(observation.sessions, 'session')} in that time"
+    if observation.difference == 0:
+        yield f"{counted}: exactly as many as were opened."
+        return
+    more = "more" if observation.difference > 0 else "fewer"
+    yield (
+        f"{counted}; the project opened {numbers.count(abs(observation.difference))} {more}. Other clients of the"
+        " database are in its count and not in the project's, and the two were read a moment apart."
+    )
