@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.lab.following import Follower
-from loadlab.load.generator import tally
+from loadlab.load.generator.request_counts import count_requests
 from loadlab.model.counts import ConnectionCounts
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def told(*looks: tuple[dict[str, float], ConnectionCounts]) -> list[Sampled]:
     samples: list[Sampled] = []
     follower = Follower(tell=samples.append, order=0, sessions=None, max_connections=None)
     for reading, counts in looks:
-        follower.seen(reading, {}, counts, None, tally.counted([], []))
+        follower.seen(reading, {}, counts, None, count_requests([], []))
     return samples
 
 
