@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # How sure a verdict for CONN_MAX_AGE = 0 is, where nothing leaks.
 SURE: Final[Mapping[Ground, str]] = {
     Ground.NO_GAIN: "proven: every eligible age is equivalent or worse",
-    Ground.ALL_UNFIT: "certain: failures are counted, not estimated",
+    Ground.ALL_REJECTED: "certain: failures are counted, not estimated",
 }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WITHOUT: Final[Mapping[Ground, str]] = {
     Ground.NOTHING_KEPT: "no case keeps connections",
     Ground.NO_BASELINE: "no trial with CONN_MAX_AGE = 0 is complete",
-    Ground.BASELINE_UNFIT: "closing after each request is ruled out too, or needs more connections than production "
+    Ground.BASELINE_REJECTED: "closing after each request is ruled out too, or needs more connections than production "
     "allows",
     Ground.ALL_FAILED: "no request succeeded",
     Ground.TOO_FEW_BLOCKS: "too few blocks are complete",
@@ -34,7 +34,7 @@ WITHOUT: Final[Mapping[Ground, str]] = {
 NEXT: Final[Mapping[Ground, str]] = {
     Ground.NOTHING_KEPT: "Add a strategy that keeps connections to the plan.",
     Ground.NO_BASELINE: "Add max_age = 0 to the plan, or resume the run.",
-    Ground.BASELINE_UNFIT: "Use a lighter load, or add another strategy to the plan.",
+    Ground.BASELINE_REJECTED: "Use a lighter load, or add another strategy to the plan.",
     Ground.ALL_FAILED: "See the failed requests for the cause.",
     Ground.TOO_FEW_BLOCKS: "Resume the run, or raise blocks in the plan.",
     Ground.LEAK_UNKNOWN: "Use a longer window or more users.",
@@ -61,8 +61,8 @@ def clause(verdict: Verdict, names: Labels) -> str:
     if verdict.recommend is None:
         few = next((one for one in verdict.figures if isinstance(one, TooFewBlocks)), None)
         return f"inconclusive, because {without(verdict.kind, few)}"
-    if verdict.kind is Ground.ALL_UNFIT:
-        why = "; ".join(_unfit(one, names) for one in verdict.figures)
+    if verdict.kind is Ground.ALL_REJECTED:
+        why = "; ".join(_rejected(one, names) for one in verdict.figures)
         return f"close connections after each request, because {why}"
     closest = [one for one in verdict.figures if isinstance(one, Speed)]
     if names.has_others:
@@ -91,7 +91,7 @@ def _keep(kept: Gain, names: Labels) -> str:
     return f"keep connections {how}: {outcome}"
 
 
-def _unfit(found: Reason, names: Labels) -> str:
+def _rejected(found: Reason, names: Labels) -> str:
     match found:
         case Harm():
             return "kept connections {} ({})".format(*objections.harm(found))
