@@ -122,7 +122,7 @@ def _families(text: str) -> list[Metric]:
 
 
 def _answered(families: Sequence[Metric]) -> int | None:
-    """All requests that the project has counted, of whatever route; None where it counts none at all."""
+    """All requests that the project has counted, over all routes; None where it does not count them."""
     name = metrics.HTTP_REQUEST_DURATION.name
     counting = [family for family in families if family.name == name]
     samples = [sample for family in counting for sample in family.samples if sample.name == f"{name}_count"]

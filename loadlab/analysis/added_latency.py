@@ -61,7 +61,7 @@ def _point(one: Decided, arm: Arm) -> AtLatency:
         low=comparison.low if comparison else None,
         high=comparison.high if comparison else None,
         verdict=one.evidence.judgement(arm),
-        sound=one.evidence.sound(arm),
+        sound=one.evidence.eligible(arm),
     )
 
 

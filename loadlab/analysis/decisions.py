@@ -42,12 +42,12 @@ def decide(evidence: Evidence) -> Decision:
         return Decision(chosen=None, ground=Ground.ALL_FAILED)
     if not evidence.candidates:
         return Decision(chosen=None, ground=Ground.NOTHING_KEPT)
-    sound = [arm for arm in evidence.candidates if evidence.sound(arm)]
-    better = [arm for arm in sound if evidence.judgement(arm) == "better"]
+    eligible = [arm for arm in evidence.candidates if evidence.eligible(arm)]
+    better = [arm for arm in eligible if evidence.judgement(arm) == "better"]
     if better:
         clear = [arm for arm in better if arm.leak == "no"]
         return _among(evidence, clear) if clear else Decision(chosen=None, ground=Ground.LEAK_UNKNOWN)
-    return _without_gain(evidence, baseline, sound)
+    return _without_gain(evidence, baseline, eligible)
 
 
 def _among(evidence: Evidence, better: Sequence[Arm]) -> Decision:
@@ -72,31 +72,31 @@ def _largest(evidence: Evidence, better: Sequence[Arm]) -> Arm:
     return max(better, key=lambda arm: gain(evidence, arm))
 
 
-def _without_gain(evidence: Evidence, baseline: Arm, sound: list[Arm]) -> Decision:
-    as_good = [arm for arm in sound if evidence.judgement(arm) == "equivalent" and arm.leak == "no"]
+def _without_gain(evidence: Evidence, baseline: Arm, eligible: list[Arm]) -> Decision:
+    as_good = [arm for arm in eligible if evidence.judgement(arm) == "equivalent" and arm.leak == "no"]
     if as_good and evidence.fit(baseline) and evidence.over_limit(baseline):
         return replace(_among(evidence, as_good), ground=Ground.FITS)
-    if sound and evidence.fit(baseline) and evidence.over_limit(baseline):
-        return Decision(chosen=None, ground=_why_unproven(evidence, sound))
-    if not evidence.sound(baseline):
-        return Decision(chosen=None, ground=Ground.BASELINE_UNFIT)
-    if not sound:
-        return _all_unfit(evidence, baseline)
-    judgements = {evidence.judgement(arm) for arm in sound}
+    if eligible and evidence.fit(baseline) and evidence.over_limit(baseline):
+        return Decision(chosen=None, ground=_why_unproven(evidence, eligible))
+    if not evidence.eligible(baseline):
+        return Decision(chosen=None, ground=Ground.BASELINE_REJECTED)
+    if not eligible:
+        return _all_rejected(evidence, baseline)
+    judgements = {evidence.judgement(arm) for arm in eligible}
     if judgements <= {"equivalent", "worse"}:
         return Decision(chosen=baseline, ground=Ground.NO_GAIN)
-    return Decision(chosen=None, ground=_why_unproven(evidence, sound))
+    return Decision(chosen=None, ground=_why_unproven(evidence, eligible))
 
 
-def _all_unfit(evidence: Evidence, baseline: Arm) -> Decision:
-    if min(evidence.unfit_trials(arm) for arm in evidence.candidates) >= TRIALS_TO_SHOW_A_LEAK:
-        return Decision(chosen=baseline, ground=Ground.ALL_UNFIT)
+def _all_rejected(evidence: Evidence, baseline: Arm) -> Decision:
+    if min(evidence.rejected_trials(arm) for arm in evidence.candidates) >= TRIALS_TO_SHOW_A_LEAK:
+        return Decision(chosen=baseline, ground=Ground.ALL_REJECTED)
     unproven = _why_unproven(evidence, evidence.candidates)
     return Decision(chosen=None, ground=Ground.SEEN_ONCE if unproven is Ground.UNPROVEN else unproven)
 
 
-def _why_unproven(evidence: Evidence, sound: list[Arm]) -> Ground:
-    blocks = [one.blocks for one in map(evidence.against_baseline, sound) if one]
+def _why_unproven(evidence: Evidence, eligible: list[Arm]) -> Ground:
+    blocks = [one.blocks for one in map(evidence.against_baseline, eligible) if one]
     return Ground.TOO_FEW_BLOCKS if min(blocks, default=0) < enough_blocks(evidence) else Ground.UNPROVEN
 
 

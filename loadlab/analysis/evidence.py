@@ -118,7 +118,7 @@ class Evidence:
         needed = self.need(arm)
         return needed is not None and needed.fits is False
 
-    def sound(self, arm: Arm) -> bool:
+    def eligible(self, arm: Arm) -> bool:
         """Fit, and with room in production."""
         return self.fit(arm) and not self.over_limit(arm)
 
@@ -139,8 +139,8 @@ class Evidence:
         shares = self.failing.get(arm.case)
         return max(pooled, fmean(shares)) if shares else pooled
 
-    def unfit_trials(self, arm: Arm) -> int:
-        """How many complete trials show what makes it unfit, or too much for production."""
+    def rejected_trials(self, arm: Arm) -> int:
+        """How many complete trials show why it is rejected, or too much for production."""
         failing = sum(share > self._tolerated() for share in self.failing.get(arm.case, ()))
         throughout = arm.trials if self.over_limit(arm) else 0
         return max(self.overruns.get(arm.case, 0), len(self.silent(arm)), failing, throughout)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from loadlab.model.counts import ConnectionCounts
     from loadlab.model.findings import Leak
 
-COLLECTED, EXPIRED = "garbage_collected", "max_age"
+COLLECTED, EXITED, EXPIRED = "garbage_collected", "process_exit", "max_age"
 FEWEST: Final = 20  # openings, or uses, below which a share of them says nothing
 LOST_SHARE: Final = 0.1  # of the openings: more that nothing can find again is a leak
 HARDLY_REUSED: Final = 0.05
@@ -52,28 +52,33 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """What became of a trial's connections: `kept` are open at rest, `exited` ended with their process.
+    """What became of the connections that `counts` has, and of its open ones, which are those at rest.
 
-    `reused` counts requests that found a connection open, `requests` all that were sent: code that closes old
-    connections within a request may have the instrumentation count one request several times, so the smaller counts.
-    A request that closed a connection because it was too old (`expired`) had found it. `collected_early` are those of
-    the collected that no request still held: the load went on, and none had failed.
+    `requests` are all that were sent: code that closes old connections within a request may have the instrumentation
+    count one request several times as `reused`, so the smaller counts. A request that closed a connection because it
+    was too old had found it. `collected_early` are those of the collected that no request still held: the load went on,
+    and none had failed. `peak` is the most that were open at once.
     """
 
-    opened: int
-    reused: int
-    kept: int
-    expired: int = 0
-    collected: int = 0
+    counts: ConnectionCounts
     collected_early: int = 0
-    exited: int = 0
     peak: int = 0
     requests: int | None = None
 
     @property
+    def collected(self) -> int:
+        return self.counts.closed.get(COLLECTED, 0)
+
+    @property
+    def exited(self) -> int:
+        """Those that ended with their process."""
+        return self.counts.closed.get(EXITED, 0)
+
+    @property
     def found_again(self) -> int:
-        reused = self.reused if self.requests is None else max(0, min(self.reused, self.requests - self.opened))
-        return reused + self.expired
+        reused, opened = self.counts.reused, self.counts.opened
+        once = reused if self.requests is None else max(0, min(reused, self.requests - opened))
+        return once + self.counts.closed.get(EXPIRED, 0)
 
 
 def judge(account: Account, room: Room, *, keeps: bool) -> Leak:
@@ -81,15 +86,15 @@ def judge(account: Account, room: Room, *, keeps: bool) -> Leak:
 
     At most `room.busy` of those that are left may belong to requests without a response yet, so fewer prove nothing.
     """
-    left = max(0, account.kept - room.lasting)
+    left = max(0, account.counts.open - room.lasting)
     lost = left + account.collected
     if left > room.busy + room.spare:
         return "yes"
-    if lost > room.busy + room.spare and account.collected > LOST_SHARE * account.opened:
+    if lost > room.busy + room.spare and account.collected > LOST_SHARE * account.counts.opened:
         return "yes"
-    if keeps and account.collected_early > max(room.spare, LOST_SHARE * account.opened):
+    if keeps and account.collected_early > max(room.spare, LOST_SHARE * account.counts.opened):
         return "yes"
-    if keeps and lost > room.busy and 2 * lost > account.opened + account.found_again:
+    if keeps and lost > room.busy and 2 * lost > account.counts.opened + account.found_again:
         return "yes"
     if account.peak > _MOST_PEAK * room.most + _SPARE_PEAK and lost + account.exited > room.most + room.spare:
         return "yes"
@@ -98,12 +103,12 @@ def judge(account: Account, room: Room, *, keeps: bool) -> Leak:
 
 def _shows_none(account: Account, room: Room, lost: int) -> bool:
     """Whether a leak would have shown: too few connections can be lost to make a tenth of the uses."""
-    if not account.opened and not account.reused:
+    if not account.counts.opened and not account.counts.reused:
         return False
-    kept = min(account.kept, room.lasting)
+    kept = min(account.counts.open, room.lasting)
     # Where fewer requests found a connection than were kept, some of the kept ones may never have been found again.
     suspects = lost + (kept if account.found_again < kept else 0)
-    return suspects <= LOST_SHARE * (account.opened + account.found_again)
+    return suspects <= LOST_SHARE * (account.counts.opened + account.found_again)
 
 
 def judge_growth(

@@ -66,11 +66,11 @@ def against(evidence: Evidence) -> Iterator[Against]:
 
 
 def harm(evidence: Evidence) -> Harm:
-    """What kept connections do wrong here; some arm must be unfit."""
-    unfit = [arm for arm in evidence.kept if not evidence.fit(arm)]
-    worst = max(unfit, key=lambda arm: (arm.leaks, arm.peak))
-    refused = sum(arm.refused for arm in unfit)
-    dead = max((len(evidence.silent(arm)) for arm in unfit), default=0)
+    """What kept connections do wrong here; some arm must be rejected."""
+    rejected = [arm for arm in evidence.kept if not evidence.fit(arm)]
+    worst = max(rejected, key=lambda arm: (arm.leaks, arm.peak))
+    refused = sum(arm.refused for arm in rejected)
+    dead = max((len(evidence.silent(arm)) for arm in rejected), default=0)
     return Harm(
         case=worst.case,
         effect="leak" if worst.leaks else "refused" if refused else "silent" if dead else "fail",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.analysis.deployment import server_of, strategy_of, where
-from loadlab.analysis.leaking import COLLECTED, EXPIRED, Account, Room, judge, judge_growth
+from loadlab.analysis.leaking import COLLECTED, Account, Room, judge, judge_growth
 from loadlab.model.counts import ConnectionCounts
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from loadlab.model.findings import Leak
     from loadlab.model.samples import Trial
 
-EXITED = "process_exit"
 SPARE_WHERE_UNKNOWN: Final = 2
 
 
@@ -41,7 +40,7 @@ def leak_of(trial: Trial) -> Leak:
         return all_together
     sent = _requests_sent(trial)
     aliases = trial.connections.by_alias.values()
-    leaking = any(judge(counted(_account(one, requests=sent)), each, keeps=keeps) == "yes" for one in aliases)
+    leaking = any(judge(counted(Account(counts=one, requests=sent)), each, keeps=keeps) == "yes" for one in aliases)
     return "yes" if leaking else all_together
 
 
@@ -102,23 +101,14 @@ def _requests_sent(trial: Trial) -> int:
 
 def _all_together(trial: Trial) -> Account:
     connections, pooler = trial.connections, trial.connections.pooler
-    account = _account(connections.at_rest, requests=_requests_sent(trial) * _aliases(trial))
     kept = pooler.at_rest.clients_open if pooler else max(connections.at_rest.open, connections.open_at_rest)
     # Not PostgreSQL's peak: pg_stat_activity also shows backends that are still exiting.
     early = connections.window_end.closed.get(COLLECTED, 0) - round(sum(trial.requests.failed))
-    peak = int(max(trial.series.open, default=0))
-    return replace(account, kept=kept, collected_early=max(0, early), peak=peak)
-
-
-def _account(counts: ConnectionCounts, *, requests: int) -> Account:
     return Account(
-        opened=counts.opened,
-        reused=counts.reused,
-        kept=counts.open,
-        expired=counts.closed.get(EXPIRED, 0),
-        collected=counts.closed.get(COLLECTED, 0),
-        exited=counts.closed.get(EXITED, 0),
-        requests=requests,
+        counts=replace(connections.at_rest, open=kept),
+        requests=_requests_sent(trial) * _aliases(trial),
+        collected_early=max(0, early),
+        peak=int(max(trial.series.open, default=0)),
     )
 
 
@@ -128,7 +118,8 @@ def _as_it_is(account: Account) -> Account:
 
 def _without_collected(account: Account) -> Account:
     """The next sweep would have closed them; the garbage collector came first."""
-    return replace(account, collected=0, collected_early=0)
+    closed = {reason: count for reason, count in account.counts.closed.items() if reason != COLLECTED}
+    return replace(account, counts=replace(account.counts, closed=closed), collected_early=0)
 
 
 def _points(trial: Trial) -> Sequence[ConnectionCounts]:

@@ -29,7 +29,7 @@ def strategy_reasons(evidence: Evidence, decision: Decision, recommend: Recommen
             yield from _costs(evidence, chosen, recommend)
     yield from against(evidence)
     if chosen is None or not decision.keeps:
-        yield from (speed(evidence, arm) for arm in evidence.candidates if evidence.sound(arm))
+        yield from (speed(evidence, arm) for arm in evidence.candidates if evidence.eligible(arm))
 
 
 def _of_chosen(evidence: Evidence, decision: Decision, arm: Arm) -> Iterator[Reason]:
@@ -61,7 +61,7 @@ def _other_metrics(evidence: Evidence, arm: Arm) -> Iterator[OtherMetrics]:
 def _preferred(evidence: Evidence, decision: Decision, chosen: Arm) -> Iterator[Preferred]:
     """Why this one, of all that are better."""
     best = decision.best
-    better = sum(evidence.sound(arm) and evidence.judgement(arm) == "better" for arm in evidence.candidates)
+    better = sum(evidence.eligible(arm) and evidence.judgement(arm) == "better" for arm in evidence.candidates)
     if best is not None and better > 1:
         comparison = evidence.against_baseline(best)
         ratio = comparison.ratio if comparison else None

@@ -69,8 +69,8 @@ def _figures(evidence: Evidence, decision: Decision) -> Iterator[Reason]:
         yield from [few] if few else []
     elif decision.ground in (Ground.FASTER, Ground.FITS):
         yield _gain(evidence, chosen)
-    elif decision.ground is Ground.ALL_UNFIT:
-        yield from _all_unfit(evidence)
+    elif decision.ground is Ground.ALL_REJECTED:
+        yield from _all_rejected(evidence)
     else:
         yield from (speed(evidence, arm) for arm in _closest(evidence))
 
@@ -84,7 +84,7 @@ def _gain(evidence: Evidence, arm: Arm) -> Gain:
     )
 
 
-def _all_unfit(evidence: Evidence) -> Iterator[Reason]:
+def _all_rejected(evidence: Evidence) -> Iterator[Reason]:
     if not evidence.has_others and any(not evidence.fit(arm) for arm in evidence.kept):
         yield harm(evidence)
         return
@@ -94,6 +94,6 @@ def _all_unfit(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _closest(evidence: Evidence) -> list[Arm]:
-    """All sound arms; where there are several strategies, the one with the largest gain."""
-    sound = [arm for arm in evidence.candidates if evidence.sound(arm)]
-    return [max(sound, key=lambda arm: gain(evidence, arm))] if evidence.has_others else sound
+    """All eligible arms; where there are several strategies, the one with the largest gain."""
+    eligible = [arm for arm in evidence.candidates if evidence.eligible(arm)]
+    return [max(eligible, key=lambda arm: gain(evidence, arm))] if evidence.has_others else eligible

@@ -25,7 +25,7 @@ PLAIN: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricsResponse:
-    """An HTTP answer, in nobody's framework."""
+    """An HTTP response, independent of any framework."""
 
     status: HTTPStatus
     body: bytes
@@ -33,7 +33,7 @@ class MetricsResponse:
 
 
 def answer(method: str, authorization: str) -> MetricsResponse:
-    """The metrics, for whoever asks for them with the right value of the Authorization header.
+    """The metrics, for a request with the right value of the Authorization header.
 
     `authorization` has one character for each byte of the header, as WSGI has it.
     """
@@ -56,7 +56,7 @@ def _is_token(authorization: str, token: str) -> bool:
 
 
 def exposition(method: str) -> MetricsResponse:
-    """All metrics of the project, whichever of its processes is asked."""
+    """All metrics of the project, from any of its processes."""
     if method not in SAFE:
         headers = {"Content-Type": PLAIN, "Allow": ", ".join(SAFE)}
         return MetricsResponse(

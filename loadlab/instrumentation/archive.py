@@ -1,4 +1,4 @@
-"""Adds up what many processes have written down, each in a file of its own."""
+"""Adds up what many processes have written down, each in a separate file."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Archive:
             return Sums(), frozenset()
         except OSError:
             raise
-        except Exception:  # noqa: BLE001  there is no end to what a file that is none of ours may raise
+        except Exception:  # noqa: BLE001  a foreign file may raise anything
             _set_aside(path)
             return Sums(damaged=1), frozenset()
 
@@ -184,7 +184,7 @@ def _opened(path: Path) -> Iterator[int]:
     """A file of ours, open for reading. What else has its name is not waited for, followed or read.
 
     Raises:
-        DamagedError: it is no file, or one that is far too long.
+        DamagedError: it is not a regular file, or far too long.
         OSError: it cannot be opened.
     """
     try:

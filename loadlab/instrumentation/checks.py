@@ -78,7 +78,7 @@ def _opened_while_loading(known: Serving | None) -> Iterator[CheckMessage]:
 
 
 def _testing() -> bool:
-    """A test may import what queries, in the middle of its own work."""
+    """A test may import modules that query while it runs."""
     return hasattr(getattr(sys.modules.get("django.test.utils"), "_TestState", None), "saved_data")
 
 
@@ -179,7 +179,7 @@ def _ended_while_idle(alias: str) -> Iterator[CheckMessage]:
 
 
 def _most_per_worker(entry: dict[str, Any], known: Serving) -> int | None:
-    """None where there is no bound but the traffic."""
+    """None where only the traffic bounds it."""
     pool = _pool(entry)
     if not pool:
         return known.most_threads

@@ -20,7 +20,7 @@ KINDS: Final[dict[str, type]] = {"METRICS_TOKEN": str, "METRICS_OPEN": bool, "LE
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Configuration:
-    """`metrics_token`: what whoever asks for /metrics must send; `metrics_open`: whether anybody may ask.
+    """`metrics_token`: what a request for /metrics must send; `metrics_open`: whether it may do without.
 
     `ledger_dir`: where the ledgers are. `server`: the command line that serves the project in production, which the
     system checks read.
@@ -87,7 +87,7 @@ def _given() -> dict[str, Any]:
 
 
 def _said() -> object:
-    # A script that keeps a ledger of its own need not have settings.
+    # A script that keeps its own ledger may have no settings.
     known = settings.configured or ENVIRONMENT_VARIABLE in os.environ
     return getattr(settings, "LOADLAB", {}) if known else {}
 

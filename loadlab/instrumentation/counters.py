@@ -199,7 +199,7 @@ def _sum_up(content: memoryview, *, ended: bool) -> dict[str, list[int]]:
         if ended and row[layout.STATE] == layout.OPEN:
             row[layout.STATE] = layout.CLOSED + CloseReason.PROCESS_EXIT
         if ended and row[layout.STATE] == layout.WAITING:
-            continue  # nobody waits any more, and nothing came of it
+            continue  # the wait ended with the process, without a connection
         layout.add_row(bank, 1 + row[layout.ALIAS] * layout.ALIAS_CELLS, row)
     edges = range(1, layout.BANK_CELLS + 1, layout.ALIAS_CELLS)
     if ended and min(bank) < 0:  # one that lives may be in the middle of a row

@@ -1,4 +1,4 @@
-"""Counts what a Django database connection does, whatever its ENGINE is."""
+"""Counts what a Django database connection does, for every ENGINE."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class CountingMixin(WrapperMixin):
     """Goes in front of a backend's own DatabaseWrapper.
 
-    The wrapper holds its row, and so does the finaliser of the driver's connection: whichever learns first that
+    The wrapper holds its row, and so does the finaliser of the driver's connection: the first to learn that
     the connection is gone writes it down. Where a pool is between the two, getting a connection opens none and
     closing it closes none: the row stays with the driver's connection.
     """
@@ -72,7 +72,7 @@ class CountingMixin(WrapperMixin):
         finally:
             self._connecting = False
 
-    def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  whatever backend and driver have
+    def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as backend and driver have it
         if self._attempting:  # a backend that tries once more by calling itself: all of it is one attempt
             return super().get_new_connection(*args, **kwargs)
         attempt = self._attempt()

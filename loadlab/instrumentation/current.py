@@ -1,6 +1,6 @@
 """The files of this very process: begun when they are first needed, begun anew in a forked child.
 
-A child is noticed when it first counts something, whoever forked it: no hook of Python's need have run.
+A child is noticed when it first counts something, even if no hook of Python's has run.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ class _Files:
 
 _files = _Files()
 _by_process: dict[int, _Files] = {os.getpid(): _files}
-in_forked_child: list[Callable[[], None]] = []  # called once in a child, when it has files of its own
+in_forked_child: list[Callable[[], None]] = []  # called once in a child, when it has its own files
 
 
 def directory() -> Path:
-    """Where the ledgers of this project are: as LOADLAB_LEDGER_DIR or the settings say, or a folder of its own.
+    """Where the ledgers of this project are: as LOADLAB_LEDGER_DIR or the settings say, or a private folder.
 
     Raises:
-        PermissionError: the folder below the temporary one is somebody else's.
+        PermissionError: the folder below the temporary one belongs to another user.
     """
     given = configuration().ledger_dir
     return Path(given) if given else _own_folder()
 
 
 def _own_folder() -> Path:
-    """Of this user and this project alone; whoever may write to a shared /tmp must not lead us elsewhere."""
+    """Of this user and this project alone; other users of a shared /tmp cannot lead us elsewhere."""
     ours = Path(tempfile.gettempdir()) / f"loadlab-{os.getuid()}"
     ours.mkdir(mode=0o700, exist_ok=True)
     found = ours.lstat()
@@ -104,7 +104,7 @@ def _begun(kind: Callable[[Path | None], Kept], counted: str) -> Kept:
 
 
 def _begun_anew() -> _Files:
-    """This process has been forked: give it files of its own.
+    """This process has been forked: give it its own files.
 
     Several threads may come here at once, and a lock may be one that the fork has left held for ever: so the first to
     put its files into the dict has them taken by all.

@@ -44,9 +44,9 @@ def count_openings(pool: Any, alias: str) -> None:  # noqa: ANN401  psycopg_pool
 
 
 def _self_counting(base: type[Any], alias: str) -> type[Any]:
-    """The class of connections with each opening and closing counted: a pool does both in threads of its own."""
+    """The class of connections with each opening and closing counted: a pool does both in its own threads."""
 
-    class SelfCounting(base):  # type: ignore[misc]  # whatever class the pool was told to use
+    class SelfCounting(base):  # type: ignore[misc]  # the class that the pool was told to use
         loadlab_alias = alias
 
         @classmethod

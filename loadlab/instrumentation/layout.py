@@ -54,7 +54,7 @@ FREE: Final = 0
 CONNECTING: Final = 1
 OPEN: Final = 2
 WAITING: Final = 3  # for a pool's connection
-LENT: Final = 4  # the pool gave one that has a row of its own
+LENT: Final = 4  # the pool gave one that has its own row
 INHERITED: Final = 5  # a connection that the parent process has opened: its requests here are counted, and no more
 FAILED: Final = 100
 CLOSED: Final = 200
@@ -147,7 +147,7 @@ def _add_end(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[i
     served = row[SERVED]
     totals[at + REQUESTS_AT + bisect_left(REQUESTS_PER_CONNECTION, served)] += 1
     totals[at + REQUESTS_SUM_AT] += served
-    if row[STATE] - CLOSED != CloseReason.PROCESS_EXIT:  # nobody saw at what age that one ended
+    if row[STATE] - CLOSED != CloseReason.PROCESS_EXIT:  # its age at the end is not known
         age_ns = row[CLOSED_NS] - row[STARTED_NS] - max(row[CONNECT_NS], 0)
         totals[at + AGE_AT + bisect_left(AGE_SECONDS, age_ns / NS_PER_SECOND)] += 1
         totals[at + AGE_SUM_US_AT] += age_ns // NS_PER_US

@@ -52,7 +52,7 @@ class Row:
         self._finish(layout.FAILED + kind, ATTEMPTED)
 
     def lent(self) -> None:
-        """Record that a pool gave one of its connections, which has a row of its own: this was a wait, no opening."""
+        """Record that a pool gave one of its connections, which has its own row: this was a wait, not an opening."""
         self._cells[layout.CONNECT_NS] = time.monotonic_ns() - self._cells[layout.STARTED_NS]
         self._finish(layout.LENT, ATTEMPTED)
 
@@ -87,7 +87,7 @@ class Row:
         self._finish(layout.CLOSED + reason, OPEN)
 
     def collected(self) -> None:
-        """Record the end of a connection that nobody has closed, or that its pool closed unseen.
+        """Record the end of a connection that no code has closed, or that its pool closed unseen.
 
         In a forked child only a copy was collected: drivers leave a connection alone that another process has made.
         """
@@ -105,7 +105,7 @@ class Row:
 
 
 class Ledger:
-    """The file of this process, in `directory`; with None, kept in memory for nobody to read.
+    """The file of this process, in `directory`; with None, kept in memory, where no reader finds it.
 
     Raises:
         OSError: the file cannot be made.

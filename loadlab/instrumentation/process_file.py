@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ProcessFile:
-    """A new file of this process in `directory`; with None, memory for nobody to read.
+    """A new file of this process in `directory`; with None, memory that no reader finds.
 
     The lock on the file is held as long as the process lives: the kernel lets go of it at any kind of death, so
     a reader that gets the lock knows that the owner is gone, without asking for pids.
@@ -31,7 +31,7 @@ class ProcessFile:
             self.path = directory / f"{os.getpid()}-{secrets.token_hex(8)}{suffix}"
             self._unborn = self.path.with_suffix(".new")
             self._file = os.open(self._unborn, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-            # A lock of its own: mmap duplicates descriptors, and a forked child would hold the lock through them.
+            # A second descriptor: mmap duplicates the first, and a forked child would hold the lock through it.
             self._lock_file = os.open(self._unborn, os.O_RDWR)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX)
 

@@ -1,7 +1,7 @@
 """The times of the requests that a process answers, in a file that survives any end of the process.
 
 For each route, method and class of status there is a slot: a histogram, and its name. Counts are 8-byte stores into
-mapped memory, so what is counted stays, whatever becomes of the process.
+mapped memory, so what is counted stays when the process ends.
 
     offset 0             header cells
     offset SLOTS_OFFSET  slots, put to use in order; the file has all of them from its beginning on
@@ -50,9 +50,9 @@ Series = tuple[str, str, str]  # route, method, class of status
 
 
 class RequestTimes:
-    """The file of this process, in `directory`; with None, kept in memory for nobody to read.
+    """The file of this process, in `directory`; with None, kept in memory, where no reader finds it.
 
-    Whoever adds to it waits for other threads, for as long as two stores take, and for nothing else. A signal's
+    To add to it waits for other threads, for as long as two stores take, and for nothing else. A signal's
     handler or a finaliser may add in the middle of it.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Times every request that Django answers, whatever handler it comes through."""
+"""Times every request that Django answers, in every handler."""
 
 from __future__ import annotations
 

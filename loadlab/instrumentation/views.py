@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class _EveryAlias(set[str]):
-    """Holds whatever alias Django asks for, those included that come into DATABASES later."""
+    """Holds every alias that Django asks for, those included that come into DATABASES later."""
 
     def __contains__(self, alias: object) -> bool:
         return True
 
 
-@csrf_exempt  # whoever sends a POST is told that it cannot be, not that a cookie is missing
+@csrf_exempt  # a POST is told that it is not allowed, not that a cookie is missing
 def metrics(request: HttpRequest) -> HttpResponse:
     leave_out(request)  # to ask for the metrics changes none of them
     given = answer(request.method or "", request.headers.get("Authorization", ""))

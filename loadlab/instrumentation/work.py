@@ -1,4 +1,4 @@
-"""Knows the request that the caller works for, in whichever of its threads and tasks, so that it counts once.
+"""Knows the request that the caller works for, in all of its threads and tasks, so that it counts once.
 
 A request begins when Django's handler has it. What its thread does until the next one begins belongs to it: streaming,
 and what listens for its end. `sync_to_async` and tasks take it along; a thread that a view starts by itself does not.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from loadlab.load.generator.request_counts import count_requests
 from loadlab.model.samples import most_at_once
 from loadlab.probes.activity import STATES
+from loadlab.probes.cpu import Cpu
 from loadlab.store.progress import Sampled
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from loadlab.load.generator.request_counts import RequestCounts
     from loadlab.model.counts import ConnectionCounts, PoolerCounts
     from loadlab.model.samples import Trial
+
+
+CPU = frozenset(one.name for one in Cpu.quantities)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,8 +42,11 @@ class Follower:
         load: RequestCounts,
     ) -> None:
         """One look at a trial that runs: `reading` is that of all probes, `highest` what was sampled until now."""
-        # Sessions are told since the trial began.
-        self._last.update({name: value for name, value in reading.items() if not name.startswith("sessions")})
+        # Sessions are told since the trial began. A process that ends may take its CPU time with it, and a counter that
+        # falls would count as one that began anew.
+        now = {name: value for name, value in reading.items() if not name.startswith("sessions")}
+        for name, value in now.items():
+            self._last[name] = max(value, self._last.get(name, 0.0)) if name in CPU else value
         values = {
             **({} if self.sessions is None else {"sessions": reading["sessions"] - self.sessions}),
             **_of_counts(counts),

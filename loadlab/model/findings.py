@@ -21,7 +21,7 @@ RunState = Literal["complete", "incomplete"]
 Leak = Literal["yes", "no", "cannot tell"]
 PROJECT: Final = "project"  # the section of a run's environment that is about a project of the user's own
 NOTE: Final = "note "  # how its keys begin that hold a remark on the results
-# Where a strategy stands among all of its group; "sound" has nothing against it but that others come first.
+# Where a strategy stands among all of its group, as report.json spells it: "sound" is eligible, "unfit" is rejected.
 Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
 # Whether a strategy pays: with no added latency that was measured, from some on, or with each.
 LatencyOutcome = Literal["not_measured", "rejected", "not_proven", "from", "everywhere"]

@@ -23,10 +23,10 @@ class Ground(StrEnum):
     FASTER = "faster"  # a kept connection is proven better
     FITS = "fits"  # closing after each request is too much for production, and this is as good
     NO_GAIN = "no_gain"  # every eligible way of keeping connections is equivalent or worse
-    ALL_UNFIT = "all_rejected"  # every way of keeping connections is ruled out
+    ALL_REJECTED = "all_rejected"  # every way of keeping connections is ruled out
     NOTHING_KEPT = "nothing_kept"  # no case keeps connections
     NO_BASELINE = "no_baseline"  # no complete trial with CONN_MAX_AGE = 0 to compare with
-    BASELINE_UNFIT = "baseline_rejected"  # closing after each request is ruled out too
+    BASELINE_REJECTED = "baseline_rejected"  # closing after each request is ruled out too
     ALL_FAILED = "all_failed"  # no request succeeded
     TOO_FEW_BLOCKS = "too_few_blocks"
     LEAK_UNKNOWN = "leak_unknown"  # what is better opened too few connections to tell whether it leaks

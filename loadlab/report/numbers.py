@@ -35,8 +35,8 @@ PLACES: Mapping[Place, str] = {
     "recommended": "recommended",
     "runner_up": "runner-up",
     "baseline": "baseline",
-    "sound": "sound",
-    "over_limit": "no room",
+    "sound": "eligible",
+    "over_limit": "over the limit",
     "unfit": "ruled out",
     "unmeasured": "not measured",
 }

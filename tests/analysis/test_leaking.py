@@ -209,13 +209,13 @@ def test_connections_that_postgresql_alone_shows_at_rest_are_a_leak() -> None:
 
 def test_workers_that_end_hide_no_leak_that_was_seen() -> None:
     """Each worker serves few requests, and its process takes what it leaked with it."""
-    account = Account(opened=200, reused=0, kept=4, exited=196, peak=60)
+    account = Account(counts=ConnectionCounts(opened=200, open=4, closed={"process_exit": 196}), peak=60)
     assert judge(account, Room(in_use=8, lasting=0, spare=2), keeps=True) == "yes"
 
 
 def test_many_connections_that_are_all_closed_are_no_leak() -> None:
     """A view whose own threads open five connections, and close them."""
-    account = Account(opened=500, reused=0, kept=0, peak=40)
+    account = Account(counts=ConnectionCounts(opened=500, closed={"explicit": 500}), peak=40)
     assert judge(account, Room(in_use=8, lasting=8, spare=2), keeps=True) == "no"
 
 

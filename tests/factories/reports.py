@@ -225,7 +225,7 @@ def verdict(server: str, blocks: int = 8) -> Verdict:
     return Verdict(
         condition=kept.group,
         cases=tuple(case(server, of) for of in AGES),
-        kind=Ground.FASTER if pays else Ground.ALL_UNFIT,
+        kind=Ground.FASTER if pays else Ground.ALL_REJECTED,
         figures=(gain(kept, blocks) if pays else harm(kept),),
         recommend=Recommendation(
             strategy="max_age",

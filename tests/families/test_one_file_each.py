@@ -33,8 +33,12 @@ control = "granian"
 threads = 2
 
 [strategies.checked_minute]
+
+[faults.sessions_ended]
 """
-FAMILIES: Final = ("servers", "strategies", "probes", "report", "claims")
+USERS: Final = 2
+LOST: Final = ("health_check", "unusable")  # why a connection is closed whose session PostgreSQL has ended
+FAMILIES: Final = ("servers", "strategies", "probes", "faults", "report/formats", "claims")
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +117,15 @@ def test_every_trial_of_a_new_server_is_exact(report: dict[str, Any]) -> None:
     for trial in trials:
         assert (trial["server"], trial["strategy"], trial["scenario"]) == ("granian", "checked_minute", "longer_query")
         assert trial["state"] == "complete", trial["reason"]
-        assert (trial["requests"] > 0, trial["failures"], trial["connections"]["exact"]) == (True, 0, True)
+        assert (trial["requests"] > USERS, trial["connections"]["exact"]) == (True, True)
+        assert trial["failures"] <= USERS  # those under way when the sessions were ended
         assert trial["connections"]["reused"] > 0
+
+
+def test_a_new_fault_is_applied_to_every_trial(report: dict[str, Any]) -> None:
+    for trial in report["trials"]:
+        closed = trial["connections"]["closed"]
+        assert sum(closed.get(reason, 0) for reason in LOST) > 0, closed
 
 
 def test_the_versions_of_a_new_servers_packages_are_recorded(report: dict[str, Any]) -> None:

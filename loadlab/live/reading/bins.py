@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.growth import more
 from loadlab.model.metrics import RESPONSE_SECONDS
 from loadlab.probes import quantities
 
@@ -67,7 +68,7 @@ def between(earlier: Sampled | None, later: Sampled) -> Bin:
     for name, value in values.items():
         before = earlier.values.get(name, 0.0)
         if not is_gauge(name) and isfinite(before):
-            bin_.grown[name] = max(0.0, value - before)
+            bin_.grown[name] = more(before, value)
     pairs = zip(later.response_buckets, earlier.response_buckets, strict=True)
-    bin_.buckets = [max(0, after - before) for after, before in pairs]
+    bin_.buckets = [int(more(before, after)) for after, before in pairs]
     return bin_

@@ -85,7 +85,9 @@ def test_a_glimpse_is_added_to_what_was_before_it() -> None:
 
 def test_reset_counters_and_clocks_set_back_make_nothing_negative() -> None:
     timeline = filled(10)
-    timeline.add(1.0, between(sampled(0, 4.5, 9), sampled(0, 1.0, 2)))
+    anew = between(sampled(0, 4.5, 9), sampled(0, 1.0, 2))
+    assert anew.grown["requests"] == sampled(0, 1.0, 2).values["requests"]
+    timeline.add(1.0, anew)
     assert all(value is None or value >= 0 for row in timeline.rows() for value in row)
     instants = column(timeline, "at")
     assert instants == sorted(value for value in instants if value is not None)
