@@ -1,4 +1,4 @@
-"""All strategies of a group side by side: in short for a glance, in full for whoever wants to know."""
+"""All strategies of a group side by side: a short table and a full one."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ HOW_TO_READ = (
         "the request. A block is one pass over all cases in random order."
     ),
     (
-        "A ratio compares a case with the baseline of its own server mode, block by block: 1.20× means a fifth more "
+        "A ratio compares a case with the baseline of the same server mode, block by block: 1.20× means a fifth more "
         "than the baseline. The range beside it is its 95 % interval."
     ),
     "Verdicts are given on the plan's primary metric alone; all else is shown with its interval, and not judged.",

@@ -15,7 +15,7 @@ def conclusion(over: OverLatency) -> str:
     if over.outcome == "not_measured":
         return "not measured"
     if over.outcome == "rejected":
-        return "ruled out with every added latency, whatever its speed"
+        return "ruled out at every added latency, however fast"
     growth = ", ".join(f"{_ratio(point)} at {_latency(point)}" for point in (over.points[0], over.points[-1]))
     if over.outcome == "everywhere":
         return f"pays with every added latency: {growth}"
