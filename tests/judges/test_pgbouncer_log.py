@@ -100,7 +100,7 @@ def test_who_was_let_in_and_is_sent_away_later_is_refused_and_closed() -> None:
 
 def test_without_a_postgresql_session_no_client_was_let_in() -> None:
     counted = counts_of(ASKED, f"{CLIENT} closing because: query_wait_timeout (age=10s)")
-    counted.nobody_was_let_in()
+    counted.no_client_was_admitted()
     assert clients(counted) == (1, 1, 0)
     assert counted.refusals == {Refusal.QUERY_WAIT_TIMEOUT: 1}
 
