@@ -69,7 +69,7 @@ def test_a_case_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behavi
 def test_a_case_that_served_nothing_even_once_is_not_recommended(lost: Behaviour) -> None:
     found = run(lost, [7])
     assert found.verdicts[0].recommend is None
-    assert said.headline(found) == ("sync: inconclusive, only one trial shows what rules out kept connections.")
+    assert said.headline(found) == "sync: inconclusive, because only one trial shows the fault of kept connections."
     assert "served nothing in 1 of 14 trials" in set(map(said.objection, found.verdicts[0].ranking))
     assert said.answer(found)[0].startswith("This run cannot say whether 600")
 
@@ -88,7 +88,9 @@ def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
     assert found.arms[1].leaks
     assert found.verdicts[0].recommend is not None
     assert found.verdicts[0].recommend.max_age == 0
-    assert said.answer(found)[0].startswith("600 (10 minutes) is not a safe default: in gevent kept connections leak")
+    assert said.answer(found)[0].startswith(
+        "A default of 600 s (10 minutes) is not safe: in gevent kept connections leak"
+    )
 
 
 @every("lost", LOST)

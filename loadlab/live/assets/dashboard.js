@@ -84,7 +84,7 @@ const circumstances = ({ detail, shared }) => [detail, shared].filter(Boolean).j
 function opinion(one, dashboard) {
   const name = element("h3", { text: one.mode.title });
   const detail = element("p", { text: circumstances(one.mode), className: "detail" });
-  const setting = element("p", { text: one.decided ? one.setting : "Not decided", className: "recommendation" });
+  const setting = element("p", { text: one.setting, className: "recommendation" });
   if (one.decided && one.rest) setting.append(element("span", { text: one.rest }));
   return element(
     "article",

@@ -141,7 +141,7 @@ class Run {
 
   showDashboard(dashboard) {
     const before = this.verdict;
-    this.verdict = dashboard.opinions.map((one) => `${one.mode.title}: ${one.decided ? one.setting : "not decided"}`).join("; ");
+    this.verdict = dashboard.opinions.map((one) => `${one.mode.title}: ${one.setting}`).join("; ");
     this.dashboard.show(dashboard);
     if (this.overview) this.dashboard.showRecorded(this.overview);
     if (before !== undefined && before !== this.verdict) this.speak(`The verdict is now: ${this.verdict}`, PAUSE);

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 LEAD = (
-    "A proxy adds latency to each round trip to the database. A strategy pays from the smallest measured "
-    "round-trip time from which on it is eligible and proven better than CONN_MAX_AGE = 0 at every larger measured one."
+    'A proxy adds latency to each round trip to the database. "Pays from +5 ms" means: at +5 ms and at every larger '
+    "measured latency, the strategy is eligible and proven better than CONN_MAX_AGE = 0."
 )
 
 

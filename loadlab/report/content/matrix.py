@@ -175,13 +175,13 @@ def _cell(arm: Arm, compared: dict[Case, Comparison], metric: str) -> Cell:
 
 
 def held(arm: Arm) -> str:
-    """The most open at once, of those that can be used; with a pooler, PostgreSQL's beside the pooler's."""
+    """The most open at once, and how many are usable, e.g. "94 (8 usable)"; with a pooler, PostgreSQL's too."""
     if arm.usable is None:
         return numbers.count(arm.peak)
     usable = numbers.count(arm.usable)
     if arm.clients_peak is None:
-        return f"{numbers.count(arm.peak)} of {usable}"
-    return f"{numbers.count(arm.clients_peak)} of {usable}, {numbers.count(arm.peak)} behind the pooler"
+        return f"{numbers.count(arm.peak)} ({usable} usable)"
+    return f"{numbers.count(arm.clients_peak)} ({usable} usable), {numbers.count(arm.peak)} behind the pooler"
 
 
 def _of(metric: str) -> str:
