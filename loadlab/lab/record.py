@@ -64,7 +64,7 @@ def record(  # noqa: PLR0913, PLR0917  each is a separate noun
     return _trial(case, step, plan.window, result or NO_RESULT, seen, meta, judged)
 
 
-def interrupted(case: Case, step: Step, plan: Plan, reason: str, meta: TrialMeta) -> Trial:
+def interrupted(case: Case, step: Step, plan: Plan, lost: Disturbance, meta: TrialMeta) -> Trial:
     """A trial of which nothing but its end is known."""
     nothing = ConnectionCounts()
     seen = Seen(
@@ -79,7 +79,15 @@ def interrupted(case: Case, step: Step, plan: Plan, reason: str, meta: TrialMeta
         series=Series(at=[], values={}),
         cpu_seconds=CpuSeconds(app=None, database=None, generator=0.0),
     )
-    return _trial(case, step, plan.window, NO_RESULT, seen, meta, Validity(state="invalid", reason=reason))
+    return _trial(
+        case,
+        step,
+        plan.window,
+        NO_RESULT,
+        seen,
+        meta,
+        Validity(state="invalid", reason=lost.reason, causes=(lost.cause,)),
+    )
 
 
 def _trial(  # noqa: PLR0913, PLR0917  each is a separate noun
@@ -98,6 +106,7 @@ def _trial(  # noqa: PLR0913, PLR0917  each is a separate noun
         state=judged.state,
         reason=judged.reason,
         by_target=judged.by_target,
+        causes=judged.causes,
         started=meta.started,
         window_start=window.start,
         window_end=window.end,

@@ -12,6 +12,7 @@ import psycopg2
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.background import Background
 from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, still_too_long
+from loadlab.model.causes import Cause
 from loadlab.model.samples import Series
 from loadlab.model.text import redacted
 from loadlab.probes import PROBES
@@ -106,4 +107,5 @@ def unseen(sampler: Sampler, window: Window) -> list[Disturbance]:
     blind, error = sampler.blind(window)
     if not still_too_long(blind, window, LEAST_UNSEEN_SECONDS):
         return []
-    return [Disturbance(f"connections could not be observed for {blind:.2f} s of the window: {error}")]
+    reason = f"connections could not be observed for {blind:.2f} s of the window: {error}"
+    return [Disturbance(Cause.NOT_OBSERVED, reason)]
