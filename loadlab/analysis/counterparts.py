@@ -69,8 +69,8 @@ def counterparts(before: Sequence[Case], after: Sequence[Case]) -> Counterparts:
 
 def _parts(case: Case) -> dict[Part, Value]:
     """Everything that a case's id says."""
-    # Elsewhere, what the settings are called is what changes: it is shown beside each case.
-    strategy = {} if case.elsewhere else _config(STRATEGY, case.strategy)
+    # Of an external target, the name of its settings is what changes: it is shown beside each case.
+    strategy = {} if case.external else _config(STRATEGY, case.strategy)
     return {
         **_config(SERVER, case.server),
         **strategy,

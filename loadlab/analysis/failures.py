@@ -36,7 +36,7 @@ def failure_rows(everything: Iterable[Measured]) -> tuple[FailureRow, ...]:
             case=case,
             kind=kind,
             count=count,
-            share=count / max(requests[case], count),  # whatever was recorded, a share is at most 1
+            share=count / max(requests[case], count),  # a share is at most 1, even of a damaged record
             example=firsts[case, kind].example,
             unopened=dict(unopened[case].most_common()) if firsts[case, kind].status >= SERVER_ERROR else {},
         )

@@ -1,4 +1,4 @@
-"""What a trial orders of the generator, and what is kept of it."""
+"""Builds a trial's load request and its record."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def load_request(case: Case, step: Step, plan: Plan, url: str, scratch: Path) ->
     )
 
 
-def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
+def record(  # noqa: PLR0913, PLR0917  each is a separate noun
     case: Case, step: Step, plan: Plan, result: LoadResult | None, seen: Seen, meta: TrialMeta
 ) -> Trial:
     judged = validity(result, plan.window, is_open=case.open_load is not None, disturbances=seen.disturbances)
@@ -90,7 +90,7 @@ def interrupted(case: Case, step: Step, plan: Plan, lost: Disturbance, meta: Tri
     )
 
 
-def _trial(  # noqa: PLR0913, PLR0917  each is a noun of its own
+def _trial(  # noqa: PLR0913, PLR0917  each is a separate noun
     case: Case,
     step: Step,
     window: Window,

@@ -1,4 +1,4 @@
-"""Reads quantities at a fixed rate, in a thread of its own, while a load runs."""
+"""Reads quantities at a fixed rate, in its own thread, while a load runs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ RATE: Final = 10.0  # samples per second
 FOLLOWED_RATE: Final = 2.0  # of which so many are told to a follower of the trial
 
 
-def look(scene: ProbeContext, *, sampled_only: bool) -> dict[str, float]:
+def look(context: ProbeContext, *, sampled_only: bool) -> dict[str, float]:
     """One reading of every probe, or of those that are cheap enough to be sampled."""
     reading: dict[str, float] = {}
     for name in PROBES:
         if PROBES[name].sampled or not sampled_only:
-            reading |= PROBES[name]().read(scene)
+            reading |= PROBES[name]().read(context)
     return reading
 
 

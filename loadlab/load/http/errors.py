@@ -43,7 +43,7 @@ class ResponseTooLargeError(HttpFaultError):
 
 
 class RedirectError(HttpFaultError):
-    """There is no following where the server redirects to."""
+    """The server redirects to where this client does not follow."""
 
 
 class BadStatusError(HttpFaultError):
