@@ -51,15 +51,15 @@ def counterparts(before: Sequence[Case], after: Sequence[Case]) -> Counterparts:
 
 def _parts(case: Case) -> dict[str, str]:
     """Everything that a case's id says, by the name of the part."""
-    strategy = {} if case.elsewhere else _choice(STRATEGY, case.strategy)
+    strategy = {} if case.external else _parameters(STRATEGY, case.strategy)
     amount = (
         {"rate": str(case.open_load), "outstanding": spell(case.users)}
         if case.open_load
         else {"users": spell(case.users)}
     )
     return {
-        **_choice(SERVER, case.server),
-        **strategy,  # elsewhere, what the settings are called is what changes: it is shown beside each case
+        **_parameters(SERVER, case.server),
+        **strategy,  # of an external target, the name of its settings is what changes: it is shown beside each case
         "scenario": case.scenario_name,
         **amount,
         "client keep-alive": spell(case.keep_alive),
@@ -67,8 +67,8 @@ def _parts(case: Case) -> dict[str, str]:
     }
 
 
-def _choice(kind: str, choice: Config) -> dict[str, str]:
-    return {kind: choice.name} | {f"{choice.name}: {key}": spell(value) for key, value in choice.parameters.items()}
+def _parameters(kind: str, config: Config) -> dict[str, str]:
+    return {kind: config.name} | {f"{config.name}: {key}": spell(value) for key, value in config.parameters.items()}
 
 
 def _changed(ours: Sequence[Mapping[str, str]], theirs: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, str]]:

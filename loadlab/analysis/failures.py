@@ -35,7 +35,7 @@ def failure_rows(everything: Iterable[Measured]) -> tuple[FailureRow, ...]:
             case=case,
             kind=kind,
             count=count,
-            share=count / max(requests[case], count),  # whatever was recorded, a share is at most 1
+            share=count / max(requests[case], count),  # a share is at most 1, even of a damaged record
             example=examples[case, kind],
             unopened=dict(unopened[case].most_common()) if kind.startswith(SERVER_ERROR) else {},
         )

@@ -41,7 +41,7 @@ def explanation(url: str, result: LoadResult, *, ssl_redirect: bool = False, log
     words = first_error(log) if log else ""
     reasons = [
         _seen(count, most, result.examples.get(most, "")),
-        # A client that follows to https may get no answer, or an error of its own.
+        # A client that follows to https may get no response, or a different error.
         "" if most.startswith("HTTP") else _asked(url, ssl_redirect=ssl_redirect, answered=count > 0),
         "ALLOWED_HOSTS may not have the host that the Locust file asks for." if most == "HTTP 400" else "",
         f"The first error in the server's log:\n{words}" if words else "",

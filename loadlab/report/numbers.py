@@ -36,7 +36,7 @@ PLACES: Mapping[Place, str] = {
     "runner_up": "runner-up",
     "baseline": "baseline",
     "sound": "eligible",
-    "over_limit": "no room",
+    "over_limit": "over the limit",
     "unfit": "ruled out",
     "unmeasured": "not measured",
 }

@@ -16,7 +16,7 @@ from loadlab.servers.base import Server, Site
 class Threaded(Server):
     """`nagle` leaves Nagle's algorithm on, as runserver has it: 40 ms more per request on kept client connections."""
 
-    title: ClassVar[str] = "Django runserver"
+    title: ClassVar[str] = "threaded runserver"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     hooks: ClassVar[Hooks] = "runserver"
     single_process: ClassVar[bool] = True

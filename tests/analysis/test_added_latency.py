@@ -84,13 +84,13 @@ def test_the_ratio_over_latency_and_what_it_pays_from() -> None:
 def test_what_pays_nowhere_says_so() -> None:
     pool = of(run(BASE, ("pool", {}, (100.0, 50.0, 20.0), KEPT)), "pool")
     assert pool.pays_from_ms is None
-    assert conclusion(pool).startswith("not proven to pay with the most added latency: ")
+    assert conclusion(pool).startswith("not proven to pay at the largest added latency: ")
 
 
 def test_what_pays_everywhere_says_so() -> None:
     pool = of(run(BASE, ("pool", {}, (300.0, 150.0, 160.0), KEPT)), "pool")
     assert pool.pays_from_ms == 0
-    assert conclusion(pool).startswith("pays with every added latency: 2.99×")
+    assert conclusion(pool).startswith("pays at every added latency: 2.99×")
 
 
 def test_a_leaking_strategy_is_never_recommended_for_its_speed() -> None:
@@ -99,7 +99,7 @@ def test_a_leaking_strategy_is_never_recommended_for_its_speed() -> None:
     assert [point.sound for point in leaking.points] == [False] * 3
     assert (leaking.pays_from_ms, conclusion(leaking)) == (
         None,
-        "ruled out with every added latency, whatever its speed",
+        "ruled out at every added latency",
     )
 
 

@@ -35,47 +35,47 @@ def run(*arms: tuple[Case, float, Behaviour], blocks: int = 8) -> Findings:
 
 def test_reusing_and_leaking_modes_together_have_no_single_default() -> None:
     on_default, on_unlimited, on_safety = said.answer(default_plan())
-    assert on_default.startswith(
-        "No single default fits, and 600 (10 minutes) is not a safe one: keeping connections pays in sync"
-    )
-    assert "but in threaded and gevent kept ones leak (threaded: 60 open, 8 usable" in on_default
-    assert on_unlimited.startswith("Unlimited: in sync 1.00× the throughput of 60 s")
-    assert "no difference proven; where kept connections leak, unlimited leaks too." in on_unlimited
+    assert on_default.startswith("No single default fits: keeping connections pays in sync")
+    assert "but in threaded and gevent kept connections leak (threaded: 60 open, only 8 usable" in on_default
+    assert on_unlimited.startswith("Unlimited age: in sync, 1.00× the throughput of 60 s")
+    assert "no difference proven; it leaks wherever kept connections leak." in on_unlimited
     assert on_safety == "The only safe default is 0. Set 60 s for sync."
 
 
 def test_where_nothing_leaks_600_is_not_spoken_against() -> None:
     base, finite, unlimited = ages()
     first, second, third = said.answer(run((base, 100, CLOSED), (finite, 600, KEPT), (unlimited, 600, KEPT)))
-    assert first.startswith("Nothing measured speaks against 600 (10 minutes) in sync: it was not measured itself")
+    assert first.startswith(
+        "This run found no reason against a default of 600 s (10 minutes) in sync: 600 s was not measured"
+    )
     assert "no difference proven" in second
-    assert third == "Measured best: 60 s for sync; server modes that were not measured may leak."
+    assert third == "Set 60 s for sync. Server modes that were not measured may leak."
 
 
 def test_600_is_named_as_measured_where_it_was() -> None:
     found = run((case(), 100, CLOSED), (case(max_age=600), 600, KEPT))
-    assert "it was measured" in said.answer(found)[0]
-    assert said.answer(found)[1] == "Unlimited was not measured beside a finite age."
+    assert "600 s was measured" in said.answer(found)[0]
+    assert said.answer(found)[1] == "Unlimited was not compared with a finite age."
 
 
 def test_a_single_leaking_mode_answers_no() -> None:
     base, finite, unlimited = ages("gevent", usable=8)
     first, second, third = said.answer(run((base, 100, CLOSED), (finite, 95, LEAKING), (unlimited, 95, LEAKING)))
-    assert first.startswith("600 (10 minutes) is not a safe default: in gevent kept connections leak (60 open")
-    assert second == "Unlimited: where kept connections leak, unlimited leaks too."
+    assert first.startswith("A default of 600 s (10 minutes) is not safe: in gevent kept connections leak (60 open")
+    assert second == "Unlimited age: it leaks wherever kept connections leak."
     assert third.startswith("The safe default is 0")
 
 
 def test_refused_connections_without_a_leak_are_not_called_one() -> None:
     base, finite, _ = ages()
     found = run((base, 100, CLOSED), (finite, 600, replace(KEPT, refused=2)))
-    assert "kept connections run out (16 attempts to connect refused)" in said.answer(found)[0]
+    assert "kept connections run out (16 connection attempts refused)" in said.answer(found)[0]
 
 
 def test_where_keeping_gains_nothing_the_answer_says_so() -> None:
     base, finite, _ = ages()
     found = run((base, 100, CLOSED), (finite, 80, KEPT))
-    assert said.answer(found)[0] == "A default of 600 (10 minutes) would gain nothing in sync."
+    assert said.answer(found)[0] == "A default of 600 s (10 minutes) would gain nothing in sync."
 
 
 @every("blocks", [1, 5])
@@ -84,20 +84,20 @@ def test_an_inconclusive_run_says_that_it_cannot_say(blocks: int) -> None:
     answer = said.answer(run(*arms, blocks=blocks))
     assert answer[0].startswith("This run cannot say")
     assert "no difference proven" in answer[1]
-    assert answer[-1].startswith("Undecided: sync (")
+    assert answer[-1].startswith("Inconclusive: sync (")
 
 
 def test_no_trials_at_all_still_get_an_answer() -> None:
     answer = said.answer(findings(ages(), []))
     assert answer[0].startswith("This run cannot say")
-    assert answer[-1] == "Undecided: sync (no complete trial with CONN_MAX_AGE = 0 to compare with)."
+    assert answer[-1] == "Inconclusive: sync (no trial with CONN_MAX_AGE = 0 is complete)."
 
 
 def test_a_mode_in_which_all_fails_is_undecided() -> None:
     lost = Behaviour(requests=400, failed=400)
     cases = ages()
     found = findings(cases, [trial(of, block, lost) for of in cases for block in range(1, 9)])
-    assert said.answer(found)[-1] == "Undecided: sync (no request succeeded)."
+    assert said.answer(found)[-1] == "Inconclusive: sync (no request succeeded)."
 
 
 @every("seed", range(5))
@@ -116,10 +116,10 @@ def test_with_other_strategies_the_answer_begins_with_which_to_use_where() -> No
     assert which.startswith("The simplest option that is not proven worse than the best: ")
     assert "CONN_MAX_AGE = 60 in gthread (5.9×); pool in gevent (3.97×)." in which
     assert remedy == (
-        "In gevent, connections that CONN_MAX_AGE alone keeps are never reused, and leak; there, pool is better, "
-        "and without a leak."
+        "In gevent, connections kept by CONN_MAX_AGE alone are never reused, and leak. There, pool is better, "
+        "without a leak."
     )
-    assert on_ages[0].startswith("No single default fits, and 600 (10 minutes)")
+    assert on_ages[0].startswith("No single default fits: keeping connections pays in gthread")
 
 
 def test_a_run_without_ages_says_nothing_of_600() -> None:
@@ -134,7 +134,7 @@ def test_where_no_strategy_is_proven_the_answer_says_so_and_why() -> None:
     found = run((base, 100, CLOSED), (pool, 600, KEPT), blocks=3)
     assert said.answer(found) == (
         "This run cannot say which strategy is best: no comparison was conclusive.",
-        "Undecided: gthread (3 complete blocks, at least 6 needed).",
+        "Inconclusive: gthread (only 3 blocks are complete, and a verdict needs 6).",
     )
 
 
@@ -146,7 +146,7 @@ def test_a_leak_that_nothing_remedies_is_not_glossed_over() -> None:
     )
     found = run((base, 100, CLOSED), (leaking, 95, LEAKING), (hook, 95, LEAKING), blocks=10)
     assert said.answer(found)[1].endswith(
-        "nothing else that was measured is proven better than closing them after each request."
+        "No other measured strategy is proven better than closing them after each request."
     )
 
 
@@ -178,8 +178,8 @@ def test_many_groups_are_told_of_unlimited_by_their_judgements() -> None:
     rates = {0: 100, 60: 600, None: 600}
     steady = {of.id: at_rate(rates[of.max_age if of.max_age is None else int(of.max_age)], CLOSED) for of in cases}
     found = findings(cases, [trial(of, block, steady[of.id]) for of in cases for block in range(1, 11)], blocks=10)
-    assert said.answer(found)[1] == "Unlimited: in sync and gthread equivalent beside a finite age."
-    assert said.answer(found)[2].startswith("Measured best: 60 s for sync and gthread;")
+    assert said.answer(found)[1] == "Unlimited age: in sync and gthread, equivalent against a finite age."
+    assert said.answer(found)[2].startswith("Set 60 s for sync and gthread.")
 
 
 def test_groups_that_are_undecided_for_one_reason_are_named_together() -> None:
@@ -188,4 +188,6 @@ def test_groups_that_are_undecided_for_one_reason_are_named_together() -> None:
     ]
     found = run(*((of, 100, CLOSED) for of in cases), blocks=2)
     last = said.answer(found)[-1]
-    assert last == "Undecided: sync and gthread (2 complete blocks, at least 8 needed for 4 comparisons)."
+    assert (
+        last == "Inconclusive: sync and gthread (only 2 blocks are complete, and a verdict on 4 comparisons needs 8)."
+    )

@@ -86,7 +86,7 @@ def test_a_worker_of_a_target_elsewhere_that_ended_in_the_window_is_named() -> N
     there = replace(connections, stopped=False, window_end=replace(connections.window_end, closed=ended))
     found = findings([case()], [replace(one, connections=there)])
     assert texts(found, about="ended during") == [
-        "A worker of the target ended during the window, and 3 connections with it."
+        "A worker of the target ended during the window and took 3 connections with it."
     ]
     here = replace(one, connections=replace(there, stopped=True))
     assert not texts(findings([case()], [here]), about="ended during")
@@ -116,8 +116,8 @@ def test_missing_trials_are_counted() -> None:
 def test_a_run_with_too_few_blocks_says_how_many_it_takes() -> None:
     (caveat,) = [one for one in caveats_of(default_plan(blocks=7)) if "smallest" in one.text]
     assert caveat.text == (
-        "With 7 complete blocks and 6 comparisons, the smallest possible p is 0.094 after Holm's correction: "
-        "none can fall under 0.05."
+        "7 complete blocks cannot prove a difference: with 6 comparisons, the smallest possible p is 0.094 after "
+        "Holm's correction, and a proof needs less than 0.05."
     )
     assert caveat.advice == "Set blocks to 8 or more, or compare fewer cases."
     assert not texts(default_plan(blocks=8), about="smallest")
@@ -145,8 +145,8 @@ def test_a_replica_that_differs_from_its_twin_is_the_noise_floor(rate: float, to
         trial(of, block, at_rate(middle * (1 + 0.01 * (block % 2)))) for of, middle in twins for block in range(1, 9)
     ]
     found = findings([case(), replica(case())], trials)
-    noise = texts(found, about="Measured against itself, the throughput")
-    assert [text.split(" came out at ")[1].split()[0] for text in noise] == told
+    noise = texts(found, about="this case differs from itself: throughput")
+    assert [text.split(" throughput ")[1].split()[0] for text in noise] == told
 
 
 def test_failures_are_told_and_so_are_blocks_in_which_nothing_succeeded() -> None:
@@ -179,15 +179,15 @@ def test_medians_that_contradict_the_paired_ratio_are_told() -> None:
     rates = {1: 100.0, 2: 110.0, 3: 116.0, 4: 116.5, 5: 150.0, 6: 160.0, 7: 170.0}
     trials = [trial(base, block, at_rate(rate)) for block, rate in rates.items()]
     trials += [trial(finite, block, at_rate(rate * (1.05 if block == 4 else 0.97))) for block, rate in rates.items()]
-    (text,) = texts(findings([base, finite], trials), about="The medians of throughput")
-    assert text.startswith("The medians of throughput go from 117 to 122 requests/s")
+    (text,) = texts(findings([base, finite], trials), about="The median throughput")
+    assert text.startswith("The median throughput is 122 requests/s, against 117 for ")
     assert text.endswith("the ratio is 0.97×.")
     agreeing = [
         trial(of, block, at_rate(rate * (0.97 if of is finite else 1)))
         for of in (base, finite)
         for block, rate in rates.items()
     ]
-    assert not texts(findings([base, finite], agreeing), about="The medians of throughput")
+    assert not texts(findings([base, finite], agreeing), about="The median throughput")
 
 
 def test_a_noise_floor_is_told_for_the_metric_that_is_judged_alone() -> None:
@@ -195,8 +195,8 @@ def test_a_noise_floor_is_told_for_the_metric_that_is_judged_alone() -> None:
     trials = [*noisy(base, 100), *noisy(replica(base), 150)]
     slow = [trial(base, 9, Behaviour(response=0.01)), trial(replica(base), 9, Behaviour(response=0.03))]
     found = findings([base, replica(base)], [*trials, *slow])
-    (text,) = texts(found, about="the noise floor of this run")
-    assert text.startswith("Measured against itself, the throughput came out at 1.47×")
+    (text,) = texts(found, about="This is the noise floor")
+    assert text.startswith("Measured twice, this case differs from itself: throughput 1.47×")
 
 
 @every(("cpu_seconds", "told"), [(1.79, 0), (1.9, 1)])
@@ -218,14 +218,14 @@ def test_little_s_law_is_not_asked_where_requests_failed() -> None:
 
 def test_withheld_percentiles_are_named_with_what_they_take() -> None:
     found = findings([case()], [trial(case(), 1, Behaviour(requests=58))])
-    assert [text.split(",")[0] for text in texts(found, about="withheld")] == [
-        "p95 withheld: it takes 59 successful requests in the window",
-        "p99 withheld: it takes 299 successful requests in the window",
+    assert [text.split(",")[0] for text in texts(found, about="is not shown")] == [
+        "p95 is not shown: it needs 59 successful requests in the window",
+        "p99 is not shown: it needs 299 successful requests in the window",
     ]
 
 
 def test_expiry_not_seen_is_told_once_per_age() -> None:
-    expiry = [one for one in caveats_of(default_plan()) if "Expiry" in one.text]
+    expiry = [one for one in caveats_of(default_plan()) if "expire" in one.text]
     assert [one.subject for one in expiry] == ["3 cases"]
 
 
@@ -248,7 +248,7 @@ def test_a_proxy_near_its_ceiling_is_named(cpu: float, expected: bool) -> None: 
 def test_waiting_for_a_pool_is_named_where_it_is_a_share_of_the_response(seconds: float, expected: bool) -> None:  # noqa: FBT001
     pool = strategy_case("gthread", "pool")
     found = findings([pool], [with_waits(trial(pool, 1, KEPT), waits=1000, seconds=seconds)])
-    waited = "waited 1.00 ms for a connection on average, of a median response of 8.0 ms"
+    waited = "waited 1.00 ms for a connection on average; the median response is 8.0 ms"
     assert bool(texts(found, about=waited)) is expected
 
 
@@ -258,7 +258,7 @@ def test_waiting_at_a_pooler_is_named_too() -> None:
         [bouncer], [through_pooler(trial(bouncer, 1, KEPT), clients=8, servers=5, queue=Queue(waited=4.08))]
     )
     (caveat,) = [one for one in caveats_of(found) if "waited 4.0 ms" in one.text]
-    assert caveat.advice.startswith("The size of the pooler bounds this case")
+    assert caveat.advice.startswith("The size of the pooler limits this case")
 
 
 def test_a_pooler_that_counts_otherwise_than_the_project_is_a_mismatch() -> None:
@@ -276,8 +276,8 @@ def test_a_pooler_that_counts_otherwise_than_the_project_is_a_mismatch() -> None
 def test_expiry_that_no_window_could_show_is_named_per_strategy() -> None:
     leased = strategy_case("asgi", "leased_threads")
     found = findings([leased], [trial(leased, 1, KEPT)])
-    assert texts(found, about="Expiry not observed") == [
-        "Expiry not observed: the window was shorter than 3 × 60 s.",
+    assert texts(found, about="connections expire") == [
+        "The window was too short to see connections expire: it was shorter than 3 × 60 s.",
     ]
 
 

@@ -9,7 +9,7 @@ from factories import trials
 
 from loadlab.analysis import contrast
 from loadlab.analysis.rooms import leak_of
-from loadlab.model.case import ELSEWHERE, Case
+from loadlab.model.case import EXTERNAL, Case
 from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch
 from loadlab.model.samples import CpuSeconds, Trial
@@ -18,7 +18,7 @@ from . import said
 
 
 def deployed(name: str, usable: int | None = None) -> Case:
-    return replace(trials.case(), server=Config(name=ELSEWHERE), strategy=Config(name=name), usable_connections=usable)
+    return replace(trials.case(), server=Config(name=EXTERNAL), strategy=Config(name=name), usable_connections=usable)
 
 
 def measured(
@@ -64,7 +64,7 @@ def test_it_says_what_was_seen_and_recommends_nothing() -> None:
     assert findings.comparisons == ()
     figures, advice = said.answer(findings)
     assert figures.startswith("age 60, 8 users, client keep-alive off: 200 requests/s, median response 10")
-    assert figures.endswith("at most 5 connections open, and none seem to leak.")
+    assert figures.endswith("at most 5 connections open, and no leak seen.")
     assert "loadlab compare" in advice
 
 
@@ -74,7 +74,7 @@ def test_what_the_target_has_answered_beyond_what_was_sent_is_a_caveat(served: i
     trial = measured(case, served=served)
     assert len(trial.requests.ended) == 420
     caveats = [caveat.text for caveat in trials.caveats_of(trials.findings([case], [trial]))]
-    assert any(text.startswith("Others used the target too") for text in caveats) == told
+    assert any(text.startswith("The target also served other clients") for text in caveats) == told
 
 
 def test_two_deployments_are_one_case_in_two_runs() -> None:

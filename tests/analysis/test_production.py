@@ -90,9 +90,9 @@ def test_a_strategy_without_room_in_production_is_rejected_with_figures() -> Non
     assert the(found).recommend is not None
     assert the(found).recommend.parameters["max_size"] == 2
     places = {name: (one.place, said.objection(one)) for name, one in said.standings(found).items()}
-    why = "too much for production, 1 host × 2 workers × 16 (max_size) = 32 > 30 − 3"
+    why = "needs more connections than production allows, 1 host × 2 workers × 16 (max_size) = 32 > 30 − 3"
     assert places["pool, max_size=16"] == ("over_limit", why)
-    assert f"Not pool, max_size=16: {why}." in said.why(found)
+    assert f"Ruled out: pool, max_size=16 ({why})." in said.why(found)
 
 
 def test_where_only_the_baseline_has_room_it_is_recommended() -> None:
@@ -101,7 +101,10 @@ def test_where_only_the_baseline_has_room_it_is_recommended() -> None:
     recommend = the(found).recommend
     assert recommend is not None
     assert (recommend.strategy, recommend.max_age) == ("max_age", 0)
-    assert "pool too much for production, 1 host × 2 workers × 32 (max_size) = 64 > 50 − 3" in said.headline(found)
+    assert (
+        "pool needs more connections than production allows, 1 host × 2 workers × 32 (max_size) = 64 > 50 − 3"
+        in said.headline(found)
+    )
 
 
 def test_where_the_baseline_has_no_room_what_is_as_good_is_recommended() -> None:
@@ -115,7 +118,7 @@ def test_where_the_baseline_has_no_room_what_is_as_good_is_recommended() -> None
 def test_where_nothing_has_room_nothing_is_recommended() -> None:
     found = run(Limits(max_connections=5), BASE, ("pool", {}, 600.0, KEPT))
     assert the(found).recommend is None
-    assert "too much for production" in said.headline(found)
+    assert "needs more connections than production allows" in said.headline(found)
 
 
 def test_ages_alone_are_held_to_the_limit_too() -> None:

@@ -83,7 +83,7 @@ def test_a_pool_that_alone_is_proven_better_and_sound_is_recommended() -> None:
     assert recommended(found) == "pool"
     assert places(found) == {"pool": "recommended", "CONN_MAX_AGE = 0": "baseline", "CONN_MAX_AGE = None": "unfit"}
     assert said.headline(found) == "gevent: use pool: 6.0× the throughput (5.8–6.2), 2 connections held, no leak."
-    assert "Not CONN_MAX_AGE = None: leaks, 60 open, 8 usable." in said.why(found)
+    assert "Ruled out: CONN_MAX_AGE = None (leaks, 60 open, only 8 usable)." in said.why(found)
 
 
 def test_of_strategies_not_proven_worse_than_the_best_the_simplest_wins() -> None:
@@ -99,7 +99,7 @@ def test_a_simpler_strategy_that_is_proven_worse_than_the_best_loses_to_it() -> 
     assert recommended(found) == "pool"
     assert any(
         sentence.startswith("Of 2 strategies proven better, this has the largest gain")
-        and sentence.endswith("the largest of 2 estimates tends to be too high.")
+        and sentence.endswith("The largest of 2 estimates tends to be too high.")
         for sentence in said.why(found)
     )
 
@@ -122,8 +122,8 @@ def test_a_runner_up_needs_a_strategy_proven_better() -> None:
 @every(
     ("spoiled", "why"),
     [
-        (replace(LEAKING, refused=0, failed=0), "leaks, 60 open, 8 usable"),
-        (replace(KEPT, refused=1), "10 attempts to connect refused"),
+        (replace(LEAKING, refused=0, failed=0), "leaks, 60 open, only 8 usable"),
+        (replace(KEPT, refused=1), "10 connection attempts refused"),
         (replace(KEPT, failed=100), "10 % of requests failed"),
     ],
     ids=["leak", "refused", "failures"],
@@ -145,13 +145,15 @@ def test_a_strategy_that_is_faster_but_unproven_is_not_recommended() -> None:
 def test_under_six_blocks_nothing_is_recommended_however_fast() -> None:
     found = run((BASE, 100, CLOSED), (gthread("pool"), 900, KEPT), blocks=5)
     assert recommended(found) is None
-    assert said.headline(found) == "gthread: inconclusive, 5 complete blocks, at least 6 needed."
+    assert said.headline(found) == "gthread: inconclusive, because only 5 blocks are complete, and a verdict needs 6."
 
 
 def test_without_a_gain_closing_is_recommended_and_the_closest_named() -> None:
     found = run((BASE, 100, CLOSED), (gthread("pool"), 100, KEPT), (gthread("pgbouncer"), 70, KEPT))
     assert (recommended(found), the(found).recommend.max_age) == ("max_age", 0)  # type: ignore[union-attr]
-    assert "nothing eligible is proven better: pool comes closest, 1.00× the throughput" in said.headline(found)
+    assert "because no eligible strategy is proven better: pool comes closest, 1.00× the throughput" in said.headline(
+        found
+    )
 
 
 def test_where_all_leak_closing_is_recommended() -> None:
@@ -231,7 +233,7 @@ def test_clients_that_a_pooler_turned_away_count_as_refused() -> None:
         through_pooler(one, clients=8, servers=5, queue=Queue(refused=2)) for one in noisy(bouncer, 600, blocks=10)
     ]
     found = findings([BASE, bouncer], [*noisy(BASE, 100, like=CLOSED, blocks=10), *trials])
-    assert said.objection(standing(found, "pgbouncer")) == "20 attempts to connect refused"
+    assert said.objection(standing(found, "pgbouncer")) == "20 connection attempts refused"
 
 
 def test_waits_of_a_pool_are_counted_in_the_window_and_given_per_request() -> None:
@@ -243,7 +245,7 @@ def test_waits_of_a_pool_are_counted_in_the_window_and_given_per_request() -> No
     assert arm.waiting is not None
     assert (arm.waiting.at, arm.waiting.waits, arm.waiting.mean_seconds) == ("pool", 10_000, pytest.approx(0.002))
     assert arm.waiting.seconds_per_request == pytest.approx(0.002)
-    assert "10,000 connections asked of the pool, 2.00 ms to get one on average" in " ".join(said.why(found))
+    assert "the pool was asked for 10,000 connections, each took 2.00 ms on average" in " ".join(said.why(found))
 
 
 def test_waits_at_a_pooler_are_per_request_with_the_longest_seen() -> None:

@@ -85,15 +85,17 @@ def test_the_matrix_names_baselines_leaks_and_verdicts() -> None:
     rows = {row.mode.server: row.cells for row in matrix.build(reports.findings()).rows}
     baseline, finite, unlimited = rows["gevent"]
     assert (baseline.ratio, baseline.judgement, baseline.leaks) == ("baseline", None, False)
-    assert (finite.judgement, finite.leaks, finite.peak) == ("worse", True, "96 of 8")
+    assert (finite.judgement, finite.leaks, finite.peak) == ("worse", True, "96 (8 usable)")
     assert unlimited.ratio.startswith("0.86× (")
 
 
 def test_the_replica_is_in_the_noise_floor_and_not_in_the_matrix() -> None:
     findings = reports.findings()
     assert len(matrix.build(findings).rows) == len(reports.SERVERS)
-    assert story.noise_floor(findings) == (
-        ("Noise floor (the same case measured twice): throughput 1.00× (0.98–1.02). Smaller differences mean nothing."),
+    (floor,) = story.noise_floor(findings)
+    assert floor == (
+        "Noise floor (the same case measured twice): throughput 1.00× (0.98–1.02). "
+        "The run cannot tell a smaller difference from noise."
     )
 
 
@@ -113,7 +115,7 @@ def test_a_card_says_how_sure_its_verdict_is() -> None:
 
 def test_a_verdict_shows_the_figures_of_the_arm_that_it_recommends() -> None:
     threaded, sync, _ = verdicts.build(reports.findings())
-    assert (sync.ratio, sync.peak, sync.leaks) == ("2.47× (2.42–2.52)", "2 of 2", ())
+    assert (sync.ratio, sync.peak, sync.leaks) == ("2.47× (2.42–2.52)", "2 (2 usable)", ())
     assert (threaded.ratio, threaded.leak_words) == ("baseline", "age 60 s, age unlimited")
 
 
@@ -204,7 +206,7 @@ def test_every_mode_has_a_setting_with_its_reason_and_certainty() -> None:
     setting, ratio, why, sure = rows["gunicorn gevent"]
     assert (setting, ratio) == ("CONN_MAX_AGE = 0", "baseline")
     assert "leak" in why
-    assert "8 usable" in why
+    assert "the server can use only 8" in why
     assert sure == "certain: connections are counted, not estimated"
 
 

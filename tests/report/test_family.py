@@ -28,7 +28,7 @@ def test_rendering_twice_gives_the_same_text(name: str) -> None:
 @every("name", list(REPORTS))
 def test_every_format_gives_answer_and_recommendations(name: str) -> None:
     text = " ".join(REPORTS[name]().render(reports.findings()).split())
-    assert "Unlimited: in sync 1.01× the throughput of 60 s (0.99–1.03; 8 blocks), equivalent" in text
+    assert "Unlimited age: in sync, 1.01× the throughput of 60 s (0.99–1.03; 8 blocks), equivalent" in text
     for server in reports.SERVERS:
         assert server in text
 

@@ -44,7 +44,7 @@ def tab(browser: WebDriver, tmp_path: Path, request: pytest.FixtureRequest) -> R
 
 
 CHARTS = ("ratio", "throughput", "open", "latency", "cpu")
-TITLES = ("Django runserver", "gunicorn sync", "gunicorn gevent")
+TITLES = ("threaded runserver", "gunicorn sync", "gunicorn gevent")
 A4_PIXELS = 688  # between its margins
 everything = pytest.mark.parametrize("tab", list(reports.VARIANTS), indirect=True)
 

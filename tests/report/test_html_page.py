@@ -155,7 +155,7 @@ def test_without_javascript_the_verdicts_figures_and_tables_are_there() -> None:
 
 def test_the_answer_comes_before_everything_else() -> None:
     text = page().text
-    order = ["No single default fits", "close connections after", "Server modes × strategies", "Charts", "Comparisons"]
+    order = ["No single default fits", "Close connections after", "Server modes × strategies", "Charts", "Comparisons"]
     places = [text.index(words, text.index("Skip to")) for words in order]
     assert places[0] == min(places)
 

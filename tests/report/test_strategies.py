@@ -36,7 +36,7 @@ def test_the_rule_of_choice_is_stated_where_strategies_are_weighed() -> None:
     assert set(story.HOW_STRATEGIES_ARE_CHOSEN) <= set(story.how_to_read(FINDINGS))
     assert story.how_to_read(reports.findings()) == story.HOW_TO_READ
     for text in (HtmlPage().render(FINDINGS), Markdown().render(FINDINGS)):
-        assert "the simplest that is not proven worse than the best is taken" in text
+        assert "the simplest that is not proven worse than the best wins" in text
 
 
 def test_the_rule_is_stated_too_where_limits_alone_decide() -> None:
@@ -58,7 +58,7 @@ def test_a_card_shows_recommendation_runner_up_and_ranking() -> None:
 def test_what_leaks_is_ruled_out_in_words_and_by_its_mark() -> None:
     rank = next(rank for rank in advice("gevent").ranks if rank.name == "CONN_MAX_AGE = None")
     assert (rank.leaks, rank.place) == (True, "unfit")
-    assert rank.against == "leaks, 60 open, 8 usable"
+    assert rank.against == "leaks, 60 open, only 8 usable"
     assert rank.in_short == "ruled out: leaks"
 
 
@@ -84,7 +84,7 @@ def test_the_figures_of_a_ranking_are_all_there() -> None:
     assert bouncer["Waits for a connection"].endswith("longest 80.0 ms")
     assert pool["Waits for a connection"] == "1,920 asked, 0.25 ms each"
     assert (pool["Per process"], pool["Clients of the pooler"]) == ("1.00", "–")
-    assert "needs psycopg 3 and Django 5.1 or newer" in pool["Gives up"]
+    assert "needs psycopg 3 and Django 5.1 or newer" in pool["Drawbacks"]
     assert rows["CONN_MAX_AGE = None"]["Failed to connect"] == "too_many_connections 48"
     assert rows["CONN_MAX_AGE = None"]["Failed requests"] == "500 48"
     assert rows["CONN_MAX_AGE = 0"]["Throughput"] == "baseline"
@@ -143,7 +143,7 @@ def test_a_table_over_latency_says_from_where_each_strategy_pays() -> None:
     assert "✕ ruled out" in rows["CONN_MAX_AGE = 60"][0]
     assert rows["Recommended"] == ("pgbouncer", "pgbouncer", "pgbouncer", "")
     words = dict(effect.conclusions)
-    assert words["pgbouncer"].startswith("pays with every added latency: 3.")
+    assert words["pgbouncer"].startswith("pays at every added latency: 3.")
     assert len(effect.headings) == len(effect.table.rows) - 1
 
 
@@ -213,6 +213,6 @@ def test_wording_of_places_covers_them_all() -> None:
         "runner-up",
         "baseline",
         "eligible",
-        "no room",
+        "over the limit",
         "ruled out",
     }

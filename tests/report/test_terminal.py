@@ -67,7 +67,7 @@ def test_what_to_set_answer_matrix_noise_and_caveats_come_in_order() -> None:
 def test_each_mode_says_what_to_set_why_and_how_sure_that_is() -> None:
     text = Terminal(width=140).render(reports.findings()).partition("What to set")[2].partition("No single default")[0]
     sync = text.partition("gunicorn sync")[2].partition("gunicorn gevent")[0]
-    for words in ("CONN_MAX_AGE = 60", "2.47× (2.42–2.52)", "2 of 2 usable", "proven: p = "):
+    for words in ("CONN_MAX_AGE = 60", "2.47× (2.42–2.52)", "at most 2 connections open", "proven: p = "):
         assert words in sync
     assert "60 s and unlimited leak: " in text
 

@@ -42,7 +42,7 @@ class LoadRequest:
     """Drive `locustfile` against `host` with `users` for `warmup_seconds` + `window_seconds`; write to `result`.
 
     Under an `open_load`, `users` bound what is under way, and `seed` fixes its instants. `processes` share the load;
-    each writes to a file of its own, see `result_of`. Where each is on a host of its own, the order for it has its
+    each writes to its own file, see `result_of`. Where each is on its own host, the request for it has its
     `number`.
     """
 
@@ -76,9 +76,9 @@ class LoadRequest:
     def users_of(self, number: int) -> int:
         """Its share of the users; shares differ by one at most.
 
-        >>> order = LoadRequest(locustfile="", host="", users=8, keep_alive=True, warmup_seconds=0, window_seconds=1,
+        >>> request = LoadRequest(locustfile="", host="", users=8, keep_alive=True, warmup_seconds=0, window_seconds=1,
         ...     result="", processes=3)
-        >>> [order.users_of(number) for number in range(3)]
+        >>> [request.users_of(number) for number in range(3)]
         [3, 3, 2]
         """
         return self.users // self.processes + (number < self.users % self.processes)

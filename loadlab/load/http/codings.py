@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SLICE_BYTES: Final = 64 * 1024  # of what is compressed
 OUTPUT_BYTES: Final = 1024 * 1024  # at once; takes about a millisecond
-MOST_CODINGS: Final = 4  # nobody needs two
+MOST_CODINGS: Final = 4  # one is usual
 MOST_MEMBERS: Final = 10_000
 GZIP: Final = b"\x1f\x8b"
 GZIP_HEADER_BYTES: Final = 10

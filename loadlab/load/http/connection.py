@@ -62,7 +62,7 @@ class Connection:
         self._reader = ResponseReader(limit)
 
     def __del__(self) -> None:
-        # A user that Locust has stopped is forgotten with its client, and nobody says so.
+        # A user that Locust has stopped is forgotten with its client, without a call.
         if getattr(self, "_reader", None) is not None:
             self.close()
 
@@ -82,14 +82,14 @@ class Connection:
             raise self._expired
 
     def quiet(self) -> bool:
-        """Whether an idle connection can be used: not closed by the server, nothing come that nobody asked for."""
+        """Whether an idle connection can be used: not closed by the server, no unrequested bytes received."""
         return not self._state.poll(0)
 
     def exchange(self, method: str, request: bytes, seconds: float) -> RawResponse:
         """Send a request and read its response.
 
         Raises:
-            HttpFaultError, OSError: there is no valid response.
+            HttpFaultError, OSError: no valid response came.
         """
         reader = self._reader
         reader.begin(method)

@@ -47,7 +47,7 @@ class AnswerTooLargeError(HttpFaultError):
 
 
 class RedirectError(HttpFaultError):
-    """There is no following where the server redirects to."""
+    """The server redirects to where this client does not follow."""
 
 
 class BadStatusError(HttpFaultError):

@@ -9,7 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from loadlab.load.http.errors import AnswerTooLargeError, ConnectionLostError, HttpFaultError, MalformedAnswerError
 
 HEAD_LIMIT_BYTES: Final = 64 * 1024
-MOST_PIECES: Final = 1000  # of a body, before they are put together: a byte in a chunk of its own takes 40 in memory
+MOST_PIECES: Final = 1000  # of a body, before they are put together: a one-byte chunk takes 40 in memory
 PROTOCOL: Final = b"HTTP/1."  # and llhttp lets only 0 or 1 follow
 LINE_ENDS: Final = b"\r\n"
 SWITCHING_PROTOCOLS: Final = 101
@@ -143,7 +143,7 @@ class ResponseReader:
         return RawResponse(self._status, self._pairs, self._fields, content, keep_alive=self._keep_alive)
 
     def forbid_reuse(self) -> None:
-        """Whatever the server says, no further response is read from this connection."""
+        """No further response is read from this connection, even if the server sends one."""
         self._keep_alive = False
 
     def silent(self) -> bool:
@@ -228,7 +228,7 @@ class ResponseReader:
         self._bodies = [whole]
 
     def _refused(self, fault: HttpFaultError) -> HttpFaultError:
-        """Kept, because httptools hides what a callback raises behind an error of its own."""
+        """Kept, because httptools hides what a callback raises behind its own error."""
         self._fault = fault
         return fault
 

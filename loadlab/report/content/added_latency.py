@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 LEAD = (
-    "A proxy adds latency to each round trip to the database. A strategy pays from the smallest measured "
-    "round-trip time from which on it is eligible and proven better than CONN_MAX_AGE = 0 at every larger measured one."
+    'A proxy adds latency to each round trip to the database. "Pays from +5 ms" means: at +5 ms and at every larger '
+    "measured latency, the strategy is eligible and proven better than CONN_MAX_AGE = 0."
 )
 
 
@@ -134,5 +134,5 @@ def _line(columns: list[Config], effect: LatencyEffect, over: OverLatency) -> La
 
 
 def _drawn(value: float | None) -> float | None:
-    """On a logarithmic axis there is no place for 0."""
+    """A logarithmic axis cannot show 0."""
     return None if value is None or not isfinite(value) or value <= 0 else round(value, 4)

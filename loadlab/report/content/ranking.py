@@ -1,4 +1,4 @@
-"""All strategies of a group side by side: in short for a glance, in full for whoever wants to know."""
+"""All strategies of a group side by side: in short for a glance, and in full."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COLUMNS = (
     Column(title="Failed to connect"),
     Column(title="Need in production"),
     Column(title="Against it"),
-    Column(title="Gives up"),
+    Column(title="Drawbacks"),
 )
 RULED_OUT: tuple[Place, ...] = ("over_limit", "unfit", "unmeasured")
 CAPTION = "Every strategy against CONN_MAX_AGE = 0: ratios with 95 % intervals, connections, and CPU per request"
@@ -152,7 +152,7 @@ def _row(  # noqa: PLR0913  a row is where all of it meets
         ", ".join(f"{kind} {numbers.count(n)}" for kind, n in arm.connect_errors.items()) or "none",
         arithmetic(standing.need) if standing.need else numbers.MISSING,
         objections.clause(standing.objection) or "nothing",
-        "; ".join(standing.gives_up) or "nothing",
+        "; ".join(standing.gives_up) or "none",
     )
 
 
@@ -184,7 +184,7 @@ def recovery(seen: Recovery | None) -> str:
 def overview(findings: Findings, rows: tuple[tuple[str, ...], ...]) -> Table:
     """One line per verdict, where there are more than a glance takes in; `rows` are theirs."""
     return Table(
-        caption=f"One line per server mode and client; ratios are of {numbers.metric(findings.run.primary_metric)}",
+        caption=f"One line per server mode and client; ratios compare {numbers.metric(findings.run.primary_metric)}",
         columns=(
             Column(title="Server mode"),
             Column(title="Recommended"),

@@ -17,54 +17,57 @@ if TYPE_CHECKING:
 
 TITLE = "How long should Django keep a database connection open?"
 WIDER_TITLE = "How should Django's database connections live?"
-NO_ANSWER = "This run holds no answer: no trial was completed."
-NO_NOISE_FLOOR = "Noise floor: unknown, no case was measured twice to the end."
+NO_ANSWER = "This run has no answer: no trial is complete. Resume it to get one."
+NO_NOISE_FLOOR = "Noise floor: unknown, because no case was measured twice."
 
 HOW_TO_READ = (
     (
-        "A trial is one execution of a case with fresh server processes; it is the unit of every figure here, never "
-        "the request. A block is one pass over all cases in random order."
+        "A case is one server mode with one way of handling connections. A trial measures one case with fresh server "
+        "processes. A block is one pass over all cases in random order. Every figure is computed over trials."
     ),
     (
-        "A ratio compares a case with the baseline of its own server mode, block by block: 1.20× means a fifth more "
-        "than the baseline. The range beside it is its 95 % interval."
+        "A ratio compares a case with the baseline of its server mode, block by block: 1.20× is 20 % more than the "
+        "baseline. The range after it is its 95 % confidence interval."
     ),
-    "Verdicts are given on the plan's primary metric alone; all else is shown with its interval, and not judged.",
+    "Verdicts use the plan's primary metric only. Other metrics have an interval but no verdict.",
     (
-        "A trial that served nothing is the most extreme one in its comparison, and one in which the target did not "
-        "keep up with the load counts against every verdict. Neither is left out."
-    ),
-    (
-        "p comes from Wilcoxon's exact signed-rank test over blocks, which the interval inverts; Holm's correction "
-        "allows for the number of comparisons. The smallest detectable effect is what these blocks detect with 80 % "
-        "power after that correction: a smaller one may exist unseen."
+        "A trial that served nothing ranks as the worst of its comparison. A trial in which the target did not keep "
+        "up with the load counts against its case. Neither is left out."
     ),
     (
-        "Better and worse are proven differences; equivalent means proven to be within the margin; inconclusive "
-        "means that this run does not tell, not that there is no difference."
+        "p is from Wilcoxon's exact signed-rank test over blocks, and the interval inverts the same test. Holm's "
+        "correction allows for the number of comparisons. The smallest detectable effect is the difference that these "
+        "blocks detect with 80 % power after that correction."
     ),
-    "LEAK means that more connections were open at once than the server mode can use: the rest serve no request.",
-    "Connections are counted twice, by the application and by PostgreSQL. A trial is exact when both agree.",
+    (
+        "Better and worse: a proven difference. Equivalent: any difference is proven to be within the margin. "
+        "Inconclusive: not enough evidence for either."
+    ),
+    (
+        "Usable is how many connections the server mode can use at once. LEAK means that more were open: no later "
+        "request can use the rest."
+    ),
+    "Both the application and PostgreSQL count connections. A trial is exact if the two counts agree.",
 )
 
 
 # What follows for a run that has more than CONN_MAX_AGE; in this order after the others.
 HOW_STRATEGIES_ARE_CHOSEN = (
     (
-        "A strategy is recommended only if it is eligible (it does not leak, has no connection refused, fails no more "
-        "requests than the baseline, served something in every trial, and fits into production's limits where the plan "
-        "names them) and proven better than CONN_MAX_AGE = 0."
+        "A strategy is eligible if it does not leak, has no connection refused, fails no more requests than the "
+        "baseline, served something in every trial, and stays within production's limits, if the plan names them. An "
+        "eligible strategy is recommended only if it is proven better than CONN_MAX_AGE = 0."
     ),
     (
-        "Of those, the simplest that is not proven worse than the best is taken: first a finite CONN_MAX_AGE, then an "
-        "unlimited one, other settings, Django's own pool, another party's engine, a wrapper around the ASGI "
-        "application, code that reaches into Django or its server, and last a service. Of two pools, the smaller."
+        "Of those, the simplest that is not proven worse than the best wins. From simple to complex: a finite "
+        "CONN_MAX_AGE, an unlimited one, other settings, Django's own pool, a third-party engine, a wrapper around the "
+        "ASGI application, code that patches Django or its server, a separate service. Of two pools, the smaller wins."
     ),
-    "The runner-up is what the same rule picks among other ways; another age or pool size does not count.",
+    "The runner-up is what the same rule picks among the other kinds of strategy, not another age or pool size.",
     (
-        "Need in production: hosts × workers × the most connections that a worker holds × overlap; the most is what "
-        "strategy or server mode allow, or what was measured where they allow as many as there are clients. A "
-        "PgBouncer needs its pool_size, one per host."
+        "Need in production: hosts × workers × the most connections per worker × overlap. The most per worker is the "
+        "limit of the strategy or server mode, or the measured peak if neither sets one. A PgBouncer needs its "
+        "pool_size, one per host."
     ),
 )
 
@@ -104,8 +107,8 @@ def _invalid(run: RunSummary) -> str:
     if not run.trials_invalid:
         return ""
     of_all = f"{numbers.count(run.trials_invalid)} of {numbers.plural(run.trials_done, 'trial')} invalid"
-    first = ", the first because" if run.trials_invalid > 1 else ""
-    return f"{of_all}{first}: {run.invalid_because}. The caveats name each."
+    first = ", the first" if run.trials_invalid > 1 else ""
+    return f"{of_all}{first} because: {run.invalid_because}. The caveats name each."
 
 
 def _unfinished(run: RunSummary) -> str:
@@ -113,7 +116,7 @@ def _unfinished(run: RunSummary) -> str:
         return ""
     missing = run.trials_planned - run.trials_done
     if not missing:
-        return "This run is incomplete: trials failed, and the caveats say why. Resume it to make them again."
+        return "This run is incomplete: trials failed, and the caveats say why. Resume it to repeat them."
     return f"This run is incomplete: {numbers.plural(missing, 'trial')} missing. Resume it to complete it."
 
 
@@ -126,7 +129,7 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
     names = Labels.of(findings)
     return tuple(
         f"Noise floor{f' of {names.case(case)}' if len(found) > 1 else ''} (the same case measured twice): "
-        f"{', '.join(figures)}. Smaller differences mean nothing."
+        f"{', '.join(figures)}. The run cannot tell a smaller difference from noise."
         for case, figures in found.items()
     ) or (NO_NOISE_FLOOR,)
 

@@ -56,7 +56,7 @@ def figures(findings: Findings) -> Table:
     names = Labels.of(findings)
     sent = SENT if any(arm.service for arm in findings.arms) else ()
     return Table(
-        caption="Medians over trials, with 95 % intervals where there are enough trials for one",
+        caption="Medians over trials, with 95 % intervals if there are enough trials",
         columns=(
             *_texts("Server mode", "Strategy"),
             *_numbers("Trials", "Requests/s", "p50 ms", "p95 ms", "p99 ms", *sent, "Opens per request", "Reuse"),
@@ -70,7 +70,7 @@ def service(findings: Findings) -> Table:
     """Response beside service, in milliseconds; no rows but under an open load."""
     names = Labels.of(findings)
     return Table(
-        caption="Milliseconds from when a request was due / from when it was sent: medians over trials",
+        caption="Milliseconds since a request was due / since it was sent: medians over trials",
         columns=(*_texts("Case"), *_numbers("p50", "p95", "p99", "p99 send lag")),
         rows=tuple(_service_row(names, arm) for arm in findings.arms if arm.service and arm.trials),
     )
@@ -139,7 +139,7 @@ def comparisons(findings: Findings) -> Comparisons:
         others=_comparisons(
             findings,
             [one for one in ordered if not _judged(one, primary)],
-            "The same in other metrics: intervals, and no verdict",
+            "Other metrics: intervals without a verdict",
         ),
     )
 
@@ -197,7 +197,7 @@ def quantities(findings: Findings) -> Table:
     names, known = Labels.of(findings), probed()
     found = list(dict.fromkeys(name for arm in findings.arms for name in arm.quantities))
     return Table(
-        caption="What probes have read in the window: medians over trials, with 95 % intervals where there are enough",
+        caption="Readings of the probes: medians over trials, with 95 % intervals if there are enough trials",
         columns=(*_texts("Case"), *_numbers(*(known[name].heading if name in known else name for name in found))),
         rows=tuple(
             (names.case(arm.case), *(numbers.estimate(arm.quantities.get(name)) for name in found))
@@ -311,7 +311,7 @@ def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
     names = Labels.of(findings)
     chosen = [trial for trial in findings.trials if not only_unusable or trial.state != "complete"]
     return Table(
-        caption="Trials that are part of no estimate" if only_unusable else "Every trial in the order of execution",
+        caption="Trials that no estimate uses" if only_unusable else "Every trial in the order of execution",
         columns=(
             *_numbers("Order", "Block"),
             *_texts("Case", "State"),

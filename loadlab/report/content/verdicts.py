@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from loadlab.model.reasons import Ground
 from loadlab.report import numbers
 from loadlab.report.content import matrix, ranking
 from loadlab.report.content.matrix import BASELINE, measured_once, primary_comparisons
@@ -13,11 +14,17 @@ from loadlab.report.labels import Labels, Mode
 from loadlab.report.prose import verdicts as prose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from loadlab.model.case import Case
     from loadlab.model.findings import Arm, Comparison, Findings, Recommendation, Snippet, Verdict
     from loadlab.report.content.ranking import Rank
+
+# How sure a verdict for CONN_MAX_AGE = 0 is, where nothing leaks.
+SURE: Final[Mapping[Ground, str]] = {
+    Ground.NO_GAIN: "proven: every eligible age is equivalent or worse",
+    Ground.ALL_REJECTED: "certain: failures are counted, not estimated",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,9 +41,10 @@ class Second:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Advice:
     """One verdict in words: `setting` is the value of CONN_MAX_AGE or another strategy, `rest` what belongs to it.
-    `ratio`, `opens` and `peak` are those of the recommended arm, if `measured`; `fact` is what decided, and `sure` how
-    sure that is, where ages alone were measured. `leaks` names the strategies that leak in this mode, whichever is
-    recommended, and `untold` those that opened too few connections to tell. `ranks` and `figures` are of all
+
+    `ratio`, `throughput`, `opens` and `peak` are those of the recommended arm, if `measured`. Where ages alone were
+    measured, `fact` is what decided, and `sure` how sure that is, or what to do next. `leaks` names the strategies that
+    leak in this mode, and `untold` those that opened too few connections to tell. `ranks` and `figures` are of all
     strategies, where there are several.
     """
 
@@ -50,6 +58,7 @@ class Advice:
     why: tuple[str, ...]
     snippets: tuple[Snippet, ...]
     ratio: str
+    throughput: str
     opens: str
     peak: str
     fact: str
@@ -67,8 +76,8 @@ class Advice:
 
     @property
     def leak_words(self) -> str:
-        """E.g. "60 s", "no" or "cannot tell of 60 s"."""
-        untold = f"cannot tell of {', '.join(self.untold)}" if self.untold else ""
+        """E.g. "60 s", "no" or "60 s: cannot tell"."""
+        untold = f"{', '.join(self.untold)}: cannot tell" if self.untold else ""
         return "; ".join(filter(None, [", ".join(self.leaks), untold])) or "no"
 
     @property
@@ -122,10 +131,11 @@ def _advice(findings: Findings, names: Labels, verdict: Verdict) -> Advice:
         measured=arm is not None,
         setting=numbers.setting(verdict.recommend, _name(names, arm)),
         rest=numbers.rest_of_recommendation(verdict.recommend),
-        headline=prose.headline(verdict, names),
+        headline=_sentence(prose.clause(verdict, names)),
         why=prose.why(verdict, names),
         snippets=verdict.recommend.snippets if verdict.recommend else (),
         ratio=_ratio(findings, arm),
+        throughput=numbers.figure(arm.throughput.value if arm and arm.throughput else None),
         opens=numbers.figure(arm.opens_per_request) if arm else numbers.MISSING,
         peak=matrix.held(arm) if arm else numbers.MISSING,
         fact=fact,
@@ -137,6 +147,10 @@ def _advice(findings: Findings, names: Labels, verdict: Verdict) -> Advice:
         ranks=ranks,
         figures=ranking.table(findings, verdict),
     )
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[0].upper()}{clause[1:]}."
 
 
 def _second(findings: Findings, names: Labels, verdict: Verdict, arms: Sequence[Arm]) -> Second | None:
@@ -185,7 +199,7 @@ def to_set(findings: Findings) -> Table:
         caption="What to set",
         columns=tuple(Column(title=title) for title in titles),
         rows=tuple(
-            (str(item.mode), item.recommendation if item.decided else "not decided", item.ratio, item.fact, item.sure)
+            (str(item.mode), item.recommendation, item.ratio, item.fact, item.sure)
             for item in build(findings)
             if not item.ranks
         ),
@@ -193,18 +207,18 @@ def to_set(findings: Findings) -> Table:
 
 
 def _grounds(findings: Findings, names: Labels, verdict: Verdict, arms: Sequence[Arm]) -> tuple[str, str]:
-    """The fact that decides, and how sure it is."""
+    """The fact that decides, and how sure it is; of an inconclusive verdict, what to do next."""
     chosen = _recommended(verdict.recommend, arms)
     leaking = [arm for arm in arms if arm.leaks]
     if chosen is None:
-        return prose.clause(verdict, names), "not sure"
+        return prose.clause(verdict, names), prose.NEXT.get(verdict.kind, "")
     if _ratio(findings, chosen) != BASELINE:
-        fact = f"{_reused(chosen)}, {matrix.held(chosen)} usable connections open"
+        fact = f"{_reused(chosen)}, at most {numbers.plural(chosen.clients_peak or chosen.peak, 'connection')} open"
         return fact, _sure_of(primary_comparisons(findings).get(chosen.case))
     if leaking:
         worst = max(leaking, key=lambda arm: arm.clients_peak or arm.peak)
         return f"{_listed(names, leaking)}: {_crowd(worst)}", "certain: connections are counted, not estimated"
-    return prose.clause(verdict, names), "no gain is proven"
+    return prose.clause(verdict, names), SURE.get(verdict.kind, "")
 
 
 def _leaking(names: Labels, arms: Sequence[Arm]) -> tuple[str, ...]:
@@ -219,8 +233,8 @@ def _listed(names: Labels, leaking: Sequence[Arm]) -> str:
 
 def _crowd(arm: Arm) -> str:
     usable = arm.usable
-    open_at_once = f"{numbers.count(arm.clients_peak or arm.peak)} connections open at once"
-    return open_at_once if usable is None else f"{open_at_once}, {numbers.count(usable)} usable"
+    open_at_once = f"{numbers.count(arm.clients_peak or arm.peak)} connections open"
+    return open_at_once if usable is None else f"{open_at_once}, but the server can use only {numbers.count(usable)}"
 
 
 def _reused(arm: Arm) -> str:

@@ -88,7 +88,7 @@ def _advice(item: Advice) -> Iterator[str]:
     if item.why:
         yield _bullets(item.why)
     if item.gives_up:
-        yield escape(f"It gives up, here or elsewhere: {'; '.join(item.gives_up)}.")
+        yield escape(f"Drawbacks: {'; '.join(item.gives_up)}.")
     yield from _snippets(item.snippets, named=item.several_files)
     if item.second:
         second = item.second

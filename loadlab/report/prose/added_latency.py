@@ -15,15 +15,15 @@ def conclusion(over: OverLatency) -> str:
     if over.outcome == "not_measured":
         return "not measured"
     if over.outcome == "rejected":
-        return "ruled out with every added latency, whatever its speed"
+        return "ruled out at every added latency"
     growth = ", ".join(f"{_ratio(point)} at {_latency(point)}" for point in (over.points[0], over.points[-1]))
     if over.outcome == "everywhere":
-        return f"pays with every added latency: {growth}"
+        return f"pays at every added latency: {growth}"
     if over.pays_from_ms is not None:
         return f"pays from {numbers.more_latency(over.pays_from_ms)} on: {growth}"
     rejected = [_latency(point) for point in over.points if not point.sound]
     also = f"; ruled out at {numbers.listing(rejected)}" if rejected else ""
-    return f"not proven to pay with the most added latency{also}: {growth}"
+    return f"not proven to pay at the largest added latency{also}: {growth}"
 
 
 def _latency(point: AtLatency) -> str:

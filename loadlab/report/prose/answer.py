@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from loadlab.report.labels import Labels
 
 COMPARE: Final = (
-    "It was measured as it is: this run alone recommends nothing. Deploy another CONN_MAX_AGE, run again, and"
-    " loadlab compare sets both side by side."
+    "This run measured the settings as deployed, so it recommends none. Deploy another CONN_MAX_AGE, run again, and"
+    " compare both runs with loadlab compare."
 )
 MOST_IN_FULL: Final = 4  # groups with all their figures in one sentence; more of them are told by their judgements
 
@@ -78,13 +78,11 @@ def _gains(chosen: Iterable[Chosen]) -> str:
 @sentence.register(Remedies)
 def _remedies(answer: Remedies, names: Labels) -> str:
     """What to do where CONN_MAX_AGE leaks."""
-    where = (
-        f"In {names.conditions(answer.leaking)}, connections that CONN_MAX_AGE alone keeps are never reused, and leak"
-    )
+    where = f"In {names.conditions(answer.leaking)}, connections kept by CONN_MAX_AGE alone are never reused, and leak"
     if not answer.chosen:
-        return f"{where}; nothing else that was measured is proven better than closing them after each request."
+        return f"{where}. No other measured strategy is proven better than closing them after each request."
     fixes = list(dict.fromkeys(names.arm(one.case) for one in answer.chosen))
-    return f"{where}; there, {numbers.listing(fixes)} {'is' if len(fixes) == 1 else 'are'} better, and without a leak."
+    return f"{where}. There, {numbers.listing(fixes)} {'is' if len(fixes) == 1 else 'are'} better, without a leak."
 
 
 @sentence.register(DefaultAge)
@@ -92,16 +90,16 @@ def _default(answer: DefaultAge, names: Labels) -> str:
     keeping, leaking = names.conditions(answer.keeping), names.conditions(answer.leaking)
     if keeping and leaking:
         return (
-            f"No single default fits, and 600 (10 minutes) is not a safe one: keeping connections pays "
-            f"in {keeping}, but in {leaking} kept ones {_harm(answer, names)}."
+            f"No single default fits: keeping connections pays in {keeping}, but in {leaking} kept connections "
+            f"{_harm(answer, names)}. A default of 600 s (10 minutes) is therefore not safe."
         )
     if leaking:
-        return f"600 (10 minutes) is not a safe default: in {leaking} kept connections {_harm(answer, names)}."
+        return f"A default of 600 s (10 minutes) is not safe: in {leaking} kept connections {_harm(answer, names)}."
     if keeping:
-        return f"Nothing measured speaks against 600 (10 minutes) in {keeping}: {_enough(answer)}."
+        return f"This run found no reason against a default of 600 s (10 minutes) in {keeping}: {_enough(answer)}."
     if answer.idle:
-        return f"A default of 600 (10 minutes) would gain nothing in {names.conditions(answer.idle)}."
-    return "This run cannot say whether 600 (10 minutes) is a good default: no comparison was conclusive."
+        return f"A default of 600 s (10 minutes) would gain nothing in {names.conditions(answer.idle)}."
+    return "This run cannot say whether 600 s (10 minutes) is a good default: no comparison was conclusive."
 
 
 def _harm(answer: DefaultAge, names: Labels) -> str:
@@ -114,7 +112,7 @@ def _harm(answer: DefaultAge, names: Labels) -> str:
 
 def _enough(answer: DefaultAge) -> str:
     """600 itself may not have been measured; the closed form says what any longer age can still add."""
-    start = "it was measured" if answer.measured else "it was not measured itself"
+    start = "600 s was measured" if answer.measured else "600 s was not measured"
     leak = "nothing leaked" if answer.leak == "no" else "no leak was seen"
     if answer.enough_seconds is None:
         return f"{start} and {leak}"
@@ -126,13 +124,13 @@ def _enough(answer: DefaultAge) -> str:
 def _unlimited(answer: UnlimitedAge, names: Labels) -> str:
     parts = _in_full(answer, names) if len(answer.compared) <= MOST_IN_FULL else _in_a_word(answer, names)
     if answer.leaks:
-        parts.append("where kept connections leak, unlimited leaks too")
-    return f"Unlimited: {'; '.join(parts)}." if parts else "Unlimited was not measured beside a finite age."
+        parts.append("it leaks wherever kept connections leak")
+    return f"Unlimited age: {'; '.join(parts)}." if parts else "Unlimited was not compared with a finite age."
 
 
 def _in_full(answer: UnlimitedAge, names: Labels) -> list[str]:
     return [
-        f"in {names.condition(one.condition)} {beside(one.beside, plain_age(one.beside.case.strategy))}"
+        f"in {names.condition(one.condition)}, {beside(one.beside, plain_age(one.beside.case.strategy))}"
         for one in answer.compared
     ]
 
@@ -142,7 +140,7 @@ def _in_a_word(answer: UnlimitedAge, names: Labels) -> list[str]:
     by_word: dict[str, list[Condition]] = {}
     for one in answer.compared:
         by_word.setdefault(outcome(one.beside), []).append(one.condition)
-    return [f"in {names.conditions(some)} {word} beside a finite age" for word, some in by_word.items()]
+    return [f"in {names.conditions(some)}, {word} against a finite age" for word, some in by_word.items()]
 
 
 @sentence.register(SafeAge)
@@ -152,10 +150,10 @@ def _safe(answer: SafeAge, names: Labels) -> str:
     if answer.leaking and choices:
         return f"The only safe default is 0. Set {numbers.listing(choices)}."
     if answer.leaking:
-        return "The safe default is 0: there are never more connections than active requests."
+        return "The safe default is 0: connections never outnumber active requests."
     if choices:
-        return f"Measured best: {numbers.listing(choices)}; server modes that were not measured may leak."
-    return "Until a difference is proven, 0 is the safe choice: there are never more connections than active requests."
+        return f"Set {numbers.listing(choices)}. Server modes that were not measured may leak."
+    return "Until a difference is proven, 0 is the safe choice: connections never outnumber active requests."
 
 
 @sentence.register(Doubt)
@@ -164,7 +162,7 @@ def _doubt(answer: Doubt, names: Labels) -> str:
     for one in answer.conditions:
         by_reason.setdefault(verdicts.without(one.ground, one.blocks), []).append(one.condition)
     parts: Sequence[str] = [f"{names.conditions(some)} ({why})" for why, some in by_reason.items()]
-    return f"Undecided: {'; '.join(parts)}."
+    return f"Inconclusive: {'; '.join(parts)}."
 
 
 @sentence.register(AsDeployed)
@@ -182,7 +180,7 @@ def _facts(answer: AsDeployed) -> Iterator[str]:
     if answer.reuse is not None:
         yield f"{numbers.percentage(answer.reuse)} of requests reused a connection"
     yield f"at most {numbers.plural(answer.peak, 'connection')} open"
-    leaks = {"yes": "and they leak", "no": "and none seem to leak"}
+    leaks = {"yes": "and they leak", "no": "and no leak seen"}
     yield leaks.get(answer.leak, "too few were opened to tell whether they leak")
 
 
@@ -193,4 +191,4 @@ def _compare_next(answer: CompareNext, names: Labels) -> str:  # noqa: ARG001  t
 
 @sentence.register(NothingKnown)
 def _nothing_known(answer: NothingKnown, names: Labels) -> str:  # noqa: ARG001  the same for every run
-    return "No trial is complete: nothing is known of the target."
+    return "No trial is complete, so this run says nothing about the target."

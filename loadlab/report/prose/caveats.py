@@ -39,21 +39,25 @@ class Said:
 
 
 _NOT_EXACT: Final = "Do not quote this trial's connection counts as exact."
+_NO_PROOF: Final = (
+    "{blocks:plural complete block} cannot prove a difference: with {comparisons:plural comparison}, the smallest "
+    "possible p is {p:probability} after Holm's correction, and a proof needs less than {alpha}."
+)
 WORDS: Final[Mapping[CaveatKind, Words]] = {
     CaveatKind.BUSY_MACHINE: Words(
         "It was busy when the run began: load {load:figure} on {cores:plural core}.",
-        "Times vary more than they should, counts do not. Measure again when nothing else runs.",
+        "Times vary more than usual; counts stay exact. Measure again when nothing else runs.",
     ),
     CaveatKind.PROJECT_NOTE: Words("{note}"),
     CaveatKind.NOT_RECONCILED: Words("The counts do not reconcile: {mismatches:mismatches}.", _NOT_EXACT),
-    CaveatKind.NOT_JUDGED: Words("PostgreSQL's count of sessions is not known: {why:sentence}", _NOT_EXACT),
+    CaveatKind.NOT_JUDGED: Words("PostgreSQL's count of sessions is unknown: {why:sentence}", _NOT_EXACT),
     CaveatKind.OTHER_TRAFFIC: Words(
-        "Others used the target too: up to {share:percentage} of its requests were theirs ({worst:trial}).",
-        "Their requests are in its counts and in its speed: measure when it has no other users.",
+        "The target also served other clients: up to {share:percentage} of its requests ({worst:trial}).",
+        "They change its counts and its speed. Measure when it has no other clients.",
     ),
     CaveatKind.WORKER_ENDED: Words(
-        "A worker of the target ended during the window, and {connections:plural connection} with it.",
-        "That is usual where workers are recycled (max_requests). Otherwise it crashed or was restarted.",
+        "A worker of the target ended during the window and took {connections:plural connection} with it.",
+        "This is normal if workers are recycled (max_requests). Otherwise look in the target's log for a crash.",
     ),
     CaveatKind.TRIALS_MISSING: Words(
         "Missing: {missing:count} of {planned:plural trial}.", "Resume the run to measure them."
@@ -64,99 +68,94 @@ WORDS: Final[Mapping[CaveatKind, Words]] = {
     ),
     CaveatKind.CASE_INVALID: Words(
         "No complete trial: nothing is known of this case.",
-        "Remove the cause that is named below. Then resume the run. Where the target did not keep up, run the plan "
-        "again: to repeat such a trial until it succeeds would flatter the case.",
+        "Remove the cause that is named below. Then resume the run. If the target did not keep up, run the plan "
+        "again: repeating such a trial until it succeeds would flatter the case.",
     ),
     CaveatKind.TRIAL_NOT_COUNTED: Words(
-        "This trial is {state}: {reason:sentence}", "It is kept, but part of no estimate and of no comparison."
+        "This trial is {state}: {reason:sentence}", "Its data is kept, but no estimate and no comparison uses it."
     ),
     CaveatKind.TRIAL_AGAINST_CASE: Words(
         "This trial is {state}: {reason:sentence}",
-        "It is part of no estimate, and counts against its case in comparisons.",
+        "No estimate uses it. In comparisons it counts against its case.",
     ),
-    CaveatKind.BLOCKS_MISSING: Words(
-        "With {blocks:plural complete block} and {comparisons:plural comparison}, the smallest possible p is "
-        "{p:probability} after Holm's correction: none can fall under {alpha}.",
-        "Resume the run.",
-    ),
+    CaveatKind.BLOCKS_MISSING: Words(_NO_PROOF, "Resume the run."),
     CaveatKind.BLOCKS_TOO_FEW: Words(
-        "With {blocks:plural complete block} and {comparisons:plural comparison}, the smallest possible p is "
-        "{p:probability} after Holm's correction: none can fall under {alpha}.",
+        _NO_PROOF,
         "Set blocks to {needed} or more, or compare fewer cases.",
     ),
     CaveatKind.PAIRS_TOO_FEW: Words(
-        "Only {blocks:plural block} of {planned} can be compared with {baseline:case}; a verdict takes {needed}.",
-        "Resume the run, or see why the others are not complete or had no success.",
+        "Only {blocks:plural block} of {planned} can be compared with {baseline:case}; a verdict needs {needed}.",
+        "Resume the run, or see below why the other blocks are incomplete or served nothing.",
     ),
     CaveatKind.NOISE_FLOOR: Words(
-        "Measured against itself, the {metric:metric} came out at {ratio:ratio} ({interval}): the noise floor of this "
-        "run.",
-        "No smaller difference is called better or worse; a quieter machine would show more.",
+        "Measured twice, this case differs from itself: {metric:metric} {ratio:ratio} ({interval}). This is the noise "
+        "floor.",
+        "The run calls no smaller difference better or worse. A quieter machine has a lower noise floor.",
     ),
     CaveatKind.REQUESTS_FAILED: Words(
         "{failures:count} of {requests:plural request} failed ({share:percentage}).",
-        "Throughput counts successes, latency those and unanswered requests. See the table of failures.",
+        "Throughput counts only successful requests; latency also counts unanswered ones. See the table of failures.",
     ),
     CaveatKind.DATABASE_UNUSED: Words(
-        "No request used the database, so nothing can be said about connections.",
-        "In the Locust file, ask for pages that query the database.",
+        "No request used the database, so the run says nothing about connections.",
+        "In the Locust file, request pages that query the database.",
     ),
     CaveatKind.TRIALS_SILENT: Words(
         "Nothing was served in block {blocks:list}: the throughput is 0 there, and there is no latency.",
-        "In comparisons such a trial is the most extreme one. A case is not recommended where its baseline served "
-        "something in that block.",
+        "Comparisons rank such a trial as the worst. If the baseline served something in that block, the case is not "
+        "recommended.",
     ),
     CaveatKind.TRIALS_OUTPACED: Words(
-        "The target did not keep up with the load in block {blocks:list}: its speed there is not known.",
-        "Such a trial counts against every verdict on the case; a lower rate measures it.",
+        "The target did not keep up with the load in block {blocks:list}, so its speed there is unknown.",
+        "Such a trial counts against the case. Use a lower rate to measure it.",
     ),
     CaveatKind.PAIRS_SILENT: Words(
         "In block {blocks:list} neither this case nor {baseline:case} served anything.",
-        "Such a pair says nothing about which is better, and is left out.",
+        "Such a pair cannot say which is better, so comparisons leave it out.",
     ),
     CaveatKind.MEDIANS_CONTRADICT: Words(
-        "The medians of throughput go from {baseline_median:figure} to {median:figure} requests/s, against "
-        "{baseline:case}; the ratio is {ratio:ratio}.",
-        "The ratio is paired by block, so what the machine did over time is not in it. Trust the ratio.",
+        "The median throughput is {median:figure} requests/s, against {baseline_median:figure} for {baseline:case}, "
+        "but the ratio is {ratio:ratio}.",
+        "Trust the ratio: it compares trials of the same block, so slow drift of the machine cancels out.",
     ),
     CaveatKind.GENERATOR_BUSY: Words(
         "The load generator used up to {share:percentage} of a core ({worst:trial}).",
-        "It may limit what was measured: use fewer users, or more load workers on more cores.",
+        "It may limit the measured throughput. Use fewer users, or more load processes on more cores.",
     ),
     CaveatKind.PROXY_BUSY: Words(
         "The proxy that adds the round trip used up to {share:percentage} of a core ({worst:trial}).",
-        "Near its ceiling it adds more than it should: use fewer users, or compare smaller added latencies.",
+        "Near a full core it adds more latency than planned. Use fewer users, or smaller added latencies.",
     ),
     CaveatKind.STARTS_SKEWED: Words(
-        "Workers on other hosts started at one instant, to within {seconds:milliseconds} ({worst:trial})."
+        "Load processes on other hosts started within {seconds:milliseconds} of each other ({worst:trial})."
     ),
     CaveatKind.LONG_WAITS: Words(
-        "A request waited {waited:milliseconds} for a connection on average, of a median response of "
+        "Requests waited {waited:milliseconds} for a connection on average; the median response is "
         "{median:milliseconds}.",
-        "The size of the {at} bounds this case; sweep it to see what a larger one gives.",
+        "The size of the {at} limits this case. Measure larger sizes too.",
     ),
     CaveatKind.USERS_IDLE: Words(
         "Throughput × mean response time differs from the number of users by up to {gap:percentage} ({worst:trial}).",
-        "Part of the users' time is not in answered requests: they paused (mixed, burst, steps, think_time), got no "
-        "answer, or waited for the generator. A gap of more than 25 % without pauses makes a trial invalid.",
+        "The users spent that time outside answered requests: they paused (mixed, burst, steps, think_time), got no "
+        "answer, or waited for the generator. Without pauses, a gap over 25 % makes a trial invalid.",
     ),
     CaveatKind.PERCENTILE_WITHHELD: Words(
-        "{percentile} withheld: it takes {needed:count} successful requests in the window, there were as few as "
+        "{percentile} is not shown: it needs {needed:count} successful requests in the window, and one trial had only "
         "{fewest:count} ({worst:trial}).",
-        "A longer window or more users give enough.",
+        "Use a longer window or more users.",
     ),
     CaveatKind.EXPIRY_UNSEEN: Words(
-        "Expiry not observed: the window was shorter than {ages} × {max_age:age}.",
-        "To see connections expire, use a longer window or a shorter age.",
+        "The window was too short to see connections expire: it was shorter than {ages} × {max_age:age}.",
+        "Use a longer window or a shorter age.",
     ),
     CaveatKind.LEFT_OUT: Words("Left out of {servers:list}: {why:sentence}"),
     CaveatKind.CHANGED_MEANWHILE: Words(
         "Measured after a change: {changes:and}.",
-        "Differences between blocks may come from that. For figures on one ground, measure anew.",
+        "Differences between blocks may come from that. Start a new run to measure all trials alike.",
     ),
     CaveatKind.NOT_SEALED: Words(
-        f"Begun by loadlab 0.1.0, which did not seal {layout.PLAN} and {layout.ENVIRONMENT}.",
-        "An edit would not be noticed.",
+        f"loadlab 0.1.0 began this run and kept no checksum of {layout.PLAN} and {layout.ENVIRONMENT}.",
+        "loadlab cannot detect later edits of them.",
     ),
     CaveatKind.DAMAGED: Words("Damaged: {fault:sentence}", "{remedy}"),
     CaveatKind.DAMAGED_PLAN: Words(

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 _TEXTS: Final[Mapping[Identity, str]] = {
     Identity.SESSIONS: "opened {} but PostgreSQL counted {} sessions",
-    Identity.BACKENDS: "at rest open {} but pg_stat_activity shows {} rows",
+    Identity.BACKENDS: "{} open at rest but pg_stat_activity shows {} rows",
     Identity.POOLER_CLIENTS_OPENED: "opened {} but the pooler counted {} clients",
-    Identity.POOLER_CLIENTS_OPEN: "at rest open {} but the pooler shows {} clients",
+    Identity.POOLER_CLIENTS_OPEN: "{} open at rest but the pooler shows {} clients",
     Identity.POOLER_SESSIONS: "the pooler opened {} but PostgreSQL counted {} sessions",
     Identity.POOLER_BACKENDS: "the pooler has {} open but pg_stat_activity shows {} rows",
     Identity.BALANCE_SINCE: "open before + opened {} is not closed + open = {}",
-    Identity.BALANCE_AT_REST: "at rest opened {} is not closed + open = {}",
-    Identity.BALANCE_AFTER_STOP: "after stop opened {} is not closed + open = {}",
-    Identity.NONE_AFTER_STOP: "after stop open {} instead of {}",
+    Identity.BALANCE_AT_REST: "at rest, opened {} is not closed + open = {}",
+    Identity.BALANCE_AFTER_STOP: "after the stop, opened {} is not closed + open = {}",
+    Identity.NONE_AFTER_STOP: "{} open after the stop instead of {}",
 }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def clause(objection: Objection | None) -> str:
-    """With its figures, e.g. "leaks, 94 open, 8 usable"; empty where nothing speaks against a case."""
+    """With its figures, e.g. "leaks, 94 open, only 8 usable"; empty where nothing speaks against a case."""
     figures = _figures(objection)
     return ", ".join(filter(None, (short(objection), figures)))
 
@@ -48,7 +48,7 @@ def _leaks(_: Leaks) -> str:
 
 @short.register(Refused)
 def _refused(objection: Refused) -> str:
-    return f"{numbers.plural(objection.attempts, 'attempt')} to connect refused"
+    return refused(objection.attempts)
 
 
 @short.register(Silent)
@@ -68,7 +68,7 @@ def _leak_unknown(_: LeakUnknown) -> str:
 
 @short.register(OverLimit)
 def _over_limit(_: OverLimit) -> str:
-    return "too much for production"
+    return "needs more connections than production allows"
 
 
 def _figures(objection: Objection | None) -> str:
@@ -80,19 +80,23 @@ def _figures(objection: Objection | None) -> str:
 def leak(found: Leaks) -> str:
     """What shows it: more open than are usable, or else what the garbage collector had to close."""
     if found.collected:
-        return f"{numbers.plural(found.collected, 'connection')} closed by the garbage collector alone"
-    usable = "" if found.usable is None else f", {numbers.count(found.usable)} usable"
+        return f"only the garbage collector closed {numbers.plural(found.collected, 'connection')}"
+    usable = "" if found.usable is None else f", only {numbers.count(found.usable)} usable"
     return f"{numbers.count(found.held)} open{usable}"
+
+
+def refused(attempts: int) -> str:
+    return f"{numbers.plural(attempts, 'connection attempt')} refused"
 
 
 def harm(found: Harm) -> tuple[str, str]:
     """What kept connections do, as a verb and its figures."""
-    attempts = f"{numbers.plural(found.refused, 'attempt')} to connect refused"
+    attempts = refused(found.refused)
     if found.leak:
         figures = leak(found.leak)
         return "leak", f"{figures}, {attempts}" if found.refused else figures
     if found.effect == "refused":
         return "run out", attempts
     if found.effect == "silent":
-        return "hang", f"nothing served in {numbers.plural(found.silent_trials, 'trial')}"
-    return "fail", f"{numbers.count(found.failures)} of {numbers.plural(found.requests, 'request')}"
+        return "hang", f"served nothing in {numbers.plural(found.silent_trials, 'trial')}"
+    return "fail", f"{numbers.count(found.failures)} of {numbers.plural(found.requests, 'request')} failed"

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from loadlab.report.labels import Labels
 
 OUTCOMES = {
-    "leaks": "but it leaks",
-    "silent": "but some of its trials served nothing",
+    "leaks": "but unlimited leaks",
+    "silent": "but some trials of unlimited served nothing",
     "inconclusive": "no difference proven",
 }
 
@@ -74,7 +74,8 @@ def _speed(reason: Speed, names: Labels) -> str:
     seen = reason.comparison
     if seen is None or seen.ratio is None:
         words = numbers.metric(names.metric)
-        return f"{names.arm(reason.case)}: {words} not compared, no block has both this and {names.zero} complete."
+        why = f"no block has complete trials of it and of {names.zero}"
+        return f"{names.arm(reason.case)}: {words} not compared, because {why}."
     details = numbers.interval(seen.low, seen.high) or numbers.TOO_FEW
     ratio = f"{numbers.ratio(seen.ratio)} the {numbers.metric(seen.metric)} of {names.zero}"
     blocks = numbers.plural(seen.blocks, "block")
@@ -101,16 +102,16 @@ def _strength(comparison: Comparison) -> str:
 @sentence.register(Held)
 def _held(reason: Held, names: Labels) -> str:
     """Against what can be used, not against the server's limit: a leak is one long before that is reached."""
-    refused = f"; {numbers.plural(reason.refused, 'attempt')} to connect refused" if reason.refused else ""
+    refused = f"; {objections.refused(reason.refused)}" if reason.refused else ""
     usable = f"{numbers.count(reason.usable)} usable: {leak_words(reason)}{refused}"
     name = names.arm(reason.case)
     if reason.clients_peak is None:
-        held = f"at most {reason.peak} connections open at once and {reason.left_open} left open at rest"
+        held = f"at most {reason.peak} connections open at once, {reason.left_open} open at rest"
         return f"{name}: {held}, {usable}."
     clients = f"at most {reason.clients_peak} connections to the pooler at once"
-    left = f"{reason.clients_left} left open at rest"
-    behind = f"the pooler held {reason.peak} in PostgreSQL, and {reason.left_open} at rest"
-    return f"{name}: {clients} and {left}, {usable}; {behind}."
+    left = f"{reason.clients_left} open at rest"
+    behind = f"the pooler held {reason.peak} in PostgreSQL, {reason.left_open} at rest"
+    return f"{name}: {clients}, {left}, {usable}; {behind}."
 
 
 def leak_words(reason: Held) -> str:
@@ -121,7 +122,7 @@ def leak_words(reason: Held) -> str:
         return "too few were opened to tell whether they leak"
     left = reason.left_open if reason.clients_left is None else reason.clients_left
     if reason.usable is not None and left > reason.usable:
-        return f"no leak ({left - reason.usable} more, few enough for threads of the project's own)"
+        return f"no leak (the {left - reason.usable} above that can belong to the project's other threads)"
     return "no leak"
 
 
@@ -136,7 +137,7 @@ def _failed(reason: Failed, names: Labels) -> str:
 def _none_failed(reason: NoneFailed, names: Labels) -> str:
     bound = numbers.percentage(reason.upper_bound)
     cases = ", ".join(map(names.arm, reason.cases))
-    return f"None of {numbers.plural(reason.requests, 'request')} failed at {cases} (95 % upper bound: {bound} each)."
+    return f"No failures in {numbers.plural(reason.requests, 'request')} with {cases} (95 % upper bound: {bound} each)."
 
 
 @sentence.register(Cpu)
@@ -162,17 +163,17 @@ def _reuse(reason: Reuse, names: Labels) -> str:
 @sentence.register(Expiry)
 def _expiry(reason: Expiry, names: Labels) -> str:
     if reason.observed:
-        return f"{names.arm(reason.case)}: expiry observed, the window held {reason.ages} ages or more."
-    return f"{names.arm(reason.case)}: expiry not observed, the window was shorter than {reason.ages} ages."
+        return f"{names.arm(reason.case)}: the window was long enough to see connections expire ({reason.ages} ages)."
+    return f"{names.arm(reason.case)}: the window was too short to see connections expire ({reason.ages} ages)."
 
 
 @sentence.register(ClosedForm)
 def _closed_form(reason: ClosedForm, names: Labels) -> str:  # noqa: ARG001  no arm is named
     wanted = numbers.percentage(reason.wanted)
     return (
-        f"Closed form: at {numbers.figure(reason.rate)} requests/s per connection, as measured, "
-        f"{numbers.age(reason.case.max_age)} gives {numbers.percentage(reason.reuse)} reuse and {wanted} need an age "
-        f"of {numbers.figure(reason.enough_seconds)} s or more; at 1 request/s per connection they need "
+        f"Calculated: at the measured {numbers.figure(reason.rate)} requests/s per connection, "
+        f"{numbers.age(reason.case.max_age)} gives {numbers.percentage(reason.reuse)} reuse. {wanted} reuse needs an "
+        f"age of {numbers.figure(reason.enough_seconds)} s; at 1 request/s per connection it needs "
         f"{numbers.figure(reason.enough_at_one)} s."
     )
 
@@ -180,12 +181,12 @@ def _closed_form(reason: ClosedForm, names: Labels) -> str:  # noqa: ARG001  no 
 @sentence.register(HealthChecks)
 def _health_checks(reason: HealthChecks, names: Labels) -> str:
     if reason.case is None:
-        return "Health checks: cost not measured in this run; one SELECT 1 per request that uses the database."
+        return "Health checks send one SELECT 1 per request that uses the database; this run did not measure the cost."
     if reason.ratio is None:
-        return f"Health checks: on in the figures for {names.arm(reason.case)}; not measured without."
+        return f"Health checks were on for {names.arm(reason.case)}; this run did not measure it without them."
     details = numbers.interval(reason.low, reason.high) or numbers.TOO_FEW
     ratio = f"{numbers.ratio(reason.ratio)} the {numbers.metric(names.metric)}"
-    return f"Health checks: {ratio} of the same age without ({details})."
+    return f"With health checks: {ratio} of the same age without them ({details})."
 
 
 @sentence.register(Preferred)
@@ -193,8 +194,8 @@ def _preferred(reason: Preferred, names: Labels) -> str:
     """Why this one, of all that are better."""
     of = f"Of {numbers.plural(reason.better, 'strategy')} proven better"
     if reason.best == reason.case:
-        gain = "this has the largest gain, and no simpler one matches it"
-        return f"{of}, {gain}; the largest of {reason.better} estimates tends to be too high."
+        gain = "this has the largest gain, and every simpler one is proven worse"
+        return f"{of}, {gain}. The largest of {reason.better} estimates tends to be too high."
     ratio = numbers.ratio(reason.best_ratio) if reason.best_ratio else "not compared"
     return f"{of}, this is the simplest that is not proven worse than the best, {names.arm(reason.best)} ({ratio})."
 
@@ -209,8 +210,8 @@ def _waited(waiting: Waiting) -> str:
     each = f"{numbers.milliseconds(waiting.seconds_per_request)} per request"
     if waiting.at == "pool":
         mean = numbers.milliseconds(waiting.mean_seconds or 0)
-        asked = f"{numbers.plural(waiting.waits or 0, 'connection')} asked of the pool"
-        return f"{asked}, {mean} to get one on average, {each}"
+        asked = f"the pool was asked for {numbers.plural(waiting.waits or 0, 'connection')}"
+        return f"{asked}, each took {mean} on average, {each}"
     parts = [f"clients waited {each} at the pooler"]
     if waiting.longest_seconds is not None:
         parts.append(f"the longest seen {numbers.measured_time(waiting.longest_seconds)}")
@@ -221,7 +222,7 @@ def _waited(waiting: Waiting) -> str:
 
 @sentence.register(OtherMetrics)
 def _other_metrics(reason: OtherMetrics, names: Labels) -> str:  # noqa: ARG001  no arm is named
-    return f"Beside it: {numbers.listing(list(map(_in_metric, reason.comparisons)))}; not judged."
+    return f"Other metrics, not judged: {numbers.listing(list(map(_in_metric, reason.comparisons)))}."
 
 
 @sentence.register(NoRequests)
@@ -248,4 +249,4 @@ def _in_production(reason: InProduction, names: Labels) -> str:  # noqa: ARG001 
 @sentence.register(Against)
 def _against(reason: Against, names: Labels) -> str:
     cases = numbers.listing(list(map(names.arm, reason.cases)))
-    return f"Not {cases}: {objections.clause(reason.objection)}."
+    return f"Ruled out: {cases} ({objections.clause(reason.objection)})."

@@ -20,18 +20,31 @@ if TYPE_CHECKING:
 # Why nothing is recommended.
 WITHOUT: Final[Mapping[Ground, str]] = {
     Ground.NOTHING_KEPT: "no case keeps connections",
-    Ground.NO_BASELINE: "no complete trial with CONN_MAX_AGE = 0 to compare with",
-    Ground.BASELINE_REJECTED: "closing after each request is ruled out too, or too much for production",
+    Ground.NO_BASELINE: "no trial with CONN_MAX_AGE = 0 is complete",
+    Ground.BASELINE_REJECTED: "closing after each request is ruled out too, or needs more connections than production "
+    "allows",
     Ground.ALL_FAILED: "no request succeeded",
-    Ground.TOO_FEW_BLOCKS: "too few blocks",
+    Ground.TOO_FEW_BLOCKS: "too few blocks are complete",
     Ground.LEAK_UNKNOWN: "the better option opened too few connections to tell whether it leaks",
-    Ground.SEEN_ONCE: "only one trial shows what rules out kept connections",
+    Ground.SEEN_ONCE: "only one trial shows the fault of kept connections",
     Ground.UNPROVEN: "the comparisons are inconclusive",
+}
+
+# What to do then.
+NEXT: Final[Mapping[Ground, str]] = {
+    Ground.NOTHING_KEPT: "Add a strategy that keeps connections to the plan.",
+    Ground.NO_BASELINE: "Add max_age = 0 to the plan, or resume the run.",
+    Ground.BASELINE_REJECTED: "Use a lighter load, or add another strategy to the plan.",
+    Ground.ALL_FAILED: "See the failed requests for the cause.",
+    Ground.TOO_FEW_BLOCKS: "Resume the run, or raise blocks in the plan.",
+    Ground.LEAK_UNKNOWN: "Use a longer window or more users.",
+    Ground.SEEN_ONCE: "Raise blocks in the plan.",
+    Ground.UNPROVEN: "Raise blocks in the plan for a clearer answer.",
 }
 
 
 def headline(verdict: Verdict, names: Labels) -> str:
-    """E.g. "gevent: close connections after each request: kept ones leak, 94 open, 8 usable."""
+    """E.g. "gevent: close connections after each request, because kept connections leak (94 open, only 8 usable)."""
     return f"{names.condition(verdict.condition)}: {clause(verdict, names)}."
 
 
@@ -47,24 +60,25 @@ def clause(verdict: Verdict, names: Labels) -> str:
         return _keep(kept, names)
     if verdict.recommend is None:
         few = next((one for one in verdict.figures if isinstance(one, TooFewBlocks)), None)
-        return f"inconclusive, {without(verdict.kind, few)}"
+        return f"inconclusive, because {without(verdict.kind, few)}"
     if verdict.kind is Ground.ALL_REJECTED:
         why = "; ".join(_rejected(one, names) for one in verdict.figures)
-        return f"close connections after each request: {why}"
+        return f"close connections after each request, because {why}"
     closest = [one for one in verdict.figures if isinstance(one, Speed)]
     if names.has_others:
         nearest = "; ".join(f"{names.arm(one.case)} comes closest, {_compared(one)}" for one in closest)
-        return f"close connections after each request, nothing eligible is proven better: {nearest}"
+        return f"close connections after each request, because no eligible strategy is proven better: {nearest}"
     gains = "; ".join(f"{numbers.age(one.case.max_age)} {_compared(one)}" for one in closest)
-    return f"close connections after each request, keeping them gains nothing: {gains}"
+    return f"close connections after each request, because keeping them gains nothing: {gains}"
 
 
 def without(ground: Ground, few: TooFewBlocks | None) -> str:
     """Why nothing is recommended, in one clause."""
     if few is None:
         return WITHOUT[ground]
-    among = f" for {numbers.plural(few.comparisons, 'comparison')}" if few.needed > FEWEST_BLOCKS else ""
-    return f"{numbers.plural(few.blocks, 'complete block')}, at least {few.needed} needed{among}"
+    among = f" on {numbers.plural(few.comparisons, 'comparison')}" if few.needed > FEWEST_BLOCKS else ""
+    complete = f"{numbers.plural(few.blocks, 'block')} {'is' if few.blocks == 1 else 'are'} complete"
+    return f"only {complete}, and a verdict{among} needs {few.needed}"
 
 
 def _keep(kept: Gain, names: Labels) -> str:
@@ -80,7 +94,7 @@ def _keep(kept: Gain, names: Labels) -> str:
 def _rejected(found: Reason, names: Labels) -> str:
     match found:
         case Harm():
-            return "kept ones {}, {}".format(*objections.harm(found))
+            return "kept connections {} ({})".format(*objections.harm(found))
         case Against():
             cases = numbers.listing(list(map(names.arm, found.cases)))
             return f"{cases} {objections.clause(found.objection)}"

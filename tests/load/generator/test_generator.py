@@ -1,4 +1,4 @@
-"""Loads as the lab orders them: open and closed, from one process and from several, some of which are lost."""
+"""Loads as the lab requests them: open and closed, from one process and from several, some of which are lost."""
 
 from __future__ import annotations
 
@@ -142,16 +142,16 @@ def test_a_killed_load_process_is_named_and_other_results_are_kept(
 ) -> None:
     # More users than arrivals: on the busiest machine none is dropped.
     drive = generator.begin(load_request(users=400, window_seconds=2.0, open_load=POISSON, processes=3))
-    crew = psutil.Process(drive.pid).children()
-    assert len(crew) == 3
-    crew[1].kill()
+    processes = psutil.Process(drive.pid).children()
+    assert len(processes) == 3
+    processes[1].kill()
     result = drive.wait()
     assert result is not None
     assert result.lost == ("load process 2 of 3 was ended by SIGKILL",)
     assert len(result.busy) == 2
     due = list(takewhile(lambda instant: instant < 2.2, arrivals(POISSON, 7)))
     assert sorted(result.requests.due) == pytest.approx(sorted(due[0::3] + due[2::3]), abs=1e-9)
-    assert gone(crew)
+    assert gone(processes)
 
 
 def test_a_load_process_that_dies_before_the_start_stops_no_other(
@@ -185,10 +185,10 @@ def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Gener
 def test_when_their_leader_is_killed_the_load_processes_end_with_it(generator: Generator, load_request: Any) -> None:
     drive = generator.begin(load_request(window_seconds=30.0, processes=2))
     leader = psutil.Process(drive.pid)
-    crew = leader.children()
+    processes = leader.children()
     leader.kill()
     assert drive.wait() is None
-    assert gone(crew)
+    assert gone(processes)
 
 
 def gone(processes: list[psutil.Process]) -> bool:
