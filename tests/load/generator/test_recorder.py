@@ -12,7 +12,7 @@ from locust.event import Events
 
 from loadlab.load.generator.contract import LoadResult
 from loadlab.load.generator.recorder import EXAMPLE_LENGTH, NO_ANSWER, Recorder
-from loadlab.load.http.errors import ResponseTimeoutError
+from loadlab.load.http.errors import AnswerTimeoutError
 from loadlab.model.window import Window
 
 
@@ -122,9 +122,7 @@ class SlowAnswer(Answer):
     status_code = 0
 
 
-@every(
-    "exception", [ResponseTimeoutError("late"), TimeoutError(), requests.exceptions.ReadTimeout(), gevent.Timeout(1)]
-)
+@every("exception", [AnswerTimeoutError("late"), TimeoutError(), requests.exceptions.ReadTimeout(), gevent.Timeout(1)])
 def test_a_request_that_timed_out_had_no_answer(exception: BaseException) -> None:
     recorder, fire = recording()
     request(fire, 1.0, exception=AnswerError("boom"), response=Answer())
