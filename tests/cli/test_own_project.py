@@ -235,9 +235,9 @@ def test_an_empty_database_is_made_for_a_project_without_postgresql(shop: Shop) 
         ({"OPTIONS": {"pool": True}}, [], "Django refuses a pool together with a CONN_MAX_AGE other than 0"),
         ({}, ["--settings", "nowhere.settings"], "No module named 'nowhere'\nCheck --settings"),
         ({}, ["--settings", "shop"], "shop has no ROOT_URLCONF: it loads, and is not the settings of a project"),
-        ({}, ["--embedded", "--dsn", "env:SHOP"], "leave one of them out"),
+        ({}, ["--embedded", "--dsn", "env:SHOP"], "Remove one of them"),
         ({}, ["--project", "/nonesuch"], "The project's folder /nonesuch is not there"),
-        ({}, ["--python", "/nonesuch/python"], "is no Python that can be started"),
+        ({}, ["--python", "/nonesuch/python"], "is not a working interpreter"),
         ({}, ["--locustfile", "/nonesuch.py"], "there is no '/nonesuch.py'"),
         ({"HOST": "192.0.2.1"}, [], "--allow-remote"),
         ({"PASSWORD": "wrong-canary"}, [], "password authentication failed"),
@@ -330,7 +330,7 @@ def test_the_settings_need_no_naming_where_manage_py_names_them(in_process: InPr
     shutil.copytree(PROJECT, project)
     unset = {"DJANGO_SETTINGS_MODULE": ""}  # or it would go before manage.py
     unnamed = in_process("init", "--project", project, "--out", tmp_path / "lab", **unset)
-    assert (unnamed.code, f"No manage.py in {project} names them" in unnamed.stderr) == (2, True)
+    assert (unnamed.code, f"No manage.py in {project} names the settings" in unnamed.stderr) == (2, True)
     (project / "manage.py").write_text('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")')
     named = in_process("init", "--project", project, "--out", tmp_path / "lab", **unset)
     assert "Settings: shop.settings; django.db.backends.sqlite3" in named.stdout

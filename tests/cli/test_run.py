@@ -313,7 +313,7 @@ def test_a_gate_without_enough_trials_is_open_and_exits_with_11(
 ) -> None:
     done = here("compare", finished.path, copied, "--fail-if-worse")
     assert done.code == 11
-    assert "too few trials for an interval of throughput" in done.stderr
+    assert "too few trials for an interval of the throughput" in done.stderr
 
 
 def test_runs_without_a_common_case_are_refused_in_one_line(

@@ -115,7 +115,7 @@ def test_nothing_of_the_proxy_is_left(plain: Cluster, tmp_path: Path) -> None:
         assert psutil.pid_exists(far.pid)
     assert not psutil.pid_exists(far.pid)
     assert sorted(plain.register.folder.iterdir()) == before
-    assert (tmp_path / "log").read_text() == ""
+    assert (tmp_path / "log.proxy.log").read_text() == ""
 
 
 @pytest.mark.parametrize("connect", DRIVERS)

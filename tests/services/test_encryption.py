@@ -123,12 +123,8 @@ def test_a_report_says_whether_the_target_was_encrypted(tls: bool, tmp_path: Pat
     if tls:
         require_programs()
     plan = Plan(servers={}, strategies={}, database=Database(tls=tls))
-    with (
-        open_lab(plan, None, tmp_path, Quiet()) as lab,  # Django makes the site's tables here, as the target connects
-        lab.database.observed() as connection,
-        connection.cursor() as cursor,
-    ):
-        said = environment(plan, lab.project, lab.database, cursor)["PostgreSQL"]
+    with open_lab(plan, None, tmp_path, Quiet()) as lab:  # Django makes the site's tables here, as the target connects
+        said = environment(lab)["PostgreSQL"]
     assert said["tls"] is tls
     assert [value for value in said.values() if str(tmp_path) in str(value) or "/var/tmp" in str(value)] == []  # noqa: S108
 

@@ -545,7 +545,7 @@ def test_a_startup_parameter_unknown_to_pgbouncer_is_named_early(pooler: Pooler,
 
 def test_a_missing_program_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(service, "ELSEWHERE", str(tmp_path))
+    monkeypatch.setattr(service, "DEBIAN_FOLDER", str(tmp_path))
     with pytest.raises(EnvironmentFaultError, match=r"apt install pgbouncer.*remove the strategy"):
         require_pgbouncer()
 
@@ -558,7 +558,7 @@ def test_debians_folder_is_looked_into_even_if_path_does_not_lead_there(
     program.write_text("#!/bin/sh\necho PgBouncer 1.25.1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(service, "ELSEWHERE", str(folder))
+    monkeypatch.setattr(service, "DEBIAN_FOLDER", str(folder))
     assert require_pgbouncer() == program
     assert pgbouncer_version() == "1.25.1"
 

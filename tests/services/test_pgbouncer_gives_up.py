@@ -124,7 +124,7 @@ def test_transactions_a_session_advisory_lock_excludes_no_client(two: tuple[Conn
 def test_transactions_a_session_advisory_lock_outlives_its_client(shared: Bouncer, cluster: Cluster) -> None:
     with closing(connected(shared.database)) as connection:
         asked(connection, "SELECT pg_advisory_lock(1)")
-    await_that(lambda: shared.counts().clients_open == 0)
+    await_that(lambda: shared.judge.counts().clients_open == 0)
     cluster.cursor.execute(LOCKS)
     assert cluster.cursor.fetchone() == (1,)
 
