@@ -14,7 +14,7 @@ from gevent import monkey
 from gevent import socket as gevent_socket
 from gevent.hub import get_hub
 
-from loadlab.load.http.errors import ConnectionLostError, ConnectTimeoutError, ResponseTimeoutError
+from loadlab.load.http.errors import AnswerTimeoutError, ConnectionLostError, ConnectTimeoutError
 from loadlab.load.http.response import ResponseReader
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Connection:
         """
         reader = self._reader
         reader.begin(method)
-        timer = self._timer(seconds, ResponseTimeoutError("no complete response within network_timeout"))
+        timer = self._timer(seconds, AnswerTimeoutError("no complete response within network_timeout"))
         try:
             self._send(request)
             while not reader.complete:
