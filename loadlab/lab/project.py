@@ -260,7 +260,7 @@ def _library() -> Path:
 def _there(name: str, what: str, remedy: str) -> Path:
     folder = Path(name).expanduser().resolve()
     if not folder.is_dir():
-        raise UsageError(f"{what} {folder} is not there; {remedy}.")
+        raise UsageError(f"{what} {folder} does not exist; {remedy}.")
     return folder
 
 
@@ -312,7 +312,7 @@ def _require_versions(draft: Project) -> None:
         python, django = map(tuple, json.loads(done.stdout.strip().rpartition("\n")[2]))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{draft.python} is no Python that can be started: {error}. Name one with --python."
+            f"{draft.python} is not a working Python interpreter: {error}. Name another with --python."
         ) from error
     if python < OLDEST_PYTHON:
         raise UsageError(

@@ -64,7 +64,8 @@ def checked(
 
 def refusal(source: str, faults: Sequence[Fault]) -> UsageError:
     """The error that names every fault of a plan."""
-    return UsageError("\n".join([f"{source} has {len(faults)} fault(s):", *(f"  {fault}" for fault in faults)]))
+    count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
+    return UsageError("\n".join([f"{source} has {count}:", *(f"  {fault}" for fault in faults)]))
 
 
 def one_of(known: Iterable[str], said: str) -> str:
