@@ -54,7 +54,7 @@ class RequestEvent(Counted):
 
 
 class BareSocket(RequestEvent):
-    """And a gevent socket that sends a constant and takes for an answer whatever comes."""
+    """And a gevent socket that sends a constant and takes any bytes for a response."""
 
     def on_start(self) -> None:
         self.socket = socket.create_connection(("127.0.0.1", int(sys.argv[3])))

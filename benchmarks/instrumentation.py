@@ -109,13 +109,13 @@ def _trial(arm: Arm, order: int, lab: Lab) -> Figures:
     with serving(_target(arm, order, lab), lab.register, lab.logs / f"{order:04d}-site.log") as application:
         _await_workers(application)
         drive = lab.generator.begin(_order(application, lab))
-        scene = ProbeContext(
+        context = ProbeContext(
             cursor=lab.cursor,
             database=lab.database.name,
             ledgers=application.ledgers,
             trees={"app": application.program.pid},
         )
-        begin, end = (_cpu_at(scene, drive, instant) for instant in PLAN.window)
+        begin, end = (_cpu_at(context, drive, instant) for instant in PLAN.window)
         result = drive.wait()
     if result is None or any(result.requests.failed):
         raise EnvironmentFaultError(
@@ -168,10 +168,10 @@ def _order(application: Application, lab: Lab) -> LoadRequest:
     )
 
 
-def _cpu_at(scene: ProbeContext, drive: RunningLoad, instant: float) -> tuple[float, float]:
+def _cpu_at(context: ProbeContext, drive: RunningLoad, instant: float) -> tuple[float, float]:
     """(seconds since the load started, CPU seconds of the app's processes), read at about `instant`."""
     time.sleep(max(0.0, drive.started + instant - time.monotonic()))
-    spent = Cpu().read(scene)["cpu_app"]
+    spent = Cpu().read(context)["cpu_app"]
     return time.monotonic() - drive.started, spent
 
 

@@ -46,7 +46,7 @@ WANTED: Final = (10_000, 100_000)  # requests per second
 FULL: Final = 0.9  # of a core: beyond that, a trial is invalid
 CLIENTS: Final = {"LeanHttpUser": "loadlab.load.http.lean_user", "FastHttpUser": "locust"}
 LISTENERS: Final = {
-    "nobody": "Locust's request event, nobody listening",
+    "no_listener": "Locust's request event without a listener",
     "record": "the trial's record, exact columns",
     "record_paced": "the same under an open load",
     "keep_histograms": "an .hlog of histograms per name and second",
@@ -133,15 +133,15 @@ def measured(arms: list[Arm], arguments: argparse.Namespace, watch: Watch) -> di
         for client, module in CLIENTS.items():
             (register.folder / f"{client}.py").write_text(SCENARIO.format(client=client, module=module))
         for _, arm in watch.over(interleaved(arms, arguments.rounds), lambda item: str(item[1])):
-            order = _order(arm, register, port, arguments.seconds)
-            result = generator.begin(order).wait()
+            request = _load_request(arm, register, port, arguments.seconds)
+            result = generator.begin(request).wait()
             if result is None or result.lost:
                 raise EnvironmentFaultError(f"The load of {arm} broke; see {register.folder}")
-            readings[arm].append(_reading(order, result))
+            readings[arm].append(_reading(request, result))
     return readings
 
 
-def _order(arm: Arm, register: Register, port: int, seconds: float) -> LoadRequest:
+def _load_request(arm: Arm, register: Register, port: int, seconds: float) -> LoadRequest:
     return LoadRequest(
         locustfile=str(register.folder / f"{arm.client}.py"),
         host=f"http://{LOOPBACK}:{port}",
@@ -155,14 +155,14 @@ def _order(arm: Arm, register: Register, port: int, seconds: float) -> LoadReque
     )
 
 
-def _reading(order: LoadRequest, result: LoadResult) -> Reading:
-    inside = order.window.of(requests := result.requests)
+def _reading(request: LoadRequest, result: LoadResult) -> Reading:
+    inside = request.window.of(requests := result.requests)
     instants = deciding_instants(requests)
-    lag = np.asarray(requests.sent)[inside] - instants[inside] if order.open_load else np.array([np.nan])
+    lag = np.asarray(requests.sent)[inside] - instants[inside] if request.open_load else np.array([np.nan])
     count = int(inside.sum())
     return Reading(
-        requests_per_second=count / order.window_seconds,
-        cpu_seconds_per_request=sum(result.busy) * order.window_seconds / count,
+        requests_per_second=count / request.window_seconds,
+        cpu_seconds_per_request=sum(result.busy) * request.window_seconds / count,
         busiest=max(result.busy),
         lag_p50_seconds=float(np.quantile(lag, 0.5)),
         lag_p99_seconds=float(np.quantile(lag, 0.99)),
@@ -172,10 +172,10 @@ def _reading(order: LoadRequest, result: LoadResult) -> Reading:
 def table_of_recorder(seconds: dict[str, float]) -> Table:
     result = Table(title="What listening to a request costs")
     result.add_column("listener")
-    for heading in ("CPU µs / request", "above nobody"):
+    for heading in ("CPU µs / request", "above no listener"):
         result.add_column(heading, justify="right")
     for name, words in LISTENERS.items():
-        above = (seconds[name] - seconds["nobody"]) * MICROSECONDS
+        above = (seconds[name] - seconds["no_listener"]) * MICROSECONDS
         result.add_row(words, f"{seconds[name] * MICROSECONDS:.2f}", f"{above:.2f}")
     return result
 

@@ -1,6 +1,6 @@
 """What listening to one request costs: prints, for each listener, the CPU seconds per request as JSON.
 
-Called by load.py; a program of its own, because Locust patches the process that imports it.
+Called by load.py; a separate program, because Locust patches the process that imports it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REQUESTS = 100_000
 META = {"request_type": "GET", "name": "/entries/[number]/", "response_length": 43, "exception": None, "context": {}}
 
 
-def nobody(events: Events) -> None:
+def no_listener(events: Events) -> None:
     """The event alone."""
 
 
@@ -56,14 +56,14 @@ def seconds_per_request(listen: Callable[[Events], None]) -> float:
     gc.collect()
     began = time.process_time()
     for number in range(REQUESTS):
-        # A task of its own each, as under an open load; all listeners pay for it.
+        # One task each, as under an open load; all listeners pay for it.
         current_arrival.set(Arrival(time.monotonic()))
         fire(response_time=1.0 + number % 1000 / 100, start_time=time.time(), **META)
     return (time.process_time() - began) / REQUESTS
 
 
 def main() -> None:
-    listeners = {each.__name__: each for each in (nobody, record, record_paced, keep_histograms)}
+    listeners = {each.__name__: each for each in (no_listener, record, record_paced, keep_histograms)}
     json.dump({name: seconds_per_request(listener) for name, listener in listeners.items()}, sys.stdout)
 
 

@@ -68,7 +68,7 @@ def measured(number: int, port: int, register: Register, arguments: argparse.Nam
     load = Load(expect_workers=number, master_bind_port=free_port())
     with Generator(register, register.folder / "master.log", load) as generator, fleet(number, load, register.folder):
         generator.check_locustfile(scenario, shared=True)
-        order = LoadRequest(
+        load_request = LoadRequest(
             locustfile=str(scenario),
             host=f"http://{LOOPBACK}:{port}",
             users=USERS,
@@ -78,7 +78,7 @@ def measured(number: int, port: int, register: Register, arguments: argparse.Nam
             result=str(register.folder / "result"),
             processes=number,
         )
-        return [reading(order, generator) for _ in range(arguments.rounds)]
+        return [reading(load_request, generator) for _ in range(arguments.rounds)]
 
 
 @contextmanager
@@ -90,19 +90,19 @@ def fleet(number: int, load: Load, folder: Path) -> Iterator[None]:
         yield
 
 
-def reading(order: LoadRequest, generator: Generator) -> Reading:
+def reading(load_request: LoadRequest, generator: Generator) -> Reading:
     asked = time.monotonic()
-    drive = generator.begin(order)
+    drive = generator.begin(load_request)
     master = psutil.Process(drive.pid)
     before = sum(master.cpu_times()[:2])
     result = drive.wait()
     ended = time.monotonic()
     if result is None or result.lost:
-        raise EnvironmentFaultError(f"The load of {order.processes} workers broke.")
+        raise EnvironmentFaultError(f"The load of {load_request.processes} workers broke.")
     return Reading(
         requests=len(result.requests),
         start_seconds=drive.started - asked,
-        end_seconds=ended - drive.started - order.window.end,
+        end_seconds=ended - drive.started - load_request.window.end,
         master_cpu_seconds=sum(master.cpu_times()[:2]) - before,
         result_bytes=len(result.to_json()),
         skew_seconds=max(result.skew),

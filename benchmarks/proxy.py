@@ -37,7 +37,7 @@ PACE: Final = 2000  # round trips per second of all clients together
 QUESTION: Final = b"x" * 100
 MOST: Final = 4096
 
-# A process of its own, so that the proxy waits for nobody's interpreter but its own.
+# In its own process, so that the proxy waits for its own interpreter alone.
 ECHO: Final = """
 import contextlib, socket, threading
 def echo(one):

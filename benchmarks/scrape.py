@@ -21,7 +21,7 @@ SCRAPES: Final = 5
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
 # A worker of each kind: it opens some connections for some requests, or counts as much in the client's own metrics, and
-# ends. A parent forks them, as a server does; each generation is a process of its own with files of its own.
+# ends. A parent forks them, as a server does; each generation is its own process with its own files.
 OURS: Final = """
 import os, sys
 from pathlib import Path

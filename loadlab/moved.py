@@ -23,6 +23,8 @@ MOVED: Final = {
     "loadlab.overlay": "loadlab.settings_override",
     "loadlab.target": "loadlab.sample_app",
     "loadlab.load.lean_user": "loadlab.load.http.lean_user",
+    "loadlab.load.lean_response": "loadlab.load.http.lean_response",
+    "loadlab.load.http_faults": "loadlab.load.http.errors",
     "loadlab.load.worker": "loadlab.load.distributed.worker",
     "loadlab.load.pacing": "loadlab.load.locust_plugins.open_user",
     **{

@@ -72,7 +72,7 @@ def scrape(url: str, token: str | None, *, seconds: float = TIMEOUT_SECONDS) -> 
     """What the metrics at `url` say now.
 
     Raises:
-        UnreadableError: there is no answer in time, or none that loadlab's instrumentation would give.
+        UnreadableError: no response came in time, or it is not from loadlab's instrumentation.
     """
     return understood(fetched(url, {"Authorization": f"Bearer {token}"} if token else {}, seconds=seconds), url)
 

@@ -1,4 +1,4 @@
-"""Puts mixins in front of the DatabaseWrapper of every alias, whatever its ENGINE is."""
+"""Puts mixins in front of the DatabaseWrapper of every alias, under any ENGINE."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _adopt(wrapper: BaseDatabaseWrapper, mixin: type[WrapperMixin]) -> None:
     kind = type(wrapper)
     name = f"{kind.__module__}.{kind.__qualname__}"
     if not issubclass(kind, BaseDatabaseWrapper):
-        _say(name, mixin.otherwise, "it is no BaseDatabaseWrapper of Django's")
+        _say(name, mixin.otherwise, "it is not Django's BaseDatabaseWrapper")
         return
     try:
         wrapper.__class__ = mixed(mixin, kind)
@@ -80,5 +80,5 @@ def _adopt(wrapper: BaseDatabaseWrapper, mixin: type[WrapperMixin]) -> None:
 
 @cache
 def _say(name: str, otherwise: str, why: str) -> None:
-    """Once for each class: every thread makes wrappers of its own."""
+    """Once for each class: every thread makes its own wrappers."""
     logging.getLogger("loadlab").error("The connections of %s %s: %s", name, otherwise, why)

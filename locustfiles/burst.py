@@ -24,7 +24,7 @@ def add_options(parser: Any) -> None:  # noqa: ANN401  Locust's own parser
         type=seconds,
         default=2.0,
         env_var="LOADLAB_SCENARIO_BURST_GAP_SECONDS",
-        help="how long nobody asks for anything after it; longer than the age under test (default: 2)",
+        help="how long no request is sent after it; longer than the age under test (default: 2)",
     )
 
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 import pytest
+from patience import await_that
 
 import loadlab.cli
 from loadlab.system.processes import STATE_VARIABLE
@@ -36,7 +36,7 @@ control = "sync"
 [strategies.max_age]
 max_age = [0, "none"]
 """
-PATIENCE_SECONDS: Final = 300.0  # before a test fails rather than hangs; nothing waits for it otherwise
+COMMAND_SECONDS: Final = 300.0  # before a command that does not end fails its test
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,16 +58,19 @@ class Started:
 
     def outcome(self) -> Outcome:
         """Wait for its end."""
-        code = self.popen.wait(PATIENCE_SECONDS)
+        code = self.popen.wait(COMMAND_SECONDS)
         return Outcome(code=code, stdout=self.stdout.read_text(), stderr=self.stderr.read_text())
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return as soon as the condition holds; the command must not have ended before."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
+
+        def holds() -> bool:
+            if condition():
+                return True
             assert self.popen.poll() is None, self.stderr.read_text()
-            assert time.monotonic() < deadline, self.stderr.read_text()
-            time.sleep(0.01)
+            return False
+
+        await_that(holds, self.stderr.read_text)
 
 
 def everything_in(folder: Path) -> str:

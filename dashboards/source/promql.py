@@ -62,7 +62,7 @@ class Scope:
         return aggregate("sum", by, f"rate({self.select(metric, of, **where)}[$__rate_interval])")
 
     def total(self, metric: Metric, *by: str, of: Part = "", **where: str) -> str:
-        """A trial's counter as it was last, exactly: each trial is an instance of its own that starts at zero.
+        """A trial's counter as it was last, exactly: each trial is its own instance, and starts at zero.
 
         `increase()` would guess what lay before the first scrape and after the last one.
         """

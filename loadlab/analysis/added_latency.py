@@ -34,20 +34,20 @@ def _effect(condition: Condition, ones: Sequence[Decided]) -> LatencyEffect:
     return LatencyEffect(
         condition=condition,
         round_trips_ms=tuple(map(_latency, ones)),
-        strategies=tuple(_over(choice, ones) for choice in strategies),
+        strategies=tuple(_over(config, ones) for config in strategies),
         recommended=tuple(one.decision.chosen.case if one.decision.chosen else None for one in ones),
     )
 
 
-def _over(choice: Config, ones: Sequence[Decided]) -> OverLatency:
-    points = tuple(_points(choice, ones))
+def _over(config: Config, ones: Sequence[Decided]) -> OverLatency:
+    points = tuple(_points(config, ones))
     pays = pays_from([(point.round_trip_ms, point.verdict == "better" and point.sound) for point in points])
-    return OverLatency(strategy=choice, points=points, pays_from_ms=pays, outcome=_outcome(points, pays))
+    return OverLatency(strategy=config, points=points, pays_from_ms=pays, outcome=_outcome(points, pays))
 
 
-def _points(choice: Config, ones: Sequence[Decided]) -> Iterable[AtLatency]:
+def _points(config: Config, ones: Sequence[Decided]) -> Iterable[AtLatency]:
     for one in ones:
-        arm = next((arm for arm in one.evidence.arms if arm.case.strategy == choice and arm.case.is_candidate), None)
+        arm = next((arm for arm in one.evidence.arms if arm.case.strategy == config and arm.case.is_candidate), None)
         if arm is not None and arm.trials:
             yield _point(one, arm)
 

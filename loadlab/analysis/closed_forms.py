@@ -26,5 +26,5 @@ def smallest_age(reuse_wanted: float, rate: float) -> float:
 
 
 def under_way(rate: float, response_seconds: float) -> float:
-    """Little's law: requests under way = rate x mean response time, whatever the distributions."""
+    """Little's law: requests under way = rate x mean response time, for all distributions."""
     return rate * response_seconds

@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from loadlab.servers import Server
     from loadlab.strategies import Strategy
 
-# A record may be older than a family: a member or a parameter that is no more must not keep a run from being read.
+# A record may be older than a family: a member or a parameter that was removed must not keep a run from being read.
 _UNKNOWN = (KeyError, TypeError, ValueError)
 
 
-def strategy_of(choice: Config) -> Strategy | None:
+def strategy_of(config: Config) -> Strategy | None:
     """None for one that this version does not know."""
     try:
-        return build_strategy(choice)
+        return build_strategy(config)
     except _UNKNOWN:
         return None
 
 
-def server_of(choice: Config) -> Server | None:
+def server_of(config: Config) -> Server | None:
     """None for one that this version does not know."""
     try:
-        return build_server(choice)
+        return build_server(config)
     except _UNKNOWN:
         return None
 

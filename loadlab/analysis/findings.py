@@ -65,7 +65,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         failing=_failing(everything),
     )
     # A target that is served elsewhere has one strategy, and there is nothing to choose among.
-    groups = tuple(dict.fromkeys(case.group for case in cases if not case.elsewhere))
+    groups = tuple(dict.fromkeys(case.group for case in cases if not case.external))
     evidence = [
         of_group(
             condition=group,

@@ -167,7 +167,7 @@ class _Growth:
 
 
 def _share_of_reuse(grown: ConnectionCounts, requests: float | None) -> float:
-    """How much of the reuse is of requests of their own: no more uses than requests, see `Account`."""
+    """How much of the reuse is by requests: no more uses than requests, see `Account`."""
     if requests is None or grown.reused <= 0 or grown.reused + grown.opened <= requests:
         return 1.0
     return max(0.0, requests - grown.opened) / grown.reused

@@ -1,4 +1,4 @@
-"""What speaks against a case, whatever its speed."""
+"""What speaks against a case at any speed."""
 
 from __future__ import annotations
 

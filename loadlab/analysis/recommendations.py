@@ -25,14 +25,14 @@ def recommendation(arm: Arm | None, driver: str) -> Recommendation | None:
         return None
     case = arm.case
     place = where(case, driver)
-    choice = _checked(case)
-    strategy = strategy_of(choice)
+    config = _checked(case)
+    strategy = strategy_of(config)
     checks = _needs_checks(case, strategy, place)
     return Recommendation(
-        strategy=choice.name,
+        strategy=config.name,
         max_age=case.max_age,
         conn_health_checks=checks,
-        parameters=choice.parameters,
+        parameters=config.parameters,
         case=case,
         snippets=snippets(strategy, place, checks=checks) if strategy and place else (),
     )
@@ -40,11 +40,11 @@ def recommendation(arm: Arm | None, driver: str) -> Recommendation | None:
 
 def _checked(case: Case) -> Config:
     """With its own parameter for health checks on, where it has one and keeps connections."""
-    choice = case.strategy
-    closes = "max_age" in choice.parameters and case.max_age == 0
-    if CHECKS not in choice.parameters or closes:
-        return choice
-    return replace(choice, parameters={**choice.parameters, CHECKS: True})
+    config = case.strategy
+    closes = "max_age" in config.parameters and case.max_age == 0
+    if CHECKS not in config.parameters or closes:
+        return config
+    return replace(config, parameters={**config.parameters, CHECKS: True})
 
 
 def _needs_checks(case: Case, strategy: Strategy | None, place: ServerTraits | None) -> bool:

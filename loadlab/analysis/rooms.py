@@ -31,7 +31,7 @@ def leak_of(trial: Trial) -> Leak:
     room = _room(trial, at_once)
     if room is None:
         return judge_growth(_points(trial), requests=trial.served)
-    keeps = trial.case.elsewhere or trial.case.max_age != 0
+    keeps = trial.case.external or trial.case.max_age != 0
     strategy = strategy_of(trial.case.strategy)
     counted = _without_collected if strategy is not None and strategy.sweeps else _as_it_is
     all_together = judge(counted(_all_together(trial)), room, keeps=keeps)

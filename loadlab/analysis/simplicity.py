@@ -19,7 +19,7 @@ class Simplicity(IntEnum):
     It is read off what a strategy changes, so that each new one has its place without being named here.
     """
 
-    FINITE_AGE = 0  # one number, in every Django, and whatever goes wrong ends by itself
+    FINITE_AGE = 0  # one number, in every Django, and all that goes wrong ends by itself
     UNLIMITED_AGE = 1  # the same number, but a connection that has gone bad is kept
     SETTINGS = 2  # several settings that have to fit together
     POOL = 3  # Django's own pool: sizes to choose, and time-outs to expect

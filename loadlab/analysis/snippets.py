@@ -107,7 +107,7 @@ def _imported(path: str, name: str) -> str:
 
 
 def _pgbouncer(pooling: Pooling) -> str:
-    """With as many connections to PostgreSQL as were measured, whatever its other databases and users are."""
+    """With as many connections to PostgreSQL as were measured, with any other databases and users."""
     return "\n".join(
         (
             "[databases]",

@@ -9,7 +9,7 @@ import numpy as np
 from loadlab.analysis.rooms import leak_of
 from loadlab.model.counts import total
 from loadlab.model.findings import TrialSummary
-from loadlab.model.samples import OUTPACED, CpuSeconds
+from loadlab.model.samples import CpuSeconds
 from loadlab.stats.quantiles import percentiles
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def summarise(trial: Trial) -> TrialSummary:
         dropped=_dropped(trial),
         leak=leak_of(trial),
         quantities=trial.quantities,
-        outpaced=trial.state == "invalid" and (trial.by_target or any(words in trial.reason for words in OUTPACED)),
+        outpaced=trial.outpaced,
+        unanswered=trial.unanswered,
+        causes=trial.causes,
     )
 
 

@@ -25,8 +25,8 @@ PATH: Final = "/slow/?seconds=0.05"
 class Ascender946(Claim):
     """gunicorn's sync workers here, where it was uWSGI's: both are processes that take one request at a time.
 
-    Both count by pg_stat_database.sessions, before and after. The lab reads it from another database; whoever reads it
-    from the same one opens a session to do so, which may be the published fifty-first.
+    Both count by pg_stat_database.sessions, before and after. The lab reads it from another database: to read it
+    from the same one opens a session, which may be the published fifty-first.
     """
 
     source: ClassVar[str] = (

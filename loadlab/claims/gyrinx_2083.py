@@ -20,7 +20,7 @@ REQUESTS: Final = 100
 
 
 class Gyrinx2083(Claim):
-    """uvicorn here, where it was daphne: it is Django's handler that gives each request a thread of its own.
+    """uvicorn here, where it was daphne: it is Django's handler that gives each request its own thread.
 
     How many of the leaked connections are still open at the end is up to the garbage collection, so that their number
     need not be the published one; that there are some, and none at CONN_MAX_AGE = 0, is the claim.

@@ -30,8 +30,8 @@ MASTERS: Final = 1  # connections of gunicorn's master, from the query before th
 class SyncPreload(Claim):
     """gunicorn with --preload over a project that queries in AppConfig.ready(); each client asks for its own entry.
 
-    A sync worker serves in the thread that was forked, and so with what that thread has open. gthread serves in threads
-    of its own, which open connections of their own.
+    A sync worker serves in the thread that was forked, and so with what that thread has open. gthread serves in other
+    threads, which open their own connections.
     """
 
     source: ClassVar[str] = (

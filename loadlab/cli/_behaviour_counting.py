@@ -114,7 +114,7 @@ def _claim_id(name: str) -> str:
 
 
 def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
-    """Count, and publish all that was counted, whatever happens."""
+    """Count, and publish all that was counted, even after an error."""
     scale, done = Scale(), _Pass()
     complete = False
     try:

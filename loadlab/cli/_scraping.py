@@ -38,7 +38,7 @@ def scraping(arguments: argparse.Namespace, run: Path, page: str | None) -> Iter
     """Yields what makes a listener keep in step with the Prometheus that was asked for; `page` is the live page's URL.
 
     Raises:
-        UsageError: --remote-write is no place to send to.
+        UsageError: --remote-write is not a valid address.
         EnvironmentFaultError: there is no Prometheus, or it does not start.
     """
     if not (arguments.prometheus or arguments.remote_write):
@@ -92,7 +92,7 @@ def reopened(run: Path) -> Iterator[Prometheus]:
 
 @contextmanager
 def shown_again(run: Path | None) -> Iterator[None]:
-    """The same for whoever named a run; says where it is."""
+    """The same for a command that names a run; says where it is."""
     if run is None:
         yield
         return

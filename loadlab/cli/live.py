@@ -94,7 +94,7 @@ def add_live_argument(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def page_beside(at: int | None, run: Path) -> Iterator[str | None]:
-    """The live page over the folder that `run` is in, or will be; yields where it answers, None if nobody asked for it.
+    """The live page over the folder that `run` is in, or will be; yields its address, None if it is not wanted.
 
     Raises:
         EnvironmentFaultError: the port is taken, or the page does not start.
@@ -134,7 +134,7 @@ def stays_on(page: str | None, run: Path, measure: Callable[[], int]) -> int:
 
 
 def _require_safe(arguments: argparse.Namespace) -> None:
-    """Nobody else may read without a token, and nobody may read the token from the process list."""
+    """Reading needs a token, except for this user; the process list must not show the token."""
     if arguments.token is None:
         if not is_loopback(arguments.host):
             raise UsageError(f"On {arguments.host} other hosts could read the runs. Add --token env:NAME.")

@@ -96,7 +96,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from loadlab.system.ports import require_free
     from loadlab.system.processes import withhold
 
-    server_choice, strategy_choice = _choices(arguments)
+    server, strategy = _configs(arguments)
     require_free(arguments.port)
     plan = _plan(arguments)
     withhold(arguments.dsn)
@@ -104,11 +104,11 @@ def execute(arguments: argparse.Namespace) -> int:
     require_reference(dsn)
     latency = [AddedLatency(round_trip_ms=arguments.round_trip_ms)] if arguments.round_trip_ms else []
     with display(Screen.of(arguments)) as listener, open_lab(plan, dsn, None, listener) as lab:
-        listener.preparing(f"{server_choice} boots")
+        listener.preparing(f"{server} boots")
         with serve_site(
             lab,
-            server_choice,
-            strategy_choice,
+            server,
+            strategy,
             project=lab.project,
             ledgers=lab.scratch / "ledgers",
             log=lab.logs / "server.log",
@@ -116,11 +116,11 @@ def execute(arguments: argparse.Namespace) -> int:
             port=arguments.port,
         ) as site:
             listener.close()
-            print(_welcome(site.application, f"{server_choice} / {strategy_choice}"), flush=True)
+            print(_welcome(site.application, f"{server} / {strategy}"), flush=True)
             return _watch(site.application)
 
 
-def _choices(arguments: argparse.Namespace) -> tuple[Config, Config]:
+def _configs(arguments: argparse.Namespace) -> tuple[Config, Config]:
     """The server mode and the strategy, which work together."""
     from loadlab.plan.members import config_of
     from loadlab.servers import SERVERS

@@ -29,7 +29,7 @@ class TrackingMixin(WrapperMixin):
 
     otherwise = "are not closed by loadlab.fixes"
 
-    def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  whatever backend and driver have
+    def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  the types of backend and driver
         _note(self)
         return super().get_new_connection(*args, **kwargs)
 

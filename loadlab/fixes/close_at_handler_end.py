@@ -38,7 +38,7 @@ def closing(base: type[WSGIServer]) -> type[WSGIServer]:
     """The server's class, closing database connections with each client connection, in the thread that served it."""
     from django.db import connections  # noqa: PLC0415
 
-    class ClosingServer(base):  # type: ignore[misc, valid-type]  # whatever runserver has
+    class ClosingServer(base):  # type: ignore[misc, valid-type]  # the server class of runserver
         closes_connections = True
 
         def close_request(self, request: Any) -> None:  # noqa: ANN401  the server's own type of socket

@@ -49,7 +49,7 @@ class SentinelMixin(WrapperMixin):
 
     otherwise = "stay open when their thread ends"
 
-    def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  whatever backend and driver have
+    def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  the types of backend and driver
         _watch(self)
         return super().get_new_connection(*args, **kwargs)
 
@@ -61,7 +61,7 @@ class SentinelMixin(WrapperMixin):
 class Sentinel:
     """Closes the connection that its wrapper has when the place that holds the sentinel is gone.
 
-    It does not keep the wrapper alive: whoever makes wrappers of his own in a thread that lives on may drop them.
+    It does not keep the wrapper alive: code that makes its own wrappers in a long-lived thread may drop them.
     """
 
     __slots__ = ("_pid", "_wrapper")
@@ -75,13 +75,13 @@ class Sentinel:
         return self._wrapper() if os.getpid() == self._pid else None
 
     # Runs in a thread that is half gone, or in no greenlet at all: no logging and no threading.current_thread() in
-    # here, and the one lock that is taken is the wrapper's own, which nobody holds who could be interrupted by this.
+    # here, and the one lock that is taken is the wrapper's own, which no code holds that this could interrupt.
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
         # A forked child clears the threads that it does not have, and would end the parent's sessions with them.
         wrapper = None if ending() else self.guarded()
         # One that is shared on purpose may be in use elsewhere.
         if wrapper is not None and not wrapper.allow_thread_sharing:
-            with suppress(Exception):  # nobody is left who could be told
+            with suppress(Exception):  # no caller is left to tell
                 close_from_outside(wrapper)
 
 

@@ -1,6 +1,6 @@
 """Makes persistent connections work under ASGI: each request leases one of a few threads that live on.
 
-Nobody in the thread of 2013 proposed it. Django's ASGI handler runs the synchronous code of each request in a new
+The discussion of 2013 does not have it. Django's ASGI handler runs the synchronous code of each request in a new
 thread, whose connection no later request finds; asgiref 3.13 lets a caller say which thread it is to be.
 """
 
@@ -93,7 +93,7 @@ class Leases:
 
 
 class LeasingApplication:
-    """An ASGI application in front of another. What is no HTTP request passes through."""
+    """An ASGI application in front of another. Everything but HTTP requests passes through."""
 
     def __init__(self, application: ASGIApplication, threads: int) -> None:
         self._application = application
@@ -197,11 +197,11 @@ class _Threads:
         if not thread.busy():
             self._lend(thread)
             return
-        with suppress(RuntimeError):  # Python ends, and nobody is going to ask for it
+        with suppress(RuntimeError):  # Python ends, and no request needs it
             thread.submit(_nothing).add_done_callback(lambda _: self._lend(thread))
 
     def _lend(self, thread: _Thread) -> None:
-        """To whoever has waited longest, or to nobody."""
+        """To the request that has waited longest, if any."""
         with self._mutex:
             while self._waiting:
                 waiter = self._waiting.popleft()

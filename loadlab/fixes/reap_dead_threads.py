@@ -55,9 +55,9 @@ def install(given: SweepParameters | None = None, handler: ConnectionHandler = c
 
 
 def sweep() -> None:
-    """Close what belongs to nobody any more."""
+    """Close the connections of dead threads."""
     for wrapper, owner in tracked().items():
-        # Whoever takes it out of the book closes it: two threads may sweep at once. One that is shared on purpose may
+        # The thread that takes it out closes it: two threads may sweep at once. One that is shared on purpose may
         # be in use elsewhere.
         if gone(owner) and forget(wrapper) and not wrapper.allow_thread_sharing:
             close_or_log(wrapper)
@@ -68,7 +68,7 @@ class SweepingMixin(WrapperMixin):
 
     otherwise = "start no sweep"
 
-    def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  whatever backend and driver have
+    def get_new_connection(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  the types of backend and driver
         sweep()
         return super().get_new_connection(*args, **kwargs)
 

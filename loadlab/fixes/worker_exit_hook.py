@@ -46,7 +46,7 @@ def worker_exit(server: Any, worker: Any) -> None:  # noqa: ANN401, ARG001  guni
     """The hook of gunicorn: runs in each worker that ends in order, whether asked to or by max_requests.
 
     Raises:
-        ImproperlyConfigured: the app is not in INSTALLED_APPS, and so nobody knows the connections.
+        ImproperlyConfigured: the app is not in INSTALLED_APPS, so no code knows the connections.
     """
     if not apps.ready:  # the worker has not come far enough to have any
         return

@@ -11,8 +11,8 @@ from loadlab.instrumentation import current
 from loadlab.instrumentation.configuration import configuration
 
 CLOSED: Final = """\
-These metrics are for nobody yet. Set LOADLAB = {"METRICS_TOKEN": "..."} in settings, and have the scraper send it as
-"Authorization: Bearer ..."; or leave this address closed, and serve them on a loopback port of their own with
+These metrics are closed until a token is set. Set LOADLAB = {"METRICS_TOKEN": "..."} in settings, and have the scraper
+send it as "Authorization: Bearer ..."; or leave this address closed, and serve them on their own loopback port with
 python manage.py loadlab_metrics
 """
 UNAUTHORIZED: Final = 'Send the token of LOADLAB["METRICS_TOKEN"] as "Authorization: Bearer ...".\n'

@@ -47,18 +47,18 @@ def check_settings(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's si
 
 def check_serving(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
     known = serving()
-    return [*_kept_for_nobody(known), *_opened_while_loading(known), *_shared_greenlets(known), *_pool_with_age()]
+    return [*_kept_in_vain(known), *_opened_while_loading(known), *_shared_greenlets(known), *_pool_with_age()]
 
 
-def _kept_for_nobody(known: Serving | None) -> Iterator[CheckMessage]:
+def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
     if known is None or not known.own_thread or _ended_by_a_fix(known.mode):
         return
     for alias, entry in connections.settings.items():
         if entry["CONN_MAX_AGE"] != 0:
             yield checks.Warning(
                 f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served in the"
-                f" mode {known.mode}: each request may come in a thread or greenlet of its own, so that nobody finds a"
-                " kept connection again, and they leak until the database refuses the next one.",
+                f" mode {known.mode}: each request may come in its own thread or greenlet, so that no later request"
+                " finds a kept connection again, and they leak until the database refuses the next one.",
                 hint="Set CONN_MAX_AGE = 0, use a connection pool, or add"
                 " 'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS.",
                 id="loadlab.W001",
@@ -70,7 +70,7 @@ def _ended_by_a_fix(mode: str) -> bool:
 
 
 def _opened_while_loading(known: Serving | None) -> Iterator[CheckMessage]:
-    """What a command (`check --database`) or a test has opened itself by now is no concern of a server's."""
+    """What a command (`check --database`) or a test has opened itself by now does not concern a server."""
     if (known is None or known.preload) and not _testing():
         _load_urls()
         wrappers = connections.all(initialized_only=True)
@@ -204,7 +204,7 @@ def warn_when_served() -> None:
     """Django checks in management commands only; a server's own process says in its log what they would have said."""
     if is_server():
         known = serving()
-        _log([*check_settings(), *_kept_for_nobody(known), *_shared_greenlets(known)])
+        _log([*check_settings(), *_kept_in_vain(known), *_shared_greenlets(known)])
 
 
 def warn_after_fork() -> None:
@@ -220,5 +220,5 @@ def _log(messages: Iterable[CheckMessage]) -> None:
             logging.getLogger("loadlab").warning("%s (%s) %s", message.msg, message.id, message.hint)
 
 
-_loaded_in = os.getpid()  # whoever forks later, a worker in the middle of a request say, has been asked for something
+_loaded_in = os.getpid()  # a process that forks later, such as a worker in the middle of a request, has a task already
 current.in_forked_child.append(warn_after_fork)  # here and not in `register`: tests may make the apps ready anew

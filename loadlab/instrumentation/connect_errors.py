@@ -105,7 +105,7 @@ def _translated() -> tuple[tuple[ConnectError, tuple[str, ...]], ...]:
 
 
 def _fragments(message: str) -> tuple[str, ...]:
-    """What is the same in a message whatever names stand for "%s" in it.
+    """The fixed parts of a message, around the names that replace "%s".
 
     A server whose LC_CTYPE is C replaces what is not ASCII ("f?r Benutzer >>me<<"). So of a message in Latin script
     only the ASCII between counts.

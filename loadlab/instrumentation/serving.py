@@ -32,7 +32,7 @@ WORKER_CLASSES: Final = {
     "asgi": "asgi",
     "ASGIWorker": "asgi",
 }
-OWN_THREAD: Final = ("threaded", "gevent", "asgi")  # each request may come in a thread or greenlet of its own
+OWN_THREAD: Final = ("threaded", "gevent", "asgi")  # each request may come in its own thread or greenlet
 BOUNDED: Final = ("sync", "gthread")  # a worker has so many threads, and a thread at most one connection to each alias
 WSGI: Final = "wsgi"  # in threads that an ASGI server keeps, how many is not known here
 UNKNOWN: Final = ""

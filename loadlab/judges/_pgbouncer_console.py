@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CONSOLE: Final = "pgbouncer"  # the name that PgBouncer keeps for it
 ANSWER_SECONDS: Final = 5.0
-# A connection that only carries a request to cancel is no session of PostgreSQL's, and none is one before its login.
+# A connection that only carries a request to cancel is not a session of PostgreSQL's; nor is any before its login.
 SESSION_STATES: Final = ("active", "being_canceled", "idle", "used", "tested")
 CLIENT_STATES: Final = ("active", "waiting")
 

@@ -78,7 +78,7 @@ class Reader:
         return iter(whole.decode(errors="replace").splitlines())
 
 
-class RefusalTally:
+class LogCounts:
     """The counts of one PgBouncer process for the pool of one user of one database.
 
     Clients: `asked` to be let in, `turned_away` before they were, `closed` later. Connections to PostgreSQL:
@@ -114,7 +114,7 @@ class RefusalTally:
             else:
                 self._server(said, reason, match["pointer"])
 
-    def nobody_was_let_in(self) -> None:
+    def no_client_was_admitted(self) -> None:
         """Say that no connection to PostgreSQL has ever been a session: without one PgBouncer lets no client in."""
         self.turned_away += self.closed
         self.closed = 0

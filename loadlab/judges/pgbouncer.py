@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.judges._pgbouncer_console import PoolerGoneError
-from loadlab.judges._pgbouncer_log import Reader, Refusal, RefusalTally
+from loadlab.judges._pgbouncer_log import LogCounts, Reader, Refusal
 from loadlab.judges.base import Judge, Limits
 from loadlab.model.counts import PoolerCounts
 
@@ -110,7 +110,7 @@ class PgBouncer(Judge):
         """How many clients were turned away since the start, over restarts."""
         with self._lock:
             self._advance()
-            counted = self._ended_refusals + self._tally.refusals
+            counted = self._ended_refusals + self._log_counts.refusals
             return Refusals(**{kind.value: counted[kind] for kind in Refusal})
 
     def process_begins(self, console: Console) -> None:
@@ -135,23 +135,23 @@ class PgBouncer(Judge):
         return self._console
 
     def _counts(self, console: Console) -> PoolerCounts:
-        now, tally = self._instant(console), self._tally
-        if tally.ended + now.servers == 0:
-            tally.nobody_was_let_in()
+        now, counts = self._instant(console), self._log_counts
+        if counts.ended + now.servers == 0:
+            counts.no_client_was_admitted()
             clients_open = 0
         else:
             clients_open = now.clients
-        opened = tally.closed + clients_open
+        opened = counts.closed + clients_open
         self._last = _Opened(
-            clients=opened, asked=tally.asked, turned_away=tally.turned_away, waited_seconds=now.waited_seconds
+            clients=opened, asked=counts.asked, turned_away=counts.turned_away, waited_seconds=now.waited_seconds
         )
         return PoolerCounts(
             clients_opened=self._ended_clients + opened,
             clients_open=clients_open,
-            servers_opened=self._ended_servers + tally.ended + now.servers,
+            servers_opened=self._ended_servers + counts.ended + now.servers,
             servers_open=now.servers,
             waited_seconds=self._ended_waited + now.waited_seconds,
-            refused=sum((self._ended_refusals + tally.refusals).values()),
+            refused=sum((self._ended_refusals + counts.refusals).values()),
         )
 
     def _take_over(self) -> None:
@@ -160,17 +160,17 @@ class PgBouncer(Judge):
         A client that was in the middle of its login at the end counts as opened, if it came after that look.
         """
         self._advance()
-        tally, last = self._tally, self._last
-        sessions = tally.connected - tally.failed
-        came = (tally.asked - last.asked) - (tally.turned_away - last.turned_away)
+        counts, last = self._log_counts, self._last
+        sessions = counts.connected - counts.failed
+        came = (counts.asked - last.asked) - (counts.turned_away - last.turned_away)
         self._ended_clients += last.clients + came if sessions else 0
         self._ended_servers += sessions
         self._ended_waited += last.waited_seconds
-        self._ended_refusals += tally.refusals
+        self._ended_refusals += counts.refusals
         self._begin()
 
     def _begin(self) -> None:
-        self._tally = RefusalTally(*self._pool)
+        self._log_counts = LogCounts(*self._pool)
         self._last = _Opened()
 
     def _instant(self, console: Console) -> PoolNow:
@@ -184,7 +184,7 @@ class PgBouncer(Judge):
 
     def _busy_instant(self, console: Console, now: PoolNow) -> PoolNow:
         """The open connections by name, less those whose end is logged by now: so none is counted twice."""
-        ended = self._tally.just_ended
+        ended = self._log_counts.just_ended
         ended.clear()
         clients, servers = console.present(*self._pool)
         self._advance()
@@ -194,5 +194,5 @@ class PgBouncer(Judge):
         """Read on in the log; whether there was anything."""
         lines = list(self._reader.lines())
         for line in lines:
-            self._tally.take(line)
+            self._log_counts.take(line)
         return bool(lines)

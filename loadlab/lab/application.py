@@ -35,7 +35,7 @@ PORT_TAKEN: Final = ("Address already in use", "Connection in use", "port is alr
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Application:
-    """A target that answers at 127.0.0.1:`port`; its ledgers are in `ledgers`, and it takes orders with `token`."""
+    """A target that answers at 127.0.0.1:`port`; its ledgers are in `ledgers`; `token` is for control requests."""
 
     program: Program
     port: int

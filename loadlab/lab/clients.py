@@ -64,7 +64,7 @@ def _failed(client: Client, path: str, each: int) -> int:
 
 
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Make all calls at once, each in a thread of its own.
+    """Make all calls at once, each in its own thread.
 
     A stop during the wait leaves the threads alone: they end with the server, which is next.
     """
@@ -83,7 +83,7 @@ def _keep(call: Callable[[], T], results: list[T]) -> None:
 
 
 def ask_for_number(port: int, path: str, headers: Mapping[str, str]) -> int:
-    """Ask once, on a connection of its own; returns the number that is the answer, or 0 where none came."""
+    """Send one request on a new connection; returns the number in the response, 0 without one."""
     said = answer(port, path, headers=headers) or b""
     return int(said) if said.isdigit() else 0
 
@@ -91,7 +91,7 @@ def ask_for_number(port: int, path: str, headers: Mapping[str, str]) -> int:
 def answer(
     port: int, path: str, *, headers: Mapping[str, str] | None = None, patience_seconds: float = PATIENCE_SECONDS
 ) -> bytes | None:
-    """Ask once, on a connection of its own; returns what was answered, None where the request failed."""
+    """Send one request on a new connection; returns the response, None if the request failed."""
     with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=patience_seconds)) as connection:
         try:
             connection.request("GET", path, headers={"Connection": "close", **(headers or {})})

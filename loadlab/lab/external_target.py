@@ -12,6 +12,7 @@ from loadlab.lab.observer import Observer
 from loadlab.lab.settling import Patience
 from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
+from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
 from loadlab.model.growth import restarts, sessions_between
 from loadlab.probes import ProbeContext
@@ -159,7 +160,8 @@ class RunningExternal:
         return ()
 
     def unseen(self, _sampler: Sampler, _window: Window) -> list[Disturbance]:
-        return [Disturbance(fault) for fault in (*self._faults, *([ANEW] if self._anew else []))]
+        unread = [Disturbance(Cause.NOT_OBSERVED, fault) for fault in self._faults]
+        return [*unread, *([Disturbance(Cause.COUNTED_ANEW, ANEW)] if self._anew else [])]
 
     def explanation(self, result: LoadResult) -> str:
         return explanation(self.url, result)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def acting(plan: Plan, acts: Acts) -> list[Fault]:
     """The faults of a plan that act then."""
-    faults = [FAULTS[choice.name](**choice.parameters) for choice in faults_of(plan)]
+    faults = [FAULTS[config.name](**config.parameters) for config in faults_of(plan)]
     return [fault for fault in faults if fault.acts == acts]
 
 

@@ -218,7 +218,7 @@ class RunningServer:
     def collect_garbage(self) -> ConnectionCounts:
         """Have all processes collect their garbage until there is none; returns the counts then.
 
-        Once is not enough: what a thread has left that was about to end is no garbage yet.
+        Once is not enough: what an ending thread has left is not garbage yet.
         """
         before: int | None = None
         while True:

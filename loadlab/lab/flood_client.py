@@ -18,7 +18,7 @@ GOOD: Final = b"HTTP/1.1 200 "
 
 
 def send_flood(port: int, path: str, *, at_once: int, requests: int) -> int:
-    """Send requests to 127.0.0.1:`port`, so many at once, each on a connection of its own; returns how many failed.
+    """Send requests to 127.0.0.1:`port`, so many at once, each on its own connection; returns how many failed.
 
     The server has to end each connection with its answer, as it is asked to.
     """

@@ -48,7 +48,7 @@ TRACEBACK_LINES: Final = 100  # of Locust's log: the whole way from the lab into
 
 
 class Generator:
-    """A context: the process starts with the first order, and anew should it have died; it ends with the context.
+    """A context: the process starts with the first load request, and again if it died. It ends with the context.
 
     With a `load` that expects workers, the load processes are on other hosts, and it is their master.
     """

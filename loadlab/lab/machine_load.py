@@ -16,7 +16,7 @@ NOW: Final = Path("/proc/loadavg")  # its fourth field is "running/all"
 def load_before_start() -> float:
     """The load average, or what runs now if that is less: what has just ended is in the average for minutes."""
     average = os.getloadavg()[0]
-    with suppress(OSError, ValueError, IndexError):  # where there is no such file, the average has to do
+    with suppress(OSError, ValueError, IndexError):  # without that file, the average has to do
         return round(min(average, _running()), 2)
     return round(average, 2)
 

@@ -144,7 +144,7 @@ class Project:
         return replace(self, brings_database=False, redirected={})
 
     def override(self, database: Database | None) -> SettingsOverride:
-        """The lab's settings over the project's own, before any strategy; with `database` in place of its own."""
+        """The lab's settings over the project's own, before any strategy; with `database` in place of the project's."""
         databases: dict[str, dict[str, object]] = {}
         if database is not None:
             names = {alias: self.redirected.get(alias, database.name) for alias in self.replaced}
@@ -188,7 +188,7 @@ def project_of(plan: Plan, scratch: Path) -> Project:
 
     Raises:
         UsageError: its folder, its Python or its Django will not do.
-        EnvironmentFaultError: the project cannot be loaded; with the end of its own words.
+        EnvironmentFaultError: the project cannot be loaded; with the end of its output.
     """
     if plan.project is None:
         return Project(driver=plan.driver)
@@ -311,9 +311,7 @@ def _require_versions(draft: Project) -> None:
         done = _python(draft, ["-c", VERSIONS], {**os.environ, **draft.environment})
         python, django = map(tuple, json.loads(done.stdout.strip().rpartition("\n")[2]))
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{draft.python} is not a working Python interpreter: {error}. Name another with --python."
-        ) from error
+        raise UsageError(f"{draft.python} is not a working interpreter: {error}. Name one with --python.") from error
     if python < OLDEST_PYTHON:
         raise UsageError(
             f"{draft.python} is Python {_dots(python)}; loadlab needs {_dots(OLDEST_PYTHON)} or newer there."

@@ -1,4 +1,4 @@
-"""What a trial orders of the generator, and what is kept of it."""
+"""Builds a trial's load request and its record."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def load_request(case: Case, step: Step, plan: Plan, url: str, scratch: Path) ->
     )
 
 
-def record(  # noqa: PLR0913, PLR0917  each is a noun of its own
+def record(  # noqa: PLR0913, PLR0917  each is a separate noun
     case: Case, step: Step, plan: Plan, result: LoadResult | None, seen: Seen, meta: TrialMeta
 ) -> Trial:
     judged = validity(result, plan.window, is_open=case.open_load is not None, disturbances=seen.disturbances)
     return _trial(case, step, plan.window, result or NO_RESULT, seen, meta, judged)
 
 
-def interrupted(case: Case, step: Step, plan: Plan, reason: str, meta: TrialMeta) -> Trial:
+def interrupted(case: Case, step: Step, plan: Plan, lost: Disturbance, meta: TrialMeta) -> Trial:
     """A trial of which nothing but its end is known."""
     nothing = ConnectionCounts()
     seen = Seen(
@@ -79,10 +79,18 @@ def interrupted(case: Case, step: Step, plan: Plan, reason: str, meta: TrialMeta
         series=Series(at=[], values={}),
         cpu_seconds=CpuSeconds(app=None, database=None, generator=0.0),
     )
-    return _trial(case, step, plan.window, NO_RESULT, seen, meta, Validity(state="invalid", reason=reason))
+    return _trial(
+        case,
+        step,
+        plan.window,
+        NO_RESULT,
+        seen,
+        meta,
+        Validity(state="invalid", reason=lost.reason, causes=(lost.cause,)),
+    )
 
 
-def _trial(  # noqa: PLR0913, PLR0917  each is a noun of its own
+def _trial(  # noqa: PLR0913, PLR0917  each is a separate noun
     case: Case,
     step: Step,
     window: Window,
@@ -98,12 +106,14 @@ def _trial(  # noqa: PLR0913, PLR0917  each is a noun of its own
         state=judged.state,
         reason=judged.reason,
         by_target=judged.by_target,
+        causes=judged.causes,
         started=meta.started,
         window_start=window.start,
         window_end=window.end,
         requests=got.requests,
         failures=tuple(
-            Failure(kind=kind, count=count, example=got.examples[kind]) for kind, count in got.failures.items()
+            Failure(kind=kind, count=count, example=got.examples[kind], status=got.statuses.get(kind, 0))
+            for kind, count in got.failures.items()
         ),
         connections=seen.connections,
         series=seen.series,

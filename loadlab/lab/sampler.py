@@ -1,4 +1,4 @@
-"""Reads quantities at a fixed rate, in a thread of its own, while a load runs."""
+"""Reads quantities at a fixed rate, in its own thread, while a load runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import psycopg2
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.background import Background
 from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, still_too_long
+from loadlab.model.causes import Cause
 from loadlab.model.samples import Series
 from loadlab.model.text import redacted
 from loadlab.probes import PROBES
@@ -26,12 +27,12 @@ RATE: Final = 10.0  # samples per second
 FOLLOWED_RATE: Final = 2.0  # of which so many are told to a follower of the trial
 
 
-def look(scene: ProbeContext, *, sampled_only: bool) -> dict[str, float]:
+def look(context: ProbeContext, *, sampled_only: bool) -> dict[str, float]:
     """One reading of every probe, or of those that are cheap enough to be sampled."""
     reading: dict[str, float] = {}
     for name in PROBES:
         if PROBES[name].sampled or not sampled_only:
-            reading |= PROBES[name]().read(scene)
+            reading |= PROBES[name]().read(context)
     return reading
 
 
@@ -106,4 +107,5 @@ def unseen(sampler: Sampler, window: Window) -> list[Disturbance]:
     blind, error = sampler.blind(window)
     if not still_too_long(blind, window, LEAST_UNSEEN_SECONDS):
         return []
-    return [Disturbance(f"connections could not be observed for {blind:.2f} s of the window: {error}")]
+    reason = f"connections could not be observed for {blind:.2f} s of the window: {error}"
+    return [Disturbance(Cause.NOT_OBSERVED, reason)]

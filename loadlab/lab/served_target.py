@@ -21,6 +21,7 @@ from loadlab.lab.sampler import RATE, look, unseen
 from loadlab.lab.settling import Patience
 from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
+from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
 from loadlab.probes import ProbeContext
 from loadlab.probes.ledger import counts_by_alias, counts_of
@@ -224,7 +225,7 @@ class RunningSite:
         return counts_by_alias(self._context)
 
     def lost(self) -> tuple[Disturbance, ...]:
-        return tuple(Disturbance(what, by_target=True) for what in self._processes.disturbances())
+        return tuple(Disturbance(Cause.PROCESS_LOST, what) for what in self._processes.disturbances())
 
     def unseen(self, sampler: Sampler, window: Window) -> list[Disturbance]:
         return unseen(sampler, window)

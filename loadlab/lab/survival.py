@@ -14,6 +14,8 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.observer import cut_off
 from loadlab.lab.record import TrialMeta, interrupted
 from loadlab.lab.sampler import brief
+from loadlab.lab.validity import Disturbance
+from loadlab.model.causes import Cause
 from loadlab.services.pgbouncer import PoolerGoneError
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Survival:
             meta = TrialMeta(
                 started=started, overhead_seconds={"lost": time.monotonic() - begun}, load_average=load_average
             )
-            return interrupted(case, step, self.lab.plan, _reason(error), meta)
+            return interrupted(case, step, self.lab.plan, _lost(error), meta)
 
     def _bounded(self, case: Case, step: Step) -> Trial:
         cursor = self.target.cursor
@@ -74,6 +76,10 @@ class Survival:
         )
 
 
-def _reason(error: Exception) -> str:
-    who = "PgBouncer" if isinstance(error, PoolerGoneError) else "PostgreSQL, or the connection that observes it,"
-    return f"{who} went away during the trial: {brief(error)}"
+def _lost(error: Exception) -> Disturbance:
+    cause, who = (
+        (Cause.POOLER_LOST, "PgBouncer")
+        if isinstance(error, PoolerGoneError)
+        else (Cause.DATABASE_LOST, "PostgreSQL, or the connection that observes it,")
+    )
+    return Disturbance(cause, f"{who} went away during the trial: {brief(error)}")

@@ -17,12 +17,15 @@ from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import settled, sleep_until
 from loadlab.lab.ticking import Ticking
 from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, stood_still
+from loadlab.model.causes import Cause
 from loadlab.model.growth import sessions_between
+from loadlab.model.metrics import CPU_SECONDS
 from loadlab.model.samples import Connections, CpuSeconds, Pooler
+from loadlab.probes import quantities
 from loadlab.probes.sessions import RESET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from loadlab.lab.generator import RunningLoad
     from loadlab.lab.lab import Lab
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from loadlab.model.window import Window
 
 ANSWER_SECONDS: Final = 75.0  # beyond the window: for the load to end, the target to be at rest, the database to answer
-CPU: Final = "cpu_"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +137,7 @@ def _observe(running: RunningTarget, drive: RunningLoad, plan: Plan, follower: F
 
 def _still(pause: Pause, window: Window) -> list[Disturbance]:
     told = stood_still("loadlab itself", [pause], window, LEAST_UNSEEN_SECONDS)
-    return [Disturbance(told)] if told else []
+    return [Disturbance(Cause.LAB_STOOD_STILL, told)] if told else []
 
 
 def _sampler(running: RunningTarget, sampling: Sampling, drive: RunningLoad, follower: Follower | None) -> Sampler:
@@ -191,10 +193,15 @@ def _served(before: Sample, at_rest: Sample) -> int:
     return at_rest.counts.requests - before.counts.requests
 
 
+def _cpu_quantities() -> Iterator[tuple[str, str]]:
+    """Each part of the machinery whose CPU time a probe reads, and what the quantity is called."""
+    return ((one.labels[0], one.name) for one in quantities().values() if one.metric is CPU_SECONDS)
+
+
 def _cpu(observed: _Observed, plan: Plan) -> CpuSeconds:
     """Of all process trees that the lab can see; load processes on other hosts tell it themselves."""
     start, end, result = observed.start.values, observed.end.values, observed.result
-    spent = {name.removeprefix(CPU): end[name] - start[name] for name in start if name.startswith(CPU)}
+    spent = {part: end[name] - start[name] for part, name in _cpu_quantities() if name in start}
     told = sum(result.busy) * plan.window_seconds if result else None
     unseen = plan.load.expect_workers or "generator" not in spent
     return CpuSeconds(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.model.samples import UNANSWERED
+from loadlab.model.causes import Cause
 from loadlab.store.layout import LOCUST_LOG, LOGS
 
 if TYPE_CHECKING:
@@ -37,23 +37,27 @@ UNUSUAL: Final = 3.0  # times that; slow requests which are sent together are an
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Validity:
-    """What a trial is worth, and why if it is not complete.
-
-    `by_target` says that the target may have brought it about: to leave the trial out, or to measure it again until it
-    succeeds, would flatter the case.
-    """
+    """What a trial is worth, and why if it is not complete: in words, and as codes."""
 
     state: State
     reason: str = ""
-    by_target: bool = False
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def by_target(self) -> bool:
+        """Whether the target may have brought it about.
+
+        To leave the trial out, or to measure it again until it succeeds, would flatter the case.
+        """
+        return any(cause.by_target for cause in self.causes)
 
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """What came in between while a trial ran, in words."""
+    """What came in between while a trial ran: its code, and the words for it."""
 
+    cause: Cause
     reason: str
-    by_target: bool = False
 
 
 def still_too_long(seconds: float, window: Window, least_seconds: float) -> bool:
@@ -70,33 +74,41 @@ def validity(
 ) -> Validity:
     """`window` is in seconds since the load started; `disturbances` are those seen from outside the load."""
     if result is None:
-        return _because("failed", [Disturbance("the generator broke or hung; see its log"), *disturbances])
+        return _because(
+            "failed", [Disturbance(Cause.GENERATOR_FAILED, "the generator broke or hung; see its log"), *disturbances]
+        )
     if not result.lost and not result.requests.ended:
-        silent = f"{UNANSWERED}; {LOGS}/{LOCUST_LOG} and the server's log beside it may say why"
+        log = f"{LOGS}/{LOCUST_LOG} and the server's log beside it may say why"
+        silent = Disturbance(Cause.UNANSWERED, f"no request was answered at all; {log}")
         # Disturbed from outside, it says nothing about the case; otherwise it is the worst that a case can do.
-        return _because("invalid" if disturbances else "failed", [*disturbances, Disturbance(silent)])
+        return _because("invalid" if disturbances else "failed", [*disturbances, silent])
     found = [*_of_load(result, window, is_open=is_open), *disturbances]
     return _because("invalid", found) if found else Validity(state="complete")
 
 
 def _because(state: State, found: Sequence[Disturbance]) -> Validity:
-    reasons = dict.fromkeys(one.reason for one in found)
-    return Validity(state=state, reason="; ".join(reasons), by_target=any(one.by_target for one in found))
+    reasons, causes = dict.fromkeys(one.reason for one in found), dict.fromkeys(one.cause for one in found)
+    return Validity(state=state, reason="; ".join(reasons), causes=tuple(causes))
 
 
 def _of_load(result: LoadResult, window: Window, *, is_open: bool) -> Iterator[Disturbance]:
     if result.lost:
-        yield Disturbance(f"{'; '.join(result.lost)}: part of the load was missing")
+        yield Disturbance(Cause.LOAD_LOST, f"{'; '.join(result.lost)}: part of the load was missing")
         return
     still = stood_still("the generator", result.pauses, window)
-    ours = [_unkept(result), _busy(result), _skewed(result, window), still]
-    # Late, too: on one machine a slow target takes the generator's time.
-    theirs = [_dropped(result.requests, window), _late(result.requests, window)] if is_open else []
-    if not still:  # else it explains what follows
-        ours.append("" if is_open else _idle(result, window))
-        theirs.append(_silent(result.requests, window))
-    yield from (Disturbance(reason) for reason in ours if reason)
-    yield from (Disturbance(reason, by_target=True) for reason in theirs if reason)
+    found = {
+        Cause.REQUESTS_NOT_KEPT: _unkept(result),
+        Cause.GENERATOR_BUSY: _busy(result),
+        Cause.STARTS_SKEWED: _skewed(result, window),
+        Cause.GENERATOR_STOOD_STILL: still,
+        # A pause of the generator explains what follows.
+        Cause.USERS_IDLE: "" if is_open or still else _idle(result, window),
+        Cause.TASKS_DROPPED: _dropped(result.requests, window) if is_open else "",
+        # By the target: on one machine a slow target takes the generator's time.
+        Cause.SENT_LATE: _late(result.requests, window) if is_open else "",
+        Cause.TARGET_STOOD_STILL: "" if still else _silent(result.requests, window),
+    }
+    yield from (Disturbance(cause, reason) for cause, reason in found.items() if reason)
 
 
 def stood_still(who: str, pauses: Sequence[Pause], window: Window, least_seconds: float = LEAST_STILL_SECONDS) -> str:

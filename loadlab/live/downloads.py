@@ -35,7 +35,7 @@ def report(request: Request) -> FileResponse:
     kinds = media_types()
     file = inside(run, name) if run and name in kinds else None
     if file is None:
-        raise HTTPException(404, "There is no such report.")
+        raise HTTPException(404, "This run has no such report.")
     return FileResponse(file, media_type=kinds[name], headers={"content-security-policy": APART})
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ALIAS = "default"
 MOST_DIGITS = 9  # of the number of a trial
-# Of a sample, what has a metric without labels and is no quantity of a probe.
+# The values of a sample that have a metric without labels and come from no probe.
 SINGLE = {
     "peak": metrics.DATABASE_PEAK,
     "max_connections": metrics.DATABASE_MAX_CONNECTIONS,
@@ -49,7 +49,7 @@ def trial_metrics(request: Request) -> Response:
         raise HTTPException(404, "This run has no such trial.")
     try:
         with told():
-            text = exposition(run.progress().trials.get(order), elsewhere=cases[0].elsewhere)
+            text = exposition(run.progress().trials.get(order), external=cases[0].external)
     except UnreadableRunError as error:
         raise HTTPException(404, f"This trial cannot be read. {error}") from error
     return Response(text, media_type=CONTENT_TYPE_LATEST)
@@ -66,15 +66,15 @@ def _run(request: Request) -> RunView:
     with suppress(UnreadableRunError):
         if path:
             return run_views().of(path)
-    raise HTTPException(404, "There is no such run.")
+    raise HTTPException(404, "This folder has no such run.")
 
 
-def exposition(trial: TrialProgress | None, *, elsewhere: bool = False) -> bytes:
-    """A trial's metrics as text; `elsewhere`: of a target that is not ours, whose own metrics the lab has read."""
+def exposition(trial: TrialProgress | None, *, external: bool = False) -> bytes:
+    """A trial's metrics as text; `external`: others serve the target, and the lab has read its metrics."""
     registry = CollectorRegistry()
     if trial is not None:
         values = trial.sampled.values if trial.sampled else {}
-        counted = _as_read(values) if elsewhere else _of_ledgers(trial)
+        counted = _as_read(values) if external else _of_ledgers(trial)
         registry.register(_Families([*counted, *_of_lab(trial.sampled)]))
     return generate_latest(registry)
 

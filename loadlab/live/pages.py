@@ -64,7 +64,7 @@ def _known(request: Request, *parameters: str) -> list[str]:
     runs: Runs = request.app.state.runs
     names = [request.path_params[parameter] for parameter in parameters]
     if not all(runs.is_known(name) for name in names):
-        raise HTTPException(404, "There is no such run in this folder.")
+        raise HTTPException(404, "This folder has no such run.")
     return names
 
 

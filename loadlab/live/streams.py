@@ -61,7 +61,7 @@ def events(request: Request) -> StreamingResponse:
     runs: Runs = request.app.state.runs
     name = request.path_params["run"]
     if not runs.is_known(name):
-        raise HTTPException(404, "There is no such run.")
+        raise HTTPException(404, "This folder has no such run.")
     # A browser that lost us says so by the header; a page that comes back to the front, by the query.
     told = request.headers.get("last-event-id") or request.query_params.get("after", "")
     stream = _stream(runs, name, Position.of(told), request.app.state.ending)

@@ -8,8 +8,8 @@ from typing import Final
 from loadlab.model.condition import Condition, OpenLoad
 from loadlab.model.config import Config
 
-# In place of a server mode: the target is served by others, as they have set it up.
-ELSEWHERE: Final = "elsewhere"
+# In place of a server mode, in schedules and reports: others serve the target, as they have set it up.
+EXTERNAL: Final = "elsewhere"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,7 +17,7 @@ class Case(Condition):
     """A condition with every factor given.
 
     `usable_connections` is the most connections that this mode can use at once under this load: what is open
-    beyond it serves nobody. It is None where the target is served elsewhere, and nobody has said.
+    beyond that serves no request. It is None for an external target whose plan does not say.
     `replica` marks the A/A arm: the same condition again, to show the noise floor.
     """
 
@@ -47,13 +47,13 @@ class Case(Condition):
 
     @property
     def group(self) -> Condition:
-        """What one verdict is given for: the cases that differ in their strategy alone."""
+        """The condition of one verdict: its cases differ in their strategy alone."""
         return self.without("strategy")
 
     @property
-    def elsewhere(self) -> bool:
-        """Whether others serve the target: then the strategy is what they call their settings."""
-        return self.server.name == ELSEWHERE
+    def external(self) -> bool:
+        """Whether others serve the target: then the strategy is their name for their settings."""
+        return self.server.name == EXTERNAL
 
     @property
     def is_baseline(self) -> bool:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from loadlab.model.case import Case
+from loadlab.model.causes import Cause
 from loadlab.model.caveats import Caveat
 from loadlab.model.condition import Condition
 from loadlab.model.config import Config, Scalar
 from loadlab.model.needs import Need
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import Answer, Ground, Objection, Reason
-from loadlab.model.samples import UNANSWERED, Connections, CpuSeconds, Recovery, State
+from loadlab.model.samples import Connections, CpuSeconds, Recovery, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
 RunState = Literal["complete", "incomplete"]
@@ -53,8 +54,8 @@ class TrialSummary:
     `opens_per_request` is opened ÷ (opened + reused), both read at the window's edges; None where nothing used the
     database in between. `leak` is about the whole trial.
     Under an open load `latency_seconds` count from when a request was due, `service_seconds` from when it was sent;
-    `send_lag_p99_seconds` is how late requests were sent, `dropped` how many tasks were not started at all. `outpaced`:
-    invalid because the target did not keep up, so its figures are not those of the load, but exist.
+    `send_lag_p99_seconds` is how late requests were sent, `dropped` how many tasks were not started at all. `outpaced`
+    and `unanswered` are as in a trial, and `causes` are the codes of what `reason` says.
     """
 
     case: Case
@@ -76,12 +77,14 @@ class TrialSummary:
     dropped: int = 0
     leak: Leak = "no"
     outpaced: bool = False
+    unanswered: bool = False
+    causes: tuple[Cause, ...] = ()
     quantities: dict[str, float] = field(default_factory=dict)
 
     @property
     def silent(self) -> bool:
         """Whether the target served nothing: no request succeeded in the window, by no fault of the lab's."""
-        blameless = self.state == "complete" or self.outpaced or self.reason.startswith(UNANSWERED)
+        blameless = self.state == "complete" or self.outpaced or self.unanswered
         return blameless and self.requests == self.failures
 
 

@@ -46,7 +46,7 @@ def strategy_names(strategies: Iterable[Config]) -> dict[Config, str]:
 
 
 def short_names(cases: Sequence[Case]) -> dict[Case, str]:
-    """Each case's short name: server mode and strategy, and whatever else differs between the cases.
+    """Each case's short name: server mode and strategy, and what else differs between the cases.
 
     >>> from loadlab.model.case import Case
     >>> from loadlab.model.config import Config

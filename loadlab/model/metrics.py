@@ -16,7 +16,7 @@ class CloseReason(IntEnum):
     HEALTH_CHECK = 3  # CONN_HEALTH_CHECKS found it dead before use
     AUTOCOMMIT = 4  # the request left autocommit changed
     EXPLICIT = 5  # close() called by code, Django's own transaction handling included
-    GARBAGE_COLLECTED = 6  # nobody closed it: its thread or greenlet was gone
+    GARBAGE_COLLECTED = 6  # never closed: its thread or greenlet was gone
     PROCESS_EXIT = 7  # open when its process ended
     POOL = 8  # its pool closed it: too old, idle for too long, or not wanted back
 

@@ -118,7 +118,7 @@ class Deployment:
 
     `name` is what its settings are called, e.g. "age 60". `metrics` is where it serves loadlab's metrics (default:
     /metrics of `url`), `token` the environment variable that holds their token, as "env:NAME". `alias` is the entry of
-    DATABASES that is counted; `usable_connections` is workers × threads, beyond which open connections serve nobody.
+    DATABASES that is counted; `usable_connections` is workers × threads, connections beyond that serve no request.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)

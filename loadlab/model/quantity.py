@@ -16,7 +16,7 @@ class Quantity:
     and down: a trial keeps its highest value within the window. A counter only grows: a trial keeps its growth.
 
     `metric` with `labels` is what a Prometheus gets. `placed` quantities have a place in reports and on the live page
-    already; each of the others gets a column of its own in reports, a chart, and a metric loadlab_probe_<name>.
+    already; each of the others gets its own column in reports, a chart, and a metric loadlab_probe_<name>.
     """
 
     name: str

@@ -413,7 +413,7 @@ class SafeAge(Answer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Undecided(Finding):
-    """Why there is no recommendation under one condition: `ground` is the kind of its verdict."""
+    """Why one condition has no recommendation: `ground` is the kind of its verdict."""
 
     kind: ClassVar[str] = "undecided_here"
     condition: Condition

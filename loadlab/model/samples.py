@@ -9,16 +9,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import SerializerFunctionWrapHandler, WrapSerializer
 
 from loadlab.model.case import Case
+from loadlab.model.causes import Cause
 from loadlab.model.columns import Column
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCounts, Side, reconcile, unequal
 from loadlab.model.requests import Requests
 from loadlab.model.window import Window
 
 State = Literal["complete", "invalid", "failed"]
-# What the reasons of unusable trials say where the target, and not the lab, was what failed.
-UNANSWERED: Final = "no request was answered at all"
-# What a record of an earlier version says instead of `by_target`.
-OUTPACED: Final = ("dropped", "sent late")
 # What records of earlier versions call a quantity.
 EARLIER_QUANTITIES: Final = {
     "pooler_clients_waiting": "clients_waiting",
@@ -28,11 +25,12 @@ EARLIER_QUANTITIES: Final = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """A kind of failed request: how often, and one example message."""
+    """A kind of failed request: how often, one example message, and its HTTP status; 0 where it has none."""
 
     kind: str
     count: int
     example: str
+    status: int = 0
 
 
 # The counts that a record keeps: those that the analysis needs.
@@ -203,8 +201,9 @@ class Trial:
     share of a core that each load process used within the window. `served` is how many requests the target has counted
     from before the load until it was at rest, where others may send it requests too. `skew_seconds` is how far apart
     load processes on several hosts may have started, at most. `by_target` says of a trial that is not complete that the
-    target itself may be the reason: without it, its case would look better than it is. `run` is the key of the run's
-    schedule, and `session` the number of the session that measured it; empty and 0 in records of loadlab 0.1.0.
+    target itself may be the reason: without it, its case would look better than it is. `causes` are the codes of what
+    `reason` says. `run` is the key of the run's schedule, and `session` the number of the session that measured it;
+    empty and 0 in records of loadlab 0.1.0.
     `quantities` are those of probes that have no other place here, each summed up over the window.
     """
 
@@ -227,6 +226,7 @@ class Trial:
     served: int | None = None
     skew_seconds: float = 0.0
     by_target: bool = False
+    causes: tuple[Cause, ...] = ()
     run: str = ""
     session: int = 0
     quantities: dict[str, float] = field(default_factory=dict)
@@ -234,6 +234,16 @@ class Trial:
     @property
     def window(self) -> Window:
         return Window(self.window_start, self.window_end)
+
+    @property
+    def outpaced(self) -> bool:
+        """Whether it is invalid because of the target, so its figures are not those of the load, but exist."""
+        return self.state == "invalid" and self.by_target
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether no request was answered, and nothing but the target can be the reason."""
+        return self.state == "failed" and Cause.UNANSWERED in self.causes
 
     @property
     def peak(self) -> int:
@@ -278,7 +288,7 @@ def measured_for_good(trials: Sequence[Trial]) -> list[Trial]:
     answering = {trial.case.id for trial in trials if trial.state == "complete"}
 
     def stands(trial: Trial) -> bool:
-        hung = trial.state == "failed" and trial.reason.startswith(UNANSWERED) and trial.case.id in answering
-        return trial.state == "complete" or (trial.state == "invalid" and trial.by_target) or hung
+        hung = trial.unanswered and trial.case.id in answering
+        return trial.state == "complete" or trial.outpaced or hung
 
     return [trial for trial in trials if stands(trial)]

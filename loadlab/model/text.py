@@ -21,7 +21,7 @@ def redacted(text: str) -> str:
     """The text without any password that a DSN, a URL or an assignment in it may carry.
 
     A URL's password ends at the last "@" of its word: one with an unescaped "@" must not show its second half. Only an
-    http URL's ends before the path, which often has an "@" of its own.
+    http URL's ends before the path, which may itself have an "@".
 
     >>> redacted("postgresql://me:secret@db/shop password=secret")
     'postgresql://me:***@db/shop password=***'

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
-from loadlab.model.case import ELSEWHERE, Case
+from loadlab.model.case import EXTERNAL, Case
 from loadlab.model.config import Config
 from loadlab.model.labels import short_names
 from loadlab.plan.members import Incompatible, usable_connections
@@ -26,7 +26,7 @@ def expand(
 ) -> Iterable[Case]:
     """The cross product of the plan's factors without what is left out; the control's baseline has a replica."""
     if plan.target is not None:
-        servers, strategies = [Config(name=ELSEWHERE)], [Config(name=plan.target.name)]
+        servers, strategies = [Config(name=EXTERNAL)], [Config(name=plan.target.name)]
     incompatible = {(one.server, one.strategy) for one in left_out}
     controlled = False
     for case in _cases(plan, servers, strategies):

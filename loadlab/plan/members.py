@@ -43,16 +43,16 @@ def config_of(family: Family[Any], name: str, parameters: dict[str, Scalar], whe
         UsageError: naming every fault.
     """
     faults: list[Fault] = []
-    choices = configs(family, {name: parameters}, where, faults)
+    made = configs(family, {name: parameters}, where, faults)
     if faults:
         named = (replace(fault, where=f"{where} {fault.where.rpartition('.')[2]}") for fault in faults)
         raise UsageError("\n".join(map(str, named)))
-    return choices[0]
+    return made[0]
 
 
 def configs(family: Family[Any], table: object, where: str, faults: list[Fault]) -> list[Config]:
     """Every combination of every member's parameters; what is wrong with them goes to `faults`."""
-    choices: list[Config] = []
+    made: list[Config] = []
     for name, parameters in (table if isinstance(table, dict) else {}).items():
         if name not in family:
             faults.append(Fault(where=f"{where}.{name}", what=f"unknown {NOUNS[family]}", remedy=one_of(family, name)))
@@ -66,8 +66,8 @@ def configs(family: Family[Any], table: object, where: str, faults: list[Fault])
                 member = checked(family[name], combination, f"{where}.{name}", faults, _refused(family[name]))
                 if member is not None:
                     values = {field.name: getattr(member, field.name) for field in fields(member)}
-                    choices.append(Config(name=name, parameters=values))
-    return choices
+                    made.append(Config(name=name, parameters=values))
+    return made
 
 
 def _combinations(parameters: dict[str, Several]) -> Iterable[dict[str, Scalar]]:
@@ -91,12 +91,12 @@ def chosen_strategies(plan: Plan) -> list[Config]:
     return configs(STRATEGIES, plan.strategies, "strategies", [])
 
 
-def build_server(choice: Config) -> Server:
-    return SERVERS[choice.name](**choice.parameters)
+def build_server(config: Config) -> Server:
+    return SERVERS[config.name](**config.parameters)
 
 
-def build_strategy(choice: Config) -> Strategy:
-    return STRATEGIES[choice.name](**choice.parameters)
+def build_strategy(config: Config) -> Strategy:
+    return STRATEGIES[config.name](**config.parameters)
 
 
 def faults_of(plan: Plan) -> list[Config]:
@@ -104,11 +104,11 @@ def faults_of(plan: Plan) -> list[Config]:
     return configs(FAULTS, plan.faults, "faults", [])
 
 
-def server_traits(choice: Config, driver: str) -> ServerTraits:
+def server_traits(config: Config, driver: str) -> ServerTraits:
     """What a strategy is told of a server mode."""
-    server = build_server(choice)
+    server = build_server(config)
     return ServerTraits(
-        server=choice.name,
+        server=config.name,
         driver=driver,
         processes=server.processes(),
         hooks=server.hooks,

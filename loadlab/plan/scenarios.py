@@ -23,7 +23,7 @@ def scenarios() -> list[str]:
 
 
 def connections_per_request(scenario: str) -> int:
-    """How many aliases a request of the scenario uses, each with a connection of its own; its file is not run."""
+    """How many aliases a request of the scenario uses, each with its own connection; its file is not run."""
     said = CONNECTIONS_PER_REQUEST.search(locustfile(scenario).read_text(errors="replace"))
     return int(said[1]) if said else 1
 

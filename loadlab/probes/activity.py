@@ -36,7 +36,7 @@ class Activity(Probe):
         ),
     )
 
-    def read(self, scene: ProbeContext) -> dict[str, float]:
-        backends, *known = PostgreSQL(scene.cursor, scene.database).states()
+    def read(self, context: ProbeContext) -> dict[str, float]:
+        backends, *known = PostgreSQL(context.cursor, context.database).states()
         states = zip(STATES, (*known, backends - sum(known)), strict=True)
         return {"backends": backends, **{f"backends_{state}": count for state, count in states}}

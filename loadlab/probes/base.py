@@ -1,4 +1,4 @@
-"""What a probe is: it looks at a scene and gives named numbers."""
+"""What a probe is: it reads named quantities from outside."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ class Probe(ABC):
     sampled: ClassVar[bool] = True
 
     @abstractmethod
-    def read(self, scene: ProbeContext) -> dict[str, float]:
-        """Each quantity as it is now, by its name; without those that there is nothing to read of in this scene."""
+    def read(self, context: ProbeContext) -> dict[str, float]:
+        """Each quantity as it is now, by its name; without those that there is nothing to read of in this context."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Cpu(Probe):
-    """`cpu_<part>`: seconds of user and system time of each tree of the scene since it began.
+    """`cpu_<part>`: seconds of user and system time of each process tree since it began.
 
     A child that has ended is in its parent's account from the moment that the parent collected it, so nothing is lost
     when PostgreSQL's backends come and go.
@@ -37,9 +37,9 @@ class Cpu(Probe):
     )
     sampled: ClassVar[bool] = False  # looks at every process of the machine
 
-    def read(self, scene: ProbeContext) -> dict[str, float]:
+    def read(self, context: ProbeContext) -> dict[str, float]:
         children = _children()
-        return {f"cpu_{part}": _tree_seconds(root, children) for part, root in scene.trees.items()}
+        return {f"cpu_{part}": _tree_seconds(root, children) for part, root in context.trees.items()}
 
 
 def _children() -> dict[int, list[psutil.Process]]:

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from loadlab.probes.base import ProbeContext
 
 
-def counts_of(scene: ProbeContext) -> ConnectionCounts:
+def counts_of(context: ProbeContext) -> ConnectionCounts:
     """Over all aliases that lead to the target's database."""
-    return CounterSet(scene.ledgers).read().of(scene.aliases).counts
+    return CounterSet(context.ledgers).read().of(context.aliases).counts
 
 
-def counts_by_alias(scene: ProbeContext) -> dict[str, ConnectionCounts]:
+def counts_by_alias(context: ProbeContext) -> dict[str, ConnectionCounts]:
     """The same for each of them that was used."""
-    known = CounterSet(scene.ledgers).read().aliases
-    return {alias: known[alias].counts for alias in scene.aliases if alias in known and known[alias].opened}
+    known = CounterSet(context.ledgers).read().aliases
+    return {alias: known[alias].counts for alias in context.aliases if alias in known and known[alias].opened}
 
 
 class LedgerProbe(Probe):
@@ -33,6 +33,6 @@ class LedgerProbe(Probe):
         Quantity(name="reused", title="Requests that reused a connection", kind="counter", placed=True),
     )
 
-    def read(self, scene: ProbeContext) -> dict[str, float]:
-        counts = counts_of(scene)
+    def read(self, context: ProbeContext) -> dict[str, float]:
+        counts = counts_of(context)
         return {"open": counts.open, "opened": counts.opened, "reused": counts.reused}

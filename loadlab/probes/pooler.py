@@ -25,8 +25,8 @@ class PoolerProbe(Probe):
         Quantity(name="pooler_longest_wait_seconds", title="Longest wait for PgBouncer", unit="seconds", placed=True),
     )
 
-    def read(self, scene: ProbeContext) -> dict[str, float]:
-        if scene.pooler is None:
+    def read(self, context: ProbeContext) -> dict[str, float]:
+        if context.pooler is None:
             return {}
-        waiting, longest = scene.pooler.waiting()
+        waiting, longest = context.pooler.waiting()
         return {"pooler_clients_waiting": waiting, "pooler_longest_wait_seconds": longest}

@@ -33,6 +33,6 @@ class Sessions(Probe):
     )
     sampled: ClassVar[bool] = False
 
-    def read(self, scene: ProbeContext) -> dict[str, float]:
-        sessions, reset = PostgreSQL(scene.cursor, scene.database).sessions()
+    def read(self, context: ProbeContext) -> dict[str, float]:
+        sessions, reset = PostgreSQL(context.cursor, context.database).sessions()
         return {"sessions": sessions, "sessions_reset": reset}

@@ -73,15 +73,15 @@ def _cells(row: BehaviourRow) -> tuple[str, ...]:
     )
 
 
-def _short(choice: Config) -> str:
+def _short(config: Config) -> str:
     """A strategy with those of its parameters that are not as they would be by themselves."""
-    defaults = {field.name: field.default for field in fields(STRATEGIES[choice.name]) if field.default is not MISSING}
+    defaults = {field.name: field.default for field in fields(STRATEGIES[config.name]) if field.default is not MISSING}
     said = [
         f"{key}={spell(value)}"
-        for key, value in choice.parameters.items()
-        if key == choice.name or defaults.get(key, MISSING) != value
+        for key, value in config.parameters.items()
+        if key == config.name or defaults.get(key, MISSING) != value
     ]
-    return ", ".join(said if choice.name in choice.parameters else [choice.name, *said])
+    return ", ".join(said if config.name in config.parameters else [config.name, *said])
 
 
 def _flaws(row: BehaviourRow) -> str:
@@ -189,7 +189,7 @@ def _what_is_ranged(scale: Scale) -> str:
     return (
         f"A cell with {RANGED} depends on the order of events: how many backends have not yet gone when the next come"
         " (peak), when Python last collected its garbage (left open), which dead thread was swept away in time, or"
-        " whatever differed between repeats. It is compared with its recorded range, give or take"
+        " what differed between repeats. It is compared with its recorded range, give or take"
         f" {scale.clients}, one for each client; or {scale.requests // 2}, half of the requests, where nothing but the"
         " collection closes what has leaked. Every other cell has to be exactly the same."
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TOO_FEW = "too few trials for an interval"
 NOTE = (
-    "The two runs were made at different times, so whatever changed on the machine in between is in these ratios too. "
+    "The two runs were made at different times, so changes of the machine between them are in these ratios too. "
     "Their trials cannot be paired by block, so the intervals are wider than those of one run, and still hold nothing "
     "but noise within each run. For a verdict, measure both settings in one plan: there they take turns."
 )
@@ -144,7 +144,7 @@ def _counts(arm: Arm) -> dict[str, Any]:
 def _names(contrast: RunContrast) -> Mapping[Case, str]:
     """A short name for each pair of cases, by the first: what tells it from the other pairs."""
     before = [first.case for first, _ in contrast.arms]
-    if any(case.elsewhere for case in before):  # its strategy is what both runs call their settings
+    if any(case.external for case in before):  # its strategy is what both runs call their settings
         return {first.case: _called(first.case, second.case) for first, second in contrast.arms}
     return short_names(before)
 

@@ -101,21 +101,21 @@ class Labels:
         replica = ", measured again" if case.replica else ""
         return f"{self.mode(case)}, {self.strategy(case.strategy)}{replica}"
 
-    def strategy(self, choice: Config) -> str:
+    def strategy(self, config: Config) -> str:
         """As a column is headed: by its age alone where the run has nothing but CONN_MAX_AGE."""
         if not self.strategies:
-            return strategy(choice)
-        if choice.name != "max_age":
-            return self.strategies.get(choice, str(choice))
-        return plain_setting(choice)
+            return strategy(config)
+        if config.name != "max_age":
+            return self.strategies.get(config, str(config))
+        return plain_setting(config)
 
     def arm(self, case: Case) -> str:
         """A case within a sentence about its group: its age alone, e.g. "60 s with health checks", or its strategy."""
         return self.within_group(case.strategy)
 
-    def within_group(self, choice: Config) -> str:
+    def within_group(self, config: Config) -> str:
         """The same by its strategy."""
-        return self.strategy(choice) if self.has_others else plain_age(choice)
+        return self.strategy(config) if self.has_others else plain_age(config)
 
     def condition(self, condition: Condition) -> str:
         """In words, what tells it from the others of the run, e.g. "gevent with keep-alive on"."""
@@ -158,38 +158,38 @@ def title(server: str) -> str:
     return (SERVERS[server].title if server in SERVERS else "") or server
 
 
-def tone(choice: Config) -> Tone:
+def tone(config: Config) -> Tone:
     """Which of the fixed colours a strategy wears in every table and chart."""
-    if choice.name != "max_age":
+    if config.name != "max_age":
         return "other"
-    max_age = choice.parameters.get("max_age", 0)
+    max_age = config.parameters.get("max_age", 0)
     if max_age is None:
         return "unlimited"
     return "finite" if max_age else "zero"
 
 
-def strategy(choice: Config) -> str:
+def strategy(config: Config) -> str:
     """A strategy as a column is headed: its age alone where it is nothing but CONN_MAX_AGE."""
-    max_age = choice.parameters.get("max_age", 0)
-    if choice.name != "max_age" or isinstance(max_age, str):
-        return str(choice)
-    checks = ", health checks" if choice.parameters.get("conn_health_checks") else ""
+    max_age = config.parameters.get("max_age", 0)
+    if config.name != "max_age" or isinstance(max_age, str):
+        return str(config)
+    checks = ", health checks" if config.parameters.get("conn_health_checks") else ""
     return numbers.age_heading(max_age) + checks
 
 
-def plain_age(choice: Config) -> str:
+def plain_age(config: Config) -> str:
     """CONN_MAX_AGE within a sentence, e.g. "60 s with health checks"."""
-    max_age = choice.parameters.get("max_age", 0)
+    max_age = config.parameters.get("max_age", 0)
     if isinstance(max_age, str):
-        return str(choice)
+        return str(config)
     age = numbers.age(max_age) if max_age != 0 else numbers.age_heading(0)
-    return age + (" with health checks" if choice.parameters.get("conn_health_checks") else "")
+    return age + (" with health checks" if config.parameters.get("conn_health_checks") else "")
 
 
-def plain_setting(choice: Config) -> str:
+def plain_setting(config: Config) -> str:
     """CONN_MAX_AGE as settings spell it, beside strategies that are more than that."""
-    max_age = choice.parameters.get("max_age", 0)
+    max_age = config.parameters.get("max_age", 0)
     if isinstance(max_age, str):
-        return str(choice)
-    checks = " with health checks" if choice.parameters.get("conn_health_checks") else ""
+        return str(config)
+    checks = " with health checks" if config.parameters.get("conn_health_checks") else ""
     return numbers.max_age_setting(max_age) + checks

@@ -30,7 +30,7 @@ IN_TURN: Final = (
 )
 ASSUMPTION: Final = (
     "Expected for threads that live on, as under sync and gthread, and requests that come at random. Where each request"
-    " has a thread or greenlet of its own (runserver, gevent, ASGI), a kept connection is never found again."
+    " has its own thread or greenlet (runserver, gevent, ASGI), a kept connection is never found again."
 )
 
 

@@ -1,4 +1,4 @@
-"""uvicorn: Django's ASGI handler runs each request's synchronous code in a thread of its own."""
+"""uvicorn: Django's ASGI handler runs each request's synchronous code in its own thread."""
 
 from __future__ import annotations
 

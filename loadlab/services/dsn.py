@@ -99,6 +99,6 @@ def require_local_peer(connection: Connection) -> None:
 
 def _far(host: str) -> str:
     return (
-        f"The database is on {host}, not on this machine. loadlab puts load on it (and makes the tables of its own"
+        f"The database is on {host}, not on this machine. loadlab puts load on it (and makes its own tables"
         " site in it, if that is what it measures); say --allow-remote if that is what you want."
     )

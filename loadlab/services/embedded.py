@@ -225,7 +225,7 @@ class _Cluster:
 
     def database(self, port: int) -> Database:
         """How to reach it; the target's password file holds the target's password alone."""
-        # For any port: the target may come through a proxy or a pooler on a port of its own.
+        # For any port: the target may come through a proxy or a pooler on its own port.
         for role, name in ((SUPERUSER, "observer.pgpass"), (TARGET, "target.pgpass")):
             write_secret(self._folder / name, password_line(self._passwords[role], host=LOOPBACK, user=role))
         address = {"host": LOOPBACK, "port": str(port), **self._security}

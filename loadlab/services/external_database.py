@@ -110,7 +110,7 @@ def _resolved(name: str, parameters: dict[str, str]) -> Mapping[str, str]:
     """The parameters, and what a service file adds to them: libpq reads it, and nothing is sent to the server.
 
     Raises:
-        EnvironmentFaultError: there is no such service, or its server refuses at once.
+        EnvironmentFaultError: the service does not exist, or its server refuses at once.
     """
     if "service" not in parameters and "PGSERVICE" not in os.environ:
         return parameters

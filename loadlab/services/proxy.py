@@ -1,6 +1,6 @@
 """A program that adds latency to a TCP server: what passes through it is late by half a round trip each way.
 
-It is a pipe with a latency, not a queue: every piece has a due time of its own, and any number of pieces are under way
+It is a pipe with a latency, not a queue: every piece has its own due time, and any number of pieces are under way
 at once. It also stands for the round trip of TCP's handshake. The client's own connect() ends at once, since it ends
 here; so what the client says before a round trip has passed counts as said only then, and the server sees the
 connection when the last packet of the handshake would reach it. From connect() to its first answer a client waits for
@@ -251,7 +251,7 @@ class Side:
 
 
 class Proxy:
-    """Lets clients in, and gives each a connection of its own to the server.
+    """Lets clients in, and gives each its own connection to the server.
 
     Raises:
         OSError: the port cannot be had, or the server's name is not known.

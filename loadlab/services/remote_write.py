@@ -30,7 +30,7 @@ def remote_write(given: str, environment: Mapping[str, str], *, allow_remote: bo
     """What `--remote-write` names: a URL, or as env:NAME the variable that holds one, which may hold a password.
 
     Raises:
-        UsageError: it is no such URL, shows a secret to everybody, or leads to another host without leave.
+        UsageError: it is not an http or https URL, shows a secret, or leads to another host without permission.
     """
     named = given.startswith(FROM_ENVIRONMENT)
     text = _of_variable(given.removeprefix(FROM_ENVIRONMENT), environment) if named else given

@@ -16,7 +16,7 @@ _hooks = SettingsOverride.from_environment().gunicorn
 control_socket_disable = True
 
 
-def _call(hook: str, *arguments: Any) -> None:  # noqa: ANN401  whatever gunicorn hands on
+def _call(hook: str, *arguments: Any) -> None:  # noqa: ANN401  the arguments of gunicorn
     """Import it only now: Django's database modules must not be loaded before gevent has patched Python."""
     if hook in _hooks:
         module, _, function = _hooks[hook].partition(":")

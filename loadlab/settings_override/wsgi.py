@@ -17,7 +17,7 @@ _project = loaded(OVERRIDE.wsgi, "django.core.wsgi.get_wsgi_application")
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    # WSGI hands headers on as Latin-1, whatever was in them.
+    # WSGI passes all headers as Latin-1.
     ours = respond(environ["PATH_INFO"], environ.get(_TOKEN, "").encode("latin-1", "replace"))
     if ours is None:
         return _project(environ, start_response)  # type: ignore[no-any-return]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
 from loadlab.model.samples import Restart, Trial
 from loadlab.model.schedule import Schedule
 from loadlab.model.session import Session
+from loadlab.store.earlier import as_today
 from loadlab.system.files import DamagedFileError, NewerFileError, read_regular, unsealed
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 LONGEST_SECONDS: Final = 1e7
 
 SCHEDULE_RECORDS: Final = TypeAdapter(Schedule)
-TRIAL_RECORDS: Final = TypeAdapter(Trial)
+TRIAL_RECORDS: Final = TypeAdapter(Annotated[Trial, AfterValidator(as_today)])
 RESTART_RECORDS: Final = TypeAdapter(list[Restart])
 SESSION_RECORDS: Final = TypeAdapter(Session)
 

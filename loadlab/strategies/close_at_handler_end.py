@@ -15,7 +15,7 @@ class CloseAtHandlerEnd(Strategy):
 
     proposed_by: ClassVar[str] = "Aymeric Augustin, 2013: 2a), 'close connections at the end of the dev server handler'"
     gives_up: ClassVar[tuple[str, ...]] = (
-        "under gunicorn nothing is kept from one request to the next, whatever CONN_MAX_AGE says",
+        "under gunicorn nothing is kept from one request to the next; CONN_MAX_AGE has no effect",
         "ties the server to the ORM",
     )
 

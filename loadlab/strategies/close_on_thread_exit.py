@@ -15,7 +15,7 @@ class CloseOnThreadExit(Strategy):
 
     proposed_by: ClassVar[str] = "Shai Berger, 2013: 'close them anyway when the thread exits'"
     gives_up: ClassVar[tuple[str, ...]] = (
-        "no reuse where each request has a thread of its own: it ends the leak, not the connecting",
+        "no reuse where each request has its own thread: it ends the leak, not the connecting",
         "threads that live on keep theirs (thread_sensitive=False under ASGI)",
     )
 

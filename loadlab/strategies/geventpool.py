@@ -18,12 +18,12 @@ class GeventPool(Strategy):
 
     proposed_by: ClassVar[str] = "a third-party package, since 2013"
     gives_up: ClassVar[tuple[str, ...]] = (
-        "MAX_CONNS is no hard limit: greenlets that open at the same time pass it",
-        "one SELECT 1 each time that a connection is taken, whatever CONN_HEALTH_CHECKS says",
+        "MAX_CONNS is not a hard limit: greenlets that open at the same time exceed it",
+        "one SELECT 1 each time that a connection is taken, even without CONN_HEALTH_CHECKS",
         "changes ENGINE to a third party's",
     )
     packages: ClassVar[tuple[str, ...]] = ("django-db-geventpool",)
-    refused: ClassVar[Mapping[str, str]] = {"max_age": "the pool keeps the connections, whatever CONN_MAX_AGE says"}
+    refused: ClassVar[Mapping[str, str]] = {"max_age": "the pool keeps the connections; CONN_MAX_AGE has no effect"}
 
     max_conns: Count = 4
 

@@ -13,7 +13,7 @@ from loadlab.strategies.base import Count, MaxAge, Strategy, Variant
 class LeasedThreads(Strategy):
     """CONN_MAX_AGE as `max_age`; synchronous code of a request runs in one of `threads` threads of its process."""
 
-    proposed_by: ClassVar[str] = "nobody before; possible since asgiref 3.13"
+    proposed_by: ClassVar[str] = "new here; possible since asgiref 3.13"
     gives_up: ClassVar[tuple[str, ...]] = (
         "at most `threads` requests are under way per process: others wait their turn",
         "for synchronous code: views that query from thread_sensitive=False are not covered",

@@ -15,7 +15,7 @@ class MaxAgeStrategy(Strategy):
 
     proposed_by: ClassVar[str] = "Aymeric Augustin, 2013; in Django since 1.6"
     gives_up: ClassVar[tuple[str, ...]] = (
-        "where a request has a thread or greenlet of its own, a kept connection is never found again, and leaks",
+        "where a request has its own thread or greenlet, a kept connection is never found again, and leaks",
         "without health checks, a database restart fails one request for each connection kept",
     )
     variants: ClassVar[tuple[Variant, ...]] = (

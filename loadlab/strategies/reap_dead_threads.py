@@ -18,7 +18,7 @@ class ReapDeadThreads(Strategy):
     proposed_by: ClassVar[str] = "Shai Berger, 2013: 'living threads from threading.enumerate()'"
     gives_up: ClassVar[tuple[str, ...]] = (
         "a dead thread's connection stays open until the next sweep",
-        "no reuse where each request has a thread of its own: it ends the leak, not the connecting",
+        "no reuse where each request has its own thread: it ends the leak, not the connecting",
     )
 
     sweeps: ClassVar[bool] = True

@@ -91,7 +91,7 @@ def what_else(path: Path) -> str:
 
 
 def is_no_folder(path: Path) -> bool:
-    """Whether something that is no folder has its name, such as a link to one."""
+    """Whether something other than a folder has its name, such as a link to one."""
     return os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
 
 

@@ -30,7 +30,7 @@ def is_loopback(host: str) -> bool:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago; whoever binds it must be ready to lose the race."""
+    """A port that was free a moment ago; another program may take it before the caller does."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]

@@ -88,7 +88,7 @@ def registers() -> Path:
 
 
 def let_in(folder: Path) -> None:
-    """Let other users enter a folder of ours, whatever the umask: what root runs as an ordinary user must pass."""
+    """Let other users enter a folder of ours, under any umask: what root runs as an ordinary user must pass."""
     if os.getuid() == 0:
         folder.chmod(0o755)
 
@@ -161,7 +161,7 @@ class Register:
     Every program is noted by pid and start time. A lab that was killed leaves its register, and the next one to start
     finds there what to end, and cannot mistake a stranger with a recycled pid for it.
 
-    Whoever starts a program stops it; what a signal kept from being stopped, closing the register ends.
+    The code that starts a program stops it. Closing the register ends what a signal left running.
     """
 
     def __init__(self, folder: Path, lock: int) -> None:
@@ -212,7 +212,7 @@ class Register:
         passed: Sequence[int] = (),
         folder: Path | None = None,
     ) -> Program:
-        """Start a program in a group of its own, working in `folder` if that is given.
+        """Start a program in its own process group, working in `folder` if that is given.
 
         `privileged` False drops to an ordinary user when we are root. With `pipes` its standard input and output are
         ours to use. It inherits the descriptors `passed`, under the same numbers.

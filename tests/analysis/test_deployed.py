@@ -9,7 +9,7 @@ from factories import trials
 
 from loadlab.analysis import contrast
 from loadlab.analysis.rooms import leak_of
-from loadlab.model.case import ELSEWHERE, Case
+from loadlab.model.case import EXTERNAL, Case
 from loadlab.model.config import Config
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch
 from loadlab.model.samples import CpuSeconds, Trial
@@ -18,7 +18,7 @@ from . import said
 
 
 def deployed(name: str, usable: int | None = None) -> Case:
-    return replace(trials.case(), server=Config(name=ELSEWHERE), strategy=Config(name=name), usable_connections=usable)
+    return replace(trials.case(), server=Config(name=EXTERNAL), strategy=Config(name=name), usable_connections=usable)
 
 
 def measured(

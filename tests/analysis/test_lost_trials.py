@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from every import every
 from factories.trials import CLOSED, LEAKING, Behaviour, ages, at_rate, caveats_of, findings, trial
 
+from loadlab.model.causes import Cause
 from loadlab.model.condition import OpenLoad
 from loadlab.model.samples import measured_for_good
 
@@ -16,10 +17,10 @@ from . import said
 FASTER = Behaviour(requests=520)
 HUNG = Behaviour(requests=0)
 FAILED = Behaviour(requests=5, failed=5)
-DROPPED = replace(FASTER, state="invalid", reason="30 of 300 tasks that were due (10 %) were dropped, more than 0.1 %")
-LATE = replace(FASTER, state="invalid", reason="requests were sent late: p99 of the send lag, 9 ms, is 20 %")
-UNANSWERED = replace(HUNG, state="failed", reason="no request was answered at all; logs/locust.log may say why")
-BUSY = replace(FASTER, state="invalid", reason="the generator used 95 % of a core: it was the bottleneck")
+DROPPED = replace(FASTER, state="invalid", causes=(Cause.TASKS_DROPPED,))
+LATE = replace(FASTER, state="invalid", causes=(Cause.SENT_LATE,))
+UNANSWERED = replace(HUNG, state="failed", causes=(Cause.UNANSWERED,))
+BUSY = replace(FASTER, state="invalid", causes=(Cause.GENERATOR_BUSY,))
 LOST = [HUNG, FAILED, DROPPED, LATE, UNANSWERED]
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def test_without_a_lost_trial_the_faster_case_is_recommended() -> None:
 
 
 @every("metric", ["throughput", "p95"])
-@every("lost", LOST, ids=lambda one: one.reason[:12] or f"{one.requests} requests")
+@every("lost", LOST, ids=lambda one: "".join(one.causes) or f"{one.requests} requests")
 def test_a_case_lost_in_6_of_14_blocks_is_neither_better_nor_chosen(lost: Behaviour, metric: str) -> None:
     found = run(lost, [2, 4, 6, 8, 10, 12], metric=metric)
     assert found.comparisons[0].verdict == "inconclusive"
@@ -154,7 +155,7 @@ def test_a_trial_without_response_stands_where_its_case_has_answered() -> None:
     zero, kept = ages()[:2]
     answered, unanswered, silent = trial(kept, 1), trial(kept, 2, UNANSWERED), trial(zero, 1, UNANSWERED)
     assert measured_for_good([answered, unanswered, silent]) == [answered, unanswered]
-    broken = replace(unanswered, reason="the generator broke or hung; see its log")
+    broken = replace(unanswered, causes=(Cause.GENERATOR_FAILED,))
     assert measured_for_good([answered, broken]) == [answered]
 
 

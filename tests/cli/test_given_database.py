@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ import psutil
 import psycopg2
 import pytest
 from command_line import SMALL_PLAN, CommandLine, everything_in
+from patience import await_that
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
@@ -53,13 +53,12 @@ def told_to_processes(run: Started) -> tuple[str, str]:
             lab = psutil.Process(run.popen.pid)
             for child in lab.children(recursive=True):
                 with suppress(psutil.Error):
-                    environment = child.environ()
-                    if child.cmdline() != lab.cmdline():  # until it has become another program, it is the lab's copy
-                        environments.add(f"{child.name()} {environment}")
+                    # Until it has become another program, it is the lab's copy: the command line first.
+                    if child.cmdline() != lab.cmdline():
+                        environments.add(f"{child.name()} {child.environ()}")
         return run.popen.poll() is not None
 
-    while not look():
-        time.sleep(0.05)
+    await_that(look, "the run does not end")
     return "\n".join(lines), "\n".join(environments)
 
 

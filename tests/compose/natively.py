@@ -25,13 +25,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+from patience import await_that
 
 from loadlab.services.embedded import _binaries
 from loadlab.system.processes import Register, let_in, unprivileged
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 COMPOSE: Final = REPOSITORY / "compose"
-PATIENCE_SECONDS: Final = 300.0  # before a test fails rather than hangs; nothing waits for it otherwise
+COMMAND_SECONDS: Final = 300.0  # before a program that is to end fails its test
 ENTRYPOINTS: Final = {
     "prom/prometheus": ["prometheus"],
     "prometheuscommunity/postgres-exporter": ["prometheus-postgres-exporter"],
@@ -156,7 +156,7 @@ class Stack:
         for needed, how in self.services[name].get("depends_on", {}).items():
             self._satisfy(needed, how["condition"])
         program = self._started(name, name).program
-        assert program.popen.wait(PATIENCE_SECONDS) == 0, program.log_tail()
+        assert program.popen.wait(COMMAND_SECONDS) == 0, program.log_tail()
         del self.running[name]
         self.finished.add(name)
         return program.log.read_text()
@@ -306,14 +306,6 @@ def _hand_over(root: Path) -> None:
     if owner:
         for path in (root, *root.rglob("*")):
             os.chown(path, int(str(owner["user"])), int(str(owner["group"])))
-
-
-def await_that(holds: Callable[[], bool], otherwise: Callable[[], object] = str) -> None:
-    """Return as soon as the condition holds; fail with what `otherwise` says."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.1)
 
 
 def missing_programs() -> list[str]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg2
 import pytest
-from natively import Running, Stack, await_that, made_secrets, missing_programs, opened
+from natively import Running, Stack, made_secrets, missing_programs, opened
+from patience import await_that
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

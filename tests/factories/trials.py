@@ -21,6 +21,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from loadlab.model.causes import Cause
     from loadlab.report.prose.caveats import Said
 
 WARMUP = 0.5
@@ -85,6 +86,7 @@ class Behaviour:
     generator_cpu: float = 0.5
     state: State = "complete"
     reason: str = ""
+    causes: tuple[Cause, ...] = ()
 
 
 def trial(of: Case, block: int = 1, behaviour: Behaviour | None = None) -> Trial:
@@ -97,6 +99,8 @@ def trial(of: Case, block: int = 1, behaviour: Behaviour | None = None) -> Trial
         order=1,
         state=like.state,
         reason=like.reason,
+        causes=like.causes,
+        by_target=any(cause.by_target for cause in like.causes),
         started="2013-03-18T12:00:00Z",
         window_start=WARMUP,
         window_end=end,

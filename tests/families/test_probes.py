@@ -1,4 +1,4 @@
-"""Every probe goes through the same life: it looks at a scene and gives numbers under names of its own."""
+"""Every probe goes through the same life: it reads a context and gives numbers under its names."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def scene(lab: Lab, tmp_path: Path) -> ProbeContext:
+def context(lab: Lab, tmp_path: Path) -> ProbeContext:
     ledgers = tmp_path / "ledgers"
     trees = {"app": os.getpid(), "database": lab.database.postmaster or 0}
     return ProbeContext(cursor=lab.cursor, database=lab.database.name, ledgers=ledgers, trees=trees)
 
 
 @pytest.mark.parametrize("name", list(PROBES))
-def test_a_probe_gives_the_same_names_and_possible_numbers_at_every_look(name: str, scene: ProbeContext) -> None:
-    first, second = PROBES[name]().read(scene), PROBES[name]().read(scene)
+def test_a_probe_gives_the_same_names_and_possible_numbers_at_every_look(name: str, context: ProbeContext) -> None:
+    first, second = PROBES[name]().read(context), PROBES[name]().read(context)
     assert first.keys() == second.keys() <= {quantity.name for quantity in PROBES[name].quantities}
     assert all(math.isfinite(value) and value >= 0 for value in [*first.values(), *second.values()])
 
@@ -47,27 +47,27 @@ def test_no_two_probes_use_a_name_or_a_metric_with_the_same_labels() -> None:
         assert [each for each, count in Counter(map(key, declared)).items() if count > 1] == []
 
 
-def test_only_sampled_probes_are_read_while_a_load_runs(scene: ProbeContext) -> None:
-    sampled = look(scene, sampled_only=True).keys()
-    assert sampled == {quantity for name in PROBES if PROBES[name].sampled for quantity in PROBES[name]().read(scene)}
-    assert sampled < look(scene, sampled_only=False).keys()
+def test_only_sampled_probes_are_read_while_a_load_runs(context: ProbeContext) -> None:
+    sampled = look(context, sampled_only=True).keys()
+    assert sampled == {quantity for name in PROBES if PROBES[name].sampled for quantity in PROBES[name]().read(context)}
+    assert sampled < look(context, sampled_only=False).keys()
 
 
-def test_probes_see_what_a_served_site_does(lab: Lab, scene: ProbeContext, tmp_path: Path) -> None:
+def test_probes_see_what_a_served_site_does(lab: Lab, context: ProbeContext, tmp_path: Path) -> None:
     target = ServerSetup(
         server=config_of(SERVERS, "sync", {"workers": 1}, "server"),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
         database=lab.database,
-        ledgers=scene.ledgers,
+        ledgers=context.ledgers,
     )
     assert lab.judge.await_empty(PATIENCE_SECONDS) == 0
-    before = look(scene, sampled_only=False)
+    before = look(context, sampled_only=False)
     with serving(target, lab.register, tmp_path / "log") as application:
         for _ in range(3):
             urllib.request.urlopen(f"{application.url}/entries/1/", timeout=30).close()  # noqa: S310
-        during = look(scene, sampled_only=False)
+        during = look(context, sampled_only=False)
     assert lab.judge.await_empty(PATIENCE_SECONDS) == 0
-    after = look(scene, sampled_only=False)
+    after = look(context, sampled_only=False)
     assert (before["open"], before["backends"]) == (0, 0)
     assert (during["open"], during["backends"], during["opened"], during["reused"]) == (1, 1, 1, 2)
     assert (after["open"], after["backends"], after["opened"]) == (0, 0, 1)

@@ -117,7 +117,7 @@ def test_the_time_of_what_stands_in_between_is_known(trial: TrialRunner, tmp_pat
     choice, database = config_of(STRATEGIES, "pgbouncer", {}, "strategy"), trial.lab.database
     context = FaultContext(database=database, register=trial.lab.register, log=tmp_path / "log")
     with routed(choice, [AddedLatency(round_trip_ms=3.0)], context) as route:
-        scene = ProbeContext(cursor=trial.lab.cursor, database=database.name, ledgers=tmp_path, trees=route.trees)
-        spent = Cpu().read(scene)
+        context = ProbeContext(cursor=trial.lab.cursor, database=database.name, ledgers=tmp_path, trees=route.trees)
+        spent = Cpu().read(context)
     assert spent.keys() == {"cpu_proxy", "cpu_pooler"}
     assert spent["cpu_proxy"] > 0  # its start alone takes some

@@ -126,7 +126,7 @@ def test_a_plan_that_fits_is_let_through(lab: Lab) -> None:
 def test_a_locustfile_with_an_error_shows_where(lab: Lab, tmp_path: Path) -> None:
     locustfile = tmp_path / "broken.py"
     locustfile.write_text("import nonesuch\n")
-    order = LoadRequest(
+    request = LoadRequest(
         locustfile=str(locustfile),
         host="http://127.0.0.1:9",
         users=1,
@@ -136,7 +136,7 @@ def test_a_locustfile_with_an_error_shows_where(lab: Lab, tmp_path: Path) -> Non
         result=str(tmp_path / "result"),
     )
     with pytest.raises(EnvironmentFaultError, match=r"(?s)broken\.py did not start.*nonesuch"):
-        lab.generator.begin(order)
+        lab.generator.begin(request)
 
 
 def test_a_run_without_postgresql_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -90,8 +90,8 @@ def test_a_killed_load_process_invalidates_the_trial_and_leaves_no_orphan(lab: L
 
     def kill_one() -> None:
         await_that(lambda: len(generator.children(recursive=True)) >= 4)
-        seen.extend(crew := generator.children(recursive=True))
-        leader = next(process for process in crew if process.ppid() == generator.pid)
+        seen.extend(processes := generator.children(recursive=True))
+        leader = next(process for process in processes if process.ppid() == generator.pid)
         leader.children()[1].kill()
 
     killing = threading.Thread(target=kill_one)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 import urllib.request
-from collections import Counter
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from patience import PATIENCE_SECONDS, await_that
+from patience import await_that
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -71,13 +70,14 @@ def target(lab: Lab, folder: Path, max_age: float | None) -> ServerSetup:
 
 def use_both_workers(application: Application, ledgers: Path) -> int:
     """Read entries until each worker has a connection; returns the number of requests."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    asked = 0
-    while asked < REQUESTS or CounterSet(ledgers).read().aliases["default"].opened < 2:
-        assert time.monotonic() < deadline, "one worker never answers"
+    asked = count()
+
+    def used() -> bool:
         get(application, "/entries/1/")
-        asked += 1
-    return asked
+        return next(asked) + 1 >= REQUESTS and CounterSet(ledgers).read().aliases["default"].opened >= 2
+
+    await_that(used, "one worker never answers")
+    return next(asked)
 
 
 def await_closed(application: Application) -> None:
@@ -100,13 +100,15 @@ def test_every_worker_speaks_for_all(used: tuple[Application, int]) -> None:
         "loadlab_db_requests_total": {("opened",): 2, ("reused",): asked - 2},
         "loadlab_db_connect_duration_seconds": {(): 2},
     }
-    answered: Counter[str] = Counter()
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(answered) < 2:
-        assert time.monotonic() < deadline, "one worker never answers"
-        answered[pid_of_answer(application)] += 1
+    answered: set[str] = set()
+
+    def both_have_answered() -> bool:
+        answered.add(pid_of_answer(application))
         families = scrape(application)
         assert {name: values(families[name]) for name in expected} == expected
+        return len(answered) == 2
+
+    await_that(both_have_answered, "one worker never answers")
 
 
 def test_what_is_shown_is_what_the_ledgers_hold(used: tuple[Application, int]) -> None:

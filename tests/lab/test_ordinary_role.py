@@ -50,14 +50,14 @@ def _others(lab: Lab) -> Iterator[None]:
         yield
 
 
-def scene(cursor: Any, lab: Lab, folder: Path) -> ProbeContext:
+def context(cursor: Any, lab: Lab, folder: Path) -> ProbeContext:
     return ProbeContext(cursor=cursor, database=lab.database.name, ledgers=folder, trees={})
 
 
 @pytest.mark.usefixtures("_others")
 def test_an_ordinary_role_counts_the_connections_of_others(lab: Lab, reader: Any, tmp_path: Path) -> None:
-    assert Activity().read(scene(reader, lab, tmp_path))["backends"] == OPEN
-    assert Activity().read(scene(lab.cursor, lab, tmp_path))["backends"] == OPEN
+    assert Activity().read(context(reader, lab, tmp_path))["backends"] == OPEN
+    assert Activity().read(context(lab.cursor, lab, tmp_path))["backends"] == OPEN
     judge = PostgreSQL(reader, lab.database.name)
     assert judge.open_now() == OPEN
     assert judge.limits() == lab.judge.limits()
@@ -73,7 +73,7 @@ def test_an_ordinary_role_can_name_who_else_is_connected(
 
 
 def test_a_reset_of_statistics_is_noticed_after_the_count_grew_past_it(lab: Lab, tmp_path: Path) -> None:
-    here = scene(lab.cursor, lab, tmp_path)
+    here = context(lab.cursor, lab, tmp_path)
     with closing(connected(lab, dbname=lab.database.name)) as connection:
         connection.autocommit = True
         connection.cursor().execute("SELECT pg_stat_reset()")

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import closing, contextmanager
@@ -16,7 +15,7 @@ from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from patience import PATIENCE_SECONDS
+from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.system.ports import LOOPBACK
@@ -100,11 +99,13 @@ def log(program: Program) -> str:
 
 
 def wait_until(condition: Callable[[], bool], program: Program) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
+    def holds() -> bool:
+        if condition():
+            return True
         assert program.running(), log(program)
-        assert time.monotonic() < deadline, log(program)
-        time.sleep(0.02)
+        return False
+
+    await_that(holds, lambda: log(program))
 
 
 def ask(url: str) -> Any:

@@ -110,7 +110,7 @@ class TestOneTrial:
         assert not Path(trial.began.ledgers).exists()
 
     def test_a_target_that_is_served_elsewhere_is_shown_as_the_lab_has_read_it(self, trial: TrialProgress) -> None:
-        text = exposition(trial, elsewhere=True).decode()
+        text = exposition(trial, external=True).decode()
         assert 'loadlab_db_connections_opened_total{alias="default"} 100.0' in text
         assert 'loadlab_db_connections_closed_total{alias="default",reason="garbage_collected"} 80.0' in text
         assert 'loadlab_db_requests_total{alias="default",connection="reused"} 100.0' in text

@@ -19,7 +19,7 @@ from locust import FastHttpUser, HttpUser
 from peers import Server, always, ok
 
 from loadlab.load.http import options as http_options
-from loadlab.load.http.errors import ConnectTimeoutError, ResponseTimeoutError
+from loadlab.load.http.errors import AnswerTimeoutError, ConnectTimeoutError
 from loadlab.load.http.lean_user import LeanHttpUser
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def test_a_timeout_is_for_its_request_alone(timeout: Any, a_user: Making, report
         user = a_user(server.port)
         user.client.get("/", timeout=timeout)
         assert user.client.http.seconds == (20.0, 20.0)
-    assert reported.failures == [ResponseTimeoutError.__name__]
+    assert reported.failures == [AnswerTimeoutError.__name__]
 
 
 def test_a_timeout_is_for_connecting_too(a_user: Making, reported: Reported) -> None:

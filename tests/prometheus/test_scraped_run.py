@@ -93,7 +93,7 @@ def receiver() -> Iterator[Receiver]:
 
     with HTTPServer(("127.0.0.1", 0), Taking) as server:
         it = Receiver(url=f"http://lab:{PASSWORD}@127.0.0.1:{server.server_port}/push")
-        serving = threading.Thread(target=server.serve_forever)
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         serving.start()
         try:
             yield it

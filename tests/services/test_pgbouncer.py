@@ -281,7 +281,7 @@ def test_what_a_killed_process_has_counted_is_not_lost(pooler: Pooler, clients: 
     await_that(lambda: not psutil.pid_exists(bouncer.pid) or psutil.Process(bouncer.pid).status() == "zombie")
     with pytest.raises(PoolerGoneError, match="console"):
         bouncer.judge.counts()
-    with pytest.raises(OSError, match="console"):  # as whoever samples it takes it
+    with pytest.raises(OSError, match="console"):  # as a sampler takes it
         bouncer.judge.waiting()
     bouncer.restart()
     counts = bouncer.judge.counts()

@@ -25,7 +25,7 @@ GUIDE = """\
 B's figure divided by A's. Trials of a plan last equally long, so requests per trial compare like throughput. These are
 means and totals without a test. `loadlab report` says whether a difference is more than noise."""
 
-# Ages only: pools and PgBouncer have a dashboard of their own.
+# Ages only: pools and PgBouncer have their own dashboard.
 AGED = Scope(matchers=(*LAB.matchers, 'max_age!=""'), labels=LAB.labels)
 CELL = ("server", "max_age")
 

@@ -39,7 +39,7 @@ SITE = Scope(matchers=(*TARGETS, 'alias=~"$alias"'))
 OF_JOB = Scope(matchers=TARGETS[:1])
 # Not of one alias: answers, and whether a target is up.
 SERVICE = Scope(matchers=TARGETS)
-# Of exporters, which have jobs of their own.
+# Of exporters, which have their own jobs.
 POSTGRES = Scope(matchers=('datname=~"$database"',))
 SERVER = Scope(matchers=())
 

@@ -24,12 +24,12 @@ export class Dashboard {
 
   // How many trials of each case are there, and which runs: known at once, before any analysis.
 
-  tally({ tally, trial }) {
+  showRecorded({ recorded, trial }) {
     for (const [index, { cell, text, bar, planned, replica }] of this.counts) {
       const running = Boolean(trial?.running && [index, replica].includes(trial.case));
       cell.classList.toggle("running", running);
-      text.textContent = `${tally[index]} of ${planned} trials${running ? ", running now" : ""}`;
-      bar.setAttribute("width", String((tally[index] / planned) * 100));
+      text.textContent = `${recorded[index]} of ${planned} trials${running ? ", running now" : ""}`;
+      bar.setAttribute("width", String((recorded[index] / planned) * 100));
     }
   }
 

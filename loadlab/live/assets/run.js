@@ -103,7 +103,7 @@ class Run {
     this.field("verdicts").textContent = overview.state === "complete" ? "The verdict" : "The verdict so far";
     this.showProgress(overview);
     this.showTrial(overview);
-    this.dashboard.tally(overview);
+    this.dashboard.showRecorded(overview);
     this.showNotices(overview.notices);
     this.showReports(overview.reports);
     if (before !== overview.state) this.speak(`${word}: ${overview.done} of ${overview.total} trials`, 0);
@@ -143,7 +143,7 @@ class Run {
     const before = this.verdict;
     this.verdict = dashboard.opinions.map((one) => `${one.mode.title}: ${one.setting}`).join("; ");
     this.dashboard.show(dashboard);
-    if (this.overview) this.dashboard.tally(this.overview);
+    if (this.overview) this.dashboard.showRecorded(this.overview);
     if (before !== undefined && before !== this.verdict) this.speak(`The verdict is now: ${this.verdict}`, PAUSE);
     this.showQuiet();
   }

@@ -37,7 +37,7 @@ class CurrentTrial:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overview:
-    """`tally` has how many records are there of each case, `remaining_seconds` is an estimate.
+    """`recorded` has the number of records of each case, `remaining_seconds` is an estimate.
 
     `resume` is the command that goes on with the run, if it can be resumed.
     """
@@ -52,7 +52,7 @@ class Overview:
     doing: str
     trial: CurrentTrial | None
     notices: tuple[str, ...]
-    tally: tuple[int, ...]
+    recorded: tuple[int, ...]
     reports: tuple[str, ...]
     resume: str
 
@@ -74,7 +74,7 @@ def overview_of(
         doing=progress.doing,
         trial=_current_trial(schedule, progress),
         notices=tuple(progress.notices),
-        tally=tuple(counted[index] for index in range(len(schedule.cases))),
+        recorded=tuple(counted[index] for index in range(len(schedule.cases))),
         reports=tuple(name for name in _report_files() if inside(run.path, name)),
         resume=run.continuation().command(run.path) if state in TO_RESUME else "",
     )

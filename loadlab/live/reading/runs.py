@@ -45,7 +45,7 @@ class Runs:
 def _is_run(path: Path) -> bool:
     """Whether it looks like one; its schedule may be damaged, or no file at all, and then it is shown as unreadable."""
     with suppress(OSError, ValueError):
-        path.name.encode()  # a name that is no text has no address
+        path.name.encode()  # a name that is not text has no address
         schedule = path / SCHEDULE
         there = os.path.lexists(schedule) and not schedule.is_symlink()
         return there and not path.is_symlink() and path.is_dir()

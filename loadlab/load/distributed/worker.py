@@ -1,4 +1,4 @@
-"""A load process on another host: waits for a master's orders and carries out its agent of each.
+"""A load process on another host: waits for a master's requests and runs its agent of each.
 
     python -m loadlab.load.distributed.worker --master-host 192.0.2.10
 

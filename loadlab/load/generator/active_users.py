@@ -44,7 +44,7 @@ class ActiveUsers:
         self._users.append(working)
 
     def at_least(self, window: Window) -> float:
-        """How many were at work on average over a window, less what chance may have added; 0 where nobody has looked.
+        """How many were at work on average over a window, less what chance may have added; 0 without a sample.
 
         Users who never pause are always seen at work. Of others a few looks tell little.
 

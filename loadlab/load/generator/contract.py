@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
@@ -42,7 +42,7 @@ class LoadRequest:
     """Drive `locustfile` against `host` with `users` for `warmup_seconds` + `window_seconds`; write to `result`.
 
     Under an `open_load`, `users` bound what is under way, and `seed` fixes its instants. `processes` share the load;
-    each writes to a file of its own, see `result_of`. Where each is on a host of its own, the order for it has its
+    each writes to its own file, see `result_of`. Where each is on its own host, the request for it has its
     `number`.
     """
 
@@ -76,9 +76,9 @@ class LoadRequest:
     def users_of(self, number: int) -> int:
         """Its share of the users; shares differ by one at most.
 
-        >>> order = LoadRequest(locustfile="", host="", users=8, keep_alive=True, warmup_seconds=0, window_seconds=1,
+        >>> request = LoadRequest(locustfile="", host="", users=8, keep_alive=True, warmup_seconds=0, window_seconds=1,
         ...     result="", processes=3)
-        >>> [order.users_of(number) for number in range(3)]
+        >>> [request.users_of(number) for number in range(3)]
         [3, 3, 2]
         """
         return self.users // self.processes + (number < self.users % self.processes)
@@ -97,15 +97,16 @@ class LoadResult:
     """What a load process has seen.
 
     `failures` maps each kind of failed request within the window to its count, and each kind of exception that a task
-    raised; `examples` maps it to one message. `busy` is the share of a core that
-    each load process used within the window. `unkept` requests came when the record was full; `lost` says of each load
-    process that did not end as it should how it ended. `skew` says of each on another host by how many seconds it may
-    have started too early or too late.
+    raised; `examples` maps it to one message, and `statuses` to its HTTP status if it has one. `busy` is the share of a
+    core that each load process used within the window. `unkept` requests came when the record was full; `lost` says of
+    each load process that did not end as it should how it ended. `skew` says of each on another host by how many
+    seconds it may have started too early or too late.
     """
 
     requests: Requests
     failures: dict[str, int]
     examples: dict[str, str]
+    statuses: dict[str, int] = field(default_factory=dict)
     busy: tuple[float, ...] = ()
     unkept: int = 0
     lost: tuple[str, ...] = ()
@@ -136,13 +137,16 @@ def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadRes
         return replace(NO_RESULT, lost=lost)
     failures: Counter[str] = Counter()
     examples: dict[str, str] = {}
+    statuses: dict[str, int] = {}
     for result in results:
         failures.update(result.failures)
         examples = result.examples | examples
+        statuses |= result.statuses
     return LoadResult(
         requests=together([result.requests for result in results]),
         failures=dict(failures),
         examples=examples,
+        statuses=statuses,
         busy=tuple(share for result in results for share in result.busy),
         unkept=sum(result.unkept for result in results),
         lost=lost,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # The function that sends → where its caller keeps time.perf_counter() of the start.
 SENDS: Final[dict[CodeType, str]] = {
     HttpClient.request.__code__: "started",
-    FastHttpSession._send_request_safe_mode.__code__: "start_perf_counter",  # noqa: SLF001  there is no public one
+    FastHttpSession._send_request_safe_mode.__code__: "start_perf_counter",  # noqa: SLF001  no public one exists
     HttpSession._send_request_safe_mode.__code__: "start_perf_counter",  # noqa: SLF001
 }
 

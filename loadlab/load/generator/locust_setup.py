@@ -29,7 +29,7 @@ MOST_ERRORS: Final = 5
 
 def environment(request: LoadRequest, pacer: Pacer | None = None) -> Environment:
     """Locust as its own command line would set it up for this locustfile; its users paced, if there is a pacer."""
-    # First the file, as Locust does: it may add options of its own.
+    # First the file, as Locust does: it may add its own options.
     users, shapes = load_users(request.locustfile)
     keep_alive = "on" if request.keep_alive else "off"
     options = get_parser(default_config_files=()).parse_args(

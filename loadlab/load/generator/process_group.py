@@ -61,7 +61,7 @@ def exit_status(child: int) -> int:
 def _do_and_end(work: Callable[[], None]) -> None:
     try:
         work()
-    except BaseException:  # noqa: BLE001  the child must end here, whatever happened
+    except BaseException:  # noqa: BLE001  the child must end here in any case
         traceback.print_exc()
         _exit(1)
     # Locust's greenlets have nothing left to say, and waiting for them would cost each trial.

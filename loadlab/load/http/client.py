@@ -78,7 +78,7 @@ class HttpClient:
 
         Raises:
             UnsafeRequestError: it must not be sent.
-            HttpFaultError, OSError: there is no valid response.
+            HttpFaultError, OSError: no valid response came.
         """
         if headers or body or seconds or cookies:
             head = self._head.with_headers(headers) if headers else self._head
@@ -175,7 +175,7 @@ def _next_location(response: RawResponse) -> Location | None:
     try:
         return located(urljoin(response.url, _text(value)))
     except (UnsafeRequestError, UnicodeError, ValueError) as error:
-        raise RedirectError(f"the response redirects to what is no http or https URL: {error}") from error
+        raise RedirectError(f"the response redirects to something other than an http or https URL: {error}") from error
 
 
 def _text(value: bytes) -> str:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import brotli
 import gevent
 
-from loadlab.load.http.errors import MalformedResponseError, ResponseTooLargeError
+from loadlab.load.http.errors import AnswerTooLargeError, MalformedAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SLICE_BYTES: Final = 64 * 1024  # of what is compressed
 OUTPUT_BYTES: Final = 1024 * 1024  # at once; takes about a millisecond
-MOST_CODINGS: Final = 4  # nobody needs two
+MOST_CODINGS: Final = 4  # one is usual
 MOST_MEMBERS: Final = 10_000
 GZIP: Final = b"\x1f\x8b"
 GZIP_HEADER_BYTES: Final = 10
@@ -33,12 +33,12 @@ def decoded(content: bytes, fields: Sequence[bytes], limit: int) -> bytes:
     """The content without the codings of its Content-Encoding `fields`, the last one first; an unknown one stays on.
 
     Raises:
-        MalformedResponseError: it is not so coded.
-        ResponseTooLargeError: there are more than `limit` bytes in it.
+        MalformedAnswerError: it is not so coded.
+        AnswerTooLargeError: there are more than `limit` bytes in it.
     """
     codings = [coding.strip() for coding in b",".join(fields).decode("latin-1").lower().split(",")]
     if len(codings) > MOST_CODINGS:
-        raise MalformedResponseError(f"the body has more than {MOST_CODINGS} codings")
+        raise MalformedAnswerError(f"the body has more than {MOST_CODINGS} codings")
     for coding in reversed(codings):
         if coding in {"", "identity"}:
             continue
@@ -67,7 +67,7 @@ class _Output:
             return
         self._left -= len(piece)
         if self._left < 0:
-            raise ResponseTooLargeError(f"the decompressed body has more than {self._limit} bytes")
+            raise AnswerTooLargeError(f"the decompressed body has more than {self._limit} bytes")
         self._pieces.append(piece)
         if len(self._pieces) > 1:
             gevent.sleep(0)
@@ -89,7 +89,7 @@ def _gunzipped(data: bytes, limit: int) -> bytes:
             raise _not_compressed() from None
         if bytes(view[at : at + len(GZIP)]) != GZIP:
             return output.joined()
-    raise ResponseTooLargeError(f"the compressed body has more than {MOST_MEMBERS} members")
+    raise AnswerTooLargeError(f"the compressed body has more than {MOST_MEMBERS} members")
 
 
 def _inflated(data: bytes, limit: int) -> bytes:
@@ -117,13 +117,13 @@ def _inflate(
 
     Raises:
         zlib.error: it is not compressed.
-        MalformedResponseError: it is cut off.
+        MalformedAnswerError: it is cut off.
     """
     end = _feed(decompressor, view, at, output.most, output.add)
     if decompressor.eof:
         return end - len(decompressor.unused_data)
     if header_end is None or not _whole_without_checksum(view, header_end(view, at)):
-        raise MalformedResponseError("the compressed body ends too early")
+        raise MalformedAnswerError("the compressed body ends too early")
     return end
 
 
@@ -180,12 +180,12 @@ def _unbrotlied(data: bytes, limit: int) -> bytes:
     except brotli.error:
         raise _not_compressed() from None
     if not finished:
-        raise MalformedResponseError("the compressed body ends too early")
+        raise MalformedAnswerError("the compressed body ends too early")
     return output.joined()
 
 
-def _not_compressed() -> MalformedResponseError:
-    return MalformedResponseError("the body is not compressed as its head says")
+def _not_compressed() -> MalformedAnswerError:
+    return MalformedAnswerError("the body is not compressed as its head says")
 
 
 DECODERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {

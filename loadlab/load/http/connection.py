@@ -14,7 +14,7 @@ from gevent import monkey
 from gevent import socket as gevent_socket
 from gevent.hub import get_hub
 
-from loadlab.load.http.errors import ConnectionLostError, ConnectTimeoutError, ResponseTimeoutError
+from loadlab.load.http.errors import AnswerTimeoutError, ConnectionLostError, ConnectTimeoutError
 from loadlab.load.http.response import ResponseReader
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Connection:
         self._reader = ResponseReader(limit)
 
     def __del__(self) -> None:
-        # A user that Locust has stopped is forgotten with its client, and nobody says so.
+        # A user that Locust has stopped is forgotten with its client, without a call.
         if getattr(self, "_reader", None) is not None:
             self.close()
 
@@ -82,18 +82,18 @@ class Connection:
             raise self._expired
 
     def quiet(self) -> bool:
-        """Whether an idle connection can be used: not closed by the server, nothing come that nobody asked for."""
+        """Whether an idle connection can be used: not closed by the server, no unrequested bytes received."""
         return not self._state.poll(0)
 
     def exchange(self, method: str, request: bytes, seconds: float) -> RawResponse:
         """Send a request and read its response.
 
         Raises:
-            HttpFaultError, OSError: there is no valid response.
+            HttpFaultError, OSError: no valid response came.
         """
         reader = self._reader
         reader.begin(method)
-        timer = self._timer(seconds, ResponseTimeoutError("no complete response within network_timeout"))
+        timer = self._timer(seconds, AnswerTimeoutError("no complete response within network_timeout"))
         try:
             self._send(request)
             while not reader.complete:

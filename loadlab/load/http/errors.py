@@ -1,4 +1,8 @@
-"""What can go wrong in an HTTP exchange; messages name the kind only, because Locust groups failures by their text."""
+"""What can go wrong in an HTTP exchange; messages name the kind only, because Locust groups failures by their text.
+
+The names of these classes are keys of `failures` in records and in `report.json`, and names in Locust's own files of
+failures. They stay as first released, so that a run of an earlier release can be compared with a new one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ class ConnectTimeoutError(HttpFaultError, TimeoutError):
     """The name was not resolved, or the connection not made, within `connection_timeout`."""
 
 
-class ResponseTimeoutError(HttpFaultError, TimeoutError):
+class AnswerTimeoutError(HttpFaultError, TimeoutError):
     """The request was not sent and its response not complete within `network_timeout`."""
 
 
@@ -34,16 +38,16 @@ class ConnectionLostError(HttpFaultError, ConnectionError):
         self.silent = silent
 
 
-class MalformedResponseError(HttpFaultError):
+class MalformedAnswerError(HttpFaultError):
     """What came is not one valid HTTP/1 response."""
 
 
-class ResponseTooLargeError(HttpFaultError):
+class AnswerTooLargeError(HttpFaultError):
     """The response's head, or all of it, is beyond its limit."""
 
 
 class RedirectError(HttpFaultError):
-    """There is no following where the server redirects to."""
+    """The server redirects to where this client does not follow."""
 
 
 class BadStatusError(HttpFaultError):

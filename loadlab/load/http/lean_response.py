@@ -99,7 +99,7 @@ class LeanResponse:
         """From the request to the response's last byte, redirects included."""
         return timedelta(seconds=self._seconds)
 
-    def json(self) -> Any:  # noqa: ANN401  whatever the server says
+    def json(self) -> Any:  # noqa: ANN401  any JSON
         return json_module.loads(self.text or "")
 
     def raise_for_status(self) -> None:
@@ -110,7 +110,7 @@ class LeanResponse:
             raise self.error
 
     def success(self) -> None:
-        """Count the request as successful, whatever its status."""
+        """Count the request as successful, with any status."""
         self._require_entered()
         self._verdict = True
 

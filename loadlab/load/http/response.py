@@ -6,10 +6,10 @@ from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from loadlab.load.http.errors import ConnectionLostError, HttpFaultError, MalformedResponseError, ResponseTooLargeError
+from loadlab.load.http.errors import AnswerTooLargeError, ConnectionLostError, HttpFaultError, MalformedAnswerError
 
 HEAD_LIMIT_BYTES: Final = 64 * 1024
-MOST_PIECES: Final = 1000  # of a body, before they are put together: a byte in a chunk of its own takes 40 in memory
+MOST_PIECES: Final = 1000  # of a body, before they are put together: a one-byte chunk takes 40 in memory
 PROTOCOL: Final = b"HTTP/1."  # and llhttp lets only 0 or 1 follow
 LINE_ENDS: Final = b"\r\n"
 SWITCHING_PROTOCOLS: Final = 101
@@ -101,14 +101,14 @@ class ResponseReader:
         """Take in what came; at least one byte.
 
         Raises:
-            MalformedResponseError, ResponseTooLargeError: the connection cannot be used any more.
+            MalformedAnswerError, AnswerTooLargeError: the connection cannot be used any more.
         """
         received = self._received
         self._received = received + len(data)
         if received < len(PROTOCOL) and not data.startswith(PROTOCOL[received : self._received]):
             raise _other_protocol()
         if self._received > self._limit:
-            raise ResponseTooLargeError(f"the response has more than {self._limit} bytes")
+            raise AnswerTooLargeError(f"the response has more than {self._limit} bytes")
         pieces = len(self._bodies)
         # llhttp passes silently over line ends behind a response, and stops behind the head of a response to HEAD: so
         # the last byte goes alone, and must be the one that completes it.
@@ -143,7 +143,7 @@ class ResponseReader:
         return RawResponse(self._status, self._pairs, self._fields, content, keep_alive=self._keep_alive)
 
     def forbid_reuse(self) -> None:
-        """Whatever the server says, no further response is read from this connection."""
+        """No further response is read from this connection, even if the server sends one."""
         self._keep_alive = False
 
     def silent(self) -> bool:
@@ -191,19 +191,19 @@ class ResponseReader:
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as error:
-            raise MalformedResponseError("the server switched protocols, unasked") from error
+            raise MalformedAnswerError("the server switched protocols, unasked") from error
         except HttpParserError as error:
             if self._fault is not None:
                 raise self._fault from None
             if not isinstance(error.__context__, _NoBodyFollowsError):
-                raise MalformedResponseError(str(error)) from None
+                raise MalformedAnswerError(str(error)) from None
             self._parser = HttpResponseParser(self)
 
     def _pass_over(self, status: int) -> None:
         if status < FIRST_INTERIM:
-            raise self._refused(MalformedResponseError("the response's status is below 100"))
+            raise self._refused(MalformedAnswerError("the response's status is below 100"))
         if status == SWITCHING_PROTOCOLS:
-            raise self._refused(MalformedResponseError("the server switched protocols, unasked"))
+            raise self._refused(MalformedAnswerError("the server switched protocols, unasked"))
         self._interim = True
         self._pairs = []
 
@@ -211,9 +211,9 @@ class ResponseReader:
         assert self._parser is not None  # noqa: S101  it is calling
         codings = [value.lower() for name, value in self._pairs if name.lower() == b"transfer-encoding"]
         if codings != [b"chunked"]:
-            raise self._refused(MalformedResponseError("the response has a transfer coding other than chunked"))
+            raise self._refused(MalformedAnswerError("the response has a transfer coding other than chunked"))
         if self._parser.get_http_version() == "1.0":
-            raise self._refused(MalformedResponseError("a response of HTTP/1.0 has a transfer coding"))
+            raise self._refused(MalformedAnswerError("a response of HTTP/1.0 has a transfer coding"))
 
     def _limit_what_is_not_body(self, size: int, *, progressed: bool) -> None:
         """Heads, interim responses, chunk extensions and trailers: none of them may go on for ever."""
@@ -228,7 +228,7 @@ class ResponseReader:
         self._bodies = [whole]
 
     def _refused(self, fault: HttpFaultError) -> HttpFaultError:
-        """Kept, because httptools hides what a callback raises behind an error of its own."""
+        """Kept, because httptools hides what a callback raises behind its own error."""
         self._fault = fault
         return fault
 
@@ -237,13 +237,13 @@ def _size(pairs: list[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) + len(": \r\n") for name, value in pairs)
 
 
-def _other_protocol() -> MalformedResponseError:
-    return MalformedResponseError("what came is neither HTTP/1.0 nor HTTP/1.1")
+def _other_protocol() -> MalformedAnswerError:
+    return MalformedAnswerError("what came is neither HTTP/1.0 nor HTTP/1.1")
 
 
-def _surplus() -> MalformedResponseError:
-    return MalformedResponseError("more came than the response")
+def _surplus() -> MalformedAnswerError:
+    return MalformedAnswerError("more came than the response")
 
 
-def _large_head() -> ResponseTooLargeError:
-    return ResponseTooLargeError(f"the response's head or trailer has more than {HEAD_LIMIT_BYTES} bytes")
+def _large_head() -> AnswerTooLargeError:
+    return AnswerTooLargeError(f"the response's head or trailer has more than {HEAD_LIMIT_BYTES} bytes")

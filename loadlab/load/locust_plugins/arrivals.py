@@ -34,7 +34,7 @@ def arrivals(load: OpenLoad, seed: int, *, first: int = 0, step: int = 1) -> Ite
 
 
 def _poisson(rate: float, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Independent exponential gaps: each instant as likely as any other, whatever came before."""
+    """Independent exponential gaps: each instant is as likely as any other, independent of the past."""
     chance = np.random.default_rng(seed)
     last = 0.0
     while True:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MICROSECONDS: Final = 1e6
-LONGEST_MICROSECONDS: Final = 3_600_000_000  # an hour; whatever took longer counts as an hour
+LONGEST_MICROSECONDS: Final = 3_600_000_000  # an hour; longer requests count as an hour
 SIGNIFICANT_FIGURES: Final = 3
 MOST_TAGS: Final = 200  # a locustfile that names each URL apart must not fill the memory
 OTHERS: Final = "others"

@@ -53,7 +53,7 @@ class Open(User):
 
     pacer: ClassVar[Pacer | None] = None
 
-    # Final in Locust, but there is no other way to start a task when it is due.
+    # Final in Locust, but nothing else starts a task when it is due.
     def run(self) -> None:  # type: ignore[misc]
         self._state = LOCUST_STATE_RUNNING
         self._taskset_instance = DefaultTaskSet(self)
@@ -117,7 +117,7 @@ def opened(user: type[User], pacer: Pacer) -> type[User]:
 
 
 def _pacer_of(user: Open) -> Pacer:
-    """The pacer of a class in a Locust of its own; made and started for its first user, ended with the test."""
+    """The pacer of a class in its own Locust; made and started for its first user, ended with the test."""
     kind, environment = type(user), user.environment
     runner = environment.runner
     first, step = 0, 1

@@ -10,7 +10,7 @@ from locust import LoadTestShape, events
 if TYPE_CHECKING:
     from argparse import Namespace
 
-USERS = 8  # where nobody says --users; Locust's own default of 1 makes no shape
+USERS = 8  # without --users; Locust's own default of 1 makes no shape
 
 
 class SiteShape(LoadTestShape):
@@ -40,7 +40,7 @@ class SiteShape(LoadTestShape):
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def give_users(environment: Any, **_: Any) -> None:  # noqa: ANN401  Locust's Environment; importing it here is circular
-    """Say how many, where nobody has."""
+    """Set the default number of users, unless one is given."""
     options = environment.parsed_options
     if isinstance(environment.shape_class, SiteShape) and options.num_users is None:
         options.num_users = USERS

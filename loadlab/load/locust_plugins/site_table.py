@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from loadlab.model.counts import ConnectionCounts
 
 LATEST: Final = 60  # looks in a trend
-MOST_ROWS: Final = 500  # as many as Locust's page shows of its own
+MOST_ROWS: Final = 500  # the limit of Locust's own tables
 BARS: Final = "▁▂▃▄▅▆▇█"
 NOTHING: Final = "–"
 STATE: Final = "metrics"

@@ -1,1 +1,1 @@
-"""What a report says, whatever its format: words, names, tables, the matrix and the series of the charts."""
+"""What a report says, in any format: words, names, tables, the matrix and the series of the charts."""

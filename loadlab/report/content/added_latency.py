@@ -134,5 +134,5 @@ def _line(columns: list[Config], effect: LatencyEffect, over: OverLatency) -> La
 
 
 def _drawn(value: float | None) -> float | None:
-    """On a logarithmic axis there is no place for 0."""
+    """A logarithmic axis cannot show 0."""
     return None if value is None or not isfinite(value) or value <= 0 else round(value, 4)

@@ -110,10 +110,10 @@ def build(findings: Findings) -> Matrix:
 
 def headings(columns: Sequence[Config], names: Labels) -> tuple[Heading, ...]:
     """One per strategy, in the same order."""
-    tones = [labels.tone(choice) for choice in columns]
+    tones = [labels.tone(config) for config in columns]
     return tuple(
-        _heading(names.strategy(choice), tone, tones[:i].count(tone))
-        for i, (choice, tone) in enumerate(zip(columns, tones, strict=True))
+        _heading(names.strategy(config), tone, tones[:i].count(tone))
+        for i, (config, tone) in enumerate(zip(columns, tones, strict=True))
     )
 
 
@@ -143,11 +143,11 @@ def strategies(arms: Sequence[Arm]) -> list[Config]:
     return sorted({arm.case.strategy for arm in arms}, key=_column_order)
 
 
-def _column_order(choice: Config) -> tuple[bool, float, str]:
-    other = labels.tone(choice) == "other"
-    value = choice.parameters.get("max_age", 0)
+def _column_order(config: Config) -> tuple[bool, float, str]:
+    other = labels.tone(config) == "other"
+    value = config.parameters.get("max_age", 0)
     seconds = float(value) if isinstance(value, int | float) else inf
-    return other, 0.0 if other else seconds, str(choice)
+    return other, 0.0 if other else seconds, str(config)
 
 
 def primary_comparisons(findings: Findings) -> dict[Case, Comparison]:

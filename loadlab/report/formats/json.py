@@ -105,6 +105,7 @@ def _trial(trial: TrialSummary) -> dict[str, object]:
         "order": trial.order,
         "state": trial.state,
         "reason": trial.reason,
+        "causes": list(trial.causes),
         "window_seconds": trial.window_seconds,
         "requests": trial.requests,
         "failures": trial.failures,

@@ -81,8 +81,8 @@ def test_the_overview_shows_stage_progress_and_time_left(tmp_path: Path) -> None
     assert seen.trial is not None
     assert seen.trial.running
     assert seen.trial.id == made.schedule.cases[made.schedule.steps[2].case].id
-    assert sum(seen.tally) == 2
-    assert seen.tally[made.schedule.steps[0].case] == 1
+    assert sum(seen.recorded) == 2
+    assert seen.recorded[made.schedule.steps[0].case] == 1
 
 
 def test_the_time_between_two_sessions_is_left_out(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgpack
 import psutil
 import pytest
 import zmq
+from patience import await_that
 from sites import PlainSite, plain_site
 
 from loadlab.errors import EnvironmentFaultError
@@ -141,13 +141,6 @@ def load_request(site: PlainSite, tmp_path: Path) -> Any:
     return make
 
 
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def due_by(seconds: float) -> list[float]:
     return list(takewhile(lambda instant: instant < seconds, arrivals(POISSON, 7)))
 
@@ -179,7 +172,7 @@ def test_the_users_of_a_closed_load_are_shared_out_over_hosts(fleet: Fleet, site
 
 def test_while_it_runs_the_load_of_all_hosts_is_counted(fleet: Fleet, load_request: Any) -> None:
     drive = fleet.generator.begin(load_request(users=6, open_load=None, window_seconds=3.0))
-    wait_until(lambda: drive.counts().requests > 0)
+    await_that(lambda: drive.counts().requests > 0)
     result = drive.wait()
     assert result is not None
     assert drive.counts().requests == len(result.requests)
@@ -205,7 +198,7 @@ def test_a_worker_that_comes_in_the_middle_has_no_part_in_that_load(
     assert result is not None
     assert len(result.busy) == EXPECTED
     assert site.served() == len(result.requests) == len(due_by(3.2))
-    wait_until(lambda: fleet.greetings() > greetings)
+    await_that(lambda: fleet.greetings() > greetings)
 
 
 def test_a_load_process_of_another_host_that_is_killed_is_named(fleet: Fleet, load_request: Any) -> None:
@@ -233,7 +226,7 @@ def test_lost_workers_are_named_and_new_ones_make_the_next_load_whole(
     assert all("does not reply any more" in lost for lost in result.lost)
     (kept,) = {1, 2, 3} - {int(lost.split()[2]) for lost in result.lost}
     assert sorted(result.requests.due) == pytest.approx(due_by(2.2)[kept - 1 :: 3], abs=1e-9)
-    wait_until(lambda: not loads[0].is_running())  # nobody loads for a master that does not know of it
+    await_that(lambda: not loads[0].is_running())  # nobody loads for a master that does not know of it
     served = site.served()
     fleet.start()
     whole = fleet.run_load(load_request())
@@ -257,10 +250,10 @@ def test_a_locust_file_that_does_not_load_is_told_with_pythons_error(fleet: Flee
 
 def test_a_worker_without_the_runs_token_is_refused_and_named(fleet: Fleet, site: PlainSite, load_request: Any) -> None:
     wrong = fleet.start(LOADLAB_WORKER_TOKEN="of another run")
-    wait_until(lambda: "does not have the token of this run" in fleet.generator._log.read_text())
+    await_that(lambda: "does not have the token of this run" in fleet.generator._log.read_text())
     (line,) = [line for line in fleet.generator._log.read_text().splitlines() if "token of this run" in line]
     assert re.search(r"Load worker \S+ does not have the token of this run\. Set its LOADLAB_WORKER_TOKEN", line)
-    wait_until(lambda: "The master has another token than this worker. Set LOADLAB_WORKER_TOKEN" in fleet.log())
+    await_that(lambda: "The master has another token than this worker. Set LOADLAB_WORKER_TOKEN" in fleet.log())
     assert fleet.run_load(load_request()).lost == ()
     assert not psutil.Process(wrong.pid).children()[0].children()
     wrong.kill()

@@ -1,4 +1,4 @@
-"""Loads as the lab orders them: open and closed, from one process and from several, some of which are lost."""
+"""Loads as the lab requests them: open and closed, from one process and from several, some of which are lost."""
 
 from __future__ import annotations
 
@@ -142,16 +142,16 @@ def test_a_killed_load_process_is_named_and_other_results_are_kept(
 ) -> None:
     # More users than arrivals: on the busiest machine none is dropped.
     drive = generator.begin(load_request(users=400, window_seconds=2.0, open_load=POISSON, processes=3))
-    crew = psutil.Process(drive.pid).children()
-    assert len(crew) == 3
-    crew[1].kill()
+    processes = psutil.Process(drive.pid).children()
+    assert len(processes) == 3
+    processes[1].kill()
     result = drive.wait()
     assert result is not None
     assert result.lost == ("load process 2 of 3 was ended by SIGKILL",)
     assert len(result.busy) == 2
     due = list(takewhile(lambda instant: instant < 2.2, arrivals(POISSON, 7)))
     assert sorted(result.requests.due) == pytest.approx(sorted(due[0::3] + due[2::3]), abs=1e-9)
-    assert gone(crew)
+    assert gone(processes)
 
 
 def test_a_load_process_that_dies_before_the_start_stops_no_other(
@@ -185,10 +185,10 @@ def test_when_all_are_killed_the_result_is_empty_and_names_them(generator: Gener
 def test_when_their_leader_is_killed_the_load_processes_end_with_it(generator: Generator, load_request: Any) -> None:
     drive = generator.begin(load_request(window_seconds=30.0, processes=2))
     leader = psutil.Process(drive.pid)
-    crew = leader.children()
+    processes = leader.children()
     leader.kill()
     assert drive.wait() is None
-    assert gone(crew)
+    assert gone(processes)
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -232,6 +232,7 @@ def test_merged_results_keep_every_request_in_order_of_completion() -> None:
             ),
             failures=failures,
             examples=dict.fromkeys(failures, "boom"),
+            statuses={kind: int(kind[-3:]) for kind in failures},
             busy=(0.5,),
         )
 
@@ -241,6 +242,7 @@ def test_merged_results_keep_every_request_in_order_of_completion() -> None:
     assert list(both.requests.due) == [0.0, 0.5, 1.5, 2.5, 3.5]
     assert list(both.requests.dropped) == [3.0, 4.0]
     assert both.failures == {"HTTP 500": 3, "HTTP 404": 1}
+    assert both.statuses == {"HTTP 500": 500, "HTTP 404": 404}
     assert both.busy == (0.5, 0.5)
     assert LoadResult.from_json(both.to_json()) == both
 

@@ -12,7 +12,7 @@ from locust.event import Events
 
 from loadlab.load.generator.contract import LoadResult
 from loadlab.load.generator.recorder import EXAMPLE_LENGTH, NO_ANSWER, Recorder
-from loadlab.load.http.errors import ResponseTimeoutError
+from loadlab.load.http.errors import AnswerTimeoutError
 from loadlab.model.window import Window
 
 
@@ -63,6 +63,7 @@ def test_failures_in_the_window_are_counted_by_kind_with_an_example() -> None:
     request(fire, 1.0)
     result = recorder.result(Window(0.0, 60.0))
     assert result.failures == {"AnswerError": 1, "HTTP 503": 1}
+    assert result.statuses == {"HTTP 503": 503}
     assert len(result.examples["AnswerError"]) == EXAMPLE_LENGTH
     assert list(result.requests.failed) == [1.0, 1.0, 0.0]
     assert recorder.result(Window(60.0, 61.0)).failures == {}
@@ -121,9 +122,7 @@ class SlowAnswer(Answer):
     status_code = 0
 
 
-@every(
-    "exception", [ResponseTimeoutError("late"), TimeoutError(), requests.exceptions.ReadTimeout(), gevent.Timeout(1)]
-)
+@every("exception", [AnswerTimeoutError("late"), TimeoutError(), requests.exceptions.ReadTimeout(), gevent.Timeout(1)])
 def test_a_request_that_timed_out_had_no_answer(exception: BaseException) -> None:
     recorder, fire = recording()
     request(fire, 1.0, exception=AnswerError("boom"), response=Answer())

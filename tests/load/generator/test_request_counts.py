@@ -37,7 +37,7 @@ def test_each_time_is_in_the_bucket_of_the_least_bound_that_is_not_less(times: l
     assert count_requests(times, [0.0] * len(times)).buckets == tuple(buckets)
 
 
-def test_a_tally_that_is_written_again_and_again_is_that_of_all_requests(tmp_path: Path) -> None:
+def test_counts_written_repeatedly_are_those_of_all_requests(tmp_path: Path) -> None:
     record, path = Growing(), tmp_path / "one.counts"
     writer = CountsWriter(record, path)
     writer.write()

@@ -11,6 +11,7 @@ from every import every
 from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadResult
 from loadlab.load.generator.ticker import Pause
+from loadlab.model.causes import Cause
 from loadlab.model.requests import Requests
 from loadlab.model.window import Window
 
@@ -200,8 +201,9 @@ def test_users_at_work_must_be_in_requests(until: float, active_users: float, st
 
 
 def test_what_was_seen_from_outside_makes_a_trial_invalid_too() -> None:
-    lost = Disturbance("a worker of sync (pid 7) ended before the window did", by_target=True)
+    lost = Disturbance(Cause.PROCESS_LOST, "a worker of sync (pid 7) ended before the window did")
     judged = validity(load(busy=(1.0,)), WINDOW, is_open=True, disturbances=[lost, lost])
     assert (judged.state, judged.by_target, judged.reason.count("pid 7")) == ("invalid", True, 1)
+    assert judged.causes == (Cause.GENERATOR_BUSY, Cause.PROCESS_LOST)
     assert "it was the bottleneck" in judged.reason
     assert "pid 7" in validity(None, WINDOW, is_open=False, disturbances=[lost]).reason

@@ -23,12 +23,12 @@ from peers import Server, always, answering, ok
 
 from loadlab.load.http.codings import MOST_MEMBERS, OUTPUT_BYTES, decoded
 from loadlab.load.http.errors import (
+    AnswerTimeoutError,
+    AnswerTooLargeError,
     ConnectionLostError,
     ConnectTimeoutError,
-    MalformedResponseError,
+    MalformedAnswerError,
     RedirectError,
-    ResponseTimeoutError,
-    ResponseTooLargeError,
 )
 
 if TYPE_CHECKING:
@@ -177,9 +177,9 @@ def test_a_request_is_sent_again_once_only(a_user: Making, reported: Reported) -
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", ConnectionLostError),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf", ConnectionLostError),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", ConnectionLostError),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", MalformedResponseError),
-        (ok(b"ok") + ok(b"more"), MalformedResponseError),
-        (ok(b"ok") + b"\r\n", MalformedResponseError),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", MalformedAnswerError),
+        (ok(b"ok") + ok(b"more"), MalformedAnswerError),
+        (ok(b"ok") + b"\r\n", MalformedAnswerError),
     ],
 )
 def test_a_broken_answer_is_a_failed_request_and_its_connection_is_closed(
@@ -250,7 +250,7 @@ def test_a_silent_server_is_not_waited_for_longer_than_the_timeout(a_user: Makin
         started = time.monotonic()
         a_user(server.port, network_timeout=BRIEF_SECONDS).client.get("/")
         assert BRIEF_SECONDS * 0.9 < time.monotonic() - started < ENDED_SECONDS
-    assert reported.failures == [ResponseTimeoutError.__name__]
+    assert reported.failures == [AnswerTimeoutError.__name__]
 
 
 def test_a_server_that_drips_its_answer_is_not_waited_for_longer_either(a_user: Making, reported: Reported) -> None:
@@ -265,7 +265,7 @@ def test_a_server_that_drips_its_answer_is_not_waited_for_longer_either(a_user: 
         started = time.monotonic()
         a_user(server.port, network_timeout=BRIEF_SECONDS).client.get("/")
         assert time.monotonic() - started < ENDED_SECONDS
-    assert reported.failures == [ResponseTimeoutError.__name__]
+    assert reported.failures == [AnswerTimeoutError.__name__]
 
 
 def test_a_server_that_reads_nothing_is_not_waited_for_longer_either(a_user: Making, reported: Reported) -> None:
@@ -273,7 +273,7 @@ def test_a_server_that_reads_nothing_is_not_waited_for_longer_either(a_user: Mak
     with Server(lambda _: given_up.wait(ENDED_SECONDS)) as server:
         a_user(server.port, network_timeout=BRIEF_SECONDS).client.post("/", data=b"x" * 50_000_000)
         given_up.set()
-    assert reported.failures == [ResponseTimeoutError.__name__]
+    assert reported.failures == [AnswerTimeoutError.__name__]
 
 
 def test_an_unanswered_tls_handshake_ends_in_time(a_user: Making, reported: Reported) -> None:
@@ -335,7 +335,7 @@ def test_an_answer_is_heard_although_the_server_cuts_off_the_request(a_user: Mak
 def test_an_answer_that_is_larger_than_the_user_allows_is_a_failed_request(a_user: Making, reported: Reported) -> None:
     with always(ok(b"x" * 10_000)) as server:
         a_user(server.port, max_response_bytes=5_000).client.get("/")
-    assert reported.failures == [ResponseTooLargeError.__name__]
+    assert reported.failures == [AnswerTooLargeError.__name__]
 
 
 def test_ipv6_is_spoken(a_user: Making) -> None:
@@ -586,7 +586,7 @@ def test_a_body_that_is_not_compressed_as_it_says_is_a_failed_request(
     body = spoil(CODERS[coding](b"plain text" * 5))
     with always(ok(body, b"Content-Encoding: " + coding.encode())) as server:
         a_user(server.port).client.get("/")
-    assert reported.failures == [MalformedResponseError.__name__]
+    assert reported.failures == [MalformedAnswerError.__name__]
 
 
 PLAIN = b"plain text" * 5
@@ -625,7 +625,7 @@ def test_a_body_of_countless_codings_or_members_is_a_failed_request(a_user: Maki
         a_user(server.port).client.get("/")
     with always(ok(EMPTY_MEMBER * (MOST_MEMBERS + 1), b"Content-Encoding: gzip")) as server:
         a_user(server.port).client.get("/")
-    assert reported.failures == [MalformedResponseError.__name__, ResponseTooLargeError.__name__]
+    assert reported.failures == [MalformedAnswerError.__name__, AnswerTooLargeError.__name__]
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
@@ -690,7 +690,7 @@ def test_an_answer_without_end_is_a_failed_request(
 ) -> None:
     with Server(endless(first, then)) as server:
         a_user(server.port, max_response_bytes=2_000_000).client.get("/")
-    assert reported.failures == [ResponseTooLargeError.__name__]
+    assert reported.failures == [AnswerTooLargeError.__name__]
 
 
 @pytest.mark.parametrize("first", [b"", HEAD, HEAD + b"\r\n", CHUNKED])
@@ -706,7 +706,7 @@ def test_an_answer_that_drips_for_ever_ends_at_its_deadline(first: bytes, a_user
 
     with Server(script) as server:
         a_user(server.port, network_timeout=BRIEF_SECONDS).client.get("/")
-    assert reported.failures == [ResponseTimeoutError.__name__]
+    assert reported.failures == [AnswerTimeoutError.__name__]
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "Deflate", "br"])
@@ -715,7 +715,7 @@ def test_a_small_body_that_holds_a_large_one_is_a_failed_request(
 ) -> None:
     with always(ok(CODERS[coding](b"\0" * 5_000_000), b"Content-Encoding: " + coding.encode())) as server:
         a_user(server.port, max_response_bytes=1_000_000).client.get("/")
-    assert reported.failures == [ResponseTooLargeError.__name__]
+    assert reported.failures == [AnswerTooLargeError.__name__]
 
 
 def over_the_wire(data: st.DataObject, a_user: Making, reported: Reported) -> None:
@@ -738,7 +738,7 @@ def over_the_wire(data: st.DataObject, a_user: Making, reported: Reported) -> No
         assert (response.status_code, response.content) == (valid.status, valid.body)
     else:
         assert event["exception"] is not None or response.ok
-    assert ResponseTimeoutError.__name__ not in reported.failures
+    assert AnswerTimeoutError.__name__ not in reported.failures
 
 
 @settings(max_examples=60)

@@ -108,7 +108,7 @@ def test_a_status_of_an_error_is_a_failure_with_an_answer(a_user: Making, report
         (NOT_FOUND, lambda response: response.success(), None),
         (ok(), lambda response: response.failure("wrong"), CatchResponseError),
         (ok(), lambda response: response.failure(KeyError("wrong")), KeyError),
-        (b"nonsense", None, "MalformedResponseError"),
+        (b"nonsense", None, "MalformedAnswerError"),
         (b"nonsense", lambda response: response.success(), None),
     ],
 )

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from messages import BODILESS, Message, garbage, messages, pieces
 
 from loadlab.load.http.errors import (
+    AnswerTooLargeError,
     ConnectionLostError,
     HttpFaultError,
-    MalformedResponseError,
-    ResponseTooLargeError,
+    MalformedAnswerError,
 )
 from loadlab.load.http.response import HEAD_LIMIT_BYTES, RawResponse, ResponseReader
 
@@ -187,7 +187,7 @@ def test_valid_answers_mean_what_http_client_says_at_length(message: Message) ->
 
 @every("shape", MALFORMED)
 def test_what_can_be_read_in_two_ways_is_refused_with_a_reason(shape: str) -> None:
-    with pytest.raises(MalformedResponseError, match=r"\w+ \w+"):
+    with pytest.raises(MalformedAnswerError, match=r"\w+ \w+"):
         read([MALFORMED[shape]])
 
 
@@ -198,14 +198,14 @@ def test_an_ambiguous_response_is_never_accepted_under_any_split(shape: str) -> 
     with pytest.raises(HttpFaultError):  # noqa: PT012  which byte is refused is llhttp's affair
         for part in bytewise(MALFORMED[shape]):
             if reader.complete:
-                raise MalformedResponseError("and more comes, which the connection takes for a reason to close")
+                raise MalformedAnswerError("and more comes, which the connection takes for a reason to close")
             reader.feed(part)
         reader.end()
 
 
 @every("follows", [b"body", b"\r\n", b"\n", OK + b"Content-Length: 0\r\n\r\n"])
 def test_nothing_may_follow_the_head_of_an_answer_to_head(follows: bytes) -> None:
-    with pytest.raises(MalformedResponseError, match="more came"):
+    with pytest.raises(MalformedAnswerError, match="more came"):
         read([OK + b"Content-Length: 4\r\n\r\n" + follows], "HEAD")
 
 
@@ -273,19 +273,19 @@ def test_an_end_before_the_answers_end_is_a_lost_connection(raw: bytes, silent: 
 )
 @every("size", [1000, HEAD_LIMIT_BYTES])
 def test_what_is_not_body_has_a_limit(raw: bytes, size: int) -> None:
-    with pytest.raises(ResponseTooLargeError):
+    with pytest.raises(AnswerTooLargeError):
         read([raw[at : at + size] for at in range(0, len(raw), size)])
 
 
 def test_a_large_head_in_a_single_read_is_refused_too() -> None:
     raw = OK + b"X: " + b"a" * HEAD_LIMIT_BYTES + b"\r\nContent-Length: 0\r\n\r\n"
-    with pytest.raises(ResponseTooLargeError):
+    with pytest.raises(AnswerTooLargeError):
         read([raw])
 
 
 def test_an_answer_beyond_its_limit_is_refused_before_it_is_all_there() -> None:
     reader = ResponseReader(100)
-    with pytest.raises(ResponseTooLargeError, match="100"):
+    with pytest.raises(AnswerTooLargeError, match="100"):
         read([OK + b"Content-Length: 1000000\r\n\r\n", b"x" * 100], reader=reader)
 
 

@@ -14,6 +14,7 @@ import pytest
 from locust import TaskSet, User, task
 from locust.event import Events
 from locust.exception import StopUser
+from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.load.generator.recorder import NO_ANSWER, Recorder
 from loadlab.load.locust_plugins.alarm import Alarm
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from loadlab.load.generator.contract import LoadResult
 
-PATIENCE_SECONDS = 120.0
 SOON = [0.0, 0.01, 0.02, 0.03]
 
 
@@ -79,10 +79,7 @@ class Load:
 
 
 def await_(condition: Any) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        gevent.sleep(0.002)
+    await_that(condition, pause=gevent.sleep)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from laboratory import PLAN, Quiet
+from patience import await_that
 from selenium.webdriver.common.by import By
 
 from loadlab.lab.application import ServerSetup, serving
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.process
 
-PATIENCE_SECONDS: Final = 60.0
 SECRET: Final = "canary-token"
 HOSTILE: Final = "<img src=x onerror=\"document.title='taken'\">"
 FORMULA: Final = "=1+1"
@@ -106,7 +105,7 @@ def shown(metrics: Metrics) -> Iterator[Metrics]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         metrics.port = server.server_port
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield metrics
         server.shutdown()
 
@@ -141,11 +140,15 @@ class Page:
 
 
 def awaited(look: Callable[[], Any], holds: Callable[[Any], bool], log: Path) -> Any:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds(seen := look()):
-        assert time.monotonic() < deadline, (seen, log.read_text())
-        time.sleep(0.1)
-    return seen
+    """What is seen once it holds."""
+    seen: list[Any] = [None]
+
+    def seen_to_hold() -> bool:
+        seen[0] = look()
+        return holds(seen[0])
+
+    await_that(seen_to_hold, lambda: (seen[0], log.read_text()))
+    return seen[0]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Serve this project's connection metrics on a port of their own."""
+"""Serve this project's connection metrics on their own port."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PORT: Final = 9182
 
 class Command(BaseCommand):
     help = (
-        "Serve this project's connection metrics on a port of their own: on loopback to anybody who is on this machine,"
+        "Serve this project's connection metrics on their own port: on loopback to every user of this machine,"
         " on any other address only with the token of LOADLAB['METRICS_TOKEN']."
     )
     requires_system_checks = ()
