@@ -186,7 +186,7 @@ class NoneFailed(Reason):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cpu(Reason):
+class CpuPerRequest(Reason):
     """CPU seconds per request, of a case and its baseline; None for a database on another machine."""
 
     kind: ClassVar[str] = "cpu"
