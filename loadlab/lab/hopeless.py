@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loadlab.load.generator.contract import LoadResult
 
 ANSWER_SECONDS: Final = 30.0
+BAD_REQUEST: Final = 400
 OWN_SETTINGS: Final = "use settings with it off: a file outside the project, see docs/how-to/own-project.md"
 SSL_REDIRECT: Final = (
     "SECURE_SSL_REDIRECT is on: the site redirects every request over http to https, which is not served here"
@@ -38,12 +39,13 @@ def explanation(url: str, result: LoadResult, *, ssl_redirect: bool = False, log
     """
     count = len(result.requests)
     most = max(result.failures, key=result.failures.__getitem__, default="")
+    status = result.statuses.get(most, 0)
     words = first_error(log) if log else ""
     reasons = [
         _seen(count, most, result.examples.get(most, "")),
         # A client that follows to https may get no response, or a different error.
-        "" if most.startswith("HTTP") else _asked(url, ssl_redirect=ssl_redirect, answered=count > 0),
-        "ALLOWED_HOSTS may not have the host that the Locust file asks for." if most == "HTTP 400" else "",
+        "" if status else _asked(url, ssl_redirect=ssl_redirect, answered=count > 0),
+        "ALLOWED_HOSTS may not have the host that the Locust file asks for." if status == BAD_REQUEST else "",
         f"The first error in the server's log:\n{words}" if words else "",
     ]
     return "\n".join(filter(None, reasons))

@@ -112,7 +112,8 @@ def _trial(  # noqa: PLR0913, PLR0917  each is a separate noun
         window_end=window.end,
         requests=got.requests,
         failures=tuple(
-            Failure(kind=kind, count=count, example=got.examples[kind]) for kind, count in got.failures.items()
+            Failure(kind=kind, count=count, example=got.examples[kind], status=got.statuses.get(kind, 0))
+            for kind, count in got.failures.items()
         ),
         connections=seen.connections,
         series=seen.series,

@@ -25,11 +25,12 @@ EARLIER_QUANTITIES: Final = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """A kind of failed request: how often, and one example message."""
+    """A kind of failed request: how often, one example message, and its HTTP status; 0 where it has none."""
 
     kind: str
     count: int
     example: str
+    status: int = 0
 
 
 # The counts that a record keeps: those that the analysis needs.

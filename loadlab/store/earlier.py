@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,9 +11,26 @@ from loadlab.model.causes import Cause
 if TYPE_CHECKING:
     from loadlab.model.samples import Trial
 
+HTTP_STATUS: Final = re.compile(r"HTTP (\d{3})")
 # How reasons began, or what they had in them, before records had codes.
 UNANSWERED: Final = "no request was answered at all"
 OUTPACED: Final = {"dropped": Cause.TASKS_DROPPED, "sent late": Cause.SENT_LATE}
+
+
+def as_today(trial: Trial) -> Trial:
+    """The same trial, with the codes that only its texts say."""
+    return with_causes(with_statuses(trial))
+
+
+def with_statuses(trial: Trial) -> Trial:
+    """The same trial, with the HTTP status of each failure that is named after it."""
+    return replace(
+        trial,
+        failures=tuple(
+            replace(one, status=int(named[1])) if not one.status and (named := HTTP_STATUS.fullmatch(one.kind)) else one
+            for one in trial.failures
+        ),
+    )
 
 
 def with_causes(trial: Trial) -> Trial:

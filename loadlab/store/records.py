@@ -10,7 +10,7 @@ from loadlab.errors import UsageError
 from loadlab.model.samples import Restart, Trial
 from loadlab.model.schedule import Schedule
 from loadlab.model.session import Session
-from loadlab.store.earlier import with_causes
+from loadlab.store.earlier import as_today
 from loadlab.system.files import DamagedFileError, NewerFileError, read_regular, unsealed
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LONGEST_SECONDS: Final = 1e7
 
 SCHEDULE_RECORDS: Final = TypeAdapter(Schedule)
-TRIAL_RECORDS: Final = TypeAdapter(Annotated[Trial, AfterValidator(with_causes)])
+TRIAL_RECORDS: Final = TypeAdapter(Annotated[Trial, AfterValidator(as_today)])
 RESTART_RECORDS: Final = TypeAdapter(list[Restart])
 SESSION_RECORDS: Final = TypeAdapter(Session)
 

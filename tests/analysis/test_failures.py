@@ -29,14 +29,14 @@ def test_what_failed_in_an_invalid_trial_is_shown_too() -> None:
 
 
 @every(
-    ("kind", "example"),
+    ("status", "example"),
     [
-        ("HTTP 500", "code=500; connections that could not be opened: 8 × too_many_connections"),
-        ("HTTP 404", "code=500"),
+        (500, "code=500; connections that could not be opened: 8 × too_many_connections"),
+        (404, "code=500"),
     ],
 )
-def test_an_error_of_the_server_says_which_connections_it_could_not_open(kind: str, example: str) -> None:
-    failures = (Failure(kind=kind, count=4, example="code=500"),)
+def test_an_error_of_the_server_says_which_connections_it_could_not_open(status: int, example: str) -> None:
+    failures = (Failure(kind=f"HTTP {status}", count=4, example="code=500", status=status),)
     trials = [replace(trial(case(), block, LEAKING), failures=failures) for block in (1, 2)]
     (row,) = findings([case()], trials).failures
     assert said.example(row) == example

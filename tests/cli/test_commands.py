@@ -178,7 +178,7 @@ def test_a_bad_plan_is_refused_with_all_its_faults(loadlab: CommandLine, tmp_pat
     )
     done = loadlab(command, tmp_path / "bad.toml")
     assert (done.code, done.stdout) == (2, "")
-    assert "bad.toml has 3 fault(s):" in done.stderr
+    assert "bad.toml has 3 problem(s):" in done.stderr
     for fault in ("blocks: should be", "windo_seconds: unknown key", "strategies.max_age.max_age: should be"):
         assert fault in done.stderr
     assert "Traceback" not in done.stderr

@@ -34,7 +34,7 @@ def trial(order: int = 0, requests: int = 10) -> Trial:
         window_start=0.0,
         window_end=1.0,
         requests=Requests(ended=column, response=column, failed=[0.0] * requests),
-        failures=(Failure(kind="HTTP 500", count=1, example="boom"),),
+        failures=(Failure(kind="HTTP 500", count=1, example="boom", status=500),),
         connections=Connections(
             window_start=ledger, window_end=ledger, at_rest=ledger, after_stop=ledger, left_open=0, sessions=3
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from factories.trials import Behaviour, case, trial
 
 from loadlab.analysis import findings_of
 from loadlab.model.causes import Cause
+from loadlab.model.samples import Failure
 from loadlab.store.folder import RunFolder
 from loadlab.store.records import TRIAL_RECORDS
 
@@ -80,6 +82,13 @@ def test_a_record_without_causes_gets_them_from_its_reason(
     read = TRIAL_RECORDS.validate_json(json.dumps(written))
     assert (read.causes, read.outpaced) == (causes, outpaced)
     assert read.unanswered == (Cause.UNANSWERED in causes)
+
+
+def test_a_failure_without_a_status_gets_it_from_its_name() -> None:
+    kinds = ("HTTP 503", "ConnectionError", "HTTP 503 raised by a task")
+    failures = tuple(Failure(kind=kind, count=1, example="") for kind in kinds)
+    written = TRIAL_RECORDS.dump_json(replace(trial(case()), failures=failures))
+    assert [one.status for one in TRIAL_RECORDS.validate_json(written).failures] == [503, 0, 0]
 
 
 def test_a_record_with_causes_keeps_them() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
@@ -97,15 +97,16 @@ class LoadResult:
     """What a load process has seen.
 
     `failures` maps each kind of failed request within the window to its count, and each kind of exception that a task
-    raised; `examples` maps it to one message. `busy` is the share of a core that
-    each load process used within the window. `unkept` requests came when the record was full; `lost` says of each load
-    process that did not end as it should how it ended. `skew` says of each on another host by how many seconds it may
-    have started too early or too late.
+    raised; `examples` maps it to one message, and `statuses` to its HTTP status if it has one. `busy` is the share of a
+    core that each load process used within the window. `unkept` requests came when the record was full; `lost` says of
+    each load process that did not end as it should how it ended. `skew` says of each on another host by how many
+    seconds it may have started too early or too late.
     """
 
     requests: Requests
     failures: dict[str, int]
     examples: dict[str, str]
+    statuses: dict[str, int] = field(default_factory=dict)
     busy: tuple[float, ...] = ()
     unkept: int = 0
     lost: tuple[str, ...] = ()
@@ -136,13 +137,16 @@ def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadRes
         return replace(NO_RESULT, lost=lost)
     failures: Counter[str] = Counter()
     examples: dict[str, str] = {}
+    statuses: dict[str, int] = {}
     for result in results:
         failures.update(result.failures)
         examples = result.examples | examples
+        statuses |= result.statuses
     return LoadResult(
         requests=together([result.requests for result in results]),
         failures=dict(failures),
         examples=examples,
+        statuses=statuses,
         busy=tuple(share for result in results for share in result.busy),
         unkept=sum(result.unkept for result in results),
         lost=lost,

@@ -55,6 +55,7 @@ class Recorder:
         self.kinds: defaultdict[str, array[int]] = defaultdict(lambda: array("L"))  # kind → indexes of its requests
         self.raised: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))  # kind → when a task raised it
         self.examples: dict[str, str] = {}
+        self.statuses: dict[str, int] = {}  # kind → HTTP status, where it has one
         self.origin = 0.0
         self._paced = paced
         self._most = most
@@ -89,9 +90,15 @@ class Recorder:
             self.response.append(service)
         self.failed.append(0.0 if exception is None else 1.0)
         if exception is not None:
-            self._note(_kind(exception, response), str(exception))
-            if isinstance(exception, TIMEOUTS) and not _status(response):
-                self.no_answer.append(len(self.failed) - 1)
+            self._fail(exception, _status(response))
+
+    def _fail(self, exception: BaseException, status: int) -> None:
+        kind = f"HTTP {status}" if status else type(exception).__name__
+        self._note(kind, str(exception))
+        if status:
+            self.statuses[kind] = status
+        elif isinstance(exception, TIMEOUTS):
+            self.no_answer.append(len(self.failed) - 1)
 
     def _place(self, due: float, sent: float, service: float) -> None:
         self.ended.append(sent + service - self.origin)
@@ -155,6 +162,7 @@ class Recorder:
             requests=requests,
             failures=within,
             examples={kind: self.examples[kind] for kind in within},
+            statuses={kind: status for kind, status in self.statuses.items() if kind in within},
             busy=busy,
             unkept=self.unkept,
         )
@@ -182,8 +190,3 @@ def _old(answered: NDArray[np.float64], window_seconds: float) -> float:
 
 def _status(response: Any) -> int:  # noqa: ANN401
     return getattr(response, "status_code", 0) or 0
-
-
-def _kind(exception: BaseException, response: Any) -> str:  # noqa: ANN401
-    status = _status(response)
-    return f"HTTP {status}" if status else type(exception).__name__

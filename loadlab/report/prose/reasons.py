@@ -9,7 +9,7 @@ from loadlab.model.reasons import (
     Against,
     BesideUnlimited,
     ClosedForm,
-    Cpu,
+    CpuPerRequest,
     Expiry,
     Failed,
     HealthChecks,
@@ -140,8 +140,8 @@ def _none_failed(reason: NoneFailed, names: Labels) -> str:
     return f"No failures in {numbers.plural(reason.requests, 'request')} with {cases} (95 % upper bound: {bound} each)."
 
 
-@sentence.register(Cpu)
-def _cpu(reason: Cpu, names: Labels) -> str:
+@sentence.register(CpuPerRequest)
+def _cpu(reason: CpuPerRequest, names: Labels) -> str:
     """At both ends, beside the baseline's."""
     ours, theirs = numbers.milliseconds(reason.application), numbers.milliseconds(reason.baseline_application)
     database = "database not measured"

@@ -232,6 +232,7 @@ def test_merged_results_keep_every_request_in_order_of_completion() -> None:
             ),
             failures=failures,
             examples=dict.fromkeys(failures, "boom"),
+            statuses={kind: int(kind[-3:]) for kind in failures},
             busy=(0.5,),
         )
 
@@ -241,6 +242,7 @@ def test_merged_results_keep_every_request_in_order_of_completion() -> None:
     assert list(both.requests.due) == [0.0, 0.5, 1.5, 2.5, 3.5]
     assert list(both.requests.dropped) == [3.0, 4.0]
     assert both.failures == {"HTTP 500": 3, "HTTP 404": 1}
+    assert both.statuses == {"HTTP 500": 500, "HTTP 404": 404}
     assert both.busy == (0.5, 0.5)
     assert LoadResult.from_json(both.to_json()) == both
 

@@ -63,6 +63,7 @@ def test_failures_in_the_window_are_counted_by_kind_with_an_example() -> None:
     request(fire, 1.0)
     result = recorder.result(Window(0.0, 60.0))
     assert result.failures == {"AnswerError": 1, "HTTP 503": 1}
+    assert result.statuses == {"HTTP 503": 503}
     assert len(result.examples["AnswerError"]) == EXAMPLE_LENGTH
     assert list(result.requests.failed) == [1.0, 1.0, 0.0]
     assert recorder.result(Window(60.0, 61.0)).failures == {}
