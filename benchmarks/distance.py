@@ -16,7 +16,7 @@ from workbench import interleaved
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FaultContext
 from loadlab.faults.added_latency import AddedLatency
-from loadlab.model.plan import Database as DatabasePlan
+from loadlab.model.plan import DatabaseOptions
 from loadlab.services.embedded import embedded
 from loadlab.services.encryption import programs_with_tls
 from loadlab.system.processes import Register
@@ -33,10 +33,10 @@ CONNECTIONS: Final = 20  # per block and arm
 QUERIES: Final = 50
 ROUND_TRIPS_MS: Final = (0.0, 0.5, 2.0, 10.0)  # 0: no proxy
 PLANS: Final = {
-    "trust": DatabasePlan(auth="trust"),
-    "SCRAM": DatabasePlan(auth="scram"),
-    "TLS, trust": DatabasePlan(auth="trust", tls=True),
-    "TLS, SCRAM": DatabasePlan(auth="scram", tls=True),
+    "trust": DatabaseOptions(auth="trust"),
+    "SCRAM": DatabaseOptions(auth="scram"),
+    "TLS, trust": DatabaseOptions(auth="trust", tls=True),
+    "TLS, SCRAM": DatabaseOptions(auth="scram", tls=True),
 }
 
 
@@ -64,7 +64,7 @@ def run(watch: Watch, blocks: int | None) -> Table:
         )
 
 
-def _possible(watch: Watch) -> dict[str, DatabasePlan]:
+def _possible(watch: Watch) -> dict[str, DatabaseOptions]:
     try:
         programs_with_tls()
     except EnvironmentFaultError as error:
@@ -74,7 +74,7 @@ def _possible(watch: Watch) -> dict[str, DatabasePlan]:
 
 
 @contextmanager
-def _cluster(plan: DatabasePlan) -> Iterator[tuple[Database, Register]]:
+def _cluster(plan: DatabaseOptions) -> Iterator[tuple[Database, Register]]:
     with Register.opened() as register, embedded(plan, register, register.folder / "postgresql.log") as database:
         yield database, register
 

@@ -18,7 +18,7 @@ from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.model.plan import Database as DatabasePlan
+from loadlab.model.plan import DatabaseOptions
 from loadlab.model.pooling import Pooling
 from loadlab.services.embedded import _binaries, embedded
 from loadlab.services.pgbouncer import pgbouncer, require_pgbouncer
@@ -107,7 +107,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     except EnvironmentFaultError as error:
         pytest.skip(str(error))
     log = tmp_path_factory.mktemp("logs") / "postgresql.log"
-    plan = DatabasePlan(max_connections=60)
+    plan = DatabaseOptions(max_connections=60)
     with (
         Register.opened() as register,
         embedded(plan, register, log) as database,

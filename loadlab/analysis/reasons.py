@@ -9,7 +9,7 @@ from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.model.reasons import (
     BesideUnlimited,
     ClosedForm,
-    Cpu,
+    CpuPerRequest,
     Expiry,
     Failed,
     HealthChecks,
@@ -144,14 +144,14 @@ def about(evidence: Evidence, arm: Arm) -> Iterator[Reason]:
     yield from (reason for reason in found if reason)
 
 
-def cpu(evidence: Evidence, arm: Arm) -> Cpu | None:
+def cpu(evidence: Evidence, arm: Arm) -> CpuPerRequest | None:
     """At both ends, beside the baseline's."""
     ours = arm.cpu_seconds_per_request
     theirs = evidence.baseline.cpu_seconds_per_request if evidence.baseline else None
     if ours is None or theirs is None or ours.app is None or theirs.app is None:
         return None
     both = ours.database is not None and theirs.database is not None
-    return Cpu(
+    return CpuPerRequest(
         case=arm.case,
         application=ours.app,
         baseline_application=theirs.app,

@@ -132,12 +132,12 @@ def _configs(arguments: argparse.Namespace) -> tuple[Config, Config]:
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
-    from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, Database, Plan
+    from loadlab.model.plan import FEWEST_CONNECTIONS, MOST_CONNECTIONS, DatabaseOptions, Plan
 
     most = arguments.max_connections
     if not FEWEST_CONNECTIONS <= most <= MOST_CONNECTIONS:
         raise UsageError(f"--max-connections must be from {FEWEST_CONNECTIONS} to {MOST_CONNECTIONS}, not {most}.")
-    return Plan(servers={}, strategies={}, driver=arguments.driver, database=Database(max_connections=most))
+    return Plan(servers={}, strategies={}, driver=arguments.driver, database=DatabaseOptions(max_connections=most))
 
 
 def _strategy(arguments: argparse.Namespace) -> Config:

@@ -1,8 +1,8 @@
 """FAMILY of faults: what is done to a database, a pooler, a network or a worker while a target is measured."""
 
-from loadlab.faults.base import Effect, Fault, FaultContext
+from loadlab.faults.base import Fault, FaultContext, FaultEffect
 from loadlab.registry import Family
 
 FAULTS = Family("loadlab.faults", Fault)
 
-__all__ = ["FAULTS", "Effect", "Fault", "FaultContext"]
+__all__ = ["FAULTS", "Fault", "FaultContext", "FaultEffect"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 from pydantic import Field
 
 from loadlab.errors import EnvironmentFaultError, UsageError
-from loadlab.faults.base import Acts, Effect, Fault
+from loadlab.faults.base import Acts, Fault, FaultEffect
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK
 from loadlab.system.processes import inherited
@@ -46,7 +46,7 @@ class AddedLatency(Fault):
     round_trip_ms: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False, description="milliseconds, 0 to 1000")]
 
     @contextmanager
-    def applied(self, context: FaultContext) -> Iterator[Effect]:
+    def applied(self, context: FaultContext) -> Iterator[FaultEffect]:
         """Lead the target through the proxy, and the observer straight.
 
         Raises:
@@ -55,7 +55,7 @@ class AddedLatency(Fault):
         """
         log = context.log.with_suffix(".proxy.log")
         with _proxied(context.database, self.round_trip_ms, context.register, log) as (database, pid):
-            yield Effect(database=database, trees={"proxy": pid})
+            yield FaultEffect(database=database, trees={"proxy": pid})
 
 
 @contextmanager

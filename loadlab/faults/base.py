@@ -34,7 +34,7 @@ class FaultContext:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Effect:
+class FaultEffect:
     """What a fault leaves in place while it lasts.
 
     `database` is how the target reaches PostgreSQL from now on; None if that has not changed. `trees` are the pids of
@@ -59,7 +59,7 @@ class Fault(ABC):
     acts: ClassVar[Acts]
 
     @abstractmethod
-    def applied(self, context: FaultContext) -> AbstractContextManager[Effect]:
+    def applied(self, context: FaultContext) -> AbstractContextManager[FaultEffect]:
         """Apply the fault; the end of the context undoes it.
 
         Raises:

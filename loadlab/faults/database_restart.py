@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.faults.base import Acts, Effect, Fault
+from loadlab.faults.base import Acts, Fault, FaultEffect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +22,11 @@ class DatabaseRestart(Fault):
     acts: ClassVar[Acts] = "at_instant"
 
     @contextmanager
-    def applied(self, context: FaultContext) -> Iterator[Effect]:
+    def applied(self, context: FaultContext) -> Iterator[FaultEffect]:
         if context.restart_database is None:
             raise EnvironmentFaultError(
                 f"The database {context.database.name} cannot be restarted during a trial, which observes it. Set"
                 " restarts = true in the plan: it counts what a restart does, on loadlab's own PostgreSQL."
             )
         context.restart_database()
-        yield Effect()
+        yield FaultEffect()

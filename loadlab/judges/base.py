@@ -11,7 +11,7 @@ POLL_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """How many connections a judge admits, how many of them it reserves, and how many others have open now."""
 
     connections: int
@@ -36,7 +36,7 @@ class Judge(ABC):
         """How many the target has ever opened."""
 
     @abstractmethod
-    def limits(self) -> Limits:
+    def limits(self) -> ConnectionLimits:
         """How many connections there may be."""
 
     def await_empty(self, seconds: float) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.judges._pgbouncer_console import PoolerGoneError
 from loadlab.judges._pgbouncer_log import LogCounts, Reader, Refusal
-from loadlab.judges.base import Judge, Limits
+from loadlab.judges.base import ConnectionLimits, Judge
 from loadlab.model.counts import PoolerCounts
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class PgBouncer(Judge):
     def opened(self) -> int:
         return self.counts().clients_opened
 
-    def limits(self) -> Limits:
+    def limits(self) -> ConnectionLimits:
         """Of its clients; one is reserved for the console.
 
         Raises:
@@ -77,7 +77,7 @@ class PgBouncer(Judge):
         with self._lock:
             console = self._running()
             most = console.setting("max_client_conn")
-            return Limits(connections=most, reserved=CONSOLES, in_use=console.look(*self._pool).clients)
+            return ConnectionLimits(connections=most, reserved=CONSOLES, in_use=console.look(*self._pool).clients)
 
     def counts(self) -> PoolerCounts:
         """Both sides since the start, over restarts, each as of one instant.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from loadlab.judges.base import Judge, Limits
+from loadlab.judges.base import ConnectionLimits, Judge
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -52,11 +52,11 @@ class PostgreSQL(Judge):
         (version,) = self.cursor.fetchone() or ("unknown",)
         return str(version)
 
-    def limits(self) -> Limits:
+    def limits(self) -> ConnectionLimits:
         """Of all databases together; the judge's own connection is not in use."""
         self.cursor.execute(LIMITS)
         connections, reserved, in_use = self.cursor.fetchone() or (0, 0, 0)
-        return Limits(connections=connections, reserved=reserved, in_use=in_use)
+        return ConnectionLimits(connections=connections, reserved=reserved, in_use=in_use)
 
     def states(self) -> tuple[int, int, int, int]:
         """Backends: all, and of them those active, idle, and idle in a transaction.

@@ -130,9 +130,9 @@ class RunningExternal:
         self._anew = False
 
     @contextmanager
-    def observing(self, _generator: int, _seconds: float) -> Iterator[_Sampling]:
+    def observing(self, _generator: int, _seconds: float) -> Iterator[_ExternalSampling]:
         with self._target.another() as another:
-            yield _Sampling(another, self.before)
+            yield _ExternalSampling(another, self.before)
 
     def sample(self, when: str, /) -> Sample:
         try:
@@ -170,7 +170,7 @@ class RunningExternal:
         return at_rest
 
 
-class _Sampling:
+class _ExternalSampling:
     """One request to somebody's site serves both the series and the reader who follows."""
 
     def __init__(self, target: ExternalTarget, before: Sample) -> None:

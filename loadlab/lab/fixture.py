@@ -28,8 +28,7 @@ from loadlab.lab.served_target import serve_site
 from loadlab.lab.settling import Patience, settled
 from loadlab.lab.tables import make_ready
 from loadlab.model.behaviour import Scale
-from loadlab.model.plan import Database as DatabasePlan
-from loadlab.model.plan import Plan
+from loadlab.model.plan import DatabaseOptions, Plan
 from loadlab.plan.members import build_server
 from loadlab.services.embedded import restartable
 from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
@@ -135,7 +134,7 @@ def postgres_fixture(
         EnvironmentFaultError: PostgreSQL does not start.
     """
     scale = scale or Scale()
-    plan = Plan(servers={}, strategies={}, database=DatabasePlan(auth=auth, max_connections=scale.max_connections))
+    plan = Plan(servers={}, strategies={}, database=DatabaseOptions(auth=auth, max_connections=scale.max_connections))
     with ExitStack() as stack:
         register = stack.enter_context(Register.opened())
         folder = logs or register.folder

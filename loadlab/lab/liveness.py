@@ -29,7 +29,7 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Serving:
+class ServerProcesses:
     """A server that is ready, and whom it consists of from then on."""
 
     program: Program
@@ -44,7 +44,7 @@ class Serving:
         )
 
 
-def serving_now(application: Application, others: Mapping[str, int]) -> Serving:
+def serving_now(application: Application, others: Mapping[str, int]) -> ServerProcesses:
     """The server, each of its processes that has loaded the site, and `others` by their pids.
 
     A process of the tree that has no ledger is a helper of the project's, and may come and go.
@@ -54,7 +54,9 @@ def serving_now(application: Application, others: Mapping[str, int]) -> Serving:
     named = [(program.name, program.pid)]
     named += [(f"a worker of {program.name}", pid) for pid in _below(program.pid) if pid in owners]
     named += others.items()
-    return Serving(program=program, members=tuple(member for what, pid in named for member in _member(what, pid)))
+    return ServerProcesses(
+        program=program, members=tuple(member for what, pid in named for member in _member(what, pid))
+    )
 
 
 def _fate(process: psutil.Process) -> str:

@@ -54,7 +54,7 @@ class Load:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Database:
+class DatabaseOptions:
     """How the target reaches PostgreSQL; only the embedded server can be told these.
 
     With `tls`, it is the system's PostgreSQL that serves: the embedded one is built without.
@@ -169,7 +169,7 @@ class Plan:
     restarts: bool = False
     load_workers: Annotated[int, Field(ge=1, le=256)] = 1
     load: Load = field(default_factory=Load)
-    database: Database = field(default_factory=Database)
+    database: DatabaseOptions = field(default_factory=DatabaseOptions)
     limits: Limits = field(default_factory=Limits)
     project: ProjectOptions | None = None
     target: Deployment | None = None

@@ -1,4 +1,4 @@
-"""Finds faults between the keys of a plan: each key can be right in itself and wrong beside another."""
+"""Finds problems between the keys of a plan: each key can be right in itself and wrong beside another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from loadlab.model.plan import Deployment, Plan
 from loadlab.plan.members import build_server, chosen_servers
-from loadlab.plan.problems import Fault, checked, one_of
+from loadlab.plan.problems import Problem, checked, one_of
 from loadlab.plan.scenarios import locustfile, scenarios
 from loadlab.strategies import STRATEGIES
 from loadlab.system.fetching import split_address
@@ -27,82 +27,82 @@ ONLY_SERVED_HERE: Final = (
     "faults",
 )
 
-Check = Callable[[Plan, Mapping[str, Any]], Iterable[Fault]]
+Check = Callable[[Plan, Mapping[str, Any]], Iterable[Problem]]
 
 
-def cross_faults(plan: Plan | None, data: dict[str, Any], faulty: set[str]) -> Iterable[Fault]:
-    """Faults between the keys of a plan; keys that are `faulty` in themselves are left out of the check."""
+def cross_problems(plan: Plan | None, data: dict[str, Any], faulty: set[str]) -> Iterable[Problem]:
+    """Problems between the keys of a plan; keys that are `faulty` are left out of the check."""
     if plan is None:
         plan = checked(Plan, {key: value for key, value in data.items() if key not in faulty}, "", [])
     if plan is None:
         return
-    found = [fault for check in CHECKS for fault in check(plan, data)]
+    found = [problem for check in CHECKS for problem in check(plan, data)]
     if "target" not in faulty:
-        found += _target_faults(plan, data)
-    yield from (fault for fault in found if fault.where.partition(".")[0] not in faulty)
+        found += _target_problems(plan, data)
+    yield from (problem for problem in found if problem.where.partition(".")[0] not in faulty)
 
 
-def _scenario_faults(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Fault]:
+def _scenario_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
     for scenario in plan.scenarios:
         if not locustfile(scenario).is_file():
             remedy = f"{one_of(scenarios(), scenario)}, or the path of a Locust file"
-            yield Fault(where="scenarios", what=f"there is no {scenario!r}", remedy=remedy)
+            yield Problem(where="scenarios", what=f"there is no {scenario!r}", remedy=remedy)
 
 
-def _project_faults(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Fault]:
+def _project_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
     if plan.project is None:
         return
     if plan.restarts:
         remedy = "remove it; loadlab never restarts your database, and counts this on its own site"
-        yield Fault(where="restarts", what="works with loadlab's own site only", remedy=remedy)
+        yield Problem(where="restarts", what="works with loadlab's own site only", remedy=remedy)
     for scenario in plan.scenarios:
         if not scenario.endswith(".py"):
             what = f"{scenario!r} requests pages of loadlab's own site"
-            yield Fault(where="scenarios", what=what, remedy=OWN_LOCUSTFILE)
+            yield Problem(where="scenarios", what=what, remedy=OWN_LOCUSTFILE)
 
 
-def _control_faults(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Fault]:
+def _control_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
     if plan.servers and plan.control is not None and plan.control not in plan.servers:
         remedy = f"use one of the plan's servers: {', '.join(plan.servers)}; or remove it"
-        yield Fault(where="control", what=f"{plan.control!r} is not one of the plan's servers", remedy=remedy)
+        yield Problem(where="control", what=f"{plan.control!r} is not one of the plan's servers", remedy=remedy)
 
 
-def _driver_faults(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Fault]:
+def _driver_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
     """Parameters of server modes that cannot be so with the plan's driver."""
     for server in chosen_servers(plan):
-        if (fault := build_server(server).incompatible(plan.driver)) is not None:
-            parameter, what, remedy = fault
-            yield Fault(where=f"servers.{server.name}.{parameter}", what=what, remedy=remedy)
+        if (problem := build_server(server).incompatible(plan.driver)) is not None:
+            parameter, what, remedy = problem
+            yield Problem(where=f"servers.{server.name}.{parameter}", what=what, remedy=remedy)
 
 
-def _load_faults(plan: Plan, data: Mapping[str, Any]) -> Iterable[Fault]:
+def _load_problems(plan: Plan, data: Mapping[str, Any]) -> Iterable[Problem]:
     load = plan.load
     if load.model == "closed":
         if load.rate is not None:
-            yield Fault(where="load.rate", what="needs an open load", remedy='set model = "open", or remove it')
+            yield Problem(where="load.rate", what="needs an open load", remedy='set model = "open", or remove it')
         return
     if load.rate is None:
-        yield Fault(where="load.rate", what="is missing", remedy="set how many tasks start per second")
+        yield Problem(where="load.rate", what="is missing", remedy="set how many tasks start per second")
     if "users" in data:
         remedy = "remove it; load.outstanding limits the concurrent tasks of an open load"
-        yield Fault(where="users", what="needs a closed load", remedy=remedy)
+        yield Problem(where="users", what="needs a closed load", remedy=remedy)
     if plan.primary_metric == "throughput":
         remedy = 'set primary_metric = "p95" or "p50"'
-        yield Fault(where="primary_metric", what="an open load sets the throughput itself", remedy=remedy)
+        yield Problem(where="primary_metric", what="an open load sets the throughput itself", remedy=remedy)
 
 
-def _worker_faults(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Fault]:
+def _worker_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
     load = plan.load
     if load.expect_workers and plan.load_workers > 1:
         remedy = "remove it; start one worker per core on each host, and set load.expect_workers to the total"
-        yield Fault(where="load_workers", what="counts load processes on this host only", remedy=remedy)
+        yield Problem(where="load_workers", what="counts load processes on this host only", remedy=remedy)
     if load.expect_workers and not is_loopback(load.master_bind_host) and _is_here(plan.target):
         remedy = "set a [target] that they can reach, or remove this key and start the workers on this host"
         what = "workers on other hosts cannot reach a target that loadlab serves on loopback"
-        yield Fault(where="load.master_bind_host", what=what, remedy=remedy)
+        yield Problem(where="load.master_bind_host", what=what, remedy=remedy)
 
 
-def _share_faults(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Fault]:
+def _share_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
     """Each load process needs at least one user."""
     load = plan.load
     where, unit, fewest = ("users", "users", min(plan.users))
@@ -111,34 +111,34 @@ def _share_faults(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Fault]:
     if fewest < plan.load_processes:
         setting = "load.expect_workers" if load.expect_workers else "load_workers"
         what = f"{fewest} {unit} cannot be split over {plan.load_processes} load processes"
-        yield Fault(where=where, what=what, remedy=f"lower {setting} to {fewest} or less, or raise {where}")
+        yield Problem(where=where, what=what, remedy=f"lower {setting} to {fewest} or less, or raise {where}")
 
 
 CHECKS: Final[tuple[Check, ...]] = (
-    _scenario_faults,
-    _project_faults,
-    _control_faults,
-    _driver_faults,
-    _load_faults,
-    _worker_faults,
-    _share_faults,
+    _scenario_problems,
+    _project_problems,
+    _control_problems,
+    _driver_problems,
+    _load_problems,
+    _worker_problems,
+    _share_problems,
 )
 
 
-def _target_faults(plan: Plan, data: Mapping[str, Any]) -> Iterable[Fault]:
+def _target_problems(plan: Plan, data: Mapping[str, Any]) -> Iterable[Problem]:
     """What an external target needs, and what only a target that loadlab serves can have."""
     if plan.target is None:
         missing = [name for name in ("servers", "strategies") if name not in data]
-        yield from (Fault(where=name, what="is missing", remedy="add it") for name in missing)
+        yield from (Problem(where=name, what="is missing", remedy="add it") for name in missing)
         return
     for name in ONLY_SERVED_HERE:
         if name in data:
-            yield Fault(where=name, what="needs a target that loadlab serves", remedy="remove it, or remove [target]")
-    yield from _address_faults(plan.target)
-    yield from _setting_faults(plan.target)
+            yield Problem(where=name, what="needs a target that loadlab serves", remedy="remove it, or remove [target]")
+    yield from _address_problems(plan.target)
+    yield from _setting_problems(plan.target)
     if "scenarios" not in data:
         remedy = f"{OWN_LOCUSTFILE}. If the target is loadlab's own site, name one of loadlab's scenarios"
-        yield Fault(where="scenarios", what="is missing", remedy=remedy)
+        yield Problem(where="scenarios", what="is missing", remedy=remedy)
 
 
 def _is_here(target: Deployment | None) -> bool:
@@ -146,22 +146,22 @@ def _is_here(target: Deployment | None) -> bool:
     return target is None or is_loopback(split_address(target.url).hostname or "")
 
 
-def _address_faults(target: Deployment) -> Iterable[Fault]:
+def _address_problems(target: Deployment) -> Iterable[Problem]:
     """The messages do not repeat the address: it may hold a secret."""
     for where, url in (("url", target.url), ("metrics", target.metrics_url)):
         parts = split_address(url)
         if not parts.hostname:
             what = "is not an http:// or https:// address"
-            yield Fault(where=f"target.{where}", what=what, remedy="such as https://staging.example")
+            yield Problem(where=f"target.{where}", what=what, remedy="such as https://staging.example")
         elif parts.username or parts.password:
             remedy = "remove it, because the run folder would keep it; let the Locust file read it from the environment"
-            yield Fault(where=f"target.{where}", what="holds a user name or a password", remedy=remedy)
+            yield Problem(where=f"target.{where}", what="holds a user name or a password", remedy=remedy)
 
 
-def _setting_faults(target: Deployment) -> Iterable[Fault]:
+def _setting_problems(target: Deployment) -> Iterable[Problem]:
     if target.token and not re.fullmatch(r"env:\w+", target.token):
         remedy = 'set "env:NAME", because the run folder would keep the token itself'
-        yield Fault(where="target.token", what="does not name an environment variable", remedy=remedy)
+        yield Problem(where="target.token", what="does not name an environment variable", remedy=remedy)
     if target.name in STRATEGIES or not TARGET_NAME.fullmatch(target.name):
         remedy = 'use at most 60 characters, without / * ? [ ], such as "age 60"; not the name of a loadlab strategy'
-        yield Fault(where="target.name", what=f"{target.name!r} is not a valid name", remedy=remedy)
+        yield Problem(where="target.name", what=f"{target.name!r} is not a valid name", remedy=remedy)

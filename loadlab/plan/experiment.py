@@ -1,4 +1,4 @@
-"""Turns a plan's text into cases: parse, check, expand. All faults are reported together."""
+"""Turns a plan's text into cases: parse, check, expand. All problems are reported together."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from loadlab.faults import FAULTS
 from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.model.plan import Plan
-from loadlab.plan.check import cross_faults
+from loadlab.plan.check import cross_problems
 from loadlab.plan.expand import expand, refuse_doubles, select
 from loadlab.plan.members import Incompatible, configs, fit_nowhere, incompatible_between
 from loadlab.plan.parse import plan_data
-from loadlab.plan.problems import Fault, checked, refusal
+from loadlab.plan.problems import Problem, checked, refusal
 from loadlab.plan.schedule import trial_seconds
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -48,27 +48,27 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     """The experiment that a plan's TOML text describes, narrowed to the cases that match a glob of `only`.
 
     Raises:
-        UsageError: naming every fault of the plan.
+        UsageError: naming every problem of the plan.
     """
     plan, servers, strategies = _checked(plan_data(text, source), source)
     # A project's own driver is not known before the project has been inspected.
     driver = plan.driver if plan.project is None else ""
     left_out = list(incompatible_between(servers, strategies, driver))
-    if faults := list(fit_nowhere(strategies, servers, left_out)):
-        raise refusal(source, faults)
+    if problems := list(fit_nowhere(strategies, servers, left_out)):
+        raise refusal(source, problems)
     cases = list(expand(plan, servers, strategies, left_out))
     refuse_doubles(cases, source)
     return Experiment(plan=plan, text=text, cases=select(cases, only), left_out=left_out)
 
 
 def _checked(data: dict[str, Any], source: str) -> tuple[Plan, list[Config], list[Config]]:
-    """The plan, its server modes and its strategies; every fault is collected before the first is raised."""
-    faults: list[Fault] = []
-    plan: Plan | None = checked(Plan, data, "", faults)
-    faults += cross_faults(plan, data, {fault.where.partition(".")[0] for fault in faults})
-    servers = configs(SERVERS, data.get("servers"), "servers", faults)
-    strategies = configs(STRATEGIES, data.get("strategies"), "strategies", faults)
-    configs(FAULTS, data.get("faults"), "faults", faults)
-    if faults or plan is None:
-        raise refusal(source, faults)
+    """The plan, its server modes and its strategies; every problem is collected before the first is raised."""
+    problems: list[Problem] = []
+    plan: Plan | None = checked(Plan, data, "", problems)
+    problems += cross_problems(plan, data, {problem.where.partition(".")[0] for problem in problems})
+    servers = configs(SERVERS, data.get("servers"), "servers", problems)
+    strategies = configs(STRATEGIES, data.get("strategies"), "strategies", problems)
+    configs(FAULTS, data.get("faults"), "faults", problems)
+    if problems or plan is None:
+        raise refusal(source, problems)
     return plan, servers, strategies

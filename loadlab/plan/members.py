@@ -12,7 +12,7 @@ from loadlab.faults import FAULTS
 from loadlab.model.case import Case
 from loadlab.model.config import Config, Scalar
 from loadlab.model.strategy import ServerTraits
-from loadlab.plan.problems import EMPTY, Fault, checked, one_of
+from loadlab.plan.problems import EMPTY, Problem, checked, one_of
 from loadlab.servers import SERVERS, Server
 from loadlab.strategies import STRATEGIES, Strategy
 
@@ -40,30 +40,32 @@ def config_of(family: Family[Any], name: str, parameters: dict[str, Scalar], whe
     """One member with the given parameters, the others at their defaults.
 
     Raises:
-        UsageError: naming every fault.
+        UsageError: naming every problem.
     """
-    faults: list[Fault] = []
-    made = configs(family, {name: parameters}, where, faults)
-    if faults:
-        named = (replace(fault, where=f"{where} {fault.where.rpartition('.')[2]}") for fault in faults)
+    problems: list[Problem] = []
+    made = configs(family, {name: parameters}, where, problems)
+    if problems:
+        named = (replace(problem, where=f"{where} {problem.where.rpartition('.')[2]}") for problem in problems)
         raise UsageError("\n".join(map(str, named)))
     return made[0]
 
 
-def configs(family: Family[Any], table: object, where: str, faults: list[Fault]) -> list[Config]:
-    """Every combination of every member's parameters; what is wrong with them goes to `faults`."""
+def configs(family: Family[Any], table: object, where: str, problems: list[Problem]) -> list[Config]:
+    """Every combination of every member's parameters; what is wrong with them goes to `problems`."""
     made: list[Config] = []
     for name, parameters in (table if isinstance(table, dict) else {}).items():
         if name not in family:
-            faults.append(Fault(where=f"{where}.{name}", what=f"unknown {NOUNS[family]}", remedy=one_of(family, name)))
+            problems.append(
+                Problem(where=f"{where}.{name}", what=f"unknown {NOUNS[family]}", remedy=one_of(family, name))
+            )
         elif isinstance(parameters, dict):
-            faults += (
-                Fault(where=f"{where}.{name}.{key}", what="is empty", remedy=EMPTY)
+            problems += (
+                Problem(where=f"{where}.{name}.{key}", what="is empty", remedy=EMPTY)
                 for key, value in parameters.items()
                 if value == []
             )
             for combination in _combinations({key: value for key, value in parameters.items() if value != []}):
-                member = checked(family[name], combination, f"{where}.{name}", faults, _refused(family[name]))
+                member = checked(family[name], combination, f"{where}.{name}", problems, _refused(family[name]))
                 if member is not None:
                     values = {field.name: getattr(member, field.name) for field in fields(member)}
                     made.append(Config(name=name, parameters=values))
@@ -82,12 +84,12 @@ def _refused(member: type[Any]) -> Mapping[str, str]:
 
 
 def chosen_servers(plan: Plan) -> list[Config]:
-    """The server modes of a plan, with every combination of their parameters; those with faults are left out."""
+    """The server modes of a plan, with every combination of their parameters; those with problems are left out."""
     return configs(SERVERS, plan.servers, "servers", [])
 
 
 def chosen_strategies(plan: Plan) -> list[Config]:
-    """The strategies of a plan, with every combination of their parameters; those with faults are left out."""
+    """The strategies of a plan, with every combination of their parameters; those with problems are left out."""
     return configs(STRATEGIES, plan.strategies, "strategies", [])
 
 
@@ -134,11 +136,11 @@ def incompatible_between(
 
 def fit_nowhere(
     strategies: Sequence[Config], servers: Sequence[Config], left_out: Sequence[Incompatible]
-) -> Iterable[Fault]:
+) -> Iterable[Problem]:
     for strategy in strategies:
         reasons = [one.why for one in left_out if one.strategy == strategy]
         if len(reasons) == len(servers):
-            yield Fault(
+            yield Problem(
                 where=f"strategies.{strategy.name}",
                 what="fits none of the plan's servers",
                 remedy="; ".join(dict.fromkeys(reasons)),

@@ -10,7 +10,7 @@ from loadlab.plan.problems import checked, refusal
 from loadlab.system.files import DamagedFileError, plain_toml
 
 if TYPE_CHECKING:
-    from loadlab.plan.problems import Fault
+    from loadlab.plan.problems import Problem
 
 
 def plan_data(text: str, source: str) -> dict[str, Any]:
@@ -41,10 +41,10 @@ def read_measured_plan(text: str, source: str) -> Plan:
     """The plan of a run that has been measured: its scenarios need not be where they were.
 
     Raises:
-        UsageError: naming every fault of the plan.
+        UsageError: naming every problem of the plan.
     """
-    faults: list[Fault] = []
-    plan: Plan | None = checked(Plan, plan_data(text, source), "", faults)
+    problems: list[Problem] = []
+    plan: Plan | None = checked(Plan, plan_data(text, source), "", problems)
     if plan is None:
-        raise refusal(source, faults)
+        raise refusal(source, problems)
     return plan

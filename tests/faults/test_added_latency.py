@@ -20,7 +20,7 @@ from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.faults.added_latency import _known_by
-from loadlab.model.plan import Database as DatabasePlan
+from loadlab.model.plan import DatabaseOptions
 from loadlab.services.embedded import embedded
 from loadlab.services.encryption import programs_with_tls
 from loadlab.services.external_database import Reference, external_database
@@ -45,14 +45,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster_of(plan: DatabasePlan, folder: Path) -> Iterator[Cluster]:
+def cluster_of(plan: DatabaseOptions, folder: Path) -> Iterator[Cluster]:
     with Register.opened() as register, embedded(plan, register, folder / "postgresql.log") as database:
         yield Cluster(database=database, register=register)
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster_of(DatabasePlan(auth="scram"), tmp_path_factory.mktemp("plain")) as cluster:
+    with cluster_of(DatabaseOptions(auth="scram"), tmp_path_factory.mktemp("plain")) as cluster:
         yield cluster
 
 
@@ -62,7 +62,7 @@ def encrypted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         programs_with_tls()
     except EnvironmentFaultError as error:
         pytest.skip(str(error))
-    with cluster_of(DatabasePlan(auth=request.param, tls=True), tmp_path_factory.mktemp("encrypted")) as cluster:
+    with cluster_of(DatabaseOptions(auth=request.param, tls=True), tmp_path_factory.mktemp("encrypted")) as cluster:
         yield cluster
 
 
@@ -179,7 +179,7 @@ def test_a_target_without_encryption_says_so_at_once(plain: Cluster) -> None:
 
 
 def test_a_server_with_another_certificate_is_not_taken_for_ours(encrypted: Cluster, tmp_path: Path) -> None:
-    with cluster_of(DatabasePlan(tls=True), tmp_path) as other:
+    with cluster_of(DatabaseOptions(tls=True), tmp_path) as other:
         stranger = {**encrypted.database.parameters, "sslrootcert": other.database.parameters["sslrootcert"]}
         with (
             pytest.raises(psycopg2.OperationalError, match="certificate verify failed"),

@@ -11,7 +11,7 @@ from psycopg2.extensions import make_dsn
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FaultContext
 from loadlab.faults.database_restart import DatabaseRestart
-from loadlab.model.plan import Database as DatabasePlan
+from loadlab.model.plan import DatabaseOptions
 from loadlab.services.embedded import restartable
 from loadlab.system.processes import Register
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.process
 
 def test_a_restart_ends_every_session_and_the_address_stays(tmp_path: Path) -> None:
     log = tmp_path / "postgresql.log"
-    with Register.opened() as register, restartable(DatabasePlan(auth="trust"), register, log) as running:
+    with Register.opened() as register, restartable(DatabaseOptions(auth="trust"), register, log) as running:
         dsn = make_dsn(**running.database.parameters, dbname=running.database.name)
         before = psycopg2.connect(dsn)
         context = FaultContext(database=running.database, register=register, log=log, restart_database=running.restart)

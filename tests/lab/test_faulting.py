@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from loadlab.errors import UsageError
-from loadlab.faults import Effect, Fault
+from loadlab.faults import Fault, FaultEffect
 from loadlab.lab import faulting
 from loadlab.plan.experiment import read_plan
 
@@ -34,9 +34,9 @@ class Noted(Fault):
     acts: ClassVar[Acts] = "at_instant"
 
     @contextmanager
-    def applied(self, context: FaultContext) -> Iterator[Effect]:
+    def applied(self, context: FaultContext) -> Iterator[FaultEffect]:
         applied.append((f"applied to {context.database.name}", time.monotonic()))
-        yield Effect()
+        yield FaultEffect()
         applied.append(("undone", time.monotonic()))
 
 

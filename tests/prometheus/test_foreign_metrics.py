@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadlab.model.metrics import FOREIGN, POSTGRES_EXPORTER
-from loadlab.model.plan import Database as DatabasePlan
+from loadlab.model.plan import DatabaseOptions
 from loadlab.services.embedded import embedded
 from loadlab.system.ports import LOOPBACK, free_port
 from loadlab.system.processes import Register
@@ -58,7 +58,7 @@ def test_postgres_exporter_shows_what_rules_ask_it_for(tmp_path: Path) -> None:
     port = free_port()
     with (
         Register.opened() as register,
-        embedded(DatabasePlan(auth="trust"), register, tmp_path / "postgresql.log") as database,
+        embedded(DatabaseOptions(auth="trust"), register, tmp_path / "postgresql.log") as database,
         (tmp_path / "exporter.log").open("wb") as log,
         subprocess.Popen(
             [program, f"--web.listen-address={LOOPBACK}:{port}"],

@@ -13,7 +13,7 @@ from laboratory import Quiet
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.environment import environment
 from loadlab.lab.opening import open_lab
-from loadlab.model.plan import Database, Plan
+from loadlab.model.plan import DatabaseOptions, Plan
 from loadlab.services import encryption
 from loadlab.services.embedded import _binaries
 from loadlab.services.encryption import make_certificate, programs_with_tls
@@ -122,7 +122,7 @@ def test_the_key_is_for_the_servers_user_alone(folder: Path) -> None:
 def test_a_report_says_whether_the_target_was_encrypted(tls: bool, tmp_path: Path) -> None:  # noqa: FBT001
     if tls:
         require_programs()
-    plan = Plan(servers={}, strategies={}, database=Database(tls=tls))
+    plan = Plan(servers={}, strategies={}, database=DatabaseOptions(tls=tls))
     with open_lab(plan, None, tmp_path, Quiet()) as lab:  # Django makes the site's tables here, as the target connects
         said = environment(lab)["PostgreSQL"]
     assert said["tls"] is tls

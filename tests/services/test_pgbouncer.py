@@ -25,10 +25,10 @@ from psycopg2 import sql
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.instrumentation.connect_errors import kind_of
-from loadlab.judges import Limits, _pgbouncer_console
+from loadlab.judges import ConnectionLimits, _pgbouncer_console
 from loadlab.judges.pgbouncer import PgBouncer, Refusals
 from loadlab.model.metrics import ConnectError
-from loadlab.model.plan import Database as DatabasePlan
+from loadlab.model.plan import DatabaseOptions
 from loadlab.services import pgbouncer as service
 from loadlab.services.embedded import embedded, restartable
 from loadlab.services.encryption import programs_with_tls
@@ -69,7 +69,7 @@ def vanish(connection: Connection) -> None:
 def test_the_limit_of_clients_and_how_many_are_open_are_known(pooler: Pooler, clients: ExitStack) -> None:
     bouncer = pooler(max_client_conn=7)
     client(clients, bouncer)
-    await_that(lambda: bouncer.judge.limits() == Limits(connections=8, reserved=1, in_use=1))
+    await_that(lambda: bouncer.judge.limits() == ConnectionLimits(connections=8, reserved=1, in_use=1))
     assert (bouncer.judge.open_now(), bouncer.judge.opened(), bouncer.judge.limits().free) == (1, 1, 6)
 
 
@@ -327,7 +327,7 @@ def restarted(cluster: Cluster, tmp_path: Path) -> Iterator[tuple[Running, Regis
     """A PostgreSQL that a test may stop; not before it is known that there is a PgBouncer."""
     with (
         Register.opened() as register,
-        restartable(DatabasePlan(), register, tmp_path / "postgresql.log") as running,
+        restartable(DatabaseOptions(), register, tmp_path / "postgresql.log") as running,
     ):
         yield running, register
 
@@ -465,7 +465,7 @@ def test_it_goes_over_the_distance_and_by_tls_where_the_target_would(
         pytest.skip(str(error))
     with (
         Register.opened() as register,
-        embedded(DatabasePlan(tls=True), register, tmp_path / "postgresql.log") as database,
+        embedded(DatabaseOptions(tls=True), register, tmp_path / "postgresql.log") as database,
         added_latency(database, 1, register, tmp_path / "proxy.log") as far,
         service.pgbouncer(POOLING, far.database, register, register.folder, tmp_path / "log") as bouncer,
         closing(connected(bouncer.database)) as connection,

@@ -21,7 +21,7 @@ from poolers import asked, client
 from psycopg2.extensions import make_dsn
 
 from loadlab.model.metrics import CloseReason, ConnectError
-from loadlab.model.plan import Database as DatabasePlan
+from loadlab.model.plan import DatabaseOptions
 from loadlab.services.embedded import restartable
 from loadlab.system.ports import free_port
 from loadlab.system.processes import UNPRIVILEGED, Register
@@ -130,7 +130,7 @@ def test_a_cursor_lost_by_transaction_pooling_is_told_with_its_remedy(
 def primary_and_standby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, int]]:
     """A PostgreSQL that writes, and the port of one that is a copy of it and in standby."""
     logs = tmp_path_factory.mktemp("standby")
-    with Register.opened() as register, restartable(DatabasePlan(), register, logs / "primary.log") as running:
+    with Register.opened() as register, restartable(DatabaseOptions(), register, logs / "primary.log") as running:
         with running.database.observed() as connection, connection.cursor() as cursor:
             cursor.execute("SHOW data_directory")
             (data,) = cursor.fetchone() or ("",)

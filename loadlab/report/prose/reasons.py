@@ -9,7 +9,7 @@ from loadlab.model.reasons import (
     Against,
     BesideUnlimited,
     ClosedForm,
-    Cpu,
+    CpuPerRequest,
     Expiry,
     Failed,
     HealthChecks,
@@ -140,8 +140,8 @@ def _none_failed(reason: NoneFailed, names: Labels) -> str:
     return f"No failures in {numbers.plural(reason.requests, 'request')} with {cases} (95 % upper bound: {bound} each)."
 
 
-@sentence.register(Cpu)
-def _cpu(reason: Cpu, names: Labels) -> str:
+@sentence.register(CpuPerRequest)
+def _cpu(reason: CpuPerRequest, names: Labels) -> str:
     """At both ends, beside the baseline's."""
     ours, theirs = numbers.milliseconds(reason.application), numbers.milliseconds(reason.baseline_application)
     database = "database not measured"
@@ -162,9 +162,10 @@ def _reuse(reason: Reuse, names: Labels) -> str:
 
 @sentence.register(Expiry)
 def _expiry(reason: Expiry, names: Labels) -> str:
-    if reason.observed:
-        return f"{names.arm(reason.case)}: the window was long enough to see connections expire ({reason.ages} ages)."
-    return f"{names.arm(reason.case)}: the window was too short to see connections expire ({reason.ages} ages)."
+    window = f"long enough to see connections expire (at least {reason.ages} ages)"
+    if not reason.observed:
+        window = f"too short to see connections expire (less than {reason.ages} ages)"
+    return f"{names.arm(reason.case)}: the window was {window}."
 
 
 @sentence.register(ClosedForm)
