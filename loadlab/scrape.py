@@ -44,8 +44,8 @@ def require_address(option: str, url: str, *, allow_remote: bool) -> None:
         raise UsageError(f"{option} is not an http:// or https:// URL. Use one such as http://127.0.0.1:9182/metrics.")
     if "@" in parts.netloc:
         raise UsageError(
-            f"{option} holds a user name or a password, which the process list would show. Remove it, and give a token"
-            " with --token env:NAME."
+            f"{option} holds a user name or a password, which would show in the process list. Remove it, and give a"
+            " token with --token env:NAME."
         )
     if not allow_remote and not is_loopback(parts.hostname):
         raise UsageError(f"{option} names {parts.hostname}, which is not this machine. Add --allow-remote to allow it.")
@@ -61,7 +61,7 @@ def token_of(reference: str | None) -> str | None:
         return None
     kind, _, name = reference.partition(":")
     if kind != "env" or not name:
-        raise UsageError("The process list would show a token on the command line. Use --token env:NAME.")
+        raise UsageError("A token on the command line would show in the process list. Use --token env:NAME.")
     token = os.environ.get(name)
     if not token:
         raise UsageError(f"The environment variable {name} is not set; it should hold the token of the metrics.")

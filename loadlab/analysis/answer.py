@@ -10,26 +10,27 @@ from loadlab.analysis.decisions import TRIALS_TO_SHOW_A_LEAK, Decision, decide, 
 from loadlab.analysis.objections import harm
 from loadlab.analysis.reasons import REUSE_WANTED, beside_unlimited, rate_per_connection
 from loadlab.analysis.verdicts import too_few_blocks
-from loadlab.model.reasons import (
+from loadlab.model.answers import (
     BestStrategies,
     Chosen,
     DefaultAge,
     Doubt,
-    Ground,
     Remedies,
     SafeAge,
     Undecided,
     UnlimitedAge,
     UnlimitedHere,
 )
+from loadlab.model.reasons import Ground
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from loadlab.analysis.evidence import Evidence
+    from loadlab.model.answers import Answer
     from loadlab.model.condition import Condition
     from loadlab.model.findings import Arm
-    from loadlab.model.reasons import Answer, BesideUnlimited
+    from loadlab.model.reasons import BesideUnlimited
 
 ASKED_SECONDS = 600
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.model.reasons import AsDeployed, CompareNext, NothingKnown
+from loadlab.model.answers import AsDeployed, CompareNext, NothingKnown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadlab.model.answers import Answer
     from loadlab.model.findings import Arm
-    from loadlab.model.reasons import Answer
 
 
 def as_deployed(arms: Sequence[Arm]) -> tuple[Answer, ...]:

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.model.reasons import (
-    Against,
-    Fails,
-    Harm,
-    Leaks,
-    LeakUnknown,
-    OverLimit,
-    Refused,
-    Silent,
-    Unmeasured,
-)
+from loadlab.model.reasons import Against, Fails, Harm, Leaks, LeakUnknown, OverLimit, Refused, Silent, Unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ LONGEST_OPTION: Final = 30  # columns before the help of an option
 # Exit code → what it means. The classes of loadlab.errors carry the same codes.
 EXIT_CODES: Final = (
     ("0", "success"),
-    ("2", "wrong use of a command, or a fault in the plan"),
+    ("2", "wrong use of a command, or a problem in the plan"),
     ("3", "the machine lacks or refuses something: a program, a port, a database, disk space"),
     ("10", "worse than before (compare --fail-if-worse), or not as recorded (behaviour --check)"),
     ("11", "inconclusive (with --require-verdict or --fail-if-worse)"),

@@ -141,6 +141,6 @@ def _require_safe(arguments: argparse.Namespace) -> None:
         return
     kind, _, name = arguments.token.partition(":")
     if kind != "env" or not name:
-        raise UsageError("The process list would show a token on the command line. Use --token env:NAME.")
+        raise UsageError("A token on the command line would show in the process list. Use --token env:NAME.")
     if not os.environ.get(name):
         raise UsageError(f"The environment variable {name} is not set. Set it to the token.")

@@ -35,7 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         guess = did_you_mean(name, known).capitalize()
         raise UsageError(
-            " ".join([f"There is no {name!r}.", *([guess] if guess else []), f"One of {', '.join(known)}."])
+            " ".join([f"There is no {name!r}.", *([guess] if guess else []), f"Use one of {', '.join(known)}."])
         )
     return 0
 

@@ -123,7 +123,7 @@ def _add_next_step(error: LabError, path: Path, arguments: argparse.Namespace) -
     if (path / SCHEDULE).exists():
         error.add_note(f"Continue with: {_continuation(arguments).command(path)}")
     else:
-        error.add_note("Nothing was measured. Run the same command again.")
+        error.add_note("Nothing was measured. Fix this, then run the same command again.")
 
 
 def _continuation(arguments: argparse.Namespace) -> Continuation:

@@ -103,7 +103,7 @@ def _suitable_project(plan: Plan, dsn: Reference | None, register: Register, lis
 def _coming(project: Project, dsn: Reference | None) -> str:
     if project.brings_database:
         return "connecting to the project's database"
-    return "PostgreSQL starts" if dsn is None or dsn.text is None else "connecting to the given database"
+    return "PostgreSQL starts" if dsn is None or dsn.text is None else "connecting to your database"
 
 
 def _database(

@@ -260,7 +260,7 @@ def _library() -> Path:
 def _there(name: str, what: str, remedy: str) -> Path:
     folder = Path(name).expanduser().resolve()
     if not folder.is_dir():
-        raise UsageError(f"{what} {folder} is not there; {remedy}.")
+        raise UsageError(f"{what} {folder} does not exist; {remedy}.")
     return folder
 
 

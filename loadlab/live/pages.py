@@ -6,7 +6,6 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Mount, Route
@@ -15,9 +14,11 @@ from starlette.staticfiles import StaticFiles
 from loadlab.live.reading.summary import summaries
 from loadlab.probes import unplaced
 from loadlab.report import numbers
+from loadlab.report.templating import templates
 from loadlab.store import layout
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from starlette.requests import Request
 
     from loadlab.live.reading.runs import Runs
@@ -30,15 +31,7 @@ def page(template: str, *, status_code: int = 200, **values: object) -> HTMLResp
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("loadlab.live"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=numbers.shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates("loadlab.live")
     environment.globals.update(layout=layout)
     return environment
 

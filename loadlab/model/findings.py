@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from loadlab.model.answers import Answer
 from loadlab.model.case import Case
 from loadlab.model.causes import Cause
 from loadlab.model.caveats import Caveat
@@ -12,7 +13,7 @@ from loadlab.model.condition import Condition
 from loadlab.model.config import Config, Scalar
 from loadlab.model.needs import Need
 from loadlab.model.plan import Limits
-from loadlab.model.reasons import Answer, Ground, Objection, Reason
+from loadlab.model.reasons import Ground, Objection, Reason
 from loadlab.model.samples import Connections, CpuSeconds, Recovery, State
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]

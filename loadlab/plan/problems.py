@@ -64,9 +64,8 @@ def checked(
 
 def refusal(source: str, problems: Sequence[Problem]) -> UsageError:
     """The error that names every problem of a plan."""
-    return UsageError(
-        "\n".join([f"{source} has {len(problems)} problem(s):", *(f"  {problem}" for problem in problems)])
-    )
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return UsageError("\n".join([f"{source} has {count}:", *(f"  {problem}" for problem in problems)]))
 
 
 def one_of(known: Iterable[str], said: str) -> str:

@@ -85,7 +85,7 @@ class Labels:
     @property
     def zero(self) -> str:
         """What the baseline is called within a sentence."""
-        return numbers.max_age_setting(0) if self.has_others else numbers.age(0)
+        return numbers.max_age_setting(0) if self.has_others else numbers.age_heading(0)
 
     def mode(self, condition: Condition) -> Mode:
         """Of a condition without a server mode, its load alone."""
@@ -182,7 +182,8 @@ def plain_age(config: Config) -> str:
     max_age = config.parameters.get("max_age", 0)
     if isinstance(max_age, str):
         return str(config)
-    return numbers.age(max_age) + (" with health checks" if config.parameters.get("conn_health_checks") else "")
+    age = numbers.age(max_age) if max_age != 0 else numbers.age_heading(0)
+    return age + (" with health checks" if config.parameters.get("conn_health_checks") else "")
 
 
 def plain_setting(config: Config) -> str:

@@ -37,7 +37,7 @@ def parameters_of(reference: str) -> dict[str, str]:
     if name is None:
         if reference.startswith("service=") and reference != "service=":
             return {"service": reference.removeprefix("service=")}
-        raise UsageError(f"The process list would show a DSN on the command line: {FORMS}.")
+        raise UsageError(f"A DSN on the command line would show in the process list: {FORMS}.")
     dsn = os.environ.get(name)
     if not dsn:
         raise UsageError(f"The environment variable {name} is not set; set it to the DSN of your database.")

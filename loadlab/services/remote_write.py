@@ -38,7 +38,7 @@ def remote_write(given: str, environment: Mapping[str, str], *, allow_remote: bo
     parts = _parts(text)
     if not named and (parts.username is not None or parts.query):
         raise UsageError(
-            "--remote-write: the process list would show this password. Put the URL into an environment variable and"
+            "--remote-write: this password would show in the process list. Put the URL into an environment variable and"
             " set --remote-write env:NAME."
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:

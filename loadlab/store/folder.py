@@ -75,11 +75,13 @@ class RunFolder(RunReader):
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
-                raise UsageError(f"{path} is not empty. Name another folder with --out, or go on with --resume {path}.")
+                raise UsageError(
+                    f"{path} is not empty. Name another folder with --out, or continue a run with --resume {path}."
+                )
             folder.make_rooms()
         except OSError as error:
             raise UsageError(
-                f"The run folder {path} cannot be made: {error.strerror}. Name one that this user may write: --out DIR."
+                f"Cannot create the run folder {path}: {error.strerror}. Name a writable folder with --out DIR."
             ) from error
         try:
             folder.write_text(PLAN, plan)

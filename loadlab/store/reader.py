@@ -57,7 +57,8 @@ class RunReader:
             UsageError: the folder holds no run.
         """
         if not os.path.lexists(path / SCHEDULE):
-            raise UsageError(f"{path} holds no run: there is no {SCHEDULE} in it.")
+            what = f"it has no {SCHEDULE}" if path.is_dir() else "there is no such folder"
+            raise UsageError(f"{path} holds no run: {what}. Name a run folder, such as runs/20261128-140000.")
         return cls(path)
 
     def plan(self) -> str:

@@ -38,7 +38,7 @@ class Pool(Strategy):
 
     def incompatible(self, where: ServerTraits) -> str | None:
         if where.driver == "psycopg2":
-            return 'Django pools psycopg 3 alone; use driver = "psycopg", or pgbouncer, or geventpool under gevent'
+            return 'the pool needs psycopg 3; use driver = "psycopg", or pgbouncer, or geventpool under gevent'
         return None
 
     def most_connections(self, usable: int, where: ServerTraits) -> int:  # noqa: ARG002  what it opens it holds

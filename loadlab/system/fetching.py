@@ -26,7 +26,7 @@ CHUNK_BYTES: Final = 64 << 10
 NOT_IN_URLS: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
-NAME_IT: Final = "; name the address of the metrics with --metrics (--target-metrics)"
+NAME_IT: Final = "; give the address of the metrics with --metrics or --target-metrics"
 
 
 def split_address(url: str) -> SplitResult:
@@ -88,7 +88,7 @@ def _read(answer: http.client.HTTPResponse, url: str) -> bytes:
         content += chunk
         if len(content) > MOST_BYTES:
             what = f"answers with more than {MOST_BYTES >> 20} MB"
-            raise UnreadableError(url, what, "; name the address of the metrics.")
+            raise UnreadableError(url, what, "; give the address of the metrics.")
     if answer.length:
         raise http.client.IncompleteRead(bytes(content[:0]), answer.length)
     return bytes(content)

@@ -282,11 +282,11 @@ def test_expiry_that_no_window_could_show_is_named_per_strategy() -> None:
 
 
 def test_an_excluded_strategy_is_named_once_with_modes_and_reason() -> None:
-    why = "Django pools psycopg 3 alone"
+    why = "the pool needs psycopg 3"
     left_out = tuple(LeftOut(server=server, strategy="pool", why=why) for server in ("sync", "gevent"))
     found = analyse(run=run_summary(left_out=left_out), environment={}, cases=[], trials=[])
     (caveat,) = caveats_of(found)
-    assert caveat.line == "pool: Left out of sync and gevent: Django pools psycopg 3 alone."
+    assert caveat.line == "pool: Left out of sync and gevent: the pool needs psycopg 3."
 
 
 def test_every_kind_of_caveat_has_its_words_and_is_found_by_its_code() -> None:

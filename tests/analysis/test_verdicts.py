@@ -210,9 +210,9 @@ def test_the_reasons_carry_their_figures() -> None:
     found = default_plan()
     why = "\n".join(next(said.why(found, v) for v in found.verdicts if v.condition.server.name == "sync"))
     for figure in (
-        "60 s: 6.0× the throughput of 0",
+        "60 s: 6.0× the throughput of age 0",
         "at most 2 connections open at once, 2 open at rest, 2 usable: no leak",
-        "requests with 0, 60 s, unlimited (95 % upper bound: ",
+        "requests with age 0, 60 s, unlimited (95 % upper bound: ",
         "application 1.00 ms against 5.0 ms, database 0.50 ms against 2.50 ms",
         "99.8 % of requests reused a connection",
         "the window was too short to see connections expire",
@@ -226,7 +226,7 @@ def test_the_reasons_carry_their_figures() -> None:
 def test_the_reasons_begin_with_what_decides() -> None:
     found = default_plan()
     first = {verdict.condition.server.name: said.why(found, verdict)[0] for verdict in found.verdicts}
-    assert first["sync"].startswith("60 s: 6.0× the throughput of 0")
+    assert first["sync"].startswith("60 s: 6.0× the throughput of age 0")
     for server in ("threaded", "gevent"):
         assert first[server].startswith("60 s: at most ")
         assert "8 usable: a leak" in first[server]

@@ -178,7 +178,7 @@ def test_a_bad_plan_is_refused_with_all_its_faults(loadlab: CommandLine, tmp_pat
     )
     done = loadlab(command, tmp_path / "bad.toml")
     assert (done.code, done.stdout) == (2, "")
-    assert "bad.toml has 3 problem(s):" in done.stderr
+    assert "bad.toml has 3 problems:" in done.stderr
     for fault in ("blocks: should be", "windo_seconds: unknown key", "strategies.max_age.max_age: should be"):
         assert fault in done.stderr
     assert "Traceback" not in done.stderr
@@ -272,7 +272,10 @@ def test_resume_takes_no_other_plan(here: InProcess, plan_file: Path, tmp_path: 
 def test_a_run_goes_into_no_folder_that_holds_something(here: InProcess, plan_file: Path) -> None:
     done = here("run", plan_file, "--out", plan_file.parent)
     assert done.code == 2
-    assert f"{plan_file.parent} is not empty. Name another folder with --out, or go on with --resume" in done.stderr
+    assert (
+        f"{plan_file.parent} is not empty. Name another folder with --out, or continue a run with --resume"
+        in done.stderr
+    )
     assert [path.name for path in plan_file.parent.iterdir()] == ["my.toml"]
 
 

@@ -179,7 +179,7 @@ def test_a_django_that_is_too_old_is_refused_at_once(run: Callable[..., Outcome]
     assert "The project runs on Django 3.2.25" in outcome.stderr
     assert "loadlab needs Django 4.2 or newer" in outcome.stderr
     nowhere = run(plan, "--pythonpath", tmp_path / "nowhere")
-    assert f"The folder of modules {tmp_path / 'nowhere'} is not there" in nowhere.stderr
+    assert f"The folder of modules {tmp_path / 'nowhere'} does not exist" in nowhere.stderr
 
 
 def test_what_pythonpath_holds_for_a_project_does_not_break_loadlab(loadlab: CommandLine, tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ class TestTheFolder:
         assert done.code == 3
         assert done.stderr.splitlines()[1:] == [
             f"loadlab: {tmp_path / 'run' / 'plan.toml'} cannot be written: the disk is full. Make room, and run again.",
-            "Nothing was measured. Run the same command again.",
+            "Nothing was measured. Fix this, then run the same command again.",
         ]
         assert not (tmp_path / "run").exists()
 

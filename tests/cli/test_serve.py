@@ -75,5 +75,5 @@ def test_an_incompatible_strategy_is_refused_before_anything_starts(loadlab: Com
 def test_a_strategy_that_does_not_fit_the_driver_names_the_option(loadlab: CommandLine) -> None:
     done = loadlab("serve", "--server", "sync", "--strategy", "pool")
     assert done.code == 2
-    assert "Django pools psycopg 3 alone" in done.stderr
+    assert "the pool needs psycopg 3" in done.stderr
     assert "(here: --driver)" in done.stderr

@@ -205,7 +205,7 @@ def test_what_may_not_be_is_refused_before_anything_is_asked(
 def test_the_default_plan_asks_for_a_scenario_and_says_nothing_of_servers(here: InProcess, tmp_path: Path) -> None:
     outcome = here("run", "--target", "http://127.0.0.1:1", "--out", tmp_path / "run")
     assert outcome.code == 2
-    assert "1 problem(s)" in outcome.stderr
+    assert "has 1 problem:" in outcome.stderr
     assert "scenarios: is missing (name your own Locust file with --locustfile" in outcome.stderr
 
 

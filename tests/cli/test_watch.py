@@ -143,7 +143,7 @@ def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Appli
     [
         (["--metrics", "http://192.0.2.1/metrics"], 2, "--allow-remote"),
         (["--metrics", "http://127.0.0.1:1/metrics"], 3, "does not answer"),
-        (["--metrics", "http://127.0.0.1:1/metrics", "--token", "canary"], 2, "process list would show"),
+        (["--metrics", "http://127.0.0.1:1/metrics", "--token", "canary"], 2, "would show in the process list"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--token", "env:NONESUCH"], 2, "NONESUCH is not set"),
         (["--metrics", "http://127.0.0.1:1/metrics", "--every", "0"], 2, "--every"),
         (["--metrics", "http://me:canary@127.0.0.1:1/metrics"], 2, "holds a user name or a password"),

@@ -9,6 +9,7 @@ from math import exp, inf, sin
 from typing import NamedTuple
 
 from factories import trials as made
+from loadlab.model.answers import Answer, AsDeployed, DefaultAge, UnlimitedAge, UnlimitedHere
 from loadlab.model.case import Case
 from loadlab.model.caveats import Caveat, CaveatKind, Several
 from loadlab.model.config import Config
@@ -29,22 +30,7 @@ from loadlab.model.findings import (
     Verdict,
 )
 from loadlab.model.plan import Limits
-from loadlab.model.reasons import (
-    Answer,
-    AsDeployed,
-    BesideUnlimited,
-    DefaultAge,
-    Gain,
-    Ground,
-    Harm,
-    Held,
-    Leaks,
-    NoRequests,
-    Speed,
-    TooFewBlocks,
-    UnlimitedAge,
-    UnlimitedHere,
-)
+from loadlab.model.reasons import BesideUnlimited, Gain, Ground, Harm, Held, Leaks, NoRequests, Speed, TooFewBlocks
 from loadlab.model.samples import Connections, CpuSeconds, Trial
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"

@@ -181,7 +181,7 @@ def test_a_database_that_cannot_be_had_is_named_without_its_password(
 @pytest.mark.parametrize("reference", ["postgresql://me:x@127.0.0.1/shop", "host=127.0.0.1", "env:", ""])
 def test_a_dsn_itself_is_not_taken_from_the_command_line(tmp_path: Path, reference: str) -> None:
     with (
-        pytest.raises(UsageError, match="process list would show"),
+        pytest.raises(UsageError, match="would show in the process list"),
         external_database(Reference(reference), tmp_path),
     ):
         pass

@@ -108,7 +108,7 @@ def test_a_lab_that_is_killed_takes_its_page_with_it_at_the_next_start(loadlab: 
     ("arguments", "words"),
     [
         (["--host", "0.0.0.0"], "Add --token env:NAME"),  # noqa: S104  what is refused
-        (["--token", "secret"], "process list would show"),
+        (["--token", "secret"], "would show in the process list"),
         (["--token", "env:NOT_SET"], "NOT_SET is not set"),
         (["--port", "70000"], "should be a number from 0 to 65535"),
         (["nowhere"], "nowhere is not a folder"),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from factories import reports
 
-from loadlab.model import reasons as kinds
-from loadlab.model.reasons import Answer, Objection, Reason
+from loadlab.model import answers, reasons
+from loadlab.model.answers import Answer
+from loadlab.model.reasons import Objection, Reason
 from loadlab.report.formats.json import JsonFile
 from loadlab.report.prose import answer, objections
 from loadlab.report.prose import reasons as prose
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What a verdict's one sentence says; none of them is a reason in a list.
-OF_HEADLINES = {kinds.Gain, kinds.Harm, kinds.TooFewBlocks}
+OF_HEADLINES = {reasons.Gain, reasons.Harm, reasons.TooFewBlocks}
 
 
 def members(family: type) -> Iterator[type]:
-    found = (value for _, value in inspect.getmembers(kinds, inspect.isclass))
+    found = (value for room in (answers, reasons) for _, value in inspect.getmembers(room, inspect.isclass))
     return (value for value in found if issubclass(value, family) and value is not family)
 
 

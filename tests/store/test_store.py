@@ -102,7 +102,7 @@ def test_a_folder_with_something_in_it_is_not_begun(folder: RunFolder) -> None:
 
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot be made"):
+    with pytest.raises(UsageError, match="Cannot create"):
         RunFolder.begin(tmp_path / "file" / "run", "", SCHEDULE)
 
 

@@ -10,12 +10,12 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, ClassVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from loadlab.report import labels, numbers
 from loadlab.report.content import added_latency, charts, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
+from loadlab.report.templating import templates
 from loadlab.store import layout
 
 if TYPE_CHECKING:
@@ -88,14 +88,6 @@ def _hash(name: str) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("loadlab.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=numbers.shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates("loadlab.report")
     environment.globals.update(layout=layout, labels=labels, numbers=numbers, story=story, tables=tables)
     return environment.get_template("report.html.jinja")

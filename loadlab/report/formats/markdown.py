@@ -80,7 +80,7 @@ def _advice(item: Advice) -> Iterator[str]:
     yield f"### {escape(str(item.mode))}: {escape(item.recommendation)}"
     yield escape(item.headline)
     if item.measured:
-        yield escape(f"Ratio {item.ratio} · opens per request {item.opens} · peak open {item.peak}")
+        yield escape(f"{_speed(item)} · opens per request {item.opens} · peak open {item.peak}")
     if item.leaks:
         yield f"**{numbers.LEAK}**: {escape(item.leak_words)}"
     elif item.untold:
@@ -96,6 +96,10 @@ def _advice(item: Advice) -> Iterator[str]:
         yield from _snippets(second.snippets, named=True)
     if item.figures.rows:
         yield _table(item.figures)
+
+
+def _speed(item: Advice) -> str:
+    return f"{item.throughput} requests/s" if item.ratio == matrix.BASELINE else f"Ratio {item.ratio}"
 
 
 def _snippets(snippets: Iterable[Snippet], *, named: bool) -> Iterator[str]:

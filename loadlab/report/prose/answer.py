@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.config import spell
-from loadlab.model.labels import load_words
-from loadlab.model.reasons import (
+from loadlab.model.answers import (
     AsDeployed,
     BestStrategies,
     CompareNext,
@@ -18,6 +16,8 @@ from loadlab.model.reasons import (
     SafeAge,
     UnlimitedAge,
 )
+from loadlab.model.config import spell
+from loadlab.model.labels import load_words
 from loadlab.report import numbers
 from loadlab.report.labels import plain_age
 from loadlab.report.prose import objections, verdicts
@@ -26,8 +26,8 @@ from loadlab.report.prose.reasons import beside, outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from loadlab.model.answers import Answer, Chosen
     from loadlab.model.condition import Condition
-    from loadlab.model.reasons import Answer, Chosen
     from loadlab.report.labels import Labels
 
 COMPARE: Final = (

@@ -5,16 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
-from loadlab.model.reasons import (
-    Fails,
-    Harm,
-    Leaks,
-    LeakUnknown,
-    OverLimit,
-    Refused,
-    Silent,
-    Unmeasured,
-)
+from loadlab.model.reasons import Fails, Harm, Leaks, LeakUnknown, OverLimit, Refused, Silent, Unmeasured
 from loadlab.report import numbers
 from loadlab.report.prose.needs import arithmetic
 

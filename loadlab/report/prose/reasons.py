@@ -162,9 +162,10 @@ def _reuse(reason: Reuse, names: Labels) -> str:
 
 @sentence.register(Expiry)
 def _expiry(reason: Expiry, names: Labels) -> str:
-    if reason.observed:
-        return f"{names.arm(reason.case)}: the window was long enough to see connections expire ({reason.ages} ages)."
-    return f"{names.arm(reason.case)}: the window was too short to see connections expire ({reason.ages} ages)."
+    window = f"long enough to see connections expire (at least {reason.ages} ages)"
+    if not reason.observed:
+        window = f"too short to see connections expire (less than {reason.ages} ages)"
+    return f"{names.arm(reason.case)}: the window was {window}."
 
 
 @sentence.register(ClosedForm)
