@@ -113,3 +113,9 @@ def test_drift_from_block_to_block_does_not_widen_the_interval() -> None:
 def test_six_blocks_that_all_agree_give_p_of_one_32nd() -> None:
     blocks = range(1, 7)
     assert paired_effect({b: 2.0 + b for b in blocks}, dict.fromkeys(blocks, 1.0)).p == 1 / 32
+
+
+def test_two_blocks_have_a_deviation_and_one_has_none() -> None:
+    two = paired_effect({1: 1.0, 2: 4.0}, {1: 1.0, 2: 1.0})
+    assert two.deviation == pytest.approx(np.log(4.0) / np.sqrt(2))
+    assert paired_effect({1: 4.0}, {1: 1.0}).deviation is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from loadlab.stats.rank_sum import critical, shift
+from loadlab.stats.rank_sum import EXACT_UP_TO, _chances, critical, shift
 
 samples = st.lists(st.floats(-10, 10), min_size=4, max_size=9).map(np.array)
 
@@ -27,6 +27,13 @@ def test_critical_values_are_those_of_the_exact_rank_sum_test(first: int, second
     assert cut is not None
     at, beyond = (exact_tail(first, second, u) for u in (cut, cut + 1))
     assert at <= 0.025 < beyond
+
+
+@every(("first", "second"), [(51, 50), (100, 30), (400, 8)])
+def test_large_samples_get_the_exact_critical_value_within_half_a_percent(first: int, second: int) -> None:
+    exact = int(np.searchsorted(np.cumsum(_chances(first, second)), 0.025, side="right")) - 1
+    assert first * second > EXACT_UP_TO
+    assert critical(first, second, 0.025) == pytest.approx(exact, rel=0.005)
 
 
 def exact_tail(first: int, second: int, wanted: int) -> float:
