@@ -30,7 +30,7 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerProcesses:
-    """A server that is ready, and whom it consists of from then on."""
+    """The processes of a server that is ready."""
 
     program: Program
     members: tuple[Member, ...]

@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 _told: set[str] = set()
 
 
-class RequestOptions(NamedTuple):
+class KeywordOptions(NamedTuple):
     """What such keywords come to. `timeouts` are None for those of the class."""
 
     timeouts: Seconds | None
@@ -44,7 +44,7 @@ class RequestOptions(NamedTuple):
     files: Any
 
 
-def extras(options: Mapping[str, Any], url: str, usual: Seconds, *, insecure: bool) -> RequestOptions:
+def extras(options: Mapping[str, Any], url: str, usual: Seconds, *, insecure: bool) -> KeywordOptions:
     """What the keywords of one request ask for; `usual` are the seconds of the class.
 
     Raises:
@@ -58,7 +58,7 @@ def extras(options: Mapping[str, Any], url: str, usual: Seconds, *, insecure: bo
     cookies = options.get("cookies") or None
     if cookies is not None and not isinstance(cookies, Mapping):
         raise unsupported(f"cookies={type(cookies).__name__}", "Pass a dict.")
-    return RequestOptions(_seconds(options.get("timeout"), usual), cookies, options.get("files") or None)
+    return KeywordOptions(_seconds(options.get("timeout"), usual), cookies, options.get("files") or None)
 
 
 def unsupported(what: str, remedy: str = "Use FastHttpUser or HttpUser for what needs it.") -> UnsupportedOptionError:
