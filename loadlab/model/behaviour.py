@@ -189,7 +189,7 @@ def _row(repeats: Sequence[Behaviour]) -> BehaviourRow:
 
 
 def merged(recorded: Recording, counted: Recording, order: Sequence[str]) -> Recording:
-    """The recording with new counts in place of its own; of its rows, those that `order` still names."""
+    """The recording with new counts; of its other rows, those that `order` still names."""
     rows = {row.setting.id: row for row in (*recorded.rows, *counted.rows)}
     claims = {claim.name: claim for claim in (*recorded.claims, *counted.claims)}
     return replace(
