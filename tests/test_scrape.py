@@ -94,10 +94,10 @@ loadlab_http_request_duration_seconds_count{route="/",method="GET",status_class=
     [
         (401, "", "--token env:NAME"),
         (403, "", "METRICS_TOKEN"),
-        (404, "", "name the address"),
+        (404, "", "give the address"),
         (500, "", "500"),
         (302, "", "302"),
-        (200, "<html>", "not in Prometheus' text format; name the address"),
+        (200, "<html>", "not in Prometheus' text format; give the address"),
         (200, "\xff\xfe", "not in Prometheus' text format"),
         (200, "# TYPE up gauge\nup 1\n", "none of loadlab's"),
         (200, "", "none of loadlab's"),
@@ -195,7 +195,7 @@ def test_an_answer_a_byte_at_a_time_ends_in_time(said: list[bytes], again: bytes
 def test_an_endless_answer_ends_at_sixteen_megabytes() -> None:
     with (
         speaking(HEAD, b"\r\n", again=b"# \n" * 100_000) as url,
-        pytest.raises(EnvironmentFaultError, match="more than 16 MB; name the address") as raised,
+        pytest.raises(EnvironmentFaultError, match="more than 16 MB; give the address") as raised,
     ):
         fetched(url, {}, seconds=300)
     assert "canary" not in str(raised.value)

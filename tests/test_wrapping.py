@@ -113,5 +113,8 @@ def test_what_cannot_be_adopted_goes_on_without_and_the_log_says_so_once(
     put_in_front(First, handler)
     assert {type(handler[alias]) for alias in handler} == {StandIn}
     assert (
-        caplog.text.count("The connections of test_wrapping.StandIn are not noted: it is no BaseDatabaseWrapper") == 1
+        caplog.text.count(
+            "The connections of test_wrapping.StandIn are not noted: it is not Django's BaseDatabaseWrapper"
+        )
+        == 1
     )

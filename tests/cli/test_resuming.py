@@ -185,7 +185,7 @@ def test_a_run_of_an_earlier_loadlab_keeps_what_it_was_begun_on(run: RunFolder, 
     assert any("not sealed" in notice for notice in heard.notices)
     findings = findings_of(old.recorded())
     assert findings.environment["versions"]["django"] == "5.2.19 (trials 0–6); 6.0 (trial 7)"
-    assert any("did not seal" in caveat.text for caveat in caveats_of(findings))
+    assert any("kept no checksum" in caveat.text for caveat in caveats_of(findings))
 
 
 def test_an_edited_plan_is_refused_and_kept_out_of_the_report(run: RunFolder, here: InProcess) -> None:

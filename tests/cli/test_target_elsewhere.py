@@ -69,7 +69,7 @@ def disturbed(loadlab: CommandLine, application: Application, tmp_path_factory: 
     folder = tmp_path_factory.mktemp("disturbed")
     (folder / "plan.toml").write_text(PLAN.format(url=application.url, name="age 0"))
     with loadlab.started("run", folder / "plan.toml", "--out", folder / "run") as command:
-        command.wait_until(lambda: '"trial_began"' in _text(folder / "run" / "progress.jsonl"))
+        command.wait_until(lambda: '"sampled"' in _text(folder / "run" / "progress.jsonl"))
         for _ in range(40):  # more than the users who may end with a request under way
             urllib.request.urlopen(f"{application.url}/entries/1/", timeout=60).close()  # noqa: S310  our own site
         outcome = command.outcome()
@@ -107,7 +107,7 @@ def test_what_cannot_be_measured_from_outside_is_none_in_the_report(judged: Path
     assert report["verdicts"] == []
     caveats = " ".join(caveat["text"] for caveat in report["caveats"])
     assert "the CPU that it and its database use is not known" in caveats
-    assert "Others used the target" not in caveats
+    assert "also served other clients" not in caveats
     assert "PostgreSQL was not asked" not in caveats
 
 
@@ -135,7 +135,7 @@ def test_other_traffic_and_a_missing_judge_become_caveats(disturbed: Path) -> No
     assert trial.served >= answered + 40
     assert trial.connections.sessions is trial.connections.left_open is None
     report = (disturbed / "report.md").read_text()
-    assert "Others used the target too" in report
+    assert "The target also served other clients" in report
     assert "PostgreSQL was not asked" in report
     assert "not judged" in report
 
