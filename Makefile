@@ -17,7 +17,7 @@ check: $(VENV)/dev
 	@$(MAKE) --no-print-directory --jobs 2 lint pure
 
 pure: $(VENV)/dev
-	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal -m "pure and not slow"
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal -m "pure and not slow and not thorough"
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check --quiet .

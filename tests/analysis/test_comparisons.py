@@ -145,6 +145,7 @@ def test_where_only_the_baseline_fails_the_case_is_better_without_bound() -> Non
     assert (one.ratio, one.verdict) == (np.inf, "better")
 
 
+@pytest.mark.thorough
 @every("noise", [0.02, 0.1, 0.3])
 def test_identical_arms_get_a_verdict_in_at_most_5_percent_of_runs(noise: float) -> None:
     cases = [*ages("sync"), replica(case()), *ages("threaded"), *ages("gevent")]

@@ -41,6 +41,7 @@ def seconds_of_analysis(blocks: int) -> float:
     return process_time() - before
 
 
+@pytest.mark.thorough
 def test_five_times_as_many_trials_take_no_more_than_their_share() -> None:
     few = min(seconds_of_analysis(4) for _ in range(3))
     assert min(seconds_of_analysis(20) for _ in range(2)) < 3 * 5 * few

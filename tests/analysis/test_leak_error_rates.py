@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from every import every
 
 from benchmarks.leak_error_rates import Tally, case_of, simulated, trials, watches
@@ -11,6 +12,7 @@ from loadlab.analysis.rooms import leak_of
 from loadlab.servers import SERVERS
 
 
+@pytest.mark.thorough
 def test_no_leak_is_invented_and_hardly_one_is_missed() -> None:
     total = Tally()
     for *_, tally in [*trials(2), *watches(2)]:

@@ -111,6 +111,7 @@ def replaced(path: Path, kind: str) -> None:
     KINDS[kind](path)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_file_may_be_anything_and_is_named(run: Path, here: InProcess, kind: str, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
@@ -173,6 +174,7 @@ def test_resume_mends_what_can_be_known_and_names_it(run: Path, here: InProcess,
     assert (again.code, "Damaged" in again.stdout) == (0, False)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mutations", [12, pytest.param(300, marks=pytest.mark.slow)])
 def test_random_damage_is_never_a_crash_a_hang_or_believed(
     run: Path, here: InProcess, tmp_path: Path, mutations: int

@@ -199,6 +199,7 @@ def test_while_a_run_goes_on_analyses_are_kept_apart(tmp_path: Path) -> None:
     assert run.is_stale()
 
 
+@pytest.mark.thorough
 def test_an_hour_of_seven_hundred_trials_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
     made = made_run(tmp_path / "run", blocks=12, users=[1, 2, 4, 8, 16, 32, 64, 96, 128, 256])

@@ -30,6 +30,7 @@ def column(timeline: Timeline, name: str) -> list[float | None]:
     return [row[COLUMNS.index(name)] for row in timeline.rows()]
 
 
+@pytest.mark.thorough
 @every("looks", [2, 600, 601, 7200, 50_000])
 def test_a_long_timeline_has_few_rows_that_hold_every_request(looks: int) -> None:
     timeline = filled(looks)

@@ -282,6 +282,7 @@ def test_an_unanswered_tls_handshake_ends_in_time(a_user: Making, reported: Repo
     assert reported.failures == [ConnectTimeoutError.__name__]
 
 
+@pytest.mark.thorough
 def test_a_timeout_begins_with_the_request(a_user: Making, reported: Reported) -> None:
     with always(ok()) as server:
         client = a_user(server.port, network_timeout=2.0, connection_timeout=2.0).client
@@ -628,6 +629,7 @@ def test_a_body_of_countless_codings_or_members_is_a_failed_request(a_user: Maki
     assert reported.failures == [MalformedAnswerError.__name__, AnswerTooLargeError.__name__]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
 def test_other_users_go_on_while_a_large_body_is_decompressed(coding: str, a_user: Making) -> None:
     text = b"".join(b"%d\n" % number for number in range(200_000))
