@@ -1,4 +1,4 @@
-# make run: measure the default plan.  make test: all that must hold.  make check: what fits in 40 seconds.
+# make run: measure the default plan.  make test: all that must hold.  make check: lint and quick tests, under a minute.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
