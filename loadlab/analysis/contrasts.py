@@ -9,7 +9,7 @@ import numpy as np
 from loadlab.analysis.counterparts import counterparts
 from loadlab.analysis.scalars import METRICS, scalars
 from loadlab.model.config import spell
-from loadlab.model.findings import Contrast, RunContrast
+from loadlab.model.contrasts import Contrast, RunContrast
 from loadlab.stats.paired import ratio_of
 from loadlab.stats.rank_sum import shift
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.model.caveats import Figures
-    from loadlab.model.findings import Arm, Contrast, RunContrast
+    from loadlab.model.contrasts import Contrast, RunContrast
+    from loadlab.model.findings import Arm
 
 
 def regressions(contrast: RunContrast) -> tuple[tuple[Regression, ...], tuple[Regression, ...]]:

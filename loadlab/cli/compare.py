@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from loadlab.model.findings import RunContrast
+    from loadlab.model.contrasts import RunContrast
 
 
 EXAMPLES: Final = (

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.model.case import Case
-    from loadlab.model.findings import Arm, Contrast, RunContrast
+    from loadlab.model.contrasts import Contrast, RunContrast
+    from loadlab.model.findings import Arm
 
 TOO_FEW = "too few trials for an interval"
 NOTE = (

@@ -22,7 +22,8 @@ from loadlab.report import comparison
 from loadlab.report.prose.regressions import said
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import Contrast, Findings
+    from loadlab.model.contrasts import Contrast
+    from loadlab.model.findings import Findings
 
 
 def test_a_run_beside_itself_shows_ratios_of_one_and_no_differences() -> None:
