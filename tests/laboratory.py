@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from patience import await_that
 
 from loadlab.lab.opening import open_lab
 from loadlab.lab.project import Project
@@ -109,3 +110,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def trial(lab: Lab) -> TrialRunner:
     return TrialRunner(lab)
+
+
+def sessions_counted(lab: Lab) -> int:
+    """PostgreSQL's own count, once no client is connected any more."""
+
+    def is_empty() -> bool:
+        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
+        return lab.cursor.fetchone() == (0,)
+
+    await_that(is_empty)
+    lab.cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", [lab.database.name])
+    (count,) = lab.cursor.fetchone() or (0,)
+    return int(count)

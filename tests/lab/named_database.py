@@ -1,4 +1,4 @@
-"""A Django project in a process of its own, which finds its database by a name: asks for what its input says.
+"""A Django project in a separate process, which finds its database by a name: asks for what its input says.
 
 Run as a program, with the entry of DATABASES as JSON in its only argument. For each line of its input it makes a
 request, and answers with one line of JSON: what went wrong, if anything, and what the ledger says by then.

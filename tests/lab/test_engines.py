@@ -1,4 +1,4 @@
-"""Whatever the ENGINE is, the counts are what the database server says."""
+"""With every ENGINE, the counts are what the database server says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import django
 import pytest
-from patience import await_that
+from laboratory import sessions_counted
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.model.metrics import ConnectError
@@ -62,28 +62,15 @@ def entry_of(lab: Lab, **changes: Any) -> dict[str, Any]:
     return {**own, **changes, "OPTIONS": {**own["OPTIONS"], **changes.get("OPTIONS", {})}}
 
 
-def sessions(lab: Lab) -> int:
-    """PostgreSQL's own count, once nobody is connected any more."""
-
-    def nobody_is_connected() -> bool:
-        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-        return lab.cursor.fetchone() == (0,)
-
-    await_that(nobody_is_connected)
-    lab.cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", [lab.database.name])
-    (count,) = lab.cursor.fetchone() or (0,)
-    return int(count)
-
-
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=with_pools) if "native" in name else name for name in ENGINES]
 )
 def test_openings_are_sessions_and_a_pools_checkouts_are_not(name: str, lab: Lab, ledgers: Path) -> None:
     if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
         pytest.skip(f"{NEEDS[name]} is not installed")
-    before = sessions(lab)
+    before = sessions_counted(lab)
     told = used(entry_of(lab, **ENGINES[name]), ledgers, lab)
-    assert told["ended"]["opened"] == sessions(lab) - before > 0
+    assert told["ended"]["opened"] == sessions_counted(lab) - before > 0
     assert told["ended"]["opened"] == sum(told["ended"]["closed"].values())
     assert (told["ended"]["open"], told["ended"]["unsettled"], told["ended"]["errors"]) == (0, 0, {})
     assert told["used"]["requests"] == REQUESTS

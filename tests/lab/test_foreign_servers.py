@@ -14,6 +14,7 @@ from signal import SIGINT
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from laboratory import sessions_counted
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation.counters import CounterSet
@@ -110,19 +111,6 @@ def _accepts(port: int) -> bool:
         return trying.connect_ex((LOOPBACK, port)) == 0
 
 
-def sessions(lab: Lab) -> int:
-    """PostgreSQL's own count, once nobody is connected any more."""
-
-    def nobody_is_connected() -> bool:
-        lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-        return lab.cursor.fetchone() == (0,)
-
-    await_that(nobody_is_connected)
-    lab.cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", [lab.database.name])
-    (count,) = lab.cursor.fetchone() or (0,)
-    return int(count)
-
-
 def project(folder: Path, models: str) -> None:
     (folder / "early").mkdir()
     for name, text in {"foreign": SETTINGS, "served": WSGI, "early/__init__": "", "early/models": models}.items():
@@ -131,11 +119,11 @@ def project(folder: Path, models: str) -> None:
 
 def agree(lab: Lab, folder: Path, argv: list[str], port: int, age: float | None) -> Any:
     """Serve and load it; both sides of what was counted must be the same."""
-    before = sessions(lab)
+    before = sessions_counted(lab)
     with served(lab, folder, argv, port, age) as url, ThreadPoolExecutor(CLIENTS) as clients:
         workers = set(clients.map(ask, [url] * REQUESTS))
     totals = CounterSet(folder / "ledgers").read().aliases["default"]
-    assert totals.opened == sessions(lab) - before
+    assert totals.opened == sessions_counted(lab) - before
     assert totals.opened == sum(totals.closed.values())
     assert RequestTotals(folder / "ledgers").read().requests == REQUESTS
     return totals, workers
@@ -171,7 +159,7 @@ def test_uwsgi_s_workers_are_counted_each_for_itself(
 def test_uwsgi_s_workers_say_that_they_have_inherited_a_connection(lab: Lab, tmp_path: Path) -> None:
     port = free_port()
     project(tmp_path, MODELS)
-    before = sessions(lab)
+    before = sessions_counted(lab)
     with served(lab, tmp_path, uwsgi(port, 2, 1), port, None) as url:
         for _ in range(REQUESTS):  # one after another: two workers at once would mix up their answers
             ask(url)
@@ -180,7 +168,7 @@ def test_uwsgi_s_workers_say_that_they_have_inherited_a_connection(lab: Lab, tmp
         assert lab.cursor.fetchone() == (totals.open,) == (1,)
         assert totals.requests_opened + totals.requests_reused == REQUESTS + 1
         assert "(loadlab.W002)" in (tmp_path / "log").read_text()
-    assert CounterSet(tmp_path / "ledgers").read().aliases["default"].opened == sessions(lab) - before == 1
+    assert CounterSet(tmp_path / "ledgers").read().aliases["default"].opened == sessions_counted(lab) - before == 1
 
 
 @pytest.mark.parametrize("age", [0, pytest.param(60, marks=pytest.mark.slow)])

@@ -1,4 +1,4 @@
-"""Servers that say exactly what a test wants, byte by byte, in threads of their own."""
+"""Servers that say exactly what a test wants, byte by byte, each in a separate thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plain site as tests hold it: a process of its own, ended with the test."""
+"""The plain site as tests hold it: a separate process, ended with the test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sys
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from loadlab.load.generator.contract import LoadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,3 +40,18 @@ def plain_site() -> Iterator[PlainSite]:
         program.kill()
         program.wait()
         program.stdout.close()
+
+
+def usual_request(site: PlainSite, folder: Path, **fields: Any) -> LoadRequest:
+    """Eight users ask `site` for a second, and the result goes into `folder`; `fields` replace any of that."""
+    usual: dict[str, Any] = {
+        "locustfile": str(Path(__file__).with_name("asks_once.py")),
+        "host": site.url,
+        "users": 8,
+        "keep_alive": True,
+        "warmup_seconds": 0.2,
+        "window_seconds": 1.0,
+        "result": str(folder / "result"),
+        "seed": 7,
+    }
+    return LoadRequest(**{**usual, **fields})

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ import psutil
 import pytest
 import zmq
 from patience import await_that
-from sites import PlainSite, plain_site
+from sites import PlainSite, plain_site, usual_request
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
@@ -110,6 +111,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             opened.start()
             opened.start_ahead(A_DAY)
             opened.start()
+            generator.check_locustfile(HERE / "asks_once.py", shared=True)  # the master starts with its first request
             yield opened
         finally:
             opened.end()
@@ -123,22 +125,7 @@ def site() -> Iterator[PlainSite]:
 
 @pytest.fixture
 def load_request(site: PlainSite, tmp_path: Path) -> Any:
-    def make(**fields: Any) -> LoadRequest:
-        usual = {
-            "locustfile": str(HERE / "asks_once.py"),
-            "host": site.url,
-            "users": 300,
-            "keep_alive": True,
-            "warmup_seconds": 0.2,
-            "window_seconds": 1.0,
-            "result": str(tmp_path / "result"),
-            "seed": 7,
-            "processes": EXPECTED,
-            "open_load": POISSON,
-        }
-        return LoadRequest(**{**usual, **fields})
-
-    return make
+    return partial(usual_request, site, tmp_path, users=300, processes=EXPECTED, open_load=POISSON)
 
 
 def due_by(seconds: float) -> list[float]:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 import pytest
-from sites import PlainSite, plain_site
+from sites import PlainSite, plain_site, usual_request
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
@@ -54,20 +55,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generator]:
 
 @pytest.fixture
 def load_request(site: PlainSite, tmp_path: Path) -> Any:
-    def make(**fields: Any) -> LoadRequest:
-        usual = {
-            "locustfile": str(HERE / "asks_once.py"),
-            "host": site.url,
-            "users": 8,
-            "keep_alive": True,
-            "warmup_seconds": 0.2,
-            "window_seconds": 1.0,
-            "result": str(tmp_path / "result"),
-            "seed": 7,
-        }
-        return LoadRequest(**{**usual, **fields})
-
-    return make
+    return partial(usual_request, site, tmp_path)
 
 
 def carried_out(generator: Generator, load_request: LoadRequest) -> LoadResult:
