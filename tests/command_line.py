@@ -1,4 +1,4 @@
-"""Runs the loadlab command as a user does: in processes of its own, with a state folder of its own."""
+"""Runs the loadlab command as a user does: in separate processes, with a separate state folder."""
 
 from __future__ import annotations
 

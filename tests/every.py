@@ -56,7 +56,7 @@ def every(
 def _values(row: Any, count: int) -> tuple[Any, ...]:
     """A row's values, be it bare or made with `pytest.param`."""
     if isinstance(row, ParameterSet):
-        assert not row.marks, "a row with marks is an item of its own: use pytest.mark.parametrize"
+        assert not row.marks, "a row with marks is a separate item: use pytest.mark.parametrize"
         return tuple(row.values)
     return (row,) if count == 1 else tuple(row)
 

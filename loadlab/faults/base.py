@@ -50,8 +50,7 @@ class Fault(ABC):
     """Base of the family; the fields of a member are its parameters, validated as annotated.
 
     `acts` says when it is applied: "throughout" from before the target starts until it has ended, "before_window" once
-    the target is ready and before its load, or "at_instant" in
-    the middle of the window, until its end.
+    the target is ready and before its load, or "at_instant" in the middle of the window, until its end.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)

@@ -1,4 +1,4 @@
-"""Whatever limits a figure is said, with what to do about it."""
+"""Each limit of a figure is said, with what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lab's site, served with one fix, and clients of its own: as few lines as a test of a fix wants."""
+"""The lab's site, served with one fix, and its clients, for tests of fixes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Served:
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
 
     def await_open(self, most: int) -> None:
-        """Wait until the counts and PostgreSQL agree that no more than so many have been added, and nobody connects."""
+        """Wait until counts and PostgreSQL agree that at most so many were added, and no attempt is under way."""
 
         def at_rest() -> bool:
             totals = self.totals()

@@ -30,7 +30,7 @@ EVERY_SO_OFTEN: Final = {"reap_dead_threads": {"interval_seconds": 0.05}}
 
 @pytest.fixture
 def use(lab: Lab, ledgers: Path) -> Callable[..., None]:
-    """Use the database in one way in a process of its own, and compare its counts with what they should be."""
+    """Use the database in one way in a separate process, and compare its counts with what they should be."""
 
     def used(  # noqa: PLR0913
         way: str,

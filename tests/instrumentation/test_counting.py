@@ -49,7 +49,7 @@ _handlers: list[ConnectionHandler] = []
 
 @pytest.fixture(autouse=True)
 def _leave_nothing_open() -> Iterator[None]:
-    """Newer Pythons warn of a SQLite connection that nobody closed; and no request of an earlier test goes on here."""
+    """Newer Pythons warn of a SQLite connection that was left open; and no request of an earlier test goes on here."""
     become(None)
     yield
     while _handlers:

@@ -1,4 +1,4 @@
-"""The ledger: every count comes out of the file, whatever happens to the process."""
+"""The ledger: every count comes out of the file, even when the process is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request times: no request is lost or counted twice, whatever happens to threads, processes and files."""
+"""Request times: no request is lost or counted twice when threads and processes die or files are damaged."""
 
 from __future__ import annotations
 
