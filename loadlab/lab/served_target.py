@@ -231,7 +231,7 @@ class RunningSite:
         return unseen(sampler, window)
 
     def explanation(self, result: LoadResult) -> str:
-        """Of a project of the user's; the lab's own site needs none."""
+        """Of a project of the user's; loadlab's sample app needs none."""
         info = self._lab.project.info
         if info is None:
             return ""

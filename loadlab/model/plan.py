@@ -87,7 +87,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectOptions:
-    """A Django project of the user's own, in place of the lab's site.
+    """A Django project of the user's own, in place of loadlab's sample app.
 
     `folder` is where manage.py is; `wsgi` and `asgi` are "module:attribute" (default: as its settings say); `python` is
     the interpreter of its virtualenv (default: the lab's own). `database` is "own" as its settings say, or "embedded":
