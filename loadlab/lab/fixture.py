@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FaultContext
-from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.counters import counts_of
 from loadlab.judges._postgresql_log import ConnectionLog
 from loadlab.lab.application import Extras
 from loadlab.lab.clients import ClientPool
@@ -181,7 +181,7 @@ class RunningServer:
         return self.bouncer.judge if self.bouncer else self.judge
 
     def counts(self) -> ConnectionCounts:
-        return CounterSet(self.application.ledgers).read().of(["default"]).counts
+        return counts_of(self.application.ledgers, ["default"])
 
     def agrees(self, opened: int) -> bool:
         """Whether the judge comes to count so many opened: a backend that is idle may be late with its report."""

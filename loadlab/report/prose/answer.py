@@ -16,8 +16,6 @@ from loadlab.model.answers import (
     SafeAge,
     UnlimitedAge,
 )
-from loadlab.model.config import spell
-from loadlab.model.labels import load_words
 from loadlab.report import numbers
 from loadlab.report.labels import plain_age
 from loadlab.report.prose import objections, verdicts
@@ -171,7 +169,7 @@ def _doubt(answer: Doubt, names: Labels) -> str:
 @sentence.register(AsDeployed)
 def _as_deployed(answer: AsDeployed, names: Labels) -> str:  # noqa: ARG001  the case is named in full
     case = answer.case
-    load = f"{load_words(case.users, case.open_load)}, client keep-alive {spell(case.keep_alive)}"
+    load = f"{case.words('load')}, client {case.words('keep_alive')}"
     return f"{case.strategy}, {load}: {', '.join(_facts(answer))}."
 
 
