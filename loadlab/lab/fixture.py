@@ -24,7 +24,7 @@ from loadlab.lab.generator import Generator
 from loadlab.lab.lab import Lab
 from loadlab.lab.observer import Observer
 from loadlab.lab.project import Project
-from loadlab.lab.served_target import serve_site
+from loadlab.lab.served_site import serve_site
 from loadlab.lab.settling import Patience, settled
 from loadlab.lab.tables import make_ready
 from loadlab.model.behaviour import Scale
