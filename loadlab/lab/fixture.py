@@ -191,7 +191,7 @@ class RunningServer:
         return agree
 
     def at_rest(self) -> ConnectionCounts:
-        """The counts once both sides agree and stay as they are; as they stand when patience ends."""
+        """The counts once both sides agree and stay as they are; as they are when the time is up."""
 
         def sides() -> tuple[ConnectionCounts, int]:
             return self.counts(), self.other_end.open_now()

@@ -1,4 +1,4 @@
-"""A project that is not loadlab's own: measured as it is, on a database of its own, without a trace in its tree."""
+"""A user's project: measured as it is, on its own database, without a trace in its tree."""
 
 from __future__ import annotations
 
