@@ -159,7 +159,7 @@ def status_of(tests: Sequence[str], marks: str, seconds: float) -> int | None:
 
 
 def _run_tests(tests: Sequence[str], marks: str) -> None:
-    """In the fork: a session of its own, so that all that a hanging test started can be ended with it."""
+    """In the fork: a new session, so that everything that a hanging test started ends with it."""
     code = 70
     try:
         os.setsid()

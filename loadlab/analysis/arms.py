@@ -61,7 +61,7 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
     requests = sum(summary.requests for summary in summaries)
     errors = _connect_errors(trials)
     processes = processes_of(case)
-    peak = max((one.summary.peak for one in held), default=0)
+    peak = max((one.trial.peak for one in held), default=0)
     opens = measured.opens_per_request(trials)
     leak = leak_of_all([one.summary.leak for one in held])
     return Arm(
@@ -134,7 +134,7 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
 
 
 def percentile_estimates(trials: Iterable[Percentiles]) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
-    """p50, p95 and p99, each None where too few trials have it to stand beside the others.
+    """p50, p95 and p99, each None where too few trials have it.
 
     A trial has a high percentile only with enough requests, so the fastest trials have it first: their median may lie
     below that of a lower percentile over all trials, and is withheld then.
