@@ -140,7 +140,7 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
 
 
 def percentile_estimates(trials: Iterable[Percentiles]) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
-    """p50, p95 and p99, each None where too few trials have it to stand beside the others.
+    """p50, p95 and p99, each None where too few trials have it.
 
     A trial has a high percentile only with enough requests, so the fastest trials have it first: their median may lie
     below that of a lower percentile over all trials, and is withheld then.

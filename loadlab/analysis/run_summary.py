@@ -57,7 +57,7 @@ def environment_of(recorded: RecordedRun) -> dict[str, dict[str, Scalar]]:
 
 
 def driver_of(plan: Plan, environment: dict[str, dict[str, Scalar]]) -> str:
-    """A project's own is what was found there; the plan's word is for the lab's site."""
+    """A project's own is what was found there; the plan's word is for loadlab's sample app."""
     found = next((str(part["driver"]) for part in environment.values() if part.get("driver")), "")
     return found or plan.driver
 

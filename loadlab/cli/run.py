@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dsn",
         metavar="REF",
-        help="measure on your own PostgreSQL: env:NAME or service=NAME; loadlab's site creates its tables there",
+        help="measure on your own PostgreSQL: env:NAME or service=NAME; loadlab's sample app creates its tables there",
     )
     parser.add_argument(
         "--allow-remote", action="store_true", help="allow a database, target or --remote-write on another host"

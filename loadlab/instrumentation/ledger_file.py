@@ -51,7 +51,7 @@ def _sum_up(content: memoryview, *, ended: bool) -> dict[str, list[int]]:
         if row[layout.STATE] == layout.FREE or row[layout.SEQUENCE] == bank[0]:
             continue
         if row[layout.STATE] not in _STATES or not 0 <= row[layout.ALIAS] < layout.ALIASES:
-            raise DamagedError("a row that no ledger writes")
+            raise DamagedError("an invalid row")
         if ended and row[layout.STATE] == layout.OPEN:
             row[layout.STATE] = layout.CLOSED + CloseReason.PROCESS_EXIT
         if ended and row[layout.STATE] == layout.WAITING:

@@ -167,7 +167,7 @@ def _cpu_name() -> str:
 
 
 def _project(project: Project) -> dict[str, dict[str, Scalar]]:
-    """A project of the user's own; the lab's site needs no section."""
+    """A project of the user's own; loadlab's sample app needs no section."""
     if project.info is None:
         return {}
     facts: dict[str, Scalar] = {"settings": project.settings, "python": project.info.python, "engine": project.engine}

@@ -89,8 +89,8 @@ class PostgresFixture:
         """
         if staying := self.judge.await_empty(EMPTY_SECONDS):
             raise EnvironmentFaultError(
-                f"{staying} backends of the database {self.lab.database.name} have outlived the target by"
-                f" {EMPTY_SECONDS:g} s. PostgreSQL's log is {self.log.path}."
+                f"{staying} connections to the database {self.lab.database.name} are still open {EMPTY_SECONDS:g} s"
+                f" after the end of the target. PostgreSQL's log is {self.log.path}."
             )
 
     @contextmanager
@@ -110,7 +110,7 @@ class PostgresFixture:
                     held.callback(psycopg2.connect(dsn).close)
                 if time.monotonic() > deadline:
                     raise EnvironmentFaultError(
-                        f"{free + spare} connections are free in PostgreSQL, and {free} should be: somebody uses it."
+                        f"PostgreSQL has {free + spare} free connections instead of {free}: something else uses it."
                     )
                 time.sleep(POLL_SECONDS)  # backends of earlier clients may be about to leave
             yield
@@ -192,7 +192,7 @@ class RunningServer:
         return agree
 
     def at_rest(self) -> ConnectionCounts:
-        """The counts once both sides agree and stay as they are; as they stand when patience ends."""
+        """The counts once both sides agree and stay as they are; as they are when the time is up."""
 
         def sides() -> tuple[ConnectionCounts, int]:
             return self.counts(), self.other_end.open_now()
@@ -211,8 +211,8 @@ class RunningServer:
         """
         if staying := self.other_end.await_empty(SETTLE_SECONDS):
             raise EnvironmentFaultError(
-                f"{staying} connections of {self.application.program.name} have outlived it by"
-                f" {SETTLE_SECONDS:g} s. PostgreSQL or the pooler has not noticed that it is gone."
+                f"{staying} connections of {self.application.program.name} are still open {SETTLE_SECONDS:g} s after"
+                " its end. PostgreSQL or the pooler has not noticed that it is gone."
             )
 
     def collect_garbage(self) -> ConnectionCounts:

@@ -229,8 +229,8 @@ def _measure(
             trial = survival.trial(case, step)
         except IncompleteError as error:
             raise IncompleteError(
-                f"{error}\n{done} of {total} trials are safe; {folder.continuation().command(folder.path)} makes the"
-                " others."
+                f"{error}\n{done} of {total} trials are recorded. {folder.continuation().command(folder.path)} runs the"
+                " missing trials."
             ) from error
         folder.add_trial(trial)
         journal.trial_ended(trial, done + 1, total)

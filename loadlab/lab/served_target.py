@@ -55,7 +55,7 @@ KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who re
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServedSite:
-    """A server that is ready, and what stands between it and PostgreSQL."""
+    """A server that is ready, and what is between it and PostgreSQL."""
 
     application: Application
     route: Route
@@ -231,7 +231,7 @@ class RunningSite:
         return unseen(sampler, window)
 
     def explanation(self, result: LoadResult) -> str:
-        """Of a project of the user's; the lab's own site needs none."""
+        """Of a project of the user's; loadlab's sample app needs none."""
         info = self._lab.project.info
         if info is None:
             return ""

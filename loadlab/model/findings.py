@@ -23,7 +23,7 @@ RunState = Literal["complete", "incomplete"]
 Leak = Literal["yes", "no", "cannot tell"]
 PROJECT: Final = "project"  # the section of a run's environment that is about a project of the user's own
 NOTE: Final = "note "  # how its keys begin that hold a remark on the results
-# Where a strategy stands among all of its group, as report.json spells it: "sound" is eligible, "unfit" is rejected.
+# The place of a strategy in its group, as report.json spells it: "sound" is eligible, "unfit" is rejected.
 Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
 
 
@@ -196,7 +196,7 @@ class Recommendation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """Where one strategy stands in its group, why, what it would need in production, what is lost by it.
+    """The place of one strategy in its group, why, what it would need in production, what is lost by it.
 
     Its figures are those of the arm and of the comparisons with the same `case`. `objection` is what speaks against it.
     """
@@ -210,7 +210,7 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """The answer for the `cases` of one `condition` without a strategy; `recommend` is None when inconclusive.
+    """What the run says for the `cases` of one `condition` without a strategy; `recommend` is None when inconclusive.
 
     `kind` says why it fell so, `figures` are those of its one sentence, `reasons` all others. `ranking` holds all
     strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven better than

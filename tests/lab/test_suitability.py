@@ -54,7 +54,7 @@ def project(driver: str) -> Project:
 
 
 def with_alias(alias: str, **changes: object) -> Project:
-    """The project with one more alias of its own, run on an embedded server."""
+    """The project with one more alias, run on an embedded server."""
     plain = project("psycopg")
     assert plain.info is not None
     aliases = {**plain.info.aliases, alias: replace(plain.info.default, **changes)}  # type: ignore[arg-type]

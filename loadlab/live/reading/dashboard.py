@@ -55,7 +55,7 @@ class DashboardRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opinion:
-    """The verdict on one server mode as it stands now."""
+    """The current verdict on one server mode."""
 
     mode: Mode
     decided: bool

@@ -53,7 +53,7 @@ class ArmWords:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmSeries:
-    """One arm: where it stands in the matrix, and its figures; None where there are none. `ratio` is to its baseline.
+    """One arm: its place in the matrix, and its figures; None where there are none. `ratio` is to its baseline.
 
     `percentiles` are p50, p95 and p99 in milliseconds; `cpu` is of app, database and generator, in milliseconds
     per request, the database's None when it runs on another machine. `service` are the percentiles from when requests
