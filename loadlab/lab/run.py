@@ -32,7 +32,7 @@ from loadlab.plan.scenarios import expects_failures, locustfile
 from loadlab.plan.schedule import schedule, trial_seconds
 from loadlab.store.folder import RunFolder
 from loadlab.store.repair import repair
-from loadlab.system.processes import state_directory
+from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,19 +52,14 @@ if TYPE_CHECKING:
 ONLY_RESUME: Final = Continuation()
 
 
-def begin(
-    path: Path,
-    experiment: Experiment,
-    dsn: Reference | None,
-    listener: Listener,
-    continuation: Continuation = ONLY_RESUME,
-) -> RunFolder:
-    """Make a run from its beginning in the folder `path`; what it returns is complete.
+def create(path: Path, experiment: Experiment, continuation: Continuation = ONLY_RESUME) -> RunFolder:
+    """Make the folder of a new run, with its schedule.
 
     Raises:
-        LabError: see `resume`.
+        UsageError: the folder cannot be used.
+        EnvironmentFaultError: the disk is full, or loadlab has no place for its own files.
     """
-    state_directory()  # if there can be none, it is said before a folder is made
+    state_directory()  # if there can be none, the user is told before a folder is made
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
     planned = Schedule(
         id=path.name,
@@ -74,14 +69,27 @@ def begin(
         steps=[Step(order=order, block=block, case=case) for order, (block, case) in enumerate(steps)],
         continuation=continuation,
     )
-    folder = RunFolder.begin(path, experiment.text, planned)
+    return RunFolder.begin(path, experiment.text, planned)
+
+
+def begin(
+    folder: RunFolder,
+    plan: Plan,
+    dsn: Reference | None,
+    listener: Listener,
+    continuation: Continuation = ONLY_RESUME,
+) -> None:
+    """Make all trials of a new run. If it ends before its first trial, its folder is removed.
+
+    Raises:
+        LabError: see `resume`.
+    """
     try:
-        resume(folder, experiment.plan, dsn, listener, continuation)
+        resume(folder, plan, dsn, listener, continuation)
     except (UsageError, EnvironmentFaultError, StoppedError):
-        if not folder.has_begun():  # or the same command would find a folder that is not empty, once all is mended
+        if not folder.has_begun():  # otherwise the same command, once the cause is fixed, finds a folder in use
             folder.discard()
         raise
-    return folder
 
 
 def resume(
@@ -221,8 +229,8 @@ def _measure(
             trial = survival.trial(case, step)
         except IncompleteError as error:
             raise IncompleteError(
-                f"{error}\n{done} of {total} trials are safe; {folder.continuation().command(folder.path)} makes the"
-                " others."
+                f"{error}\n{done} of {total} trials are recorded. {folder.continuation().command(folder.path)} runs the"
+                " missing trials."
             ) from error
         folder.add_trial(trial)
         journal.trial_ended(trial, done + 1, total)

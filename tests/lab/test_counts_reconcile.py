@@ -1,4 +1,4 @@
-"""The heart: in every server mode, our count of connections is PostgreSQL's, to the last one, whatever becomes of them.
+"""In every server mode, our count of connections equals PostgreSQL's, to the last one, however they end.
 
 What becomes of a kept connection in which mode is what the thread of 2013 argued about.
 """
@@ -36,7 +36,7 @@ def measured(trial: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("max_age", "driver"),
-    # Closing at the end of a request is Django's, whatever the driver.
+    # Django closes at the end of a request, with each driver.
     [(0, "psycopg2"), (None, "psycopg2"), (None, "psycopg"), pytest.param(0, "psycopg", marks=pytest.mark.slow)],
 )
 @pytest.mark.parametrize("server", list(SERVERS))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Measured = Callable[[str, str], Trial]
 
 DRIVER = "psycopg"
-# Of these, connections that outlive their request leak wherever a request has a thread of its own.
+# Of these, connections that outlive their request leak where each request has its own thread.
 KEEP_AND_NO_MORE = ("max_age_if_not_debug", "worker_exit_hook")
 # These stand between Django and PostgreSQL, and are nothing that `tests/fixes` knows of.
 BETWEEN = ("pool", "geventpool", "pgbouncer")
@@ -121,7 +121,7 @@ def test_persistent_clients_pin_session_pooling(trial: TrialRunner) -> None:
     assert done.connections.pooler is not None
     assert done.connections.mismatches == ()
     answered = len(done.requests.ended) - len(done.requests.no_answer)
-    assert answered <= 2  # as many as it has connections, and then nobody gives one back
+    assert answered <= 2  # as many as it has connections, and then none is given back
 
 
 def test_counts_reconcile_behind_added_latency(trial: TrialRunner) -> None:

@@ -69,7 +69,7 @@ class Said:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    """The lab's own site, with a database of its own: trials are alone on theirs."""
+    """The sample app with its own database: trials are alone on theirs."""
     folder = tmp_path_factory.mktemp("site")
     with open_lab(PLAN, None, folder, Quiet()) as lab:
         target = ServerSetup(
@@ -199,7 +199,7 @@ def test_clients_that_reconnect_every_fourth_request_reuse_three_times(
     result = trial("gevent", scenario="reconnecting_clients", max_age=None, keep_alive=True, users=2)
     trial.lab.generator.abandon()
     stopped = result.connections.after_stop
-    # Three of four; but for the last ones of two users, which nobody has waited for.
+    # Three of four; without the last ones of two users, which no user waited for.
     assert 0 <= 3 * stopped.opened - stopped.reused <= 6
 
 
