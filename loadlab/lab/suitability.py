@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loadlab.judges.postgresql import PostgreSQL
-    from loadlab.lab.project import Project, ProjectInfo
+    from loadlab.lab.inspection import ProjectInfo
+    from loadlab.lab.project import Project
     from loadlab.model.plan import Plan
     from loadlab.servers import Server
 

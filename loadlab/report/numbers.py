@@ -23,7 +23,8 @@ from loadlab.model.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loadlab.model.findings import Comparison, Estimate, Judgement, Place, Recommendation
+    from loadlab.model.comparison import Comparison, Judgement
+    from loadlab.model.findings import Estimate, Place, Recommendation
 
 MISSING: Final = "–"
 LEAK: Final = "LEAK"

@@ -14,7 +14,7 @@ import pytest
 from command_line import everything_in
 
 from loadlab.lab import suitability
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

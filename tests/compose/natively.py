@@ -34,7 +34,8 @@ import yaml
 from patience import await_that
 
 from loadlab.services.embedded import _binaries
-from loadlab.system.processes import Register, let_in, unprivileged
+from loadlab.system.processes import Register, unprivileged
+from loadlab.system.state_folder import let_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.errors import UsageError
-from loadlab.lab.project import Alias, Project, ProjectInfo
+from loadlab.lab.inspection import Alias, ProjectInfo
+from loadlab.lab.project import Project
 from loadlab.lab.suitability import other_databases, require_suitable
 from loadlab.plan.experiment import read_plan
 

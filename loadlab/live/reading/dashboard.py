@@ -15,8 +15,9 @@ from loadlab.report.labels import Labels
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
+    from loadlab.model.comparison import Comparison, Judgement
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
+    from loadlab.model.findings import Arm, Findings, Leak
     from loadlab.model.schedule import Schedule
     from loadlab.report.content.matrix import Cell, Heading
     from loadlab.report.content.tables import Table

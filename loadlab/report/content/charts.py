@@ -14,7 +14,8 @@ from loadlab.report.labels import Labels, Mode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.model.findings import Arm, Comparison, Estimate, Findings, OpenOverTime, Service
+    from loadlab.model.comparison import Comparison
+    from loadlab.model.findings import Arm, Estimate, Findings, OpenOverTime, Service
     from loadlab.report.content.added_latency import LatencySeries
     from loadlab.report.content.matrix import Heading
 

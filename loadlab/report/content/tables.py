@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.comparison import Comparison, Question
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, Comparison, Estimate, FailureRow, Findings, Question, TrialSummary
+    from loadlab.model.findings import Arm, Estimate, FailureRow, Findings, TrialSummary
     from loadlab.model.samples import Connections
 
 Kind = Literal["text", "number", "judgement"]
