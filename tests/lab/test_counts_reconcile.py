@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.plan.scenarios import SCENARIO_FOLDER
 from loadlab.servers import SERVERS
 
@@ -21,14 +22,24 @@ if TYPE_CHECKING:
     from loadlab.lab.lab import Lab
     from loadlab.model.samples import Trial
 
+    Answered = dict[tuple[str, str, str], int]  # (route, method, status class) → requests
+
 
 @pytest.fixture(scope="module")
-def measured(trial: Any) -> Any:
+def served() -> dict[int, Answered]:
+    """How many requests of each series the target has counted, by the trial's order."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def measured(trial: Any, served: dict[int, Answered]) -> Any:
     """A trial of a mode, once for all tests that look at it."""
 
     @cache
     def once(server: str, max_age: float | None, driver: str = "psycopg2", *, keep_alive: bool = False) -> Trial:
         result: Trial = trial(server, max_age=max_age, driver=driver, keep_alive=keep_alive)
+        answered = RequestTotals(trial.target.ledgers(result)).read().answered  # the ledgers are soon removed
+        served[result.order] = {(one.route, one.method, one.status_class): one.requests for one in answered}
         return result
 
     return once
@@ -60,6 +71,21 @@ def test_age_zero_leaves_nothing_open(measured: Any, server: str) -> None:
     connections = measured(server, 0).connections
     assert connections.left_open == 0
     assert connections.at_rest.closed["request_end"] > 0
+
+
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_a_trials_requests_are_the_targets_but_for_those_cut_off(
+    measured: Any, served: dict[int, Answered], server: str
+) -> None:
+    """The load stops where it is: each user may have one request under way that it hears no more of.
+
+    Under ASGI such a request is cancelled, and has no status.
+    """
+    result = measured(server, 0)
+    series = served[result.order]
+    assert {(route, method) for route, method, _ in series} == {("entries/<int:number>/", "GET")}
+    assert {status_class for _, _, status_class in series} <= {"2xx", "other"}
+    assert 0 <= sum(series.values()) - len(result.requests.ended) <= result.case.users
 
 
 @pytest.mark.parametrize("server", ["threaded", "gevent", "asgi"])
