@@ -42,6 +42,7 @@ def findings_of(recorded: RecordedRun) -> Findings:
         started=schedule.started,
         seed=plan.seed,
         blocks=plan.blocks,
+        min_blocks=plan.min_blocks,
         state="complete" if len(done) == len(schedule.steps) else "incomplete",
         trials_planned=len(schedule.steps),
         trials_done=len(trials),
@@ -67,6 +68,7 @@ def findings_of(recorded: RecordedRun) -> Findings:
         trials=trials,
         damaged=[*_moved(parts), *unsealed, *recorded.lost_sessions, *damaged],
         restarts=recorded.restarts,
+        left=schedule.left,
     )
 
 

@@ -59,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help=PLAN_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/DATE-TIME)")
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
+    parser.add_argument(
+        "--fixed", action="store_true", help="measure every case in every block, also when it is decided already"
+    )
     parser.add_argument("--resume", type=Path, metavar="DIR", help="run the missing trials of this run folder")
     parser.add_argument(
         "--dsn",
@@ -148,6 +151,7 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
     screen.say(f"{_amount(experiment)}, kept in {path}; Ctrl-C stops the run and keeps what was measured")
 
     def measure(in_step: InStep) -> None:
+        from loadlab.analysis.departures import Departures
         from loadlab.cli._progress import display
         from loadlab.lab.run import begin
 
@@ -155,7 +159,8 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
             listener = in_step(shown)
             for pair in experiment.left_out:
                 listener.notice(f"left out: {pair}")
-            begin(path, experiment, dsn, listener, _continuation(arguments))
+            leaving = None if arguments.fixed else Departures(experiment.plan).after
+            begin(path, experiment, dsn, listener, continuation=_continuation(arguments), leaving=leaving)
 
     return measure, path
 
@@ -171,9 +176,9 @@ def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, 
     from loadlab.store.damage import require_same_plan
     from loadlab.store.folder import RunFolder
 
-    if arguments.plan or arguments.out or arguments.only or changes_plan(arguments):
+    if arguments.plan or arguments.out or arguments.only or arguments.fixed or changes_plan(arguments):
         raise UsageError(
-            "--resume continues a run as it was planned. Remove PLAN, --out, --only, --load-workers,"
+            "--resume continues a run as it was planned. Remove PLAN, --out, --only, --fixed, --load-workers,"
             " --expect-workers, and every option for project and target."
         )
     folder = RunFolder.at(arguments.resume)
@@ -181,12 +186,15 @@ def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, 
     experiment = read_plan(folder.plan(), str(folder.path / PLAN))
 
     def measure(in_step: InStep) -> None:
+        from loadlab.analysis.departures import Departures
         from loadlab.cli._progress import display
         from loadlab.lab.run import resume
 
         names = short_names(folder.schedule().cases)
         with display(Screen.of(arguments), experiment.trial_seconds, names) as shown:
-            resume(folder, experiment.plan, dsn, in_step(shown), _continuation(arguments))
+            leaving = Departures(experiment.plan).after  # a run that was begun as fixed stays so
+            how = _continuation(arguments)
+            resume(folder, experiment.plan, dsn, in_step(shown), continuation=how, leaving=leaving)
 
     return measure, folder.path
 

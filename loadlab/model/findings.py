@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -11,6 +12,7 @@ from loadlab.model.causes import Cause
 from loadlab.model.caveats import Caveat
 from loadlab.model.condition import Condition
 from loadlab.model.config import Config, Scalar
+from loadlab.model.departure import Departure, Why
 from loadlab.model.needs import Need
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import Ground, Objection, Reason
@@ -181,7 +183,9 @@ class Comparison:
     be infinite. `p` is from Wilcoxon's exact signed-rank test, which the interval inverts; `p_holm` after Holm's
     correction over all comparisons of the run that ask the same `question` in its primary metric. `mde_ratio` is the
     smallest ratio (above 1) that this many blocks call better with power 0.8 under that rule; None where no verdict of
-    better or worse is sought, or none is possible.
+    better or worse is sought, or none is possible. `left` says why the case left the run before its last block: by
+    exact counts (then it is not judged, and not in the family), or because it was decided (then the interval holds
+    at that look, and p is that of a test with so many blocks).
     """
 
     case: Case
@@ -196,6 +200,12 @@ class Comparison:
     mde_ratio: float | None
     verdict: Judgement
     question: Question
+    left: Why | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether its speed is asked about: not where exact counts have decided."""
+        return self.left is None or not self.left.counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -326,7 +336,7 @@ class FailureRow:
 class RunSummary:
     """What was run. `trials_invalid` were disturbed or not loaded as planned; `invalid_because` is the first reason.
 
-    `damaged` are the files of its folder that are not what was written.
+    `damaged` are the files of its folder that are not what was written. From `min_blocks` on, cases could leave.
     """
 
     id: str
@@ -346,6 +356,7 @@ class RunSummary:
     trials_invalid: int = 0
     invalid_because: str = ""
     damaged: tuple[str, ...] = ()
+    min_blocks: int = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -353,6 +364,7 @@ class Findings:
     """All of it. `answer` says in a few sentences whether 600 is a good default and unlimited a better one.
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
+    `departures` are the cases that left before their last block.
     """
 
     run: RunSummary
@@ -365,3 +377,4 @@ class Findings:
     caveats: tuple[Caveat, ...]
     trials: tuple[TrialSummary, ...]
     added_latency: tuple[LatencyEffect, ...] = ()
+    departures: Mapping[Case, Departure] = field(default_factory=dict)
