@@ -171,7 +171,7 @@ def _by_alias_and_host(families: Sequence[Metric]) -> dict[str, dict[str, Connec
         values = found[sample.labels["alias"]][",".join(f"{name}={value}" for name, value in others)]
         if key in values:
             raise _RefusedError(
-                f"{sample.name} stands there twice with the same labels: metrics of several hosts were merged without a"
+                f"{sample.name} appears twice with the same labels: metrics of several hosts were merged without a"
                 " label that tells them apart",
                 ". Add one, such as instance, or read one host's own address.",
             )

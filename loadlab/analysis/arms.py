@@ -61,7 +61,7 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
     requests = sum(summary.requests for summary in summaries)
     errors = _connect_errors(trials)
     processes = processes_of(case)
-    peak = max((one.summary.peak for one in held), default=0)
+    peak = max((one.trial.peak for one in held), default=0)
     opens = measured.opens_per_request(trials)
     leak = leak_of_all([one.summary.leak for one in held])
     return Arm(

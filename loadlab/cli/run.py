@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     InStep = Callable[[Listener], Listener]
     Measure = Callable[[InStep], None]
 
-# What a run that is resumed has to be told again, for it is not in its plan.
+# Options that a resumed run needs again, because its plan does not have them.
 SWITCHES: Final = ("allow_remote", "prometheus", "require_verdict")
 VALUES: Final = ("dsn", "remote_write")
 
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dsn",
         metavar="REF",
-        help="measure on your own PostgreSQL: env:NAME or service=NAME; loadlab's site creates its tables there",
+        help="measure on your own PostgreSQL: env:NAME or service=NAME; loadlab's sample app creates its tables there",
     )
     parser.add_argument(
         "--allow-remote", action="store_true", help="allow a database, target or --remote-write on another host"
@@ -148,19 +148,22 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
     path = arguments.out or Path("runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     screen = Screen.of(arguments)
     # Before what measures is imported, which takes a second.
-    screen.say(f"{_amount(experiment)}, kept in {path}; Ctrl-C stops the run and keeps what was measured")
+    screen.say(_amount(experiment))
 
     def measure(in_step: InStep) -> None:
         from loadlab.analysis.departures import Departures
         from loadlab.cli._progress import display
-        from loadlab.lab.run import begin
+        from loadlab.lab.run import begin, create
 
+        continuation = _continuation(arguments)
+        folder = create(path, experiment, continuation, fixed=arguments.fixed)
+        screen.say(f"Run folder: {path}. Ctrl-C stops the run and keeps what was measured.")
         with display(screen, experiment.trial_seconds, short_names(experiment.cases)) as shown:
             listener = in_step(shown)
             for pair in experiment.left_out:
                 listener.notice(f"left out: {pair}")
-            leaving = None if arguments.fixed else Departures(experiment.plan).after
-            begin(path, experiment, dsn, listener, continuation=_continuation(arguments), leaving=leaving)
+            leaving = Departures(experiment.plan).after
+            begin(folder, experiment.plan, dsn, listener, continuation=continuation, leaving=leaving)
 
     return measure, path
 

@@ -1,4 +1,4 @@
-"""Serve loadlab's site in one server mode, to read its metrics or to load it yourself."""
+"""Serve loadlab's sample app in one server mode, to read its metrics or to load it yourself."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class Archive:
         if stored["version"] != self._kind.version or {len(c) for c in cells.values()} - {self._kind.cells}:
             raise DamagedError("another layout")
         if not all(0 <= number <= LARGEST_SUM for number in numbers):
-            raise DamagedError("numbers that no process counts to")
+            raise DamagedError("impossible counts")
         "".join(cells).encode()  # an exposition is UTF-8
         return sums, frozenset(stored["archived"])
 

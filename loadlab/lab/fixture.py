@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FaultContext
-from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.counters import counts_of
 from loadlab.judges._postgresql_log import ConnectionLog
 from loadlab.lab.application import Extras
 from loadlab.lab.clients import ClientPool
@@ -88,8 +88,8 @@ class PostgresFixture:
         """
         if staying := self.judge.await_empty(EMPTY_SECONDS):
             raise EnvironmentFaultError(
-                f"{staying} backends of the database {self.lab.database.name} have outlived the target by"
-                f" {EMPTY_SECONDS:g} s. PostgreSQL's log is {self.log.path}."
+                f"{staying} connections to the database {self.lab.database.name} are still open {EMPTY_SECONDS:g} s"
+                f" after the end of the target. PostgreSQL's log is {self.log.path}."
             )
 
     @contextmanager
@@ -109,7 +109,7 @@ class PostgresFixture:
                     held.callback(psycopg2.connect(dsn).close)
                 if time.monotonic() > deadline:
                     raise EnvironmentFaultError(
-                        f"{free + spare} connections are free in PostgreSQL, and {free} should be: somebody uses it."
+                        f"PostgreSQL has {free + spare} free connections instead of {free}: something else uses it."
                     )
                 time.sleep(POLL_SECONDS)  # backends of earlier clients may be about to leave
             yield
@@ -181,7 +181,7 @@ class RunningServer:
         return self.bouncer.judge if self.bouncer else self.judge
 
     def counts(self) -> ConnectionCounts:
-        return CounterSet(self.application.ledgers).read().of(["default"]).counts
+        return counts_of(self.application.ledgers, ["default"])
 
     def agrees(self, opened: int) -> bool:
         """Whether the judge comes to count so many opened: a backend that is idle may be late with its report."""
@@ -210,8 +210,8 @@ class RunningServer:
         """
         if staying := self.other_end.await_empty(SETTLE_SECONDS):
             raise EnvironmentFaultError(
-                f"{staying} connections of {self.application.program.name} have outlived it by"
-                f" {SETTLE_SECONDS:g} s. PostgreSQL or the pooler has not noticed that it is gone."
+                f"{staying} connections of {self.application.program.name} are still open {SETTLE_SECONDS:g} s after"
+                " its end. PostgreSQL or the pooler has not noticed that it is gone."
             )
 
     def collect_garbage(self) -> ConnectionCounts:

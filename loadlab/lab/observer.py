@@ -100,7 +100,7 @@ def persevere(attempt: Callable[[], None]) -> None:
             attempt()
         except EnvironmentFaultError as error:
             if time.monotonic() > deadline:
-                raise IncompleteError(f"PostgreSQL has stayed away for {AWAY_SECONDS:g} s. {error}") from error
+                raise IncompleteError(f"PostgreSQL was not available for {AWAY_SECONDS:g} s. {error}") from error
             time.sleep(POLL_SECONDS)
         else:
             return

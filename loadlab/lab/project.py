@@ -184,7 +184,7 @@ class Project:
 
 
 def project_of(plan: Plan, scratch: Path) -> Project:
-    """The project that a plan names, looked into, or the lab's own site.
+    """The project that a plan names, looked into, or loadlab's sample app.
 
     Raises:
         UsageError: its folder, its Python or its Django will not do.

@@ -53,23 +53,16 @@ if TYPE_CHECKING:
 ONLY_RESUME: Final = Continuation()
 
 
-def begin(  # noqa: PLR0913  where, what, on what, who hears of it, and how
-    path: Path,
-    experiment: Experiment,
-    dsn: Reference | None,
-    listener: Listener,
-    *,
-    continuation: Continuation = ONLY_RESUME,
-    leaving: Leaving | None = None,
+def create(
+    path: Path, experiment: Experiment, continuation: Continuation = ONLY_RESUME, *, fixed: bool = True
 ) -> RunFolder:
-    """Make a run from its beginning in the folder `path`; what it returns is complete.
-
-    `leaving` tells after each block which cases leave; without it, all stay to the last.
+    """Make the folder of a new run, with its schedule; with `fixed`, no case leaves it before the last block.
 
     Raises:
-        LabError: see `resume`.
+        UsageError: the folder cannot be used.
+        EnvironmentFaultError: the disk is full, or loadlab has no place for its own files.
     """
-    state_directory()  # if there can be none, it is said before a folder is made
+    state_directory()  # if there can be none, the user is told before a folder is made
     steps = schedule(experiment.cases, experiment.plan.blocks, experiment.plan.seed)
     planned = Schedule(
         id=path.name,
@@ -78,16 +71,33 @@ def begin(  # noqa: PLR0913  where, what, on what, who hears of it, and how
         cases=experiment.cases,
         steps=[Step(order=order, block=block, case=case) for order, (block, case) in enumerate(steps)],
         continuation=continuation,
-        fixed=leaving is None,
+        fixed=fixed,
     )
-    folder = RunFolder.begin(path, experiment.text, planned)
+    return RunFolder.begin(path, experiment.text, planned)
+
+
+def begin(  # noqa: PLR0913  where, what, on what, who hears of it, and how
+    folder: RunFolder,
+    plan: Plan,
+    dsn: Reference | None,
+    listener: Listener,
+    *,
+    continuation: Continuation = ONLY_RESUME,
+    leaving: Leaving | None = None,
+) -> None:
+    """Make all trials of a new run. If it ends before its first trial, its folder is removed.
+
+    `leaving` tells after each block which cases leave; without it, all stay to the last.
+
+    Raises:
+        LabError: see `resume`.
+    """
     try:
-        resume(folder, experiment.plan, dsn, listener, continuation=continuation, leaving=leaving)
+        resume(folder, plan, dsn, listener, continuation=continuation, leaving=leaving)
     except (UsageError, EnvironmentFaultError, StoppedError):
-        if not folder.has_begun():  # or the same command would find a folder that is not empty, once all is mended
+        if not folder.has_begun():  # otherwise the same command, once the cause is fixed, finds a folder in use
             folder.discard()
         raise
-    return folder
 
 
 def resume(  # noqa: PLR0913  as above
@@ -224,8 +234,8 @@ def _measure(folder: RunFolder, remaining: Remaining, survival: Survival, journa
             trial = survival.trial(case, step)
         except IncompleteError as error:
             raise IncompleteError(
-                f"{error}\n{done} of {total} trials are safe; {folder.continuation().command(folder.path)} makes the"
-                " others."
+                f"{error}\n{done} of {total} trials are recorded. {folder.continuation().command(folder.path)} runs the"
+                " missing trials."
             ) from error
         folder.add_trial(trial)
         remaining.made(trial)

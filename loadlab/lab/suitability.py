@@ -51,7 +51,7 @@ def require_suitable(project: Project, plan: Plan, *, allow_remote: bool = False
     ]
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
-        raise UsageError(f"{project.settings} cannot be measured like this, for {len(faults)} reason(s):\n{lines}")
+        raise UsageError(f"{project.settings} cannot be measured like this:\n{lines}")
 
 
 def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:

@@ -87,7 +87,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectOptions:
-    """A Django project of the user's own, in place of the lab's site.
+    """A Django project of the user's own, in place of loadlab's sample app.
 
     `folder` is where manage.py is; `wsgi` and `asgi` are "module:attribute" (default: as its settings say); `python` is
     the interpreter of its virtualenv (default: the lab's own). `database` is "own" as its settings say, or "embedded":
@@ -209,8 +209,8 @@ DEFAULT_PLAN = """\
 # the question was first asked for? Clients open a new TCP connection per request, as many proxies do.
 seed = 2013
 blocks = 12                # finds a difference of 10 % with 80 % power where trials vary by 5 %; see `loadlab plan`
-warmup_seconds = 0.5
-window_seconds = 2.0
+warmup_seconds = 0.3
+window_seconds = 1.0
 users = [8]
 keep_alive = [false]
 scenarios = ["read_one"]

@@ -142,7 +142,7 @@ def fit_nowhere(
         if len(reasons) == len(servers):
             yield Problem(
                 where=f"strategies.{strategy.name}",
-                what="fits none of the plan's servers",
+                what="fits no server mode of the plan",
                 remedy="; ".join(dict.fromkeys(reasons)),
             )
 

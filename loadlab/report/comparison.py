@@ -152,7 +152,7 @@ def _names(contrast: RunContrast) -> Mapping[Case, str]:
 
 def _called(before: Case, after: Case) -> str:
     settings = " → ".join(dict.fromkeys(labels.strategy(case.strategy) for case in (before, after)))
-    return ", ".join([settings, before.scenario_name, before.amount, numbers.keep_alive(before.keep_alive)])
+    return ", ".join([settings, before.scenario_name, before.amount, before.words("keep_alive")])
 
 
 def _figures(contrast: RunContrast, names: Mapping[Case, str]) -> Grid:

@@ -217,10 +217,6 @@ def age_heading(max_age: float | None) -> str:
     return f"age {age(max_age)}"
 
 
-def keep_alive(value: bool) -> str:  # noqa: FBT001  the value is the very thing that is spelt
-    return f"keep-alive {'on' if value else 'off'}"
-
-
 def plural(number: int, noun: str) -> str:
     """A count with its noun.
 
@@ -254,13 +250,8 @@ def python_number(value: float | None) -> str:
     return str(int(value)) if value is not None and float(value).is_integer() else str(value)
 
 
-def added_latency(round_trip_ms: float) -> str:
-    """What was added to each round trip to the database, e.g. "round trip +5 ms"."""
-    return f"round trip {more_latency(round_trip_ms)}"
-
-
 def more_latency(round_trip_ms: float) -> str:
-    """The same as a column is headed: "+5 ms"."""
+    """What was added to each round trip to the database, as a column is headed: "+5 ms"."""
     return f"+{python_number(round_trip_ms)} ms"
 
 

@@ -1,4 +1,4 @@
-"""Settings of loadlab's own site in a container; the environment sets what differs between deployments.
+"""Settings of loadlab's sample app in a container; the environment sets what differs between deployments.
 
 The database is named by libpq's own variables, PGHOST and the like. Secrets come from files, so that no listing of
 processes or containers shows them.

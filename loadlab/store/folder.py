@@ -157,8 +157,8 @@ class RunFolder(RunReader):
             if self._is_still(before):
                 raise
             gone = EnvironmentFaultError(
-                f"The run folder {self.path} has gone: it was removed or renamed while the run went on, and what was"
-                " measured went with it."
+                f"The run folder {self.path} has gone: it was removed or renamed during the run,"
+                " together with its trials."
             )
             gone.add_note("Put it back and resume it, or run the same command again.")
             raise gone from error

@@ -97,7 +97,7 @@ class RunReader:
         except (DamagedFileError, OSError) as error:
             raise UsageError(
                 f"{path} is damaged: {brief(error)}. Without it this run cannot be read. Restore it from a copy, or"
-                f" measure anew: loadlab run {self.path / PLAN} --out ANOTHER_FOLDER."
+                f" measure again: loadlab run {self.path / PLAN} --out ANOTHER_FOLDER."
             ) from error
         return schedule
 

@@ -53,7 +53,7 @@ def test_a_pass_as_recorded_says_so_and_updates_the_same_versions(
     same.write_text(recorded.read_text().replace("[76, 76]", "[7, 7]"))
     done = loadlab("behaviour", *ONE_ROW, "--check", recorded, "--update", same)
     assert done.code == 0, done.stderr
-    assert f"1 row(s) match {recorded}." in done.stdout
+    assert f"Compared 1 row with {recorded}: no difference." in done.stdout
     kept, updated = json.loads(recorded.read_text()), json.loads(same.read_text())
     assert updated["rows"][0]["spans"]["reused"] == [76, 76]
     assert updated["claims"] == kept["claims"] != []
@@ -64,7 +64,7 @@ def test_a_departing_pass_exits_with_10_and_names_cell_and_versions(
 ) -> None:
     done = loadlab("behaviour", *ONE_ROW, "--check", changed(written[1] / "one.json", warm=[80, 80]))
     assert done.code == 10, done.stderr
-    assert "1 cell(s) differ from" in done.stderr
+    assert "1 count differs from" in done.stderr
     assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
     assert "Different versions: django 1.6 → " in done.stderr
 

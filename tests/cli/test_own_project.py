@@ -301,7 +301,7 @@ def test_others_on_the_database_are_named_before_anything_is_counted(
 def test_scenarios_of_the_labs_own_site_are_refused_for_a_project(in_process: InProcess, tmp_path: Path) -> None:
     outcome = in_process("run", "--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path / "run")
     assert outcome.code == 2
-    assert "'read_one' requests pages of loadlab's own site" in outcome.stderr
+    assert "'read_one' requests pages of loadlab's sample app" in outcome.stderr
 
 
 def test_init_writes_a_valid_plan_and_a_locustfile_of_the_routes(in_process: InProcess, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import defaultdict
+from dataclasses import replace
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,7 +41,8 @@ OLD_BESIDE_LONGEST: Final = 1.25  # but a kind of request that is always slow mu
 class Recorder:
     """Listens to Locust's request event; times in seconds since the origin that `start` was given.
 
-    `paced` says that the users are, so a response time counts from the instant when its request was due.
+    `paced` says that the users are, so a response time counts from the instant when its request was due. The columns of
+    `requests` grow while the load runs.
     """
 
     def __init__(self, *, paced: bool = False, most: int = MOST_REQUESTS) -> None:
@@ -52,6 +54,14 @@ class Recorder:
         self.unkept = 0
         self.under_way = 0
         self.no_answer = array("d")  # indexes of requests
+        self.requests = Requests(
+            ended=self.ended,
+            response=self.response,
+            failed=self.failed,
+            due=self.due,
+            sent=self.sent,
+            no_answer=self.no_answer,
+        )
         self.kinds: defaultdict[str, array[int]] = defaultdict(lambda: array("L"))  # kind → indexes of its requests
         self.raised: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))  # kind → when a task raised it
         self.examples: dict[str, str] = {}
@@ -153,7 +163,7 @@ class Recorder:
 
     def result(self, window: Window, *, dropped: Iterable[float] = (), busy: tuple[float, ...] = ()) -> LoadResult:
         """All requests, and how often each kind of failure belongs to the window, those of tasks too."""
-        requests = self._requests(dropped)
+        requests = replace(self.requests, dropped=array("d", dropped), under_way=self.under_way)
         instants = deciding_instants(requests)
         counts = {kind: int(window.holds(instants[indexes]).sum()) for kind, indexes in self.kinds.items()}
         counts |= {kind: int(window.holds(raised).sum()) for kind, raised in self.raised.items()}
@@ -165,18 +175,6 @@ class Recorder:
             statuses={kind: status for kind, status in self.statuses.items() if kind in within},
             busy=busy,
             unkept=self.unkept,
-        )
-
-    def _requests(self, dropped: Iterable[float]) -> Requests:
-        return Requests(
-            ended=self.ended,
-            response=self.response,
-            failed=self.failed,
-            due=self.due,
-            sent=self.sent,
-            dropped=array("d", dropped),
-            no_answer=self.no_answer,
-            under_way=self.under_way,
         )
 
 

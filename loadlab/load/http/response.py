@@ -242,7 +242,7 @@ def _other_protocol() -> MalformedAnswerError:
 
 
 def _surplus() -> MalformedAnswerError:
-    return MalformedAnswerError("more came than the response")
+    return MalformedAnswerError("data after the end of the response")
 
 
 def _large_head() -> AnswerTooLargeError:

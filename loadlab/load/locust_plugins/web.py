@@ -76,7 +76,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         default=2.0,
         env_var="LOADLAB_TARGET_METRICS_EVERY",
         include_in_web_ui=False,
-        help="how often to look at them (default: 2)",
+        help="seconds between two readings (default: 2)",
     )
 
 

@@ -105,7 +105,7 @@ def build(findings: Findings) -> Charts:
     compared = matrix.primary_comparisons(findings)
     return Charts(
         modes=tuple(map(names.mode, groups)),
-        mode_latencies=tuple(numbers.added_latency(group.round_trip_ms or 0) for group in groups),
+        mode_latencies=tuple(group.words("round_trip_ms") for group in groups),
         strategies=matrix.headings(columns, names),
         arms=tuple(
             _arm(

@@ -87,7 +87,7 @@ def harm(found: Harm) -> tuple[str, str]:
         figures = leak(found.leak)
         return "leak", f"{figures}, {attempts}" if found.refused else figures
     if found.effect == "refused":
-        return "run out", attempts
+        return "use up PostgreSQL's limit", attempts
     if found.effect == "silent":
-        return "hang", f"served nothing in {numbers.plural(found.silent_trials, 'trial')}"
-    return "fail", f"{numbers.count(found.failures)} of {numbers.plural(found.requests, 'request')} failed"
+        return "block requests", f"served nothing in {numbers.plural(found.silent_trials, 'trial')}"
+    return "make requests fail", f"{numbers.count(found.failures)} of {numbers.plural(found.requests, 'request')}"

@@ -137,7 +137,8 @@ def _failed(reason: Failed, names: Labels) -> str:
 def _none_failed(reason: NoneFailed, names: Labels) -> str:
     bound = numbers.percentage(reason.upper_bound)
     cases = ", ".join(map(names.arm, reason.cases))
-    return f"No failures in {numbers.plural(reason.requests, 'request')} with {cases} (95 % upper bound: {bound} each)."
+    requests = numbers.plural(reason.requests, "request")
+    return f"No failures in {requests} with {cases} (95 % upper bound of the share that fails: {bound} each)."
 
 
 @sentence.register(CpuPerRequest)
