@@ -1,7 +1,7 @@
 """Measure a plan and recommend a CONN_MAX_AGE for each server mode.
 
 Without PLAN, the default plan is measured: threaded, sync and gevent at CONN_MAX_AGE 0, 60 and unlimited, in about
-seven minutes. The run folder keeps every trial, also when the run is stopped.
+two minutes. The run folder keeps every trial, also when the run is stopped.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
 def _amount(experiment: Experiment) -> str:
     from loadlab.report.numbers import minutes, plural
 
-    return f"{plural(experiment.trials, 'trial')}, about {minutes(experiment.expected_seconds)}"
+    return f"at most {plural(experiment.trials, 'trial')}, about {minutes(experiment.expected_seconds)}"
 
 
 def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
