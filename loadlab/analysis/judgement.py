@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from loadlab.model.findings import Judgement
+    from loadlab.model.comparison import Judgement
     from loadlab.stats.paired import Effect
     from loadlab.stats.sequential import Look
     from loadlab.stats.signed_rank import Averages

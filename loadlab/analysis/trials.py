@@ -54,7 +54,7 @@ def summarise(trial: Trial) -> TrialSummary:
 
 
 def _waited(trial: Trial) -> NDArray[np.bool_]:
-    """Which requests say how long a visitor waits: those that succeeded, and those that no answer came to.
+    """Which requests say how long a visitor waits: those that succeeded, and those without a response.
 
     The latter waited longer than is known. Other failures may come fast, and would flatter.
     """

@@ -42,7 +42,7 @@ def made(of: Schedule, behaviours: Mapping[Case, Behaviour], unsteady: Sequence[
         yield replace(trial(this, step.block, at_rate(like.requests / like.seconds * wobble, like)), order=step.order)
 
 
-def run(
+def run(  # noqa: PLR0913  a run has that many sides
     cases: Sequence[Case],
     behaviours: Mapping[Case, Behaviour],
     *,
