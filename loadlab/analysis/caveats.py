@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from loadlab.analysis.arms import Measured
     from loadlab.model.caveats import Figures
+    from loadlab.model.comparison import Comparison
     from loadlab.model.config import Scalar
-    from loadlab.model.findings import Arm, Comparison, RunSummary
+    from loadlab.model.findings import Arm, RunSummary
     from loadlab.model.samples import Trial
 
 BUSY_GENERATOR: Final = 0.9  # of one core; beyond it, the generator is what is measured

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis.judgement import judge
 from loadlab.analysis.pairs import Pair, declared_pairs
 from loadlab.analysis.scalars import METRICS
-from loadlab.model.findings import Comparison, Question
+from loadlab.model.comparison import Comparison, Question
 from loadlab.stats.multiplicity import holm
 from loadlab.stats.paired import Effect, paired_effect
 from loadlab.stats.power import detectable_ratio

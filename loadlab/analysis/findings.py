@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from loadlab.analysis.scalars import Scalars
     from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
+    from loadlab.model.comparison import Comparison
     from loadlab.model.config import Scalar
-    from loadlab.model.findings import Arm, Comparison, RunSummary
+    from loadlab.model.findings import Arm, RunSummary
     from loadlab.model.recorded import RecordedRun
     from loadlab.model.samples import Recovery, Restart, Trial
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from loadlab.model.findings import Judgement
+    from loadlab.model.comparison import Judgement
     from loadlab.stats.paired import Effect
 
     Numbers: TypeAlias = float | NDArray[np.float64]

@@ -94,7 +94,7 @@ def _open_before_fork(wrappers: Iterable[BaseDatabaseWrapper]) -> Iterator[Check
             yield checks.Warning(
                 f"DATABASES[{wrapper.alias!r}] has a connection open although nothing has been asked for yet: some"
                 " module queries while it is imported, or in AppConfig.ready(). A server that loads the project before"
-                " it forks (gunicorn --preload) gives that connection to all its workers, which mix up their answers.",
+                " it forks (gunicorn --preload) gives that connection to all its workers, which mix up its results.",
                 hint="Query on first use instead, or close the connection after it: django.db.connections.close_all().",
                 id="loadlab.W002",
             )

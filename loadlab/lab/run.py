@@ -32,7 +32,7 @@ from loadlab.plan.scenarios import expects_failures, locustfile
 from loadlab.plan.schedule import schedule, trial_seconds
 from loadlab.store.folder import RunFolder
 from loadlab.store.repair import repair
-from loadlab.system.processes import state_directory
+from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

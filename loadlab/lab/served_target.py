@@ -55,7 +55,7 @@ KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who re
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServedSite:
-    """A server that is ready, and what stands between it and PostgreSQL."""
+    """A server that is ready, and what is between it and PostgreSQL."""
 
     application: Application
     route: Route

@@ -76,7 +76,7 @@ def _of_columns(trial: Trial) -> Extract:
 
 
 def _waited(requests: Requests) -> NDArray[np.bool_]:
-    """Which requests say how long a visitor waits: those that succeeded, and those that no answer came to.
+    """Which requests say how long a visitor waits: those that succeeded, and those without a response.
 
     The latter waited longer than is known. Other failures may come fast, and would flatter.
     """

@@ -32,11 +32,11 @@ Rates = Annotated[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
-    """Who decides when a request is sent: users who wait for their answers, or a schedule.
+    """Who decides when a request is sent: users who wait for their responses, or a schedule.
 
-    "closed": each of `users` sends its next request when it has the answer to the last. "open": tasks start at a `rate`
-    per second (a list is swept), whether or not earlier ones have ended, with `arrivals` as of many who know nothing of
-    each other, or at equal distances. `outstanding` may be under way at most; what is due beyond that is dropped.
+    "closed": each of `users` sends its next request when it has the response to the last. "open": tasks start at a
+    `rate` per second (a list is swept), whether or not earlier ones have ended, with random `arrivals` or at equal
+    gaps. At most `outstanding` tasks are under way; what is due beyond that is dropped.
 
     With `expect_workers` so many load processes on other hosts share the load. They come to this host's
     `master_bind_port`, at the address `master_bind_host`.

@@ -296,8 +296,8 @@ def measured_for_good(trials: Sequence[Trial]) -> list[Trial]:
     """
     answering = {trial.case.id for trial in trials if trial.state == "complete"}
 
-    def stands(trial: Trial) -> bool:
+    def is_final(trial: Trial) -> bool:
         hung = trial.unanswered and trial.case.id in answering
         return trial.state == "complete" or trial.outpaced or hung
 
-    return [trial for trial in trials if stands(trial)]
+    return [trial for trial in trials if is_final(trial)]

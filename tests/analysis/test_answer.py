@@ -1,4 +1,4 @@
-"""The thread's question is answered outright, whatever was measured."""
+"""Each run says whether 600 s is a good default and whether unlimited is better."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from . import said
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
-    from loadlab.model.findings import Comparison, Findings
+    from loadlab.model.comparison import Comparison
+    from loadlab.model.findings import Findings
 
 
 def only(found: Findings, *, metric: str = "throughput", max_age: float | None = 60) -> Comparison:

@@ -222,7 +222,7 @@ def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(
     latency = [comparison for comparison in report["comparisons"] if comparison["metric"] != "throughput"]
     assert {(comparison["ratio"], comparison["verdict"]) for comparison in latency} <= {(None, "inconclusive")}
     assert [verdict["recommend"] for verdict in report["verdicts"]] == [None]
-    # What was measured can be read wherever it is, and whatever has become of its locustfile.
+    # A run folder can be read from any place, also without its Locust file.
     locustfile.unlink()
     assert here("report", run).code == 0
 

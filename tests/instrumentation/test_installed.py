@@ -183,10 +183,10 @@ def test_a_link_in_place_of_the_folder_is_not_followed(project: Path, tmp_path: 
     assert list(elsewhere.iterdir()) == []
 
 
-@pytest.mark.parametrize("where", ["in a file", "a file", "a folder of nobody's"])
+@pytest.mark.parametrize("where", ["in a file", "a file", "a folder of the kernel"])
 def test_a_folder_that_cannot_be_had_costs_the_count_and_not_the_site(project: Path, where: str) -> None:
     with tempfile.NamedTemporaryFile() as file:
-        folder = {"in a file": f"{file.name}/ledgers", "a file": file.name, "a folder of nobody's": "/proc/self/fd"}
+        folder = {"in a file": f"{file.name}/ledgers", "a file": file.name, "a folder of the kernel": "/proc/self/fd"}
         done = manage(project, "migrate", LOADLAB_LEDGER_DIR=folder[where])
     assert done.returncode == 0, done.stderr
     assert "are not counted" in done.stderr
@@ -284,7 +284,7 @@ def test_what_an_app_named_before_has_left_open_is_found(project: Path, ledgers:
     assert done.returncode == 0, done.stderr
     totals = CounterSet(ledgers).read().aliases["default"]
     assert totals.opened == sum(totals.closed.values()) == 2
-    assert sum(totals.connect_buckets) == 1  # nobody has seen how long the first one took
+    assert sum(totals.connect_buckets) == 1  # the time of the first one is unknown
 
 
 ATOMIC = """

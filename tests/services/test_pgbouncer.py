@@ -302,7 +302,7 @@ def test_a_pgbouncer_that_hangs_does_not_hang_the_lab(pooler: Pooler, monkeypatc
 
 @pytest.fixture
 def shut(cluster: Cluster) -> Iterator[None]:
-    """PostgreSQL lets nobody into the target's database."""
+    """PostgreSQL refuses every connection to the target's database."""
     name = sql.Identifier(cluster.database.name)
     cluster.cursor.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
     yield

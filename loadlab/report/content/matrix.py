@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.comparison import Comparison, Judgement
     from loadlab.model.condition import Condition
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
+    from loadlab.model.findings import Arm, Findings, Leak
 
 BASELINE = "baseline"
 

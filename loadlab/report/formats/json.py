@@ -24,20 +24,12 @@ from loadlab.report.prose.needs import arithmetic
 from loadlab.store import layout
 
 if TYPE_CHECKING:
+    from loadlab.model.added_latency import LatencyEffect, OverLatency
     from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
     from loadlab.model.condition import Condition
     from loadlab.model.config import Config
-    from loadlab.model.findings import (
-        Arm,
-        FailureRow,
-        Findings,
-        LatencyEffect,
-        OverLatency,
-        Standing,
-        TrialSummary,
-        Verdict,
-    )
+    from loadlab.model.findings import Arm, FailureRow, Findings, Standing, TrialSummary, Verdict
     from loadlab.model.needs import Need
     from loadlab.model.samples import Connections
 

@@ -213,7 +213,7 @@ def test_lost_workers_are_named_and_new_ones_make_the_next_load_whole(
     assert all("does not reply any more" in lost for lost in result.lost)
     (kept,) = {1, 2, 3} - {int(lost.split()[2]) for lost in result.lost}
     assert sorted(result.requests.due) == pytest.approx(due_by(2.2)[kept - 1 :: 3], abs=1e-9)
-    await_that(lambda: not loads[0].is_running())  # nobody loads for a master that does not know of it
+    await_that(lambda: not loads[0].is_running())  # no worker loads for a master that does not know of it
     served = site.served()
     fleet.start()
     whole = fleet.run_load(load_request())
