@@ -21,6 +21,7 @@ SWEPT: Final = ("users", "round_trip_ms")
 DEFAULTS: Final[dict[str, Any]] = {
     "seed": 2013,
     "blocks": 8,
+    "min_blocks": 2,
     "warmup_seconds": 0.5,
     "window_seconds": 2.0,
     "users": [8],
