@@ -1,4 +1,4 @@
-"""Asks a project for its metrics, and reads the answer: the only reader of /metrics."""
+"""Asks a project for its metrics, and reads the response: the only reader of /metrics."""
 
 from __future__ import annotations
 

@@ -17,18 +17,18 @@ class Ahead:
 
     def __init__(self) -> None:
         self._resources = ExitStack()
-        self._booting: tuple[Step, BootingSite] | None = None
+        self._booting: tuple[int, BootingSite] | None = None
 
     def begin(self, step: Step, boot: AbstractContextManager[BootingSite]) -> None:
         """Start the server of a later step. If that fails, the step's own trial tries again, and says why."""
         self.close()
         with suppress(EnvironmentFaultError):
-            self._booting = step, self._resources.enter_context(boot)
+            self._booting = step.order, self._resources.enter_context(boot)
 
     def handed_over(self, step: Step, resources: ExitStack) -> BootingSite | None:
         """The site, if it is this step's; `resources` ends it from now on. Any other site is ended here."""
         booting, self._booting = self._booting, None
-        if booting is None or booting[0] != step:
+        if booting is None or booting[0] != step.order:
             self.close()
             return None
         resources.enter_context(self._resources.pop_all())

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from loadlab.judges import Judge
     from loadlab.judges.postgresql import PostgreSQL
     from loadlab.lab.application import Application
+    from loadlab.lab.served_site import ServedSite
     from loadlab.model.behaviour import Setting
     from loadlab.model.counts import ConnectionCounts
     from loadlab.services.embedded import Running
@@ -191,7 +192,7 @@ class RunningServer:
         return agree
 
     def at_rest(self) -> ConnectionCounts:
-        """The counts once both sides agree and stay as they are; as they stand when patience ends."""
+        """The counts once both sides agree and stay as they are; as they are when the time is up."""
 
         def sides() -> tuple[ConnectionCounts, int]:
             return self.counts(), self.other_end.open_now()
@@ -244,23 +245,11 @@ def running_server(
     Raises:
         EnvironmentFaultError: it does not start, or a program in between is missing.
     """
-    lab, server = postgres.lab, build_server(setting.server)
-    extras = extras or Extras()
+    server, extras = build_server(setting.server), extras or Extras()
     postgres.await_empty()
-    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, ledgers, ignore_errors=True)
-        site = stack.enter_context(
-            serve_site(
-                lab,
-                setting.server,
-                setting.strategy,
-                project=Project(driver=setting.driver),
-                ledgers=ledgers,
-                log=lab.logs / f"{setting.server.name}.log",
-                extras=replace(extras, database={**extras.database, **(database or {})}),
-            )
-        )
+        merged = replace(extras, database={**extras.database, **(database or {})})
+        site = stack.enter_context(_fresh_site(setting, postgres.lab, merged))
         # What is left needs no orderly end, and some servers take long over theirs.
         stack.callback(site.application.program.kill)
         clients = ClientPool(site.application.port, postgres.scale.clients, keep_alive=setting.keep_alive)
@@ -273,3 +262,22 @@ def running_server(
             stop_signal=server.stop_signal,
             bouncer=site.route.bouncer,
         )
+
+
+@contextmanager
+def _fresh_site(setting: Setting, lab: Lab, extras: Extras) -> Iterator[ServedSite]:
+    """The lab's own site, with ledgers that go away with it."""
+    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
+    try:
+        with serve_site(
+            lab,
+            setting.server,
+            setting.strategy,
+            project=Project(driver=setting.driver),
+            ledgers=ledgers,
+            log=lab.logs / f"{setting.server.name}.log",
+            extras=extras,
+        ) as site:
+            yield site
+    finally:
+        shutil.rmtree(ledgers, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A project that the lab serves, with what stands between it and PostgreSQL."""
+"""A project that the lab serves, with what is between it and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServedSite:
-    """A server that is ready, and what stands between it and PostgreSQL."""
+    """A server that is ready, and what is between it and PostgreSQL."""
 
     application: Application
     route: Route

@@ -57,7 +57,7 @@ def added_latency(case: Case) -> list[Fault]:
 
 
 def _stands_between(case: Case) -> bool:
-    """Whether a program stands between the site and PostgreSQL."""
+    """Whether a program is between the site and PostgreSQL."""
     return bool(case.round_trip_ms) or build_strategy(case.strategy).pooling() is not None
 
 
@@ -99,7 +99,7 @@ class ServedTarget:
     def prepare(self, case: Case, step: Step) -> None:
         """Boot the sample app for a later trial; a project may connect as it boots, and a fault may act until the end.
 
-        What stands between a site and PostgreSQL is left to the trial.
+        What is between a site and PostgreSQL is left to the trial.
         """
         if not (self.lab.project.info or faults_of(self.lab.plan) or _stands_between(case)):
             self._ahead.begin(step, self._boot(case, step))

@@ -80,7 +80,7 @@ def fields_of(name: Factor) -> tuple[str, ...]:
 class Condition:
     """Server mode, strategy, scenario, load, client keep-alive and added latency; None where a factor is left out.
 
-    `users` send their next request when they have the answer to the last. Under an `open_load` they are the most
+    `users` send their next request when they have the response to the last. Under an `open_load` they are the most
     tasks that may be under way at once. `round_trip_ms` is added to each round trip to the database.
 
     Two measurements are comparable where their conditions are equal `without` the factor in question:

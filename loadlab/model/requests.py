@@ -22,7 +22,7 @@ class Requests:
     window; ended − sent is the service time, sent − due the send lag. `dropped` are the instants of arrivals that
     were not sent at all.
 
-    `no_answer` are the indexes of those failed requests that got no answer, in time or at all. Their `response` is
+    `no_answer` are the indexes of those failed requests that got no response, in time or at all. Their `response` is
     the least that it would have been, and is part of the percentiles. `under_way` requests had just been sent when a
     closed load ended, and are in no column.
     """

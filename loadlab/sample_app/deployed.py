@@ -29,7 +29,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "NAME": os.environ["PGDATABASE"],
         "PASSWORD": _secret("LOADLAB_DATABASE_PASSWORD_FILE"),
         "CONN_MAX_AGE": _max_age(os.environ["LOADLAB_MAX_AGE"]),
-        "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer may stand in between, pooling transactions
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer may be in between, pooling transactions
     }
     for alias in ALIASES
 }

@@ -33,7 +33,7 @@ PASSWORD: Final = "canaryhead \\:@/%'\"=é canarytail"
 
 @pytest.fixture(scope="module")
 def address(lab: Lab) -> Iterator[dict[str, str]]:
-    """A database with a role of its own on the tests' PostgreSQL, as libpq's parameters."""
+    """A database with its own role on the tests' PostgreSQL, as libpq's parameters."""
     owner = sql.Identifier(OWNER)
     lab.cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(owner), [PASSWORD])
     lab.cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(owner, owner))

@@ -1,4 +1,4 @@
-"""A project that is not loadlab's own: measured as it is, on a database of its own, without a trace in its tree."""
+"""A user's project: measured as it is, on its own database, without a trace in its tree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from command_line import everything_in
 
 from loadlab.lab import suitability
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

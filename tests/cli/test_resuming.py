@@ -32,7 +32,7 @@ from loadlab.model.earlier_scenarios import CODE_OF
 from loadlab.model.session import Continuation
 from loadlab.store.damage import plan_fault
 from loadlab.store.folder import RunFolder
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,20 +24,12 @@ from loadlab.report.prose.needs import arithmetic
 from loadlab.store import layout
 
 if TYPE_CHECKING:
+    from loadlab.model.added_latency import LatencyEffect, OverLatency
     from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
     from loadlab.model.condition import Condition
     from loadlab.model.config import Config
-    from loadlab.model.findings import (
-        Arm,
-        FailureRow,
-        Findings,
-        LatencyEffect,
-        OverLatency,
-        Standing,
-        TrialSummary,
-        Verdict,
-    )
+    from loadlab.model.findings import Arm, FailureRow, Findings, Standing, TrialSummary, Verdict
     from loadlab.model.needs import Need
     from loadlab.model.samples import Connections
 
@@ -66,6 +58,10 @@ class JsonFile(Report):
             "distances": [_added_latency(effect, names) for effect in findings.added_latency],
             "failures": [_failure(row) for row in findings.failures],
             "caveats": [_caveat(caveat) for caveat in findings.caveats],
+            "departures": [
+                {"case": case.id, "blocks": one.blocks, "spared": one.spared, "why": one.why}
+                for case, one in findings.departures.items()
+            ],
         }
         text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
         return numbers.writable(escaped_in_json(text) + "\n")

@@ -21,7 +21,7 @@ def clause(objection: Objection | None) -> str:
 
 @singledispatch
 def short(objection: Objection | None) -> str:
-    """Without figures that stand elsewhere in a table."""
+    """Without the figures that a table has in other columns."""
     if objection is not None:
         raise TypeError(f"no clause for {objection.kind}")
     return ""

@@ -29,7 +29,8 @@ from loadlab.report.prose import objections
 from loadlab.report.prose.needs import arithmetic
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import Comparison, Waiting
+    from loadlab.model.comparison import Comparison
+    from loadlab.model.findings import Waiting
     from loadlab.model.reasons import Reason
     from loadlab.report.labels import Labels
 

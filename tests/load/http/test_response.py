@@ -1,4 +1,4 @@
-"""The reader of answers: valid ones are read however they arrive, and whatever else comes is refused with a reason."""
+"""The reader of responses: it reads valid ones however they arrive, and refuses all else with a reason."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def nothing_but_faults(data: st.DataObject) -> None:
 
 
 def agrees_with_http_client(message: Message) -> None:
-    # http.client waits for the chunks of a 204 and a 304, which have none whatever their heads say.
+    # http.client waits for the chunks of a 204 and a 304, which have none, even if their heads say so.
     assume(message.status not in BODILESS or b"Transfer-Encoding: chunked" not in message.raw)
     status, fields, body = said(read([message.raw], message.method))
     expected_status, expected_fields, expected_body = as_http_client_reads(message)
