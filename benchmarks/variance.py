@@ -1,8 +1,8 @@
 """How much trials of one case differ, by the length of their window: what long windows buy, and what many trials do.
 
 Reads a run folder, e.g. one of `loadlab run --fixed`. Of each trial it takes the requests of the first 0.25, 0.5, 1 …
-seconds after the warm-up, and compares throughputs between blocks: var(ln throughput) = between + within / seconds. What
-lies between trials does not shrink with the window, only with the number of trials.
+seconds after the warm-up, and compares throughputs between blocks: var(ln throughput) = between + within / seconds.
+What lies between trials does not shrink with the window, only with the number of trials.
 """
 
 from __future__ import annotations

@@ -256,7 +256,8 @@ class FailureRow:
 class RunSummary:
     """What was run. `trials_invalid` were disturbed or not loaded as planned; `invalid_because` is the first reason.
 
-    `damaged` are the files of its folder that are not what was written. From `min_blocks` on, cases could leave.
+    `damaged` are the files of its folder that are not what was written. From `min_blocks` on, cases could leave,
+    and `trials_spared` were not needed.
     """
 
     id: str
@@ -277,6 +278,7 @@ class RunSummary:
     invalid_because: str = ""
     damaged: tuple[str, ...] = ()
     min_blocks: int = 2
+    trials_spared: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
