@@ -15,7 +15,7 @@ from loadlab.analysis.open_over_time import open_over_time
 from loadlab.analysis.rooms import room_of
 from loadlab.analysis.waiting import waiting
 from loadlab.model.counts import total
-from loadlab.model.findings import Arm, Estimate, Percentiles, Service, TrialSummary
+from loadlab.model.findings import Arm, Estimate, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
 from loadlab.stats.intervals import of_median
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.case import Case
     from loadlab.model.findings import Leak
+    from loadlab.model.percentiles import Percentiles
 
 FEWEST_FOR_PERCENTILE: Final = 6  # trials that have it, where others have too few requests for it
 AGES_TO_SEE_EXPIRY: Final = 3  # a shorter window sees few connections reach their age, or none

@@ -9,12 +9,12 @@ from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.comparisons import family_size
 from loadlab.analysis.lost_trials import contradictions, lost_trials
-from loadlab.analysis.trials import as_array
 from loadlab.model.caveats import Caveat, CaveatKind, Several, TrialOf
+from loadlab.model.extract import extract_of
 from loadlab.model.findings import PROJECT
+from loadlab.model.percentiles import smallest_sample
 from loadlab.model.project_notes import notes_of
 from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
-from loadlab.stats.quantiles import smallest_sample
 from loadlab.stats.signed_rank import smallest_p
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
 def _others_share(trial: Trial) -> float:
     if not trial.served:
         return 0.0
-    sent = len(trial.requests.ended) + trial.case.users
+    sent = extract_of(trial).sent + trial.case.users
     return max(0, trial.served - sent) / trial.served
 
 
@@ -263,9 +263,8 @@ def _little_gap(one: Measured) -> float:
     """
     if one.summary.failures or not one.summary.requests or one.trial.case.open_load:
         return 0.0
-    response = as_array(one.trial.requests.response)[one.trial.window.of(one.trial.requests)]
-    users = one.trial.case.users
-    return abs(users - closed_forms.under_way(one.summary.throughput, float(response.mean()))) / users
+    users, response = one.trial.case.users, extract_of(one.trial).mean_response_seconds
+    return abs(users - closed_forms.under_way(one.summary.throughput, response)) / users
 
 
 def _withheld_percentiles(complete: Sequence[Measured]) -> Iterator[Caveat]:

@@ -163,10 +163,12 @@ def _strategy(arguments: argparse.Namespace) -> Config:
 def _require_fit(server: Config, strategy: Config, driver: str) -> None:
     from loadlab.plan.members import build_strategy, server_traits
 
-    why = build_strategy(strategy).incompatible(server_traits(server, driver))
+    built = build_strategy(strategy)
+    why = built.incompatible(server_traits(server, driver))
     if why is not None:
-        by_driver = build_strategy(strategy).incompatible(server_traits(server, "")) is None
-        raise UsageError(f"{strategy.name} in {server.name}: {why}{' (here: --driver)' if by_driver else ''}.")
+        fitting = [one for one in DRIVERS if built.incompatible(server_traits(server, one)) is None]
+        hint = f" (here: --driver {fitting[0]})" if fitting else ""
+        raise UsageError(f"{strategy.name} in {server.name}: {why}{hint}.")
 
 
 def _parsed(text: str, option: str) -> tuple[str, dict[str, Scalar]]:

@@ -14,6 +14,7 @@ from loadlab.model.comparison import Comparison
 from loadlab.model.condition import Condition
 from loadlab.model.config import Scalar
 from loadlab.model.needs import Need
+from loadlab.model.percentiles import Percentiles
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import Ground, Objection, Reason
 from loadlab.model.samples import Connections, CpuSeconds, Recovery, State
@@ -33,15 +34,6 @@ class Estimate:
     value: float
     low: float | None
     high: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Percentiles:
-    """Response times in seconds; None where there are too few samples for that percentile."""
-
-    p50: float | None
-    p95: float | None
-    p99: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

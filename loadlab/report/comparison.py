@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 TOO_FEW = "too few trials for an interval"
 NOTE = (
-    "The two runs were made at different times, so changes of the machine between them are in these ratios too. "
-    "Their trials cannot be paired by block, so the intervals are wider than those of one run, and still hold nothing "
-    "but noise within each run. For a verdict, measure both settings in one plan: there they take turns."
+    "The two runs were made at different times, so these ratios also contain changes of the machine between them. "
+    "Their trials cannot be paired by block. So the intervals are wider than those of one run, and cover only the "
+    "noise within each run. For a verdict, measure both settings in one plan."
 )
 
 

@@ -32,7 +32,8 @@ from loadlab.store.layout import (
 )
 from loadlab.store.progress import Event, to_line
 from loadlab.store.reader import RunReader
-from loadlab.store.records import RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS, TRIAL_RECORDS
+from loadlab.store.records import RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS
+from loadlab.store.trial_records import KIND, body_of
 from loadlab.system.files import FULL, DamagedFileError, open_regular, sealed, what_else, write_whole
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ class RunFolder(RunReader):
 
     def add_trial(self, trial: Trial) -> None:
         whole = replace(trial, run=self.schedule().key, session=self._session)
-        self._seal(trial_record(trial.order), "trial", TRIAL_RECORDS.dump_json(whole))
+        self._seal(trial_record(trial.order), KIND, body_of(whole))
 
     def write_restarts(self, restarts: list[Restart]) -> None:
         self._seal(RESTARTS, "restarts", RESTART_RECORDS.dump_json(restarts))

@@ -46,7 +46,7 @@ def test_where_nothing_leaks_600_is_not_spoken_against() -> None:
     base, finite, unlimited = ages()
     first, second, third = said.answer(run((base, 100, CLOSED), (finite, 600, KEPT), (unlimited, 600, KEPT)))
     assert first.startswith(
-        "This run found nothing against CONN_MAX_AGE = 600, the advice of 2013, in sync: 600 s was not measured"
+        "This run found nothing against CONN_MAX_AGE = 600, the default proposed in 2013, in sync: 600 s was not"
     )
     assert "no difference proven" in second
     assert third == "Set 60 s for sync. Server modes that were not measured may leak."
@@ -62,7 +62,7 @@ def test_a_single_leaking_mode_answers_no() -> None:
     base, finite, unlimited = ages("gevent", usable=8)
     first, second, third = said.answer(run((base, 100, CLOSED), (finite, 95, LEAKING), (unlimited, 95, LEAKING)))
     assert first.startswith(
-        "CONN_MAX_AGE = 600, the advice of 2013, is not a safe default: in gevent, kept connections leak"
+        "CONN_MAX_AGE = 600, the default proposed in 2013, is not a safe default: in gevent, kept connections leak"
     )
     assert second == "An unlimited age leaks in the same server modes."
     assert third.startswith("0 is the safe default")
@@ -77,7 +77,7 @@ def test_refused_connections_without_a_leak_are_not_called_one() -> None:
 def test_where_keeping_gains_nothing_the_answer_says_so() -> None:
     base, finite, _ = ages()
     found = run((base, 100, CLOSED), (finite, 80, KEPT))
-    assert said.answer(found)[0] == "CONN_MAX_AGE = 600, the advice of 2013, gains nothing in sync."
+    assert said.answer(found)[0] == "CONN_MAX_AGE = 600, the default proposed in 2013, gains nothing in sync."
 
 
 @every("blocks", [1, 5])
@@ -128,7 +128,7 @@ def test_a_run_without_ages_says_nothing_of_600() -> None:
     base, pool = strategy_case("gthread", "max_age"), strategy_case("gthread", "pool")
     found = run((base, 100, CLOSED), (pool, 600, KEPT), blocks=10)
     assert len(said.answer(found)) == 1
-    assert "advice of 2013" not in " ".join(said.answer(found))
+    assert "proposed in 2013" not in " ".join(said.answer(found))
 
 
 def test_where_no_strategy_is_proven_the_answer_says_so_and_why() -> None:

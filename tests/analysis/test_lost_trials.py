@@ -90,7 +90,7 @@ def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
     assert found.verdicts[0].recommend is not None
     assert found.verdicts[0].recommend.max_age == 0
     assert said.answer(found)[0].startswith(
-        "CONN_MAX_AGE = 600, the advice of 2013, is not a safe default: in gevent, kept connections leak"
+        "CONN_MAX_AGE = 600, the default proposed in 2013, is not a safe default: in gevent, kept connections leak"
     )
 
 

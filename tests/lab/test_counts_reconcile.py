@@ -93,16 +93,9 @@ def test_gthread_never_holds_more_than_workers_times_threads_connections(trial: 
 
 
 def test_an_age_that_expires_closes_by_age(trial: Any) -> None:
-    result = trial("sync", max_age=0.2)
+    result = trial("sync", max_age=0.1)
     assert result.connections.at_rest.closed["max_age"] > 0
     assert result.connections.after_stop.reused > 0
-    assert result.connections.mismatches == ()
-
-
-@pytest.mark.parametrize("scenario", ["read_write", "slow_query"])
-def test_counts_reconcile_for_every_kind_of_view(trial: Any, scenario: str) -> None:
-    result = trial("gthread", max_age=None, scenario=scenario)
-    assert result.failures == ()
     assert result.connections.mismatches == ()
 
 
@@ -128,7 +121,7 @@ def five_slots(lab: Lab) -> Iterator[None]:
 @pytest.mark.usefixtures("five_slots")
 def test_refused_connections_are_errors_and_no_connections(trial: Any) -> None:
     """With its leaks, gevent reaches the limit of the server, and the counts still reconcile."""
-    result = trial("gevent", max_age=None, users=12, window_seconds=2.0)
+    result = trial("gevent", max_age=None, users=12, window_seconds=1.0)
     refused = result.connections.after_stop.connect_errors.get("too_many_connections", 0)
     assert refused > 0
     assert result.connections.mismatches == ()
@@ -137,7 +130,7 @@ def test_refused_connections_are_errors_and_no_connections(trial: Any) -> None:
 
 def test_a_blocking_psycopg2_holds_a_gevent_worker_to_one_query_at_a_time(trial: Any, tmp_path: Path) -> None:
     # Queries so long that they overlap on the slowest machine, wherever they can.
-    slow_query = (SCENARIO_FOLDER / "slow_query.py").read_text().replace("seconds=0.02", "seconds=0.4")
+    slow_query = (SCENARIO_FOLDER / "slow_query.py").read_text().replace("seconds=0.02", "seconds=0.3")
     scenario = tmp_path / "slower_query.py"
     scenario.write_text(slow_query)
     blocking = trial("gevent", scenario=str(scenario), cooperative=False)

@@ -32,7 +32,7 @@ COMPARE: Final = (
     "This run measured the settings as deployed, so it recommends none. Deploy another CONN_MAX_AGE, run again, and"
     " compare both runs with loadlab compare."
 )
-ADVICE: Final = "CONN_MAX_AGE = 600, the advice of 2013,"
+PROPOSED: Final = "CONN_MAX_AGE = 600, the default proposed in 2013,"
 NO_MORE_THAN_NEEDED: Final = "it keeps no more connections open than there are active requests"
 MOST_IN_FULL: Final = 4  # groups with all their figures in one sentence; more of them are told by their judgements
 
@@ -91,15 +91,15 @@ def _default(answer: DefaultAge, names: Labels) -> str:
     if keeping and leaking:
         return (
             f"No single default fits. Keeping connections pays in {keeping}. In {leaking}, kept connections "
-            f"{_harm(answer, names)}. {ADVICE} is therefore not a safe default."
+            f"{_harm(answer, names)}. {PROPOSED} is therefore not a safe default."
         )
     if leaking:
-        return f"{ADVICE} is not a safe default: in {leaking}, kept connections {_harm(answer, names)}."
+        return f"{PROPOSED} is not a safe default: in {leaking}, kept connections {_harm(answer, names)}."
     if keeping:
-        return f"This run found nothing against {ADVICE} in {keeping}: {_enough(answer)}."
+        return f"This run found nothing against {PROPOSED} in {keeping}: {_enough(answer)}."
     if answer.idle:
-        return f"{ADVICE} gains nothing in {names.conditions(answer.idle)}."
-    return f"This run cannot say whether {ADVICE} is a good default: no comparison was conclusive."
+        return f"{PROPOSED} gains nothing in {names.conditions(answer.idle)}."
+    return f"This run cannot say whether {PROPOSED} is a good default: no comparison was conclusive."
 
 
 def _harm(answer: DefaultAge, names: Labels) -> str:
