@@ -157,7 +157,8 @@ def _reach(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Cavea
 
 def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """Those that fall short in a run that does not."""
-    family = [one for one in comparisons if one.metric == run.primary_metric and one.question == "keep"]
+    keeping = (one for one in comparisons if one.metric == run.primary_metric and one.question == "keep")
+    family = [one for one in keeping if one.judged]
     if max((one.blocks for one in family), default=0) < FEWEST_BLOCKS:
         return
     for one in family:

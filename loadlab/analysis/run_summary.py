@@ -30,6 +30,7 @@ def run_summary(recorded: RecordedRun, plan: Plan, driver: str) -> RunSummary:
         started=schedule.started,
         seed=plan.seed,
         blocks=plan.blocks,
+        min_blocks=plan.min_blocks,
         state="complete" if len(done) == len(schedule.steps) else "incomplete",
         trials_planned=len(schedule.steps),
         trials_done=len(trials),

@@ -170,7 +170,7 @@ def _cell(arm: Arm, compared: dict[Case, Comparison], metric: str) -> Cell:
         peak=held(arm),
         leaks=arm.leaks,
         leak=arm.leak,
-        judgement=comparison.verdict if comparison else None,
+        judgement=comparison.verdict if comparison and comparison.judged else None,
         measured=arm.trials > 0,
     )
 
