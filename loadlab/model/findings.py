@@ -25,7 +25,6 @@ RunState = Literal["complete", "incomplete"]
 # Whether connections are kept that no later request can find; "cannot tell" where the counts are too small to show it.
 Leak = Literal["yes", "no", "cannot tell"]
 PROJECT: Final = "project"  # the section of a run's environment that is about a project of the user's own
-NOTE: Final = "note "  # how its keys begin that hold a remark on the results
 # The place of a strategy in its group, as report.json spells it: "sound" is eligible, "unfit" is rejected.
 Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
 
