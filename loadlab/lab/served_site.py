@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class ServedSite:
     """A server that is ready, and what is between it and PostgreSQL."""
 
+    server: Config
     application: Application
     route: Route
     ledgers: Path
@@ -36,6 +37,7 @@ class ServedSite:
 class BootingSite:
     """A site whose server has been started."""
 
+    server: Config
     boot: Boot
     route: Route
     ledgers: Path
@@ -47,7 +49,13 @@ class BootingSite:
         Raises:
             EnvironmentFaultError: the server ends or hangs before.
         """
-        return ServedSite(application=self.boot.ready(), route=self.route, ledgers=self.ledgers, log=self.log)
+        return ServedSite(
+            server=self.server,
+            application=self.boot.ready(),
+            route=self.route,
+            ledgers=self.ledgers,
+            log=self.log,
+        )
 
 
 @contextmanager
@@ -79,7 +87,7 @@ def boot_site(  # noqa: PLR0913
             extras=extras or Extras(),
         )
         with booting(setup, lab.register, log, port) as boot:
-            yield BootingSite(boot=boot, route=route, ledgers=ledgers, log=log)
+            yield BootingSite(server=server, boot=boot, route=route, ledgers=ledgers, log=log)
 
 
 @contextmanager

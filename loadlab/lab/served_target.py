@@ -24,7 +24,7 @@ from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
-from loadlab.plan.members import build_strategy, faults_of
+from loadlab.plan.members import build_server, build_strategy, faults_of
 from loadlab.probes import ProbeContext
 from loadlab.probes.sessions import Sessions
 from loadlab.store.layout import trial_log
@@ -160,7 +160,7 @@ class RunningSite:
         )
         self._resources = resources
         between = {BETWEEN[part]: pid for part, pid in site.route.trees.items() if part in BETWEEN}
-        self._processes = serving_now(site.application, between)
+        self._processes = serving_now(site.application, between, build_server(site.server).recycled)
 
     @property
     def fault_context(self) -> FaultContext:
