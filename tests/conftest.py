@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest_plugins = ["lanes", "browser", "command_line", "laboratory", "lone_site", "poolers"]
+
+# Many images forbid bytecode. Each of the suite's hundreds of processes would compile every module that it imports, and
+# each of its workers all tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Nothing is timed: a busy machine may take long over an example, or over making one up.
 settings.register_profile(
