@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["lanes", "browser", "command_line", "laboratory", "lone_site", "poolers"]
 
-# Many images forbid bytecode. Each of the suite's hundreds of processes would compile every module that it imports, and
-# each of its workers all tests.
-sys.dont_write_bytecode = False
+# Each module is compiled once, and not in every process that tests start, even where the environment forbids it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Nothing is timed: a busy machine may take long over an example, or over making one up.
 settings.register_profile(
