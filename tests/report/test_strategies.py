@@ -13,7 +13,6 @@ from loadlab.model.plan import Limits
 from loadlab.report import labels, numbers
 from loadlab.report.content import added_latency, charts, matrix, ranking, story, tables, verdicts
 from loadlab.report.formats.html import HtmlPage
-from loadlab.report.formats.json import JsonFile
 from loadlab.report.formats.markdown import Markdown
 from loadlab.report.formats.terminal import Terminal
 
@@ -35,7 +34,7 @@ def test_the_question_is_wider_where_there_is_more_than_an_age() -> None:
 def test_the_rule_of_choice_is_stated_where_strategies_are_weighed() -> None:
     assert set(story.HOW_STRATEGIES_ARE_CHOSEN) <= set(story.how_to_read(many()))
     assert story.how_to_read(reports.findings()) == story.HOW_TO_READ
-    for text in (HtmlPage().render(many()), Markdown().render(many())):
+    for text in (reports.rendered("html", "strategies"), reports.rendered("markdown", "strategies")):
         assert "the simplest that is not proven worse than the best wins" in text
 
 
@@ -67,7 +66,10 @@ def test_production_arithmetic_is_shown_for_accepted_and_rejected() -> None:
     assert needs["pool, max_size=4"] == "2 hosts × 4 workers × 4 (max_size) × 2 overlap = 64 > 60 − 3"
     assert needs["CONN_MAX_AGE = 60"] == "2 hosts × 4 workers × 1 (usable at once) × 2 overlap = 16 ≤ 60 − 3"
     assert needs["pgbouncer"] == "2 hosts × 1 PgBouncer × 5 (pool_size) = 10 ≤ 60 − 3"
-    for text in (HtmlPage().render(many()).replace("&gt;", ">"), Markdown().render(many()).replace("&gt;", ">")):
+    for text in (
+        reports.rendered("html", "strategies").replace("&gt;", ">"),
+        reports.rendered("markdown", "strategies").replace("&gt;", ">"),
+    ):
         assert needs["pool, max_size=4"] in text
         assert needs["pgbouncer"] in text
     flat = " ".join(Terminal(width=160).render(many()).split())
@@ -157,7 +159,11 @@ def test_charts_over_latency_have_a_line_per_strategy_and_no_zero() -> None:
 
 
 def test_every_format_shows_the_effect_of_latency() -> None:
-    for text in (HtmlPage().render(many()), Markdown().render(many()), Terminal().render(many())):
+    for text in (
+        reports.rendered("html", "strategies"),
+        reports.rendered("markdown", "strategies"),
+        Terminal().render(many()),
+    ):
         assert "With added latency" in text
         assert "not proven" in text
     for text in (HtmlPage().render(reports.findings()), Markdown().render(reports.findings())):
@@ -169,12 +175,12 @@ def test_snippets_of_several_files_are_named_and_of_one_are_not() -> None:
     assert [snippet.file for snippet in bouncer.snippets] == ["settings.py", "pgbouncer.ini"]
     assert bouncer.several_files
     assert not advice("sync").several_files
-    text = Markdown().render(many())
+    text = reports.rendered("markdown", "strategies")
     assert "In `pgbouncer.ini`:\n\n```ini\n[databases]" in text
 
 
 def test_json_carries_ranking_runner_up_snippets_and_latencies() -> None:
-    document = json.loads(JsonFile().render(many()))
+    document = json.loads(reports.rendered("json", "strategies"))
     verdict = next(one for one in document["verdicts"] if one["server"] == "sync" and one["round_trip_ms"] == 0)
     assert verdict["runner_up"]["strategy"] == "close_on_thread_exit"
     assert verdict["recommend"]["parameters"] == {"max_age": 60, "conn_health_checks": True}
@@ -190,7 +196,7 @@ def test_json_carries_ranking_runner_up_snippets_and_latencies() -> None:
 
 
 def test_long_tables_are_put_away_and_short_ones_are_not() -> None:
-    page = HtmlPage().render(many())
+    page = reports.rendered("html", "strategies")
     rows = len(tables.comparisons(many()).judged.rows)
     assert rows > 40
     assert f"<summary>{rows} rows</summary>" in page
