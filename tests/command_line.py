@@ -17,7 +17,7 @@ import pytest
 from patience import await_that
 
 import loadlab.cli
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

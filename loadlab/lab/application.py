@@ -101,7 +101,7 @@ class ServerSetup:
         }
 
     def _address(self) -> dict[str, object]:
-        """Where something stands between a project and its own database, that is where it goes."""
+        """The address that a project connects to, if a pooler or proxy is in front of its own database."""
         return self.database.address() if self.project.brings_database and self.database.rerouted else {}
 
     def argv(self, port: int) -> list[str]:

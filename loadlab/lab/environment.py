@@ -16,12 +16,12 @@ import psutil
 import psycopg2
 
 from loadlab import __version__
-from loadlab.lab.contents import file_digest, python_files
+from loadlab.lab.contents import code_digest, file_digest, python_files
 from loadlab.lab.machine_load import load_before_start
 from loadlab.lab.suitability import notes
 from loadlab.lab.versions import LOAD, installed, target_packages
 from loadlab.model.findings import NOTE, PROJECT
-from loadlab.model.session import PARAMETERS, SCENARIO
+from loadlab.model.session import CODE, PARAMETERS, SCENARIO
 from loadlab.model.text import redacted
 from loadlab.plan.members import build_strategy, chosen_strategies, faults_of
 from loadlab.plan.scenarios import locustfile
@@ -145,8 +145,12 @@ def _machine() -> dict[str, Scalar]:
 
 
 def _scenarios(plan: Plan) -> dict[str, Scalar]:
-    """What each Locust file contains, in short: a run that is resumed with another one is another run."""
-    return {SCENARIO + Path(name).stem: file_digest(locustfile(name)) for name in plan.scenarios}
+    """Digests of each Locust file and of its code: a run cannot be resumed with other code."""
+    files = {Path(name).stem: locustfile(name) for name in plan.scenarios}
+    return {
+        **{SCENARIO + name: file_digest(path) for name, path in files.items()},
+        **{CODE + name: code_digest(path) for name, path in files.items()},
+    }
 
 
 def _parameters() -> dict[str, Scalar]:
@@ -163,7 +167,7 @@ def _cpu_name() -> str:
 
 
 def _project(project: Project) -> dict[str, dict[str, Scalar]]:
-    """A project of the user's own; the lab's site needs no section."""
+    """A project of the user's own; loadlab's sample app needs no section."""
     if project.info is None:
         return {}
     facts: dict[str, Scalar] = {"settings": project.settings, "python": project.info.python, "engine": project.engine}

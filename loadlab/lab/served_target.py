@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.faults import FaultContext
 from loadlab.faults.added_latency import AddedLatency
+from loadlab.instrumentation.counters import counts_by_alias, counts_of
 from loadlab.lab.application import Extras, ServerSetup, serving
 from loadlab.lab.faulting import acting
 from loadlab.lab.hopeless import explanation
@@ -24,7 +25,6 @@ from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
 from loadlab.probes import ProbeContext
-from loadlab.probes.ledger import counts_by_alias, counts_of
 from loadlab.probes.sessions import Sessions
 from loadlab.store.layout import trial_log
 
@@ -55,7 +55,7 @@ KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who re
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServedSite:
-    """A server that is ready, and what stands between it and PostgreSQL."""
+    """A server that is ready, and what is between it and PostgreSQL."""
 
     application: Application
     route: Route
@@ -214,7 +214,7 @@ class RunningSite:
 
     def sides(self) -> Sample:
         backends = self._lab.judge.open_now()
-        counts = counts_of(self._context)
+        counts = _counts(self._context)
         return Sample(counts=counts, values={"backends": backends}, pooler=_pooler_counts(self._context))
 
     def agrees(self, now: Sample) -> bool:
@@ -222,7 +222,7 @@ class RunningSite:
         return not counts.unsettled and not reconcile(Side(open=counts.open), Side(open=now.backends), now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
-        return counts_by_alias(self._context)
+        return counts_by_alias(self._context.ledgers, self._context.aliases)
 
     def lost(self) -> tuple[Disturbance, ...]:
         return tuple(Disturbance(Cause.PROCESS_LOST, what) for what in self._processes.disturbances())
@@ -231,7 +231,7 @@ class RunningSite:
         return unseen(sampler, window)
 
     def explanation(self, result: LoadResult) -> str:
-        """Of a project of the user's; the lab's own site needs none."""
+        """Of a project of the user's; loadlab's sample app needs none."""
         info = self._lab.project.info
         if info is None:
             return ""
@@ -245,7 +245,7 @@ class RunningSite:
         self._resources.close()
         self._lab.judge.await_empty(SETTLE_SECONDS)
         sessions = Sessions().read(self._context)
-        return Sample(counts=counts_of(self._context), values=sessions, pooler=pooler)
+        return Sample(counts=_counts(self._context), values=sessions, pooler=pooler)
 
     def _await_no_client(self) -> PoolerCounts | None:
         """A pooler's counts once it has seen the last of the target's connections go; None without one.
@@ -275,7 +275,11 @@ class _Sampling:
 
 def _everything(context: ProbeContext) -> Sample:
     values = look(context, sampled_only=False)
-    return Sample(counts=counts_of(context), values=values, pooler=_pooler_counts(context))
+    return Sample(counts=_counts(context), values=values, pooler=_pooler_counts(context))
+
+
+def _counts(context: ProbeContext) -> ConnectionCounts:
+    return counts_of(context.ledgers, context.aliases)
 
 
 def _pooler_counts(context: ProbeContext) -> PoolerCounts | None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loadlab.judges.postgresql import PostgreSQL
-    from loadlab.lab.project import Project, ProjectInfo
+    from loadlab.lab.inspection import ProjectInfo
+    from loadlab.lab.project import Project
     from loadlab.model.plan import Plan
     from loadlab.servers import Server
 
@@ -51,7 +52,7 @@ def require_suitable(project: Project, plan: Plan, *, allow_remote: bool = False
     ]
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
-        raise UsageError(f"{project.settings} cannot be measured like this, for {len(faults)} reason(s):\n{lines}")
+        raise UsageError(f"{project.settings} cannot be measured like this:\n{lines}")
 
 
 def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
@@ -161,7 +162,7 @@ def _driver_faults(project: Project, plan: Plan) -> Iterator[str]:
 
 
 def _route_faults(project: Project, plan: Plan) -> Iterator[str]:
-    """What stands in between leads to one database alone."""
+    """A pooler or a proxy leads to one database only."""
     pooled = [one.name for one in chosen_strategies(plan) if build_strategy(one).pooling()]
     between = list(dict.fromkeys(pooled))
     between += ["round_trip_ms"] if any(plan.round_trip_ms) else []
@@ -170,7 +171,7 @@ def _route_faults(project: Project, plan: Plan) -> Iterator[str]:
         others = [alias for alias in others if alias not in project.redirected]
     if between and others:
         yield (
-            f"{' and '.join(between)} can stand before one database, and DATABASES leads to others as well:"
+            f"{' and '.join(between)} works with one database only, and DATABASES leads to others as well:"
             f" {', '.join(others)} (leave it out of the plan, or name settings with one database)"
         )
 

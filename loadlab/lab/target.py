@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Sample:
     """What a target has counted, and what its judges count, at one instant.
 
-    `values` are the probes' quantities, by name. `pooler` is the pooler's count, if one stands in between. `answered`
+    `values` are the probes' quantities, by name. `pooler` is the pooler's count, if there is one. `answered`
     is how many requests the target has counted; None if it counts none.
     """
 

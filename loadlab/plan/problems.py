@@ -82,7 +82,8 @@ def one_of(known: Iterable[str], said: str) -> str:
 
 
 def _problem(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind: type[Any]) -> Problem:
-    path = [str(part) for part in detail["loc"] if not _is_branch(part)]
+    # A position in a list is left out: the message shows the wrong value itself.
+    path = [part for part in detail["loc"] if isinstance(part, str) and not _is_branch(part)]
     key = ".".join([where, *path]).strip(".")
     if detail["type"] == "unexpected_keyword_argument":
         why = refused.get(path[-1])
@@ -114,9 +115,9 @@ def _meant(path: Sequence[str], kind: type[Any], *, in_table: bool) -> str:
     return f"remove it; the keys here are {', '.join(known)}" if known else "remove it; there are no keys here"
 
 
-def _is_branch(part: int | str) -> bool:
+def _is_branch(part: str) -> bool:
     """Pydantic names the branches of a union in its paths; a user does not know them."""
-    return isinstance(part, str) and ("[" in part or part in ("bool", "int", "float", "str", "none"))
+    return "[" in part or part in ("bool", "int", "float", "str", "none")
 
 
 def _shown(value: object) -> str:

@@ -51,7 +51,7 @@ def test_a_pass_prints_its_tables_and_writes_a_recording_and_a_page(written: tup
 
 
 def test_a_pass_as_recorded_says_so(written: tuple[Outcome, Path]) -> None:
-    assert f"1 row(s) match {RECORDED}." in written[0].stdout
+    assert f"Compared 1 row with {RECORDED}: no difference." in written[0].stdout
 
 
 def test_a_departing_pass_exits_with_10_and_updates_the_same_versions(
@@ -61,7 +61,7 @@ def test_a_departing_pass_exits_with_10_and_updates_the_same_versions(
     same.write_text(recorded.read_text().replace("[76, 76]", "[7, 7]"))
     done = loadlab("behaviour", *ONE_ROW, "--check", changed(recorded, warm=[80, 80]), "--update", same)
     assert done.code == 10, done.stderr
-    assert "1 cell(s) differ from" in done.stderr
+    assert "1 count differs from" in done.stderr
     assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
     assert "Different versions: django 1.6 → " in done.stderr
     kept, updated = json.loads(recorded.read_text()), json.loads(same.read_text())

@@ -79,7 +79,7 @@ def test_a_lab_that_is_asked_to_stop_ends_all_of_its_load_processes(loadlab: Com
     (tmp_path / "plan.toml").write_text(PLAN.format(window_seconds=600.0))
     arguments = ("run", tmp_path / "plan.toml", "--load-workers", "3", "--out", tmp_path / "run")
     with loadlab.started(*arguments) as command:
-        command.wait_until(lambda: len(load_processes(loadlab)) >= 5)  # the generator, the leader, three of its own
+        command.wait_until(lambda: len(load_processes(loadlab)) >= 5)  # the generator, the leader, its three
         command.popen.send_signal(signal.SIGINT)
         assert command.outcome().code == 130
     assert not load_processes(loadlab)

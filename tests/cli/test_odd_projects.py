@@ -12,7 +12,7 @@ from factories.projects import URLS, made
 
 from loadlab.lab.project import project_of
 from loadlab.plan.experiment import read_plan
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine, InProcess, Outcome
 
-    from loadlab.lab.project import ProjectInfo
+    from loadlab.lab.inspection import ProjectInfo
 
 SELF_READING: Final = """
 import os

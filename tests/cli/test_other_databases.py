@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from factories.projects import made
 
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A project that is not loadlab's own: measured as it is, on a database of its own, without a trace in its tree."""
+"""A user's project: measured as it is, on its own database, without a trace in its tree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from command_line import everything_in
 
 from loadlab.lab import suitability
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -294,7 +294,7 @@ def test_others_on_the_database_are_named_before_anything_is_counted(
 def test_scenarios_of_the_labs_own_site_are_refused_for_a_project(in_process: InProcess, tmp_path: Path) -> None:
     outcome = in_process("run", "--project", PROJECT, "--settings", "shop.settings", "--out", tmp_path / "run")
     assert outcome.code == 2
-    assert "'read_one' requests pages of loadlab's own site" in outcome.stderr
+    assert "'read_one' requests pages of loadlab's sample app" in outcome.stderr
 
 
 def test_init_writes_a_valid_plan_and_a_locustfile_of_the_routes(in_process: InProcess, tmp_path: Path) -> None:

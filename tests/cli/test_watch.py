@@ -126,7 +126,7 @@ def test_hosts_that_answer_in_turn_end_the_watch_without_figures(here: InProcess
     with hosts_in_turn(f"{build}{opened} 14000\n", f"{build}{opened} 30\n") as url:
         outcome = here("watch", "--metrics", url, "--every", "0.05", "--seconds", "1", *form)
     assert outcome.code == 3
-    assert "name one host's own address with --metrics" in outcome.stderr
+    assert "Name the address of one host with --metrics" in outcome.stderr
     assert "14000" not in outcome.stdout
     if form:
         assert json.loads(outcome.stdout)["aliases"] == {}

@@ -518,7 +518,7 @@ def _fits(server: str, strategy: str) -> bool:
 
 
 def _as_known(of: Case, blocks: int) -> list[Trial]:
-    """Opening costs 7 ms and five round trips; where each request has a thread of its own, ages and hooks leak."""
+    """Opening costs 7 ms and five round trips; where each request has its own thread, ages and hooks leak."""
     name, far = of.strategy.name, of.round_trip_ms
     apart = of.server.name in ("threaded", "gevent", "asgi")
     pooled = name in ("pool", "geventpool", "leased_threads", "pgbouncer")

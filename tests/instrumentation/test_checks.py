@@ -243,7 +243,7 @@ def test_more_connections_than_the_database_allows_are_warned_of(
     with override_settings(LOADLAB={"SERVER": server}):
         messages = checks.check_room(databases=["default"])
     assert [message.id for message in messages] == (["loadlab.W004"] if arithmetic else [])
-    assert all(f"{arithmetic}, but the database lets in max_connections 100 − 3" in str(m.msg) for m in messages)
+    assert all(f"{arithmetic}, but the database allows max_connections 100 − 3" in str(m.msg) for m in messages)
 
 
 def test_a_database_that_does_not_answer_is_named_and_ends_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +254,7 @@ def test_a_database_that_does_not_answer_is_named_and_ends_no_command(monkeypatc
     monkeypatch.setattr(checks, "connections", {"default": Gone()})
     with override_settings(LOADLAB={"SERVER": "gunicorn site.wsgi"}):
         (message,) = checks.check_room(databases=["default"])
-    assert "could not be asked how many connections it lets in: connection refused" in str(message.msg)
+    assert "did not say how many connections it allows: connection refused" in str(message.msg)
 
 
 def test_another_vendors_database_is_not_asked_for_its_limits(database: Any) -> None:

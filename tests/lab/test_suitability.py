@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.errors import UsageError
-from loadlab.lab.project import Alias, Project, ProjectInfo
+from loadlab.lab.inspection import Alias, ProjectInfo
+from loadlab.lab.project import Project
 from loadlab.lab.suitability import other_databases, require_suitable
 from loadlab.plan.experiment import read_plan
 
@@ -53,7 +54,7 @@ def project(driver: str) -> Project:
 
 
 def with_alias(alias: str, **changes: object) -> Project:
-    """The project with one more alias of its own, run on an embedded server."""
+    """The project with one more alias, run on an embedded server."""
     plain = project("psycopg")
     assert plain.info is not None
     aliases = {**plain.info.aliases, alias: replace(plain.info.default, **changes)}  # type: ignore[arg-type]

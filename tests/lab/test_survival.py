@@ -79,7 +79,7 @@ def test_a_database_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch)
         raise EnvironmentFaultError("connection refused")
 
     monkeypatch.setattr(observing, "AWAY_SECONDS", 0.3)
-    with pytest.raises(IncompleteError, match=r"PostgreSQL has stayed away for 0\.3 s\. connection refused"):
+    with pytest.raises(IncompleteError, match=r"PostgreSQL was not available for 0\.3 s\. connection refused"):
         persevere(refuse)
 
 

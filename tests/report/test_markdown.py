@@ -1,4 +1,4 @@
-"""report.md is Markdown that GitHub renders as meant, whatever the names hold."""
+"""report.md is Markdown that GitHub renders as meant, with any names."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class ResponseReader:
         self.begin("GET")
 
     def begin(self, method: str) -> None:
-        """What comes next answers a request of that method."""
+        """Say that the next response is to a request of that method."""
         self.complete = False
         self._head_only = method == "HEAD"
         self._fault: HttpFaultError | None = None
@@ -242,7 +242,7 @@ def _other_protocol() -> MalformedAnswerError:
 
 
 def _surplus() -> MalformedAnswerError:
-    return MalformedAnswerError("more came than the response")
+    return MalformedAnswerError("data after the end of the response")
 
 
 def _large_head() -> AnswerTooLargeError:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.comparison import Comparison, Judgement
     from loadlab.model.condition import Condition
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
+    from loadlab.model.findings import Arm, Findings, Leak
 
 BASELINE = "baseline"
 
@@ -169,7 +170,7 @@ def _cell(arm: Arm, compared: dict[Case, Comparison], metric: str) -> Cell:
         peak=held(arm),
         leaks=arm.leaks,
         leak=arm.leak,
-        judgement=comparison.verdict if comparison else None,
+        judgement=comparison.verdict if comparison and comparison.judged else None,
         measured=arm.trials > 0,
     )
 

@@ -35,9 +35,9 @@ HOW_TO_READ = (
         "up with the load counts against its case. Neither is left out."
     ),
     (
-        "p is from Wilcoxon's exact signed-rank test over blocks, and the interval inverts the same test. Holm's "
-        "correction allows for the number of comparisons. The smallest detectable effect is the difference that these "
-        "blocks detect with 80 % power after that correction."
+        "p is the probability of such a difference by chance, by Wilcoxon's exact signed-rank test over blocks. The "
+        "interval comes from the same test. Holm's correction allows for the number of comparisons. The smallest "
+        "detectable effect is the difference that these blocks detect with 80 % power after that correction."
     ),
     (
         "Better and worse: a proven difference. Equivalent: any difference is proven to be within the margin. "

@@ -278,7 +278,7 @@ def test_the_history_is_downloaded_without_a_formula_in_it(page: Page) -> None:
 def test_a_restart_of_the_site_makes_nothing_negative_and_is_said(page: Page, metrics: Metrics) -> None:
     before = page.await_row(HOSTILE, "opened/s", lambda row: int(row["total"].replace(",", "")) > 50)
     metrics.opened = 0
-    page.await_row("", "metrics", lambda row: row["now"].endswith("counters began anew 1×"))
+    page.await_row("", "metrics", lambda row: row["now"].endswith("counters were reset 1×"))
     after = page.row(HOSTILE, "opened/s")
     assert int(after["total"].replace(",", "")) >= int(before["total"].replace(",", ""))
     assert float(after["now"]) >= 0
