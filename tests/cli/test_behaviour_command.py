@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from command_line import REPOSITORY
 
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path

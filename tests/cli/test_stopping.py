@@ -64,17 +64,18 @@ def interrupted(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("interrupted")
     (folder / "plan.toml").write_text(SMALL_PLAN.format(blocks=50))
     paths = {name: folder / name.replace(" ", "-") for name in ENDS}
-    ends: dict[str, Interrupted] = {}
+    kept: dict[str, dict[str, bytes]] = {}
     with ExitStack() as stack:
         runs = {
             name: stack.enter_context(loadlab.started("run", folder / "plan.toml", "--out", path, *ONE_CASE))
             for name, path in paths.items()
         }
         for name, run in runs.items():
-            kept = await_second_trial(run, paths[name])
+            kept[name] = await_second_trial(run, paths[name])
             interrupt(run, name)
-            ends[name] = Interrupted(path=paths[name], kept=kept, outcome=run.outcome())
-    return ends
+        return {
+            name: Interrupted(path=paths[name], kept=kept[name], outcome=run.outcome()) for name, run in runs.items()
+        }
 
 
 @pytest.mark.parametrize("name", ENDS)
