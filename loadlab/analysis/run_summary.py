@@ -34,6 +34,7 @@ def run_summary(recorded: RecordedRun, plan: Plan, driver: str) -> RunSummary:
         state="complete" if len(done) == len(schedule.steps) else "incomplete",
         trials_planned=len(schedule.steps),
         trials_done=len(trials),
+        trials_spared=sum(one.spared for one in schedule.departures),
         primary_metric=plan.primary_metric,
         equivalence_margin=plan.equivalence_margin,
         warmup_seconds=plan.warmup_seconds,

@@ -24,6 +24,7 @@ from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
+from loadlab.plan.members import build_server
 from loadlab.probes import ProbeContext
 from loadlab.probes.sessions import Sessions
 from loadlab.store.layout import trial_log
@@ -57,6 +58,7 @@ KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who re
 class ServedSite:
     """A server that is ready, and what is between it and PostgreSQL."""
 
+    server: Config
     application: Application
     route: Route
     ledgers: Path
@@ -94,7 +96,7 @@ def serve_site(  # noqa: PLR0913
             extras=extras or Extras(),
         )
         with serving(setup, lab.register, log, port) as application:
-            yield ServedSite(application=application, route=route, ledgers=ledgers, log=log)
+            yield ServedSite(server=server, application=application, route=route, ledgers=ledgers, log=log)
 
 
 def added_latency(case: Case) -> list[Fault]:
@@ -184,7 +186,7 @@ class RunningSite:
         )
         self._resources = resources
         between = {BETWEEN[part]: pid for part, pid in site.route.trees.items() if part in BETWEEN}
-        self._processes = serving_now(site.application, between)
+        self._processes = serving_now(site.application, between, build_server(site.server).recycled)
 
     @property
     def fault_context(self) -> FaultContext:

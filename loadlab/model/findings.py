@@ -25,7 +25,6 @@ RunState = Literal["complete", "incomplete"]
 # Whether connections are kept that no later request can find; "cannot tell" where the counts are too small to show it.
 Leak = Literal["yes", "no", "cannot tell"]
 PROJECT: Final = "project"  # the section of a run's environment that is about a project of the user's own
-NOTE: Final = "note "  # how its keys begin that hold a remark on the results
 # The place of a strategy in its group, as report.json spells it: "sound" is eligible, "unfit" is rejected.
 Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
 
@@ -256,7 +255,8 @@ class FailureRow:
 class RunSummary:
     """What was run. `trials_invalid` were disturbed or not loaded as planned; `invalid_because` is the first reason.
 
-    `damaged` are the files of its folder that are not what was written. From `min_blocks` on, cases could leave.
+    `damaged` are the files of its folder that are not what was written. From `min_blocks` on, cases could leave,
+    and `trials_spared` were not needed.
     """
 
     id: str
@@ -277,6 +277,7 @@ class RunSummary:
     invalid_because: str = ""
     damaged: tuple[str, ...] = ()
     min_blocks: int = 2
+    trials_spared: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -191,7 +191,7 @@ def test_the_databases_password_is_in_nothing_that_a_run_leaves(migrated: Shop, 
 def test_the_report_says_what_project_it_is_about(migrated: Shop) -> None:
     environment = migrated.report()["environment"]
     assert environment["project"]["settings"] == "shop.settings"
-    assert "notes" in environment["project"]["note 1"]
+    assert "notes" in environment["project notes"]["other_databases"]
     assert environment["PostgreSQL"]["origin"] == "given"
 
 

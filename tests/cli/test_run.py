@@ -218,6 +218,25 @@ def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(
     assert here("report", run).code == 0
 
 
+def test_a_leaking_case_leaves_a_run_after_two_blocks(loadlab: CommandLine, tmp_path: Path) -> None:
+    plan = SMALL_PLAN.format(blocks=4).replace("sync", "gevent").replace("[strategies", "workers = 2\n[strategies")
+    (tmp_path / "plan.toml").write_text(plan)
+    done = loadlab("run", tmp_path / "plan.toml", "--out", tmp_path / "run")
+    assert done.code == 0, done.stderr
+    report = read_report(tmp_path / "run")
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+    assert {one["case"].partition("max_age=")[2][:4]: (one["why"], one["blocks"]) for one in report["departures"]} == {
+        "none": ("leaks", 2),
+        "0,co": ("alone", 2),
+    }
+    assert (len(report["trials"]), report["run"]["trials_planned"], report["run"]["state"]) == (6, 6, "complete")
+    assert "note: after 2 blocks, no further trials of" in done.stderr
+    words = " ".join(done.stdout.split())
+    assert "6 of 6 trials, 6 more not needed" in words
+    assert "exact counts show that connections leak" in words
+    assert report["verdicts"][0]["recommend"]["max_age"] == 0
+
+
 def test_a_plan_that_wants_more_connections_than_there_are_is_refused(loadlab: CommandLine, tmp_path: Path) -> None:
     plan = SMALL_PLAN.format(blocks=1).replace("sync", "gthread").replace("[strategies", "threads = 4\n[strategies")
     plan = plan.replace("[servers.gthread]", "[database]\nmax_connections = 10\n[servers.gthread]\nworkers = 4")

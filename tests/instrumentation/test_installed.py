@@ -17,8 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+from every import every
 
 from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.management.commands import loadlab_metrics
 from loadlab.model.metrics import CloseReason
 from loadlab.settings_override.configuration import SettingsOverride
 
@@ -202,13 +206,32 @@ def test_check_names_what_is_wrong_with_the_setting(project: Path) -> None:
     assert "LOADLAB['METRICS_OPEN'] should be a bool" in done.stderr
 
 
-@pytest.mark.parametrize("loadlab", [None, ["x"], "x", {"SERVER": 'gunicorn "x'}, {"LEDGER_DIR": "x"}])
-def test_a_wrong_setting_is_a_message_of_check_and_no_traceback(project: Path, loadlab: object) -> None:
-    (project / "strange.py").write_text(SETTINGS + f"LOADLAB = {loadlab!r}\n")
-    done = manage(project, "check")
-    assert done.returncode == 1
-    assert "(loadlab.E001)" in done.stderr
-    assert "Traceback" not in done.stderr
+WRONG_SETTINGS = (None, ["x"], "x", {"SERVER": 'gunicorn "x'}, {"LEDGER_DIR": "x"})
+# A `manage.py check` for each, forked from one process that has imported Django and nothing of the project.
+CHECKS = """
+import os, sys
+from django.core.management import execute_from_command_line
+for number in range(int(sys.argv[1])):
+    if not os.fork():
+        os.environ["NUMBER"] = str(number)
+        said = os.open(f"said-{number}", os.O_CREAT | os.O_WRONLY)
+        os.dup2(said, 2)
+        execute_from_command_line(["manage.py", "check"])
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
+def test_a_wrong_setting_is_a_message_of_check_and_no_traceback(project: Path) -> None:
+    wrong = f"import os\nLOADLAB = {WRONG_SETTINGS!r}[int(os.environ['NUMBER'])]\n"
+    (project / "strange.py").write_text(SETTINGS + wrong)
+    argv = [sys.executable, "-c", CHECKS, str(len(WRONG_SETTINGS))]
+    done = subprocess.run(argv, cwd=project, env=environment(project), capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["1"] * len(WRONG_SETTINGS), done.stderr
+    for number, setting in enumerate(WRONG_SETTINGS):
+        said = (project / f"said-{number}").read_text()
+        assert "(loadlab.E001)" in said, setting
+        assert "Traceback" not in said, setting
 
 
 def test_a_project_without_databases_starts(project: Path, ledgers: Path) -> None:
@@ -393,7 +416,13 @@ def test_promtool_finds_nothing_to_blame_in_an_empty_project_either(project: Pat
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
+def test_the_command_ends_with_1_and_says_why_where_it_may_not_listen(project: Path) -> None:
+    done = manage(project, "loadlab_metrics", "--address", "0.0.0.0", "--port", "0")  # noqa: S104  refused
+    assert done.returncode == 1
+    assert "is not loopback" in done.stderr
+
+
+@every(
     ("arguments", "message"),
     [
         (["--address", "0.0.0.0", "--port", "0"], "is not loopback"),  # noqa: S104  refused
@@ -403,9 +432,6 @@ def test_promtool_finds_nothing_to_blame_in_an_empty_project_either(project: Pat
         (["--port", "70000"], "cannot be used"),
     ],
 )
-def test_an_address_for_everybody_needs_a_token_and_a_bad_one_is_named(
-    project: Path, arguments: list[str], message: str
-) -> None:
-    done = manage(project, "loadlab_metrics", *arguments)
-    assert done.returncode == 1
-    assert message in done.stderr
+def test_an_address_for_everybody_needs_a_token_and_a_bad_one_is_named(arguments: list[str], message: str) -> None:
+    with override_settings(LOADLAB={}), pytest.raises(CommandError, match=message):
+        call_command(loadlab_metrics.Command(), *arguments)
