@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 NOTHING: Final[Mapping[str, str]] = {}
+_READERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
 # How pydantic's words for a wrong kind of value are said to somebody who writes TOML.
 KINDS: Final[Mapping[str, str]] = {
     "dict_type": "a table",
@@ -63,10 +63,11 @@ def checked(
         return None
 
 
-@cache
 def _reader(kind: type[Any]) -> TypeAdapter[Any]:
     """Made once for each kind: to make it takes a hundred times as long as to read with it."""
-    return TypeAdapter(kind)
+    if kind not in _READERS:
+        _READERS[kind] = TypeAdapter(kind)
+    return _READERS[kind]
 
 
 def refusal(source: str, problems: Sequence[Problem]) -> UsageError:
