@@ -41,11 +41,11 @@ class Interrupted:
 
 
 def await_second_trial(run: Started, path: Path) -> dict[str, bytes]:
-    """The trials there are once the second one's server runs."""
+    """The trials there are once the first is recorded and the second one's server runs, which boots ahead."""
 
     def serves() -> bool:
         log = path / "logs" / "0001-sync.log"
-        return log.exists() and "Booting worker" in log.read_text()
+        return log.exists() and "Booting worker" in log.read_text() and bool(trials_in(path))
 
     run.wait_until(serves)
     return trials_in(path)
