@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class Family(Generic[T]):
     def __init__(self, package: str, base: type[T]) -> None:
         self._package = package
         self._base = base
+        self._members: dict[ModuleType, type[T]] = {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -50,6 +52,11 @@ class Family(Generic[T]):
 
     def _only_member(self, module_name: str) -> type[T]:
         module = importlib.import_module(module_name)
+        if module not in self._members:
+            self._members[module] = self._found_in(module, module_name)
+        return self._members[module]
+
+    def _found_in(self, module: ModuleType, module_name: str) -> type[T]:
         members = [
             value
             for value in vars(module).values()
