@@ -33,14 +33,12 @@ class RawResponse:
         status: int,
         pairs: list[tuple[bytes, bytes]],
         fields: dict[bytes, bytes],
-        content: bytes,
-        *,
-        keep_alive: bool,
+        keep_alive: bool,  # noqa: FBT001
     ) -> None:
         self.status = status
         self.pairs = pairs
         self.fields = fields
-        self.content = content
+        self.content = b""
         self.keep_alive = keep_alive
         self.url = ""
 
@@ -61,41 +59,35 @@ class ResponseReader:
     __slots__ = (
         "_bodies",
         "_fault",
-        "_fields",
         "_head_only",
-        "_headed",
         "_interim",
-        "_keep_alive",
         "_limit",
         "_pairs",
         "_parser",
         "_received",
+        "_response",
         "_shapeless",
-        "_status",
-        "_trailers",
         "complete",
+        "on_body",
     )
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._fault: HttpFaultError | None = None
+        self._bodies: list[bytes | bytearray] = []
+        self.on_body = self._bodies.append  # called by C without a frame between
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
-        self.begin("GET")
 
     def begin(self, method: str) -> None:
         """What comes next answers a request of that method."""
         self.complete = False
         self._head_only = method == "HEAD"
-        self._fault: HttpFaultError | None = None
         self._received = 0
         self._shapeless = 0  # bytes since there was last a piece of body
-        self._headed = False
         self._interim = False
-        self._status = 0
-        self._keep_alive = False
-        self._pairs: list[tuple[bytes, bytes]] = []
-        self._trailers: list[tuple[bytes, bytes]] = []
-        self._fields: dict[bytes, bytes] = {}
-        self._bodies: list[bytes | bytearray] = []
+        self._response: RawResponse | None = None  # there from the end of its head on
+        self._pairs: list[tuple[bytes, bytes]] = []  # of the head, then of the trailer
+        self._bodies.clear()
 
     def feed(self, data: bytes) -> None:
         """Take in what came; at least one byte.
@@ -105,8 +97,8 @@ class ResponseReader:
         """
         received = self._received
         self._received = received + len(data)
-        if received < len(PROTOCOL) and not data.startswith(PROTOCOL[received : self._received]):
-            raise _other_protocol()
+        if received or not data.startswith(PROTOCOL):
+            _check_protocol(data, received)
         if self._received > self._limit:
             raise AnswerTooLargeError(f"the response has more than {self._limit} bytes")
         pieces = len(self._bodies)
@@ -132,19 +124,17 @@ class ResponseReader:
         """
         if not self._received:
             raise ConnectionLostError("the server closed the connection without a response", silent=True)
-        if not self._headed:
+        if self._response is None:
             raise ConnectionLostError("the server closed the connection within a response's head", silent=False)
-        if b"content-length" in self._fields or b"transfer-encoding" in self._fields:
+        if b"content-length" in self._response.fields or b"transfer-encoding" in self._response.fields:
             raise ConnectionLostError("the server closed the connection within a response's body", silent=False)
         self.complete = True
 
     def response(self) -> RawResponse:
-        content = b"".join(self._bodies)  # of one piece, that piece itself
-        return RawResponse(self._status, self._pairs, self._fields, content, keep_alive=self._keep_alive)
-
-    def forbid_reuse(self) -> None:
-        """No further response is read from this connection, even if the server sends one."""
-        self._keep_alive = False
+        response = self._response
+        assert response is not None  # noqa: S101  it is complete
+        response.content = b"".join(self._bodies)  # of one piece, that piece itself
+        return response
 
     def silent(self) -> bool:
         """Whether nothing has come yet."""
@@ -159,32 +149,30 @@ class ResponseReader:
             raise self._refused(_surplus())
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        (self._trailers if self._headed else self._pairs).append((name, value))
+        self._pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
-        assert self._parser is not None  # noqa: S101  it is calling
-        self._status = status = self._parser.get_status_code()
+        parser = self._parser
+        assert parser is not None  # noqa: S101  it is calling
+        status = parser.get_status_code()
         if status < FIRST_FINAL:
             self._pass_over(status)
             return
-        if self._interim and not self._parser.get_http_version().startswith("1."):
+        if self._interim and not parser.get_http_version().startswith("1."):
             raise self._refused(_other_protocol())
-        self._fields = {name.lower(): value for name, value in self._pairs}
-        if b"transfer-encoding" in self._fields:
-            self._check_transfer_coding()
-        if self._received > HEAD_LIMIT_BYTES and _size(self._pairs) > HEAD_LIMIT_BYTES:
+        pairs = self._pairs
+        fields = {name.lower(): value for name, value in pairs}
+        if b"transfer-encoding" in fields:
+            self._check_transfer_coding(parser)
+        if self._received > HEAD_LIMIT_BYTES and _size(pairs) > HEAD_LIMIT_BYTES:
             raise self._refused(_large_head())
-        self._keep_alive = self._parser.should_keep_alive()
-        self._headed = True
+        self._response = RawResponse(status, pairs, fields, parser.should_keep_alive())
         if self._head_only:
             self.complete = True
             raise _NoBodyFollowsError
 
-    def on_body(self, body: bytes) -> None:
-        self._bodies.append(body)
-
     def on_message_complete(self) -> None:
-        self.complete = self._headed
+        self.complete = self._response is not None
 
     def _parse(self, data: bytes) -> None:
         assert self._parser is not None  # noqa: S101  released with its connection
@@ -207,12 +195,12 @@ class ResponseReader:
         self._interim = True
         self._pairs = []
 
-    def _check_transfer_coding(self) -> None:
-        assert self._parser is not None  # noqa: S101  it is calling
-        codings = [value.lower() for name, value in self._pairs if name.lower() == b"transfer-encoding"]
+    def _check_transfer_coding(self, parser: HttpResponseParser) -> None:
+        self._pairs, pairs = [], self._pairs  # what comes now is the trailer
+        codings = [value.lower() for name, value in pairs if name.lower() == b"transfer-encoding"]
         if codings != [b"chunked"]:
             raise self._refused(MalformedAnswerError("the response has a transfer coding other than chunked"))
-        if self._parser.get_http_version() == "1.0":
+        if parser.get_http_version() == "1.0":
             raise self._refused(MalformedAnswerError("a response of HTTP/1.0 has a transfer coding"))
 
     def _limit_what_is_not_body(self, size: int, *, progressed: bool) -> None:
@@ -225,7 +213,7 @@ class ResponseReader:
         first, *others = self._bodies
         whole = first if isinstance(first, bytearray) else bytearray(first)
         whole += b"".join(others)
-        self._bodies = [whole]
+        self._bodies[:] = [whole]
 
     def _refused(self, fault: HttpFaultError) -> HttpFaultError:
         """Kept, because httptools hides what a callback raises behind its own error."""
@@ -235,6 +223,12 @@ class ResponseReader:
 
 def _size(pairs: list[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) + len(": \r\n") for name, value in pairs)
+
+
+def _check_protocol(data: bytes, received: int) -> None:
+    """Of data that come after so many bytes of a response."""
+    if received < len(PROTOCOL) and not data.startswith(PROTOCOL[received : received + len(data)]):
+        raise _other_protocol()
 
 
 def _other_protocol() -> MalformedAnswerError:
