@@ -22,8 +22,8 @@ from loadlab.load.http.response import ResponseReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from loadlab.load.http.raw_response import RawResponse
     from loadlab.load.http.request import Location
-    from loadlab.load.http.response import RawResponse
 
     Address = tuple[int, tuple[Any, ...]]  # family, what connect() takes
 

@@ -156,20 +156,18 @@ class LeanSession:
             error = BadStatusError(f"HTTP {raw.status}")
         fire = self.request_event.fire
         response = LeanResponse(raw, asked_url, error, seconds, fire if catch_response else None)
-        meta = {
-            "request_type": method,
-            "name": name or self.request_name or url,
-            "context": self._context(context),
-            "exception": error,
-            "start_time": start_time,
-            "url": full_url,
-            "response_length": len(response.content) if response.content else 0,
-            "response_time": seconds * MS_PER_SECOND,
-        }
-        if catch_response and refused is None:
-            response.request_meta = meta
-        else:
-            fire(response=response, **meta)  # type: ignore[no-untyped-call]
+        report = response.hold if catch_response and refused is None else fire
+        report(
+            request_type=method,
+            name=name or self.request_name or url,
+            context=self._context(context),
+            exception=error,
+            start_time=start_time,
+            url=full_url,
+            response=response,
+            response_length=len(response.content) if response.content else 0,
+            response_time=seconds * MS_PER_SECOND,
+        )
         if refused is not None:
             raise refused
         return response

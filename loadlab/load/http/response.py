@@ -7,44 +7,18 @@ from typing import Final
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from loadlab.load.http.errors import AnswerTooLargeError, ConnectionLostError, HttpFaultError, MalformedAnswerError
+from loadlab.load.http.raw_response import FIRST_FINAL, RawResponse, is_telling
 
 HEAD_LIMIT_BYTES: Final = 64 * 1024
 MOST_PIECES: Final = 1000  # of a body, before they are put together: a one-byte chunk takes 40 in memory
 PROTOCOL: Final = b"HTTP/1."  # and llhttp lets only 0 or 1 follow
 LINE_ENDS: Final = b"\r\n"
 SWITCHING_PROTOCOLS: Final = 101
-FIRST_INTERIM, FIRST_FINAL = 100, 200
+FIRST_INTERIM: Final = 100
 
 
 class _NoBodyFollowsError(Exception):
     """Stops llhttp behind the head of a response to HEAD; httptools has no other way to say so."""
-
-
-class RawResponse:
-    """One final response: `pairs` as they came, `fields` by name in lower case (of several, the last).
-
-    A plain class: one is made per request, and a frozen dataclass takes as long to make as its text takes to parse.
-    """
-
-    __slots__ = ("content", "fields", "keep_alive", "pairs", "status", "url")
-
-    def __init__(
-        self,
-        status: int,
-        pairs: list[tuple[bytes, bytes]],
-        fields: dict[bytes, bytes],
-        keep_alive: bool,  # noqa: FBT001
-    ) -> None:
-        self.status = status
-        self.pairs = pairs
-        self.fields = fields
-        self.content = b""
-        self.keep_alive = keep_alive
-        self.url = ""
-
-    def values(self, name: bytes) -> list[bytes]:
-        """All values of the fields of that name (in lower case), in order."""
-        return [value for field, value in self.pairs if field.lower() == name]
 
 
 class ResponseReader:
@@ -58,24 +32,29 @@ class ResponseReader:
 
     __slots__ = (
         "_bodies",
+        "_came",
         "_fault",
         "_head_only",
         "_interim",
         "_limit",
-        "_pairs",
+        "_names",
         "_parser",
         "_received",
         "_response",
         "_shapeless",
         "complete",
         "on_body",
+        "on_header",
     )
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._fault: HttpFaultError | None = None
         self._bodies: list[bytes | bytearray] = []
-        self.on_body = self._bodies.append  # called by C without a frame between
+        self._names: dict[bytes, bytes] = {}  # of the head's fields, as they came
+        # Methods of C's own: no frame of Python for each field and each piece.
+        self.on_body = self._bodies.append
+        self.on_header = self._names.setdefault
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
 
     def begin(self, method: str) -> None:
@@ -86,8 +65,9 @@ class ResponseReader:
         self._shapeless = 0  # bytes since there was last a piece of body
         self._interim = False
         self._response: RawResponse | None = None  # there from the end of its head on
-        self._pairs: list[tuple[bytes, bytes]] = []  # of the head, then of the trailer
+        self._came = b""  # up to the end of the head, and what came with it
         self._bodies.clear()
+        self._names.clear()
 
     def feed(self, data: bytes) -> None:
         """Take in what came; at least one byte.
@@ -102,6 +82,8 @@ class ResponseReader:
         if self._received > self._limit:
             raise AnswerTooLargeError(f"the response has more than {self._limit} bytes")
         pieces = len(self._bodies)
+        if self._response is None:
+            self._came = self._came + data if received else data
         # llhttp passes silently over line ends behind a response, and stops behind the head of a response to HEAD: so
         # the last byte goes alone, and must be the one that completes it.
         if self._head_only or data[-1] in LINE_ENDS:
@@ -126,7 +108,7 @@ class ResponseReader:
             raise ConnectionLostError("the server closed the connection without a response", silent=True)
         if self._response is None:
             raise ConnectionLostError("the server closed the connection within a response's head", silent=False)
-        if b"content-length" in self._response.fields or b"transfer-encoding" in self._response.fields:
+        if self._response.values(b"content-length") or self._response.values(b"transfer-encoding"):
             raise ConnectionLostError("the server closed the connection within a response's body", silent=False)
         self.complete = True
 
@@ -148,9 +130,6 @@ class ResponseReader:
         if self.complete:
             raise self._refused(_surplus())
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._pairs.append((name, value))
-
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None  # noqa: S101  it is calling
@@ -160,13 +139,12 @@ class ResponseReader:
             return
         if self._interim and not parser.get_http_version().startswith("1."):
             raise self._refused(_other_protocol())
-        pairs = self._pairs
-        fields = {name.lower(): value for name, value in pairs}
-        if b"transfer-encoding" in fields:
-            self._check_transfer_coding(parser)
-        if self._received > HEAD_LIMIT_BYTES and _size(pairs) > HEAD_LIMIT_BYTES:
+        telling = is_telling(tuple(self._names))
+        self._response = response = RawResponse(status, self._came, parser.should_keep_alive(), telling)
+        if telling:
+            self._check_transfer_coding(response.values(b"transfer-encoding"), parser)
+        if self._received > HEAD_LIMIT_BYTES and _size(response.pairs) > HEAD_LIMIT_BYTES:
             raise self._refused(_large_head())
-        self._response = RawResponse(status, pairs, fields, parser.should_keep_alive())
         if self._head_only:
             self.complete = True
             raise _NoBodyFollowsError
@@ -193,12 +171,11 @@ class ResponseReader:
         if status == SWITCHING_PROTOCOLS:
             raise self._refused(MalformedAnswerError("the server switched protocols, unasked"))
         self._interim = True
-        self._pairs = []
 
-    def _check_transfer_coding(self, parser: HttpResponseParser) -> None:
-        self._pairs, pairs = [], self._pairs  # what comes now is the trailer
-        codings = [value.lower() for name, value in pairs if name.lower() == b"transfer-encoding"]
-        if codings != [b"chunked"]:
+    def _check_transfer_coding(self, codings: list[bytes], parser: HttpResponseParser) -> None:
+        if not codings:
+            return
+        if [coding.lower() for coding in codings] != [b"chunked"]:
             raise self._refused(MalformedAnswerError("the response has a transfer coding other than chunked"))
         if parser.get_http_version() == "1.0":
             raise self._refused(MalformedAnswerError("a response of HTTP/1.0 has a transfer coding"))
