@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
@@ -31,14 +31,14 @@ BASIC_HEADERS: Final = {"User-Agent": "loadlab", "Accept-Encoding": "gzip, defla
 
 @dataclass(slots=True)  # not frozen, and no tuple: both take longer to make or to read, in each request
 class _Asked:
-    """A request on its way through redirects; `cookies` are its own, `written` are its bytes by URL, if kept."""
+    """A request on its way through redirects; `cookies` are its own, `written` are its bytes by URL, where kept."""
 
     method: str
     head: Head
     body: bytes
     seconds: Seconds
     cookies: Mapping[str, object] | None
-    written: dict[str, bytes] | None = None
+    written: dict[str, bytes] = field(default_factory=dict, init=False)
 
 
 class HttpClient:
@@ -63,14 +63,13 @@ class HttpClient:
         self._plain: dict[str, _Asked] = {}
         self._head = Head.of({}).with_headers(BASIC_HEADERS).with_headers(headers or {})
 
-    def request(  # noqa: PLR0913  a request has that many sides
+    def request(  # noqa: PLR0913, PLR0917  a request has that many sides
         self,
         method: str,
         url: str,
-        *,
         headers: Mapping[str, Any] | None = None,
         body: bytes = b"",
-        follow: bool = False,
+        follow: bool = False,  # noqa: FBT001, FBT002
         seconds: Seconds | None = None,
         cookies: Mapping[str, object] | None = None,
     ) -> RawResponse:
@@ -94,7 +93,7 @@ class HttpClient:
 
     def _plainly(self, method: str) -> _Asked:
         """What most requests are, made once."""
-        plain = self._plain[method] = _Asked(checked_method(method), self._head, b"", self.seconds, None, {})
+        plain = self._plain[method] = _Asked(checked_method(method), self._head, b"", self.seconds, None)
         return plain
 
     def close(self) -> None:
@@ -104,7 +103,8 @@ class HttpClient:
                 connections.pop().close()
 
     def _ask(self, asked: _Asked, location: Location) -> RawResponse:
-        response = self._exchange(asked, location, self._written(asked, location))
+        request = None if self.cookies.jar.any else asked.written.get(location.url)
+        response = self._exchange(asked, location, request or self._written(asked, location))
         response.url = location.url
         if response.telling:
             self._obey(response, location.url)
@@ -118,22 +118,17 @@ class HttpClient:
             response.content = decoded(response.content, codings, self._limit)
 
     def _written(self, asked: _Asked, location: Location) -> bytes:
-        """The request's bytes; without cookies they are the same each time."""
-        if asked.written is None or self.cookies.jar.any:
-            return self._write(asked, location)
-        written = asked.written.get(location.url)
-        if written is None:
-            if len(asked.written) >= MOST_WRITTEN:
-                asked.written.clear()
-            written = asked.written[location.url] = self._write(asked, location)
-        return written
-
-    def _write(self, asked: _Asked, location: Location) -> bytes:
-        head = asked.head
-        line = self.cookies.line(location.url) if self.cookies.jar.any and not head.names_cookies else ""
+        """The request's bytes; those of plain requests are kept, for as long as there are no cookies."""
+        head, any_cookies = asked.head, self.cookies.jar.any
+        line = self.cookies.line(location.url) if any_cookies and not head.names_cookies else ""
         if asked.cookies and not head.names_cookies:
             line = cookie_line(line, asked.cookies)
-        return request_bytes(asked.method, location, head, line, asked.body)
+        written = request_bytes(asked.method, location, head, line, asked.body)
+        if not any_cookies and self._plain.get(asked.method) is asked:
+            if len(asked.written) >= MOST_WRITTEN:
+                asked.written.clear()
+            asked.written[location.url] = written
+        return written
 
     def _exchange(self, asked: _Asked, location: Location, request: bytes) -> RawResponse:
         """On a kept connection; on a new one if there is none, or if it dies at this very moment and that is safe."""

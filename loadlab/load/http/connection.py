@@ -138,15 +138,12 @@ class Connection:
             self._socket.close()
             self._reader.release()
 
-    def _wait(self, watcher: Any) -> None:  # noqa: ANN401
+    def _wait_to_write(self) -> None:
         if self._expired is not None:
             raise self._expired
-        self._hub.wait(watcher)
-
-    def _wait_to_write(self) -> None:
         if self._writable is None:
             self._writable = self._hub.loop.io(self._socket.fileno(), WRITE)
-        self._wait(self._writable)
+        self._hub.wait(self._writable)
 
     def _connect(self, address: tuple[Any, ...]) -> None:
         code = self._socket.connect_ex(address)
@@ -185,7 +182,9 @@ class Connection:
         """What has come, after waiting for it; empty at the connection's end."""
         # Waited for first: straight after sending there is nothing yet, and asking would cost another call.
         while True:
-            self._wait(self._readable)
+            if self._expired is not None:
+                raise self._expired
+            self._hub.wait(self._readable)
             try:
                 return self._socket.recv(RECEIVE_BYTES)
             except BlockingIOError:

