@@ -57,6 +57,11 @@ class Remaining:
         while self._missing:
             yield self._missing[0]
 
+    @property
+    def following(self) -> tuple[Case, Step] | None:
+        """What comes after the step that came last, unless its case leaves before that."""
+        return next(((self.planned.cases[step.case], step) for step in self._missing[1:2]), None)
+
     def made(self, trial: Trial) -> None:
         """The trial of the step that came last; after the last one of its block, cases may leave."""
         step = self._missing.pop(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -162,9 +162,9 @@ class _Session:
             self.journal.preparing(_load_comes(self.plan))
             _check_locustfiles(self.planned, self.plan, lab.generator)
 
-            def measured(case: Case, step: Step) -> Trial:
+            def measured(case: Case, step: Step, following: tuple[Case, Step] | None) -> Trial:
                 self.journal.step_begins(step, target.ledgers(step))
-                trial = run_trial(case, step, lab, target)
+                trial = run_trial(case, step, lab, target, following)
                 if why := lab.explanations.get(step.order):
                     _nothing_succeeded(self.folder, case, why, self.journal, first=step.order == 0)
                 return trial
@@ -179,7 +179,8 @@ class _Session:
         with open_lab(self.plan, self.dsn, self.folder.logs, self.journal, admit=self._begin_served) as lab:
             require_alone(lab.judge, lab.database.name)
             require_room(lab.judge, self.planned.cases)
-            yield (followed := replace(lab, follow=self.journal.write)), ServedTarget(lab=followed)
+            with closing(ServedTarget(lab=replace(lab, follow=self.journal.write))) as target:
+                yield target.lab, target
 
     def _begin_served(self, lab: Lab) -> None:
         begin_session(self.folder, environment(lab), self.continuation, self.journal)
@@ -231,7 +232,7 @@ def _measure(folder: RunFolder, remaining: Remaining, survival: Survival, journa
         case, done, total = remaining.planned.cases[step.case], remaining.done, remaining.total
         journal.trial_begins(case, done, total)
         try:
-            trial = survival.trial(case, step)
+            trial = survival.trial(case, step, remaining.following)
         except IncompleteError as error:
             raise IncompleteError(
                 f"{error}\n{done} of {total} trials are recorded. {folder.continuation().command(folder.path)} runs the"
