@@ -44,20 +44,27 @@ PACKAGES: Final = {
 }
 # Annotations are not evaluated, and for None, True and small integers `is` and `==` are the same.
 LEFT_OUT: Final = ("BinaryOperator_BitOr_", "Operator_Is_Eq", "Operator_IsNot_NotEq", "Operator_Eq_Is")
+# What a decorator says (frozen, slots, property) changes no number, and the same line is in many modules.
+DECORATOR: Final = "@"
 OPTIONS: Final = ("-q", "-x", "-p", "no:cacheprovider", "--assert=plain", "-m")
 MARKS: Final = "not slow and not browser and not prometheus"
 LIBRARIES: Final = ("numpy", "scipy.stats", "hypothesis", "pydantic", "psutil", "jinja2", "rich.console", "django.test")
-LONGER: Final = 3  # times as long as without a mutant: it hangs
+LONGER: Final = 3  # times as long as without a mutant, and at least SHORTEST_SECONDS: it hangs
+SHORTEST_SECONDS: Final = 60.0  # on a busy machine a quick test may take three times as long by chance
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One mutant, and whether a test noticed it. `key` is the same in every tree that has this line."""
+    """One mutant, and whether a test noticed it. `key` is the same in every tree that has this line.
+
+    One that `hung` took too long: it counts as killed, but a busy machine may be the reason, so try it again alone.
+    """
 
     module: str
     key: str
     killed: bool
     change: str
+    hung: bool = False
 
 
 def copied(tree: Path, into: Path) -> None:
@@ -91,6 +98,8 @@ def _keyed(items: Sequence[WorkItem], seed: int) -> Iterator[tuple[str, Mutation
     for item in items:
         mutation = item.mutations[0]
         text = lines.setdefault(mutation.module_path, mutation.module_path.read_text(encoding="utf-8").split("\n"))
+        if text[mutation.start_pos[0] - 1].lstrip().startswith(DECORATOR):
+            continue
         said = f"{seed} {mutation.operator_name} {mutation.start_pos[1]} {text[mutation.start_pos[0] - 1]}"
         seen[said] += 1
         yield sha256(f"{said} {seen[said]}".encode()).hexdigest()[:12], mutation
@@ -103,9 +112,9 @@ def modules_of(paths: Iterable[str]) -> list[str]:
 def tried(packages: Sequence[str], tests: Sequence[str], options: argparse.Namespace) -> list[Outcome]:
     until = time.monotonic() + options.minutes * 60
     began = time.monotonic()
-    if not passes(tests, options.marks, 600):
+    if status_of(tests, options.marks, 600) != 0:
         sys.exit(f"{packages}: the tests fail without any mutant:\n{Path('said').read_text(encoding='utf-8')}")
-    longest = LONGER * (time.monotonic() - began)
+    longest = max(SHORTEST_SECONDS, LONGER * (time.monotonic() - began))
     outcomes: list[Outcome] = []
     for key, mutation in sampled(candidates(modules_of(packages)), options.mutants, options.seed):
         if time.monotonic() > until:
@@ -118,12 +127,13 @@ def tried(packages: Sequence[str], tests: Sequence[str], options: argparse.Names
 def _outcome(key: str, mutation: MutationSpec, tests: Sequence[str], marks: str, longest: float) -> Outcome:
     operator = get_operator(mutation.operator_name)(**mutation.operator_args)
     with use_mutation(mutation.module_path, operator, mutation.occurrence) as (before, after):
-        killed = not passes(_own_first(mutation.module_path, tests), marks, longest)
+        status = status_of(_own_first(mutation.module_path, tests), marks, longest)
     line = mutation.start_pos[0] - 1
     change = "\n".join(f"{sign} {code.split(chr(10))[line].strip()}" for sign, code in (("-", before), ("+", after)))
-    if not killed:
-        print(f"survived {key} {mutation.module_path}:{line + 1}\n{change}", flush=True)
-    return Outcome(str(mutation.module_path), key, killed, change)
+    if not status:
+        word = "hung" if status is None else "survived"
+        print(f"{word} {key} {mutation.module_path}:{line + 1}\n{change}", flush=True)
+    return Outcome(str(mutation.module_path), key, status != 0, change, status is None)
 
 
 def _own_first(module: Path, tests: Sequence[str]) -> list[str]:
@@ -131,7 +141,8 @@ def _own_first(module: Path, tests: Sequence[str]) -> list[str]:
     return [*sorted(str(path) for path in Path("tests").rglob(f"test_{module.stem}.py")), *tests]
 
 
-def passes(tests: Sequence[str], marks: str, seconds: float) -> bool:
+def status_of(tests: Sequence[str], marks: str, seconds: float) -> int | None:
+    """The exit status of the tests, 0 if all pass; None if they take longer than this."""
     child = os.fork()
     if child == 0:
         _run_tests(tests, marks)
@@ -139,16 +150,16 @@ def passes(tests: Sequence[str], marks: str, seconds: float) -> bool:
     while time.monotonic() < until:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return os.waitstatus_to_exitcode(status) == 0
+            return os.waitstatus_to_exitcode(status)
         time.sleep(0.05)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return False
+    return None
 
 
 def _run_tests(tests: Sequence[str], marks: str) -> None:
-    """In the fork: a session of its own, so that all that a hanging test started can be ended with it."""
+    """In the fork: a new session, so that everything that a hanging test started ends with it."""
     code = 70
     try:
         os.setsid()

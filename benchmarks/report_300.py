@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -87,7 +88,10 @@ def _report(path: Path) -> float:
 
 def _write_run(path: Path, watch: Watch, blocks: int) -> int:
     """A run folder as the default plan with so many blocks would leave it, but with synthetic trials."""
-    experiment = read_plan(DEFAULT_PLAN.replace("blocks = 8 ", f"blocks = {blocks} "), "the default plan")
+    text, replaced = re.subn(r"^blocks = \d+", f"blocks = {blocks}", DEFAULT_PLAN, flags=re.MULTILINE)
+    if replaced != 1:
+        raise ValueError("the default plan does not say how many blocks it has")
+    experiment = read_plan(text, "the default plan")
     order = schedule(experiment.cases, blocks, experiment.plan.seed)
     steps = [Step(order=number, block=block, case=case) for number, (block, case) in enumerate(order)]
     planned = Schedule(id="bench", started=STARTED, version=__version__, cases=experiment.cases, steps=steps)

@@ -125,7 +125,7 @@ def table(ours: list[Scraped], theirs: list[Scraped]) -> Table:
     made = Table(
         title="One scrape after so many workers have lived and died, in milliseconds",
         caption=f"Median of {SCRAPES} scrapes; in brackets the first one, which folds what has ended since the last.\n"
-        "prometheus-client: its plain multiprocess mode with the same metrics, no file ever removed.",
+        "prometheus-client: its plain multiprocess mode with the same metrics; files are never removed.",
     )
     for heading in ("generations", "loadlab", "files", "prometheus-client", "files", "ratio"):
         made.add_column(heading, justify="right")

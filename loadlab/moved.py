@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import CodeType, ModuleType
 
-# A package stands for everything below it.
+# A package includes everything below it.
 MOVED: Final = {
     "loadlab.cures": "loadlab.fixes",
     "loadlab.overlay": "loadlab.settings_override",
@@ -56,7 +56,7 @@ def present_name(name: str) -> str | None:
 
 
 class _Loader(InspectLoader):
-    """Loads what stands under the new name; there is one module, whichever name was asked for first."""
+    """Loads the module of the new name; there is one module, by whichever name it was first imported."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -81,7 +81,7 @@ class _Loader(InspectLoader):
 
 
 class _Finder(MetaPathFinder):
-    """Stands first, or a moved package's own folder would give a second copy of each of its modules."""
+    """Comes first, or a moved package's own folder would give a second copy of each of its modules."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -1,4 +1,4 @@
-"""Asks a project for its metrics, and reads the answer: the only reader of /metrics."""
+"""Asks a project for its metrics, and reads the response: the only reader of /metrics."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _by_alias_and_host(families: Sequence[Metric]) -> dict[str, dict[str, Connec
         values = found[sample.labels["alias"]][",".join(f"{name}={value}" for name, value in others)]
         if key in values:
             raise _RefusedError(
-                f"{sample.name} stands there twice with the same labels: metrics of several hosts were merged without a"
+                f"{sample.name} appears twice with the same labels: metrics of several hosts were merged without a"
                 " label that tells them apart",
                 ". Add one, such as instance, or read one host's own address.",
             )

@@ -64,7 +64,7 @@ def put_in_front(mixin: type[WrapperMixin], handler: ConnectionHandler = connect
 
 
 def _adopt(wrapper: BaseDatabaseWrapper, mixin: type[WrapperMixin]) -> None:
-    """Make a wrapper one of the mixin's; what stands in for one, or is built so that it cannot, is left as it is."""
+    """Make a wrapper one of the mixin's; a stand-in for one, or a class that does not allow it, is left as it is."""
     kind = type(wrapper)
     name = f"{kind.__module__}.{kind.__qualname__}"
     if not issubclass(kind, BaseDatabaseWrapper):

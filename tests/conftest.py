@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest_plugins = ["lanes", "browser", "command_line", "laboratory", "lone_site", "poolers"]
+
+# Each module is compiled once, and not in every process that tests start, even where the environment forbids it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Nothing is timed: a busy machine may take long over an example, or over making one up.
 settings.register_profile(

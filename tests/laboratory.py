@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from loadlab.model.samples import Trial
 
 TOO_BUSY = "the machine is too busy"
-PLAN = Plan(servers={}, strategies={}, warmup_seconds=0.2, window_seconds=0.8)
+WINDOW_SECONDS = 0.4
+PLAN = Plan(servers={}, strategies={}, warmup_seconds=0.1, window_seconds=WINDOW_SECONDS)
 
 
 class Quiet:
@@ -74,7 +75,7 @@ class TrialRunner:
         users: int = 6,
         scenario: str = "read_one",
         driver: Any = "psycopg2",
-        window_seconds: float = 0.8,
+        window_seconds: float = WINDOW_SECONDS,
         round_trip_ms: float = 0.0,
         project: Project | None = None,
         **parameters: Any,

@@ -1,7 +1,7 @@
 """Runs the tests of what any project installs under several Pythons and Djangos: `python tests/matrix.py`.
 
 Other pairs than the usual ones are named like `python3.12=5.2`, or by path: `~/.pyenv/versions/3.12.1/bin/python=5.2`.
-Each has a virtualenv of its own in a temporary folder, with the versions of constraints.txt but for Django's. The last
+Each has its own virtualenv in a temporary folder, with the versions of constraints.txt but for Django's. The last
 lines say which pairs were run and how they ended; the exit code is 0 only if all passed.
 """
 

@@ -66,7 +66,7 @@ class Cluster:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ways:
-    """A PostgreSQL that lets each of its roles in by a way of its own, into the database "shop"."""
+    """A PostgreSQL whose roles log in by different methods, into the database "shop"."""
 
     register: Register
     sockets: Path
@@ -137,7 +137,7 @@ def ways(cluster: Cluster) -> Iterator[Ways]:  # for it skips where there is no 
             _make_roles(sockets, port)
             yield Ways(register=register, sockets=sockets, port=port)
         finally:
-            program.stop(signal.SIGQUIT, PATIENCE_SECONDS)  # nobody will read it again
+            program.stop(signal.SIGQUIT, PATIENCE_SECONDS)  # no test reads it again
 
 
 def us() -> str:

@@ -7,12 +7,14 @@ import importlib.util
 import os
 import pickle
 import pkgutil
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from every import every
+from fork import ROOT
 
 from loadlab.fixes._parameters import names
 from loadlab.load.http.errors import HttpFaultError
@@ -152,3 +154,8 @@ def test_failures_of_the_lean_client_have_the_names_of_earlier_records() -> None
         "RedirectError",
         "UnsupportedOptionError",
     }
+
+
+def test_the_upgrade_page_names_every_module_that_has_moved() -> None:
+    table = (ROOT / "docs" / "how-to" / "upgrade.md").read_text().partition("| older name |")[2].partition("\n\n")[0]
+    assert dict(re.findall(r"^\| `(\S+)` \| `(\S+)` \|$", table, re.MULTILINE)) == MOVED

@@ -41,7 +41,7 @@ loadlab_db_pool_size{alias="default"} 3.0
 
 @contextmanager
 def answering(status: int, body: str, headers: dict[str, str] | None = None) -> Iterator[tuple[str, list[str]]]:
-    """An address with one answer for everybody, and the Authorization of whoever asked."""
+    """An address with one response for every request; keeps the Authorization of the last one."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -43,7 +43,7 @@ def asked(expr: str, span: Span, chosen: dict[str, str] | None = None) -> str:
 
 
 def _cases(api: Api, dashboard: str, span: Span) -> dict[str, str]:
-    """The first case as A, the last as B: what Grafana chooses where nobody has."""
+    """The first case as A, the last as B: what Grafana chooses by default."""
     if "case_a" not in variables(dashboard):
         return {}
     cases = sorted(api.values_of("case", CONNECTIONS_OPENED.name, span.start, span.end))

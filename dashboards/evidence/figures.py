@@ -87,7 +87,7 @@ class Deviation:
 
     @property
     def relative(self) -> float:
-        """0 means that they are the same; of something that never happened, whatever is shown is infinitely off."""
+        """0 means that they are the same. A figure above 0 for something that never happened is infinitely off."""
         if self.shown == self.exact:
             return 0.0
         return self.shown / self.exact - 1 if self.exact else float("inf")

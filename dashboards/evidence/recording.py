@@ -52,7 +52,7 @@ class Recording:
 
 
 def samples_of(api: Api, selector: str, end: float) -> list[str]:
-    """Lines of OpenMetrics: whatever Prometheus kept of a selector's catalogued series within the hour before `end`."""
+    """Lines of OpenMetrics: all that Prometheus kept of a selector's catalogued series in the hour before `end`."""
     known = {metric.name for metric in (*CATALOGUE, *LAB_CATALOGUE, *FOREIGN)}
     found = [series for series in api.instant(f"{selector}[1h]", end) if _family(series) in known]
     return [line for series in sorted(found, key=lambda one: sorted(one.labels.items())) for line in lines(series)]

@@ -1,7 +1,6 @@
 """Samples in, findings out: pure functions, no clock, no files, no chance that is not seeded."""
 
-from loadlab.analysis.assessment import findings_of
 from loadlab.analysis.contrasts import contrast
-from loadlab.analysis.findings import analyse
+from loadlab.analysis.findings import analyse, findings_of
 
 __all__ = ["analyse", "contrast", "findings_of"]

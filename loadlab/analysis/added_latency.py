@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.model.findings import AtLatency, LatencyEffect, OverLatency
+from loadlab.model.added_latency import AtLatency, LatencyEffect, OverLatency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadlab.analysis.answer import Decided
+    from loadlab.model.added_latency import LatencyOutcome
     from loadlab.model.condition import Condition
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, LatencyOutcome
+    from loadlab.model.findings import Arm
 
 
 def added_latency(decided: Sequence[Decided]) -> tuple[LatencyEffect, ...]:

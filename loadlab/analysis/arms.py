@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ from loadlab.analysis.open_over_time import open_over_time
 from loadlab.analysis.rooms import room_of
 from loadlab.analysis.waiting import waiting
 from loadlab.model.counts import total
-from loadlab.model.findings import Arm, Estimate, Percentiles, Service, TrialSummary
+from loadlab.model.findings import Arm, Estimate, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
 from loadlab.stats.intervals import of_median
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.case import Case
     from loadlab.model.findings import Leak
+    from loadlab.model.percentiles import Percentiles
 
 FEWEST_FOR_PERCENTILE: Final = 6  # trials that have it, where others have too few requests for it
 AGES_TO_SEE_EXPIRY: Final = 3  # a shorter window sees few connections reach their age, or none
@@ -53,17 +54,27 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
     """
     everything = list(measured_trials)
     counted = [one for one in everything if one.complete]
-    trials = [one.trial for one in counted]
-    summaries = [one.summary for one in counted]
-    held = [one for one in everything if one.complete or one.leaked]
+    held = [one.trial for one in everything if one.complete or one.leaked]
+    leak = leak_of_all([one.summary.leak for one in everything if one.complete or one.leaked])
+    peak = max((trial.peak for trial in held), default=0)
+    return replace(
+        _of_complete(case, [one.trial for one in counted], [one.summary for one in counted]),
+        peak=peak,
+        left_open=max((trial.connections.open_at_rest for trial in held), default=0),
+        leak=leak,
+        leaks=leak == "yes",
+        collected=sum(trial.connections.at_rest.closed.get(COLLECTED, 0) for trial in held),
+        held_per_process=_per_process(peak, processes_of(case), [one.trial for one in counted]),
+        recovery=recovery,
+    )
+
+
+def _of_complete(case: Case, trials: Sequence[Trial], summaries: Sequence[TrialSummary]) -> Arm:
+    """What complete trials alone tell."""
     # A trial without any success has no latency; a caveat says so.
     p50, p95, p99 = percentile_estimates(one.latency_seconds for one in summaries if one.requests > one.failures)
     requests = sum(summary.requests for summary in summaries)
-    errors = _connect_errors(trials)
-    processes = processes_of(case)
-    peak = max((one.summary.peak for one in held), default=0)
     opens = measured.opens_per_request(trials)
-    leak = leak_of_all([one.summary.leak for one in held])
     return Arm(
         case=case,
         trials=len(trials),
@@ -76,25 +87,21 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         opens_per_request=opens,
         reuse=None if opens is None else 1 - opens,
         connect_seconds=_connect_seconds(trials),
-        peak=peak,
-        left_open=max((one.trial.connections.open_at_rest for one in held), default=0),
-        leaks=leak == "yes",
+        peak=0,
+        left_open=0,
+        leaks=False,
         refused=sum(map(measured.refused, trials)),
-        connect_errors=errors,
+        connect_errors=_connect_errors(trials),
         cpu_seconds_per_request=_median_cpu(summaries),
         exact_trials=sum(trial.connections.exact for trial in trials),
         expiry_observed=_expiry_observed(case, trials),
         open_over_time=open_over_time(trials),
-        processes=processes,
-        held_per_process=_per_process(peak, processes, trials),
+        processes=processes_of(case),
         clients_peak=_most(map(measured.clients_peak, trials)),
         clients_left=_most(_clients_left(trial) for trial in trials),
         waiting=waiting(trials, requests),
-        recovery=recovery,
         service=_service(summaries) if case.open_load else None,
-        leak=leak,
         quantities=_quantities(summaries),
-        collected=sum(one.trial.connections.at_rest.closed.get(COLLECTED, 0) for one in held),
         usable=_most(room.most if (room := room_of(trial)) else None for trial in trials) or case.usable_connections,
     )
 
@@ -134,7 +141,7 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
 
 
 def percentile_estimates(trials: Iterable[Percentiles]) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
-    """p50, p95 and p99, each None where too few trials have it to stand beside the others.
+    """p50, p95 and p99, each None where too few trials have it.
 
     A trial has a high percentile only with enough requests, so the fastest trials have it first: their median may lie
     below that of a lower percentile over all trials, and is withheld then.

@@ -9,11 +9,12 @@ from loadlab.analysis import closed_forms
 from loadlab.analysis.arms import AGES_TO_SEE_EXPIRY
 from loadlab.analysis.comparisons import family_size
 from loadlab.analysis.lost_trials import contradictions, lost_trials
-from loadlab.analysis.trials import as_array
 from loadlab.model.caveats import Caveat, CaveatKind, Several, TrialOf
-from loadlab.model.findings import NOTE, PROJECT
+from loadlab.model.extract import extract_of
+from loadlab.model.findings import PROJECT
+from loadlab.model.percentiles import smallest_sample
+from loadlab.model.project_notes import notes_of
 from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
-from loadlab.stats.quantiles import smallest_sample
 from loadlab.stats.signed_rank import smallest_p
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from loadlab.analysis.arms import Measured
     from loadlab.model.caveats import Figures
+    from loadlab.model.comparison import Comparison
     from loadlab.model.config import Scalar
-    from loadlab.model.findings import Arm, Comparison, RunSummary
+    from loadlab.model.findings import Arm, RunSummary
     from loadlab.model.samples import Trial
 
 BUSY_GENERATOR: Final = 0.9  # of one core; beyond it, the generator is what is measured
@@ -64,9 +66,8 @@ def caveats(
 def remarks(environment: Mapping[str, Mapping[str, Scalar]]) -> Iterator[Caveat]:
     """What has a part in all figures: a machine that was busy, and settings of a project of the user's own."""
     yield from _busy_machine(environment.get("machine", {}))
-    for key, note in environment.get(PROJECT, {}).items():
-        if key.startswith(NOTE):
-            yield Caveat(kind=CaveatKind.PROJECT_NOTE, subject=PROJECT, figures={"note": str(note)})
+    for code, text in notes_of(environment).items():
+        yield Caveat(kind=CaveatKind.PROJECT_NOTE, subject=PROJECT, figures={"code": code, "note": text})
 
 
 def _busy_machine(machine: Mapping[str, Scalar]) -> Iterator[Caveat]:
@@ -112,7 +113,7 @@ def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
 def _others_share(trial: Trial) -> float:
     if not trial.served:
         return 0.0
-    sent = len(trial.requests.ended) + trial.case.users
+    sent = extract_of(trial).sent + trial.case.users
     return max(0, trial.served - sent) / trial.served
 
 
@@ -156,7 +157,8 @@ def _reach(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Cavea
 
 def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """Those that fall short in a run that does not."""
-    family = [one for one in comparisons if one.metric == run.primary_metric and one.question == "keep"]
+    keeping = (one for one in comparisons if one.metric == run.primary_metric and one.question == "keep")
+    family = [one for one in keeping if one.judged]
     if max((one.blocks for one in family), default=0) < FEWEST_BLOCKS:
         return
     for one in family:
@@ -262,9 +264,8 @@ def _little_gap(one: Measured) -> float:
     """
     if one.summary.failures or not one.summary.requests or one.trial.case.open_load:
         return 0.0
-    response = as_array(one.trial.requests.response)[one.trial.window.of(one.trial.requests)]
-    users = one.trial.case.users
-    return abs(users - closed_forms.under_way(one.summary.throughput, float(response.mean()))) / users
+    users, response = one.trial.case.users, extract_of(one.trial).mean_response_seconds
+    return abs(users - closed_forms.under_way(one.summary.throughput, response)) / users
 
 
 def _withheld_percentiles(complete: Sequence[Measured]) -> Iterator[Caveat]:

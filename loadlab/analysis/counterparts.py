@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
-from loadlab.model.condition import OpenLoad
-from loadlab.model.config import Scalar, spell
+from loadlab.model.condition import FACTORS, OpenLoad, Role, fields_of
+from loadlab.model.config import Config, Scalar, spell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from loadlab.model.case import Case
-    from loadlab.model.config import Config
+    from loadlab.model.condition import Condition
 
 Value: TypeAlias = Scalar | OpenLoad
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Something that two cases can differ in; a parameter has an `owner`, the server mode or strategy."""
+    """Something that two cases can differ in: `fields` of a condition.
+
+    A parameter has an `owner`, the name of the server mode or strategy in that field.
+    """
 
     name: str
+    field: str
     owner: str = ""
 
     def __str__(self) -> str:
         return f"{self.owner}: {self.name}" if self.owner else self.name
 
+    def left_out(self, condition: Condition) -> Condition:
+        """The same condition without it."""
+        value: Any = getattr(condition, self.field)
+        left: Any = None
+        if isinstance(value, Config):
+            left = self._without(value)
+        return replace(condition, **{self.field: left})
+
+    def _without(self, config: Config) -> Config:
+        if not self.owner:
+            return replace(config, name="")
+        return config.without(self.name) if config.name == self.owner else config
+
 
 ABSENT: Final = "absent"
-SERVER: Final = Part("server mode")
-STRATEGY: Final = Part("strategy")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,12 +65,9 @@ def counterparts(before: Sequence[Case], after: Sequence[Case]) -> Counterparts:
     A part of all cases (a parameter, the users, the scenario) that has one value in one run and one other value in the
     other run is a change between the runs, and keeps no two cases apart.
     """
-    ours, theirs = ([_parts(case) for case in cases] for cases in (before, after))
+    ours, theirs = ([_parts(_comparable(case)) for case in cases] for cases in (before, after))
     changed = _changed(ours, theirs)
-    first, second = (
-        {_key(parts, changed): case for parts, case in zip(*both, strict=True)}
-        for both in ((ours, before), (theirs, after))
-    )
+    first, second = ({_shared(case, changed): case for case in cases} for cases in (before, after))
     return Counterparts(
         pairs=tuple((case, second[key]) for key, case in first.items() if key in second),
         changed=tuple(
@@ -67,29 +80,41 @@ def counterparts(before: Sequence[Case], after: Sequence[Case]) -> Counterparts:
     )
 
 
-def _parts(case: Case) -> dict[Part, Value]:
+def _comparable(case: Case) -> Condition:
+    """Its condition, but for what two runs may call differently.
+
+    Of an external target, the name of its settings is what changes: it is shown beside each case. A scenario may be at
+    another path.
+    """
+    return replace(case.without("strategy") if case.external else case.condition, scenario=case.scenario_name)
+
+
+def _shared(case: Case, changed: Iterable[Part]) -> Condition:
+    """The condition of a case without what changed between the runs."""
+    # Parameters first: they are told apart by the name of their server mode or strategy.
+    ordered = sorted(changed, key=lambda part: not part.owner)
+    return reduce(lambda condition, part: part.left_out(condition), ordered, _comparable(case))
+
+
+def _parts(condition: Condition) -> dict[Part, Value]:
     """Everything that a case's id says."""
-    # Of an external target, the name of its settings is what changes: it is shown beside each case.
-    strategy = {} if case.external else _config(STRATEGY, case.strategy)
-    return {
-        **_config(SERVER, case.server),
-        **strategy,
-        Part("scenario"): case.scenario_name,
-        **_load(case),
-        Part("client keep-alive"): case.keep_alive,
-        Part("round_trip_ms"): case.round_trip_ms,
-    }
+    parts: dict[Part, Value] = {}
+    for name, info in FACTORS.items():
+        value = getattr(condition, fields_of(name)[0])
+        if isinstance(value, Config):
+            parts[Part(info.title, name)] = value.name
+            parts |= {Part(key, name, value.name): one for key, one in value.parameters.items()}
+        elif name == "load":
+            parts |= _load(condition)
+        elif value is not None:
+            parts[Part(info.title, name)] = value
+    return parts
 
 
-def _config(role: Part, config: Config) -> dict[Part, Value]:
-    parameters: dict[Part, Value] = {Part(key, config.name): value for key, value in config.parameters.items()}
-    return {role: config.name, **parameters}
-
-
-def _load(case: Case) -> dict[Part, Value]:
-    if case.open_load:
-        return {Part("rate"): case.open_load, Part("outstanding"): case.users}
-    return {Part("users"): case.users}
+def _load(condition: Condition) -> dict[Part, Value]:
+    if condition.open_load:
+        return {Part("rate", "open_load"): condition.open_load, Part("outstanding", "users"): condition.users}
+    return {Part("users", "users"): condition.users}
 
 
 def _changed(
@@ -105,11 +130,9 @@ def _changed(
 
 def _said(part: Part, run: Sequence[Mapping[Part, Value]]) -> bool:
     """Not a parameter of a server mode or strategy that the run does not have: its name says enough."""
-    return not part.owner or any(part.owner in (parts[SERVER], parts.get(STRATEGY)) for parts in run)
-
-
-def _key(parts: Mapping[Part, Value], changed: Mapping[Part, object]) -> frozenset[tuple[Part, Value]]:
-    return frozenset((part, value) for part, value in parts.items() if part not in changed)
+    return not part.owner or any(
+        parts.get(Part(FACTORS[role].title, role)) == part.owner for parts in run for role in get_args(Role)
+    )
 
 
 def _spelt(value: Value) -> str:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from loadlab.analysis.scalars import Scalars
     from loadlab.model.case import Case
+    from loadlab.model.comparison import Comparison, Judgement
     from loadlab.model.condition import Condition
-    from loadlab.model.findings import Arm, Comparison, Judgement
+    from loadlab.model.findings import Arm
     from loadlab.model.needs import Need
     from loadlab.stats.paired import Effect
 

@@ -1,8 +1,9 @@
-"""From a run's samples to its findings: the order in which all questions are asked."""
+"""From what a run has recorded to its findings: the order in which all questions are asked."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,25 +11,61 @@ from loadlab.analysis.added_latency import added_latency
 from loadlab.analysis.answer import Decided, answer
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats, remarks
-from loadlab.analysis.comparisons import compare_all, family_size
+from loadlab.analysis.comparisons import Rules, compare_all, family_size
 from loadlab.analysis.decisions import decide
+from loadlab.analysis.departures import spared
 from loadlab.analysis.deployed import as_deployed
 from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.failures import failure_rows
 from loadlab.analysis.noise import bars
+from loadlab.analysis.run_summary import driver_of, environment_of, record_caveats, run_summary
 from loadlab.analysis.scalars import scalars
 from loadlab.analysis.trials import refused, summarise
 from loadlab.analysis.verdicts import verdict
 from loadlab.model.findings import Findings
+from loadlab.plan.parse import read_measured_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from loadlab.analysis.judgement import Bar
+    from loadlab.analysis.scalars import Scalars
     from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
+    from loadlab.model.comparison import Comparison
     from loadlab.model.config import Scalar
-    from loadlab.model.findings import RunSummary
+    from loadlab.model.departure import Departure
+    from loadlab.model.findings import Arm, RunSummary
+    from loadlab.model.recorded import RecordedRun
     from loadlab.model.samples import Recovery, Restart, Trial
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Compared:
+    """All trials in scalars, what counts as a difference in each metric, and the comparisons made by it."""
+
+    table: Scalars
+    bar_of: Mapping[str, Bar]
+    comparisons: tuple[Comparison, ...]
+
+
+def findings_of(recorded: RecordedRun) -> Findings:
+    """What a run says, as far as it has come.
+
+    Raises:
+        UsageError: its plan cannot be read.
+    """
+    plan = read_measured_plan(recorded.plan, recorded.plan_path)
+    environment = environment_of(recorded)
+    return analyse(
+        run=run_summary(recorded, plan, driver_of(plan, environment)),
+        environment=environment,
+        cases=recorded.schedule.cases,
+        trials=recorded.trials,
+        damaged=tuple(record_caveats(recorded)),
+        restarts=recorded.restarts,
+        left=recorded.schedule.left,
+    )
 
 
 def analyse(  # noqa: PLR0913  all that a run folder holds
@@ -39,41 +76,19 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     trials: Sequence[Trial],
     damaged: Sequence[Caveat] = (),
     restarts: Sequence[Restart] = (),
+    left: Mapping[Case, Departure] | None = None,
 ) -> Findings:
     """Everything a report may show.
 
     `cases` are all that were planned, measured or not; `restarts` of the database are what they were put to; `damaged`
-    are caveats about records that could not be read, and come last. The same samples always give the same findings.
+    are caveats about records that could not be read, and come last; `left` are cases that left early. The same samples
+    always give the same findings.
     """
     everything = [Measured(trial=trial, summary=summarise(trial)) for trial in trials]
     by_case = _by_case(everything)
     arms = tuple(arm(case, by_case.get(case, ()), _recovery(case, restarts)) for case in cases)
-    table = scalars(one.summary for one in everything)
-    bar_of = bars(cases, table, run.equivalence_margin)
-    comparisons = compare_all(cases, table, bar_of, run.primary_metric)
-    of_group = partial(
-        Evidence,
-        overruns=_overruns(everything),
-        scalars=table,
-        metric=run.primary_metric,
-        bar=bar_of[run.primary_metric],
-        driver=run.driver,
-        limits=run.limits,
-        has_others=any(case.strategy.name != "max_age" for case in cases),
-        family=family_size(comparisons, run.primary_metric),
-        rivals=_rivals(cases),
-        failing=_failing(everything),
-    )
-    # A target that is served elsewhere has one strategy, and there is nothing to choose among.
-    groups = tuple(dict.fromkeys(case.group for case in cases if not case.external))
-    evidence = [
-        of_group(
-            condition=group,
-            arms=[one for one in arms if one.case.group == group],
-            comparisons=[one for one in comparisons if one.case.group == group],
-        )
-        for group in groups
-    ]
+    compared = _compared(run, cases, everything, left or {})
+    evidence = _evidence(run, cases, everything, arms, compared)
     decided = [Decided(evidence=one, decision=decide(one)) for one in evidence]
     return Findings(
         run=run,
@@ -81,12 +96,58 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         answer=answer(decided) if decided else as_deployed(arms),
         verdicts=tuple(verdict(one.evidence, one.decision) for one in decided),
         arms=arms,
-        comparisons=comparisons,
+        comparisons=compared.comparisons,
         failures=failure_rows(everything),
-        caveats=(*remarks(environment), *caveats(run, everything, arms, comparisons), *damaged),
+        caveats=(
+            *remarks(environment),
+            *caveats(run, everything, arms, compared.comparisons),
+            *spared(left or {}, run.blocks),
+            *damaged,
+        ),
         trials=tuple(one.summary for one in everything),
         added_latency=added_latency(decided),
+        departures=left or {},
     )
+
+
+def _compared(
+    run: RunSummary, cases: Sequence[Case], everything: Sequence[Measured], left: Mapping[Case, Departure]
+) -> _Compared:
+    table = scalars(one.summary for one in everything)
+    bar_of = bars(cases, table, run.equivalence_margin)
+    rules = Rules(bars=bar_of, primary=run.primary_metric, min_blocks=run.min_blocks, blocks=run.blocks)
+    comparisons = compare_all(cases, table, rules, left)
+    return _Compared(table=table, bar_of=bar_of, comparisons=comparisons)
+
+
+def _evidence(
+    run: RunSummary, cases: Sequence[Case], everything: Sequence[Measured], arms: Sequence[Arm], compared: _Compared
+) -> list[Evidence]:
+    """All that one verdict is made of, for each condition that has one.
+
+    An external target has one strategy, and there is nothing to choose among.
+    """
+    of_group = partial(
+        Evidence,
+        overruns=_overruns(everything),
+        scalars=compared.table,
+        metric=run.primary_metric,
+        bar=compared.bar_of[run.primary_metric],
+        driver=run.driver,
+        limits=run.limits,
+        has_others=any(case.strategy.name != "max_age" for case in cases),
+        family=family_size(compared.comparisons, run.primary_metric),
+        rivals=_rivals(cases),
+        failing=_failing(everything),
+    )
+    return [
+        of_group(
+            condition=group,
+            arms=[one for one in arms if one.case.group == group],
+            comparisons=[one for one in compared.comparisons if one.case.group == group],
+        )
+        for group in dict.fromkeys(case.group for case in cases if not case.external)
+    ]
 
 
 def _recovery(case: Case, restarts: Sequence[Restart]) -> Recovery | None:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from loadlab.analysis.arms import Measured
     from loadlab.model.case import Case
     from loadlab.model.caveats import Figures
-    from loadlab.model.findings import Arm, Comparison, RunSummary
+    from loadlab.model.comparison import Comparison
+    from loadlab.model.findings import Arm, RunSummary
 
 SHOWN: Final = 0.005  # a ratio nearer to 1 is spelt 1.00×
 

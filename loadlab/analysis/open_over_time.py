@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.analysis.trials import as_array
+from loadlab.model.extract import as_array
 from loadlab.model.findings import OpenOverTime
 
 if TYPE_CHECKING:

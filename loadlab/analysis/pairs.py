@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.comparison import Question
     from loadlab.model.condition import Condition
-    from loadlab.model.findings import Question
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from loadlab.analysis.deployment import server_of, strategy_of, where
 from loadlab.analysis.leaking import COLLECTED, Account, Room, judge, judge_growth
 from loadlab.model.counts import ConnectionCounts
+from loadlab.model.extract import extract_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,13 +80,8 @@ def _requests_at_once(trial: Trial) -> int:
     """At most. An open load is allowed many more than it ever has under way; what failed may still be served."""
     if not trial.case.open_load:
         return trial.case.users
-    sent, ended = (
-        np.sort(np.asarray(trial.requests.sent, dtype=np.float64)),
-        np.sort(np.asarray(trial.requests.ended, dtype=np.float64)),
-    )
-    under_way = np.arange(1, sent.size + 1) - np.searchsorted(ended, sent, side="right")
-    failed = round(sum(trial.requests.failed))
-    return min(trial.case.users, max(1, int(under_way.max(initial=0)) + failed))
+    extract = extract_of(trial)
+    return min(trial.case.users, max(1, extract.under_way) + extract.failed)
 
 
 def _aliases(trial: Trial) -> int:
@@ -96,19 +90,19 @@ def _aliases(trial: Trial) -> int:
 
 def _requests_sent(trial: Trial) -> int:
     """At most: each user may have one request without a response; others may use a target too."""
-    return max(len(trial.requests.ended) + trial.case.users, trial.served or 0)
+    return max(extract_of(trial).sent + trial.case.users, trial.served or 0)
 
 
 def _all_together(trial: Trial) -> Account:
     connections, pooler = trial.connections, trial.connections.pooler
     kept = pooler.at_rest.clients_open if pooler else max(connections.at_rest.open, connections.open_at_rest)
     # Not PostgreSQL's peak: pg_stat_activity also shows backends that are still exiting.
-    early = connections.window_end.closed.get(COLLECTED, 0) - round(sum(trial.requests.failed))
+    early = connections.window_end.closed.get(COLLECTED, 0) - extract_of(trial).failed
     return Account(
         counts=replace(connections.at_rest, open=kept),
         requests=_requests_sent(trial) * _aliases(trial),
         collected_early=max(0, early),
-        peak=int(max(trial.series.open, default=0)),
+        peak=int(trial.highest("open") or 0),
     )
 
 

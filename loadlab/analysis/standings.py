@@ -1,4 +1,4 @@
-"""Where every strategy of a group stands: the recommended first, then by gain, then what was ruled out."""
+"""Ranks every strategy of a group: the recommended first, then by gain, then what was ruled out."""
 
 from __future__ import annotations
 

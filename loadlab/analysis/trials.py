@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from loadlab.analysis.rooms import leak_of
 from loadlab.model.counts import total
+from loadlab.model.extract import extract_of
 from loadlab.model.findings import TrialSummary
 from loadlab.model.samples import CpuSeconds
-from loadlab.stats.quantiles import percentiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
     from loadlab.model.samples import Trial
 
 
 def summarise(trial: Trial) -> TrialSummary:
     """All scalars of a trial; throughput counts successes, latency is theirs and that of requests without answer."""
-    in_window = trial.window.of(trial.requests)
-    waited = in_window & _waited(trial)
-    failed = as_array(trial.requests.failed)[in_window] > 0
-    seconds = trial.window.seconds
-    requests, failures = int(failed.size), int(failed.sum())
+    extract, seconds = extract_of(trial), trial.window.seconds
     return TrialSummary(
         case=trial.case,
         block=trial.block,
@@ -34,17 +26,17 @@ def summarise(trial: Trial) -> TrialSummary:
         state=trial.state,
         reason=trial.reason,
         window_seconds=seconds,
-        requests=requests,
-        failures=failures,
-        throughput=(requests - failures) / seconds if seconds > 0 else 0.0,
-        latency_seconds=percentiles(as_array(trial.requests.response)[waited]),
+        requests=extract.requests,
+        failures=extract.failures,
+        throughput=(extract.requests - extract.failures) / seconds if seconds > 0 else 0.0,
+        latency_seconds=extract.latency,
         connections=trial.connections,
         peak=trial.peak,
         opens_per_request=opens_per_request([trial]),
-        cpu_seconds_per_request=_per_request(trial.cpu_seconds, requests),
-        service_seconds=percentiles(service(trial)[waited]) if trial.case.open_load else None,
-        send_lag_p99_seconds=_send_lag_p99(trial, in_window),
-        dropped=_dropped(trial),
+        cpu_seconds_per_request=_per_request(trial.cpu_seconds, extract.requests),
+        service_seconds=extract.service,
+        send_lag_p99_seconds=extract.send_lag_p99_seconds,
+        dropped=extract.dropped,
         leak=leak_of(trial),
         quantities=trial.quantities,
         outpaced=trial.outpaced,
@@ -53,40 +45,10 @@ def summarise(trial: Trial) -> TrialSummary:
     )
 
 
-def _waited(trial: Trial) -> NDArray[np.bool_]:
-    """Which requests say how long a visitor waits: those that succeeded, and those that no answer came to.
-
-    The latter waited longer than is known. Other failures may come fast, and would flatter.
-    """
-    waited: NDArray[np.bool_] = as_array(trial.requests.failed) == 0
-    waited[as_array(trial.requests.no_answer).astype(np.intp)] = True
-    return waited
-
-
-def as_array(column: Sequence[float]) -> NDArray[np.float64]:
-    return np.asarray(column, dtype=np.float64)
-
-
-def service(trial: Trial) -> NDArray[np.float64]:
-    """How long each request took from when it was sent."""
-    return as_array(trial.requests.ended) - as_array(trial.requests.sent)
-
-
-def _send_lag_p99(trial: Trial, in_window: NDArray[np.bool_]) -> float | None:
-    if not trial.case.open_load:
-        return None
-    lag = (as_array(trial.requests.sent) - as_array(trial.requests.due))[in_window]
-    return percentiles(lag[~np.isnan(lag)]).p99
-
-
-def _dropped(trial: Trial) -> int:
-    return int(trial.window.holds(trial.requests.dropped).sum())
-
-
 def clients_peak(trial: Trial) -> int | None:
     """The most connections to a pooler at once, by the ledger or by the pooler; None without one."""
     pooler = trial.connections.pooler
-    return max(most(trial.series.open), pooler.at_rest.clients_open) if pooler else None
+    return max(int(trial.highest("open") or 0), pooler.at_rest.clients_open) if pooler else None
 
 
 def refused(trial: Trial) -> int:
@@ -106,10 +68,6 @@ def opens_per_request(trials: Iterable[Trial]) -> float | None:
     counted = total(trial.connections.in_window for trial in trials)
     uses = counted.opened + counted.reused
     return counted.opened / uses if uses else None
-
-
-def most(column: Sequence[float]) -> int:
-    return int(as_array(column).max(initial=0))
 
 
 def _per_request(spent: CpuSeconds, requests: int) -> CpuSeconds | None:

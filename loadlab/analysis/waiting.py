@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.trials import most
 from loadlab.model.counts import total
+from loadlab.model.extract import extract_of
 from loadlab.model.findings import Waiting
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def _at_pool(trials: Sequence[Trial], requests: int) -> Waiting | None:
 def _at_pooler(trials: Sequence[Trial]) -> Waiting:
     """A pooler counts since it started, so the whole trial's requests are what its waits are shared by."""
     waited = sum(trial.connections.pooler.at_rest.waited_seconds for trial in trials if trial.connections.pooler)
-    requests = sum(len(trial.requests.ended) for trial in trials)
-    longest = [max(column) for trial in trials if (column := trial.series.of(LONGEST))]
-    clients = [most(column) for trial in trials if (column := trial.series.of(CLIENTS))]
+    requests = sum(extract_of(trial).sent for trial in trials)
+    longest = [most for trial in trials if (most := trial.highest(LONGEST)) is not None]
+    clients = [int(most) for trial in trials if (most := trial.highest(CLIENTS)) is not None]
     return Waiting(
         at="pooler",
         seconds_per_request=waited / requests if requests else 0.0,

@@ -1,4 +1,4 @@
-"""Without garbage collection as many requests are answered as PostgreSQL has connections, and no other ever."""
+"""Without garbage collection, only as many requests succeed as PostgreSQL has connections."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SEVERAL: Final = 2.0
 
 
 class PeterbePool(Claim):
-    """The one case that is timed: both servers stand side by side, and are loaded in turn, pair after pair.
+    """The one case that is timed: both servers run side by side, and are loaded in turn, pair after pair.
 
     A pair shares what else the machine is doing, so that its ratio says more than the two rates. PostgreSQL asks for a
     password by SCRAM, as in production; the published settings have none. Yet the published rates make a connection

@@ -1,4 +1,4 @@
-"""Persistent clients pin PgBouncer's session pool: as many are served as it has connections, and no other ever."""
+"""Persistent clients pin PgBouncer's session pool: only as many are served as it has connections."""
 
 from __future__ import annotations
 

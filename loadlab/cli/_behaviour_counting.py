@@ -20,6 +20,7 @@ from loadlab.lab.versions import versions
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
 from loadlab.plan.members import build_strategy
 from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
+from loadlab.report.numbers import plural
 from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:
@@ -205,12 +206,13 @@ def _gate(before: Recording, counted: Recording, source: Path) -> None:
     """
     found = list(departures(before, counted, {row.id for row in settings()}))
     if not found:
-        print(f"{len(counted.rows)} row(s) match {source}.")
+        print(f"Compared {plural(len(counted.rows), 'row')} with {source}: no difference.")
         return
     lines = "\n".join(f"  {departure}" for departure in found)
+    count = f"{plural(len(found), 'count')} {'differs' if len(found) == 1 else 'differ'}"
     raise GateError(
-        f"{len(found)} cell(s) differ from {source}:\n{lines}\n{_versions(before, counted)} If the new"
-        f" behaviour is right, record it: {COMMAND}"
+        f"{count} from {source}:\n{lines}\n{_versions(before, counted)} If the new behaviour is right, record it:"
+        f" {COMMAND}"
     )
 
 

@@ -126,7 +126,7 @@ def plans() -> list[str]:
 
 
 def _found(path: Path) -> Path:
-    """The file of a plan; a bare name without a file stands for a plan of loadlab's."""
+    """The file of a plan; a bare name without a file is a plan that comes with loadlab."""
     return packaged("plans") / f"{path}.toml" if str(path) in plans() and not path.is_file() else path
 
 

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-if-worse",
         action="store_true",
-        help="exit with 10 if the second run is worse in its primary metric or leaks, with 11 if the runs cannot tell",
+        help="exit with 10 if the second run is worse in its primary metric or leaks, with 11 if that is unknown",
     )
 
 

@@ -15,7 +15,8 @@ from loadlab.errors import EnvironmentFaultError, UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from loadlab.lab.project import Project, ProjectInfo
+    from loadlab.lab.inspection import ProjectInfo
+    from loadlab.lab.project import Project
     from loadlab.lab.starter import Modes
     from loadlab.model.plan import ProjectOptions
 

@@ -1,4 +1,4 @@
-"""Serve loadlab's site in one server mode, to read its metrics or to load it yourself."""
+"""Serve loadlab's sample app in one server mode, to read its metrics or to load it yourself."""
 
 from __future__ import annotations
 
@@ -36,6 +36,19 @@ EXAMPLES: Final = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_mode_arguments(parser)
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=DEFAULT_PORT,
+        help=f"the port on 127.0.0.1 (default: {DEFAULT_PORT}; 0: any free one)",
+    )
+    _add_database_arguments(parser)
+    add_screen_arguments(parser, progress=True)
+
+
+def _add_mode_arguments(parser: argparse.ArgumentParser) -> None:
+    """How the site is served, and how its connections live."""
     parser.add_argument(
         "--server",
         default=USUAL_SERVER,
@@ -69,12 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=next(iter(DRIVERS)),
         help=f"the database driver (default: {next(iter(DRIVERS))})",
     )
-    parser.add_argument(
-        "--port",
-        type=port,
-        default=DEFAULT_PORT,
-        help=f"the port on 127.0.0.1 (default: {DEFAULT_PORT}; 0: any free one)",
-    )
+
+
+def _add_database_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which PostgreSQL the site uses."""
     parser.add_argument(
         "--max-connections",
         type=int,
@@ -84,14 +95,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dsn", metavar="REF", help="use your own PostgreSQL: env:NAME or service=NAME")
     parser.add_argument("--allow-remote", action="store_true", help="allow --dsn to name another host")
-    add_screen_arguments(parser, progress=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     from loadlab.cli._progress import display
     from loadlab.faults.added_latency import AddedLatency
     from loadlab.lab.opening import open_lab
-    from loadlab.lab.served_target import serve_site
+    from loadlab.lab.served_site import serve_site
     from loadlab.services.external_database import Reference, require_reference
     from loadlab.system.ports import require_free
     from loadlab.system.processes import withhold
@@ -153,10 +163,12 @@ def _strategy(arguments: argparse.Namespace) -> Config:
 def _require_fit(server: Config, strategy: Config, driver: str) -> None:
     from loadlab.plan.members import build_strategy, server_traits
 
-    why = build_strategy(strategy).incompatible(server_traits(server, driver))
+    built = build_strategy(strategy)
+    why = built.incompatible(server_traits(server, driver))
     if why is not None:
-        by_driver = build_strategy(strategy).incompatible(server_traits(server, "")) is None
-        raise UsageError(f"{strategy.name} in {server.name}: {why}{' (here: --driver)' if by_driver else ''}.")
+        fitting = [one for one in DRIVERS if built.incompatible(server_traits(server, one)) is None]
+        hint = f" (here: --driver {fitting[0]})" if fitting else ""
+        raise UsageError(f"{strategy.name} in {server.name}: {why}{hint}.")
 
 
 def _parsed(text: str, option: str) -> tuple[str, dict[str, Scalar]]:

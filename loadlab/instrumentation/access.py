@@ -1,4 +1,4 @@
-"""Who may see /metrics, and what they get: one answer for the view and for both wrappers."""
+"""Who may see /metrics, and what they get: one response for the view and for both wrappers."""
 
 from __future__ import annotations
 

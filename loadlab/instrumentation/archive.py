@@ -60,6 +60,15 @@ class Sums:
             add(self.cells, key, values)
 
 
+@dataclass(kw_only=True, slots=True)
+class _Found:
+    """What one reading finds: cells of processes that live, files of ended ones, and how many it may not read."""
+
+    alive: list[dict[str, list[int]]] = field(default_factory=list)
+    ended: list[Path] = field(default_factory=list)
+    unreadable: int = 0
+
+
 class Archive:
     """Reads the files of one kind in `directory`, and moves the sums of ended processes into one file.
 
@@ -77,39 +86,40 @@ class Archive:
             OSError: the directory cannot be read or written.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
-        alive: list[dict[str, list[int]]] = []
-        ended: list[Path] = []
-        unreadable = 0
         with self._locked():
             sums, archived = self._archived()
-            before = sums.damaged
+            before, found = sums.damaged, _Found()
             for path in self._files():
                 if path.name in archived:
-                    ended.append(path)  # its reader died between archive and removal
-                    continue
-                try:
-                    lives, cells = self._read(path)
-                except DamagedError:
-                    _set_aside(path)
-                    sums.damaged += 1
-                except FileNotFoundError:
-                    continue
-                except PermissionError:
-                    unreadable += 1
+                    found.ended.append(path)  # its reader died between archive and removal
                 else:
-                    if lives:
-                        alive.append(cells)
-                        continue
-                    sums.add(cells)
-                    ended.append(path)
-            if sums.damaged > before or any(path.name not in archived for path in ended):
-                self._store(sums, ended)
-            _remove(ended)
-        for cells in alive:
+                    self._add_file(path, sums, found)
+            if sums.damaged > before or any(path.name not in archived for path in found.ended):
+                self._store(sums, found.ended)
+            _remove(found.ended)
+        for cells in found.alive:
             sums.add(cells)
-        sums.processes = len(alive)
-        sums.damaged += unreadable
+        sums.processes = len(found.alive)
+        sums.damaged += found.unreadable
         return sums
+
+    def _add_file(self, path: Path, sums: Sums, found: _Found) -> None:
+        """Read one file; what an ended process has written goes into the sums."""
+        try:
+            lives, cells = self._read(path)
+        except DamagedError:
+            _set_aside(path)
+            sums.damaged += 1
+        except FileNotFoundError:
+            return
+        except PermissionError:
+            found.unreadable += 1
+        else:
+            if lives:
+                found.alive.append(cells)
+                return
+            sums.add(cells)
+            found.ended.append(path)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -141,7 +151,7 @@ class Archive:
         if stored["version"] != self._kind.version or {len(c) for c in cells.values()} - {self._kind.cells}:
             raise DamagedError("another layout")
         if not all(0 <= number <= LARGEST_SUM for number in numbers):
-            raise DamagedError("numbers that no process counts to")
+            raise DamagedError("impossible counts")
         "".join(cells).encode()  # an exposition is UTF-8
         return sums, frozenset(stored["archived"])
 

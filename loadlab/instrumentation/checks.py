@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from loadlab.instrumentation.serving import Serving
 
 DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
-# Apps that end the leak, by name: none of them is imported, for a project need not have any.
-FIXES: Final = {
-    "loadlab.fixes.close_on_thread_exit": ("threaded", "gevent", "asgi"),
-    "loadlab.fixes.reap_dead_threads": ("threaded", "gevent", "asgi"),
-    "loadlab.fixes.close_at_handler_end": ("threaded",),
-    "loadlab.fixes.leased_threads": ("asgi",),
-}
 LIMITS: Final = """
 SELECT current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int
@@ -57,8 +50,8 @@ def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
         if entry["CONN_MAX_AGE"] != 0:
             yield checks.Warning(
                 f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served in the"
-                f" mode {known.mode}: each request may come in its own thread or greenlet, so that no later request"
-                " finds a kept connection again, and they leak until the database refuses the next one.",
+                f" mode {known.mode}: each request may have its own thread or greenlet. No later request finds a kept"
+                " connection, so connections leak until the database refuses the next one.",
                 hint="Set CONN_MAX_AGE = 0, use a connection pool, or add"
                 " 'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS.",
                 id="loadlab.W001",
@@ -66,7 +59,8 @@ def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
 
 
 def _ended_by_a_fix(mode: str) -> bool:
-    return any(mode in modes and apps.is_installed(name) for name, modes in FIXES.items())
+    """An app that ends the leak says in which modes; a project need not have any, and any app may."""
+    return any(mode in getattr(app, "ends_leak_in", ()) for app in apps.get_app_configs())
 
 
 def _opened_while_loading(known: Serving | None) -> Iterator[CheckMessage]:
@@ -92,9 +86,10 @@ def _open_before_fork(wrappers: Iterable[BaseDatabaseWrapper]) -> Iterator[Check
     for wrapper in wrappers:
         if wrapper.connection is not None:
             yield checks.Warning(
-                f"DATABASES[{wrapper.alias!r}] has a connection open although nothing has been asked for yet: some"
-                " module queries while it is imported, or in AppConfig.ready(). A server that loads the project before"
-                " it forks (gunicorn --preload) gives that connection to all its workers, which mix up their answers.",
+                f"DATABASES[{wrapper.alias!r}] has an open connection before any request: some module queries while"
+                " it is imported, or in AppConfig.ready(). A server that loads the project before it"
+                " forks (gunicorn --preload) gives that connection to all its workers, which then read"
+                " each other's results.",
                 hint="Query on first use instead, or close the connection after it: django.db.connections.close_all().",
                 id="loadlab.W002",
             )
@@ -139,15 +134,15 @@ def _room(alias: str, known: Serving) -> Iterator[CheckMessage]:
             limit, reserved = cursor.fetchone()
     except DatabaseError as error:
         yield checks.Warning(
-            f"DATABASES[{alias!r}] could not be asked how many connections it lets in: {error}",
-            hint="Check again when it answers.",
+            f"DATABASES[{alias!r}] did not say how many connections it allows: {error}",
+            hint="Check again when the database is available.",
             id="loadlab.W004",
         )
         return
     if known.workers * each > limit - reserved:
         yield checks.Warning(
             f"DATABASES[{alias!r}]: {known.workers} workers × {each} connections = {known.workers * each}, but the"
-            f" database lets in max_connections {limit} − {reserved} reserved = {limit - reserved}.",
+            f" database allows max_connections {limit} − {reserved} reserved = {limit - reserved}.",
             hint="Lower workers, threads or the pool's max_size, or raise max_connections.",
             id="loadlab.W004",
         )

@@ -65,7 +65,7 @@ def _own_folder() -> Path:
     ours.mkdir(mode=0o700, exist_ok=True)
     found = ours.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise PermissionError(f"{ours} is not a folder of this user's own; name another with LOADLAB['LEDGER_DIR']")
+        raise PermissionError(f"{ours} does not belong to this user. Name another folder with LOADLAB['LEDGER_DIR']")
     module = os.environ.get(ENVIRONMENT_VARIABLE, "")
     place = getattr(sys.modules.get(module), "__file__", None) or ""
     return ours / f"{module or 'django'}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"

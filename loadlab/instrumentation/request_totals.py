@@ -98,7 +98,7 @@ def _slots(content: memoryview) -> dict[str, list[int]]:
         if not name and not any(cells):
             continue  # not in use yet
         if name.count(" ") < _SPACES or min(cells) < 0:
-            raise DamagedError("a slot that no process writes")
+            raise DamagedError("an invalid slot")
         add(found, name, cells)
     return found
 

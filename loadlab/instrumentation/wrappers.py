@@ -30,7 +30,7 @@ def wsgi_with_metrics(application: WSGIApplication, path: str = PATH) -> WSGIApp
 
 
 def respond(given: MetricsResponse, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Give an answer as WSGI wants it."""
+    """Give a response as WSGI wants it."""
     start_response(f"{given.status.value} {given.status.phrase}", list(_headers(given).items()))
     return [] if _method(environ) == "HEAD" else [given.body]
 

@@ -53,10 +53,10 @@ class Console:
         self._connection: Connection | None = None
 
     def ask(self, command: str, patience_seconds: float | None = None) -> list[dict[str, Any]]:
-        """The rows of a command's answer, by the names of their columns: versions differ in how many they have.
+        """The rows of a command's result, by the names of their columns: versions differ in how many they have.
 
         Raises:
-            PoolerGoneError: no answer, or not in time.
+            PoolerGoneError: no response, or not in time.
         """
         deadline = time.monotonic() + (patience_seconds or ANSWER_SECONDS)
         try:

@@ -13,7 +13,7 @@ from loadlab.system.ports import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from loadlab.lab.project import Alias
+    from loadlab.lab.inspection import Alias
 
 DEFAULT: Final = "default"
 POSTGRESQL: Final = "postgresql"
@@ -81,7 +81,7 @@ def migrated(aliases: Mapping[str, Alias], databases: Mapping[str, str]) -> list
 def where(entry: Alias) -> str:
     """Where an alias leads, in words: no user and no password.
 
-    >>> from loadlab.lab.project import Alias
+    >>> from loadlab.lab.inspection import Alias
     >>> where(Alias(engine="", vendor="sqlite", driver="", pool=False, atomic_requests=False, parameters={}, name="/a"))
     'SQLite, /a'
     """

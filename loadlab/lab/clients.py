@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
-PATIENCE_SECONDS: Final = 60.0  # no answer at all is a failed request; every limit under test is shorter
+PATIENCE_SECONDS: Final = 60.0  # no response at all is a failed request; every limit under test is shorter
 FAULT: Final = 400  # and above
 
 

@@ -39,7 +39,7 @@ POLL_SECONDS: Final = 0.1
 RATE: Final = 2.0  # samples a second: each is a request to somebody's site
 READ_ONLY: Final = "SET default_transaction_read_only = on"
 ANEW: Final = (
-    "the target's counters began anew: it was restarted, or several hosts answer at the address of its metrics;"
+    "the target's counters were reset: it was restarted, or several hosts answer at the address of its metrics;"
     " name one host's with --target-metrics"
 )
 
@@ -72,6 +72,9 @@ class ExternalTarget:
         if self.observer is not None and not self.observer.alive():
             self.observer.restore()
             only_read(self.observer)
+
+    def prepare(self, _case: Case, _step: Step) -> None:
+        """The target answers already."""
 
     @contextmanager
     def serve(self, _case: Case, _step: Step) -> Iterator[RunningExternal]:

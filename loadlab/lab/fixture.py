@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FaultContext
-from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.counters import counts_of
 from loadlab.judges._postgresql_log import ConnectionLog
 from loadlab.lab.application import Extras
 from loadlab.lab.clients import ClientPool
@@ -24,7 +24,7 @@ from loadlab.lab.generator import Generator
 from loadlab.lab.lab import Lab
 from loadlab.lab.observer import Observer
 from loadlab.lab.project import Project
-from loadlab.lab.served_target import serve_site
+from loadlab.lab.served_site import serve_site
 from loadlab.lab.settling import Patience, settled
 from loadlab.lab.tables import make_ready
 from loadlab.model.behaviour import Scale
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from loadlab.judges import Judge
     from loadlab.judges.postgresql import PostgreSQL
     from loadlab.lab.application import Application
+    from loadlab.lab.served_site import ServedSite
     from loadlab.model.behaviour import Setting
     from loadlab.model.counts import ConnectionCounts
     from loadlab.services.embedded import Running
@@ -88,8 +89,8 @@ class PostgresFixture:
         """
         if staying := self.judge.await_empty(EMPTY_SECONDS):
             raise EnvironmentFaultError(
-                f"{staying} backends of the database {self.lab.database.name} have outlived the target by"
-                f" {EMPTY_SECONDS:g} s. PostgreSQL's log is {self.log.path}."
+                f"{staying} connections to the database {self.lab.database.name} are still open {EMPTY_SECONDS:g} s"
+                f" after the end of the target. PostgreSQL's log is {self.log.path}."
             )
 
     @contextmanager
@@ -109,7 +110,7 @@ class PostgresFixture:
                     held.callback(psycopg2.connect(dsn).close)
                 if time.monotonic() > deadline:
                     raise EnvironmentFaultError(
-                        f"{free + spare} connections are free in PostgreSQL, and {free} should be: somebody uses it."
+                        f"PostgreSQL has {free + spare} free connections instead of {free}: something else uses it."
                     )
                 time.sleep(POLL_SECONDS)  # backends of earlier clients may be about to leave
             yield
@@ -181,7 +182,7 @@ class RunningServer:
         return self.bouncer.judge if self.bouncer else self.judge
 
     def counts(self) -> ConnectionCounts:
-        return CounterSet(self.application.ledgers).read().of(["default"]).counts
+        return counts_of(self.application.ledgers, ["default"])
 
     def agrees(self, opened: int) -> bool:
         """Whether the judge comes to count so many opened: a backend that is idle may be late with its report."""
@@ -191,7 +192,7 @@ class RunningServer:
         return agree
 
     def at_rest(self) -> ConnectionCounts:
-        """The counts once both sides agree and stay as they are; as they stand when patience ends."""
+        """The counts once both sides agree and stay as they are; as they are when the time is up."""
 
         def sides() -> tuple[ConnectionCounts, int]:
             return self.counts(), self.other_end.open_now()
@@ -210,8 +211,8 @@ class RunningServer:
         """
         if staying := self.other_end.await_empty(SETTLE_SECONDS):
             raise EnvironmentFaultError(
-                f"{staying} connections of {self.application.program.name} have outlived it by"
-                f" {SETTLE_SECONDS:g} s. PostgreSQL or the pooler has not noticed that it is gone."
+                f"{staying} connections of {self.application.program.name} are still open {SETTLE_SECONDS:g} s after"
+                " its end. PostgreSQL or the pooler has not noticed that it is gone."
             )
 
     def collect_garbage(self) -> ConnectionCounts:
@@ -244,23 +245,11 @@ def running_server(
     Raises:
         EnvironmentFaultError: it does not start, or a program in between is missing.
     """
-    lab, server = postgres.lab, build_server(setting.server)
-    extras = extras or Extras()
+    server, extras = build_server(setting.server), extras or Extras()
     postgres.await_empty()
-    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, ledgers, ignore_errors=True)
-        site = stack.enter_context(
-            serve_site(
-                lab,
-                setting.server,
-                setting.strategy,
-                project=Project(driver=setting.driver),
-                ledgers=ledgers,
-                log=lab.logs / f"{setting.server.name}.log",
-                extras=replace(extras, database={**extras.database, **(database or {})}),
-            )
-        )
+        merged = replace(extras, database={**extras.database, **(database or {})})
+        site = stack.enter_context(_fresh_site(setting, postgres.lab, merged))
         # What is left needs no orderly end, and some servers take long over theirs.
         stack.callback(site.application.program.kill)
         clients = ClientPool(site.application.port, postgres.scale.clients, keep_alive=setting.keep_alive)
@@ -273,3 +262,22 @@ def running_server(
             stop_signal=server.stop_signal,
             bouncer=site.route.bouncer,
         )
+
+
+@contextmanager
+def _fresh_site(setting: Setting, lab: Lab, extras: Extras) -> Iterator[ServedSite]:
+    """The lab's own site, with ledgers that go away with it."""
+    ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
+    try:
+        with serve_site(
+            lab,
+            setting.server,
+            setting.strategy,
+            project=Project(driver=setting.driver),
+            ledgers=ledgers,
+            log=lab.logs / f"{setting.server.name}.log",
+            extras=extras,
+        ) as site:
+            yield site
+    finally:
+        shutil.rmtree(ledgers, ignore_errors=True)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from selectors import SelectorKey
 
 PATIENCE_SECONDS: Final = 60.0
-MOST_BYTES: Final = 65_536  # of an answer that are read at once
+MOST_BYTES: Final = 65_536  # of a response that are read at once
 GOOD: Final = b"HTTP/1.1 200 "
 
 
 def send_flood(port: int, path: str, *, at_once: int, requests: int) -> int:
     """Send requests to 127.0.0.1:`port`, so many at once, each on its own connection; returns how many failed.
 
-    The server has to end each connection with its answer, as it is asked to.
+    The server has to end each connection with its response, as it is asked to.
     """
     with closing(_Calls(port, path)) as calls:
         for _ in range(requests):
@@ -62,17 +62,17 @@ class _Calls:
         return True
 
     def _read(self, key: SelectorKey) -> None:
-        calling, answer = key.data
+        calling, response = key.data
         try:
             came = calling.recv(MOST_BYTES)
         except OSError:
-            answer.clear()  # it is not whole
+            response.clear()  # it is not whole
             came = b""
-        answer += came
+        response += came
         if not came:
             self._selector.unregister(calling)
             calling.close()
-            self.answered += answer.startswith(GOOD)
+            self.answered += response.startswith(GOOD)
 
     def close(self) -> None:
         for key in list(self._selector.get_map().values()):

@@ -8,7 +8,6 @@ import selectors
 import signal
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,9 +22,8 @@ from loadlab.load.generator.contract import (
     SKEWED,
     STARTED,
     LoadRequest,
-    LoadResult,
     LocustfileCheck,
-    merged,
+    taken,
 )
 from loadlab.load.generator.control_socket import OPTION, ControlSocket
 from loadlab.load.generator.request_counts import count_requests, read_counts
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from loadlab.load.generator.contract import LoadResult
     from loadlab.load.generator.request_counts import RequestCounts
     from loadlab.model.plan import Load
     from loadlab.system.processes import Program, Register
@@ -182,11 +181,11 @@ class RunningLoad:
             self._generator.abandon()
             return None
         numbers = [number for number in range(self._request.processes) if number not in lost]
-        result = merged(
-            [_taken(Path(self._request.result_of(number))) for number in numbers],
+        result = taken(
+            [Path(self._request.result_of(number)) for number in numbers],
             tuple(f"load process {number + 1} of {self._request.processes} {how}" for number, how in lost.items()),
+            tuple(skew),
         )
-        result = replace(result, skew=tuple(skew))
         self._total = count_requests(result.requests.response, result.requests.failed)
         _remove_counts(self._request)
         return result
@@ -213,12 +212,6 @@ def _counts_files(request: LoadRequest) -> list[Path]:
 def _remove_counts(request: LoadRequest) -> None:
     for path in _counts_files(request):
         path.unlink(missing_ok=True)
-
-
-def _taken(path: Path) -> LoadResult:
-    result = LoadResult.from_json(path.read_text())
-    path.unlink()
-    return result
 
 
 def _received(control: ControlSocket, timeout_seconds: float) -> list[str]:

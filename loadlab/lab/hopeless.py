@@ -84,10 +84,10 @@ def _asked(url: str, *, ssl_redirect: bool, answered: bool) -> str:
 
 
 def _get(url: str) -> tuple[int, str]:
-    """The status of one answer, and where it leads to, if anywhere."""
+    """The status of one response, and where it leads to, if anywhere."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     with closing(kind(parts.hostname or LOOPBACK, parts.port, timeout=ANSWER_SECONDS)) as connection:
         connection.request("GET", parts.path or "/", headers={"Connection": "close"})
-        answer = connection.getresponse()
-        return answer.status, answer.headers.get("Location", "")
+        response = connection.getresponse()
+        return response.status, response.headers.get("Location", "")

@@ -34,7 +34,7 @@ def named_in(path: Path) -> str | None:
 
 
 def _named(tree: ast.AST) -> Iterator[str]:
-    """The texts that stand beside the variable's name, in a call or in an assignment to an item of os.environ."""
+    """The texts beside the variable's name, in a call or in an assignment to an item of os.environ."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(args=[ast.Constant(value="DJANGO_SETTINGS_MODULE"), ast.Constant(value=str(module)), *_]):

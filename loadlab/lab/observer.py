@@ -100,7 +100,7 @@ def persevere(attempt: Callable[[], None]) -> None:
             attempt()
         except EnvironmentFaultError as error:
             if time.monotonic() > deadline:
-                raise IncompleteError(f"PostgreSQL has stayed away for {AWAY_SECONDS:g} s. {error}") from error
+                raise IncompleteError(f"PostgreSQL was not available for {AWAY_SECONDS:g} s. {error}") from error
             time.sleep(POLL_SECONDS)
         else:
             return
@@ -110,7 +110,7 @@ def persevere(attempt: Callable[[], None]) -> None:
 def cut_off(connection: Connection, seconds: float) -> Iterator[None]:
     """Break a connection that is still in use after so many seconds: a database that is stopped never answers.
 
-    The caller that waits for the answer gets a psycopg2.OperationalError.
+    The caller that waits for the result gets a psycopg2.OperationalError.
     """
     timer = threading.Timer(seconds, _shut, [connection])
     timer.daemon = True

@@ -83,11 +83,16 @@ def open_lab(
                 project=project,
             )
             admit(lab)
-            for remark in [*_touched(plan, database), *other_databases(project), *notes(project)]:
-                listener.notice(remark)
-            listener.preparing("preparing tables")
-            make_ready(project, plan.project, database)
+            _prepare(lab, database, listener)
             yield lab
+
+
+def _prepare(lab: Lab, database: Database, listener: Listener) -> None:
+    """Make the tables, and say before it what the lab does to a project and its databases."""
+    for remark in [*_touched(lab.plan, database), *other_databases(lab.project), *notes(lab.project).values()]:
+        listener.notice(remark)
+    listener.preparing("preparing tables")
+    make_ready(lab.project, lab.plan.project, database)
 
 
 def _suitable_project(plan: Plan, dsn: Reference | None, register: Register, listener: Listener) -> Project:

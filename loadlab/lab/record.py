@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from loadlab.lab.quantities import summed_up
 from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadRequest
 from loadlab.model.counts import ConnectionCounts
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Series, Trial
+from loadlab.model.growth import sessions_between
+from loadlab.model.metrics import CPU_SECONDS
+from loadlab.model.requests import NO_REQUESTS
+from loadlab.model.samples import Connections, CpuSeconds, Failure, Pooler, Series, Trial
 from loadlab.plan.scenarios import locustfile
+from loadlab.probes import quantities
+from loadlab.probes.sessions import RESET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from loadlab.lab.target import Sample
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
     from loadlab.model.schedule import Step
-    from loadlab.model.window import Window
 
 BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arrivals, and no two blocks do
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
-    """What was seen of the target; `served` as in a trial, `disturbances` are what came in between."""
+class Observed:
+    """What was seen of a load from outside: before it, at the edges of the window, and at rest.
 
-    connections: Connections
+    `stopped` is as in `Connections`, `disturbances` are what came in between, and `result` is what the generator has
+    seen; None if it did not end its load.
+    """
+
+    before: Sample
+    start: Sample
+    end: Sample
+    at_rest: Sample
+    by_alias: dict[str, ConnectionCounts]
+    result: LoadResult | None
     series: Series
-    cpu_seconds: CpuSeconds
-    quantities: dict[str, float] = field(default_factory=dict)
-    served: int | None = None
-    disturbances: tuple[Disturbance, ...] = ()
+    settle_seconds: float
+    stopped: bool
+    disturbances: tuple[Disturbance, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,16 +73,51 @@ def load_request(case: Case, step: Step, plan: Plan, url: str, scratch: Path) ->
 
 
 def record(  # noqa: PLR0913, PLR0917  each is a separate noun
-    case: Case, step: Step, plan: Plan, result: LoadResult | None, seen: Seen, meta: TrialMeta
+    case: Case, step: Step, plan: Plan, observed: Observed, after_stop: Sample, meta: TrialMeta
 ) -> Trial:
-    judged = validity(result, plan.window, is_open=case.open_load is not None, disturbances=seen.disturbances)
-    return _trial(case, step, plan.window, result or NO_RESULT, seen, meta, judged)
+    """The trial as it is kept; `after_stop` was counted when the target had ended."""
+    result, is_open = observed.result, case.open_load is not None
+    judged = validity(result, plan.window, is_open=is_open, disturbances=observed.disturbances)
+    got = result or NO_RESULT
+    return replace(
+        _unmeasured(case, step, plan, judged, meta),
+        requests=got.requests,
+        failures=tuple(
+            Failure(kind=kind, count=count, example=got.examples[kind], status=got.statuses.get(kind, 0))
+            for kind, count in got.failures.items()
+        ),
+        connections=_connections(observed, after_stop),
+        series=observed.series,
+        cpu_seconds=_cpu(observed, plan),
+        quantities=summed_up(observed.start.values, observed.end.values, observed.series, plan.window),
+        busy=got.busy,
+        served=None if observed.stopped else _served(observed.before, observed.at_rest),
+        skew_seconds=max(got.skew, default=0.0),
+    )
 
 
 def interrupted(case: Case, step: Step, plan: Plan, lost: Disturbance, meta: TrialMeta) -> Trial:
     """A trial of which nothing but its end is known."""
+    judged = Validity(state="invalid", reason=lost.reason, causes=(lost.cause,))
+    return _unmeasured(case, step, plan, judged, meta)
+
+
+def _unmeasured(case: Case, step: Step, plan: Plan, judged: Validity, meta: TrialMeta) -> Trial:
+    """A trial without any observation."""
     nothing = ConnectionCounts()
-    seen = Seen(
+    return Trial(
+        case=case,
+        block=step.block,
+        order=step.order,
+        state=judged.state,
+        reason=judged.reason,
+        by_target=judged.by_target,
+        causes=judged.causes,
+        started=meta.started,
+        window_start=plan.window.start,
+        window_end=plan.window.end,
+        requests=NO_REQUESTS,
+        failures=(),
         connections=Connections(
             window_start=nothing,
             window_end=nothing,
@@ -78,50 +128,59 @@ def interrupted(case: Case, step: Step, plan: Plan, lost: Disturbance, meta: Tri
         ),
         series=Series(at=[], values={}),
         cpu_seconds=CpuSeconds(app=None, database=None, generator=0.0),
-    )
-    return _trial(
-        case,
-        step,
-        plan.window,
-        NO_RESULT,
-        seen,
-        meta,
-        Validity(state="invalid", reason=lost.reason, causes=(lost.cause,)),
-    )
-
-
-def _trial(  # noqa: PLR0913, PLR0917  each is a separate noun
-    case: Case,
-    step: Step,
-    window: Window,
-    got: LoadResult,
-    seen: Seen,
-    meta: TrialMeta,
-    judged: Validity,
-) -> Trial:
-    return Trial(
-        case=case,
-        block=step.block,
-        order=step.order,
-        state=judged.state,
-        reason=judged.reason,
-        by_target=judged.by_target,
-        causes=judged.causes,
-        started=meta.started,
-        window_start=window.start,
-        window_end=window.end,
-        requests=got.requests,
-        failures=tuple(
-            Failure(kind=kind, count=count, example=got.examples[kind], status=got.statuses.get(kind, 0))
-            for kind, count in got.failures.items()
-        ),
-        connections=seen.connections,
-        series=seen.series,
-        cpu_seconds=seen.cpu_seconds,
-        quantities=seen.quantities,
         overhead_seconds=meta.overhead_seconds,
         load_average=meta.load_average,
-        busy=got.busy,
-        served=seen.served,
-        skew_seconds=max(got.skew, default=0.0),
+    )
+
+
+def _connections(observed: Observed, after_stop: Sample) -> Connections:
+    """What was counted since before the load, at both ends."""
+    before, at_rest = observed.before, observed.at_rest
+    sessions = sessions_between(before.values, after_stop.values)
+    asked = before.sessions is not None and after_stop.sessions is not None
+    return Connections(
+        window_start=observed.start.counts - before.counts,
+        window_end=observed.end.counts - before.counts,
+        at_rest=at_rest.counts - before.counts,
+        after_stop=after_stop.counts - before.counts,
+        left_open=at_rest.backends,
+        sessions=sessions,
+        unjudged=RESET if asked and sessions is None else "",
+        pooler=_pooler(at_rest, after_stop),
+        open_before=before.counts.open,
+        stopped=observed.stopped,
+        by_alias=observed.by_alias,
+    )
+
+
+def _pooler(at_rest: Sample, after_stop: Sample) -> Pooler | None:
+    if at_rest.pooler is None or after_stop.pooler is None:
+        return None
+    return Pooler(at_rest=at_rest.pooler, after_stop=after_stop.pooler)
+
+
+def _served(before: Sample, at_rest: Sample) -> int:
+    """How many requests the target has had; where it counts none, those that used the database are the least."""
+    if before.answered is not None and at_rest.answered is not None:
+        return at_rest.answered - before.answered
+    return at_rest.counts.requests - before.counts.requests
+
+
+def _cpu_quantities() -> Iterator[tuple[str, str]]:
+    """Each part of the machinery whose CPU time a probe reads, and what the quantity is called."""
+    return ((one.labels[0], one.name) for one in quantities().values() if one.metric is CPU_SECONDS)
+
+
+def _cpu(observed: Observed, plan: Plan) -> CpuSeconds:
+    """Of all process trees that the lab can see; load processes on other hosts tell it themselves."""
+    start, end, result = observed.start.values, observed.end.values, observed.result
+    spent = {part: end[name] - start[name] for part, name in _cpu_quantities() if name in start}
+    told = sum(result.busy) * plan.window_seconds if result else None
+    unseen = plan.load.expect_workers or "generator" not in spent
+    return CpuSeconds(
+        app=spent.get("app"),
+        database=spent.get("database"),
+        generator=told if unseen and told is not None else spent.get("generator", 0.0),
+        pooler=spent.get("pooler", 0.0),
+        proxy=spent.get("proxy", 0.0),
     )

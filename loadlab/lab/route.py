@@ -31,7 +31,7 @@ class Route:
 def routed(strategy: Config, faults: Sequence[Fault], context: FaultContext) -> Iterator[Route]:
     """Start what a strategy and faults put between target and database, until the context ends.
 
-    A pooler stands beside the application: faults act between it and PostgreSQL, and it has its own connections open
+    A pooler runs beside the application: faults act between it and PostgreSQL, and it has its own connections open
     when the application asks.
 
     Raises:

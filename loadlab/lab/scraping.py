@@ -44,7 +44,7 @@ class InStep:
             self._seen = True
             self._listener.preparing("Prometheus looks for the trials")
             if not self._comes_true(self._sees_targets, PICK_UP_SECONDS):
-                self.notice("Prometheus has not found the trials yet; it may not see the first of them.")
+                self.notice("Prometheus has not found the trials yet and may miss the first ones.")
         self._listener.trial_begins(case, done, total)
 
     def trial_ended(self, trial: Trial, done: int, total: int) -> None:

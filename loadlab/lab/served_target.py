@@ -11,38 +11,36 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.faults import FaultContext
 from loadlab.faults.added_latency import AddedLatency
-from loadlab.lab.application import Extras, ServerSetup, serving
+from loadlab.instrumentation.counters import counts_by_alias, counts_of
+from loadlab.lab.ahead import Ahead
 from loadlab.lab.faulting import acting
 from loadlab.lab.hopeless import explanation
 from loadlab.lab.liveness import serving_now
 from loadlab.lab.observer import cut_off
-from loadlab.lab.route import routed
 from loadlab.lab.sampler import RATE, look, unseen
+from loadlab.lab.served_site import boot_site
 from loadlab.lab.settling import Patience
 from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
+from loadlab.plan.members import build_server, build_strategy, faults_of
 from loadlab.probes import ProbeContext
-from loadlab.probes.ledger import counts_by_alias, counts_of
 from loadlab.probes.sessions import Sessions
 from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from loadlab.faults import Fault
-    from loadlab.lab.application import Application
     from loadlab.lab.lab import Lab
-    from loadlab.lab.project import Project
-    from loadlab.lab.route import Route
     from loadlab.lab.sampler import Sampler
+    from loadlab.lab.served_site import BootingSite, ServedSite
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
-    from loadlab.model.config import Config
     from loadlab.model.counts import PoolerCounts
     from loadlab.model.schedule import Step
     from loadlab.model.window import Window
@@ -53,53 +51,14 @@ BETWEEN: Final = {"pooler": "PgBouncer", "proxy": "the proxy that adds the round
 KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServedSite:
-    """A server that is ready, and what stands between it and PostgreSQL."""
-
-    application: Application
-    route: Route
-    ledgers: Path
-    log: Path
-
-
-@contextmanager
-def serve_site(  # noqa: PLR0913
-    lab: Lab,
-    server: Config,
-    strategy: Config,
-    *,
-    project: Project,
-    ledgers: Path,
-    log: Path,
-    faults: Sequence[Fault] = (),
-    extras: Extras | None = None,
-    port: int | None = None,
-) -> Iterator[ServedSite]:
-    """Serve a project in one server mode under one strategy, until the context ends; on `port`, or any that is free.
-
-    `faults` act throughout.
-
-    Raises:
-        EnvironmentFaultError: the server, or a program in between, is missing or does not start.
-    """
-    context = FaultContext(database=lab.database, register=lab.register, log=log)
-    with routed(strategy, faults, context) as route:
-        setup = ServerSetup(
-            server=server,
-            strategy=strategy,
-            database=route.database,
-            ledgers=ledgers,
-            project=project,
-            extras=extras or Extras(),
-        )
-        with serving(setup, lab.register, log, port) as application:
-            yield ServedSite(application=application, route=route, ledgers=ledgers, log=log)
-
-
 def added_latency(case: Case) -> list[Fault]:
     """The latency that a case adds throughout its trials."""
     return [AddedLatency(round_trip_ms=case.round_trip_ms)] if case.round_trip_ms else []
+
+
+def _stands_between(case: Case) -> bool:
+    """Whether a program is between the site and PostgreSQL."""
+    return bool(case.round_trip_ms) or build_strategy(case.strategy).pooling() is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,11 +66,16 @@ class ServedTarget:
     """The lab's own project, or the user's, in the server mode and under the strategy of each case."""
 
     lab: Lab
+    _ahead: Ahead = field(default_factory=Ahead)
     _kept: deque[Path] = field(default_factory=deque)
 
     @property
     def cursor(self) -> Cursor:
         return self.lab.cursor
+
+    def close(self) -> None:
+        """End what was prepared for a trial that does not come."""
+        self._ahead.close()
 
     def ledgers(self, step: Step) -> Path:
         return self.lab.scratch / f"ledgers-{step.order:04d}"
@@ -132,10 +96,17 @@ class ServedTarget:
         if staying and self.lab.database.embedded:  # a backend that was stopped never leaves
             observer.restore(anew=True)
 
+    def prepare(self, case: Case, step: Step) -> None:
+        """Boot the sample app for a later trial; a project may connect as it boots, and a fault may act until the end.
+
+        What is between a site and PostgreSQL is left to the trial.
+        """
+        if not (self.lab.project.info or faults_of(self.lab.plan) or _stands_between(case)):
+            self._ahead.begin(step, self._boot(case, step))
+
     @contextmanager
     def serve(self, case: Case, step: Step) -> Iterator[RunningSite]:
         lab, ledgers = self.lab, self.ledgers(step)
-        shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
         context = ProbeContext(
             cursor=lab.cursor,
             database=lab.database.name,
@@ -146,19 +117,24 @@ class ServedTarget:
         lab.judge.await_empty(SETTLE_SECONDS)
         before = Sample(counts=ConnectionCounts(), values=Sessions().read(context))
         with ExitStack() as resources:
-            site = resources.enter_context(
-                serve_site(
-                    lab,
-                    case.server,
-                    case.strategy,
-                    project=lab.project,
-                    ledgers=ledgers,
-                    log=lab.logs / trial_log(step.order, case.server.name),
-                    faults=[*added_latency(case), *acting(lab.plan, "throughout")],
-                )
-            )
-            yield RunningSite(lab, site, context, before, resources)
+            booting = self._ahead.handed_over(step, resources) or resources.enter_context(self._boot(case, step))
+            yield RunningSite(lab, booting.ready(), context, before, resources)
         self._retire(ledgers)
+
+    @contextmanager
+    def _boot(self, case: Case, step: Step) -> Iterator[BootingSite]:
+        lab, ledgers = self.lab, self.ledgers(step)
+        shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
+        with boot_site(
+            lab,
+            case.server,
+            case.strategy,
+            project=lab.project,
+            ledgers=ledgers,
+            log=lab.logs / trial_log(step.order, case.server.name),
+            faults=[*added_latency(case), *acting(lab.plan, "throughout")],
+        ) as site:
+            yield site
 
     def _retire(self, ledgers: Path) -> None:
         """Let go of a trial's ledgers, in a while."""
@@ -184,7 +160,7 @@ class RunningSite:
         )
         self._resources = resources
         between = {BETWEEN[part]: pid for part, pid in site.route.trees.items() if part in BETWEEN}
-        self._processes = serving_now(site.application, between)
+        self._processes = serving_now(site.application, between, build_server(site.server).recycled)
 
     @property
     def fault_context(self) -> FaultContext:
@@ -214,7 +190,7 @@ class RunningSite:
 
     def sides(self) -> Sample:
         backends = self._lab.judge.open_now()
-        counts = counts_of(self._context)
+        counts = _counts(self._context)
         return Sample(counts=counts, values={"backends": backends}, pooler=_pooler_counts(self._context))
 
     def agrees(self, now: Sample) -> bool:
@@ -222,7 +198,7 @@ class RunningSite:
         return not counts.unsettled and not reconcile(Side(open=counts.open), Side(open=now.backends), now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
-        return counts_by_alias(self._context)
+        return counts_by_alias(self._context.ledgers, self._context.aliases)
 
     def lost(self) -> tuple[Disturbance, ...]:
         return tuple(Disturbance(Cause.PROCESS_LOST, what) for what in self._processes.disturbances())
@@ -231,7 +207,7 @@ class RunningSite:
         return unseen(sampler, window)
 
     def explanation(self, result: LoadResult) -> str:
-        """Of a project of the user's; the lab's own site needs none."""
+        """Of a project of the user's; loadlab's sample app needs none."""
         info = self._lab.project.info
         if info is None:
             return ""
@@ -245,7 +221,7 @@ class RunningSite:
         self._resources.close()
         self._lab.judge.await_empty(SETTLE_SECONDS)
         sessions = Sessions().read(self._context)
-        return Sample(counts=counts_of(self._context), values=sessions, pooler=pooler)
+        return Sample(counts=_counts(self._context), values=sessions, pooler=pooler)
 
     def _await_no_client(self) -> PoolerCounts | None:
         """A pooler's counts once it has seen the last of the target's connections go; None without one.
@@ -275,7 +251,11 @@ class _Sampling:
 
 def _everything(context: ProbeContext) -> Sample:
     values = look(context, sampled_only=False)
-    return Sample(counts=counts_of(context), values=values, pooler=_pooler_counts(context))
+    return Sample(counts=_counts(context), values=values, pooler=_pooler_counts(context))
+
+
+def _counts(context: ProbeContext) -> ConnectionCounts:
+    return counts_of(context.ledgers, context.aliases)
 
 
 def _pooler_counts(context: ProbeContext) -> PoolerCounts | None:

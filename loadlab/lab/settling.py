@@ -23,7 +23,7 @@ class Patience:
 
 
 def settled(look: Callable[[], Seen], agrees: Callable[[Seen], bool], patience: Patience) -> Seen:
-    """What is seen at rest: as soon as it agrees and stays as it is, or as it stands when patience ends."""
+    """What is seen at rest: as soon as it agrees and stays as it is, or as it is when the time is up."""
     deadline = time.monotonic() + patience.seconds
     seen: list[Seen] = []
     while True:

@@ -32,7 +32,7 @@ seed = 2013                # fixes the order of the trials
 blocks = 12                # how often each case is measured; `loadlab plan` says what so many detect
 warmup_seconds = 2.0       # not measured: caches fill, templates are compiled
 window_seconds = 3.0       # measured; a p99 takes 299 requests in it
-users = [8]                # each sends its next request when it has the answer to the last
+users = [8]                # each sends its next request when it has the response to the last
 keep_alive = [false]       # a new client connection per request, as behind many proxies; true hides the leak
 scenarios = [{locustfile}]
 control = {control}           # its baseline is measured twice: the noise floor
@@ -78,7 +78,7 @@ class Modes:
 def modes_there(project: Project) -> Modes:
     lacking = {name: missing_packages(project, SERVERS[name]()) for name in SERVERS}
     there = [name for name, packages in lacking.items() if not packages]
-    # A plan with all of them takes long, so the others stand there as comments.
+    # A plan with all of them takes long, so the others are comments.
     first = [name for name in there if SERVERS[name].suggested] or there[:1]
     return Modes(
         first=first,
@@ -125,7 +125,7 @@ def _tables(modes: Modes, python: str) -> Iterator[str]:
 
 
 def locustfile_text(routes: Sequence[str]) -> str:
-    """A task for each route; those that no load should go to stand there as comments."""
+    """A task for each route; those that no load should go to are comments."""
     chosen = taken_routes(routes)
     others = [route for route in sorted(routes, key=_not_for_load) if route not in chosen]
     tasks = "\n".join(_TASK.format(number=number, route=json.dumps(route)) for number, route in enumerate(chosen, 1))

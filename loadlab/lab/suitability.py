@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import DEFAULT, EMBEDDABLE, NOWHERE, POSTGRESQL, is_remote, staying, where
 from loadlab.model.drivers import DRIVERS
+from loadlab.model.project_notes import ProjectNote
 from loadlab.plan.members import (
     build_server,
     build_strategy,
@@ -21,10 +22,11 @@ from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.judges.postgresql import PostgreSQL
-    from loadlab.lab.project import Project, ProjectInfo
+    from loadlab.lab.inspection import ProjectInfo
+    from loadlab.lab.project import Project
     from loadlab.model.plan import Plan
     from loadlab.servers import Server
 
@@ -51,7 +53,7 @@ def require_suitable(project: Project, plan: Plan, *, allow_remote: bool = False
     ]
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
-        raise UsageError(f"{project.settings} cannot be measured like this, for {len(faults)} reason(s):\n{lines}")
+        raise UsageError(f"{project.settings} cannot be measured like this:\n{lines}")
 
 
 def _database_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
@@ -161,7 +163,7 @@ def _driver_faults(project: Project, plan: Plan) -> Iterator[str]:
 
 
 def _route_faults(project: Project, plan: Plan) -> Iterator[str]:
-    """What stands in between leads to one database alone."""
+    """A pooler or a proxy leads to one database only."""
     pooled = [one.name for one in chosen_strategies(plan) if build_strategy(one).pooling()]
     between = list(dict.fromkeys(pooled))
     between += ["round_trip_ms"] if any(plan.round_trip_ms) else []
@@ -170,7 +172,7 @@ def _route_faults(project: Project, plan: Plan) -> Iterator[str]:
         others = [alias for alias in others if alias not in project.redirected]
     if between and others:
         yield (
-            f"{' and '.join(between)} can stand before one database, and DATABASES leads to others as well:"
+            f"{' and '.join(between)} works with one database only, and DATABASES leads to others as well:"
             f" {', '.join(others)} (leave it out of the plan, or name settings with one database)"
         )
 
@@ -192,26 +194,34 @@ def other_databases(project: Project) -> list[str]:
     return moved + left
 
 
-def notes(project: Project) -> list[str]:
-    """What a reader of the results should know of the project."""
+# What a reader of the results should know of a project.
+REMARKS: Final[Mapping[ProjectNote, str]] = {
+    ProjectNote.ATOMIC_REQUESTS: "ATOMIC_REQUESTS is on: every request opens a transaction, and so uses a connection,"
+    " even one that needs no data.",
+    ProjectNote.DEBUG: "DEBUG is on: Django keeps every query in memory, and error pages are large; measure with"
+    " production's settings.",
+    ProjectNote.SSL_REDIRECT: "SECURE_SSL_REDIRECT is on: every request over http is redirected to https, but for one"
+    " that sends the header that SECURE_PROXY_SSL_HEADER names.",
+    ProjectNote.DAPHNE: "daphne is installed as an app: the mode threaded is Django's runserver under ASGI then.",
+    ProjectNote.OTHER_DATABASES: "Only connections of the default database are compared with PostgreSQL's count; not"
+    " those of {uncounted}.",
+}
+
+
+def notes(project: Project) -> dict[ProjectNote, str]:
+    """The remarks that hold of the project."""
     info = project.info
     if info is None:
-        return []
+        return {}
     uncounted = sorted(info.aliases.keys() - set(project.counted))
-    remarks = {
-        "ATOMIC_REQUESTS is on: every request opens a transaction, and so uses a connection, even one that needs"
-        " no data.": info.default.atomic_requests,
-        "DEBUG is on: Django keeps every query in memory, and error pages are large; measure with production's"
-        " settings.": info.debug,
-        "SECURE_SSL_REDIRECT is on: every request over http is redirected to https, but for one that sends the header"
-        " that SECURE_PROXY_SSL_HEADER names.": info.ssl_redirect,
-        "daphne is installed as an app: the mode threaded is Django's runserver under ASGI then.": any(
-            app.partition(".")[0] == "daphne" for app in info.apps
-        ),
-        f"Only connections of the default database are compared with PostgreSQL's count; not those of"
-        f" {', '.join(uncounted)}.": bool(uncounted),
+    holds = {
+        ProjectNote.ATOMIC_REQUESTS: info.default.atomic_requests,
+        ProjectNote.DEBUG: info.debug,
+        ProjectNote.SSL_REDIRECT: info.ssl_redirect,
+        ProjectNote.DAPHNE: any(app.partition(".")[0] == "daphne" for app in info.apps),
+        ProjectNote.OTHER_DATABASES: bool(uncounted),
     }
-    return [remark for remark, holds in remarks.items() if holds]
+    return {code: text.format(uncounted=", ".join(uncounted)) for code, text in REMARKS.items() if holds[code]}
 
 
 def require_alone(judge: PostgreSQL, name: str) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Sample:
     """What a target has counted, and what its judges count, at one instant.
 
-    `values` are the probes' quantities, by name. `pooler` is the pooler's count, if one stands in between. `answered`
+    `values` are the probes' quantities, by name. `pooler` is the pooler's count, if there is one. `answered`
     is how many requests the target has counted; None if it counts none.
     """
 
@@ -129,6 +129,9 @@ class Target(Protocol):
         Raises:
             IncompleteError: it stays away.
         """
+
+    def prepare(self, case: Case, step: Step) -> None:
+        """Begin to have the target ready for a later trial, as far as that leaves the present one as it is."""
 
     def serve(self, case: Case, step: Step) -> AbstractContextManager[RunningTarget]:
         """Have the target ready for a load, until the context ends.

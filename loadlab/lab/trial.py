@@ -11,53 +11,54 @@ from typing import TYPE_CHECKING, Final
 from loadlab.lab.faulting import faulted
 from loadlab.lab.following import Follower
 from loadlab.lab.hopeless import nothing_succeeded
-from loadlab.lab.quantities import summed_up
-from loadlab.lab.record import Seen, TrialMeta, load_request, record
+from loadlab.lab.record import Observed, TrialMeta, load_request, record
 from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import settled, sleep_until
 from loadlab.lab.ticking import Ticking
 from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, stood_still
 from loadlab.model.causes import Cause
-from loadlab.model.growth import sessions_between
-from loadlab.model.metrics import CPU_SECONDS
-from loadlab.model.samples import Connections, CpuSeconds, Pooler
-from loadlab.probes import quantities
-from loadlab.probes.sessions import RESET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from loadlab.lab.generator import RunningLoad
     from loadlab.lab.lab import Lab
-    from loadlab.lab.target import RunningTarget, Sample, Sampling, Target
+    from loadlab.lab.target import RunningTarget, Sampling, Target
     from loadlab.load.generator.contract import LoadResult
     from loadlab.load.generator.ticker import Pause
     from loadlab.model.case import Case
-    from loadlab.model.counts import ConnectionCounts
     from loadlab.model.plan import Plan
-    from loadlab.model.samples import Series, Trial
+    from loadlab.model.samples import Trial
     from loadlab.model.schedule import Step
     from loadlab.model.window import Window
 
 ANSWER_SECONDS: Final = 75.0  # beyond the window: for the load to end, the target to be at rest, the database to answer
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Observed:
-    """What was seen of a load from outside: at the edges of the window, and at rest."""
+@dataclass(frozen=True, slots=True)
+class _Preparation:
+    """Prepares the target for the following trial as soon as nothing of this one is timed any more."""
 
-    start: Sample
-    end: Sample
-    at_rest: Sample
-    by_alias: dict[str, ConnectionCounts]
-    result: LoadResult | None
-    series: Series
-    settle_seconds: float
-    disturbances: tuple[Disturbance, ...]
+    case: Case
+    target: Target
+    following: tuple[Case, Step] | None
+
+    def window_ended(self) -> None:
+        if self.case.open_load is None:
+            self._prepare()
+
+    def load_ended(self) -> None:
+        """A request of an open load belongs to the window by when it was due, and may be answered after it."""
+        if self.case.open_load is not None:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        if self.following is not None:
+            self.target.prepare(*self.following)
 
 
-def run_trial(case: Case, step: Step, lab: Lab, target: Target) -> Trial:
-    """Measure one case once.
+def run_trial(case: Case, step: Step, lab: Lab, target: Target, following: tuple[Case, Step] | None = None) -> Trial:
+    """Measure one case once; the target is prepared for the trial that is `following`, once the window is over.
 
     Raises:
         EnvironmentFaultError: the target or the generator does not start.
@@ -71,7 +72,7 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target) -> Trial:
         follower = _follower(step, running, lab)
         with faulted(lab.plan, "before_window", running.fault_context):
             drive = lab.generator.begin(load_request(case, step, lab.plan, running.url, lab.scratch))
-            observed = _observe(running, drive, lab.plan, follower)
+            observed = _observe(running, drive, lab.plan, follower, _Preparation(case, target, following))
         _explain(running, step, observed.result, lab)
         stopping = time.monotonic()
         after_stop = running.stop(observed.at_rest)
@@ -82,8 +83,7 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target) -> Trial:
         "stop": time.monotonic() - stopping,
     }
     meta = TrialMeta(started=started, overhead_seconds=overhead, load_average=load_average)
-    seen = _seen(running, observed, after_stop, lab.plan)
-    trial = record(case, step, lab.plan, observed.result, seen, meta)
+    trial = record(case, step, lab.plan, observed, after_stop, meta)
     if follower is not None:
         follower.ended(trial)
     return trial
@@ -101,7 +101,9 @@ def _explain(running: RunningTarget, step: Step, result: LoadResult | None, lab:
         lab.explanations[step.order] = why
 
 
-def _observe(running: RunningTarget, drive: RunningLoad, plan: Plan, follower: Follower | None) -> _Observed:
+def _observe(
+    running: RunningTarget, drive: RunningLoad, plan: Plan, follower: Follower | None, preparation: _Preparation
+) -> Observed:
     """Watch a load from its start until all is at rest."""
     window = plan.window
     with (
@@ -116,14 +118,17 @@ def _observe(running: RunningTarget, drive: RunningLoad, plan: Plan, follower: F
             sleep_until(drive.started + window.end)
         lost = running.lost()
         end = running.sample("at the end of the window")
+        preparation.window_ended()
         result = drive.wait()
+        preparation.load_ended()
         ended = time.monotonic()
         # The server still answers what its clients have asked before they went, and a closed backend takes a moment.
         at_rest = settled(running.sides, running.agrees, running.patience)
         by_alias = running.by_alias()
         settle_seconds = time.monotonic() - ended
     pause = ticking.longest(*window.after(drive.started))
-    return _Observed(
+    return Observed(
+        before=running.before,
         start=start,
         end=end,
         at_rest=at_rest,
@@ -131,6 +136,7 @@ def _observe(running: RunningTarget, drive: RunningLoad, plan: Plan, follower: F
         result=result,
         series=sampler.series(),
         settle_seconds=settle_seconds,
+        stopped=running.stops,
         disturbances=(*lost, *_still(pause, window), *running.unseen(sampler, window)),
     )
 
@@ -147,67 +153,3 @@ def _sampler(running: RunningTarget, sampling: Sampling, drive: RunningLoad, fol
             follower.seen(now.values, highest, now.counts - running.before.counts, now.pooler, drive.counts())
 
     return Sampler(sampling.levels, drive.started, follow if follower else None, running.rate)
-
-
-def _seen(running: RunningTarget, observed: _Observed, after_stop: Sample, plan: Plan) -> Seen:
-    return Seen(
-        connections=_connections(running, observed, after_stop),
-        series=observed.series,
-        cpu_seconds=_cpu(observed, plan),
-        quantities=summed_up(observed.start.values, observed.end.values, observed.series, plan.window),
-        served=None if running.stops else _served(running.before, observed.at_rest),
-        disturbances=observed.disturbances,
-    )
-
-
-def _connections(running: RunningTarget, observed: _Observed, after_stop: Sample) -> Connections:
-    """What was counted since before the load, at both ends."""
-    before, at_rest = running.before, observed.at_rest
-    sessions = sessions_between(before.values, after_stop.values)
-    asked = before.sessions is not None and after_stop.sessions is not None
-    return Connections(
-        window_start=observed.start.counts - before.counts,
-        window_end=observed.end.counts - before.counts,
-        at_rest=at_rest.counts - before.counts,
-        after_stop=after_stop.counts - before.counts,
-        left_open=at_rest.backends,
-        sessions=sessions,
-        unjudged=RESET if asked and sessions is None else "",
-        pooler=_pooler(at_rest, after_stop),
-        open_before=before.counts.open,
-        stopped=running.stops,
-        by_alias=observed.by_alias,
-    )
-
-
-def _pooler(at_rest: Sample, after_stop: Sample) -> Pooler | None:
-    if at_rest.pooler is None or after_stop.pooler is None:
-        return None
-    return Pooler(at_rest=at_rest.pooler, after_stop=after_stop.pooler)
-
-
-def _served(before: Sample, at_rest: Sample) -> int:
-    """How many requests the target has had; where it counts none, those that used the database are the least."""
-    if before.answered is not None and at_rest.answered is not None:
-        return at_rest.answered - before.answered
-    return at_rest.counts.requests - before.counts.requests
-
-
-def _cpu_quantities() -> Iterator[tuple[str, str]]:
-    """Each part of the machinery whose CPU time a probe reads, and what the quantity is called."""
-    return ((one.labels[0], one.name) for one in quantities().values() if one.metric is CPU_SECONDS)
-
-
-def _cpu(observed: _Observed, plan: Plan) -> CpuSeconds:
-    """Of all process trees that the lab can see; load processes on other hosts tell it themselves."""
-    start, end, result = observed.start.values, observed.end.values, observed.result
-    spent = {part: end[name] - start[name] for part, name in _cpu_quantities() if name in start}
-    told = sum(result.busy) * plan.window_seconds if result else None
-    unseen = plan.load.expect_workers or "generator" not in spent
-    return CpuSeconds(
-        app=spent.get("app"),
-        database=spent.get("database"),
-        generator=told if unseen and told is not None else spent.get("generator", 0.0),
-        pooler=spent.get("pooler", 0.0),
-        proxy=spent.get("proxy", 0.0),
-    )

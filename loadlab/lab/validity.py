@@ -29,7 +29,7 @@ MOST_SKEWED: Final = 0.02  # of the window: load processes on other hosts must s
 MOST_STILL: Final = 0.05  # of the window, that a process of the lab or its sight may be gone
 LEAST_STILL_SECONDS: Final = 0.25  # for a load process; below it, a busy machine has only let others go first
 LEAST_UNSEEN_SECONDS: Final = 0.5  # for the lab, which times no request
-LEAST_SILENCE_SECONDS: Final = 0.5  # without an answer to anybody; below it, requests may only have come together
+LEAST_SILENCE_SECONDS: Final = 0.5  # without any response; below it, requests may only have come together
 MOST_IDLE: Final = 0.25  # of the time of users who are at work, that may be spent outside of requests
 USUAL: Final = 0.95  # of the responses outside of a silence are within what is usual
 UNUSUAL: Final = 3.0  # times that; slow requests which are sent together are answered together
@@ -133,7 +133,7 @@ def _silent(requests: Requests, window: Window) -> str:
         return ""
     return (
         f"requests were under way and none was answered for {seconds:.2f} s of the window, where 95 % of the others"
-        f" took {usual * 1000:.3g} ms or less: the server, the database or what is between them stood still"
+        f" took {usual * 1000:.3g} ms or less: the server, the database or something between them stalled"
     )
 
 

@@ -28,9 +28,9 @@ async def login(request: Request) -> Response:
     if not is_same(await _shown(request), token):
         await asyncio.sleep(REFUSED_SECONDS)
         return page("login.html.jinja", status_code=403, refused=True)
-    answer = RedirectResponse("/", status_code=303)
-    answer.set_cookie(COOKIE, pass_for(token), httponly=True, samesite="strict")
-    return answer
+    response = RedirectResponse("/", status_code=303)
+    response.set_cookie(COOKIE, pass_for(token), httponly=True, samesite="strict")
+    return response
 
 
 async def _shown(request: Request) -> str:

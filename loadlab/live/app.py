@@ -1,4 +1,4 @@
-"""The web application: what every module of `ROUTED` answers, behind the same guards."""
+"""The web application: the routes of every module of `ROUTED`, behind the same guards."""
 
 from __future__ import annotations
 

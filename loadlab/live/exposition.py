@@ -90,7 +90,7 @@ class _Families(Collector):
 
 
 def _of_ledgers(trial: TrialProgress) -> list[Family]:
-    """Nothing before the server writes the first, and nothing when they are gone: their last values stand."""
+    """Nothing before the server writes the first, and nothing when they are gone: their last values stay."""
     folder = ledgers_of(trial.began.ledgers, trial.began.order)
     if folder is None:
         return []

@@ -110,7 +110,7 @@ def _shown(host: str) -> str:
 
 
 def _await(program: Program, host: str, port: int) -> None:
-    """Wait for an answer of this very process.
+    """Wait for a response of this very process.
 
     Raises:
         EnvironmentFaultError: it has ended, or does not answer.

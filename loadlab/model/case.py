@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from loadlab.model.condition import Condition, OpenLoad
+from loadlab.model.condition import CIRCUMSTANCES, Condition, OpenLoad
 from loadlab.model.config import Config
 
 # In place of a server mode, in schedules and reports: others serve the target, as they have set it up.
@@ -33,10 +33,8 @@ class Case(Condition):
 
     @property
     def id(self) -> str:
-        """Every factor and every parameter; an added latency of 0 is left out."""
-        load = f"{self.amount},{self.spelt('keep_alive')}"
-        if self.round_trip_ms:
-            load += f",{self.spelt('round_trip_ms')}"
+        """Every factor and every parameter, but for what is usual, such as an added latency of 0."""
+        load = ",".join(self.spelt(name) for name in CIRCUMSTANCES[1:] if self.changes(name))
         parts = [str(self.server), str(self.strategy), self.scenario_name, load]
         return "/".join([*parts, "replica"] if self.replica else parts)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
 
 from loadlab.model.config import Config, spell
 
 Factor = Literal["server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms"]
-FACTORS: Final[tuple[Factor, ...]] = get_args(Factor)
+Role = Literal["server", "strategy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,10 +25,62 @@ class OpenLoad:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FactorInfo:
+    """All that the lab has to know of a factor beside its field in `Condition`, `Case` and `Plan`.
+
+    `title` is what a comparison of runs calls it. `plan_key` lists its values in a plan, and `fields` of a condition
+    hold them (default of both: its name). `words` say its value in a list, `phrase` within a sentence. `unsaid` is its
+    usual value, which ids and reports leave out.
+    """
+
+    title: str
+    plan_key: str = ""
+    words: Callable[..., str] = str
+    phrase: Callable[..., str] | None = None
+    fields: tuple[str, ...] = ()
+    unsaid: Hashable = None
+
+
+def load_words(users: int, open_load: OpenLoad | None) -> str:
+    """How much load, as a report says it.
+
+    >>> load_words(1, None), load_words(64, OpenLoad(rate=200.0, arrivals="poisson"))
+    ('1 user', '200/s, poisson')
+    """
+    if open_load is None:
+        return f"{users:,} user{'' if users == 1 else 's'}"
+    return f"{spell(open_load.rate)}/s, {open_load.arrivals}"
+
+
+# In the order of ids. A plain factor is one more row here, and a field of `Condition`, `Case` and `Plan`.
+FACTORS: Final[Mapping[Factor, FactorInfo]] = {
+    "server": FactorInfo(title="server mode"),
+    "strategy": FactorInfo(title="strategy"),
+    "scenario": FactorInfo(title="scenario", plan_key="scenarios"),
+    "load": FactorInfo(title="load", fields=("users", "open_load"), words=load_words),
+    "keep_alive": FactorInfo(title="client keep-alive", words=lambda on: f"keep-alive {spell(on)}"),
+    "round_trip_ms": FactorInfo(
+        title="round_trip_ms",
+        words=lambda ms: f"round trip +{spell(ms)} ms",
+        phrase=lambda ms: f"a round trip of +{spell(ms)} ms",
+        unsaid=0.0,
+    ),
+}
+CIRCUMSTANCES: Final[tuple[Factor, ...]] = tuple(name for name in FACTORS if name not in ("server", "strategy"))
+# Reports say first how clients behave.
+IN_WORDS: Final = tuple(sorted(CIRCUMSTANCES, key=lambda name: name != "keep_alive"))
+
+
+def fields_of(name: Factor) -> tuple[str, ...]:
+    """The fields of a condition that hold a factor."""
+    return FACTORS[name].fields or (name,)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
     """Server mode, strategy, scenario, load, client keep-alive and added latency; None where a factor is left out.
 
-    `users` send their next request when they have the answer to the last. Under an `open_load` they are the most
+    `users` send their next request when they have the response to the last. Under an `open_load` they are the most
     tasks that may be under way at once. `round_trip_ms` is added to each round trip to the database.
 
     Two measurements are comparable where their conditions are equal `without` the factor in question:
@@ -60,22 +112,34 @@ class Condition:
 
     def without(self, *factors: Factor) -> Condition:
         """The same without these factors."""
-        return Condition(
-            server=None if "server" in factors else self.server,
-            strategy=None if "strategy" in factors else self.strategy,
-            scenario=None if "scenario" in factors else self.scenario,
-            users=None if "load" in factors else self.users,
-            keep_alive=None if "keep_alive" in factors else self.keep_alive,
-            round_trip_ms=None if "round_trip_ms" in factors else self.round_trip_ms,
-            open_load=None if "load" in factors else self.open_load,
-        )
+        left_out = {field for name in factors for field in fields_of(name)}
+        kept: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS if name not in left_out}
+        return Condition(**kept)
+
+    def values(self, name: Factor) -> tuple[Any, ...]:
+        """The values of a factor's fields; none where it is left out."""
+        found = tuple(getattr(self, field) for field in fields_of(name))
+        return () if found[0] is None else found
 
     def factor(self, name: Factor) -> Hashable:
         """The value of one factor; None where it is left out."""
-        if name == "load":
-            return None if self.users is None else (self.users, self.open_load)
-        value: Hashable = getattr(self, name)
-        return value
+        found = self.values(name)
+        return found if len(found) > 1 else next(iter(found), None)
+
+    def changes(self, name: Factor) -> bool:
+        """Whether a factor has another value than the one that is left unsaid."""
+        return self.factor(name) not in (None, FACTORS[name].unsaid)
+
+    def words(self, name: Factor) -> str:
+        """One factor as reports say it, in a list; empty where it is left out."""
+        found = self.values(name)
+        return FACTORS[name].words(*found) if found else ""
+
+    def phrase(self, name: Factor) -> str:
+        """The same within a sentence."""
+        found = self.values(name)
+        say = FACTORS[name].phrase or FACTORS[name].words
+        return say(*found) if found else ""
 
     @property
     def scenario_name(self) -> str:
@@ -104,7 +168,7 @@ class Condition:
         The parameters of a server mode or strategy are named where they vary.
         """
         configs = [among.spelt(role, config) for role, config in self.configs().items()]
-        others: list[Factor] = [factor for factor in FACTORS[2:] if factor in among.factors]
+        others = [factor for factor in CIRCUMSTANCES if factor in among.factors]
         load = ",".join(filter(None, map(self.spelt, others)))
         return "/".join(filter(None, [*configs, load]))
 
@@ -114,7 +178,7 @@ class Condition:
         return {role: config for role, config in found.items() if config is not None}
 
 
-Role = Literal["server", "strategy"]
+_FIELDS: Final = tuple(one.name for one in fields(Condition))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from loadlab.model.added_latency import LatencyEffect
 from loadlab.model.answers import Answer
 from loadlab.model.case import Case
 from loadlab.model.causes import Cause
 from loadlab.model.caveats import Caveat
+from loadlab.model.comparison import Comparison
 from loadlab.model.condition import Condition
-from loadlab.model.config import Config, Scalar
+from loadlab.model.config import Scalar
+from loadlab.model.departure import Departure
 from loadlab.model.needs import Need
+from loadlab.model.percentiles import Percentiles
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import Ground, Objection, Reason
 from loadlab.model.samples import Connections, CpuSeconds, Recovery, State
 
-Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
 RunState = Literal["complete", "incomplete"]
 # Whether connections are kept that no later request can find; "cannot tell" where the counts are too small to show it.
 Leak = Literal["yes", "no", "cannot tell"]
 PROJECT: Final = "project"  # the section of a run's environment that is about a project of the user's own
-NOTE: Final = "note "  # how its keys begin that hold a remark on the results
-# Where a strategy stands among all of its group, as report.json spells it: "sound" is eligible, "unfit" is rejected.
+# The place of a strategy in its group, as report.json spells it: "sound" is eligible, "unfit" is rejected.
 Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
-# Whether a strategy pays: with no added latency that was measured, from some on, or with each.
-LatencyOutcome = Literal["not_measured", "rejected", "not_proven", "from", "everywhere"]
-# Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age.
-Question = Literal["keep", "noise", "unlimited"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,15 +36,6 @@ class Estimate:
     value: float
     low: float | None
     high: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Percentiles:
-    """Response times in seconds; None where there are too few samples for that percentile."""
-
-    p50: float | None
-    p95: float | None
-    p99: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,31 +164,6 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
-    """One case against its baseline, paired by block.
-
-    `ratio` is case / baseline (Hodges and Lehmann's estimate), `low` and `high` its 95 % interval, of which `high` may
-    be infinite. `p` is from Wilcoxon's exact signed-rank test, which the interval inverts; `p_holm` after Holm's
-    correction over all comparisons of the run that ask the same `question` in its primary metric. `mde_ratio` is the
-    smallest ratio (above 1) that this many blocks call better with power 0.8 under that rule; None where no verdict of
-    better or worse is sought, or none is possible.
-    """
-
-    case: Case
-    baseline: Case
-    metric: str
-    ratio: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    p_holm: float | None
-    blocks: int
-    mde_ratio: float | None
-    verdict: Judgement
-    question: Question
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Snippet:
     """What to write into one file; `file` says which, `language` what it is written in."""
 
@@ -224,7 +189,7 @@ class Recommendation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """Where one strategy stands in its group, why, what it would need in production, what is lost by it.
+    """The place of one strategy in its group, why, what it would need in production, what is lost by it.
 
     Its figures are those of the arm and of the comparisons with the same `case`. `objection` is what speaks against it.
     """
@@ -238,7 +203,7 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """The answer for the `cases` of one `condition` without a strategy; `recommend` is None when inconclusive.
+    """What the run says for the `cases` of one `condition` without a strategy; `recommend` is None when inconclusive.
 
     `kind` says why it fell so, `figures` are those of its one sentence, `reasons` all others. `ranking` holds all
     strategies of the group, the recommended one first; `runner_up` is of another strategy, if any is proven better than
@@ -259,42 +224,6 @@ class Verdict:
         """Lines for a Django settings file; empty without a recommendation."""
         found = self.recommend.snippets if self.recommend else ()
         return next((snippet.text for snippet in found if snippet.file == "settings.py"), "")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AtLatency:
-    """A strategy against CONN_MAX_AGE = 0 with one added latency; `sound` as for a recommendation."""
-
-    round_trip_ms: float
-    case: Case
-    ratio: float | None
-    low: float | None
-    high: float | None
-    verdict: Judgement
-    sound: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OverLatency:
-    """One strategy over all added latencies: from `pays_from_ms` on it is proven better with each of them."""
-
-    strategy: Config
-    points: tuple[AtLatency, ...]
-    pays_from_ms: float | None
-    outcome: LatencyOutcome
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LatencyEffect:
-    """What added latency does in one `condition`, which is without a strategy and an added latency.
-
-    `recommended` is the case per added latency, None where the evidence carries none.
-    """
-
-    condition: Condition
-    round_trips_ms: tuple[float, ...]
-    strategies: tuple[OverLatency, ...]
-    recommended: tuple[Case | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -326,7 +255,8 @@ class FailureRow:
 class RunSummary:
     """What was run. `trials_invalid` were disturbed or not loaded as planned; `invalid_because` is the first reason.
 
-    `damaged` are the files of its folder that are not what was written.
+    `damaged` are the files of its folder that are not what was written. From `min_blocks` on, cases could leave,
+    and `trials_spared` were not needed.
     """
 
     id: str
@@ -346,6 +276,8 @@ class RunSummary:
     trials_invalid: int = 0
     invalid_because: str = ""
     damaged: tuple[str, ...] = ()
+    min_blocks: int = 2
+    trials_spared: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -353,6 +285,7 @@ class Findings:
     """All of it. `answer` says in a few sentences whether 600 is a good default and unlimited a better one.
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
+    `departures` are the cases that left before their last block.
     """
 
     run: RunSummary
@@ -365,3 +298,4 @@ class Findings:
     caveats: tuple[Caveat, ...]
     trials: tuple[TrialSummary, ...]
     added_latency: tuple[LatencyEffect, ...] = ()
+    departures: Mapping[Case, Departure] = field(default_factory=dict)

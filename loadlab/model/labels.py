@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.model.condition import Condition, varying
+from loadlab.model.condition import IN_WORDS, Condition, varying
 from loadlab.model.config import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadlab.model.case import Case
-    from loadlab.model.condition import OpenLoad, Variation
+    from loadlab.model.condition import Variation
     from loadlab.model.config import Config
-
-
-def load_words(users: int, open_load: OpenLoad | None) -> str:
-    """How much load, as a report says it.
-
-    >>> from loadlab.model.condition import OpenLoad
-    >>> load_words(1, None), load_words(64, OpenLoad(rate=200.0, arrivals="poisson"))
-    ('1 user', '200/s, poisson')
-    """
-    if open_load is None:
-        return f"{users:,} user{'' if users == 1 else 's'}"
-    return f"{spell(open_load.rate)}/s, {open_load.arrivals}"
 
 
 def strategy_names(strategies: Iterable[Config]) -> dict[Config, str]:
@@ -71,14 +59,6 @@ def server_label(condition: Condition, among: Variation) -> str:
 
 def condition_label(condition: Condition, among: Variation) -> str:
     """In words, what tells this condition from the others of the run, e.g. "gevent with keep-alive on"."""
-    details = []
-    if "keep_alive" in among.factors and condition.keep_alive is not None:
-        details.append(f"keep-alive {spell(condition.keep_alive)}")
-    if "scenario" in among.factors and condition.scenario is not None:
-        details.append(condition.scenario)
-    if "load" in among.factors and condition.users is not None:
-        details.append(load_words(condition.users, condition.open_load))
-    if "round_trip_ms" in among.factors and condition.round_trip_ms is not None:
-        details.append(f"a round trip of +{spell(condition.round_trip_ms)} ms")
+    details = list(filter(None, (condition.phrase(name) for name in IN_WORDS if name in among.factors)))
     name = server_label(condition, among)
     return f"{name} with {', '.join(details)}" if details else name

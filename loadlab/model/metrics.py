@@ -66,7 +66,7 @@ RESPONSE_SECONDS = tuple(round(decade * step, 6) for decade in _DECADES for step
 _HTTP_STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
 HTTP_SECONDS = tuple(round(decade * step, 6) for decade in _DECADES for step in _HTTP_STEPS)[5:-3]
 HTTP_METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")  # others are OTHER
-STATUS_CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")  # OTHER where no answer came of a request
+STATUS_CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")  # OTHER for a request without a response
 OTHER = "other"
 UNMATCHED = "unmatched"  # the route of requests that no URL pattern has matched
 

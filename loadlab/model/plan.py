@@ -32,11 +32,11 @@ Rates = Annotated[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
-    """Who decides when a request is sent: users who wait for their answers, or a schedule.
+    """Who decides when a request is sent: users who wait for their responses, or a schedule.
 
-    "closed": each of `users` sends its next request when it has the answer to the last. "open": tasks start at a `rate`
-    per second (a list is swept), whether or not earlier ones have ended, with `arrivals` as of many who know nothing of
-    each other, or at equal distances. `outstanding` may be under way at most; what is due beyond that is dropped.
+    "closed": each of `users` sends its next request when it has the response to the last. "open": tasks start at a
+    `rate` per second (a list is swept), whether or not earlier ones have ended, with random `arrivals` or at equal
+    gaps. At most `outstanding` tasks are under way; what is due beyond that is dropped.
 
     With `expect_workers` so many load processes on other hosts share the load. They come to this host's
     `master_bind_port`, at the address `master_bind_host`.
@@ -87,7 +87,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectOptions:
-    """A Django project of the user's own, in place of the lab's site.
+    """A Django project of the user's own, in place of loadlab's sample app.
 
     `folder` is where manage.py is; `wsgi` and `asgi` are "module:attribute" (default: as its settings say); `python` is
     the interpreter of its virtualenv (default: the lab's own). `database` is "own" as its settings say, or "embedded":
@@ -139,7 +139,8 @@ class Deployment:
 class Plan:
     """A declared experiment. Durations are in seconds; every list is swept, the cross product gives the cases.
 
-    `blocks`: how often each case is measured. `control` names the server mode whose baseline gets an A/A arm
+    `blocks`: how often each case is measured at most; from `min_blocks` on, a case leaves when its counts or its
+    comparisons decide. `control` names the server mode whose baseline gets an A/A arm
     (default: sync, or the first where sync is not measured).
     `equivalence_margin`: a difference within ± this share counts as none. `round_trip_ms`: how far away the database
     is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `restarts`: whether to count, once
@@ -152,6 +153,7 @@ class Plan:
 
     seed: Annotated[int, Field(ge=0)] = 2013
     blocks: Annotated[int, Field(ge=1, le=1000)] = 8
+    min_blocks: Annotated[int, Field(ge=2, le=1000)] = 2
     warmup_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.5
     window_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = 2.0
     users: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)] = field(
@@ -207,8 +209,8 @@ DEFAULT_PLAN = """\
 # the question was first asked for? Clients open a new TCP connection per request, as many proxies do.
 seed = 2013
 blocks = 12                # finds a difference of 10 % with 80 % power where trials vary by 5 %; see `loadlab plan`
-warmup_seconds = 0.5
-window_seconds = 2.0
+warmup_seconds = 0.3
+window_seconds = 1.0
 users = [8]
 keep_alive = [false]
 scenarios = ["read_one"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
-    from loadlab.model.findings import Comparison, Leak, Waiting
+    from loadlab.model.comparison import Comparison
+    from loadlab.model.findings import Leak, Waiting
     from loadlab.model.needs import Need
 
 

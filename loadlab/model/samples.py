@@ -12,6 +12,7 @@ from loadlab.model.case import Case
 from loadlab.model.causes import Cause
 from loadlab.model.columns import Column
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCounts, Side, reconcile, unequal
+from loadlab.model.extract import Extract
 from loadlab.model.requests import Requests
 from loadlab.model.window import Window
 
@@ -165,8 +166,8 @@ class Series:
 
     @property
     def highest(self) -> dict[str, float]:
-        """Of each quantity."""
-        return {name: max(column, default=0.0) for name, column in self.values.items()}
+        """Of each quantity that was sampled at all."""
+        return {name: max(column) for name, column in self.values.items() if len(column)}
 
 
 def most_at_once(highest: Mapping[str, float], *, behind_pooler: bool) -> int:
@@ -204,7 +205,8 @@ class Trial:
     target itself may be the reason: without it, its case would look better than it is. `causes` are the codes of what
     `reason` says. `run` is the key of the run's schedule, and `session` the number of the session that measured it;
     empty and 0 in records of loadlab 0.1.0.
-    `quantities` are those of probes that have no other place here, each summed up over the window.
+    `quantities` are those of probes that have no other place here, each summed up over the window. `extract` is what
+    the columns come to: a trial that was read for an analysis has it, no `requests`, and of `series` what that needs.
     """
 
     case: Case
@@ -230,6 +232,7 @@ class Trial:
     run: str = ""
     session: int = 0
     quantities: dict[str, float] = field(default_factory=dict)
+    extract: Extract | None = field(default=None, compare=False)
 
     @property
     def window(self) -> Window:
@@ -248,8 +251,14 @@ class Trial:
     @property
     def peak(self) -> int:
         """The most connections at once, while the load ran or at rest."""
-        sampled = most_at_once(self.series.highest, behind_pooler=self.connections.pooler is not None)
+        highest = self.extract.highest if self.extract else self.series.highest
+        sampled = most_at_once(highest, behind_pooler=self.connections.pooler is not None)
         return max(sampled, self.connections.open_at_rest)
+
+    def highest(self, quantity: str) -> float | None:
+        """Of one quantity, also from a record that has it under an earlier name; None where it was not sampled."""
+        highest = self.extract.highest if self.extract else self.series.highest
+        return highest.get(quantity, highest.get(EARLIER_QUANTITIES.get(quantity, "")))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -287,8 +296,8 @@ def measured_for_good(trials: Sequence[Trial]) -> list[Trial]:
     """
     answering = {trial.case.id for trial in trials if trial.state == "complete"}
 
-    def stands(trial: Trial) -> bool:
+    def is_final(trial: Trial) -> bool:
         hung = trial.unanswered and trial.case.id in answering
         return trial.state == "complete" or trial.outpaced or hung
 
-    return [trial for trial in trials if stands(trial)]
+    return [trial for trial in trials if is_final(trial)]

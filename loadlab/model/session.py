@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from loadlab.model.config import Scalar, spell
-from loadlab.model.findings import NOTE, PROJECT
+from loadlab.model.earlier_scenarios import CODE_OF
+from loadlab.model.findings import PROJECT
+from loadlab.model.project_notes import is_note
 
 Environment = Mapping[str, Mapping[str, Scalar]]
 
 PARAMETERS: Final = "LOADLAB_SCENARIO_"  # how environment variables begin that scenarios read
-SCENARIO: Final = "scenario "  # how facts of the load begin that say what a Locust file contains
+SCENARIO: Final = "scenario "  # how facts of the load begin that have a digest of a Locust file's bytes
+CODE: Final = "code of scenario "  # the same of its code alone
 # Another value of these is another experiment: trials before and after cannot be in one run.
 DECIDING: Final = (
     ("PostgreSQL", "origin"),
@@ -47,7 +50,7 @@ class Continuation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """One sitting of a lab at a run: the `number`-th, from `began` on.
+    """One time that a lab works on a run: the `number`-th, from `began` on.
 
     A run that was begun before sessions were recorded has number 0, from its environment.json.
     """
@@ -75,8 +78,8 @@ class Change:
 def changes(before: Environment, after: Environment) -> list[Change]:
     """What is not the same in two environments.
 
-    A fact that only one of them has tells nothing (another loadlab may have recorded it), but for where the database
-    comes from and what scenarios are told.
+    A fact that only one of them has says nothing, because another loadlab may have recorded it. Exceptions are the
+    origin of the database and the parameters of scenarios.
 
     >>> old, new = {"versions": {"django": "4.2.0"}}, {"versions": {"django": "5.2.0", "gevent": "24"}}
     >>> [str(each) for each in changes(old, new)]
@@ -84,26 +87,42 @@ def changes(before: Environment, after: Environment) -> list[Change]:
     """
     if not before or not after:
         return []
-    found = []
-    for section in {**before, **after}:
-        ours, theirs = before.get(section, {}), after.get(section, {})
-        for fact in {**ours, **theirs}:
-            told = (fact in ours and fact in theirs) or _counts_when_absent(section, fact)
-            if told and ours.get(fact) != theirs.get(fact) and not fact.startswith((*PASSING, NOTE)):
-                found.append(
-                    Change(
-                        section=section,
-                        fact=fact,
-                        before=ours.get(fact),
-                        after=theirs.get(fact),
-                        decides=(section, fact) in DECIDING or fact.startswith((PARAMETERS, SCENARIO)),
-                    )
-                )
-    return found
+    return [
+        change
+        for section in {**before, **after}
+        for change in _in_section(section, before.get(section, {}), after.get(section, {}))
+    ]
 
 
-def _counts_when_absent(section: str, fact: str) -> bool:
-    return fact.startswith(PARAMETERS) or (section, fact) == ("PostgreSQL", "origin")
+def _in_section(section: str, ours: Mapping[str, Scalar], theirs: Mapping[str, Scalar]) -> Iterator[Change]:
+    for fact in {**ours, **theirs}:
+        if ours.get(fact) != theirs.get(fact) and _tells(section, fact, ours, theirs):
+            decides = (section, fact) in DECIDING or fact.startswith((PARAMETERS, SCENARIO, CODE))
+            yield Change(section=section, fact=fact, before=ours.get(fact), after=theirs.get(fact), decides=decides)
+
+
+def _tells(section: str, fact: str, ours: Mapping[str, Scalar], theirs: Mapping[str, Scalar]) -> bool:
+    """Whether different values of a fact mean that something has changed."""
+    if (
+        is_note(section, fact)
+        or fact.startswith(PASSING)
+        or (fact.startswith(SCENARIO) and _code_is_known(fact, ours, theirs))
+    ):
+        return False
+    in_both = fact in ours and fact in theirs
+    return in_both or fact.startswith(PARAMETERS) or (section, fact) == ("PostgreSQL", "origin")
+
+
+def _code_is_known(fact: str, ours: Mapping[str, Scalar], theirs: Mapping[str, Scalar]) -> bool:
+    """Whether the code of a Locust file says more than its bytes do: both have it, or it is the same.
+
+    Earlier runs have the bytes only. Of loadlab's own scenarios, the bytes are enough to know the code.
+    """
+    code = CODE + fact.removeprefix(SCENARIO)
+    if code in ours and code in theirs:
+        return True
+    one, other = (facts.get(code, CODE_OF.get(str(facts.get(fact)))) for facts in (ours, theirs))
+    return one is not None and one == other
 
 
 def together(parts: Sequence[tuple[str, Environment]]) -> dict[str, dict[str, Scalar]]:

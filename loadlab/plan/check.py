@@ -54,10 +54,10 @@ def _project_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]
         return
     if plan.restarts:
         remedy = "remove it; loadlab never restarts your database, and counts this on its own site"
-        yield Problem(where="restarts", what="works with loadlab's own site only", remedy=remedy)
+        yield Problem(where="restarts", what="works with loadlab's sample app only", remedy=remedy)
     for scenario in plan.scenarios:
         if not scenario.endswith(".py"):
-            what = f"{scenario!r} requests pages of loadlab's own site"
+            what = f"{scenario!r} requests pages of loadlab's sample app"
             yield Problem(where="scenarios", what=what, remedy=OWN_LOCUSTFILE)
 
 
@@ -137,7 +137,7 @@ def _target_problems(plan: Plan, data: Mapping[str, Any]) -> Iterable[Problem]:
     yield from _address_problems(plan.target)
     yield from _setting_problems(plan.target)
     if "scenarios" not in data:
-        remedy = f"{OWN_LOCUSTFILE}. If the target is loadlab's own site, name one of loadlab's scenarios"
+        remedy = f"{OWN_LOCUSTFILE}. If the target is loadlab's sample app, name one of loadlab's scenarios"
         yield Problem(where="scenarios", what="is missing", remedy=remedy)
 
 

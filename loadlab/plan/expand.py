@@ -6,17 +6,18 @@ import fnmatch
 import itertools
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loadlab.errors import UsageError
 from loadlab.model.case import EXTERNAL, Case
+from loadlab.model.condition import CIRCUMSTANCES, FACTORS, fields_of
 from loadlab.model.config import Config
 from loadlab.model.labels import short_names
 from loadlab.plan.members import Incompatible, usable_connections
 from loadlab.plan.scenarios import connections_per_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from loadlab.model.plan import Plan
 
@@ -39,18 +40,17 @@ def expand(
 
 
 def _cases(plan: Plan, servers: Iterable[Config], strategies: Iterable[Config]) -> Iterable[Case]:
-    factors = (servers, strategies, plan.scenarios, plan.loads(), plan.keep_alive, plan.round_trip_ms)
-    for server, strategy, scenario, (users, open_load), keep_alive, round_trip_ms in itertools.product(*factors):
-        yield Case(
-            server=server,
-            strategy=strategy,
-            scenario=scenario,
-            users=users,
-            keep_alive=keep_alive,
-            usable_connections=_usable(plan, server, strategy, scenario, users),
-            round_trip_ms=round_trip_ms,
-            open_load=open_load,
-        )
+    for server, strategy, *swept in itertools.product(servers, strategies, *_swept(plan)):
+        values: dict[str, Any] = dict(itertools.chain.from_iterable(swept))
+        usable = _usable(plan, server, strategy, values["scenario"], values["users"])
+        yield Case(server=server, strategy=strategy, usable_connections=usable, **values)
+
+
+def _swept(plan: Plan) -> Iterator[list[list[tuple[str, Any]]]]:
+    """Per factor besides server mode and strategy, each of its values in the plan, by the fields that hold it."""
+    for name in CIRCUMSTANCES:
+        values = plan.loads() if name == "load" else [(one,) for one in getattr(plan, FACTORS[name].plan_key or name)]
+        yield [list(zip(fields_of(name), value, strict=True)) for value in values]
 
 
 def _usable(plan: Plan, server: Config, strategy: Config, scenario: str, users: int) -> int | None:

@@ -45,9 +45,14 @@ def config_of(family: Family[Any], name: str, parameters: dict[str, Scalar], whe
     problems: list[Problem] = []
     made = configs(family, {name: parameters}, where, problems)
     if problems:
-        named = (replace(problem, where=f"{where} {problem.where.rpartition('.')[2]}") for problem in problems)
+        named = (replace(problem, where=_option(where, problem.where.rpartition(".")[2])) for problem in problems)
         raise UsageError("\n".join(map(str, named)))
     return made[0]
+
+
+def _option(option: str, key: str) -> str:
+    """An option with the parameter that is wrong, unless the option is named after it."""
+    return option if option == f"--{key.replace('_', '-')}" else f"{option} {key}"
 
 
 def configs(family: Family[Any], table: object, where: str, problems: list[Problem]) -> list[Config]:
@@ -142,7 +147,7 @@ def fit_nowhere(
         if len(reasons) == len(servers):
             yield Problem(
                 where=f"strategies.{strategy.name}",
-                what="fits none of the plan's servers",
+                what="fits no server mode of the plan",
                 remedy="; ".join(dict.fromkeys(reasons)),
             )
 

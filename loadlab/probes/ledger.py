@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.counters import counts_of
 from loadlab.model.quantity import Quantity
 from loadlab.probes.base import Probe
 
 if TYPE_CHECKING:
-    from loadlab.model.counts import ConnectionCounts
     from loadlab.probes.base import ProbeContext
-
-
-def counts_of(context: ProbeContext) -> ConnectionCounts:
-    """Over all aliases that lead to the target's database."""
-    return CounterSet(context.ledgers).read().of(context.aliases).counts
-
-
-def counts_by_alias(context: ProbeContext) -> dict[str, ConnectionCounts]:
-    """The same for each of them that was used."""
-    known = CounterSet(context.ledgers).read().aliases
-    return {alias: known[alias].counts for alias in context.aliases if alias in known and known[alias].opened}
 
 
 class LedgerProbe(Probe):
@@ -34,5 +22,5 @@ class LedgerProbe(Probe):
     )
 
     def read(self, context: ProbeContext) -> dict[str, float]:
-        counts = counts_of(context)
+        counts = counts_of(context.ledgers, context.aliases)
         return {"open": counts.open, "opened": counts.opened, "reused": counts.reused}

@@ -126,7 +126,7 @@ def as_markdown(recording: Recording) -> str:
     for mode in tables(recording.rows):
         blocks += [f"## `{mode.mode}`", _grid((STRATEGY, *COLUMNS), mode.body)]
     if recording.claims:
-        blocks += ["## Claims", "What was published of Django's connections, tried again on the same machinery."]
+        blocks += ["## Claims", "What was published about Django's connections, tested again with the same servers."]
         for claim in recording.claims:
             blocks += list(_claim(claim))
     return "\n\n".join(blocks) + "\n"
@@ -139,12 +139,13 @@ def _opening(recording: Recording) -> Iterator[str]:
     if not recording.complete:
         yield "> **Incomplete: the pass that wrote this was stopped.**"
     yield (
-        f"{len(recording.rows)} experiments: server mode × strategy × client keep-alive{times}. Only counts, no times:"
-        f" what is here is the same on any machine, as long as the versions are. Counted with {escape(versions)}."
+        f"{len(recording.rows)} experiments: server mode × strategy × client keep-alive{times}. Every cell is a count,"
+        f" not a time. With the same versions it is the same on any machine. Counted with {escape(versions)}."
     )
     yield (
-        "The first command writes this page. The second counts again, and exits with 10 naming each cell that is not as"
-        " recorded in [behaviour.json](behaviour.json): a Django, server or driver that behaves otherwise is seen."
+        "The first command writes this page. The second counts again, names each cell that differs from"
+        " [behaviour.json](behaviour.json), and then exits with 10. So it detects a Django, server or driver that"
+        " behaves differently."
     )
     yield f"```\n{COMMAND}\n{CHECK}\n```"
 
@@ -152,9 +153,9 @@ def _opening(recording: Recording) -> Iterator[str]:
 def _how_to_read(scale: Scale) -> Iterator[str]:
     yield (
         f"Each experiment has fresh servers, and {scale.clients} HTTP clients that send {scale.each} requests each, so"
-        f" {scale.requests} in all. Every request makes one query that takes a hundredth of a second in PostgreSQL:"
-        f" as many are under way at once as the mode can have. PostgreSQL has max_connections ="
-        f" {scale.max_connections}, which the load itself never reaches."
+        f" {scale.requests} in all. Each request makes one query of 10 ms, so that as many requests are under way at"
+        f" once as the mode allows. PostgreSQL has max_connections = {scale.max_connections}, which the load itself"
+        " never reaches."
     )
     yield "\n".join(f"- **{column}**: {meaning}" for column, meaning in _meanings(scale))
     yield _what_is_ranged(scale)
@@ -162,43 +163,47 @@ def _how_to_read(scale: Scale) -> Iterator[str]:
 
 def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
     yield "keep-alive", "whether the clients keep their TCP connections from one request to the next."
-    counted = "PostgreSQL's own count of sessions (or PgBouncer's of clients) was exactly the same"
     yield (
         "opened / reused",
         (
-            "connections opened by the load, or there before it; requests that were not the first of their connection."
-            f" {counted}, or it says so."
+            "connections that the load opened or found open / requests that reused one. PostgreSQL's count of sessions"
+            " (behind PgBouncer: PgBouncer's count of clients) is the same, unless the cell says otherwise."
         ),
     )
-    until = "a connection counts until its backend has gone. Behind PgBouncer, these are PgBouncer's"
-    yield "peak", f"the most that PostgreSQL had at one instant, from its log; {until}."
-    leaked = "What the collection closes had leaked: no request could have found it again"
-    yield "left open", f"when all was answered → once every process had collected its garbage. {leaked}."
-    when = f"when PostgreSQL has only {scale.free} connections left and Python collects no garbage"
-    yield "flood", f"requests that fail, of {scale.requests}, {when}; in brackets, why no connection was to be had."
-    rounds = f"{scale.rounds} rounds of all clients, or {2 * scale.rounds} while an old connection was still open,"
-    failed = f"requests that failed until {rounds} had no failure"
-    yield "restart", f"connections open when PostgreSQL was restarted: {failed}, failures of the round after that."
+    until = "A connection counts until its backend has ended. Behind PgBouncer, these are PgBouncer's"
+    yield "peak", f"the most connections in PostgreSQL at one instant, from its log. {until}."
+    leaked = "The difference had leaked: no request could find these connections"
+    yield "left open", f"after the last response → after a garbage collection in every process. {leaked}."
+    when = f"when PostgreSQL has only {scale.free} free connections and Python collects no garbage"
+    yield "flood", f"failed requests, of {scale.requests}, {when}. In brackets: why connecting failed."
+    rounds = f"{scale.rounds} rounds of all clients (with an old connection still open: {2 * scale.rounds})"
+    yield (
+        "restart",
+        (
+            "connections that were open when PostgreSQL restarted: failed requests until"
+            f" {rounds} had no failure, then failed requests of one more round."
+        ),
+    )
     yield "checked", "the same with CONN_HEALTH_CHECKS on, without that last round."
     ends = "when the server was asked to stop (stop) or was killed (kill)"
-    behind = "Behind PgBouncer, PostgreSQL's sessions are not the target's, and outlive it"
-    yield "stop, kill", f"sessions that ended without a word to PostgreSQL, of those open {ends}. {behind}."
+    behind = "Behind PgBouncer, these are PgBouncer's sessions, which outlive the target"
+    yield "stop, kill", f"sessions that ended without notice to PostgreSQL, of those open {ends}. {behind}."
 
 
 def _what_is_ranged(scale: Scale) -> str:
     return (
-        f"A cell with {RANGED} depends on the order of events: how many backends have not yet gone when the next come"
-        " (peak), when Python last collected its garbage (left open), which dead thread was swept away in time, or"
-        " what differed between repeats. It is compared with its recorded range, give or take"
-        f" {scale.clients}, one for each client; or {scale.requests // 2}, half of the requests, where nothing but the"
-        " collection closes what has leaked. Every other cell has to be exactly the same."
+        f"A cell with {RANGED} depends on the order of events: how many backends are still ending when the next ones"
+        " start (peak), when Python last collected garbage (left open), or which dead thread was swept in time. Or it"
+        f" differed between repeats. It is compared with its recorded range ± {scale.clients}, one for each client. The"
+        f" range is ± {scale.requests // 2}, half of the requests, if only garbage collection closes what has leaked."
+        " Every other cell must be exactly the same."
     )
 
 
 def _words(rows: Sequence[BehaviourRow]) -> Iterator[str]:
     words = dict.fromkeys(row.flood_words for row in rows if row.flood_words)
     if words:
-        yield "The words of the flood's failures:\n\n" + "\n".join(f"- `{said}`" for said in words)
+        yield "Error messages of the flood:\n\n" + "\n".join(f"- `{said}`" for said in words)
 
 
 def _claim(claim: ClaimReport) -> Iterator[str]:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 TOO_FEW = "too few trials for an interval"
 NOTE = (
-    "The two runs were made at different times, so changes of the machine between them are in these ratios too. "
-    "Their trials cannot be paired by block, so the intervals are wider than those of one run, and still hold nothing "
-    "but noise within each run. For a verdict, measure both settings in one plan: there they take turns."
+    "The two runs were made at different times, so these ratios also contain changes of the machine between them. "
+    "Their trials cannot be paired by block. So the intervals are wider than those of one run, and cover only the "
+    "noise within each run. For a verdict, measure both settings in one plan."
 )
 
 
@@ -152,7 +152,7 @@ def _names(contrast: RunContrast) -> Mapping[Case, str]:
 
 def _called(before: Case, after: Case) -> str:
     settings = " → ".join(dict.fromkeys(labels.strategy(case.strategy) for case in (before, after)))
-    return ", ".join([settings, before.scenario_name, before.amount, numbers.keep_alive(before.keep_alive)])
+    return ", ".join([settings, before.scenario_name, before.amount, before.words("keep_alive")])
 
 
 def _figures(contrast: RunContrast, names: Mapping[Case, str]) -> Grid:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from loadlab.model.condition import varying
+from loadlab.model.condition import CIRCUMSTANCES, FACTORS, IN_WORDS, varying
 from loadlab.model.config import Config, spell
-from loadlab.model.labels import condition_label, load_words, strategy_names
+from loadlab.model.labels import condition_label, strategy_names
 from loadlab.report import numbers
 from loadlab.servers import SERVERS
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Tone = Literal["zero", "finite", "unlimited", "other"]
 # What a name may leave out where it makes no difference: first all of it, then the added latency alone.
 WIDER: Final[tuple[tuple[Factor, ...], ...]] = (
-    ("scenario", "load", "keep_alive", "round_trip_ms"),
+    CIRCUMSTANCES,
     ("round_trip_ms",),
 )
 
@@ -51,14 +51,14 @@ class Mode:
 class Labels:
     """Names for the cases of one run: what all cases have in common is left out of them.
 
-    `among` is what varies, `groups` are all conditions that have a verdict, and `latency_added` says whether latency
-    was added anywhere. `strategies` are the short names of a run that has more than CONN_MAX_AGE. `metric` is the
-    primary one.
+    `among` is what varies, `groups` are all conditions that have a verdict, and `unusual` are the factors that some
+    case changes although most runs leave them alone, such as an added latency. `strategies` are the short names of a
+    run that has more than CONN_MAX_AGE. `metric` is the primary one.
     """
 
     among: Variation
     groups: tuple[Condition, ...]
-    latency_added: bool
+    unusual: frozenset[Factor]
     strategies: Mapping[Config, str]
     metric: str = "throughput"
 
@@ -72,7 +72,7 @@ class Labels:
         return cls(
             among=varying(cases),
             groups=tuple(dict.fromkeys(case.group for case in cases)),
-            latency_added=any(case.round_trip_ms for case in cases),
+            unusual=frozenset(name for name in IN_WORDS if any(case.changes(name) for case in cases)),
             strategies=strategy_names(case.strategy for case in cases) if others else {},
             metric=metric,
         )
@@ -136,17 +136,8 @@ class Labels:
 
     def _load(self, of: Condition) -> dict[str, bool]:
         """Each factor in words, and whether it tells cases apart."""
-        varies = self.among.factors
-        parts = {}
-        if of.keep_alive is not None:
-            parts[numbers.keep_alive(of.keep_alive)] = "keep_alive" in varies
-        if of.scenario is not None:
-            parts[of.scenario] = "scenario" in varies
-        if of.users is not None:
-            parts[load_words(of.users, of.open_load)] = "load" in varies
-        if self.latency_added and of.round_trip_ms is not None:
-            parts[numbers.added_latency(of.round_trip_ms)] = True
-        return parts
+        said = [name for name in IN_WORDS if of.values(name) and (FACTORS[name].unsaid is None or name in self.unusual)]
+        return {of.words(name): name in self.among.factors or FACTORS[name].unsaid is not None for name in said}
 
 
 def title(server: str) -> str:

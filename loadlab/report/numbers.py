@@ -1,6 +1,6 @@
 """The only speller of numbers: terminal, HTML, Markdown, live page and every command take theirs from here.
 
-One rule decides on digits, by size alone, so that a value has one spelling wherever it stands:
+One rule decides on digits, by size alone, so that a value has one spelling everywhere:
 
 - below 4, two decimals: 1.01 is not 1.04, and one decimal would hide up to 5 % of a figure;
 - below 100, one decimal: 4.6, 21.4;
@@ -23,12 +23,14 @@ from loadlab.model.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loadlab.model.findings import Comparison, Estimate, Judgement, Place, Recommendation
+    from loadlab.model.comparison import Comparison, Judgement
+    from loadlab.model.findings import Estimate, Place, Recommendation
 
 MISSING: Final = "–"
 LEAK: Final = "LEAK"
 LEAK_UNKNOWN: Final = "leak: cannot tell"
 NOT_JUDGED: Final = "not judged"
+DECIDED_BY_COUNTS: Final = "decided by counts"
 TOO_FEW: Final = "too few blocks for an interval"
 SIGNS: Mapping[Judgement, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "?"}
 PLACES: Mapping[Place, str] = {
@@ -216,10 +218,6 @@ def age_heading(max_age: float | None) -> str:
     return f"age {age(max_age)}"
 
 
-def keep_alive(value: bool) -> str:  # noqa: FBT001  the value is the very thing that is spelt
-    return f"keep-alive {'on' if value else 'off'}"
-
-
 def plural(number: int, noun: str) -> str:
     """A count with its noun.
 
@@ -253,13 +251,8 @@ def python_number(value: float | None) -> str:
     return str(int(value)) if value is not None and float(value).is_integer() else str(value)
 
 
-def added_latency(round_trip_ms: float) -> str:
-    """What was added to each round trip to the database, e.g. "round trip +5 ms"."""
-    return f"round trip {more_latency(round_trip_ms)}"
-
-
 def more_latency(round_trip_ms: float) -> str:
-    """The same as a column is headed: "+5 ms"."""
+    """What was added to each round trip to the database, as a column is headed: "+5 ms"."""
     return f"+{python_number(round_trip_ms)} ms"
 
 

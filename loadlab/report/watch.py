@@ -18,19 +18,19 @@ LEAKS: Final[Mapping[WatchedLeak, str]] = {
     WatchedLeak.YES: "yes",
     WatchedLeak.NO: "no",
     WatchedLeak.UNUSED: "cannot tell: nothing used the database; watch while there are requests",
-    WatchedLeak.BEGUN_ANEW: "cannot tell: counters have only just begun anew; watch longer",
+    WatchedLeak.BEGUN_ANEW: "cannot tell: the counters have only just been reset; watch longer",
     WatchedLeak.TOO_FEW_OPENED: "cannot tell: too few connections were opened; watch longer",
-    WatchedLeak.STILL_GROWING: "cannot tell: more are open than at first, which new threads or more requests at once"
-    " may hold; watch longer",
+    WatchedLeak.STILL_GROWING: "cannot tell: more connections are open than at first, perhaps because more threads or"
+    " requests are active; watch longer",
 }
 LEAKING: Final = "YES: connections stay open that no request can find again"
 IN_TURN: Final = (
-    "several hosts or services answer in turn at this address, so no count here is of one of them: name one host's own"
-    " address with --metrics"
+    "several hosts or services answer in turn at this address, so these counts belong to none of them. Name the"
+    " address of one host with --metrics"
 )
 ASSUMPTION: Final = (
-    "Expected for threads that live on, as under sync and gthread, and requests that come at random. Where each request"
-    " has its own thread or greenlet (runserver, gevent, ASGI), a kept connection is never found again."
+    "Expected if requests arrive at random and threads serve many of them, as under sync and gthread. Where each"
+    " request has its own thread or greenlet (runserver, gevent, ASGI), no request finds a kept connection."
 )
 
 
@@ -61,9 +61,9 @@ def as_text(observation: Observation) -> str:
 def _remarks(observation: Observation) -> str:
     remarks = []
     if observation.gaps:
-        remarks.append(f"{observation.gaps} without an answer")
+        remarks.append(f"{observation.gaps} without a response")
     if observation.resets:
-        remarks.append(f"counters began anew {_times(observation.resets)}")
+        remarks.append(f"counters were reset {_times(observation.resets)}")
     return f" ({', '.join(remarks)})" if remarks else ""
 
 

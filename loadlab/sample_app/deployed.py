@@ -1,4 +1,4 @@
-"""Settings of loadlab's own site in a container; the environment sets what differs between deployments.
+"""Settings of loadlab's sample app in a container; the environment sets what differs between deployments.
 
 The database is named by libpq's own variables, PGHOST and the like. Secrets come from files, so that no listing of
 processes or containers shows them.
@@ -29,7 +29,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "NAME": os.environ["PGDATABASE"],
         "PASSWORD": _secret("LOADLAB_DATABASE_PASSWORD_FILE"),
         "CONN_MAX_AGE": _max_age(os.environ["LOADLAB_MAX_AGE"]),
-        "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer may stand in between, pooling transactions
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # PgBouncer may be in between, pooling transactions
     }
     for alias in ALIASES
 }

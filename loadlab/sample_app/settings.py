@@ -1,4 +1,4 @@
-"""Settings of loadlab's own site; its database comes with the settings override."""
+"""Settings of loadlab's sample app; its database comes with the settings override."""
 
 SECRET_KEY = "loadlab serves nothing secret, on loopback only"  # noqa: S105
 DEBUG = False

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-FORMS: Final = (
-    "--dsn env:NAME takes it from the environment variable NAME, --dsn service=NAME from libpq's service file"
-)
+FORMS: Final = "use --dsn env:NAME for the environment variable NAME, or --dsn service=NAME for libpq's service file"
 SCHEMES: Final = ("postgresql://", "postgres://")
 # Where libpq looks for a server that the parameters leave open.
 DEFAULTS: Final = {"host": "PGHOST", "hostaddr": "PGHOSTADDR"}
@@ -37,7 +35,7 @@ def parameters_of(reference: str) -> dict[str, str]:
     if name is None:
         if reference.startswith("service=") and reference != "service=":
             return {"service": reference.removeprefix("service=")}
-        raise UsageError(f"A DSN on the command line would show in the process list: {FORMS}.")
+        raise UsageError(f"A DSN on the command line would show in the process list; {FORMS}.")
     dsn = os.environ.get(name)
     if not dsn:
         raise UsageError(f"The environment variable {name} is not set; set it to the DSN of your database.")

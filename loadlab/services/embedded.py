@@ -31,7 +31,8 @@ from loadlab.services.database import Database
 from loadlab.services.encryption import make_certificate, programs_with_tls
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK, free_port
-from loadlab.system.processes import UNPRIVILEGED, state_directory, unprivileged
+from loadlab.system.processes import UNPRIVILEGED, unprivileged
+from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -25,7 +25,8 @@ from loadlab.model.text import redacted
 from loadlab.services.pgbouncer_configuration import way_to, write_configuration, write_users
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK, free_port
-from loadlab.system.processes import UNPRIVILEGED, let_in
+from loadlab.system.processes import UNPRIVILEGED
+from loadlab.system.state_folder import let_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

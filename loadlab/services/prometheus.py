@@ -213,11 +213,11 @@ def _comes_up(running: Prometheus, home: Path) -> bool:
 
 
 def _asked(port: int, path: str) -> dict[str, Any] | None:
-    """The answer of its API; None while there is none, as before it is ready."""
+    """The response of its API; None while there is none, as before it is ready."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=ANSWER_SECONDS)
     with closing(connection), suppress(OSError, http.client.HTTPException, ValueError):
         connection.request("GET", path)
-        answer = json.loads(connection.getresponse().read())
-        if isinstance(answer, dict) and answer.get("status") == "success":
-            return answer
+        response = json.loads(connection.getresponse().read())
+        if isinstance(response, dict) and response.get("status") == "success":
+            return response
     return None

@@ -3,7 +3,7 @@
 It is a pipe with a latency, not a queue: every piece has its own due time, and any number of pieces are under way
 at once. It also stands for the round trip of TCP's handshake. The client's own connect() ends at once, since it ends
 here; so what the client says before a round trip has passed counts as said only then, and the server sees the
-connection when the last packet of the handshake would reach it. From connect() to its first answer a client waits for
+connection when the last packet of the handshake would reach it. From connect() to its first response a client waits for
 two round trips, as over a real link, and for one on each exchange after that. A server that refuses shows as a
 connection that is reset.
 

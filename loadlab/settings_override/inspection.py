@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def facts(packages: Sequence[str]) -> dict[str, Any]:
-    """All that the lab wants to know, as `loadlab.lab.project` reads it; the versions are of these distributions."""
+    """All that the lab wants to know, as `loadlab.lab.inspection` reads it; the versions are of these distributions."""
     own = sys.modules[SettingsOverride.from_environment().settings]
     return {
         "python": platform.python_version(),

@@ -30,7 +30,7 @@ def damaged(name: str, fault: str, remedy: str, kind: CaveatKind = CaveatKind.DA
 def damage(run: RunReader, trials: Sequence[Trial]) -> list[Caveat]:
     """A caveat for each file beside the records of `trials` that is not what was written."""
     sessions, found = run.sessions()
-    again = f"{run.continuation().command(run.path)} writes it anew."
+    again = f"{run.continuation().command(run.path)} writes it again."
     if fault := plan_fault(run):
         remedy = f"Remove it: {again}" if os.path.lexists(run.path / PLAN) else again
         found.append(damaged(PLAN, fault, remedy, CaveatKind.DAMAGED_PLAN))
@@ -73,7 +73,7 @@ def require_same_plan(run: RunReader) -> None:
         raise UsageError(
             f"{plan} is not the plan that this run began with: changed since: {changes}. Trials of two plans cannot be"
             f" in one run. Measure the new plan in another folder: loadlab run {plan} --out ANOTHER_FOLDER. Or remove"
-            f" the file: {run.continuation().command(run.path)} writes it anew."
+            f" the file: {run.continuation().command(run.path)} writes it again."
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.model.causes import Cause
 
 if TYPE_CHECKING:
-    from loadlab.model.samples import Trial
+    from loadlab.model.samples import Failure, Trial
 
 HTTP_STATUS: Final = re.compile(r"HTTP (\d{3})")
 # How reasons began, or what they had in them, before records had codes.
@@ -24,13 +24,13 @@ def as_today(trial: Trial) -> Trial:
 
 def with_statuses(trial: Trial) -> Trial:
     """The same trial, with the HTTP status of each failure that is named after it."""
-    return replace(
-        trial,
-        failures=tuple(
-            replace(one, status=int(named[1])) if not one.status and (named := HTTP_STATUS.fullmatch(one.kind)) else one
-            for one in trial.failures
-        ),
-    )
+    failures = tuple(_with_status(one) for one in trial.failures)
+    return trial if failures == trial.failures else replace(trial, failures=failures)
+
+
+def _with_status(one: Failure) -> Failure:
+    named = None if one.status else HTTP_STATUS.fullmatch(one.kind)
+    return replace(one, status=int(named[1])) if named else one
 
 
 def with_causes(trial: Trial) -> Trial:

@@ -32,7 +32,8 @@ from loadlab.store.layout import (
 )
 from loadlab.store.progress import Event, to_line
 from loadlab.store.reader import RunReader
-from loadlab.store.records import RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS, TRIAL_RECORDS
+from loadlab.store.records import RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS
+from loadlab.store.trial_records import KIND, body_of
 from loadlab.system.files import FULL, DamagedFileError, open_regular, sealed, what_else, write_whole
 
 if TYPE_CHECKING:
@@ -91,6 +92,10 @@ class RunFolder(RunReader):
             folder.discard()
             raise
         return folder
+
+    def write_schedule(self, schedule: Schedule) -> None:
+        """Keep what remains to be made; the run's key and plan stay."""
+        self._seal(SCHEDULE, "run", SCHEDULE_RECORDS.dump_json(schedule))
 
     def make_rooms(self) -> None:
         for room in self.rooms:
@@ -153,8 +158,8 @@ class RunFolder(RunReader):
             if self._is_still(before):
                 raise
             gone = EnvironmentFaultError(
-                f"The run folder {self.path} has gone: it was removed or renamed while the run went on, and what was"
-                " measured went with it."
+                f"The run folder {self.path} has gone: it was removed or renamed during the run,"
+                " together with its trials."
             )
             gone.add_note("Put it back and resume it, or run the same command again.")
             raise gone from error
@@ -212,7 +217,7 @@ class RunFolder(RunReader):
 
     def add_trial(self, trial: Trial) -> None:
         whole = replace(trial, run=self.schedule().key, session=self._session)
-        self._seal(trial_record(trial.order), "trial", TRIAL_RECORDS.dump_json(whole))
+        self._seal(trial_record(trial.order), KIND, body_of(whole))
 
     def write_restarts(self, restarts: list[Restart]) -> None:
         self._seal(RESTARTS, "restarts", RESTART_RECORDS.dump_json(restarts))

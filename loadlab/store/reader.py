@@ -20,18 +20,18 @@ from loadlab.store.records import (
     RESTART_RECORDS,
     SCHEDULE_RECORDS,
     SESSION_RECORDS,
-    TRIAL_RECORDS,
     brief,
     read_record,
     require_name,
     require_own,
     require_whole,
-    require_whole_columns,
 )
 from loadlab.store.run_progress import RunProgress, progress_of
+from loadlab.store.trial_records import read_extract, read_trial
 from loadlab.system.files import DamagedFileError, is_no_folder, plain_json, read_regular
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from loadlab.model.samples import Restart, Trial
@@ -97,7 +97,7 @@ class RunReader:
         except (DamagedFileError, OSError) as error:
             raise UsageError(
                 f"{path} is damaged: {brief(error)}. Without it this run cannot be read. Restore it from a copy, or"
-                f" measure anew: loadlab run {self.path / PLAN} --out ANOTHER_FOLDER."
+                f" measure again: loadlab run {self.path / PLAN} --out ANOTHER_FOLDER."
             ) from error
         return schedule
 
@@ -153,17 +153,28 @@ class RunReader:
         Raises:
             UsageError: the schedule cannot be read, or a newer loadlab wrote a record.
         """
+        return self._trials(read_trial)
+
+    def trials_in_extract(self) -> tuple[list[Trial], list[Caveat]]:
+        """The same with extracts in place of their columns, which are many times as large.
+
+        Raises:
+            UsageError: as above.
+        """
+        return self._trials(read_extract)
+
+    def _trials(self, read: Callable[[Path], Trial]) -> tuple[list[Trial], list[Caveat]]:
         trials: list[Trial] = []
         found: list[Caveat] = []
         schedule = self.schedule()
+        steps = {step.order: step for step in schedule.steps}
         advice = f"It counts as missing; {self.continuation().command(self.path)} measures it again."
         if is_no_folder(room := self.path / TRIALS):
             return [], [damaged(TRIALS, "it is not a folder", advice)]
         for path in sorted(room.glob("*.json")):
             try:
-                trial: Trial = read_record(path, "trial", TRIAL_RECORDS)
-                require_own(trial, path, schedule)
-                require_whole_columns(trial)
+                trial = read(path)
+                require_own(trial, path, schedule, steps)
                 trials.append(trial)
             except (DamagedFileError, OSError) as error:
                 found.append(damaged(f"{TRIALS}/{path.name}", brief(error), advice))
@@ -175,7 +186,7 @@ class RunReader:
         Raises:
             UsageError: the plan or the schedule cannot be read, or a newer loadlab wrote a record.
         """
-        trials, damaged_trials = self.trials()
+        trials, damaged_trials = self.trials_in_extract()
         restarts, damaged_restarts = self.restarts()
         return RecordedRun(
             schedule=self.schedule(),

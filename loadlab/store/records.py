@@ -11,10 +11,13 @@ from loadlab.model.samples import Restart, Trial
 from loadlab.model.schedule import Schedule
 from loadlab.model.session import Session
 from loadlab.store.earlier import as_today
-from loadlab.system.files import DamagedFileError, NewerFileError, read_regular, unsealed
+from loadlab.system.files import DamagedFileError, NewerFileError, read_regular, unsealed_value
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from loadlab.model.schedule import Step
 
 LONGEST_SECONDS: Final = 1e7
 
@@ -32,12 +35,31 @@ def read_record(path: Path, kind: str, adapter: TypeAdapter[Any]) -> Any:  # noq
         OSError: it cannot be read.
         UsageError: a newer loadlab wrote it.
     """
+    return checked(read_value(path, kind), adapter)
+
+
+def read_value(path: Path, kind: str) -> Any:  # noqa: ANN401  any JSON
+    """The same before it is checked.
+
+    Raises:
+        DamagedFileError, OSError, UsageError: as above.
+    """
     try:
-        return adapter.validate_json(unsealed(read_regular(path), kind))
+        return unsealed_value(read_regular(path), kind)
     except NewerFileError as error:
         raise UsageError(
             f"{path} was written by a newer loadlab (schema {error.schema}). Upgrade loadlab to read it."
         ) from error
+
+
+def checked(value: object, adapter: TypeAdapter[Any]) -> Any:  # noqa: ANN401  what the adapter makes
+    """What a record says, as the adapter makes it.
+
+    Raises:
+        DamagedFileError: it is something else.
+    """
+    try:
+        return adapter.validate_python(value)
     except ValidationError as error:
         raise DamagedFileError(brief(error)) from error
 
@@ -54,8 +76,8 @@ def require_name(path: Path, number: int) -> None:
         raise DamagedFileError(f"it is the record of {number:04d}, under another name")
 
 
-def require_own(trial: Trial, path: Path, schedule: Schedule) -> None:
-    """Refuse a record in another's place.
+def require_own(trial: Trial, path: Path, schedule: Schedule, steps: Mapping[int, Step]) -> None:
+    """Refuse a record in another's place; `steps` are those of the schedule, by their order.
 
     Raises:
         DamagedFileError: the record is that of another trial, or of another run.
@@ -63,7 +85,7 @@ def require_own(trial: Trial, path: Path, schedule: Schedule) -> None:
     if trial.run != schedule.key:
         raise DamagedFileError("it is the record of another run")
     require_name(path, trial.order)
-    step = next((step for step in schedule.steps if step.order == trial.order), None)
+    step = steps.get(trial.order)
     if step is None:
         raise DamagedFileError("the schedule has no such trial")
     if (trial.block, trial.case) != (step.block, schedule.cases[step.case]):

@@ -1,4 +1,4 @@
-"""Puts what is damaged in a run folder aside, and writes anew what is known."""
+"""Sets damaged files of a run folder aside, and writes those again whose content is known."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def repair(run: RunFolder) -> list[str]:
         run.make_rooms()
         done += [_put_aside(run, run.path / name) for name in dict.fromkeys(_unfit(run))]
     except OSError as error:
-        raise EnvironmentFaultError(f"{run.path} cannot be mended: {error}.") from error
+        raise EnvironmentFaultError(f"{run.path} cannot be repaired: {error}.") from error
     return done + _written_anew(run)
 
 
@@ -37,15 +37,15 @@ def _written_anew(run: RunFolder) -> list[str]:
     plan, sessions = run.schedule().plan, run.sessions()[0]
     if plan and plan_fault(run):
         run.write_text(PLAN, plan)
-        done.append(f"{PLAN} is written anew from {SCHEDULE}.")
+        done.append(f"{PLAN} is written again from {SCHEDULE}.")
     if sessions and sessions[-1].number and environment_fault(run, ()):
         run.write_environment(sessions[-1].environment)
-        done.append(f"{ENVIRONMENT} is written anew from {session_record(sessions[-1].number)}.")
+        done.append(f"{ENVIRONMENT} is written again from {session_record(sessions[-1].number)}.")
     return done
 
 
 def _unfit(run: RunFolder) -> Iterator[str]:
-    """The files that would stand in the way of new ones, or be taken for records."""
+    """The files that would block new ones, or be taken for records."""
     for found in (run.trials()[1], run.sessions()[1], run.restarts()[1]):
         yield from (str(caveat.subject) for caveat in found)
     yield from (f"{LOGS}/{path.name}" for path in sorted(run.logs.iterdir()) if what_else(path))

@@ -29,7 +29,7 @@ class GeventPool(Strategy):
 
     def incompatible(self, where: ServerTraits) -> str | None:
         if not where.greenlets:
-            return "its pool is one of greenlets; use pool (psycopg 3) or pgbouncer"
+            return "its pool works with greenlets only; use pool (psycopg 3) or pgbouncer"
         return None
 
     def most_connections(self, usable: int, where: ServerTraits) -> int:  # noqa: ARG002

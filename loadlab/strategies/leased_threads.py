@@ -25,7 +25,9 @@ class LeasedThreads(Strategy):
 
     def incompatible(self, where: ServerTraits) -> str | None:
         if not where.asgi:
-            return "only ASGI has its requests' threads chosen for them; use max_age with gthread, or pool"
+            return (
+                "only under ASGI can an application choose the thread of a request; use max_age with gthread, or pool"
+            )
         return None
 
     def most_connections(self, usable: int, where: ServerTraits) -> int:  # noqa: ARG002  idle threads keep theirs

@@ -16,7 +16,7 @@ class MaxAgeIfNotDebug(Strategy):
     proposed_by: ClassVar[str] = "Aymeric Augustin, 2013: 'the lazy solution'"
     gives_up: ClassVar[tuple[str, ...]] = (
         "asks the wrong question: whether connections leak depends on the server, not on DEBUG",
-        "with DEBUG off it is CONN_MAX_AGE = max_age, with all that leaks there",
+        "with DEBUG off it is CONN_MAX_AGE = max_age, with the same leaks",
     )
     variants: ClassVar[tuple[Variant, ...]] = (
         Variant(parameters={"debug": False}),

@@ -15,7 +15,7 @@ class WorkerExitHook(Strategy):
 
     proposed_by: ClassVar[str] = "Jeremy Dunck, 2013: 'tell the worker ... so that the worker can do cleanup'"
     gives_up: ClassVar[tuple[str, ...]] = (
-        "cleans up when a worker ends and not before: what leaks meanwhile leaks",
+        "cleans up only when a worker ends: it stops no leak before that",
         "no help against SIGKILL",
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-TIMEOUT_SECONDS: Final = 10.0  # for the whole answer
+TIMEOUT_SECONDS: Final = 10.0  # for the whole response
 MOST_BYTES: Final = 16 << 20
 CHUNK_BYTES: Final = 64 << 10
 NOT_IN_URLS: Final = re.compile(r"[\s\x00-\x1f\x7f]")
@@ -47,7 +47,7 @@ def shown(url: str) -> str:
 class UnreadableError(EnvironmentFaultError):
     """An address that gives no text of the kind that is wanted.
 
-    `what` says so in words that follow its name, `next_step` what to do on a command line. `status` is the answer's,
+    `what` says so in words that follow its name, `next_step` what to do on a command line. `status` is the response's,
     where that is the reason.
     """
 
@@ -63,14 +63,14 @@ def fetched(url: str, headers: Mapping[str, str], *, seconds: float = TIMEOUT_SE
     Redirects are not followed and proxies not used: the token is for the host that the user named.
 
     Raises:
-        UnreadableError: no answer, another status than 200, too long, or not complete in time.
+        UnreadableError: no response, another status than 200, too long, or not complete in time.
     """
     request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  checked by the caller
     with Deadline(seconds) as deadline:
         opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}), *deadline.handlers())
         try:
-            with opener.open(request, timeout=seconds) as answer:
-                content = _read(answer, url)
+            with opener.open(request, timeout=seconds) as response:
+                content = _read(response, url)
         except urllib.error.HTTPError as error:
             error.close()
             what = f"answers {error.code} {error.reason}"

@@ -108,6 +108,21 @@ def unsealed(content: bytes, kind: str) -> bytes:
         DamagedFileError: it is not.
         NewerFileError: a newer loadlab wrote it.
     """
+    body = _sealed_body(content, kind)
+    plain_json(body)
+    return body
+
+
+def unsealed_value(content: bytes, kind: str) -> Any:  # noqa: ANN401  any JSON
+    """What that JSON says.
+
+    Raises:
+        DamagedFileError, NewerFileError: as above.
+    """
+    return plain_json(_sealed_body(content, kind))
+
+
+def _sealed_body(content: bytes, kind: str) -> bytes:
     envelope = _ENVELOPE.match(content)
     if envelope is None or envelope[3] != kind.encode():
         raise DamagedFileError("it is not a record of loadlab")
@@ -116,7 +131,6 @@ def unsealed(content: bytes, kind: str) -> bytes:
     body = content[envelope.end() : -1]
     if not content.endswith(b"}") or hashlib.sha256(body).hexdigest().encode() != envelope[2]:
         raise DamagedFileError("the checksum does not match")
-    plain_json(body)
     return body
 
 

@@ -15,7 +15,8 @@ from loadlab.report.prose.added_latency import conclusion
 from . import said
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import Findings, LatencyEffect, OverLatency
+    from loadlab.model.added_latency import LatencyEffect, OverLatency
+    from loadlab.model.findings import Findings
 
 ROUND_TRIPS = (0.0, 1.0, 5.0)
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from loadlab.analysis.arms import Measured, arm, estimate, percentile_estimates
 from loadlab.analysis.trials import summarise
-from loadlab.model.findings import Estimate, Percentiles
+from loadlab.model.findings import Estimate
+from loadlab.model.percentiles import Percentiles
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case

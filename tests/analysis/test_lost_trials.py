@@ -72,7 +72,7 @@ def test_a_case_that_served_nothing_even_once_is_not_recommended(lost: Behaviour
     assert found.verdicts[0].recommend is None
     assert said.headline(found) == "sync: inconclusive, because only one trial shows the fault of kept connections."
     assert "served nothing in 1 of 14 trials" in set(map(said.objection, found.verdicts[0].ranking))
-    assert said.answer(found)[0].startswith("This run cannot say whether 600")
+    assert said.answer(found)[0].startswith("This run cannot say whether CONN_MAX_AGE = 600")
 
 
 def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
@@ -90,7 +90,7 @@ def test_a_leak_counts_where_the_target_did_not_keep_up() -> None:
     assert found.verdicts[0].recommend is not None
     assert found.verdicts[0].recommend.max_age == 0
     assert said.answer(found)[0].startswith(
-        "A default of 600 s (10 minutes) is not safe: in gevent kept connections leak"
+        "CONN_MAX_AGE = 600, the default proposed in 2013, is not a safe default: in gevent, kept connections leak"
     )
 
 

@@ -212,7 +212,7 @@ def test_the_reasons_carry_their_figures() -> None:
     for figure in (
         "60 s: 6.0× the throughput of age 0",
         "at most 2 connections open at once, 2 open at rest, 2 usable: no leak",
-        "requests with age 0, 60 s, unlimited (95 % upper bound: ",
+        "requests with age 0, 60 s, unlimited (95 % upper bound of the share that fails: ",
         "application 1.00 ms against 5.0 ms, database 0.50 ms against 2.50 ms",
         "99.8 % of requests reused a connection",
         "the window was too short to see connections expire",

@@ -127,7 +127,7 @@ def test_a_database_that_stays_away_ends_the_run_incomplete(loadlab: CommandLine
     outcome, trials = disturbed(loadlab, tmp_path, destroy_the_cluster)
     assert outcome.code == 12, outcome.stderr
     assert states(trials) == ["complete", "invalid"]
-    assert "PostgreSQL has stayed away for 60 s" in outcome.stderr
+    assert "PostgreSQL was not available for 60 s" in outcome.stderr
     assert f"loadlab run --resume {tmp_path / 'run'}" in outcome.stderr
     assert report(tmp_path)["run"]["state"] == "incomplete"
     assert loadlab.processes() == []

@@ -14,7 +14,7 @@ import pytest
 
 from loadlab.store.folder import RunFolder
 from loadlab.system.ports import free_port
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""A project that nobody here wrote, installed from the package registry and measured as it is. Takes minutes."""
+"""A published project, installed from the package registry and measured as it is. Takes minutes."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ PASSWORD: Final = "canaryhead \\:@/%'\"=é canarytail"
 
 @pytest.fixture(scope="module")
 def address(lab: Lab) -> Iterator[dict[str, str]]:
-    """A database with a role of its own on the tests' PostgreSQL, as libpq's parameters."""
+    """A database with its own role on the tests' PostgreSQL, as libpq's parameters."""
     owner = sql.Identifier(OWNER)
     lab.cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(owner), [PASSWORD])
     lab.cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(owner, owner))
@@ -112,7 +112,7 @@ def test_a_run_goes_on_on_the_database_that_it_was_begun_on_alone(
             "run", "--resume", run, "--dsn", "env:MY_DSN", MY_DSN=make_dsn(**address | {"dbname": "another"})
         )
         assert other.code == 2
-        assert "was measured on something else: PostgreSQL database: given → another." in other.stderr
+        assert "was measured with other values: PostgreSQL database: given → another." in other.stderr
         with psycopg2.connect(make_dsn(**address | {"dbname": "another"})) as untouched, untouched.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
             assert cursor.fetchone() == (0,)
@@ -121,7 +121,7 @@ def test_a_run_goes_on_on_the_database_that_it_was_begun_on_alone(
         lab.cursor.execute("DROP DATABASE another")
     without = loadlab("run", "--resume", run)
     assert without.code == 2
-    command = without.stderr.partition("Go on with: loadlab ")[2].strip().rstrip(".").split()
+    command = without.stderr.partition("Continue with: loadlab ")[2].strip().rstrip(".").split()
     spelt = make_dsn(**address | {"host": "localhost"})
     again = loadlab(*command, MY_DSN=spelt)
     assert again.code == 0, again.stderr

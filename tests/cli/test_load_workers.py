@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -79,16 +78,15 @@ def test_a_lab_that_is_asked_to_stop_ends_all_of_its_load_processes(loadlab: Com
     (tmp_path / "plan.toml").write_text(PLAN.format(window_seconds=600.0))
     arguments = ("run", tmp_path / "plan.toml", "--load-workers", "3", "--out", tmp_path / "run")
     with loadlab.started(*arguments) as command:
-        command.wait_until(lambda: len(load_processes(loadlab)) >= 5)  # the generator, the leader, three of its own
+        command.wait_until(lambda: len(load_processes(loadlab)) >= 5)  # the generator, the leader, its three
         command.popen.send_signal(signal.SIGINT)
         assert command.outcome().code == 130
     assert not load_processes(loadlab)
 
 
 def load_processes(loadlab: CommandLine) -> list[int]:
-    found: list[int] = []
-    for process in loadlab.processes():
-        with suppress(psutil.Error):
-            if process.cmdline()[1:3] == ["-m", "loadlab.load.generator"]:
-                found.append(process.pid)
-    return found
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if (process.info["cmdline"] or [])[1:3] == ["-m", "loadlab.load.generator"] and loadlab.owns(process)
+    ]

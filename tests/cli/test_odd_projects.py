@@ -12,7 +12,7 @@ from factories.projects import URLS, made
 
 from loadlab.lab.project import project_of
 from loadlab.plan.experiment import read_plan
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from command_line import CommandLine, InProcess, Outcome
 
-    from loadlab.lab.project import ProjectInfo
+    from loadlab.lab.inspection import ProjectInfo
 
 SELF_READING: Final = """
 import os
@@ -111,6 +111,18 @@ def test_settings_read_themselves_and_apps_are_configs(look: Callable[[Path], Pr
     assert info.apps == ["django.contrib.contenttypes", "django.contrib.humanize", "daphne_like"]
     assert info.routes == ["/"]
     assert info.load_errors == {}
+
+
+def test_bytecode_is_kept_outside_of_the_project_where_none_may_be_written(
+    look: Callable[[Path], ProjectInfo], loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each start of it would compile all of Django."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    look(made(tmp_path))
+    site = tmp_path / "site"
+    kept = loadlab.state / "bytecode" / site.relative_to(site.anchor)
+    assert len(list(kept.glob("site_settings.*.pyc"))) == 1
+    assert not (site / "__pycache__").exists()
 
 
 @pytest.mark.slow

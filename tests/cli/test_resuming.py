@@ -28,10 +28,11 @@ from loadlab.cli.run import _continuation
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.journal import Journal
 from loadlab.lab.resuming import begin_session
+from loadlab.model.earlier_scenarios import CODE_OF
 from loadlab.model.session import Continuation
 from loadlab.store.damage import plan_fault
 from loadlab.store.folder import RunFolder
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,7 @@ def test_a_run_on_a_given_database_does_not_go_on_without_it(given: RunFolder, h
     done = here("run", "--resume", given.path)
     assert done.code == 2
     command = f"LOADLAB_SCENARIO_ROWS='5 6' loadlab run --resume '{given.path}' --dsn 'env:OF MINE'"
-    assert f"was measured on a database that --dsn named. Go on with: {command}" in done.stderr
+    assert f"was measured on a database that --dsn named. Continue with: {command}" in done.stderr
 
 
 def test_every_message_names_the_whole_command_that_continues(given: RunFolder, here: InProcess) -> None:
@@ -104,7 +105,7 @@ def test_a_run_on_an_embedded_database_does_not_go_on_on_another(
     monkeypatch.setenv("OTHER_DSN", "host=127.0.0.1 dbname=other")
     done = here("run", "--resume", run.path, "--dsn", "env:OTHER_DSN")
     assert done.code == 2
-    assert "was measured on an embedded PostgreSQL, and --dsn names another database" in done.stderr
+    assert "was measured on an embedded PostgreSQL, but --dsn names a database. Remove --dsn" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,7 @@ def test_a_run_on_an_embedded_database_does_not_go_on_on_another(
         ("project", "settings", "other.settings"),
         ("project", "Python files", "3, sha256 0123"),
         ("load", "scenario read_one", "sha256 0123"),
+        ("load", "code of scenario read_one", "sha256 0123"),
         ("load", "LOADLAB_SCENARIO_ROWS", "7"),
     ],
 )
@@ -125,12 +127,27 @@ def test_another_experiment_is_refused_naming_what_differs(run: RunFolder, secti
     for each, name in (("PostgreSQL", "database"), ("PostgreSQL", "cluster"), ("project", "settings")):
         known = changed(known, each, name, "mine")
     known = changed(changed(known, "project", "Python files", "2"), "load", "scenario read_one", "sha256 abcd")
+    if fact.startswith("code of"):
+        known = changed(known, "load", fact, "sha256 abcd")
     begun = sealed_run(run.path.parent / "begun", environment=known)
     trials = sorted((begun.path / "trials").iterdir())
-    with pytest.raises(UsageError, match=f"was measured on something else: {section} {fact}: .* → {value}"):
+    with pytest.raises(UsageError, match=f"was measured with other values: {section} {fact}: .* → {value}"):
         begin_session(begun, changed(known, section, fact, value), Continuation(), Journal(begun, Listener()))
     assert begun.environment() == known
     assert sorted((begun.path / "trials").iterdir()) == trials
+
+
+@pytest.mark.parametrize("begun_with_code", [True, False])
+def test_a_locust_file_with_the_same_code_is_no_other_experiment(run: RunFolder, *, begun_with_code: bool) -> None:
+    """An earlier run has recorded the bytes only; its `read_one` imported a module that has moved."""
+    known = changed(run.environment(), "load", "scenario read_one", "sha256 68b7e9735f4a140d")
+    code = CODE_OF["sha256 68b7e9735f4a140d"]
+    if begun_with_code:
+        known = changed(known, "load", "code of scenario read_one", code)
+    begun, heard = sealed_run(run.path.parent / "begun", environment=known), Listener()
+    now = changed(changed(known, "load", "scenario read_one", "sha256 4321"), "load", "code of scenario read_one", code)
+    begin_session(begun, now, Continuation(), Journal(begun, heard))
+    assert heard.notices == []
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ translated, and nothing else:
 
 | in a container | here |
 |---|---|
-| the service's address, by its name, 0.0.0.0, 127.0.0.1 or localhost | one of its own in 127.0.0.0/8, same ports |
-| a path of a mount, a volume, a tmpfs or a secret | the same path below a folder of its own, with translated copies |
+| the service's address, by its name, 0.0.0.0, 127.0.0.1 or localhost | another one in 127.0.0.0/8, same ports |
+| a path of a mount, a volume, a tmpfs or a secret | the same path below a temporary folder, with translated copies |
 | /app, where the image keeps the locustfiles | the repository |
 | the image's programs | those of this machine, by the same names on PATH |
 | the image's entrypoint | ENTRYPOINTS, and `_initialised` for PostgreSQL's |
@@ -34,7 +34,8 @@ import yaml
 from patience import await_that
 
 from loadlab.services.embedded import _binaries
-from loadlab.system.processes import Register, let_in, unprivileged
+from loadlab.system.processes import Register, unprivileged
+from loadlab.system.state_folder import let_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -316,7 +317,7 @@ def missing_programs() -> list[str]:
 
 @contextmanager
 def opened(variables: Mapping[str, str]) -> Iterator[Stack]:
-    """The stack, with nothing started yet; whatever has been is gone afterwards."""
+    """The stack, with nothing started yet; everything that was started is gone afterwards."""
     whole = stack(variables)
     with Register.opened() as register:
         folder = register.folder / "stack"

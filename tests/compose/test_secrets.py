@@ -1,4 +1,4 @@
-"""./make-secrets: passwords that nobody else knows, made once."""
+"""./make-secrets: passwords that only this user can read, made once."""
 
 from __future__ import annotations
 

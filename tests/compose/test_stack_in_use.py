@@ -29,7 +29,7 @@ WORKERS: Final = 2
 USERS: Final = 4
 FEWEST_REQUESTS: Final = 40
 ROUTE: Final = "entries/<int:number>/"
-# It has no handler of its own, and dies of the signal.
+# It has no handler, and dies of the signal.
 EXPORTER: Final = "postgres-exporter"
 
 

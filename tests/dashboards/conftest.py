@@ -11,7 +11,8 @@ import pytest
 
 from dashboards.evidence.recording import Recording
 from dashboards.evidence.replay import replayed
-from loadlab.system.processes import STATE_VARIABLE, Register
+from loadlab.system.processes import Register
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -47,7 +47,7 @@ class TestClassicSchema:
         assert found["time"] == {"from": found["time"]["from"], "to": "now"}
         assert isinstance(found["annotations"]["list"], list)
         assert not {"apiVersion", "spec", "elements", "layout"} & set(found), "that would be schema v2"
-        assert "__inputs" not in found, "a provisioned dashboard asks nobody for its data source"
+        assert "__inputs" not in found, "a provisioned dashboard does not ask for its data source"
 
     def test_it_survives_being_read_by_grafanas_own_types(self, name: str) -> None:
         assert Dashboard.from_json(json.loads(json.dumps(DASHBOARDS[name]))).title == DASHBOARDS[name]["title"]

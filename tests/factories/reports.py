@@ -32,6 +32,7 @@ from loadlab.model.findings import (
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import BesideUnlimited, Gain, Ground, Harm, Held, Leaks, NoRequests, Speed, TooFewBlocks
 from loadlab.model.samples import Connections, CpuSeconds, Trial
+from loadlab.report import REPORTS
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"
 AGES = (0, 60, None)
@@ -517,7 +518,7 @@ def _fits(server: str, strategy: str) -> bool:
 
 
 def _as_known(of: Case, blocks: int) -> list[Trial]:
-    """Opening costs 7 ms and five round trips; where each request has a thread of its own, ages and hooks leak."""
+    """Opening costs 7 ms and five round trips; where each request has its own thread, ages and hooks leak."""
     name, far = of.strategy.name, of.round_trip_ms
     apart = of.server.name in ("threaded", "gevent", "asgi")
     pooled = name in ("pool", "geventpool", "leased_threads", "pgbouncer")
@@ -547,3 +548,9 @@ VARIANTS = {
     "database elsewhere": with_database_elsewhere,
     "strategies": strategies,
 }
+
+
+@cache
+def rendered(name: str, variant: str) -> str:
+    """A variant in one format, rendered once for all tests that only read it."""
+    return REPORTS[name]().render(VARIANTS[variant]())

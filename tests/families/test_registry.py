@@ -1,4 +1,4 @@
-"""A family: one module is one member, and whatever else a package holds is refused or left alone."""
+"""A family: one module is one member; anything else in its package is refused or ignored."""
 
 from __future__ import annotations
 

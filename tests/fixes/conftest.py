@@ -1,4 +1,4 @@
-"""What tests of fixes share: the lab's site under one of them, and counts of this very process."""
+"""What tests of fixes share: loadlab's sample app under one of them, and counts of this very process."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def greenlets() -> None:
 
 
 def unsafe_in_event_loop() -> None:
-    """Django warns of it, and lets you: each task has connections of its own, and there is no end of request."""
+    """Django warns of it and allows it: each task has its own connections, and there is no end of request."""
 
     async def work() -> None:
         query()
@@ -108,11 +108,11 @@ def fork() -> None:
 
 
 def end_as_child() -> None:
-    """With a connection of its own, and in the orderly way."""
+    """With its own connection, closed in order."""
     from django.db import connections
 
     for alias in ALIASES:
-        connections[alias].connection = None  # its parent's: the child may use one of its own alone
+        connections[alias].connection = None  # its parent's: the child may use only its own
     query()
     connections.close_all()
     sys.exit(0)
@@ -123,7 +123,7 @@ def program_end() -> None:
 
 
 def busy_at_the_end() -> None:
-    """A thread that nobody waits for is in the middle of a query as the program ends."""
+    """A daemon thread is in the middle of a query as the program ends."""
     from django.db import connection
 
     def work() -> None:

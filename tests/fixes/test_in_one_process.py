@@ -97,7 +97,7 @@ def test_a_sweep_leaves_the_tasks_of_a_living_event_loop_alone(use: Any) -> None
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
 def test_a_forked_child_ends_none_of_its_parents_sessions(use: Any, driver: str) -> None:
-    """The child opens two of its own, and its thread two; only the main thread's are there until the program ends."""
+    """The child opens two, and its thread two; only the main thread's stay until the program ends."""
     use("fork", COUNTING, EXIT, REAP, HOOK, driver=driver, opened=6, closed=4)
 
 

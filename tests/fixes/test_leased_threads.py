@@ -29,7 +29,7 @@ async def ask(application: Any, scope: Any = HTTP) -> None:
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():  # noqa: ASYNC110  a state, which tells nobody when it changes
+        while not holds():  # noqa: ASYNC110  a state without a notification
             await asyncio.sleep(0.005)
 
 

@@ -1,4 +1,4 @@
-"""/metrics is for whoever has the token, in all its forms, and for nobody by accident."""
+"""/metrics needs the token, in all its forms, and is never open by accident."""
 
 from __future__ import annotations
 

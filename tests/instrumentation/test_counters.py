@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.instrumentation import layout
+from loadlab.instrumentation.archive import Archive
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.model.metrics import CloseReason
@@ -172,6 +173,27 @@ def test_what_an_archive_holds_counts_once_however_often_its_readers_die(ledgers
         generation(ledgers, 1)  # and there is something new to be archived
         CounterSet(ledgers).read()
     assert CounterSet(ledgers).read().aliases["default"].opened == 7
+
+
+class ByName(Archive):
+    """Reads files in the order of their names; the first vanishes before it is read."""
+
+    def _files(self) -> list[Path]:
+        return [self._directory / "0.ledger", *sorted(super()._files())]
+
+
+def test_no_file_hides_those_that_are_read_after_it(ledgers: Path) -> None:
+    generation(ledgers, 4)
+    (archived,) = (path.rename(ledgers / "2.ledger") for path in ledgers.glob("*.ledger"))
+    content = archived.read_bytes()
+    CounterSet(ledgers).read()
+    archived.write_bytes(content)  # as if the removal had not been reached
+    generation(ledgers, 3)
+    (_,) = (path.rename(ledgers / "3.ledger") for path in ledgers.glob("*-*.ledger"))
+    Ledger(ledgers).connecting("default").opened()
+    (_,) = (path.rename(ledgers / "1.ledger") for path in ledgers.glob("*-*.ledger"))
+    snapshot = CounterSet(ledgers, ByName).read()
+    assert (snapshot.aliases["default"].opened, snapshot.processes, snapshot.damaged) == (8, 1, 0)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")

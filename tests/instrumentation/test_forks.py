@@ -1,4 +1,4 @@
-"""Forks of every kind: a child has files of its own, although none of Python's hooks has run, and nothing is lost."""
+"""Forks of every kind: a child has its own files, even if none of Python's hooks has run, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 CHILDREN, THREADS, REQUESTS = 3, 4, 5
-# Each thread of each child makes its requests on a connection of its own, the first thread on what it has inherited.
+# Each thread of each child makes its requests on its own connection, the first thread on an inherited one.
 PROGRAM: Final = """
 import ctypes, json, os, sys, threading
 from pathlib import Path

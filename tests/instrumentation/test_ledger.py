@@ -71,6 +71,22 @@ def test_a_failed_attempt_is_an_error_and_no_connection(ledgers: Path) -> None:
     assert (totals.opened, totals.unsettled) == (0, 0)
 
 
+def test_each_reason_to_close_and_each_kind_of_error_counts_by_itself(ledgers: Path) -> None:
+    ledger = Ledger(ledgers)
+    for times, reason in enumerate(CloseReason, 1):
+        for _ in range(times):
+            row = ledger.connecting("default")
+            row.opened()
+            row.closed(reason)
+    for times, kind in enumerate(ConnectError, 1):
+        for _ in range(times):
+            ledger.connecting("default").failed(kind)
+    counts = read(ledgers).counts
+    assert counts.closed == {reason.label: times for times, reason in enumerate(CloseReason, 1)}
+    assert counts.connect_errors == {kind.label: times for times, kind in enumerate(ConnectError, 1)}
+    assert (counts.opened, counts.open) == (45, 0)
+
+
 def test_rows_are_reused_and_their_counts_kept(ledgers: Path) -> None:
     ledger = Ledger(ledgers)
     closes = len(CloseReason) * ROWS_PER_SEGMENT

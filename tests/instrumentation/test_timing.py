@@ -189,7 +189,7 @@ def test_a_client_that_goes_away_leaves_a_request_that_counts_as_other(counts: A
     async def waits(_: Any) -> HttpResponse:
         began.set()
         await asyncio.Event().wait()
-        raise AssertionError("nobody sets that")
+        raise AssertionError("must not be set")
 
     urlpatterns.append(path("waits/", waits))
     try:

@@ -1,4 +1,4 @@
-"""One request counts once on each alias, whatever becomes of its connections and wherever it works."""
+"""One request counts once on each alias, however its connections end and wherever it works."""
 
 from __future__ import annotations
 

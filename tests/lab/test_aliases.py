@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from every import every
 
 from loadlab.lab.aliases import is_remote, migrated, redirected, sharing, where
-from loadlab.lab.project import Alias
+from loadlab.lab.inspection import Alias
 
 if TYPE_CHECKING:
     import pytest

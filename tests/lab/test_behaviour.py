@@ -129,6 +129,7 @@ def test_counts_that_no_longer_reconcile_are_departures() -> None:
         f"{SETTING.id}: exact was on, and is off",
         f"{SETTING.id}: flood_errors was too_many_connections, and is pool_timeout",
     ]
+    assert departed(now, before) == ["exact", "flood_errors"]
 
 
 def test_a_row_that_is_new_or_gone_is_a_departure() -> None:
@@ -227,6 +228,12 @@ def test_the_recorded_behaviour_has_every_row_counted_three_times() -> None:
     assert {one.name for one in recorded.claims} == set(CLAIMS)
     assert {one.repeats for one in recorded.rows} == {int(COMMAND.split("--repeats ")[1].split()[0])}
     assert [one.setting.id for one in recorded.rows if not one.exact or one.spans["failed"] != (0, 0)] == []
+
+
+def test_only_the_page_of_a_pass_that_was_stopped_says_so() -> None:
+    whole = recording(row(KEPT))
+    stopped = replace(whole, complete=False)
+    assert ["was stopped" in as_markdown(one) for one in (whole, stopped)] == [False, True]
 
 
 def test_the_page_marks_the_cells_that_are_ranged() -> None:

@@ -1,4 +1,4 @@
-"""Connections do in this environment what was recorded of them, and whoever counts them can be trusted."""
+"""Connections behave here as they were recorded, and both counts of them agree."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ ENGINES: Final[dict[str, dict[str, Any]]] = {
     "django-prometheus": {"ENGINE": "django_prometheus.db.backends.postgresql"},
     "postgis": {"ENGINE": "django.contrib.gis.db.backends.postgis"},
 }
-with_pools = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has pools of its own from 5.1 on")
+with_pools = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has its own pools from 5.1 on")
 NEEDS: Final = {"geventpool": "django_db_geventpool", "django-prometheus": "django_prometheus"}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -18,14 +19,17 @@ from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from laboratory import TrialRunner
 
     from loadlab.model.samples import Trial
 
+    Measured = Callable[[str, str], Trial]
+
 DRIVER = "psycopg"
-# Of these, connections that outlive their request leak wherever a request has a thread of its own.
+# Of these, connections that outlive their request leak where each request has its own thread.
 KEEP_AND_NO_MORE = ("max_age_if_not_debug", "worker_exit_hook")
 # These stand between Django and PostgreSQL, and are nothing that `tests/fixes` knows of.
 BETWEEN = ("pool", "geventpool", "pgbouncer")
@@ -50,16 +54,31 @@ def pairs() -> list[Any]:
     return found
 
 
-def measured(trial: TrialRunner, server: str, strategy: str, **parameters: object) -> Trial:
-    choice = config_of(STRATEGIES, strategy, parameters, "strategy")  # type: ignore[arg-type]
-    return trial(server, strategy=choice, driver=DRIVER, window_seconds=0.4)
+# What its pairs are measured with; by default all that a strategy has.
+PARAMETERS: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
+    **{("pool", server): {"max_size": 3} for server in SERVERS},
+    ("leased_threads", "asgi"): {"threads": 3},
+    ("pgbouncer", "gthread"): {"pool_size": 2, "max_age": 60},
+}
+
+
+@pytest.fixture(scope="module")
+def measured(trial: TrialRunner) -> Measured:
+    """A trial of a pair, once for all tests that look at it."""
+
+    @cache
+    def once(server: str, strategy: str) -> Trial:
+        choice = config_of(STRATEGIES, strategy, PARAMETERS.get((strategy, server), {}), "strategy")
+        return trial(server, strategy=choice, driver=DRIVER)
+
+    return once
 
 
 @pytest.mark.parametrize(("strategy", "server"), pairs())
 def test_a_strategy_is_counted_exactly_and_leaks_only_where_declared(
-    trial: TrialRunner, strategy: str, server: str
+    measured: Measured, strategy: str, server: str
 ) -> None:
-    done = measured(trial, server, strategy)
+    done = measured(server, strategy)
     assert (done.state, done.connections.mismatches) == ("complete", ())
     assert [failure.kind for failure in done.failures] == []
     assert done.connections.after_stop.opened > 0
@@ -68,46 +87,47 @@ def test_a_strategy_is_counted_exactly_and_leaks_only_where_declared(
 
 
 @pytest.mark.parametrize("server", ["threaded", "gevent", "asgi"])
-def test_a_pool_reuses_where_a_kept_connection_is_never_found_again(trial: TrialRunner, server: str) -> None:
-    done = measured(trial, server, "pool", max_size=3)
+def test_a_pool_reuses_where_a_kept_connection_is_never_found_again(measured: Measured, server: str) -> None:
+    done = measured(server, "pool")
     counts = done.connections.after_stop
     assert counts.reused > 0
     assert counts.opened <= 3 * SERVERS[server]().processes()
     assert counts.waits >= counts.reused  # each check-out is one, and no opening
 
 
-def test_leased_threads_make_persistent_connections_work_under_asgi(trial: TrialRunner) -> None:
-    counts = measured(trial, "asgi", "leased_threads", threads=3).connections.after_stop
+def test_leased_threads_make_persistent_connections_work_under_asgi(measured: Measured) -> None:
+    counts = measured("asgi", "leased_threads").connections.after_stop
     assert counts.opened <= 3
     assert counts.reused > 0
 
 
-def test_pgbouncer_holds_fewer_connections_than_its_clients(trial: TrialRunner) -> None:
-    connections = measured(trial, "gthread", "pgbouncer", pool_size=2, max_age=60).connections
+def test_pgbouncer_holds_fewer_connections_than_its_clients(measured: Measured) -> None:
+    connections = measured("gthread", "pgbouncer").connections
     assert connections.pooler is not None
     assert connections.sessions == connections.pooler.after_stop.servers_opened <= 2
     assert connections.after_stop.opened == connections.pooler.after_stop.clients_opened > 2
 
 
 def test_kept_connections_under_gevent_leak_into_pgbouncer_instead(trial: TrialRunner) -> None:
-    connections = measured(trial, "gevent", "pgbouncer", pool_size=3, max_age=60).connections
+    choice = config_of(STRATEGIES, "pgbouncer", {"pool_size": 3, "max_age": 60}, "strategy")
+    connections = trial("gevent", strategy=choice, driver=DRIVER).connections
     assert connections.pooler is not None
     assert connections.left_open <= 3 < connections.pooler.at_rest.clients_open
 
 
 def test_persistent_clients_pin_session_pooling(trial: TrialRunner) -> None:
     choice = config_of(STRATEGIES, "pgbouncer", {"pool_mode": "session", "pool_size": 2, "max_age": 60}, "strategy")
-    done = trial("gevent", strategy=choice, driver=DRIVER, users=6, window_seconds=0.4)
+    done = trial("gevent", strategy=choice, driver=DRIVER, users=6)
     assert done.connections.pooler is not None
     assert done.connections.mismatches == ()
     answered = len(done.requests.ended) - len(done.requests.no_answer)
-    assert answered <= 2  # as many as it has connections, and then nobody gives one back
+    assert answered <= 2  # as many as it has connections, and then none is given back
 
 
 def test_counts_reconcile_behind_added_latency(trial: TrialRunner) -> None:
     choice = config_of(STRATEGIES, "pgbouncer", {"pool_size": 2}, "strategy")
-    far = trial("sync", max_age=60, driver=DRIVER, window_seconds=0.4, round_trip_ms=3)
-    farther = trial("sync", strategy=choice, driver=DRIVER, window_seconds=0.4, round_trip_ms=3)
+    far = trial("sync", max_age=60, driver=DRIVER, round_trip_ms=3)
+    farther = trial("sync", strategy=choice, driver=DRIVER, round_trip_ms=3)
     for done in (far, farther):
         assert done.connections.mismatches == ()
         assert min(done.requests.response) >= 0.003

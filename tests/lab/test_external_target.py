@@ -123,7 +123,7 @@ def test_statistics_that_were_reset_meanwhile_judge_nothing(tmp_path: Path) -> N
 def test_counters_that_reset_invalidate_an_external_trial(tmp_path: Path) -> None:
     trial = trial_of(Scripted.of(look(100), look(102), look(4)), tmp_path)
     assert trial.state == "invalid"
-    assert "counters began anew: it was restarted, or several hosts answer" in trial.reason
+    assert "counters were reset: it was restarted, or several hosts answer" in trial.reason
 
 
 def test_unreadable_metrics_at_an_edge_invalidate_the_trial(tmp_path: Path) -> None:

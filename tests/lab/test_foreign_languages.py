@@ -70,7 +70,7 @@ class German:
 
 @pytest.fixture(params=["C", LOCALE], ids=["without umlauts", "with umlauts"])
 def german(request: pytest.FixtureRequest) -> Iterator[German]:
-    """Runs as an ordinary user, in a folder of its own."""
+    """Runs as an ordinary user, in its own folder."""
     folder = Path(tempfile.mkdtemp(prefix="loadlab-german-", dir="/var/tmp"))
     user = "nobody" if os.geteuid() == 0 else None
     if user:
@@ -120,7 +120,7 @@ def test_the_kind_of_a_refusal_is_known_in_german(german: German, driver: Any) -
         assert kind_of(german.refusal(driver)) is ConnectError.TOO_MANY_CONNECTIONS
     await_that(german.answers)
     with closing(german.connect(psycopg2)):
-        german.process.send_signal(SIGTERM)  # it waits for this connection, and lets nobody else in
+        german.process.send_signal(SIGTERM)  # it waits for this connection, and accepts no other
         await_that(lambda: not german.answers())
         assert kind_of(german.refusal(driver)) is ConnectError.STARTING
     german.process.wait(60)

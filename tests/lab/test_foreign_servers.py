@@ -1,4 +1,4 @@
-"""Servers that the lab does not run: whoever forks, and whenever a project connects, our count is PostgreSQL's."""
+"""Servers that the lab does not run: after any fork and at any time of connecting, our count equals PostgreSQL's."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ REQUESTS = 40
 
 
 def get(application: Application, path: str) -> tuple[str, Any]:
-    """The body and the headers of an answer, over a client connection of its own."""
+    """The body and the headers of a response, over a new client connection."""
     with urllib.request.urlopen(f"{application.url}{path}", timeout=30) as answer:  # noqa: S310  our own site
         return answer.read().decode(), answer.headers
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.errors import UsageError
-from loadlab.lab.project import Alias, Project, ProjectInfo
+from loadlab.lab.inspection import Alias, ProjectInfo
+from loadlab.lab.project import Project
 from loadlab.lab.suitability import other_databases, require_suitable
 from loadlab.plan.experiment import read_plan
 
@@ -53,7 +54,7 @@ def project(driver: str) -> Project:
 
 
 def with_alias(alias: str, **changes: object) -> Project:
-    """The project with one more alias of its own, run on an embedded server."""
+    """The project with one more alias, run on an embedded server."""
     plain = project("psycopg")
     assert plain.info is not None
     aliases = {**plain.info.aliases, alias: replace(plain.info.default, **changes)}  # type: ignore[arg-type]
@@ -112,8 +113,9 @@ def test_a_strategy_incompatible_with_the_driver_is_named_once(
     scenario = tmp_path_factory.mktemp("lab") / "visitor.py"
     scenario.touch()
     plan = read_plan(PLAN.format(scenario=scenario), "a plan").plan
-    with pytest.raises(UsageError, match="for 1 reason") as raised:
+    with pytest.raises(UsageError, match="cannot be measured like this") as raised:
         require_suitable(project("psycopg2"), plan)
+    assert len(str(raised.value).splitlines()) == 1 + 1  # the headline, and one reason
     assert "the project's driver is psycopg2" in str(raised.value)
     assert "installed in /venv/bin/python" in str(raised.value)
     require_suitable(project("psycopg"), plan)

@@ -183,7 +183,7 @@ def test_a_name_that_another_site_points_here_is_refused(page: str, host: str) -
 def test_the_page_listens_on_loopback_alone(page: str) -> None:
     port = urlsplit(page).port
     with socket.socket() as another:
-        another.bind(("127.0.0.2", port or 0))  # nobody listens on every address
+        another.bind(("127.0.0.2", port or 0))  # no program listens on every address
 
 
 def test_a_page_hears_everything_and_then_only_what_is_new(page: str, runs: Path) -> None:

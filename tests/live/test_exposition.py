@@ -15,7 +15,7 @@ from loadlab.instrumentation.ledger import Ledger
 from loadlab.live.exposition import exposition
 from loadlab.store.progress import TrialBegan
 from loadlab.store.run_progress import TrialProgress
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 
 def began(ledgers: Path) -> TrialBegan:

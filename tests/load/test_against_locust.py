@@ -128,7 +128,7 @@ def test_a_body_is_sent_as_fast_http_user_sends_it(options: dict[str, Any], a_us
 def test_what_http_user_takes_besides_is_sent_as_it_sends_it(make: Callable[[], Any], a_user: Making) -> None:
     """FastHttpUser makes a query of most of these: `?timeout=30`."""
     line, fields, body = sent(HttpUser, a_user, "/p", "POST", **make())
-    fields.pop("accept", None)  # requests sends one of its own
+    fields.pop("accept", None)  # requests sends its own
     assert sent(LeanHttpUser, a_user, "/p", "POST", **make()) == (line, fields, body)
 
 

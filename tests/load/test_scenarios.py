@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from statistics import mean
 from typing import TYPE_CHECKING, Any, Final
@@ -27,21 +28,26 @@ from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from loadlab.lab.application import Application
+    from loadlab.model.samples import Trial
 
 PATIENCE_SECONDS: Final = 120.0
 AT_A_TIME: Final = 3
 MIXED: Final = {"/entries/[number]/", "/entries/[number]/visit/", "/slow/", "/no-database/"}
 STANDALONE: Final = ("--headless", "--only-summary", "--json", "--users", "4", "--spawn-rate", "4")
-RUN_SECONDS: Final = (
-    2,
-    6,
-    18,
-    54,
-)  # the first is enough, unless the machine is so busy that hardly anything is answered
+# The first is enough, unless the machine is so busy that hardly anything is answered.
+RUN_SECONDS: Final = (2, 6, 18, 54)
+# How each scenario is tried by its name: so that what it is there to show shows; by default with gthread.
+TRIALS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "burst": {"max_age": 1.0, "workers": 1, "threads": 2, "window_seconds": 4.0},
+    "multi_database": {"max_age": 0},
+    "reconnecting_clients": {"server": "gevent", "max_age": 60, "keep_alive": True},
+    "steps": {"server": "threaded", "users": 4, "keep_alive": True, "window_seconds": 3.6},
+    "think_time": {"server": "sync", "workers": 2, "users": 8},
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +69,7 @@ class Said:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    """The lab's own site, with a database of its own: trials are alone on theirs."""
+    """The sample app with its own database: trials are alone on theirs."""
     folder = tmp_path_factory.mktemp("site")
     with open_lab(PLAN, None, folder, Quiet()) as lab:
         target = ServerSetup(
@@ -134,6 +140,19 @@ def said(site: Application, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         return dict(zip(scenarios(), said, strict=True))
 
 
+@pytest.fixture(scope="module")
+def tried(trial: Any) -> Callable[[str], Trial]:
+    """A trial of a scenario, once for all tests that look at it."""
+
+    @cache
+    def once(name: str) -> Trial:
+        usual = {"server": "gthread", "max_age": None, "window_seconds": 0.8}
+        result: Trial = trial(scenario=name, **{**usual, **TRIALS.get(name, {})})
+        return result
+
+    return once
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("name", scenarios())
 def test_a_scenario_runs_alone_under_locust_and_no_request_of_it_fails(said: dict[str, Said], name: str) -> None:
@@ -144,8 +163,8 @@ def test_a_scenario_runs_alone_under_locust_and_no_request_of_it_fails(said: dic
 
 
 @pytest.mark.parametrize("name", scenarios())
-def test_a_scenario_runs_by_its_name_and_its_counts_reconcile(trial: Any, name: str) -> None:
-    result = trial("gthread", scenario=name, max_age=None)
+def test_a_scenario_runs_by_its_name_and_its_counts_reconcile(tried: Callable[[str], Trial], name: str) -> None:
+    result = tried(name)
     assert (result.state, result.reason) == ("complete", "")
     assert result.failures == ()
     assert result.connections.mismatches == ()
@@ -167,10 +186,8 @@ def test_mixed_asks_for_nothing_whose_weight_is_0(site: Application, tmp_path: P
     assert counts["/no-database/"] > 1
 
 
-def test_reconnecting_clients_find_no_kept_connection_under_gevent(
-    trial: Any,
-) -> None:
-    result = trial("gevent", scenario="reconnecting_clients", max_age=60, keep_alive=True)
+def test_reconnecting_clients_find_no_kept_connection_under_gevent(tried: Callable[[str], Trial]) -> None:
+    result = tried("reconnecting_clients")
     assert result.connections.after_stop.opened > 0
     assert result.connections.after_stop.reused == 0
 
@@ -183,12 +200,12 @@ def test_clients_that_reconnect_every_fourth_request_reuse_three_times(
     result = trial("gevent", scenario="reconnecting_clients", max_age=None, keep_alive=True, users=2)
     trial.lab.generator.abandon()
     stopped = result.connections.after_stop
-    # Three of four; but for the last ones of two users, which nobody has waited for.
+    # Three of four; without the last ones of two users, which no user waited for.
     assert 0 <= 3 * stopped.opened - stopped.reused <= 6
 
 
-def test_users_who_think_leave_connections_pinned_that_do_nothing(trial: Any) -> None:
-    result = trial("sync", scenario="think_time", max_age=None, workers=2, users=8)
+def test_users_who_think_leave_connections_pinned_that_do_nothing(tried: Callable[[str], Trial]) -> None:
+    result = tried("think_time")
     assert result.connections.left_open == 2
     assert mean(result.series.values["backends_active"]) < mean(result.series.backends) / 2
 
@@ -199,24 +216,22 @@ def test_thinking_users_on_kept_clients_pin_one_connection_each(trial: Any) -> N
     assert mean(result.series.values["backends_active"]) < 2
 
 
-def test_a_spike_after_a_gap_beyond_the_age_reuses_no_connection(trial: Any) -> None:
-    result = trial("gthread", scenario="burst", max_age=1.0, workers=1, threads=2, window_seconds=4.0)
-    closed = result.connections.at_rest.closed
-    assert closed["max_age"] >= 2
+def test_a_spike_after_a_gap_beyond_the_age_reuses_no_connection(tried: Callable[[str], Trial]) -> None:
+    result = tried("burst")
+    assert result.connections.at_rest.closed["max_age"] >= 2
     assert result.connections.mismatches == ()
 
 
-def test_no_request_is_sent_between_two_spikes(trial: Any) -> None:
-    result = trial("gthread", scenario="burst", max_age=None, window_seconds=4.0)
-    ended = sorted(result.requests.ended)
+def test_no_request_is_sent_between_two_spikes(tried: Callable[[str], Trial]) -> None:
+    ended = sorted(tried("burst").requests.ended)
     gap, before = max((after - before, before) for before, after in pairwise(ended))
     assert gap > 1.5
     assert sum(1 for at in ended if at <= before) > 10
     assert sum(1 for at in ended if at > before) > 10
 
 
-def test_steps_lead_up_to_all_users_within_warm_up_and_window(trial: Any) -> None:
-    result = trial("threaded", scenario="steps", max_age=None, users=4, keep_alive=True, window_seconds=3.6)
+def test_steps_lead_up_to_all_users_within_warm_up_and_window(tried: Callable[[str], Trial]) -> None:
+    result = tried("steps")
     # One connection for each user, since clients keep theirs; a sample is taken ten times a second.
     steps = [max(value for at, value in samples(result) if start < at < start + 0.9) for start in (0, 1, 2, 3)]
     assert steps[0] < steps[-1]
@@ -247,8 +262,8 @@ def test_steps_tell_what_each_of_them_gave(said: dict[str, Said]) -> None:
     assert all(float(figure) > 0 for row in rows for figure in row)
 
 
-def test_two_aliases_are_two_counted_connections_for_each_request(trial: Any) -> None:
-    result = trial("gthread", scenario="multi_database", max_age=0)
+def test_two_aliases_are_two_counted_connections_for_each_request(tried: Callable[[str], Trial]) -> None:
+    result = tried("multi_database")
     stopped = result.connections.after_stop
     assert result.connections.mismatches == ()
     assert stopped.opened == result.connections.sessions > 0

@@ -37,7 +37,7 @@ class Nested(TaskSet):
 
 
 class Visitor(KeepAliveOption, LeanHttpUser):
-    """Leaves of its own accord: one that Locust stops may be in the middle of a request, which then counts nowhere."""
+    """Leaves by itself: a user that Locust stops may be in the middle of a request, which then counts nowhere."""
 
     wait_time = constant(0.002)
     tasks = [Steps, Nested]  # noqa: RUF012  Locust's own shape

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from pydantic import TypeAdapter
 
 from loadlab.model.case import Case
-from loadlab.model.condition import FACTORS, OpenLoad, varying
+from loadlab.model.condition import CIRCUMSTANCES, FACTORS, Condition, OpenLoad, fields_of, varying
 from loadlab.model.config import Config
 from loadlab.model.labels import short_names
+from loadlab.model.plan import Plan
 
 if TYPE_CHECKING:
     from loadlab.model.condition import Factor
@@ -43,6 +44,21 @@ def test_what_differs_in_one_factor_is_alike_without_it(factor: Factor) -> None:
     assert hash(BASE.without(factor)) == hash(other.without(factor))
     for kept in set(FACTORS) - {factor}:
         assert BASE.without(kept) != other.without(kept)
+
+
+def test_each_factor_is_a_field_of_condition_case_and_plan() -> None:
+    plan = {one.name for one in fields(Plan)}
+    conditions, cases = ({one.name for one in fields(kind)} for kind in (Condition, Case))
+    for factor in FACTORS:
+        assert set(fields_of(factor)) <= conditions & cases
+    assert conditions == {field for factor in FACTORS for field in fields_of(factor)}
+    for factor in set(CIRCUMSTANCES) - {"load"}:  # a plan has it as users, or as an open load
+        assert (FACTORS[factor].plan_key or factor) in plan
+
+
+def test_a_usual_value_is_said_in_no_id_and_a_changed_one_is() -> None:
+    assert BASE.id.endswith("/read_one/users=8,keep_alive=off")
+    assert OTHERS["round_trip_ms"].id.endswith("/read_one/users=8,keep_alive=off,round_trip_ms=5")
 
 
 def test_a_case_has_the_condition_of_its_replica_and_is_not_it() -> None:

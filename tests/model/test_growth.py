@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadlab.model.counts import ConnectionCounts
-from loadlab.model.growth import began_anew, increase, sessions_between, since_first, without_gaps
+from loadlab.model.growth import began_anew, increase, restarts, sessions_between, since_first, without_gaps
 
 
 def test_counters_grow_and_gauges_are_as_they_are_now() -> None:
@@ -45,6 +45,12 @@ def test_the_sum_over_restarts_is_what_every_generation_counted(generations: lis
     series = since_first(readings)
     assert series[-1].opened == expected
     assert [one.open for one in series] == [one.open for one in readings]
+
+
+def test_a_restart_is_told_by_the_first_reading_after_it() -> None:
+    readings = [ConnectionCounts(opened=opened) for opened in (3, 5, 1, 1, 4, 0)]
+    assert restarts(readings) == [2, 5]
+    assert restarts(readings[:2]) == []
 
 
 def test_a_reading_that_missed_a_counter_has_its_earlier_value() -> None:

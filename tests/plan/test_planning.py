@@ -182,14 +182,14 @@ def test_a_strategy_is_left_out_of_incompatible_modes_with_the_reason() -> None:
     assert [case.server.name for case in experiment.cases] == ["gevent"]
     (left_out,) = experiment.left_out
     assert (left_out.server.name, left_out.strategy.name) == ("sync", "geventpool")
-    assert left_out.why.startswith("its pool is one of greenlets; use ")
+    assert left_out.why.startswith("its pool works with greenlets only; use ")
 
 
 @every(
     ("strategies", "words"),
     [
-        ({"leased_threads": {}}, "strategies.leased_threads: fits none of the plan's servers (only ASGI"),
-        ({"pool": {}}, "strategies.pool: fits none of the plan's servers (the pool needs psycopg 3; use driver ="),
+        ({"leased_threads": {}}, "strategies.leased_threads: fits no server mode of the plan (only under ASGI"),
+        ({"pool": {}}, "strategies.pool: fits no server mode of the plan (the pool needs psycopg 3; use driver ="),
         ({"pool": {"max_age": 60}}, "strategies.pool.max_age: cannot be set (Django refuses a pool together with"),
         ({"pool": {"min_size": 5, "max_size": 2}}, "strategies.pool: min_size 5 is more than max_size 2"),
         ({"pgbouncer": {"pool_mode": "statement"}}, "strategies.pgbouncer.pool_mode: should be 'session' or"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -43,7 +43,7 @@ def exposed(url: str, exporter: subprocess.Popen[bytes]) -> str:
 
 
 def address(database: Database) -> str:
-    """The embedded database asks nobody on loopback for a password here."""
+    """The embedded database asks for no password on loopback here."""
     parameters = database.observer
     return (
         f"postgresql://{quote(parameters['user'])}@{parameters['host']}:{parameters['port']}/postgres?sslmode=disable"

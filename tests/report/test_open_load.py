@@ -12,7 +12,8 @@ import pytest
 from factories import reports
 
 from loadlab.model.condition import OpenLoad
-from loadlab.model.findings import Percentiles, Service
+from loadlab.model.findings import Service
+from loadlab.model.percentiles import Percentiles
 from loadlab.report import REPORTS
 from loadlab.report.content import charts, tables
 from loadlab.report.formats.html import HtmlPage

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from loadlab.services.pgbouncer import Bouncer
 
 LOCKS: Final = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
-# PgBouncer follows prepared statements since 1.21, and of its own accord since 1.24.
+# PgBouncer follows prepared statements since 1.21, and by default since 1.24.
 FOLLOWS_STATEMENTS: Final = (1, 24)
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from loadlab.services.database import Database
 
 WAIT_SECONDS: Final = 1
-with_pools = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has pools of its own from 5.1 on")
+with_pools = pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has its own pools from 5.1 on")
 
 
 def said(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:

@@ -60,7 +60,7 @@ def proxied(server_port: int, round_trip_ms: float) -> Iterator[Proxy]:
 
 @contextmanager
 def serving(handler: Handler) -> Iterator[int]:
-    """A server on a port of its own; each connection has a thread, and its socket is closed when that has ended."""
+    """A server on its own port; each connection has a thread, which closes the socket when it ends."""
     handlers: list[threading.Thread] = []
 
     def handle(accepted: socket.socket) -> None:

@@ -8,7 +8,8 @@ from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadlab.stats.quantiles import bucket_quantile, percentiles, smallest_sample
+from loadlab.model.percentiles import percentiles, smallest_sample
+from loadlab.stats.quantiles import bucket_quantile
 
 
 @every(("quantile", "fewest"), [(0.5, 6), (0.95, 59), (0.99, 299), (0.999, 2995)], ids=["p50", "p95", "p99", "p99.9"])

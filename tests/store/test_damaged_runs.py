@@ -169,7 +169,7 @@ def test_resume_mends_what_can_be_known_and_names_it(run: Path, here: InProcess,
         done = here("run", "--resume", run)
     assert done.code == 0, done
     assert {name: (run / name).read_bytes() for name in before} == before
-    assert "plan.toml is written anew" in done.stderr
+    assert "plan.toml is written again" in done.stderr
     again = here("report", run)
     assert (again.code, "Damaged" in again.stdout) == (0, False)
 

@@ -20,7 +20,7 @@ from command_line import REPOSITORY
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.system.packaged import packaged
-from loadlab.system.processes import STATE_VARIABLE
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

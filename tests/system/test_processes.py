@@ -20,7 +20,8 @@ from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.system import processes
-from loadlab.system.processes import STATE_VARIABLE, Register, clear_leftovers, state_directory
+from loadlab.system.processes import Register, clear_leftovers
+from loadlab.system.state_folder import STATE_VARIABLE, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.process
 
-# A program with a child of its own; both ignore SIGTERM.
+# A program with a child; both ignore SIGTERM.
 STUBBORN = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -264,7 +264,7 @@ IN_TURN = {
 @every("row", IN_TURN)
 def test_hosts_that_answer_in_turn_are_noticed(row: str) -> None:
     observation = watched(*IN_TURN[row])
-    assert "name one host's own address" in why_invalid(observation)
+    assert "Name the address of one host" in why_invalid(observation)
     assert observation.aliases == {}
     assert observation.difference is None
 

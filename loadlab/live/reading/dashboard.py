@@ -15,8 +15,9 @@ from loadlab.report.labels import Labels
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
+    from loadlab.model.comparison import Comparison, Judgement
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak
+    from loadlab.model.findings import Arm, Findings, Leak
     from loadlab.model.schedule import Schedule
     from loadlab.report.content.matrix import Cell, Heading
     from loadlab.report.content.tables import Table
@@ -54,7 +55,7 @@ class DashboardRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opinion:
-    """The verdict on one server mode as it stands now."""
+    """The current verdict on one server mode."""
 
     mode: Mode
     decided: bool

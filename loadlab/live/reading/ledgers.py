@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation.archive import Archive, DamagedError, Sums
 from loadlab.system.files import DamagedFileError, open_regular, plain_json, read_regular
-from loadlab.system.processes import registers
+from loadlab.system.state_folder import registers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from loadlab.live.reading.run_state import AT_WORK, TO_RESUME
 from loadlab.live.reading.runs import inside
 from loadlab.model.schedule import remaining_seconds
-from loadlab.report import REPORTS, numbers
+from loadlab.report import REPORTS
 from loadlab.report.labels import Labels
 from loadlab.store.run_progress import MOST_CHARACTERS
 
@@ -99,7 +99,7 @@ def _current_trial(schedule: Schedule, progress: RunProgress) -> CurrentTrial | 
         return None
     case = schedule.cases[began.case]
     strategy = Labels.of_cases(schedule.cases).strategy(case.strategy)
-    words = [case.server.name, strategy, numbers.keep_alive(case.keep_alive)]
+    words = [case.server.name, strategy, case.words("keep_alive")]
     return CurrentTrial(
         order=began.order,
         block=began.block,

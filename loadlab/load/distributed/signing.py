@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
-from loadlab.system.processes import state_directory
+from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_LOOKED_AT: Final = 200  # users at one instant; more are told from these
 CERTAIN: Final = 3.0  # standard errors
 RELATED: Final = 2.0  # looks that say as much as one, as who pauses at one look does so at the next
-# A user that waits for an answer is deep in one of these; one that waits for anything else is in code of its scenario.
+# A user that waits for a response is deep in one of these; one that waits for anything else is in code of its scenario.
 CLIENTS: Final = (f"{Path(gevent.__file__).parent}/", f"{Path(loadlab.__file__).parent}/load/")
 
 

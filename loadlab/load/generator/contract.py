@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import signal
+from array import array
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from loadlab.load.generator.ticker import Pause  # noqa: TC001  a field that pydantic resolves
 from loadlab.model.condition import OpenLoad
-from loadlab.model.requests import NO_REQUESTS, Requests, together
+from loadlab.model.requests import NO_REQUESTS, PER_REQUEST, Requests
 from loadlab.model.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 # The first word of each line that a generator writes.
 READY = "ready"
@@ -131,10 +136,23 @@ _RESULT: Final = TypeAdapter(LoadResult)
 NO_RESULT: Final = LoadResult(requests=NO_REQUESTS, failures={}, examples={})
 
 
-def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadResult:
-    """What several load processes have seen of one load."""
+def taken(paths: Iterable[Path], lost: tuple[str, ...] = (), skew: tuple[float, ...] = ()) -> LoadResult:
+    """What several load processes have seen of one load; removes the files that they have written.
+
+    Raises:
+        OSError: a file is not there.
+    """
+    results = []
+    for path in paths:
+        results.append(LoadResult.from_json(path.read_text()))
+        path.unlink()
+    return replace(merged(results), lost=lost, skew=skew)
+
+
+def merged(results: Sequence[LoadResult]) -> LoadResult:
+    """The results of several load processes as one load's."""
     if not results:
-        return replace(NO_RESULT, lost=lost)
+        return NO_RESULT
     failures: Counter[str] = Counter()
     examples: dict[str, str] = {}
     statuses: dict[str, int] = {}
@@ -143,14 +161,40 @@ def merged(results: Sequence[LoadResult], lost: tuple[str, ...] = ()) -> LoadRes
         examples = result.examples | examples
         statuses |= result.statuses
     return LoadResult(
-        requests=together([result.requests for result in results]),
+        requests=_together([result.requests for result in results]),
         failures=dict(failures),
         examples=examples,
         statuses=statuses,
         busy=tuple(share for result in results for share in result.busy),
         unkept=sum(result.unkept for result in results),
-        lost=lost,
-        skew=tuple(seconds for result in results for seconds in result.skew),
         pauses=tuple(pause for result in results for pause in result.pauses),
         active_users=tuple(users for result in results for users in result.active_users),
     )
+
+
+def _together(parts: Sequence[Requests]) -> Requests:
+    """The requests of several load processes as one load's, again in the order of completion."""
+    if len(parts) == 1 and not parts[0].due and not parts[0].no_answer:  # in order as it is
+        return parts[0]
+    order = np.argsort(_joined(parts, "ended"), kind="stable")
+    columns = {name: _joined(parts, name) for name in PER_REQUEST}
+    return Requests(
+        **{name: _column(column[order]) for name, column in columns.items() if column.size},
+        dropped=_column(np.sort(_joined(parts, "dropped"))),
+        no_answer=_column(np.flatnonzero(np.isin(order, _no_answers(parts)))),
+        under_way=sum(part.under_way for part in parts),
+    )
+
+
+def _no_answers(parts: Sequence[Requests]) -> NDArray[np.float64]:
+    """Their indexes among the requests of all parts, one part after the other."""
+    firsts = np.cumsum([0, *(len(part) for part in parts)])
+    return np.concatenate([first + np.asarray(part.no_answer) for first, part in zip(firsts, parts, strict=False)])
+
+
+def _joined(parts: Sequence[Requests], name: str) -> NDArray[np.float64]:
+    return np.concatenate([np.asarray(getattr(part, name), dtype=np.float64) for part in parts])
+
+
+def _column(values: NDArray[np.generic]) -> Sequence[float]:
+    return array("d", values.astype(np.float64).tobytes())

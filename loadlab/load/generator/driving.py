@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,12 +37,13 @@ def drive(request: LoadRequest, number: int, start: Callable[[], float]) -> None
         random.seed(f"{request.seed}/{number}")  # scenarios that choose by chance must not all choose the same
     load = request.open_load
     recorder = Recorder(paced=load is not None)
-    gevent.spawn(_write_down, CountsWriter(recorder, Path(request.counts_file(number))))
+    gevent.spawn(_write_down, CountsWriter(recorder.requests, Path(request.counts_file(number))))
     monitor = SelfMonitor()
     monitor.listen(events)
     gevent.spawn(monitor.run)
     result = _open(request, load, number, recorder, start) if load else _closed(request, number, recorder, start)
-    result = monitor.added_to(result, request.window.after(recorder.origin))
+    pause, active_users = monitor.seen(request.window.after(recorder.origin))
+    result = replace(result, pauses=(pause,), active_users=(active_users,))
     Path(request.result_of(number)).write_text(result.to_json())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import defaultdict
+from dataclasses import replace
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,16 +32,17 @@ EXAMPLE_LENGTH = 500
 MOST_REQUESTS: Final = 4_000_000  # 160 MB under an open load; what comes after that is counted and not kept
 NO_ANSWER: Final = "no answer"
 TIMEOUTS: Final = (TimeoutError, gevent.Timeout, requests.exceptions.Timeout)  # of Locust's clients, and of ours
-# A request that a closed load leaves behind has no answer if it is older than all of these; else it is just under way.
-OLD_SECONDS: Final = 1.0  # or half the window, if that is shorter: a busy machine alone delays a fast answer that long
-OLD_BESIDE_P99: Final = 2.0  # a single slow answer says little of the others,
+# A request that a closed load leaves behind has no response if it is older than all of these; else it is under way.
+OLD_SECONDS: Final = 1.0  # or half a shorter window: a busy machine alone delays a fast response that long
+OLD_BESIDE_P99: Final = 2.0  # a single slow response says little of the others,
 OLD_BESIDE_LONGEST: Final = 1.25  # but a kind of request that is always slow must not count as hung
 
 
 class Recorder:
     """Listens to Locust's request event; times in seconds since the origin that `start` was given.
 
-    `paced` says that the users are, so a response time counts from the instant when its request was due.
+    `paced` says that the users are, so a response time counts from the instant when its request was due. The columns of
+    `requests` grow while the load runs.
     """
 
     def __init__(self, *, paced: bool = False, most: int = MOST_REQUESTS) -> None:
@@ -52,6 +54,14 @@ class Recorder:
         self.unkept = 0
         self.under_way = 0
         self.no_answer = array("d")  # indexes of requests
+        self.requests = Requests(
+            ended=self.ended,
+            response=self.response,
+            failed=self.failed,
+            due=self.due,
+            sent=self.sent,
+            no_answer=self.no_answer,
+        )
         self.kinds: defaultdict[str, array[int]] = defaultdict(lambda: array("L"))  # kind → indexes of its requests
         self.raised: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))  # kind → when a task raised it
         self.examples: dict[str, str] = {}
@@ -111,13 +121,13 @@ class Recorder:
         self.examples.setdefault(kind, message[:EXAMPLE_LENGTH])
 
     def _raise(self, user_instance: object, exception: BaseException, tb: object) -> None:  # noqa: ARG002  as Locust calls it
-        """Of the Locust file's own making, or in answer to a request that failed: so it is told, and no request."""
+        """An error of the Locust file itself, or after a failed request: it is reported, and is no request."""
         kind = f"{type(exception).__name__} raised by a task"
         self.raised[kind].append(time.monotonic() - self.origin)
         self.examples.setdefault(kind, str(exception)[:EXAMPLE_LENGTH])
 
     def unanswered(self, arrivals: Iterable[Arrival]) -> None:
-        """Count as failed what was due and has no answer at the end; its time up to now is the least it would take."""
+        """Count as failed what was due and has no response at the end; it would take at least the time up to now."""
         now = time.monotonic()
         for arrival in sorted(arrivals, key=lambda one: one.due):
             self._place(arrival.due, arrival.began, now - arrival.began)
@@ -153,7 +163,7 @@ class Recorder:
 
     def result(self, window: Window, *, dropped: Iterable[float] = (), busy: tuple[float, ...] = ()) -> LoadResult:
         """All requests, and how often each kind of failure belongs to the window, those of tasks too."""
-        requests = self._requests(dropped)
+        requests = replace(self.requests, dropped=array("d", dropped), under_way=self.under_way)
         instants = deciding_instants(requests)
         counts = {kind: int(window.holds(instants[indexes]).sum()) for kind, indexes in self.kinds.items()}
         counts |= {kind: int(window.holds(raised).sum()) for kind, raised in self.raised.items()}
@@ -167,21 +177,9 @@ class Recorder:
             unkept=self.unkept,
         )
 
-    def _requests(self, dropped: Iterable[float]) -> Requests:
-        return Requests(
-            ended=self.ended,
-            response=self.response,
-            failed=self.failed,
-            due=self.due,
-            sent=self.sent,
-            dropped=array("d", dropped),
-            no_answer=self.no_answer,
-            under_way=self.under_way,
-        )
-
 
 def _old(answered: NDArray[np.float64], window_seconds: float) -> float:
-    """From how many seconds on a request has no answer, where others were answered within these."""
+    """From how many seconds on a request has no response, where others were answered within these."""
     least = min(OLD_SECONDS, window_seconds / 2)
     if not answered.size:
         return least

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from loadlab.model.metrics import RESPONSE_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from loadlab.model.requests import Requests
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,21 +57,14 @@ def count_requests(response: Sequence[float], failed: Sequence[float]) -> Reques
     )
 
 
-class Record(Protocol):
-    """The columns that grow while a load runs: response times in seconds, then 1.0 for a failure or 0.0."""
-
-    @property
-    def response(self) -> Sequence[float]: ...
-
-    @property
-    def failed(self) -> Sequence[float]: ...
-
-
 class CountsWriter:
-    """Counts the requests that were added since its last call, so that a request itself costs nothing more."""
+    """Counts the requests that were added since its last call, so that a request itself costs nothing more.
 
-    def __init__(self, record: Record, path: Path) -> None:
-        self._record = record
+    The columns of `requests` grow while a load runs: first a response time, then whether the request failed.
+    """
+
+    def __init__(self, requests: Requests, path: Path) -> None:
+        self._requests = requests
         self._path = path
         self._counts = RequestCounts()
 
@@ -77,8 +72,8 @@ class CountsWriter:
         """Replace the file by the counts so far, atomically."""
         seen = self._counts.requests
         # Copies: a column that numpy looks into cannot grow meanwhile. The shortest one is what is complete.
-        failed = self._record.failed[seen:]
-        self._counts += count_requests(self._record.response[seen : seen + len(failed)], failed)
+        failed = self._requests.failed[seen:]
+        self._counts += count_requests(self._requests.response[seen : seen + len(failed)], failed)
         draft = self._path.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(self._counts)))
         draft.replace(self._path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from locust.event import Events
     from locust.runners import Runner
 
-    from loadlab.load.generator.contract import LoadResult
+    from loadlab.load.generator.ticker import Pause
     from loadlab.model.window import Window
 
 LOOK_EACH: Final = 5  # ticks
@@ -42,12 +41,10 @@ class SelfMonitor:
                 self._active_users.look(time.monotonic(), self._users)
             gevent.sleep(TICK_SECONDS)
 
-    def added_to(self, result: LoadResult, window: Window) -> LoadResult:
-        """The result with the pauses and active users of a window of the monotonic clock."""
+    def seen(self, window: Window) -> tuple[Pause, float]:
+        """The longest pause and the active users of a window of the monotonic clock."""
         self._ticker.tick()
-        return replace(
-            result, pauses=(self._ticker.longest(*window),), active_users=(self._active_users.at_least(window),)
-        )
+        return self._ticker.longest(*window), self._active_users.at_least(window)
 
     def _meet(self, runner: Runner, **_: object) -> None:
         self._users = runner.user_greenlets

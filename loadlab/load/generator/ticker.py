@@ -1,6 +1,6 @@
 """Notices when a process did not run: its own clock, read many times a second.
 
-A process stands still when it is stopped, when its machine is suspended or starved of CPU, and when one piece of its
+A process does not run when it is stopped, when its machine is suspended or starved of CPU, and when one piece of its
 own work takes long. All that it times then is wrong.
 """
 

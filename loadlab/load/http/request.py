@@ -81,7 +81,7 @@ def _host(host: str, url: str) -> str:
     try:
         ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise UnsafeRequestError(f"URL {url!r} has a host that is not one: {error}") from error
+        raise UnsafeRequestError(f"URL {url!r} has an invalid host: {error}") from error
     if not _HOST.fullmatch(ascii_host):
         raise UnsafeRequestError(f"URL {url!r} has no valid host")
     return ascii_host
@@ -122,7 +122,7 @@ def header_line(name: str, value: Text | int) -> str:
     """
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
     if not _TOKEN.fullmatch(name):
-        raise UnsafeRequestError(f"{name!r} is not a name that a header field can have")
+        raise UnsafeRequestError(f"{name!r} is not a valid name of a header field")
     if not _VALUE.fullmatch(text):
         raise UnsafeRequestError(f"The value of header field {name!r} must be one line of Latin-1, and is {text!r}")
     if name.lower() in {"transfer-encoding", "content-length"}:

@@ -58,7 +58,7 @@ class ResponseReader:
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
 
     def begin(self, method: str) -> None:
-        """What comes next answers a request of that method."""
+        """Say that the next response is to a request of that method."""
         self.complete = False
         self._head_only = method == "HEAD"
         self._received = 0
@@ -213,7 +213,7 @@ def _other_protocol() -> MalformedAnswerError:
 
 
 def _surplus() -> MalformedAnswerError:
-    return MalformedAnswerError("more came than the response")
+    return MalformedAnswerError("data after the end of the response")
 
 
 def _large_head() -> AnswerTooLargeError:

@@ -111,7 +111,7 @@ def _rate(name: str, count: Callable[[ConnectionCounts], int]) -> SiteFigure:
 
 def _state(latest: list[SiteSample], restarts: int) -> dict[str, str]:
     """Whether the metrics can be read, and since when not."""
-    again = f"; counters began anew {restarts}×" if restarts else ""
+    again = f"; counters were reset {restarts}×" if restarts else ""
     line = {"alias": "", "figure": STATE, "now": "not read yet", "trend": "", "range": "", "total": ""}
     if not latest:
         return line

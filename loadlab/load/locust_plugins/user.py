@@ -63,7 +63,7 @@ def with_keep_alive_option(user: type[User]) -> type[User]:
 
 
 class SiteUser(KeepAliveOption, FastHttpUser):
-    """Sends its next request as soon as it has the answer to the last one."""
+    """Sends its next request as soon as it has the response to the last one."""
 
     abstract = True
     wait_time = constant(0)

@@ -76,7 +76,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         default=2.0,
         env_var="LOADLAB_TARGET_METRICS_EVERY",
         include_in_web_ui=False,
-        help="how often to look at them (default: 2)",
+        help="seconds between two readings (default: 2)",
     )
 
 
@@ -141,7 +141,7 @@ def _show(
 
 
 def _with_rows(response: Response, history: History, hints: list[dict[str, str]]) -> Response:
-    """Locust's statistics, with the table's rows; an answer that refuses them stays as it is."""
+    """Locust's statistics, with the table's rows; a response that refuses them stays as it is."""
     if request.endpoint == STATISTICS and response.is_json and isinstance(response.json, dict):
         extended = {**response.json, "extended_stats": [{"key": TAB, "data": [*rows(history), *hints]}]}
         response.set_data(json.dumps(extended))
@@ -149,12 +149,12 @@ def _with_rows(response: Response, history: History, hints: list[dict[str, str]]
 
 
 def _download(name: str, text: Callable[[], str]) -> Callable[[], Response]:
-    def answer() -> Response:
+    def respond() -> Response:
         stamp = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime())
         headers = {"Content-Disposition": f"attachment; filename={name}_{stamp}.csv"}
         return Response(text(), mimetype="text/csv", headers=headers)
 
-    return answer
+    return respond
 
 
 def _history_csv(history: History) -> str:

@@ -521,7 +521,7 @@
   const latencyButtons = [...document.querySelectorAll("[data-added]")];
   const strategyButtons = [...document.querySelectorAll("[data-strategy]")];
 
-  // What is chosen stands in the address, so that a link shows the same: #charts?hide=0,2&at=round trip +5 ms
+  // What is chosen is in the address, so that a link shows the same: #charts?hide=0,2&at=round trip +5 ms
 
   function remember() {
     const chosen = new URLSearchParams();

@@ -13,8 +13,9 @@ from loadlab.report.labels import Labels, Mode
 from loadlab.report.prose.added_latency import conclusion
 
 if TYPE_CHECKING:
+    from loadlab.model.added_latency import AtLatency, LatencyEffect, OverLatency
     from loadlab.model.config import Config
-    from loadlab.model.findings import AtLatency, Findings, LatencyEffect, OverLatency
+    from loadlab.model.findings import Findings
     from loadlab.report.content.matrix import Heading
 
 

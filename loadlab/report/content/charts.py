@@ -14,7 +14,8 @@ from loadlab.report.labels import Labels, Mode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.model.findings import Arm, Comparison, Estimate, Findings, OpenOverTime, Service
+    from loadlab.model.comparison import Comparison
+    from loadlab.model.findings import Arm, Estimate, Findings, OpenOverTime, Service
     from loadlab.report.content.added_latency import LatencySeries
     from loadlab.report.content.matrix import Heading
 
@@ -52,7 +53,7 @@ class ArmWords:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmSeries:
-    """One arm: where it stands in the matrix, and its figures; None where there are none. `ratio` is to its baseline.
+    """One arm: its place in the matrix, and its figures; None where there are none. `ratio` is to its baseline.
 
     `percentiles` are p50, p95 and p99 in milliseconds; `cpu` is of app, database and generator, in milliseconds
     per request, the database's None when it runs on another machine. `service` are the percentiles from when requests
@@ -105,7 +106,7 @@ def build(findings: Findings) -> Charts:
     compared = matrix.primary_comparisons(findings)
     return Charts(
         modes=tuple(map(names.mode, groups)),
-        mode_latencies=tuple(numbers.added_latency(group.round_trip_ms or 0) for group in groups),
+        mode_latencies=tuple(group.words("round_trip_ms") for group in groups),
         strategies=matrix.headings(columns, names),
         arms=tuple(
             _arm(

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadlab.model.case import Case
-    from loadlab.model.findings import Arm, Comparison, Findings, Judgement, Leak, Place, Standing, Verdict, Waiting
+    from loadlab.model.comparison import Comparison, Judgement
+    from loadlab.model.findings import Arm, Findings, Leak, Place, Standing, Verdict, Waiting
     from loadlab.model.samples import Recovery
 
 COLUMNS = (

@@ -35,9 +35,9 @@ HOW_TO_READ = (
         "up with the load counts against its case. Neither is left out."
     ),
     (
-        "p is from Wilcoxon's exact signed-rank test over blocks, and the interval inverts the same test. Holm's "
-        "correction allows for the number of comparisons. The smallest detectable effect is the difference that these "
-        "blocks detect with 80 % power after that correction."
+        "p is the probability of such a difference by chance, by Wilcoxon's exact signed-rank test over blocks. The "
+        "interval comes from the same test. Holm's correction allows for the number of comparisons. The smallest "
+        "detectable effect is the difference that these blocks detect with 80 % power after that correction."
     ),
     (
         "Better and worse: a proven difference. Equivalent: any difference is proven to be within the margin. "
@@ -93,6 +93,8 @@ def run_line(run: RunSummary) -> str:
     done = f"{numbers.count(run.trials_done)} of {numbers.plural(run.trials_planned, 'trial')}"
     if run.trials_invalid:
         done += f", {numbers.count(run.trials_invalid)} of them invalid"
+    if run.trials_spared:
+        done += f", {numbers.count(run.trials_spared)} more not needed"
     window = f"{numbers.seconds(run.window_seconds)} windows after {numbers.seconds(run.warmup_seconds)} warm-up"
     parts = (f"Run {run.id}", run.started, done, numbers.plural(run.blocks, "block"), window, f"seed {run.seed}")
     return " · ".join(parts)

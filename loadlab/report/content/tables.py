@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadlab.model.case import Case
+    from loadlab.model.comparison import Comparison, Question
     from loadlab.model.config import Config
-    from loadlab.model.findings import Arm, Comparison, Estimate, FailureRow, Findings, Question, TrialSummary
+    from loadlab.model.findings import Arm, Estimate, FailureRow, Findings, TrialSummary
     from loadlab.model.samples import Connections
 
 Kind = Literal["text", "number", "judgement"]
@@ -51,7 +52,7 @@ def _numbers(*titles: str) -> tuple[Column, ...]:
 def figures(findings: Findings) -> Table:
     """Every arm in numbers: the text alternative to the charts.
 
-    Under an open load a latency counts from when a request was due; what it is from when it was sent stands beside it.
+    Under an open load a latency counts from when a request was due. Beside it is the time from when it was sent.
     """
     names = Labels.of(findings)
     sent = SENT if any(arm.service for arm in findings.arms) else ()
@@ -183,6 +184,8 @@ def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[st
 
 
 def _judgement(comparison: Comparison, primary_metric: str) -> str:
+    if not comparison.judged:
+        return numbers.DECIDED_BY_COUNTS
     return comparison.verdict if _judged(comparison, primary_metric) else numbers.NOT_JUDGED
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loadlab.model.case import Case
-    from loadlab.model.findings import Arm, Comparison, Findings, Recommendation, Snippet, Verdict
+    from loadlab.model.comparison import Comparison
+    from loadlab.model.findings import Arm, Findings, Recommendation, Snippet, Verdict
     from loadlab.report.content.ranking import Rank
 
 # How sure a verdict for CONN_MAX_AGE = 0 is, where nothing leaks.

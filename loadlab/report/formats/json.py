@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
+from loadlab.model.condition import CIRCUMSTANCES, fields_of
 from loadlab.model.labels import server_label
 from loadlab.model.text import escaped_in_json
 from loadlab.report import numbers
@@ -23,20 +24,12 @@ from loadlab.report.prose.needs import arithmetic
 from loadlab.store import layout
 
 if TYPE_CHECKING:
+    from loadlab.model.added_latency import LatencyEffect, OverLatency
     from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
     from loadlab.model.condition import Condition
     from loadlab.model.config import Config
-    from loadlab.model.findings import (
-        Arm,
-        FailureRow,
-        Findings,
-        LatencyEffect,
-        OverLatency,
-        Standing,
-        TrialSummary,
-        Verdict,
-    )
+    from loadlab.model.findings import Arm, FailureRow, Findings, Standing, TrialSummary, Verdict
     from loadlab.model.needs import Need
     from loadlab.model.samples import Connections
 
@@ -65,6 +58,10 @@ class JsonFile(Report):
             "distances": [_added_latency(effect, names) for effect in findings.added_latency],
             "failures": [_failure(row) for row in findings.failures],
             "caveats": [_caveat(caveat) for caveat in findings.caveats],
+            "departures": [
+                {"case": case.id, "blocks": one.blocks, "spared": one.spared, "why": one.why}
+                for case, one in findings.departures.items()
+            ],
         }
         text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
         return numbers.writable(escaped_in_json(text) + "\n")
@@ -88,12 +85,8 @@ def _case(case: Case) -> dict[str, object]:
         "strategy": case.strategy.name,
         "parameters": {"server": case.server.parameters, "strategy": case.strategy.parameters},
         "max_age": case.max_age,
-        "keep_alive": case.keep_alive,
-        "scenario": case.scenario,
-        "users": case.users,
-        "open_load": plain(case.open_load),
+        **_circumstances(case),
         "usable_connections": case.usable_connections,
-        "round_trip_ms": case.round_trip_ms,
         "replica": case.replica,
     }
 
@@ -152,7 +145,7 @@ def _connections(counts: Connections, peak: int) -> dict[str, object]:
 def _verdict(verdict: Verdict, names: Labels) -> dict[str, object]:
     return {
         "server": server_label(verdict.condition, names.among),
-        **_load(verdict.condition),
+        **_circumstances(verdict.condition),
         "recommend": plain(verdict.recommend),
         "headline": prose.headline(verdict, names),
         "why": prose.why(verdict, names),
@@ -192,12 +185,10 @@ def _need(need: Need | None) -> dict[str, object] | None:
 
 
 def _added_latency(effect: LatencyEffect, names: Labels) -> dict[str, object]:
-    load = _load(effect.condition)
-    del load["round_trip_ms"]
     return {
         "server": server_label(effect.condition, names.among),
         "parameters": str(effect.condition.server),
-        **load,
+        **_circumstances(effect.condition),
         "condition": plain(effect.condition),
         "round_trips_ms": effect.round_trips_ms,
         "strategies": [_over(over, names) for over in effect.strategies],
@@ -216,14 +207,10 @@ def _over(over: OverLatency, names: Labels) -> dict[str, object]:
     }
 
 
-def _load(condition: Condition) -> dict[str, object]:
-    return {
-        "keep_alive": condition.keep_alive,
-        "scenario": condition.scenario,
-        "users": condition.users,
-        "open_load": plain(condition.open_load),
-        "round_trip_ms": condition.round_trip_ms,
-    }
+def _circumstances(condition: Condition) -> dict[str, object]:
+    """Every factor that the condition has, besides server mode and strategy."""
+    present = [name for name in CIRCUMSTANCES if condition.values(name)]
+    return {field: plain(getattr(condition, field)) for name in present for field in fields_of(name)}
 
 
 def _failure(row: FailureRow) -> dict[str, object]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from loadlab.model.findings import Findings, Judgement
+    from loadlab.model.comparison import Judgement
+    from loadlab.model.findings import Findings
     from loadlab.report.content.matrix import Cell, Matrix
     from loadlab.report.content.ranking import Rank
     from loadlab.report.content.tables import Table as FlatTable

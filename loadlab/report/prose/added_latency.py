@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from loadlab.report import numbers
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import AtLatency, OverLatency
+    from loadlab.model.added_latency import AtLatency, OverLatency
 
 
 def conclusion(over: OverLatency) -> str:

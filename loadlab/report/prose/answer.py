@@ -16,8 +16,6 @@ from loadlab.model.answers import (
     SafeAge,
     UnlimitedAge,
 )
-from loadlab.model.config import spell
-from loadlab.model.labels import load_words
 from loadlab.report import numbers
 from loadlab.report.labels import plain_age
 from loadlab.report.prose import objections, verdicts
@@ -34,6 +32,8 @@ COMPARE: Final = (
     "This run measured the settings as deployed, so it recommends none. Deploy another CONN_MAX_AGE, run again, and"
     " compare both runs with loadlab compare."
 )
+PROPOSED: Final = "CONN_MAX_AGE = 600, the default proposed in 2013,"
+NO_MORE_THAN_NEEDED: Final = "it keeps no more connections open than there are active requests"
 MOST_IN_FULL: Final = 4  # groups with all their figures in one sentence; more of them are told by their judgements
 
 
@@ -90,16 +90,16 @@ def _default(answer: DefaultAge, names: Labels) -> str:
     keeping, leaking = names.conditions(answer.keeping), names.conditions(answer.leaking)
     if keeping and leaking:
         return (
-            f"No single default fits: keeping connections pays in {keeping}, but in {leaking} kept connections "
-            f"{_harm(answer, names)}. A default of 600 s (10 minutes) is therefore not safe."
+            f"No single default fits. Keeping connections pays in {keeping}. In {leaking}, kept connections "
+            f"{_harm(answer, names)}. {PROPOSED} is therefore not a safe default."
         )
     if leaking:
-        return f"A default of 600 s (10 minutes) is not safe: in {leaking} kept connections {_harm(answer, names)}."
+        return f"{PROPOSED} is not a safe default: in {leaking}, kept connections {_harm(answer, names)}."
     if keeping:
-        return f"This run found no reason against a default of 600 s (10 minutes) in {keeping}: {_enough(answer)}."
+        return f"This run found nothing against {PROPOSED} in {keeping}: {_enough(answer)}."
     if answer.idle:
-        return f"A default of 600 s (10 minutes) would gain nothing in {names.conditions(answer.idle)}."
-    return "This run cannot say whether 600 s (10 minutes) is a good default: no comparison was conclusive."
+        return f"{PROPOSED} gains nothing in {names.conditions(answer.idle)}."
+    return f"This run cannot say whether {PROPOSED} is a good default: no comparison was conclusive."
 
 
 def _harm(answer: DefaultAge, names: Labels) -> str:
@@ -123,9 +123,10 @@ def _enough(answer: DefaultAge) -> str:
 @sentence.register(UnlimitedAge)
 def _unlimited(answer: UnlimitedAge, names: Labels) -> str:
     parts = _in_full(answer, names) if len(answer.compared) <= MOST_IN_FULL else _in_a_word(answer, names)
-    if answer.leaks:
-        parts.append("it leaks wherever kept connections leak")
-    return f"Unlimited age: {'; '.join(parts)}." if parts else "Unlimited was not compared with a finite age."
+    if not parts:
+        leaks = "An unlimited age leaks in the same server modes."
+        return leaks if answer.leaks else "Unlimited was not compared with a finite age."
+    return f"Unlimited age: {'; '.join(parts)}.{' It leaks in the same server modes.' if answer.leaks else ''}"
 
 
 def _in_full(answer: UnlimitedAge, names: Labels) -> list[str]:
@@ -148,12 +149,12 @@ def _safe(answer: SafeAge, names: Labels) -> str:
     ages = _together((numbers.age(one.case.max_age), one) for one in answer.chosen)
     choices = [f"{age} for {names.conditions(_conditions(ones))}" for age, ones in ages.items()]
     if answer.leaking and choices:
-        return f"The only safe default is 0. Set {numbers.listing(choices)}."
+        return f"0 is the only safe default. Set {numbers.listing(choices)}."
     if answer.leaking:
-        return "The safe default is 0: connections never outnumber active requests."
+        return f"0 is the safe default: {NO_MORE_THAN_NEEDED}."
     if choices:
         return f"Set {numbers.listing(choices)}. Server modes that were not measured may leak."
-    return "Until a difference is proven, 0 is the safe choice: connections never outnumber active requests."
+    return f"Until a difference is proven, 0 is the safe choice: {NO_MORE_THAN_NEEDED}."
 
 
 @sentence.register(Doubt)
@@ -168,7 +169,7 @@ def _doubt(answer: Doubt, names: Labels) -> str:
 @sentence.register(AsDeployed)
 def _as_deployed(answer: AsDeployed, names: Labels) -> str:  # noqa: ARG001  the case is named in full
     case = answer.case
-    load = f"{load_words(case.users, case.open_load)}, client keep-alive {spell(case.keep_alive)}"
+    load = f"{case.words('load')}, client {case.words('keep_alive')}"
     return f"{case.strategy}, {load}: {', '.join(_facts(answer))}."
 
 

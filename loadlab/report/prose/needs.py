@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.model.labels import load_words
 from loadlab.report import numbers
 
 if TYPE_CHECKING:
@@ -40,4 +39,4 @@ def _of_worker(factor: NeedFactor) -> str:
         return bound
     if factor.bound is not None:
         return f"measured; {factor.parameter or USABLE} is {numbers.count(factor.bound)}"
-    return f"measured with {load_words(factor.case.users, factor.case.open_load)}" if factor.case else "measured"
+    return f"measured with {factor.case.words('load')}" if factor.case else "measured"

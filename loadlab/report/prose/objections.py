@@ -21,7 +21,7 @@ def clause(objection: Objection | None) -> str:
 
 @singledispatch
 def short(objection: Objection | None) -> str:
-    """Without figures that stand elsewhere in a table."""
+    """Without the figures that a table has in other columns."""
     if objection is not None:
         raise TypeError(f"no clause for {objection.kind}")
     return ""
@@ -87,7 +87,7 @@ def harm(found: Harm) -> tuple[str, str]:
         figures = leak(found.leak)
         return "leak", f"{figures}, {attempts}" if found.refused else figures
     if found.effect == "refused":
-        return "run out", attempts
+        return "use up PostgreSQL's limit", attempts
     if found.effect == "silent":
-        return "hang", f"served nothing in {numbers.plural(found.silent_trials, 'trial')}"
-    return "fail", f"{numbers.count(found.failures)} of {numbers.plural(found.requests, 'request')} failed"
+        return "block requests", f"served nothing in {numbers.plural(found.silent_trials, 'trial')}"
+    return "make requests fail", f"{numbers.count(found.failures)} of {numbers.plural(found.requests, 'request')}"

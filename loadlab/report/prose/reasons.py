@@ -29,7 +29,8 @@ from loadlab.report.prose import objections
 from loadlab.report.prose.needs import arithmetic
 
 if TYPE_CHECKING:
-    from loadlab.model.findings import Comparison, Waiting
+    from loadlab.model.comparison import Comparison
+    from loadlab.model.findings import Waiting
     from loadlab.model.reasons import Reason
     from loadlab.report.labels import Labels
 
@@ -137,7 +138,8 @@ def _failed(reason: Failed, names: Labels) -> str:
 def _none_failed(reason: NoneFailed, names: Labels) -> str:
     bound = numbers.percentage(reason.upper_bound)
     cases = ", ".join(map(names.arm, reason.cases))
-    return f"No failures in {numbers.plural(reason.requests, 'request')} with {cases} (95 % upper bound: {bound} each)."
+    requests = numbers.plural(reason.requests, "request")
+    return f"No failures in {requests} with {cases} (95 % upper bound of the share that fails: {bound} each)."
 
 
 @sentence.register(CpuPerRequest)

@@ -12,17 +12,19 @@ from hypothesis import strategies as st
 
 from loadlab.load.generator.request_counts import CountsWriter, RequestCounts, count_requests, read_counts
 from loadlab.model.metrics import RESPONSE_SECONDS
+from loadlab.model.requests import Requests
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class Growing:
-    """A record as the recorder's: two columns that are appended to, the response time first."""
+    """Columns as the recorder's, which are appended to, the response time first."""
 
     def __init__(self) -> None:
         self.response = array("d")
         self.failed = array("d")
+        self.requests = Requests(ended=(), response=self.response, failed=self.failed)
 
     def request(self, seconds: float, *, failed: bool = False) -> None:
         self.response.append(seconds)
@@ -39,7 +41,7 @@ def test_each_time_is_in_the_bucket_of_the_least_bound_that_is_not_less(times: l
 
 def test_counts_written_repeatedly_are_those_of_all_requests(tmp_path: Path) -> None:
     record, path = Growing(), tmp_path / "one.counts"
-    writer = CountsWriter(record, path)
+    writer = CountsWriter(record.requests, path)
     writer.write()
     assert read_counts([path]) == RequestCounts()
     for number in range(100):
@@ -55,7 +57,7 @@ def test_counts_written_repeatedly_are_those_of_all_requests(tmp_path: Path) -> 
 def test_a_request_that_is_half_recorded_is_counted_once_it_is_whole(tmp_path: Path) -> None:
     record, path = Growing(), tmp_path / "one.counts"
     record.response.append(0.5)
-    writer = CountsWriter(record, path)
+    writer = CountsWriter(record.requests, path)
     writer.write()
     before = read_counts([path]).requests
     record.failed.append(1.0)
@@ -68,5 +70,5 @@ def test_several_load_processes_are_added_up_as_far_as_they_have_written(tmp_pat
     for path in paths[:2]:
         record = Growing()
         record.request(0.01)
-        CountsWriter(record, path).write()
+        CountsWriter(record.requests, path).write()
     assert read_counts(paths).requests == 2

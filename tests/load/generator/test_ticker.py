@@ -50,9 +50,7 @@ def test_a_watch_follows_the_users_of_the_runner_that_locust_starts() -> None:
     events.init.fire(environment=None, runner=type("Runner", (), {"user_greenlets": users}), web_ui=None)  # type: ignore[no-untyped-call]
     users.start(user := gevent.spawn(spin, never := Event()))
     watching = gevent.spawn(monitor.run)
-    await_that(
-        lambda: gevent.sleep(0.01) or monitor.added_to(NO_RESULT, Window(0.0, 1e12)).active_users == (1.0,), "not seen"
-    )  # type: ignore[func-returns-value]
+    await_that(lambda: gevent.sleep(0.01) or monitor.seen(Window(0.0, 1e12))[1] == 1.0, "not seen")  # type: ignore[func-returns-value]
     never.set()
     gevent.joinall([user])
     watching.kill()

@@ -1,4 +1,4 @@
-"""The reader of answers: valid ones are read however they arrive, and whatever else comes is refused with a reason."""
+"""The reader of responses: it reads valid ones however they arrive, and refuses all else with a reason."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def nothing_but_faults(data: st.DataObject) -> None:
 
 
 def agrees_with_http_client(message: Message) -> None:
-    # http.client waits for the chunks of a 204 and a 304, which have none whatever their heads say.
+    # http.client waits for the chunks of a 204 and a 304, which have none, even if their heads say so.
     assume(message.status not in BODILESS or b"Transfer-Encoding: chunked" not in message.raw)
     status, fields, body = said(read([message.raw], message.method))
     expected_status, expected_fields, expected_body = as_http_client_reads(message)
@@ -207,7 +207,7 @@ def test_an_ambiguous_response_is_never_accepted_under_any_split(shape: str) -> 
 
 @every("follows", [b"body", b"\r\n", b"\n", OK + b"Content-Length: 0\r\n\r\n"])
 def test_nothing_may_follow_the_head_of_an_answer_to_head(follows: bytes) -> None:
-    with pytest.raises(MalformedAnswerError, match="more came"):
+    with pytest.raises(MalformedAnswerError, match="data after the end"):
         read([OK + b"Content-Length: 4\r\n\r\n" + follows], "HEAD")
 
 

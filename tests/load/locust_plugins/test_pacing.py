@@ -1,4 +1,4 @@
-"""Pacing: one task for each arrival, started when it is due, whatever the earlier ones do."""
+"""Pacing: one task for each arrival, started when it is due, independent of earlier ones."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_after_a_restart_counters_count_from_0_and_nothing_is_negative() -> None
     # `reused` is greater than before, but it began anew together with `opened`.
     assert past.looks[-1].grown[SITE] == counts(opened=4, reused=60)
     assert past.sums[SITE] == counts(opened=14, reused=65)
-    assert table(past)["", "metrics"]["now"].endswith("counters began anew 1×")
+    assert table(past)["", "metrics"]["now"].endswith("counters were reset 1×")
 
 
 def test_an_alias_that_goes_and_comes_again_is_a_restart_and_not_a_jump() -> None:

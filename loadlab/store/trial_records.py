@@ -1,0 +1,103 @@
+"""The record of a trial: all columns of its requests, and the extract that stands for them in an analysis.
+
+The extract is written with the columns, and believed for these very columns alone. A record of an earlier loadlab has
+none, and gets it when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+from loadlab.model.extract import VERSION, extract_of
+from loadlab.model.requests import NO_REQUESTS
+from loadlab.store.records import TRIAL_RECORDS, checked, read_value, require_whole_columns
+from loadlab.system.files import plain_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from loadlab.model.samples import Trial
+
+KIND: Final = "trial"
+COLUMNS: Final = ("ended", "response", "failed", "due", "sent", "dropped", "no_answer")
+# What an analysis needs of a series: what was open, and all counts where nothing else says how much has a use.
+OPEN: Final = ("open",)
+COUNTS: Final = ("opened", "reused", "open")
+
+
+def body_of(trial: Trial) -> bytes:
+    """The record as JSON, with its extract if JSON can hold that."""
+    body = TRIAL_RECORDS.dump_json(replace(trial, extract=None))
+    record: Any = plain_json(body)
+    extract = asdict(replace(extract_of(trial), columns=_checksum(record)))
+    with suppress(ValueError):  # a sample may be no number
+        return json.dumps({**record, "extract": extract}, separators=(",", ":"), allow_nan=False).encode()
+    return body
+
+
+def read_trial(path: Path) -> Trial:
+    """The trial with all of its columns.
+
+    Raises:
+        DamagedFileError: the file is not what was written, or no lab could have measured it.
+        OSError: it cannot be read.
+        UsageError: a newer loadlab wrote it.
+    """
+    record = read_value(path, KIND)
+    return _trial(record | {"extract": None} if isinstance(record, dict) else record)
+
+
+def read_extract(path: Path) -> Trial:
+    """The same with an extract in place of the columns that it stands for.
+
+    Raises:
+        DamagedFileError, OSError, UsageError: as above.
+    """
+    record = _without_columns(read_value(path, KIND))
+    trial = _trial(record)
+    if trial.extract:
+        return trial
+    series = replace(trial.series, values=_kept(trial.series.values, trial.case.usable_connections))
+    return replace(trial, extract=extract_of(trial), requests=NO_REQUESTS, series=series)
+
+
+def _trial(record: object) -> Trial:
+    trial: Trial = checked(record, TRIAL_RECORDS)
+    require_whole_columns(trial)
+    return trial
+
+
+def _without_columns(record: Any) -> object:  # noqa: ANN401  any JSON
+    """The record without the columns that its extract stands for, or without the extract if that is not theirs."""
+    try:
+        extract, series = record["extract"], record["series"]
+        if (extract["version"], extract["columns"]) != (VERSION, _checksum(record)):
+            return {**record, "extract": None}
+        values = _kept(series["values"], record["case"]["usable_connections"])
+    except (LookupError, TypeError, AttributeError):
+        return record | {"extract": None} if isinstance(record, dict) else record
+    return {**record, "requests": NO_REQUESTS, "series": {**series, "values": values}}
+
+
+def _kept(values: Mapping[str, Any], usable: int | None) -> dict[str, Any]:
+    names = COUNTS if usable is None else OPEN
+    return {name: column for name, column in values.items() if name in names}
+
+
+def _checksum(record: Mapping[str, Any]) -> int:
+    """Of all columns, as they are packed."""
+    checksum = 0
+    for text in _packed(record):
+        checksum = crc32(text.encode(), checksum)
+    return checksum
+
+
+def _packed(record: Mapping[str, Any]) -> Iterable[str]:
+    yield from (record["requests"][name] for name in COLUMNS)
+    yield record["series"]["at"]
+    yield from record["series"]["values"].values()
