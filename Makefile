@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check pure bench bench-generator mutants error-rates dashboards dashboards-tables lint clean cli-reference
+.PHONY: run test check pure bench bench-generator bench-verdict mutants error-rates dashboards dashboards-tables lint clean cli-reference
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
 
 test: $(VENV)/dev lint
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadscope
 
 # Lint, and the tests that start no program, side by side.
 check: $(VENV)/dev
@@ -30,6 +30,10 @@ bench: $(VENV)/bench
 
 bench-generator: $(VENV)/bench-generator
 	@$(BIN)/python benchmarks/generator.py
+
+# How soon a run comes to its verdicts, beside the same plan to its last block. OTHER=DIR: beside another tree of loadlab.
+bench-verdict: $(VENV)/lab
+	@$(BIN)/python benchmarks/verdict.py $(if $(OTHER),--tree $(OTHER))
 
 # How many small faults in stats/, model/ and instrumentation/ the tests notice: 60 mutants of each, 10 minutes at most.
 MUTANTS ?= 60

@@ -15,6 +15,7 @@ from math import log, log1p, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import early_looks
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,6 +47,7 @@ BLOCKS: Final = (6, 8, 9, 10, 12, 14)
 DRIFTED: Final = ((6, 1), (8, 6), (9, 6), (12, 6))
 EQUALS: Final = ((8, 2, 3), (12, 4, 1), (12, 4, 3), (12, 12, 5), (14, 12, 1))  # blocks, cases in a group, groups
 COMPARISONS: Final = (1, 2, 4, 6, 10, 20)
+EARLY: Final = ((10, 1), (12, 1), (12, 2), (14, 2), (16, 4), (18, 6), (24, 6))
 BEGIN, END = "<!-- error rates: made by `make error-rates` -->", "<!-- end of error rates -->"
 
 
@@ -181,7 +183,8 @@ def check(cases: Sequence[Case], values: Values) -> None:
         table = {
             ("throughput", case): dict(enumerate(np.exp(run[:, number]).tolist())) for number, case in enumerate(cases)
         }
-        compared = comparisons.compare_all(cases, table, bars(cases, table, MARGIN), "throughput")
+        rules = comparisons.Rules(bars=bars(cases, table, MARGIN), primary="throughput", blocks=values.shape[1])
+        compared = comparisons.compare_all(cases, table, rules)
         names = {"better": 1.0, "worse": -1.0, "equivalent": 0.0}
         theirs = [
             names.get(one.verdict, np.nan) for one in compared if one.question == "keep" and one.metric == "throughput"
@@ -256,6 +259,7 @@ def tables(runs: int, seed: int) -> Iterator[str]:
     yield from equivalence(runs, seed)
     yield from detected(runs, seed)
     yield from preference(runs, seed)
+    yield from stopping(runs, seed)
 
 
 def family_errors(runs: int, seed: int) -> Iterator[str]:
@@ -325,6 +329,54 @@ def passed_over(blocks: int, many: int, groups: int, runs: int, seed: int) -> fl
         worse = called(averages.estimate(), interval, narrow, p, margin=log1p(MARGIN), noise=0.0) == -1
         wrong += int(worse.any(axis=1).sum())
     return wrong / runs
+
+
+def stopping(runs: int, seed: int) -> Iterator[str]:
+    yield "\n### Leaving before the last block\n"
+    yield "Cases leave once their group is decided. Per noise: family-wise error, coverage of the 95 % interval, and"
+    yield "false equivalence at the lower / upper margin.\n"
+    yield _header("noise", [f"{blocks} / {compared}" for blocks, compared in EARLY], "most blocks / comparisons")
+    for noise in NOISES:
+        yield f"| {noise} | {' | '.join(_stopped(_setting(noise, *family, seed), runs) for family in EARLY)} |"
+    yield "\nPower at the ratio that the fixed design finds with 80 %: fixed → leaving early. Then the share of trials"
+    yield "that is made where every case is 1.5× as fast as its baseline.\n"
+    yield _header("", [f"{blocks} / {compared}" for blocks, compared in EARLY], "most blocks / comparisons")
+    both = [_power_and_share(_setting("log-normal", *family, seed), runs) for family in EARLY]
+    yield f"| power | {' | '.join(f'{fixed:.3f} → {early:.3f}' for fixed, early, _ in both)} |"
+    yield f"| trials | {' | '.join(f'{100 * share:.0f} %' for *_, share in both)} |"
+
+
+def _stopped(setting: Setting, runs: int) -> str:
+    wrong = held = count = 0
+    sides = np.zeros(2)
+    for batch, (cases, values) in enumerate(setting.draw(runs)):
+        found, twin = differences(cases, values)
+        ours = early_looks.judged(cases, found, twin)
+        if not batch:
+            early_looks.check(cases, values[:CHECKED], ours)
+        wrong += int((np.abs(ours.verdict) == 1).any(axis=1).sum())
+        held, count = held + int(((ours.low <= 0) & (ours.high >= 0)).sum()), count + ours.low.size
+        for side, sign in enumerate((-1, 1)):
+            at_margin = early_looks.judged(cases, found + sign * log1p(MARGIN), twin, floor=False)
+            sides[side] += np.mean(at_margin.verdict == 0, axis=1).sum()
+    low, high = (sides / runs).tolist()
+    return f"{wrong / runs:.3f}, {held / count:.3f}, {low:.3f} / {high:.3f}"
+
+
+def _power_and_share(setting: Setting, runs: int) -> tuple[float, float, float]:
+    fixed = early = 0
+    blocks = 0.0
+    shift = np.zeros((setting.comparisons, 1))
+    shift[0] = early_looks.effect(setting.blocks, setting.comparisons)
+    for cases, values in setting.draw(runs):
+        found, twin = differences(cases, values)
+        for_all = early_looks.judged(cases, found + log(early_looks.STRONG), twin)
+        blocks += float(for_all.blocks.mean(axis=1).sum())
+        fixed += int(
+            (early_looks.judged(cases, found + shift, twin, early=False, floor=False).verdict[:, 0] == 1).sum()
+        )
+        early += int((early_looks.judged(cases, found + shift, twin, floor=False).verdict[:, 0] == 1).sum())
+    return fixed / runs, early / runs, blocks / runs / setting.blocks
 
 
 def _setting(noise: str, blocks: int, compared: int, seed: int) -> Setting:

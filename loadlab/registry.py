@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
 T = TypeVar("T")
 
@@ -36,15 +35,17 @@ class Family(Generic[T]):
     def __init__(self, package: str, base: type[T]) -> None:
         self._package = package
         self._base = base
-        self._members: dict[ModuleType, type[T]] = {}
+        self._known: dict[str, type[T]] = {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
     def __getitem__(self, name: str) -> type[T]:
-        if name not in self._names:
-            raise KeyError(name)
-        return self._only_member(f"{self._package}.{name}")
+        if name not in self._known:
+            if name not in self._names:
+                raise KeyError(name)
+            self._known[name] = self._only_member(f"{self._package}.{name}")
+        return self._known[name]
 
     @cached_property
     def _names(self) -> list[str]:
@@ -52,11 +53,6 @@ class Family(Generic[T]):
 
     def _only_member(self, module_name: str) -> type[T]:
         module = importlib.import_module(module_name)
-        if module not in self._members:
-            self._members[module] = self._found_in(module, module_name)
-        return self._members[module]
-
-    def _found_in(self, module: ModuleType, module_name: str) -> type[T]:
         members = [
             value
             for value in vars(module).values()

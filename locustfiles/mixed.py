@@ -1,4 +1,4 @@
-"""Read, write, wait and idle, as real visitors do: what does a kept connection gain among all that?"""
+"""Read, write, wait and idle, as real visitors do: how much does a kept connection gain in mixed traffic?"""
 
 import random
 from typing import Any

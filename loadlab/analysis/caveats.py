@@ -11,8 +11,9 @@ from loadlab.analysis.comparisons import family_size
 from loadlab.analysis.lost_trials import contradictions, lost_trials
 from loadlab.model.caveats import Caveat, CaveatKind, Several, TrialOf
 from loadlab.model.extract import extract_of
-from loadlab.model.findings import NOTE, PROJECT
+from loadlab.model.findings import PROJECT
 from loadlab.model.percentiles import smallest_sample
+from loadlab.model.project_notes import notes_of
 from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
 from loadlab.stats.signed_rank import smallest_p
 
@@ -65,9 +66,8 @@ def caveats(
 def remarks(environment: Mapping[str, Mapping[str, Scalar]]) -> Iterator[Caveat]:
     """What has a part in all figures: a machine that was busy, and settings of a project of the user's own."""
     yield from _busy_machine(environment.get("machine", {}))
-    for key, note in environment.get(PROJECT, {}).items():
-        if key.startswith(NOTE):
-            yield Caveat(kind=CaveatKind.PROJECT_NOTE, subject=PROJECT, figures={"note": str(note)})
+    for code, text in notes_of(environment).items():
+        yield Caveat(kind=CaveatKind.PROJECT_NOTE, subject=PROJECT, figures={"code": code, "note": text})
 
 
 def _busy_machine(machine: Mapping[str, Scalar]) -> Iterator[Caveat]:
@@ -159,7 +159,8 @@ def _reach(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Cavea
 
 def _thin_comparisons(run: RunSummary, comparisons: Sequence[Comparison]) -> Iterator[Caveat]:
     """Those that fall short in a run that does not."""
-    family = [one for one in comparisons if one.metric == run.primary_metric and one.question == "keep"]
+    keeping = (one for one in comparisons if one.metric == run.primary_metric and one.question == "keep")
+    family = [one for one in keeping if one.judged]
     if max((one.blocks for one in family), default=0) < FEWEST_BLOCKS:
         return
     for one in family:

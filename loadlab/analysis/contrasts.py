@@ -10,6 +10,7 @@ from loadlab.analysis.counterparts import counterparts
 from loadlab.analysis.scalars import METRICS, scalars
 from loadlab.model.config import spell
 from loadlab.model.contrasts import Contrast, RunContrast
+from loadlab.model.project_notes import NOTES, is_note, notes_of
 from loadlab.stats.paired import ratio_of
 from loadlab.stats.rank_sum import shift
 
@@ -77,5 +78,9 @@ def _differences(before: Findings, after: Findings) -> Iterator[tuple[str, str, 
         ours, theirs = before.environment.get(section, {}), after.environment.get(section, {})
         for fact in {**ours, **theirs}:
             old, new = (spell(facts[fact]) if fact in facts else "absent" for facts in (ours, theirs))
-            if old != new and fact not in NEVER_THE_SAME:
+            if old != new and fact not in NEVER_THE_SAME and not is_note(section, fact):
                 yield f"{section}: {fact}", old, new
+    noted, noted_later = notes_of(before.environment), notes_of(after.environment)
+    for code in {**noted, **noted_later}:
+        if (code in noted) != (code in noted_later):  # the words of a remark may change with loadlab
+            yield f"{NOTES}: {code}", noted.get(code, "absent"), noted_later.get(code, "absent")

@@ -96,7 +96,7 @@ def _all_rejected(evidence: Evidence, baseline: Arm) -> Decision:
 
 
 def _why_unproven(evidence: Evidence, eligible: list[Arm]) -> Ground:
-    blocks = [one.blocks for one in map(evidence.against_baseline, eligible) if one]
+    blocks = [one.blocks for one in map(evidence.against_baseline, eligible) if one and one.judged]
     return Ground.TOO_FEW_BLOCKS if min(blocks, default=0) < enough_blocks(evidence) else Ground.UNPROVEN
 
 

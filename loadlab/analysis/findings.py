@@ -11,8 +11,9 @@ from loadlab.analysis.added_latency import added_latency
 from loadlab.analysis.answer import Decided, answer
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats, remarks
-from loadlab.analysis.comparisons import compare_all, family_size
+from loadlab.analysis.comparisons import Rules, compare_all, family_size
 from loadlab.analysis.decisions import decide
+from loadlab.analysis.departures import spared
 from loadlab.analysis.deployed import as_deployed
 from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.failures import failure_rows
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from loadlab.model.caveats import Caveat
     from loadlab.model.comparison import Comparison
     from loadlab.model.config import Scalar
+    from loadlab.model.departure import Departure
     from loadlab.model.findings import Arm, RunSummary
     from loadlab.model.recorded import RecordedRun
     from loadlab.model.samples import Recovery, Restart, Trial
@@ -62,6 +64,7 @@ def findings_of(recorded: RecordedRun) -> Findings:
         trials=recorded.trials,
         damaged=tuple(record_caveats(recorded)),
         restarts=recorded.restarts,
+        left=recorded.schedule.left,
     )
 
 
@@ -73,16 +76,18 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     trials: Sequence[Trial],
     damaged: Sequence[Caveat] = (),
     restarts: Sequence[Restart] = (),
+    left: Mapping[Case, Departure] | None = None,
 ) -> Findings:
     """Everything a report may show.
 
     `cases` are all that were planned, measured or not; `restarts` of the database are what they were put to; `damaged`
-    are caveats about records that could not be read, and come last. The same samples always give the same findings.
+    are caveats about records that could not be read, and come last; `left` are cases that left early. The same samples
+    always give the same findings.
     """
     everything = [Measured(trial=trial, summary=summarise(trial)) for trial in trials]
     by_case = _by_case(everything)
     arms = tuple(arm(case, by_case.get(case, ()), _recovery(case, restarts)) for case in cases)
-    compared = _compared(run, cases, everything)
+    compared = _compared(run, cases, everything, left or {})
     evidence = _evidence(run, cases, everything, arms, compared)
     decided = [Decided(evidence=one, decision=decide(one)) for one in evidence]
     return Findings(
@@ -93,16 +98,25 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         arms=arms,
         comparisons=compared.comparisons,
         failures=failure_rows(everything),
-        caveats=(*remarks(environment), *caveats(run, everything, arms, compared.comparisons), *damaged),
+        caveats=(
+            *remarks(environment),
+            *caveats(run, everything, arms, compared.comparisons),
+            *spared(left or {}, run.blocks),
+            *damaged,
+        ),
         trials=tuple(one.summary for one in everything),
         added_latency=added_latency(decided),
+        departures=left or {},
     )
 
 
-def _compared(run: RunSummary, cases: Sequence[Case], everything: Sequence[Measured]) -> _Compared:
+def _compared(
+    run: RunSummary, cases: Sequence[Case], everything: Sequence[Measured], left: Mapping[Case, Departure]
+) -> _Compared:
     table = scalars(one.summary for one in everything)
     bar_of = bars(cases, table, run.equivalence_margin)
-    comparisons = compare_all(cases, table, bar_of, run.primary_metric)
+    rules = Rules(bars=bar_of, primary=run.primary_metric, min_blocks=run.min_blocks, blocks=run.blocks)
+    comparisons = compare_all(cases, table, rules, left)
     return _Compared(table=table, bar_of=bar_of, comparisons=comparisons)
 
 

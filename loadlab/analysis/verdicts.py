@@ -40,7 +40,7 @@ def too_few_blocks(evidence: Evidence, ground: Ground) -> TooFewBlocks | None:
     """How many there are and how many it takes, where that is why nothing is recommended."""
     if ground is not Ground.TOO_FEW_BLOCKS:
         return None
-    blocks = [one.blocks for one in map(evidence.against_baseline, evidence.candidates) if one]
+    blocks = [one.blocks for one in map(evidence.against_baseline, evidence.candidates) if one and one.judged]
     return TooFewBlocks(blocks=min(blocks, default=0), needed=enough_blocks(evidence), comparisons=evidence.family)
 
 

@@ -22,7 +22,7 @@ EXIT_CODES: Final = (
     ("143", "stopped by SIGTERM or SIGHUP"),
 )
 FIRST_STEPS: Final = (
-    ("loadlab run", "measure the default plan, about seven minutes"),
+    ("loadlab run", "measure the default plan, about two minutes"),
     ("loadlab init --project DIR", "write a plan and a Locust file for your own project"),
     ("loadlab run loadlab.toml --live", "measure your plan and watch it in a browser"),
 )

@@ -75,7 +75,7 @@ def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
     lines += [f"left out: {pair}" for pair in experiment.left_out]
     # What a site needs to boot is not known before it has been run once, and each trial boots it.
     boots = "" if experiment.plan.project is None else ", and the time that your site takes to boot, for each"
-    amount = f"{plural(len(names), 'case')} × {plural(blocks, 'block')} = {plural(experiment.trials, 'trial')}"
+    amount = f"{plural(len(names), 'case')} × {plural(blocks, 'block')} = {plural(experiment.trials, 'trial')} at most"
     lines += ["", f"{amount}, about {minutes(experiment.expected_seconds)}{boots}", *_power(experiment)]
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """Measure a plan and recommend a CONN_MAX_AGE for each server mode.
 
 Without PLAN, the default plan is measured: threaded, sync and gevent at CONN_MAX_AGE 0, 60 and unlimited, in about
-seven minutes. The run folder keeps every trial, also when the run is stopped.
+two minutes. The run folder keeps every trial, also when the run is stopped.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help=PLAN_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/DATE-TIME)")
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
+    parser.add_argument(
+        "--fixed", action="store_true", help="measure every case in every block, also when it is decided already"
+    )
     parser.add_argument("--resume", type=Path, metavar="DIR", help="run the missing trials of this run folder")
     parser.add_argument(
         "--dsn",
@@ -148,17 +151,19 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
     screen.say(_amount(experiment))
 
     def measure(in_step: InStep) -> None:
+        from loadlab.analysis.departures import Departures
         from loadlab.cli._progress import display
         from loadlab.lab.run import begin, create
 
         continuation = _continuation(arguments)
-        folder = create(path, experiment, continuation)
+        folder = create(path, experiment, continuation, fixed=arguments.fixed)
         screen.say(f"Run folder: {path}. Ctrl-C stops the run and keeps what was measured.")
         with display(screen, experiment.trial_seconds, short_names(experiment.cases)) as shown:
             listener = in_step(shown)
             for pair in experiment.left_out:
                 listener.notice(f"left out: {pair}")
-            begin(folder, experiment.plan, dsn, listener, continuation)
+            leaving = Departures(experiment.plan).after
+            begin(folder, experiment.plan, dsn, listener, continuation=continuation, leaving=leaving)
 
     return measure, path
 
@@ -166,7 +171,7 @@ def _begun(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path
 def _amount(experiment: Experiment) -> str:
     from loadlab.report.numbers import minutes, plural
 
-    return f"{plural(experiment.trials, 'trial')}, about {minutes(experiment.expected_seconds)}"
+    return f"at most {plural(experiment.trials, 'trial')}, about {minutes(experiment.expected_seconds)}"
 
 
 def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, Path]:
@@ -174,9 +179,9 @@ def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, 
     from loadlab.store.damage import require_same_plan
     from loadlab.store.folder import RunFolder
 
-    if arguments.plan or arguments.out or arguments.only or changes_plan(arguments):
+    if arguments.plan or arguments.out or arguments.only or arguments.fixed or changes_plan(arguments):
         raise UsageError(
-            "--resume continues a run as it was planned. Remove PLAN, --out, --only, --load-workers,"
+            "--resume continues a run as it was planned. Remove PLAN, --out, --only, --fixed, --load-workers,"
             " --expect-workers, and every option for project and target."
         )
     folder = RunFolder.at(arguments.resume)
@@ -184,12 +189,15 @@ def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, 
     experiment = read_plan(folder.plan(), str(folder.path / PLAN))
 
     def measure(in_step: InStep) -> None:
+        from loadlab.analysis.departures import Departures
         from loadlab.cli._progress import display
         from loadlab.lab.run import resume
 
         names = short_names(folder.schedule().cases)
         with display(Screen.of(arguments), experiment.trial_seconds, names) as shown:
-            resume(folder, experiment.plan, dsn, in_step(shown), _continuation(arguments))
+            leaving = Departures(experiment.plan).after  # a run that was begun as fixed stays so
+            how = _continuation(arguments)
+            resume(folder, experiment.plan, dsn, in_step(shown), continuation=how, leaving=leaving)
 
     return measure, folder.path
 

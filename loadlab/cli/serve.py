@@ -101,7 +101,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from loadlab.cli._progress import display
     from loadlab.faults.added_latency import AddedLatency
     from loadlab.lab.opening import open_lab
-    from loadlab.lab.served_target import serve_site
+    from loadlab.lab.served_site import serve_site
     from loadlab.services.external_database import Reference, require_reference
     from loadlab.system.ports import require_free
     from loadlab.system.processes import withhold

@@ -20,6 +20,7 @@ class CloseAtHandlerEnd(AppConfig):
     name = "loadlab.fixes.close_at_handler_end"
     label = "loadlab_close_at_handler_end"
     verbose_name = "close database connections at the end of runserver's handler"
+    ends_leak_in = ("threaded",)
 
     def ready(self) -> None:
         parameters("close_at_handler_end", NoParameters)

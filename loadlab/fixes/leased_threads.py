@@ -48,6 +48,7 @@ class LeasedThreads(AppConfig):
     name = "loadlab.fixes.leased_threads"
     label = "loadlab_leased_threads"
     verbose_name = "threads that requests under ASGI lease"
+    ends_leak_in = ("asgi",)
 
     def ready(self) -> None:
         parameters(FIX, LeaseParameters)

@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from loadlab.instrumentation.serving import Serving
 
 DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
-# Apps that end the leak, by name: none of them is imported, for a project need not have any.
-FIXES: Final = {
-    "loadlab.fixes.close_on_thread_exit": ("threaded", "gevent", "asgi"),
-    "loadlab.fixes.reap_dead_threads": ("threaded", "gevent", "asgi"),
-    "loadlab.fixes.close_at_handler_end": ("threaded",),
-    "loadlab.fixes.leased_threads": ("asgi",),
-}
 LIMITS: Final = """
 SELECT current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int
@@ -66,7 +59,8 @@ def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
 
 
 def _ended_by_a_fix(mode: str) -> bool:
-    return any(mode in modes and apps.is_installed(name) for name, modes in FIXES.items())
+    """An app that ends the leak says in which modes; a project need not have any, and any app may."""
+    return any(mode in getattr(app, "ends_leak_in", ()) for app in apps.get_app_configs())
 
 
 def _opened_while_loading(known: Serving | None) -> Iterator[CheckMessage]:

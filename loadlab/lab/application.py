@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.config import Config
-    from loadlab.servers import Server
     from loadlab.services.database import Database
     from loadlab.system.processes import Program, Register
 
@@ -121,6 +120,65 @@ def _merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**whole, "OPTIONS": options} if options else whole
 
 
+class Boot:
+    """A server that has been started; `ready` waits until it can serve."""
+
+    def __init__(self, setup: ServerSetup, register: Register, log: Path, port: int | None = None) -> None:
+        self._setup = setup
+        self._server = build_server(setup.server)
+        self._register = register
+        self._log = log
+        self._port = port
+        self._application = self._started()
+
+    def ready(self) -> Application:
+        """The target, once it is ready to serve.
+
+        Raises:
+            EnvironmentFaultError: the server ends or hangs before it is ready; with the tail of its log.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                _await_ready(self._application, self._setup)
+            except EnvironmentFaultError:
+                self.stop()
+                if attempt == ATTEMPTS or not self._lost_race():
+                    raise
+                self._application = self._started()
+            else:
+                return self._application
+        raise AssertionError("the last attempt returns or raises")
+
+    def stop(self) -> None:
+        self._application.program.stop(self._server.stop_signal, STOP_SECONDS)
+
+    def _started(self) -> Application:
+        token, port = secrets.token_hex(8), self._port or free_port()
+        program = self._register.start(
+            self._setup.server.name,
+            self._setup.argv(port),
+            log=self._log,
+            environment=self._setup.environment(token),
+            folder=self._setup.project.folder,
+        )
+        return Application(program=program, port=port, ledgers=self._setup.ledgers, token=token)
+
+    def _lost_race(self) -> bool:
+        """Whether another program took the port between our look at it and the server's bind."""
+        tail = self._application.program.log_tail()
+        return self._port is None and any(words in tail for words in PORT_TAKEN)
+
+
+@contextmanager
+def booting(setup: ServerSetup, register: Register, log: Path, port: int | None = None) -> Iterator[Boot]:
+    """A server that boots, stopped at the end; on `port`, or on any that is free."""
+    boot = Boot(setup, register, log, port)
+    try:
+        yield boot
+    finally:
+        boot.stop()
+
+
 @contextmanager
 def serving(setup: ServerSetup, register: Register, log: Path, port: int | None = None) -> Iterator[Application]:
     """A target that is ready to serve, stopped at the end; on `port`, or on any that is free.
@@ -128,54 +186,27 @@ def serving(setup: ServerSetup, register: Register, log: Path, port: int | None 
     Raises:
         EnvironmentFaultError: the server ends or hangs before it is ready; with the tail of its log.
     """
-    server = build_server(setup.server)
-    application = _boot(setup, server, register, log, port)
-    try:
-        yield application
-    finally:
-        application.program.stop(server.stop_signal, STOP_SECONDS)
+    with booting(setup, register, log, port) as boot:
+        yield boot.ready()
 
 
-def _boot(setup: ServerSetup, server: Server, register: Register, log: Path, port: int | None) -> Application:
-    for attempt in range(1, ATTEMPTS + 1):
-        token = secrets.token_hex(8)
-        chosen = port or free_port()
-        program = register.start(
-            setup.server.name,
-            setup.argv(chosen),
-            log=log,
-            environment=setup.environment(token),
-            folder=setup.project.folder,
-        )
-        application = Application(program=program, port=chosen, ledgers=setup.ledgers, token=token)
-        try:
-            _await_ready(application, setup, token)
-        except EnvironmentFaultError:
-            program.stop(server.stop_signal, STOP_SECONDS)
-            # Somebody else may have taken the port between our look at it and the server's bind.
-            lost_race = port is None and any(words in program.log_tail() for words in PORT_TAKEN)
-            if attempt == ATTEMPTS or not lost_race:
-                raise
-        except BaseException:
-            program.stop(server.stop_signal, STOP_SECONDS)
-            raise
-        else:
-            return application
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _await_ready(application: Application, setup: ServerSetup, token: str) -> None:
+def _await_ready(application: Application, setup: ServerSetup) -> None:
     project = setup.project
     deadline = time.monotonic() + project.boot_seconds
     while time.monotonic() < deadline:
         if not application.program.running():
             raise EnvironmentFaultError(_boot_fault(application.program, "ended before it was ready"))
-        if _answers(application.port, token) and CounterSet(application.ledgers).read().processes >= setup.loading():
+        if _is_ready(application, setup):
             return
         time.sleep(POLL_SECONDS)
     remedy = "" if project.info is None else " (boot_seconds in [project] of the plan gives it longer)"
     late = f"was not ready within {project.boot_seconds:g} s{remedy}"
     raise EnvironmentFaultError(_boot_fault(application.program, late))
+
+
+def _is_ready(application: Application, setup: ServerSetup) -> bool:
+    answers = _answers(application.port, application.token)
+    return answers and CounterSet(application.ledgers).read().processes >= setup.loading()
 
 
 def _boot_fault(program: Program, what: str) -> str:

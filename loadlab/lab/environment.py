@@ -20,7 +20,8 @@ from loadlab.lab.contents import code_digest, file_digest, python_files
 from loadlab.lab.machine_load import load_before_start
 from loadlab.lab.suitability import notes
 from loadlab.lab.versions import LOAD, installed, target_packages
-from loadlab.model.findings import NOTE, PROJECT
+from loadlab.model.findings import PROJECT
+from loadlab.model.project_notes import NOTES, ProjectNote
 from loadlab.model.session import CODE, PARAMETERS, SCENARIO
 from loadlab.model.text import redacted
 from loadlab.plan.members import build_strategy, chosen_strategies, faults_of
@@ -29,7 +30,7 @@ from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.system.ports import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -72,7 +73,8 @@ def environment_of_external(plan: Plan, target: ExternalTarget) -> dict[str, dic
     return {
         "loadlab": _loadlab(),
         "machine": _machine(),
-        PROJECT: {**_deployment(target.deployment), **_numbered(_unknown(target))},
+        PROJECT: _deployment(target.deployment),
+        NOTES: {str(code): UNKNOWN[code] for code in _unknown(target)},
         "versions": {"locust": importlib.metadata.version("locust")},
         **server,
         "load": {**_load(plan), **_scenarios(plan), **_parameters()},
@@ -83,23 +85,22 @@ def _deployment(target: Deployment) -> dict[str, Scalar]:
     return {"served at": target.url, "settings called": target.name, "metrics at": target.metrics_url}
 
 
-def _unknown(target: ExternalTarget) -> Iterator[str]:
-    """What of the target could not be asked, said in the report."""
-    yield "The target is external: the CPU that it and its database use is not known."
+# What of an external target could not be asked.
+UNKNOWN: Final[Mapping[ProjectNote, str]] = {
+    ProjectNote.CPU_UNKNOWN: "The target is external: the CPU that it and its database use is not known.",
+    ProjectNote.NO_JUDGE: "PostgreSQL was not asked: the target's count of its connections has no judge. --dsn names"
+    " its database, which is only read.",
+    ProjectNote.REQUESTS_NOT_COUNTED: "The target does not count its requests: others who use it at the same time are"
+    " seen only if more requests used the database than were sent.",
+}
+
+
+def _unknown(target: ExternalTarget) -> Iterator[ProjectNote]:
+    yield ProjectNote.CPU_UNKNOWN
     if target.cursor is None:
-        yield (
-            "PostgreSQL was not asked: the target's count of its connections has no judge. --dsn names its"
-            " database, which is only read."
-        )
+        yield ProjectNote.NO_JUDGE
     if target.look().answered is None:
-        yield (
-            "The target does not count its requests: others who use it at the same time are seen only if more requests"
-            " used the database than were sent."
-        )
-
-
-def _numbered(remarks: Iterable[str]) -> dict[str, Scalar]:
-    return {f"{NOTE}{number}": remark for number, remark in enumerate(remarks, 1)}
+        yield ProjectNote.REQUESTS_NOT_COUNTED
 
 
 def _load(plan: Plan) -> dict[str, Scalar]:
@@ -173,7 +174,8 @@ def _project(project: Project) -> dict[str, dict[str, Scalar]]:
     facts: dict[str, Scalar] = {"settings": project.settings, "python": project.info.python, "engine": project.engine}
     if project.folder is not None:
         facts["Python files"] = python_files(project.folder)
-    return {PROJECT: facts | _numbered(notes(project))}
+    said: dict[str, Scalar] = {str(code): text for code, text in notes(project).items()}
+    return {PROJECT: facts, NOTES: said} if said else {PROJECT: facts}
 
 
 def _versions(plan: Plan, project: Project) -> dict[str, Scalar]:

@@ -73,6 +73,9 @@ class ExternalTarget:
             self.observer.restore()
             only_read(self.observer)
 
+    def prepare(self, _case: Case, _step: Step) -> None:
+        """The target answers already."""
+
     @contextmanager
     def serve(self, _case: Case, _step: Step) -> Iterator[RunningExternal]:
         """Nothing is started: the target answers already."""

@@ -24,7 +24,7 @@ from loadlab.lab.generator import Generator
 from loadlab.lab.lab import Lab
 from loadlab.lab.observer import Observer
 from loadlab.lab.project import Project
-from loadlab.lab.served_target import serve_site
+from loadlab.lab.served_site import serve_site
 from loadlab.lab.settling import Patience, settled
 from loadlab.lab.tables import make_ready
 from loadlab.model.behaviour import Scale
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from loadlab.judges import Judge
     from loadlab.judges.postgresql import PostgreSQL
     from loadlab.lab.application import Application
-    from loadlab.lab.served_target import ServedSite
+    from loadlab.lab.served_site import ServedSite
     from loadlab.model.behaviour import Setting
     from loadlab.model.counts import ConnectionCounts
     from loadlab.services.embedded import Running

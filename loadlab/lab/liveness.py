@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from loadlab.lab.application import Application
     from loadlab.system.processes import Program
-
-# What gunicorn's worker says of itself when it has answered --max-requests requests, after its own pid.
-RECYCLED: Final = re.compile(r"\[(\d+)\] \[INFO\] Autorestarting worker after current request")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,21 +27,27 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerProcesses:
-    """The processes of a server that is ready."""
+    """The processes of a server that is ready; `recycled` is as its server mode says."""
 
     program: Program
     members: tuple[Member, ...]
+    recycled: str = ""
 
     def disturbances(self) -> tuple[str, ...]:
-        """What has become of those who are gone or stopped now; nothing of a worker that gunicorn recycled itself."""
+        """What has become of those who are gone or stopped now; nothing of a worker that its server replaced."""
         lost = [(member, how) for member in self.members if (how := _fate(member.process))]
-        recycled = _recycled(self.program.log) if lost else frozenset()
+        recycled = self._replaced() if lost and self.recycled else frozenset()
         return tuple(
             f"{one.what} (pid {one.process.pid}) {how}" for one, how in lost if one.process.pid not in recycled
         )
 
+    def _replaced(self) -> frozenset[int]:
+        with suppress(OSError):
+            return frozenset(map(int, re.findall(self.recycled, self.program.log.read_text(errors="replace"))))
+        return frozenset()
 
-def serving_now(application: Application, others: Mapping[str, int]) -> ServerProcesses:
+
+def serving_now(application: Application, others: Mapping[str, int], recycled: str = "") -> ServerProcesses:
     """The server, each of its processes that has loaded the site, and `others` by their pids.
 
     A process of the tree that has no ledger is a helper of the project's, and may come and go.
@@ -55,7 +58,9 @@ def serving_now(application: Application, others: Mapping[str, int]) -> ServerPr
     named += [(f"a worker of {program.name}", pid) for pid in _below(program.pid) if pid in owners]
     named += others.items()
     return ServerProcesses(
-        program=program, members=tuple(member for what, pid in named for member in _member(what, pid))
+        program=program,
+        members=tuple(member for what, pid in named for member in _member(what, pid)),
+        recycled=recycled,
     )
 
 
@@ -87,10 +92,4 @@ def _owners(ledgers: Path) -> frozenset[int]:
     with suppress(OSError):
         names = (path.name.partition("-")[0] for path in ledgers.iterdir())
         return frozenset(int(pid) for pid in names if pid.isdigit())
-    return frozenset()
-
-
-def _recycled(log: Path) -> frozenset[int]:
-    with suppress(OSError):
-        return frozenset(int(pid) for pid in RECYCLED.findall(log.read_text(errors="replace")))
     return frozenset()

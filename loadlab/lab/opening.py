@@ -89,7 +89,7 @@ def open_lab(
 
 def _prepare(lab: Lab, database: Database, listener: Listener) -> None:
     """Make the tables, and say before it what the lab does to a project and its databases."""
-    for remark in [*_touched(lab.plan, database), *other_databases(lab.project), *notes(lab.project)]:
+    for remark in [*_touched(lab.plan, database), *other_databases(lab.project), *notes(lab.project).values()]:
         listener.notice(remark)
     listener.preparing("preparing tables")
     make_ready(lab.project, lab.plan.project, database)

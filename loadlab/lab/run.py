@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -17,6 +17,7 @@ from loadlab.lab.journal import Journal
 from loadlab.lab.machine_load import busy, load_before_start
 from loadlab.lab.opening import open_external_lab, open_lab
 from loadlab.lab.preflight import require_programs, require_room
+from loadlab.lab.remaining import Remaining
 from loadlab.lab.restarts import next_to_restart, restarted
 from loadlab.lab.resuming import begin_session, require_same_kind
 from loadlab.lab.sampler import brief
@@ -25,7 +26,6 @@ from loadlab.lab.suitability import require_alone
 from loadlab.lab.survival import Survival
 from loadlab.lab.trial import run_trial
 from loadlab.load.distributed.signing import TOKEN_VARIABLE
-from loadlab.model.samples import measured_for_good
 from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation
 from loadlab.plan.scenarios import expects_failures, locustfile
@@ -35,12 +35,13 @@ from loadlab.store.repair import repair
 from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from loadlab.lab.generator import Generator
     from loadlab.lab.lab import Lab
     from loadlab.lab.opening import Listener
+    from loadlab.lab.remaining import Leaving
     from loadlab.lab.target import Target
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
@@ -52,8 +53,10 @@ if TYPE_CHECKING:
 ONLY_RESUME: Final = Continuation()
 
 
-def create(path: Path, experiment: Experiment, continuation: Continuation = ONLY_RESUME) -> RunFolder:
-    """Make the folder of a new run, with its schedule.
+def create(
+    path: Path, experiment: Experiment, continuation: Continuation = ONLY_RESUME, *, fixed: bool = True
+) -> RunFolder:
+    """Make the folder of a new run, with its schedule; with `fixed`, no case leaves it before the last block.
 
     Raises:
         UsageError: the folder cannot be used.
@@ -68,36 +71,43 @@ def create(path: Path, experiment: Experiment, continuation: Continuation = ONLY
         cases=experiment.cases,
         steps=[Step(order=order, block=block, case=case) for order, (block, case) in enumerate(steps)],
         continuation=continuation,
+        fixed=fixed,
     )
     return RunFolder.begin(path, experiment.text, planned)
 
 
-def begin(
+def begin(  # noqa: PLR0913  where, what, on what, who hears of it, and how
     folder: RunFolder,
     plan: Plan,
     dsn: Reference | None,
     listener: Listener,
+    *,
     continuation: Continuation = ONLY_RESUME,
+    leaving: Leaving | None = None,
 ) -> None:
     """Make all trials of a new run. If it ends before its first trial, its folder is removed.
+
+    `leaving` tells after each block which cases leave; without it, all stay to the last.
 
     Raises:
         LabError: see `resume`.
     """
     try:
-        resume(folder, plan, dsn, listener, continuation)
+        resume(folder, plan, dsn, listener, continuation=continuation, leaving=leaving)
     except (UsageError, EnvironmentFaultError, StoppedError):
         if not folder.has_begun():  # otherwise the same command, once the cause is fixed, finds a folder in use
             folder.discard()
         raise
 
 
-def resume(
+def resume(  # noqa: PLR0913  as above
     folder: RunFolder,
     plan: Plan,
     dsn: Reference | None,
     listener: Listener,
+    *,
     continuation: Continuation = ONLY_RESUME,
+    leaving: Leaving | None = None,
 ) -> None:
     """Make all trials of a run that it does not have yet, and those once more that failed or were disturbed.
 
@@ -109,27 +119,25 @@ def resume(
     """
     with folder.expected_to_stay(), folder.locked():
         mended = repair(folder)
-        planned, journal = folder.schedule(), Journal(folder, listener)
+        journal = Journal(folder, listener)
         for sentence in mended:
             journal.notice(sentence)
-        present = {trial.order for trial in measured_for_good(folder.trials()[0])}
-        missing = [step for step in planned.steps if step.order not in present]
-        if missing:
+        remaining = Remaining(folder, journal, leaving)
+        if remaining:
             require_same_kind(folder, plan, dsn)
-        total = len(planned.steps)
         session = _Session(
-            folder=folder, planned=planned, plan=plan, dsn=dsn, journal=journal, continuation=continuation
+            folder=folder, remaining=remaining, plan=plan, dsn=dsn, journal=journal, continuation=continuation
         )
-        with journal.whole(done=total - len(missing), total=total, trial_seconds=trial_seconds(plan)):
-            if missing and (warning := busy(load_before_start())):
+        with journal.whole(done=remaining.done, total=remaining.total, trial_seconds=trial_seconds(plan)):
+            if remaining and (warning := busy(load_before_start())):
                 journal.notice(warning)
             try:
-                if missing:
-                    session.make_trials(missing)
+                if remaining:
+                    session.make_trials()
             except psycopg2.OperationalError as error:  # between two trials, or before the first
                 raise EnvironmentFaultError(f"PostgreSQL went away: {brief(error)}.") from error
             if plan.restarts:
-                _count_restarts(folder, planned, plan.driver, journal)
+                _count_restarts(folder, remaining.planned, plan.driver, journal)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,28 +145,32 @@ class _Session:
     """One time that a lab works at a run."""
 
     folder: RunFolder
-    planned: Schedule
+    remaining: Remaining
     plan: Plan
     dsn: Reference | None
     journal: Journal
     continuation: Continuation
 
-    def make_trials(self, missing: Sequence[Step]) -> None:
+    @property
+    def planned(self) -> Schedule:
+        return self.remaining.planned
+
+    def make_trials(self) -> None:
         """Measure the missing trials one after the other, and keep each."""
         opened = self._external if self.plan.target is not None else self._served
         with opened() as (lab, target):
             self.journal.preparing(_load_comes(self.plan))
             _check_locustfiles(self.planned, self.plan, lab.generator)
 
-            def measured(case: Case, step: Step) -> Trial:
+            def measured(case: Case, step: Step, following: tuple[Case, Step] | None) -> Trial:
                 self.journal.step_begins(step, target.ledgers(step))
-                trial = run_trial(case, step, lab, target)
+                trial = run_trial(case, step, lab, target, following)
                 if why := lab.explanations.get(step.order):
-                    _nothing_succeeded(self.folder, case, why, self.journal, first=step is self.planned.steps[0])
+                    _nothing_succeeded(self.folder, case, why, self.journal, first=step.order == 0)
                 return trial
 
             survival = Survival(lab=lab, target=target, measure=measured)
-            _measure(self.folder, self.planned, missing, survival, self.journal)
+            _measure(self.folder, self.remaining, survival, self.journal)
 
     @contextmanager
     def _served(self) -> Iterator[tuple[Lab, Target]]:
@@ -167,7 +179,8 @@ class _Session:
         with open_lab(self.plan, self.dsn, self.folder.logs, self.journal, admit=self._begin_served) as lab:
             require_alone(lab.judge, lab.database.name)
             require_room(lab.judge, self.planned.cases)
-            yield (followed := replace(lab, follow=self.journal.write)), ServedTarget(lab=followed)
+            with closing(ServedTarget(lab=replace(lab, follow=self.journal.write))) as target:
+                yield target.lab, target
 
     def _begin_served(self, lab: Lab) -> None:
         begin_session(self.folder, environment(lab), self.continuation, self.journal)
@@ -214,26 +227,20 @@ def _load_comes(plan: Plan) -> str:
     return f"{where}: {worker} (on other hosts, with the same {TOKEN_VARIABLE} as here)"
 
 
-def _measure(
-    folder: RunFolder,
-    planned: Schedule,
-    missing: Sequence[Step],
-    survival: Survival,
-    journal: Journal,
-) -> None:
-    total = len(planned.steps)
-    for done, step in enumerate(missing, start=total - len(missing)):
-        case = planned.cases[step.case]
+def _measure(folder: RunFolder, remaining: Remaining, survival: Survival, journal: Journal) -> None:
+    for step in remaining.steps():
+        case, done, total = remaining.planned.cases[step.case], remaining.done, remaining.total
         journal.trial_begins(case, done, total)
         try:
-            trial = survival.trial(case, step)
+            trial = survival.trial(case, step, remaining.following)
         except IncompleteError as error:
             raise IncompleteError(
                 f"{error}\n{done} of {total} trials are recorded. {folder.continuation().command(folder.path)} runs the"
                 " missing trials."
             ) from error
         folder.add_trial(trial)
-        journal.trial_ended(trial, done + 1, total)
+        remaining.made(trial)
+        journal.trial_ended(trial, remaining.done, remaining.total)
 
 
 def _count_restarts(folder: RunFolder, planned: Schedule, driver: str, listener: Listener) -> None:

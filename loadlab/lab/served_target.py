@@ -12,37 +12,35 @@ from typing import TYPE_CHECKING, Final
 from loadlab.faults import FaultContext
 from loadlab.faults.added_latency import AddedLatency
 from loadlab.instrumentation.counters import counts_by_alias, counts_of
-from loadlab.lab.application import Extras, ServerSetup, serving
+from loadlab.lab.ahead import Ahead
 from loadlab.lab.faulting import acting
 from loadlab.lab.hopeless import explanation
 from loadlab.lab.liveness import serving_now
 from loadlab.lab.observer import cut_off
-from loadlab.lab.route import routed
 from loadlab.lab.sampler import RATE, look, unseen
+from loadlab.lab.served_site import boot_site
 from loadlab.lab.settling import Patience
 from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
+from loadlab.plan.members import build_server, build_strategy, faults_of
 from loadlab.probes import ProbeContext
 from loadlab.probes.sessions import Sessions
 from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from loadlab.faults import Fault
-    from loadlab.lab.application import Application
     from loadlab.lab.lab import Lab
-    from loadlab.lab.project import Project
-    from loadlab.lab.route import Route
     from loadlab.lab.sampler import Sampler
+    from loadlab.lab.served_site import BootingSite, ServedSite
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
-    from loadlab.model.config import Config
     from loadlab.model.counts import PoolerCounts
     from loadlab.model.schedule import Step
     from loadlab.model.window import Window
@@ -53,53 +51,14 @@ BETWEEN: Final = {"pooler": "PgBouncer", "proxy": "the proxy that adds the round
 KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServedSite:
-    """A server that is ready, and what is between it and PostgreSQL."""
-
-    application: Application
-    route: Route
-    ledgers: Path
-    log: Path
-
-
-@contextmanager
-def serve_site(  # noqa: PLR0913
-    lab: Lab,
-    server: Config,
-    strategy: Config,
-    *,
-    project: Project,
-    ledgers: Path,
-    log: Path,
-    faults: Sequence[Fault] = (),
-    extras: Extras | None = None,
-    port: int | None = None,
-) -> Iterator[ServedSite]:
-    """Serve a project in one server mode under one strategy, until the context ends; on `port`, or any that is free.
-
-    `faults` act throughout.
-
-    Raises:
-        EnvironmentFaultError: the server, or a program in between, is missing or does not start.
-    """
-    context = FaultContext(database=lab.database, register=lab.register, log=log)
-    with routed(strategy, faults, context) as route:
-        setup = ServerSetup(
-            server=server,
-            strategy=strategy,
-            database=route.database,
-            ledgers=ledgers,
-            project=project,
-            extras=extras or Extras(),
-        )
-        with serving(setup, lab.register, log, port) as application:
-            yield ServedSite(application=application, route=route, ledgers=ledgers, log=log)
-
-
 def added_latency(case: Case) -> list[Fault]:
     """The latency that a case adds throughout its trials."""
     return [AddedLatency(round_trip_ms=case.round_trip_ms)] if case.round_trip_ms else []
+
+
+def _stands_between(case: Case) -> bool:
+    """Whether a program is between the site and PostgreSQL."""
+    return bool(case.round_trip_ms) or build_strategy(case.strategy).pooling() is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,11 +66,16 @@ class ServedTarget:
     """The lab's own project, or the user's, in the server mode and under the strategy of each case."""
 
     lab: Lab
+    _ahead: Ahead = field(default_factory=Ahead)
     _kept: deque[Path] = field(default_factory=deque)
 
     @property
     def cursor(self) -> Cursor:
         return self.lab.cursor
+
+    def close(self) -> None:
+        """End what was prepared for a trial that does not come."""
+        self._ahead.close()
 
     def ledgers(self, step: Step) -> Path:
         return self.lab.scratch / f"ledgers-{step.order:04d}"
@@ -132,10 +96,17 @@ class ServedTarget:
         if staying and self.lab.database.embedded:  # a backend that was stopped never leaves
             observer.restore(anew=True)
 
+    def prepare(self, case: Case, step: Step) -> None:
+        """Boot the sample app for a later trial; a project may connect as it boots, and a fault may act until the end.
+
+        What is between a site and PostgreSQL is left to the trial.
+        """
+        if not (self.lab.project.info or faults_of(self.lab.plan) or _stands_between(case)):
+            self._ahead.begin(step, self._boot(case, step))
+
     @contextmanager
     def serve(self, case: Case, step: Step) -> Iterator[RunningSite]:
         lab, ledgers = self.lab, self.ledgers(step)
-        shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
         context = ProbeContext(
             cursor=lab.cursor,
             database=lab.database.name,
@@ -146,19 +117,24 @@ class ServedTarget:
         lab.judge.await_empty(SETTLE_SECONDS)
         before = Sample(counts=ConnectionCounts(), values=Sessions().read(context))
         with ExitStack() as resources:
-            site = resources.enter_context(
-                serve_site(
-                    lab,
-                    case.server,
-                    case.strategy,
-                    project=lab.project,
-                    ledgers=ledgers,
-                    log=lab.logs / trial_log(step.order, case.server.name),
-                    faults=[*added_latency(case), *acting(lab.plan, "throughout")],
-                )
-            )
-            yield RunningSite(lab, site, context, before, resources)
+            booting = self._ahead.handed_over(step, resources) or resources.enter_context(self._boot(case, step))
+            yield RunningSite(lab, booting.ready(), context, before, resources)
         self._retire(ledgers)
+
+    @contextmanager
+    def _boot(self, case: Case, step: Step) -> Iterator[BootingSite]:
+        lab, ledgers = self.lab, self.ledgers(step)
+        shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
+        with boot_site(
+            lab,
+            case.server,
+            case.strategy,
+            project=lab.project,
+            ledgers=ledgers,
+            log=lab.logs / trial_log(step.order, case.server.name),
+            faults=[*added_latency(case), *acting(lab.plan, "throughout")],
+        ) as site:
+            yield site
 
     def _retire(self, ledgers: Path) -> None:
         """Let go of a trial's ledgers, in a while."""
@@ -184,7 +160,7 @@ class RunningSite:
         )
         self._resources = resources
         between = {BETWEEN[part]: pid for part, pid in site.route.trees.items() if part in BETWEEN}
-        self._processes = serving_now(site.application, between)
+        self._processes = serving_now(site.application, between, build_server(site.server).recycled)
 
     @property
     def fault_context(self) -> FaultContext:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import DEFAULT, EMBEDDABLE, NOWHERE, POSTGRESQL, is_remote, staying, where
 from loadlab.model.drivers import DRIVERS
+from loadlab.model.project_notes import ProjectNote
 from loadlab.plan.members import (
     build_server,
     build_strategy,
@@ -21,7 +22,7 @@ from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.judges.postgresql import PostgreSQL
     from loadlab.lab.inspection import ProjectInfo
@@ -193,26 +194,34 @@ def other_databases(project: Project) -> list[str]:
     return moved + left
 
 
-def notes(project: Project) -> list[str]:
-    """What a reader of the results should know of the project."""
+# What a reader of the results should know of a project.
+REMARKS: Final[Mapping[ProjectNote, str]] = {
+    ProjectNote.ATOMIC_REQUESTS: "ATOMIC_REQUESTS is on: every request opens a transaction, and so uses a connection,"
+    " even one that needs no data.",
+    ProjectNote.DEBUG: "DEBUG is on: Django keeps every query in memory, and error pages are large; measure with"
+    " production's settings.",
+    ProjectNote.SSL_REDIRECT: "SECURE_SSL_REDIRECT is on: every request over http is redirected to https, but for one"
+    " that sends the header that SECURE_PROXY_SSL_HEADER names.",
+    ProjectNote.DAPHNE: "daphne is installed as an app: the mode threaded is Django's runserver under ASGI then.",
+    ProjectNote.OTHER_DATABASES: "Only connections of the default database are compared with PostgreSQL's count; not"
+    " those of {uncounted}.",
+}
+
+
+def notes(project: Project) -> dict[ProjectNote, str]:
+    """The remarks that hold of the project."""
     info = project.info
     if info is None:
-        return []
+        return {}
     uncounted = sorted(info.aliases.keys() - set(project.counted))
-    remarks = {
-        "ATOMIC_REQUESTS is on: every request opens a transaction, and so uses a connection, even one that needs"
-        " no data.": info.default.atomic_requests,
-        "DEBUG is on: Django keeps every query in memory, and error pages are large; measure with production's"
-        " settings.": info.debug,
-        "SECURE_SSL_REDIRECT is on: every request over http is redirected to https, but for one that sends the header"
-        " that SECURE_PROXY_SSL_HEADER names.": info.ssl_redirect,
-        "daphne is installed as an app: the mode threaded is Django's runserver under ASGI then.": any(
-            app.partition(".")[0] == "daphne" for app in info.apps
-        ),
-        f"Only connections of the default database are compared with PostgreSQL's count; not those of"
-        f" {', '.join(uncounted)}.": bool(uncounted),
+    holds = {
+        ProjectNote.ATOMIC_REQUESTS: info.default.atomic_requests,
+        ProjectNote.DEBUG: info.debug,
+        ProjectNote.SSL_REDIRECT: info.ssl_redirect,
+        ProjectNote.DAPHNE: any(app.partition(".")[0] == "daphne" for app in info.apps),
+        ProjectNote.OTHER_DATABASES: bool(uncounted),
     }
-    return [remark for remark, holds in remarks.items() if holds]
+    return {code: text.format(uncounted=", ".join(uncounted)) for code, text in REMARKS.items() if holds[code]}
 
 
 def require_alone(judge: PostgreSQL, name: str) -> None:

@@ -36,10 +36,12 @@ class Survival:
 
     lab: Lab
     target: Target
-    measure: Callable[[Case, Step], Trial]
+    measure: Callable[[Case, Step, tuple[Case, Step] | None], Trial]
 
-    def trial(self, case: Case, step: Step) -> Trial:
+    def trial(self, case: Case, step: Step, following: tuple[Case, Step] | None = None) -> Trial:
         """One trial; an invalid one, with the reason, if the database or the pooler went away.
+
+        The target is prepared for the `following` one.
 
         Raises:
             EnvironmentFaultError: something else is missing.
@@ -52,7 +54,7 @@ class Survival:
         started, load_average = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
         begun = time.monotonic()
         try:
-            return self._bounded(case, step)
+            return self._bounded(case, step, following)
         except (psycopg2.Error, EnvironmentFaultError) as error:
             if not self._befell(error):
                 raise
@@ -62,12 +64,12 @@ class Survival:
             )
             return interrupted(case, step, self.lab.plan, _lost(error), meta)
 
-    def _bounded(self, case: Case, step: Step) -> Trial:
+    def _bounded(self, case: Case, step: Step, following: tuple[Case, Step] | None) -> Trial:
         cursor = self.target.cursor
         if cursor is None:
-            return self.measure(case, step)
+            return self.measure(case, step, following)
         with cut_off(cursor.connection, self.lab.plan.window.end + PATIENCE_SECONDS):
-            return self.measure(case, step)
+            return self.measure(case, step, following)
 
     def _befell(self, error: Exception) -> bool:
         """Whether it was the database or the pooler that went away; a server may have failed because of it."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from loadlab.services.database import Database
 
 MIGRATE: Final = ("migrate", "--noinput", "--verbosity", "0")
-SEED: Final = ("seed", "--verbosity", "0")
+SEED: Final = ("seed", "--migrate", "--verbosity", "0")  # in one process: each start of Django delays the run
 UNAPPLIED: Final = "[ ]"
 SHOWN: Final = 5  # unapplied migrations named in a message
 LAST_LINES: Final = 10
@@ -30,7 +30,7 @@ def make_ready(project: Project, options: ProjectOptions | None, database: Datab
         EnvironmentFaultError: a command fails, or the project's own database lacks migrations.
     """
     if options is None:
-        commands: Sequence[Sequence[str]] = (MIGRATE, SEED)
+        commands: Sequence[Sequence[str]] = (SEED,)
     elif database.embedded or options.migrate:
         commands = (*_migrations(project), *map(shlex.split, options.prepare))
     else:

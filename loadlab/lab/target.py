@@ -130,6 +130,9 @@ class Target(Protocol):
             IncompleteError: it stays away.
         """
 
+    def prepare(self, case: Case, step: Step) -> None:
+        """Begin to have the target ready for a later trial, as far as that leaves the present one as it is."""
+
     def serve(self, case: Case, step: Step) -> AbstractContextManager[RunningTarget]:
         """Have the target ready for a load, until the context ends.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -34,8 +35,30 @@ if TYPE_CHECKING:
 ANSWER_SECONDS: Final = 75.0  # beyond the window: for the load to end, the target to be at rest, the database to answer
 
 
-def run_trial(case: Case, step: Step, lab: Lab, target: Target) -> Trial:
-    """Measure one case once.
+@dataclass(frozen=True, slots=True)
+class _Preparation:
+    """Prepares the target for the following trial as soon as nothing of this one is timed any more."""
+
+    case: Case
+    target: Target
+    following: tuple[Case, Step] | None
+
+    def window_ended(self) -> None:
+        if self.case.open_load is None:
+            self._prepare()
+
+    def load_ended(self) -> None:
+        """A request of an open load belongs to the window by when it was due, and may be answered after it."""
+        if self.case.open_load is not None:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        if self.following is not None:
+            self.target.prepare(*self.following)
+
+
+def run_trial(case: Case, step: Step, lab: Lab, target: Target, following: tuple[Case, Step] | None = None) -> Trial:
+    """Measure one case once; the target is prepared for the trial that is `following`, once the window is over.
 
     Raises:
         EnvironmentFaultError: the target or the generator does not start.
@@ -49,7 +72,7 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target) -> Trial:
         follower = _follower(step, running, lab)
         with faulted(lab.plan, "before_window", running.fault_context):
             drive = lab.generator.begin(load_request(case, step, lab.plan, running.url, lab.scratch))
-            observed = _observe(running, drive, lab.plan, follower)
+            observed = _observe(running, drive, lab.plan, follower, _Preparation(case, target, following))
         _explain(running, step, observed.result, lab)
         stopping = time.monotonic()
         after_stop = running.stop(observed.at_rest)
@@ -78,7 +101,9 @@ def _explain(running: RunningTarget, step: Step, result: LoadResult | None, lab:
         lab.explanations[step.order] = why
 
 
-def _observe(running: RunningTarget, drive: RunningLoad, plan: Plan, follower: Follower | None) -> Observed:
+def _observe(
+    running: RunningTarget, drive: RunningLoad, plan: Plan, follower: Follower | None, preparation: _Preparation
+) -> Observed:
     """Watch a load from its start until all is at rest."""
     window = plan.window
     with (
@@ -93,7 +118,9 @@ def _observe(running: RunningTarget, drive: RunningLoad, plan: Plan, follower: F
             sleep_until(drive.started + window.end)
         lost = running.lost()
         end = running.sample("at the end of the window")
+        preparation.window_ended()
         result = drive.wait()
+        preparation.load_ended()
         ended = time.monotonic()
         # The server still answers what its clients have asked before they went, and a closed backend takes a moment.
         at_rest = settled(running.sides, running.agrees, running.patience)

@@ -43,6 +43,10 @@ class CaveatKind(StrEnum):
     PERCENTILE_WITHHELD = "percentile_withheld"
     EXPIRY_UNSEEN = "expiry_unseen"
     LEFT_OUT = "left_out"
+    LEFT_LEAKS = "left_leaks"
+    LEFT_REFUSED = "left_refused"
+    LEFT_DECIDED = "left_decided"
+    LEFT_ALONE = "left_alone"
     CHANGED_MEANWHILE = "changed_meanwhile"
     NOT_SEALED = "not_sealed"
     DAMAGED = "damaged"
@@ -87,7 +91,9 @@ class Orders:
 
 
 Subject: TypeAlias = Case | TrialOf | Several | Orders | str
-Figure: TypeAlias = float | str | Case | TrialOf | tuple[str, ...] | tuple[int, ...] | tuple[Mismatch, ...] | None
+Figure: TypeAlias = (
+    float | str | Case | TrialOf | tuple[str, ...] | tuple[int, ...] | tuple[Case, ...] | tuple[Mismatch, ...] | None
+)
 Figures: TypeAlias = Mapping[str, Figure]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loadlab.model.case import Case
+from loadlab.model.departure import Why
 
 Judgement = Literal["better", "worse", "equivalent", "inconclusive"]
 # Does keeping connections help, how noisy is the run (the A/A arm), does unlimited beat a finite age.
@@ -20,7 +21,9 @@ class Comparison:
     be infinite. `p` is from Wilcoxon's exact signed-rank test, which the interval inverts; `p_holm` after Holm's
     correction over all comparisons of the run that ask the same `question` in its primary metric. `mde_ratio` is the
     smallest ratio (above 1) that this many blocks call better with power 0.8 under that rule; None where no verdict of
-    better or worse is sought, or none is possible.
+    better or worse is sought, or none is possible. `left` says why the case left the run before its last block: by
+    exact counts (then it is not judged, and not in the family), or because it was decided (then the interval holds
+    at that look, and p is that of a test with so many blocks).
     """
 
     case: Case
@@ -35,3 +38,9 @@ class Comparison:
     mde_ratio: float | None
     verdict: Judgement
     question: Question
+    left: Why | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether its speed is asked about: not where exact counts have decided."""
+        return self.left is None or not self.left.counted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -13,6 +14,7 @@ from loadlab.model.caveats import Caveat
 from loadlab.model.comparison import Comparison
 from loadlab.model.condition import Condition
 from loadlab.model.config import Scalar
+from loadlab.model.departure import Departure
 from loadlab.model.needs import Need
 from loadlab.model.percentiles import Percentiles
 from loadlab.model.plan import Limits
@@ -23,7 +25,6 @@ RunState = Literal["complete", "incomplete"]
 # Whether connections are kept that no later request can find; "cannot tell" where the counts are too small to show it.
 Leak = Literal["yes", "no", "cannot tell"]
 PROJECT: Final = "project"  # the section of a run's environment that is about a project of the user's own
-NOTE: Final = "note "  # how its keys begin that hold a remark on the results
 # The place of a strategy in its group, as report.json spells it: "sound" is eligible, "unfit" is rejected.
 Place = Literal["recommended", "runner_up", "baseline", "sound", "over_limit", "unfit", "unmeasured"]
 
@@ -254,7 +255,8 @@ class FailureRow:
 class RunSummary:
     """What was run. `trials_invalid` were disturbed or not loaded as planned; `invalid_because` is the first reason.
 
-    `damaged` are the files of its folder that are not what was written.
+    `damaged` are the files of its folder that are not what was written. From `min_blocks` on, cases could leave,
+    and `trials_spared` were not needed.
     """
 
     id: str
@@ -274,6 +276,8 @@ class RunSummary:
     trials_invalid: int = 0
     invalid_because: str = ""
     damaged: tuple[str, ...] = ()
+    min_blocks: int = 2
+    trials_spared: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -281,6 +285,7 @@ class Findings:
     """All of it. `answer` says in a few sentences whether 600 is a good default and unlimited a better one.
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
+    `departures` are the cases that left before their last block.
     """
 
     run: RunSummary
@@ -293,3 +298,4 @@ class Findings:
     caveats: tuple[Caveat, ...]
     trials: tuple[TrialSummary, ...]
     added_latency: tuple[LatencyEffect, ...] = ()
+    departures: Mapping[Case, Departure] = field(default_factory=dict)

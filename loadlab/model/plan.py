@@ -139,7 +139,8 @@ class Deployment:
 class Plan:
     """A declared experiment. Durations are in seconds; every list is swept, the cross product gives the cases.
 
-    `blocks`: how often each case is measured. `control` names the server mode whose baseline gets an A/A arm
+    `blocks`: how often each case is measured at most; from `min_blocks` on, a case leaves when its counts or its
+    comparisons decide. `control` names the server mode whose baseline gets an A/A arm
     (default: sync, or the first where sync is not measured).
     `equivalence_margin`: a difference within ± this share counts as none. `round_trip_ms`: how far away the database
     is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `restarts`: whether to count, once
@@ -152,6 +153,7 @@ class Plan:
 
     seed: Annotated[int, Field(ge=0)] = 2013
     blocks: Annotated[int, Field(ge=1, le=1000)] = 8
+    min_blocks: Annotated[int, Field(ge=2, le=1000)] = 2
     warmup_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.5
     window_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = 2.0
     users: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)] = field(
@@ -207,8 +209,8 @@ DEFAULT_PLAN = """\
 # the question was first asked for? Clients open a new TCP connection per request, as many proxies do.
 seed = 2013
 blocks = 12                # finds a difference of 10 % with 80 % power where trials vary by 5 %; see `loadlab plan`
-warmup_seconds = 0.5
-window_seconds = 2.0
+warmup_seconds = 0.3
+window_seconds = 1.0
 users = [8]
 keep_alive = [false]
 scenarios = ["read_one"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from loadlab.model.case import Case
+from loadlab.model.departure import Departure, Why
 from loadlab.model.session import Continuation
 
 
@@ -19,10 +21,11 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """What a run has set out to do, fixed when it starts, so that it can be completed later exactly so.
+    """What a run has set out to do, so that it can be completed later exactly so.
 
-    `key` tells this run from every other, and `plan` is the text of its plan.toml; both are empty in runs of loadlab
-    0.1.0, which are not sealed. `continuation` is how it was begun.
+    `steps` are all trials that it makes. A case may leave before its last block: its further steps are gone, and
+    `departures` says why. With `fixed`, none leaves. `key` tells this run from every other, and `plan` is the text of
+    its plan.toml; both are empty in runs of loadlab 0.1.0, which are not sealed. `continuation` is how it was begun.
     """
 
     id: str
@@ -33,6 +36,24 @@ class Schedule:
     key: str = ""
     plan: str = ""
     continuation: Continuation = field(default_factory=Continuation)
+    fixed: bool = True
+    departures: tuple[Departure, ...] = ()
+
+    @property
+    def left(self) -> dict[Case, Departure]:
+        """The cases that have left, each with its departure."""
+        return {self.cases[one.case]: one for one in self.departures}
+
+    def without(self, leaving: Mapping[Case, Why], blocks: int) -> Schedule:
+        """What remains if these cases leave after so many blocks."""
+        indices = {self.cases.index(case): why for case, why in leaving.items()}
+        gone = [step for step in self.steps if step.case in indices and step.block >= blocks]
+        departures = tuple(
+            Departure(case=index, blocks=blocks, spared=sum(step.case == index for step in gone), why=why)
+            for index, why in indices.items()
+        )
+        kept = [step for step in self.steps if step not in gone]
+        return replace(self, steps=kept, departures=(*self.departures, *departures))
 
 
 def remaining_seconds(*, left: int, made: int, elapsed_seconds: float, expected_seconds: float) -> float:

@@ -9,7 +9,8 @@ from typing import Final
 
 from loadlab.model.config import Scalar, spell
 from loadlab.model.earlier_scenarios import CODE_OF
-from loadlab.model.findings import NOTE, PROJECT
+from loadlab.model.findings import PROJECT
+from loadlab.model.project_notes import is_note
 
 Environment = Mapping[str, Mapping[str, Scalar]]
 
@@ -102,7 +103,11 @@ def _in_section(section: str, ours: Mapping[str, Scalar], theirs: Mapping[str, S
 
 def _tells(section: str, fact: str, ours: Mapping[str, Scalar], theirs: Mapping[str, Scalar]) -> bool:
     """Whether different values of a fact mean that something has changed."""
-    if fact.startswith((*PASSING, NOTE)) or (fact.startswith(SCENARIO) and _code_is_known(fact, ours, theirs)):
+    if (
+        is_note(section, fact)
+        or fact.startswith(PASSING)
+        or (fact.startswith(SCENARIO) and _code_is_known(fact, ours, theirs))
+    ):
         return False
     in_both = fact in ours and fact in theirs
     return in_both or fact.startswith(PARAMETERS) or (section, fact) == ("PostgreSQL", "origin")

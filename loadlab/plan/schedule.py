@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
-OVERHEAD_SECONDS: Final = 0.8  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
+OVERHEAD_SECONDS: Final = 0.5  # boot, settling and end of a trial, as `make bench` measures it; for estimates only
 
 
 def schedule(cases: Sequence[Case], blocks: int, seed: int) -> list[tuple[int, int]]:

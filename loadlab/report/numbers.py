@@ -30,6 +30,7 @@ MISSING: Final = "–"
 LEAK: Final = "LEAK"
 LEAK_UNKNOWN: Final = "leak: cannot tell"
 NOT_JUDGED: Final = "not judged"
+DECIDED_BY_COUNTS: Final = "decided by counts"
 TOO_FEW: Final = "too few blocks for an interval"
 SIGNS: Mapping[Judgement, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "inconclusive": "?"}
 PLACES: Mapping[Place, str] = {

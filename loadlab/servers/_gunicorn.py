@@ -16,6 +16,8 @@ class GunicornServer(Server):
 
     packages: ClassVar[tuple[str, ...]] = ("gunicorn",)
     hooks: ClassVar[Hooks] = "gunicorn"
+    # A worker has answered --max-requests requests.
+    recycled: ClassVar[str] = r"\[(\d+)\] \[INFO\] Autorestarting worker after current request"
 
     workers: Count = 2
 

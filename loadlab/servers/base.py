@@ -43,7 +43,8 @@ class Server(ABC):
 
     For the lab: `packages` are the distributions that it may need beside Django; their versions are recorded.
     `stop_signal` asks it for an orderly end. `keeps_clients` says that a client may keep its connection between
-    requests. `counted` are its parameters in the table of `loadlab behaviour`.
+    requests. `counted` are its parameters in the table of `loadlab behaviour`. `recycled` is a regular expression for
+    the line of its log that says that it replaces a worker by itself, with the worker's pid as its group.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
@@ -58,6 +59,7 @@ class Server(ABC):
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     keeps_clients: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = {}
+    recycled: ClassVar[str] = ""
 
     @abstractmethod
     def argv(self, site: Site, port: int) -> list[str]:

@@ -15,10 +15,13 @@ from loadlab.stats.signed_rank import Averages
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from loadlab.stats.sequential import Look
+
 
 # Block → value. 0 is a trial that served nothing (and infinity the latency of one), NaN one whose value is not known.
 ByBlock: TypeAlias = Mapping[int, float]
 
+COVERED: float = 0.95  # the confidence of intervals that are shown
 LARGEST: float = log(1e300)  # beyond it a ratio is as good as infinite
 
 
@@ -43,8 +46,11 @@ class Effect:
     has_infinite: bool = False
 
 
-def paired_effect(case: ByBlock, baseline: ByBlock) -> Effect:
-    """From the blocks that both have; without any, everything but `blocks` is None."""
+def paired_effect(case: ByBlock, baseline: ByBlock, look: Look | None = None) -> Effect:
+    """From the blocks that both have; without any, everything but `blocks` is None.
+
+    A comparison that ended at a `look` has the intervals that hold there.
+    """
     differences = log_ratios(case, baseline)
     unknown = int(np.isnan(differences).sum())
     if unknown == differences.size:
@@ -54,14 +60,21 @@ def paired_effect(case: ByBlock, baseline: ByBlock) -> Effect:
     return Effect(
         blocks=differences.size,
         ratio=ratio_of(float(averages.estimate())),
-        interval=_ratios(averages.interval(0.95)),
-        narrow=_ratios(averages.interval(0.90)),
+        interval=_ratios(_interval(averages, COVERED, look)),
+        narrow=_ratios(_interval(averages, 0.90, look)),
         p=float(averages.p()),
         deviation=float(differences.std(ddof=1)) if spread else None,
         unknown=unknown,
         has_zero=bool(np.isneginf(differences).any()),
         has_infinite=bool(np.isposinf(differences).any()),
     )
+
+
+def _interval(averages: Averages, confidence: float, look: Look | None) -> tuple[NDArray[np.float64], ...] | None:
+    if look is None or averages.size != look.blocks:
+        return averages.interval(confidence)
+    cut = look.covers if confidence == COVERED else look.equal
+    return None if cut is None else averages.ends(cut)
 
 
 def log_ratios(case: ByBlock, baseline: ByBlock) -> NDArray[np.float64]:
@@ -91,5 +104,5 @@ def log_of(ratio: float) -> float:
     return log(ratio) if ratio else -inf
 
 
-def _ratios(ends: tuple[NDArray[np.float64], NDArray[np.float64]] | None) -> Interval | None:
+def _ratios(ends: tuple[NDArray[np.float64], ...] | None) -> Interval | None:
     return Interval(*(ratio_of(float(end)) for end in ends)) if ends else None

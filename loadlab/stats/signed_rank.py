@@ -62,7 +62,11 @@ class Averages:
     def interval(self, confidence: float) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Excludes 0 exactly where p is at most 1 - confidence; None where there are too few differences for one."""
         cut = critical(self.size, (1 - confidence) / 2)
-        return None if cut is None else (self._lowest[..., cut], self._highest[..., -1 - cut])
+        return None if cut is None else self.ends(cut)
+
+    def ends(self, cut: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The interval that leaves out `cut` averages on each side."""
+        return self._lowest[..., cut], self._highest[..., -1 - cut]
 
 
 def walsh(differences: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -93,6 +93,10 @@ class RunFolder(RunReader):
             raise
         return folder
 
+    def write_schedule(self, schedule: Schedule) -> None:
+        """Keep what remains to be made; the run's key and plan stay."""
+        self._seal(SCHEDULE, "run", SCHEDULE_RECORDS.dump_json(schedule))
+
     def make_rooms(self) -> None:
         for room in self.rooms:
             room.mkdir(exist_ok=True)

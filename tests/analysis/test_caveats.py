@@ -61,6 +61,8 @@ def test_what_the_projects_settings_do_to_all_figures_comes_first() -> None:
     found = analyse(run=run_summary(), environment=environment, cases=cases, trials=trials)
     assert (caveats_of(found)[0].line) == "project: DEBUG is on."
     assert [one.subject for one in caveats_of(found)].count("project") == 1
+    now = {"project notes": {"debug": "DEBUG is on."}}
+    assert analyse(run=run_summary(), environment=now, cases=cases, trials=trials).caveats[0] == found.caveats[0]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from every import every
 from factories.trials import CLOSED, KEPT, Behaviour, ages, at_rate, case, default_plan, findings, noisy, replica, trial
 
-from loadlab.analysis.comparisons import compare_all
+from loadlab.analysis.comparisons import Rules, compare_all
 from loadlab.analysis.noise import bars
 from loadlab.stats.multiplicity import holm
 
@@ -160,7 +160,7 @@ def _any_verdict(cases: list[Case], seed: int, noise: float) -> bool:
     table = {
         ("throughput", one): dict(enumerate(np.exp(drift + generator.normal(0, noise, 8)).tolist())) for one in cases
     }
-    found = compare_all(cases, table, bars(cases, table, 0.05), "throughput")
+    found = compare_all(cases, table, Rules(bars=bars(cases, table, 0.05), primary="throughput", blocks=8))
     return any(one.verdict in ("better", "worse") for one in found)
 
 

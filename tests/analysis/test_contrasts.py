@@ -40,6 +40,13 @@ def test_a_version_that_changed_is_named_and_a_load_average_is_not() -> None:
     assert contrast(before, after).differences == (("versions: django", "5.2", "6.1"),)
 
 
+def test_a_reworded_remark_on_a_project_is_no_difference_and_a_new_one_is() -> None:
+    earlier = {"project": {"note 1": "The target is served elsewhere: what CPU it uses is not known."}}
+    later = {"project notes": {"cpu_unknown": "The target is external.", "no_judge": "PostgreSQL was not asked."}}
+    before, after = (replace(findings(), environment=environment) for environment in (earlier, later))
+    assert contrast(before, after).differences == (("project notes: no_judge", "absent", "PostgreSQL was not asked."),)
+
+
 def test_a_case_that_only_one_run_has_is_named() -> None:
     before = findings()
     after = replace(before, arms=before.arms[1:], trials=before.trials)

@@ -22,6 +22,7 @@ from every import every
 from loadlab.instrumentation import checks, counting, loading, serving
 from loadlab.instrumentation.configuration import Configuration, configuration
 from loadlab.instrumentation.serving import UNKNOWN, Serving, of_command, of_process
+from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +96,15 @@ def test_a_kept_connection_is_warned_of_where_no_request_can_find_it(
     assert ("loadlab.W001" in ids(server)) is warned
 
 
+def app_of(fix: str) -> type[AppConfig]:
+    """The app that a project installs by the name of its module."""
+    name = f"loadlab.fixes.{fix}"
+    members = vars(importlib.import_module(name)).values()
+    apps = [each for each in members if isinstance(each, type) and issubclass(each, AppConfig)]
+    (app,) = [each for each in apps if getattr(each, "name", None) == name]
+    return app
+
+
 @pytest.mark.parametrize(
     ("fix", "server", "warned"),
     [
@@ -110,15 +120,15 @@ def test_a_leak_that_an_installed_fix_ends_is_not_warned_of(
     database: Any, monkeypatch: pytest.MonkeyPatch, fix: str, server: str, *, warned: bool
 ) -> None:
     database(CONN_MAX_AGE=60)
-    monkeypatch.setattr(checks.apps, "is_installed", {f"loadlab.fixes.{fix}"}.__contains__)
+    monkeypatch.setattr(checks.apps, "get_app_configs", lambda: [app_of(fix)])
     assert ("loadlab.W001" in ids(server)) is warned
 
 
-@every("name", checks.FIXES)
-def test_a_fix_that_the_checks_know_is_the_name_of_an_app(name: str) -> None:
-    members = vars(importlib.import_module(name)).values()
-    apps = [each for each in members if isinstance(each, type) and issubclass(each, AppConfig)]
-    assert name in {getattr(app, "name", None) for app in apps}
+@every("fix", ["close_on_thread_exit", "reap_dead_threads", "leased_threads", "close_at_handler_end"])
+def test_a_fix_ends_the_leak_in_modes_that_there_are(fix: str) -> None:
+    modes = app_of(fix).ends_leak_in  # type: ignore[attr-defined]
+    assert modes
+    assert set(modes) <= set(SERVERS)
 
 
 def opened_while_loading(handler: ConnectionHandler, monkeypatch: pytest.MonkeyPatch) -> None:

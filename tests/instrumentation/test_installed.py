@@ -17,8 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+from every import every
 
 from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.management.commands import loadlab_metrics
 from loadlab.model.metrics import CloseReason
 from loadlab.settings_override.configuration import SettingsOverride
 
@@ -47,6 +51,7 @@ STATIC_URL = "static/"
 urlpatterns = []
 """
 QUERY = "from django.db import connection; connection.ensure_connection()\n"
+ASKS = ("shell", "-c", QUERY)
 W002 = "loadlab.W002"
 TESTS = """
 import threading
@@ -164,7 +169,7 @@ def test_a_projects_own_tests_pass_with_mirrors_threads_and_a_live_server(
 def test_by_default_ledgers_are_in_a_folder_per_user_and_project(project: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    assert manage(project, "migrate", TMPDIR=str(temporary)).returncode == 0
+    assert manage(project, *ASKS, TMPDIR=str(temporary)).returncode == 0
     (ours,) = temporary.iterdir()
     assert stat.S_IMODE(ours.stat().st_mode) == 0o700
     (folder,) = ours.iterdir()
@@ -177,7 +182,7 @@ def test_a_link_in_place_of_the_folder_is_not_followed(project: Path, tmp_path: 
     temporary.mkdir()
     elsewhere.mkdir()
     (temporary / f"loadlab-{os.getuid()}").symlink_to(elsewhere)
-    done = manage(project, "migrate", TMPDIR=str(temporary))
+    done = manage(project, *ASKS, TMPDIR=str(temporary))
     assert done.returncode == 0, done.stderr
     assert "are not counted" in done.stderr
     assert list(elsewhere.iterdir()) == []
@@ -187,7 +192,7 @@ def test_a_link_in_place_of_the_folder_is_not_followed(project: Path, tmp_path: 
 def test_a_folder_that_cannot_be_had_costs_the_count_and_not_the_site(project: Path, where: str) -> None:
     with tempfile.NamedTemporaryFile() as file:
         folder = {"in a file": f"{file.name}/ledgers", "a file": file.name, "a folder of the kernel": "/proc/self/fd"}
-        done = manage(project, "migrate", LOADLAB_LEDGER_DIR=folder[where])
+        done = manage(project, *ASKS, LOADLAB_LEDGER_DIR=folder[where])
     assert done.returncode == 0, done.stderr
     assert "are not counted" in done.stderr
 
@@ -201,13 +206,32 @@ def test_check_names_what_is_wrong_with_the_setting(project: Path) -> None:
     assert "LOADLAB['METRICS_OPEN'] should be a bool" in done.stderr
 
 
-@pytest.mark.parametrize("loadlab", [None, ["x"], "x", {"SERVER": 'gunicorn "x'}, {"LEDGER_DIR": "x"}])
-def test_a_wrong_setting_is_a_message_of_check_and_no_traceback(project: Path, loadlab: object) -> None:
-    (project / "strange.py").write_text(SETTINGS + f"LOADLAB = {loadlab!r}\n")
-    done = manage(project, "check")
-    assert done.returncode == 1
-    assert "(loadlab.E001)" in done.stderr
-    assert "Traceback" not in done.stderr
+WRONG_SETTINGS = (None, ["x"], "x", {"SERVER": 'gunicorn "x'}, {"LEDGER_DIR": "x"})
+# A `manage.py check` for each, forked from one process that has imported Django and nothing of the project.
+CHECKS = """
+import os, sys
+from django.core.management import execute_from_command_line
+for number in range(int(sys.argv[1])):
+    if not os.fork():
+        os.environ["NUMBER"] = str(number)
+        said = os.open(f"said-{number}", os.O_CREAT | os.O_WRONLY)
+        os.dup2(said, 2)
+        execute_from_command_line(["manage.py", "check"])
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
+def test_a_wrong_setting_is_a_message_of_check_and_no_traceback(project: Path) -> None:
+    wrong = f"import os\nLOADLAB = {WRONG_SETTINGS!r}[int(os.environ['NUMBER'])]\n"
+    (project / "strange.py").write_text(SETTINGS + wrong)
+    argv = [sys.executable, "-c", CHECKS, str(len(WRONG_SETTINGS))]
+    done = subprocess.run(argv, cwd=project, env=environment(project), capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["1"] * len(WRONG_SETTINGS), done.stderr
+    for number, setting in enumerate(WRONG_SETTINGS):
+        said = (project / f"said-{number}").read_text()
+        assert "(loadlab.E001)" in said, setting
+        assert "Traceback" not in said, setting
 
 
 def test_a_project_without_databases_starts(project: Path, ledgers: Path) -> None:
@@ -348,7 +372,7 @@ def metrics_command(project: Path, ledgers: Path, *arguments: str) -> Iterator[t
 
 
 def test_metrics_on_a_separate_port_are_those_of_all_processes(project: Path, ledgers: Path) -> None:
-    manage(project, "migrate", LOADLAB_LEDGER_DIR=str(ledgers))
+    manage(project, *ASKS, LOADLAB_LEDGER_DIR=str(ledgers))
     with metrics_command(project, ledgers) as (serving, url):
         assert url.startswith("http://127.0.0.1:")
         text = urllib.request.urlopen(url, timeout=30).read().decode()  # noqa: S310  our own
@@ -392,7 +416,13 @@ def test_promtool_finds_nothing_to_blame_in_an_empty_project_either(project: Pat
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
+def test_the_command_ends_with_1_and_says_why_where_it_may_not_listen(project: Path) -> None:
+    done = manage(project, "loadlab_metrics", "--address", "0.0.0.0", "--port", "0")  # noqa: S104  refused
+    assert done.returncode == 1
+    assert "is not loopback" in done.stderr
+
+
+@every(
     ("arguments", "message"),
     [
         (["--address", "0.0.0.0", "--port", "0"], "is not loopback"),  # noqa: S104  refused
@@ -402,9 +432,6 @@ def test_promtool_finds_nothing_to_blame_in_an_empty_project_either(project: Pat
         (["--port", "70000"], "cannot be used"),
     ],
 )
-def test_an_address_for_everybody_needs_a_token_and_a_bad_one_is_named(
-    project: Path, arguments: list[str], message: str
-) -> None:
-    done = manage(project, "loadlab_metrics", *arguments)
-    assert done.returncode == 1
-    assert message in done.stderr
+def test_an_address_for_everybody_needs_a_token_and_a_bad_one_is_named(arguments: list[str], message: str) -> None:
+    with override_settings(LOADLAB={}), pytest.raises(CommandError, match=message):
+        call_command(loadlab_metrics.Command(), *arguments)

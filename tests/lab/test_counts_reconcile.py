@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.plan.scenarios import SCENARIO_FOLDER
 from loadlab.servers import SERVERS
 
@@ -21,14 +22,26 @@ if TYPE_CHECKING:
     from loadlab.lab.lab import Lab
     from loadlab.model.samples import Trial
 
+    Answered = dict[tuple[str, str, str], int]  # (route, method, status class) → requests
+
 
 @pytest.fixture(scope="module")
-def measured(trial: Any) -> Any:
+def served() -> dict[int, Answered]:
+    """How many requests of each series the target has counted, by the trial's order."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def measured(trial: Any, served: dict[int, Answered]) -> Any:
     """A trial of a mode, once for all tests that look at it."""
 
     @cache
     def once(server: str, max_age: float | None, driver: str = "psycopg2", *, keep_alive: bool = False) -> Trial:
-        result: Trial = trial(server, max_age=max_age, driver=driver, keep_alive=keep_alive)
+        # Long enough that a user who keeps a connection comes a second time, on a busy machine too.
+        long = {"window_seconds": 0.8} if keep_alive else {}
+        result: Trial = trial(server, max_age=max_age, driver=driver, keep_alive=keep_alive, **long)
+        answered = RequestTotals(trial.target.ledgers(result)).read().answered  # the ledgers are soon removed
+        served[result.order] = {(one.route, one.method, one.status_class): one.requests for one in answered}
         return result
 
     return once
@@ -62,6 +75,22 @@ def test_age_zero_leaves_nothing_open(measured: Any, server: str) -> None:
     assert connections.at_rest.closed["request_end"] > 0
 
 
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_a_trials_requests_are_the_targets_but_for_those_cut_off(
+    measured: Any, served: dict[int, Answered], server: str
+) -> None:
+    """The load stops where it is: each user may have one request under way, whose answer it does not get.
+
+    Under ASGI such a request is cancelled, and has no status.
+    """
+    result = measured(server, 0)
+    series = served[result.order]
+    assert {(route, method) for route, method, _ in series} == {("entries/<int:number>/", "GET")}
+    assert {status_class for _, _, status_class in series} <= {"2xx", "other"}
+    answered = len(result.requests.ended) - len(result.requests.no_answer)
+    assert 0 <= sum(series.values()) - answered <= result.case.users
+
+
 @pytest.mark.parametrize("server", ["threaded", "gevent", "asgi"])
 def test_a_thread_per_request_never_reuses_a_kept_connection(measured: Any, server: str) -> None:
     stopped = measured(server, None).connections.after_stop
@@ -81,7 +110,7 @@ def test_client_keep_alive_does_not_help_asgi(measured: Any) -> None:
 
 
 def test_sync_keeps_one_connection_per_worker(trial: Any) -> None:
-    connections = trial("sync", max_age=None, workers=3).connections
+    connections = trial("sync", max_age=None, workers=3, window_seconds=0.8).connections
     assert connections.after_stop.opened == connections.left_open == 3
     assert connections.after_stop.reused > 0
 
@@ -93,7 +122,7 @@ def test_gthread_never_holds_more_than_workers_times_threads_connections(trial: 
 
 
 def test_an_age_that_expires_closes_by_age(trial: Any) -> None:
-    result = trial("sync", max_age=0.1)
+    result = trial("sync", max_age=0.1, window_seconds=0.8)
     assert result.connections.at_rest.closed["max_age"] > 0
     assert result.connections.after_stop.reused > 0
     assert result.connections.mismatches == ()

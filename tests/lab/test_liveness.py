@@ -11,6 +11,7 @@ from patience import await_that
 
 from loadlab.lab.application import Application
 from loadlab.lab.liveness import serving_now
+from loadlab.servers import SERVERS
 from loadlab.system.processes import Register
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_a_worker_that_ends_is_named_and_a_helper_is_not(application: Applicatio
 
 
 def test_a_worker_recycled_by_gunicorn_does_not_disturb_a_trial(application: Application) -> None:
-    serving = serving_now(application, {})
+    serving = serving_now(application, {}, SERVERS["sync"].recycled)
     first, second, _ = children(application)
     line = "[2026-11-28 10:00:00 +0000] [{}] [INFO] Autorestarting worker after current request.\n"
     application.program.log.write_text(line.format(first.pid))

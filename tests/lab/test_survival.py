@@ -98,7 +98,7 @@ def test_a_database_that_comes_back_is_waited_for() -> None:
 def survived(error: Exception, *, alive: bool) -> Trial:
     """What becomes of a trial that ends with an error, while the database answers or not."""
 
-    def measure(case: Case, step: Step) -> Trial:
+    def measure(case: Case, step: Step, following: tuple[Case, Step] | None) -> Trial:
         raise error
 
     given_up: list[int] = []

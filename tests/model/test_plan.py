@@ -15,11 +15,13 @@ from loadlab.model.window import Window
 
 PLANS: Final = TypeAdapter(Plan)
 MEMBERS: Final = {"servers": {"sync": {}}, "strategies": {"max_age": {}}}
+NEEDED: Final = {"target": {"url": "http://shop/"}, "project": {"settings": "shop.settings"}}
 SWEPT: Final = ("users", "round_trip_ms")
 # Every key of a plan that may be left out, with what the manual says of it then.
 DEFAULTS: Final[dict[str, Any]] = {
     "seed": 2013,
     "blocks": 8,
+    "min_blocks": 2,
     "warmup_seconds": 0.5,
     "window_seconds": 2.0,
     "users": [8],
@@ -99,6 +101,7 @@ def test_a_target_s_metrics_are_at_its_own_address_unless_named() -> None:
         ("limits", "hosts", 1, 100_000),
         ("limits", "workers", 1, 10_000),
         ("limits", "overlap", 1, 10),
+        ("target", "usable_connections", 1, 1_000_000),
     ],
 )
 def test_a_number_at_its_limit_is_accepted_and_one_beyond_refused(
@@ -106,7 +109,7 @@ def test_a_number_at_its_limit_is_accepted_and_one_beyond_refused(
 ) -> None:
     def made(value: int) -> Plan:
         given: Any = [value] if key in SWEPT else value
-        return plan(**{table: {key: given}} if table else {key: given})
+        return plan(**{table: {**NEEDED.get(table, {}), key: given}} if table else {key: given})
 
     for limit, beyond in ((least, -1), (most, 1)):
         if limit is not None:
@@ -131,6 +134,23 @@ def test_a_number_at_its_limit_is_accepted_and_one_beyond_refused(
 def test_a_quantity_out_of_its_range_is_refused(keys: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         plan(**keys)
+
+
+@every(
+    ("table", "key", "value"),
+    [
+        ("", "blocks", "8"),
+        ("", "restarts", "yes"),
+        ("load", "outstanding", "64"),
+        ("database", "tls", "true"),
+        ("limits", "hosts", "2"),
+        ("project", "migrate", "true"),
+        ("target", "usable_connections", "4"),
+    ],
+)
+def test_text_is_not_taken_for_a_number_or_a_switch(table: str, key: str, value: str) -> None:
+    with pytest.raises(ValidationError):
+        plan(**{table: {**NEEDED.get(table, {}), key: value}} if table else {key: value})
 
 
 def test_a_closed_load_is_its_users_and_an_open_one_its_rates() -> None:

@@ -74,7 +74,7 @@ class Page(HTMLParser):
 
 @cache
 def page(variant: str = "complete") -> Page:
-    return Page(HtmlPage().render(reports.VARIANTS[variant]()))
+    return Page(reports.rendered("html", variant))
 
 
 def sha256(text: str) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from loadlab.lab.lab import Lab
+
 pytestmark = pytest.mark.process
 
 # What `postgres --describe-config` says of a setting: its name first, its default in the fifth column.
@@ -118,15 +120,22 @@ def test_the_key_is_for_the_servers_user_alone(folder: Path) -> None:
     assert (key.st_mode & 0o077, key.st_uid) == (0, user)
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_a_report_says_whether_the_target_was_encrypted(tls: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    if tls:
-        require_programs()
-    plan = Plan(servers={}, strategies={}, database=DatabaseOptions(tls=tls))
+def test_a_report_says_that_the_target_was_encrypted(tmp_path: Path) -> None:
+    require_programs()
+    plan = Plan(servers={}, strategies={}, database=DatabaseOptions(tls=True))
     with open_lab(plan, None, tmp_path, Quiet()) as lab:  # Django makes the site's tables here, as the target connects
-        said = environment(lab)["PostgreSQL"]
+        assert_told(lab, tls=True)
+
+
+def test_a_report_says_that_the_target_was_not_encrypted(lab: Lab) -> None:
+    assert_told(lab, tls=False)
+
+
+def assert_told(lab: Lab, *, tls: bool) -> None:
+    """The report says so, and no path of this machine."""
+    said = environment(lab)["PostgreSQL"]
     assert said["tls"] is tls
-    assert [value for value in said.values() if str(tmp_path) in str(value) or "/var/tmp" in str(value)] == []  # noqa: S108
+    assert [value for value in said.values() if str(lab.logs) in str(value) or "/var/tmp" in str(value)] == []  # noqa: S108
 
 
 def require_programs() -> None:

@@ -322,14 +322,27 @@ def test_whom_postgresql_keeps_out_pgbouncer_does_not_let_in(
     assert cluster.sessions() == before
 
 
-@pytest.fixture
-def restarted(cluster: Cluster, tmp_path: Path) -> Iterator[tuple[Running, Register]]:
-    """A PostgreSQL that a test may stop; not before it is known that there is a PgBouncer."""
-    with (
-        Register.opened() as register,
-        restartable(DatabaseOptions(), register, tmp_path / "postgresql.log") as running,
-    ):
+@pytest.fixture(scope="module")
+def stoppable(
+    cluster: Cluster,  # for it skips where there is no PgBouncer
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Running, Register]]:
+    log = tmp_path_factory.mktemp("stoppable") / "postgresql.log"
+    with Register.opened() as register, restartable(DatabaseOptions(), register, log) as running:
         yield running, register
+
+
+@pytest.fixture
+def restarted(stoppable: tuple[Running, Register]) -> tuple[Running, Register]:
+    """A PostgreSQL that runs, and that a test may stop."""
+    running, register = stoppable
+    running.revive()
+    return running, register
+
+
+def sessions_of(running: Running, register: Register) -> int:
+    with running.database.observed() as connection, connection.cursor() as cursor:
+        return Cluster(register=register, database=running.database, cursor=cursor).sessions()
 
 
 @pytest.mark.parametrize("pool_mode", ["transaction", "session"])
@@ -337,6 +350,7 @@ def test_a_restart_of_postgresql_breaks_clients_in_session_pooling_alone(
     restarted: tuple[Running, Register], tmp_path: Path, pool_mode: Literal["transaction", "session"]
 ) -> None:
     running, register = restarted
+    before = sessions_of(running, register)
     pooling = replace(POOLING, pool_mode=pool_mode)
     with service.pgbouncer(pooling, running.database, register, register.folder, tmp_path / "log") as bouncer:
         with closing(connected(bouncer.database)) as connection:
@@ -354,8 +368,7 @@ def test_a_restart_of_postgresql_breaks_clients_in_session_pooling_alone(
         counts = bouncer.judge.counts()
         assert (counts.servers_opened, counts.servers_open, counts.refused) == (2, 1, 0)
         bouncer.stop()
-    with running.database.observed() as connection, connection.cursor() as cursor:
-        assert Cluster(register=register, database=running.database, cursor=cursor).sessions() == 2
+    assert sessions_of(running, register) - before == 2
 
 
 def test_while_postgresql_is_down_clients_are_let_in_and_sent_away(

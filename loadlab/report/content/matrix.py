@@ -164,15 +164,22 @@ def _cell(arm: Arm, compared: dict[Case, Comparison], metric: str) -> Cell:
     return Cell(
         throughput=numbers.estimate(arm.throughput),
         median=numbers.figure(arm.throughput.value if arm.throughput else None),
-        ratio=_of(metric) + numbers.ratio_of(comparison) if comparison else alone,
+        ratio=_ratio(comparison, metric) if comparison else alone,
         gain=_of(metric) + numbers.ratio(comparison.ratio) if comparison else alone,
         opens=numbers.figure(arm.opens_per_request),
         peak=held(arm),
         leaks=arm.leaks,
         leak=arm.leak,
-        judgement=comparison.verdict if comparison else None,
+        judgement=comparison.verdict if comparison and comparison.judged else None,
         measured=arm.trials > 0,
     )
+
+
+def _ratio(comparison: Comparison, metric: str) -> str:
+    """What counts decided after few blocks has no ratio worth reading."""
+    if not comparison.judged:
+        return f"decided after {numbers.plural(comparison.blocks, 'block')}"
+    return _of(metric) + numbers.ratio_of(comparison)
 
 
 def held(arm: Arm) -> str:

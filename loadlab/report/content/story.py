@@ -93,6 +93,8 @@ def run_line(run: RunSummary) -> str:
     done = f"{numbers.count(run.trials_done)} of {numbers.plural(run.trials_planned, 'trial')}"
     if run.trials_invalid:
         done += f", {numbers.count(run.trials_invalid)} of them invalid"
+    if run.trials_spared:
+        done += f", {numbers.count(run.trials_spared)} more not needed"
     window = f"{numbers.seconds(run.window_seconds)} windows after {numbers.seconds(run.warmup_seconds)} warm-up"
     parts = (f"Run {run.id}", run.started, done, numbers.plural(run.blocks, "block"), window, f"seed {run.seed}")
     return " · ".join(parts)

@@ -184,6 +184,8 @@ def _comparison_figures(comparison: Comparison, primary_metric: str) -> tuple[st
 
 
 def _judgement(comparison: Comparison, primary_metric: str) -> str:
+    if not comparison.judged:
+        return numbers.DECIDED_BY_COUNTS
     return comparison.verdict if _judged(comparison, primary_metric) else numbers.NOT_JUDGED
 
 

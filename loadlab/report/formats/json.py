@@ -65,6 +65,10 @@ class JsonFile(Report):
             "distances": [_added_latency(effect, names) for effect in findings.added_latency],
             "failures": [_failure(row) for row in findings.failures],
             "caveats": [_caveat(caveat) for caveat in findings.caveats],
+            "departures": [
+                {"case": case.id, "blocks": one.blocks, "spared": one.spared, "why": one.why}
+                for case, one in findings.departures.items()
+            ],
         }
         yield "{"
         yield from (f'\n "{key}": {_text(value)},' for key, value in before.items())

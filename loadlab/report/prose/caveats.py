@@ -43,6 +43,7 @@ _NO_PROOF: Final = (
     "{blocks:plural complete block} cannot prove a difference: with {comparisons:plural comparison}, the smallest "
     "possible p is {p:probability} after Holm's correction, and a proof needs less than {alpha}."
 )
+_SPARED: Final = "{spared:plural trial} fewer: after {blocks:plural block} of {planned}, the run stopped measuring"
 WORDS: Final[Mapping[CaveatKind, Words]] = {
     CaveatKind.BUSY_MACHINE: Words(
         "It was busy when the run began: load {load:figure} on {cores:plural core}.",
@@ -149,6 +150,16 @@ WORDS: Final[Mapping[CaveatKind, Words]] = {
         "Use a longer window or a shorter age.",
     ),
     CaveatKind.LEFT_OUT: Words("Left out of {servers:list}: {why:sentence}"),
+    CaveatKind.LEFT_LEAKS: Words(
+        f"{_SPARED} {{cases:cases}}: exact counts show that connections leak, and no speed makes up for that.",
+        "`loadlab run --fixed` measures them to the end.",
+    ),
+    CaveatKind.LEFT_REFUSED: Words(
+        f"{_SPARED} {{cases:cases}}: exact counts show refused connections, and no speed makes up for that.",
+        "`loadlab run --fixed` measures them to the end.",
+    ),
+    CaveatKind.LEFT_DECIDED: Words(f"{_SPARED} {{cases:cases}}: each of their comparisons was decided."),
+    CaveatKind.LEFT_ALONE: Words(f"{_SPARED} {{cases:cases}}: no case was left to compare them with."),
     CaveatKind.CHANGED_MEANWHILE: Words(
         "Measured after a change: {changes:and}.",
         "Differences between blocks may come from that. Start a new run to measure all trials alike.",

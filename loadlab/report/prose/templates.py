@@ -31,6 +31,7 @@ class Template(Formatter):
             "age": numbers.age,
             "and": "; ".join,
             "case": name,
+            "cases": lambda cases: _listed([name(case) for case in cases]),
             "count": numbers.count,
             "figure": numbers.figure,
             "list": _listed,

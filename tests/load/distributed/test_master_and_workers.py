@@ -158,7 +158,7 @@ def test_the_users_of_a_closed_load_are_shared_out_over_hosts(fleet: Fleet, site
 
 
 def test_while_it_runs_the_load_of_all_hosts_is_counted(fleet: Fleet, load_request: Any) -> None:
-    drive = fleet.generator.begin(load_request(users=6, open_load=None, window_seconds=3.0))
+    drive = fleet.generator.begin(load_request(users=6, open_load=None, window_seconds=2.0))
     await_that(lambda: drive.counts().requests > 0)
     result = drive.wait()
     assert result is not None
@@ -189,7 +189,7 @@ def test_a_worker_that_comes_in_the_middle_has_no_part_in_that_load(
 
 
 def test_a_load_process_of_another_host_that_is_killed_is_named(fleet: Fleet, load_request: Any) -> None:
-    drive = fleet.generator.begin(load_request(window_seconds=2.0))
+    drive = fleet.generator.begin(load_request(window_seconds=1.2))
     driving = load_of(fleet.workers[0])
     driving.kill()
     result = drive.wait()

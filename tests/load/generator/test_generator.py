@@ -20,7 +20,6 @@ from sites import PlainSite, plain_site, usual_request
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.generator import Generator
 from loadlab.load.generator.contract import NO_RESULT, LoadRequest, LoadResult, merged, parse_request
-from loadlab.load.generator.driving import DRAIN_SECONDS
 from loadlab.load.generator.recorder import NO_ANSWER, OLD_SECONDS
 from loadlab.load.locust_plugins.arrivals import arrivals
 from loadlab.model.condition import OpenLoad
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 HERE = Path(__file__).parents[1]
+DRAIN_SECONDS = 2.0  # as hangs_later.py sets it
 POISSON = OpenLoad(rate=150.0, arrivals="poisson")
 STALL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
@@ -240,7 +240,7 @@ def test_requests_that_a_closed_load_leaves_unanswered_are_failures(
     generator: Generator, load_request: Any, processes: int
 ) -> None:
     asked = load_request(
-        locustfile=str(HERE / "hangs.py"), users=7 * processes, window_seconds=4.0, processes=processes
+        locustfile=str(HERE / "hangs.py"), users=7 * processes, window_seconds=2.5, processes=processes
     )
     result = carried_out(generator, asked)
     hung = np.asarray(result.requests.no_answer, dtype=int)

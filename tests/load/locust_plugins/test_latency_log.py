@@ -30,7 +30,7 @@ pytestmark = pytest.mark.process
 
 HERE = Path(__file__).parents[1]
 PATIENCE_SECONDS = 120
-RUN_SECONDS = (3, 9, 27, 81)  # the first is enough, unless the machine is so busy that hardly anything is answered
+RUN_SECONDS = (2, 6, 18, 54)  # the first is enough, unless the machine is so busy that hardly anything is answered
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def served_during(site: PlainSite, run: Callable[[], None]) -> int:
 def load_with_processes(folder: Path, site: PlainSite, *more: str) -> None:
     port = str(free_port())
     bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
-    ran = locust(folder, "--processes", "2", *bind, *headless(site, 4), *more)
+    ran = locust(folder, "--processes", "2", *bind, *headless(site, 2), *more)
     try:
         assert ran.wait(PATIENCE_SECONDS) == 0
     finally:

@@ -17,12 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from laboratory import PLAN, Quiet
 from patience import await_that
 from selenium.webdriver.common.by import By
 
 from loadlab.lab.application import ServerSetup, serving
-from loadlab.lab.opening import open_lab
 from loadlab.load.locust_plugins.site_metrics import TOKEN_VARIABLE
 from loadlab.plan.members import config_of
 from loadlab.plan.scenarios import SCENARIO_FOLDER
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from selenium.webdriver.chrome.webdriver import WebDriver
+
+    from loadlab.lab.lab import Lab
 
 pytestmark = pytest.mark.process
 
@@ -302,22 +302,21 @@ def test_the_token_goes_to_the_site_alone_and_is_shown_nowhere(page: Page, metri
     assert not any(SECRET in text for text in [*served, page.log.read_text()])
 
 
-def test_the_tab_shows_a_real_site(tmp_path: Path) -> None:
-    with open_lab(PLAN, None, tmp_path, Quiet()) as lab:
-        target = ServerSetup(
-            server=config_of(SERVERS, "sync", {}, "server"),
-            strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
-            database=lab.database,
-            ledgers=tmp_path / "ledgers",
-            project=lab.project,
-        )
-        with serving(target, lab.register, tmp_path / "server.log") as site:
-            options = ["--host", site.url, "--autostart", "--users", "2", "--target-metrics", f"{site.url}/metrics"]
-            options += ["--target-metrics-every", "0.3"]
-            with locust(tmp_path, SCENARIO_FOLDER / "multi_database.py", *options) as page:
-                for alias in ("default", "second"):
-                    page.await_row(alias, "open", lambda row: row["now"] == "2")
-                    page.await_row(alias, "requests that reused one", lambda row: row["now"] == "100.0%")
+def test_the_tab_shows_a_real_site(lab: Lab, tmp_path: Path) -> None:
+    target = ServerSetup(
+        server=config_of(SERVERS, "sync", {}, "server"),
+        strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
+        database=lab.database,
+        ledgers=tmp_path / "ledgers",
+        project=lab.project,
+    )
+    with serving(target, lab.register, tmp_path / "server.log") as site:
+        options = ["--host", site.url, "--autostart", "--users", "2", "--target-metrics", f"{site.url}/metrics"]
+        options += ["--target-metrics-every", "0.3"]
+        with locust(tmp_path, SCENARIO_FOLDER / "multi_database.py", *options) as page:
+            for alias in ("default", "second"):
+                page.await_row(alias, "open", lambda row: row["now"] == "2")
+                page.await_row(alias, "requests that reused one", lambda row: row["now"] == "100.0%")
 
 
 def test_without_the_option_locusts_page_is_as_it_was(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
@@ -17,8 +18,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--entries", type=int, default=ENTRIES)
+        parser.add_argument("--migrate", action="store_true", help="create the tables first")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401, ARG002  Django's signature
+        if options["migrate"]:
+            call_command("migrate", interactive=False, verbosity=options["verbosity"])
         wanted: int = options["entries"]
         with transaction.atomic():
             present = set(Entry.objects.filter(pk__lte=wanted).values_list("pk", flat=True))

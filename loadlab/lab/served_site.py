@@ -1,0 +1,116 @@
+"""A project that the lab serves, with what is between it and PostgreSQL."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadlab.faults import FaultContext
+from loadlab.lab.application import Extras, ServerSetup, booting
+from loadlab.lab.route import routed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from loadlab.faults import Fault
+    from loadlab.lab.application import Application, Boot
+    from loadlab.lab.lab import Lab
+    from loadlab.lab.project import Project
+    from loadlab.lab.route import Route
+    from loadlab.model.config import Config
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedSite:
+    """A server that is ready, and what is between it and PostgreSQL."""
+
+    server: Config
+    application: Application
+    route: Route
+    ledgers: Path
+    log: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BootingSite:
+    """A site whose server has been started."""
+
+    server: Config
+    boot: Boot
+    route: Route
+    ledgers: Path
+    log: Path
+
+    def ready(self) -> ServedSite:
+        """The site, once its server is ready.
+
+        Raises:
+            EnvironmentFaultError: the server ends or hangs before.
+        """
+        return ServedSite(
+            server=self.server,
+            application=self.boot.ready(),
+            route=self.route,
+            ledgers=self.ledgers,
+            log=self.log,
+        )
+
+
+@contextmanager
+def boot_site(  # noqa: PLR0913
+    lab: Lab,
+    server: Config,
+    strategy: Config,
+    *,
+    project: Project,
+    ledgers: Path,
+    log: Path,
+    faults: Sequence[Fault] = (),
+    extras: Extras | None = None,
+    port: int | None = None,
+) -> Iterator[BootingSite]:
+    """As `serve_site`, without waiting for the server.
+
+    Raises:
+        EnvironmentFaultError: a program is missing, or one in between does not start.
+    """
+    context = FaultContext(database=lab.database, register=lab.register, log=log)
+    with routed(strategy, faults, context) as route:
+        setup = ServerSetup(
+            server=server,
+            strategy=strategy,
+            database=route.database,
+            ledgers=ledgers,
+            project=project,
+            extras=extras or Extras(),
+        )
+        with booting(setup, lab.register, log, port) as boot:
+            yield BootingSite(server=server, boot=boot, route=route, ledgers=ledgers, log=log)
+
+
+@contextmanager
+def serve_site(  # noqa: PLR0913
+    lab: Lab,
+    server: Config,
+    strategy: Config,
+    *,
+    project: Project,
+    ledgers: Path,
+    log: Path,
+    faults: Sequence[Fault] = (),
+    extras: Extras | None = None,
+    port: int | None = None,
+) -> Iterator[ServedSite]:
+    """Serve a project in one server mode under one strategy, until the context ends; on `port`, or any that is free.
+
+    `faults` act throughout.
+
+    Raises:
+        EnvironmentFaultError: the server, or a program in between, is missing or does not start.
+    """
+    with boot_site(
+        lab, server, strategy, project=project, ledgers=ledgers, log=log, faults=faults, extras=extras, port=port
+    ) as site:
+        yield site.ready()

@@ -1,0 +1,157 @@
+"""Which cases leave a run before its last block."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from every import every
+from factories.trials import CLOSED, LEAKING, Behaviour, ages, at_rate, case, caveats_of, replica, run_summary, trial
+
+from loadlab.analysis.departures import Departures
+from loadlab.analysis.findings import analyse
+from loadlab.model.departure import Why
+from loadlab.model.plan import Plan
+from loadlab.model.schedule import Schedule, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from loadlab.model.case import Case
+    from loadlab.model.findings import Findings
+    from loadlab.model.samples import Trial
+
+BLOCKS = 12
+SYNC = [*ages("sync"), replica(case("sync", 0))]
+GEVENT = ages("gevent", usable=8)
+
+
+def planned(cases: Sequence[Case], blocks: int, *, fixed: bool = False) -> Schedule:
+    places = [(block, index) for block in range(blocks) for index in range(len(cases))]
+    steps = [Step(order=order, block=block, case=index) for order, (block, index) in enumerate(places)]
+    return Schedule(id="r", started="", version="", cases=list(cases), steps=steps, fixed=fixed)
+
+
+def made(of: Schedule, behaviours: Mapping[Case, Behaviour], unsteady: Sequence[Case]) -> Iterator[Trial]:
+    for step in of.steps:
+        this = of.cases[step.case]
+        like = behaviours[replace(this, replica=False)]
+        spread = 0.3 if this in unsteady else 0.01
+        wobble = np.exp(spread * np.random.default_rng([step.order]).standard_normal())
+        yield replace(trial(this, step.block, at_rate(like.requests / like.seconds * wobble, like)), order=step.order)
+
+
+def run(  # noqa: PLR0913  a run has that many sides
+    cases: Sequence[Case],
+    behaviours: Mapping[Case, Behaviour],
+    *,
+    unsteady: Sequence[Case] = (),
+    fixed: bool = False,
+    blocks: int = BLOCKS,
+    min_blocks: int = 2,
+) -> tuple[Schedule, list[Trial]]:
+    """A whole run as the lab makes it: after each block, cases may leave."""
+    left = planned(cases, blocks, fixed=fixed)
+    trials: list[Trial] = []
+    departures = Departures(Plan(blocks=blocks, min_blocks=min_blocks))
+    every_trial = {one.order: one for one in made(left, behaviours, unsteady)}
+    for block in range(blocks):
+        trials += [every_trial[step.order] for step in left.steps if step.block == block]
+        if block + 1 < blocks and (leaving := departures.after(block + 1, left, trials)):
+            left = left.without(leaving, block + 1)
+    return left, trials
+
+
+def found(left: Schedule, trials: Sequence[Trial]) -> Findings:
+    summary = run_summary(blocks=BLOCKS, trials_planned=len(left.steps), trials_done=len(trials))
+    return analyse(run=summary, environment={}, cases=left.cases, trials=trials, left=left.left)
+
+
+ALIKE = dict.fromkeys(ages("sync"), at_rate(100, CLOSED))
+FASTER = {**ALIKE, **{kept: at_rate(700, Behaviour()) for kept in ages("sync")[1:]}}
+GEVENT_LEAKS = {GEVENT[0]: at_rate(100, CLOSED), **{kept: at_rate(95, LEAKING) for kept in GEVENT[1:]}}
+
+
+def departures_of(left: Schedule) -> dict[str, tuple[Why, int]]:
+    return {gone.id: (one.why, one.blocks) for gone, one in left.left.items()}
+
+
+def test_what_leaks_leaves_after_two_blocks_and_its_baseline_with_it() -> None:
+    left, trials = run([*SYNC, *GEVENT], {**FASTER, **GEVENT_LEAKS})
+    gone = departures_of(left)
+    assert {gone[kept.id] for kept in GEVENT[1:]} == {(Why.LEAKS, 2)}
+    assert gone[GEVENT[0].id] == (Why.ALONE, 2)
+    assert sum(one.case.server.name == "gevent" for one in trials) == 6
+    assert sum(one.spared for one in left.departures if left.cases[one.case] in GEVENT) == 30
+
+
+def test_what_left_by_counts_is_rejected_and_shares_no_error() -> None:
+    """The two of sync are a family of two: twelve blocks judge them as if gevent had never been planned."""
+    findings = found(*run([*SYNC, *GEVENT], {**FASTER, **GEVENT_LEAKS}))
+    alone = found(*run(SYNC, FASTER))
+    sync, gevent = findings.verdicts
+    assert sync.recommend is not None
+    assert gevent.recommend is not None
+    assert gevent.recommend.max_age == 0
+    kept = [one for one in findings.comparisons if one.case == SYNC[1] and one.metric == "throughput"]
+    as_alone = [one for one in alone.comparisons if one.case == SYNC[1] and one.metric == "throughput"]
+    assert [(one.p, one.p_holm, one.verdict) for one in kept] == [(one.p, one.p_holm, one.verdict) for one in as_alone]
+    assert {(one.left, one.p_holm, one.verdict) for one in findings.comparisons if one.case in GEVENT[1:]} == {
+        (Why.LEAKS, None, "inconclusive")
+    }
+
+
+def test_a_group_leaves_once_each_of_its_comparisons_is_decided() -> None:
+    """Kept connections are seven times as fast, and as fast as each other."""
+    left, trials = run(SYNC, FASTER)
+    blocks = {one.blocks for one in left.departures}
+    assert {one.why for one in left.departures} == {Why.DECIDED, Why.ALONE}
+    assert blocks == {10}
+    findings = found(left, trials)
+    asked = [one for one in findings.comparisons if one.metric == "throughput" and one.question != "noise"]
+    judged = {(one.case.max_age, one.question): one.verdict for one in asked}
+    assert judged[60, "keep"] == judged[None, "keep"] == "better"
+    assert {one.blocks for one in findings.comparisons} == {10}
+    assert findings.verdicts[0].recommend is not None
+
+
+def test_a_group_with_one_open_question_stays_to_the_last_block() -> None:
+    left, trials = run(SYNC, FASTER, unsteady=SYNC[2:3])
+    assert not left.departures
+    assert len(trials) == len(SYNC) * BLOCKS
+
+
+def test_a_replica_shows_the_noise_as_long_as_anything_is_compared() -> None:
+    other = ages("threaded", usable=8)
+    as_sync = {theirs: FASTER[ours] for ours, theirs in zip(SYNC, other, strict=False)}
+    left, _ = run([*SYNC, *other], {**FASTER, **as_sync}, unsteady=other[1:], blocks=18)
+    assert SYNC[1] in left.left
+    assert SYNC[0] not in left.left
+    assert SYNC[3] not in left.left
+
+
+@every("how", [{"fixed": True}, {"min_blocks": 12}])
+def test_no_case_leaves_where_the_plan_or_the_user_says_so(how: dict[str, int]) -> None:
+    left, trials = run([*SYNC, *GEVENT], {**FASTER, **GEVENT_LEAKS}, **how)  # type: ignore[arg-type]
+    assert not left.departures
+    assert len(trials) == 84
+
+
+def test_refused_connections_make_a_case_leave_too() -> None:
+    refusing = at_rate(95, replace(Behaviour(), refused=5))
+    left, _ = run(SYNC, {**FASTER, SYNC[1]: refusing})
+    assert departures_of(left)[SYNC[1].id] == (Why.REFUSED, 2)
+    assert SYNC[0] not in left.left or left.left[SYNC[0]].blocks > 2
+
+
+def test_a_report_names_who_left_and_what_was_spared() -> None:
+    said = [one.line for one in caveats_of(found(*run([*SYNC, *GEVENT], {**FASTER, **GEVENT_LEAKS})))]
+    assert any("20 trials fewer" in line and "connections leak" in line and GEVENT[1].id in line for line in said)
+    assert any("no case was left to compare" in line for line in said)
+
+
+def test_a_run_whose_cases_left_is_complete_with_what_remains() -> None:
+    left, trials = run([*SYNC, *GEVENT], {**FASTER, **GEVENT_LEAKS})
+    assert len(left.steps) == len(trials)
+    assert sum(one.spared for one in left.departures) + len(trials) == 84
