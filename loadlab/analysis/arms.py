@@ -102,8 +102,14 @@ def _of_complete(case: Case, trials: Sequence[Trial], summaries: Sequence[TrialS
         waiting=waiting(trials, requests),
         service=_service(summaries) if case.open_load else None,
         quantities=_quantities(summaries),
-        usable=_most(room.most if (room := room_of(trial)) else None for trial in trials) or case.usable_connections,
+        usable=_usable(trials) or case.usable_connections,
     )
+
+
+def _usable(trials: Sequence[Trial]) -> int | None:
+    """The most that they can use at once: trials of a case differ in how many aliases they used, and in no more."""
+    alike = {len(trial.connections.by_alias): trial for trial in trials}
+    return _most(room.most if (room := room_of(trial)) else None for trial in alike.values())
 
 
 def _quantities(summaries: Sequence[TrialSummary]) -> dict[str, Estimate]:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli._garbage import left_lying
 from loadlab.cli._screen import width
 from loadlab.errors import GateError, IncompleteError, InconclusiveError, UsageError
 
@@ -47,7 +48,8 @@ def execute(arguments: argparse.Namespace) -> int:
     # The analysis takes a second to import: not before both are known to be runs.
     from loadlab.analysis import contrast, findings_of
 
-    before, after = (findings_of(folder.recorded()) for folder in folders)
+    with left_lying():
+        before, after = (findings_of(folder.recorded()) for folder in folders)
     compared = contrast(before, after)
     runs = _named(arguments.before, arguments.after)
     if not compared.arms:

@@ -90,10 +90,16 @@ def _pairs(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 @cache
 def tails(size: int) -> NDArray[np.float64]:
     """P(W ≤ w) for each w, where each rank of `size` is in W or not with equal chance."""
-    chances = np.ones(1)
+    largest = size * (size + 1) // 2
+    half = np.zeros(largest // 2 + 1)  # the other half mirrors it
+    half[0] = 1.0
     for rank in range(1, size + 1):
-        chances = (np.append(chances, np.zeros(rank)) + np.append(np.zeros(rank), chances)) / 2
-    return np.minimum(np.cumsum(chances), 1.0)
+        filled = min(rank * (rank + 1) // 2 + 1, half.size)
+        half[:filled] /= 2
+        half[rank:filled] += half[: filled - rank].copy()
+    mirrored = half[: largest + 1 - half.size][::-1]
+    summed: NDArray[np.float64] = np.cumsum(np.concatenate([half, mirrored]))
+    return np.minimum(summed, 1.0)
 
 
 def critical(size: int, tail: float) -> int | None:
