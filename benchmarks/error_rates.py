@@ -26,7 +26,8 @@ from loadlab.analysis.pairs import declared_pairs
 from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.plan.schedule import schedule
-from loadlab.stats.multiplicity import adjust, blocks_needed
+from loadlab.stats.blocks import blocks_needed
+from loadlab.stats.multiplicity import adjust
 from loadlab.stats.power import detectable_ratio
 from loadlab.stats.signed_rank import Averages
 

@@ -125,7 +125,7 @@ def _program(code: str, folder: Path, number: int) -> str:
 def table(ours: list[Scraped], theirs: list[Scraped]) -> Table:
     made = Table(
         title="One scrape after so many workers have lived and died, in milliseconds",
-        caption=f"Median of {SCRAPES} scrapes; in brackets the first one, which folds what new workers have left to it.\n"
+        caption=f"Median of {SCRAPES} scrapes; in brackets the first, which folds what new workers have left.\n"
         "prometheus-client: its plain multiprocess mode with the same metrics; files are never removed.",
     )
     for heading in ("generations", "loadlab", "files", "prometheus-client", "files", "ratio"):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from loadlab.stats.blocks import ALPHA, FEWEST_BLOCKS
 from loadlab.stats.intervals import Interval
-from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS
 from loadlab.stats.paired import log_of
 
 if TYPE_CHECKING:

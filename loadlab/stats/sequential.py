@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS
+from loadlab.stats.blocks import ALPHA, FEWEST_BLOCKS
 from loadlab.stats.signed_rank import critical, tails
 
 if TYPE_CHECKING:

@@ -110,12 +110,3 @@ def critical(size: int, tail: float) -> int | None:
     """
     below = int(np.searchsorted(tails(size), tail, side="right"))
     return below - 1 if below else None
-
-
-def smallest_p(blocks: int) -> float:
-    """Reached when all differences agree: only that and its opposite are as extreme.
-
-    >>> smallest_p(6)
-    0.03125
-    """
-    return float(min(1.0, 2.0 ** (1 - blocks)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from every import every
 
-from loadlab.stats.multiplicity import ALPHA
+from loadlab.stats.blocks import ALPHA
 from loadlab.stats.sequential import LARGEST_CUT, MOST_BLOCKS, cuts, family_cuts, look_at, looks, looks_of, only_early
 from loadlab.stats.signed_rank import Averages, critical, tails
 
