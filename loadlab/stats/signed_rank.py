@@ -51,13 +51,18 @@ class Averages:
         return middle
 
     def p(self) -> NDArray[np.float64]:
-        """Two-sided and exact; ties and unknown averages count against a difference."""
+        """Two-sided and exact."""
+        chances: NDArray[np.float64] = np.minimum(1.0, 2 * tails(self.size)[self.against()])
+        return chances
+
+    def against(self) -> NDArray[np.intp]:
+        """How many averages speak against a difference to the likelier side; ties and unknown ones are among them."""
         sizes = np.where(np.isfinite(self._differences), np.abs(self._differences), 0.0)
         zero = ROUNDING * sizes.max(axis=-1, initial=0.0, keepdims=True)
         above = np.count_nonzero(self._lowest <= zero, axis=-1)
         below = np.count_nonzero(self._highest >= -zero, axis=-1)
-        chances: NDArray[np.float64] = np.minimum(1.0, 2 * tails(self.size)[np.minimum(above, below)])
-        return chances
+        fewer: NDArray[np.intp] = np.minimum(above, below)
+        return fewer
 
     def interval(self, confidence: float) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Excludes 0 exactly where p is at most 1 - confidence; None where there are too few differences for one."""
@@ -90,10 +95,20 @@ def _pairs(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 @cache
 def tails(size: int) -> NDArray[np.float64]:
     """P(W ≤ w) for each w, where each rank of `size` is in W or not with equal chance."""
+    return np.minimum(np.cumsum(rank_sums(1, size)), 1.0)
+
+
+@cache
+def rank_sums(first: int, last: int) -> NDArray[np.float64]:
+    """P(sum = s) for each s, where each of the ranks `first` … `last` is in the sum or not with equal chance.
+
+    >>> rank_sums(2, 3).tolist()
+    [0.25, 0.0, 0.25, 0.25, 0.0, 0.25]
+    """
     chances = np.ones(1)
-    for rank in range(1, size + 1):
+    for rank in range(first, last + 1):
         chances = (np.append(chances, np.zeros(rank)) + np.append(np.zeros(rank), chances)) / 2
-    return np.minimum(np.cumsum(chances), 1.0)
+    return chances
 
 
 def critical(size: int, tail: float) -> int | None:
