@@ -10,7 +10,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
-from zlib import crc32
+from zlib import adler32
 
 from loadlab.model.extract import VERSION, extract_of
 from loadlab.model.requests import NO_REQUESTS
@@ -112,7 +112,7 @@ def _kept(values: Mapping[str, Any], usable: int | None) -> dict[str, Any]:
 
 def _checksum(record: Mapping[str, Any]) -> int:
     """Of all columns, as they are packed."""
-    return crc32("\n".join(_packed(record)).encode())
+    return adler32("\n".join(_packed(record)).encode())
 
 
 def _packed(record: Mapping[str, Any]) -> Iterable[str]:
