@@ -35,14 +35,17 @@ class Family(Generic[T]):
     def __init__(self, package: str, base: type[T]) -> None:
         self._package = package
         self._base = base
+        self._known: dict[str, type[T]] = {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
     def __getitem__(self, name: str) -> type[T]:
-        if name not in self._names:
-            raise KeyError(name)
-        return self._only_member(f"{self._package}.{name}")
+        if name not in self._known:
+            if name not in self._names:
+                raise KeyError(name)
+            self._known[name] = self._only_member(f"{self._package}.{name}")
+        return self._known[name]
 
     @cached_property
     def _names(self) -> list[str]:

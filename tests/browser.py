@@ -1,4 +1,4 @@
-"""Headless Chromium for the tests of pages: one for all tests of a module, skipped where it is not installed."""
+"""Headless Chromium for the tests of pages: one for all tests, skipped where it is not installed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ QUIET: Final = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     """Chromium with a new profile; records the errors and the requests of a page."""
     started = chromium(tmp_path_factory.mktemp("profile"))

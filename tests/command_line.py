@@ -126,7 +126,7 @@ class CommandLine:
 
     def processes(self) -> list[psutil.Process]:
         """Every process that belongs to a lab of this state folder."""
-        return [process for process in psutil.process_iter() if self._owns(process)]
+        return [process for process in psutil.process_iter() if self.owns(process)]
 
     def commands(self) -> list[str]:
         """Their command lines; of one that ends while we look, none."""
@@ -136,8 +136,11 @@ class CommandLine:
                 lines.append(" ".join(process.cmdline()))
         return lines
 
-    def _owns(self, process: psutil.Process) -> bool:
-        """PostgreSQL knows nothing of our environment, but works in a folder of ours."""
+    def owns(self, process: psutil.Process) -> bool:
+        """Whether it belongs to a lab of this state folder.
+
+        PostgreSQL knows nothing of our environment, but works in a folder of ours.
+        """
         state = str(self.state)
         with suppress(psutil.Error, FileNotFoundError):
             return process.status() != psutil.STATUS_ZOMBIE and (

@@ -94,7 +94,9 @@ def _lacking(package: str) -> str:
 
 
 def _bug_report() -> str:
-    versions = f"loadlab {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    # Not platform.platform(), which starts a program.
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    versions = f"loadlab {__version__}, Python {platform.python_version()}, {system}"
     return (
         f"This is a bug in loadlab. Please report it with the following lines.\n\n{versions}\n{traceback.format_exc()}"
     )

@@ -159,8 +159,10 @@ def _draft(options: ProjectOptions) -> Project:
     environment = {
         "DJANGO_SETTINGS_MODULE": OVERRIDDEN_SETTINGS,
         "PYTHONPATH": os.pathsep.join(path),
-        # Or Python would write into the project's tree. Kept, for compiling a large project takes many seconds.
+        # Or Python would write into the project's tree. Kept, for compiling a large project takes many seconds: also
+        # where the environment forbids bytecode, as many images do. That of installed packages is not read from there.
         "PYTHONPYCACHEPREFIX": str(state_directory() / "bytecode"),
+        "PYTHONDONTWRITEBYTECODE": "",
     }
     return Project(
         settings=options.settings,

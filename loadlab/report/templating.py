@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Final
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from loadlab.model.text import printable
 from loadlab.report import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_CELL: Final = "\0"  # between two cells; no text that is shown has it
+
+
+def dense_rows(rows: Iterable[Sequence[str]]) -> Markup:
+    """The rows of a long table, small: columns have no classes, and HTML itself ends each cell and row.
+
+    >>> print(dense_rows([("1", "a & b")]))
+    <tr><th>1<td>a &amp; b
+    """
+    return Markup("\n").join(_dense_row(row) for row in rows)
+
+
+def _dense_row(row: Sequence[str]) -> Markup:
+    text = _CELL.join(row)
+    if not text.replace(_CELL, "").isprintable():
+        text = _CELL.join(map(printable, row))
+    return Markup("<tr><th>" + str(escape(text)).replace(_CELL, "<td>"))  # noqa: S704  escaped
 
 
 def templates(package: str) -> Environment:

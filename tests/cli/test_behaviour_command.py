@@ -7,20 +7,24 @@ import signal
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from command_line import REPOSITORY
+
+from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from command_line import CommandLine, Outcome
+    from command_line import CommandLine, InProcess, Outcome
 
+RECORDED: Final = REPOSITORY / "benchmarks" / "recorded" / "behaviour.json"
 ONE_ROW: Final = ("--only", "gthread,*/max_age=600,*/keep_alive=off/psycopg2")
 
 
 @pytest.fixture(scope="module")
 def written(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
-    """One row and one claim, counted once."""
+    """One row and one claim, counted once and held to the recording of this repository."""
     folder = tmp_path_factory.mktemp("behaviour")
-    only = [*ONE_ROW, "--claims", "--only", "claim/thread_restart"]
+    only = [*ONE_ROW, "--claims", "--only", "claim/thread_restart", "--check", RECORDED]
     done = loadlab("behaviour", *only, "--json", folder / "one.json", "--markdown", folder / "one.md")
     return done, folder
 
@@ -46,33 +50,32 @@ def test_a_pass_prints_its_tables_and_writes_a_recording_and_a_page(written: tup
     assert "2 of 2  claim/thread_restart" in done.stderr
 
 
-def test_a_pass_as_recorded_says_so_and_updates_the_same_versions(
+def test_a_pass_as_recorded_says_so(written: tuple[Outcome, Path]) -> None:
+    assert f"Compared 1 row with {RECORDED}: no difference." in written[0].stdout
+
+
+def test_a_departing_pass_exits_with_10_and_updates_the_same_versions(
     loadlab: CommandLine, written: tuple[Outcome, Path], tmp_path: Path
 ) -> None:
     recorded, same = written[1] / "one.json", tmp_path / "same.json"
     same.write_text(recorded.read_text().replace("[76, 76]", "[7, 7]"))
-    done = loadlab("behaviour", *ONE_ROW, "--check", recorded, "--update", same)
-    assert done.code == 0, done.stderr
-    assert f"Compared 1 row with {recorded}: no difference." in done.stdout
+    done = loadlab("behaviour", *ONE_ROW, "--check", changed(recorded, warm=[80, 80]), "--update", same)
+    assert done.code == 10, done.stderr
+    assert "1 count differs from" in done.stderr
+    assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
+    assert "Different versions: django 1.6 → " in done.stderr
     kept, updated = json.loads(recorded.read_text()), json.loads(same.read_text())
     assert updated["rows"][0]["spans"]["reused"] == [76, 76]
     assert updated["claims"] == kept["claims"] != []
 
 
-def test_a_departing_pass_exits_with_10_and_names_cell_and_versions(
-    loadlab: CommandLine, written: tuple[Outcome, Path]
+def test_an_update_of_other_versions_is_refused(
+    loadlab: CommandLine, here: InProcess, written: tuple[Outcome, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = loadlab("behaviour", *ONE_ROW, "--check", changed(written[1] / "one.json", warm=[80, 80]))
-    assert done.code == 10, done.stderr
-    assert "1 count differs from" in done.stderr
-    assert "keep_alive=off/psycopg2: warm was 80, and is 4" in done.stderr
-    assert "Different versions: django 1.6 → " in done.stderr
-
-
-def test_an_update_of_other_versions_is_refused(loadlab: CommandLine, written: tuple[Outcome, Path]) -> None:
+    monkeypatch.setenv(STATE_VARIABLE, str(loadlab.state))
     other = changed(written[1] / "one.json")
     before = other.read_text()
-    done = loadlab("behaviour", *ONE_ROW, "--update", other)
+    done = here("behaviour", *ONE_ROW, "--update", other)
     assert done.code == 2
     assert "The recording has other versions: django 1.6 → " in done.stderr
     assert other.read_text() == before

@@ -132,34 +132,34 @@ def test_bash_completes_commands_options_and_choices(
     assert done.stdout.split() == completed
 
 
-def test_plan_with_order_lists_every_trial_in_the_order_of_the_run(loadlab: CommandLine, plan_file: Path) -> None:
-    lines = loadlab("plan", plan_file, "--order").stdout.splitlines()
+def test_plan_with_order_lists_every_trial_in_the_order_of_the_run(here: InProcess, plan_file: Path) -> None:
+    lines = here("plan", plan_file, "--order").stdout.splitlines()
     trials = [line for line in lines if line.startswith("block ")]
     assert [line.split()[1] for line in trials] == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
     assert sorted(line.split()[2] for line in trials) == sorted(NAMES * 3)
-    assert lines == loadlab("plan", plan_file, "--order").stdout.splitlines()
+    assert lines == here("plan", plan_file, "--order").stdout.splitlines()
 
 
-def test_plan_as_json_says_the_same_to_programs(loadlab: CommandLine, plan_file: Path) -> None:
-    done = loadlab("plan", plan_file, "--json")
+def test_plan_as_json_says_the_same_to_programs(here: InProcess, plan_file: Path) -> None:
+    done = here("plan", plan_file, "--json")
     described = json.loads(done.stdout)
     assert done.code == 0
     assert (described["cases"], described["blocks"], described["trials"]) == (CASES, 3, 9)
     assert described["names"] == dict(zip(CASES, NAMES, strict=True))
-    assert described["expected_seconds"] == pytest.approx(9 * (0.2 + 0.5 + 0.8))
+    assert described["expected_seconds"] == pytest.approx(9 * (0.2 + 0.5 + 0.5))
     order = [(step["block"], step["case"]) for step in described["order"]]
     assert [block for block, _ in order] == [0] * 3 + [1] * 3 + [2] * 3
     assert sorted(case for _, case in order) == sorted(CASES * 3)
 
 
-def test_plan_narrowed_by_only_counts_what_is_left(loadlab: CommandLine, plan_file: Path) -> None:
-    done = loadlab("plan", plan_file, "--only", "*/replica", "--only", "*max_age=none*")
+def test_plan_narrowed_by_only_counts_what_is_left(here: InProcess, plan_file: Path) -> None:
+    done = here("plan", plan_file, "--only", "*/replica", "--only", "*max_age=none*")
     assert done.stdout.splitlines()[:2] == NAMES[1:]
     assert "2 cases × 3 blocks = 6 trials" in done.stdout
 
 
-def test_plan_without_a_file_is_the_default_plan(loadlab: CommandLine) -> None:
-    done = loadlab("plan")
+def test_plan_without_a_file_is_the_default_plan(here: InProcess) -> None:
+    done = here("plan")
     assert done.code == 0
     assert "10 cases × 12 blocks = 120 trials" in done.stdout
     assert "12 blocks and 6 comparisons detect ≥ 1.06× where trials vary by 3 %, ≥ 1.09× where" in done.stdout
@@ -172,11 +172,11 @@ def test_plan_starts_no_process_at_all(loadlab: CommandLine, plan_file: Path) ->
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_a_bad_plan_is_refused_with_all_its_faults(loadlab: CommandLine, tmp_path: Path, command: str) -> None:
+def test_a_bad_plan_is_refused_with_all_its_faults(here: InProcess, tmp_path: Path, command: str) -> None:
     (tmp_path / "bad.toml").write_text(
         PLAN.replace("blocks = 3", "blocks = 0\nwindo_seconds = 1").replace('"none"', '"abc"')
     )
-    done = loadlab(command, tmp_path / "bad.toml")
+    done = here(command, tmp_path / "bad.toml")
     assert (done.code, done.stdout) == (2, "")
     assert "bad.toml has 3 problems:" in done.stderr
     for fault in ("blocks: should be", "windo_seconds: unknown key", "strategies.max_age.max_age: should be"):
@@ -362,8 +362,8 @@ def test_version_is_the_packages_own(loadlab: CommandLine) -> None:
     assert (done.code, done.stdout) == (0, f"loadlab {__version__}\n")
 
 
-def test_help_lists_every_command_with_its_first_sentence(loadlab: CommandLine) -> None:
-    done = loadlab("--help")
+def test_help_lists_every_command_with_its_first_sentence(here: InProcess) -> None:
+    done = here("--help")
     assert done.code == 0
     text = " ".join(done.stdout.split())
     for command in COMMANDS:

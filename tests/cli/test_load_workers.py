@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -86,9 +85,8 @@ def test_a_lab_that_is_asked_to_stop_ends_all_of_its_load_processes(loadlab: Com
 
 
 def load_processes(loadlab: CommandLine) -> list[int]:
-    found: list[int] = []
-    for process in loadlab.processes():
-        with suppress(psutil.Error):
-            if process.cmdline()[1:3] == ["-m", "loadlab.load.generator"]:
-                found.append(process.pid)
-    return found
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if (process.info["cmdline"] or [])[1:3] == ["-m", "loadlab.load.generator"] and loadlab.owns(process)
+    ]

@@ -113,6 +113,18 @@ def test_settings_read_themselves_and_apps_are_configs(look: Callable[[Path], Pr
     assert info.load_errors == {}
 
 
+def test_bytecode_is_kept_outside_of_the_project_where_none_may_be_written(
+    look: Callable[[Path], ProjectInfo], loadlab: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each start of it would compile all of Django."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    look(made(tmp_path))
+    site = tmp_path / "site"
+    kept = loadlab.state / "bytecode" / site.relative_to(site.anchor)
+    assert len(list(kept.glob("site_settings.*.pyc"))) == 1
+    assert not (site / "__pycache__").exists()
+
+
 @pytest.mark.slow
 def test_a_settings_file_over_self_reading_ones_gives_their_name_first(
     look: Callable[[Path], ProjectInfo], tmp_path: Path

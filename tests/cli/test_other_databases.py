@@ -144,12 +144,12 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def test_an_embedded_run_writes_into_none_of_the_projects_databases(loadlab: CommandLine, tmp_path: Path) -> None:
-    plan = made(tmp_path, settings=SETTINGS, urls=URLS, project=EMBEDDED, files=APPS)
+    plan = made(tmp_path, settings=SETTINGS, urls=URLS, files=APPS)
     for name in ("shop", "audit"):
         with closing(sqlite3.connect(tmp_path / "site" / f"{name}.sqlite3")) as connection:
             connection.execute("CREATE TABLE log_line (id integer PRIMARY KEY, text text)")
     before = tree(tmp_path / "site")
-    outcome = loadlab("run", plan, "--out", tmp_path / "run")
+    outcome = loadlab("run", plan, "--embedded", "--out", tmp_path / "run")
     assert outcome.code == 0, outcome.stderr
     assert tree(tmp_path / "site") == before
     trials = json.loads((tmp_path / "run" / "report.json").read_text())["trials"]

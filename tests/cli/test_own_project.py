@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PROJECT: Final = Path(__file__).resolve().parent.parent / "projects" / "shop"
 PASSWORD: Final = "canary-9c1d"
-SQLITE: Final = json.dumps({"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
 PLAN: Final = """
 blocks = 1
 warmup_seconds = 0.2
@@ -220,12 +219,6 @@ def test_what_will_be_touched_is_said_first(migrated: Shop) -> None:
     with connected(migrated.entry) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         assert cursor.fetchall() == [("django_migrations",), ("shop_item",)]
-
-
-def test_an_empty_database_is_made_for_a_project_without_postgresql(shop: Shop) -> None:
-    outcome = shop.run("--embedded", databases=SQLITE, plan=shop.plan(ages="[0]"))
-    assert outcome.code == 0, outcome.stderr
-    assert all(trial["connections"]["exact"] and trial["requests"] for trial in shop.report()["trials"])
 
 
 @pytest.mark.parametrize(

@@ -176,34 +176,25 @@ def test_a_damaged_trial_makes_the_run_incomplete_and_is_named(copied: Path, her
     assert sorted(trial["order"] for trial in read_report(copied)["trials"]) == [0, 2, 3, 4, 5]
 
 
-def test_resume_measures_again_what_did_not_fail_by_the_target(copied: Path, loadlab: CommandLine) -> None:
-    folder = RunFolder.at(copied)
-    (copied / "trials" / "0001.json").write_bytes(b"{}")
-    trials = {trial.order: trial for trial in folder.trials()[0]}
-    folder.add_trial(replace(trials[2], state="invalid", reason="the machine was suspended"))
-    folder.add_trial(replace(trials[3], state="invalid", reason="a worker ended", by_target=True))
-    folder.add_trial(replace(trials[4], state="failed", reason="the generator broke"))
+def test_resume_measures_again_what_is_damaged_or_failed_not_by_the_target(copied: Path, loadlab: CommandLine) -> None:
+    folder, trials = RunFolder.at(copied), copied / "trials"
+    measured = {trial.order: trial for trial in folder.trials()[0]}
+    (trials / "0001.json").write_bytes(b"{}")
+    (trials / "0005.json").write_bytes(another := (trials / "0000.json").read_bytes())
+    folder.add_trial(replace(measured[2], state="invalid", reason="the machine was suspended"))
+    folder.add_trial(replace(measured[3], state="invalid", reason="a worker ended", by_target=True))
+    folder.add_trial(replace(measured[4], state="failed", reason="the generator broke"))
     before = trials_in(copied)
     done = loadlab("run", "--resume", copied)
     assert done.code == 0, done.stderr
     after = trials_in(copied)
-    assert {name for name in before if after[name] != before[name]} == {"0001.json", "0002.json", "0004.json"}
+    assert {name for name in before if after[name] != before[name]} == {f"000{order}.json" for order in (1, 2, 4, 5)}
     assert "note: trials/0001.json is damaged; it is kept as 0001.json.damaged." in done.stderr
+    assert (trials / "0005.json.damaged").read_bytes() == another
     report = read_report(copied)
     assert [trial["order"] for trial in report["trials"] if trial["state"] != "complete"] == [3]
     assert (report["run"]["trials_invalid"], report["run"]["invalid_because"]) == (1, "a worker ended")
     assert "6 of 6 trials, 1 of them invalid" in done.stdout
-
-
-def test_resume_measures_what_is_damaged_or_failed_and_nothing_else(copied: Path, loadlab: CommandLine) -> None:
-    before = trials_in(copied)
-    (copied / "trials" / "0001.json").write_bytes(before["0003.json"])
-    done = loadlab("run", "--resume", copied)
-    assert done.code == 0, done.stderr
-    after = trials_in(copied)
-    assert {name for name in before if after[name] != before[name]} == {"0001.json"}
-    assert (copied / "trials" / "0001.json.damaged").read_bytes() == before["0003.json"]
-    assert {trial["state"] for trial in read_report(copied)["trials"]} == {"complete"}
 
 
 def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(

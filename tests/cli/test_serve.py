@@ -8,7 +8,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from command_line import CommandLine
+    from command_line import CommandLine, InProcess
 
 
 def fetched(url: str) -> str:
@@ -66,14 +66,14 @@ def test_a_site_is_served_with_any_strategy(loadlab: CommandLine) -> None:
     assert 'loadlab_db_requests_total{alias="default",connection="reused"}' in text
 
 
-def test_an_incompatible_strategy_is_refused_before_anything_starts(loadlab: CommandLine) -> None:
-    done = loadlab("serve", "--server", "sync", "--strategy", "leased_threads")
+def test_an_incompatible_strategy_is_refused_before_anything_starts(here: InProcess) -> None:
+    done = here("serve", "--server", "sync", "--strategy", "leased_threads")
     assert done.code == 2
     assert "leased_threads in sync: only under ASGI can an application choose the thread of a request" in done.stderr
 
 
-def test_a_strategy_that_does_not_fit_the_driver_names_the_option(loadlab: CommandLine) -> None:
-    done = loadlab("serve", "--server", "sync", "--strategy", "pool")
+def test_a_strategy_that_does_not_fit_the_driver_names_the_option(here: InProcess) -> None:
+    done = here("serve", "--server", "sync", "--strategy", "pool")
     assert done.code == 2
     assert "the pool needs psycopg 3" in done.stderr
     assert "(here: --driver psycopg)" in done.stderr

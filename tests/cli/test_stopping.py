@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ONE_CASE = ("--only", "*max_age=none*")
+# A single SIGINT stops the run of tests/live/test_page_beside_run.py.
 ENDS = {
-    "SIGINT": (signal.SIGINT, 130),
     "SIGTERM": (signal.SIGTERM, 143),
     "SIGHUP": (signal.SIGHUP, 143),
     "SIGINT over and over": (signal.SIGINT, 130),
@@ -64,17 +64,18 @@ def interrupted(loadlab: CommandLine, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("interrupted")
     (folder / "plan.toml").write_text(SMALL_PLAN.format(blocks=50))
     paths = {name: folder / name.replace(" ", "-") for name in ENDS}
-    ends: dict[str, Interrupted] = {}
+    kept: dict[str, dict[str, bytes]] = {}
     with ExitStack() as stack:
         runs = {
             name: stack.enter_context(loadlab.started("run", folder / "plan.toml", "--out", path, *ONE_CASE))
             for name, path in paths.items()
         }
         for name, run in runs.items():
-            kept = await_second_trial(run, paths[name])
+            kept[name] = await_second_trial(run, paths[name])
             interrupt(run, name)
-            ends[name] = Interrupted(path=paths[name], kept=kept, outcome=run.outcome())
-    return ends
+        return {
+            name: Interrupted(path=paths[name], kept=kept[name], outcome=run.outcome()) for name, run in runs.items()
+        }
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -194,8 +195,17 @@ def test_signals_do_what_they_did_before_once_a_command_has_ended() -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("module", ["loadlab.cli", "pydantic", "numpy", "psycopg2", "rich.progress"])
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("loadlab.cli", "SIGINT"),
+        ("loadlab.cli", "SIGTERM"),
+        ("pydantic", "SIGINT"),
+        ("numpy", "SIGTERM"),
+        ("psycopg2", "SIGINT"),
+        ("rich.progress", "SIGTERM"),
+    ],
+)
 def test_a_stop_while_a_module_is_imported_is_one_line_and_no_traceback(tmp_path: Path, module: str, name: str) -> None:
     """The signal comes at the moment at which Python begins to import the module."""
     code = (
@@ -210,7 +220,7 @@ def test_a_stop_while_a_module_is_imported_is_one_line_and_no_traceback(tmp_path
     (tmp_path / "plan.toml").write_text(SMALL_PLAN.format(blocks=1))
     argv = [sys.executable, "-c", code, "run", "plan.toml", "--out", "run", "--quiet"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == ENDS[name][1]
+    assert done.returncode == {"SIGINT": 130, "SIGTERM": 143}[name]
     said, *more = done.stderr.splitlines()
     assert said == f"loadlab: Stopped by {name}."
     assert more in ([], ["Nothing was measured. Fix this, then run the same command again."])

@@ -21,7 +21,7 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from command_line import CommandLine
+    from command_line import CommandLine, InProcess
 
     from loadlab.lab.application import Application
     from loadlab.lab.lab import Lab
@@ -120,11 +120,11 @@ def hosts_in_turn(*texts: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_hosts_that_answer_in_turn_end_the_watch_without_figures(loadlab: CommandLine, form: list[str]) -> None:
+def test_hosts_that_answer_in_turn_end_the_watch_without_figures(here: InProcess, form: list[str]) -> None:
     build = 'loadlab_build_info{version="1",django="5",python="3"} 1\n'
     opened = 'loadlab_db_connections_opened_total{alias="default"}'
     with hosts_in_turn(f"{build}{opened} 14000\n", f"{build}{opened} 30\n") as url:
-        outcome = loadlab("watch", "--metrics", url, "--every", "0.05", "--seconds", "1", *form)
+        outcome = here("watch", "--metrics", url, "--every", "0.05", "--seconds", "1", *form)
     assert outcome.code == 3
     assert "Name the address of one host with --metrics" in outcome.stderr
     assert "14000" not in outcome.stdout
@@ -132,8 +132,8 @@ def test_hosts_that_answer_in_turn_end_the_watch_without_figures(loadlab: Comman
         assert json.loads(outcome.stdout)["aliases"] == {}
 
 
-def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Application) -> None:
-    outcome = loadlab("watch", "--metrics", f"{application.url}/metrics", "--seconds", "0")
+def test_a_single_reading_is_too_little(here: InProcess, application: Application) -> None:
+    outcome = here("watch", "--metrics", f"{application.url}/metrics", "--seconds", "0")
     assert outcome.code == 12
     assert "Watch longer" in outcome.stderr
 
@@ -150,8 +150,8 @@ def test_a_single_reading_is_too_little(loadlab: CommandLine, application: Appli
         (["--metrics", "http://me:canary@/metrics"], 2, "is not an http:// or https:// URL"),
     ],
 )
-def test_what_cannot_be_watched_is_said(loadlab: CommandLine, arguments: list[str], code: int, message: str) -> None:
-    outcome = loadlab("watch", *arguments)
+def test_what_cannot_be_watched_is_said(here: InProcess, arguments: list[str], code: int, message: str) -> None:
+    outcome = here("watch", *arguments)
     assert outcome.code == code
     assert message in outcome.stderr
     assert "canary" not in outcome.stderr

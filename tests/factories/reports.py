@@ -32,6 +32,7 @@ from loadlab.model.findings import (
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import BesideUnlimited, Gain, Ground, Harm, Held, Leaks, NoRequests, Speed, TooFewBlocks
 from loadlab.model.samples import Connections, CpuSeconds, Trial
+from loadlab.report import REPORTS
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"
 AGES = (0, 60, None)
@@ -547,3 +548,9 @@ VARIANTS = {
     "database elsewhere": with_database_elsewhere,
     "strategies": strategies,
 }
+
+
+@cache
+def rendered(name: str, variant: str) -> str:
+    """A variant in one format, rendered once for all tests that only read it."""
+    return REPORTS[name]().render(VARIANTS[variant]())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 import socket
 import urllib.request
@@ -73,19 +75,29 @@ def test_a_browser_follows_a_run_to_its_verdict_and_shows_it_again(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_run_that_is_stopped_leaves_no_page_behind(
+def test_a_stopped_run_keeps_its_trials_and_leaves_no_page_behind(
     loadlab: CommandLine, tmp_path: Path, number: signal.Signals
 ) -> None:
-    plan, run = tmp_path / "plan.toml", tmp_path / "run"
+    plan, run, port = tmp_path / "plan.toml", tmp_path / "run", free_port()
     plan.write_text(SMALL_PLAN.format(blocks=6))
-    with loadlab.started("run", plan, "--out", run, "--live", free_port()) as command:
+    with loadlab.started("run", plan, "--out", run, "--live", port) as command:
         url = address(command)
         with urllib.request.urlopen(f"{url}/events", timeout=60) as events:  # noqa: S310  our own process
             command.wait_until(lambda: bool(trials_in(run)))
+            kept = trials_in(run)
             command.popen.send_signal(number)
-            assert command.outcome().code == 128 + number
+            outcome = command.outcome()
             with suppress(OSError):
                 assert b"event: farewell" in events.read()
+    assert outcome.code == 128 + number
+    assert outcome.stderr.splitlines()[-2:] == [
+        f"loadlab: Stopped by {number.name}.",
+        f"Continue with: {shlex.join(['loadlab', 'run', '--resume', str(run), '--live', str(port)])}",
+    ]
+    assert kept.items() <= trials_in(run).items()
+    report = json.loads((run / "report.json").read_text())
+    assert (report["run"]["state"], len(report["trials"])) == ("incomplete", len(trials_in(run)))
+    assert all(trial["connections"]["exact"] for trial in report["trials"])
     assert loadlab.commands() == []
 
 

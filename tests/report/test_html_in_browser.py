@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 from browser import PIXELS, Tab, scheme, size
+from every import every
 from factories import reports
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 from loadlab.report import numbers
-from loadlab.report.formats.html import HtmlPage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from selenium.webdriver.chrome.webdriver import WebDriver
@@ -30,13 +32,26 @@ class Report(Tab):
         return self.drawn(self.find(f"[data-chart={name}]"))
 
 
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The file of each variant of a report, rendered when it is first asked for."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    @cache
+    def page(variant: str) -> Path:
+        file = folder / f"{variant}.html"
+        file.write_text(reports.rendered("html", variant))
+        return file
+
+    return page
+
+
 @pytest.fixture
-def tab(browser: WebDriver, tmp_path: Path, request: pytest.FixtureRequest) -> Report:
+def tab(browser: WebDriver, pages: Callable[[str], Path], request: pytest.FixtureRequest) -> Report:
     """A report of the variant that the test asks for by a `param`, else of a complete run, 1280 wide."""
     size(browser, 1280)
     scheme(browser, "light")
-    file = tmp_path / "report.html"
-    file.write_text(HtmlPage().render(reports.VARIANTS[getattr(request, "param", "complete")]()))
+    file = pages(getattr(request, "param", "complete"))
     browser.get_log("browser")
     browser.get_log("performance")
     browser.get(file.as_uri())
@@ -59,6 +74,14 @@ def test_the_page_works_without_a_complaint_and_without_a_request(tab: Report) -
     assert own == [tab.driver.current_url]
 
 
+@everything
+def test_the_page_never_scrolls_sideways(tab: Report) -> None:
+    tab.run("for (const details of document.querySelectorAll('details')) details.open = true")
+    for width in (1280, 390):
+        size(tab.driver, width)
+        assert tab.run("return document.documentElement.scrollWidth") <= width, width
+
+
 def test_a_browser_spells_numbers_as_python_does(tab: Report) -> None:
     signs, powers = (1, -1), range(-4, 7)
     values = [
@@ -70,7 +93,7 @@ def test_a_browser_spells_numbers_as_python_does(tab: Report) -> None:
     assert spelt == [[numbers.figure(value), numbers.exact(value)] for value in (None, 0, *values)]
 
 
-@pytest.mark.parametrize("name", CHARTS)
+@every("name", CHARTS)
 def test_every_chart_is_drawn(tab: Report, name: str) -> None:
     assert tab.run(PIXELS, tab.chart(name)) > 1000
 
@@ -135,14 +158,6 @@ def test_the_copy_button_copies_the_settings(tab: Report) -> None:
     assert tab.find("#copied").get_attribute("textContent") == "Copied."
     copied = tab.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
     assert copied == reports.settings(60).rstrip()
-
-
-@everything
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_never_scrolls_sideways(tab: Report, width: int) -> None:
-    size(tab.driver, width)
-    tab.run("for (const details of document.querySelectorAll('details')) details.open = true")
-    assert tab.run("return document.documentElement.scrollWidth") <= width
 
 
 def test_charts_follow_the_width_of_the_window(tab: Report) -> None:

@@ -10,6 +10,7 @@ from base64 import b64encode
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 from every import every
 from factories import reports
@@ -20,7 +21,14 @@ from loadlab.report.formats.html import HtmlPage
 from loadlab.report.labels import Labels
 from loadlab.report.prose import verdicts
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 VOID = {"meta", "link", "img", "br", "input", "hr"}
+# What HTML ends by itself: by the beginning of another, and with what it is in.
+CELLS = ("td", "th")
+ENDED_BY = {"td": CELLS, "th": CELLS, "tr": (*CELLS, "tr")}
+ENDED_WITH = {"tr": CELLS, "tbody": (*CELLS, "tr")}
 
 
 class Page(HTMLParser):
@@ -36,6 +44,7 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._end(ENDED_BY.get(tag, ()))
         self.elements.append((tag, dict(attrs)))
         if tag in self.raw:
             self.raw[tag].append("")
@@ -46,7 +55,12 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
+        self._end(ENDED_WITH.get(tag, ()))
         assert self.open.pop() == tag
+
+    def _end(self, tags: Collection[str]) -> None:
+        while self.open[-1:] and self.open[-1] in tags:
+            self.open.pop()
 
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] in self.raw:
@@ -60,7 +74,7 @@ class Page(HTMLParser):
 
 @cache
 def page(variant: str = "complete") -> Page:
-    return Page(HtmlPage().render(reports.VARIANTS[variant]()))
+    return Page(reports.rendered("html", variant))
 
 
 def sha256(text: str) -> str:

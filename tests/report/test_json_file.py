@@ -11,8 +11,6 @@ from every import every
 from factories import reports
 from jsonschema import Draft202012Validator
 
-from loadlab.report.formats.json import JsonFile
-
 
 def schema() -> dict[str, Any]:
     file = resources.files("loadlab.report") / "assets" / "report.schema.json"
@@ -24,7 +22,7 @@ def document(variant: str = "complete") -> dict[str, Any]:
     def refuse(constant: str) -> None:
         pytest.fail(f"{constant} is no JSON")
 
-    text = JsonFile().render(reports.VARIANTS[variant]())
+    text = reports.rendered("json", variant)
     loaded: dict[str, Any] = json.loads(text, parse_constant=refuse)
     return loaded
 

@@ -7,12 +7,11 @@ from factories import reports
 from markdown_it import MarkdownIt
 
 from loadlab.model.text import printable
-from loadlab.report.formats.markdown import Markdown
 
 
 def tokens(variant: str = "complete") -> list:  # type: ignore[type-arg]
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    parsed = parser.parse(Markdown().render(reports.VARIANTS[variant]()))
+    parsed = parser.parse(reports.rendered("markdown", variant))
     return [token for block in parsed for token in (block, *(block.children or ()))]
 
 
@@ -24,7 +23,7 @@ def headings(variant: str) -> list[str]:
 @every("variant", reports.VARIANTS)
 def test_every_table_row_has_as_many_cells_as_its_head(variant: str) -> None:
     # A Markdown parser would silently cut or fill the rows; the pipes themselves have to be counted.
-    lines = Markdown().render(reports.VARIANTS[variant]()).replace("\\|", "").splitlines()
+    lines = reports.rendered("markdown", variant).replace("\\|", "").splitlines()
     for i, line in enumerate(lines):
         if line.startswith("| ---"):
             rows = [lines[i - 1], *iter_table(lines[i:])]

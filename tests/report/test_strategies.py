@@ -13,29 +13,28 @@ from loadlab.model.plan import Limits
 from loadlab.report import labels, numbers
 from loadlab.report.content import added_latency, charts, matrix, ranking, story, tables, verdicts
 from loadlab.report.formats.html import HtmlPage
-from loadlab.report.formats.json import JsonFile
 from loadlab.report.formats.markdown import Markdown
 from loadlab.report.formats.terminal import Terminal
 
 if TYPE_CHECKING:
     from loadlab.report.content.verdicts import Advice
 
-FINDINGS = reports.strategies()
+many = reports.strategies  # made once, when the first test asks for them
 
 
 def advice(server: str, detail: str = "round trip +0 ms") -> Advice:
-    return next(item for item in verdicts.build(FINDINGS) if (item.mode.server, item.mode.detail) == (server, detail))
+    return next(item for item in verdicts.build(many()) if (item.mode.server, item.mode.detail) == (server, detail))
 
 
 def test_the_question_is_wider_where_there_is_more_than_an_age() -> None:
-    assert story.title(FINDINGS) == story.WIDER_TITLE
+    assert story.title(many()) == story.WIDER_TITLE
     assert story.title(reports.findings()) == story.TITLE
 
 
 def test_the_rule_of_choice_is_stated_where_strategies_are_weighed() -> None:
-    assert set(story.HOW_STRATEGIES_ARE_CHOSEN) <= set(story.how_to_read(FINDINGS))
+    assert set(story.HOW_STRATEGIES_ARE_CHOSEN) <= set(story.how_to_read(many()))
     assert story.how_to_read(reports.findings()) == story.HOW_TO_READ
-    for text in (HtmlPage().render(FINDINGS), Markdown().render(FINDINGS)):
+    for text in (reports.rendered("html", "strategies"), reports.rendered("markdown", "strategies")):
         assert "the simplest that is not proven worse than the best wins" in text
 
 
@@ -67,10 +66,13 @@ def test_production_arithmetic_is_shown_for_accepted_and_rejected() -> None:
     assert needs["pool, max_size=4"] == "2 hosts × 4 workers × 4 (max_size) × 2 overlap = 64 > 60 − 3"
     assert needs["CONN_MAX_AGE = 60"] == "2 hosts × 4 workers × 1 (usable at once) × 2 overlap = 16 ≤ 60 − 3"
     assert needs["pgbouncer"] == "2 hosts × 1 PgBouncer × 5 (pool_size) = 10 ≤ 60 − 3"
-    for text in (HtmlPage().render(FINDINGS).replace("&gt;", ">"), Markdown().render(FINDINGS).replace("&gt;", ">")):
+    for text in (
+        reports.rendered("html", "strategies").replace("&gt;", ">"),
+        reports.rendered("markdown", "strategies").replace("&gt;", ">"),
+    ):
         assert needs["pool, max_size=4"] in text
         assert needs["pgbouncer"] in text
-    flat = " ".join(Terminal(width=160).render(FINDINGS).split())
+    flat = " ".join(Terminal(width=160).render(many()).split())
     assert needs["pool, max_size=4"] in flat
     assert needs["pgbouncer"] in flat
 
@@ -106,13 +108,13 @@ def test_ages_alone_are_ranked_where_production_has_limits() -> None:
 
 
 def test_the_overview_has_a_line_for_every_verdict() -> None:
-    table = verdicts.overview(FINDINGS)
-    assert len(table.rows) == len(FINDINGS.verdicts) == 9
+    table = verdicts.overview(many())
+    assert len(table.rows) == len(many().verdicts) == 9
     assert {len(row) for row in table.rows} == {len(table.columns)}
 
 
 def test_the_matrix_is_modes_by_strategies_and_names_the_latency() -> None:
-    content = matrix.build(FINDINGS)
+    content = matrix.build(many())
     labels = [heading.label for heading in content.headings]
     assert labels[:3] == ["CONN_MAX_AGE = 0", "CONN_MAX_AGE = 60", "CONN_MAX_AGE = None"]
     assert labels[3:] == sorted(labels[3:])
@@ -123,19 +125,19 @@ def test_the_matrix_is_modes_by_strategies_and_names_the_latency() -> None:
 
 
 def test_every_strategy_is_drawn_differently() -> None:
-    columns = matrix.strategies(FINDINGS.arms)
-    looks = [(h.tone, h.shade, h.mark) for h in matrix.headings(columns, labels.Labels.of(FINDINGS))]
+    columns = matrix.strategies(many().arms)
+    looks = [(h.tone, h.shade, h.mark) for h in matrix.headings(columns, labels.Labels.of(many()))]
     assert len(set(looks)) == len(looks) == 11
 
 
 def test_the_ninth_other_strategy_has_another_mark_than_the_first() -> None:
-    choices = [replace(FINDINGS.arms[0].case.strategy, name=f"other{i}") for i in range(10)]
-    made = matrix.headings(choices, labels.Labels.of(FINDINGS))
+    choices = [replace(many().arms[0].case.strategy, name=f"other{i}") for i in range(10)]
+    made = matrix.headings(choices, labels.Labels.of(many()))
     assert len({(heading.shade, heading.mark) for heading in made}) == 10
 
 
 def test_a_table_over_latency_says_from_where_each_strategy_pays() -> None:
-    effect = next(one for one in added_latency.build(FINDINGS) if one.mode.server == "gevent")
+    effect = next(one for one in added_latency.build(many()) if one.mode.server == "gevent")
     rows = {row[0]: row[1:] for row in effect.table.rows}
     assert rows["pgbouncer"][-1] == "+0 ms"
     assert rows["pgbouncer"][0].endswith("▲ better")
@@ -148,7 +150,7 @@ def test_a_table_over_latency_says_from_where_each_strategy_pays() -> None:
 
 
 def test_charts_over_latency_have_a_line_per_strategy_and_no_zero() -> None:
-    series = charts.build(FINDINGS)
+    series = charts.build(many())
     assert [one.mode.server for one in series.added_latency] == list(reports.THREE_MODES)
     (_, _, gevent) = series.added_latency
     assert gevent.round_trips == ("+0 ms", "+1 ms", "+5 ms")
@@ -157,7 +159,11 @@ def test_charts_over_latency_have_a_line_per_strategy_and_no_zero() -> None:
 
 
 def test_every_format_shows_the_effect_of_latency() -> None:
-    for text in (HtmlPage().render(FINDINGS), Markdown().render(FINDINGS), Terminal().render(FINDINGS)):
+    for text in (
+        reports.rendered("html", "strategies"),
+        reports.rendered("markdown", "strategies"),
+        Terminal().render(many()),
+    ):
         assert "With added latency" in text
         assert "not proven" in text
     for text in (HtmlPage().render(reports.findings()), Markdown().render(reports.findings())):
@@ -169,12 +175,12 @@ def test_snippets_of_several_files_are_named_and_of_one_are_not() -> None:
     assert [snippet.file for snippet in bouncer.snippets] == ["settings.py", "pgbouncer.ini"]
     assert bouncer.several_files
     assert not advice("sync").several_files
-    text = Markdown().render(FINDINGS)
+    text = reports.rendered("markdown", "strategies")
     assert "In `pgbouncer.ini`:\n\n```ini\n[databases]" in text
 
 
 def test_json_carries_ranking_runner_up_snippets_and_latencies() -> None:
-    document = json.loads(JsonFile().render(FINDINGS))
+    document = json.loads(reports.rendered("json", "strategies"))
     verdict = next(one for one in document["verdicts"] if one["server"] == "sync" and one["round_trip_ms"] == 0)
     assert verdict["runner_up"]["strategy"] == "close_on_thread_exit"
     assert verdict["recommend"]["parameters"] == {"max_age": 60, "conn_health_checks": True}
@@ -190,8 +196,8 @@ def test_json_carries_ranking_runner_up_snippets_and_latencies() -> None:
 
 
 def test_long_tables_are_put_away_and_short_ones_are_not() -> None:
-    page = HtmlPage().render(FINDINGS)
-    rows = len(tables.comparisons(FINDINGS).judged.rows)
+    page = reports.rendered("html", "strategies")
+    rows = len(tables.comparisons(many()).judged.rows)
     assert rows > 40
     assert f"<summary>{rows} rows</summary>" in page
     assert " rows</summary>" not in HtmlPage().render(reports.findings())
@@ -208,7 +214,7 @@ def test_the_terminal_keeps_every_strategy_readable(width: int) -> None:
 
 
 def test_wording_of_places_covers_them_all() -> None:
-    assert {numbers.place(standing.place) for verdict in FINDINGS.verdicts for standing in verdict.ranking} >= {
+    assert {numbers.place(standing.place) for verdict in many().verdicts for standing in verdict.ranking} >= {
         "recommended",
         "runner-up",
         "baseline",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy  # whose statistics are only loaded where they are used
 from every import every
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from loadlab.stats.rank_sum import EXACT_UP_TO, _chances, critical, shift
 
@@ -47,7 +47,7 @@ def exact_tail(first: int, second: int, wanted: int) -> float:
         used += step
         if used == wanted:
             break
-    return float(stats.mannwhitneyu(ours, theirs, alternative="less", method="exact").pvalue)
+    return float(scipy.stats.mannwhitneyu(ours, theirs, alternative="less", method="exact").pvalue)
 
 
 def test_three_trials_on_each_side_are_too_few_for_an_interval() -> None:

@@ -6,10 +6,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+import scipy  # whose statistics are only loaded where they are used
 from every import every
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from loadlab.stats.signed_rank import Averages, critical, smallest_p, tails
 
@@ -25,7 +25,7 @@ values = st.lists(st.floats(-10, 10), min_size=1, max_size=14)
 def test_without_ties_p_is_that_of_scipy(sizes: list[int], data: st.DataObject) -> None:
     signs = data.draw(st.lists(st.sampled_from([-1, 1]), min_size=len(sizes), max_size=len(sizes)))
     differences = np.array(sizes) * np.array(signs) / 7
-    assert p_of(differences) == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue)
+    assert p_of(differences) == pytest.approx(scipy.stats.wilcoxon(differences, method="exact").pvalue)
 
 
 @every("size", [1, 5, 9])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
@@ -17,26 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from loadlab.load.http.connection import Connection
+    from loadlab.load.http.raw_response import RawResponse
     from loadlab.load.http.request import Location, Seconds
-    from loadlab.load.http.response import RawResponse
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 KEEP_METHOD: Final = frozenset({307, 308})
 # Of these, the body goes when the method becomes GET; of those, what was meant for the first origin only.
 ABOUT_THE_BODY: Final = ("content-type", "content-encoding", "content-language")
 FOR_ONE_ORIGIN: Final = ("authorization", "cookie", "host")
+MOST_WRITTEN: Final = 1000  # of each method
 BASIC_HEADERS: Final = {"User-Agent": "loadlab", "Accept-Encoding": "gzip, deflate, br"}
 
 
 @dataclass(slots=True)  # not frozen, and no tuple: both take longer to make or to read, in each request
 class _Asked:
-    """A request on its way through redirects; `cookies` are its own."""
+    """A request on its way through redirects; `cookies` are its own, `written` are its bytes by URL, where kept."""
 
     method: str
     head: Head
     body: bytes
     seconds: Seconds
     cookies: Mapping[str, object] | None
+    written: dict[str, bytes] = field(default_factory=dict, init=False)
 
 
 class HttpClient:
@@ -61,14 +63,13 @@ class HttpClient:
         self._plain: dict[str, _Asked] = {}
         self._head = Head.of({}).with_headers(BASIC_HEADERS).with_headers(headers or {})
 
-    def request(  # noqa: PLR0913  a request has that many sides
+    def request(  # noqa: PLR0913, PLR0917  a request has that many sides
         self,
         method: str,
         url: str,
-        *,
         headers: Mapping[str, Any] | None = None,
         body: bytes = b"",
-        follow: bool = False,
+        follow: bool = False,  # noqa: FBT001, FBT002
         seconds: Seconds | None = None,
         cookies: Mapping[str, object] | None = None,
     ) -> RawResponse:
@@ -98,57 +99,51 @@ class HttpClient:
     def close(self) -> None:
         """Close the connections that are idle."""
         for connections in self._idle.values():
-            for connection in connections:
-                connection.close()
-        self._idle.clear()
+            while connections:
+                connections.pop().close()
 
     def _ask(self, asked: _Asked, location: Location) -> RawResponse:
-        cookies, head = self.cookies, asked.head
-        line = cookies.line(location.url) if cookies.jar.any and not head.names_cookies else ""
+        request = None if self.cookies.jar.any else asked.written.get(location.url)
+        response = self._exchange(asked, location, request or self._written(asked, location))
+        response.url = location.url
+        if response.telling:
+            self._obey(response, location.url)
+        return response
+
+    def _obey(self, response: RawResponse, url: str) -> None:
+        if response.values(b"set-cookie"):
+            self.cookies.take(response, url)
+        codings = response.values(b"content-encoding")
+        if codings and response.content:
+            response.content = decoded(response.content, codings, self._limit)
+
+    def _written(self, asked: _Asked, location: Location) -> bytes:
+        """The request's bytes; those of plain requests are kept, for as long as there are no cookies."""
+        head, any_cookies = asked.head, self.cookies.jar.any
+        line = self.cookies.line(location.url) if any_cookies and not head.names_cookies else ""
         if asked.cookies and not head.names_cookies:
             line = cookie_line(line, asked.cookies)
-        request = request_bytes(asked.method, location, head, line, asked.body)
-        response = self._exchange(asked, location, request)
-        response.url = location.url
-        if b"set-cookie" in response.fields:
-            cookies.take(response, location.url)
-        if b"content-encoding" in response.fields and response.content:
-            response.content = decoded(response.content, response.values(b"content-encoding"), self._limit)
-        return response
+        written = request_bytes(asked.method, location, head, line, asked.body)
+        if not any_cookies and self._plain.get(asked.method) is asked:
+            if len(asked.written) >= MOST_WRITTEN:
+                asked.written.clear()
+            asked.written[location.url] = written
+        return written
 
     def _exchange(self, asked: _Asked, location: Location, request: bytes) -> RawResponse:
         """On a kept connection; on a new one if there is none, or if it dies at this very moment and that is safe."""
-        connection = self._kept(location)
+        idle = self._idle.get(location.origin)
+        if idle is None:
+            idle = self._idle[location.origin] = []
+        connection = _kept(idle)
         if connection is not None:
             try:
-                return self._exchange_on(connection, asked, location, request)
+                return _exchange_on(connection, idle, asked, request)
             except ConnectionLostError as error:
                 if not error.silent or asked.method not in IDEMPOTENT:
                     raise
         connection = self._connector.connected(location, asked.seconds[0])
-        return self._exchange_on(connection, asked, location, request)
-
-    def _exchange_on(self, connection: Connection, asked: _Asked, location: Location, request: bytes) -> RawResponse:
-        try:
-            response = connection.exchange(asked.method, request, asked.seconds[1])
-        except BaseException:
-            connection.close()
-            raise
-        if response.keep_alive and not asked.head.closes:
-            self._idle.setdefault(location.origin, []).append(connection)
-        else:
-            connection.close()
-        return response
-
-    def _kept(self, location: Location) -> Connection | None:
-        """The connection that was used last and can still be."""
-        idle = self._idle.get(location.origin)
-        while idle:
-            connection = idle.pop()
-            if connection.quiet():
-                return connection
-            connection.close()
-        return None
+        return _exchange_on(connection, idle, asked, request)
 
     def _follow(self, response: RawResponse, asked: _Asked) -> RawResponse:
         for _ in range(self._max_redirects):
@@ -163,6 +158,29 @@ class HttpClient:
             if response.status not in REDIRECTS:
                 return response
         raise RedirectError(f"more than {self._max_redirects} redirects")
+
+
+def _kept(idle: list[Connection]) -> Connection | None:
+    """The connection that was used last and can still be."""
+    while idle:
+        connection = idle.pop()
+        if connection.quiet():
+            return connection
+        connection.close()
+    return None
+
+
+def _exchange_on(connection: Connection, idle: list[Connection], asked: _Asked, request: bytes) -> RawResponse:
+    try:
+        response = connection.exchange(asked.method, request, asked.seconds[1])
+    except BaseException:
+        connection.close()
+        raise
+    if response.keep_alive and not asked.head.closes:
+        idle.append(connection)
+    else:
+        connection.close()
+    return response
 
 
 def _next_location(response: RawResponse) -> Location | None:

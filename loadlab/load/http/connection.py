@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import ssl
@@ -14,20 +15,19 @@ from gevent import monkey
 from gevent import socket as gevent_socket
 from gevent.hub import get_hub
 
+from loadlab.load.http.deadlines import Deadlines
 from loadlab.load.http.errors import AnswerTimeoutError, ConnectionLostError, ConnectTimeoutError
 from loadlab.load.http.response import ResponseReader
 
 if TYPE_CHECKING:
-    import socket as socket_module
     from collections.abc import Callable, Iterator
 
+    from loadlab.load.http.raw_response import RawResponse
     from loadlab.load.http.request import Location
-    from loadlab.load.http.response import RawResponse
 
     Address = tuple[int, tuple[Any, ...]]  # family, what connect() takes
 
 # The plain ones, also in a process that gevent has patched: here it is we who wait, and know for how long.
-socket = monkey.get_original("socket", "socket")
 inet_pton = monkey.get_original("socket", "inet_pton")
 poll = monkey.get_original("select", "poll")
 POLLIN: Final = monkey.get_original("select", "POLLIN")
@@ -35,6 +35,7 @@ AF_INET, AF_INET6, SOCK_STREAM, IPPROTO_TCP, TCP_NODELAY, SOL_SOCKET, SO_ERROR =
     monkey.get_original("socket", name)
     for name in ("AF_INET", "AF_INET6", "SOCK_STREAM", "IPPROTO_TCP", "TCP_NODELAY", "SOL_SOCKET", "SO_ERROR")
 )
+SOCK_NONBLOCK: Final[int] = getattr(_socket, "SOCK_NONBLOCK", 0)  # macOS needs a call for it
 
 READ, WRITE = 1, 2  # events, as libev names them
 RECEIVE_BYTES: Final = 64 * 1024
@@ -44,18 +45,21 @@ CONNECTING: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK})
 class Connection:
     """A TCP connection; one greenlet uses it at a time. After any exception it can only be closed."""
 
-    def __init__(self, family: int, limit: int) -> None:
-        self._socket: socket_module.socket = socket(family, SOCK_STREAM)
-        self._hub = get_hub()
+    def __init__(self, family: int, limit: int, deadlines: Deadlines) -> None:
+        # Not Python's class around this one, which takes longer to make and is patched by gevent.
+        self._socket = _socket.socket(family, SOCK_STREAM | SOCK_NONBLOCK)
+        self._hub = deadlines.hub
+        self._deadlines = deadlines
         self._open = True
+        self._connected = False
         self._expired: Exception | None = None
+        self._writable: Any = None  # these two are made when they are needed: most connections do without
+        self._state: Any = None
         try:
-            self._socket.settimeout(0)
+            if not SOCK_NONBLOCK:
+                self._socket.settimeout(0)
             self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
             self._readable = self._hub.loop.io(self._socket.fileno(), READ)
-            self._writable = self._hub.loop.io(self._socket.fileno(), WRITE)
-            self._state = poll()
-            self._state.register(self._socket, POLLIN)
         except BaseException:
             self._socket.close()
             raise
@@ -72,17 +76,20 @@ class Connection:
         Raises:
             OSError, ConnectTimeoutError: there is no connection.
         """
-        timer = self._timer(seconds, ConnectTimeoutError("not connected within connection_timeout"))
+        self._deadlines.start(self, seconds)
         try:
             self._connect(address)
         finally:
-            timer.stop()
-            timer.close()
+            self._deadlines.stop(self)
         if self._expired is not None:
             raise self._expired
+        self._connected = True
 
     def quiet(self) -> bool:
         """Whether an idle connection can be used: not closed by the server, no unrequested bytes received."""
+        if self._state is None:
+            self._state = poll()
+            self._state.register(self._socket.fileno(), POLLIN)
         return not self._state.poll(0)
 
     def exchange(self, method: str, request: bytes, seconds: float) -> RawResponse:
@@ -93,7 +100,7 @@ class Connection:
         """
         reader = self._reader
         reader.begin(method)
-        timer = self._timer(seconds, AnswerTimeoutError("no complete response within network_timeout"))
+        self._deadlines.start(self, seconds)
         try:
             self._send(request)
             while not reader.complete:
@@ -105,43 +112,54 @@ class Connection:
         except ConnectionResetError as error:
             raise ConnectionLostError("the server reset the connection", silent=reader.silent()) from error
         finally:
-            timer.stop()
-            timer.close()
+            self._deadlines.stop(self)
+        response = reader.response()
         if self._expired is not None:
             # It has just not been too late; but what was to end the wait may be under way, and must find no other.
-            reader.forbid_reuse()
-        return reader.response()
+            response.keep_alive = False
+        return response
+
+    def expire(self) -> None:
+        """End the wait that is under way, as its time is over."""
+        self._expired = error = (
+            AnswerTimeoutError("no complete response within network_timeout")
+            if self._connected
+            else ConnectTimeoutError("not connected within connection_timeout")
+        )
+        for watcher in (self._readable, self._writable):
+            self._hub.cancel_wait(watcher, error)
 
     def close(self) -> None:
         if self._open:
             self._open = False
             self._readable.close()
-            self._writable.close()
+            if self._writable is not None:
+                self._writable.close()
             self._socket.close()
             self._reader.release()
 
-    def _timer(self, seconds: float, error: Exception) -> Any:  # noqa: ANN401  gevent's, which has no public type
-        timer = self._hub.loop.timer(seconds)
-        timer.start(self._expire, error, update=True)
-        return timer
-
-    def _expire(self, error: Exception) -> None:
-        self._expired = error
-        for watcher in (self._readable, self._writable):
-            self._hub.cancel_wait(watcher, error)
-
-    def _wait(self, watcher: Any) -> None:  # noqa: ANN401
+    def _wait_to_write(self) -> None:
         if self._expired is not None:
             raise self._expired
-        self._hub.wait(watcher)
+        if self._writable is None:
+            self._writable = self._hub.loop.io(self._socket.fileno(), WRITE)
+        self._hub.wait(self._writable)
 
     def _connect(self, address: tuple[Any, ...]) -> None:
         code = self._socket.connect_ex(address)
         if code in CONNECTING:
-            self._wait(self._writable)
-            code = self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
+            code = self._outcome()
         if code:
             raise OSError(code, os.strerror(code))
+
+    def _outcome(self) -> int:
+        """What becomes of connecting: 0, or the error's number."""
+        # On one machine the connection is there by now, although connect() has not waited for it.
+        with suppress(OSError):
+            self._socket.getpeername()
+            return 0
+        self._wait_to_write()
+        return self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
 
     def _send(self, data: bytes) -> None:
         """Send everything, or as much as the server still takes: it may have answered and closed, and said why."""
@@ -156,7 +174,7 @@ class Connection:
 
     def _send_rest(self, rest: memoryview) -> None:
         while rest:
-            self._wait(self._writable)
+            self._wait_to_write()
             with suppress(BlockingIOError):
                 rest = rest[self._socket.send(rest) :]
 
@@ -164,7 +182,9 @@ class Connection:
         """What has come, after waiting for it; empty at the connection's end."""
         # Waited for first: straight after sending there is nothing yet, and asking would cost another call.
         while True:
-            self._wait(self._readable)
+            if self._expired is not None:
+                raise self._expired
+            self._hub.wait(self._readable)
             try:
                 return self._socket.recv(RECEIVE_BYTES)
             except BlockingIOError:
@@ -174,8 +194,8 @@ class Connection:
 class TlsConnection(Connection):
     """The same over TLS, of which OpenSSL does the part between memory and memory."""
 
-    def __init__(self, family: int, limit: int, context: ssl.SSLContext, host: str) -> None:
-        super().__init__(family, limit)
+    def __init__(self, family: int, limit: int, deadlines: Deadlines, context: ssl.SSLContext, host: str) -> None:
+        super().__init__(family, limit, deadlines)
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
@@ -252,6 +272,7 @@ class Connector:
         self._limit = limit
         self._context = context
         self._found: dict[tuple[str, int], Address] = {}
+        self._deadlines: Deadlines | None = None
 
     def connected(self, location: Location, seconds: float) -> Connection:
         """A new connection to the location's origin; `seconds` are for its name, and again for each address.
@@ -273,10 +294,13 @@ class Connector:
 
     def _connection(self, location: Location, address: Address, seconds: float) -> Connection:
         family, peer = address
+        if self._deadlines is None:  # now, on the hub that will serve them, which a fork replaces
+            self._deadlines = Deadlines(get_hub())
         if location.secure:
-            connection: Connection = TlsConnection(family, self._limit, self._context(), location.origin[1])
+            host = location.origin[1]
+            connection: Connection = TlsConnection(family, self._limit, self._deadlines, self._context(), host)
         else:
-            connection = Connection(family, self._limit)
+            connection = Connection(family, self._limit, self._deadlines)
         try:
             connection.connect(peer, seconds)
         except BaseException:

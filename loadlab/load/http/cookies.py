@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from http.cookiejar import Cookie
 
-    from loadlab.load.http.response import RawResponse
+    from loadlab.load.http.raw_response import RawResponse
 
 
 class Jar(CookieJar):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from loadlab.load.http.response import RawResponse
+    from loadlab.load.http.raw_response import RawResponse
 
 FIRST_ERROR_STATUS: Final = 400
 NOT_CAUGHT: Final = (
@@ -29,21 +29,12 @@ class LeanResponse:
     With `catch_response=True` it is a context manager that reports the request at its end.
     """
 
-    __slots__ = (
-        "_entered",
-        "_headers",
-        "_raw",
-        "_report",
-        "_seconds",
-        "_verdict",
-        "content",
-        "encoding",
-        "error",
-        "js",
-        "request_meta",
-        "status_code",
-        "url",
-    )
+    # In the class as long as they are the same for all: most responses are never asked for any of it.
+    encoding: str | None = None
+    js: Any = None  # where RestMixin.rest() puts the parsed JSON
+    _headers: Headers | None = None
+    _entered = False
+    _verdict: bool | Exception | None = None
 
     def __init__(
         self,
@@ -56,13 +47,8 @@ class LeanResponse:
         self._raw = raw
         self._seconds = seconds
         self._report = report
-        self._headers: Headers | None = None
-        self._entered = False
-        self._verdict: bool | Exception | None = None
-        self.error = error
-        self.encoding: str | None = None
-        self.js: Any = None  # where RestMixin.rest() puts the parsed JSON
         self.request_meta: dict[str, Any] = {}  # what will be reported, if that is up to the with block
+        self.error = error
         if raw is None:
             self.status_code = 0
             self.content: bytes | None = None
@@ -119,6 +105,10 @@ class LeanResponse:
         self._require_entered()
         self._verdict = reason if isinstance(reason, Exception) else CatchResponseError(reason)
 
+    def hold(self, response: LeanResponse, **meta: Any) -> None:  # noqa: ANN401, ARG002
+        """Take what will be reported; not the response, which would refer to itself, and wait for the collector."""
+        self.request_meta = meta
+
     def __enter__(self) -> Self:
         if self._report is None:
             raise LocustError(NOT_CAUGHT)
@@ -139,7 +129,6 @@ class LeanResponse:
     def _conclude(self, exception: BaseException | None) -> None:
         assert self._report is not None  # noqa: S101  __enter__ has seen it
         self.request_meta["exception"] = exception
-        # Kept out of request_meta: a response that refers to itself waits for the garbage collector.
         self._report(response=self, **self.request_meta)
 
     def _require_entered(self) -> None:

@@ -7,46 +7,18 @@ from typing import Final
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from loadlab.load.http.errors import AnswerTooLargeError, ConnectionLostError, HttpFaultError, MalformedAnswerError
+from loadlab.load.http.raw_response import FIRST_FINAL, RawResponse, is_telling
 
 HEAD_LIMIT_BYTES: Final = 64 * 1024
 MOST_PIECES: Final = 1000  # of a body, before they are put together: a one-byte chunk takes 40 in memory
 PROTOCOL: Final = b"HTTP/1."  # and llhttp lets only 0 or 1 follow
 LINE_ENDS: Final = b"\r\n"
 SWITCHING_PROTOCOLS: Final = 101
-FIRST_INTERIM, FIRST_FINAL = 100, 200
+FIRST_INTERIM: Final = 100
 
 
 class _NoBodyFollowsError(Exception):
     """Stops llhttp behind the head of a response to HEAD; httptools has no other way to say so."""
-
-
-class RawResponse:
-    """One final response: `pairs` as they came, `fields` by name in lower case (of several, the last).
-
-    A plain class: one is made per request, and a frozen dataclass takes as long to make as its text takes to parse.
-    """
-
-    __slots__ = ("content", "fields", "keep_alive", "pairs", "status", "url")
-
-    def __init__(
-        self,
-        status: int,
-        pairs: list[tuple[bytes, bytes]],
-        fields: dict[bytes, bytes],
-        content: bytes,
-        *,
-        keep_alive: bool,
-    ) -> None:
-        self.status = status
-        self.pairs = pairs
-        self.fields = fields
-        self.content = content
-        self.keep_alive = keep_alive
-        self.url = ""
-
-    def values(self, name: bytes) -> list[bytes]:
-        """All values of the fields of that name (in lower case), in order."""
-        return [value for field, value in self.pairs if field.lower() == name]
 
 
 class ResponseReader:
@@ -60,42 +32,42 @@ class ResponseReader:
 
     __slots__ = (
         "_bodies",
+        "_came",
         "_fault",
-        "_fields",
         "_head_only",
-        "_headed",
         "_interim",
-        "_keep_alive",
         "_limit",
-        "_pairs",
+        "_names",
         "_parser",
         "_received",
+        "_response",
         "_shapeless",
-        "_status",
-        "_trailers",
         "complete",
+        "on_body",
+        "on_header",
     )
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._fault: HttpFaultError | None = None
+        self._bodies: list[bytes | bytearray] = []
+        self._names: dict[bytes, bytes] = {}  # of the head's fields, as they came
+        # Methods of C's own: no frame of Python for each field and each piece.
+        self.on_body = self._bodies.append
+        self.on_header = self._names.setdefault
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
-        self.begin("GET")
 
     def begin(self, method: str) -> None:
         """Say that the next response is to a request of that method."""
         self.complete = False
         self._head_only = method == "HEAD"
-        self._fault: HttpFaultError | None = None
         self._received = 0
         self._shapeless = 0  # bytes since there was last a piece of body
-        self._headed = False
         self._interim = False
-        self._status = 0
-        self._keep_alive = False
-        self._pairs: list[tuple[bytes, bytes]] = []
-        self._trailers: list[tuple[bytes, bytes]] = []
-        self._fields: dict[bytes, bytes] = {}
-        self._bodies: list[bytes | bytearray] = []
+        self._response: RawResponse | None = None  # there from the end of its head on
+        self._came = b""  # up to the end of the head, and what came with it
+        self._bodies.clear()
+        self._names.clear()
 
     def feed(self, data: bytes) -> None:
         """Take in what came; at least one byte.
@@ -105,11 +77,13 @@ class ResponseReader:
         """
         received = self._received
         self._received = received + len(data)
-        if received < len(PROTOCOL) and not data.startswith(PROTOCOL[received : self._received]):
-            raise _other_protocol()
+        if received or not data.startswith(PROTOCOL):
+            _check_protocol(data, received)
         if self._received > self._limit:
             raise AnswerTooLargeError(f"the response has more than {self._limit} bytes")
         pieces = len(self._bodies)
+        if self._response is None:
+            self._came = self._came + data if received else data
         # llhttp passes silently over line ends behind a response, and stops behind the head of a response to HEAD: so
         # the last byte goes alone, and must be the one that completes it.
         if self._head_only or data[-1] in LINE_ENDS:
@@ -132,19 +106,17 @@ class ResponseReader:
         """
         if not self._received:
             raise ConnectionLostError("the server closed the connection without a response", silent=True)
-        if not self._headed:
+        if self._response is None:
             raise ConnectionLostError("the server closed the connection within a response's head", silent=False)
-        if b"content-length" in self._fields or b"transfer-encoding" in self._fields:
+        if self._response.values(b"content-length") or self._response.values(b"transfer-encoding"):
             raise ConnectionLostError("the server closed the connection within a response's body", silent=False)
         self.complete = True
 
     def response(self) -> RawResponse:
-        content = b"".join(self._bodies)  # of one piece, that piece itself
-        return RawResponse(self._status, self._pairs, self._fields, content, keep_alive=self._keep_alive)
-
-    def forbid_reuse(self) -> None:
-        """No further response is read from this connection, even if the server sends one."""
-        self._keep_alive = False
+        response = self._response
+        assert response is not None  # noqa: S101  it is complete
+        response.content = b"".join(self._bodies)  # of one piece, that piece itself
+        return response
 
     def silent(self) -> bool:
         """Whether nothing has come yet."""
@@ -158,33 +130,27 @@ class ResponseReader:
         if self.complete:
             raise self._refused(_surplus())
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        (self._trailers if self._headed else self._pairs).append((name, value))
-
     def on_headers_complete(self) -> None:
-        assert self._parser is not None  # noqa: S101  it is calling
-        self._status = status = self._parser.get_status_code()
+        parser = self._parser
+        assert parser is not None  # noqa: S101  it is calling
+        status = parser.get_status_code()
         if status < FIRST_FINAL:
             self._pass_over(status)
             return
-        if self._interim and not self._parser.get_http_version().startswith("1."):
+        if self._interim and not parser.get_http_version().startswith("1."):
             raise self._refused(_other_protocol())
-        self._fields = {name.lower(): value for name, value in self._pairs}
-        if b"transfer-encoding" in self._fields:
-            self._check_transfer_coding()
-        if self._received > HEAD_LIMIT_BYTES and _size(self._pairs) > HEAD_LIMIT_BYTES:
+        telling = is_telling(tuple(self._names))
+        self._response = response = RawResponse(status, self._came, parser.should_keep_alive(), telling)
+        if telling:
+            self._check_transfer_coding(response.values(b"transfer-encoding"), parser)
+        if self._received > HEAD_LIMIT_BYTES and _size(response.pairs) > HEAD_LIMIT_BYTES:
             raise self._refused(_large_head())
-        self._keep_alive = self._parser.should_keep_alive()
-        self._headed = True
         if self._head_only:
             self.complete = True
             raise _NoBodyFollowsError
 
-    def on_body(self, body: bytes) -> None:
-        self._bodies.append(body)
-
     def on_message_complete(self) -> None:
-        self.complete = self._headed
+        self.complete = self._response is not None
 
     def _parse(self, data: bytes) -> None:
         assert self._parser is not None  # noqa: S101  released with its connection
@@ -205,14 +171,13 @@ class ResponseReader:
         if status == SWITCHING_PROTOCOLS:
             raise self._refused(MalformedAnswerError("the server switched protocols, unasked"))
         self._interim = True
-        self._pairs = []
 
-    def _check_transfer_coding(self) -> None:
-        assert self._parser is not None  # noqa: S101  it is calling
-        codings = [value.lower() for name, value in self._pairs if name.lower() == b"transfer-encoding"]
-        if codings != [b"chunked"]:
+    def _check_transfer_coding(self, codings: list[bytes], parser: HttpResponseParser) -> None:
+        if not codings:
+            return
+        if [coding.lower() for coding in codings] != [b"chunked"]:
             raise self._refused(MalformedAnswerError("the response has a transfer coding other than chunked"))
-        if self._parser.get_http_version() == "1.0":
+        if parser.get_http_version() == "1.0":
             raise self._refused(MalformedAnswerError("a response of HTTP/1.0 has a transfer coding"))
 
     def _limit_what_is_not_body(self, size: int, *, progressed: bool) -> None:
@@ -225,7 +190,7 @@ class ResponseReader:
         first, *others = self._bodies
         whole = first if isinstance(first, bytearray) else bytearray(first)
         whole += b"".join(others)
-        self._bodies = [whole]
+        self._bodies[:] = [whole]
 
     def _refused(self, fault: HttpFaultError) -> HttpFaultError:
         """Kept, because httptools hides what a callback raises behind its own error."""
@@ -235,6 +200,12 @@ class ResponseReader:
 
 def _size(pairs: list[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) + len(": \r\n") for name, value in pairs)
+
+
+def _check_protocol(data: bytes, received: int) -> None:
+    """Of data that come after so many bytes of a response."""
+    if received < len(PROTOCOL) and not data.startswith(PROTOCOL[received : received + len(data)]):
+        raise _other_protocol()
 
 
 def _other_protocol() -> MalformedAnswerError:

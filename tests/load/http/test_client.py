@@ -294,6 +294,29 @@ def test_a_timeout_begins_with_the_request(a_user: Making, reported: Reported) -
     assert not reported.failures
 
 
+def test_a_shorter_timeout_of_one_request_counts_while_a_longer_one_runs(a_user: Making, reported: Reported) -> None:
+    """One timer serves all deadlines of a client."""
+    given_up = threading.Event()
+
+    def script(peer: Peer) -> None:
+        while b"/slow" not in peer.request():
+            peer.send(ok())
+        given_up.wait(ENDED_SECONDS)
+        peer.send(ok(b"late"))
+
+    with Server(script) as server:
+        client = a_user(server.port, network_timeout=3 * ENDED_SECONDS).client
+        client.get("/")
+        slow = gevent.spawn(client.get, "/slow")
+        hasty = gevent.spawn(client.get, "/slow", timeout=BRIEF_SECONDS)
+        hasty.join()
+        assert (hasty.value.status_code, slow.ready()) == (0, False)
+        given_up.set()
+        slow.join()
+    assert slow.value.text == "late"
+    assert reported.failures == [AnswerTimeoutError.__name__]
+
+
 def test_a_killed_user_leaves_no_connection_behind(a_user: Making) -> None:
     with Server(lambda peer: peer.wait_for_close()) as server:
         asking = gevent.spawn(a_user(server.port).client.get, "/")
@@ -475,6 +498,16 @@ def test_a_redirect_keeps_method_and_body_when_it_must(status: bytes, method: st
     assert last.startswith(then + b" /to?x HTTP/1.1\r\n")
     assert last.endswith(b"body") is (then in {b"POST", b"PUT"})
     assert (b"text/plain" in last) is last.endswith(b"body")
+
+
+def test_a_redirect_to_a_get_is_one_after_posts_to_the_same_place(a_user: Making) -> None:
+    with Server(redirecting(b"303 See Other", "/to")) as server:
+        client = a_user(server.port).client
+        client.post("/to")
+        client.post("/from", allow_redirects=True)
+        client.post("/to")
+    methods = [request.split(b" HTTP")[0] for request in server.requests]
+    assert methods == [b"POST /to", b"POST /from", b"GET /to", b"POST /to"]
 
 
 def test_what_was_meant_for_one_origin_is_not_sent_to_another(a_user: Making) -> None:

@@ -19,10 +19,12 @@ from loadlab.load.http.errors import (
     HttpFaultError,
     MalformedAnswerError,
 )
-from loadlab.load.http.response import HEAD_LIMIT_BYTES, RawResponse, ResponseReader
+from loadlab.load.http.response import HEAD_LIMIT_BYTES, ResponseReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from loadlab.load.http.raw_response import RawResponse
 
 LIMIT = 1_000_000
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -221,7 +223,21 @@ def test_a_reader_goes_on_to_the_next_answer() -> None:
         answer = read([raw], method, reader)
         assert answer.content == content
         assert answer.keep_alive
-        assert b"trailer" not in answer.fields
+        assert not answer.values(b"trailer")
+
+
+@every("name", [b"Set-Cookie", b"set-cookie", b"CONTENT-ENCODING", b"Transfer-Encoding", b"X-Set-Cookie", b"Vary"])
+def test_a_head_tells_of_the_fields_that_the_client_obeys(name: bytes) -> None:
+    telling = name.lower() in {b"set-cookie", b"content-encoding", b"transfer-encoding"}
+    value, body = (b"chunked", b"0\r\n\r\n") if name == b"Transfer-Encoding" else (b"x", b"")
+    length = b"" if body else b"Content-Length: 0\r\n"
+    answer = read([OK + b"A: 1\r\n" + name + b": " + value + b"\r\n" + length + b"a: 2\r\n\r\n" + body])
+    assert (answer.telling, answer.values(name.lower()), answer.values(b"a")) == (telling, [value], [b"1", b"2"])
+
+
+def test_fields_of_an_interim_answer_are_not_those_of_the_answer() -> None:
+    answer = read([b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\nok"])
+    assert (answer.pairs, answer.content) == ([(b"Content-Length", b"2")], b"ok")
 
 
 @every(

@@ -6,9 +6,9 @@ from itertools import islice, takewhile
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import chdtr
 
 from loadlab.load.locust_plugins.arrivals import AT_A_TIME, arrivals
 from loadlab.model.condition import OpenLoad
@@ -32,13 +32,13 @@ def dispersion(load: OpenLoad) -> tuple[float, int]:
 def test_poisson_arrivals_pass_the_dispersion_test() -> None:
     index, count = dispersion(POISSON)
     # Under the hypothesis, (n - 1) times the index is chi-squared with n - 1 degrees of freedom.
-    probability = chdtr(count - 1, (count - 1) * index)
+    probability = scipy.special.chdtr(count - 1, (count - 1) * index)
     assert 0.005 < probability < 0.995
 
 
 def test_the_dispersion_test_tells_uniform_arrivals_from_poisson_ones() -> None:
     index, count = dispersion(UNIFORM)
-    assert chdtr(count - 1, (count - 1) * index) < 1e-9
+    assert scipy.special.chdtr(count - 1, (count - 1) * index) < 1e-9
 
 
 def test_the_gaps_of_poisson_arrivals_do_not_depend_on_each_other() -> None:
