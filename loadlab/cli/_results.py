@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from loadlab.cli._garbage import left_lying
 from loadlab.cli._screen import width
 from loadlab.errors import IncompleteError, InconclusiveError, UsageError
 from loadlab.model.condition import varying
@@ -40,9 +39,8 @@ def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
     from loadlab.store.folder import RunFolder
 
     folder = RunFolder.at(path)
-    with left_lying():
-        findings = findings_of(folder.recorded())
-        files = publish(folder, findings)  # before anything is printed: `| head` may close the pipe
+    findings = findings_of(folder.recorded())
+    files = publish(folder, findings)  # before anything is printed: `| head` may close the pipe
     if as_json:
         print(REPORTS["json"]().render(findings))
     else:

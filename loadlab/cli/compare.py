@@ -42,14 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    with left_lying():
+        return _execute(arguments)
+
+
+def _execute(arguments: argparse.Namespace) -> int:
     from loadlab.store.reader import RunReader
 
     folders = [RunReader.at(path) for path in (arguments.before, arguments.after)]
     # The analysis takes a second to import: not before both are known to be runs.
     from loadlab.analysis import contrast, findings_of
 
-    with left_lying():
-        before, after = (findings_of(folder.recorded()) for folder in folders)
+    before, after = (findings_of(folder.recorded()) for folder in folders)
     compared = contrast(before, after)
     runs = _named(arguments.before, arguments.after)
     if not compared.arms:

@@ -93,12 +93,13 @@ class ConnectionCounts:
 def total(counts: Iterable[ConnectionCounts]) -> ConnectionCounts:
     """All of them added up: of several hosts, aliases or trials."""
     every = list(counts)
-    added: dict[str, Any] = {name: sum(getattr(one, name) for one in every) for name in (*COUNTERS, *GAUGES)}
-    added |= {name: _added(getattr(one, name) for one in every) for name in KEYED}
-    return ConnectionCounts(**added)
+    sums: dict[str, Any] = {name: sum(getattr(one, name) for one in every) for name in (*COUNTERS, *GAUGES)}
+    sums |= {name: added(getattr(one, name) for one in every) for name in KEYED}
+    return ConnectionCounts(**sums)
 
 
-def _added(keyed: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def added(keyed: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Counts by reason or kind, added up; zeros are left out."""
     counts: dict[str, int] = {}
     for one in keyed:
         for key, count in one.items():

@@ -10,7 +10,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
-from zlib import crc32
+from zlib import adler32
 
 from loadlab.model.extract import VERSION, extract_of
 from loadlab.model.requests import NO_REQUESTS
@@ -80,7 +80,11 @@ def read_extract(path: Path, known: KnownCases) -> Trial:
         DamagedFileError, OSError, UsageError: as above.
     """
     record = _without_columns(read_value(path, KIND))
-    trial = known.trial_of(record)
+    return in_extract(known.trial_of(record))
+
+
+def in_extract(trial: Trial) -> Trial:
+    """The trial without the columns that its extract stands for."""
     if trial.extract:
         return trial
     series = replace(trial.series, values=_kept(trial.series.values, trial.case.usable_connections))
@@ -112,7 +116,7 @@ def _kept(values: Mapping[str, Any], usable: int | None) -> dict[str, Any]:
 
 def _checksum(record: Mapping[str, Any]) -> int:
     """Of all columns, as they are packed."""
-    return crc32("\n".join(_packed(record)).encode())
+    return adler32("\n".join(_packed(record)).encode())
 
 
 def _packed(record: Mapping[str, Any]) -> Iterable[str]:

@@ -197,8 +197,8 @@ def _judged(comparison: Comparison, primary_metric: str) -> bool:
 
 def quantities(findings: Findings) -> Table:
     """What probes have read and no other table shows: a column for each quantity."""
-    names, known = Labels.of(findings), probed()
     found = list(dict.fromkeys(name for arm in findings.arms for name in arm.quantities))
+    names, known = Labels.of(findings), probed() if found else {}
     return Table(
         caption="Readings of the probes: medians over trials, with 95 % intervals if there are enough trials",
         columns=(*_texts("Case"), *_numbers(*(known[name].heading if name in known else name for name in found))),
