@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.live.reading.run_state import TO_RESUME, State, state_of
 from loadlab.live.reading.unreadable import UnreadableRunError, told
-from loadlab.store.layout import PROGRESS, SCHEDULE, SESSIONS, TRIALS, records, report
+from loadlab.store.layout import PROGRESS, SCHEDULE, SESSIONS, orders, report
 from loadlab.store.progress_file import read_edges
 from loadlab.store.reader import RunReader
 from loadlab.system.files import DamagedFileError, plain_json, read_regular
@@ -61,7 +61,7 @@ def summary(path: Path) -> Summary | None:
 
 def _summary(path: Path) -> Summary:
     started, total, modes, strategies = _planned(path, _changed(path / SCHEDULE))
-    done = sum(1 for order in records(path, TRIALS) if order < total)
+    done = sum(order < total for order in orders(path))
     progress = _edges(path, _changed(path / PROGRESS))
     state = state_of(progress, measuring=done > 0, complete=done >= total)
     return Summary(
