@@ -62,7 +62,7 @@ def _page(runs: Path, profile: Path, tree: Path) -> dict[str, float]:
         raise SystemExit("chromium and chromedriver are not installed")
     try:
         for address in _served(runs, tree):
-            return _seen(browser, f"{address}runs/bench")
+            return _seen(browser, f"{address}/runs/bench")
     finally:
         browser.quit()
     raise SystemExit("loadlab live did not say where it is")
