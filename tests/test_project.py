@@ -131,11 +131,12 @@ def test_no_commands_help_loads_anything_heavy() -> None:
 
 
 @pytest.mark.process
-def test_a_plan_is_checked_without_statistics_and_pictures() -> None:
-    ended, loaded = imported_for("plan")
+@pytest.mark.parametrize("line", ["plan", "plan strategies --json", "plan distance --order"])
+def test_a_plan_is_checked_without_statistics_and_pictures(line: str) -> None:
+    ended, loaded = imported_for(*line.split())
     assert ended == 0
     assert "pydantic" in loaded
-    assert loaded & {"scipy", "rich", "jinja2", "psycopg2"} == set()
+    assert loaded & (HEAVY - {"pydantic"}) == set()
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:

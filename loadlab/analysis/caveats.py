@@ -14,8 +14,7 @@ from loadlab.model.extract import extract_of
 from loadlab.model.findings import PROJECT
 from loadlab.model.percentiles import smallest_sample
 from loadlab.model.project_notes import notes_of
-from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
-from loadlab.stats.signed_rank import smallest_p
+from loadlab.stats.blocks import ALPHA, FEWEST_BLOCKS, blocks_needed, smallest_p
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

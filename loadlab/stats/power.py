@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.stats.multiplicity import ALPHA, blocks_needed
+from loadlab.stats.blocks import ALPHA, blocks_needed
+from loadlab.stats.detectable import POWER
 from loadlab.stats.paired import LARGEST
 from loadlab.stats.signed_rank import critical, walsh
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-POWER: Final = 0.8
 RUNS: Final = 10_000  # the power at what is found is known to 0.004
 PARTS: Final = 50  # of the runs, one after the other
 SEED: Final = 2013

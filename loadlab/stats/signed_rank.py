@@ -51,13 +51,18 @@ class Averages:
         return middle
 
     def p(self) -> NDArray[np.float64]:
-        """Two-sided and exact; ties and unknown averages count against a difference."""
+        """Two-sided and exact."""
+        chances: NDArray[np.float64] = np.minimum(1.0, 2 * tails(self.size)[self.against()])
+        return chances
+
+    def against(self) -> NDArray[np.intp]:
+        """How many averages speak against a difference to the likelier side; ties and unknown ones are among them."""
         sizes = np.where(np.isfinite(self._differences), np.abs(self._differences), 0.0)
         zero = ROUNDING * sizes.max(axis=-1, initial=0.0, keepdims=True)
         above = np.count_nonzero(self._lowest <= zero, axis=-1)
         below = np.count_nonzero(self._highest >= -zero, axis=-1)
-        chances: NDArray[np.float64] = np.minimum(1.0, 2 * tails(self.size)[np.minimum(above, below)])
-        return chances
+        fewer: NDArray[np.intp] = np.minimum(above, below)
+        return fewer
 
     def interval(self, confidence: float) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Excludes 0 exactly where p is at most 1 - confidence; None where there are too few differences for one."""
@@ -110,12 +115,3 @@ def critical(size: int, tail: float) -> int | None:
     """
     below = int(np.searchsorted(tails(size), tail, side="right"))
     return below - 1 if below else None
-
-
-def smallest_p(blocks: int) -> float:
-    """Reached when all differences agree: only that and its opposite are as extreme.
-
-    >>> smallest_p(6)
-    0.03125
-    """
-    return float(min(1.0, 2.0 ** (1 - blocks)))

@@ -80,7 +80,11 @@ def read_extract(path: Path, known: KnownCases) -> Trial:
         DamagedFileError, OSError, UsageError: as above.
     """
     record = _without_columns(read_value(path, KIND))
-    trial = known.trial_of(record)
+    return in_extract(known.trial_of(record))
+
+
+def in_extract(trial: Trial) -> Trial:
+    """The trial without the columns that its extract stands for."""
     if trial.extract:
         return trial
     series = replace(trial.series, values=_kept(trial.series.values, trial.case.usable_connections))

@@ -11,9 +11,12 @@ from factories.trials import CLOSED, LEAKING, Behaviour, ages, at_rate, case, ca
 
 from loadlab.analysis.departures import Departures
 from loadlab.analysis.findings import analyse
+from loadlab.analysis.judgement import called_early
 from loadlab.model.departure import Why
 from loadlab.model.plan import Plan
 from loadlab.model.schedule import Schedule, Step
+from loadlab.stats.sequential import Look
+from loadlab.stats.signed_rank import Averages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -155,3 +158,32 @@ def test_a_run_whose_cases_left_is_complete_with_what_remains() -> None:
     left, trials = run([*SYNC, *GEVENT], {**FASTER, **GEVENT_LEAKS})
     assert len(left.steps) == len(trials)
     assert sum(one.spared for one in left.departures) + len(trials) == 84
+
+
+def test_cases_that_nothing_is_compared_with_stay_to_the_last_block() -> None:
+    """Baselines and a replica alone, as `--only` may leave them; and a strategy without its baseline, which leaks."""
+    noise, leaking = [SYNC[0], SYNC[3], GEVENT[0]], [GEVENT[1]]
+    for cases in (noise, leaking):
+        left, trials = run(cases, {**FASTER, **GEVENT_LEAKS})
+        assert not left.departures
+        assert len(trials) == len(cases) * BLOCKS
+
+
+def test_a_trial_that_was_made_once_more_counts_in_place_of_the_first() -> None:
+    left = planned(SYNC, 12)
+    trials = [one for one in made(left, FASTER, ()) if one.block < 10]
+    failed = [replace(one, state="failed") if one.order == 5 else one for one in trials]
+    departures = Departures(Plan(blocks=12))
+    assert departures.after(10, left, failed) == {}
+    assert departures.after(10, left, trials).keys() == set(SYNC)
+
+
+def test_ties_that_rounding_hides_are_none_at_a_look_either() -> None:
+    """The logarithm of 3 / 1.5 is not quite that of 0.3 / 0.15: one against the other speaks for neither side."""
+    one, other = np.log(3.0) - np.log(1.5), np.log(0.15) - np.log(0.3)
+    averages = Averages(np.array([one, other, *np.linspace(0.8, 1.6, 8)]))
+    assert one + other != 0
+    look = Look(blocks=10, differs=1, equal=None, covers=1)
+    assert averages.against() == 2
+    assert np.isnan(called_early(averages, look, margin=0.05, noise=0.0))
+    assert called_early(averages, replace(look, differs=2), margin=0.05, noise=0.0) == 1

@@ -60,8 +60,8 @@ def summary(path: Path) -> Summary | None:
 
 
 def _summary(path: Path) -> Summary:
-    started, total, modes, strategies = _planned(path, _changed(path / SCHEDULE))
-    done = sum(order < total for order in orders(path))
+    started, planned, modes, strategies = _planned(path, _changed(path / SCHEDULE))
+    done, total = len(orders(path) & planned), len(planned)
     progress = _edges(path, _changed(path / PROGRESS))
     state = state_of(progress, measuring=done > 0, complete=done >= total)
     return Summary(
@@ -93,11 +93,12 @@ def _resume(path: Path, changed: tuple[int, int]) -> str:  # noqa: ARG001  anoth
 
 
 @lru_cache(maxsize=512)
-def _planned(path: Path, changed: tuple[int, int]) -> tuple[str, int, int, int]:  # noqa: ARG001  another file has another time
+def _planned(path: Path, changed: tuple[int, int]) -> tuple[str, frozenset[int], int, int]:  # noqa: ARG001  another file has another time
     schedule = RunReader(path).schedule()
     modes = {(case.server, case.keep_alive) for case in schedule.cases}
     strategies = {case.strategy for case in schedule.cases}
-    return schedule.started, len(schedule.steps), len(modes), len(strategies)
+    orders = frozenset(step.order for step in schedule.steps)  # with gaps, where cases have left
+    return schedule.started, orders, len(modes), len(strategies)
 
 
 def _answer(path: Path) -> str:
