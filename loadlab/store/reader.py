@@ -15,7 +15,7 @@ from loadlab.model.recorded import RecordedRun
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions
 from loadlab.store.layout import ENVIRONMENT, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
-from loadlab.store.progress_file import read_events
+from loadlab.store.progress_file import read_edges, read_events
 from loadlab.store.records import (
     RESTART_RECORDS,
     SCHEDULE_RECORDS,
@@ -202,13 +202,21 @@ class RunReader:
         """
         return progress_of(self.events()[0])
 
-    def events(self, offset: int = 0) -> tuple[list[Event], int]:
-        """The events from `offset` in bytes on, and the offset to go on from.
+    def events(self, offset: int = 0, part: int | None = None) -> tuple[list[Event], int]:
+        """The events from `offset` in bytes on, or those of a `part` of so many, and the offset to go on from.
 
         Raises:
             DamagedFileError: it is not a file, or a beginning of the run in it is damaged.
         """
-        return read_events(self.path, offset)
+        return read_events(self.path, offset, part)
+
+    def edges(self) -> RunProgress:
+        """How the run began and ended, without what is between.
+
+        Raises:
+            DamagedFileError: see `events`.
+        """
+        return read_edges(self.path)
 
 
 class _ReadOnce(RunReader):

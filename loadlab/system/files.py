@@ -46,8 +46,10 @@ class NewerFileError(Exception):
         self.schema = schema
 
 
-def read_regular(path: Path, *, offset: int = 0, most_bytes: int = MOST_BYTES) -> bytes:
+def read_regular(path: Path, *, offset: int = 0, most_bytes: int = MOST_BYTES, part: int | None = None) -> bytes:
     """The content of a regular file from `offset` on; never waits for a writer, and follows no link.
+
+    With `part`, no more bytes than that of it.
 
     Raises:
         FileNotFoundError: there is none.
@@ -59,7 +61,7 @@ def read_regular(path: Path, *, offset: int = 0, most_bytes: int = MOST_BYTES) -
             raise DamagedFileError(f"it has {size:,} bytes, more than loadlab reads")
         try:
             file.seek(offset)
-            return file.read(max(0, size))
+            return file.read(max(0, size if part is None else min(size, part)))
         except OSError as error:
             raise DamagedFileError(f"it cannot be read: {error.strerror}") from error
 

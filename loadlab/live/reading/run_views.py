@@ -24,8 +24,8 @@ class RunViews:
         self._known: dict[tuple[Path, int], RunView] = {}
         self._lock = threading.Lock()
 
-    def of(self, path: Path) -> RunView:
-        """The run at `path` as it is now.
+    def of(self, path: Path, part: int | None = None) -> RunView:
+        """The run at `path` as it is now, or with no more than a `part` of what is new, in bytes.
 
         Raises:
             UnreadableRunError: the run has gone, or cannot be read.
@@ -38,7 +38,7 @@ class RunViews:
                 self._known[key] = run
                 while len(self._known) > MOST:
                     del self._known[next(iter(self._known))]
-            run.read_on()
+            run.read_on(part)
             return run
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.live.reading.run_state import TO_RESUME, State, state_of
 from loadlab.live.reading.unreadable import UnreadableRunError, told
-from loadlab.store.layout import PROGRESS, SCHEDULE, SESSIONS, TRIALS, records, report
+from loadlab.store.layout import PROGRESS, SCHEDULE, SESSIONS, orders, report
 from loadlab.store.progress_file import read_edges
 from loadlab.store.reader import RunReader
 from loadlab.system.files import DamagedFileError, plain_json, read_regular
@@ -60,8 +60,8 @@ def summary(path: Path) -> Summary | None:
 
 
 def _summary(path: Path) -> Summary:
-    started, orders, modes, strategies = _planned(path, _changed(path / SCHEDULE))
-    done, total = len(records(path, TRIALS).keys() & orders), len(orders)
+    started, planned, modes, strategies = _planned(path, _changed(path / SCHEDULE))
+    done, total = len(orders(path) & planned), len(planned)
     progress = _edges(path, _changed(path / PROGRESS))
     state = state_of(progress, measuring=done > 0, complete=done >= total)
     return Summary(
