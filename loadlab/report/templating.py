@@ -20,7 +20,7 @@ def dense_rows(rows: Iterable[Sequence[str]]) -> Markup:
     """The rows of a long table, small: columns have no classes, and HTML itself ends each cell and row.
 
     >>> print(dense_rows([("1", "a & b")]))
-    <tr><th>1<td>a &amp; b
+    <tr><th scope=row>1<td>a &amp; b
     """
     return Markup("\n").join(_dense_row(row) for row in rows)
 
@@ -29,7 +29,7 @@ def _dense_row(row: Sequence[str]) -> Markup:
     text = _CELL.join(row)
     if not text.replace(_CELL, "").isprintable():
         text = _CELL.join(map(printable, row))
-    return Markup("<tr><th>" + str(escape(text)).replace(_CELL, "<td>"))  # noqa: S704  escaped
+    return Markup("<tr><th scope=row>" + str(escape(text)).replace(_CELL, "<td>"))  # noqa: S704  escaped
 
 
 def templates(package: str) -> Environment:

@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from functools import cache
+from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,11 @@ from every import every
 from factories import reports
 
 from loadlab.model.text import printable
-from loadlab.report.content import story
+from loadlab.report.content import story, tables
 from loadlab.report.formats.html import HtmlPage
 from loadlab.report.labels import Labels
 from loadlab.report.prose import verdicts
+from loadlab.report.templating import dense_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -142,6 +144,18 @@ def test_a_page_of_300_trials_stays_below_three_million_bytes() -> None:
     html = HtmlPage().render(findings)
     assert len(html.encode()) < 3_000_000
     assert Page(html).text.count("measured again") > 30
+
+
+def test_a_trial_takes_few_bytes_of_the_page() -> None:
+    few, many = (len(HtmlPage().render(reports.findings(blocks=blocks)).encode()) for blocks in (30, 60))
+    assert 0 < many - few < 300 * 200
+
+
+def test_the_table_of_trials_says_what_the_others_would() -> None:
+    findings = reports.findings()
+    rows = dense_rows(tables.trials(findings).rows)
+    cells = [tuple(map(unescape, row.split("<td>"))) for row in str(rows).replace("<tr><th scope=row>", "").split("\n")]
+    assert cells == [tuple(map(printable, row)) for row in tables.trials(findings).rows]
 
 
 def test_long_windows_do_not_swell_the_page() -> None:

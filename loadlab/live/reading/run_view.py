@@ -63,14 +63,19 @@ class RunView:
     def read_on(self, part: int | None = None) -> None:
         """Read what is new, or no more bytes of it than a `part`; then `behind` says whether there is more."""
         with self._lock:
-            events, self._offset = self._folder.events(self._offset, part)
-            for event in events:
-                self._take(event)
+            before = self._offset
+            self._take_events(part)
             self._look_for_records()
-            if not self._lacks_more_than_a_line():
+            if self._offset == before or not self._lacks_more_than_a_line():
+                self._take_events()
                 self._edges = None
             elif self._edges is None:
                 self._edges = self._folder.edges()
+
+    def _take_events(self, part: int | None = None) -> None:
+        events, self._offset = self._folder.events(self._offset, part)
+        for event in events:
+            self._take(event)
 
     def _lacks_more_than_a_line(self) -> bool:
         with suppress(OSError):
