@@ -19,6 +19,7 @@ from loadlab.analysis.trials import refused, summarise
 from loadlab.model.caveats import Caveat, CaveatKind
 from loadlab.model.departure import Why
 from loadlab.stats.paired import log_ratios
+from loadlab.stats.rank_sum import FEWEST_EACH
 from loadlab.stats.sequential import look_at
 from loadlab.stats.signed_rank import Averages
 
@@ -48,7 +49,8 @@ class Departures:
     def after(self, blocks: int, schedule: Schedule, trials: Iterable[Trial]) -> dict[Case, Why]:
         """Those that leave after so many blocks, each with the reason; none where the schedule is fixed.
 
-        Cases leave after each second block only: the order of trials is balanced over two.
+        Cases leave after each second block only: the order of trials is balanced over two. One with which nothing is
+        compared any more stays until another run can be compared with it.
         """
         if schedule.fixed or blocks % 2 or blocks < self._plan.min_blocks:
             return {}
@@ -60,7 +62,8 @@ class Departures:
         table = scalars(one.summary for one in everything)
         over = decided(asked, here, table, blocks, self._plan)
         stay = [case for case in here if case not in over]
-        return {**counted, **dict.fromkeys(over, Why.DECIDED), **dict.fromkeys(_alone(stay, schedule.cases), Why.ALONE)}
+        alone = _alone(stay, schedule.cases) if blocks >= FEWEST_EACH else []
+        return {**counted, **dict.fromkeys(over, Why.DECIDED), **dict.fromkeys(alone, Why.ALONE)}
 
     def _measured(self, trial: Trial) -> Measured:
         """A trial that is made once more has the same order."""

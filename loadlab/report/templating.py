@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.model.text import printable
 from loadlab.report import numbers
+from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from jinja2.bccache import Bucket
 
 _CELL: Final = "\0"  # between two cells; no text that is shown has it
 
@@ -32,10 +38,35 @@ def _dense_row(row: Sequence[str]) -> Markup:
     return Markup("<tr><th scope=row>" + str(escape(text)).replace(_CELL, "<td>"))  # noqa: S704  escaped
 
 
+class _KeptCode(FileSystemBytecodeCache):
+    """The code that templates were compiled to, in the lab's folder: to compile one takes longer than to fill it."""
+
+    @classmethod
+    def of_this_user(cls) -> _KeptCode | None:
+        """None where nothing can be kept."""
+        try:
+            folder = state_directory() / "templates"
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except (EnvironmentFaultError, OSError):
+            return None
+        return cls(str(folder))
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        try:
+            super().load_bytecode(bucket)
+        except (OSError, ValueError, EOFError, TypeError, UnpicklingError):  # damaged
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):  # a full disk
+            super().dump_bytecode(bucket)
+
+
 def templates(package: str) -> Environment:
     """The templates of a package, from its folder `templates`."""
     return Environment(
         loader=PackageLoader(package),
+        bytecode_cache=_KeptCode.of_this_user(),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=numbers.shown,

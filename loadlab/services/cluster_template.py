@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.services.secret_files import write_secret
-from loadlab.system.processes import unprivileged
+from loadlab.system.processes import inherited, unprivileged
 from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
@@ -84,4 +84,6 @@ def _password_set(binaries: Path, data: Path, password: str) -> bool:
 
 def _run(argv: Sequence[str], said: str = "") -> subprocess.CompletedProcess[str]:
     """As the user that PostgreSQL runs as."""
-    return subprocess.run(argv, input=said, capture_output=True, text=True, check=False, **unprivileged())  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(
+        argv, env=inherited(), input=said, capture_output=True, text=True, check=False, **unprivileged()
+    )  # type: ignore[call-overload,no-any-return]

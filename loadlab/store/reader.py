@@ -166,7 +166,8 @@ class RunReader:
     def _trials(self, read: Callable[[Path, KnownCases], Trial]) -> tuple[list[Trial], list[Caveat]]:
         trials: list[Trial] = []
         found: list[Caveat] = []
-        schedule, known = self.schedule(), KnownCases()
+        schedule = self.schedule()
+        known = KnownCases(schedule.cases)
         steps = {step.order: step for step in schedule.steps}
         advice = f"It counts as missing; {self.continuation().command(self.path)} measures it again."
         if is_no_folder(room := self.path / TRIALS):

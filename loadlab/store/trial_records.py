@@ -42,9 +42,10 @@ def body_of(trial: Trial) -> bytes:
 
 
 class KnownCases:
-    """The cases of records that were read before: the trials of a case share one."""
+    """Cases by what records say of them: the trials of a case share one, that of the schedule if it is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, planned: Iterable[Case] = ()) -> None:
+        self._planned = {case: case for case in planned}
         self._by_text: dict[str, Case] = {}
 
     def trial_of(self, record: Any) -> Trial:  # noqa: ANN401  any JSON
@@ -57,7 +58,8 @@ class KnownCases:
             return _checked(record)
         text = repr(record.get("case"))
         trial = _checked(record | {"case": self._by_text.get(text, record.get("case"))})
-        self._by_text.setdefault(text, trial.case)
+        if text not in self._by_text:
+            self._by_text[text] = self._planned.get(trial.case, trial.case)
         return trial
 
 
