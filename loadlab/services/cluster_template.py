@@ -84,6 +84,6 @@ def _password_set(binaries: Path, data: Path, password: str) -> bool:
 
 def _run(argv: Sequence[str], said: str = "") -> subprocess.CompletedProcess[str]:
     """As the user that PostgreSQL runs as."""
-    return subprocess.run(
-        argv, env=inherited(), input=said, capture_output=True, text=True, check=False, **unprivileged()
-    )  # type: ignore[call-overload,no-any-return]
+    usual = {"env": inherited(), "capture_output": True, "text": True, "check": False}
+    done: subprocess.CompletedProcess[str] = subprocess.run(argv, input=said, **usual, **unprivileged())  # type: ignore[call-overload]
+    return done
