@@ -41,6 +41,7 @@ FLOWING_REQUESTS: Final = 200
 WARM_UP_SECONDS: Final = 1.5
 MICROSECONDS: Final = 1e6
 OURS: Final = "loadlab LeanHttpUser"
+BASELINE: Final = "LeanHttpUser of the baseline"
 PARTS: Final = {
     "EmptyTask": "Locust's loop: an empty task, no wait",
     "RequestEvent": "… and its request event, statistics, one listener",
@@ -141,17 +142,10 @@ def _k6(job: Job) -> list[str]:
     return [found("k6") or "k6", "run", "--quiet", "--no-usage-report", "--address", f"{LOOPBACK}:0", str(script)]
 
 
-def _locust(user: str) -> Callable[[Job], list[str]]:
+def _locust(user: str, python: str = sys.executable, users: Path = HERE) -> Callable[[Job], list[str]]:
     def argv(job: Job) -> list[str]:
-        locust = [
-            sys.executable,
-            "-m",
-            "locust",
-            "-f",
-            str(HERE / "generator_users.py"),
-            "--headless",
-            "--only-summary",
-        ]
+        file = str(users / "generator_users.py")
+        locust = [python, "-m", "locust", "-f", file, "--headless", "--only-summary"]
         load = ["--host", job.url.rstrip("/"), "--users", str(job.users), "--spawn-rate", str(job.users)]
         return [*locust, *load, "--client-keep-alive", "on" if job.keep_alive else "off", user]
 
@@ -167,10 +161,24 @@ GENERATORS: Final = (
 )
 
 
+def _ours() -> Generator:
+    return next(generator for generator in GENERATORS if generator.name == OURS)
+
+
+def _of_tree(tree: Path) -> Generator:
+    """The same user as another tree of loadlab has it, with the virtual environment in that tree."""
+    python = str(tree.resolve() / ".venv" / "bin" / "python")
+    return Generator(
+        name=BASELINE, program=None, remedy="", argv=_locust("Lean", python, tree.resolve() / "benchmarks")
+    )
+
+
 def main() -> None:
     arguments = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 120)
     generators = [generator for generator in GENERATORS if not generator.missing()]
+    if arguments.baseline:
+        generators.insert(generators.index(_ours()) + 1, _of_tree(arguments.baseline))
     for generator in GENERATORS:
         if generator not in generators:
             console.print(f"{generator.name} is not here and is left out: {generator.remedy}")
@@ -190,6 +198,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each arm is measured (5)")
     parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="how long each time (4)")
+    parser.add_argument("--baseline", type=Path, metavar="TREE", help="measure the user of that tree's .venv, too")
     parser.add_argument("--users", type=int, default=8, metavar="N", help="users, or connections (8)")
     return parser.parse_args()
 
