@@ -145,7 +145,8 @@ def _k6(job: Job) -> list[str]:
 def _locust(user: str, python: str = sys.executable, users: Path = HERE) -> Callable[[Job], list[str]]:
     def argv(job: Job) -> list[str]:
         file = str(users / "generator_users.py")
-        locust = [python, "-m", "locust", "-f", file, "--headless", "--only-summary"]
+        # -P: not the working folder's loadlab, but the environment's.
+        locust = [python, "-P", "-m", "locust", "-f", file, "--headless", "--only-summary"]
         load = ["--host", job.url.rstrip("/"), "--users", str(job.users), "--spawn-rate", str(job.users)]
         return [*locust, *load, "--client-keep-alive", "on" if job.keep_alive else "off", user]
 

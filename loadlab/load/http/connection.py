@@ -47,7 +47,7 @@ class Connection:
     """A TCP connection; one greenlet uses it at a time. After any exception it can only be closed."""
 
     # In the class until it changes; what most connections do without is made when it is needed.
-    _open = True
+    _open = False
     _connected = False
     _expired: Exception | None = None
     _writable: Any = None
@@ -66,11 +66,11 @@ class Connection:
             self._socket.close()
             raise
         self._reader = ResponseReader(limit)
+        self._open = True
 
     def __del__(self) -> None:
         # A user that Locust has stopped is forgotten with its client, without a call.
-        if getattr(self, "_reader", None) is not None:
-            self.close()
+        self.close()
 
     def connect(self, address: tuple[Any, ...], seconds: float) -> None:
         """Connect to a numeric address.
@@ -157,11 +157,12 @@ class Connection:
     def _outcome(self) -> int:
         """What becomes of connecting: 0, or the error's number."""
         # On one machine the connection is there by now, although connect() has not waited for it.
-        with suppress(OSError):
+        try:
             self._socket.getpeername()
-            return 0
-        self._wait_to_write()
-        return self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
+        except OSError:
+            self._wait_to_write()
+            return self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
+        return 0
 
     def _send(self, data: bytes) -> None:
         """Send everything, or as much as the server still takes: it may have answered and closed, and said why."""
