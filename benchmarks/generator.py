@@ -102,6 +102,7 @@ class Generator:
     program: str | None  # looked for on PATH
     remedy: str
     argv: Callable[[Job], list[str]]
+    folder: Path = HERE.parent  # where it runs; Locust imports from there first
 
     def missing(self) -> bool:
         return self.program is not None and found(self.program) is None
@@ -145,8 +146,7 @@ def _k6(job: Job) -> list[str]:
 def _locust(user: str, python: str = sys.executable, users: Path = HERE) -> Callable[[Job], list[str]]:
     def argv(job: Job) -> list[str]:
         file = str(users / "generator_users.py")
-        # -P: not the working folder's loadlab, but the environment's.
-        locust = [python, "-P", "-m", "locust", "-f", file, "--headless", "--only-summary"]
+        locust = [python, "-m", "locust", "-f", file, "--headless", "--only-summary"]
         load = ["--host", job.url.rstrip("/"), "--users", str(job.users), "--spawn-rate", str(job.users)]
         return [*locust, *load, "--client-keep-alive", "on" if job.keep_alive else "off", user]
 
@@ -168,10 +168,9 @@ def _ours() -> Generator:
 
 def _of_tree(tree: Path) -> Generator:
     """The same user as another tree of loadlab has it, with the virtual environment in that tree."""
-    python = str(tree.resolve() / ".venv" / "bin" / "python")
-    return Generator(
-        name=BASELINE, program=None, remedy="", argv=_locust("Lean", python, tree.resolve() / "benchmarks")
-    )
+    tree = tree.resolve()
+    argv = _locust("Lean", str(tree / ".venv" / "bin" / "python"), tree / "benchmarks")
+    return Generator(name=BASELINE, program=None, remedy="", argv=argv, folder=tree)
 
 
 def main() -> None:
@@ -246,7 +245,9 @@ def measured(
 def _reading(register: Register, arm: Arm, job: Job, seconds: float) -> Reading:
     before = requests_served(job.port)
     log = register.folder / "generator.log"
-    program = register.start(arm.generator.name, arm.generator.argv(job), log=log, environment=os.environ)
+    generator = arm.generator
+    argv = generator.argv(job)
+    program = register.start(generator.name, argv, log=log, environment=os.environ, folder=generator.folder)
     try:
         _await(lambda: requests_served(job.port) > before + FLOWING_REQUESTS, program)
         time.sleep(WARM_UP_SECONDS)
