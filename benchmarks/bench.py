@@ -9,7 +9,7 @@ import instrumentation
 import observation
 import overhead
 import proxy
-import report_300
+import reports
 import scrape
 from rich.console import Console
 from workbench import watching
@@ -18,7 +18,7 @@ BENCHMARKS = {
     "overhead": overhead.run,
     "instrumentation": instrumentation.run,
     "observation": observation.run,
-    "report_300": report_300.run,
+    "reports": reports.run,
     "scrape": scrape.run,
     "proxy": proxy.run,
     "distance": distance.run,

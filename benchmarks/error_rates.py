@@ -26,7 +26,8 @@ from loadlab.analysis.pairs import declared_pairs
 from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.plan.schedule import schedule
-from loadlab.stats.multiplicity import adjust, blocks_needed
+from loadlab.stats.blocks import blocks_needed
+from loadlab.stats.multiplicity import adjust
 from loadlab.stats.power import detectable_ratio
 from loadlab.stats.signed_rank import Averages
 
@@ -47,7 +48,7 @@ BLOCKS: Final = (6, 8, 9, 10, 12, 14)
 DRIFTED: Final = ((6, 1), (8, 6), (9, 6), (12, 6))
 EQUALS: Final = ((8, 2, 3), (12, 4, 1), (12, 4, 3), (12, 12, 5), (14, 12, 1))  # blocks, cases in a group, groups
 COMPARISONS: Final = (1, 2, 4, 6, 10, 20)
-EARLY: Final = ((10, 1), (12, 1), (12, 2), (14, 2), (16, 4), (18, 6), (24, 6))
+EARLY: Final = ((11, 1), (12, 1), (12, 2), (14, 2), (18, 4), (20, 6), (24, 6))
 BEGIN, END = "<!-- error rates: made by `make error-rates` -->", "<!-- end of error rates -->"
 
 
@@ -99,6 +100,11 @@ def drift(generator: np.random.Generator, shape: tuple[int, int, int]) -> Values
     return lognormal(generator, shape) + DRIFT * orders[generator.integers(0, SEEDS, shape[0])]
 
 
+def less_and_less_steady(generator: np.random.Generator, shape: tuple[int, int, int]) -> Values:
+    """The spread of trials grows tenfold from the first block to the last."""
+    return np.geomspace(0.2, 2, shape[1])[:, np.newaxis] * lognormal(generator, shape)
+
+
 def one_sided(generator: np.random.Generator, shape: tuple[int, int, int]) -> Values:
     """Baselines vary evenly, candidates have slow trials: the differences are skewed. Their centre is put at 0."""
     values = lognormal(generator, shape)
@@ -136,6 +142,7 @@ NOISES: Final[Mapping[str, Callable[[np.random.Generator, tuple[int, int, int]],
     "exponential, slow trials": slow_trials,
     "two speeds, one of them 10 % slower": two_speeds,
     "steady drift by e^-0.5": drift,
+    "spread that grows tenfold": less_and_less_steady,
     "slow trials in one case only": one_sided,
 }
 

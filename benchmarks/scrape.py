@@ -24,14 +24,15 @@ REPOSITORY: Final = Path(__file__).resolve().parent.parent
 # ends. A parent forks them, as a server does; each generation is its own process with its own files.
 OURS: Final = """
 import os, sys
-from pathlib import Path
-from loadlab.instrumentation.ledger import Ledger
-from loadlab.instrumentation.request_times import RequestTimes
+os.environ["LOADLAB_LEDGER_DIR"] = sys.argv[1]
+from django.conf import settings
+settings.configure()
+from loadlab.instrumentation import current
 from loadlab.model.metrics import CloseReason
 for _ in range(int(sys.argv[2])):
     child = os.fork()
     if not child:
-        ledger, request_times = Ledger(Path(sys.argv[1])), RequestTimes(Path(sys.argv[1]))
+        ledger, request_times = current.ledger(), current.request_times()
         for number in range(10):
             row = ledger.connecting("default")
             row.opened()
@@ -124,7 +125,7 @@ def _program(code: str, folder: Path, number: int) -> str:
 def table(ours: list[Scraped], theirs: list[Scraped]) -> Table:
     made = Table(
         title="One scrape after so many workers have lived and died, in milliseconds",
-        caption=f"Median of {SCRAPES} scrapes; in brackets the first one, which folds what has ended since the last.\n"
+        caption=f"Median of {SCRAPES} scrapes; in brackets the first, which folds what new workers have left.\n"
         "prometheus-client: its plain multiprocess mode with the same metrics; files are never removed.",
     )
     for heading in ("generations", "loadlab", "files", "prometheus-client", "files", "ratio"):

@@ -1,5 +1,7 @@
 """The `loadlab` command."""
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -19,6 +21,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
             signal.signal(number, _leave)
+    atexit.register(gc.freeze)  # all is freed with the process: nothing to search it for
     own_modules_first()
     from loadlab import cli  # noqa: PLC0415  see above
 

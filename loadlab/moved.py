@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.abc import InspectLoader, Loader
     from types import CodeType, ModuleType
 
 # A package includes everything below it.
@@ -55,7 +55,7 @@ def present_name(name: str) -> str | None:
     return None
 
 
-class _Loader(InspectLoader):
+class _Loader:  # not of importlib.abc, which every process of a target would import
     """Loads the module of the new name; there is one module, by whichever name it was first imported."""
 
     def __init__(self, name: str) -> None:
@@ -80,7 +80,7 @@ class _Loader(InspectLoader):
         return cast("InspectLoader", spec.loader).get_source(self._name) if spec else None
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Comes first, or a moved package's own folder would give a second copy of each of its modules."""
 
     def find_spec(
@@ -90,7 +90,7 @@ class _Finder(MetaPathFinder):
         found = importlib.util.find_spec(new) if new else None
         if new is None or found is None:
             return None
-        spec = ModuleSpec(fullname, _Loader(new), origin=found.origin)
+        spec = ModuleSpec(fullname, cast("Loader", _Loader(new)), origin=found.origin)
         spec.submodule_search_locations = found.submodule_search_locations
         return spec
 

@@ -13,7 +13,8 @@ from loadlab.errors import UsageError
 from loadlab.model import metrics
 from loadlab.model.counts import KEYED, ConnectionCounts
 from loadlab.model.reading import Reading
-from loadlab.system.fetching import NAME_IT, TIMEOUT_SECONDS, UnreadableError, fetched, split_address
+from loadlab.system.addresses import split_address
+from loadlab.system.fetching import NAME_IT, TIMEOUT_SECONDS, UnreadableError, fetched
 from loadlab.system.ports import is_loopback
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from loadlab.analysis.leaking import COLLECTED
 from loadlab.analysis.open_over_time import open_over_time
 from loadlab.analysis.rooms import room_of
 from loadlab.analysis.waiting import waiting
-from loadlab.model.counts import total
+from loadlab.model.counts import added
 from loadlab.model.findings import Arm, Estimate, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
 from loadlab.stats.intervals import of_median
@@ -55,8 +55,9 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
     everything = list(measured_trials)
     counted = [one for one in everything if one.complete]
     held = [one.trial for one in everything if one.complete or one.leaked]
+    peaks = [one.summary.peak for one in everything if one.complete or one.leaked]
     leak = leak_of_all([one.summary.leak for one in everything if one.complete or one.leaked])
-    peak = max((trial.peak for trial in held), default=0)
+    peak = max(peaks, default=0)
     return replace(
         _of_complete(case, [one.trial for one in counted], [one.summary for one in counted]),
         peak=peak,
@@ -102,8 +103,14 @@ def _of_complete(case: Case, trials: Sequence[Trial], summaries: Sequence[TrialS
         waiting=waiting(trials, requests),
         service=_service(summaries) if case.open_load else None,
         quantities=_quantities(summaries),
-        usable=_most(room.most if (room := room_of(trial)) else None for trial in trials) or case.usable_connections,
+        usable=_usable(trials) or case.usable_connections,
     )
+
+
+def _usable(trials: Sequence[Trial]) -> int | None:
+    """The most that they can use at once: trials of a case differ in how many aliases they used, and in no more."""
+    alike = {len(trial.connections.by_alias): trial for trial in trials}
+    return _most(room.most if (room := room_of(trial)) else None for trial in alike.values())
 
 
 def _quantities(summaries: Sequence[TrialSummary]) -> dict[str, Estimate]:
@@ -176,13 +183,12 @@ def _most(values: Iterable[int | None]) -> int | None:
 
 def _connect_seconds(trials: Sequence[Trial]) -> float | None:
     """The mean over all connections opened, warm-up included."""
-    counted = total(trial.connections.after_stop for trial in trials)
-    return _share(counted.connect_seconds_sum, counted.opened)
+    counted = [trial.connections.after_stop for trial in trials]
+    return _share(sum(one.connect_seconds_sum for one in counted), sum(one.opened for one in counted))
 
 
 def _connect_errors(trials: Sequence[Trial]) -> dict[str, int]:
-    counted = total(trial.connections.after_stop for trial in trials)
-    return dict(sorted(counted.connect_errors.items()))
+    return dict(sorted(added(trial.connections.after_stop.connect_errors for trial in trials).items()))
 
 
 def _median_cpu(summaries: Sequence[TrialSummary]) -> CpuSeconds | None:

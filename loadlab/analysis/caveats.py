@@ -14,8 +14,7 @@ from loadlab.model.extract import extract_of
 from loadlab.model.findings import PROJECT
 from loadlab.model.percentiles import smallest_sample
 from loadlab.model.project_notes import notes_of
-from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS, blocks_needed
-from loadlab.stats.signed_rank import smallest_p
+from loadlab.stats.blocks import ALPHA, FEWEST_BLOCKS, blocks_needed, smallest_p
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,8 +79,8 @@ def _busy_machine(machine: Mapping[str, Scalar]) -> Iterator[Caveat]:
 def _irreconcilable_counts(complete: Sequence[Measured]) -> Iterator[Caveat]:
     for one in complete:
         connections = one.trial.connections
-        if connections.mismatches:
-            figures: Figures = {"mismatches": connections.mismatches}
+        if mismatches := connections.mismatches:
+            figures: Figures = {"mismatches": mismatches}
             yield Caveat(kind=CaveatKind.NOT_RECONCILED, subject=_trial(one), figures=figures)
         if connections.unjudged:
             yield Caveat(kind=CaveatKind.NOT_JUDGED, subject=_trial(one), figures={"why": connections.unjudged})
@@ -105,8 +104,10 @@ def _ended_workers(complete: Sequence[Measured]) -> Iterator[Caveat]:
     """Of a target that others serve, only its own counts say that a process of it ended within the window."""
     for one in complete:
         counts = one.trial.connections
+        if counts.stopped:
+            continue
         ended = counts.in_window.closed.get("process_exit", 0)
-        if not counts.stopped and ended > 0:
+        if ended > 0:
             yield Caveat(kind=CaveatKind.WORKER_ENDED, subject=_trial(one), figures={"connections": ended})
 
 

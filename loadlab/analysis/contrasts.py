@@ -40,7 +40,14 @@ def contrast(before: Findings, after: Findings) -> RunContrast:
         differences=tuple(_differences(before, after)),
         only_before=tuple(case.id for case in found.only_before),
         only_after=tuple(case.id for case in found.only_after),
+        counted_out=frozenset(
+            first for first, second in found.pairs if _counted_out(before, first) or _counted_out(after, second)
+        ),
     )
+
+
+def _counted_out(run: Findings, case: Case) -> bool:
+    return case in run.departures and run.departures[case].why.counted
 
 
 def _of_case(cases: tuple[Case, Case], tables: tuple[Scalars, Scalars]) -> Iterator[Contrast]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.simplicity import same_way
 from loadlab.model.reasons import Ground
-from loadlab.stats.multiplicity import blocks_needed
+from loadlab.stats.blocks import blocks_needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,6 +19,7 @@ from loadlab.analysis.trials import refused, summarise
 from loadlab.model.caveats import Caveat, CaveatKind
 from loadlab.model.departure import Why
 from loadlab.stats.paired import log_ratios
+from loadlab.stats.rank_sum import FEWEST_EACH
 from loadlab.stats.sequential import look_at
 from loadlab.stats.signed_rank import Averages
 
@@ -48,21 +49,28 @@ class Departures:
     def after(self, blocks: int, schedule: Schedule, trials: Iterable[Trial]) -> dict[Case, Why]:
         """Those that leave after so many blocks, each with the reason; none where the schedule is fixed.
 
-        Cases leave after each second block only: the order of trials is balanced over two.
+        Cases leave after each second block only: the order of trials is balanced over two. One with which nothing is
+        compared any more stays until another run can be compared with it.
         """
         if schedule.fixed or blocks % 2 or blocks < self._plan.min_blocks:
             return {}
-        for trial in trials:
-            if trial.order not in self._seen:
-                self._seen[trial.order] = Measured(trial=trial, summary=summarise(trial))
-        counted = _counted(schedule, list(self._seen.values()))
+        everything = [self._measured(trial) for trial in trials]
+        counted = _counted(schedule, everything)
         out = {case for case, departure in schedule.left.items() if departure.why.counted}
         asked = [case for case in schedule.cases if case not in out and case not in counted]
         here = [case for case in asked if case not in schedule.left]
-        table = scalars(one.summary for one in self._seen.values())
+        table = scalars(one.summary for one in everything)
         over = decided(asked, here, table, blocks, self._plan)
         stay = [case for case in here if case not in over]
-        return {**counted, **dict.fromkeys(over, Why.DECIDED), **dict.fromkeys(_alone(stay, schedule.cases), Why.ALONE)}
+        alone = _alone(stay, schedule.cases) if blocks >= FEWEST_EACH else []
+        return {**counted, **dict.fromkeys(over, Why.DECIDED), **dict.fromkeys(alone, Why.ALONE)}
+
+    def _measured(self, trial: Trial) -> Measured:
+        """A trial that is made once more has the same order."""
+        seen = self._seen.get(trial.order)
+        if seen is None or seen.trial is not trial:
+            seen = self._seen[trial.order] = Measured(trial=trial, summary=summarise(trial))
+        return seen
 
 
 def decided(asked: Sequence[Case], here: Sequence[Case], table: Scalars, blocks: int, plan: Plan) -> list[Case]:
@@ -75,7 +83,7 @@ def decided(asked: Sequence[Case], here: Sequence[Case], table: Scalars, blocks:
     bar = bars(here, table, plan.equivalence_margin)[metric]
     family = Counter(pair.question for pair in declared_pairs(asked))
     open_groups = set()
-    pairs = [pair for pair in declared_pairs(here) if pair.question in JUDGED]
+    pairs = _judged(here)
     for pair in pairs:
         values = (table.get((metric, case), {}) for case in (pair.case, pair.baseline))
         look = look_at(blocks, plan.min_blocks, plan.blocks, family[pair.question])
@@ -91,11 +99,14 @@ def _has_verdict(differences: NDArray[np.float64], look: Look, bar: Bar) -> bool
 
 
 def _counted(schedule: Schedule, everything: Sequence[Measured]) -> dict[Case, Why]:
-    """The candidates that leaked or were refused in two trials: no speed makes up for it."""
+    """The candidates that leaked or were refused in two trials: no speed makes up for it.
+
+    A case that is compared with none stays: nothing but its own figures was asked for.
+    """
     leaked = Counter(one.trial.case for one in everything if one.leaked)
     turned_away = Counter(one.trial.case for one in everything if one.complete and refused(one.trial))
     found = {}
-    for case in schedule.cases:
+    for case in _in(_judged(schedule.cases)):
         if case.is_candidate and case not in schedule.left:
             if leaked[case] >= TRIALS_TO_SHOW_A_LEAK:
                 found[case] = Why.LEAKS
@@ -106,10 +117,15 @@ def _counted(schedule: Schedule, everything: Sequence[Measured]) -> dict[Case, W
 
 def _alone(cases: Sequence[Case], planned: Sequence[Case]) -> list[Case]:
     """Of those that stay, the ones that nothing is compared with any more; a replica shows the noise of the others."""
-    pairs = declared_pairs(cases)
-    still_asked = any(pair.question in JUDGED for pair in pairs)
-    needed = _in(pair for pair in pairs if pair.question in JUDGED or still_asked)
-    return [case for case in cases if case in _in(declared_pairs(planned)) and case not in needed]
+    if not _judged(planned):
+        return []
+    needed = _in(declared_pairs(cases)) if _judged(cases) else {}
+    compared = _in(declared_pairs(planned))
+    return [case for case in cases if case in compared and case not in needed]
+
+
+def _judged(cases: Sequence[Case]) -> list[Pair]:
+    return [pair for pair in declared_pairs(cases) if pair.question in JUDGED]
 
 
 def _in(pairs: Iterable[Pair]) -> dict[Case, None]:

@@ -142,7 +142,8 @@ class Evidence:
 
     def rejected_trials(self, arm: Arm) -> int:
         """How many complete trials show why it is rejected, or too much for production."""
-        failing = sum(share > self._tolerated() for share in self.failing.get(arm.case, ()))
+        tolerated = self._tolerated()
+        failing = sum(share > tolerated for share in self.failing.get(arm.case, ()))
         throughout = arm.trials if self.over_limit(arm) else 0
         return max(self.overruns.get(arm.case, 0), len(self.silent(arm)), failing, throughout)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from loadlab.model.findings import FailureRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from loadlab.analysis.arms import Measured
     from loadlab.model.case import Case
@@ -19,27 +19,29 @@ SERVER_ERROR: Final = 500  # and above
 
 def failure_rows(everything: Iterable[Measured]) -> tuple[FailureRow, ...]:
     """Most frequent first within a case. All trials count here: what made one invalid is worth a look."""
-    requests: Counter[Case] = Counter()
-    counts: Counter[tuple[Case, str]] = Counter()
-    firsts: dict[tuple[Case, str], Failure] = {}
-    unopened: defaultdict[Case, Counter[str]] = defaultdict(Counter)
+    by_case: dict[Case, list[Measured]] = {}
     for one in everything:
-        case = one.trial.case
-        requests[case] += one.summary.requests
-        unopened[case].update(one.trial.connections.after_stop.connect_errors)
+        by_case.setdefault(one.trial.case, []).append(one)
+    return tuple(row for case, of_case in by_case.items() for row in _rows(case, of_case))
+
+
+def _rows(case: Case, of_case: Sequence[Measured]) -> Iterator[FailureRow]:
+    counts: Counter[str] = Counter()
+    firsts: dict[str, Failure] = {}
+    unopened: Counter[str] = Counter()
+    for one in of_case:
+        unopened.update(one.trial.connections.after_stop.connect_errors)
         for failure in one.trial.failures:
-            counts[case, failure.kind] += failure.count
-            firsts.setdefault((case, failure.kind), failure)
-    order = {case: position for position, case in enumerate(requests)}
-    return tuple(
-        FailureRow(
-            case=case,
-            kind=kind,
-            count=count,
-            share=count / max(requests[case], count),  # a share is at most 1, even of a damaged record
-            example=firsts[case, kind].example,
-            unopened=dict(unopened[case].most_common()) if firsts[case, kind].status >= SERVER_ERROR else {},
-        )
-        for (case, kind), count in sorted(counts.items(), key=lambda item: (order[item[0][0]], -item[1]))
-        if count
-    )
+            counts[failure.kind] += failure.count
+            firsts.setdefault(failure.kind, failure)
+    requests = sum(one.summary.requests for one in of_case)
+    for kind, count in counts.most_common():
+        if count:
+            yield FailureRow(
+                case=case,
+                kind=kind,
+                count=count,
+                share=count / max(requests, count),  # a share is at most 1, even of a damaged record
+                example=firsts[kind].example,
+                unopened=dict(unopened.most_common()) if firsts[kind].status >= SERVER_ERROR else {},
+            )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from loadlab.stats.blocks import ALPHA, FEWEST_BLOCKS
 from loadlab.stats.intervals import Interval
-from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS
 from loadlab.stats.paired import log_of
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def called_early(averages: Averages, look: Look, *, margin: float, noise: Number
     estimate = averages.estimate()
     found = np.full_like(estimate, np.nan)
     if look.differs is not None:
-        low, high = averages.ends(look.differs)
-        found = np.where(((low > 0) | (high < 0)) & (np.abs(estimate) > noise), np.sign(estimate), found)
+        differs = (averages.against() <= look.differs) & (np.abs(estimate) > noise)
+        found = np.where(differs, np.sign(estimate), found)
     if look.equal is not None:
         found = np.where(_inside(averages.ends(look.equal), margin), 0.0, found)
     # A difference that is significant, and perhaps none that counts, is neither: more blocks may tell.

@@ -21,7 +21,8 @@ def regressions(contrast: RunContrast) -> tuple[tuple[Regression, ...], tuple[Re
 
     Worse is a case that leaks and did not before, one that nothing succeeds in any more, and a primary metric of the
     first run whose whole 95 % interval is beyond the margin within which a difference counts as none. It cannot be told
-    without a bounded interval, nor of a case that served nothing in a larger share of its later trials.
+    without a bounded interval, nor of a case that served nothing in a larger share of its later trials. A case
+    that the first run rejects by its counts, and that left a run for that, is not asked about its speed.
     """
     metric, margin = contrast.before.primary_metric, contrast.before.equivalence_margin
     found = {one.case: one for one in contrast.contrasts if one.metric == metric}
@@ -29,6 +30,8 @@ def regressions(contrast: RunContrast) -> tuple[tuple[Regression, ...], tuple[Re
     unknown: list[Regression] = []
     for before, after in contrast.arms:
         worse += (Regression(kind=kind, case=after.case) for kind in _counted(before, after))
+        if before.case in contrast.counted_out and (before.leaks or before.refused):
+            continue
         one = found.get(before.case)
         if one is None or one.low is None or one.high is None:
             few = RegressionKind.TRIALS_TOO_FEW

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.deployment import server_of, strategy_of, where
@@ -27,14 +28,14 @@ def leak_of(trial: Trial) -> Leak:
     the project's connections to the pooler that may leak.
     """
     at_once = _requests_at_once(trial)
-    room = _room(trial, at_once)
+    each = _per_alias(trial.case, at_once)
+    room = _room(trial, at_once, each)
     if room is None:
         return judge_growth(_points(trial), requests=trial.served)
     keeps = trial.case.external or trial.case.max_age != 0
     strategy = strategy_of(trial.case.strategy)
     counted = _without_collected if strategy is not None and strategy.sweeps else _as_it_is
     all_together = judge(counted(_all_together(trial)), room, keeps=keeps)
-    each = _per_alias(trial.case, at_once)
     if each is None or len(trial.connections.by_alias) < 2:  # noqa: PLR2004  one alias is all of them
         return all_together
     sent = _requests_sent(trial)
@@ -45,15 +46,14 @@ def leak_of(trial: Trial) -> Leak:
 
 def room_of(trial: Trial) -> Room | None:
     """Over all aliases that the trial used; None for an external target whose plan does not say."""
-    return _room(trial, trial.case.users)
+    return _room(trial, trial.case.users, _per_alias(trial.case, trial.case.users))
 
 
-def _room(trial: Trial, at_once: int) -> Room | None:
-    """With so many requests at once, at most."""
+def _room(trial: Trial, at_once: int, each: Room | None) -> Room | None:
+    """With so many requests at once, at most, and the room of one alias."""
     usable = trial.case.usable_connections
     if usable is None:
         return None
-    each = _per_alias(trial.case, at_once)
     if each is None:
         return Room(in_use=usable, lasting=usable, spare=SPARE_WHERE_UNKNOWN)
     aliases = _aliases(trial)
@@ -63,6 +63,7 @@ def _room(trial: Trial, at_once: int) -> Room | None:
     return Room(in_use=in_use, lasting=lasting, spare=each.spare * aliases)
 
 
+@lru_cache(maxsize=1 << 12)
 def _per_alias(case: Case, at_once: int) -> Room | None:
     """Of one alias; None where this version does not know the server mode or the strategy."""
     server, strategy, place = server_of(case.server), strategy_of(case.strategy), where(case, "")

@@ -23,12 +23,14 @@ HIGHER_IS_BETTER: Final = frozenset({"throughput"})
 def scalars(summaries: Iterable[TrialSummary]) -> Scalars:
     """Of all trials that say something; where a block holds two of a case, the later one counts."""
     table: dict[tuple[str, Case], dict[int, float]] = {}
+    by_case: dict[Case, list[TrialSummary]] = {}
     for summary in summaries:
-        case = summary.case
+        by_case.setdefault(summary.case, []).append(summary)
+    for case, of_case in by_case.items():
         for metric in METRICS:
-            value = scalar(summary, metric)
-            if value is not None:
-                table.setdefault((metric, case), {})[summary.block] = value
+            values = {one.block: value for one in of_case if (value := scalar(one, metric)) is not None}
+            if values:
+                table[metric, case] = values
     return table
 
 

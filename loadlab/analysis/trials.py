@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.rooms import leak_of
-from loadlab.model.counts import total
 from loadlab.model.extract import extract_of
 from loadlab.model.findings import TrialSummary
 from loadlab.model.samples import CpuSeconds
@@ -65,9 +64,12 @@ def opens_per_request(trials: Iterable[Trial]) -> float | None:
     Both counts come from the target's ledgers, read at the same instants; the generator's clock has no part in it.
     None where nothing used the database.
     """
-    counted = total(trial.connections.in_window for trial in trials)
-    uses = counted.opened + counted.reused
-    return counted.opened / uses if uses else None
+    opened = uses = 0
+    for trial in trials:
+        before, after = trial.connections.window_start, trial.connections.window_end
+        opened += after.opened - before.opened
+        uses += after.opened - before.opened + after.reused - before.reused
+    return opened / uses if uses else None
 
 
 def _per_request(spent: CpuSeconds, requests: int) -> CpuSeconds | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.model.counts import total
 from loadlab.model.extract import extract_of
 from loadlab.model.findings import Waiting
 
@@ -27,14 +26,15 @@ def waiting(trials: Sequence[Trial], requests: int) -> Waiting | None:
 
 
 def _at_pool(trials: Sequence[Trial], requests: int) -> Waiting | None:
-    counted = total(trial.connections.in_window for trial in trials)
-    seconds = counted.wait_seconds_sum
-    if not counted.waits:
+    windows = [(trial.connections.window_start, trial.connections.window_end) for trial in trials]
+    waits = sum(end.waits - start.waits for start, end in windows)
+    seconds = sum(end.wait_seconds_sum - start.wait_seconds_sum for start, end in windows)
+    if not waits:
         return None
     return Waiting(
         at="pool",
-        waits=counted.waits,
-        mean_seconds=seconds / counted.waits,
+        waits=waits,
+        mean_seconds=seconds / waits,
         seconds_per_request=seconds / requests if requests else 0,
     )
 

@@ -72,7 +72,7 @@ class Display:
 
     def step_ended(self, what: str, done: int, total: int) -> None:
         """`done` of `total` are there now; `what` is a line for where there is no bar."""
-        self._progress.update(self._bar, completed=done, eta=self._remaining(done, total))
+        self._progress.update(self._bar, completed=done, total=total, eta=self._remaining(done, total))
         if self._lines:
             self._print(what)
 

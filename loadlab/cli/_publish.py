@@ -20,4 +20,4 @@ def publish(folder: RunFolder, findings: Findings) -> list[Path]:
         EnvironmentFaultError: a report cannot be written.
     """
     reports = [REPORTS[name]() for name in REPORTS]
-    return [folder.write_text(report.filename, report.render(findings)) for report in reports if report.filename]
+    return [folder.write_text(report.filename, report.parts(findings)) for report in reports if report.filename]

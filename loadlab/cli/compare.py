@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli._garbage import left_lying
 from loadlab.cli._screen import width
 from loadlab.errors import GateError, IncompleteError, InconclusiveError, UsageError
 
@@ -41,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    with left_lying():
+        return _execute(arguments)
+
+
+def _execute(arguments: argparse.Namespace) -> int:
     from loadlab.store.reader import RunReader
 
     folders = [RunReader.at(path) for path in (arguments.before, arguments.after)]

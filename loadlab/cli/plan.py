@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,10 +15,6 @@ if TYPE_CHECKING:
 
     from loadlab.model.case import Case
     from loadlab.plan.experiment import Experiment
-
-
-SUPPOSED: Final = (0.03, 0.05, 0.1)  # coefficients of variation, from a quiet machine to a busy one
-
 
 EXAMPLES: Final = (
     ("loadlab plan", "list the cases of the default plan"),
@@ -83,8 +78,8 @@ def _as_text(experiment: Experiment, arguments: argparse.Namespace) -> str:
 def _power(experiment: Experiment) -> Iterable[str]:
     """What the plan can find, or that it can find nothing."""
     from loadlab.report.numbers import percentage, plural, ratio
-    from loadlab.stats.multiplicity import blocks_needed
-    from loadlab.stats.power import POWER
+    from loadlab.stats.blocks import blocks_needed
+    from loadlab.stats.detectable import POWER
 
     comparisons, blocks = _comparisons(experiment), experiment.plan.blocks
     if not comparisons:
@@ -102,15 +97,11 @@ def _power(experiment: Experiment) -> Iterable[str]:
 
 def detectable(experiment: Experiment) -> Iterable[tuple[float, float | None]]:
     """For each supposed coefficient of variation of a trial, the smallest ratio that is found."""
-    from loadlab.stats.power import detectable_ratio
+    from loadlab.stats.detectable import SUPPOSED, detected
 
+    plan, comparisons = experiment.plan, max(1, _comparisons(experiment))
     for share in SUPPOSED:
-        deviation = sqrt(2) * share  # of the logarithm of a ratio of two trials
-        comparisons = max(1, _comparisons(experiment))
-        yield (
-            share,
-            detectable_ratio(deviation, experiment.plan.blocks, comparisons, margin=experiment.plan.equivalence_margin),
-        )
+        yield share, detected(share, plan.blocks, comparisons, margin=plan.equivalence_margin)
 
 
 def _comparisons(experiment: Experiment) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli._garbage import left_lying
 from loadlab.cli._results import add_json_argument, judge, report_on
 from loadlab.cli._screen import Screen, add_screen_arguments
 
@@ -26,5 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    findings = report_on(arguments.run, Screen.of(arguments), as_json=arguments.json)
+    with left_lying():
+        findings = report_on(arguments.run, Screen.of(arguments), as_json=arguments.json)
     return judge(findings, arguments.run, require_verdict=arguments.require_verdict)

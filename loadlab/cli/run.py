@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/DATE-TIME)")
     parser.add_argument("--only", action="append", default=[], metavar="GLOB", help=ONLY_HELP)
     parser.add_argument(
-        "--fixed", action="store_true", help="measure every case in every block, also when it is decided already"
+        "--fixed", action="store_true", help="measure every case in every block, even if it is decided earlier"
     )
     parser.add_argument("--resume", type=Path, metavar="DIR", help="run the missing trials of this run folder")
     parser.add_argument(

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
-from pydantic import Field
-
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.faults.base import Acts, Fault, FaultEffect
+from loadlab.model.bounds import Bounds
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK
 from loadlab.system.processes import inherited
@@ -43,7 +42,7 @@ class AddedLatency(Fault):
 
     acts: ClassVar[Acts] = "throughout"
 
-    round_trip_ms: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False, description="milliseconds, 0 to 1000")]
+    round_trip_ms: Annotated[float, Bounds(ge=0, le=1000, finite=True, description="milliseconds, 0 to 1000")]
 
     @contextmanager
     def applied(self, context: FaultContext) -> Iterator[FaultEffect]:

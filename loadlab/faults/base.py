@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import ConfigDict
+from loadlab.model.bounds import STRICT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ class Fault(ABC):
     the target is ready and before its load, or "at_instant" in the middle of the window, until its end.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
     acts: ClassVar[Acts]
 

@@ -87,21 +87,39 @@ class Archive:
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            sums, archived = self._archived()
-            before, found = sums.damaged, _Found()
-            for path in self._files():
-                if path.name in archived:
-                    found.ended.append(path)  # its reader died between archive and removal
-                else:
-                    self._add_file(path, sums, found)
-            if sums.damaged > before or any(path.name not in archived for path in found.ended):
-                self._store(sums, found.ended)
-            _remove(found.ended)
+            sums, found = self._folded(self._files())
         for cells in found.alive:
             sums.add(cells)
         sums.processes = len(found.alive)
         sums.damaged += found.unreadable
         return sums
+
+    def fold(self, most: int) -> None:
+        """Move the sums of ended processes into the archive, of at most `most`, so that the next reading finds few.
+
+        Another process that reads or folds is not waited for: then nothing is done.
+
+        Raises:
+            OSError: as `read`.
+        """
+        with suppress(BlockingIOError), self._locked(wait=False):
+            self._folded(self._files(), most)
+
+    def _folded(self, files: list[Path], most: int | None = None) -> tuple[Sums, _Found]:
+        """The archive's sums, to which what ended processes have written has been moved; with `most`, of so many.
+
+        A death at any point counts nothing twice: the archive names the files that it holds until they are gone.
+        """
+        sums, archived = self._archived()
+        before, found = sums.damaged, _Found()
+        left = [path for path in files if path.name in archived]  # their reader died between archive and removal
+        new = (path for path in files if path.name not in archived)
+        for path in new if most is None else itertools.islice(filter(_has_ended, new), most):
+            self._add_file(path, sums, found)
+        if sums.damaged > before or found.ended:
+            self._store(sums, [*left, *found.ended])
+        _remove([*left, *found.ended])
+        return sums, found
 
     def _add_file(self, path: Path, sums: Sums, found: _Found) -> None:
         """Read one file; what an ended process has written goes into the sums."""
@@ -122,10 +140,13 @@ class Archive:
             found.ended.append(path)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, *, wait: bool = True) -> Iterator[None]:
+        """Raises:
+        BlockingIOError: another process has the lock, and it is not to be waited for.
+        """
         lock = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         finally:
             os.close(lock)
@@ -220,6 +241,13 @@ def _set_aside(path: Path) -> None:
         while os.path.lexists(aside):
             aside = path.with_suffix(f".{next(numbers)}.damaged")
         path.rename(aside)
+
+
+def _has_ended(path: Path) -> bool:
+    """Whether the owner of a file has ended; what cannot be opened is left to a reading."""
+    with suppress(OSError, DamagedError), _opened(path) as file:
+        return _try_lock(file)
+    return False
 
 
 def _try_lock(file: int) -> bool:

@@ -12,20 +12,28 @@ import stat
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from django.conf import ENVIRONMENT_VARIABLE
 
+from loadlab.instrumentation.archive import Archive
 from loadlab.instrumentation.configuration import configuration
 from loadlab.instrumentation.fork_detection import fork_detector
 from loadlab.instrumentation.ledger import Ledger
+from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.instrumentation.request_times import RequestTimes
+from loadlab.instrumentation.request_totals import REQUEST_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from loadlab.instrumentation.archive import Kind
+
 Kept = TypeVar("Kept", Ledger, RequestTimes)
+# Ended processes that a new one folds: more than end for it, and few enough to hold no scrape up.
+FOLDED: Final = 4
 
 
 class _Files:
@@ -76,7 +84,7 @@ def ledger() -> Ledger:
     files = _files if _files.mark[0] else _begun_anew()
     if files.ledger is None:
         with files.mutex:
-            begun = files.ledger or _begun(Ledger, "connections")
+            begun = files.ledger or _begun(Ledger, "connections", LEDGERS)
             # A signal's handler may have been here meanwhile; what it has written down stays counted in its own file.
             files.ledger = files.ledger or begun
     return files.ledger
@@ -87,20 +95,24 @@ def request_times() -> RequestTimes:
     files = _files if _files.mark[0] else _begun_anew()
     if files.request_times is None:
         with files.mutex:
-            begun = files.request_times or _begun(RequestTimes, "requests")
+            begun = files.request_times or _begun(RequestTimes, "requests", REQUEST_TIMES)
             files.request_times = files.request_times or begun
     return files.request_times
 
 
-def _begun(kind: Callable[[Path | None], Kept], counted: str) -> Kept:
+def _begun(make: Callable[[Path | None], Kept], counted: str, kind: Kind) -> Kept:
+    """The file of this process. Those of processes that have ended are folded, or a scrape would find them all."""
     try:
-        return kind(directory())
+        made = make(place := directory())
     except OSError as error:
         # A site must not go down because it cannot be counted.
         logging.getLogger("loadlab").error(  # noqa: TRY400  the words are all that there is to say
             "The %s of process %d are not counted: %s", counted, os.getpid(), error
         )
-        return kind(None)
+        return make(None)
+    with suppress(OSError):  # the next scrape folds them, and says what is wrong
+        Archive(place, kind).fold(FOLDED)
+    return made
 
 
 def _begun_anew() -> _Files:

@@ -10,6 +10,7 @@ from loadlab.model.departure import Why
 from loadlab.model.labels import short_names
 from loadlab.model.samples import Trial, measured_for_good
 from loadlab.model.schedule import Schedule
+from loadlab.store.trial_records import in_extract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +37,8 @@ class Remaining:
         self._folder = folder
         self._journal = journal
         self._leaving = leaving
-        self._trials = list(folder.trials()[0])
-        present = {trial.order for trial in measured_for_good(self._trials)}
+        self._trials = {trial.order: trial for trial in folder.trials_in_extract()[0]}
+        present = {trial.order for trial in measured_for_good(list(self._trials.values()))}
         self._missing = [step for step in self.planned.steps if step.order not in present]
 
     def __len__(self) -> int:
@@ -65,15 +66,18 @@ class Remaining:
     def made(self, trial: Trial) -> None:
         """The trial of the step that came last; after the last one of its block, cases may leave."""
         step = self._missing.pop(0)
-        self._trials.append(trial)
+        self._trials[step.order] = in_extract(trial)
         if all(one.block > step.block for one in self._missing):
             self._look()
 
     def _look(self) -> None:
+        """Once after each block: a resumed run that has trials of a later block has looked already."""
         if self._leaving is None or not self._missing:
             return
         blocks = min(step.block for step in self._missing)
-        leaving = self._leaving(blocks, self.planned, self._trials)
+        if any(trial.block >= blocks for trial in self._trials.values()):
+            return
+        leaving = self._leaving(blocks, self.planned, self._trials.values())
         if leaving:
             self.planned = self.planned.without(leaving, blocks)
             self._folder.write_schedule(self.planned)

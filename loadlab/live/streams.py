@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from loadlab.live.reading.runs import Runs
 
 TICK_SECONDS: Final = 0.5
+PART_BYTES: Final = 1 << 20  # of progress between two messages: a run of hours is drawn as it is read
 RETRY_MILLISECONDS: Final = 2000
 SILENCE_SECONDS: Final = 15.0  # a comment then keeps proxies and browsers from taking us for dead
 _LINES: Final[tuple[Which, ...]] = ("trial", "run")
@@ -73,7 +74,8 @@ async def _stream(runs: Runs, name: str, position: Position, ending: Callable[[]
     spoken = time.monotonic()
     while True:
         ends = ending()
-        for event, data in await _messages(runs, name, position, ends=ends):
+        messages, more = await _messages(runs, name, position, ends=ends)
+        for event, data in messages:
             yield f"event: {event}\ndata: {data}\nid: {position.id()}\n\n"
             spoken = time.monotonic()
         if ends:
@@ -82,20 +84,24 @@ async def _stream(runs: Runs, name: str, position: Position, ending: Callable[[]
         if time.monotonic() - spoken > SILENCE_SECONDS:
             yield ": still here\n\n"
             spoken = time.monotonic()
-        await asyncio.sleep(TICK_SECONDS)
+        await asyncio.sleep(0 if more else TICK_SECONDS)
 
 
-async def _messages(runs: Runs, name: str, position: Position, *, ends: bool) -> list[tuple[str, str]]:
-    """What a page at that position has not heard yet."""
+async def _messages(runs: Runs, name: str, position: Position, *, ends: bool) -> tuple[list[tuple[str, str]], bool]:
+    """What a page at that position has not heard yet, and whether there is more to read.
+
+    A page that has heard nothing hears at once how the run is; an analysis would keep it waiting.
+    """
     try:
         with told():
             run = await asyncio.to_thread(_found, runs, name)
             if run is None:
-                return _of_none("awaited" if name == runs.awaited else "unreadable", "It has gone.", position)
-            await _assessed(run, wait=ends)
-            return await asyncio.to_thread(_news, run, position)
+                return _of_none("awaited" if name == runs.awaited else "unreadable", "It has gone.", position), False
+            if ends or position.run == run.identity:
+                await _assessed(run, wait=ends)
+            return await asyncio.to_thread(_news, run, position), run.behind
     except UnreadableRunError as error:
-        return _of_none("unreadable", str(error), position)
+        return _of_none("unreadable", str(error), position), False
 
 
 _ANALYSES: set[asyncio.Task[None]] = set()
@@ -103,7 +109,7 @@ _ANALYSES: set[asyncio.Task[None]] = set()
 
 def _found(runs: Runs, name: str) -> RunView | None:
     path = runs.find(name)
-    return run_views().of(path) if path else None
+    return run_views().of(path, PART_BYTES) if path else None
 
 
 async def _assessed(run: RunView, *, wait: bool) -> None:

@@ -34,6 +34,7 @@ class RunContrast:
 
     `arms` are pairs of cases that are the same but for what `changed` between the runs in all of them; `differences`
     are those of their environments. Both are (fact, before, after). `only_before` and `only_after` are ids of cases.
+    `counted_out` are cases, as the first run has them, that left one of the runs by their counts.
     """
 
     before: RunSummary
@@ -44,3 +45,4 @@ class RunContrast:
     differences: tuple[tuple[str, str, str], ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
+    counted_out: frozenset[Case] = frozenset()

@@ -63,15 +63,12 @@ class ConnectionCounts:
     pool_waiting: int = 0
 
     def __add__(self, other: ConnectionCounts) -> ConnectionCounts:
-        numbers: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in (*COUNTERS, *GAUGES)}
-        return ConnectionCounts(**numbers, **self._keyed(other, 1))
+        return total((self, other))
 
     def __sub__(self, earlier: ConnectionCounts) -> ConnectionCounts:
         numbers: dict[str, Any] = {name: getattr(self, name) - getattr(earlier, name) for name in COUNTERS}
-        return replace(self, **numbers, **self._keyed(earlier, -1))
-
-    def _keyed(self, other: ConnectionCounts, sign: int) -> dict[str, Any]:
-        return {name: _combined(getattr(self, name), getattr(other, name), sign) for name in KEYED}
+        numbers |= {name: _less(getattr(self, name), getattr(earlier, name)) for name in KEYED}
+        return replace(self, **numbers)
 
     @property
     def gauges(self) -> dict[str, Any]:
@@ -95,11 +92,23 @@ class ConnectionCounts:
 
 def total(counts: Iterable[ConnectionCounts]) -> ConnectionCounts:
     """All of them added up: of several hosts, aliases or trials."""
-    return sum(counts, start=ConnectionCounts())
+    every = list(counts)
+    sums: dict[str, Any] = {name: sum(getattr(one, name) for one in every) for name in (*COUNTERS, *GAUGES)}
+    sums |= {name: added(getattr(one, name) for one in every) for name in KEYED}
+    return ConnectionCounts(**sums)
 
 
-def _combined(ours: Mapping[str, int], theirs: Mapping[str, int], sign: int) -> dict[str, int]:
-    counts = {key: ours.get(key, 0) + sign * theirs.get(key, 0) for key in {**ours, **theirs}}
+def added(keyed: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Counts by reason or kind, added up; zeros are left out."""
+    counts: dict[str, int] = {}
+    for one in keyed:
+        for key, count in one.items():
+            counts[key] = counts.get(key, 0) + count
+    return {key: count for key, count in counts.items() if count}
+
+
+def _less(ours: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
+    counts = {key: ours.get(key, 0) - theirs.get(key, 0) for key in {**ours, **theirs}}
     return {key: count for key, count in counts.items() if count}
 
 

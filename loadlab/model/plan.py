@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
-
+from loadlab.model.bounds import STRICT, Before, Bounds
 from loadlab.model.condition import OpenLoad
 from loadlab.model.config import Scalar
 from loadlab.model.strategy import USUAL_SERVER
@@ -24,9 +23,9 @@ def _as_list(value: object) -> object:
 
 
 Rates = Annotated[
-    list[Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]],
-    BeforeValidator(_as_list),
-    Field(min_length=1),
+    list[Annotated[float, Bounds(gt=0, le=1_000_000, finite=True)]],
+    Bounds(min_length=1),
+    Before(_as_list),
 ]
 
 
@@ -42,15 +41,15 @@ class Load:
     `master_bind_port`, at the address `master_bind_host`.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
     model: Literal["closed", "open"] = "closed"
     rate: Rates | None = None
     arrivals: Literal["poisson", "uniform"] = "poisson"
-    outstanding: Annotated[int, Field(ge=1, le=100_000)] = 64
-    expect_workers: Annotated[int, Field(ge=0, le=256)] = 0
-    master_bind_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    master_bind_port: Annotated[int, Field(ge=1, le=65535)] = 5557
+    outstanding: Annotated[int, Bounds(ge=1, le=100_000)] = 64
+    expect_workers: Annotated[int, Bounds(ge=0, le=256)] = 0
+    master_bind_host: Annotated[str, Bounds(min_length=1)] = "127.0.0.1"
+    master_bind_port: Annotated[int, Bounds(ge=1, le=65535)] = 5557
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,11 +59,11 @@ class DatabaseOptions:
     With `tls`, it is the system's PostgreSQL that serves: the embedded one is built without.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
     auth: Literal["scram", "trust"] = "scram"
     tls: bool = False
-    max_connections: Annotated[int, Field(ge=FEWEST_CONNECTIONS, le=MOST_CONNECTIONS)] = 100
+    max_connections: Annotated[int, Bounds(ge=FEWEST_CONNECTIONS, le=MOST_CONNECTIONS)] = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,13 +75,13 @@ class Limits:
     project. Without `max_connections` nothing is rejected.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
-    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    reserved: Annotated[int, Field(ge=0, le=1_000_000)] = 3
-    hosts: Annotated[int, Field(ge=1, le=100_000)] = 1
-    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    overlap: Annotated[int, Field(ge=1, le=10)] = 1
+    max_connections: Annotated[int, Bounds(ge=1, le=1_000_000)] | None = None
+    reserved: Annotated[int, Bounds(ge=0, le=1_000_000)] = 3
+    hosts: Annotated[int, Bounds(ge=1, le=100_000)] = 1
+    workers: Annotated[int, Bounds(ge=1, le=10_000)] | None = None
+    overlap: Annotated[int, Bounds(ge=1, le=10)] = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,9 +96,9 @@ class ProjectOptions:
     project's, `boot_seconds` is how long its servers may take until they are ready.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
-    settings: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$", description="a dotted path like mysite.settings")]
+    settings: Annotated[str, Bounds(pattern=r"^[A-Za-z_][\w.]*$", description="a dotted path like mysite.settings")]
     folder: str = "."
     wsgi: str = ""
     asgi: str = ""
@@ -109,7 +108,7 @@ class ProjectOptions:
     keep_databases: list[str] = field(default_factory=list)
     migrate: bool = False
     prepare: list[str] = field(default_factory=list)
-    boot_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 60.0
+    boot_seconds: Annotated[float, Bounds(gt=0, le=3600, finite=True)] = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,14 +120,14 @@ class Deployment:
     DATABASES that is counted; `usable_connections` is workers × threads, connections beyond that serve no request.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
     url: str
     name: str = "as deployed"
     metrics: str = ""
     token: str = ""
     alias: str = "default"
-    usable_connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    usable_connections: Annotated[int, Bounds(ge=1, le=1_000_000)] | None = None
 
     @property
     def metrics_url(self) -> str:
@@ -149,34 +148,34 @@ class Plan:
     `faults`: what is done to the database or the network in every trial, with its parameters.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
-    seed: Annotated[int, Field(ge=0)] = 2013
-    blocks: Annotated[int, Field(ge=1, le=1000)] = 8
-    min_blocks: Annotated[int, Field(ge=2, le=1000)] = 2
-    warmup_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.5
-    window_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = 2.0
-    users: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)] = field(
+    seed: Annotated[int, Bounds(ge=0)] = 2013
+    blocks: Annotated[int, Bounds(ge=1, le=1000)] = 8
+    min_blocks: Annotated[int, Bounds(ge=2, le=1000)] = 2
+    warmup_seconds: Annotated[float, Bounds(ge=0, le=3600, finite=True)] = 0.5
+    window_seconds: Annotated[float, Bounds(gt=0, le=86400, finite=True)] = 2.0
+    users: Annotated[list[Annotated[int, Bounds(ge=1, le=100_000)]], Bounds(min_length=1)] = field(
         default_factory=lambda: [8]
     )
-    keep_alive: Annotated[list[bool], Field(min_length=1)] = field(default_factory=lambda: [False])
-    round_trip_ms: Annotated[list[Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]], Field(min_length=1)] = (
-        field(default_factory=lambda: [0.0])
+    keep_alive: Annotated[list[bool], Bounds(min_length=1)] = field(default_factory=lambda: [False])
+    round_trip_ms: Annotated[list[Annotated[float, Bounds(ge=0, le=1000, finite=True)]], Bounds(min_length=1)] = field(
+        default_factory=lambda: [0.0]
     )
-    scenarios: Annotated[list[str], Field(min_length=1)] = field(default_factory=lambda: ["read_one"])
+    scenarios: Annotated[list[str], Bounds(min_length=1)] = field(default_factory=lambda: ["read_one"])
     driver: Literal["psycopg2", "psycopg"] = "psycopg2"
     control: str | None = None
     primary_metric: Literal["throughput", "p50", "p95"] = "throughput"
-    equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    equivalence_margin: Annotated[float, Bounds(gt=0, lt=1)] = 0.05
     restarts: bool = False
-    load_workers: Annotated[int, Field(ge=1, le=256)] = 1
+    load_workers: Annotated[int, Bounds(ge=1, le=256)] = 1
     load: Load = field(default_factory=Load)
     database: DatabaseOptions = field(default_factory=DatabaseOptions)
     limits: Limits = field(default_factory=Limits)
     project: ProjectOptions | None = None
     target: Deployment | None = None
-    servers: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
-    strategies: Annotated[dict[str, dict[str, Several]], Field(min_length=1)] = field(default_factory=dict)
+    servers: Annotated[dict[str, dict[str, Several]], Bounds(min_length=1)] = field(default_factory=dict)
+    strategies: Annotated[dict[str, dict[str, Several]], Bounds(min_length=1)] = field(default_factory=dict)
     faults: dict[str, dict[str, Scalar]] = field(default_factory=dict)
 
     @property

@@ -294,10 +294,10 @@ def measured_for_good(trials: Sequence[Trial]) -> list[Trial]:
     To measure these until they succeed would leave out what the case is prone to. One in which no request was answered
     is among them where the same case has answered in another trial; where it never has, the set-up may be wrong.
     """
-    answering = {trial.case.id for trial in trials if trial.state == "complete"}
+    answering = {trial.case for trial in trials if trial.state == "complete"}
 
     def is_final(trial: Trial) -> bool:
-        hung = trial.unanswered and trial.case.id in answering
+        hung = trial.unanswered and trial.case in answering
         return trial.state == "complete" or trial.outpaced or hung
 
     return [trial for trial in trials if is_final(trial)]

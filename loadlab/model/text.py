@@ -48,4 +48,6 @@ def escaped_in_json(text: str) -> str:
     >>> escaped_in_json('{"a": "\u202e"}')
     '{"a": "\\u202e"}'
     """
+    if text.isascii() and "\x7f" not in text:
+        return text  # JSON itself escapes the others
     return _ACTING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import nextafter
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
     from loadlab.model.requests import Requests
@@ -38,6 +37,8 @@ class Window(NamedTuple):
         >>> Window(1.0, 2.0).holds([0.9, 1.0, 2.0, float("nan")]).tolist()
         [False, True, False, False]
         """
+        import numpy as np  # noqa: PLC0415  a plan has windows, and needs none of it
+
         at = np.asarray(instants, dtype=np.float64)
         inside: NDArray[np.bool_] = (at >= self.start) & (at < self.end)
         return inside
@@ -53,6 +54,8 @@ def deciding_instants(requests: Requests) -> NDArray[np.float64]:
     Under a closed load that is its end. Under an open load it is when it was due, or when it was sent if no arrival
     asked for it: a slow request would otherwise end too late to be seen.
     """
+    import numpy as np  # noqa: PLC0415  as above
+
     if not len(requests.due):
         return np.asarray(requests.ended, dtype=np.float64)
     due, sent = (np.asarray(column, dtype=np.float64) for column in (requests.due, requests.sent))

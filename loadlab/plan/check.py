@@ -11,7 +11,7 @@ from loadlab.plan.members import build_server, chosen_servers
 from loadlab.plan.problems import Problem, checked, one_of
 from loadlab.plan.scenarios import locustfile, scenarios
 from loadlab.strategies import STRATEGIES
-from loadlab.system.fetching import split_address
+from loadlab.system.addresses import split_address
 from loadlab.system.ports import is_loopback
 
 TARGET_NAME: Final = re.compile(r"[^/*?\[\]\s][^/*?\[\]\n]{0,59}")

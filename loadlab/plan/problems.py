@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
 from loadlab.model.plan import Plan
 from loadlab.model.spelling import did_you_mean
 from loadlab.model.strategy import USUAL_SERVER
+from loadlab.plan.plain import UnsureError, plainly
 from loadlab.strategies.base import AGE_MEANING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
 
 NOTHING: Final[Mapping[str, str]] = {}
@@ -53,6 +54,10 @@ def checked(
 
     `refused` says of keys that there are not, why there are none.
     """
+    with suppress(UnsureError):
+        return plainly(kind, data)
+    from pydantic import ValidationError  # noqa: PLC0415  it takes longer to load than a plan to read
+
     try:
         # By way of JSON, where strict still reads tables into dataclasses; dates and times become text.
         return _reader(kind).validate_json(json.dumps(data, default=str))
@@ -65,6 +70,8 @@ def checked(
 
 def _reader(kind: type[Any]) -> TypeAdapter[Any]:
     """Made once for each kind: to make it takes a hundred times as long as to read with it."""
+    from pydantic import TypeAdapter  # noqa: PLC0415  it takes longer to load than a plan to read
+
     if kind not in _READERS:
         _READERS[kind] = TypeAdapter(kind)
     return _READERS[kind]

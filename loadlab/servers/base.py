@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
-from pydantic import ConfigDict, Field
-
+from loadlab.model.bounds import STRICT, Bounds
 from loadlab.model.config import Scalar
 from loadlab.model.strategy import Hooks
 
-Count = Annotated[int, Field(ge=1, le=10_000, description="a whole number, 1 or more")]
-Seconds = Annotated[int, Field(ge=0, le=3600, description="whole seconds, 0 or more")]
+Count = Annotated[int, Bounds(ge=1, le=10_000, description="a whole number, 1 or more")]
+Seconds = Annotated[int, Bounds(ge=0, le=3600, description="whole seconds, 0 or more")]
 
 # For counting: one process, where several would share out the clients by chance, and clients that stay for longer than
 # they wait for a restart of the database.
@@ -43,11 +42,13 @@ class Server(ABC):
 
     For the lab: `packages` are the distributions that it may need beside Django; their versions are recorded.
     `stop_signal` asks it for an orderly end. `keeps_clients` says that a client may keep its connection between
-    requests. `counted` are its parameters in the table of `loadlab behaviour`. `recycled` is a regular expression for
-    the line of its log that says that it replaces a worker by itself, with the worker's pid as its group.
+    requests. `quiet_boot` says that it serves a site without a connection to the database until the first request, so
+    it may boot while another trial is counted. `counted` are its parameters in the table of `loadlab behaviour`.
+    `recycled` is a regular expression for the line of its log that says that it replaces a worker by itself, with the
+    worker's pid as its group.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
     title: ClassVar[str] = ""
     suggested: ClassVar[bool] = False
@@ -58,6 +59,7 @@ class Server(ABC):
     packages: ClassVar[tuple[str, ...]] = ()
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     keeps_clients: ClassVar[bool] = True
+    quiet_boot: ClassVar[bool] = False
     counted: ClassVar[Mapping[str, Scalar]] = {}
     recycled: ClassVar[str] = ""
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
-from pydantic import Field
-
+from loadlab.model.bounds import Bounds
 from loadlab.model.config import Scalar
 from loadlab.servers._gunicorn import KeepAliveGunicornServer
 from loadlab.servers.base import KEPT, Count
@@ -32,7 +31,7 @@ class Gevent(KeepAliveGunicornServer):
     counted: ClassVar[Mapping[str, Scalar]] = KEPT
 
     worker_connections: Count = 1000
-    cooperative: Annotated[bool, Field(description="true or false")] = True
+    cooperative: Annotated[bool, Bounds(description="true or false")] = True
 
     def worker_arguments(self) -> list[str]:
         limit = ["--worker-connections", str(self.worker_connections)]

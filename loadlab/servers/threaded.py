@@ -6,8 +6,7 @@ import signal
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pydantic import Field
-
+from loadlab.model.bounds import Bounds
 from loadlab.model.strategy import Hooks
 from loadlab.servers.base import Server, Site
 
@@ -21,7 +20,7 @@ class Threaded(Server):
     hooks: ClassVar[Hooks] = "runserver"
     single_process: ClassVar[bool] = True
 
-    nagle: Annotated[bool, Field(description="true or false")] = False
+    nagle: Annotated[bool, Bounds(description="true or false")] = False
 
     def argv(self, site: Site, port: int) -> list[str]:
         return [site.python, *site.manage, "runserver", "--noreload", f"127.0.0.1:{port}"]

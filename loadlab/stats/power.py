@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.stats.multiplicity import ALPHA, blocks_needed
+from loadlab.stats.blocks import ALPHA, blocks_needed
+from loadlab.stats.detectable import POWER
 from loadlab.stats.paired import LARGEST
 from loadlab.stats.signed_rank import critical, walsh
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-POWER: Final = 0.8
 RUNS: Final = 10_000  # the power at what is found is known to 0.004
+PARTS: Final = 50  # of the runs, one after the other
 SEED: Final = 2013
 MOST_SIMULATED: Final = 24  # blocks; beyond, what is detected shrinks with their square root
 
@@ -59,8 +60,16 @@ def detectable_ratio(
 def _simulated(blocks: int) -> tuple[NDArray[np.float64], ...]:
     """Of standard normal differences, a row per run: the lowest Walsh averages in order, the estimate, the 90 % end."""
     differences = np.random.default_rng([SEED, blocks]).standard_normal((RUNS, blocks))
-    averages = np.sort(walsh(differences), axis=1)
     used, narrow = critical(blocks, ALPHA / 2), critical(blocks, ALPHA)
     if used is None or narrow is None:
         raise ValueError(f"{blocks} blocks cannot prove anything")
-    return averages[:, : used + 1].copy(), np.median(averages, axis=1), averages[:, -1 - narrow].copy()
+    parts = [_of_some(some, used, narrow) for some in np.split(differences, PARTS)]
+    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def _of_some(differences: NDArray[np.float64], used: int, narrow: int) -> tuple[NDArray[np.float64], ...]:
+    """The same of a few runs, whose averages fit into the caches of a processor."""
+    averages = np.sort(walsh(differences), axis=1)
+    count = averages.shape[1]
+    middle = (averages[:, (count - 1) // 2] + averages[:, count // 2]) / 2
+    return averages[:, : used + 1].copy(), middle, averages[:, -1 - narrow].copy()

@@ -18,6 +18,7 @@ from loadlab.stats.intervals import Interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+FEWEST_EACH: Final = 4  # values of both samples with which there is an interval
 EXACT_UP_TO: Final = 2_500  # products of sizes; beyond, the normal approximation is as good
 
 

@@ -6,10 +6,10 @@ averages speak against it. `cut` is the largest number with
 
     P(W(n) ≤ cut or W(blocks) ≤ w) ≤ tail,    w the cut of the last look, the same as without any earlier look.
 
-So nothing is lost: what the fixed test finds at its last block is found, and the error stays what it may be. Signs and
-sequential ranks of symmetric noise are independent, so the probability is the same for all such noise, and exact.
-Sources: Parent, Sequential ranking procedures, 1965; Reynolds, A sequential signed-rank test for symmetry, 1975;
-Jennison and Turnbull, Group Sequential Methods, 2000, for error that looks share.
+So nothing is lost: what the fixed test finds at its last block is found, and the error stays what it may be. The
+probability depends on whether later differences are larger than earlier ones, as on a machine that becomes less steady.
+It is counted for the worst order of sizes, so that it holds for all symmetric noise.
+Source: Jennison and Turnbull, Group Sequential Methods, 2000, for error that looks share.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.stats.multiplicity import ALPHA, FEWEST_BLOCKS
+from loadlab.stats.blocks import ALPHA, FEWEST_BLOCKS
 from loadlab.stats.signed_rank import critical, tails
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MOST_BLOCKS: Final = 24  # beyond, the joint distribution takes seconds to count: no look before the last
-LARGEST_CUT: Final = 40  # of Walsh averages that may speak against a claim at an earlier look
+MOST_BLOCKS: Final = 100  # beyond, the chances take seconds to count: no look before the last
 
 
 def looks(fewest: int, blocks: int) -> tuple[int, ...]:
@@ -51,7 +50,7 @@ def cuts(at: tuple[int, ...], blocks: int, tail: float) -> tuple[int | None, ...
     `tail` is the error of the claim, to one side. The earliest look gets as much of what is left over as it can use.
 
     >>> cuts((6, 8, 10), 12, 0.025), cuts((6, 8, 10), 12, 0.025 / 6)
-    ((None, 0, 4), (None, None, 0))
+    ((None, 0, 2), (None, None, 0))
     """
     last = critical(blocks, tail)
     if last is None:
@@ -116,31 +115,22 @@ def _smallest(step: Sequence[int | None]) -> int | None:
 def only_early(look: int, blocks: int, last: int) -> NDArray[np.float64]:
     """P(W(look) ≤ cut and W(blocks) > last) for each cut from 0 on: what an earlier look adds to the error.
 
-    W(n) is the sum of those of the ranks 1 … n of the first n differences whose sign is negative. Counted rank by rank
-    of all `blocks`: the next larger difference is one of the first `look` or not, and negative or not.
-    `state[e, a, b]` is the chance that `e` of them so far are early ones, with W(look) = a and W(blocks) = b; the last
-    a and b stand for all that is more.
+    W(n) is the sum of those of the ranks 1 … n of the first n differences whose sign is negative. The chance is the
+    largest over all orders of their sizes: all later differences are larger than all earlier ones, so that
+    W(blocks) = W(look) + a sum of the ranks look + 1 … blocks. To move a later difference above an earlier one never
+    lowers the chance: it raises W(blocks) where the later one alone is negative, and lowers it where the earlier one
+    alone is, but then W(look) is larger too.
     """
-    most = min(LARGEST_CUT, look * (look + 1) // 2)
-    state = np.zeros((look + 2, most + 2, last + 2))
-    state[0, 0, 0] = 1.0
-    for rank in range(1, blocks + 1):
-        after = np.zeros_like(state)
-        for early in range(max(0, look - (blocks - rank + 1)), min(look, rank - 1) + 1):
-            share = (look - early) / (blocks - rank + 1)
-            positive, negative = state[early] / 2, _moved(state[early] / 2, rank, axis=1)
-            after[early] += (1 - share) * (positive + negative)
-            after[early + 1] += share * (positive + _moved(negative, early + 1, axis=0))
-        state = after
-    chances: NDArray[np.float64] = np.cumsum(state[look, : most + 1, last + 1])
+    early, later = np.diff(tails(look), prepend=0.0), _sums(look + 1, blocks)
+    at_least = np.append(np.cumsum(later[::-1])[::-1], 0.0)  # P(the later ranks sum to s or more)
+    needed = np.clip(last + 1 - np.arange(early.size), 0, later.size)
+    chances: NDArray[np.float64] = np.cumsum(early * at_least[needed])
     return chances
 
 
-def _moved(state: NDArray[np.float64], by: int, *, axis: int) -> NDArray[np.float64]:
-    """The same with `by` more along an axis; its last place takes all that goes beyond."""
-    there = np.moveaxis(np.zeros_like(state), axis, 0)
-    here = np.moveaxis(state, axis, 0)
-    room = max(0, here.shape[0] - by)
-    there[here.shape[0] - room :] += here[:room]
-    there[-1] += here[room:].sum(axis=0)
-    return np.moveaxis(there, 0, axis)
+def _sums(first: int, last: int) -> NDArray[np.float64]:
+    """P(sum = s) for each s, where each of the ranks `first` … `last` is in the sum or not with equal chance."""
+    chances = np.ones(1)
+    for rank in range(first, last + 1):
+        chances = (np.append(chances, np.zeros(rank)) + np.append(np.zeros(rank), chances)) / 2
+    return chances

@@ -51,13 +51,18 @@ class Averages:
         return middle
 
     def p(self) -> NDArray[np.float64]:
-        """Two-sided and exact; ties and unknown averages count against a difference."""
+        """Two-sided and exact."""
+        chances: NDArray[np.float64] = np.minimum(1.0, 2 * tails(self.size)[self.against()])
+        return chances
+
+    def against(self) -> NDArray[np.intp]:
+        """How many averages speak against a difference to the likelier side; ties and unknown ones are among them."""
         sizes = np.where(np.isfinite(self._differences), np.abs(self._differences), 0.0)
         zero = ROUNDING * sizes.max(axis=-1, initial=0.0, keepdims=True)
         above = np.count_nonzero(self._lowest <= zero, axis=-1)
         below = np.count_nonzero(self._highest >= -zero, axis=-1)
-        chances: NDArray[np.float64] = np.minimum(1.0, 2 * tails(self.size)[np.minimum(above, below)])
-        return chances
+        fewer: NDArray[np.intp] = np.minimum(above, below)
+        return fewer
 
     def interval(self, confidence: float) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Excludes 0 exactly where p is at most 1 - confidence; None where there are too few differences for one."""
@@ -90,10 +95,16 @@ def _pairs(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 @cache
 def tails(size: int) -> NDArray[np.float64]:
     """P(W ≤ w) for each w, where each rank of `size` is in W or not with equal chance."""
-    chances = np.ones(1)
+    largest = size * (size + 1) // 2
+    half = np.zeros(largest // 2 + 1)  # the other half mirrors it
+    half[0] = 1.0
     for rank in range(1, size + 1):
-        chances = (np.append(chances, np.zeros(rank)) + np.append(np.zeros(rank), chances)) / 2
-    return np.minimum(np.cumsum(chances), 1.0)
+        filled = min(rank * (rank + 1) // 2 + 1, half.size)
+        half[:filled] /= 2
+        half[rank:filled] += half[: filled - rank].copy()
+    mirrored = half[: largest + 1 - half.size][::-1]
+    summed: NDArray[np.float64] = np.cumsum(np.concatenate([half, mirrored]))
+    return np.minimum(summed, 1.0)
 
 
 def critical(size: int, tail: float) -> int | None:
@@ -104,12 +115,3 @@ def critical(size: int, tail: float) -> int | None:
     """
     below = int(np.searchsorted(tails(size), tail, side="right"))
     return below - 1 if below else None
-
-
-def smallest_p(blocks: int) -> float:
-    """Reached when all differences agree: only that and its opposite are as extreme.
-
-    >>> smallest_p(6)
-    0.03125
-    """
-    return float(min(1.0, 2.0 ** (1 - blocks)))

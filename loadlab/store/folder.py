@@ -37,7 +37,7 @@ from loadlab.store.trial_records import KIND, body_of
 from loadlab.system.files import FULL, DamagedFileError, open_regular, sealed, what_else, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from loadlab.model.config import Scalar
@@ -169,14 +169,14 @@ class RunFolder(RunReader):
             return os.path.samestat(before, self.path.stat())
         return False
 
-    def write_text(self, name: str, text: str) -> Path:
-        """Write a file whole or not at all.
+    def write_text(self, name: str, text: str | Iterable[str]) -> Path:
+        """Write a file whole or not at all; the text may come in parts.
 
         Raises:
             EnvironmentFaultError: the disk is full, or does not take it for another reason.
         """
         path = self.path / name
-        self._write(path, text.encode())
+        self._write(path, text.encode() if isinstance(text, str) else (part.encode() for part in text))
         return path
 
     def begin_session(self, environment: dict[str, dict[str, Scalar]], continuation: Continuation) -> Session:
@@ -225,7 +225,7 @@ class RunFolder(RunReader):
     def _seal(self, name: str, kind: str, body: bytes) -> None:
         self._write(self.path / name, sealed(kind, body))
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _write(self, path: Path, content: bytes | Iterable[bytes]) -> None:
         try:
             write_whole(path, content)
         except OSError as error:

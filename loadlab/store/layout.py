@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -53,6 +55,14 @@ def records(run: Path, kind: str) -> dict[int, Path]:
     """The records of trials or sessions (`TRIALS` or `SESSIONS`) by the number that each has in its name."""
     found = sorted((run / kind).glob("[0-9]*.json"))
     return {int(path.stem): path for path in found if path.stem.isdecimal()}
+
+
+def orders(run: Path) -> set[int]:
+    """Those of the trials that have a record; none where there is no folder of them."""
+    with suppress(OSError), os.scandir(run / TRIALS) as found:
+        stems = [each.name.removesuffix(".json") for each in found if each.name.endswith(".json")]
+        return {int(stem) for stem in stems if stem.isdecimal()}
+    return set()
 
 
 def has_trials(run: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -105,11 +106,16 @@ class RunEnded:
 BEGINNING: Final = b'"event":"run_began"'
 
 Event = RunBegan | Preparing | Noticed | TrialBegan | Sampled | TrialEnded | RunEnded
-_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+
+@cache
+def _adapter() -> TypeAdapter[Event]:
+    """Built when an event is read or written: a report does neither."""
+    return TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
 def to_line(event: Event) -> bytes:
-    return _EVENT.dump_json(event) + b"\n"
+    return _adapter().dump_json(event) + b"\n"
 
 
 def of_line(line: bytes) -> Event | None:
@@ -124,7 +130,7 @@ def of_line(line: bytes) -> Event | None:
     True
     """
     try:
-        return _EVENT.validate_json(line)
+        return _adapter().validate_json(line)
     except ValidationError as error:
         if BEGINNING in line and line.startswith(b"{"):
             first = error.errors()[0]

@@ -20,14 +20,18 @@ LINE_BYTES: Final = 1 << 16  # the reason why a run has ended may be a long one
 EDGES: Final = ("run_began", "run_ended")
 
 
-def read_events(run: Path, offset: int = 0) -> tuple[list[Event], int]:
+def read_events(run: Path, offset: int = 0, part: int | None = None) -> tuple[list[Event], int]:
     """The events from `offset` in bytes on, and the offset to go on from; half a line is left for later.
+
+    With `part`, those in no more bytes than that, unless a single line is longer.
 
     Raises:
         DamagedFileError: it is not a file, or a beginning of the run in it is damaged.
     """
     try:
-        whole, newline, _ = read_regular(run / PROGRESS, offset=offset).rpartition(b"\n")
+        whole, newline, _ = read_regular(run / PROGRESS, offset=offset, part=part).rpartition(b"\n")
+        if part is not None and not newline:
+            whole, newline, _ = read_regular(run / PROGRESS, offset=offset).rpartition(b"\n")
         events = [event for line in whole.splitlines() if (event := of_line(line))]
     except FileNotFoundError:
         return [], offset

@@ -15,7 +15,7 @@ from loadlab.model.recorded import RecordedRun
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions
 from loadlab.store.layout import ENVIRONMENT, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
-from loadlab.store.progress_file import read_events
+from loadlab.store.progress_file import read_edges, read_events
 from loadlab.store.records import (
     RESTART_RECORDS,
     SCHEDULE_RECORDS,
@@ -27,7 +27,7 @@ from loadlab.store.records import (
     require_whole,
 )
 from loadlab.store.run_progress import RunProgress, progress_of
-from loadlab.store.trial_records import read_extract, read_trial
+from loadlab.store.trial_records import KnownCases, read_extract, read_trial
 from loadlab.system.files import DamagedFileError, is_no_folder, plain_json, read_regular
 
 if TYPE_CHECKING:
@@ -163,17 +163,19 @@ class RunReader:
         """
         return self._trials(read_extract)
 
-    def _trials(self, read: Callable[[Path], Trial]) -> tuple[list[Trial], list[Caveat]]:
+    def _trials(self, read: Callable[[Path, KnownCases], Trial]) -> tuple[list[Trial], list[Caveat]]:
         trials: list[Trial] = []
         found: list[Caveat] = []
         schedule = self.schedule()
+        known = KnownCases(schedule.cases)
         steps = {step.order: step for step in schedule.steps}
         advice = f"It counts as missing; {self.continuation().command(self.path)} measures it again."
         if is_no_folder(room := self.path / TRIALS):
             return [], [damaged(TRIALS, "it is not a folder", advice)]
-        for path in sorted(room.glob("*.json")):
+        for name in sorted(each.name for each in room.glob("*.json")):
+            path = room / name
             try:
-                trial = read(path)
+                trial = read(path, known)
                 require_own(trial, path, schedule, steps)
                 trials.append(trial)
             except (DamagedFileError, OSError) as error:
@@ -186,18 +188,7 @@ class RunReader:
         Raises:
             UsageError: the plan or the schedule cannot be read, or a newer loadlab wrote a record.
         """
-        trials, damaged_trials = self.trials_in_extract()
-        restarts, damaged_restarts = self.restarts()
-        return RecordedRun(
-            schedule=self.schedule(),
-            plan=self.plan(),
-            plan_path=str(self.path / PLAN),
-            sessions=self.sessions()[0],
-            trials=trials,
-            restarts=restarts,
-            damaged=[*damaged_trials, *damaged_restarts, *damage(self, trials)],
-            lost_sessions=lost_sessions(self, trials),
-        )
+        return _ReadOnce(self.path).at_once()
 
     def continuation(self) -> Continuation:
         """What a command needs to go on with this run as its latest session did."""
@@ -212,10 +203,51 @@ class RunReader:
         """
         return progress_of(self.events()[0])
 
-    def events(self, offset: int = 0) -> tuple[list[Event], int]:
-        """The events from `offset` in bytes on, and the offset to go on from.
+    def events(self, offset: int = 0, part: int | None = None) -> tuple[list[Event], int]:
+        """The events from `offset` in bytes on, or those of a `part` of so many, and the offset to go on from.
 
         Raises:
             DamagedFileError: it is not a file, or a beginning of the run in it is damaged.
         """
-        return read_events(self.path, offset)
+        return read_events(self.path, offset, part)
+
+    def edges(self) -> RunProgress:
+        """How the run began and ended, without what is between.
+
+        Raises:
+            DamagedFileError: see `events`.
+        """
+        return read_edges(self.path)
+
+
+class _ReadOnce(RunReader):
+    """The same at one moment: what several questions are asked of is read once."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._schedule: Schedule | None = None
+        self._sessions: tuple[list[Session], list[Caveat]] | None = None
+
+    def schedule(self) -> Schedule:
+        if self._schedule is None:
+            self._schedule = super().schedule()
+        return self._schedule
+
+    def sessions(self) -> tuple[list[Session], list[Caveat]]:
+        if self._sessions is None:
+            self._sessions = super().sessions()
+        return self._sessions
+
+    def at_once(self) -> RecordedRun:
+        trials, damaged_trials = self.trials_in_extract()
+        restarts, damaged_restarts = self.restarts()
+        return RecordedRun(
+            schedule=self.schedule(),
+            plan=self.plan(),
+            plan_path=str(self.path / PLAN),
+            sessions=self.sessions()[0],
+            trials=trials,
+            restarts=restarts,
+            damaged=[*damaged_trials, *damaged_restarts, *damage(self, trials)],
+            lost_sessions=lost_sessions(self, trials),
+        )

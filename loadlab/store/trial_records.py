@@ -10,7 +10,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
-from zlib import crc32
+from zlib import adler32
 
 from loadlab.model.extract import VERSION, extract_of
 from loadlab.model.requests import NO_REQUESTS
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from loadlab.model.case import Case
     from loadlab.model.samples import Trial
 
 KIND: Final = "trial"
@@ -40,7 +41,29 @@ def body_of(trial: Trial) -> bytes:
     return body
 
 
-def read_trial(path: Path) -> Trial:
+class KnownCases:
+    """Cases by what records say of them: the trials of a case share one, that of the schedule if it is there."""
+
+    def __init__(self, planned: Iterable[Case] = ()) -> None:
+        self._planned = {case: case for case in planned}
+        self._by_text: dict[str, Case] = {}
+
+    def trial_of(self, record: Any) -> Trial:  # noqa: ANN401  any JSON
+        """The trial of a record.
+
+        Raises:
+            DamagedFileError: no lab could have measured it.
+        """
+        if not isinstance(record, dict):
+            return _checked(record)
+        text = repr(record.get("case"))
+        trial = _checked(record | {"case": self._by_text.get(text, record.get("case"))})
+        if text not in self._by_text:
+            self._by_text[text] = self._planned.get(trial.case, trial.case)
+        return trial
+
+
+def read_trial(path: Path, known: KnownCases) -> Trial:
     """The trial with all of its columns.
 
     Raises:
@@ -49,24 +72,28 @@ def read_trial(path: Path) -> Trial:
         UsageError: a newer loadlab wrote it.
     """
     record = read_value(path, KIND)
-    return _trial(record | {"extract": None} if isinstance(record, dict) else record)
+    return known.trial_of(record | {"extract": None} if isinstance(record, dict) else record)
 
 
-def read_extract(path: Path) -> Trial:
+def read_extract(path: Path, known: KnownCases) -> Trial:
     """The same with an extract in place of the columns that it stands for.
 
     Raises:
         DamagedFileError, OSError, UsageError: as above.
     """
     record = _without_columns(read_value(path, KIND))
-    trial = _trial(record)
+    return in_extract(known.trial_of(record))
+
+
+def in_extract(trial: Trial) -> Trial:
+    """The trial without the columns that its extract stands for."""
     if trial.extract:
         return trial
     series = replace(trial.series, values=_kept(trial.series.values, trial.case.usable_connections))
     return replace(trial, extract=extract_of(trial), requests=NO_REQUESTS, series=series)
 
 
-def _trial(record: object) -> Trial:
+def _checked(record: object) -> Trial:
     trial: Trial = checked(record, TRIAL_RECORDS)
     require_whole_columns(trial)
     return trial
@@ -91,10 +118,7 @@ def _kept(values: Mapping[str, Any], usable: int | None) -> dict[str, Any]:
 
 def _checksum(record: Mapping[str, Any]) -> int:
     """Of all columns, as they are packed."""
-    checksum = 0
-    for text in _packed(record):
-        checksum = crc32(text.encode(), checksum)
-    return checksum
+    return adler32("\n".join(_packed(record)).encode())
 
 
 def _packed(record: Mapping[str, Any]) -> Iterable[str]:

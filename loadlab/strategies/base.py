@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
-
+from loadlab.model.bounds import STRICT, After, Before, Bounds
 from loadlab.model.config import Scalar
 
 if TYPE_CHECKING:
@@ -30,14 +29,14 @@ def _whole(value: float | None) -> float | None:
 
 
 MaxAge = Annotated[
-    Annotated[float, Field(ge=0, allow_inf_nan=False)] | None,
-    BeforeValidator(_read),
-    AfterValidator(_whole),
-    Field(description=AGE_MEANING),
+    Annotated[float, Bounds(ge=0, finite=True)] | None,
+    Bounds(description=AGE_MEANING),
+    Before(_read),
+    After(_whole),
 ]
-Count = Annotated[int, Field(ge=1, le=10_000, description="a whole number, 1 or more")]
-Flag = Annotated[bool, Field(description="true or false")]
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False, description="seconds, more than 0")]
+Count = Annotated[int, Bounds(ge=1, le=10_000, description="a whole number, 1 or more")]
+Flag = Annotated[bool, Bounds(description="true or false")]
+Seconds = Annotated[float, Bounds(gt=0, le=3600, finite=True, description="seconds, more than 0")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +57,7 @@ class Strategy(ABC):
     sign of a leak. `variants` are the rows of `loadlab behaviour` that it has under each server mode.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
     proposed_by: ClassVar[str] = ""
     gives_up: ClassVar[tuple[str, ...]] = ()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
-
+from loadlab.model.bounds import Bounds
 from loadlab.model.pooling import Pooling
 from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import Count, MaxAge, Seconds, Strategy, Variant
@@ -34,7 +33,7 @@ class PgBouncer(Strategy):
         Variant(parameters={"pool_mode": "session", "max_age": 0}),
     )
 
-    pool_mode: Annotated[Literal["session", "transaction"], Field(description='"session" or "transaction"')] = (
+    pool_mode: Annotated[Literal["session", "transaction"], Bounds(description='"session" or "transaction"')] = (
         "transaction"
     )
     pool_size: Count = 5

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pydantic import Field
-
+from loadlab.model.bounds import Bounds
 from loadlab.model.strategy import Changes, ServerTraits
 from loadlab.strategies.base import MaxAge, Strategy
 
@@ -25,7 +24,7 @@ class ReapDeadThreads(Strategy):
 
     max_age: MaxAge = None
     interval_seconds: Annotated[
-        float, Field(ge=0, le=3600, allow_inf_nan=False, description="seconds, or 0 for a sweep before each opening")
+        float, Bounds(ge=0, le=3600, finite=True, description="seconds, or 0 for a sweep before each opening")
     ] = 0
 
     def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002  right in every mode

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import ssl
 import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from loadlab.errors import EnvironmentFaultError
 
@@ -23,19 +21,9 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 10.0  # for the whole response
 MOST_BYTES: Final = 16 << 20
 CHUNK_BYTES: Final = 64 << 10
-NOT_IN_URLS: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
 NAME_IT: Final = "; give the address of the metrics with --metrics or --target-metrics"
-
-
-def split_address(url: str) -> SplitResult:
-    """The parts of an http or https URL; empty ones where it is none."""
-    with suppress(ValueError):  # brackets or a port that no URL has
-        parts = urlsplit(url)
-        if parts.scheme in {"http", "https"} and (parts.hostname, parts.port) and not NOT_IN_URLS.search(url):
-            return parts
-    return urlsplit("")
 
 
 def shown(url: str) -> str:

@@ -22,6 +22,7 @@ MOST_BYTES: Final = 1 << 30  # the record of a day at a thousand requests per se
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ENVELOPE: Final = re.compile(rb'\{"schema":(\d{1,9}),"sha256":"([0-9a-f]{64})","(\w+)":')
 _LONGEST_INTEGER: Final = 18  # digits; what is longer may not fit into 64 bits
+_LARGEST: Final = 10**_LONGEST_INTEGER
 _DEEPEST: Final = 20  # tables and lists in each other; a plan has three
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
@@ -45,8 +46,10 @@ class NewerFileError(Exception):
         self.schema = schema
 
 
-def read_regular(path: Path, *, offset: int = 0, most_bytes: int = MOST_BYTES) -> bytes:
+def read_regular(path: Path, *, offset: int = 0, most_bytes: int = MOST_BYTES, part: int | None = None) -> bytes:
     """The content of a regular file from `offset` on; never waits for a writer, and follows no link.
+
+    With `part`, no more bytes than that of it.
 
     Raises:
         FileNotFoundError: there is none.
@@ -58,7 +61,7 @@ def read_regular(path: Path, *, offset: int = 0, most_bytes: int = MOST_BYTES) -
             raise DamagedFileError(f"it has {size:,} bytes, more than loadlab reads")
         try:
             file.seek(offset)
-            return file.read(max(0, size))
+            return file.read(max(0, size if part is None else min(size, part)))
         except OSError as error:
             raise DamagedFileError(f"it cannot be read: {error.strerror}") from error
 
@@ -140,6 +143,29 @@ def plain_json(content: bytes) -> object:
     Raises:
         DamagedFileError: it is no JSON, or nested too deeply, or holds such a number.
     """
+    from pydantic_core import from_json  # noqa: PLC0415  only who reads records waits for it
+
+    with suppress(ValueError):
+        value = from_json(content, allow_inf_nan=False)
+        if _has_plain_numbers(value):
+            return value
+    return _as_python_reads(content)
+
+
+def _has_plain_numbers(value: Any) -> bool:  # noqa: ANN401  any JSON
+    inside = [[value]]  # grows while it is gone through
+    for values in inside:
+        for one in values:
+            kind = type(one)
+            if (kind is int and not -_LARGEST < one < _LARGEST) or (kind is float and not isfinite(one)):
+                return False
+            if kind is dict or kind is list:
+                inside.append(one.values() if kind is dict else one)
+    return True
+
+
+def _as_python_reads(content: bytes) -> object:
+    """The same by Python's own reader, which is slower and says what is wrong."""
     try:
         return json.loads(content, parse_int=_integer, parse_float=_float, parse_constant=_float)
     except RecursionError:
@@ -189,8 +215,10 @@ def _float(text: str) -> float:
     return value
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file whole or not at all, on the disk when this returns; it replaces a file or link of its name.
+
+    The content may come in parts.
 
     Raises:
         OSError: the disk is full, or does not take it for another reason.
@@ -199,7 +227,7 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         draft.unlink(missing_ok=True)  # a draft that is a link would lead out of the folder
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

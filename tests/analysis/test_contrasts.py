@@ -17,6 +17,7 @@ from loadlab.analysis.counterparts import counterparts
 from loadlab.analysis.regressions import regressions
 from loadlab.model.case import Case
 from loadlab.model.config import Config
+from loadlab.model.departure import Departure, Why
 from loadlab.model.regressions import RegressionKind
 from loadlab.report import comparison
 from loadlab.report.prose.regressions import said
@@ -190,6 +191,19 @@ def test_a_gate_does_not_judge_what_has_no_interval() -> None:
     worse, unknown = regressions(contrast(run, few))
     assert worse == ()
     assert len(unknown) == len(contrast(run, run).arms)
+
+
+def test_a_gate_asks_for_no_speed_of_a_case_that_left_both_runs_for_its_leak() -> None:
+    """Two trials of each run have no interval. What leaks only now, or kept its speed unknown, does not pass."""
+    of, gone = case(), {case(): Departure(case=0, blocks=2, spared=6, why=Why.LEAKS)}
+    sound = analysed([of], [trial(of, block, at_rate(100 + block)) for block in (1, 2)])
+    leaking = replace(sound, arms=tuple(replace(arm, leaks=True) for arm in sound.arms), departures=gone)
+    assert regressions(contrast(leaking, leaking)) == ((), ())
+    newly, unknown = regressions(contrast(sound, leaking))
+    assert [one.kind for one in newly] == [RegressionKind.LEAKS]
+    assert [one.kind for one in unknown] == [RegressionKind.TRIALS_TOO_FEW]
+    alone = replace(sound, departures={of: replace(gone[of], why=Why.ALONE)})
+    assert [one.kind for one in regressions(contrast(alone, alone))[1]] == [RegressionKind.TRIALS_TOO_FEW]
 
 
 def test_a_gate_does_not_pass_a_run_with_more_trials_that_served_nothing() -> None:

@@ -146,7 +146,7 @@ def test_plan_as_json_says_the_same_to_programs(here: InProcess, plan_file: Path
     assert done.code == 0
     assert (described["cases"], described["blocks"], described["trials"]) == (CASES, 3, 9)
     assert described["names"] == dict(zip(CASES, NAMES, strict=True))
-    assert described["expected_seconds"] == pytest.approx(9 * (0.2 + 0.5 + 0.8))
+    assert described["expected_seconds"] == pytest.approx(9 * (0.2 + 0.5 + 0.5))
     order = [(step["block"], step["case"]) for step in described["order"]]
     assert [block for block, _ in order] == [0] * 3 + [1] * 3 + [2] * 3
     assert sorted(case for _, case in order) == sorted(CASES * 3)

@@ -219,7 +219,7 @@ def test_a_site_that_only_fails_gets_an_error_table_and_no_latency(
 
 
 def test_a_leaking_case_leaves_a_run_after_two_blocks(loadlab: CommandLine, tmp_path: Path) -> None:
-    plan = SMALL_PLAN.format(blocks=4).replace("sync", "gevent").replace("[strategies", "workers = 2\n[strategies")
+    plan = SMALL_PLAN.format(blocks=6).replace("sync", "gevent").replace("[strategies", "workers = 2\n[strategies")
     (tmp_path / "plan.toml").write_text(plan)
     done = loadlab("run", tmp_path / "plan.toml", "--out", tmp_path / "run")
     assert done.code == 0, done.stderr
@@ -227,13 +227,13 @@ def test_a_leaking_case_leaves_a_run_after_two_blocks(loadlab: CommandLine, tmp_
     jsonschema.validate(report, json.loads(SCHEMA.read_text()))
     assert {one["case"].partition("max_age=")[2][:4]: (one["why"], one["blocks"]) for one in report["departures"]} == {
         "none": ("leaks", 2),
-        "0,co": ("alone", 2),
+        "0,co": ("alone", 4),
     }
-    assert (len(report["trials"]), report["run"]["trials_planned"], report["run"]["state"]) == (6, 6, "complete")
+    assert (len(report["trials"]), report["run"]["trials_planned"], report["run"]["state"]) == (10, 10, "complete")
     assert "note: after 2 blocks, no further trials of" in done.stderr
     words = " ".join(done.stdout.split())
-    assert "6 of 6 trials, 6 more not needed" in words
-    assert "exact counts show that connections leak" in words
+    assert "10 of 10 trials, 8 more not needed" in words
+    assert "Connections leak there, by exact counts" in words
     assert report["verdicts"][0]["recommend"]["max_age"] == 0
 
 

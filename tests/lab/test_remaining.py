@@ -85,6 +85,33 @@ def test_the_folder_keeps_who_left_and_why(tmp_path: Path) -> None:
     assert kept.key == RunFolder.at(tmp_path / "run").trials()[0][0].run
 
 
+def test_a_run_that_is_resumed_within_a_block_does_not_look_once_more(tmp_path: Path) -> None:
+    """A trial of the block that has begun would otherwise be a record that the schedule does not have."""
+    made = made_run(tmp_path / "run", blocks=4, cases=CASES)
+    first = Remaining(made.folder, Journal(made.folder, Listener()), None)
+    measured(made, first, 9)
+    measured(made, remaining_of(made, Listener()))
+    trials, damaged = made.folder.trials()
+    assert not made.folder.schedule().departures
+    assert not damaged
+    assert len(trials) == 16
+
+
+def test_a_rule_sees_the_latest_trial_of_each_step_in_extract(tmp_path: Path) -> None:
+    """One that failed is made once more; and thousands of trials with all their columns would fill the memory."""
+    made = made_run(tmp_path / "run", blocks=3, cases=CASES[:2])
+    made.record(0, state="failed", reason="no server")
+    seen: list[Trial] = []
+
+    def rule(_blocks: int, _planned: Schedule, trials: Iterable[Trial]) -> Mapping[Case, Why]:
+        seen[:] = trials
+        return {}
+
+    measured(made, Remaining(made.folder, Journal(made.folder, Listener()), rule), 4)
+    assert [(one.order, one.state) for one in seen] == [(order, "complete") for order in range(4)]
+    assert all(one.extract is not None and len(one.requests) == 0 for one in seen)
+
+
 def test_a_resumed_run_comes_to_the_same_schedule(tmp_path: Path) -> None:
     """Stopped in the middle, or just before cases would have left."""
     whole = made_run(tmp_path / "whole", blocks=4, cases=CASES)

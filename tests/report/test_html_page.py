@@ -9,18 +9,28 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from functools import cache
+from html import unescape
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 from every import every
 from factories import reports
 
 from loadlab.model.text import printable
-from loadlab.report.content import story
+from loadlab.report.content import story, tables
 from loadlab.report.formats.html import HtmlPage
 from loadlab.report.labels import Labels
 from loadlab.report.prose import verdicts
+from loadlab.report.templating import dense_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
+# What HTML ends by itself: by the beginning of another, and with what it is in.
+CELLS = ("td", "th")
+ENDED_BY = {"td": CELLS, "th": CELLS, "tr": (*CELLS, "tr")}
+ENDED_WITH = {"tr": CELLS, "tbody": (*CELLS, "tr")}
 
 
 class Page(HTMLParser):
@@ -36,6 +46,7 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._end(ENDED_BY.get(tag, ()))
         self.elements.append((tag, dict(attrs)))
         if tag in self.raw:
             self.raw[tag].append("")
@@ -46,7 +57,12 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
+        self._end(ENDED_WITH.get(tag, ()))
         assert self.open.pop() == tag
+
+    def _end(self, tags: Collection[str]) -> None:
+        while self.open[-1:] and self.open[-1] in tags:
+            self.open.pop()
 
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] in self.raw:
@@ -128,6 +144,18 @@ def test_a_page_of_300_trials_stays_below_three_million_bytes() -> None:
     html = HtmlPage().render(findings)
     assert len(html.encode()) < 3_000_000
     assert Page(html).text.count("measured again") > 30
+
+
+def test_a_trial_takes_few_bytes_of_the_page() -> None:
+    few, many = (len(HtmlPage().render(reports.findings(blocks=blocks)).encode()) for blocks in (30, 60))
+    assert 0 < many - few < 300 * 200
+
+
+def test_the_table_of_trials_says_what_the_others_would() -> None:
+    findings = reports.findings()
+    rows = dense_rows(tables.trials(findings).rows)
+    cells = [tuple(map(unescape, row.split("<td>"))) for row in str(rows).replace("<tr><th scope=row>", "").split("\n")]
+    assert cells == [tuple(map(printable, row)) for row in tables.trials(findings).rows]
 
 
 def test_long_windows_do_not_swell_the_page() -> None:

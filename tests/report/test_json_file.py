@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from every import every
 from factories import reports
 from jsonschema import Draft202012Validator
+
+from loadlab.report.formats.json import JsonFile
 
 
 def schema() -> dict[str, Any]:
@@ -25,6 +28,20 @@ def document(variant: str = "complete") -> dict[str, Any]:
     text = reports.rendered("json", variant)
     loaded: dict[str, Any] = json.loads(text, parse_constant=refuse)
     return loaded
+
+
+@every("variant", reports.VARIANTS)
+def test_a_report_in_parts_is_the_report(variant: str) -> None:
+    findings = reports.VARIANTS[variant]()
+    assert "".join(JsonFile().parts(findings)) == JsonFile().render(findings)
+    orders = [trial["order"] for trial in document(variant)["trials"]]
+    assert orders == [trial.order for trial in findings.trials]
+
+
+def test_a_name_that_is_no_text_is_written_with_a_question_mark() -> None:
+    findings = reports.VARIANTS["complete"]()
+    strange = replace(findings, environment={"machine": {"name": "a\udcffb"}})
+    assert json.loads(JsonFile().render(strange))["environment"] == {"machine": {"name": "a?b"}}
 
 
 def test_the_schema_is_a_valid_schema() -> None:

@@ -9,8 +9,8 @@ from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadlab.stats.multiplicity import blocks_needed, holm
-from loadlab.stats.signed_rank import smallest_p
+from loadlab.stats.blocks import blocks_needed, smallest_p
+from loadlab.stats.multiplicity import holm
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 

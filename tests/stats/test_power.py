@@ -10,7 +10,7 @@ import pytest
 from every import every
 
 from loadlab.analysis.judgement import Bar, judge
-from loadlab.stats.multiplicity import blocks_needed
+from loadlab.stats.blocks import blocks_needed
 from loadlab.stats.paired import paired_effect
 from loadlab.stats.power import detectable_ratio
 

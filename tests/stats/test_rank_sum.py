@@ -9,7 +9,7 @@ from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadlab.stats.rank_sum import EXACT_UP_TO, _chances, critical, shift
+from loadlab.stats.rank_sum import EXACT_UP_TO, FEWEST_EACH, _chances, critical, shift
 
 samples = st.lists(st.floats(-10, 10), min_size=4, max_size=9).map(np.array)
 
@@ -52,6 +52,7 @@ def exact_tail(first: int, second: int, wanted: int) -> float:
 
 def test_three_trials_on_each_side_are_too_few_for_an_interval() -> None:
     assert shift(np.zeros(3), np.ones(3)) == (1.0, None)
+    assert shift(np.zeros(FEWEST_EACH), np.ones(FEWEST_EACH))[1] is not None
 
 
 def test_trials_that_served_nothing_pull_the_interval_down() -> None:

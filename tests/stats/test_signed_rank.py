@@ -11,7 +11,8 @@ from every import every
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadlab.stats.signed_rank import Averages, critical, smallest_p, tails
+from loadlab.stats.blocks import smallest_p
+from loadlab.stats.signed_rank import Averages, critical, tails
 
 
 def p_of(differences: object) -> float:

@@ -18,7 +18,7 @@ from loadlab.model.condition import OpenLoad
 from loadlab.model.extract import VERSION, extract_of
 from loadlab.model.requests import NO_REQUESTS
 from loadlab.model.samples import Series
-from loadlab.store.trial_records import body_of, read_extract, read_trial
+from loadlab.store.trial_records import KnownCases, body_of, read_extract, read_trial
 from loadlab.system.files import sealed, unsealed
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ TRIALS: dict[str, Callable[[], Trial]] = {
 def test_an_extract_gives_the_figures_of_its_columns(what: str, tmp_path: Path) -> None:
     written = TRIALS[what]()
     kept(tmp_path / "0001.json", written)
-    whole, extract = read_trial(tmp_path / "0001.json"), read_extract(tmp_path / "0001.json")
+    whole, extract = (
+        read_trial(tmp_path / "0001.json", KnownCases()),
+        read_extract(tmp_path / "0001.json", KnownCases()),
+    )
     assert (whole.extract, len(extract.requests)) == (None, 0)
     assert summarise(extract) == summarise(whole) == summarise(written)
     assert extract.extract is not None
@@ -92,7 +95,7 @@ def test_an_extract_of_other_columns_is_made_anew(what: str, tmp_path: Path) -> 
     record = kept(path, trial(ages()[1]))
     OTHERS[what](record)
     put(path, record)
-    assert summarise(read_extract(path)) == summarise(read_trial(path))
+    assert summarise(read_extract(path, KnownCases())) == summarise(read_trial(path, KnownCases()))
 
 
 def test_what_no_number_is_leaves_a_record_without_its_extract(tmp_path: Path) -> None:
@@ -100,7 +103,7 @@ def test_what_no_number_is_leaves_a_record_without_its_extract(tmp_path: Path) -
     values = {**written.series.values, "idle": [float("nan")] * len(written.series.at)}
     record = kept(tmp_path / "0001.json", replace(written, series=replace(written.series, values=values)))
     assert not record.get("extract")
-    assert summarise(read_extract(tmp_path / "0001.json")) == summarise(written)
+    assert summarise(read_extract(tmp_path / "0001.json", KnownCases())) == summarise(written)
 
 
 @pytest.mark.parametrize("column", ["ended", "no_answer"])
@@ -109,4 +112,4 @@ def test_a_column_that_is_not_packed_is_no_extracts(column: str, tmp_path: Path)
     record = kept(path, trial(ages()[1]))
     record["requests"][column] = [0.5] * 420 if column == "ended" else [0.0]
     put(path, record)
-    assert summarise(read_extract(path)) == summarise(read_trial(path))
+    assert summarise(read_extract(path, KnownCases())) == summarise(read_trial(path, KnownCases()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import zlib
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -14,8 +15,9 @@ from loadlab.live.reading.overview import overview_of
 from loadlab.live.reading.run_state import AT_WORK, state_of
 from loadlab.live.reading.timeline import Timeline
 from loadlab.live.reading.unreadable import UnreadableRunError
-from loadlab.store.layout import TRIALS, records
+from loadlab.store.layout import PROGRESS, TRIALS, orders
 from loadlab.store.progress import Sampled, TrialBegan
+from loadlab.store.progress_file import LINE_BYTES
 from loadlab.store.reader import RunReader
 from loadlab.store.run_progress import MOST_CHARACTERS, RunProgress
 
@@ -51,17 +53,39 @@ class RunView:
         self._lock = threading.Lock()
         self._offset = 0
         self._progress = RunProgress()
+        self._edges: RunProgress | None = None  # while there is more to read
         self.whole = Timeline(0.0)
         self.current = Timeline(0.0)
+        self._planned = {step.order for step in schedule.steps}
         self._records: tuple[int, frozenset[int]] = (0, frozenset())
         self._dashboard = LatestDashboard(self._folder, schedule)
 
-    def read_on(self) -> None:
+    def read_on(self, part: int | None = None) -> None:
+        """Read what is new, or no more bytes of it than a `part`; then `behind` says whether there is more."""
         with self._lock:
-            events, self._offset = self._folder.events(self._offset)
-            for event in events:
-                self._take(event)
+            before = self._offset
+            self._take_events(part)
             self._look_for_records()
+            if self._offset == before or not self._lacks_more_than_a_line():
+                self._take_events()
+                self._edges = None
+            elif self._edges is None:
+                self._edges = self._folder.edges()
+
+    def _take_events(self, part: int | None = None) -> None:
+        events, self._offset = self._folder.events(self._offset, part)
+        for event in events:
+            self._take(event)
+
+    def _lacks_more_than_a_line(self) -> bool:
+        with suppress(OSError):
+            return (self.path / PROGRESS).stat().st_size - self._offset > LINE_BYTES
+        return False
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to read; until then a run is as its beginning and its end say."""
+        return self._edges is not None
 
     def _take(self, event: Event) -> None:
         trial = self._progress.current
@@ -84,8 +108,7 @@ class RunView:
         except OSError:
             return
         if changed != self._records[0]:
-            orders = records(self.path, TRIALS).keys() & {step.order for step in self.schedule.steps}
-            self._records = (changed, frozenset(orders))
+            self._records = (changed, frozenset(orders(self.path) & self._planned))
 
     def progress(self) -> RunProgress:
         """How the run has gone, as it was read last."""
@@ -95,11 +118,14 @@ class RunView:
     @property
     def state(self) -> State:
         complete = len(self._records[1]) >= len(self.schedule.steps)
-        return state_of(self._progress, measuring=self._progress.current is not None, complete=complete)
+        measuring = self.behind or self._progress.current is not None
+        return state_of(self._edges or self._progress, measuring=measuring, complete=complete)
 
     def overview(self) -> Overview:
         with self._lock:
-            return overview_of(self._folder, self.schedule, self._progress, self.state, self._records[1])
+            so_far = self._edges or self._progress
+            overview = overview_of(self._folder, self.schedule, so_far, self.state, self._records[1])
+            return replace(overview, remaining_seconds=None) if self.behind else overview
 
     def is_stale(self) -> bool:
         """Whether there are records that no analysis has seen, and it is time for one."""

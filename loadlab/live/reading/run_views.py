@@ -21,24 +21,26 @@ class RunViews:
     """Those of all run folders; may be asked from any thread."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Path, int], RunView] = {}
+        self._known: dict[Path, tuple[int, RunView]] = {}
         self._lock = threading.Lock()
 
-    def of(self, path: Path) -> RunView:
-        """The run at `path` as it is now.
+    def of(self, path: Path, part: int | None = None) -> RunView:
+        """The run at `path` as it is now, or with no more than a `part` of what is new, in bytes.
 
         Raises:
             UnreadableRunError: the run has gone, or cannot be read.
         """
         with told():
-            # Another run in a folder of the same name has another schedule.
-            key = (path, (path / SCHEDULE).lstat().st_mtime_ns)
+            # Another run in a folder of the same name has another schedule, as has one that cases have left.
+            written = (path / SCHEDULE).lstat().st_mtime_ns
             with self._lock:
-                run = self._known.pop(key, None) or RunView(path, RunReader(path).schedule())
-                self._known[key] = run
+                known, run = self._known.pop(path, (0, None))
+                if run is None or known != written:
+                    run = RunView(path, RunReader(path).schedule())
+                self._known[path] = (written, run)
                 while len(self._known) > MOST:
                     del self._known[next(iter(self._known))]
-            run.read_on()
+            run.read_on(part)
             return run
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.live.reading.run_state import TO_RESUME, State, state_of
 from loadlab.live.reading.unreadable import UnreadableRunError, told
-from loadlab.store.layout import PROGRESS, SCHEDULE, SESSIONS, TRIALS, records, report
+from loadlab.store.layout import PROGRESS, SCHEDULE, SESSIONS, orders, report
 from loadlab.store.progress_file import read_edges
 from loadlab.store.reader import RunReader
 from loadlab.system.files import DamagedFileError, plain_json, read_regular
@@ -60,8 +60,8 @@ def summary(path: Path) -> Summary | None:
 
 
 def _summary(path: Path) -> Summary:
-    started, total, modes, strategies = _planned(path, _changed(path / SCHEDULE))
-    done = sum(1 for order in records(path, TRIALS) if order < total)
+    started, planned, modes, strategies = _planned(path, _changed(path / SCHEDULE))
+    done, total = len(orders(path) & planned), len(planned)
     progress = _edges(path, _changed(path / PROGRESS))
     state = state_of(progress, measuring=done > 0, complete=done >= total)
     return Summary(
@@ -93,11 +93,12 @@ def _resume(path: Path, changed: tuple[int, int]) -> str:  # noqa: ARG001  anoth
 
 
 @lru_cache(maxsize=512)
-def _planned(path: Path, changed: tuple[int, int]) -> tuple[str, int, int, int]:  # noqa: ARG001  another file has another time
+def _planned(path: Path, changed: tuple[int, int]) -> tuple[str, frozenset[int], int, int]:  # noqa: ARG001  another file has another time
     schedule = RunReader(path).schedule()
     modes = {(case.server, case.keep_alive) for case in schedule.cases}
     strategies = {case.strategy for case in schedule.cases}
-    return schedule.started, len(schedule.steps), len(modes), len(strategies)
+    orders = frozenset(step.order for step in schedule.steps)  # with gaps, where cases have left
+    return schedule.started, orders, len(modes), len(strategies)
 
 
 def _answer(path: Path) -> str:

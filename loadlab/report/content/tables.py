@@ -197,8 +197,8 @@ def _judged(comparison: Comparison, primary_metric: str) -> bool:
 
 def quantities(findings: Findings) -> Table:
     """What probes have read and no other table shows: a column for each quantity."""
-    names, known = Labels.of(findings), probed()
     found = list(dict.fromkeys(name for arm in findings.arms for name in arm.quantities))
+    names, known = Labels.of(findings), probed() if found else {}
     return Table(
         caption="Readings of the probes: medians over trials, with 95 % intervals if there are enough trials",
         columns=(*_texts("Case"), *_numbers(*(known[name].heading if name in known else name for name in found))),
@@ -259,8 +259,9 @@ def reasons(counts: dict[str, int]) -> str:
 def _exactness(trials: Sequence[TrialSummary]) -> str:
     if not any(trial.connections.judged for trial in trials):
         return numbers.NOT_JUDGED
-    exact = sum(trial.connections.exact for trial in trials)
-    mismatches = Counter(mismatch(one) for trial in trials for one in trial.connections.mismatches)
+    found = [(trial.connections.judged, trial.connections.mismatches) for trial in trials]
+    exact = sum(judged and not mismatches for judged, mismatches in found)
+    mismatches = Counter(mismatch(one) for _, of_trial in found for one in of_trial)
     summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
     return "; ".join([summary, *(f"{text} ({n}×)" if n > 1 else text for text, n in mismatches.items())])
 
@@ -313,6 +314,7 @@ def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
     """Every trial in the order of execution, or only those that are part of no estimate."""
     names = Labels.of(findings)
     chosen = [trial for trial in findings.trials if not only_unusable or trial.state != "complete"]
+    called = {case: names.case(case) for case in dict.fromkeys(trial.case for trial in chosen)}
     return Table(
         caption="Trials that no estimate uses" if only_unusable else "Every trial in the order of execution",
         columns=(
@@ -322,16 +324,16 @@ def trials(findings: Findings, *, only_unusable: bool = False) -> Table:
             *_numbers("Opened", "Peak open", "Left open"),
             *_texts("Exact", "Reason"),
         ),
-        rows=tuple(_trial_row(names, trial) for trial in sorted(chosen, key=lambda trial: trial.order)),
+        rows=tuple(_trial_row(called[trial.case], trial) for trial in sorted(chosen, key=lambda trial: trial.order)),
     )
 
 
-def _trial_row(names: Labels, trial: TrialSummary) -> tuple[str, ...]:
+def _trial_row(called: str, trial: TrialSummary) -> tuple[str, ...]:
     latency = trial.latency_seconds
     return (
         numbers.count(trial.order),
         numbers.count(trial.block),
-        names.case(trial.case),
+        called,
         trial.state,
         numbers.count(trial.requests),
         numbers.count(trial.failures),

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from loadlab.model.findings import Findings
 
 
@@ -17,6 +19,10 @@ class Report(ABC):
 
     filename: ClassVar[str | None]
     media_type: ClassVar[str] = "text/plain; charset=utf-8"
+
+    def parts(self, findings: Findings) -> Iterable[str]:
+        """The same in parts, for who writes it to a file: a format that may be large overrides it."""
+        yield self.render(findings)
 
     @abstractmethod
     def render(self, findings: Findings) -> str:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from loadlab.report import labels, numbers
 from loadlab.report.content import added_latency, charts, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
-from loadlab.report.templating import templates
+from loadlab.report.templating import dense_rows, templates
 from loadlab.store import layout
 
 if TYPE_CHECKING:
@@ -89,5 +89,7 @@ def _hash(name: str) -> str:
 @cache
 def _template() -> Template:
     environment = templates("loadlab.report")
-    environment.globals.update(layout=layout, labels=labels, numbers=numbers, story=story, tables=tables)
+    environment.globals.update(
+        layout=layout, labels=labels, numbers=numbers, story=story, tables=tables, dense_rows=dense_rows
+    )
     return environment.get_template("report.html.jinja")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
-from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
+
+from pydantic_core import to_json
 
 from loadlab.model.condition import CIRCUMSTANCES, fields_of
 from loadlab.model.labels import server_label
@@ -24,6 +24,8 @@ from loadlab.report.prose.needs import arithmetic
 from loadlab.store import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from loadlab.model.added_latency import LatencyEffect, OverLatency
     from loadlab.model.case import Case
     from loadlab.model.caveats import Caveat
@@ -44,14 +46,19 @@ class JsonFile(Report):
     media_type: ClassVar[str] = "application/json"
 
     def render(self, findings: Findings) -> str:
+        return "".join(self.parts(findings))
+
+    def parts(self, findings: Findings) -> Iterable[str]:
+        """Trials one after the other: thousands at once would be most of what a report takes of memory."""
         names = Labels.of(findings)
-        document = {
+        before = {
             "schema": SCHEMA,
             "run": plain(findings.run),
             "environment": findings.environment,
             "answer": [sentence(one, names) for one in findings.answer],
             "answers": plain(findings.answer),
-            "trials": [_trial(trial) for trial in findings.trials],
+        }
+        after = {
             "arms": [_arm(arm) for arm in findings.arms],
             "comparisons": plain(findings.comparisons),
             "verdicts": [_verdict(verdict, names) for verdict in findings.verdicts],
@@ -63,19 +70,30 @@ class JsonFile(Report):
                 for case, one in findings.departures.items()
             ],
         }
-        text = json.dumps(_valid(document), indent=1, ensure_ascii=False, allow_nan=False)
-        return numbers.writable(escaped_in_json(text) + "\n")
+        yield "{"
+        yield from (f'\n "{key}": {_text(value)},' for key, value in before.items())
+        yield '\n "trials": ['
+        yield from _trials(findings.trials)
+        yield "]"
+        yield from (f',\n "{key}": {_text(value)}' for key, value in after.items())
+        yield "\n}\n"
 
 
-def _valid(value: object) -> object:
-    """The same value as JSON can hold it: NaN and the infinities become null."""
+def _text(value: object, depth: int = 1) -> str:
+    """As JSON, with nothing in it that a terminal would act on; NaN and the infinities are null."""
+    try:
+        text = to_json(value, indent=1, inf_nan_mode="null").decode()
+    except ValueError:  # a lone surrogate, from a name that was no text
+        text = to_json(_writable(value), indent=1, inf_nan_mode="null").decode()
+    return escaped_in_json(text.replace("\n", "\n" + " " * depth))
+
+
+def _writable(value: object) -> object:
     if isinstance(value, dict):
-        return {str(key): _valid(item) for key, item in value.items()}
+        return {_writable(key): _writable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_valid(item) for item in value]
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return value
+        return [_writable(item) for item in value]
+    return numbers.writable(value) if isinstance(value, str) else value
 
 
 def _case(case: Case) -> dict[str, object]:
@@ -91,9 +109,17 @@ def _case(case: Case) -> dict[str, object]:
     }
 
 
-def _trial(trial: TrialSummary) -> dict[str, object]:
+def _trials(trials: Sequence[TrialSummary]) -> Iterator[str]:
+    cases = {case: _case(case) for case in dict.fromkeys(trial.case for trial in trials)}
+    for number, trial in enumerate(trials):
+        yield ("," if number else "") + "\n  " + _text(_trial(trial, cases[trial.case]), depth=2)
+    if trials:
+        yield "\n "
+
+
+def _trial(trial: TrialSummary, case: dict[str, object]) -> dict[str, object]:
     cpu = trial.cpu_seconds_per_request
-    return _case(trial.case) | {
+    return case | {
         "block": trial.block,
         "order": trial.order,
         "state": trial.state,
@@ -117,7 +143,8 @@ def _trial(trial: TrialSummary) -> dict[str, object]:
 
 
 def _connections(counts: Connections, peak: int) -> dict[str, object]:
-    rest, stop, window = counts.at_rest, counts.after_stop, counts.in_window
+    rest, stop, mismatches = counts.at_rest, counts.after_stop, counts.mismatches
+    before, after = counts.window_start, counts.window_end
     return {
         "opened": rest.opened,
         "reused": rest.reused,
@@ -126,15 +153,15 @@ def _connections(counts: Connections, peak: int) -> dict[str, object]:
         "sessions": counts.sessions,
         "peak": peak,
         "left_open": counts.left_open,
-        "exact": counts.exact,
-        "mismatches": [mismatch(one) for one in counts.mismatches],
+        "exact": counts.judged and not mismatches,
+        "mismatches": [mismatch(one) for one in mismatches],
         "unjudged": counts.unjudged,
         "connect_errors": rest.connect_errors,
         "waits": rest.waits,
         "wait_seconds_sum": rest.wait_seconds_sum,
         "pooler": plain(counts.pooler),
         "after_stop": {"opened": stop.opened, "reused": stop.reused, "closed": stop.closed, "open": stop.open},
-        "window": {"opened": window.opened, "reused": window.reused},
+        "window": {"opened": after.opened - before.opened, "reused": after.reused - before.reused},
         "aliases": {
             alias: {"opened": one.opened, "reused": one.reused, "closed": one.closed, "open": one.open}
             for alias, one in counts.by_alias.items()

@@ -43,7 +43,9 @@ _NO_PROOF: Final = (
     "{blocks:plural complete block} cannot prove a difference: with {comparisons:plural comparison}, the smallest "
     "possible p is {p:probability} after Holm's correction, and a proof needs less than {alpha}."
 )
-_SPARED: Final = "{spared:plural trial} fewer: after {blocks:plural block} of {planned}, the run stopped measuring"
+_LEFT: Final = (
+    "After {blocks} of {planned:plural block}, {cases:cases} left the run, which saved {spared:plural trial}."
+)
 WORDS: Final[Mapping[CaveatKind, Words]] = {
     CaveatKind.BUSY_MACHINE: Words(
         "It was busy when the run began: load {load:figure} on {cores:plural core}.",
@@ -151,15 +153,15 @@ WORDS: Final[Mapping[CaveatKind, Words]] = {
     ),
     CaveatKind.LEFT_OUT: Words("Left out of {servers:list}: {why:sentence}"),
     CaveatKind.LEFT_LEAKS: Words(
-        f"{_SPARED} {{cases:cases}}: exact counts show that connections leak, and no speed makes up for that.",
-        "`loadlab run --fixed` measures them to the end.",
+        f"{_LEFT} Connections leak there, by exact counts, and no speed makes up for that.",
+        "`loadlab run --fixed` measures every case in every block.",
     ),
     CaveatKind.LEFT_REFUSED: Words(
-        f"{_SPARED} {{cases:cases}}: exact counts show refused connections, and no speed makes up for that.",
-        "`loadlab run --fixed` measures them to the end.",
+        f"{_LEFT} Connections are refused there, by exact counts, and no speed makes up for that.",
+        "`loadlab run --fixed` measures every case in every block.",
     ),
-    CaveatKind.LEFT_DECIDED: Words(f"{_SPARED} {{cases:cases}}: each of their comparisons was decided."),
-    CaveatKind.LEFT_ALONE: Words(f"{_SPARED} {{cases:cases}}: no case was left to compare them with."),
+    CaveatKind.LEFT_DECIDED: Words(f"{_LEFT} All comparisons there have a verdict."),
+    CaveatKind.LEFT_ALONE: Words(f"{_LEFT} Nothing was left to compare."),
     CaveatKind.CHANGED_MEANWHILE: Words(
         "Measured after a change: {changes:and}.",
         "Differences between blocks may come from that. Start a new run to measure all trials alike.",

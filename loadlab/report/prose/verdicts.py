@@ -8,7 +8,7 @@ from loadlab.model.reasons import Against, Gain, Ground, Harm, Speed, TooFewBloc
 from loadlab.report import numbers
 from loadlab.report.prose import objections
 from loadlab.report.prose.reasons import gain, sentence
-from loadlab.stats.multiplicity import FEWEST_BLOCKS
+from loadlab.stats.blocks import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

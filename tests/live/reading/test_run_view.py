@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from factories.made_runs import BEGAN, MadeRun, made_run
@@ -232,3 +232,41 @@ def test_no_file_of_a_run_may_be_a_link_to_elsewhere(tmp_path: Path) -> None:
     assert inside(made.folder.path, "../secret") is None
     assert inside(made.folder.path, "plan.toml") is not None
     assert view_of(made).overview().reports == ()
+
+
+PART: Final = 100_000  # bytes of progress
+
+
+def test_a_run_is_shown_before_all_of_its_progress_is_read(tmp_path: Path) -> None:
+    made = made_run(tmp_path / "run")
+    made.begins(at=BEGAN)
+    over = made.trial(0, at=BEGAN, seconds=500.0)
+    made.trial(1, at=over)
+    made.ends("stopped", "Stopped by SIGINT.", at=over + 4)
+    whole, early = view_of(made), RunViews().of(made.folder.path, PART)
+    assert early.behind
+    assert not whole.behind
+    assert (early.overview().state, early.overview().done) == ("stopped", 2)
+    assert early.overview().reason == "Stopped by SIGINT."
+    parts = 1
+    while early.behind:
+        early.read_on(PART)
+        parts += 1
+    assert parts > 2
+    assert early.overview() == whole.overview()
+    assert early.points("run", None)[1:] == whole.points("run", None)[1:]
+
+
+def test_a_line_longer_than_a_part_keeps_no_reader_waiting(tmp_path: Path) -> None:
+    made = made_run(tmp_path / "run")
+    made.begins(at=BEGAN)
+    made.notice("x" * 3 * PART)
+    made.ends("stopped", at=BEGAN + 4)
+    run = RunViews().of(made.folder.path, PART)
+    while run.behind:
+        run.read_on(PART)
+    assert run.overview().state == "stopped"
+    with (made.folder.path / "progress.jsonl").open("a") as file:
+        file.write("x" * 3 * PART)
+    run.read_on(PART)
+    assert not run.behind

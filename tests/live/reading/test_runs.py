@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from factories.made_runs import made_run
 
 from loadlab.live.reading.runs import Runs
+from loadlab.live.reading.summary import summary
+from loadlab.model.departure import Why
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,3 +36,16 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     assert runs.find(name) is None
     assert runs.names() == ["run"]
     assert runs.find("run") == folder / "run"
+
+
+def test_a_run_whose_cases_left_is_listed_with_the_trials_that_remain(tmp_path: Path) -> None:
+    """The orders of its trials have gaps, so the last of them is larger than their number."""
+    made = made_run(tmp_path / "run", blocks=4)
+    gone = made.schedule.cases[0]
+    remains = made.schedule.without({gone: Why.LEAKS}, 2)
+    for step in remains.steps:
+        made.record(step.order)
+    made.folder.write_schedule(replace(remains, key=made.folder.schedule().key, plan=made.folder.schedule().plan))
+    found = summary(tmp_path / "run")
+    assert found is not None
+    assert (found.state, found.done, found.total) == ("complete", len(remains.steps), len(made.schedule.steps) - 2)

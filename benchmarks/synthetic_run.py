@@ -1,24 +1,19 @@
-"""How long a report on 300 trials takes, and how large its page is."""
+"""Runs as the default plan would leave them, with as many blocks as wanted, but with synthetic trials."""
 
 from __future__ import annotations
 
+import os
 import re
-import subprocess
-import sys
-import tempfile
-import time
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from rich.table import Table
 from workbench import SEED
 
 from loadlab import __version__
 from loadlab.lab.sampler import RATE
 from loadlab.model.counts import ConnectionCounts
+from loadlab.model.metrics import RESPONSE_SECONDS
 from loadlab.model.plan import DEFAULT_PLAN
 from loadlab.model.requests import Requests
 from loadlab.model.samples import Connections, CpuSeconds, Failure, Series, Trial
@@ -26,20 +21,25 @@ from loadlab.model.schedule import Schedule, Step
 from loadlab.plan.experiment import read_plan
 from loadlab.plan.schedule import schedule
 from loadlab.store.folder import RunFolder
+from loadlab.store.layout import PROGRESS
+from loadlab.store.progress import RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded, to_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from workbench import Watch
 
     from loadlab.model.case import Case
+    from loadlab.store.progress import Event
 
-REPORTS: Final = 3
-BLOCKS: Final = 30  # of the default plan's ten cases
+CASES: Final = 10  # of the default plan
 REQUESTS: Final = 2000
-GOAL_SECONDS: Final = 3.0
-GOAL_MEGABYTES: Final = 3.0
 STARTED: Final = "2026-01-01T00:00:00+00:00"
-REPOSITORY: Final = Path(__file__).resolve().parent.parent
+BEGAN: Final = 1_767_225_600.0  # the same
+SAMPLES: Final = 6  # of each trial that a follower hears of
+TRIAL_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,37 +57,8 @@ REUSES: Final = Behaviour(rate=1100, opening=0.001, held=2)
 LEAKS: Final = Behaviour(rate=170, opening=1.0, held=97, failing=0.02)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reported:
-    """What making the reports of one run took."""
-
-    trials: int
-    seconds: list[float]
-    page_bytes: int
-
-
-def run(watch: Watch, blocks: int | None) -> Table:
-    return table(measure(watch, blocks or BLOCKS))
-
-
-def measure(watch: Watch, blocks: int) -> Reported:
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "run"
-        trials = _write_run(path, watch, blocks)
-        seconds = [_report(path) for _ in watch.over(range(REPORTS), lambda _: "loadlab report")]
-        return Reported(trials=trials, seconds=seconds, page_bytes=(path / "report.html").stat().st_size)
-
-
-def _report(path: Path) -> float:
-    begun = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "loadlab", "report", str(path)], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL
-    )
-    return time.monotonic() - begun
-
-
-def _write_run(path: Path, watch: Watch, blocks: int) -> int:
-    """A run folder as the default plan with so many blocks would leave it, but with synthetic trials."""
+def write_run(path: Path, watch: Watch, blocks: int) -> int:
+    """Returns how many trials the run has."""
     text, replaced = re.subn(r"^blocks = \d+", f"blocks = {blocks}", DEFAULT_PLAN, flags=re.MULTILINE)
     if replaced != 1:
         raise ValueError("the default plan does not say how many blocks it has")
@@ -100,7 +71,30 @@ def _write_run(path: Path, watch: Watch, blocks: int) -> int:
     chance = np.random.default_rng(SEED)
     for step in watch.over(steps, lambda _: "writing synthetic trials"):
         folder.add_trial(synthetic(experiment.cases[step.case], step, experiment.plan.warmup_seconds, chance))
+    (path / PROGRESS).write_bytes(b"".join(map(to_line, _events(steps))))
     return len(steps)
+
+
+def _events(steps: Sequence[Step]) -> Iterator[Event]:
+    """What a lab would have told of the run, with the same samples in each trial."""
+    yield RunBegan(at=BEGAN, total=len(steps), done=0, trial_seconds=TRIAL_SECONDS, pid=os.getpid())
+    for step in steps:
+        at = BEGAN + step.order * TRIAL_SECONDS
+        yield TrialBegan(at=at, order=step.order, block=step.block, case=step.case, ledgers="")
+        yield from (_sample(at, step.order, number) for number in range(1, SAMPLES + 1))
+        yield TrialEnded(at=at + TRIAL_SECONDS, order=step.order, state="complete", reason="")
+    yield RunEnded(at=BEGAN + len(steps) * TRIAL_SECONDS, state="complete")
+
+
+def _sample(at: float, order: int, number: int) -> Sampled:
+    counts = 100 * number
+    counters = dict.fromkeys(("requests", "opened", "closed_request_end", "sessions"), counts)
+    gauges = {"open": 2, "peak": 3, "backends": 2, "backends_active": 1, "backends_idle": 1, "max_connections": 100}
+    cpu = {"cpu_app": 0.4 * number, "cpu_database": 0.2 * number, "cpu_generator": 0.1 * number}
+    buckets = [0] * (len(RESPONSE_SECONDS) + 1)
+    buckets[5] = counts
+    values = counters | gauges | cpu | {"failures": 0, "response_seconds_sum": 0.01 * counts}
+    return Sampled(at=at + number * TRIAL_SECONDS / SAMPLES, order=order, values=values, response_buckets=buckets)
 
 
 def synthetic(case: Case, step: Step, warmup_seconds: float, chance: np.random.Generator) -> Trial:
@@ -180,21 +174,3 @@ def _series(like: Behaviour, end: float, chance: np.random.Generator) -> Series:
         "reused": np.round(requests * (1 - like.opening)),
     }
     return Series(at=at.tolist(), values={name: column.astype(float).tolist() for name, column in columns.items()})
-
-
-def table(reported: Reported) -> Table:
-    seconds, megabytes = median(reported.seconds), reported.page_bytes / 1e6
-    made = Table(
-        title=f"All reports on {reported.trials} trials of {REQUESTS:,} requests",
-        caption=f"loadlab report as a whole process: median (min to max) of {REPORTS}.",
-    )
-    for heading in ("figure", "measured", "goal", ""):
-        made.add_column(heading)
-    spread = f"{seconds:.2f} s ({min(reported.seconds):.2f} to {max(reported.seconds):.2f})"
-    made.add_row("time", spread, f"≤ {GOAL_SECONDS:g} s", _met(seconds, GOAL_SECONDS))
-    made.add_row("report.html", f"{megabytes:.2f} MB", f"≤ {GOAL_MEGABYTES:g} MB", _met(megabytes, GOAL_MEGABYTES))
-    return made
-
-
-def _met(value: float, goal: float) -> str:
-    return "met" if value <= goal else "missed"
