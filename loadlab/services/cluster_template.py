@@ -84,6 +84,8 @@ def _password_set(binaries: Path, data: Path, password: str) -> bool:
 
 def _run(argv: Sequence[str], said: str = "") -> subprocess.CompletedProcess[str]:
     """As the user that PostgreSQL runs as."""
-    usual = {"env": inherited(), "capture_output": True, "text": True, "check": False}
-    done: subprocess.CompletedProcess[str] = subprocess.run(argv, input=said, **usual, **unprivileged())  # type: ignore[call-overload]
+    rights = {"env": inherited(), **unprivileged()}
+    done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
+        argv, input=said, capture_output=True, text=True, check=False, **rights
+    )
     return done
