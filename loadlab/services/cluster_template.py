@@ -84,8 +84,7 @@ def _password_set(binaries: Path, data: Path, password: str) -> bool:
 
 def _run(argv: Sequence[str], said: str = "") -> subprocess.CompletedProcess[str]:
     """As the user that PostgreSQL runs as."""
-    rights = {"env": inherited(), **unprivileged()}
     done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
-        argv, input=said, capture_output=True, text=True, check=False, **rights
+        argv, input=said, env=inherited(), capture_output=True, text=True, check=False, **unprivileged()
     )
     return done
