@@ -67,7 +67,7 @@ def judged(cases: Sequence[Case], found: Values, twin: Values, *, early: bool = 
         ):
             kept[leaving] = now[leaving]
         blocks[leaving] = look.blocks
-    bar = _floor(twin, blocks.max(axis=1)) if floor else 0.0
+    bar = _floor(twin, blocks) if floor else 0.0
     verdict = called(estimate, (low, high), (closest, farthest), adjust(p), margin=log1p(MARGIN), noise=bar)
     return Judged(verdict=verdict, low=low, high=high, blocks=blocks)
 
@@ -83,11 +83,11 @@ def _leaving(cases: Sequence[Case], verdicts: Values) -> NDArray[np.bool_]:
 
 
 def _floor(twin: Values, blocks: NDArray[np.int_]) -> Values:
-    """The replica is measured as long as any group is."""
-    bar = np.empty((len(twin), 1))
+    """Of each comparison, over the blocks that it had."""
+    bar = np.empty(blocks.shape)
     for count in np.unique(blocks):
-        of = blocks == count
-        bar[of, 0] = np.abs(Averages(twin[of][:, :count]).estimate())
+        noise = np.abs(Averages(twin[:, :count]).estimate())
+        bar = np.where(blocks == count, noise[:, np.newaxis], bar)
     return bar
 
 

@@ -41,6 +41,7 @@ FLOWING_REQUESTS: Final = 200
 WARM_UP_SECONDS: Final = 1.5
 MICROSECONDS: Final = 1e6
 OURS: Final = "loadlab LeanHttpUser"
+BASELINE: Final = "LeanHttpUser of the baseline"
 PARTS: Final = {
     "EmptyTask": "Locust's loop: an empty task, no wait",
     "RequestEvent": "… and its request event, statistics, one listener",
@@ -101,6 +102,7 @@ class Generator:
     program: str | None  # looked for on PATH
     remedy: str
     argv: Callable[[Job], list[str]]
+    folder: Path = HERE.parent  # where it runs; Locust imports from there first
 
     def missing(self) -> bool:
         return self.program is not None and found(self.program) is None
@@ -141,17 +143,10 @@ def _k6(job: Job) -> list[str]:
     return [found("k6") or "k6", "run", "--quiet", "--no-usage-report", "--address", f"{LOOPBACK}:0", str(script)]
 
 
-def _locust(user: str) -> Callable[[Job], list[str]]:
+def _locust(user: str, python: str = sys.executable, users: Path = HERE) -> Callable[[Job], list[str]]:
     def argv(job: Job) -> list[str]:
-        locust = [
-            sys.executable,
-            "-m",
-            "locust",
-            "-f",
-            str(HERE / "generator_users.py"),
-            "--headless",
-            "--only-summary",
-        ]
+        file = str(users / "generator_users.py")
+        locust = [python, "-m", "locust", "-f", file, "--headless", "--only-summary"]
         load = ["--host", job.url.rstrip("/"), "--users", str(job.users), "--spawn-rate", str(job.users)]
         return [*locust, *load, "--client-keep-alive", "on" if job.keep_alive else "off", user]
 
@@ -167,10 +162,23 @@ GENERATORS: Final = (
 )
 
 
+def _ours() -> Generator:
+    return next(generator for generator in GENERATORS if generator.name == OURS)
+
+
+def _of_tree(tree: Path) -> Generator:
+    """The same user as another tree of loadlab has it, with the virtual environment in that tree."""
+    tree = tree.resolve()
+    argv = _locust("Lean", str(tree / ".venv" / "bin" / "python"), tree / "benchmarks")
+    return Generator(name=BASELINE, program=None, remedy="", argv=argv, folder=tree)
+
+
 def main() -> None:
     arguments = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 120)
     generators = [generator for generator in GENERATORS if not generator.missing()]
+    if arguments.baseline:
+        generators.insert(generators.index(_ours()) + 1, _of_tree(arguments.baseline))
     for generator in GENERATORS:
         if generator not in generators:
             console.print(f"{generator.name} is not here and is left out: {generator.remedy}")
@@ -190,6 +198,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each arm is measured (5)")
     parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="how long each time (4)")
+    parser.add_argument("--baseline", type=Path, metavar="TREE", help="measure the user of that tree's .venv, too")
     parser.add_argument("--users", type=int, default=8, metavar="N", help="users, or connections (8)")
     return parser.parse_args()
 
@@ -236,7 +245,9 @@ def measured(
 def _reading(register: Register, arm: Arm, job: Job, seconds: float) -> Reading:
     before = requests_served(job.port)
     log = register.folder / "generator.log"
-    program = register.start(arm.generator.name, arm.generator.argv(job), log=log, environment=os.environ)
+    generator = arm.generator
+    argv = generator.argv(job)
+    program = register.start(generator.name, argv, log=log, environment=os.environ, folder=generator.folder)
     try:
         _await(lambda: requests_served(job.port) > before + FLOWING_REQUESTS, program)
         time.sleep(WARM_UP_SECONDS)

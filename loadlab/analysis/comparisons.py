@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.judgement import judge
+from loadlab.analysis.noise import bars
 from loadlab.analysis.pairs import Pair, declared_pairs
 from loadlab.analysis.scalars import METRICS
 from loadlab.model.comparison import Comparison, Question
@@ -69,7 +70,24 @@ def compare_all(
     contests = list(_contests(cases, scalars, rules, left))
     families = [[one for one in contests if _is_asked(one, question, rules)] for question in JUDGED]
     adjusted = {id(one): (p, len(family)) for family in families for one, p in zip(family, _holm(family), strict=True)}
-    return tuple(_comparison(one, rules.bars[one.metric], adjusted.get(id(one))) for one in contests)
+    bar_of = _bars(cases, scalars, rules, contests)
+    return tuple(_comparison(one, bar_of[_decided_after(one)][one.metric], adjusted.get(id(one))) for one in contests)
+
+
+def _bars(
+    cases: Sequence[Case], table: Scalars, rules: Rules, contests: Sequence[Contest]
+) -> Mapping[int | None, Mapping[str, Bar]]:
+    """By after how many blocks a comparison was decided: what was noise then. What is decided stays decided."""
+    margin = rules.bars[rules.primary].margin
+    found: dict[int | None, Mapping[str, Bar]] = {None: rules.bars}
+    for blocks in {blocks for one in contests if (blocks := _decided_after(one)) is not None}:
+        seen = {key: {block: values[block] for block in values if block < blocks} for key, values in table.items()}
+        found[blocks] = bars(cases, seen, margin)
+    return found
+
+
+def _decided_after(one: Contest) -> int | None:
+    return one.left.blocks if one.left and one.left.why is Why.DECIDED else None
 
 
 def family_size(comparisons: Sequence[Comparison], primary: str, question: Question = "keep") -> int:

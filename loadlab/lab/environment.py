@@ -28,6 +28,7 @@ from loadlab.plan.members import build_strategy, chosen_strategies, faults_of
 from loadlab.plan.scenarios import locustfile
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.system.ports import is_loopback
+from loadlab.system.processes import inherited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,11 +125,14 @@ def _loadlab() -> dict[str, Scalar]:
     }
     repository = Path(__file__).resolve().parents[2]
     with suppress(OSError, subprocess.CalledProcessError):
-        git = ["git", "-C", str(repository)]
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
-        facts |= {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
+        commit, status = _git(repository, "rev-parse", "HEAD"), _git(repository, "status", "--porcelain")
+        facts |= {"commit": commit, "dirty": bool(status)}
     return facts
+
+
+def _git(repository: Path, *command: str) -> str:
+    argv = ["git", "-C", str(repository), *command]
+    return subprocess.run(argv, env=inherited(), capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _machine() -> dict[str, Scalar]:

@@ -97,11 +97,13 @@ class ServedTarget:
             observer.restore(anew=True)
 
     def prepare(self, case: Case, step: Step) -> None:
-        """Boot the sample app for a later trial; a project may connect as it boots, and a fault may act until the end.
+        """Boot the sample app for a later trial, if no session of that can be counted in the present one.
 
-        What is between a site and PostgreSQL is left to the trial.
+        A project may connect as it boots, and so does runserver, which looks for migrations. A fault may act until the
+        end. What is between a site and PostgreSQL is left to the trial.
         """
-        if not (self.lab.project.info or faults_of(self.lab.plan) or _stands_between(case)):
+        quiet = build_server(case.server).quiet_boot and not self.lab.project.info
+        if quiet and not faults_of(self.lab.plan) and not _stands_between(case):
             self._ahead.begin(step, self._boot(case, step))
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -47,12 +48,16 @@ class Schedule:
     def without(self, leaving: Mapping[Case, Why], blocks: int) -> Schedule:
         """What remains if these cases leave after so many blocks."""
         indices = {self.cases.index(case): why for case, why in leaving.items()}
-        gone = [step for step in self.steps if step.case in indices and step.block >= blocks]
+        spared: Counter[int] = Counter()
+        kept = []
+        for step in self.steps:
+            if step.case in indices and step.block >= blocks:
+                spared[step.case] += 1
+            else:
+                kept.append(step)
         departures = tuple(
-            Departure(case=index, blocks=blocks, spared=sum(step.case == index for step in gone), why=why)
-            for index, why in indices.items()
+            Departure(case=index, blocks=blocks, spared=spared[index], why=why) for index, why in indices.items()
         )
-        kept = [step for step in self.steps if step not in gone]
         return replace(self, steps=kept, departures=(*self.departures, *departures))
 
 

@@ -16,6 +16,7 @@ class GunicornServer(Server):
 
     packages: ClassVar[tuple[str, ...]] = ("gunicorn",)
     hooks: ClassVar[Hooks] = "gunicorn"
+    quiet_boot: ClassVar[bool] = True
     # A worker has answered --max-requests requests.
     recycled: ClassVar[str] = r"\[(\d+)\] \[INFO\] Autorestarting worker after current request"
 

@@ -19,6 +19,7 @@ class Asgi(Server):
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     packages: ClassVar[tuple[str, ...]] = ("uvicorn",)
     asgi: ClassVar[bool] = True
+    quiet_boot: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = KEPT
 
     workers: Count = 1

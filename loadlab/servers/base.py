@@ -42,8 +42,10 @@ class Server(ABC):
 
     For the lab: `packages` are the distributions that it may need beside Django; their versions are recorded.
     `stop_signal` asks it for an orderly end. `keeps_clients` says that a client may keep its connection between
-    requests. `counted` are its parameters in the table of `loadlab behaviour`. `recycled` is a regular expression for
-    the line of its log that says that it replaces a worker by itself, with the worker's pid as its group.
+    requests. `quiet_boot` says that it serves a site without a connection to the database until the first request, so
+    it may boot while another trial is counted. `counted` are its parameters in the table of `loadlab behaviour`.
+    `recycled` is a regular expression for the line of its log that says that it replaces a worker by itself, with the
+    worker's pid as its group.
     """
 
     __pydantic_config__ = STRICT
@@ -57,6 +59,7 @@ class Server(ABC):
     packages: ClassVar[tuple[str, ...]] = ()
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     keeps_clients: ClassVar[bool] = True
+    quiet_boot: ClassVar[bool] = False
     counted: ClassVar[Mapping[str, Scalar]] = {}
     recycled: ClassVar[str] = ""
 

@@ -31,7 +31,7 @@ from loadlab.services.database import Database
 from loadlab.services.encryption import make_certificate, programs_with_tls
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK, free_port
-from loadlab.system.processes import UNPRIVILEGED, unprivileged
+from loadlab.system.processes import UNPRIVILEGED, inherited, unprivileged
 from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class _Cluster:
         method = {"scram": "scram-sha-256", "trust": "trust"}[self._plan.auth]
         argv = [str(self._binaries / "initdb"), "--pgdata", str(self._data), "--no-sync", "--encoding=UTF8"]
         argv += ["--locale=C", f"--username={SUPERUSER}", f"--pwfile={password_file}", f"--auth={method}"]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, **unprivileged())  # type: ignore[call-overload]
+        done = subprocess.run(argv, env=inherited(), capture_output=True, text=True, check=False, **unprivileged())  # type: ignore[call-overload]
         if done.returncode:
             raise EnvironmentFaultError(f"PostgreSQL's initdb failed:\n{done.stderr.strip()}")
         password_file.unlink()

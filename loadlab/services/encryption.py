@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.system.ports import LOOPBACK
-from loadlab.system.processes import unprivileged
+from loadlab.system.processes import inherited, unprivileged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,6 +90,6 @@ def _speaks_tls(folder: Path) -> bool:
 def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
     """Run a program as PostgreSQL will run; None when that user cannot start it."""
     try:
-        return subprocess.run(argv, capture_output=True, text=True, check=False, **unprivileged())  # type: ignore[call-overload, no-any-return]
+        return subprocess.run(argv, env=inherited(), capture_output=True, text=True, check=False, **unprivileged())  # type: ignore[call-overload, no-any-return]
     except OSError:
         return None

@@ -25,7 +25,7 @@ from loadlab.model.text import redacted
 from loadlab.services.pgbouncer_configuration import way_to, write_configuration, write_users
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK, free_port
-from loadlab.system.processes import UNPRIVILEGED
+from loadlab.system.processes import UNPRIVILEGED, inherited
 from loadlab.system.state_folder import let_in
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def pgbouncer_version() -> str:
         EnvironmentFaultError: it is not installed, or says nothing of the kind.
     """
     program = require_pgbouncer()
-    done = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(program), "--version"], env=inherited(), capture_output=True, text=True, check=False)
     version = re.search(r"^PgBouncer (\S+)", done.stdout, re.IGNORECASE)
     if version is None:
         raise EnvironmentFaultError(

@@ -66,8 +66,8 @@ def run(  # noqa: PLR0913  a run has that many sides
     return left, trials
 
 
-def found(left: Schedule, trials: Sequence[Trial]) -> Findings:
-    summary = run_summary(blocks=BLOCKS, trials_planned=len(left.steps), trials_done=len(trials))
+def found(left: Schedule, trials: Sequence[Trial], blocks: int = BLOCKS) -> Findings:
+    summary = run_summary(blocks=blocks, trials_planned=len(left.steps), trials_done=len(trials))
     return analyse(run=summary, environment={}, cases=left.cases, trials=trials, left=left.left)
 
 
@@ -132,6 +132,28 @@ def test_a_replica_shows_the_noise_as_long_as_anything_is_compared() -> None:
     assert SYNC[1] in left.left
     assert SYNC[0] not in left.left
     assert SYNC[3] not in left.left
+
+
+def test_what_is_decided_stays_so_however_noisy_the_replica_becomes() -> None:
+    """Sync leaves as seven times as fast; after that, its replica differs from its twin by more than that."""
+    other = ages("threaded", usable=8)
+    as_sync = {theirs: FASTER[ours] for ours, theirs in zip(SYNC, other, strict=False)}
+    left, trials = run([*SYNC, *other], {**FASTER, **as_sync}, unsteady=other[1:], blocks=40)
+    gone = left.left[SYNC[1]]
+    noisy = [
+        replace(trial(SYNC[3], one.block, at_rate(1e6, CLOSED)), order=one.order)
+        if one.case == SYNC[3] and one.block >= gone.blocks
+        else one
+        for one in trials
+    ]
+    assert gone.why is Why.DECIDED
+    for of_run in (trials, noisy):
+        keep, noise = (
+            next(one for one in found(left, of_run, 40).comparisons if one.case == of and one.metric == "throughput")
+            for of in (SYNC[1], SYNC[3])
+        )
+        assert keep.verdict == "better"
+    assert (noise.ratio or 0) > (keep.ratio or 0)
 
 
 @every("how", [{"fixed": True}, {"min_blocks": 12}])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from loadlab.lab.lab import Lab
 
 USERS = 4
+QUIET = [name for name in SERVERS if build_server(config_of(SERVERS, name, {}, "server")).quiet_boot]
 FIRST_ORDER = 7000  # orders that no other test of the session has
 
 
@@ -57,7 +58,7 @@ def booted(target: ServedTarget, step: Step, one: Case) -> bool:
 
 
 @pytest.mark.parametrize("load", [None, OpenLoad(rate=40.0, arrivals="poisson")], ids=["closed", "open"])
-@pytest.mark.parametrize("mode", list(SERVERS))
+@pytest.mark.parametrize("mode", QUIET)
 def test_trials_on_sites_booted_ahead_count_exactly(lab: Lab, target: ServedTarget, mode: str, load: Any) -> None:
     one = case(mode, open_load=load)
     first, second = steps(100 * list(SERVERS).index(mode) + 10 * bool(load), 2)
@@ -80,6 +81,15 @@ def test_a_site_whose_trial_does_not_come_ends(target: ServedTarget) -> None:
         assert not unused.is_running()
         running.stop(running.sample("at rest"))
     assert programs() == before
+
+
+@pytest.mark.parametrize("mode", QUIET)
+def test_a_server_with_a_quiet_boot_connects_with_the_first_request(target: ServedTarget, mode: str) -> None:
+    step, one = steps(1040 + QUIET.index(mode), 1)[0], case(mode)
+    with target.serve(one, step) as running:
+        at_rest = running.sample("before any request")
+        assert (at_rest.counts.opened, at_rest.counts.unsettled, at_rest.counts.connect_errors) == (0, 0, {})
+        running.stop(at_rest)
 
 
 def test_closing_a_target_ends_what_was_prepared(target: ServedTarget) -> None:
@@ -105,8 +115,9 @@ def test_a_server_that_cannot_boot_fails_in_its_own_trial(lab: Lab, target: Serv
         (case(strategy=Config(name="pgbouncer", parameters={})), {}, {}),
         (case(), {"faults": {"added_latency": {"round_trip_ms": 1.0}}}, {}),
         (case(), {}, {"info": object()}),
+        (case("threaded"), {}, {}),
     ],
-    ids=["added latency", "a pooler", "a fault", "a project"],
+    ids=["added latency", "a pooler", "a fault", "a project", "a server that connects as it boots"],
 )
 def test_what_might_reach_into_the_present_trial_is_not_prepared(
     lab: Lab, target: ServedTarget, one: Case, plan: Any, project: Any

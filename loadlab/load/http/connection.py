@@ -39,36 +39,38 @@ SOCK_NONBLOCK: Final[int] = getattr(_socket, "SOCK_NONBLOCK", 0)  # macOS needs 
 
 READ, WRITE = 1, 2  # events, as libev names them
 RECEIVE_BYTES: Final = 64 * 1024
+SEGMENT_BYTES: Final = 1000  # all networks of today carry so much at once
 CONNECTING: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK})
 
 
 class Connection:
     """A TCP connection; one greenlet uses it at a time. After any exception it can only be closed."""
 
+    # In the class until it changes; what most connections do without is made when it is needed.
+    _open = False
+    _connected = False
+    _expired: Exception | None = None
+    _writable: Any = None
+    _state: Any = None
+
     def __init__(self, family: int, limit: int, deadlines: Deadlines) -> None:
         # Not Python's class around this one, which takes longer to make and is patched by gevent.
         self._socket = _socket.socket(family, SOCK_STREAM | SOCK_NONBLOCK)
         self._hub = deadlines.hub
         self._deadlines = deadlines
-        self._open = True
-        self._connected = False
-        self._expired: Exception | None = None
-        self._writable: Any = None  # these two are made when they are needed: most connections do without
-        self._state: Any = None
         try:
             if not SOCK_NONBLOCK:
                 self._socket.settimeout(0)
-            self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
             self._readable = self._hub.loop.io(self._socket.fileno(), READ)
         except BaseException:
             self._socket.close()
             raise
         self._reader = ResponseReader(limit)
+        self._open = True
 
     def __del__(self) -> None:
         # A user that Locust has stopped is forgotten with its client, without a call.
-        if getattr(self, "_reader", None) is not None:
-            self.close()
+        self.close()
 
     def connect(self, address: tuple[Any, ...], seconds: float) -> None:
         """Connect to a numeric address.
@@ -155,15 +157,18 @@ class Connection:
     def _outcome(self) -> int:
         """What becomes of connecting: 0, or the error's number."""
         # On one machine the connection is there by now, although connect() has not waited for it.
-        with suppress(OSError):
+        try:
             self._socket.getpeername()
-            return 0
-        self._wait_to_write()
-        return self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
+        except OSError:
+            self._wait_to_write()
+            return self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
+        return 0
 
     def _send(self, data: bytes) -> None:
         """Send everything, or as much as the server still takes: it may have answered and closed, and said why."""
         try:
+            if len(data) > SEGMENT_BYTES:
+                self._dispatch_at_once()
             sent = self._socket.send(data)
             if sent < len(data):
                 self._send_rest(memoryview(data)[sent:])
@@ -171,6 +176,10 @@ class Connection:
             self._send_rest(memoryview(data))
         except (BrokenPipeError, ConnectionResetError):
             return
+
+    def _dispatch_at_once(self) -> None:
+        """Let no part of what is sent wait until the server has acknowledged the part before it."""
+        self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
 
     def _send_rest(self, rest: memoryview) -> None:
         while rest:
@@ -196,6 +205,7 @@ class TlsConnection(Connection):
 
     def __init__(self, family: int, limit: int, deadlines: Deadlines, context: ssl.SSLContext, host: str) -> None:
         super().__init__(family, limit, deadlines)
+        self._dispatch_at_once()
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
@@ -271,7 +281,7 @@ class Connector:
     def __init__(self, *, limit: int, context: Callable[[], ssl.SSLContext]) -> None:
         self._limit = limit
         self._context = context
-        self._found: dict[tuple[str, int], Address] = {}
+        self._found: dict[tuple[str, str, int], Address] = {}
         self._deadlines: Deadlines | None = None
 
     def connected(self, location: Location, seconds: float) -> Connection:
@@ -280,15 +290,16 @@ class Connector:
         Raises:
             OSError, ConnectTimeoutError: there is none; of several addresses, what the last one said.
         """
-        _, host, port = location.origin
-        known = self._found.pop((host, port), None)
-        for address in [known] if known is not None else _addresses(host, port, seconds):
+        origin = location.origin
+        known = self._found.get(origin)
+        for address in (known,) if known is not None else _addresses(origin[1], origin[2], seconds):
             try:
                 connection = self._connection(location, address, seconds)
             except OSError as error:
+                self._found.pop(origin, None)
                 failure = error
             else:
-                self._found[host, port] = address
+                self._found[origin] = address
                 return connection
         raise failure
 

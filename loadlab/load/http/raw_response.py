@@ -64,7 +64,7 @@ class _CompleteError(Exception):
     """Stops llhttp behind the head."""
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=100)
 def is_telling(names: tuple[bytes, ...]) -> bool:
     """Whether one of these fields is; kept, because a site's responses have the same few fields."""
     return not TELLING.isdisjoint(name.lower() for name in names)
