@@ -75,21 +75,21 @@ class Averages:
 
 
 def walsh(differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The averages of each two, along the last axis.
+    """The averages of each two, along the last axis: first of each with itself, then with the next, and so on.
 
     >>> walsh(np.array([1.0, 2.0, 6.0])).tolist()
-    [1.0, 1.5, 3.5, 2.0, 4.0, 6.0]
+    [1.0, 2.0, 6.0, 1.5, 4.0, 3.5]
     """
-    first, second = _pairs(differences.shape[-1])
+    size = differences.shape[-1]
+    averages = np.empty((*differences.shape[:-1], size * (size + 1) // 2))
+    at = 0
     with np.errstate(invalid="ignore"):  # an infinity and its opposite
-        averages: NDArray[np.float64] = (differences[..., first] + differences[..., second]) / 2
+        for apart in range(size):
+            width = size - apart
+            np.add(differences[..., :width], differences[..., apart:], out=averages[..., at : at + width])
+            at += width
+        averages /= 2
     return averages
-
-
-@cache
-def _pairs(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    first, second = np.triu_indices(size)
-    return first, second
 
 
 @cache

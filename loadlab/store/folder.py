@@ -50,6 +50,7 @@ class RunFolder(RunReader):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._session = 0  # that trials are measured in now
+        self._key: str | None = None  # of the schedule, once a trial needs it
         self._was_there = False  # before the run began
 
     @property
@@ -216,7 +217,9 @@ class RunFolder(RunReader):
                 os.close(file)
 
     def add_trial(self, trial: Trial) -> None:
-        whole = replace(trial, run=self.schedule().key, session=self._session)
+        if self._key is None:
+            self._key = self.schedule().key
+        whole = replace(trial, run=self._key, session=self._session)
         self._seal(trial_record(trial.order), KIND, body_of(whole))
 
     def write_restarts(self, restarts: list[Restart]) -> None:

@@ -157,10 +157,16 @@ def _has_plain_numbers(value: Any) -> bool:  # noqa: ANN401  any JSON
     for values in inside:
         for one in values:
             kind = type(one)
-            if (kind is int and not -_LARGEST < one < _LARGEST) or (kind is float and not isfinite(one)):
-                return False
-            if kind is dict or kind is list:
-                inside.append(one.values() if kind is dict else one)
+            if kind is int:
+                if not -_LARGEST < one < _LARGEST:
+                    return False
+            elif kind is float:
+                if not isfinite(one):
+                    return False
+            elif kind is dict:
+                inside.append(one.values())
+            elif kind is list:
+                inside.append(one)
     return True
 
 
