@@ -26,13 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 HERE: Final = Path(__file__).resolve().parent.parent
-COMMANDS: Final = {"--help": ["--help"], "plan": ["plan"], "plan strategies": ["plan", "strategies"]}
+COMMANDS: Final = {
+    "--help": ["--help"],
+    "plan": ["plan"],
+    "plan plans/strategies.toml": ["plan", "plans/strategies.toml"],
+}
 LOAD_SECONDS: Final = 1.0
 PLAN: Final = """
 blocks = {blocks}
 warmup_seconds = 0.5
 window_seconds = 0.5
 users = [4]
+control = "{mode}"
 [servers.{mode}]
 [strategies.max_age]
 max_age = [0, 60]
@@ -79,7 +84,7 @@ def _cpu(tree: Path, line: Sequence[str]) -> float:
 
 def _loadlab(tree: Path, line: Sequence[str]) -> None:
     argv = [str(tree / ".venv" / "bin" / "python"), "-m", "loadlab", *line]
-    subprocess.run(argv, cwd=tree, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(argv, cwd=tree, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _runs(tree: Path) -> Quantities:
