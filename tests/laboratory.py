@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from loadlab.model.samples import Trial
 
 TOO_BUSY = "the machine is too busy"
+NO_ANSWER = "no answer"
 WINDOW_SECONDS = 0.4
 PLAN = Plan(servers={}, strategies={}, warmup_seconds=0.1, window_seconds=WINDOW_SECONDS)
 
@@ -96,9 +97,14 @@ class TrialRunner:
         for left in reversed(range(self.tries)):
             self._order += 1
             done = run_trial(case, Step(order=self._order, block=0, case=0), lab, replace(self.target, lab=lab))
-            if not left or TOO_BUSY not in done.reason:
+            if not left or not (TOO_BUSY in done.reason or _stood_still(done)):
                 break
         return done
+
+
+def _stood_still(trial: Trial) -> bool:
+    """Whether a request was still without a response after half the window, when the load ended."""
+    return any(failure.kind == NO_ANSWER for failure in trial.failures)
 
 
 @pytest.fixture(scope="session")
