@@ -86,11 +86,11 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    now = Arm(name="this tree", tree=HERE, options=("--quiet",))
+    now = Arm(name="this tree", tree=HERE, options=())
     other = (
-        Arm(name=arguments.tree.name, tree=arguments.tree.resolve(), options=("--quiet",))
+        Arm(name=arguments.tree.name, tree=arguments.tree.resolve(), options=())
         if arguments.tree
-        else Arm(name="this tree, --fixed", tree=HERE, options=("--quiet", "--fixed"))
+        else Arm(name="this tree, --fixed", tree=HERE, options=("--fixed",))
     )
     with watching("verdict") as watch:
         order = [arm for number in range(arguments.rounds) for arm in ((now, other) if number % 2 else (other, now))]
