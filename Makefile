@@ -10,7 +10,7 @@ run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
 
 test: $(VENV)/dev lint
-	$(BIN)/python -m pytest --numprocesses 5 --dist loadscope
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadscope
 
 # Lint, and the tests that start no program, side by side.
 check: $(VENV)/dev

@@ -53,6 +53,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     started.quit()
 
 
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Leave a module's last page: a live page that stays open asks and draws for as long as other tests run."""
+    last = nextitem is None or nextitem.nodeid.partition("::")[0] != item.nodeid.partition("::")[0]
+    if last and (driver := getattr(item, "funcargs", {}).get("browser")):
+        driver.get("about:blank")
+
+
 def chromium(profile: Path) -> WebDriver | None:
     program, control = shutil.which("chromium"), shutil.which("chromedriver")
     if not program or not control:
