@@ -183,6 +183,7 @@ def speaking(*parts: bytes, again: bytes = b"", every_seconds: float = 0.0) -> I
         ([HEAD, b"Content-Length: 999999\r\n\r\n"], b"#", "did not answer completely within 0.5 s"),
     ],
 )
+@pytest.mark.thorough
 def test_an_answer_a_byte_at_a_time_ends_in_time(said: list[bytes], again: bytes, message: str) -> None:
     with (
         speaking(*said, again=again, every_seconds=0.02) as url,

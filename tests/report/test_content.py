@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, replace
 from math import inf, nan
 
+import pytest
 from every import every
 from factories import reports
 
@@ -145,6 +146,7 @@ def test_counts_that_do_not_reconcile_show_the_identity_that_fails() -> None:
 
 
 @every("variant", reports.VARIANTS)
+@pytest.mark.thorough
 def test_every_row_of_every_table_is_as_wide_as_its_head(variant: str) -> None:
     findings = reports.VARIANTS[variant]()
     builders = (tables.figures, tables.accounts, tables.failures, tables.trials, tables.modes, verdicts.to_set)

@@ -13,6 +13,7 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+import pytest
 from every import every
 from factories import reports
 
@@ -90,6 +91,7 @@ def policy(of: Page) -> dict[str, list[str]]:
 
 
 @every("variant", reports.VARIANTS)
+@pytest.mark.thorough
 def test_the_markup_is_well_formed(variant: str) -> None:
     assert page(variant).open == []
 

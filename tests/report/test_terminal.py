@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+import pytest
 from every import every
 from factories import reports
 from rich.cells import cell_len
@@ -15,14 +15,12 @@ from loadlab.model.labels import short_names
 from loadlab.report.content import matrix, story
 from loadlab.report.formats.terminal import Terminal
 
-if TYPE_CHECKING:
-    import pytest
-
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @every("variant", reports.VARIANTS)
 @every("width", [60, 80, 120])
+@pytest.mark.thorough
 def test_no_line_is_wider_than_the_terminal(variant: str, width: int) -> None:
     lines = Terminal(width=width).render(reports.VARIANTS[variant]()).splitlines()
     assert max(map(cell_len, lines)) <= width

@@ -33,6 +33,7 @@ RUNS = 3000  # the standard error of a share of 0.8 is 0.0073
 
 
 @every(("blocks", "comparisons"), [(6, 1), (8, 6), (10, 10), (12, 6), (14, 20)])
+@pytest.mark.thorough
 def test_what_is_said_to_be_detected_is_found_four_times_in_five(blocks: int, comparisons: int) -> None:
     ratio = detectable_ratio(DEVIATION, blocks, comparisons, margin=BAR.margin)
     assert ratio is not None

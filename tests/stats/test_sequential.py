@@ -23,6 +23,7 @@ def all_signs(blocks: int) -> np.ndarray:
 
 
 @every("early, blocks, last", [(2, 4, 0), (3, 5, 2), (4, 6, 5), (5, 6, 3), (4, 7, 6), (3, 7, 10)])
+@pytest.mark.thorough
 def test_the_price_of_a_look_is_that_of_the_worst_order_of_sizes(early: int, blocks: int, last: int) -> None:
     """Over all signs, for each order in which small and large differences may come."""
     signs = all_signs(blocks)

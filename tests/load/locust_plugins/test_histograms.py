@@ -11,6 +11,7 @@ from math import inf, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from every import every
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
@@ -54,6 +55,7 @@ def assert_agree(histogram: HdrHistogram, seconds: list[float]) -> None:
 
 
 @given(RESPONSES)
+@pytest.mark.thorough
 def test_percentiles_are_those_of_the_sorted_times_to_a_thousandth(seconds: list[float]) -> None:
     histogram = histogram_of(seconds)
     assert histogram.get_total_count() == len(seconds)

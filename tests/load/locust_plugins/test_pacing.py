@@ -145,6 +145,7 @@ def test_an_unanswered_request_is_a_failure_with_its_time_so_far(load: Any) -> N
     assert all(response >= 0.2 for response in result.requests.response)
 
 
+@pytest.mark.thorough
 def test_every_arrival_is_answered_dropped_or_unanswered_and_none_is_lost(load: Any) -> None:
     class Mixed(User):
         taken = 0
