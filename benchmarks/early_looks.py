@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
 
 MARGIN: Final = 0.05
-CV: Final = 0.05
+CV: Final = 0.05  # of one trial
 FEWEST: Final = 2
 STRONG: Final = 1.5  # a ratio that no machine is too noisy for
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import early_looks
 import numpy as np
+from early_looks import CV, MARGIN
 from numpy.typing import NDArray
 
 from loadlab.analysis import comparisons
@@ -27,7 +28,6 @@ from loadlab.model.case import Case
 from loadlab.model.config import Config
 from loadlab.plan.schedule import schedule
 from loadlab.stats.blocks import blocks_needed
-from loadlab.stats.multiplicity import adjust
 from loadlab.stats.power import detectable_ratio
 from loadlab.stats.signed_rank import Averages
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 Values: TypeAlias = NDArray[np.float64]  # (runs, blocks, cases), logarithms of what each trial showed
 
-CV: Final = 0.05  # of one trial
-MARGIN: Final = 0.05
 DRIFT: Final = -0.5  # of the logarithm, from the first trial of a run to its last
 PER_GROUP: Final = 2  # candidates that share a baseline, as in the default plan
 AT_ONCE: Final = 500  # runs, for memory's sake
@@ -175,12 +173,8 @@ def differences(cases: Sequence[Case], values: Values) -> tuple[Values, Values]:
 def verdicts(cases: Sequence[Case], values: Values, shift: Values | float = 0.0, *, floor: bool = True) -> Values:
     """1, -1, 0 or NaN for each (run, comparison), where the candidates differ by `shift` in truth."""
     found, twin = differences(cases, values)
-    averages = Averages(found + np.asarray(shift)[..., np.newaxis])
-    interval, narrow = averages.interval(0.95), averages.interval(0.90)
-    if interval is None or narrow is None:
-        raise ValueError("too few blocks for a verdict")
-    noise: Values | float = np.abs(Averages(twin).estimate())[:, np.newaxis] if floor else 0.0
-    return called(averages.estimate(), interval, narrow, adjust(averages.p()), margin=log1p(MARGIN), noise=noise)
+    shifted = found + np.asarray(shift)[..., np.newaxis]
+    return early_looks.judged(cases, shifted, twin, early=False, floor=floor).verdict
 
 
 def check(cases: Sequence[Case], values: Values) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.stats.blocks import ALPHA, FEWEST_BLOCKS
-from loadlab.stats.signed_rank import critical, tails
+from loadlab.stats.signed_rank import critical, rank_sums, tails
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,16 +121,8 @@ def only_early(look: int, blocks: int, last: int) -> NDArray[np.float64]:
     lowers the chance: it raises W(blocks) where the later one alone is negative, and lowers it where the earlier one
     alone is, but then W(look) is larger too.
     """
-    early, later = np.diff(tails(look), prepend=0.0), _sums(look + 1, blocks)
+    early, later = np.diff(tails(look), prepend=0.0), rank_sums(look + 1, blocks)
     at_least = np.append(np.cumsum(later[::-1])[::-1], 0.0)  # P(the later ranks sum to s or more)
     needed = np.clip(last + 1 - np.arange(early.size), 0, later.size)
     chances: NDArray[np.float64] = np.cumsum(early * at_least[needed])
-    return chances
-
-
-def _sums(first: int, last: int) -> NDArray[np.float64]:
-    """P(sum = s) for each s, where each of the ranks `first` … `last` is in the sum or not with equal chance."""
-    chances = np.ones(1)
-    for rank in range(first, last + 1):
-        chances = (np.append(chances, np.zeros(rank)) + np.append(np.zeros(rank), chances)) / 2
     return chances

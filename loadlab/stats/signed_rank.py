@@ -95,16 +95,27 @@ def walsh(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 @cache
 def tails(size: int) -> NDArray[np.float64]:
     """P(W ≤ w) for each w, where each rank of `size` is in W or not with equal chance."""
-    largest = size * (size + 1) // 2
+    summed: NDArray[np.float64] = np.cumsum(rank_sums(1, size))
+    return np.minimum(summed, 1.0)
+
+
+def rank_sums(first: int, last: int) -> NDArray[np.float64]:
+    """P(sum = s) for each s, where each of the ranks `first` … `last` is in the sum or not with equal chance.
+
+    >>> rank_sums(2, 3).tolist()
+    [0.25, 0.0, 0.25, 0.25, 0.0, 0.25]
+    """
+    largest = (first + last) * (last + 1 - first) // 2
     half = np.zeros(largest // 2 + 1)  # the other half mirrors it
     half[0] = 1.0
-    for rank in range(1, size + 1):
-        filled = min(rank * (rank + 1) // 2 + 1, half.size)
+    reached = 0
+    for rank in range(first, last + 1):
+        reached += rank
+        filled = min(reached + 1, half.size)
         half[:filled] /= 2
-        half[rank:filled] += half[: filled - rank].copy()
-    mirrored = half[: largest + 1 - half.size][::-1]
-    summed: NDArray[np.float64] = np.cumsum(np.concatenate([half, mirrored]))
-    return np.minimum(summed, 1.0)
+        half[rank:filled] += half[: max(0, filled - rank)].copy()
+    mirrored: NDArray[np.float64] = half[: largest + 1 - half.size][::-1]
+    return np.concatenate([half, mirrored])
 
 
 def critical(size: int, tail: float) -> int | None:
