@@ -101,7 +101,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from loadlab.cli._progress import display
     from loadlab.faults.added_latency import AddedLatency
     from loadlab.lab.opening import open_lab
-    from loadlab.lab.served_site import serve_site
+    from loadlab.lab.served_site import boot_site
     from loadlab.services.external_database import Reference, require_reference
     from loadlab.system.ports import require_free
     from loadlab.system.processes import withhold
@@ -115,7 +115,7 @@ def execute(arguments: argparse.Namespace) -> int:
     latency = [AddedLatency(round_trip_ms=arguments.round_trip_ms)] if arguments.round_trip_ms else []
     with display(Screen.of(arguments)) as listener, open_lab(plan, dsn, None, listener) as lab:
         listener.preparing(f"{server} boots")
-        with serve_site(
+        with boot_site(
             lab,
             server,
             strategy,
@@ -124,10 +124,11 @@ def execute(arguments: argparse.Namespace) -> int:
             log=lab.logs / "server.log",
             faults=latency,
             port=arguments.port,
-        ) as site:
+        ) as booting:
+            application = booting.ready().application
             listener.close()
-            print(_welcome(site.application, f"{server} / {strategy}"), flush=True)
-            return _watch(site.application)
+            print(_welcome(application, f"{server} / {strategy}"), flush=True)
+            return _watch(application)
 
 
 def _configs(arguments: argparse.Namespace) -> tuple[Config, Config]:

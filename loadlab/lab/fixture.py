@@ -24,7 +24,7 @@ from loadlab.lab.generator import Generator
 from loadlab.lab.lab import Lab
 from loadlab.lab.observer import Observer
 from loadlab.lab.project import Project
-from loadlab.lab.served_site import serve_site
+from loadlab.lab.served_site import boot_site
 from loadlab.lab.settling import Patience, settled
 from loadlab.lab.tables import make_ready
 from loadlab.model.behaviour import Scale
@@ -269,7 +269,7 @@ def _fresh_site(setting: Setting, lab: Lab, extras: Extras) -> Iterator[ServedSi
     """The lab's own site, with ledgers that go away with it."""
     ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
     try:
-        with serve_site(
+        with boot_site(
             lab,
             setting.server,
             setting.strategy,
@@ -277,7 +277,7 @@ def _fresh_site(setting: Setting, lab: Lab, extras: Extras) -> Iterator[ServedSi
             ledgers=ledgers,
             log=lab.logs / f"{setting.server.name}.log",
             extras=extras,
-        ) as site:
-            yield site
+        ) as booting:
+            yield booting.ready()
     finally:
         shutil.rmtree(ledgers, ignore_errors=True)

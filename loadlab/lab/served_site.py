@@ -71,7 +71,9 @@ def boot_site(  # noqa: PLR0913
     extras: Extras | None = None,
     port: int | None = None,
 ) -> Iterator[BootingSite]:
-    """As `serve_site`, without waiting for the server.
+    """Start a project in one server mode under one strategy, until the context ends; on `port`, or any that is free.
+
+    It does not wait for the server: the site says when it is `ready`. `faults` act throughout.
 
     Raises:
         EnvironmentFaultError: a program is missing, or one in between does not start.
@@ -88,29 +90,3 @@ def boot_site(  # noqa: PLR0913
         )
         with booting(setup, lab.register, log, port) as boot:
             yield BootingSite(server=server, boot=boot, route=route, ledgers=ledgers, log=log)
-
-
-@contextmanager
-def serve_site(  # noqa: PLR0913
-    lab: Lab,
-    server: Config,
-    strategy: Config,
-    *,
-    project: Project,
-    ledgers: Path,
-    log: Path,
-    faults: Sequence[Fault] = (),
-    extras: Extras | None = None,
-    port: int | None = None,
-) -> Iterator[ServedSite]:
-    """Serve a project in one server mode under one strategy, until the context ends; on `port`, or any that is free.
-
-    `faults` act throughout.
-
-    Raises:
-        EnvironmentFaultError: the server, or a program in between, is missing or does not start.
-    """
-    with boot_site(
-        lab, server, strategy, project=project, ledgers=ledgers, log=log, faults=faults, extras=extras, port=port
-    ) as site:
-        yield site.ready()
