@@ -1,7 +1,7 @@
 """Makes PostgreSQL's data folders from a copy of one: `initdb` takes longer than all else before a first trial.
 
-The template lies in the state folder, for this user alone, and by what it was made with. Nobody knows the password of
-its superuser: each copy gets one of its own before it serves.
+The template is in the state folder, readable by this user alone, under a name made from what it was made with. The
+password of its superuser is thrown away. Each copy gets a new password before it serves.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _copied(template: Path, data: Path) -> bool:
 
 
 def _password_set(binaries: Path, data: Path, password: str) -> bool:
-    """In single-user mode, where nobody can connect; the password has no character that SQL would have to escape."""
+    """In single-user mode, which accepts no connection. The password needs no escaping in SQL."""
     argv = [str(binaries / "postgres"), "--single", "-D", str(data), "-F", "postgres"]
     done = _run(argv, f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'\n")
     return done.returncode == 0 and "ERROR" not in done.stderr
