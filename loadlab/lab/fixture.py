@@ -218,15 +218,17 @@ class RunningServer:
     def collect_garbage(self) -> ConnectionCounts:
         """Have all processes collect their garbage until there is none; returns the counts then.
 
-        Once is not enough: what an ending thread has left is not garbage yet.
+        Once is not enough: what an ending thread has left is not garbage yet. Without a connection no garbage holds
+        one.
         """
-        before: int | None = None
-        while True:
+        now, before = self.at_rest(), None
+        while now.open:
             collect_garbage(self.application, self.processes)
             now = self.at_rest()
             if now.open == before:
-                return now
+                break
             before = now.open
+        return now
 
     def keep_garbage(self) -> None:
         keep_garbage(self.application, self.processes)
