@@ -12,7 +12,6 @@ import itertools
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.snippets import snippets
-from loadlab.model.config import Config
 from loadlab.model.drivers import DRIVERS
 from loadlab.model.which_setting import Impossible, ServerAdvice, Tried, WhichSetting
 from loadlab.plan.members import build_strategy, server_traits
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loadlab.model.behaviour import BehaviourRow, Recording
+    from loadlab.model.config import Config
     from loadlab.model.findings import Snippet
-    from loadlab.model.which_setting import Choice, Effect, Fate
+    from loadlab.model.which_setting import Choice, Effect, Fate, Stop
 
 MAX_AGE: Final = "max_age"
 CONDITIONAL: Final = ("max_age", "max_age_if_not_debug")  # CONN_MAX_AGE and nothing else
@@ -57,7 +57,7 @@ def _advice(server: Config, rows: Sequence[BehaviourRow], requests: int) -> Serv
         fate=fate,
         choice=choice,
         checks_help=checks,
-        abandons=_abandons(kept),
+        stop=_stop(kept),
         kept=kept,
         closed=closed,
         tried=tuple(_tried(rows, requests)),
@@ -91,7 +91,11 @@ def _of_row(row: BehaviourRow, requests: int) -> Fate:
 
 
 def _loses(row: BehaviourRow) -> bool:
-    return _most(row, "left_open") > _most(row, "left_after_collection") or _most(row, "flood_failed") > 0
+    return _most(row, "left_open") > _most(row, "left_after_collection") or _floods(row)
+
+
+def _floods(row: BehaviourRow) -> bool:
+    return _most(row, "flood_failed") > 0
 
 
 def _reuses(row: BehaviourRow, requests: int) -> bool:
@@ -108,25 +112,31 @@ def _choice(fate: Fate, closed: Sequence[BehaviourRow]) -> Choice:
     return CHOICES.get(fate, "close")
 
 
-def _abandons(kept: Sequence[BehaviourRow]) -> bool | None:
-    """Whether all open sessions ended without notice at a stop, or none; of the rows that had any open."""
+def _stop(kept: Sequence[BehaviourRow]) -> Stop:
     held = [(row.spans["stop_abandoned"], row.spans["open_at_stop"]) for row in kept if row.spans["open_at_stop"][0]]
-    if held and all(abandoned == still_open for abandoned, still_open in held):
-        return True
-    return False if held and all(abandoned == (0, 0) for abandoned, _ in held) else None
+    if not held:
+        return "not known"
+    if all(abandoned == (0, 0) for abandoned, _ in held):
+        return "closes"
+    return "abandons" if all(abandoned == still_open for abandoned, still_open in held) else "abandons some"
 
 
 def _tried(rows: Sequence[BehaviourRow], requests: int) -> Iterator[Tried]:
     others = [row for row in rows if row.setting.strategy.name not in CONDITIONAL]
-    for (strategy, driver), group in itertools.groupby(others, key=lambda row: (row.setting.strategy, row.setting.driver)):
+    for (strategy, driver), group in itertools.groupby(
+        others, key=lambda row: (row.setting.strategy, row.setting.driver)
+    ):
         members = tuple(group)
         yield Tried(strategy=strategy, driver=driver, effect=_effect(strategy, members, requests), rows=members)
 
 
 def _effect(strategy: Config, rows: Sequence[BehaviourRow], requests: int) -> Effect:
-    if any(_most(row, "failed") or not row.exact or _loses(row) for row in rows):
+    built = build_strategy(strategy)
+    # What waits for the next sweep is not lost; without sweeps, the flood would have been refused connections.
+    loses = _floods if built.sweeps else _loses
+    if any(_most(row, "failed") or not row.exact or loses(row) for row in rows):
         return "no help"
-    pooling = build_strategy(strategy).pooling()
+    pooling = built.pooling()
     if pooling:
         return "bounds" if all(_most(row, "peak") <= pooling.pool_size for row in rows) else "no help"
     return "reuses" if all(_reuses(row, requests) for row in rows) else "ends leak"

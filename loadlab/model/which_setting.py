@@ -14,6 +14,8 @@ from loadlab.model.findings import Snippet
 Fate = Literal["reused", "kept by clients", "leaks", "fails", "undecided"]
 # To keep connections, to close them after each request, or to serve Django in another way.
 Choice = Literal["keep", "close", "other server"]
+# What becomes of open connections when the server is asked to stop; "not known" where none was open.
+Stop = Literal["closes", "abandons", "abandons some", "not known"]
 # Of a strategy in a server mode: requests find connections again, or a pooler bounds what PostgreSQL sees; or it ends
 # the leak, but each request still opens one; or it changes nothing for the better.
 Effect = Literal["reuses", "bounds", "ends leak", "no help"]
@@ -42,15 +44,14 @@ class ServerAdvice:
     """What follows for one server mode.
 
     `kept` are its rows with CONN_MAX_AGE above 0, `closed` those at 0. `checks_help`: health checks saved requests
-    after a restart of the database. `abandons`: asked to stop, it left sessions without notice to PostgreSQL; None if
-    that differed, or none was open. `snippets` are what to write for `choice`.
+    after a restart of the database. `snippets` are what to write for `choice`.
     """
 
     server: Config
     fate: Fate
     choice: Choice
     checks_help: bool
-    abandons: bool | None
+    stop: Stop
     kept: tuple[BehaviourRow, ...]
     closed: tuple[BehaviourRow, ...]
     tried: tuple[Tried, ...]

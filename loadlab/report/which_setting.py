@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from loadlab.model.behaviour import BehaviourRow, Recording
     from loadlab.model.config import Config
     from loadlab.model.findings import Snippet
-    from loadlab.model.which_setting import Choice, Effect, Fate, ServerAdvice, Tried, WhichSetting
+    from loadlab.model.which_setting import Choice, Effect, Fate, ServerAdvice, Stop, Tried, WhichSetting
 
 BEHAVIOUR: Final = "../../benchmarks/recorded/behaviour.md"
 COLUMNS: Final = ("server", "a kept connection", "set", "new clients", "kept clients", "asked to stop")
@@ -34,7 +34,12 @@ CHOICES: Final[Mapping[Choice, str]] = {
     "close": "`CONN_MAX_AGE = 0`",
     "other server": "another server: requests fail at `CONN_MAX_AGE = 0` too",
 }
-STOPS: Final[Mapping[bool | None, str]] = {True: "abandons them", False: "closes them", None: "–"}
+STOPS: Final[Mapping[Stop, str]] = {
+    "closes": "closes them",
+    "abandons": "abandons them",
+    "abandons some": "abandons some of them",
+    "not known": "–",
+}
 EFFECTS: Final[Mapping[Effect, str]] = {
     "reuses": "Requests reuse connections with",
     "bounds": "A pooler bounds the connections in PostgreSQL:",
@@ -89,7 +94,7 @@ def _table(found: WhichSetting, names: Mapping[Config, str]) -> str:
 def _row(advice: ServerAdvice, name: str) -> tuple[str, ...]:
     new, kept = (_counts(advice.kept, keep_alive=keep_alive) for keep_alive in (False, True))
     link = f"[{escape(name)}](#{_anchor(name)})"
-    return link, FATES[advice.fate], _choice(advice), new, kept, STOPS[advice.abandons]
+    return link, FATES[advice.fate], _choice(advice), new, kept, STOPS[advice.stop]
 
 
 def _choice(advice: ServerAdvice) -> str:
@@ -115,9 +120,9 @@ def _anchor(heading: str) -> str:
 
 def _rule(recording: Recording) -> Iterator[str]:
     yield (
-        "A connection has *leaked* if only Python's garbage collector closed it, or if the same load without garbage"
-        f" collection found no free connection of {recording.scale.free}. A row *reuses* connections if none leaked and"
-        " at least half of its requests found one."
+        "A connection has *leaked* if only Python's garbage collector closed it, or if PostgreSQL refused connections"
+        f" to the same load with {recording.scale.free} connections free and no garbage collection. A row *reuses*"
+        " connections if none leaked and at least half of its requests found one."
     )
     yield (
         "- Every row reuses them, with new and with kept clients: set `CONN_MAX_AGE` above 0. Which age, `loadlab run`"
@@ -143,9 +148,9 @@ def _section(recording: Recording, advice: ServerAdvice, name: str) -> Iterator[
 
 def _sentence(recording: Recording, advice: ServerAdvice) -> str:
     packages = [name for name in SERVERS[advice.server.name].packages if name in recording.versions]
-    with_them = listing([f"{name} {recording.versions[name]}" for name in packages])
-    counted = f" Counted with {escape(with_them)}," if packages else " Counted"
-    counted += f" as the server mode `{advice.server}`."
+    versions = [f"{name} {recording.versions[name]}" for name in packages]
+    with_them = f" with {escape(listing(versions))}," if versions else ""
+    counted = f" Counted{with_them} as the server mode `{advice.server}`."
     if advice.fate == "undecided":
         fate = "The counts are not decisive for kept connections"
     else:
@@ -176,10 +181,10 @@ def _never(advice: ServerAdvice) -> Iterator[str]:
 
 
 def _remarks(advice: ServerAdvice) -> Iterator[str]:
-    if advice.abandons:
-        held = next(row for row in advice.kept if row.spans["open_at_stop"][0])
+    if advice.stop in ("abandons", "abandons some"):
+        lost = next(row for row in advice.kept if row.spans["stop_abandoned"][1])
         yield (
-            f"Asked to stop, it abandons its connections: {spelt(held.spans['stop_abandoned'])} of"
-            f" {plural(held.spans['open_at_stop'][1], 'session')} ended without notice to PostgreSQL."
+            f"Asked to stop, it {STOPS[advice.stop]}: {spelt(lost.spans['stop_abandoned'])} of"
+            f" {plural(lost.spans['open_at_stop'][1], 'session')} ended without notice to PostgreSQL."
         )
     yield from map(escape, SERVERS[advice.server.name].remarks)

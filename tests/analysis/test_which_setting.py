@@ -15,7 +15,7 @@ from loadlab.model.behaviour import COUNTS, BehaviourRow, Recording, Setting
 from loadlab.model.config import Config
 
 if TYPE_CHECKING:
-    from loadlab.model.which_setting import Choice, Effect, Fate, ServerAdvice
+    from loadlab.model.which_setting import Choice, Effect, Fate, ServerAdvice, Stop
 
 RECORDED: Final = Path(__file__).resolve().parents[2] / "benchmarks" / "recorded" / "behaviour.json"
 REQUESTS: Final = 80
@@ -29,7 +29,9 @@ AT_ZERO: Final = Config(name="max_age", parameters={"max_age": 0, "conn_health_c
 SERVER: Final = Config(name="gthread", parameters={"workers": 1, "keep_alive_seconds": 60, "threads": 4})
 
 
-def row(counts: dict[str, int], *, keep_alive: bool = False, strategy: Config = AGED, exact: bool = True) -> BehaviourRow:
+def row(
+    counts: dict[str, int], *, keep_alive: bool = False, strategy: Config = AGED, exact: bool = True
+) -> BehaviourRow:
     setting = Setting(server=SERVER, strategy=strategy, driver="psycopg2", keep_alive=keep_alive)
     spans = {name: (counts[name], counts[name]) for name in COUNTS}
     return BehaviourRow(setting=setting, repeats=1, spans=spans, exact=exact)
@@ -114,13 +116,18 @@ def test_health_checks_are_advised_only_where_they_saved_a_request() -> None:
 
 
 @every(
-    ("abandoned", "still_open", "abandons"),
-    [(4, 4, True), (0, 4, False), (2, 4, None), (0, 0, None)],
+    ("abandoned", "still_open", "stop"),
+    [(4, 4, "abandons"), (0, 4, "closes"), (2, 4, "abandons some"), (0, 0, "not known")],
 )
-def test_a_stop_abandons_all_sessions_or_none_or_is_not_known(
-    abandoned: int, still_open: int, *, abandons: bool | None
-) -> None:
-    assert advice(row(REUSED | {"stop_abandoned": abandoned, "open_at_stop": still_open})).abandons is abandons
+def test_a_stop_closes_or_abandons_sessions_or_had_none(abandoned: int, still_open: int, stop: Stop) -> None:
+    assert advice(row(REUSED | {"stop_abandoned": abandoned, "open_at_stop": still_open})).stop == stop
+
+
+def test_what_waits_for_a_sweep_is_not_lost_but_what_floods_is() -> None:
+    sweep = Config(name="reap_dead_threads", parameters={"max_age": None})
+    waits = CLOSED | {"left_open": 4}
+    assert advice(row(LEAKED), row(waits, strategy=sweep)).tried[0].effect == "ends leak"
+    assert advice(row(LEAKED), row(waits | {"flood_failed": 1}, strategy=sweep)).tried[0].effect == "no help"
 
 
 @every(

@@ -57,12 +57,12 @@ def accepts(port: int) -> bool:
         return trying.connect_ex((LOOPBACK, port)) == 0
 
 
-def unsized(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ARG001  WSGI's own signature
+def unsized(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
     return iter([b"hello"])
 
 
-def sized(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ARG001
+def sized(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
     return iter([b"hello"])
 
@@ -70,7 +70,7 @@ def sized(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # n
 @needs("waitress")
 @pytest.mark.parametrize(("application", "stays"), [(unsized, False), (sized, True)])
 def test_waitress_keeps_clients_only_where_the_length_is_said(application: Any, *, stays: bool) -> None:
-    """waitress 3.0.2 asks a client to close its connection after a response without Content-Length."""
+    """Waitress 3.0.2 asks a client to close its connection after a response without Content-Length."""
     from waitress.server import create_server  # noqa: PLC0415
 
     server = create_server(application, host=LOOPBACK, port=0, map={})
@@ -87,7 +87,7 @@ def test_waitress_keeps_clients_only_where_the_length_is_said(application: Any, 
 
 @needs("pyuwsgi")
 def test_uwsgi_processes_without_a_master_outlive_the_first(register: Register, tmp_path: Path) -> None:
-    """uWSGI 2.0.30 and 2.0.31: a SIGTERM ends the process that gets it; the other keeps the port."""
+    """UWSGI 2.0.30 and 2.0.31: a SIGTERM ends the process that gets it; the other keeps the port."""
     (tmp_path / "served.py").write_text(UNSIZED)
     port = free_port()
     program = Path(sys.executable).with_name("uwsgi")
@@ -109,7 +109,7 @@ def test_uwsgi_processes_without_a_master_outlive_the_first(register: Register, 
 
 
 def test_gunicorn_needs_packaging_for_gevent_and_does_not_require_it() -> None:
-    """gunicorn 27.0.1: `pip install gunicorn gevent` is not enough; the extra gunicorn[gevent] is."""
+    """Gunicorn 27.0.1: `pip install gunicorn gevent` is not enough; the extra gunicorn[gevent] is."""
     required = importlib.metadata.requires("gunicorn") or []
     packaging = [one for one in required if one.startswith("packaging")]
     assert packaging
@@ -118,7 +118,7 @@ def test_gunicorn_needs_packaging_for_gevent_and_does_not_require_it() -> None:
 
 @pytest.mark.slow
 def test_gunicorn_logs_a_worker_in_another_zone_once_django_is_loaded(register: Register, tmp_path: Path) -> None:
-    """gunicorn 27.0.1, Django 5.2 and 6.1: without TIME_ZONE, Django sets the process to America/Chicago."""
+    """Gunicorn 27.0.1, Django 5.2 and 6.1: without TIME_ZONE, Django sets the process to America/Chicago."""
     (tmp_path / "zoned.py").write_text(ZONED)
     argv = [sys.executable, "-m", "gunicorn", "zoned", "-b", f"{LOOPBACK}:{free_port()}", "--no-control-socket"]
     environment = {"PATH": "/usr/bin", "PYTHONPATH": str(tmp_path), "TZ": "UTC"}

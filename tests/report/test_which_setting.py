@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import pytest
 
 from loadlab.analysis.which_setting import which_setting
 from loadlab.cli._behaviour_record import read_recording
-from loadlab.model.behaviour import Recording
-from loadlab.model.which_setting import Choice, Effect, Fate
+from loadlab.model.which_setting import Choice, Effect, Fate, Stop
 from loadlab.report.behaviour import COMMAND, GUIDE
 from loadlab.report.labels import title
-from loadlab.report.which_setting import CHOICES, EFFECTS, FATES, which_setting_page
+from loadlab.report.which_setting import CHOICES, EFFECTS, FATES, STOPS, which_setting_page
 from loadlab.servers import SERVERS
+
+if TYPE_CHECKING:
+    from loadlab.model.behaviour import Recording
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -59,6 +61,7 @@ def test_every_code_has_words() -> None:
     assert set(FATES) == set(get_args(Fate))
     assert set(CHOICES) == set(get_args(Choice))
     assert set(EFFECTS) == set(get_args(Effect))
+    assert set(STOPS) == set(get_args(Stop))
 
 
 def test_the_page_names_the_versions_that_it_was_counted_with(recorded: Recording) -> None:
