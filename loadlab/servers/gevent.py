@@ -25,6 +25,7 @@ class Gevent(KeepAliveGunicornServer):
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     packages: ClassVar[tuple[str, ...]] = WITH_GEVENT
     greenlets: ClassVar[bool] = True
+    usual: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = KEPT
 
     worker_connections: Count = 1000

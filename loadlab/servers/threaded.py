@@ -17,6 +17,7 @@ class Threaded(Server):
     title: ClassVar[str] = "threaded runserver"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     hooks: ClassVar[Hooks] = "runserver"
+    usual: ClassVar[bool] = True
     single_process: ClassVar[bool] = True
 
     nagle: Flag = False
