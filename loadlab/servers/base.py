@@ -36,7 +36,7 @@ class Site:
     asgi: str = "loadlab.settings_override.asgi:application"
     manage: tuple[str, ...] = ("-m", "loadlab.settings_override")
     python: str = sys.executable
-    scratch: str = ""
+    scratch: str = "."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
