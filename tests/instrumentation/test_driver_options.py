@@ -55,7 +55,7 @@ def warnings(monkeypatch: pytest.MonkeyPatch, **entry: Any) -> list[tuple[str | 
 
 def test_an_option_that_no_driver_knows_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     ((identity, said),) = warnings(monkeypatch, OPTIONS={"sslmod": "require", "connect_timeout": 5})
-    assert identity == "loadlab.W010"
+    assert identity == "loadlab.W020"
     assert "psycopg with libpq 18." in said
     assert "does not know sslmod of OPTIONS" in said
 
@@ -63,8 +63,8 @@ def test_an_option_that_no_driver_knows_is_warned_of(monkeypatch: pytest.MonkeyP
 @every(
     ("options", "warned"),
     [
-        ({"prepare_threshold": 5}, ["loadlab.W011"]),
-        ({"prepare_threshold": 0, "server_side_binding": False}, ["loadlab.W011"]),
+        ({"prepare_threshold": 5}, ["loadlab.W021"]),
+        ({"prepare_threshold": 0, "server_side_binding": False}, ["loadlab.W021"]),
         ({"prepare_threshold": 5, "server_side_binding": True}, []),
         ({"prepare_threshold": None}, []),
         ({"server_side_binding": True, "isolation_level": 3, "assume_role": "x", "pool": False}, []),
