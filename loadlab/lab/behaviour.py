@@ -13,7 +13,7 @@ from loadlab.faults.database_restart import DatabaseRestart
 from loadlab.lab.fixture import without_and_with_checks
 from loadlab.model.behaviour import Behaviour, Setting
 from loadlab.model.drivers import DRIVERS
-from loadlab.plan.members import build_strategy, config_of, server_traits
+from loadlab.plan.members import build_strategy, config_of, configs, server_traits
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -32,14 +32,16 @@ WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
 
 
 def settings() -> list[Setting]:
-    """Every server mode × strategy × client keep-alive that there can be."""
+    """Every server mode × strategy × client keep-alive that behaves differently from the others."""
     return list(_settings())
 
 
 def _settings() -> Iterator[Setting]:
-    servers = [config_of(SERVERS, name, dict(SERVERS[name].counted), "server") for name in SERVERS]
+    servers = configs(SERVERS, {name: dict(SERVERS[name].counted) for name in SERVERS}, "servers", [])
     variants = [(name, variant) for name in STRATEGIES for variant in STRATEGIES[name].variants]
     for server, (name, variant) in itertools.product(servers, variants):
+        if variant.usual_servers and not SERVERS[server.name].usual:
+            continue
         strategy = config_of(STRATEGIES, name, dict(variant.parameters), "strategy")
         fitting = [driver for driver in DRIVERS if _fits(server, strategy, driver)]
         for driver in fitting if variant.every_driver else fitting[:1]:
