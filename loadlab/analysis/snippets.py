@@ -28,6 +28,8 @@ def snippets(strategy: Strategy, place: ServerTraits, *, checks: bool) -> tuple[
         ("asgi.py", _wrapper(changes)),
     )
     written = [Snippet(file=file, language="python", text=text) for file, text in texts if text]
+    if changes.arguments:
+        written.append(Snippet(file="the server's command", language="sh", text=" ".join(changes.arguments)))
     if pooling:
         written.append(Snippet(file="pgbouncer.ini", language="ini", text=_pgbouncer(pooling)))
     return tuple(written)

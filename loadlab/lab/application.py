@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.config import Config
+    from loadlab.model.strategy import Changes
     from loadlab.services.database import Database
     from loadlab.system.processes import Program, Register
 
@@ -75,7 +76,7 @@ class ServerSetup:
     extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
-        changes = build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
+        changes = self._changes()
         override = replace(
             self.project.override(self.database),
             database=_merged(changes.database, self._address(), self.extras.database),
@@ -104,7 +105,11 @@ class ServerSetup:
         return self.database.address() if self.project.brings_database and self.database.rerouted else {}
 
     def argv(self, port: int) -> list[str]:
-        return build_server(self.server).argv(self.site or Site(python=self.project.python), port)
+        site = self.site or Site(python=self.project.python)
+        return [*build_server(self.server).argv(site, port), *self._changes().arguments]
+
+    def _changes(self) -> Changes:
+        return build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
 
     def loading(self) -> int:
         """How many processes load the site, and are counted from then on; workers forked later once they count."""

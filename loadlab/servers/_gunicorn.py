@@ -27,13 +27,17 @@ class GunicornServer(Server):
         """The worker class and what it takes."""
 
     def argv(self, site: Site, port: int) -> list[str]:
-        gunicorn = [site.python, "-m", "gunicorn", site.wsgi, "--bind", f"127.0.0.1:{port}"]
+        application = site.asgi if self.asgi else site.wsgi
+        gunicorn = [site.python, "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}"]
         # In place of a gunicorn.conf.py that the project may have: the plan says how it is served.
         configuration = ["--config", "python:loadlab.settings_override.gunicorn"]
         return [*gunicorn, "--workers", str(self.workers), *configuration, *self.worker_arguments()]
 
     def processes(self) -> int:
         return self.workers
+
+    def recycle_option(self) -> str:
+        return "--max-requests"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

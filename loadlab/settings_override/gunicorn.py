@@ -31,6 +31,11 @@ def worker_exit(arbiter: Any, worker: Worker) -> None:  # noqa: ANN401
     _call("worker_exit", arbiter, worker)
 
 
+# gunicorn's ASGI worker answers faster where there is no such hook.
+for _hook in {"post_request", "worker_exit"} - _hooks.keys():
+    del globals()[_hook]
+
+
 def post_worker_init(worker: Worker) -> None:
     if os.environ.get("LOADLAB_COOPERATIVE") == "on":
         from loadlab.settings_override import cooperative  # noqa: PLC0415  for gevent's workers alone
