@@ -14,6 +14,7 @@ class Asgi(AsgiServer, UvicornServer):
     """uvicorn with `workers` processes; `keep_alive_seconds` is how long an idle client may stay."""
 
     title: ClassVar[str] = "uvicorn (ASGI)"
+    usual: ClassVar[bool] = True
 
     def application(self, site: Site) -> list[str]:
         return [site.asgi]

@@ -18,6 +18,7 @@ class Threaded(Server):
     title: ClassVar[str] = "threaded runserver"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     hooks: ClassVar[Hooks] = "runserver"
+    usual: ClassVar[bool] = True
     single_process: ClassVar[bool] = True
 
     nagle: Annotated[bool, Bounds(description="true or false")] = False

@@ -114,6 +114,8 @@ def test_a_server_mode_boots_answers_and_stops(name: str, lab: Lab, tmp_path: Pa
         family = [running, *running.children(recursive=True)]
         assert CounterSet(target.ledgers).read().processes == SERVERS[name]().processes()
         assert opened(target) == at_boot + 1
+        forgets = SERVERS[name]().lasting_connections(8, keep_alive=False) == 0
+        assert ("loadlab.W001" in (tmp_path / "log").read_text()) is forgets
     assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
     stopped = CounterSet(target.ledgers).read()
     assert (stopped.processes, stopped.aliases["default"].open) == (0, 0)
