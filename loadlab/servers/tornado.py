@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from loadlab.model.bounds import Bounds
 from loadlab.model.config import Scalar
 from loadlab.servers._gunicorn import GunicornServer
+from loadlab.servers.base import Flag
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +24,7 @@ class Tornado(GunicornServer):
     packages: ClassVar[tuple[str, ...]] = ("gunicorn", "tornado")
     counted: ClassVar[Mapping[str, Scalar]] = {"async_unsafe": True, "workers": 2}
 
-    async_unsafe: Annotated[bool, Bounds(description="true or false")] = False
+    async_unsafe: Flag = False
 
     def worker_arguments(self) -> list[str]:
         return ["--worker-class", "tornado"]

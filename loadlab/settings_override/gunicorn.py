@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from loadlab.settings_override.configuration import SettingsOverride
+from loadlab.settings_override.cooperative import cooperate
 
 if TYPE_CHECKING:
     from gunicorn.workers.base import Worker
@@ -37,8 +37,5 @@ for _hook in {"post_request", "worker_exit"} - _hooks.keys():
 
 
 def post_worker_init(worker: Worker) -> None:
-    if os.environ.get("LOADLAB_COOPERATIVE") == "on":
-        from loadlab.settings_override import cooperative  # noqa: PLC0415  for gevent's workers alone
-
-        cooperative.post_worker_init(worker)
+    cooperate()
     _call("post_worker_init", worker)

@@ -21,8 +21,6 @@ from loadlab.servers import SERVERS, Site
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
 
@@ -97,14 +95,14 @@ def opened(target: ServerSetup) -> int:
 
 
 @every_server
-def test_a_server_mode_boots_answers_and_stops(name: str, lab: Lab, tmp_path: Path) -> None:
+def test_a_server_mode_boots_answers_and_stops(name: str, lab: Lab) -> None:
     target = ServerSetup(
         server=choice(name),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
         database=lab.database,
-        ledgers=tmp_path / "ledgers",
+        ledgers=lab.scratch / f"ledgers-{name}",  # where an ordinary user can get, as nginx
     )
-    with serving(target, lab.register, tmp_path / "log") as application:
+    with serving(target, lab.register, lab.scratch / f"{name}.log") as application:
         at_boot = opened(target)  # runserver looks for migrations
         with closing(http.client.HTTPConnection("127.0.0.1", application.port, timeout=30)) as client:
             client.request("GET", "/entries/7/")
@@ -112,10 +110,10 @@ def test_a_server_mode_boots_answers_and_stops(name: str, lab: Lab, tmp_path: Pa
             assert (answer.status, json.loads(answer.read())["id"]) == (200, 7)
         running = psutil.Process(application.program.pid)
         family = [running, *running.children(recursive=True)]
-        assert CounterSet(target.ledgers).read().processes == SERVERS[name]().processes()
+        assert CounterSet(target.ledgers).read().processes == SERVERS[name]().loading()
         assert opened(target) == at_boot + 1
         forgets = SERVERS[name]().lasting_connections(8, keep_alive=False) == 0
-        assert ("loadlab.W001" in (tmp_path / "log").read_text()) is forgets
+        assert ("loadlab.W001" in application.program.log.read_text()) is forgets
     assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
     stopped = CounterSet(target.ledgers).read()
     assert (stopped.processes, stopped.aliases["default"].open) == (0, 0)
