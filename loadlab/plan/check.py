@@ -85,6 +85,16 @@ def _async_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
             yield Problem(where=f"servers.{server.name}", what=what, remedy=remedy)
 
 
+def _key_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
+    """A key that logs in is of no use where everybody is let in."""
+    for name in plan.strategies:
+        if name in STRATEGIES and STRATEGIES[name].service and plan.database.auth == "trust":
+            remedy = f'set auth = "scram", or remove the strategy {name}'
+            yield Problem(
+                where="database.auth", what=f'"trust" asks for no password, and {name} logs in', remedy=remedy
+            )
+
+
 def _load_problems(plan: Plan, data: Mapping[str, Any]) -> Iterable[Problem]:
     load = plan.load
     if load.model == "closed":
@@ -130,6 +140,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _control_problems,
     _driver_problems,
     _async_problems,
+    _key_problems,
     _load_problems,
     _worker_problems,
     _share_problems,

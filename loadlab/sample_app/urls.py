@@ -13,6 +13,7 @@ urlpatterns = [
     path("entries/<int:number>/visit/", views.read_write, name="read_write"),
     path("entries/<int:number>/twice/", views.multi_database, name="multi_database"),
     path("slow/", views.slow_query, name="slow_query"),
+    path("helper-thread/", views.helper_thread, name="helper_thread"),
     path("no-database/", views.no_database, name="no_database"),
     path("stream/entries/<int:number>/", async_views.stream, name="stream"),
     path("async/entries/<int:number>/", async_views.read_one, name="async_read_one"),
