@@ -32,7 +32,7 @@ def await_idle(served: Any, busy: int) -> None:
 
 
 def test_connections_of_idle_threads_stay_and_new_ones_come(serve: Any) -> None:
-    """granian 2.8.9 ends idle threads after 30 s, or `--blocking-threads-idle-timeout`."""
+    """With granian 2.8.9, idle threads end after 30 s, or `--blocking-threads-idle-timeout`."""
     with serve("max_age", "granian", workers=IDLE) as served:
         served.load()
         assert served.counted()["open"] == THREADS
@@ -54,8 +54,8 @@ def test_close_on_thread_exit_closes_what_idle_threads_had(serve: Any, driver: s
         served.await_open(THREADS)
 
 
-def test_reap_dead_threads_takes_native_threads_for_alive_before_python_3_13(serve: Any) -> None:
-    """granian's threads are Rust's. Before 3.13, Python's object for such a thread says that it is alive for ever."""
+def test_reap_dead_threads_needs_python_3_13_for_native_threads(serve: Any) -> None:
+    """Threads of granian are Rust's. Before 3.13, Python's object for such a thread says that it is alive for ever."""
     with serve("reap_dead_threads", "granian", workers=IDLE) as served:
         served.load()
         await_idle(served, threads(served))
