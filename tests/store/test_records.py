@@ -15,11 +15,13 @@ from factories.trials import Queue, ages, replica, through_pooler, trial
 from loadlab.model.causes import Cause
 from loadlab.model.condition import OpenLoad
 from loadlab.model.departure import Departure, Why
+from loadlab.model.opens import Opens, OpenTimes
 from loadlab.model.samples import Failure, Recovery, Restart
 from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation, Session
 from loadlab.store.records import (
     ENVIRONMENTS,
+    OPENS_RECORDS,
     RESTART_RECORDS,
     SCHEDULE_RECORDS,
     SESSION_RECORDS,
@@ -73,11 +75,15 @@ SCHEDULE: Final = Schedule(
 RESTART: Final = Restart(
     case=ages()[1], recovery=Recovery(warm=1, failed=1, failed_later=0, warm_checked=1, failed_checked=0)
 )
+OPENED: Final = OpenTimes(
+    strategy="", opens=9, total=0.5, fork=0.1, authentication=0.1, server=0.1, outside=0.2, client_cpu=0.1
+)
 SESSION: Final = Session(number=1, began="2026-11-28", environment=ENVIRONMENT, continuation=CONTINUED)
 WRITTEN: Final[dict[str, tuple[Records[Any], bytes]]] = {
     "schedule": (SCHEDULE_RECORDS, SCHEDULE_RECORDS.written(SCHEDULE)),
     "session": (SESSION_RECORDS, SESSION_RECORDS.written(SESSION)),
     "restarts": (RESTART_RECORDS, RESTART_RECORDS.written([RESTART])),
+    "opens": (OPENS_RECORDS, OPENS_RECORDS.written(Opens(times=(OPENED,), unknown="given"))),
     "environment": (ENVIRONMENTS, json.dumps(ENVIRONMENT).encode()),
     "trial": (TRIAL_RECORDS, body_of(a_trial())),
 }
