@@ -1,49 +1,106 @@
-"""Looks before the run whether what the plan needs is there: programs, packages, and room in the database."""
+"""Looks before anything starts whether what a plan needs is there: programs, packages, and room in the database."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import shlex
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.plan.members import build_strategy, connections_wanted
+from loadlab.plan.members import build_server, build_strategy, connections_wanted
 from loadlab.services.pgbouncer import require_pgbouncer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from loadlab.judges import Judge
     from loadlab.model.case import Case
+    from loadlab.model.config import Config
 
 OWN: Final = 2  # the lab's observers: the judge's connection and the sampler's
+PGBOUNCER: Final = "apt install pgbouncer, or brew install pgbouncer"
 
 
-def require_programs(cases: Sequence[Case], *, own_site: bool) -> None:
-    """Make sure that what the cases' strategies need is installed: what they put between, and packages.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Missing:
+    """Something that is not installed: what it is, which member needs it, and the command that installs it.
 
-    Only of the lab's `own_site` is it known which Python it runs in; a project is looked into later.
+    `package` says that it is a Python package: several are installed by one command.
+    """
+
+    what: str
+    needed_by: str
+    command: str
+    package: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.needed_by}: {self.what}" + ("" if self.package else f" ({self.command})")
+
+
+def missing_for(server: Config, strategy: Config, driver: str | None) -> list[Missing]:
+    """What a server mode under a strategy needs, and this machine or the lab's own Python does not have.
+
+    `driver` is that of the lab's own site; None for a project, whose packages are looked for in its own Python.
+    """
+    member = f"strategies.{strategy.name}"
+    pooler = missing_pgbouncer(member) if build_strategy(strategy).pooling() else []
+    if driver is None:
+        return pooler
+    needed = {f"servers.{server.name}": build_server(server).needs(driver), member: build_strategy(strategy).packages}
+    return pooler + [
+        Missing(what=package, needed_by=by, command=install_command([package]), package=True)
+        for by, packages in needed.items()
+        for package in packages
+        if not _installed(package)
+    ]
+
+
+def missing_pgbouncer(needed_by: str) -> list[Missing]:
+    with suppress(EnvironmentFaultError):
+        require_pgbouncer()
+        return []
+    return [Missing(what="PgBouncer", needed_by=needed_by, command=PGBOUNCER)]
+
+
+def install_command(packages: Iterable[str]) -> str:
+    """The command that installs packages for the lab's own Python."""
+    return shlex.join([sys.executable, "-m", "pip", "install", *packages])
+
+
+def require_installed(missing: Iterable[Missing]) -> None:
+    """Raises:
+    EnvironmentFaultError: something is missing; with all of it, and the command that installs it.
+    """
+    found = list(dict.fromkeys(missing))
+    if not found:
+        return
+    packages = list(dict.fromkeys(one.what for one in found if one.package))
+    lines = "\n".join(f"  {one}" for one in found)
+    install = f" (packages: {install_command(packages)})" if packages else ""
+    raise EnvironmentFaultError(
+        f"Not installed, and needed:\n{lines}\nInstall it{install}, or leave out what needs it."
+    )
+
+
+def require_programs(cases: Sequence[Case], driver: str | None) -> None:
+    """Make sure that what the cases need is installed; `driver` as in `missing_for`.
 
     Raises:
-        EnvironmentFaultError: naming what is missing.
+        EnvironmentFaultError: naming all that is missing.
     """
-    strategies = [build_strategy(case.strategy) for case in cases]
-    if any(strategy.pooling() for strategy in strategies):
-        require_pgbouncer()
-    needed = dict.fromkeys(package for strategy in strategies for package in strategy.packages)
-    missing = [package for package in needed if own_site and not _installed(package)]
-    if missing:
-        raise EnvironmentFaultError(
-            f"The plan's strategies need {' and '.join(missing)}, which {sys.executable} does not have: pip install"
-            f" {' '.join(missing)} there, or leave out what needs it."
-        )
+    pairs = dict.fromkeys((case.server, case.strategy) for case in cases)
+    require_installed(missing for pair in pairs for missing in missing_for(*pair, driver))
 
 
 def _installed(package: str) -> bool:
-    with suppress(importlib.metadata.PackageNotFoundError):
-        return bool(importlib.metadata.version(package))
-    return False
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def require_room(judge: Judge, cases: Sequence[Case]) -> None:

@@ -44,6 +44,7 @@ class Server(ABC):
     `stop_signal` asks it for an orderly end. `keeps_clients` says that a client may keep its connection between
     requests. `quiet_boot` says that it serves a site without a connection to the database until the first request, so
     it may boot while another trial is counted. `counted` are its parameters in the table of `loadlab behaviour`.
+    `quiet` are those that it has beside them for quiet spells, so that its pauses are short.
     `recycled` is a regular expression for the line of its log that says that it replaces a worker by itself, with the
     worker's pid as its group.
     """
@@ -61,6 +62,7 @@ class Server(ABC):
     keeps_clients: ClassVar[bool] = True
     quiet_boot: ClassVar[bool] = False
     counted: ClassVar[Mapping[str, Scalar]] = {}
+    quiet: ClassVar[Mapping[str, Scalar]] = {}
     recycled: ClassVar[str] = ""
 
     @abstractmethod
@@ -81,6 +83,10 @@ class Server(ABC):
         `keep_alive` says that clients keep their connection to the server, and with it a thread that is theirs.
         """
         return self.usable_connections(users)
+
+    def idle_end_seconds(self) -> float | None:
+        """How long all but one thread of each process may be idle until they end; None where threads stay."""
+        return None
 
     def environment(self) -> dict[str, str]:
         """What the mode needs in its environment, beyond the site's own."""

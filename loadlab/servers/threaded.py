@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from loadlab.model.bounds import Bounds
-from loadlab.model.strategy import Hooks
-from loadlab.servers.base import Server, Site
+from loadlab.servers._runserver import RunServer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Threaded(Server):
+class Threaded(RunServer):
     """`nagle` leaves Nagle's algorithm on, as runserver has it: 40 ms more per request on kept client connections."""
 
     title: ClassVar[str] = "threaded runserver"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT
-    hooks: ClassVar[Hooks] = "runserver"
-    single_process: ClassVar[bool] = True
 
     nagle: Annotated[bool, Bounds(description="true or false")] = False
-
-    def argv(self, site: Site, port: int) -> list[str]:
-        return [site.python, *site.manage, "runserver", "--noreload", f"127.0.0.1:{port}"]
-
-    def processes(self) -> int:
-        return 1
 
     def usable_connections(self, users: int) -> int:
         return users
