@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SEED: Final = 2013
 # One for each way of having threads: other modes have the limits of one of these.
-MODES: Final = ("asgi", "gevent", "gthread", "sync", "threaded")
+MODES: Final = tuple(name for name in SERVERS if SERVERS[name].usual)
 TRIALS: Final = 100
 USERS: Final = (1, 4, 8, 24, 64)
 REQUESTS: Final = (5, 20, 60, 200)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -17,9 +15,8 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from loadlab.model.config import Config
 
-_FULL: Final = Path(__file__).resolve().parent.parent / "plans" / "full.toml"
 # One for each way of having threads. What does not depend on the mode is tested in these.
-USUAL: Final = tuple(sorted(tomllib.loads(_FULL.read_text())["servers"]))
+USUAL: Final = tuple(name for name in SERVERS if SERVERS[name].usual)
 
 
 def choice(name: str) -> Config:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis.which_setting import which_setting
 from loadlab.claims import CLAIMS, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
 from loadlab.cli._progress import display
@@ -21,6 +22,7 @@ from loadlab.lab.versions import versions
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
 from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.report.numbers import plural
+from loadlab.report.which_setting import which_setting_page
 
 if TYPE_CHECKING:
     import argparse
@@ -207,6 +209,8 @@ def _publish(recording: Recording, arguments: argparse.Namespace) -> None:
         write(arguments.json, as_json(recording))
     if arguments.markdown:
         write(arguments.markdown, as_markdown(recording))
+    if arguments.which_setting:
+        write(arguments.which_setting, which_setting_page(recording, which_setting(recording)))
 
 
 def _gate(before: Recording, counted: Recording, source: Path) -> None:

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from loadlab.instrumentation.serving import Serving
 
 DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
+FIX: Final = "'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit'"
+# By the server: the option that has it load the project first, and what to do.
+LATE_PATCHES: Final = {
+    "gunicorn": ("--preload", "Leave out --preload."),
+    "uwsgi": ("--gevent-monkey-patch", "Use --gevent-early-monkey-patch instead."),
+}
 LIMITS: Final = """
 SELECT current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int
@@ -40,7 +46,16 @@ def check_settings(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's si
 
 def check_serving(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
     known = serving()
-    return [*_kept_in_vain(known), *_opened_while_loading(known), *_shared_greenlets(known), *_pool_with_age()]
+    return [*_of_server(known), *_opened_while_loading(known), *_pool_with_age()]
+
+
+def _of_server(known: Serving | None) -> Iterator[CheckMessage]:
+    """What follows from the server and the settings alone."""
+    yield from _kept_in_vain(known)
+    yield from _kept_by_idle_threads(known)
+    yield from _shared_greenlets(known)
+    yield from _in_event_loop(known)
+    yield from _without_master(known)
 
 
 def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
@@ -49,12 +64,25 @@ def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
     for alias, entry in connections.settings.items():
         if entry["CONN_MAX_AGE"] != 0:
             yield checks.Warning(
-                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served in the"
-                f" mode {known.mode}: each request may have its own thread or greenlet. No later request finds a kept"
-                " connection, so connections leak until the database refuses the next one.",
-                hint="Set CONN_MAX_AGE = 0, use a connection pool, or add"
-                " 'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS.",
+                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served by"
+                f" {known.program} in the mode {known.mode}: each request may have its own thread or greenlet. No later"
+                " request finds a kept connection, so connections leak until the database refuses the next one.",
+                hint=f"Set CONN_MAX_AGE = 0, use a connection pool, or add {FIX} to INSTALLED_APPS.",
                 id="loadlab.W001",
+            )
+
+
+def _kept_by_idle_threads(known: Serving | None) -> Iterator[CheckMessage]:
+    if known is None or not known.idle_seconds or _ended_by_a_fix(known.mode):
+        return
+    for alias, entry in connections.settings.items():
+        if entry["CONN_MAX_AGE"] != 0:
+            yield checks.Warning(
+                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but {known.program}"
+                f" ends a thread that is idle for {known.idle_seconds} s. Its connection stays open, so each quiet"
+                " spell adds connections until Python collects garbage.",
+                hint=f"Set CONN_MAX_AGE = 0, or add {FIX} to INSTALLED_APPS.",
+                id="loadlab.W010",
             )
 
 
@@ -96,12 +124,33 @@ def _open_before_fork(wrappers: Iterable[BaseDatabaseWrapper]) -> Iterator[Check
 
 
 def _shared_greenlets(known: Serving | None) -> Iterator[CheckMessage]:
-    if known is not None and known.mode == "gevent" and known.preload:
+    if known is not None and known.late_patch:
+        option, hint = LATE_PATCHES.get(known.program, LATE_PATCHES["gunicorn"])
         yield checks.Warning(
-            "gunicorn loads the project before gevent has patched Python (--preload): all greenlets of a worker share"
-            " one database connection, and nearly every request fails.",
-            hint="Leave out --preload.",
+            f"{known.program} loads the project before gevent has patched Python ({option}): all greenlets of a worker"
+            " share one database connection, and nearly every request fails.",
+            hint=hint,
             id="loadlab.W003",
+        )
+
+
+def _in_event_loop(known: Serving | None) -> Iterator[CheckMessage]:
+    if known is not None and known.mode == "tornado":
+        yield checks.Warning(
+            "gunicorn's tornado worker runs the project in its event loop. Django refuses synchronous queries there"
+            " (SynchronousOnlyOperation), so each request that uses the database fails.",
+            hint="Use --worker-class gthread.",
+            id="loadlab.W011",
+        )
+
+
+def _without_master(known: Serving | None) -> Iterator[CheckMessage]:
+    if known is not None and known.masterless:
+        yield checks.Warning(
+            f"{known.program} runs {known.workers} processes without a master. After SIGTERM to the first one, the"
+            " others go on, with their database connections and the port.",
+            hint="Add --master.",
+            id="loadlab.W012",
         )
 
 
@@ -199,7 +248,7 @@ def warn_when_served() -> None:
     """Django checks in management commands only; a server's own process says in its log what they would have said."""
     if is_server():
         known = serving()
-        _log([*check_settings(), *_kept_in_vain(known), *_shared_greenlets(known)])
+        _log([*check_settings(), *_of_server(known)])
 
 
 def warn_after_fork() -> None:

@@ -35,7 +35,7 @@ WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
 
 
 def settings() -> list[Setting]:
-    """Every server mode × strategy × client keep-alive that there can be."""
+    """Every server mode × strategy × client keep-alive that behaves differently from the others."""
     return list(_settings())
 
 
@@ -43,6 +43,8 @@ def _settings() -> Iterator[Setting]:
     servers = [config_of(SERVERS, name, dict(SERVERS[name].counted), "server") for name in SERVERS]
     variants = [(name, variant) for name in STRATEGIES for variant in STRATEGIES[name].variants]
     for server, (name, variant) in itertools.product(servers, variants):
+        if variant.usual_servers and not SERVERS[server.name].usual:
+            continue
         strategy = config_of(STRATEGIES, name, dict(variant.parameters), "strategy")
         fitting = [driver for driver in DRIVERS if _fits(server, strategy, driver)]
         for driver in fitting if variant.every_driver else fitting[:1]:

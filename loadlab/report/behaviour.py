@@ -32,8 +32,10 @@ COLUMNS: Final = (
 NARROWEST_STRATEGY: Final = 12  # columns of a terminal
 CLAIM_COLUMNS: Final = ("figure", "published", "here", "")
 FOLDER: Final = "benchmarks/recorded"
+GUIDE: Final = "docs/reference/which-setting.md"
 COMMAND: Final = (
     f"loadlab behaviour --repeats 3 --claims --json {FOLDER}/behaviour.json --markdown {FOLDER}/behaviour.md"
+    f" --which-setting {GUIDE}"
 )
 CHECK: Final = f"loadlab behaviour --check {FOLDER}/behaviour.json"
 
@@ -48,16 +50,16 @@ class ModeTable:
 
 def tables(rows: Sequence[BehaviourRow]) -> Iterator[ModeTable]:
     for mode, members in itertools.groupby(rows, key=lambda row: str(row.setting.server)):
-        yield ModeTable(mode=mode, body=tuple(map(_cells, members)))
+        yield ModeTable(mode=mode, body=tuple(map(cells, members)))
 
 
 def label(setting: Setting) -> str:
     """A row's id, short enough for a line that moves."""
     kept = f"keep-alive {spell(setting.keep_alive)}"
-    return f"{setting.server.name}, {_short(setting.strategy)}, {kept}, {setting.driver}"
+    return f"{setting.server.name}, {short(setting.strategy)}, {kept}, {setting.driver}"
 
 
-def _cells(row: BehaviourRow) -> tuple[str, ...]:
+def cells(row: BehaviourRow) -> tuple[str, ...]:
     def cell(name: str) -> str:
         if name not in row.spans:
             return numbers.MISSING
@@ -66,7 +68,7 @@ def _cells(row: BehaviourRow) -> tuple[str, ...]:
     setting = row.setting
     driver = "" if setting.driver == "psycopg2" else f" ({setting.driver})"
     return (
-        _short(setting.strategy) + driver,
+        short(setting.strategy) + driver,
         spell(setting.keep_alive),
         f"{cell('opened')} / {cell('reused')}{_flaws(row)}",
         cell("peak"),
@@ -80,7 +82,7 @@ def _cells(row: BehaviourRow) -> tuple[str, ...]:
     )
 
 
-def _short(config: Config) -> str:
+def short(config: Config) -> str:
     """A strategy with those of its parameters that are not as they would be by themselves."""
     defaults = {field.name: field.default for field in fields(STRATEGIES[config.name]) if field.default is not MISSING}
     said = [
@@ -131,7 +133,7 @@ def as_markdown(recording: Recording) -> str:
         *_words(recording.rows),
     ]
     for mode in tables(recording.rows):
-        blocks += [f"## `{mode.mode}`", _grid((STRATEGY, *COLUMNS), mode.body)]
+        blocks += [f"## `{mode.mode}`", row_grid(mode.body)]
     if recording.claims:
         blocks += ["## Claims", "What was published about Django's connections, tested again with the same servers."]
         for claim in recording.claims:
@@ -150,7 +152,8 @@ def _opening(recording: Recording) -> Iterator[str]:
         f" not a time. With the same versions it is the same on any machine. Counted with {escape(versions)}."
     )
     yield (
-        "The first command writes this page. The second counts again, names each cell that differs from"
+        "The first command writes this page and [which setting for which server]"
+        "(../../docs/reference/which-setting.md). The second counts again, names each cell that differs from"
         " [behaviour.json](behaviour.json), and then exits with 10. So it detects a Django, server or driver that"
         " behaves differently."
     )
@@ -228,6 +231,11 @@ def _claim(claim: ClaimReport) -> Iterator[str]:
 
 def _held(*, holds: bool) -> str:
     return "holds" if holds else "does not hold"
+
+
+def row_grid(body: Sequence[Sequence[str]]) -> str:
+    """Rows of `cells` as a table in Markdown."""
+    return _grid((STRATEGY, *COLUMNS), body)
 
 
 def _grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -20,6 +20,7 @@ class Asgi(Server):
     packages: ClassVar[tuple[str, ...]] = ("uvicorn",)
     asgi: ClassVar[bool] = True
     quiet_boot: ClassVar[bool] = True
+    usual: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = KEPT
 
     workers: Count = 1

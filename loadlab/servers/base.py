@@ -36,6 +36,7 @@ class Server(ABC):
     """Base of the family: a member says all that loadlab knows of its server. Its fields are its parameters.
 
     For people: `title` is the mode's name in reports. `suggested` modes are those that `loadlab init` starts with.
+    `remarks` are what else a user should know of the server, each a sentence with the version that showed it.
 
     For strategies: `asgi` serves Django's ASGI handler. With `greenlets`, threads are gevent's. `hooks` names the
     server whose hooks a strategy may use. A `single_process` server cannot be given more processes.
@@ -43,8 +44,9 @@ class Server(ABC):
     For the lab: `packages` are the distributions that it may need beside Django; their versions are recorded.
     `stop_signal` asks it for an orderly end. `keeps_clients` says that a client may keep its connection between
     requests. `quiet_boot` says that it serves a site without a connection to the database until the first request, so
-    it may boot while another trial is counted. `counted` are its parameters in the table of `loadlab behaviour`.
-    `quiet` are those that it has beside them for quiet spells, so that its pauses are short.
+    it may boot while another trial is counted. `counted` are its parameters in the table of `loadlab behaviour`;
+    a `usual` mode has the rows of every strategy there, another one those that its threads decide. `quiet` are the
+    parameters that it has beside them for quiet spells, so that its pauses are short.
     `recycled` is a regular expression for the line of its log that says that it replaces a worker by itself, with the
     worker's pid as its group.
     """
@@ -53,6 +55,7 @@ class Server(ABC):
 
     title: ClassVar[str] = ""
     suggested: ClassVar[bool] = False
+    remarks: ClassVar[tuple[str, ...]] = ()
     asgi: ClassVar[bool] = False
     greenlets: ClassVar[bool] = False
     hooks: ClassVar[Hooks] = ""
@@ -63,6 +66,7 @@ class Server(ABC):
     quiet_boot: ClassVar[bool] = False
     counted: ClassVar[Mapping[str, Scalar]] = {}
     quiet: ClassVar[Mapping[str, Scalar]] = {}
+    usual: ClassVar[bool] = False
     recycled: ClassVar[str] = ""
 
     @abstractmethod

@@ -28,6 +28,7 @@ class Gevent(KeepAliveGunicornServer):
     # gunicorn does not say that its gevent worker needs packaging.
     packages: ClassVar[tuple[str, ...]] = ("gunicorn", "gevent", "packaging", COOPERATION)
     greenlets: ClassVar[bool] = True
+    usual: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = KEPT
 
     worker_connections: Count = 1000

@@ -14,6 +14,7 @@ class Threaded(RunServer):
     """`nagle` leaves Nagle's algorithm on, as runserver has it: 40 ms more per request on kept client connections."""
 
     title: ClassVar[str] = "threaded runserver"
+    usual: ClassVar[bool] = True
 
     nagle: Annotated[bool, Bounds(description="true or false")] = False
 

@@ -41,10 +41,14 @@ Seconds = Annotated[float, Bounds(gt=0, le=3600, finite=True, description="secon
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """Parameters that behave differently from others, as `loadlab behaviour` counts them; with each driver, or one."""
+    """Parameters that behave differently from others, as `loadlab behaviour` counts them; with each driver, or one.
+
+    Those of `usual_servers` only are the same in any other mode with the same threads, and need no rows there.
+    """
 
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     every_driver: bool = False
+    usual_servers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

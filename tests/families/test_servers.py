@@ -154,5 +154,7 @@ def test_a_server_mode_counts_exactly_until_its_end(name: str, lab: Lab, tmp_pat
             assert ends.agreed().requests == asked
         running = psutil.Process(application.program.pid)
         family = [running, *running.children(recursive=True)]
+        forgets = server.lasting_connections(CLIENTS, keep_alive=False) == 0
+        assert ("loadlab.W001" in (tmp_path / "log").read_text()) is forgets
     assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
     assert (ends.processes(), ends.agreed().open) == (0, 0)
