@@ -17,12 +17,13 @@ from loadlab.cli._screen import Screen
 from loadlab.errors import GateError, UsageError
 from loadlab.lab.behaviour import behaviour, settings
 from loadlab.lab.fixture import postgres_fixture
-from loadlab.lab.preflight import missing_for, missing_pgbouncer, require_installed
+from loadlab.lab.preflight import missing_for, missing_program, require_installed
 from loadlab.lab.versions import versions
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
 from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.report.numbers import plural
 from loadlab.report.which_setting import which_setting_page
+from loadlab.system.programs import PGBOUNCER
 
 if TYPE_CHECKING:
     import argparse
@@ -110,7 +111,9 @@ def _chosen(rows: Sequence[Setting], claims: Sequence[str], repeats: int) -> _Ch
         EnvironmentFaultError: there is none.
     """
     lacking = {row.id: missing_for(row.server, row.strategy, row.driver) for row in rows}
-    lacking |= {_claim_id(name): missing_pgbouncer("claims") for name in claims if CLAIMS[name].needs_pgbouncer}
+    lacking |= {
+        _claim_id(name): missing_program(PGBOUNCER, "claims") for name in claims if CLAIMS[name].needs_pgbouncer
+    }
     chosen = _Chosen(
         rows=[row for row in rows if not lacking[row.id]],
         left_out=[missing for each in lacking.values() for missing in each],

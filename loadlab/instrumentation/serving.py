@@ -162,19 +162,19 @@ def of_command(words: Sequence[str]) -> Serving | None:
     """How a command line serves a Django project; None when it does not, or in a way that is not known here."""
     for position, word in enumerate(words):
         arguments = words[position + 1 :]
-        if (read := COMMANDS.get(name := _program(word))) is not None:
+        if (read := COMMANDS.get(name := program_of(word))) is not None:
             return replace(read(arguments), program=name)
     return None
 
 
-def _program(word: str) -> str:
+def program_of(word: str) -> str:
     """The name of a program by its path, as `python -m` has it too."""
     path = PurePath(word)
     return path.parent.name if path.name == "__main__.py" else path.stem
 
 
 def _is_known(word: str) -> bool:
-    return _program(word) in COMMANDS.keys() - {RUNSERVER, UWSGI}
+    return program_of(word) in COMMANDS.keys() - {RUNSERVER, UWSGI}
 
 
 def _runserver(arguments: Sequence[str]) -> Serving:

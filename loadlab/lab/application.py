@@ -16,6 +16,7 @@ from loadlab.plan.members import build_server, build_strategy, server_traits
 from loadlab.servers import Site
 from loadlab.settings_override.configuration import READY_PATH
 from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.processes import give_to_unprivileged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -104,13 +105,19 @@ class ServerSetup:
         return self.database.address() if self.project.brings_database and self.database.rerouted else {}
 
     def argv(self, port: int) -> list[str]:
-        return build_server(self.server).argv(self.site or Site(python=self.project.python), port)
+        site = self.site or Site(python=self.project.python)
+        return build_server(self.server).argv(replace(site, scratch=str(self.scratch)), port)
+
+    @property
+    def scratch(self) -> Path:
+        """Where the server may put files. They go when the ledgers go, which are found by the ends of their names."""
+        return self.ledgers / "server"
 
     def loading(self) -> int:
         """How many processes load the site, and are counted from then on; workers forked later once they count."""
         if not self.instrumented:
             return 0
-        return 1 if self.extras.preload else build_server(self.server).processes()
+        return 1 if self.extras.preload else build_server(self.server).loading()
 
 
 def _merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,11 +161,14 @@ class Boot:
 
     def _started(self) -> Application:
         token, port = secrets.token_hex(8), self._port or free_port()
+        if self._server.unprivileged:
+            give_to_unprivileged(self._setup.ledgers)
         program = self._register.start(
             self._setup.server.name,
             self._setup.argv(port),
             log=self._log,
             environment=self._setup.environment(token),
+            privileged=not self._server.unprivileged,
             folder=self._setup.project.folder,
         )
         return Application(program=program, port=port, ledgers=self._setup.ledgers, token=token)

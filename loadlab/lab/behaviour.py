@@ -15,7 +15,7 @@ from loadlab.faults.database_restart import DatabaseRestart
 from loadlab.lab.fixture import running_server
 from loadlab.model.behaviour import Behaviour, Setting
 from loadlab.model.drivers import DRIVERS
-from loadlab.plan.members import build_server, build_strategy, config_of, server_traits
+from loadlab.plan.members import build_server, build_strategy, config_of, configs, server_traits
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -40,7 +40,7 @@ def settings() -> list[Setting]:
 
 
 def _settings() -> Iterator[Setting]:
-    servers = [config_of(SERVERS, name, dict(SERVERS[name].counted), "server") for name in SERVERS]
+    servers = configs(SERVERS, {name: dict(SERVERS[name].counted) for name in SERVERS}, "servers", [])
     variants = [(name, variant) for name in STRATEGIES for variant in STRATEGIES[name].variants]
     for server, (name, variant) in itertools.product(servers, variants):
         if variant.usual_servers and not SERVERS[server.name].usual:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import importlib.metadata
 import shlex
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.plan.members import build_server, build_strategy, connections_wanted
-from loadlab.services.pgbouncer import require_pgbouncer
+from loadlab.system.programs import PGBOUNCER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from loadlab.judges import Judge
     from loadlab.model.case import Case
     from loadlab.model.config import Config
+    from loadlab.servers import Server
+    from loadlab.system.programs import SystemProgram
 
 OWN: Final = 2  # the lab's observers: the judge's connection and the sampler's
-PGBOUNCER: Final = "apt install pgbouncer, or brew install pgbouncer"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,24 +45,31 @@ def missing_for(server: Config, strategy: Config, driver: str | None) -> list[Mi
 
     `driver` is that of the lab's own site; None for a project, whose packages are looked for in its own Python.
     """
-    member = f"strategies.{strategy.name}"
-    pooler = missing_pgbouncer(member) if build_strategy(strategy).pooling() else []
-    if driver is None:
-        return pooler
-    needed = {f"servers.{server.name}": build_server(server).needs(driver), member: build_strategy(strategy).packages}
-    return pooler + [
-        Missing(what=package, needed_by=by, command=install_command([package]), package=True)
-        for by, packages in needed.items()
-        for package in packages
-        if not _installed(package)
+    mode, how = build_server(server), build_strategy(strategy)
+    of_mode, of_strategy = f"servers.{server.name}", f"strategies.{strategy.name}"
+    absent = [each for program in mode.programs for each in missing_program(program, of_mode)]
+    absent += missing_program(PGBOUNCER, of_strategy) if how.pooling() else []
+    if driver is not None:
+        absent += _packages(missing_packages(mode, driver, _installed), of_mode)
+        absent += _packages([package for package in how.packages if not _installed(package)], of_strategy)
+    return absent
+
+
+def missing_program(program: SystemProgram, needed_by: str) -> list[Missing]:
+    return [] if program.find() else [Missing(what=program.title, needed_by=needed_by, command=program.install)]
+
+
+def missing_packages(server: Server, driver: str, installed: Callable[[str], bool]) -> list[str]:
+    """What a mode needs with this driver and is not `installed`, nor what does as well."""
+    return [
+        package
+        for package in server.needs(driver)
+        if not installed(package) and not installed(server.instead.get(package, package))
     ]
 
 
-def missing_pgbouncer(needed_by: str) -> list[Missing]:
-    with suppress(EnvironmentFaultError):
-        require_pgbouncer()
-        return []
-    return [Missing(what="PgBouncer", needed_by=needed_by, command=PGBOUNCER)]
+def _packages(names: Iterable[str], needed_by: str) -> list[Missing]:
+    return [Missing(what=name, needed_by=needed_by, command=install_command([name]), package=True) for name in names]
 
 
 def install_command(packages: Iterable[str]) -> str:

@@ -120,7 +120,7 @@ def server_traits(config: Config, driver: str) -> ServerTraits:
         processes=server.processes(),
         hooks=server.hooks,
         asgi=server.asgi,
-        greenlets=server.greenlets,
+        greenlets=server.runs_greenlets(),
         single_process=server.single_process,
     )
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from loadlab.model.strategy import Hooks
+from loadlab.servers._gevent import COOPERATION
 from loadlab.servers.base import Count, Seconds, Server, Site
+
+# gunicorn does not say that its gevent worker needs packaging.
+WITH_GEVENT: Final = ("gunicorn", "gevent", "packaging", COOPERATION)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +31,11 @@ class GunicornServer(Server):
         """The worker class and what it takes."""
 
     def argv(self, site: Site, port: int) -> list[str]:
-        gunicorn = [site.python, "-m", "gunicorn", site.wsgi, "--bind", f"127.0.0.1:{port}"]
+        return [*self.command(site), "--bind", f"127.0.0.1:{port}"]
+
+    def command(self, site: Site) -> list[str]:
+        """All but the address."""
+        gunicorn = [site.python, "-m", "gunicorn", site.wsgi]
         # In place of a gunicorn.conf.py that the project may have: the plan says how it is served.
         configuration = ["--config", "python:loadlab.settings_override.gunicorn"]
         return [*gunicorn, "--workers", str(self.workers), *configuration, *self.worker_arguments()]

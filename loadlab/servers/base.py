@@ -11,10 +11,14 @@ from typing import Annotated, ClassVar, Final
 
 from loadlab.model.bounds import STRICT, Bounds
 from loadlab.model.config import Scalar
+from loadlab.model.plan import Several
 from loadlab.model.strategy import Hooks
+from loadlab.system.programs import SystemProgram
 
 Count = Annotated[int, Bounds(ge=1, le=10_000, description="a whole number, 1 or more")]
 Seconds = Annotated[int, Bounds(ge=0, le=3600, description="whole seconds, 0 or more")]
+Limit = Annotated[int, Bounds(ge=0, le=1_000_000, description="a whole number, 0 (none) or more")]
+Flag = Annotated[bool, Bounds(description="true or false")]
 
 # For counting: one process, where several would share out the clients by chance, and clients that stay for longer than
 # they wait for a restart of the database.
@@ -23,12 +27,16 @@ KEPT: Final[Mapping[str, Scalar]] = {"workers": 1, "keep_alive_seconds": 60}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """Where the Django project is, in the terms of each kind of server: always with the lab's settings override."""
+    """Where the Django project is, in the terms of each kind of server: always with the lab's settings override.
+
+    `scratch` is a folder for the server's own files. The server makes it, and the lab removes it.
+    """
 
     wsgi: str = "loadlab.settings_override.wsgi:application"
     asgi: str = "loadlab.settings_override.asgi:application"
     manage: tuple[str, ...] = ("-m", "loadlab.settings_override")
     python: str = sys.executable
+    scratch: str = "."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,14 +49,16 @@ class Server(ABC):
     For strategies: `asgi` serves Django's ASGI handler. With `greenlets`, threads are gevent's. `hooks` names the
     server whose hooks a strategy may use. A `single_process` server cannot be given more processes.
 
-    For the lab: `packages` are the distributions that it may need beside Django; their versions are recorded.
+    For the lab: `packages` are the distributions that it may need beside Django; their versions are recorded. One that
+    `instead` names does as well as the one that it stands for. `programs` come from the system, and not from pip.
     `stop_signal` asks it for an orderly end. `keeps_clients` says that a client may keep its connection between
     requests. `quiet_boot` says that it serves a site without a connection to the database until the first request, so
-    it may boot while another trial is counted. `counted` are its parameters in the table of `loadlab behaviour`;
+    it may boot while another trial is counted. `unprivileged` servers refuse to run as root. `counted` are its
+    parameters in the table of `loadlab behaviour`, each with one value or with several, as in a plan;
     a `usual` mode has the rows of every strategy there, another one those that its threads decide. `quiet` are the
     parameters that it has beside them for quiet spells, so that its pauses are short.
     `recycled` is a regular expression for the line of its log that says that it replaces a worker by itself, with the
-    worker's pid as its group.
+    worker's pid as its group. `refused` says of parameters that it does not have what to do instead.
     """
 
     __pydantic_config__ = STRICT
@@ -61,10 +71,14 @@ class Server(ABC):
     hooks: ClassVar[Hooks] = ""
     single_process: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
+    instead: ClassVar[Mapping[str, str]] = {}
+    programs: ClassVar[tuple[SystemProgram, ...]] = ()
+    unprivileged: ClassVar[bool] = False
+    refused: ClassVar[Mapping[str, str]] = {}
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     keeps_clients: ClassVar[bool] = True
     quiet_boot: ClassVar[bool] = False
-    counted: ClassVar[Mapping[str, Scalar]] = {}
+    counted: ClassVar[Mapping[str, Several]] = {}
     quiet: ClassVar[Mapping[str, Scalar]] = {}
     usual: ClassVar[bool] = False
     recycled: ClassVar[str] = ""
@@ -76,6 +90,14 @@ class Server(ABC):
     @abstractmethod
     def processes(self) -> int:
         """How many processes answer requests: the mode is ready when that many have loaded the site."""
+
+    def loading(self) -> int:
+        """How many processes have the site, and are counted: also one that loads it for those that it forks."""
+        return self.processes()
+
+    def runs_greenlets(self) -> bool:
+        """Whether threads are gevent's with these parameters."""
+        return self.greenlets
 
     @abstractmethod
     def usable_connections(self, users: int) -> int:

@@ -25,8 +25,8 @@ class Granian(GranianServer):
     remarks: ClassVar[tuple[str, ...]] = (
         (
             "granian 2.8.9 ends a thread that was idle for `--blocking-threads-idle-timeout` (30 s), and the thread's"
-            " connection stays open until Python collects garbage. With 4 threads, four bursts with pauses leave 4, 7, 10"
-            " and 13 connections."
+            " connection stays open until Python collects garbage. With 4 threads, four bursts with pauses leave 4, 7,"
+            " 10 and 13 connections."
         ),
     )
     counted: ClassVar[Mapping[str, Scalar]] = {"threads": 4}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from loadlab.model.bounds import Bounds
 from loadlab.servers._runserver import RunServer
+from loadlab.servers.base import Flag
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,7 +16,7 @@ class Threaded(RunServer):
     title: ClassVar[str] = "threaded runserver"
     usual: ClassVar[bool] = True
 
-    nagle: Annotated[bool, Bounds(description="true or false")] = False
+    nagle: Flag = False
 
     def usable_connections(self, users: int) -> int:
         return users

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from loadlab.settings_override.configuration import SettingsOverride
+from loadlab.settings_override.cooperative import cooperate
 
 if TYPE_CHECKING:
     from gunicorn.workers.base import Worker
@@ -32,8 +32,5 @@ def worker_exit(arbiter: Any, worker: Worker) -> None:  # noqa: ANN401
 
 
 def post_worker_init(worker: Worker) -> None:
-    if os.environ.get("LOADLAB_COOPERATIVE") == "on":
-        from loadlab.settings_override import cooperative  # noqa: PLC0415  for gevent's workers alone
-
-        cooperative.post_worker_init(worker)
+    cooperate()
     _call("post_worker_init", worker)

@@ -128,18 +128,18 @@ def worker_of(application: Application) -> int:
 
 
 @pytest.mark.parametrize("name", installed())
-def test_a_server_mode_counts_exactly_until_its_end(name: str, lab: Lab, tmp_path: Path) -> None:
+def test_a_server_mode_counts_exactly_until_its_end(name: str, lab: Lab) -> None:
     """Side by side requests, a worker that is killed and replaced, and an orderly end of the rest."""
     server = build_server(choice(name))
     target = ServerSetup(
         server=choice(name),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": 60}, "strategy"),
         database=lab.database,
-        ledgers=tmp_path / "ledgers",
+        ledgers=lab.scratch / f"ledgers-{name}",  # where an ordinary user can get, as nginx
     )
     ends = BothEnds(lab, target.ledgers)
-    with serving(target, lab.register, tmp_path / "log") as application:
-        assert ends.processes() == server.processes()
+    with serving(target, lab.register, lab.scratch / f"{name}.log") as application:
+        assert ends.processes() == server.loading()
         at_boot = ends.ours()  # runserver looks for migrations
         assert not (server.quiet_boot and at_boot.opened)
         asked = at_boot.requests + ASKED
@@ -148,13 +148,13 @@ def test_a_server_mode_counts_exactly_until_its_end(name: str, lab: Lab, tmp_pat
         assert ends.agreed().requests == asked
         if (worker := worker_of(application)) != application.program.pid:
             psutil.Process(worker).kill()
-            await_that(lambda: worker_of(application) not in {0, worker} and ends.processes() == server.processes())
+            await_that(lambda: worker_of(application) not in {0, worker} and ends.processes() == server.loading())
             assert clients.ask(SLOW, EACH) == 0
             asked += ASKED
             assert ends.agreed().requests == asked
         running = psutil.Process(application.program.pid)
         family = [running, *running.children(recursive=True)]
         forgets = server.lasting_connections(CLIENTS, keep_alive=False) == 0
-        assert ("loadlab.W001" in (tmp_path / "log").read_text()) is forgets
+        assert ("loadlab.W001" in application.program.log.read_text()) is forgets
     assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
     assert (ends.processes(), ends.agreed().open) == (0, 0)

@@ -13,11 +13,11 @@ from command_line import REPOSITORY
 from factories.plain import case
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.preflight import require_programs
+from loadlab.lab.preflight import missing_packages, require_programs
 from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
-from loadlab.services import pgbouncer
 from loadlab.strategies import STRATEGIES
+from loadlab.system import programs
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -31,7 +31,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", absent)
-    monkeypatch.setattr(pgbouncer.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(programs.shutil, "which", lambda *_, **__: None)
 
 
 NEEDS: Final = {
@@ -71,6 +71,18 @@ def test_a_mode_needs_what_its_driver_needs() -> None:
 
 
 @pytest.mark.usefixtures("bare")
+def test_a_program_of_the_system_is_named_with_its_command() -> None:
+    for driver in ("psycopg2", None):
+        with pytest.raises(EnvironmentFaultError, match=r"servers\.nginx: nginx \(apt install nginx-light, or brew"):
+            require_programs([wanting(server="nginx")], driver)
+
+
+def test_a_package_that_does_as_well_is_enough() -> None:
+    for there, missing in (("uwsgi", []), ("pyuwsgi", []), ("gunicorn", ["pyuwsgi"])):
+        assert missing_packages(SERVERS["uwsgi"](), "psycopg2", there.__eq__) == missing
+
+
+@pytest.mark.usefixtures("bare")
 def test_a_projects_own_python_may_have_what_ours_has_not() -> None:
     require_programs([wanting("pool"), wanting(server="gevent")], None)
 
@@ -85,5 +97,6 @@ def test_everything_that_a_strategy_needs_comes_with_the_lab() -> None:
 def test_every_package_of_a_server_mode_comes_with_the_lab_or_the_servers() -> None:
     extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     offered = {re.split(r"[^\w.-]", line)[0].lower() for extra in ("lab", "servers") for line in extras[extra]}
-    named = {package.lower() for name in SERVERS for package in SERVERS[name].packages}
+    modes = [SERVERS[name] for name in SERVERS]
+    named = {package.lower() for mode in modes for package in mode.packages if package not in mode.instead.values()}
     assert named - offered - {"packaging"} == set()  # which gunicorn brings

@@ -31,10 +31,9 @@ def application(environ, start_response):
     return iter([b"hello"])
 """
 ZONED: Final = """
-import django
-from django.conf import settings
-settings.configure(SECRET_KEY="x", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__)
-urlpatterns = []
+SECRET_KEY, ALLOWED_HOSTS, ROOT_URLCONF, urlpatterns = "x", ["*"], "zoned", []
+"""
+SERVED: Final = """
 from django.core.wsgi import get_wsgi_application
 application = get_wsgi_application()
 """
@@ -119,9 +118,10 @@ def test_gunicorn_needs_packaging_for_gevent_and_does_not_require_it() -> None:
 @pytest.mark.slow
 def test_gunicorn_logs_a_worker_in_another_zone_once_django_is_loaded(register: Register, tmp_path: Path) -> None:
     """Gunicorn 27.0.1, Django 5.2 and 6.1: without TIME_ZONE, Django sets the process to America/Chicago."""
-    (tmp_path / "zoned.py").write_text(ZONED)
-    argv = [sys.executable, "-m", "gunicorn", "zoned", "-b", f"{LOOPBACK}:{free_port()}", "--no-control-socket"]
-    environment = {"PATH": "/usr/bin", "PYTHONPATH": str(tmp_path), "TZ": "UTC"}
+    for name, text in {"zoned": ZONED, "served": SERVED}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    argv = [sys.executable, "-m", "gunicorn", "served", "-b", f"{LOOPBACK}:{free_port()}", "--no-control-socket"]
+    environment = {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "zoned", "TZ": "UTC"}
     log = tmp_path / "log"
     started = register.start("gunicorn", argv, log=log, environment=environment, folder=tmp_path)
     await_that(lambda: "Booting worker" in log.read_text())
