@@ -15,12 +15,19 @@ from loadlab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from loadlab.model.config import Config
 
+DRIVER: Final = next(iter(DRIVERS))
 # One for each way of having threads. What does not depend on the mode is tested in these.
 USUAL: Final = tuple(name for name in SERVERS if SERVERS[name].usual)
 
 
 def choice(name: str) -> Config:
     return config_of(SERVERS, name, {}, "server")
+
+
+def working(name: str) -> Config:
+    """A mode whose requests succeed: tornado's do with its parameters in the table of behaviours, and no others."""
+    refuses = SERVERS[name]().incompatible(DRIVER) is not None
+    return config_of(SERVERS, name, SERVERS[name].counted if refuses else {}, "server")  # type: ignore[arg-type]
 
 
 def installed(*, others_are_slow: bool = False) -> list[Any]:
@@ -30,6 +37,6 @@ def installed(*, others_are_slow: bool = False) -> list[Any]:
 
 def _marks(name: str, *, slow: bool) -> list[pytest.MarkDecorator]:
     plain = config_of(STRATEGIES, "max_age", {}, "strategy")
-    missing = missing_for(choice(name), plain, next(iter(DRIVERS)))
+    missing = missing_for(choice(name), plain, DRIVER)
     lacking = pytest.mark.skipif(bool(missing), reason="; ".join(map(str, missing)))
     return [lacking, pytest.mark.slow] if slow else [lacking]

@@ -14,6 +14,7 @@ from factories.plain import case
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.preflight import missing_packages, require_programs
+from loadlab.model.drivers import DRIVERS
 from loadlab.plan.members import config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -98,5 +99,5 @@ def test_every_package_of_a_server_mode_comes_with_the_lab_or_the_servers() -> N
     extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     offered = {re.split(r"[^\w.-]", line)[0].lower() for extra in ("lab", "servers") for line in extras[extra]}
     modes = [SERVERS[name] for name in SERVERS]
-    named = {package.lower() for mode in modes for package in mode.packages if package not in mode.instead.values()}
+    named = {package.lower() for mode in modes for driver in DRIVERS for package in mode().needs(driver)}
     assert named - offered - {"packaging"} == set()  # which gunicorn brings

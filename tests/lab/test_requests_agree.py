@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from modes import USUAL, installed
+from modes import USUAL, installed, working
 
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
-from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ every_server = pytest.mark.parametrize("server", installed(others_are_slow=True)
 
 def target(lab: Lab, folder: Path, server: str) -> ServerSetup:
     return ServerSetup(
-        server=config_of(SERVERS, server, {}, "server"),
+        server=working(server),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
         database=lab.database,
         ledgers=folder / "ledgers",
