@@ -169,7 +169,7 @@ class Snippet:
     """What to write into one file; `file` says which, `language` what it is written in."""
 
     file: str
-    language: Literal["python", "ini"]
+    language: Literal["python", "ini", "sh"]
     text: str
 
 

@@ -35,13 +35,16 @@ class GunicornServer(Server):
 
     def command(self, site: Site) -> list[str]:
         """All but the address."""
-        gunicorn = [site.python, "-m", "gunicorn", site.wsgi]
+        gunicorn = [site.python, "-m", "gunicorn", site.asgi if self.asgi else site.wsgi]
         # In place of a gunicorn.conf.py that the project may have: the plan says how it is served.
         configuration = ["--config", "python:loadlab.settings_override.gunicorn"]
         return [*gunicorn, "--workers", str(self.workers), *configuration, *self.worker_arguments()]
 
     def processes(self) -> int:
         return self.workers
+
+    def recycle_option(self) -> str:
+        return "--max-requests"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
