@@ -16,12 +16,15 @@ from loadlab.cli._screen import Screen
 from loadlab.errors import EnvironmentFaultError, GateError, UsageError
 from loadlab.lab.behaviour import behaviour, settings
 from loadlab.lab.fixture import postgres_fixture
-from loadlab.lab.versions import versions
-from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
-from loadlab.plan.members import build_strategy
+from loadlab.lab.versions import installed, versions, worker_versions
+from loadlab.lab.worker_behaviour import worker_behaviour, worker_settings
+from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of, worker_rows_of
+from loadlab.plan.members import build_strategy, build_worker
 from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.report.numbers import plural
+from loadlab.report.worker_behaviour import label as worker_label
 from loadlab.services.pgbouncer import require_pgbouncer
+from loadlab.services.redis import require_redis
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from loadlab.cli._progress import Display
     from loadlab.lab.fixture import PostgresFixture
     from loadlab.model.behaviour import Behaviour, ClaimReport, Setting
+    from loadlab.model.worker_behaviour import WorkerBehaviour, WorkerSetting
 
 EXPECTED_SECONDS: Final = 5.0
 NARROWEST: Final = 120  # where output is no terminal
@@ -42,7 +46,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     chosen = _chosen(arguments)
     if arguments.list:
-        print("\n".join([*(row.id for row in chosen.rows), *map(_claim_id, chosen.claims)]))
+        print("\n".join([*(row.id for row in (*chosen.rows, *chosen.workers)), *map(_claim_id, chosen.claims)]))
         return 0
     before = read_recording(arguments.check) if arguments.check else None
     chosen = replace(chosen, recorded=read_recording(arguments.update)) if arguments.update else chosen
@@ -55,7 +59,8 @@ def execute(arguments: argparse.Namespace) -> int:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Chosen:
     rows: Sequence[Setting]
-    left_out: Sequence[str]
+    workers: Sequence[WorkerSetting]
+    left_out: Sequence[str]  # each with what is missing
     claims: Sequence[str]
     repeats: int
     recorded: Recording | None = None  # to be updated
@@ -67,6 +72,7 @@ class _Pass:
 
     versions: dict[str, str] = field(default_factory=dict)
     behaviours: list[Behaviour] = field(default_factory=list)
+    workers: list[WorkerBehaviour] = field(default_factory=list)
     claims: list[ClaimReport] = field(default_factory=list)
 
     def recording(self, scale: Scale, *, complete: bool) -> Recording:
@@ -74,6 +80,7 @@ class _Pass:
             versions=self.versions,
             scale=scale,
             rows=rows_of(self.behaviours),
+            workers=worker_rows_of(self.workers),
             claims=tuple(self.claims),
             complete=complete,
         )
@@ -89,23 +96,50 @@ def _chosen(arguments: argparse.Namespace) -> _Chosen:
         return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
     rows = [row for row in settings() if wanted(row.id)]
+    workers = [row for row in worker_settings() if arguments.workers and wanted(row.id)]
     claims = [name for name in CLAIMS if arguments.claims and wanted(_claim_id(name))]
-    if not rows and not claims:
-        raise UsageError(f"Nothing matches {' '.join(arguments.only)}. `loadlab behaviour --list` lists the ids.")
-    needing = [row.id for row in rows if build_strategy(row.strategy).pooling()]
-    needing += [_claim_id(name) for name in claims if CLAIMS[name].needs_pgbouncer]
-    left_out = [] if not needing or _pgbouncer_is_here() else needing
+    if not rows and not claims and not workers:
+        raise UsageError(f"Nothing matches {' '.join(arguments.only)}. {_how_to_list(arguments)}")
+    left_out = _left_out(rows, workers, claims)
+    if len(left_out) == len(rows) + len(workers) + len(claims) and not arguments.list:
+        raise EnvironmentFaultError(f"Nothing can be counted: {'; '.join(dict.fromkeys(left_out.values()))}.")
     return _Chosen(
         rows=[row for row in rows if row.id not in left_out],
-        left_out=left_out,
+        workers=[row for row in workers if row.id not in left_out],
+        left_out=[f"{name} is left out: {missing}" for name, missing in left_out.items()],
         claims=[name for name in claims if _claim_id(name) not in left_out],
         repeats=arguments.repeats,
     )
 
 
-def _pgbouncer_is_here() -> bool:
+def _how_to_list(arguments: argparse.Namespace) -> str:
+    kinds = [f"--{kind}" for kind in ("claims", "workers") if not getattr(arguments, kind)]
+    more = f"; those of {' and '.join(kinds)} with these options" if kinds else ""
+    return f"`loadlab behaviour --list` lists the ids{more}."
+
+
+def _left_out(rows: Sequence[Setting], workers: Sequence[WorkerSetting], claims: Sequence[str]) -> dict[str, str]:
+    """What is not installed, by the ids of those that need it."""
+    needing = [row.id for row in rows if build_strategy(row.strategy).pooling()]
+    needing += [_claim_id(name) for name in claims if CLAIMS[name].needs_pgbouncer]
+    pooler = "PgBouncer is not installed (apt install pgbouncer)"
+    left_out = {} if not needing or _is_here(require_pgbouncer) else dict.fromkeys(needing, pooler)
+    return left_out | {row.id: missing for row in workers if (missing := _missing(row))}
+
+
+def _missing(row: WorkerSetting) -> str:
+    worker = build_worker(row.worker)
+    packages = [package for package in worker.packages if not installed([package])]
+    if packages:
+        return f"{' and '.join(packages)} not installed (pip install {' '.join(packages)})"
+    if worker.needs_redis() and not _is_here(require_redis):
+        return "Redis is not installed (apt install redis-server)"
+    return ""
+
+
+def _is_here(require: Callable[[], object]) -> bool:
     with suppress(EnvironmentFaultError):
-        require_pgbouncer()
+        require()
         return True
     return False
 
@@ -123,7 +157,7 @@ def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
             _count(chosen, scale, done, listener)
         complete = True
     finally:
-        if done.behaviours or done.claims:
+        if done.behaviours or done.claims or done.workers:
             counted = done.recording(scale, complete=complete)
             _publish(counted if chosen.recorded is None else _updated(chosen.recorded, counted, arguments), arguments)
     return done.recording(scale, complete=True)
@@ -131,12 +165,13 @@ def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
 
 def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> None:
     for name in chosen.left_out:
-        listener.notice(f"{name} is left out: PgBouncer is not installed (apt install pgbouncer)")
+        listener.notice(name)
     with postgres_fixture(None, listener.preparing, scale) as ready:
-        done.versions.update(versions(ready.judge))
+        done.versions.update(versions(ready.judge) | (worker_versions() if chosen.workers else {}))
         _require_same_versions(chosen.recorded, done)
         steps = [
             *(_row_step(row, ready, done) for _ in range(chosen.repeats) for row in chosen.rows),
+            *(_worker_step(row, ready, done) for _ in range(chosen.repeats) for row in chosen.workers),
             *(_claim_step(name, ready, done) for name in chosen.claims),
         ]
         for number, step in enumerate(steps):
@@ -160,9 +195,13 @@ def _require_same_versions(recorded: Recording | None, done: _Pass) -> None:
 
 
 def _updated(recorded: Recording, counted: Recording, arguments: argparse.Namespace) -> Recording:
-    updated = merged(recorded, counted, [row.id for row in settings()])
+    updated = merged(recorded, counted, _all_ids())
     write(arguments.update, as_json(updated))
     return updated
+
+
+def _all_ids() -> list[str]:
+    return [row.id for row in (*settings(), *worker_settings())]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,12 +215,20 @@ def _row_step(row: Setting, ready: PostgresFixture, done: _Pass) -> _Step:
     return _Step(id=row.id, label=label(row), take=partial(_count_row, row, ready, done))
 
 
+def _worker_step(row: WorkerSetting, ready: PostgresFixture, done: _Pass) -> _Step:
+    return _Step(id=row.id, label=worker_label(row), take=partial(_count_worker, row, ready, done))
+
+
 def _claim_step(name: str, ready: PostgresFixture, done: _Pass) -> _Step:
     return _Step(id=_claim_id(name), label=_claim_id(name), take=partial(_try_claim, name, ready, done))
 
 
 def _count_row(row: Setting, ready: PostgresFixture, done: _Pass) -> None:
     done.behaviours.append(behaviour(row, ready))
+
+
+def _count_worker(row: WorkerSetting, ready: PostgresFixture, done: _Pass) -> None:
+    done.workers.append(worker_behaviour(row, ready))
 
 
 def _try_claim(name: str, ready: PostgresFixture, done: _Pass) -> None:
@@ -204,9 +251,9 @@ def _gate(before: Recording, counted: Recording, source: Path) -> None:
     Raises:
         GateError: naming each cell.
     """
-    found = list(departures(before, counted, {row.id for row in settings()}))
+    found = list(departures(before, counted, _all_ids()))
     if not found:
-        print(f"Compared {plural(len(counted.rows), 'row')} with {source}: no difference.")
+        print(f"Compared {plural(len(counted.rows) + len(counted.workers), 'row')} with {source}: no difference.")
         return
     lines = "\n".join(f"  {departure}" for departure in found)
     count = f"{plural(len(found), 'count')} {'differs' if len(found) == 1 else 'differ'}"

@@ -15,6 +15,7 @@ from django.urls import get_resolver
 
 from loadlab.instrumentation import configuration, current
 from loadlab.instrumentation.serving import is_server, serving
+from loadlab.instrumentation.worker_checks import check_workers, is_celery_worker, pool_closed_by_celery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -191,6 +192,7 @@ def register() -> None:
     """Called once, when the app is ready."""
     checks.register(check_settings, "loadlab")
     checks.register(check_serving, "loadlab")
+    checks.register(check_workers, "loadlab")
     checks.register(check_room, checks.Tags.database)
     checks.register(check_idle, checks.Tags.database)
 
@@ -200,6 +202,8 @@ def warn_when_served() -> None:
     if is_server():
         known = serving()
         _log([*check_settings(), *_kept_in_vain(known), *_shared_greenlets(known)])
+    elif is_celery_worker(sys.argv):  # Celery runs the checks, and drops what they say
+        _log([*check_settings(), *pool_closed_by_celery()])
 
 
 def warn_after_fork() -> None:

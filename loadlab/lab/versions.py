@@ -11,7 +11,9 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.model.drivers import DRIVERS
 from loadlab.servers import SERVERS
 from loadlab.services.pgbouncer import pgbouncer_version
+from loadlab.services.redis import redis_version
 from loadlab.strategies import STRATEGIES
+from loadlab.workers import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,4 +46,12 @@ def versions(judge: PostgreSQL) -> dict[str, str]:
     found = {"Python": platform.python_version(), **installed(target_packages()), "PostgreSQL": judge.version()}
     with suppress(EnvironmentFaultError):
         found["PgBouncer"] = pgbouncer_version()
+    return found
+
+
+def worker_versions() -> dict[str, str]:
+    """The same of what background workers need."""
+    found = installed(package for name in WORKERS for package in WORKERS[name].packages)
+    with suppress(EnvironmentFaultError):
+        found["Redis"] = redis_version()
     return found

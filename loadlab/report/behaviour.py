@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rich.box import SIMPLE
@@ -11,8 +11,9 @@ from rich.table import Table
 
 from loadlab.model.behaviour import ranged, spelt
 from loadlab.model.config import spell
+from loadlab.report import worker_behaviour
+from loadlab.report.labels import short
 from loadlab.report.markup import escape, grid, plain
-from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from loadlab.model.behaviour import BehaviourRow, ClaimReport, Recording, Scale, Setting
-    from loadlab.model.config import Config
 
 RANGED: Final = "~"
 STRATEGY: Final = "strategy"
@@ -29,7 +29,7 @@ NARROWEST_STRATEGY: Final = 12  # columns of a terminal
 CLAIM_COLUMNS: Final = ("figure", "published", "here", "")
 FOLDER: Final = "benchmarks/recorded"
 COMMAND: Final = (
-    f"loadlab behaviour --repeats 3 --claims --json {FOLDER}/behaviour.json --markdown {FOLDER}/behaviour.md"
+    f"loadlab behaviour --repeats 3 --claims --workers --json {FOLDER}/behaviour.json --markdown {FOLDER}/behaviour.md"
 )
 CHECK: Final = f"loadlab behaviour --check {FOLDER}/behaviour.json"
 
@@ -50,7 +50,7 @@ def tables(rows: Sequence[BehaviourRow]) -> Iterator[ModeTable]:
 def label(setting: Setting) -> str:
     """A row's id, short enough for a line that moves."""
     kept = f"keep-alive {spell(setting.keep_alive)}"
-    return f"{setting.server.name}, {_short(setting.strategy)}, {kept}, {setting.driver}"
+    return f"{setting.server.name}, {short(setting.strategy)}, {kept}, {setting.driver}"
 
 
 def _cells(row: BehaviourRow) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def _cells(row: BehaviourRow) -> tuple[str, ...]:
     setting = row.setting
     driver = "" if setting.driver == "psycopg2" else f" ({setting.driver})"
     return (
-        _short(setting.strategy) + driver,
+        short(setting.strategy) + driver,
         spell(setting.keep_alive),
         f"{cell('opened')} / {cell('reused')}{_flaws(row)}",
         cell("peak"),
@@ -71,17 +71,6 @@ def _cells(row: BehaviourRow) -> tuple[str, ...]:
         f"{cell('stop_abandoned')} of {cell('open_at_stop')}",
         f"{cell('kill_abandoned')} of {cell('open_at_kill')}",
     )
-
-
-def _short(config: Config) -> str:
-    """A strategy with those of its parameters that are not as they would be by themselves."""
-    defaults = {field.name: field.default for field in fields(STRATEGIES[config.name]) if field.default is not MISSING}
-    said = [
-        f"{key}={spell(value)}"
-        for key, value in config.parameters.items()
-        if key == config.name or defaults.get(key, MISSING) != value
-    ]
-    return ", ".join(said if config.name in config.parameters else [config.name, *said])
 
 
 def _flaws(row: BehaviourRow) -> str:
@@ -108,6 +97,7 @@ def for_terminal(recording: Recording) -> Iterator[RenderableType]:
         for column, meaning in _meanings(recording.scale):
             yield plain(f"{column}: {meaning}", "dim")
         yield plain(_what_is_ranged(recording.scale), "dim")
+    yield from worker_behaviour.for_terminal(recording)
     for claim in recording.claims:
         table = Table(*CLAIM_COLUMNS, title=f"{claim.name}: {claim.summary}", title_justify="left", box=SIMPLE)
         for figure in claim.figures:
@@ -125,6 +115,7 @@ def as_markdown(recording: Recording) -> str:
     ]
     for mode in tables(recording.rows):
         blocks += [f"## `{mode.mode}`", _grid((STRATEGY, *COLUMNS), mode.body)]
+    blocks += worker_behaviour.as_markdown(recording)
     if recording.claims:
         blocks += ["## Claims", "What was published about Django's connections, tested again with the same servers."]
         for claim in recording.claims:
