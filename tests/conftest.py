@@ -16,7 +16,7 @@ from loadlab.settings_override.configuration import SettingsOverride
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["lanes", "browser", "command_line", "laboratory", "lone_site", "poolers"]
+pytest_plugins = ["lanes", "browser", "command_line", "laboratory", "lone_site", "poolers", "task_project"]
 
 # Each module is compiled once, and not in every process that tests start, even where the environment forbids it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -17,6 +17,7 @@ from loadlab.analysis.waiting import waiting
 from loadlab.model.counts import added
 from loadlab.model.findings import Arm, Estimate, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
+from loadlab.stats.intervals import median as median_of
 from loadlab.stats.intervals import of_median
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
     if not known.size:
         return None
     low, high = of_median(known) or (None, None)
-    return Estimate(value=float(np.median(known)), low=low, high=high)
+    return Estimate(value=float(median_of(known)), low=low, high=high)
 
 
 def percentile_estimates(trials: Iterable[Percentiles]) -> tuple[Estimate | None, Estimate | None, Estimate | None]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis.which_setting import which_setting
 from loadlab.claims import CLAIMS, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
 from loadlab.cli._progress import display
@@ -22,6 +23,7 @@ from loadlab.model.behaviour import Recording, Scale, departures, differences, m
 from loadlab.plan.members import build_strategy, build_worker
 from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.report.numbers import plural
+from loadlab.report.which_setting import which_setting_page
 from loadlab.report.worker_behaviour import label as worker_label
 from loadlab.services.pgbouncer import require_pgbouncer
 from loadlab.services.redis import require_redis
@@ -46,7 +48,11 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     chosen = _chosen(arguments)
     if arguments.list:
-        print("\n".join([*(row.id for row in (*chosen.rows, *chosen.workers)), *map(_claim_id, chosen.claims)]))
+        print(
+            "\n".join(
+                [*(row.id for row in chosen.rows), *(row.id for row in chosen.workers), *map(_claim_id, chosen.claims)]
+            )
+        )
         return 0
     before = read_recording(arguments.check) if arguments.check else None
     chosen = replace(chosen, recorded=read_recording(arguments.update)) if arguments.update else chosen
@@ -201,7 +207,7 @@ def _updated(recorded: Recording, counted: Recording, arguments: argparse.Namesp
 
 
 def _all_ids() -> list[str]:
-    return [row.id for row in (*settings(), *worker_settings())]
+    return [*(row.id for row in settings()), *(row.id for row in worker_settings())]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,6 +249,8 @@ def _publish(recording: Recording, arguments: argparse.Namespace) -> None:
         write(arguments.json, as_json(recording))
     if arguments.markdown:
         write(arguments.markdown, as_markdown(recording))
+    if arguments.which_setting:
+        write(arguments.which_setting, which_setting_page(recording, which_setting(recording)))
 
 
 def _gate(before: Recording, counted: Recording, source: Path) -> None:

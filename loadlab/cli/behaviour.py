@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", type=Path, dest="recorded", metavar="FILE", help="show a recording and exit")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts to a recording")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the counts as a Markdown page")
+    parser.add_argument(
+        "--which-setting", type=Path, metavar="FILE", help="write which setting follows for each server mode"
+    )
     add_screen_arguments(parser, progress=True)
 
 

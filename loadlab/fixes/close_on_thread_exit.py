@@ -33,7 +33,7 @@ class CloseOnThreadExit(AppConfig):
     name = "loadlab.fixes.close_on_thread_exit"
     label = "loadlab_close_on_thread_exit"
     verbose_name = "close database connections when their thread ends"
-    ends_leak_in = ("threaded", "gevent", "asgi")
+    ends_leak_in = ("threaded", "gevent", "asgi", "wsgi")
 
     def ready(self) -> None:
         parameters("close_on_thread_exit", NoParameters)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 
-from loadlab.instrumentation import checks, counting, current, timing
+from loadlab.instrumentation import checks, counting, current, timing, units
+from loadlab.instrumentation.configuration import configuration
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,6 +20,7 @@ class InstrumentationConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType) -> None:
         super().__init__(app_name, app_module)
+        units.watch()
         # Models are imported, and may query, before any app is made ready. Of the apps those that are named before this
         # one are imported by now: what they have left open is found.
         counting.install()
@@ -26,5 +28,10 @@ class InstrumentationConfig(AppConfig):
     def ready(self) -> None:
         timing.install()
         current.ledger()  # from now on this process is counted, even before its first connection
+        if configuration().metrics_port is not None:
+            # Most processes serve no port of their own, and should not pay for importing a server.
+            from loadlab.instrumentation.port import serve_where_told  # noqa: PLC0415
+
+            serve_where_told()
         checks.register()
         checks.warn_when_served()

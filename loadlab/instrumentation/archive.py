@@ -28,15 +28,17 @@ class DamagedError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """One kind of file: its name ends in `suffix`, and it holds `cells` numbers by each of some keys.
+    """One kind of file: its name ends in `suffix`, and it holds `cells` + `added` numbers by each of some keys.
 
     `read` gets the open file, and whether the process that wrote it has ended; it raises DamagedError. The sums of
-    all ended processes are kept in a file named `archive`, in this `version`.
+    all ended processes are kept in a file named `archive`, in this `version`. There `added` cells are apart from the
+    others: an earlier loadlab of the same version knows nothing of them, and neither writes nor reads them.
     """
 
     suffix: str
     version: int
     cells: int
+    added: int = 0
     read: Callable[[int, bool], dict[str, list[int]]]
     archive: str
 
@@ -149,6 +151,8 @@ class Archive:
             fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         finally:
+            # A process that another thread has forked meanwhile holds the lock too, and would not close it for life.
+            fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
     def _archived(self) -> tuple[Sums, frozenset[str]]:
@@ -166,10 +170,13 @@ class Archive:
             return Sums(damaged=1), frozenset()
 
     def _sums_of(self, stored: dict[str, Any]) -> tuple[Sums, frozenset[str]]:
-        cells = {key: [int(cell) for cell in cells] for key, cells in stored["cells"].items()}
+        known, none = stored["cells"], [0] * self._kind.added
+        added = stored.get("added", {}) if none else {}
+        cells = {key: [*map(int, own), *map(int, added.get(key, none))] for key, own in known.items()}
         sums = Sums(cells=cells, damaged=int(stored["damaged"]))
         numbers = [sums.damaged, *itertools.chain.from_iterable(cells.values())]
-        if stored["version"] != self._kind.version or {len(c) for c in cells.values()} - {self._kind.cells}:
+        lengths = {(len(own), len(cells[key])) for key, own in known.items()}
+        if stored["version"] != self._kind.version or lengths - {(self._kind.cells, self._kind.cells + len(none))}:
             raise DamagedError("another layout")
         if not all(0 <= number <= LARGEST_SUM for number in numbers):
             raise DamagedError("impossible counts")
@@ -193,12 +200,15 @@ class Archive:
 
     def _store(self, sums: Sums, ended: list[Path]) -> None:
         """Replace the archive, before the files are removed; a death in between counts nothing twice."""
+        known = self._kind.cells
         stored = {
             "version": self._kind.version,
             "damaged": sums.damaged,
             "archived": [path.name for path in ended],
-            "cells": sums.cells,
+            "cells": {key: cells[:known] for key, cells in sums.cells.items()},
         }
+        if self._kind.added:
+            stored["added"] = {key: cells[known:] for key, cells in sums.cells.items()}
         path = self._directory / self._kind.archive
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(stored))

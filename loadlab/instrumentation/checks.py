@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 from django.urls import get_resolver
 
 from loadlab.instrumentation import configuration, current
+from loadlab.instrumentation.driver_options import libpq, unknown_options
 from loadlab.instrumentation.serving import is_server, serving
 from loadlab.instrumentation.worker_checks import check_workers, is_celery_worker, pool_closed_by_celery
 
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from loadlab.instrumentation.serving import Serving
 
 DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
+FIX: Final = "'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit'"
+# By the server: the option that has it load the project first, and what to do.
+LATE_PATCHES: Final = {
+    "gunicorn": ("--preload", "Leave out --preload."),
+    "uwsgi": ("--gevent-monkey-patch", "Use --gevent-early-monkey-patch instead."),
+}
 LIMITS: Final = """
 SELECT current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int
@@ -41,7 +49,16 @@ def check_settings(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's si
 
 def check_serving(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
     known = serving()
-    return [*_kept_in_vain(known), *_opened_while_loading(known), *_shared_greenlets(known), *_pool_with_age()]
+    return [*_of_server(known), *_opened_while_loading(known), *_pool_with_age()]
+
+
+def _of_server(known: Serving | None) -> Iterator[CheckMessage]:
+    """What follows from the server and the settings alone."""
+    yield from _kept_in_vain(known)
+    yield from _kept_by_idle_threads(known)
+    yield from _shared_greenlets(known)
+    yield from _in_event_loop(known)
+    yield from _without_master(known)
 
 
 def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
@@ -50,12 +67,26 @@ def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
     for alias, entry in connections.settings.items():
         if entry["CONN_MAX_AGE"] != 0:
             yield checks.Warning(
-                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served in the"
-                f" mode {known.mode}: each request may have its own thread or greenlet. No later request finds a kept"
-                " connection, so connections leak until the database refuses the next one.",
-                hint="Set CONN_MAX_AGE = 0, use a connection pool, or add"
-                " 'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit' to INSTALLED_APPS.",
+                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served by"
+                f" {known.program} in the mode {known.mode}: each request may have its own thread or greenlet. No later"
+                " request finds a kept connection, so connections leak until the database refuses the next one.",
+                hint="Set CONN_MAX_AGE = 0, use a connection pool (threads of your own must then close), or add"
+                f" {FIX} to INSTALLED_APPS.",
                 id="loadlab.W001",
+            )
+
+
+def _kept_by_idle_threads(known: Serving | None) -> Iterator[CheckMessage]:
+    if known is None or not known.idle_seconds or _ended_by_a_fix(known.mode):
+        return
+    for alias, entry in connections.settings.items():
+        if entry["CONN_MAX_AGE"] != 0:
+            yield checks.Warning(
+                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but {known.program}"
+                f" ends a thread that is idle for {known.idle_seconds} s. Its connection stays open, so each quiet"
+                " spell adds connections until Python collects garbage.",
+                hint=f"Set CONN_MAX_AGE = 0, or add {FIX} to INSTALLED_APPS.",
+                id="loadlab.W010",
             )
 
 
@@ -97,12 +128,33 @@ def _open_before_fork(wrappers: Iterable[BaseDatabaseWrapper]) -> Iterator[Check
 
 
 def _shared_greenlets(known: Serving | None) -> Iterator[CheckMessage]:
-    if known is not None and known.mode == "gevent" and known.preload:
+    if known is not None and known.late_patch:
+        option, hint = LATE_PATCHES.get(known.program, LATE_PATCHES["gunicorn"])
         yield checks.Warning(
-            "gunicorn loads the project before gevent has patched Python (--preload): all greenlets of a worker share"
-            " one database connection, and nearly every request fails.",
-            hint="Leave out --preload.",
+            f"{known.program} loads the project before gevent has patched Python ({option}): all greenlets of a worker"
+            " share one database connection, and nearly every request fails.",
+            hint=hint,
             id="loadlab.W003",
+        )
+
+
+def _in_event_loop(known: Serving | None) -> Iterator[CheckMessage]:
+    if known is not None and known.mode == "tornado" and not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
+        yield checks.Warning(
+            "gunicorn's tornado worker runs the project in its event loop. Django refuses synchronous queries there"
+            " (SynchronousOnlyOperation), so each request that uses the database fails.",
+            hint="Use --worker-class gthread.",
+            id="loadlab.W011",
+        )
+
+
+def _without_master(known: Serving | None) -> Iterator[CheckMessage]:
+    if known is not None and known.masterless:
+        yield checks.Warning(
+            f"{known.program} runs {known.workers} processes without a master. After SIGTERM to the first one, the"
+            " others go on, with their database connections and the port.",
+            hint="Add --master.",
+            id="loadlab.W012",
         )
 
 
@@ -114,6 +166,36 @@ def _pool_with_age() -> Iterator[CheckMessage]:
                 hint="Set CONN_MAX_AGE = 0: the pool keeps the connections.",
                 id="loadlab.W005",
             )
+
+
+def check_options(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
+    """What OPTIONS have that the driver refuses, and what it takes without effect."""
+    return [message for wrapper in connections.all() for message in _options(wrapper)]
+
+
+def _options(wrapper: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    if wrapper.vendor != "postgresql":
+        return
+    try:
+        unknown = unknown_options(wrapper, wrapper.get_connection_params())
+    except ImproperlyConfigured:  # Django says it better when it connects
+        return
+    if unknown:
+        yield checks.Warning(
+            f"DATABASES[{wrapper.alias!r}]: {libpq(wrapper)} does not know {' and '.join(unknown)} of OPTIONS, and"
+            " opens no connection.",
+            hint="Remove it, or install a driver with a newer libpq: psycopg[binary] and psycopg2-binary bring one.",
+            id="loadlab.W020",
+        )
+    options = wrapper.settings_dict["OPTIONS"] or {}
+    if options.get("prepare_threshold") is not None and not options.get("server_side_binding"):
+        yield checks.Warning(
+            f"DATABASES[{wrapper.alias!r}]: prepare_threshold has no effect without server_side_binding. Django's"
+            " cursors put parameters into the text of a query themselves, and nothing is ever prepared.",
+            hint="Remove it, or set server_side_binding = True in OPTIONS. Behind a pooler that pools transactions,"
+            " leave both out.",
+            id="loadlab.W021",
+        )
 
 
 def check_room(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401
@@ -193,6 +275,7 @@ def register() -> None:
     checks.register(check_settings, "loadlab")
     checks.register(check_serving, "loadlab")
     checks.register(check_workers, "loadlab")
+    checks.register(check_options, "loadlab")
     checks.register(check_room, checks.Tags.database)
     checks.register(check_idle, checks.Tags.database)
 
@@ -201,7 +284,7 @@ def warn_when_served() -> None:
     """Django checks in management commands only; a server's own process says in its log what they would have said."""
     if is_server():
         known = serving()
-        _log([*check_settings(), *_kept_in_vain(known), *_shared_greenlets(known)])
+        _log([*check_settings(), *_of_server(known)])
     elif is_celery_worker(sys.argv):  # Celery runs the checks, and drops what they say
         _log([*check_settings(), *pool_closed_by_celery()])
 

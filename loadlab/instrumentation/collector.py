@@ -76,9 +76,27 @@ def _gauges_and_counters(snapshot: Snapshot) -> Iterable[Metric]:
         ),
     )
     yield family(
+        metrics.UNITS,
+        (
+            ((alias, kind.label, connection), n)
+            for alias, totals in aliases
+            for kind, pair in totals.units.items()
+            for connection, n in zip(("opened", "reused"), pair, strict=True)
+        ),
+    )
+    yield from _roles(snapshot)
+    yield family(
         metrics.CONNECT_ERRORS,
         (((alias, kind.label), n) for alias, totals in aliases for kind, n in totals.connect_errors.items()),
     )
+
+
+def _roles(snapshot: Snapshot) -> Iterable[Metric]:
+    roles = [
+        (alias, role.label, pair) for alias, totals in snapshot.aliases.items() for role, pair in totals.roles.items()
+    ]
+    yield family(metrics.ROLE_OPEN, (((alias, role), now) for alias, role, (now, _) in roles))
+    yield family(metrics.ROLE_OPENED, (((alias, role), opened) for alias, role, (_, opened) in roles))
 
 
 def _histogram(metric: metrics.Metric, aliases: Mapping[str, Totals], buckets: str, total: str) -> Metric:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DIRECTORY_VARIABLE: Final = "LOADLAB_LEDGER_DIR"
+PORT_VARIABLE: Final = "LOADLAB_METRICS_PORT"
+LOOPBACK: Final = "127.0.0.1"
+LARGEST_PORT: Final = 65535
 KINDS: Final[dict[str, type]] = {"METRICS_TOKEN": str, "METRICS_OPEN": bool, "LEDGER_DIR": str, "SERVER": str}
 
 
@@ -23,25 +27,29 @@ class Configuration:
     """`metrics_token`: what a request for /metrics must send; `metrics_open`: whether it may do without.
 
     `ledger_dir`: where the ledgers are. `server`: the command line that serves the project in production, which the
-    system checks read.
+    system checks read. `metrics_port`: address and port at which a worker serves the metrics, if any.
     """
 
     metrics_token: str = ""
     metrics_open: bool = False
     ledger_dir: str = ""
     server: str = ""
+    metrics_port: tuple[str, int] | None = None
 
 
 def configuration() -> Configuration:
     """As the settings say; a value that is wrong counts as none, and a system check names it.
 
-    LOADLAB_LEDGER_DIR in the environment goes before the setting.
+    LOADLAB_LEDGER_DIR in the environment goes before the setting. LOADLAB_METRICS_PORT is no setting: it is for some
+    processes of a project, and not for others.
     """
     given = {key.lower(): value for key, value in _given().items() if _fault(key, value) is None}
     directory = os.environ.get(DIRECTORY_VARIABLE, "")
     if directory and _fault_of_directory(DIRECTORY_VARIABLE, directory) is None:
         given["ledger_dir"] = directory
-    return Configuration(**given)
+    found = Configuration(**given)
+    port = os.environ.get(PORT_VARIABLE, "")
+    return replace(found, metrics_port=_split_port(port)) if port and _fault_of_port(port, found) is None else found
 
 
 def faults() -> Iterator[str]:
@@ -54,6 +62,35 @@ def faults() -> Iterator[str]:
             yield fault
     if (fault := _fault_of_directory(DIRECTORY_VARIABLE, os.environ.get(DIRECTORY_VARIABLE, ""))) is not None:
         yield fault
+    if (fault := _fault_of_port(os.environ.get(PORT_VARIABLE, ""), configuration())) is not None:
+        yield fault
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach a listener there."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address == "localhost"
+    mapped = getattr(found, "ipv4_mapped", None)
+    return found.is_loopback if mapped is None else mapped.is_loopback
+
+
+def _split_port(text: str) -> tuple[str, int]:
+    address, _, port = text.rpartition(":")
+    return address.strip("[]") or LOOPBACK, int(port)
+
+
+def _fault_of_port(text: str, configured: Configuration) -> str | None:
+    port = text.rpartition(":")[2]
+    if not text:
+        return None
+    if not port.isdecimal() or not 0 < int(port[:6]) <= LARGEST_PORT:
+        return f"{PORT_VARIABLE} should be a port or an address and a port, such as 9183 or 0.0.0.0:9183, not {text!r}"
+    address, _ = _split_port(text)
+    if is_loopback(address) or configured.metrics_token or configured.metrics_open:
+        return None
+    return f"{PORT_VARIABLE} names {address}, where anybody could read the metrics: set LOADLAB['METRICS_TOKEN'] first"
 
 
 def _fault(key: str, value: object) -> str | None:

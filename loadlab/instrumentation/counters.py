@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import Archive
 from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.model.counts import ConnectionCounts
-from loadlab.model.metrics import CloseReason, ConnectError
+from loadlab.model.metrics import CloseReason, ConnectError, ProcessRole, UnitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+Kind = TypeVar("Kind", UnitKind, ProcessRole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,24 @@ class Totals:
     def requests_reused(self) -> int:
         """Requests whose connection had served others before."""
         return self.cells[layout.REQUESTED_AT] - self.cells[layout.OPENED_FOR_AT]
+
+    @property
+    def units(self) -> dict[UnitKind, tuple[int, int]]:
+        """Units of work of each kind: how many were the first of their connection, and how many found one in use.
+
+        What an earlier loadlab has counted, which knew no kinds, counts as requests.
+        """
+        all_units = (self.requests_opened, self.requests_reused)
+        return _with_rest(UnitKind.REQUEST, all_units, self._pairs(UnitKind, layout.UNITS_AT))
+
+    @property
+    def roles(self) -> dict[ProcessRole, tuple[int, int]]:
+        """Connections by what their process is for: how many are open, and how many were opened."""
+        return _with_rest(ProcessRole.OTHER, (self.open, self.opened), self._pairs(ProcessRole, layout.ROLES_AT))
+
+    def _pairs(self, kinds: type[Kind], at: int) -> dict[Kind, tuple[int, int]]:
+        starts = {kind: at + layout.PAIR * (kind - 1) for kind in kinds if kind}
+        return {kind: (self.cells[start], self.cells[start + 1]) for kind, start in starts.items()}
 
     @property
     def connect_buckets(self) -> tuple[int, ...]:
@@ -126,6 +146,16 @@ class Totals:
         )
 
 
+def _with_rest(
+    rest: Kind, everything: tuple[int, int], pairs: Mapping[Kind, tuple[int, int]]
+) -> dict[Kind, tuple[int, int]]:
+    """All pairs, and first what is left of everything for the kind that has no cells."""
+    first, second = (
+        whole - sum(each) for whole, each in zip(everything, zip(*pairs.values(), strict=True), strict=True)
+    )
+    return {rest: (first, second), **pairs}
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What the ledgers say at one instant: totals by alias, live processes, and files that had to be set aside."""
@@ -137,7 +167,7 @@ class Snapshot:
     def of(self, aliases: Iterable[str]) -> Totals:
         """The totals of several aliases together; all zero for those that were not used."""
         known = [self.aliases[alias].cells for alias in aliases if alias in self.aliases]
-        return Totals(tuple(map(sum, zip([0] * layout.ALIAS_CELLS, *known, strict=True))))
+        return Totals(tuple(map(sum, zip([0] * layout.CELLS, *known, strict=True))))
 
 
 class CounterSet:

@@ -12,7 +12,7 @@ from loadlab.instrumentation.advice import advise
 from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.instrumentation.driver_connections import count_openings, row_of, watch
 from loadlab.instrumentation.loading import loading
-from loadlab.instrumentation.work import present
+from loadlab.instrumentation.work import pair_of, present
 from loadlab.model.metrics import CloseReason
 from loadlab.wrapping import WrapperMixin, mixed, put_in_front
 
@@ -37,7 +37,7 @@ class CountingMixin(WrapperMixin):
     """
 
     _row: Row | None = None
-    _counted_for: object = NOTHING  # the request, or the work outside of requests, that was counted last
+    _counted_for: object = NOTHING  # the unit, or the work outside of units, that was counted last
     _counted_row: Row | None = None  # and the row that served it
     _inherited: Row | None = None  # in a forked child: its own row for a connection of its parent's
     _finalizer: weakref.finalize[Any, Any] | None = None
@@ -114,7 +114,7 @@ class CountingMixin(WrapperMixin):
         return cursor
 
     def _count(self, work: Work | None) -> None:
-        """Count the request once on this alias, at its first use; and on each connection that serves it."""
+        """Count the unit once on this alias, at its first use; and on each connection that serves it."""
         row = self._row
         if row is None:
             return
@@ -122,10 +122,10 @@ class CountingMixin(WrapperMixin):
         first = work is None or work.setdefault(self.alias, mine := object()) is mine
         if not row.ledger.mark[0]:
             row = self._inherited = self._inherited or current.ledger().inherited(self.alias)
-        row.used(first)
+        row.used(first, pair_of(work))
 
     def _end_work(self) -> None:
-        """Outside of requests, work ends when Django is told so, or when its connection closes."""
+        """Outside of units, work ends when Django is told so, or when its connection closes."""
         if present() is None:
             self._counted_for = NOTHING
 

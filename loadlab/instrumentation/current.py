@@ -25,6 +25,7 @@ from loadlab.instrumentation.ledger import Ledger
 from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.instrumentation.request_times import RequestTimes
 from loadlab.instrumentation.request_totals import REQUEST_TIMES
+from loadlab.instrumentation.roles import role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,10 +85,14 @@ def ledger() -> Ledger:
     files = _files if _files.mark[0] else _begun_anew()
     if files.ledger is None:
         with files.mutex:
-            begun = files.ledger or _begun(Ledger, "connections", LEDGERS)
+            begun = files.ledger or _begun(_ledger_in, "connections", LEDGERS)
             # A signal's handler may have been here meanwhile; what it has written down stays counted in its own file.
             files.ledger = files.ledger or begun
     return files.ledger
+
+
+def _ledger_in(place: Path | None) -> Ledger:
+    return Ledger(place, role)
 
 
 def request_times() -> RequestTimes:

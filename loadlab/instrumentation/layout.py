@@ -7,7 +7,11 @@ two places, and nothing that a finaliser does is more than such a store.
 
     offset 0             header cells, then the names of the database aliases
     offset BANKS_OFFSET  two banks of totals, of which `TURN % 2` is the one that holds
+    offset UNITS_OFFSET  two banks of units by kind, of which the same holds
     offset ROWS_OFFSET   rows, in segments; the file grows by a segment at a time
+
+An earlier loadlab knows no kinds of units and no roles. It leaves their cells zero in what it writes, and skips them in
+what it reads: so processes of both may share a folder during an upgrade.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from loadlab.model.metrics import (
     REQUESTS_PER_CONNECTION,
     CloseReason,
     ConnectError,
+    ProcessRole,
+    UnitKind,
 )
 
 if TYPE_CHECKING:
@@ -35,16 +41,18 @@ NS_PER_SECOND: Final = 1_000_000_000
 NS_PER_US: Final = 1_000
 
 # Header cells; TURN grows by one whenever a finished row has been moved into the totals.
-MAGIC_CELL, VERSION_CELL, TURN_CELL = range(3)
-HEADER_CELLS: Final = 3
+# ROLE is set when the first row begins, and stays.
+MAGIC_CELL, VERSION_CELL, TURN_CELL, ROLE_CELL = range(4)
+HEADER_CELLS: Final = 4
 ALIASES: Final = 16
 ALIAS_BYTES: Final = 128
 ALIASES_OFFSET: Final = 1024
 
 # Cells of a row. Times are monotonic nanoseconds, one clock for all processes of a machine.
-# SERVED: requests that the connection has served. OPENED, REUSED: those of them whose first use of the database it
-# was, by whether the connection had served none before.
+# SERVED: units of work that the connection has served. OPENED, REUSED: those of them whose first use of the database it
+# was, by whether the connection had served none before; each kind of unit has such a pair, and requests have the first.
 STATE, SEQUENCE, ALIAS, STARTED_NS, CONNECT_NS, CLOSED_NS, POOL, SERVED, OPENED, REUSED = range(10)
+PAIR: Final = 2
 ROW_CELLS: Final = 16  # so that a segment is as long as the largest page, to which files are mapped
 UNKNOWN_NS: Final = -1  # CONNECT_NS of a connection that was open when counting began
 ROWS_PER_SEGMENT: Final = 512
@@ -69,8 +77,8 @@ CLOSED_AT: Final = 0  # one cell per CloseReason
 FAILED_AT: Final = CLOSED_AT + len(CloseReason)  # one cell per ConnectError
 OPEN_AT: Final = FAILED_AT + len(ConnectError)
 UNSETTLED_AT: Final = OPEN_AT + 1  # attempts with no outcome yet
-OPENED_FOR_AT: Final = UNSETTLED_AT + 1  # requests that were the first of their connection
-REQUESTED_AT: Final = OPENED_FOR_AT + 1  # all requests
+OPENED_FOR_AT: Final = UNSETTLED_AT + 1  # units, of any kind, that were the first of their connection
+REQUESTED_AT: Final = OPENED_FOR_AT + 1  # all units
 CONNECT_AT: Final = REQUESTED_AT + 1
 CONNECT_SUM_US_AT: Final = CONNECT_AT + len(CONNECT_SECONDS) + 1
 AGE_AT: Final = CONNECT_SUM_US_AT + 1
@@ -84,9 +92,19 @@ WAIT_AT: Final = WAITING_AT + 1
 WAIT_SUM_US_AT: Final = WAIT_AT + len(CONNECT_SECONDS) + 1
 ALIAS_CELLS: Final = WAIT_SUM_US_AT + 1
 
+# Cells that a reader adds to those of an alias. Requests and the role "other" have none: they are what is left.
+UNITS_AT: Final = ALIAS_CELLS  # opened and reused, of each kind of unit but requests
+UNIT_CELLS: Final = PAIR * (len(UnitKind) - 1)
+ROLES_AT: Final = UNITS_AT + UNIT_CELLS  # open and opened, of each role but "other"
+ROLE_CELLS: Final = PAIR * (len(ProcessRole) - 1)
+ADDED_CELLS: Final = UNIT_CELLS + ROLE_CELLS
+CELLS: Final = ALIAS_CELLS + ADDED_CELLS
+
 # A bank starts with the SEQUENCE of the row that was added to it last.
 BANK_CELLS: Final = 1 + ALIASES * ALIAS_CELLS
 BANKS_OFFSET: Final = 4096
+UNITS_OFFSET: Final = 32 * 1024
+UNITS_BANK_CELLS: Final = ALIASES * UNIT_CELLS
 ROWS_OFFSET: Final = 64 * 1024  # a multiple of mmap's granularity on every platform
 SEGMENT_BYTES: Final = ROWS_PER_SEGMENT * ROW_CELLS * CELL_BYTES
 DIGEST_CHARACTERS: Final = 8
@@ -127,12 +145,28 @@ def add_row(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[in
     elif state == LENT:
         _add_duration(totals, at + WAIT_AT, row[CONNECT_NS])
     elif state == INHERITED:
-        totals[at + REQUESTED_AT] += row[REUSED]
+        totals[at + REQUESTED_AT] += sum(row[REUSED::PAIR])
+
+
+def add_units(units: MutableSequence[int] | memoryview, row: Sequence[int] | memoryview) -> None:
+    """Add one row to the cells of units by kind, which have a stretch for each alias."""
+    at = row[ALIAS] * UNIT_CELLS
+    for number, count in enumerate(row[OPENED + PAIR :]):
+        units[at + number] += count
+
+
+def roles(role: int, cells: Sequence[int]) -> list[int]:
+    """The cells of roles, of an alias whose `cells` are of a process with this role; one that is unknown has none."""
+    made = [0] * ROLE_CELLS
+    if 0 < role < len(ProcessRole):
+        made[PAIR * (role - 1)] = cells[OPEN_AT]
+        made[PAIR * (role - 1) + 1] = cells[OPEN_AT] + sum(cells[CLOSED_AT:FAILED_AT])
+    return made
 
 
 def _add_connection(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[int] | memoryview) -> None:
-    totals[at + OPENED_FOR_AT] += row[OPENED]
-    totals[at + REQUESTED_AT] += row[OPENED] + row[REUSED]
+    totals[at + OPENED_FOR_AT] += sum(row[OPENED::PAIR])
+    totals[at + REQUESTED_AT] += sum(row[OPENED:])
     if row[CONNECT_NS] != UNKNOWN_NS:
         _add_duration(totals, at + CONNECT_AT, row[CONNECT_NS])
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 from loadlab.instrumentation import layout
 from loadlab.instrumentation.fork_detection import fork_detector
 from loadlab.instrumentation.process_file import ProcessFile
-from loadlab.model.metrics import CloseReason
+from loadlab.model.metrics import CloseReason, ProcessRole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from loadlab.model.metrics import ConnectError
@@ -26,7 +27,8 @@ SUFFIX: Final = ".ledger"
 OPEN: Final = (layout.OPEN,)
 ATTEMPTED: Final = (layout.CONNECTING, layout.WAITING)
 # All cells of a row but STATE, which is stored by itself and last.
-_put_cells: Final = struct.Struct("9q").pack_into
+_put_cells: Final = struct.Struct(f"{layout.ROW_CELLS - 1}q").pack_into
+_NO_USES: Final = (0,) * (layout.ROW_CELLS - layout.CONNECT_NS)
 
 
 class Row:
@@ -68,17 +70,18 @@ class Row:
         """Note that its pool has it, to be lent out again."""
         self._cells[layout.POOL] = layout.AVAILABLE
 
-    def used(self, first: bool = True) -> None:  # noqa: FBT001, FBT002  a keyword would cost as much as counting
-        """Count one more request that it serves; called by the connection's own thread only.
+    def used(self, first: bool = True, pair: int = 0) -> None:  # noqa: FBT001, FBT002  keywords would cost as much as counting
+        """Count one more unit of work that it serves; called by the connection's own thread only.
 
-        `first`: the request uses the database for the first time, and so is counted here and nowhere else.
+        `first`: the unit uses the database for the first time, and so is counted here and nowhere else. `pair`: how far
+        the cells of its kind are from those of requests.
         """
         cells = self._cells
         served = cells[layout.SERVED]
         if first and served:
-            cells[layout.REUSED] += 1
+            cells[layout.REUSED + pair] += 1
         elif first:
-            cells[layout.OPENED] = 1
+            cells[layout.OPENED + pair] = 1
         cells[layout.SERVED] = served + 1
 
     def closed(self, reason: CloseReason) -> None:
@@ -107,11 +110,14 @@ class Row:
 class Ledger:
     """The file of this process, in `directory`; with None, kept in memory, where no reader finds it.
 
+    `role` is asked what the process is for when the first row begins; a count never moves from one role to another.
+
     Raises:
         OSError: the file cannot be made.
     """
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, role: Callable[[], ProcessRole] = lambda: ProcessRole.OTHER) -> None:
+        self._role = role
         self._file = ProcessFile(directory, SUFFIX)
         self.mark = fork_detector()
         self.finished: deque[memoryview] = deque()  # rows whose end is written down, to be added to the totals
@@ -127,8 +133,8 @@ class Ledger:
     def _map_header(self) -> None:
         self._bytes = self._file.mapped(layout.ROWS_OFFSET)
         cells = self._bytes.cast("q")
-        first = layout.BANKS_OFFSET // layout.CELL_BYTES
-        self._banks = [cells[start : start + layout.BANK_CELLS] for start in (first, first + layout.BANK_CELLS)]
+        self._banks = _two(cells, layout.BANKS_OFFSET, layout.BANK_CELLS)
+        self._units = _two(cells, layout.UNITS_OFFSET, layout.UNITS_BANK_CELLS)
         self._header = cells[: layout.HEADER_CELLS]
         self._header[layout.VERSION_CELL] = layout.VERSION
         self._header[layout.MAGIC_CELL] = layout.MAGIC
@@ -160,8 +166,10 @@ class Ledger:
             if number is None:
                 number = self._alias(alias)
             sequence = next(self._sequences)
+            if sequence == 1:
+                self._header[layout.ROLE_CELL] = self._role()
             now_ns = time.monotonic_ns()
-            _put_cells(cells, layout.SEQUENCE * layout.CELL_BYTES, sequence, number, now_ns, 0, 0, 0, 0, 0, 0)
+            _put_cells(cells, layout.SEQUENCE * layout.CELL_BYTES, sequence, number, now_ns, *_NO_USES)
             cells[layout.STATE] = state
             return Row(self, cells, sequence)
 
@@ -196,8 +204,11 @@ class Ledger:
         turn = self._header[layout.TURN_CELL]
         old, new = self._banks[turn % 2], self._banks[(turn + 1) % 2]
         new[:] = old
+        units = self._units[(turn + 1) % 2]
+        units[:] = self._units[turn % 2]
         row = cells.tolist()
         layout.add_row(new, 1 + row[layout.ALIAS] * layout.ALIAS_CELLS, row)
+        layout.add_units(units, row)
         new[0] = row[layout.SEQUENCE]
         # Nothing is called between these two stores, so that no exception of a signal's handler can part them.
         self._header[layout.TURN_CELL] = turn + 1
@@ -227,6 +238,12 @@ class Ledger:
     def release_after_fork(self) -> None:
         """Leave the file to the parent, in a forked child."""
         self._file.release_after_fork()
+
+
+def _two(cells: memoryview, offset: int, length: int) -> list[memoryview]:
+    """Two banks, one behind the other."""
+    first = offset // layout.CELL_BYTES
+    return [cells[start : start + length] for start in (first, first + length)]
 
 
 def _memory(length: int) -> memoryview:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from loadlab.instrumentation import layout
@@ -45,8 +44,8 @@ def _cells(content: bytes) -> memoryview:
 
 def _sum_up(content: memoryview, *, ended: bool) -> dict[str, list[int]]:
     cells = content.cast("q")
-    start = layout.BANKS_OFFSET // layout.CELL_BYTES + cells[layout.TURN_CELL] % 2 * layout.BANK_CELLS
-    bank = cells[start : start + layout.BANK_CELLS].tolist()
+    bank = _bank(cells, layout.BANKS_OFFSET, layout.BANK_CELLS)
+    units = _bank(cells, layout.UNITS_OFFSET, layout.UNITS_BANK_CELLS)
     for row in _rows(cells):
         if row[layout.STATE] == layout.FREE or row[layout.SEQUENCE] == bank[0]:
             continue
@@ -57,14 +56,26 @@ def _sum_up(content: memoryview, *, ended: bool) -> dict[str, list[int]]:
         if ended and row[layout.STATE] == layout.WAITING:
             continue  # the wait ended with the process, without a connection
         layout.add_row(bank, 1 + row[layout.ALIAS] * layout.ALIAS_CELLS, row)
-    edges = range(1, layout.BANK_CELLS + 1, layout.ALIAS_CELLS)
-    if ended and min(bank) < 0:  # one that lives may be in the middle of a row
+        layout.add_units(units, row)
+    if ended and min(*bank, *units) < 0:  # one that lives may be in the middle of a row
         raise DamagedError("counts below zero")
     found: dict[str, list[int]] = {}
-    for name, (a, b) in zip(_names(content), pairwise(edges), strict=False):
+    for name, own, of_kinds in zip(_names(content), _split(bank[1:]), _split(units), strict=True):
         if name:
-            add(found, name, bank[a:b])
+            add(found, name, [*own, *of_kinds, *layout.roles(cells[layout.ROLE_CELL], own)])
     return found
+
+
+def _bank(cells: memoryview, offset: int, length: int) -> list[int]:
+    """That of two banks whose turn it is."""
+    start = offset // layout.CELL_BYTES + cells[layout.TURN_CELL] % 2 * length
+    return cells[start : start + length].tolist()
+
+
+def _split(bank: list[int]) -> Iterator[list[int]]:
+    """The cells of each alias."""
+    length = len(bank) // layout.ALIASES
+    return (bank[start : start + length] for start in range(0, len(bank), length))
 
 
 def _rows(cells: memoryview) -> Iterator[list[int]]:
@@ -83,5 +94,10 @@ def _names(content: memoryview) -> Iterator[str]:
 
 
 LEDGERS: Final = Kind(
-    suffix=SUFFIX, version=layout.TOTALS_VERSION, cells=layout.ALIAS_CELLS, read=_read, archive="archive.json"
+    suffix=SUFFIX,
+    version=layout.TOTALS_VERSION,
+    cells=layout.ALIAS_CELLS,
+    added=layout.ADDED_CELLS,
+    read=_read,
+    archive="archive.json",
 )

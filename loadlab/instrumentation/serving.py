@@ -7,7 +7,8 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -31,23 +32,44 @@ WORKER_CLASSES: Final = {
     "EventletWorker": "gevent",
     "asgi": "asgi",
     "ASGIWorker": "asgi",
+    "tornado": "tornado",
+    "TornadoWorker": "tornado",
 }
-OWN_THREAD: Final = ("threaded", "gevent", "asgi")  # each request may come in its own thread or greenlet
+# Each request may come in its own thread, greenlet or, in tornado's event loop, context.
+OWN_THREAD: Final = ("threaded", "gevent", "asgi", "tornado")
 BOUNDED: Final = ("sync", "gthread")  # a worker has so many threads, and a thread at most one connection to each alias
-WSGI: Final = "wsgi"  # in threads that an ASGI server keeps, how many is not known here
+WSGI: Final = "wsgi"  # in threads that the server starts as it needs them, how many is not known here
 UNKNOWN: Final = ""
+UWSGI: Final = "uwsgi"
+UWSGI_EARLY_PATCH: Final = "gevent-early-monkey-patch"
+UWSGI_LATE_PATCH: Final = "gevent-monkey-patch"
+UWSGI_SHORT: Final = {"p": "processes", "M": "master"}
+UWSGI_FILES: Final = frozenset({"ini", "yaml", "yml", "xml", "json"})
 UWSGI_LOOPS: Final = frozenset({"gevent", "asyncio", "async", "tornado", "ugreen"})
 LONG: Final = 10  # digits of a number that is meant
+# Their own defaults: waitress 3.0.2 (adjustments.py), cheroot 11.1.2 (cli.py), mod_wsgi-express 6.1.1, granian 2.8.9.
+WAITRESS_THREADS: Final = 4
+CHEROOT_THREADS: Final = 10
+MOD_WSGI_THREADS: Final = 5
+GRANIAN_IDLE: Final = "30"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Serving:
-    """`mode` in loadlab's words, or UNKNOWN; `workers` with `threads` each; `preload`: it loads before the fork."""
+    """`mode` in loadlab's words, or UNKNOWN; `workers` with `threads` each; `preload`: it loads before the fork.
+
+    A thread without a request for `idle_seconds` ends; empty where none does. With `late_patch`, gevent patches Python
+    after the project is loaded. `masterless` workers outlive the first of them. `program` is the server's name.
+    """
 
     mode: str
     workers: int = 1
     threads: int = 1
     preload: bool = False
+    idle_seconds: str = ""
+    late_patch: bool = False
+    masterless: bool = False
+    program: str = field(default="", compare=False)
 
     @property
     def own_thread(self) -> bool:
@@ -62,12 +84,16 @@ class Serving:
 
 def serving() -> Serving | None:
     """How this project is served: by this very process, or as LOADLAB["SERVER"] says; None where nothing tells."""
-    return of_process(sys.argv) or _of_uwsgi() or of_command(_words(configuration().server))
+    return _of_this_process() or of_command(_words(configuration().server))
 
 
 def is_server() -> bool:
     """Whether this process is a server's own; runserver is a management command, and runs the checks itself."""
-    return sys.argv[1:2] != ["runserver"] and (of_process(sys.argv) or _of_uwsgi()) is not None
+    return sys.argv[1:2] != ["runserver"] and _of_this_process() is not None
+
+
+def _of_this_process() -> Serving | None:
+    return of_process(sys.argv) or _of_uwsgi() or _of_mod_wsgi()
 
 
 def of_process(argv: Sequence[str]) -> Serving | None:
@@ -80,18 +106,52 @@ def of_process(argv: Sequence[str]) -> Serving | None:
 def _of_uwsgi() -> Serving | None:
     """By the options of uWSGI, its files' too: it hides its command line from Python, and says itself what they are."""
     options = getattr(sys.modules.get("uwsgi"), "opt", None)
-    if not isinstance(options, dict):
-        return None
-    threads = _number(options.get("threads"))
-    mode = "gthread" if threads > 1 else "sync"
+    return _with_uwsgi_options(options) if isinstance(options, dict) else None
+
+
+def _uwsgi(arguments: Sequence[str]) -> Serving:
+    """What the options of a command line say; those in a file are not read."""
+    options: dict[str, object] = {}
+    for word, following in zip_longest(arguments, arguments[1:], fillvalue=""):
+        name, _, value = word.lstrip("-").partition("=")
+        if word.startswith("-"):
+            options[UWSGI_SHORT.get(name, name)] = value or ("" if following.startswith("-") else following)
+    if UWSGI_FILES & {*options, *(PurePath(word).suffix.removeprefix(".") for word in arguments)}:
+        return Serving(mode=UNKNOWN)
+    return _with_uwsgi_options(options)
+
+
+def _with_uwsgi_options(options: Mapping[str, object]) -> Serving:
+    threads, workers = _number(options.get("threads")), _number(options.get("processes", options.get("workers")))
+    mode, late = "gthread" if threads > 1 else "sync", False
     if not UWSGI_LOOPS.isdisjoint(options):
-        mode = "gevent" if "gevent-early-monkey-patch" in options else UNKNOWN
+        # Without a patch, greenlets take turns on the one connection of their thread.
+        mode = "gevent" if {UWSGI_EARLY_PATCH, UWSGI_LATE_PATCH} & options.keys() else UNKNOWN
+        late = mode == "gevent" and UWSGI_EARLY_PATCH not in options
     return Serving(
         mode=mode,
-        workers=_number(options.get("processes", options.get("workers"))),
+        workers=workers,
         threads=threads,
         preload=not {"lazy", "lazy-apps"} & options.keys(),
+        late_patch=late,
+        masterless=workers > 1 and "master" not in options,
+        program=UWSGI,
     )
+
+
+def _of_mod_wsgi() -> Serving | None:
+    """By the module that it puts into its interpreters: Apache's command line is not Python's."""
+    module = sys.modules.get("mod_wsgi")
+    workers, threads = (getattr(module, name, None) for name in ("maximum_processes", "threads_per_process"))
+    if not isinstance(workers, int) or not isinstance(threads, int):
+        return None  # the package of the same name, which only configures Apache
+    return replace(_threaded(threads, workers), program="mod_wsgi")
+
+
+def _threaded(threads: int, workers: int = 1) -> Serving:
+    """With a fixed number of threads in each worker."""
+    mode = "gthread" if threads > 1 else "sync"
+    return Serving(mode=mode, workers=max(1, workers), threads=max(1, threads))
 
 
 def _number(option: object) -> int:
@@ -103,19 +163,19 @@ def of_command(words: Sequence[str]) -> Serving | None:
     """How a command line serves a Django project; None when it does not, or in a way that is not known here."""
     for position, word in enumerate(words):
         arguments = words[position + 1 :]
-        if (read := COMMANDS.get(_program(word))) is not None:
-            return read(arguments)
+        if (read := COMMANDS.get(name := program_of(word))) is not None:
+            return replace(read(arguments), program=name)
     return None
 
 
-def _program(word: str) -> str:
+def program_of(word: str) -> str:
     """The name of a program by its path, as `python -m` has it too."""
     path = PurePath(word)
     return path.parent.name if path.name == "__main__.py" else path.stem
 
 
 def _is_known(word: str) -> bool:
-    return _program(word) in COMMANDS.keys() - {RUNSERVER}
+    return program_of(word) in COMMANDS.keys() - {RUNSERVER, UWSGI}
 
 
 def _runserver(arguments: Sequence[str]) -> Serving:
@@ -135,7 +195,9 @@ def _granian(arguments: Sequence[str]) -> Serving:
     """With its own interface, its default, it cannot serve Django."""
     said = _parsed(arguments)
     modes = {"asgi": "asgi", "asginl": "asgi", WSGI: WSGI}
-    return Serving(mode=modes.get(_interface("GRANIAN", said), UNKNOWN), workers=_workers(said))
+    mode = modes.get(_interface("GRANIAN", said), UNKNOWN)
+    idle = said.blocking_threads_idle_timeout or os.environ.get("GRANIAN_BLOCKING_THREADS_IDLE_TIMEOUT", GRANIAN_IDLE)
+    return Serving(mode=mode, workers=_workers(said), idle_seconds=idle if mode == WSGI else "")
 
 
 def _interface(program: str, said: argparse.Namespace) -> str:
@@ -160,8 +222,23 @@ def _kind_of_application(arguments: Sequence[str]) -> str:
 
 def _gunicorn(arguments: Sequence[str]) -> Serving:
     said = _parsed([*_words(os.environ.get("GUNICORN_CMD_ARGS", "")), *arguments])
-    mode = _mode(said.worker_class, said.threads)
-    return Serving(mode=mode, workers=_workers(said), threads=max(1, said.threads), preload=said.preload)
+    threads = max(1, said.threads or 1)
+    mode = _mode(said.worker_class, threads)
+    late = mode == "gevent" and said.preload
+    return Serving(mode=mode, workers=_workers(said), threads=threads, preload=said.preload, late_patch=late)
+
+
+def _waitress(arguments: Sequence[str]) -> Serving:
+    return _threaded(_parsed(arguments).threads or WAITRESS_THREADS)
+
+
+def _cheroot(arguments: Sequence[str]) -> Serving:
+    return _threaded(_parsed(arguments).threads or CHEROOT_THREADS)
+
+
+def _mod_wsgi(arguments: Sequence[str]) -> Serving:
+    said = _parsed(arguments)
+    return _threaded(said.threads or MOD_WSGI_THREADS, said.processes or 1)
 
 
 def _words(command: str) -> list[str]:
@@ -194,7 +271,9 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
     parser.add_argument("-k", "--worker-class", default="sync")
     parser.add_argument("-w", "--workers", type=int)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--processes", type=int)
+    parser.add_argument("--blocking-threads-idle-timeout")
     parser.add_argument("--preload", action="store_true")
     parser.add_argument("--interface")
     try:
@@ -211,5 +290,10 @@ COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], Serving]]] = {
     "daphne": _daphne,
     "hypercorn": _hypercorn,
     "granian": _granian,
+    "waitress": _waitress,
+    "waitress-serve": _waitress,
+    "cheroot": _cheroot,
+    "mod_wsgi-express": _mod_wsgi,
+    UWSGI: _uwsgi,
     RUNSERVER: _runserver,
 }

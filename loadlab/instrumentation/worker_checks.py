@@ -41,7 +41,7 @@ def pool_closed_by_celery() -> Iterator[CheckMessage]:
                 f"DATABASES[{alias!r}] has a pool, and Celery's prefork workers close it before and after every task:"
                 f" each task opens {size} connections (min_size).",
                 hint="Give the settings of prefork workers no pool, or use Celery's pool threads.",
-                id="loadlab.W010",
+                id="loadlab.W030",
             )
 
 
@@ -51,8 +51,8 @@ def _age_without_effect() -> Iterator[CheckMessage]:
     for alias, entry in connections.settings.items():
         if entry["CONN_MAX_AGE"] != 0:
             yield checks.Info(
-                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}) in web processes only:"
-                " Celery closes them before and after every task.",
+                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but in web processes"
+                " only: Celery closes them before and after every task.",
                 hint="Nothing is wrong. loadlab's page on workers has a cure that lets the age hold in workers too.",
                 id="loadlab.I001",
             )

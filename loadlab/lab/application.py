@@ -16,12 +16,14 @@ from loadlab.plan.members import build_server, build_strategy, server_traits
 from loadlab.servers import Site
 from loadlab.settings_override.configuration import READY_PATH
 from loadlab.system.ports import LOOPBACK, free_port
+from loadlab.system.processes import give_to_unprivileged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from loadlab.model.config import Config
+    from loadlab.model.strategy import Changes
     from loadlab.services.database import Database
     from loadlab.system.processes import Program, Register
 
@@ -75,7 +77,7 @@ class ServerSetup:
     extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
-        changes = build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
+        changes = self._changes()
         override = replace(
             self.project.override(self.database),
             database=merged(changes.database, self._address(), self.extras.database),
@@ -104,13 +106,23 @@ class ServerSetup:
         return self.database.address() if self.project.brings_database and self.database.rerouted else {}
 
     def argv(self, port: int) -> list[str]:
-        return build_server(self.server).argv(self.site or Site(python=self.project.python), port)
+        site = self.site or Site(python=self.project.python)
+        argv = build_server(self.server).argv(replace(site, scratch=str(self.scratch)), port)
+        return [*argv, *self._changes().arguments]
+
+    def _changes(self) -> Changes:
+        return build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
+
+    @property
+    def scratch(self) -> Path:
+        """Where the server may put files. They go when the ledgers go, which are found by the ends of their names."""
+        return self.ledgers / "server"
 
     def loading(self) -> int:
         """How many processes load the site, and are counted from then on; workers forked later once they count."""
         if not self.instrumented:
             return 0
-        return 1 if self.extras.preload else build_server(self.server).processes()
+        return 1 if self.extras.preload else build_server(self.server).loading()
 
 
 def merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,11 +166,14 @@ class Boot:
 
     def _started(self) -> Application:
         token, port = secrets.token_hex(8), self._port or free_port()
+        if self._server.unprivileged:
+            give_to_unprivileged(self._setup.ledgers)
         program = self._register.start(
             self._setup.server.name,
             self._setup.argv(port),
             log=self._log,
             environment=self._setup.environment(token),
+            privileged=not self._server.unprivileged,
             folder=self._setup.project.folder,
         )
         return Application(program=program, port=port, ledgers=self._setup.ledgers, token=token)

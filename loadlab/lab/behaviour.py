@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults.database_restart import DatabaseRestart
-from loadlab.lab.fixture import running_server
+from loadlab.lab.fixture import without_and_with_checks
 from loadlab.model.behaviour import Behaviour, Setting
 from loadlab.model.drivers import DRIVERS
-from loadlab.plan.members import build_strategy, config_of, server_traits
+from loadlab.plan.members import build_strategy, config_of, configs, server_traits
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -32,14 +32,16 @@ WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
 
 
 def settings() -> list[Setting]:
-    """Every server mode × strategy × client keep-alive that there can be."""
+    """Every server mode × strategy × client keep-alive that behaves differently from the others."""
     return list(_settings())
 
 
 def _settings() -> Iterator[Setting]:
-    servers = [config_of(SERVERS, name, dict(SERVERS[name].counted), "server") for name in SERVERS]
+    servers = configs(SERVERS, {name: dict(SERVERS[name].counted) for name in SERVERS}, "servers", [])
     variants = [(name, variant) for name in STRATEGIES for variant in STRATEGIES[name].variants]
     for server, (name, variant) in itertools.product(servers, variants):
+        if variant.usual_servers and not SERVERS[server.name].usual:
+            continue
         strategy = config_of(STRATEGIES, name, dict(variant.parameters), "strategy")
         fitting = [driver for driver in DRIVERS if _fits(server, strategy, driver)]
         for driver in fitting if variant.every_driver else fitting[:1]:
@@ -58,14 +60,14 @@ def behaviour(setting: Setting, postgres: PostgresFixture) -> Behaviour:
         EnvironmentFaultError: a server does not start, or does not end when it is asked to.
     """
     counts: dict[str, Any] = {}
-    with running_server(setting, postgres) as server:
+    with without_and_with_checks(setting, postgres) as (server, replaced):
         counts |= load(server) | flood(server)
         warm, failed, later = restart(server)
         counts |= {"warm": warm, "failed_after_restart": failed, "failed_later": later}
         counts |= stop(server)
-    with running_server(setting, postgres, {"CONN_HEALTH_CHECKS": True}) as server:
-        counts["warm_checked"], counts["failed_checked"], _ = restart(server)
-        counts |= kill(server)
+        checked = replaced()
+        counts["warm_checked"], counts["failed_checked"], _ = restart(checked)
+        counts |= kill(checked)
     return Behaviour(setting=setting, **counts)
 
 

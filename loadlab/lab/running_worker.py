@@ -24,7 +24,6 @@ from loadlab.model.strategy import ServerTraits
 from loadlab.plan.members import build_strategy, build_worker
 from loadlab.servers import Site
 from loadlab.services.redis import redis
-from loadlab.settings_override.configuration import SettingsOverride
 from loadlab.system.ports import free_port
 from loadlab.workers import Queue
 from loadlab.workers.base import CURED
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from loadlab.model.behaviour import Scale
     from loadlab.model.worker_behaviour import WorkerSetting
     from loadlab.services.database import Database
+    from loadlab.settings_override.configuration import SettingsOverride
     from loadlab.system.processes import Program
     from loadlab.workers import Cure, Worker
 

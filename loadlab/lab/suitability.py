@@ -49,6 +49,7 @@ def require_suitable(project: Project, plan: Plan, *, allow_remote: bool = False
         *_application_faults(project, project.info, plan),
         *_package_faults(project, project.info, plan),
         *_driver_faults(project, plan),
+        *_option_faults(project, info=project.info),
         *_route_faults(project, plan),
     ]
     if faults:
@@ -160,6 +161,18 @@ def _driver_faults(project: Project, plan: Plan) -> Iterator[str]:
             f"strategies.{name}: {why} (the project's driver is {project.driver}: Django takes psycopg 3 once it is"
             f" installed in {project.python}, e.g. pip install 'psycopg[binary,pool]'; or leave the strategy out)"
         )
+
+
+def _option_faults(project: Project, info: ProjectInfo) -> Iterator[str]:
+    """Parameters of libpq's that the driver's own libpq does not have."""
+    for alias in project.tuned:
+        entry = info.aliases.get(alias)
+        if entry is not None and entry.unknown_options:
+            yield (
+                f"DATABASES[{alias!r}]['OPTIONS'] has {' and '.join(entry.unknown_options)}, which {entry.libpq} in"
+                f" {project.python} does not know: no connection can be opened (remove it, or install a driver with a"
+                " newer libpq)"
+            )
 
 
 def _route_faults(project: Project, plan: Plan) -> Iterator[str]:

@@ -124,7 +124,7 @@ def timed_out(setting: WorkerSetting, postgres: PostgresFixture) -> dict[str, in
             worker.tasks.ask("")
         warm = worker.at_rest().open
         worker.judge.await_empty(SETTLE.seconds if not worker.worker.looks else 3 * IDLE_MS / 1000)
-        _end_idle_sessions(postgres, None)  # those that are opened from now on stay
+        _end_idle_sessions(postgres, 0)  # those that are opened from now on stay
         return {"warm_idle": warm, "failed_after_idle": failed_until_quiet(worker, "", warm)}
 
 
@@ -135,12 +135,11 @@ def _ending_idle_sessions(postgres: PostgresFixture) -> Iterator[None]:
     try:
         yield
     finally:
-        _end_idle_sessions(postgres, None)
+        _end_idle_sessions(postgres, 0)
 
 
-def _end_idle_sessions(postgres: PostgresFixture, after_ms: int | None) -> None:
+def _end_idle_sessions(postgres: PostgresFixture, after_ms: int) -> None:
     database = sql.Identifier(postgres.lab.database.name)
-    change = sql.SQL("RESET idle_session_timeout")
-    if after_ms is not None:
-        change = sql.SQL("SET idle_session_timeout = {}").format(sql.Literal(after_ms))
-    postgres.lab.cursor.execute(sql.SQL("ALTER DATABASE {} {}").format(database, change))
+    # A session takes it as it begins; 0 is for ever.
+    change = sql.SQL("ALTER DATABASE {} SET idle_session_timeout = {}")
+    postgres.lab.cursor.execute(change.format(database, sql.Literal(after_ms)))

@@ -296,8 +296,8 @@ def allowed(row: Row, name: str, scale: Scale) -> Span:
 
 def departures(recorded: Recording, found: Recording, there: Collection[str]) -> Iterator[Departure]:
     """Each cell of `found` that is not as it was recorded; rows that were not recorded, or that are no more `there`."""
-    known: dict[str, Row] = {row.setting.id: row for row in (*recorded.rows, *recorded.workers)}
-    for row in (*found.rows, *found.workers):
+    known = {row.setting.id: row for row in _all_rows(recorded)}
+    for row in _all_rows(found):
         before = known.get(row.setting.id)
         if before is None:
             yield Departure(row=row.setting.id, cell="the row", recorded="not there", found="there")
@@ -306,6 +306,10 @@ def departures(recorded: Recording, found: Recording, there: Collection[str]) ->
     for gone in (name for name in known if name not in there):
         yield Departure(row=gone, cell="the row", recorded="there", found="not there")
     yield from _claim_departures(recorded, found)
+
+
+def _all_rows(recording: Recording) -> list[Row]:
+    return [*recording.rows, *recording.workers]
 
 
 def _claim_departures(recorded: Recording, found: Recording) -> Iterator[Departure]:
@@ -345,7 +349,7 @@ def _row_departures(before: Row, now: Row, scale: Scale) -> Iterator[Departure]:
 
 
 def _shown(value: bool | tuple[str, ...] | None) -> str:  # noqa: FBT001  a cell's value
-    return spell(value) if isinstance(value, bool) else ", ".join(value) or "none"
+    return spell(value) if isinstance(value, bool) else ", ".join(value or ()) or "none"
 
 
 def spelt(span: Span) -> str:

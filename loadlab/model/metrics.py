@@ -41,6 +41,31 @@ class ConnectError(IntEnum):
         return self.name.lower()
 
 
+class UnitKind(IntEnum):
+    """What a unit of work is; the value says which cells of a ledger count it."""
+
+    REQUEST = 0  # a request that Django answers
+    TASK = 1  # a task or a job of a background worker
+    MESSAGE = 2  # a message to a consumer of Channels
+    OTHER = 3  # outside of those: a command, a shell, a thread; it ends when Django is told to close old connections
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class ProcessRole(IntEnum):
+    """What a process is for; the value is what the ledger stores."""
+
+    OTHER = 0  # a command, a shell; and any process of an earlier loadlab
+    WEB = 1
+    WORKER = 2
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric of the catalogue: `help` names the unit."""
@@ -91,6 +116,25 @@ REQUESTS = Metric(
     "counter",
     "Requests that used the database (count), by whether the connection of their first use was opened or reused.",
     labels=("alias", "connection"),
+)
+UNITS = Metric(
+    "loadlab_db_units_total",
+    "counter",
+    "Units of work that used the database (count), by kind, and by whether the connection of their first use was opened"
+    " or reused.",
+    labels=("alias", "kind", "connection"),
+)
+ROLE_OPEN = Metric(
+    "loadlab_db_role_connections_open",
+    "gauge",
+    "Database connections open now (count), by what their process is for: web, worker, other.",
+    labels=("alias", "role"),
+)
+ROLE_OPENED = Metric(
+    "loadlab_db_role_connections_opened_total",
+    "counter",
+    "Database connections opened (count), by what their process is for: web, worker, other.",
+    labels=("alias", "role"),
 )
 CONNECT_ERRORS = Metric(
     "loadlab_db_connect_errors_total",
@@ -167,6 +211,9 @@ CATALOGUE = (
     CONNECTIONS_OPENED,
     CONNECTIONS_CLOSED,
     REQUESTS,
+    UNITS,
+    ROLE_OPEN,
+    ROLE_OPENED,
     CONNECT_ERRORS,
     CONNECTS_UNSETTLED,
     CONNECT_DURATION,

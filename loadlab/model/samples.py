@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Final, Literal
-
-from pydantic import SerializerFunctionWrapHandler, WrapSerializer
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from loadlab.model.case import Case
 from loadlab.model.causes import Cause
@@ -15,6 +13,10 @@ from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCou
 from loadlab.model.extract import Extract
 from loadlab.model.requests import Requests
 from loadlab.model.window import Window
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 State = Literal["complete", "invalid", "failed"]
 # What records of earlier versions call a quantity.
@@ -48,11 +50,19 @@ RECORDED: Final = (
 )
 
 
-def _as_recorded(counts: ConnectionCounts, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    return {name: value for name, value in whole(counts).items() if name in RECORDED}
+class _InShort:
+    """Tells pydantic to write no other counts, and does not import it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+        from pydantic import SerializerFunctionWrapHandler, WrapSerializer  # noqa: PLC0415  readers need none
+
+        def recorded(counts: ConnectionCounts, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+            return {name: value for name, value in whole(counts).items() if name in RECORDED}
+
+        return handler.generate_schema(Annotated[source, WrapSerializer(recorded, return_type=dict[str, Any])])
 
 
-RecordedCounts = Annotated[ConnectionCounts, WrapSerializer(_as_recorded, return_type=dict[str, Any])]
+RecordedCounts = Annotated[ConnectionCounts, _InShort()]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

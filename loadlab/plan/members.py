@@ -125,8 +125,9 @@ def server_traits(config: Config, driver: str) -> ServerTraits:
         processes=server.processes(),
         hooks=server.hooks,
         asgi=server.asgi,
-        greenlets=server.greenlets,
+        greenlets=server.runs_greenlets(),
         single_process=server.single_process,
+        recycle_option=server.recycle_option(),
     )
 
 

@@ -28,8 +28,10 @@ COLUMNS: Final = ("keep-alive", "opened / reused", "peak", "left open", "flood",
 NARROWEST_STRATEGY: Final = 12  # columns of a terminal
 CLAIM_COLUMNS: Final = ("figure", "published", "here", "")
 FOLDER: Final = "benchmarks/recorded"
+GUIDE: Final = "docs/reference/which-setting.md"
 COMMAND: Final = (
-    f"loadlab behaviour --repeats 3 --claims --workers --json {FOLDER}/behaviour.json --markdown {FOLDER}/behaviour.md"
+    f"loadlab behaviour --repeats 3 --claims --workers --json {FOLDER}/behaviour.json"
+    f" --markdown {FOLDER}/behaviour.md --which-setting {GUIDE}"
 )
 CHECK: Final = f"loadlab behaviour --check {FOLDER}/behaviour.json"
 
@@ -44,7 +46,7 @@ class ModeTable:
 
 def tables(rows: Sequence[BehaviourRow]) -> Iterator[ModeTable]:
     for mode, members in itertools.groupby(rows, key=lambda row: str(row.setting.server)):
-        yield ModeTable(mode=mode, body=tuple(map(_cells, members)))
+        yield ModeTable(mode=mode, body=tuple(map(cells, members)))
 
 
 def label(setting: Setting) -> str:
@@ -53,7 +55,7 @@ def label(setting: Setting) -> str:
     return f"{setting.server.name}, {short(setting.strategy)}, {kept}, {setting.driver}"
 
 
-def _cells(row: BehaviourRow) -> tuple[str, ...]:
+def cells(row: BehaviourRow) -> tuple[str, ...]:
     def cell(name: str) -> str:
         return f"{RANGED if ranged(row, name) else ''}{spelt(row.spans[name])}"
 
@@ -114,7 +116,7 @@ def as_markdown(recording: Recording) -> str:
         *_words(recording.rows),
     ]
     for mode in tables(recording.rows):
-        blocks += [f"## `{mode.mode}`", _grid((STRATEGY, *COLUMNS), mode.body)]
+        blocks += [f"## `{mode.mode}`", row_grid(mode.body)]
     blocks += worker_behaviour.as_markdown(recording)
     if recording.claims:
         blocks += ["## Claims", "What was published about Django's connections, tested again with the same servers."]
@@ -134,7 +136,8 @@ def _opening(recording: Recording) -> Iterator[str]:
         f" not a time. With the same versions it is the same on any machine. Counted with {escape(versions)}."
     )
     yield (
-        "The first command writes this page. The second counts again, names each cell that differs from"
+        "The first command writes this page and [which setting for which server]"
+        "(../../docs/reference/which-setting.md). The second counts again, names each cell that differs from"
         " [behaviour.json](behaviour.json), and then exits with 10. So it detects a Django, server or driver that"
         " behaves differently."
     )
@@ -207,6 +210,11 @@ def _claim(claim: ClaimReport) -> Iterator[str]:
 
 def _held(*, holds: bool) -> str:
     return "holds" if holds else "does not hold"
+
+
+def row_grid(body: Sequence[Sequence[str]]) -> str:
+    """Rows of `cells` as a table in Markdown."""
+    return _grid((STRATEGY, *COLUMNS), body)
 
 
 def _grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -122,8 +122,10 @@ def _end(row: WorkerRow, name: str) -> str:
 def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
     yield (
         "opened / reused",
-        "sessions that the tasks opened or found open / tasks whose session had served another task. PostgreSQL's count"
-        " of sessions and loadlab's are the same, unless the cell says otherwise.",
+        (
+            "sessions that the tasks opened or found open / tasks whose session had served another task. PostgreSQL and"
+            " loadlab count the same sessions, unless the cell says otherwise."
+        ),
     )
     yield "peak", "the most sessions in PostgreSQL at one instant, from its log."
     yield "left open", "after the last task."
@@ -131,8 +133,10 @@ def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
     rounds = f"{scale.rounds} rounds of tasks (with an old connection still open: {2 * scale.rounds})"
     yield (
         "restart",
-        "connections that were open when PostgreSQL restarted: failed tasks until"
-        f" {rounds} had no failure, or 20 rounds were over; then failed tasks of one more round.",
+        (
+            "connections that were open when PostgreSQL restarted: failed tasks until"
+            f" {rounds} had no failure, or 20 rounds were over; then failed tasks of one more round."
+        ),
     )
     yield "checked", "the same with CONN_HEALTH_CHECKS on."
     yield "timed out", "sessions that PostgreSQL ended by idle_session_timeout: failed tasks after it, as above."

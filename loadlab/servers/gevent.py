@@ -5,14 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final
+from typing import ClassVar
 
-from loadlab.model.bounds import Bounds
 from loadlab.model.config import Scalar
-from loadlab.servers._gunicorn import KeepAliveGunicornServer
-from loadlab.servers.base import KEPT, Count
-
-COOPERATION: Final = "psycogreen"  # psycopg2's with gevent; psycopg 3 needs none
+from loadlab.servers._gevent import cooperation, needed, uncooperative
+from loadlab.servers._gunicorn import WITH_GEVENT, KeepAliveGunicornServer
+from loadlab.servers.base import KEPT, Count, Flag
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,31 +21,35 @@ class Gevent(KeepAliveGunicornServer):
     """
 
     title: ClassVar[str] = "gunicorn gevent"
+    remarks: ClassVar[tuple[str, ...]] = (
+        *KeepAliveGunicornServer.remarks,
+        (
+            "pip install gunicorn gevent is not enough: the worker also needs packaging, which gunicorn[gevent] brings"
+            " (gunicorn 27.0.1)."
+        ),
+    )
     # The quick end: a gevent worker looks only once a second whether it was asked for the slow one.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
-    # gunicorn does not say that its gevent worker needs packaging.
-    packages: ClassVar[tuple[str, ...]] = ("gunicorn", "gevent", "packaging", COOPERATION)
+    packages: ClassVar[tuple[str, ...]] = WITH_GEVENT
     greenlets: ClassVar[bool] = True
+    usual: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = KEPT
 
     worker_connections: Count = 1000
-    cooperative: Annotated[bool, Bounds(description="true or false")] = True
+    cooperative: Flag = True
 
     def worker_arguments(self) -> list[str]:
         limit = ["--worker-connections", str(self.worker_connections)]
         return ["--worker-class", "gevent", *limit, *self.keep_alive_arguments()]
 
     def needs(self, driver: str) -> tuple[str, ...]:
-        cooperates = driver == "psycopg2" and self.cooperative
-        return tuple(package for package in self.packages if package != COOPERATION or cooperates)
+        return needed(self.packages, driver, cooperative=self.cooperative)
 
     def incompatible(self, driver: str) -> tuple[str, str, str] | None:
-        if driver == "psycopg" and not self.cooperative:
-            return "cooperative", "psycopg 3 always cooperates", 'use driver = "psycopg2"'
-        return None
+        return uncooperative(driver, cooperative=self.cooperative)
 
     def environment(self) -> dict[str, str]:
-        return {"LOADLAB_COOPERATIVE": "on" if self.cooperative else "off"}
+        return cooperation(wanted=self.cooperative)
 
     def usable_connections(self, users: int) -> int:
         return min(users, self.workers * self.worker_connections)

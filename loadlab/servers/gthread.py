@@ -17,6 +17,7 @@ class GThread(KeepAliveGunicornServer):
 
     title: ClassVar[str] = "gunicorn gthread"
     suggested: ClassVar[bool] = True
+    usual: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = {"threads": 4, **KEPT}
 
     threads: Count = 4

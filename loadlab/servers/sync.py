@@ -17,6 +17,7 @@ class Sync(GunicornServer):
     title: ClassVar[str] = "gunicorn sync"
     suggested: ClassVar[bool] = True
     keeps_clients: ClassVar[bool] = False
+    usual: ClassVar[bool] = True
     # One request at a time: two workers share the clients evenly.
     counted: ClassVar[Mapping[str, Scalar]] = {"workers": 2}
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from loadlab.model.bounds import Bounds
 from loadlab.model.strategy import Hooks
-from loadlab.servers.base import Server, Site
+from loadlab.servers.base import Flag, Server, Site
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,9 +17,10 @@ class Threaded(Server):
     title: ClassVar[str] = "threaded runserver"
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     hooks: ClassVar[Hooks] = "runserver"
+    usual: ClassVar[bool] = True
     single_process: ClassVar[bool] = True
 
-    nagle: Annotated[bool, Bounds(description="true or false")] = False
+    nagle: Flag = False
 
     def argv(self, site: Site, port: int) -> list[str]:
         return [site.python, *site.manage, "runserver", "--noreload", f"127.0.0.1:{port}"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import secrets
 import shutil
-import subprocess
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -22,10 +20,12 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.judges._pgbouncer_console import CONSOLE, Console, PoolerGoneError
 from loadlab.judges.pgbouncer import PgBouncer
 from loadlab.model.text import redacted
-from loadlab.services.pgbouncer_configuration import way_to, write_configuration, write_users
+from loadlab.services.pgbouncer_configuration import write_configuration, write_users
 from loadlab.services.secret_files import password_line, write_secret
+from loadlab.services.way import way_to
 from loadlab.system.ports import LOOPBACK, free_port
-from loadlab.system.processes import UNPRIVILEGED, inherited
+from loadlab.system.processes import UNPRIVILEGED
+from loadlab.system.programs import PGBOUNCER
 from loadlab.system.state_folder import let_in
 
 if TYPE_CHECKING:
@@ -33,13 +33,11 @@ if TYPE_CHECKING:
 
     from loadlab.model.pooling import Pooling
     from loadlab.services.database import Database
-    from loadlab.services.pgbouncer_configuration import Way
+    from loadlab.services.way import Way
     from loadlab.system.processes import Program, Register
 
 __all__ = ["Bouncer", "PoolerGoneError", "pgbouncer", "pgbouncer_version", "require_pgbouncer"]
 
-PROGRAM: Final = "pgbouncer"
-DEBIAN_FOLDER: Final = "/usr/sbin"  # where Debian puts it, and no PATH but root's leads
 START_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 2.0  # a stranger on its port may never answer
 POLL_SECONDS: Final = 0.01
@@ -53,13 +51,13 @@ def require_pgbouncer() -> Path:
     Raises:
         EnvironmentFaultError: it is not installed.
     """
-    found = shutil.which(PROGRAM) or shutil.which(PROGRAM, path=DEBIAN_FOLDER)
+    found = PGBOUNCER.find()
     if found is None:
         raise EnvironmentFaultError(
-            "PgBouncer is not installed. Install it (apt install pgbouncer, or brew install pgbouncer), or remove"
-            " the strategy pgbouncer from the plan."
+            f"PgBouncer is not installed. Install it ({PGBOUNCER.install}), or remove the strategy pgbouncer from the"
+            " plan."
         )
-    return Path(found)
+    return found
 
 
 def pgbouncer_version() -> str:
@@ -69,13 +67,12 @@ def pgbouncer_version() -> str:
         EnvironmentFaultError: it is not installed, or says nothing of the kind.
     """
     program = require_pgbouncer()
-    done = subprocess.run([str(program), "--version"], env=inherited(), capture_output=True, text=True, check=False)
-    version = re.search(r"^PgBouncer (\S+)", done.stdout, re.IGNORECASE)
-    if version is None:
+    version = PGBOUNCER.version()
+    if not version:
         raise EnvironmentFaultError(
             f"{program} --version does not print a PgBouncer version. Check that it is PgBouncer."
         )
-    return version[1]
+    return version
 
 
 @contextmanager

@@ -1,17 +1,17 @@
-"""gunicorn configuration that makes psycopg2 cooperate with gevent."""
+"""Makes psycopg2 cooperate with gevent, where a server mode asks for it."""
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    from gunicorn.workers.base import Worker
+VARIABLE: Final = "LOADLAB_COOPERATIVE"
 
 
-def post_worker_init(worker: Worker) -> None:  # noqa: ARG001  gunicorn's signature
-    """Runs in each worker after monkey-patching and before its first request."""
-    if find_spec("psycopg2") is None:
+def cooperate() -> None:
+    """Call it in each worker after monkey-patching and before its first request."""
+    if os.environ.get(VARIABLE) != "on" or find_spec("psycopg2") is None:
         return  # psycopg 3 cooperates by itself
     from psycogreen.gevent import patch_psycopg  # noqa: PLC0415  imports gevent, which only this worker may
 

@@ -6,17 +6,16 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from pydantic import TypeAdapter, ValidationError
-
 from loadlab.errors import UsageError
 from loadlab.model.caveats import Caveat
-from loadlab.model.config import Scalar
 from loadlab.model.recorded import RecordedRun
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions
-from loadlab.store.layout import ENVIRONMENT, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
+from loadlab.store.layout import ENVIRONMENT, OPENS, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
 from loadlab.store.progress_file import read_edges, read_events
 from loadlab.store.records import (
+    ENVIRONMENTS,
+    OPENS_RECORDS,
     RESTART_RECORDS,
     SCHEDULE_RECORDS,
     SESSION_RECORDS,
@@ -34,13 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from loadlab.model.config import Scalar
+    from loadlab.model.opens import Opens
     from loadlab.model.samples import Restart, Trial
     from loadlab.model.schedule import Schedule
     from loadlab.model.session import Continuation
     from loadlab.store.progress import Event
 
 _MOST_TEXT: Final = 1 << 26  # bytes of a plan or an environment
-_ENVIRONMENT: Final = TypeAdapter(dict[str, dict[str, Scalar]])
 
 
 class RunReader:
@@ -92,7 +92,7 @@ class RunReader:
         """
         path = self.path / SCHEDULE
         try:
-            schedule: Schedule = read_record(path, "run", SCHEDULE_RECORDS)
+            schedule = read_record(path, "run", SCHEDULE_RECORDS)
             require_whole(schedule)
         except (DamagedFileError, OSError) as error:
             raise UsageError(
@@ -107,7 +107,7 @@ class RunReader:
         found: list[Caveat] = []
         for path in sorted((self.path / SESSIONS).glob("*.json")):
             try:
-                session: Session = read_record(path, "session", SESSION_RECORDS)
+                session = read_record(path, "session", SESSION_RECORDS)
                 require_name(path, session.number)
                 sessions.append(session)
             except (DamagedFileError, OSError) as error:
@@ -118,7 +118,7 @@ class RunReader:
 
     def environment(self) -> dict[str, dict[str, Scalar]]:
         """What the environment's file says; nothing if it is damaged. Sessions say the same under a seal."""
-        with suppress(OSError, DamagedFileError, ValidationError):
+        with suppress(OSError, DamagedFileError):
             return self.environment_file()
         return {}
 
@@ -127,12 +127,9 @@ class RunReader:
 
         Raises:
             OSError: it cannot be read.
-            DamagedFileError: it is not JSON as loadlab writes it.
-            ValidationError: it holds something else.
+            DamagedFileError: it is not JSON as loadlab writes it, or says something else.
         """
-        return _ENVIRONMENT.validate_python(
-            plain_json(read_regular(self.path / ENVIRONMENT, most_bytes=_MOST_TEXT)), strict=True
-        )
+        return ENVIRONMENTS.read(plain_json(read_regular(self.path / ENVIRONMENT, most_bytes=_MOST_TEXT)))
 
     def restarts(self) -> tuple[list[Restart], list[Caveat]]:
         """What is known of restarts of the database, and a caveat if the file is damaged."""
@@ -143,6 +140,15 @@ class RunReader:
         except (DamagedFileError, OSError) as error:
             again = f"{self.continuation().command(self.path)} counts them again."
             return [], [damaged(RESTARTS, brief(error), again)]
+
+    def opens(self) -> tuple[Opens | None, list[Caveat]]:
+        """Where the time of an open goes, None where nobody has looked; and a caveat if the file is damaged."""
+        try:
+            return read_record(self.path / OPENS, "opens", OPENS_RECORDS), []
+        except FileNotFoundError:
+            return None, []
+        except (DamagedFileError, OSError) as error:
+            return None, [damaged(OPENS, brief(error), "It is lost.")]
 
     def trials(self) -> tuple[list[Trial], list[Caveat]]:
         """All trials that can be trusted, in order, and a caveat for each file that cannot.
@@ -241,6 +247,7 @@ class _ReadOnce(RunReader):
     def at_once(self) -> RecordedRun:
         trials, damaged_trials = self.trials_in_extract()
         restarts, damaged_restarts = self.restarts()
+        opens, damaged_opens = self.opens()
         return RecordedRun(
             schedule=self.schedule(),
             plan=self.plan(),
@@ -248,6 +255,7 @@ class _ReadOnce(RunReader):
             sessions=self.sessions()[0],
             trials=trials,
             restarts=restarts,
-            damaged=[*damaged_trials, *damaged_restarts, *damage(self, trials)],
+            opens=opens,
+            damaged=[*damaged_trials, *damaged_restarts, *damaged_opens, *damage(self, trials)],
             lost_sessions=lost_sessions(self, trials),
         )

@@ -19,8 +19,8 @@ class MaxAgeIfNotDebug(Strategy):
         "with DEBUG off it is CONN_MAX_AGE = max_age, with the same leaks",
     )
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant(parameters={"debug": False}),
-        Variant(parameters={"debug": True}),
+        Variant(parameters={"debug": False}, usual_servers=True),  # max_age with a condition
+        Variant(parameters={"debug": True}, usual_servers=True),
     )
 
     max_age: MaxAge = 600

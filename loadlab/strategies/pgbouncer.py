@@ -28,9 +28,9 @@ class PgBouncer(Strategy):
         "where kept connections leak, they leak into PgBouncer instead, up to max_client_conn",
     )
     variants: ClassVar[tuple[Variant, ...]] = (
-        Variant(parameters={"pool_mode": "transaction", "max_age": 0}),
-        Variant(parameters={"pool_mode": "transaction", "max_age": None}),
-        Variant(parameters={"pool_mode": "session", "max_age": 0}),
+        Variant(parameters={"pool_mode": "transaction", "max_age": 0}, usual_servers=True),
+        Variant(parameters={"pool_mode": "transaction", "max_age": None}, usual_servers=True),
+        Variant(parameters={"pool_mode": "session", "max_age": 0}, usual_servers=True),
     )
 
     pool_mode: Annotated[Literal["session", "transaction"], Bounds(description='"session" or "transaction"')] = (

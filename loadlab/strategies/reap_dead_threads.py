@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from loadlab.model.bounds import Bounds
 from loadlab.model.strategy import Changes, ServerTraits
-from loadlab.strategies.base import MaxAge, Strategy
+from loadlab.strategies.base import MaxAge, Strategy, Variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +21,8 @@ class ReapDeadThreads(Strategy):
     )
 
     sweeps: ClassVar[bool] = True
+
+    variants: ClassVar[tuple[Variant, ...]] = (Variant(usual_servers=True),)
 
     max_age: MaxAge = None
     interval_seconds: Annotated[

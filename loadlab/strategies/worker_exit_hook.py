@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.model.strategy import Changes, ServerTraits
-from loadlab.strategies.base import MaxAge, Strategy
+from loadlab.strategies.base import MaxAge, Strategy, Variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +18,8 @@ class WorkerExitHook(Strategy):
         "cleans up only when a worker ends: it stops no leak before that",
         "no help against SIGKILL",
     )
+
+    variants: ClassVar[tuple[Variant, ...]] = (Variant(usual_servers=True),)
 
     max_age: MaxAge = None
 

@@ -40,6 +40,13 @@ def unprivileged() -> dict[str, object]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
+def give_to_unprivileged(folder: Path) -> None:
+    """Make a folder that such a program may write to, in one that it can reach."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        shutil.chown(folder, UNPRIVILEGED)
+
+
 _withheld: set[str] = set()
 
 

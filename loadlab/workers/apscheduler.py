@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.servers.base import Site
 from loadlab.workers._closing import closing
-from loadlab.workers.base import Count, Cure, Queue, Worker, own_process
+from loadlab.workers.base import Count, Cure, Queue, Site, Worker, own_process
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

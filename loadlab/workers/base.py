@@ -13,6 +13,8 @@ from loadlab.model.bounds import STRICT, Bounds
 from loadlab.model.config import Scalar
 from loadlab.servers.base import Site
 
+__all__ = ["CURED", "Count", "Cure", "Queue", "Seconds", "Site", "Worker", "own_process"]
+
 CURED: Final = "loadlab_cure"  # the module that a cure's code is saved as
 Count = Annotated[int, Bounds(ge=1, le=10_000, description="a whole number, 1 or more")]
 Seconds = Annotated[float, Bounds(gt=0, le=3600, finite=True, description="seconds, more than 0")]

@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from loadlab.model.bounds import Bounds
 from loadlab.model.config import Scalar
-from loadlab.servers.base import Site
-from loadlab.workers.base import Count, Cure, Queue, Seconds, Worker
+from loadlab.workers.base import Count, Cure, Queue, Seconds, Site, Worker
 
 BY_AGE: Final = """\
 # In the module of your Celery app:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from loadlab.servers.base import Site
-from loadlab.workers.base import Cure, Worker
+from loadlab.workers.base import Cure, Site, Worker
 
 CLOSES: Final = """\
 from channels.db import database_sync_to_async as run_sync

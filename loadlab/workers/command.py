@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.servers.base import Site
 from loadlab.workers._closing import closing
-from loadlab.workers.base import Cure, Worker
+from loadlab.workers.base import Cure, Site, Worker
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

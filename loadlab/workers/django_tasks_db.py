@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from loadlab.model.config import Scalar
-from loadlab.servers.base import Site
-from loadlab.workers.base import Cure, Queue, Seconds, Worker
+from loadlab.workers.base import Cure, Queue, Seconds, Site, Worker
 
 CHECKED: Final = Cure(
     name="checked",

@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from loadlab.model.bounds import Bounds
 from loadlab.model.config import Scalar
-from loadlab.servers.base import Site
-from loadlab.workers.base import Count, Cure, Queue, Worker, own_process
+from loadlab.workers.base import Count, Cure, Queue, Site, Worker, own_process
 
 MIDDLEWARE: Final = """\
 # Before your actors, after the broker is set; or name it in DRAMATIQ_BROKER["MIDDLEWARE"].

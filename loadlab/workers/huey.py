@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from loadlab.servers.base import Site
-from loadlab.workers.base import Count, Cure, Queue, Worker
+from loadlab.workers.base import Count, Cure, Queue, Site, Worker
 
 DB_TASK: Final = Cure(
     name="db_task",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from loadlab.servers.base import Site
-from loadlab.workers.base import CURED, Cure, Queue, Worker
+from loadlab.workers.base import CURED, Cure, Queue, Site, Worker
 
 CLOSES: Final = """\
 from django.db import connections

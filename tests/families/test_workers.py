@@ -62,4 +62,4 @@ def test_every_worker_has_a_row_for_each_age_the_pool_and_each_cure() -> None:
 
 def test_celerys_pool_solo_has_one_task_at_once() -> None:
     with pytest.raises(ValidationError, match="set concurrency = 1"):
-        TypeAdapter(WORKERS["celery"]).validate_python({"pool": "solo"})
+        TypeAdapter(WORKERS["celery"]).validate_json('{"pool": "solo"}')

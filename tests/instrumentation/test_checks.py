@@ -22,7 +22,7 @@ from every import every
 from loadlab.instrumentation import checks, counting, loading, serving
 from loadlab.instrumentation.configuration import Configuration, configuration
 from loadlab.instrumentation.serving import UNKNOWN, Serving, of_command, of_process
-from loadlab.servers import SERVERS
+from loadlab.servers import SERVERS, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,10 +82,19 @@ def ids(server: str) -> list[str | None]:
         ("gunicorn site.wsgi -k egg:gunicorn#gevent", 60, True),
         ("gunicorn site.wsgi -k site.workers.Special", 60, False),
         ("waitress-serve site.wsgi:application", 60, False),
+        ("waitress-serve --threads=8 site.wsgi:application", None, False),
+        ("python -m waitress site.wsgi:application", 60, False),
+        ("cheroot --threads 4 site.wsgi:application", 60, False),
         ("uwsgi --module site.wsgi --processes 4", 60, False),
+        ("uwsgi --module site.wsgi --processes 4 --threads 2 --master", 60, False),
+        ("uwsgi --module site.wsgi --gevent 100 --gevent-early-monkey-patch", 60, True),
+        ("uwsgi --module site.wsgi --gevent 100", 60, False),
+        ("uwsgi --gevent=100 --gevent-early-monkey-patch site.ini", 60, False),
+        ("gunicorn site.asgi -k asgi", 60, True),
+        ("gunicorn site.asgi -k uvicorn_worker.UvicornWorker", 60, True),
         ("python manage.py runserver", 60, True),
         ("python manage.py runserver --nothreading", 60, False),
-        ("mod_wsgi-express start-server", 60, False),
+        ("mod_wsgi-express start-server site/wsgi.py --processes 2 --threads 5", 60, False),
         ("", 60, False),
     ],
 )
@@ -94,6 +103,16 @@ def test_a_kept_connection_is_warned_of_where_no_request_can_find_it(
 ) -> None:
     database(CONN_MAX_AGE=age)
     assert ("loadlab.W001" in ids(server)) is warned
+
+
+@every("name", list(SERVERS))
+def test_the_checks_know_of_a_server_mode_what_it_says_itself(name: str) -> None:
+    server = SERVERS[name]()
+    argv = ["uwsgi" if word.endswith(".with_uwsgi") else word for word in server.argv(Site(), 8000)]
+    known = of_command(argv)
+    assert known is not None
+    assert known.own_thread is (server.lasting_connections(8, keep_alive=False) == 0)
+    assert known.workers == server.processes()
 
 
 def app_of(fix: str) -> type[AppConfig]:
@@ -125,10 +144,66 @@ def test_a_leak_that_an_installed_fix_ends_is_not_warned_of(
 
 
 @every("fix", ["close_on_thread_exit", "reap_dead_threads", "leased_threads", "close_at_handler_end"])
-def test_a_fix_ends_the_leak_in_modes_that_there_are(fix: str) -> None:
+def test_a_fix_ends_the_leak_in_modes_that_are_warned_of(fix: str) -> None:
     modes = app_of(fix).ends_leak_in  # type: ignore[attr-defined]
     assert modes
-    assert set(modes) <= set(SERVERS)
+    assert set(modes) <= {*serving.OWN_THREAD, serving.WSGI}
+
+
+@pytest.mark.parametrize(
+    ("server", "age", "warned"),
+    [
+        ("granian --interface wsgi site.wsgi:application", 60, True),
+        ("granian --interface wsgi --blocking-threads-idle-timeout 600 site.wsgi:application", None, True),
+        ("granian --interface wsgi site.wsgi:application", 0, False),
+        ("granian --interface asgi site.asgi:application", 60, False),
+        ("hypercorn wsgi:site.wsgi:application", 60, False),
+        ("waitress-serve site.wsgi:application", 60, False),
+    ],
+)
+def test_threads_that_end_when_idle_are_warned_of(
+    database: Any, server: str, age: float | None, *, warned: bool
+) -> None:
+    database(CONN_MAX_AGE=age)
+    assert ("loadlab.W010" in ids(server)) is warned
+
+
+@pytest.mark.parametrize(("fix", "warned"), [("close_on_thread_exit", False), ("leased_threads", True)])
+def test_a_fix_for_threads_that_end_ends_the_warning_of_idle_ones(
+    database: Any, monkeypatch: pytest.MonkeyPatch, fix: str, *, warned: bool
+) -> None:
+    database(CONN_MAX_AGE=60)
+    monkeypatch.setattr(checks.apps, "get_app_configs", lambda: [app_of(fix)])
+    assert ("loadlab.W010" in ids("granian --interface wsgi site.wsgi:application")) is warned
+
+
+def test_a_worker_in_whose_event_loop_django_refuses_to_query_is_warned_of(database: Any) -> None:
+    database()
+    assert "loadlab.W011" in ids("gunicorn site.wsgi -k tornado")
+    assert "loadlab.W011" in ids("gunicorn site.wsgi -k egg:gunicorn#tornado")
+    assert "loadlab.W011" not in ids("gunicorn site.asgi -k asgi")
+
+
+def test_a_worker_in_whose_event_loop_queries_are_allowed_is_warned_of_the_leak(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database(CONN_MAX_AGE=60)
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    assert ids("gunicorn site.wsgi -k tornado") == ["loadlab.W001"]
+
+
+@every(
+    ("server", "warned"),
+    [
+        ("uwsgi --module site.wsgi --processes 2", True),
+        ("uwsgi --module site.wsgi -p 2", True),
+        ("uwsgi --module site.wsgi -p 2 -M", False),
+        ("uwsgi --module site.wsgi --workers=2 --master", False),
+        ("uwsgi --module site.wsgi", False),
+    ],
+)
+def test_uwsgi_with_processes_and_no_master_is_warned_of(server: str, *, warned: bool) -> None:
+    assert ("loadlab.W012" in ids(server)) is warned
 
 
 def opened_while_loading(handler: ConnectionHandler, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +265,17 @@ def test_gevent_with_preload_is_warned_of(database: Any) -> None:
     assert "loadlab.W003" in ids("gunicorn site.wsgi -k gevent --preload")
     assert "loadlab.W003" not in ids("gunicorn site.wsgi -k gevent")
     assert "loadlab.W003" not in ids("gunicorn site.wsgi -k gthread --preload")
+
+
+def test_uwsgi_with_the_late_monkey_patch_is_warned_of(database: Any) -> None:
+    database()
+    late, early = "--gevent 100 --gevent-monkey-patch", "--gevent 100 --gevent-early-monkey-patch"
+    with override_settings(LOADLAB={"SERVER": f"uwsgi --module site.wsgi {late}"}):
+        (said,) = [one for one in checks.check_serving() if one.id == "loadlab.W003"]
+    assert "uwsgi loads the project before gevent has patched Python (--gevent-monkey-patch)" in said.msg
+    assert said.hint == "Use --gevent-early-monkey-patch instead."
+    assert "loadlab.W003" in ids(f"uwsgi --module site.wsgi --lazy-apps {late}")
+    assert "loadlab.W003" not in ids(f"uwsgi --module site.wsgi {early}")
 
 
 def test_a_pool_together_with_an_age_is_warned_of(database: Any) -> None:
@@ -374,12 +460,18 @@ def test_a_process_that_a_worker_forks_says_nothing(
     [
         ("gunicorn site.wsgi", Serving(mode="sync")),
         ("python -m gunicorn site.wsgi -w 3 --threads=2", Serving(mode="gthread", workers=3, threads=2)),
-        ("/venv/bin/gunicorn -k gevent --preload site.wsgi", Serving(mode="gevent", preload=True)),
+        ("/venv/bin/gunicorn -k gevent --preload site.wsgi", Serving(mode="gevent", preload=True, late_patch=True)),
         ("/x/gunicorn/__main__.py site.wsgi --worker-class=gthread", Serving(mode="gthread")),
-        ("gunicorn -k egg:gunicorn#tornado site.wsgi", Serving(mode=UNKNOWN)),
+        ("gunicorn -k egg:gunicorn#tornado site.wsgi", Serving(mode="tornado")),
+        ("waitress-serve --threads=8 site.wsgi:application", Serving(mode="gthread", threads=8)),
+        ("waitress-serve site.wsgi:application", Serving(mode="gthread", threads=4)),
+        ("cheroot site.wsgi:application", Serving(mode="gthread", threads=10)),
+        ("mod_wsgi-express start-server wsgi.py --processes 2", Serving(mode="gthread", workers=2, threads=5)),
+        ("uwsgi -p 2 --threads 3 --master", Serving(mode="gthread", workers=2, threads=3, preload=True)),
+        ("uwsgi --ini site.ini --processes 2", Serving(mode=UNKNOWN)),
         ("gunicorn -k gunicorn.workers.gthread.ThreadWorker --threads 3 site.wsgi", Serving(mode="gthread", threads=3)),
         ("gunicorn site.wsgi -w -3 --threads 0", Serving(mode="sync")),
-        ("granian --interface wsgi --workers 2 site.wsgi:application", Serving(mode="wsgi", workers=2)),
+        ("granian --interface wsgi --workers 2 a:b", Serving(mode="wsgi", workers=2, idle_seconds="30")),
         ("hypercorn site.asgi:app -w 2", Serving(mode="asgi", workers=2)),
         ("gunicorn site.wsgi -w many", Serving(mode="sync")),
     ],
@@ -392,7 +484,7 @@ def test_a_servers_command_line_is_understood(command: str, expected: Serving, m
 def test_gunicorns_own_environment_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--preload -k gevent")
     monkeypatch.setenv("WEB_CONCURRENCY", "7")
-    assert of_command(["gunicorn", "site.wsgi"]) == Serving(mode="gevent", workers=7, preload=True)
+    assert of_command(["gunicorn", "site.wsgi"]) == Serving(mode="gevent", workers=7, preload=True, late_patch=True)
 
 
 @pytest.mark.parametrize(
@@ -422,10 +514,14 @@ def test_uvicorn_asks_the_environment_for_its_workers_too(monkeypatch: pytest.Mo
     ("options", "expected"),
     [
         ({}, Serving(mode="sync", preload=True)),
-        ({"processes": b"4", "threads": b"3"}, Serving(mode="gthread", workers=4, threads=3, preload=True)),
-        ({"workers": b"2", "lazy-apps": True}, Serving(mode="sync", workers=2)),
+        (
+            {"processes": b"4", "threads": b"3", "master": True},
+            Serving(mode="gthread", workers=4, threads=3, preload=True),
+        ),
+        ({"workers": b"2", "lazy-apps": True}, Serving(mode="sync", workers=2, masterless=True)),
         ({"gevent": b"100", "gevent-early-monkey-patch": True}, Serving(mode="gevent", preload=True)),
-        ({"gevent": b"100", "gevent-monkey-patch": True}, Serving(mode=UNKNOWN, preload=True)),
+        ({"gevent": b"100", "gevent-monkey-patch": True}, Serving(mode="gevent", preload=True, late_patch=True)),
+        ({"gevent": b"100"}, Serving(mode=UNKNOWN, preload=True)),
         ({"processes": b"%k", "threads": [b"1", b"2"]}, Serving(mode="sync", preload=True)),
     ],
 )
@@ -436,6 +532,15 @@ def test_uwsgi_says_itself_how_it_serves(
     assert not serving.is_server()
     monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
     assert (serving.is_server(), serving.serving()) == (True, expected)
+
+
+def test_mod_wsgi_says_itself_how_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["mod_wsgi"])
+    monkeypatch.setitem(sys.modules, "mod_wsgi", SimpleNamespace(server=None))
+    assert not serving.is_server()
+    said = SimpleNamespace(maximum_processes=2, threads_per_process=5)
+    monkeypatch.setitem(sys.modules, "mod_wsgi", said)
+    assert (serving.is_server(), serving.serving()) == (True, Serving(mode="gthread", workers=2, threads=5))
 
 
 @every(

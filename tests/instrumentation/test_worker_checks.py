@@ -54,8 +54,8 @@ def ids() -> list[str | None]:
         ({"CONN_MAX_AGE": 0}, []),
         ({"CONN_MAX_AGE": 60}, ["loadlab.I001"]),
         ({"CONN_MAX_AGE": None}, ["loadlab.I001"]),
-        (POOL, ["loadlab.W010"]),
-        ({"OPTIONS": {"pool": True}}, ["loadlab.W010"]),
+        (POOL, ["loadlab.W030"]),
+        ({"OPTIONS": {"pool": True}}, ["loadlab.W030"]),
         ({"OPTIONS": {"pool": False}}, []),
     ],
 )
@@ -153,4 +153,4 @@ def test_a_celery_worker_logs_what_its_checks_would_say(
     monkeypatch.setattr(sys, "argv", ["/venv/bin/celery", "-A", "project", "worker"])
     with caplog.at_level(logging.WARNING, "loadlab"):
         checks.warn_when_served()
-    assert "loadlab.W010" in caplog.text
+    assert "loadlab.W030" in caplog.text

@@ -34,6 +34,7 @@ from loadlab.services.embedded import embedded, restartable
 from loadlab.services.encryption import programs_with_tls
 from loadlab.services.external_database import connect_to
 from loadlab.services.pgbouncer import PoolerGoneError, pgbouncer_version, require_pgbouncer
+from loadlab.system import programs
 from loadlab.system.processes import UNPRIVILEGED, Register
 
 if TYPE_CHECKING:
@@ -558,7 +559,7 @@ def test_a_startup_parameter_unknown_to_pgbouncer_is_named_early(pooler: Pooler,
 
 def test_a_missing_program_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(service, "DEBIAN_FOLDER", str(tmp_path))
+    monkeypatch.setattr(programs, "FOLDERS", (str(tmp_path),))
     with pytest.raises(EnvironmentFaultError, match=r"apt install pgbouncer.*remove the strategy"):
         require_pgbouncer()
 
@@ -571,7 +572,7 @@ def test_debians_folder_is_looked_into_even_if_path_does_not_lead_there(
     program.write_text("#!/bin/sh\necho PgBouncer 1.25.1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(service, "DEBIAN_FOLDER", str(folder))
+    monkeypatch.setattr(programs, "FOLDERS", (str(folder),))
     assert require_pgbouncer() == program
     assert pgbouncer_version() == "1.25.1"
 

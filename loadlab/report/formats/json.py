@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic_core import to_json
+import msgspec
 
 from loadlab.model.condition import CIRCUMSTANCES, fields_of
 from loadlab.model.labels import server_label
@@ -69,6 +69,7 @@ class JsonFile(Report):
                 {"case": case.id, "blocks": one.blocks, "spared": one.spared, "why": one.why}
                 for case, one in findings.departures.items()
             ],
+            "opens": plain(findings.opens),
         }
         yield "{"
         yield from (f'\n "{key}": {_text(value)},' for key, value in before.items())
@@ -82,9 +83,10 @@ class JsonFile(Report):
 def _text(value: object, depth: int = 1) -> str:
     """As JSON, with nothing in it that a terminal would act on; NaN and the infinities are null."""
     try:
-        text = to_json(value, indent=1, inf_nan_mode="null").decode()
+        encoded = msgspec.json.encode(value)
     except ValueError:  # a lone surrogate, from a name that was no text
-        text = to_json(_writable(value), indent=1, inf_nan_mode="null").decode()
+        encoded = msgspec.json.encode(_writable(value))
+    text = msgspec.json.format(encoded, indent=1).decode()
     return escaped_in_json(text.replace("\n", "\n" + " " * depth))
 
 

@@ -8,7 +8,8 @@ from django.conf import settings
 
 from loadlab.sample_app.work import cured, perform
 
-scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(settings.WORK_THREADS)})
+threads: int = settings.WORK_THREADS  # type: ignore[misc]
+scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(threads)})
 job = cured("closing", lambda task: task)(perform)
 
 

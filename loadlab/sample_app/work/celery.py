@@ -12,7 +12,7 @@ from django.conf import settings
 from loadlab.sample_app.work import cure, perform
 
 # Of messages in files: a process that reads a file while another writes it would end, so no two share one.
-FOLDERS: Final = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+FOLDERS: Final[dict[str, str]] = settings.CELERY_BROKER_TRANSPORT_OPTIONS  # type: ignore[misc]
 
 app = Celery("loadlab")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -8,7 +8,7 @@ from django_tasks import task
 from loadlab.sample_app.work import perform
 
 
-@task()
+@task()  # type: ignore[untyped-decorator]
 def work(number: int, size: int, query: bool) -> None:  # noqa: FBT001
     perform(number, size, query)
 

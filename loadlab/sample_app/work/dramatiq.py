@@ -13,14 +13,16 @@ from loadlab.sample_app.work import cure, perform
 
 if not apps.ready:  # dramatiq's own command imports this module first
     django.setup()
-broker = RedisBroker(url=settings.WORK_REDIS) if settings.WORK_REDIS else StubBroker()
+url: str = settings.WORK_REDIS  # type: ignore[misc]
+threads: int = settings.WORK_THREADS  # type: ignore[misc]
+broker = RedisBroker(url=url) if url else StubBroker()
 dramatiq.set_broker(broker)
 cure()
 actor = dramatiq.actor(perform, max_retries=0)
 
 
 def begin() -> None:
-    dramatiq.Worker(broker, worker_threads=settings.WORK_THREADS, worker_timeout=50).start()
+    dramatiq.Worker(broker, worker_threads=threads, worker_timeout=50).start()
 
 
 def send(number: int, size: int, query: bool) -> None:  # noqa: FBT001

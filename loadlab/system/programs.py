@@ -1,0 +1,50 @@
+"""Programs that a system's package manager installs, and pip does not."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+# Where Debian and Homebrew put servers; no PATH but root's leads there.
+FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/homebrew/bin")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SystemProgram:
+    """A program by its `name` on PATH; `install` are the commands that install it, `version_option` prints its version.
+
+    >>> SystemProgram(name="no-such-program", title="None", install="apt install none").find()
+    """
+
+    name: str
+    title: str
+    install: str
+    version_option: str = "--version"
+
+    def find(self) -> Path | None:
+        """The program; None where it is not installed."""
+        found = shutil.which(self.name) or shutil.which(self.name, path=os.pathsep.join(FOLDERS))
+        return Path(found) if found else None
+
+    def version(self) -> str:
+        """What it says of itself, e.g. "1.18.0"; empty where it is not installed, or says nothing of the kind."""
+        program = self.find()
+        if program is None:
+            return ""
+        argv, path = [str(program), self.version_option], os.environ.get("PATH", "")
+        done = subprocess.run(argv, env={"PATH": path, "LC_ALL": "C"}, capture_output=True, text=True, check=False)
+        said = re.search(rf"{self.title}[ /]v?(\d\S*)", done.stdout + done.stderr, re.IGNORECASE)
+        return said[1] if said else ""
+
+
+NGINX: Final = SystemProgram(
+    name="nginx", title="nginx", install="apt install nginx-light, or brew install nginx", version_option="-v"
+)
+PGBOUNCER: Final = SystemProgram(
+    name="pgbouncer", title="PgBouncer", install="apt install pgbouncer, or brew install pgbouncer"
+)

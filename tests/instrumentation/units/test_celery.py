@@ -1,0 +1,88 @@
+"""Celery's tasks are units of work, in every pool, also where a child is killed in the middle of one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from task_project import each_of
+
+from loadlab.model.metrics import CloseReason, UnitKind
+
+if TYPE_CHECKING:
+    from task_project import TaskProject
+
+pytest.importorskip("celery", reason="Celery is not installed: pip install loadlab[workers]")
+pytestmark = pytest.mark.process
+
+APP = """
+import os
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+from celery import Celery
+from pathlib import Path
+import work
+
+QUEUE = Path(__file__).parent / "queue"
+QUEUE.mkdir(exist_ok=True)
+app = Celery("tasks")
+app.conf.update(
+    broker_url="filesystem://",
+    broker_transport_options={"data_folder_in": str(QUEUE), "data_folder_out": str(QUEUE)},
+    task_ignore_result=True,
+    worker_proc_alive_timeout=60,
+)
+
+@app.task(name="done")
+def done(what):
+    work.done(what)
+
+@app.task(name="outer")
+def outer():
+    work.query()
+    done.apply(args=["reconnects"])
+    work.query()
+"""
+SEND = """
+import json, sys
+from tasks import done, outer
+for what in json.loads(sys.argv[1]):
+    outer.delay() if what == "outer" else done.delay(what)
+"""
+
+
+@pytest.fixture
+def celery(project: TaskProject) -> TaskProject:
+    project.write("tasks.py", APP)
+    project.write("send.py", SEND)
+    return project
+
+
+def worker(pool: str, *more: str) -> list[str]:
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=INFO")
+    return ["-m", "celery", "-A", "tasks", "worker", "-P", pool, *quiet, *more]
+
+
+def test_tasks_count_once_each_also_those_whose_child_is_killed(celery: TaskProject) -> None:
+    sent = each_of(nothing=2, queries=4, reconnects=2, fails=1, outer=1)
+    celery.run("send.py", json.dumps(sent))
+    with celery.worker(*worker("prefork", "-c", "2")):
+        celery.await_units((8, 0))  # Celery closes the connection after each task, at any CONN_MAX_AGE
+        celery.run("send.py", json.dumps(["killed", "queries"]))
+        celery.await_units((10, 0))
+    totals = celery.totals()
+    assert totals is not None
+    assert totals.opened == 13  # three tasks have reconnected, one of them within another
+    assert totals.closed[CloseReason.PROCESS_EXIT] == 1
+    assert totals.units[UnitKind.OTHER] == (0, 0)
+    celery.require_all_of_the_worker()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["threads", "gevent", "solo"])
+def test_tasks_of_other_pools_find_the_connection_that_celery_keeps(celery: TaskProject, pool: str) -> None:
+    celery.write("tasks.py", "app.conf.db_reuse_max = 1000\n")
+    celery.run("send.py", json.dumps(each_of(queries=8, outer=2)))
+    with celery.worker(*worker(pool, "-c", "1")):
+        celery.await_units((1, 9) if pool != "gevent" else (10, 0))
+    celery.require_all_of_the_worker()

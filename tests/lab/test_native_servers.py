@@ -1,0 +1,212 @@
+"""Servers that are more than a Python package: uWSGI forks in C, nginx stands before gunicorn; both counts agree."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import psutil
+import pytest
+from laboratory import TrialRunner, sessions_counted
+from patience import PATIENCE_SECONDS, await_that
+
+from loadlab.analysis.rooms import leak_of
+from loadlab.errors import UsageError
+from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.request_totals import RequestTotals
+from loadlab.lab.application import ServerSetup, serving
+from loadlab.lab.clients import ClientPool
+from loadlab.lab.project import Project
+from loadlab.plan.members import build_server, config_of
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.instrumentation.counters import Totals
+    from loadlab.lab.application import Application
+    from loadlab.lab.lab import Lab
+
+CLIENTS: Final = 6
+ROUNDS: Final = 8
+SLOW: Final = "/slow/?seconds=0.01"
+RECYCLED: Final = {"max_requests": 5, "min_worker_lifetime_seconds": 0}
+
+
+class ServedMode:
+    """A server mode that serves the lab's site, with clients, and both ends' counts."""
+
+    def __init__(self, lab: Lab, application: Application, server: Any) -> None:
+        self.application, self.server = application, server
+        self._lab = lab
+        self._clients = ClientPool(application.port, CLIENTS, keep_alive=False)
+        self.asked = 0
+
+    def ask(self, each: int = 1) -> None:
+        assert self._clients.ask(SLOW, each) == 0, self.application.program.log_tail(40)
+        self.asked += CLIENTS * each
+
+    def totals(self) -> Totals:
+        return CounterSet(self.application.ledgers).read().aliases["default"]
+
+    def owners(self) -> set[int]:
+        """The pids of the processes that have begun files."""
+        return {int(path.name.partition("-")[0]) for path in self.application.ledgers.glob("*.ledger")}
+
+    def workers(self) -> set[int]:
+        """Those that run below the first process, and are counted."""
+        below = psutil.Process(self.application.program.pid).children(recursive=True)
+        return {process.pid for process in below} & self.owners()
+
+    def complete(self) -> bool:
+        return len(self.workers()) == self.server.processes()
+
+    def agree(self) -> bool:
+        return self.totals().open == self._lab.judge.open_now()
+
+
+@contextmanager
+def served(lab: Lab, mode: str, age: float | None, driver: str = "psycopg2", **parameters: Any) -> Iterator[ServedMode]:
+    """The mode; in the end, what was counted must be what PostgreSQL has, to the last session."""
+    server = config_of(SERVERS, mode, parameters, "server")
+    ledgers = lab.scratch / f"native-{mode}-{len(list(lab.scratch.iterdir()))}"
+    target = ServerSetup(
+        server=server,
+        strategy=config_of(STRATEGIES, "max_age", {"max_age": age}, "strategy"),
+        database=lab.database,
+        ledgers=ledgers,
+        project=Project(driver=driver),
+    )
+    before = sessions_counted(lab)
+    with serving(target, lab.register, lab.scratch / f"{ledgers.name}.log") as application:
+        running = ServedMode(lab, application, build_server(server))
+        yield running
+    totals = running.totals()
+    assert totals.opened == sessions_counted(lab) - before == sum(totals.closed.values())
+    assert RequestTotals(ledgers).read().requests == running.asked
+    assert totals.requests_opened + totals.requests_reused == running.asked
+
+
+@pytest.mark.parametrize(
+    ("mode", "age", "parameters"),
+    [
+        ("uwsgi", 60, {"threads": 2}),
+        pytest.param("uwsgi", 0, {}, marks=pytest.mark.slow),
+        pytest.param("uwsgi", 60, {"lazy_apps": True}, marks=pytest.mark.slow),
+        pytest.param("uwsgi", None, {"threads": 4, "lazy_apps": True}, marks=pytest.mark.slow),
+        pytest.param("uwsgi_gevent", 60, {}, marks=pytest.mark.slow),
+        pytest.param("uwsgi_gevent", 0, {"lazy_apps": True}, marks=pytest.mark.slow),
+    ],
+)
+def test_uwsgi_counts_exactly_while_its_workers_are_replaced(
+    lab: Lab, mode: str, age: float | None, parameters: dict[str, Any]
+) -> None:
+    """By the master, after so many requests and after SIGKILL; each new worker is forked in C."""
+    with served(lab, mode, age, **RECYCLED, **parameters) as running:
+        first = running.workers()
+        assert len(first) == 2
+        running.ask(ROUNDS)
+        await_that(lambda: not first & running.workers() and running.complete(), "no worker was recycled")
+        await_that(running.agree)
+        psutil.Process(victim := min(running.workers())).send_signal(signal.SIGKILL)
+        await_that(lambda: victim not in running.workers() and running.complete(), "no worker came instead")
+        running.ask()
+        await_that(running.agree)
+
+
+def test_uwsgis_threads_hold_a_connection_each_and_its_greenlets_leak(lab: Lab) -> None:
+    with served(lab, "uwsgi", None, workers=1, threads=3) as threads:
+        threads.ask(ROUNDS)
+        assert (threads.totals().open, threads.server.usable_connections(CLIENTS)) == (3, 3)
+    with served(lab, "uwsgi_gevent", None, workers=1) as greenlets:
+        greenlets.ask(ROUNDS)
+        assert (greenlets.totals().requests_reused, greenlets.totals().opened) == (0, CLIENTS * ROUNDS)
+        assert greenlets.server.lasting_connections(CLIENTS, keep_alive=True) == 0
+
+
+def test_uwsgis_late_gevent_patch_is_refused_with_the_reason() -> None:
+    with pytest.raises(UsageError, match="patches Python after the site is loaded"):
+        config_of(SERVERS, "uwsgi_gevent", {"gevent_monkey_patch": True}, "server")
+
+
+@pytest.mark.parametrize("upstream", [True, False])
+def test_nginx_decides_whether_a_kept_connection_is_found_again(trial: TrialRunner, upstream: bool) -> None:  # noqa: FBT001
+    """Clients do the opposite each time, and it makes no difference."""
+    done = trial(
+        "nginx",
+        max_age=None,
+        keep_alive=not upstream,
+        worker_class="gevent",
+        upstream_keep_alive=upstream,
+        window_seconds=0.8,
+    )
+    counts = done.connections.after_stop
+    assert (done.state, done.connections.mismatches, list(done.failures)) == ("complete", (), [])
+    assert (counts.reused > 0) is upstream
+    assert (done.connections.left_open <= done.case.users) is upstream
+    assert leak_of(done) == ("no" if upstream else "yes")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])
+@pytest.mark.parametrize("upstream", [True, False])
+@pytest.mark.parametrize("keep_alive", [True, False])
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_each_of_gunicorns_workers_is_counted_exactly_behind_nginx(
+    trial: TrialRunner, worker_class: str, *, upstream: bool, keep_alive: bool, driver: str
+) -> None:
+    done = trial(
+        "nginx",
+        max_age=None,
+        keep_alive=keep_alive,
+        driver=driver,
+        worker_class=worker_class,
+        upstream_keep_alive=upstream,
+    )
+    assert (done.state, done.connections.mismatches, list(done.failures)) == ("complete", (), [])
+    lasting = build_server(done.case.server).lasting_connections(done.case.users, keep_alive=keep_alive)
+    assert done.connections.left_open <= lasting or not lasting
+    assert leak_of(done) == ("no" if lasting else "yes")
+
+
+def below(application: Application) -> list[psutil.Process]:
+    return psutil.Process(application.program.pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("name", ["nginx", "gunicorn"])
+def test_nginx_and_gunicorn_end_together(lab: Lab, name: str) -> None:
+    with served(lab, "nginx", 60) as running:
+        running.ask()
+        await_that(running.agree)
+        family = [psutil.Process(running.application.program.pid), *below(running.application)]
+        children = psutil.Process(running.application.program.pid).children()
+        (one,) = [child for child in children if ("nginx" in child.name()) is (name == "nginx")]
+        one.kill()
+        assert running.application.program.popen.wait(PATIENCE_SECONDS) == 1
+        assert not [child for child in children if child.is_running()]
+        running.application.program.kill()  # a worker of nginx outlives its master, but not its group
+        assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
+
+
+def test_nothing_is_left_when_what_starts_nginx_is_killed(lab: Lab) -> None:
+    with served(lab, "nginx", 60) as running:
+        running.ask()
+        family = [psutil.Process(running.application.program.pid), *below(running.application)]
+        assert {"nginx"} < {process.name() for process in family}
+        family[0].kill()
+        running.application.program.kill()
+        assert [process for process in family if process.is_running() and process.status() != "zombie"] == []
+
+
+def test_nginx_runs_as_an_ordinary_user_on_loopback_only(lab: Lab) -> None:
+    with served(lab, "nginx", 60) as running:
+        processes = [process for process in below(running.application) if "nginx" in process.name()]
+        assert len(processes) == 2  # its master and its worker
+        assert 0 not in {process.uids().effective for process in processes}
+        (address,) = {
+            c.laddr.ip for process in processes for c in process.net_connections("tcp") if c.status == "LISTEN"
+        }
+        assert address == "127.0.0.1"
+        running.ask()
