@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from contextlib import suppress
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -14,19 +14,18 @@ from loadlab.claims import CLAIMS, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
-from loadlab.errors import EnvironmentFaultError, GateError, UsageError
+from loadlab.errors import GateError, UsageError
 from loadlab.lab.behaviour import behaviour, settings
 from loadlab.lab.fixture import postgres_fixture
-from loadlab.lab.versions import installed, versions, worker_versions
+from loadlab.lab.preflight import missing_for, missing_for_worker, missing_program, require_installed
+from loadlab.lab.versions import versions, worker_versions
 from loadlab.lab.worker_behaviour import worker_behaviour, worker_settings
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of, worker_rows_of
-from loadlab.plan.members import build_strategy, build_worker
 from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.report.numbers import plural
 from loadlab.report.which_setting import which_setting_page
 from loadlab.report.worker_behaviour import label as worker_label
-from loadlab.services.pgbouncer import require_pgbouncer
-from loadlab.services.redis import require_redis
+from loadlab.system.programs import PGBOUNCER
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from loadlab.cli._progress import Display
     from loadlab.lab.fixture import PostgresFixture
+    from loadlab.lab.preflight import Missing
     from loadlab.model.behaviour import Behaviour, ClaimReport, Setting
     from loadlab.model.worker_behaviour import WorkerBehaviour, WorkerSetting
 
@@ -46,14 +46,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.recorded:
         _publish(read_recording(arguments.recorded), arguments)
         return 0
-    chosen = _chosen(arguments)
+    wanted = _wanted(arguments)
     if arguments.list:
-        print(
-            "\n".join(
-                [*(row.id for row in chosen.rows), *(row.id for row in chosen.workers), *map(_claim_id, chosen.claims)]
-            )
-        )
+        print("\n".join(wanted.ids))
         return 0
+    chosen = _chosen(wanted, arguments.repeats)
     before = read_recording(arguments.check) if arguments.check else None
     chosen = replace(chosen, recorded=read_recording(arguments.update)) if arguments.update else chosen
     counted = _counted(chosen, arguments)
@@ -63,10 +60,23 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class _Wanted:
+    """The rows of servers and of workers, and the claims, that the command line selects."""
+
+    rows: Sequence[Setting]
+    workers: Sequence[WorkerSetting]
+    claims: Sequence[str]
+
+    @property
+    def ids(self) -> list[str]:
+        return [*(row.id for row in self.rows), *(row.id for row in self.workers), *map(_claim_id, self.claims)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Chosen:
     rows: Sequence[Setting]
     workers: Sequence[WorkerSetting]
-    left_out: Sequence[str]  # each with what is missing
+    left_out: Sequence[Missing]  # what each row or claim lacks that is left out
     claims: Sequence[str]
     repeats: int
     recorded: Recording | None = None  # to be updated
@@ -92,7 +102,12 @@ class _Pass:
         )
 
 
-def _chosen(arguments: argparse.Namespace) -> _Chosen:
+def _wanted(arguments: argparse.Namespace) -> _Wanted:
+    """What the command line selects.
+
+    Raises:
+        UsageError: it selects nothing.
+    """
     if arguments.repeats < 1:
         raise UsageError(f"--repeats must be 1 or more, not {arguments.repeats}.")
 
@@ -104,50 +119,39 @@ def _chosen(arguments: argparse.Namespace) -> _Chosen:
     rows = [row for row in settings() if wanted(row.id)]
     workers = [row for row in worker_settings() if arguments.workers and wanted(row.id)]
     claims = [name for name in CLAIMS if arguments.claims and wanted(_claim_id(name))]
-    if not rows and not claims and not workers:
+    found = _Wanted(rows=rows, workers=workers, claims=claims)
+    if not found.ids:
         raise UsageError(f"Nothing matches {' '.join(arguments.only)}. {_how_to_list(arguments)}")
-    left_out = _left_out(rows, workers, claims)
-    if len(left_out) == len(rows) + len(workers) + len(claims) and not arguments.list:
-        raise EnvironmentFaultError(f"Nothing can be counted: {'; '.join(dict.fromkeys(left_out.values()))}.")
-    return _Chosen(
-        rows=[row for row in rows if row.id not in left_out],
-        workers=[row for row in workers if row.id not in left_out],
-        left_out=[f"{name} is left out: {missing}" for name, missing in left_out.items()],
-        claims=[name for name in claims if _claim_id(name) not in left_out],
-        repeats=arguments.repeats,
-    )
+    return found
 
 
 def _how_to_list(arguments: argparse.Namespace) -> str:
     kinds = [f"--{kind}" for kind in ("claims", "workers") if not getattr(arguments, kind)]
-    more = f"; those of {' and '.join(kinds)} with these options" if kinds else ""
+    more = f"; with {' and '.join(kinds)} also those of {' and '.join(kind[2:] for kind in kinds)}" if kinds else ""
     return f"`loadlab behaviour --list` lists the ids{more}."
 
 
-def _left_out(rows: Sequence[Setting], workers: Sequence[WorkerSetting], claims: Sequence[str]) -> dict[str, str]:
-    """What is not installed, by the ids of those that need it."""
-    needing = [row.id for row in rows if build_strategy(row.strategy).pooling()]
-    needing += [_claim_id(name) for name in claims if CLAIMS[name].needs_pgbouncer]
-    pooler = "PgBouncer is not installed (apt install pgbouncer)"
-    left_out = {} if not needing or _is_here(require_pgbouncer) else dict.fromkeys(needing, pooler)
-    return left_out | {row.id: missing for row in workers if (missing := _missing(row))}
+def _chosen(wanted: _Wanted, repeats: int) -> _Chosen:
+    """Those of them for which everything is installed.
 
-
-def _missing(row: WorkerSetting) -> str:
-    worker = build_worker(row.worker)
-    packages = [package for package in worker.packages if not installed([package])]
-    if packages:
-        return f"{' and '.join(packages)} not installed (pip install {' '.join(packages)})"
-    if worker.needs_redis() and not _is_here(require_redis):
-        return "Redis is not installed (apt install redis-server)"
-    return ""
-
-
-def _is_here(require: Callable[[], object]) -> bool:
-    with suppress(EnvironmentFaultError):
-        require()
-        return True
-    return False
+    Raises:
+        EnvironmentFaultError: there is none.
+    """
+    lacking = {row.id: missing_for(row.server, row.strategy, row.driver) for row in wanted.rows}
+    lacking |= {row.id: missing_for_worker(row.worker, row.strategy) for row in wanted.workers}
+    lacking |= {
+        _claim_id(name): missing_program(PGBOUNCER, "claims") for name in wanted.claims if CLAIMS[name].needs_pgbouncer
+    }
+    chosen = _Chosen(
+        rows=[row for row in wanted.rows if not lacking[row.id]],
+        workers=[row for row in wanted.workers if not lacking[row.id]],
+        left_out=[missing for each in lacking.values() for missing in each],
+        claims=[name for name in wanted.claims if not lacking.get(_claim_id(name))],
+        repeats=repeats,
+    )
+    if not chosen.rows and not chosen.workers and not chosen.claims:
+        require_installed(chosen.left_out)
+    return chosen
 
 
 def _claim_id(name: str) -> str:
@@ -170,8 +174,9 @@ def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
 
 
 def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> None:
-    for name in chosen.left_out:
-        listener.notice(name)
+    for missing, rows in Counter(chosen.left_out).items():
+        what = f"{missing.needed_by}: {plural(rows, 'row')} left out"
+        listener.notice(f"{what}, because {missing.what} is not installed ({missing.command})")
     with postgres_fixture(None, listener.preparing, scale) as ready:
         done.versions.update(versions(ready.judge) | (worker_versions() if chosen.workers else {}))
         _require_same_versions(chosen.recorded, done)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.lab.suitability import missing_packages
+from loadlab.lab.suitability import missing_from
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Modes:
 
 
 def modes_there(project: Project) -> Modes:
-    lacking = {name: missing_packages(project, SERVERS[name]()) for name in SERVERS}
+    lacking = {name: missing_from(project, SERVERS[name]()) for name in SERVERS}
     there = [name for name, packages in lacking.items() if not packages]
     # A plan with all of them takes long, so the others are comments.
     first = [name for name in there if SERVERS[name].suggested] or there[:1]

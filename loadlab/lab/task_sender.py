@@ -57,6 +57,9 @@ class TaskSender:
                 self._came(self._send(1), PATIENCE_SECONDS)
         return each * self._at_once - (len(self._served) - done_before)
 
+    def hang_up(self) -> None:
+        """Nothing is kept from one task to the next."""
+
     def reused(self, since: int = 0) -> int:
         """How many tasks, from that one on, had a session that had served another."""
         served = self._served[since:]

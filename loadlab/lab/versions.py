@@ -11,8 +11,8 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.model.drivers import DRIVERS
 from loadlab.servers import SERVERS
 from loadlab.services.pgbouncer import pgbouncer_version
-from loadlab.services.redis import redis_version
 from loadlab.strategies import STRATEGIES
+from loadlab.system.programs import REDIS
 from loadlab.workers import WORKERS
 
 if TYPE_CHECKING:
@@ -52,6 +52,4 @@ def versions(judge: PostgreSQL) -> dict[str, str]:
 def worker_versions() -> dict[str, str]:
     """The same of what background workers need."""
     found = installed(package for name in WORKERS for package in WORKERS[name].packages)
-    with suppress(EnvironmentFaultError):
-        found["Redis"] = redis_version()
-    return found
+    return found | ({"Redis": version} if (version := REDIS.version()) else {})

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import socket
-import subprocess
 import tempfile
 import time
 from contextlib import closing, contextmanager, suppress
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.system.ports import LOOPBACK, free_port
-from loadlab.system.processes import inherited
+from loadlab.system.programs import REDIS
 from loadlab.system.state_folder import let_in
 
 if TYPE_CHECKING:
@@ -23,39 +20,22 @@ if TYPE_CHECKING:
 
     from loadlab.system.processes import Program, Register
 
-PROGRAM: Final = "redis-server"
 START_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.01
 ATTEMPTS: Final = 3  # another program may take the port between our look and Redis' bind
 IN_MEMORY: Final = ("--save", "", "--appendonly", "no")
 
 
-def require_redis() -> Path:
-    """The program; nothing is started.
+def _require_redis() -> Path:
+    """The program.
 
     Raises:
         EnvironmentFaultError: it is not installed.
     """
-    found = shutil.which(PROGRAM)
+    found = REDIS.find()
     if found is None:
-        raise EnvironmentFaultError(
-            "Redis is not installed. Install it: apt install redis-server, or brew install redis."
-        )
-    return Path(found)
-
-
-def redis_version() -> str:
-    """What the program says of itself, e.g. "7.0.15".
-
-    Raises:
-        EnvironmentFaultError: it is not installed, or says nothing of the kind.
-    """
-    program = require_redis()
-    done = subprocess.run([str(program), "--version"], env=inherited(), capture_output=True, text=True, check=False)
-    version = re.search(r"\bv=(\S+)", done.stdout)
-    if version is None:
-        raise EnvironmentFaultError(f"{program} --version does not print a version. Check that it is Redis.")
-    return version[1]
+        raise EnvironmentFaultError(f"{REDIS.title} is not installed. Install it: {REDIS.install}.")
+    return found
 
 
 @contextmanager
@@ -65,7 +45,7 @@ def redis(register: Register, log: Path) -> Iterator[str]:
     Raises:
         EnvironmentFaultError: it is not installed, or does not start; with the tail of its log.
     """
-    program = require_redis()
+    program = _require_redis()
     folder = Path(tempfile.mkdtemp(prefix="redis-", dir=register.folder))
     let_in(folder)
     for attempt in range(1, ATTEMPTS + 1):
