@@ -33,6 +33,7 @@ from loadlab.plan.members import build_server
 from loadlab.services.embedded import restartable
 from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.system.processes import Register
+from loadlab.system.state_folder import let_in
 
 if TYPE_CHECKING:
     import signal
@@ -335,6 +336,7 @@ def _running(setting: Setting, postgres: PostgresFixture, site: ServedSite, clie
 def _fresh_site(setting: Setting, lab: Lab, extras: Extras) -> Iterator[BootingSite]:
     """The lab's own site, with ledgers that go away with it."""
     ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
+    let_in(ledgers)  # a server's own files are in it, and nginx is an ordinary user
     try:
         with boot_site(
             lab,
