@@ -15,13 +15,14 @@ from loadlab.model.strategy import ServerTraits
 from loadlab.plan.problems import EMPTY, Problem, checked, one_of
 from loadlab.servers import SERVERS, Server
 from loadlab.strategies import STRATEGIES, Strategy
+from loadlab.workers import WORKERS, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadlab.model.plan import Plan, Several
     from loadlab.registry import Family
-NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy", FAULTS: "fault"}
+NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy", FAULTS: "fault", WORKERS: "worker"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +101,10 @@ def chosen_strategies(plan: Plan) -> list[Config]:
 
 def build_server(config: Config) -> Server:
     return SERVERS[config.name](**config.parameters)
+
+
+def build_worker(config: Config) -> Worker:
+    return WORKERS[config.name](**config.parameters)
 
 
 def build_strategy(config: Config) -> Strategy:

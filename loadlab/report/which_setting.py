@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from loadlab.model.behaviour import spelt
 from loadlab.model.config import spell
 from loadlab.model.drivers import DRIVERS
-from loadlab.report.behaviour import cells, row_grid, short
-from loadlab.report.labels import title
+from loadlab.report.behaviour import cells, row_grid
+from loadlab.report.labels import short, title
 from loadlab.report.markup import escape, grid
 from loadlab.report.numbers import listing, plural
 from loadlab.servers import SERVERS
