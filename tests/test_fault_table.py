@@ -1,4 +1,4 @@
-"""The table of faults in the documentation: each row names tests that there are, or describes a run by hand."""
+"""Tables of the documentation whose rows name a test: there is such a test, or the row says that there is none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-FAULTS: Final = 74
+FAULTS: Final = 75
+FACTS: Final = 23
 
 
 def test_every_fault_has_its_test_or_a_run_by_hand() -> None:
@@ -20,6 +21,22 @@ def test_every_fault_has_its_test_or_a_run_by_hand() -> None:
         by_hand = re.findall(r"\[by hand\]\(#([\w-]+)\)", where)
         assert named or by_hand, row
         for path, name in named:
-            assert re.search(rf"^ *(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}::{name}"
+            assert _is_there(path, name), f"{path}::{name}"
         for anchor in by_hand:
             assert f"\n## {anchor.replace('-', ' ').capitalize()}\n" in page, anchor
+
+
+def test_every_fact_about_drivers_has_its_test_or_says_that_it_has_none() -> None:
+    page = (ROOT / "docs" / "explanation" / "drivers.md").read_text()
+    rows = [row for row in page.splitlines() if row.startswith("| ") and not row.startswith(("| fact", "|---"))]
+    assert len(rows) == FACTS
+    for row in rows:
+        where = row.rstrip("| ").rpartition("|")[2].strip()
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", where)
+        assert named or where == "–", row
+        for path, name in named:
+            assert _is_there(path, name), f"{path}::{name}"
+
+
+def _is_there(path: str, name: str) -> bool:
+    return bool(re.search(rf"^ *(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from loadlab.model.config import Scalar
     from loadlab.model.departure import Departure
     from loadlab.model.findings import Arm, RunSummary
+    from loadlab.model.opens import Opens
     from loadlab.model.recorded import RecordedRun
     from loadlab.model.samples import Recovery, Restart, Trial
 
@@ -64,6 +65,7 @@ def findings_of(recorded: RecordedRun) -> Findings:
         trials=recorded.trials,
         damaged=tuple(record_caveats(recorded)),
         restarts=recorded.restarts,
+        opens=recorded.opens,
         left=recorded.schedule.left,
     )
 
@@ -76,6 +78,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     trials: Sequence[Trial],
     damaged: Sequence[Caveat] = (),
     restarts: Sequence[Restart] = (),
+    opens: Opens | None = None,
     left: Mapping[Case, Departure] | None = None,
 ) -> Findings:
     """Everything a report may show.
@@ -107,6 +110,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         trials=tuple(one.summary for one in everything),
         added_latency=added_latency(decided),
         departures=left or {},
+        opens=opens,
     )
 
 

@@ -28,6 +28,10 @@ def snippets(strategy: Strategy, place: ServerTraits, *, checks: bool) -> tuple[
         ("asgi.py", _wrapper(changes)),
     )
     written = [Snippet(file=file, language="python", text=text) for file, text in texts if text]
+    if changes.arguments:
+        written.append(Snippet(file="the server's command", language="sh", text=" ".join(changes.arguments)))
+    if strategy.service:
+        written.append(Snippet(file="pg_service.conf", language="ini", text=_service(strategy.service)))
     if pooling:
         written.append(Snippet(file="pgbouncer.ini", language="ini", text=_pgbouncer(pooling)))
     return tuple(written)
@@ -104,6 +108,18 @@ def _imported(path: str, name: str) -> str:
     module, _, function = path.partition(":")
     renamed = "" if function == name else f" as {name}"
     return f"from {module} import {function}{renamed}"
+
+
+def _service(service: str) -> str:
+    return "\n".join(
+        (
+            f"# `loadlab key --dsn env:DATABASE_URL --out FILE --service {service}` writes both keys, and",
+            "# PGSERVICEFILE names the file. Guard it as a password: mode 600, and not in version control.",
+            f"[{service}]",
+            "scram_client_key=...",
+            "scram_server_key=...",
+        )
+    )
 
 
 def _pgbouncer(pooling: Pooling) -> str:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 from django.urls import get_resolver
 
 from loadlab.instrumentation import configuration, current
+from loadlab.instrumentation.driver_options import libpq, unknown_options
 from loadlab.instrumentation.serving import is_server, serving
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
                 f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served by"
                 f" {known.program} in the mode {known.mode}: each request may have its own thread or greenlet. No later"
                 " request finds a kept connection, so connections leak until the database refuses the next one.",
-                hint=f"Set CONN_MAX_AGE = 0, use a connection pool, or add {FIX} to INSTALLED_APPS.",
+                hint="Set CONN_MAX_AGE = 0, use a connection pool (threads of your own must then close), or add"
+                f" {FIX} to INSTALLED_APPS.",
                 id="loadlab.W001",
             )
 
@@ -135,7 +138,7 @@ def _shared_greenlets(known: Serving | None) -> Iterator[CheckMessage]:
 
 
 def _in_event_loop(known: Serving | None) -> Iterator[CheckMessage]:
-    if known is not None and known.mode == "tornado":
+    if known is not None and known.mode == "tornado" and not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
         yield checks.Warning(
             "gunicorn's tornado worker runs the project in its event loop. Django refuses synchronous queries there"
             " (SynchronousOnlyOperation), so each request that uses the database fails.",
@@ -162,6 +165,36 @@ def _pool_with_age() -> Iterator[CheckMessage]:
                 hint="Set CONN_MAX_AGE = 0: the pool keeps the connections.",
                 id="loadlab.W005",
             )
+
+
+def check_options(**_: Any) -> list[CheckMessage]:  # noqa: ANN401
+    """What OPTIONS have that the driver refuses, and what it takes without effect."""
+    return [message for wrapper in connections.all() for message in _options(wrapper)]
+
+
+def _options(wrapper: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    if wrapper.vendor != "postgresql":
+        return
+    try:
+        unknown = unknown_options(wrapper, wrapper.get_connection_params())
+    except ImproperlyConfigured:  # Django says it better when it connects
+        return
+    if unknown:
+        yield checks.Warning(
+            f"DATABASES[{wrapper.alias!r}]: {libpq(wrapper)} does not know {' and '.join(unknown)} of OPTIONS, and"
+            " opens no connection.",
+            hint="Remove it, or install a driver with a newer libpq: psycopg[binary] and psycopg2-binary bring one.",
+            id="loadlab.W020",
+        )
+    options = wrapper.settings_dict["OPTIONS"] or {}
+    if options.get("prepare_threshold") is not None and not options.get("server_side_binding"):
+        yield checks.Warning(
+            f"DATABASES[{wrapper.alias!r}]: prepare_threshold has no effect without server_side_binding. Django's"
+            " cursors put parameters into the text of a query themselves, and nothing is ever prepared.",
+            hint="Remove it, or set server_side_binding = True in OPTIONS. Behind a pooler that pools transactions,"
+            " leave both out.",
+            id="loadlab.W021",
+        )
 
 
 def check_room(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401
@@ -240,6 +273,7 @@ def register() -> None:
     """Called once, when the app is ready."""
     checks.register(check_settings, "loadlab")
     checks.register(check_serving, "loadlab")
+    checks.register(check_options, "loadlab")
     checks.register(check_room, checks.Tags.database)
     checks.register(check_idle, checks.Tags.database)
 

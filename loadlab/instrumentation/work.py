@@ -3,8 +3,8 @@
 A unit is a request, a task of a background worker, or a message to a consumer. `sync_to_async` and asyncio's tasks take
 it along; a thread that it starts by itself does not.
 
-A request begins when Django's handler has it. What its thread does until the next one begins belongs to it: streaming,
-and what listens for its end. A task or a message begins and ends when its library says so.
+A request begins when the server calls Django's handler. What its thread does until the next one begins belongs to it:
+what listens for its start and its end, and streaming. A task or a message begins and ends when its library says so.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ Work = dict[str, object]  # one unit: who has counted it, by alias
 
 # Keys that no alias has.
 RUNNING: Final = ""  # of a unit that has not ended; of a request, until its response is ready
+COMING: Final = "\0coming"  # of a request that is announced and not yet answered: the unit that makes it, if any
 _PAIR: Final = "\0pair"
 _NAME: Final = "\0name"
 _OUTSIDE: Final = PAIR * UnitKind.OTHER

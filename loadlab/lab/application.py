@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.config import Config
+    from loadlab.model.strategy import Changes
     from loadlab.services.database import Database
     from loadlab.system.processes import Program, Register
 
@@ -76,7 +77,7 @@ class ServerSetup:
     extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
-        changes = build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
+        changes = self._changes()
         override = replace(
             self.project.override(self.database),
             database=_merged(changes.database, self._address(), self.extras.database),
@@ -107,8 +108,11 @@ class ServerSetup:
     def argv(self, port: int) -> list[str]:
         site = self.site or Site(python=self.project.python)
         server = build_server(self.server)
-        argv = server.argv(replace(site, scratch=str(self.scratch)), port)
+        argv = [*server.argv(replace(site, scratch=str(self.scratch)), port), *self._changes().arguments]
         return without_root(argv) if server.unprivileged else argv
+
+    def _changes(self) -> Changes:
+        return build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
 
     @property
     def scratch(self) -> Path:

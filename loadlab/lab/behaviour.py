@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults.database_restart import DatabaseRestart
-from loadlab.lab.fixture import running_server
+from loadlab.lab.fixture import without_and_with_checks
 from loadlab.model.behaviour import Behaviour, Setting
 from loadlab.model.drivers import DRIVERS
 from loadlab.plan.members import build_strategy, config_of, configs, server_traits
@@ -60,14 +60,14 @@ def behaviour(setting: Setting, postgres: PostgresFixture) -> Behaviour:
         EnvironmentFaultError: a server does not start, or does not end when it is asked to.
     """
     counts: dict[str, Any] = {}
-    with running_server(setting, postgres) as server:
+    with without_and_with_checks(setting, postgres) as (server, replaced):
         counts |= load(server) | flood(server)
         warm, failed, later = restart(server)
         counts |= {"warm": warm, "failed_after_restart": failed, "failed_later": later}
         counts |= stop(server)
-    with running_server(setting, postgres, {"CONN_HEALTH_CHECKS": True}) as server:
-        counts["warm_checked"], counts["failed_checked"], _ = restart(server)
-        counts |= kill(server)
+        checked = replaced()
+        counts["warm_checked"], counts["failed_checked"], _ = restart(checked)
+        counts |= kill(checked)
     return Behaviour(setting=setting, **counts)
 
 

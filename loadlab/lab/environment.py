@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import os
 import platform
@@ -50,6 +51,10 @@ AND name NOT IN ('config_file', 'data_directory', 'hba_file', 'ident_file', 'por
 AND name !~ '^(lc_|log_|unix_socket_|default_text_search|TimeZone)'
 ORDER BY name
 """
+
+
+# When Python looks for garbage, which decides how much of a leak is open at once.
+GARBAGE: Final = "threshold of Python's gc"
 
 
 def environment(lab: Lab) -> dict[str, dict[str, Scalar]]:
@@ -185,6 +190,7 @@ def _project(project: Project) -> dict[str, dict[str, Scalar]]:
 def _versions(plan: Plan, project: Project) -> dict[str, Scalar]:
     """The lab's packages; for a project's own Python, those that are installed there go before."""
     versions: dict[str, Scalar] = {**installed((*target_packages(), *LOAD))}
+    versions[GARBAGE] = project.info.gc_threshold if project.info else ", ".join(map(str, gc.get_threshold()))
     if any(build_strategy(strategy).pooling() for strategy in chosen_strategies(plan)):
         versions["pgbouncer"] = pgbouncer_version()
     return versions | (project.info.installed if project.info else {})

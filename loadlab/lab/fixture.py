@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from loadlab.judges import Judge
     from loadlab.judges.postgresql import PostgreSQL
     from loadlab.lab.application import Application
-    from loadlab.lab.served_site import ServedSite
+    from loadlab.lab.served_site import BootingSite, ServedSite
     from loadlab.model.behaviour import Setting
     from loadlab.model.counts import ConnectionCounts
     from loadlab.services.embedded import Running
@@ -218,15 +218,17 @@ class RunningServer:
     def collect_garbage(self) -> ConnectionCounts:
         """Have all processes collect their garbage until there is none; returns the counts then.
 
-        Once is not enough: what an ending thread has left is not garbage yet.
+        Once is not enough: what an ending thread has left is not garbage yet. Without a connection no garbage holds
+        one.
         """
-        before: int | None = None
-        while True:
+        now, before = self.at_rest(), None
+        while now.open:
             collect_garbage(self.application, self.processes)
             now = self.at_rest()
             if now.open == before:
-                return now
+                break
             before = now.open
+        return now
 
     def keep_garbage(self) -> None:
         keep_garbage(self.application, self.processes)
@@ -245,27 +247,75 @@ def running_server(
     Raises:
         EnvironmentFaultError: it does not start, or a program in between is missing.
     """
-    server, extras = build_server(setting.server), extras or Extras()
-    postgres.await_empty()
-    with ExitStack() as stack:
-        merged = replace(extras, database={**extras.database, **(database or {})})
-        site = stack.enter_context(_fresh_site(setting, postgres.lab, merged))
-        # What is left needs no orderly end, and some servers take long over theirs.
-        stack.callback(site.application.program.kill)
-        clients = ClientPool(site.application.port, postgres.scale.clients, keep_alive=setting.keep_alive)
-        stack.callback(clients.hang_up)
-        yield RunningServer(
-            postgres=postgres,
-            application=site.application,
-            clients=clients,
-            processes=server.processes(),
-            stop_signal=server.stop_signal,
-            bouncer=site.route.bouncer,
-        )
+    with _booting_server(setting, postgres, database, extras=extras) as ready:
+        yield ready()
 
 
 @contextmanager
-def _fresh_site(setting: Setting, lab: Lab, extras: Extras) -> Iterator[ServedSite]:
+def without_and_with_checks(
+    setting: Setting, postgres: PostgresFixture
+) -> Iterator[tuple[RunningServer, Callable[[], RunningServer]]]:
+    """A fresh server of a setting, and what ends it and gives one with health checks in its place.
+
+    The second boots while the first is used, if it connects to nothing before its first request.
+
+    Raises:
+        EnvironmentFaultError: as `running_server`.
+    """
+    quiet = build_server(setting.server).quiet_boot
+    with ExitStack() as first, ExitStack() as second:
+        server = first.enter_context(_booting_server(setting, postgres))()
+        checked = _booting_server(setting, postgres, {"CONN_HEALTH_CHECKS": True})
+        ready = second.enter_context(checked) if quiet else None
+
+        def in_its_place() -> RunningServer:
+            first.close()
+            postgres.await_empty()
+            return (ready or second.enter_context(checked))()
+
+        yield server, in_its_place
+
+
+@contextmanager
+def _booting_server(
+    setting: Setting,
+    postgres: PostgresFixture,
+    database: Mapping[str, object] | None = None,
+    *,
+    extras: Extras | None = None,
+) -> Iterator[Callable[[], RunningServer]]:
+    """A server that has been started; calling waits until it is ready."""
+    extras = extras or Extras()
+    postgres.await_empty()
+    with ExitStack() as stack:
+        merged = replace(extras, database={**extras.database, **(database or {})})
+        booting = stack.enter_context(_fresh_site(setting, postgres.lab, merged))
+
+        def ready() -> RunningServer:
+            site = booting.ready()
+            # What is left needs no orderly end, and some servers take long over theirs.
+            stack.callback(site.application.program.kill)
+            clients = ClientPool(site.application.port, postgres.scale.clients, keep_alive=setting.keep_alive)
+            stack.callback(clients.hang_up)
+            return _running(setting, postgres, site, clients)
+
+        yield ready
+
+
+def _running(setting: Setting, postgres: PostgresFixture, site: ServedSite, clients: ClientPool) -> RunningServer:
+    server = build_server(setting.server)
+    return RunningServer(
+        postgres=postgres,
+        application=site.application,
+        clients=clients,
+        processes=server.processes(),
+        stop_signal=server.stop_signal,
+        bouncer=site.route.bouncer,
+    )
+
+
+@contextmanager
+def _fresh_site(setting: Setting, lab: Lab, extras: Extras) -> Iterator[BootingSite]:
     """The lab's own site, with ledgers that go away with it."""
     ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
     try:
@@ -278,6 +328,6 @@ def _fresh_site(setting: Setting, lab: Lab, extras: Extras) -> Iterator[ServedSi
             log=lab.logs / f"{setting.server.name}.log",
             extras=extras,
         ) as booting:
-            yield booting.ready()
+            yield booting
     finally:
         shutil.rmtree(ledgers, ignore_errors=True)

@@ -44,6 +44,7 @@ _MISSING: Final = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'",
 class Alias:
     """One entry of DATABASES; `parameters` are libpq's, with the password if the settings have one.
 
+    `libpq` names the driver with the version of its libpq, `unknown_options` what it refuses of OPTIONS.
     `name`, `host` and `port` are those of a database that is not PostgreSQL. `mirror` is the alias that it is a copy
     of, as TEST["MIRROR"] says; `models` is how many models the routers let migrations make there.
     """
@@ -54,6 +55,8 @@ class Alias:
     pool: bool
     atomic_requests: bool
     parameters: dict[str, str] = field(repr=False)
+    libpq: str = ""
+    unknown_options: tuple[str, ...] = ()
     name: str = ""
     host: str = ""
     port: str = ""
@@ -83,6 +86,7 @@ class ProjectInfo:
     aliases: dict[str, Alias]
     routes: list[str]
     load_errors: dict[str, str] = field(default_factory=dict)
+    gc_threshold: str = ""
 
     @property
     def default(self) -> Alias:

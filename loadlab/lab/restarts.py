@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.lab.behaviour import restart
-from loadlab.lab.fixture import running_server
+from loadlab.lab.fixture import without_and_with_checks
 from loadlab.model.behaviour import Setting
 from loadlab.model.samples import Recovery, Restart
 
@@ -28,10 +28,9 @@ def restarted(case: Case, driver: str, postgres: PostgresFixture) -> Restart:
         EnvironmentFaultError: a server does not start.
     """
     setting = Setting(server=case.server, strategy=case.strategy, driver=driver, keep_alive=case.keep_alive)
-    with running_server(setting, postgres) as server:
+    with without_and_with_checks(setting, postgres) as (server, checked):
         warm, failed, failed_later = restart(server)
-    with running_server(setting, postgres, {"CONN_HEALTH_CHECKS": True}) as server:
-        warm_checked, failed_checked, _ = restart(server)
+        warm_checked, failed_checked, _ = restart(checked())
     recovery = Recovery(
         warm=warm,
         failed=failed,

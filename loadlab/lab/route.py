@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.plan.members import build_strategy
 from loadlab.services.pgbouncer import pgbouncer
+from loadlab.services.scram_key import keyed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +38,8 @@ def routed(strategy: Config, faults: Sequence[Fault], context: FaultContext) -> 
     Raises:
         EnvironmentFaultError: a program is missing, or does not start.
     """
-    pooling = build_strategy(strategy).pooling()
+    chosen = build_strategy(strategy)
+    pooling = chosen.pooling()
     trees: dict[str, int] = {}
     bouncer: Bouncer | None = None
     with ExitStack() as stack:
@@ -46,6 +48,8 @@ def routed(strategy: Config, faults: Sequence[Fault], context: FaultContext) -> 
             context = replace(context, database=effect.database or context.database)
             trees |= effect.trees
         database = context.database
+        if chosen.service:
+            database = keyed(database, chosen.service, context.register.folder)
         if pooling is not None:
             log = context.log.with_suffix(".pgbouncer.log")
             bouncer = stack.enter_context(pgbouncer(pooling, database, context.register, context.register.folder, log))

@@ -14,8 +14,10 @@ from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError,
 from loadlab.lab.environment import environment, environment_of_external
 from loadlab.lab.fixture import postgres_fixture
 from loadlab.lab.journal import Journal
+from loadlab.lab.keys import require_keys
 from loadlab.lab.machine_load import busy, load_before_start
 from loadlab.lab.opening import open_external_lab, open_lab
+from loadlab.lab.opens import open_times
 from loadlab.lab.preflight import require_programs, require_room
 from loadlab.lab.remaining import Remaining
 from loadlab.lab.restarts import next_to_restart, restarted
@@ -28,6 +30,7 @@ from loadlab.lab.trial import run_trial
 from loadlab.load.distributed.signing import TOKEN_VARIABLE
 from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation
+from loadlab.plan.members import build_strategy
 from loadlab.plan.scenarios import expects_failures, locustfile
 from loadlab.plan.schedule import schedule, trial_seconds
 from loadlab.store.folder import RunFolder
@@ -171,6 +174,16 @@ class _Session:
 
             survival = Survival(lab=lab, target=target, measure=measured)
             _measure(self.folder, self.remaining, survival, self.journal)
+            if self.plan.target is None:
+                self._look_where_opens_take_their_time(lab)
+
+    def _look_where_opens_take_their_time(self, lab: Lab) -> None:
+        """Once all is measured; the run has its trials, whatever becomes of this."""
+        self.journal.preparing("connections are opened, to see what takes the time")
+        try:
+            self.folder.write_opens(open_times(lab, self.planned.cases))
+        except (EnvironmentFaultError, psycopg2.Error) as error:
+            self.journal.notice(f"Where the time of an open goes is not known: {brief(error)}.")
 
     @contextmanager
     def _served(self) -> Iterator[tuple[Lab, Target]]:
@@ -179,6 +192,7 @@ class _Session:
         with open_lab(self.plan, self.dsn, self.folder.logs, self.journal, admit=self._begin_served) as lab:
             require_alone(lab.judge, lab.database.name)
             require_room(lab.judge, self.planned.cases)
+            require_keys(lab, [case.strategy for case in self.planned.cases])
             with closing(ServedTarget(lab=replace(lab, follow=self.journal.write))) as target:
                 yield target.lab, target
 
@@ -248,7 +262,9 @@ def _count_restarts(folder: RunFolder, planned: Schedule, driver: str, listener:
     known, _ = folder.restarts()
     if next_to_restart(planned.cases, known) is None:
         return
-    with postgres_fixture(folder.logs, listener.preparing) as counting:
+    # A key needs somebody who asks for it; all others log in faster without.
+    asked = any(build_strategy(case.strategy).service for case in planned.cases)
+    with postgres_fixture(folder.logs, listener.preparing, auth="scram" if asked else "trust") as counting:
         while case := next_to_restart(planned.cases, known):
             listener.preparing(f"the database is restarted under {case.server.name}, {case.strategy}")
             known.append(restarted(case, driver, counting))

@@ -24,7 +24,7 @@ from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
-from loadlab.plan.members import build_server, build_strategy, faults_of
+from loadlab.plan.members import build_server, faults_of
 from loadlab.probes import ProbeContext
 from loadlab.probes.sessions import Sessions
 from loadlab.store.layout import trial_log
@@ -54,11 +54,6 @@ KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who re
 def added_latency(case: Case) -> list[Fault]:
     """The latency that a case adds throughout its trials."""
     return [AddedLatency(round_trip_ms=case.round_trip_ms)] if case.round_trip_ms else []
-
-
-def _stands_between(case: Case) -> bool:
-    """Whether a program is between the site and PostgreSQL."""
-    return bool(case.round_trip_ms) or build_strategy(case.strategy).pooling() is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,10 +95,10 @@ class ServedTarget:
         """Boot the sample app for a later trial, if no session of that can be counted in the present one.
 
         A project may connect as it boots, and so does runserver, which looks for migrations. A fault may act until the
-        end. What is between a site and PostgreSQL is left to the trial.
+        end. PgBouncer opens nothing in the target's database before a client asks.
         """
         quiet = build_server(case.server).quiet_boot and not self.lab.project.info
-        if quiet and not faults_of(self.lab.plan) and not _stands_between(case):
+        if quiet and not faults_of(self.lab.plan) and not added_latency(case):
             self._ahead.begin(step, self._boot(case, step))
 
     @contextmanager

@@ -48,7 +48,9 @@ def require_suitable(project: Project, plan: Plan, *, allow_remote: bool = False
         *([] if allow_remote else _remote_faults(project, project.info)),
         *_application_faults(project, project.info, plan),
         *_package_faults(project, project.info, plan),
+        *_program_faults(plan),
         *_driver_faults(project, plan),
+        *_option_faults(project, info=project.info),
         *_route_faults(project, plan),
     ]
     if faults:
@@ -134,7 +136,7 @@ def _ages(plan: Plan) -> list[object]:
 def missing_packages(project: Project, server: Server) -> list[str]:
     """What a server mode needs that is not installed in the project's Python."""
     installed = project.info.installed if project.info else {}
-    return [package for package in server.needs(project.driver) if package not in installed]
+    return list(server.lacking(project.driver, installed))
 
 
 def _package_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
@@ -151,6 +153,13 @@ def _package_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator
             )
 
 
+def _program_faults(plan: Plan) -> Iterator[str]:
+    for name in plan.servers:
+        for program in SERVERS[name].programs:
+            if program.find() is None:
+                yield f"servers.{name}: {program.title} is not installed ({program.install}; or leave the mode out)"
+
+
 def _driver_faults(project: Project, plan: Plan) -> Iterator[str]:
     """What does not fit the project's driver; what does not fit a mode is left out of the plan already."""
     anyway = {str(pair) for pair in incompatible_pairs(plan, "")}
@@ -160,6 +169,18 @@ def _driver_faults(project: Project, plan: Plan) -> Iterator[str]:
             f"strategies.{name}: {why} (the project's driver is {project.driver}: Django takes psycopg 3 once it is"
             f" installed in {project.python}, e.g. pip install 'psycopg[binary,pool]'; or leave the strategy out)"
         )
+
+
+def _option_faults(project: Project, info: ProjectInfo) -> Iterator[str]:
+    """Parameters of libpq's that the driver's own libpq does not have."""
+    for alias in project.tuned:
+        entry = info.aliases.get(alias)
+        if entry is not None and entry.unknown_options:
+            yield (
+                f"DATABASES[{alias!r}]['OPTIONS'] has {' and '.join(entry.unknown_options)}, which {entry.libpq} in"
+                f" {project.python} does not know: no connection can be opened (remove it, or install a driver with a"
+                " newer libpq)"
+            )
 
 
 def _route_faults(project: Project, plan: Plan) -> Iterator[str]:

@@ -16,6 +16,7 @@ from loadlab.model.condition import Condition
 from loadlab.model.config import Scalar
 from loadlab.model.departure import Departure
 from loadlab.model.needs import Need
+from loadlab.model.opens import Opens
 from loadlab.model.percentiles import Percentiles
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import Ground, Objection, Reason
@@ -168,7 +169,7 @@ class Snippet:
     """What to write into one file; `file` says which, `language` what it is written in."""
 
     file: str
-    language: Literal["python", "ini"]
+    language: Literal["python", "ini", "sh"]
     text: str
 
 
@@ -285,7 +286,8 @@ class Findings:
     """All of it. `answer` says in a few sentences whether 600 is a good default and unlimited a better one.
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
-    `departures` are the cases that left before their last block.
+    `departures` are the cases that left before their last block. `opens` says where the time of an open goes; None
+    where nobody has looked.
     """
 
     run: RunSummary
@@ -299,3 +301,4 @@ class Findings:
     trials: tuple[TrialSummary, ...]
     added_latency: tuple[LatencyEffect, ...] = ()
     departures: Mapping[Case, Departure] = field(default_factory=dict)
+    opens: Opens | None = None

@@ -7,7 +7,7 @@ from typing import Final
 
 # `name = value` as libpq, shells, TOML and the repr of a dict write it; the password of a URL, to its last "@".
 _ASSIGNED: Final = re.compile(
-    r"""(?P<name>(?:password|passwd|pass|pwd|secret_key)["']?\s*(?:=|:(?!/))\s*)(?:'[^']*'|"[^"]*"|[^\s,;)\]}]+)""",
+    r"""(?P<name>(?:password|passwd|pass|pwd|secret_key|scram_(?:client|server)_key)["']?\s*(?:=|:(?!/))\s*)(?:'[^']*'|"[^"]*"|[^\s,;)\]}]+)""",
     re.IGNORECASE,
 )
 _IN_URL: Final = re.compile(

@@ -122,6 +122,7 @@ def server_traits(config: Config, driver: str) -> ServerTraits:
         asgi=server.asgi,
         greenlets=server.runs_greenlets(),
         single_process=server.single_process,
+        recycle_option=server.recycle_option(),
     )
 
 

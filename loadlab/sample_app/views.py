@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -88,6 +89,17 @@ def slow_query(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(%s)", [seconds])
     return JsonResponse({"seconds": seconds})
+
+
+def helper_thread(request: HttpRequest) -> HttpResponse:
+    """The same query in a thread of the view's own, which ends without closing its connection."""
+    responses: list[HttpResponse] = []
+    thread = threading.Thread(target=lambda: responses.append(slow_query(request)))
+    thread.start()
+    thread.join()
+    if not responses:
+        raise RuntimeError("the thread has failed; the log says above why")
+    return responses[0]
 
 
 def no_database(request: HttpRequest) -> HttpResponse:  # noqa: ARG001

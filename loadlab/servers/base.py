@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
@@ -23,6 +24,10 @@ Flag = Annotated[bool, Bounds(description="true or false")]
 # For counting: one process, where several would share out the clients by chance, and clients that stay for longer than
 # they wait for a restart of the database.
 KEPT: Final[Mapping[str, Scalar]] = {"workers": 1, "keep_alive_seconds": 60}
+# The threads of an event loop's executor: what concurrent.futures takes where nobody names a number, up to 32. From
+# Python 3.13 on, it asks for the CPUs that the process may use.
+_cpus: Final = getattr(os, "process_cpu_count", os.cpu_count)
+EXECUTOR_THREADS: Final = min(32, (_cpus() or 1) + 4)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +121,45 @@ class Server(ABC):
         """Those of `packages` that have to be installed for this driver ("psycopg2" or "psycopg")."""
         return self.packages
 
+    def lacking(self, driver: str, installed: Container[str]) -> tuple[str, ...]:
+        """Those that it needs and that are not among the `installed` distributions."""
+        return tuple(
+            package
+            for package in self.needs(driver)
+            if package not in installed and self.instead.get(package) not in installed
+        )
+
+    def recycle_option(self) -> str:
+        """The option that takes the number of requests after which a worker is replaced; empty where there is none."""
+        return ""
+
+    def async_views(self) -> bool:
+        """Whether `async def` views of several requests can run beside each other.
+
+        asyncio has one running loop per thread of the system, so greenlets that share a thread find each other's:
+        asgiref refuses to start a second one there.
+        """
+        return not self.runs_greenlets()
+
     def incompatible(self, driver: str) -> tuple[str, str, str] | None:  # noqa: ARG002
         """A parameter that cannot be so with this driver, why, and what to do; None where all can."""
         return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AsgiServer(Server):
+    """A server that hands each request to Django's ASGI handler.
+
+    The handler runs the synchronous code of a request in a thread that ends with the request: it enters asgiref's
+    ThreadSensitiveContext in `ASGIHandler.__call__` (django/core/handlers/asgi.py). Only the requests under way bound
+    the threads, and no later request finds one of them again.
+    """
+
+    asgi: ClassVar[bool] = True
+    quiet_boot: ClassVar[bool] = True
+
+    def usable_connections(self, users: int) -> int:
+        return users
+
+    def lasting_connections(self, users: int, *, keep_alive: bool) -> int:  # noqa: ARG002  a thread ends with its request
+        return 0

@@ -1,4 +1,4 @@
-"""Apache with mod_wsgi, as mod_wsgi-express sets it up: daemon processes that embed Python, each with a pool of threads."""
+"""Apache with mod_wsgi, as mod_wsgi-express sets it up: daemon processes embed Python, each with a pool of threads."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ModWsgi(Server):
     """
 
     title: ClassVar[str] = "mod_wsgi"
-    packages: ClassVar[tuple[str, ...]] = ("mod_wsgi-standalone", "mod_wsgi")
-    instead: ClassVar[Mapping[str, str]] = {"mod_wsgi-standalone": "mod_wsgi"}
+    packages: ClassVar[tuple[str, ...]] = ("mod_wsgi", "mod_wsgi-standalone")
+    instead: ClassVar[Mapping[str, str]] = {"mod_wsgi": "mod_wsgi-standalone"}
     quiet_boot: ClassVar[bool] = True
     unprivileged: ClassVar[bool] = True
     # A daemon has answered --maximum-requests requests; it says so at the level info.
@@ -49,6 +49,9 @@ class ModWsgi(Server):
 
     def recycle_option(self) -> str:
         return "--maximum-requests"
+
+    def needs(self, driver: str) -> tuple[str, ...]:  # noqa: ARG002
+        return ("mod_wsgi",)
 
     def processes(self) -> int:
         return self.workers

@@ -1,8 +1,9 @@
-"""How PostgreSQL asks a role for its password, learnt without logging in, and what a pooler must know to ask alike.
+"""How PostgreSQL asks a role for its password, learnt without logging in, and what can be derived from the password.
 
 Who stores the very secret that PostgreSQL stores (same salt, same iterations) can check a client at the cost of a few
 hashes, and log in to PostgreSQL with what the client has proven. Who stores the password itself must derive the secret
-anew for each client, which takes some milliseconds: no pooler in production should, and so none under test.
+anew for each client, which takes some milliseconds: no pooler in production should, and so none under test. A client
+derives its keys as often; one that keeps them need not.
 """
 
 from __future__ import annotations
@@ -57,10 +58,26 @@ class Demand:
     def secret(self, user: str, password: str) -> str:
         """What PostgreSQL itself has stored for the role, where it is asked for; the password where it is sent."""
         if self.method == "scram-sha-256":
-            return _scram_secret(password, self.salt, self.iterations)
+            return self._scram_secret(password)
         if self.method == "md5":
             return "md5" + hashlib.md5((password + user).encode(), usedforsecurity=False).hexdigest()
         return password if self.method == "plain" else ""
+
+    def keys(self, password: str) -> tuple[bytes, bytes]:
+        """The client's and the server's key of SCRAM: the first logs in without the password, until it is changed.
+
+        Neither says what the password is; the server stores a hash of the first, and the second.
+        """
+        salted = hashlib.pbkdf2_hmac("sha256", _prepared(password).encode(), self.salt, self.iterations)
+        client, server = (hmac.digest(salted, b"%s Key" % side, "sha256") for side in (b"Client", b"Server"))
+        return client, server
+
+    def _scram_secret(self, password: str) -> str:
+        client, server = self.keys(password)
+        stored, salt64, server64 = (
+            base64.b64encode(part).decode() for part in (hashlib.sha256(client).digest(), self.salt, server)
+        )
+        return f"SCRAM-SHA-256${self.iterations}:{salt64}${stored}:{server64}"
 
 
 def demand(host: str, port: int, user: str, database: str, *, encrypted: bool) -> Demand:
@@ -74,7 +91,7 @@ def demand(host: str, port: int, user: str, database: str, *, encrypted: bool) -
         link.sendall(struct.pack("!ii", len(parameters) + 8, _PROTOCOL) + parameters)
         code, _ = _authentication(link)
         if code not in _METHODS:
-            raise OSError(f"PostgreSQL wants authentication of kind {code}, which PgBouncer cannot ask for")
+            raise OSError(f"PostgreSQL wants authentication of kind {code}, for which nothing can be derived")
         if code != _SASL:
             return Demand(method=_METHODS[code])
         first = b"n,,n=,r=" + NONCE
@@ -127,15 +144,6 @@ def _exactly(link: socket.socket, size: int) -> bytes:
             raise OSError("PostgreSQL has closed the connection instead of asking for a password")
         received += part
     return received
-
-
-def _scram_secret(password: str, salt: bytes, iterations: int) -> str:
-    salted = hashlib.pbkdf2_hmac("sha256", _prepared(password).encode(), salt, iterations)
-    client, server = (hmac.digest(salted, b"%s Key" % side, "sha256") for side in (b"Client", b"Server"))
-    stored, salt64, server64 = (
-        base64.b64encode(part).decode() for part in (hashlib.sha256(client).digest(), salt, server)
-    )
-    return f"SCRAM-SHA-256${iterations}:{salt64}${stored}:{server64}"
 
 
 def _prepared(password: str) -> str:

@@ -20,8 +20,9 @@ from loadlab.errors import EnvironmentFaultError
 from loadlab.judges._pgbouncer_console import CONSOLE, Console, PoolerGoneError
 from loadlab.judges.pgbouncer import PgBouncer
 from loadlab.model.text import redacted
-from loadlab.services.pgbouncer_configuration import way_to, write_configuration, write_users
+from loadlab.services.pgbouncer_configuration import write_configuration, write_users
 from loadlab.services.secret_files import password_line, write_secret
+from loadlab.services.way import way_to
 from loadlab.system.ports import LOOPBACK, free_port
 from loadlab.system.processes import UNPRIVILEGED
 from loadlab.system.programs import PGBOUNCER
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.pooling import Pooling
     from loadlab.services.database import Database
-    from loadlab.services.pgbouncer_configuration import Way
+    from loadlab.services.way import Way
     from loadlab.system.processes import Program, Register
 
 __all__ = ["Bouncer", "PoolerGoneError", "pgbouncer", "pgbouncer_version", "require_pgbouncer"]

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import psycopg2
-from psycopg2.extensions import make_dsn
-
-from loadlab.errors import EnvironmentFaultError
-from loadlab.services.authentication import demand
-from loadlab.services.database import refusal
 from loadlab.services.secret_files import write_secret
 from loadlab.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from psycopg2.extensions import ConnectionInfo
-    from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
-
     from loadlab.model.pooling import Pooling
-    from loadlab.services.authentication import Demand
-    from loadlab.services.database import Database
+    from loadlab.services.way import Way
 
 USERS: Final = "users"
-# libpq's parameters that say how to reach PostgreSQL; PgBouncer is reached in another way.
-ROUTE: Final = frozenset({"host", "hostaddr", "port", "user", "dbname", "service", "passfile"})
-ROUTE_PREFIXES: Final = ("ssl", "gss", "krb", "channel_binding", "require", "target_session_attrs", "load_balance")
 
 # Any database is let through under its own name; none of them is forgotten, with its counts, for having been idle.
 CONFIGURATION: Final = """\
@@ -54,49 +37,6 @@ log_connections = 1
 log_disconnections = 1
 log_stats = 0
 """
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Way:
-    """How PgBouncer gets to PostgreSQL as the target does: `host` is an address, or the folder of a socket.
-
-    `others` are the target's parameters of libpq that do not say how to get there.
-    """
-
-    host: str
-    port: int
-    user: str
-    password: str
-    demand: Demand
-    encrypted: bool
-    others: dict[str, str]
-
-
-def way_to(database: Database) -> Way:
-    """What libpq makes of the target's parameters: it alone knows all the places where they may come from.
-
-    Raises:
-        EnvironmentFaultError: PostgreSQL does not let the target in.
-    """
-    parameters = {**database.parameters, "dbname": database.observer_name}
-    if "passfile" not in parameters and "PGPASSFILE" in database.environment:
-        parameters["passfile"] = database.environment["PGPASSFILE"]
-    try:
-        connection = psycopg2.connect(make_dsn(**parameters))
-    except psycopg2.OperationalError as error:
-        raise EnvironmentFaultError(refusal(error, database.observer_name)) from error
-    with closing(connection):
-        info, host = connection.info, _peer(connection)
-        explicit = info.dsn_parameters if "service" in database.parameters else database.parameters
-        return Way(
-            host=host,
-            port=info.port,
-            user=info.user,
-            password=info.password,
-            demand=_demand(host, info),
-            encrypted=info.ssl_in_use,
-            others={key: value for key, value in explicit.items() if not _is_route(key)},
-        )
 
 
 def write_users(home: Path, way: Way, admin: str, password: str) -> None:
@@ -125,28 +65,6 @@ def write_configuration(home: Path, wanted: Pooling, way: Way, *, port: int, adm
     )
     write_secret(configuration, text, for_program=True)
     return configuration
-
-
-def _demand(host: str, info: ConnectionInfo) -> Demand:
-    try:
-        return demand(host, info.port, info.user, info.dbname, encrypted=info.ssl_in_use)
-    except OSError as error:
-        raise EnvironmentFaultError(
-            f"PgBouncer cannot connect to the database: {error}. Fix that, or remove the strategy pgbouncer."
-        ) from error
-
-
-def _is_route(key: str) -> bool:
-    return key in ROUTE or key.startswith(ROUTE_PREFIXES)
-
-
-def _peer(connection: Connection) -> str:
-    """The address that libpq has found to work: a name may have others, which PgBouncer would try in turn."""
-    with socket.socket(fileno=os.dup(connection.fileno())) as ours:
-        if ours.family == socket.AF_UNIX:
-            return connection.info.host
-        address: str = ours.getpeername()[0]
-        return address
 
 
 def _quoted(word: str) -> str:

@@ -31,6 +31,11 @@ def worker_exit(arbiter: Any, worker: Worker) -> None:  # noqa: ANN401
     _call("worker_exit", arbiter, worker)
 
 
+# gunicorn's ASGI worker answers faster where there is no such hook.
+for _hook in {"post_request", "worker_exit"} - _hooks.keys():
+    del globals()[_hook]
+
+
 def post_worker_init(worker: Worker) -> None:
     cooperate()
     _call("post_worker_init", worker)

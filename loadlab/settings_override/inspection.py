@@ -6,6 +6,7 @@ that it was told: a line for the facts, and, once the applications have been loa
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import json
 import os
@@ -24,6 +25,7 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError
 
+from loadlab.instrumentation.driver_options import libpq, unknown_options
 from loadlab.settings_override.configuration import LIBPQ, NEEDS_DATABASE, UNKNOWN_HOST, SettingsOverride
 from loadlab.settings_override.merge import app_name
 from loadlab.settings_override.routes import routes
@@ -37,6 +39,7 @@ def facts(packages: Sequence[str]) -> dict[str, Any]:
     own = sys.modules[SettingsOverride.from_environment().settings]
     return {
         "python": platform.python_version(),
+        "gc_threshold": ", ".join(map(str, gc.get_threshold())),
         "installed": _installed(packages),
         "wsgi": getattr(own, "WSGI_APPLICATION", None) or "",
         "asgi": getattr(own, "ASGI_APPLICATION", None) or "",
@@ -67,6 +70,8 @@ def _alias(alias: str) -> dict[str, Any]:
         "pool": bool((entry.get("OPTIONS") or {}).get("pool")),
         "atomic_requests": bool(entry.get("ATOMIC_REQUESTS")),
         "driver": "",
+        "libpq": "",
+        "unknown_options": [],
         "parameters": {},
         "mirror": (entry.get("TEST") or {}).get("MIRROR") or "",
         "models": sum(router.allow_migrate_model(alias, model) for model in apps.get_models(include_auto_created=True)),
@@ -77,6 +82,7 @@ def _alias(alias: str) -> dict[str, Any]:
 
     known["driver"] = "psycopg" if is_psycopg3 else "psycopg2"
     parameters = wrapper.get_connection_params()
+    known |= {"libpq": libpq(wrapper), "unknown_options": unknown_options(wrapper, parameters)}
     known["parameters"] = {key: str(parameters[key]) for key in LIBPQ if parameters.get(key) not in (None, "")}
     return known
 

@@ -21,6 +21,7 @@ from loadlab.store.layout import (
     LOCK,
     LOGS,
     MEASURED,
+    OPENS,
     PLAN,
     PROGRESS,
     RESTARTS,
@@ -32,7 +33,7 @@ from loadlab.store.layout import (
 )
 from loadlab.store.progress import Event, to_line
 from loadlab.store.reader import RunReader
-from loadlab.store.records import RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS
+from loadlab.store.records import OPENS_RECORDS, RESTART_RECORDS, SCHEDULE_RECORDS, SESSION_RECORDS
 from loadlab.store.trial_records import KIND, body_of
 from loadlab.system.files import FULL, DamagedFileError, open_regular, sealed, what_else, write_whole
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.model.config import Scalar
+    from loadlab.model.opens import Opens
     from loadlab.model.schedule import Schedule
 
 
@@ -224,6 +226,9 @@ class RunFolder(RunReader):
 
     def write_restarts(self, restarts: list[Restart]) -> None:
         self._seal(RESTARTS, "restarts", RESTART_RECORDS.dump_json(restarts))
+
+    def write_opens(self, opens: Opens) -> None:
+        self._seal(OPENS, "opens", OPENS_RECORDS.dump_json(opens))
 
     def _seal(self, name: str, kind: str, body: bytes) -> None:
         self._write(self.path / name, sealed(kind, body))

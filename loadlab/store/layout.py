@@ -13,6 +13,7 @@ PLAN: Final = "plan.toml"
 SCHEDULE: Final = "schedule.json"
 ENVIRONMENT: Final = "environment.json"
 RESTARTS: Final = "restarts.json"
+OPENS: Final = "opens.json"
 PROGRESS: Final = "progress.jsonl"
 LOCK: Final = ".lock"
 
@@ -26,7 +27,7 @@ LOCUST_LOG: Final = "locust.log"
 POSTGRESQL_LOG: Final = "postgresql.log"
 
 # Everything in it but the reports.
-MEASURED: Final = (PLAN, SCHEDULE, ENVIRONMENT, RESTARTS, PROGRESS, LOCK, SESSIONS, LOGS, TRIALS, PROMETHEUS)
+MEASURED: Final = (PLAN, SCHEDULE, ENVIRONMENT, RESTARTS, OPENS, PROGRESS, LOCK, SESSIONS, LOGS, TRIALS, PROMETHEUS)
 
 
 def trial_record(order: int) -> str:

@@ -14,9 +14,10 @@ from loadlab.model.config import Scalar
 from loadlab.model.recorded import RecordedRun
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions
-from loadlab.store.layout import ENVIRONMENT, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
+from loadlab.store.layout import ENVIRONMENT, OPENS, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
 from loadlab.store.progress_file import read_edges, read_events
 from loadlab.store.records import (
+    OPENS_RECORDS,
     RESTART_RECORDS,
     SCHEDULE_RECORDS,
     SESSION_RECORDS,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from loadlab.model.opens import Opens
     from loadlab.model.samples import Restart, Trial
     from loadlab.model.schedule import Schedule
     from loadlab.model.session import Continuation
@@ -144,6 +146,15 @@ class RunReader:
             again = f"{self.continuation().command(self.path)} counts them again."
             return [], [damaged(RESTARTS, brief(error), again)]
 
+    def opens(self) -> tuple[Opens | None, list[Caveat]]:
+        """Where the time of an open goes, None where nobody has looked; and a caveat if the file is damaged."""
+        try:
+            return read_record(self.path / OPENS, "opens", OPENS_RECORDS), []
+        except FileNotFoundError:
+            return None, []
+        except (DamagedFileError, OSError) as error:
+            return None, [damaged(OPENS, brief(error), "It is lost.")]
+
     def trials(self) -> tuple[list[Trial], list[Caveat]]:
         """All trials that can be trusted, in order, and a caveat for each file that cannot.
 
@@ -241,6 +252,7 @@ class _ReadOnce(RunReader):
     def at_once(self) -> RecordedRun:
         trials, damaged_trials = self.trials_in_extract()
         restarts, damaged_restarts = self.restarts()
+        opens, damaged_opens = self.opens()
         return RecordedRun(
             schedule=self.schedule(),
             plan=self.plan(),
@@ -248,6 +260,7 @@ class _ReadOnce(RunReader):
             sessions=self.sessions()[0],
             trials=trials,
             restarts=restarts,
-            damaged=[*damaged_trials, *damaged_restarts, *damage(self, trials)],
+            opens=opens,
+            damaged=[*damaged_trials, *damaged_restarts, *damaged_opens, *damage(self, trials)],
             lost_sessions=lost_sessions(self, trials),
         )

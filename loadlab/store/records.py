@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from loadlab.errors import UsageError
+from loadlab.model.opens import Opens
 from loadlab.model.samples import Restart, Trial
 from loadlab.model.schedule import Schedule
 from loadlab.model.session import Session
@@ -24,6 +25,7 @@ LONGEST_SECONDS: Final = 1e7
 SCHEDULE_RECORDS: Final = TypeAdapter(Schedule)
 TRIAL_RECORDS: Final = TypeAdapter(Annotated[Trial, AfterValidator(as_today)])
 RESTART_RECORDS: Final = TypeAdapter(list[Restart])
+OPENS_RECORDS: Final = TypeAdapter(Opens)
 SESSION_RECORDS: Final = TypeAdapter(Session)
 
 

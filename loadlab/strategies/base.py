@@ -58,7 +58,8 @@ class Strategy(ABC):
     `proposed_by` says whose idea it is, `gives_up` what a project loses by it. `packages` are those that it needs in
     the project's Python. `refused` are parameters that somebody may look for here in vain, each with the reason and
     the remedy. `sweeps`: it closes what no thread can find again, so what the garbage collector closes before it is no
-    sign of a leak. `variants` are the rows of `loadlab behaviour` that it has under each server mode.
+    sign of a leak. `service` is the section of libpq's service file that has to have the SCRAM keys of the project's
+    role. `variants` are the rows of `loadlab behaviour` that it has under each server mode.
     """
 
     __pydantic_config__ = STRICT
@@ -68,6 +69,7 @@ class Strategy(ABC):
     packages: ClassVar[tuple[str, ...]] = ()
     refused: ClassVar[Mapping[str, str]] = {}
     sweeps: ClassVar[bool] = False
+    service: ClassVar[str] = ""
     variants: ClassVar[tuple[Variant, ...]] = (Variant(),)
 
     @abstractmethod

@@ -19,6 +19,7 @@ class Pool(Strategy):
         "needs psycopg 3 and Django 5.1 or newer",
         "opens min_size connections per process at once, used or not",
         "requests beyond max_size wait, and fail after the timeout",
+        "a thread that ends without close() takes its connection of the pool for ever; close_on_thread_exit settles it",
     )
     packages: ClassVar[tuple[str, ...]] = ("psycopg-pool",)
     refused: ClassVar[Mapping[str, str]] = {

@@ -35,6 +35,13 @@ OTHERWISE: Final[dict[str, tuple[dict[str, Any], list[bool]]]] = {
     "gevent_preload": ({"SETTING": served("gthread", aged(600))}, [False, True]),
     "gunicorn_996": ({"SETTING": GTHREAD, "MOST": 80}, [False, False, False]),
     "gyrinx_2083": ({"KEPT": served("asgi", strategy("leased_threads", threads=4))}, [False, True, False]),
+    "helper_threads": (
+        {
+            "ALONE": served("sync", aged(None), "psycopg", workers=1),
+            "POOLED": served("sync", aged(0), "psycopg", workers=1),
+        },
+        [True, False, True],
+    ),
     "peterbe_pool": ({"POOLED": served("sync", aged(0), "psycopg", workers=2)}, [False]),
     "runserver_2013": ({"SETTING": served("threaded", aged(0)), "MOST": 80}, [True, False, False]),
     "session_pinning": ({"POOL_SIZE": 6}, [False, False, True]),

@@ -108,7 +108,8 @@ def test_a_kept_connection_is_warned_of_where_no_request_can_find_it(
 @every("name", list(SERVERS))
 def test_the_checks_know_of_a_server_mode_what_it_says_itself(name: str) -> None:
     server = SERVERS[name]()
-    known = of_command(server.argv(Site(), 8000))
+    argv = ["uwsgi" if word.endswith(".with_uwsgi") else word for word in server.argv(Site(), 8000)]
+    known = of_command(argv)
     assert known is not None
     assert known.own_thread is (server.lasting_connections(8, keep_alive=False) == 0)
     assert known.workers == server.processes()
@@ -181,6 +182,14 @@ def test_a_worker_in_whose_event_loop_django_refuses_to_query_is_warned_of(datab
     assert "loadlab.W011" in ids("gunicorn site.wsgi -k tornado")
     assert "loadlab.W011" in ids("gunicorn site.wsgi -k egg:gunicorn#tornado")
     assert "loadlab.W011" not in ids("gunicorn site.asgi -k asgi")
+
+
+def test_a_worker_in_whose_event_loop_queries_are_allowed_is_warned_of_the_leak(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database(CONN_MAX_AGE=60)
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    assert ids("gunicorn site.wsgi -k tornado") == ["loadlab.W001"]
 
 
 @every(

@@ -21,6 +21,7 @@ from loadlab.model.config import Config
 from loadlab.model.schedule import Step
 from loadlab.plan.members import build_server, config_of, usable_connections
 from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,18 @@ def test_trials_on_sites_booted_ahead_count_exactly(lab: Lab, target: ServedTarg
     assert started.count(mode) == 2, "the second trial did not run on the site that was there"
 
 
+def test_trials_behind_a_pooler_that_was_started_ahead_count_exactly(lab: Lab, target: ServedTarget) -> None:
+    pooled = config_of(STRATEGIES, "pgbouncer", {"pool_size": 2}, "strategy")
+    one, (first, second) = case("gthread", strategy=pooled), steps(1050, 2)
+    before = run_trial(case("gthread"), first, lab, target, (one, second))
+    await_that(lambda: booted(target, second, one), "the second trial's site never boots")
+    assert lab.judge.open_now() == 0
+    after = run_trial(one, second, lab, target)
+    for trial in (before, after):
+        assert (trial.connections.mismatches, trial.connections.judged) == ((), True)
+    assert after.connections.pooler is not None
+
+
 def test_a_site_whose_trial_does_not_come_ends(target: ServedTarget) -> None:
     before, (never, comes) = programs(), steps(1000, 2)
     target.prepare(case(), never)
@@ -112,12 +125,11 @@ def test_a_server_that_cannot_boot_fails_in_its_own_trial(lab: Lab, target: Serv
     ("one", "plan", "project"),
     [
         (case(round_trip_ms=1.0), {}, {}),
-        (case(strategy=Config(name="pgbouncer", parameters={})), {}, {}),
         (case(), {"faults": {"added_latency": {"round_trip_ms": 1.0}}}, {}),
         (case(), {}, {"info": object()}),
         (case("threaded"), {}, {}),
     ],
-    ids=["added latency", "a pooler", "a fault", "a project", "a server that connects as it boots"],
+    ids=["added latency", "a fault", "a project", "a server that connects as it boots"],
 )
 def test_what_might_reach_into_the_present_trial_is_not_prepared(
     lab: Lab, target: ServedTarget, one: Case, plan: Any, project: Any

@@ -80,6 +80,13 @@ def test_a_pool_of_any_alias_is_refused_together_with_ages(tmp_path: Path) -> No
         require_suitable(pooled, plan_of(tmp_path, ages="[0, 60]"))
 
 
+def test_options_that_the_driver_does_not_know_are_named(tmp_path: Path) -> None:
+    told = with_alias("reports", libpq="psycopg2 with libpq 17.11", unknown_options=("min_protocol_version",))
+    said = r"\['reports'\]\['OPTIONS'\] has min_protocol_version, which psycopg2 with libpq 17.11 in /venv/bin/python"
+    with pytest.raises(UsageError, match=said):
+        require_suitable(told, plan_of(tmp_path))
+
+
 def test_an_embedded_database_stands_in_for_no_postgis(tmp_path: Path) -> None:
     spatial = with_alias("places", engine="django.contrib.gis.db.backends.spatialite", vendor="sqlite")
     with pytest.raises(UsageError, match="needs PostGIS for places"):

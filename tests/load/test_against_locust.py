@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import requests
 from locust import FastHttpUser, HttpUser
+from locust.stats import RequestStats, StatsEntry
 from peers import Server, always, ok
 
 from loadlab.load.http import options as http_options
 from loadlab.load.http.errors import AnswerTimeoutError, ConnectTimeoutError
 from loadlab.load.http.lean_user import LeanHttpUser
+from loadlab.load.locust_plugins.exact_percentiles import ExactPercentiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -315,3 +317,27 @@ def test_a_ported_locust_file_never_seems_to_succeed(tmp_path: Path) -> None:
     assert row["num_failures"] == row["num_requests"] > 0
     assert run.stderr.count("options: LeanHttpUser does not take stream=. Use FastHttpUser") == 1
     assert "Traceback" not in run.stderr
+
+
+def test_locusts_percentiles_are_one_rank_higher_than_ours() -> None:
+    """p99 of 100 is the slowest there, and the 99th here; the median of two is the larger there."""
+    entry, ours = StatsEntry(RequestStats(), "/", "GET", use_response_times_cache=False), ExactPercentiles()
+    for milliseconds in [10] * 99 + [5000]:
+        entry.log(milliseconds, 0)
+        ours.add("GET", "/", milliseconds)
+    assert entry.get_response_time_percentile(0.99) == 5000
+    assert ours.milliseconds("GET", "/", [99.0]) == [10]
+
+
+def test_fast_http_user_repeats_what_a_server_hangs_up_on(a_user: Making, reported: Reported) -> None:
+    """Locust reports one failure for up to twelve requests; the lean client repeats none on a fresh connection."""
+
+    def hangs_up(peer: Peer) -> None:
+        peer.request()
+
+    for kind, requests_sent in ((FastHttpUser, 12), (LeanHttpUser, 1)):
+        with Server(hangs_up) as server:
+            a_user(server.port, kind).client.get("/")
+            server.settled()
+            assert len(server.requests) == requests_sent
+    assert [event["exception"] is not None for event in reported] == [True, True]

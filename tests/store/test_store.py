@@ -12,6 +12,7 @@ from disks import full_disk
 from factories.plain import trial
 
 from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.model.opens import Opens, OpenTimes
 from loadlab.model.samples import Recovery, Restart
 from loadlab.model.schedule import Schedule, Step
 from loadlab.store.folder import RunFolder
@@ -136,6 +137,24 @@ def test_a_run_that_cannot_be_begun_leaves_no_folder(tmp_path: Path) -> None:
     with full_disk(), pytest.raises(EnvironmentFaultError, match=r"plan\.toml cannot be written: the disk is full"):
         RunFolder.begin(tmp_path / "run", "# a long plan\n" * 1000, SCHEDULE)
     assert not (tmp_path / "run").exists()
+
+
+def test_where_opens_take_their_time_reads_back_as_written(folder: RunFolder) -> None:
+    assert folder.opens() == (None, [])
+    times = OpenTimes(
+        strategy="",
+        opens=12,
+        total=0.01,
+        fork=0.001,
+        authentication=0.004,
+        server=0.002,
+        outside=0.003,
+        client_cpu=0.002,
+    )
+    folder.write_opens(Opens(times=(times,)))
+    assert RunFolder.at(folder.path).opens() == (Opens(times=(times,)), [])
+    folder.write_opens(Opens(unknown="older"))
+    assert RunFolder.at(folder.path).recorded().opens == Opens(unknown="older")
 
 
 def test_restarts_read_back_as_written_and_concern_every_load(folder: RunFolder) -> None:

@@ -11,8 +11,11 @@ from loadlab.report.prose.answer import sentence
 from loadlab.report.prose.caveats import said
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from loadlab.model.case import Case
     from loadlab.model.findings import Findings, RunSummary
+    from loadlab.model.opens import Unknown
     from loadlab.report.prose.caveats import Said
 
 TITLE = "How long should Django keep a database connection open?"
@@ -134,6 +137,25 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
         f"{', '.join(figures)}. The run cannot tell a smaller difference from noise."
         for case, figures in found.items()
     ) or (NO_NOISE_FLOOR,)
+
+
+OPENS = "Opening a connection"
+WHAT_OPENS_ARE = (
+    "Fork, authentication and the rest of the server are PostgreSQL's own figures. Authentication includes the waits "
+    "for the client's messages: with SCRAM, a client derives its keys meanwhile, unless it has them."
+)
+UNKNOWN_OPENS: Mapping[Unknown, str] = {
+    "given": "Where the time of an open goes is not known: loadlab reads the log of its own PostgreSQL only.",
+    "older": "Where the time of an open goes is not known: PostgreSQL tells it from version 18 on.",
+    "too_few": "Where the time of an open goes is not known: PostgreSQL told too little of it.",
+}
+
+
+def opens(findings: Findings) -> tuple[str, ...]:
+    """What to know of the times of opens, or why there are none; nothing where nobody has looked."""
+    if findings.opens is None:
+        return ()
+    return (UNKNOWN_OPENS[findings.opens.unknown] if findings.opens.unknown else WHAT_OPENS_ARE,)
 
 
 def caveats(findings: Findings) -> tuple[Said, ...]:

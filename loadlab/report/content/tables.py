@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loadlab.model.comparison import Comparison, Question
     from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Estimate, FailureRow, Findings, TrialSummary
+    from loadlab.model.opens import OpenTimes
     from loadlab.model.samples import Connections
 
 Kind = Literal["text", "number", "judgement"]
@@ -208,6 +209,25 @@ def quantities(findings: Findings) -> Table:
             if arm.quantities
         ),
     )
+
+
+def opens(findings: Findings) -> Table:
+    """Where the time of an open goes, for each way to log in; no rows where it is not known."""
+    times = findings.opens.times if findings.opens else ()
+    return Table(
+        caption="Milliseconds to open one connection, with nothing else under way: means of the middle half",
+        columns=(
+            *_texts("Logs in"),
+            *_numbers("Opens", "Total", "Fork", "Authentication", "Rest of server", "Network, client", "Client's CPU"),
+        ),
+        rows=tuple(_opens_row(one) for one in times),
+    )
+
+
+def _opens_row(one: OpenTimes) -> tuple[str, ...]:
+    parts = (one.total, one.fork, one.authentication, one.server, one.outside, one.client_cpu)
+    how = f"by {one.strategy}" if one.strategy else "by password"
+    return (how, numbers.count(one.opens), *(numbers.figure(part * 1000) for part in parts))
 
 
 def accounts(findings: Findings) -> Table:

@@ -69,6 +69,7 @@ class JsonFile(Report):
                 {"case": case.id, "blocks": one.blocks, "spared": one.spared, "why": one.why}
                 for case, one in findings.departures.items()
             ],
+            "opens": plain(findings.opens),
         }
         yield "{"
         yield from (f'\n "{key}": {_text(value)},' for key, value in before.items())

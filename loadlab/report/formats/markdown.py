@@ -40,6 +40,7 @@ class Markdown(Report):
             *_section("Comparisons", compared.judged),
             *_section("Other metrics", compared.others),
             *_section("Figures", tables.figures(findings)),
+            *_opens(findings),
             *_section("Connection accounts", tables.accounts(findings)),
             *_section("Probes", tables.quantities(findings)),
             *_section("Failed requests", tables.failures(findings)),
@@ -172,6 +173,11 @@ def _table(table: Table) -> str:
     head = [escape(column.title) for column in table.columns]
     rule = ["---:" if column.kind == "number" else "---" for column in table.columns]
     return grid(head, rule, [[escape(text) for text in row] for row in table.rows])
+
+
+def _opens(findings: Findings) -> Iterator[str]:
+    yield from _section(story.OPENS, tables.opens(findings))
+    yield from (escape(sentence) for sentence in story.opens(findings))
 
 
 def _caveats(findings: Findings) -> Iterator[str]:

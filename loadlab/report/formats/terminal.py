@@ -87,6 +87,10 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     probed = tables.quantities(findings)
     if probed.rows:
         yield from _section("Probes", Group(plain(probed.caption, "dim"), _flat(probed)))
+    opens = tables.opens(findings)
+    if opens.rows:
+        notes = (plain(sentence, "dim") for sentence in (opens.caption, *story.opens(findings)))
+        yield from _section(story.OPENS, Group(*notes, _flat(opens)))
     for effect in added_latency.build(findings):
         yield from _section(f"With added latency: {effect.mode}", _flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))

@@ -1,0 +1,56 @@
+"""What threads that end without closing do to a pool: their slots are lost for ever, unless a fix closes for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadlab.lab.lab import Lab
+
+PROGRAM: Final = Path(__file__).with_name("pool_in_use.py")
+SIZE: Final = 3
+COUNTING: Final = "loadlab.instrumentation"
+EXIT: Final = "loadlab.fixes.close_on_thread_exit.CloseOnThreadExit"
+EITHER_ORDER: Final = pytest.mark.parametrize(
+    "apps", [(EXIT,), (COUNTING, EXIT), (EXIT, COUNTING)], ids=["alone", "counting first", "fix first"]
+)
+
+
+@pytest.fixture
+def use(lab: Lab, ledgers: Path) -> Callable[..., dict[str, Any]]:
+    def used(way: str, *apps: str) -> dict[str, Any]:
+        given = {"way": way, "apps": apps, "entry": lab.database.django(), "size": SIZE}
+        done = subprocess.run(
+            [sys.executable, str(PROGRAM), json.dumps(given)],
+            env={**os.environ, **lab.database.environment, "LOADLAB_LEDGER_DIR": str(ledgers)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    return used
+
+
+@pytest.mark.parametrize("apps", [(), (COUNTING,)], ids=["alone", "counted"])
+def test_a_thread_that_ends_without_closing_takes_its_slot_for_ever(use: Any, apps: tuple[str, ...]) -> None:
+    found = use("threads", *apps)
+    assert (found["first"], found["later"], found["available"]) == ([], SIZE, 0)
+    assert all("PoolTimeout" in why or "couldn't get a connection" in why for why in found["why"])
+
+
+@EITHER_ORDER
+@pytest.mark.parametrize("way", ["threads", "greenlets"])
+def test_close_on_thread_exit_gives_every_slot_back(use: Any, way: str, apps: tuple[str, ...]) -> None:
+    assert use(way, *apps) == {"first": [], "later": 0, "why": [], "available": SIZE}
