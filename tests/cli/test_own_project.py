@@ -14,6 +14,7 @@ import pytest
 from command_line import everything_in
 
 from loadlab.lab import suitability
+from loadlab.servers import SERVERS
 from loadlab.system.state_folder import STATE_VARIABLE
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ def test_init_writes_a_valid_plan_and_a_locustfile_of_the_routes(in_process: InP
     written = in_process("init", *known)
     measured, _, comments = written.stdout.splitlines()[0].partition(": ")[2].partition("; as comments: ")
     assert measured == "gthread and sync at CONN_MAX_AGE 0, 60 and unlimited"
-    assert set(comments.split(", ")) == {"threaded", "gevent", "asgi"}
+    assert set(comments.split(", ")) == set(SERVERS) - {"gthread", "sync"}
     assert "\n[servers.sync]\n" in (tmp_path / "loadlab.toml").read_text()
     assert "\n# [servers.gevent]\n" in (tmp_path / "loadlab.toml").read_text()
     locustfile = (tmp_path / "locustfile.py").read_text()
