@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.lab.suitability import missing_packages
+from loadlab.lab.suitability import missing_from
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def modes_there(project: Project) -> Modes:
 
 def _installing(project: Project, name: str) -> str:
     """What installs all that a server mode lacks; empty where it lacks nothing."""
-    packages = missing_packages(project, SERVERS[name]())
+    packages = missing_from(project, SERVERS[name]())
     commands = [program.install for program in SERVERS[name].programs if program.find() is None]
     commands += [f"{project.python} -m pip install {' '.join(packages)}"] if packages else []
     return "; ".join(commands)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
@@ -60,7 +60,8 @@ class Server(ABC):
     requests. `quiet_boot` says that it serves a site without a connection to the database until the first request, so
     it may boot while another trial is counted. `unprivileged` servers refuse to run as root. `counted` are its
     parameters in the table of `loadlab behaviour`, each with one value or with several, as in a plan;
-    a `usual` mode has the rows of every strategy there, another one those that its threads decide.
+    a `usual` mode has the rows of every strategy there, another one those that its threads decide. `quiet` are the
+    parameters that it has beside them for quiet spells, so that its pauses are short.
     `recycled` is a regular expression for the line of its log that says that it replaces a worker by itself, with the
     worker's pid as its group. `refused` says of parameters that it does not have what to do instead.
     """
@@ -83,6 +84,7 @@ class Server(ABC):
     keeps_clients: ClassVar[bool] = True
     quiet_boot: ClassVar[bool] = False
     counted: ClassVar[Mapping[str, Several]] = {}
+    quiet: ClassVar[Mapping[str, Scalar]] = {}
     usual: ClassVar[bool] = False
     recycled: ClassVar[str] = ""
 
@@ -113,6 +115,10 @@ class Server(ABC):
         """
         return self.usable_connections(users)
 
+    def idle_end_seconds(self) -> float | None:
+        """How long all but one thread of each process may be idle until they end; None where threads stay."""
+        return None
+
     def environment(self) -> dict[str, str]:
         """What the mode needs in its environment, beyond the site's own."""
         return {}
@@ -120,14 +126,6 @@ class Server(ABC):
     def needs(self, driver: str) -> tuple[str, ...]:  # noqa: ARG002
         """Those of `packages` that have to be installed for this driver ("psycopg2" or "psycopg")."""
         return self.packages
-
-    def lacking(self, driver: str, installed: Container[str]) -> tuple[str, ...]:
-        """Those that it needs and that are not among the `installed` distributions."""
-        return tuple(
-            package
-            for package in self.needs(driver)
-            if package not in installed and self.instead.get(package) not in installed
-        )
 
     def recycle_option(self) -> str:
         """The option that takes the number of requests after which a worker is replaced; empty where there is none."""

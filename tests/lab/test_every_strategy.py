@@ -1,4 +1,4 @@
-"""Every strategy in every server mode that it fits, on real servers: both ends counted exactly, and nothing leaks."""
+"""Every strategy in every usual mode that it fits, on real servers: both ends counted exactly, and nothing leaks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from modes import USUAL
 
 from loadlab.analysis.rooms import leak_of
 from loadlab.faults import FaultContext
@@ -45,7 +46,7 @@ def pairs() -> list[Any]:
     """All that fit. Of an app in `fixes`, which `tests/fixes` drives in every mode, one mode is enough by default."""
     found: list[Any] = []
     seen: set[str] = set()
-    for strategy, server in product(STRATEGIES, SERVERS):
+    for strategy, server in product(STRATEGIES, USUAL):
         if strategy == "max_age" or not fits(strategy, server):
             continue
         again = strategy in seen and strategy not in BETWEEN
@@ -56,7 +57,7 @@ def pairs() -> list[Any]:
 
 # What its pairs are measured with; by default all that a strategy has.
 PARAMETERS: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
-    **{("pool", server): {"max_size": 3} for server in SERVERS},
+    **{("pool", server): {"max_size": 3} for server in USUAL},
     ("leased_threads", "asgi"): {"threads": 3},
     ("pgbouncer", "gthread"): {"pool_size": 2, "max_age": 60},
 }
