@@ -164,8 +164,11 @@ def _strategy(arguments: argparse.Namespace) -> Config:
 
 
 def _require_fit(server: Config, strategy: Config, driver: str) -> None:
-    from loadlab.plan.members import build_strategy, server_traits
+    from loadlab.plan.members import build_server, build_strategy, server_traits
 
+    if (refused := build_server(server).incompatible(driver)) is not None:
+        parameter, what, remedy = refused
+        raise UsageError(f"--server {server.name} {parameter}: {what} ({remedy}).")
     built = build_strategy(strategy)
     why = built.incompatible(server_traits(server, driver))
     if why is not None:

@@ -68,11 +68,15 @@ _TASK: Final = """\
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Modes:
-    """Server modes in the plan: those that it measures, others that can be, and the commands that install the rest."""
+    """Server modes in the plan: those that it measures, others that can be, and the commands that install the rest.
+
+    `refused` are the modes that cannot be measured with their defaults, each with the remedy.
+    """
 
     first: list[str]
     more: list[str]
     missing: dict[str, str]
+    refused: dict[str, str]
 
 
 def modes_there(project: Project) -> Modes:
@@ -80,9 +84,12 @@ def modes_there(project: Project) -> Modes:
     there = [name for name, command in lacking.items() if not command]
     # A plan with all of them takes long, so the others are comments.
     first = [name for name in there if SERVERS[name].suggested] or there[:1]
+    problems = {name: SERVERS[name]().incompatible(project.driver) for name in there}
+    refused = {name: f"{found[0]} {found[1]}: {found[2]}" for name, found in problems.items() if found}
     return Modes(
         first=first,
-        more=[name for name in there if name not in first],
+        more=[name for name in there if name not in first and name not in refused],
+        refused=refused,
         missing={name: command for name, command in lacking.items() if command},
     )
 
@@ -128,6 +135,7 @@ def _tables(modes: Modes) -> Iterator[str]:
     if modes.more:
         yield "# These can be measured too, for more time: remove the #."
         yield from (f"# [servers.{name}]" for name in modes.more)
+    yield from (f"# [servers.{name}]   # {why}" for name, why in modes.refused.items())
     for name, command in modes.missing.items():
         yield f"# [servers.{name}]   # once it is installed: {command}"
 
