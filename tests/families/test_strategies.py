@@ -94,3 +94,12 @@ def test_max_age_says_whether_a_request_leaves_its_connection_open(
     connection.close_if_unusable_or_obsolete()
     assert (connection.connection is not None) is kept
     connection.close()
+
+
+def test_a_pool_does_not_fit_a_server_that_runs_requests_in_its_event_loop() -> None:
+    """A response under tornado is closed later: a request that waits for the pool would keep the loop from doing so."""
+    config = config_of(SERVERS, "tornado", {"async_unsafe": True}, "server")
+    why = STRATEGIES["pool"]().incompatible(server_traits(config, "psycopg"))
+    assert why is not None
+    assert why.startswith("a request that waits for the pool stops the event loop")
+    assert why.endswith("use max_age with 0, or pgbouncer")
