@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -65,6 +66,7 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         left_open=max((trial.connections.open_at_rest for trial in held), default=0),
         leak=leak,
         leaks=leak == "yes",
+        open_after_bursts=_open_after_bursts(held),
         collected=sum(trial.connections.at_rest.closed.get(COLLECTED, 0) for trial in held),
         held_per_process=_per_process(peak, processes_of(case), [one.trial for one in counted]),
         recovery=recovery,
@@ -106,6 +108,11 @@ def _of_complete(case: Case, trials: Sequence[Trial], summaries: Sequence[TrialS
         quantities=_quantities(summaries),
         usable=_usable(trials) or case.usable_connections,
     )
+
+
+def _open_after_bursts(trials: Sequence[Trial]) -> tuple[int, ...]:
+    """The most over all trials, at each place; a trial that lost its generator has fewer."""
+    return tuple(map(max, zip_longest(*(trial.connections.open_after_bursts for trial in trials), fillvalue=0)))
 
 
 def _usable(trials: Sequence[Trial]) -> int | None:

@@ -80,6 +80,14 @@ class Pooler:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Burst:
+    """What was counted since before the load when all was at rest after a burst, which sent so many `requests`."""
+
+    counts: RecordedCounts
+    requests: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Connections:
     """The target's own counts, and those of its judges.
 
@@ -94,7 +102,8 @@ class Connections:
     where PostgreSQL was not asked, and `sessions` where it was and cannot tell: `unjudged` says why.
 
     `by_alias` is `at_rest` again, for each alias of DATABASES that leads to the judged database and was used; empty
-    in records of earlier versions.
+    in records of earlier versions. With quiet spells, `bursts` has the load of the window and each burst after it,
+    and `at_rest` is after the last.
     """
 
     window_start: RecordedCounts
@@ -108,6 +117,12 @@ class Connections:
     stopped: bool = True
     by_alias: dict[str, RecordedCounts] = field(default_factory=dict)
     unjudged: str = ""
+    bursts: tuple[Burst, ...] = ()
+
+    @property
+    def open_after_bursts(self) -> tuple[int, ...]:
+        """By the ledger; empty without quiet spells."""
+        return tuple(burst.counts.open for burst in self.bursts)
 
     @property
     def mismatches(self) -> tuple[Mismatch, ...]:

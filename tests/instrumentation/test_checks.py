@@ -19,7 +19,7 @@ from django.test import override_settings
 from django.test.utils import _TestState
 from every import every
 
-from loadlab.instrumentation import checks, counting, loading, serving
+from loadlab.instrumentation import accounting, checks, counting, loading, serving
 from loadlab.instrumentation.configuration import Configuration, configuration
 from loadlab.instrumentation.serving import UNKNOWN, Serving, of_command, of_process
 from loadlab.servers import SERVERS, Site
@@ -208,7 +208,7 @@ def test_uwsgi_with_processes_and_no_master_is_warned_of(server: str, *, warned:
 
 def opened_while_loading(handler: ConnectionHandler, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(counting, "loading", lambda: True)
+        patched.setattr(accounting, "loading", lambda: True)
         handler["default"].connect()
 
 

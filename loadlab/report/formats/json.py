@@ -155,6 +155,7 @@ def _connections(counts: Connections, peak: int) -> dict[str, object]:
         "sessions": counts.sessions,
         "peak": peak,
         "left_open": counts.left_open,
+        "open_after_bursts": list(counts.open_after_bursts),
         "exact": counts.judged and not mismatches,
         "mismatches": [mismatch(one) for one in mismatches],
         "unjudged": counts.unjudged,
