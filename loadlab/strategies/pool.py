@@ -45,6 +45,10 @@ class Pool(Strategy):
                 "a request that waits for the pool stops the event loop, so no other can give its connection back; use"
                 " max_age with 0, or pgbouncer"
             )
+        if not where.closes_responses:
+            return (
+                "the server closes no response, so no connection goes back to the pool; use max_age, or another server"
+            )
         return None
 
     def most_connections(self, usable: int, where: ServerTraits) -> int:  # noqa: ARG002  what it opens it holds
