@@ -191,8 +191,8 @@ def _remarks(advice: ServerAdvice) -> Iterator[str]:
     if advice.stop not in ("closes", "not known"):
         lost = next(row for row in advice.kept if row.spans["stop_abandoned"][1])
         yield (
-            f"Asked to stop by {member.stop_signal.name}, it {STOPS[advice.stop]}: {spelt(lost.spans['stop_abandoned'])} of"
-            f" {plural(lost.spans['open_at_stop'][1], 'session')} ended without notice to PostgreSQL."
+            f"Asked to stop by {member.stop_signal.name}, it {STOPS[advice.stop]}:"
+            f" {spelt(lost.spans['stop_abandoned'])} of {plural(lost.spans['open_at_stop'][1], 'session')} ended without notice to PostgreSQL."
         )
     for driver in DRIVERS:
         if refused := member().incompatible(driver):
