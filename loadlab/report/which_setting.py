@@ -190,9 +190,10 @@ def _remarks(advice: ServerAdvice) -> Iterator[str]:
     member = SERVERS[advice.server.name]
     if advice.stop not in ("closes", "not known"):
         lost = next(row for row in advice.kept if row.spans["stop_abandoned"][1])
+        sessions = plural(lost.spans["open_at_stop"][1], "session")
         yield (
             f"Asked to stop by {member.stop_signal.name}, it {STOPS[advice.stop]}:"
-            f" {spelt(lost.spans['stop_abandoned'])} of {plural(lost.spans['open_at_stop'][1], 'session')} ended without notice to PostgreSQL."
+            f" {spelt(lost.spans['stop_abandoned'])} of {sessions} ended without notice to PostgreSQL."
         )
     for driver in DRIVERS:
         if refused := member().incompatible(driver):
