@@ -80,7 +80,7 @@ class ServerSetup:
         changes = self._changes()
         override = replace(
             self.project.override(self.database),
-            database=_merged(changes.database, self._address(), self.extras.database),
+            database=merged(changes.database, self._address(), self.extras.database),
             aliases=self.project.tuned,
             instrumented=self.instrumented,
             token=token,
@@ -125,7 +125,7 @@ class ServerSetup:
         return 1 if self.extras.preload else build_server(self.server).loading()
 
 
-def _merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
+def merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of one database laid over each other; their OPTIONS too."""
     whole = {key: value for each in settings for key, value in each.items()}
     options = {key: value for each in settings for key, value in each.get("OPTIONS", {}).items()}

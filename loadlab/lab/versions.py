@@ -12,6 +12,8 @@ from loadlab.model.drivers import DRIVERS
 from loadlab.servers import SERVERS
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.strategies import STRATEGIES
+from loadlab.system.programs import REDIS
+from loadlab.workers import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,3 +47,9 @@ def versions(judge: PostgreSQL) -> dict[str, str]:
     with suppress(EnvironmentFaultError):
         found["PgBouncer"] = pgbouncer_version()
     return found
+
+
+def worker_versions() -> dict[str, str]:
+    """The same of what background workers need."""
+    found = installed(package for name in WORKERS for package in WORKERS[name].packages)
+    return found | ({"Redis": version} if (version := REDIS.version()) else {})

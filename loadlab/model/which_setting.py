@@ -10,8 +10,9 @@ from loadlab.model.config import Config
 from loadlab.model.findings import Snippet
 
 # What happens to connections that are kept open after a request. "kept by clients": only a client that keeps its own
-# connection to the server finds its database connection again.
-Fate = Literal["reused", "kept by clients", "leaks", "fails", "undecided"]
+# connection to the server finds its database connection again. "grows in pauses": they are reused under steady load,
+# but each pause leaves some that no request finds again.
+Fate = Literal["reused", "grows in pauses", "kept by clients", "leaks", "fails", "undecided"]
 # To keep connections, to close them after each request, or to serve Django in another way.
 Choice = Literal["keep", "close", "other server"]
 # What becomes of open connections when the server is asked to stop; "not known" where none was open.

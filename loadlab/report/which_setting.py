@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from loadlab.model.behaviour import spelt
 from loadlab.model.config import spell
 from loadlab.model.drivers import DRIVERS
-from loadlab.report.behaviour import cells, row_grid, short
-from loadlab.report.labels import title
+from loadlab.report.behaviour import cells, row_grid
+from loadlab.report.labels import short, title
 from loadlab.report.markup import escape, grid
 from loadlab.report.numbers import listing, plural
 from loadlab.servers import SERVERS
@@ -25,6 +25,7 @@ BEHAVIOUR: Final = "../../benchmarks/recorded/behaviour.md"
 COLUMNS: Final = ("server", "a kept connection", "set", "new clients", "kept clients", "asked to stop")
 FATES: Final[Mapping[Fate, str]] = {
     "reused": "is reused by later requests",
+    "grows in pauses": "is reused under steady load; each pause leaves some open that no request finds again",
     "kept by clients": "is reused only by a client that keeps its connection to the server; otherwise it leaks",
     "leaks": "is never found again, and leaks",
     "fails": "makes requests fail",
@@ -123,11 +124,13 @@ def _rule(recording: Recording) -> Iterator[str]:
     yield (
         "A connection has *leaked* if only Python's garbage collector closed it, or if PostgreSQL refused connections"
         f" to the same load with {recording.scale.free} connections free and no garbage collection. A row *reuses*"
-        " connections if none leaked and at least half of its requests found one."
+        " connections if none leaked and at least half of its requests found one. It *grows* if bursts with quiet"
+        " spells leave more open than the server can use at once."
     )
     yield (
         "- Every row reuses them, with new and with kept clients: set `CONN_MAX_AGE` above 0. Which age, `loadlab run`"
         " measures.\n"
+        "- Every row reuses them, but grows: set `CONN_MAX_AGE = 0`, or use what is listed for the server.\n"
         "- Some row leaks: set `CONN_MAX_AGE = 0`, Django's default, or use what is listed for the server.\n"
         "- Anything else: the counts are not decisive, and the page says so. `CONN_MAX_AGE = 0` is safe then."
     )

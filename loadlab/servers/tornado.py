@@ -22,6 +22,7 @@ class Tornado(GunicornServer):
 
     title: ClassVar[str] = "gunicorn tornado"
     packages: ClassVar[tuple[str, ...]] = ("gunicorn", "tornado")
+    in_event_loop: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = {"async_unsafe": True, "workers": 1}
 
     async_unsafe: Flag = False

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENCE_SECONDS
 from task_project import each_of
 
 from loadlab.model.metrics import CloseReason, UnitKind
+from loadlab.system.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
     from task_project import TaskProject
@@ -81,8 +84,12 @@ def test_tasks_count_once_each_also_those_whose_child_is_killed(celery: TaskProj
 @pytest.mark.slow
 @pytest.mark.parametrize("pool", ["threads", "gevent", "solo"])
 def test_tasks_of_other_pools_find_the_connection_that_celery_keeps(celery: TaskProject, pool: str) -> None:
-    celery.write("tasks.py", "app.conf.db_reuse_max = 1000\n")
+    celery.write("settings.py", "CELERY_DB_REUSE_MAX = 1000\n")
+    celery.write("tasks.py", 'app.config_from_object("django.conf:settings", namespace="CELERY")\n')
     celery.run("send.py", json.dumps(each_of(queries=8, outer=2)))
-    with celery.worker(*worker(pool, "-c", "1")):
+    port = str(free_port())
+    with celery.worker(*worker(pool, "-c", "1"), LOADLAB_METRICS_PORT=port):
         celery.await_units((1, 9) if pool != "gevent" else (10, 0))
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=PATIENCE_SECONDS) as answer:
+            assert 'loadlab_db_units_total{alias="default",connection="opened",kind="task"}' in answer.read().decode()
     celery.require_all_of_the_worker()
