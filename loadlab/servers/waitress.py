@@ -17,6 +17,7 @@ class Waitress(Server):
     """
 
     title: ClassVar[str] = "waitress"
+    runs_exit_hooks: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("waitress",)
     quiet_boot: ClassVar[bool] = True
     single_process: ClassVar[bool] = True
