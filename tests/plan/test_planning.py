@@ -54,8 +54,11 @@ def test_the_full_plan_covers_five_modes_every_age_and_kind_of_client() -> None:
 
 
 def test_the_servers_plan_covers_every_mode_and_quiet_spells() -> None:
-    experiment = read_plan((packaged("plans") / "servers.toml").read_text(), "servers.toml")
-    assert {case.server.name for case in experiment.cases} == set(SERVERS)
+    text = (packaged("plans") / "servers.toml").read_text()
+    experiment = read_plan(text, "servers.toml")
+    compiled = {"mod_wsgi"}  # a comment, for those who have Apache
+    assert {case.server.name for case in experiment.cases} == set(SERVERS) - compiled
+    assert all(f"\n# [servers.{name}]" in text for name in compiled)
     assert {case.max_age for case in experiment.cases} == {0, 60}
     assert experiment.plan.quiet_spells.count
 
