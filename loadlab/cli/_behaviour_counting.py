@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from contextlib import suppress
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -14,16 +14,16 @@ from loadlab.claims import CLAIMS, examine
 from loadlab.cli._behaviour_record import as_json, read_recording, write
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
-from loadlab.errors import EnvironmentFaultError, GateError, UsageError
+from loadlab.errors import GateError, UsageError
 from loadlab.lab.behaviour import behaviour, settings
 from loadlab.lab.fixture import postgres_fixture
+from loadlab.lab.preflight import missing_for, missing_program, require_installed
 from loadlab.lab.versions import versions
 from loadlab.model.behaviour import Recording, Scale, departures, differences, merged, rows_of
-from loadlab.plan.members import build_strategy
 from loadlab.report.behaviour import COMMAND, as_markdown, for_terminal, label
 from loadlab.report.numbers import plural
 from loadlab.report.which_setting import which_setting_page
-from loadlab.services.pgbouncer import require_pgbouncer
+from loadlab.system.programs import PGBOUNCER
 
 if TYPE_CHECKING:
     import argparse
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from loadlab.cli._progress import Display
     from loadlab.lab.fixture import PostgresFixture
+    from loadlab.lab.preflight import Missing
     from loadlab.model.behaviour import Behaviour, ClaimReport, Setting
 
 EXPECTED_SECONDS: Final = 5.0
@@ -42,10 +43,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.recorded:
         _publish(read_recording(arguments.recorded), arguments)
         return 0
-    chosen = _chosen(arguments)
+    rows, claims = _wanted(arguments)
     if arguments.list:
-        print("\n".join([*(row.id for row in chosen.rows), *map(_claim_id, chosen.claims)]))
+        print("\n".join([*(row.id for row in rows), *map(_claim_id, claims)]))
         return 0
+    chosen = _chosen(rows, claims, arguments.repeats)
     before = read_recording(arguments.check) if arguments.check else None
     chosen = replace(chosen, recorded=read_recording(arguments.update)) if arguments.update else chosen
     counted = _counted(chosen, arguments)
@@ -57,7 +59,7 @@ def execute(arguments: argparse.Namespace) -> int:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Chosen:
     rows: Sequence[Setting]
-    left_out: Sequence[str]
+    left_out: Sequence[Missing]  # what each row or claim lacks that is left out
     claims: Sequence[str]
     repeats: int
     recorded: Recording | None = None  # to be updated
@@ -81,7 +83,12 @@ class _Pass:
         )
 
 
-def _chosen(arguments: argparse.Namespace) -> _Chosen:
+def _wanted(arguments: argparse.Namespace) -> tuple[list[Setting], list[str]]:
+    """The rows and the claims that the command line selects.
+
+    Raises:
+        UsageError: it selects nothing.
+    """
     if arguments.repeats < 1:
         raise UsageError(f"--repeats must be 1 or more, not {arguments.repeats}.")
 
@@ -94,22 +101,28 @@ def _chosen(arguments: argparse.Namespace) -> _Chosen:
     claims = [name for name in CLAIMS if arguments.claims and wanted(_claim_id(name))]
     if not rows and not claims:
         raise UsageError(f"Nothing matches {' '.join(arguments.only)}. `loadlab behaviour --list` lists the ids.")
-    needing = [row.id for row in rows if build_strategy(row.strategy).pooling()]
-    needing += [_claim_id(name) for name in claims if CLAIMS[name].needs_pgbouncer]
-    left_out = [] if not needing or _pgbouncer_is_here() else needing
-    return _Chosen(
-        rows=[row for row in rows if row.id not in left_out],
-        left_out=left_out,
-        claims=[name for name in claims if _claim_id(name) not in left_out],
-        repeats=arguments.repeats,
+    return rows, claims
+
+
+def _chosen(rows: Sequence[Setting], claims: Sequence[str], repeats: int) -> _Chosen:
+    """Those of them for which everything is installed.
+
+    Raises:
+        EnvironmentFaultError: there is none.
+    """
+    lacking = {row.id: missing_for(row.server, row.strategy, row.driver) for row in rows}
+    lacking |= {
+        _claim_id(name): missing_program(PGBOUNCER, "claims") for name in claims if CLAIMS[name].needs_pgbouncer
+    }
+    chosen = _Chosen(
+        rows=[row for row in rows if not lacking[row.id]],
+        left_out=[missing for each in lacking.values() for missing in each],
+        claims=[name for name in claims if not lacking.get(_claim_id(name))],
+        repeats=repeats,
     )
-
-
-def _pgbouncer_is_here() -> bool:
-    with suppress(EnvironmentFaultError):
-        require_pgbouncer()
-        return True
-    return False
+    if not chosen.rows and not chosen.claims:
+        require_installed(chosen.left_out)
+    return chosen
 
 
 def _claim_id(name: str) -> str:
@@ -132,8 +145,9 @@ def _counted(chosen: _Chosen, arguments: argparse.Namespace) -> Recording:
 
 
 def _count(chosen: _Chosen, scale: Scale, done: _Pass, listener: Display) -> None:
-    for name in chosen.left_out:
-        listener.notice(f"{name} is left out: PgBouncer is not installed (apt install pgbouncer)")
+    for missing, rows in Counter(chosen.left_out).items():
+        what = f"{missing.needed_by}: {plural(rows, 'row')} left out"
+        listener.notice(f"{what}, because {missing.what} is not installed ({missing.command})")
     with postgres_fixture(None, listener.preparing, scale) as ready:
         done.versions.update(versions(ready.judge))
         _require_same_versions(chosen.recorded, done)

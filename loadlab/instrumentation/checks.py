@@ -138,7 +138,7 @@ def _shared_greenlets(known: Serving | None) -> Iterator[CheckMessage]:
 
 
 def _in_event_loop(known: Serving | None) -> Iterator[CheckMessage]:
-    if known is not None and known.mode == "tornado":
+    if known is not None and known.mode == "tornado" and not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
         yield checks.Warning(
             "gunicorn's tornado worker runs the project in its event loop. Django refuses synchronous queries there"
             " (SynchronousOnlyOperation), so each request that uses the database fails.",

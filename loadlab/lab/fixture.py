@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from loadlab.services.pgbouncer import Bouncer
 
 SETTLE_SECONDS: Final = 20.0
+SOON_SECONDS: Final = 0.5
 EMPTY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
 
@@ -191,7 +192,7 @@ class RunningServer:
             time.sleep(POLL_SECONDS)
         return agree
 
-    def at_rest(self) -> ConnectionCounts:
+    def at_rest(self, seconds: float = SETTLE_SECONDS) -> ConnectionCounts:
         """The counts once both sides agree and stay as they are; as they are when the time is up."""
 
         def sides() -> tuple[ConnectionCounts, int]:
@@ -201,7 +202,7 @@ class RunningServer:
             counts, judged = seen
             return counts.open == judged and counts.unsettled == 0
 
-        return settled(sides, agree, Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS))[0]
+        return settled(sides, agree, Patience(seconds=seconds, poll_seconds=POLL_SECONDS))[0]
 
     def await_gone(self) -> None:
         """Wait until nothing of the target is connected any more, and has reported how it ended.
@@ -219,9 +220,10 @@ class RunningServer:
         """Have all processes collect their garbage until there is none; returns the counts then.
 
         Once is not enough: what an ending thread has left is not garbage yet. Without a connection no garbage holds
-        one.
+        one. Connections that a restart of the database has ended are open to their process until they are collected,
+        so both sides may not agree before.
         """
-        now, before = self.at_rest(), None
+        now, before = self.at_rest(SOON_SECONDS), None
         while now.open:
             collect_garbage(self.application, self.processes)
             now = self.at_rest()

@@ -188,7 +188,7 @@ class _Session:
     @contextmanager
     def _served(self) -> Iterator[tuple[Lab, Target]]:
         """A target that the lab serves, on a database that it has for itself."""
-        require_programs(self.planned.cases, own_site=self.plan.project is None)
+        require_programs(self.planned.cases, self.plan.driver if self.plan.project is None else None)
         with open_lab(self.plan, self.dsn, self.folder.logs, self.journal, admit=self._begin_served) as lab:
             require_alone(lab.judge, lab.database.name)
             require_room(lab.judge, self.planned.cases)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.lab.suitability import missing_packages
+from loadlab.lab.suitability import missing_from
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
@@ -68,21 +68,28 @@ _TASK: Final = """\
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Modes:
-    """Server modes in the plan: those that it measures, others that can be, and packages that the rest lack."""
+    """Server modes in the plan: those that it measures, others that can be, and packages that the rest lack.
+
+    `refused` are the modes that cannot be measured with their defaults, each with the remedy.
+    """
 
     first: list[str]
     more: list[str]
     missing: dict[str, list[str]]
+    refused: dict[str, str]
 
 
 def modes_there(project: Project) -> Modes:
-    lacking = {name: missing_packages(project, SERVERS[name]()) for name in SERVERS}
+    lacking = {name: missing_from(project, SERVERS[name]()) for name in SERVERS}
     there = [name for name, packages in lacking.items() if not packages]
     # A plan with all of them takes long, so the others are comments.
     first = [name for name in there if SERVERS[name].suggested] or there[:1]
+    problems = {name: SERVERS[name]().incompatible(project.driver) for name in there}
+    refused = {name: f"{found[0]} {found[1]}: {found[2]}" for name, found in problems.items() if found}
     return Modes(
         first=first,
-        more=[name for name in there if name not in first],
+        more=[name for name in there if name not in first and name not in refused],
+        refused=refused,
         missing={name: packages for name, packages in lacking.items() if packages},
     )
 
@@ -120,6 +127,7 @@ def _tables(modes: Modes, python: str) -> Iterator[str]:
     if modes.more:
         yield "# These can be measured too, for more time: remove the #."
         yield from (f"# [servers.{name}]" for name in modes.more)
+    yield from (f"# [servers.{name}]   # {why}" for name, why in modes.refused.items())
     for name, packages in modes.missing.items():
         yield f"# [servers.{name}]   # once it is installed: {python} -m pip install {' '.join(packages)}"
 

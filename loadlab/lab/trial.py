@@ -6,12 +6,14 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loadlab.lab.faulting import faulted
 from loadlab.lab.following import Follower
 from loadlab.lab.hopeless import nothing_succeeded
-from loadlab.lab.record import Observed, TrialMeta, load_request, record
+from loadlab.lab.quiet_spells import after_quiet_spells
+from loadlab.lab.record import Observed, TrialMeta, burst_request, load_request, record
 from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import settled, sleep_until
 from loadlab.lab.ticking import Ticking
@@ -73,6 +75,8 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target, following: tuple
         with faulted(lab.plan, "before_window", running.fault_context):
             drive = lab.generator.begin(load_request(case, step, lab.plan, running.url, lab.scratch))
             observed = _observe(running, drive, lab.plan, follower, _Preparation(case, target, following))
+            begin = partial(lab.generator.begin, burst_request(case, step, lab.plan, running.url, lab.scratch))
+            observed = after_quiet_spells(observed, running, lab.plan.quiet_spells, begin)
         _explain(running, step, observed.result, lab)
         stopping = time.monotonic()
         after_stop = running.stop(observed.at_rest)

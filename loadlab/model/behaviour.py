@@ -18,13 +18,16 @@ class Scale:
     `clients` send `each` requests one after the other, all at once; `free` connections are left for the second load,
     of as many requests; `rounds` is how often all clients ask once before a restart of the database, and how many
     rounds in a row without a failure end what is counted after it: twice as many, while a connection from before is
-    still open. `max_connections` is PostgreSQL's.
+    still open. In each of `bursts` between quiet spells, all clients ask `in_burst` times. `max_connections` is
+    PostgreSQL's.
     """
 
     clients: int = 8
     each: int = 10
     free: int = 40
     rounds: int = 3
+    bursts: int = 4
+    in_burst: int = 2
     max_connections: int = 100
 
     @property
@@ -63,6 +66,9 @@ class Behaviour:
     came until enough rounds in a row had no failure, `failed_later` of the round after them; `failed_checked` is the
     first with CONN_HEALTH_CHECKS on, when `warm_checked` were open.
 
+    Of quiet spells without garbage collection, before each of which all clients hang up: connections `open_after_burst`
+    number one, and `open_after_bursts` when the last one has ended.
+
     Of the end, after one more round of all clients: `stop_abandoned` sessions of the `open_at_stop` ended without a
     word to PostgreSQL when the server was asked to stop, `kill_abandoned` of the `open_at_kill` when it was killed.
     """
@@ -87,6 +93,8 @@ class Behaviour:
     stop_abandoned: int
     open_at_kill: int
     kill_abandoned: int
+    open_after_burst: int
+    open_after_bursts: int
 
 
 COUNTS: Final = (
@@ -106,6 +114,8 @@ COUNTS: Final = (
     "stop_abandoned",
     "open_at_kill",
     "kill_abandoned",
+    "open_after_burst",
+    "open_after_bursts",
 )
 
 Span = tuple[int, int]  # lowest and highest
@@ -113,7 +123,10 @@ Span = tuple[int, int]  # lowest and highest
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BehaviourRow:
-    """What one setting did, over all repeats: the span of each of COUNTS; the errors of the flood, and their words."""
+    """What one setting did, over all repeats: the span of each of COUNTS; the errors of the flood, and their words.
+
+    A recording of an earlier version has no spans of what it did not count.
+    """
 
     setting: Setting
     repeats: int
@@ -290,6 +303,8 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def _row_departures(before: BehaviourRow, now: BehaviourRow, scale: Scale) -> Iterator[Departure]:
     for name in COUNTS:
+        if name not in before.spans:
+            continue
         low, high = allowed(before, name, scale)
         if now.spans[name][0] < low or now.spans[name][1] > high:
             yield Departure(row=now.setting.id, cell=name, recorded=spelt((low, high)), found=spelt(now.spans[name]))

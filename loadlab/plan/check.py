@@ -75,6 +75,17 @@ def _driver_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
             yield Problem(where=f"servers.{server.name}.{parameter}", what=what, remedy=remedy)
 
 
+def _quiet_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
+    """Pauses that are too short to show what a server does in them."""
+    pause = plan.quiet_spells.pause_seconds
+    ends = dict.fromkeys((server.name, build_server(server).idle_end_seconds()) for server in chosen_servers(plan))
+    for name, seconds in ends if plan.quiet_spells.count else ():
+        if seconds is not None and seconds >= pause:
+            what = f"{name} ends threads that were idle for {seconds:g} s, and a pause has only {pause:g} s"
+            remedy = f"set more than {seconds:g}, or lower that time in [servers.{name}]"
+            yield Problem(where="quiet_spells.pause_seconds", what=what, remedy=remedy)
+
+
 def _async_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
     """Asynchronous views where asgiref finds the event loop of another request, and refuses."""
     asynchronous = [one for one in plan.scenarios if locustfile(one).is_file() and has_async_views(one)]
@@ -139,6 +150,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _project_problems,
     _control_problems,
     _driver_problems,
+    _quiet_problems,
     _async_problems,
     _key_problems,
     _load_problems,

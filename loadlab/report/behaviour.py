@@ -11,6 +11,7 @@ from rich.table import Table
 
 from loadlab.model.behaviour import ranged, spelt
 from loadlab.model.config import spell
+from loadlab.report import numbers
 from loadlab.report.markup import escape, grid, plain
 from loadlab.strategies import STRATEGIES
 
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 RANGED: Final = "~"
 STRATEGY: Final = "strategy"
-COLUMNS: Final = ("keep-alive", "opened / reused", "peak", "left open", "flood", "restart", "checked", "stop", "kill")
+COLUMNS: Final = (
+    *("keep-alive", "opened / reused", "peak", "left open", "flood", "restart", "checked", "stop", "kill"),
+    "quiet spells",
+)
 NARROWEST_STRATEGY: Final = 12  # columns of a terminal
 CLAIM_COLUMNS: Final = ("figure", "published", "here", "")
 FOLDER: Final = "benchmarks/recorded"
@@ -57,6 +61,8 @@ def label(setting: Setting) -> str:
 
 def cells(row: BehaviourRow) -> tuple[str, ...]:
     def cell(name: str) -> str:
+        if name not in row.spans:
+            return numbers.MISSING
         return f"{RANGED if ranged(row, name) else ''}{spelt(row.spans[name])}"
 
     setting = row.setting
@@ -72,6 +78,7 @@ def cells(row: BehaviourRow) -> tuple[str, ...]:
         f"{cell('warm_checked')}: {cell('failed_checked')}",
         f"{cell('stop_abandoned')} of {cell('open_at_stop')}",
         f"{cell('kill_abandoned')} of {cell('open_at_kill')}",
+        f"{cell('open_after_burst')} → {cell('open_after_bursts')}",
     )
 
 
@@ -191,6 +198,11 @@ def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
     ends = "when the server was asked to stop (stop) or was killed (kill)"
     behind = "Behind PgBouncer, these are PgBouncer's sessions, which outlive the target"
     yield "stop, kill", f"sessions that ended without notice to PostgreSQL, of those open {ends}. {behind}."
+    pauses = "Before each burst all clients hang up, and the server has as long a pause as its idle threads live"
+    yield (
+        "quiet spells",
+        f"connections open after the first → the last of {scale.bursts} bursts, without garbage collection. {pauses}.",
+    )
 
 
 def _what_is_ranged(scale: Scale) -> str:

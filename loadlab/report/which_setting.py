@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.model.behaviour import spelt
 from loadlab.model.config import spell
+from loadlab.model.drivers import DRIVERS
 from loadlab.report.behaviour import cells, row_grid, short
 from loadlab.report.labels import title
 from loadlab.report.markup import escape, grid
@@ -187,4 +188,11 @@ def _remarks(advice: ServerAdvice) -> Iterator[str]:
             f"Asked to stop, it {STOPS[advice.stop]}: {spelt(lost.spans['stop_abandoned'])} of"
             f" {plural(lost.spans['open_at_stop'][1], 'session')} ended without notice to PostgreSQL."
         )
-    yield from map(escape, SERVERS[advice.server.name].remarks)
+    member = SERVERS[advice.server.name]
+    for driver in DRIVERS:
+        if refused := member().incompatible(driver):
+            parameter, why, remedy = refused
+            yield f"By itself, `{parameter}` {escape(why)}: {escape(remedy)}."
+            break
+    if member.remarks:
+        yield "\n".join(f"- {escape(remark)}" for remark in member.remarks)

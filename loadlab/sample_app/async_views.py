@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.db import connection
 from django.http import Http404, JsonResponse, StreamingHttpResponse
@@ -61,6 +62,18 @@ async def gather_in_threads(request: HttpRequest) -> HttpResponse:
     query = sync_to_async(slow_query, thread_sensitive=False)
     responses = await asyncio.gather(*(query(request) for _ in range(TOGETHER)))
     return responses[0]
+
+
+async def own_connection(request: HttpRequest) -> HttpResponse:
+    """On a connection of the event loop's own, where the engine has one; else as `thread_sensitive`."""
+    if not settings.DATABASES["default"]["ENGINE"].startswith("django_async_backend."):
+        return await thread_sensitive(request)
+    from django_async_backend.db import async_connections  # noqa: PLC0415  not installed for other engines
+
+    _, seconds = _asked(request)
+    async with await async_connections["default"].cursor() as cursor:
+        await cursor.execute("SELECT pg_sleep(%s)", [seconds])
+    return JsonResponse({"seconds": seconds})
 
 
 def stream(request: HttpRequest, number: int) -> StreamingHttpResponse:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("async/entries/<int:number>/gather/", async_views.gather, name="async_gather"),
     path("async/entries/<int:number>/stream/", async_views.async_stream, name="async_stream"),
     path("async/gather/", async_views.gather_in_threads, name="async_gather_in_threads"),
+    path("async/connection/", async_views.own_connection, name="async_connection"),
     path("async/sensitive/", async_views.thread_sensitive, name="async_sensitive"),
     path("async/insensitive/", async_views.thread_insensitive, name="async_insensitive"),
     path("async/unsafe/", async_views.unsafe, name="async_unsafe"),

@@ -21,6 +21,16 @@ class GunicornServer(Server):
     packages: ClassVar[tuple[str, ...]] = ("gunicorn",)
     hooks: ClassVar[Hooks] = "gunicorn"
     quiet_boot: ClassVar[bool] = True
+    remarks: ClassVar[tuple[str, ...]] = (
+        (
+            "Once a worker has loaded Django, its log lines are in the zone of TIME_ZONE: by default America/Chicago"
+            " (gunicorn 27.0.1)."
+        ),
+        (
+            "Dirty workers (--dirty-workers) keep one connection each at any CONN_MAX_AGE, and then a stop by SIGTERM"
+            " takes 31 s (gunicorn 27.0.1)."
+        ),
+    )
     # A worker has answered --max-requests requests.
     recycled: ClassVar[str] = r"\[(\d+)\] \[INFO\] Autorestarting worker after current request"
 

@@ -19,6 +19,13 @@ class UvicornServer(Server):
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     packages: ClassVar[tuple[str, ...]] = ("uvicorn",)
     quiet_boot: ClassVar[bool] = True
+    remarks: ClassVar[tuple[str, ...]] = (
+        "The counts are of a stop by SIGINT. Stopped by SIGTERM, it abandons its connections (uvicorn 0.54.0).",
+        (
+            "A worker that --limit-max-requests replaces loses requests: 2 to 4 of 200, with 2 workers and a limit of"
+            " 20 or 50 (uvicorn 0.54.0)."
+        ),
+    )
     counted: ClassVar[Mapping[str, Scalar]] = KEPT
     # A worker has served --limit-max-requests; one that is killed has no time to say so.
     recycled: ClassVar[str] = r"Finished server process \[(\d+)\]"

@@ -27,6 +27,13 @@ class UwsgiServer(Server):
     instead: ClassVar[Mapping[str, str]] = {"pyuwsgi": "uwsgi"}
     keeps_clients: ClassVar[bool] = False
     quiet_boot: ClassVar[bool] = True
+    remarks: ClassVar[tuple[str, ...]] = (
+        (
+            "Without --master, SIGTERM ends one process, and the others go on with their connections and the port"
+            " (uWSGI 2.0.31)."
+        ),
+        "With --http, clients connect for each request, unless --http-keepalive is set (uWSGI 2.0.31).",
+    )
     # A worker has answered --max-requests requests.
     recycled: ClassVar[str] = r"The work of process (\d+) is done"
     refused: ClassVar[Mapping[str, str]] = {

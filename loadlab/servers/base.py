@@ -60,7 +60,8 @@ class Server(ABC):
     requests. `quiet_boot` says that it serves a site without a connection to the database until the first request, so
     it may boot while another trial is counted. `unprivileged` servers refuse to run as root. `counted` are its
     parameters in the table of `loadlab behaviour`, each with one value or with several, as in a plan;
-    a `usual` mode has the rows of every strategy there, another one those that its threads decide.
+    a `usual` mode has the rows of every strategy there, another one those that its threads decide. `quiet` are the
+    parameters that it has beside them for quiet spells, so that its pauses are short.
     `recycled` is a regular expression for the line of its log that says that it replaces a worker by itself, with the
     worker's pid as its group. `refused` says of parameters that it does not have what to do instead.
     """
@@ -83,6 +84,7 @@ class Server(ABC):
     keeps_clients: ClassVar[bool] = True
     quiet_boot: ClassVar[bool] = False
     counted: ClassVar[Mapping[str, Several]] = {}
+    quiet: ClassVar[Mapping[str, Scalar]] = {}
     usual: ClassVar[bool] = False
     recycled: ClassVar[str] = ""
 
@@ -112,6 +114,10 @@ class Server(ABC):
         `keep_alive` says that clients keep their connection to the server, and with it a thread that is theirs.
         """
         return self.usable_connections(users)
+
+    def idle_end_seconds(self) -> float | None:
+        """How long all but one thread of each process may be idle until they end; None where threads stay."""
+        return None
 
     def environment(self) -> dict[str, str]:
         """What the mode needs in its environment, beyond the site's own."""

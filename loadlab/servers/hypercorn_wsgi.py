@@ -17,6 +17,13 @@ class HypercornWsgi(HypercornServer):
     """
 
     title: ClassVar[str] = "hypercorn (WSGI)"
+    remarks: ClassVar[tuple[str, ...]] = (
+        *HypercornServer.remarks,
+        (
+            "A streamed response whose client has left keeps its database connection until the stream ends, also at"
+            " CONN_MAX_AGE = 0 (hypercorn 0.18.0)."
+        ),
+    )
 
     def application(self, site: Site) -> str:
         return f"wsgi:{site.wsgi}"

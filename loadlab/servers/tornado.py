@@ -22,7 +22,7 @@ class Tornado(GunicornServer):
 
     title: ClassVar[str] = "gunicorn tornado"
     packages: ClassVar[tuple[str, ...]] = ("gunicorn", "tornado")
-    counted: ClassVar[Mapping[str, Scalar]] = {"async_unsafe": True, "workers": 2}
+    counted: ClassVar[Mapping[str, Scalar]] = {"async_unsafe": True, "workers": 1}
 
     async_unsafe: Flag = False
 

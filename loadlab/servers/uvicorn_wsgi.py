@@ -17,6 +17,13 @@ class UvicornWsgi(UvicornServer):
     """A pool of 10 threads per process, which no option changes; a thread is added when no other is idle."""
 
     title: ClassVar[str] = "uvicorn (WSGI)"
+    remarks: ClassVar[tuple[str, ...]] = (
+        *UvicornServer.remarks,
+        (
+            "A streamed response whose client has left keeps its database connection until the stream ends, also at"
+            " CONN_MAX_AGE = 0 (uvicorn 0.54.0)."
+        ),
+    )
     packages: ClassVar[tuple[str, ...]] = ("uvicorn", IN_ITS_PLACE)
 
     def application(self, site: Site) -> list[str]:

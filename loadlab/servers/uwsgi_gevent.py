@@ -20,6 +20,13 @@ class UwsgiGevent(UwsgiServer):
     """
 
     title: ClassVar[str] = "uWSGI gevent"
+    remarks: ClassVar[tuple[str, ...]] = (
+        *UwsgiServer.remarks,
+        (
+            "With --gevent-monkey-patch instead of --gevent-early-monkey-patch, 100 to 199 of 200 concurrent requests"
+            " failed (uWSGI 2.0.31, gevent 26.9.0)."
+        ),
+    )
     packages: ClassVar[tuple[str, ...]] = ("pyuwsgi", "uwsgi", "gevent", COOPERATION)
     greenlets: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = {"workers": 1}

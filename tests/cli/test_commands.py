@@ -79,7 +79,7 @@ def test_a_misspelt_plan_is_answered_with_the_names_there_are(here: InProcess) -
     done = here("plan", "strategeis")
     assert done.code == 2
     assert "Did you mean strategies?" in done.stderr
-    assert "distance, full, strategies" in done.stderr
+    assert "distance, full, servers, strategies" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_plan_that_cannot_be_read_is_named(
         (["report", "nowhere"], "holds no run"),
         (["run", "--resume", "."], "holds no run"),
         (["run", "--only", "nothing*"], "No case matches nothing*"),
-        (["serve", "--server", "nonesuch"], "nonesuch: unknown server mode (one of asgi, gevent,"),
+        (["serve", "--server", "nonesuch"], "nonesuch: unknown server mode (one of asgi, "),
         (["serve", "--server", "gthread,threads"], "parameters are written as name=value"),
         (["serve", "--server", "gthread,threads=none"], "threads: should be a valid integer"),
         (["serve", "--server", "sync,threads=4"], "threads: unknown key"),

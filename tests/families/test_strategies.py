@@ -75,7 +75,7 @@ def test_a_strategys_database_settings_are_django_settings(name: str, where: Ser
 
 
 @every_strategy
-@pytest.mark.parametrize("server", list(SERVERS))
+@every("server", list(SERVERS))
 def test_at_least_one_connection_is_of_use_under_any_strategy(name: str, server: str) -> None:
     choices = config_of(SERVERS, server, {}, "server"), config_of(STRATEGIES, name, {}, "strategy")
     assert usable_connections(*choices, 1) >= 1

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from modes import USUAL, installed, working
 
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
-from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ ASKED = {
     ("GET", "/nowhere/"): ("unmatched", "GET", "4xx"),
 }
 
-every_server = pytest.mark.parametrize("server", list(SERVERS))
+every_server = pytest.mark.parametrize("server", installed(others_are_slow=True))
 
 
 def target(lab: Lab, folder: Path, server: str) -> ServerSetup:
     return ServerSetup(
-        server=config_of(SERVERS, server, {}, "server"),
+        server=working(server),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
         database=lab.database,
         ledgers=folder / "ledgers",
@@ -112,7 +112,7 @@ USERS, REQUESTS = 6, 40
 
 
 @pytest.mark.parametrize(
-    "server", [name if name == "gevent" else pytest.param(name, marks=pytest.mark.slow) for name in SERVERS]
+    "server", [name if name == "gevent" else pytest.param(name, marks=pytest.mark.slow) for name in USUAL]
 )
 def test_locust_s_requests_are_the_target_s(server: str, lab: Lab, tmp_path: Path) -> None:
     scenario = tmp_path / "limited.py"

@@ -286,6 +286,18 @@ def _exactness(trials: Sequence[TrialSummary]) -> str:
     return "; ".join([summary, *(f"{text} ({n}×)" if n > 1 else text for text, n in mismatches.items())])
 
 
+def bursts(findings: Findings) -> Table:
+    """What quiet spells left open; no rows without any."""
+    names = Labels.of(findings)
+    shown = [arm for arm in findings.arms if arm.open_after_bursts]
+    most = max((len(arm.open_after_bursts) for arm in shown), default=0)
+    return Table(
+        caption="Connections open at rest after the window, and after each burst that followed a pause: the most",
+        columns=(*_texts("Case"), *_numbers(*(f"Burst {number}" for number in range(1, most + 1)))),
+        rows=tuple((names.case(arm.case), *map(numbers.count, arm.open_after_bursts)) for arm in shown),
+    )
+
+
 def failures(findings: Findings) -> Table:
     """Kinds of failed requests; no rows when every request succeeded."""
     names = Labels.of(findings)
