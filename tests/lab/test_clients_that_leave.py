@@ -95,5 +95,5 @@ def test_uvicorn_s_wsgi_keeps_connections_of_age_zero_for_the_next_request(lab: 
         for asked in (1, 2, 3):  # one after the other: all in one thread
             assert answer(application.port, "/entries/7/")
             counts = counts_of(application.ledgers, ["default"])
-            assert (counts.opened, counts.open, counts.closed) == (asked, 1, {"request_end": asked - 1})
+            assert (counts.opened, counts.open, counts.closed_in_all) == (asked, 1, asked - 1)
     assert sessions_counted(lab) - before == 3
