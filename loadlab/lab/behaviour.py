@@ -106,11 +106,11 @@ def restart(server: RunningServer, path: str = PATH) -> tuple[int, int, int]:
     for _ in range(server.scale.rounds):
         server.clients.ask(path)
     warm = server.at_rest().open
-    with DatabaseRestart().applied(server.postgres.fault_context):
-        return warm, _failed_until_quiet(server, path, warm), server.clients.ask(path)
+    with DatabaseRestart().applied(server.fault_context):
+        return warm, failed_until_quiet(server, path, warm), server.clients.ask(path)
 
 
-def _failed_until_quiet(server: RunningServer, path: str, warm: int) -> int:
+def failed_until_quiet(server: RunningServer, path: str, warm: int) -> int:
     """Ask until nothing fails any more: for a few rounds more while a connection from before the restart is left.
 
     A thread that no request has reached yet may have it; or a dead thread, which no request will ever reach.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.plan.members import build_server, build_strategy, connections_wanted
-from loadlab.system.programs import PGBOUNCER
+from loadlab.plan.members import build_server, build_strategy, build_worker, connections_wanted
+from loadlab.system.programs import PGBOUNCER, REDIS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -53,6 +53,14 @@ def missing_for(server: Config, strategy: Config, driver: str | None) -> list[Mi
         absent += _packages(missing_packages(mode, driver, _installed), of_mode)
         absent += _packages([package for package in how.packages if not _installed(package)], of_strategy)
     return absent
+
+
+def missing_for_worker(worker: Config, strategy: Config) -> list[Missing]:
+    """The same of a background worker, which runs the lab's own site."""
+    member = build_worker(worker)
+    packages = [*member.packages, *build_strategy(strategy).packages]
+    absent = missing_program(REDIS, f"workers.{worker.name}") if member.needs_redis() else []
+    return absent + _packages([name for name in packages if not _installed(name)], f"workers.{worker.name}")
 
 
 def missing_program(program: SystemProgram, needed_by: str) -> list[Missing]:

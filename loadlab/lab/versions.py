@@ -12,6 +12,8 @@ from loadlab.model.drivers import DRIVERS
 from loadlab.servers import SERVERS
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.strategies import STRATEGIES
+from loadlab.system.programs import REDIS
+from loadlab.workers import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,4 +46,16 @@ def versions(judge: PostgreSQL) -> dict[str, str]:
     found = {"Python": platform.python_version(), **installed(target_packages()), "PostgreSQL": judge.version()}
     with suppress(EnvironmentFaultError):
         found["PgBouncer"] = pgbouncer_version()
-    return found
+    return found | server_programs()
+
+
+def server_programs() -> dict[str, str]:
+    """The same of the programs that server modes need and pip does not install."""
+    programs = dict.fromkeys(program for name in SERVERS for program in SERVERS[name].programs)
+    return {program.title: version for program in programs if (version := program.version())}
+
+
+def worker_versions() -> dict[str, str]:
+    """The same of what background workers need."""
+    found = installed(package for name in WORKERS for package in WORKERS[name].packages)
+    return found | ({"Redis": version} if (version := REDIS.version()) else {})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from loadlab.model.config import Config, spell
+from loadlab.model.worker_behaviour import WORKER_COUNTS, WorkerBehaviour, WorkerRow
 
 SCHEMA: Final = 1
 
@@ -33,6 +34,11 @@ class Scale:
     @property
     def requests(self) -> int:
         return self.clients * self.each
+
+    @property
+    def tasks(self) -> int:
+        """Of a worker: half as many, for each may take a process and a session of its own."""
+        return self.requests // 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,13 +164,17 @@ class ClaimReport:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recording:
-    """All rows of one or more passes, with the versions that they were counted under; not `complete` when stopped."""
+    """All rows of one or more passes, with the versions that they were counted under; not `complete` when stopped.
+
+    `rows` are of server modes, `workers` of background workers.
+    """
 
     schema: Literal[1] = SCHEMA
     versions: dict[str, str]
     scale: Scale = field(default_factory=Scale)
     complete: bool = True
     rows: tuple[BehaviourRow, ...]
+    workers: tuple[WorkerRow, ...] = ()
     claims: tuple[ClaimReport, ...] = ()
 
 
@@ -181,20 +191,46 @@ class Departure:
         return f"{self.row}: {self.cell} was {self.recorded}, and is {self.found}"
 
 
+Counted = TypeVar("Counted", Behaviour, WorkerBehaviour)
+Row = BehaviourRow | WorkerRow
+
+
 def rows_of(behaviours: Sequence[Behaviour]) -> tuple[BehaviourRow, ...]:
     """One row for each setting, in the order of their first appearance, with the spans over all repeats."""
-    settings: dict[str, list[Behaviour]] = {}
+    return tuple(map(_row, _by_setting(behaviours)))
+
+
+def worker_rows_of(behaviours: Sequence[WorkerBehaviour]) -> tuple[WorkerRow, ...]:
+    """The same of workers."""
+    return tuple(map(_worker_row, _by_setting(behaviours)))
+
+
+def _by_setting(behaviours: Sequence[Counted]) -> list[list[Counted]]:
+    settings: dict[str, list[Counted]] = {}
     for behaviour in behaviours:
         settings.setdefault(behaviour.setting.id, []).append(behaviour)
-    return tuple(map(_row, settings.values()))
+    return list(settings.values())
+
+
+def _spans(repeats: Sequence[Counted], names: Sequence[str]) -> dict[str, Span]:
+    seen = {name: [int(getattr(behaviour, name)) for behaviour in repeats] for name in names}
+    return {name: (min(values), max(values)) for name, values in seen.items()}
+
+
+def _worker_row(repeats: Sequence[WorkerBehaviour]) -> WorkerRow:
+    return WorkerRow(
+        setting=repeats[0].setting,
+        repeats=len(repeats),
+        spans=_spans(repeats, WORKER_COUNTS),
+        exact=all(behaviour.exact for behaviour in repeats),
+    )
 
 
 def _row(repeats: Sequence[Behaviour]) -> BehaviourRow:
-    seen = {name: [int(getattr(behaviour, name)) for behaviour in repeats] for name in COUNTS}
     return BehaviourRow(
         setting=repeats[0].setting,
         repeats=len(repeats),
-        spans={name: (min(values), max(values)) for name, values in seen.items()},
+        spans=_spans(repeats, COUNTS),
         exact=all(behaviour.exact for behaviour in repeats),
         flood_errors=tuple(sorted({kind for behaviour in repeats for kind in behaviour.flood_errors})),
         flood_words=next((behaviour.flood_words for behaviour in repeats if behaviour.flood_words), ""),
@@ -204,16 +240,18 @@ def _row(repeats: Sequence[Behaviour]) -> BehaviourRow:
 def merged(recorded: Recording, counted: Recording, order: Sequence[str]) -> Recording:
     """The recording with new counts; of its other rows, those that `order` still names."""
     rows = {row.setting.id: row for row in (*recorded.rows, *counted.rows)}
+    workers = {row.setting.id: row for row in (*recorded.workers, *counted.workers)}
     claims = {claim.name: claim for claim in (*recorded.claims, *counted.claims)}
     return replace(
         recorded,
         versions={**recorded.versions, **counted.versions},
         rows=tuple(rows[name] for name in order if name in rows),
+        workers=tuple(workers[name] for name in order if name in workers),
         claims=tuple(claims[name] for name in sorted(claims)),
     )
 
 
-def ranged(row: BehaviourRow, name: str) -> bool:
+def ranged(row: Row, name: str) -> bool:
     """Whether a cell depends on the order of events, so that a pass may differ from the last and nothing has changed.
 
     What has differed between repeats does, and so does what only happens not to have. The peak, unless no connection
@@ -224,7 +262,7 @@ def ranged(row: BehaviourRow, name: str) -> bool:
     low, high = row.spans[name]
     if low != high:
         return True
-    left, after = row.spans["left_open"], row.spans["left_after_collection"]
+    left, after = _left(row)
     match name:
         case "peak":
             return not _steady(row)
@@ -238,22 +276,29 @@ def ranged(row: BehaviourRow, name: str) -> bool:
             return left != after and row.spans["flood_failed"] == (0, 0)
 
 
-def _steady(row: BehaviourRow) -> bool:
+def _left(row: Row) -> tuple[Span, Span]:
+    """What was left open, and after a collection of garbage; a worker is not asked to collect any."""
+    left = row.spans["left_open"]
+    return left, row.spans.get("left_after_collection", left)
+
+
+def _steady(row: Row) -> bool:
     """Whether everything that the load opened stayed open."""
-    return row.spans["opened"] == row.spans["left_open"] == row.spans["left_after_collection"]
+    return row.spans["opened"] == row.spans["left_open"] == _left(row)[1]
 
 
-def leeway(row: BehaviourRow, name: str, scale: Scale) -> int:
+def leeway(row: Row, name: str, scale: Scale) -> int:
     """By how much a ranged cell may be outside its record.
 
     Where only the collection closes what has leaked, half of the requests: every version of Python has other thresholds
     for it. Elsewhere as many as there are clients: each can be one connection early or late.
     """
-    leaks = row.spans["left_open"] != row.spans["left_after_collection"] and row.spans["flood_failed"] != (0, 0)
+    left, after = _left(row)
+    leaks = left != after and row.spans["flood_failed"] != (0, 0)
     return scale.requests // 2 if leaks and name in {"peak", "left_open"} else scale.clients
 
 
-def allowed(row: BehaviourRow, name: str, scale: Scale) -> Span:
+def allowed(row: Row, name: str, scale: Scale) -> Span:
     """From where to where a new pass may be: the recorded span, with the leeway of a ranged cell."""
     low, high = row.spans[name]
     if not ranged(row, name):
@@ -264,8 +309,8 @@ def allowed(row: BehaviourRow, name: str, scale: Scale) -> Span:
 
 def departures(recorded: Recording, found: Recording, there: Collection[str]) -> Iterator[Departure]:
     """Each cell of `found` that is not as it was recorded; rows that were not recorded, or that are no more `there`."""
-    known = {row.setting.id: row for row in recorded.rows}
-    for row in found.rows:
+    known = {row.setting.id: row for row in _all_rows(recorded)}
+    for row in _all_rows(found):
         before = known.get(row.setting.id)
         if before is None:
             yield Departure(row=row.setting.id, cell="the row", recorded="not there", found="there")
@@ -274,6 +319,10 @@ def departures(recorded: Recording, found: Recording, there: Collection[str]) ->
     for gone in (name for name in known if name not in there):
         yield Departure(row=gone, cell="the row", recorded="there", found="not there")
     yield from _claim_departures(recorded, found)
+
+
+def _all_rows(recording: Recording) -> list[Row]:
+    return [*recording.rows, *recording.workers]
 
 
 def _claim_departures(recorded: Recording, found: Recording) -> Iterator[Departure]:
@@ -301,21 +350,21 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [f"{name} {was} → {is_now}" for name, (was, is_now) in pairs.items() if was != is_now]
 
 
-def _row_departures(before: BehaviourRow, now: BehaviourRow, scale: Scale) -> Iterator[Departure]:
-    for name in COUNTS:
+def _row_departures(before: Row, now: Row, scale: Scale) -> Iterator[Departure]:
+    for name in now.spans:
         if name not in before.spans:
             continue
         low, high = allowed(before, name, scale)
         if now.spans[name][0] < low or now.spans[name][1] > high:
             yield Departure(row=now.setting.id, cell=name, recorded=spelt((low, high)), found=spelt(now.spans[name]))
     for name in ("exact", "flood_errors"):
-        was, is_now = getattr(before, name), getattr(now, name)
+        was, is_now = getattr(before, name, None), getattr(now, name, None)  # a worker is not flooded
         if was != is_now:
             yield Departure(row=now.setting.id, cell=name, recorded=_shown(was), found=_shown(is_now))
 
 
-def _shown(value: bool | tuple[str, ...]) -> str:  # noqa: FBT001  a cell's value
-    return spell(value) if isinstance(value, bool) else ", ".join(value) or "none"
+def _shown(value: bool | tuple[str, ...] | None) -> str:  # noqa: FBT001  a cell's value
+    return spell(value) if isinstance(value, bool) else ", ".join(value or ()) or "none"
 
 
 def spelt(span: Span) -> str:

@@ -30,6 +30,7 @@ class UvicornWsgi(UvicornServer):
         ),
     )
     packages: ClassVar[tuple[str, ...]] = ("uvicorn", IN_ITS_PLACE)
+    closes_responses: ClassVar[bool] = False  # a2wsgi does
 
     def application(self, site: Site) -> list[str]:
         return [site.wsgi, "--interface", "wsgi"]

@@ -38,7 +38,7 @@ class SystemProgram:
             return ""
         argv, path = [str(program), self.version_option], os.environ.get("PATH", "")
         done = subprocess.run(argv, env={"PATH": path, "LC_ALL": "C"}, capture_output=True, text=True, check=False)
-        said = re.search(rf"{self.title}[ /]v?(\d\S*)", done.stdout + done.stderr, re.IGNORECASE)
+        said = re.search(rf"{self.title}[ /]v?=?(\d\S*)", done.stdout + done.stderr, re.IGNORECASE)
         return said[1] if said else ""
 
 
@@ -47,4 +47,7 @@ NGINX: Final = SystemProgram(
 )
 PGBOUNCER: Final = SystemProgram(
     name="pgbouncer", title="PgBouncer", install="apt install pgbouncer, or brew install pgbouncer"
+)
+REDIS: Final = SystemProgram(
+    name="redis-server", title="Redis server", install="apt install redis-server, or brew install redis"
 )

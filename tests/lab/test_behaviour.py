@@ -16,6 +16,7 @@ from loadlab.claims import CLAIMS
 from loadlab.cli._behaviour_record import as_json, read_recording
 from loadlab.errors import UsageError
 from loadlab.lab.behaviour import settings
+from loadlab.lab.worker_behaviour import worker_settings
 from loadlab.model.behaviour import (
     COUNTS,
     Behaviour,
@@ -284,6 +285,11 @@ def test_what_cannot_be_asked_for_is_a_usage_error(
 def test_list_names_every_row_and_with_cases_every_case_and_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["behaviour", "--list", "--claims"]) == 0
     assert capsys.readouterr().out.split() == [*(one.id for one in settings()), *(f"claim/{name}" for name in CLAIMS)]
+
+
+def test_list_names_every_row_of_workers_and_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["behaviour", "--list", "--workers", "--only", "worker/*"]) == 0
+    assert set(capsys.readouterr().out.split()) <= {one.id for one in worker_settings()}
 
 
 def test_a_recording_can_be_shown_without_counting(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from loadlab.plan.members import connections_wanted
 from loadlab.plan.schedule import schedule
 from loadlab.servers import SERVERS
 from loadlab.stats.power import detectable_ratio
+from loadlab.system.packaged import packaged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,16 @@ def test_the_full_plan_covers_five_modes_every_age_and_kind_of_client() -> None:
     assert {case.server.name for case in experiment.cases} == {"asgi", "gevent", "gthread", "sync", "threaded"}
     assert {case.keep_alive for case in experiment.cases} == {True, False}
     assert {case.max_age for case in experiment.cases} >= {0, 60, 600, None}
+
+
+def test_the_servers_plan_covers_every_mode_and_quiet_spells() -> None:
+    text = (packaged("plans") / "servers.toml").read_text()
+    experiment = read_plan(text, "servers.toml")
+    compiled = {"mod_wsgi"}  # a comment, for those who have Apache
+    assert {case.server.name for case in experiment.cases} == set(SERVERS) - compiled
+    assert all(f"\n# [servers.{name}]" in text for name in compiled)
+    assert {case.max_age for case in experiment.cases} == {0, 60}
+    assert experiment.plan.quiet_spells.count
 
 
 def test_a_case_id_spells_out_every_parameter() -> None:

@@ -1,0 +1,35 @@
+"""A cure that several workers share: what Django does around a request, done around a task."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loadlab.workers.base import Cure
+
+AROUND_A_TASK: Final = """\
+from functools import wraps
+
+from django.db import close_old_connections
+
+
+def closing(task):
+    @wraps(task)
+    def closed(*args, **kwargs):
+        close_old_connections()
+        try:
+            return task(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return closed
+"""
+
+
+def closing(what: str) -> Cure:
+    """Put `closing` around `what`, and the age and the health checks of the settings hold there too."""
+    return Cure(
+        name="closing",
+        does=f"Call close_old_connections() before and after {what}: then CONN_MAX_AGE and CONN_HEALTH_CHECKS hold.",
+        code=AROUND_A_TASK,
+        ages=(0, 60, None),
+    )
