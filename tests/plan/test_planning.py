@@ -110,7 +110,7 @@ def test_all_faults_of_a_plan_are_reported_together_with_remedies() -> None:
 
 def test_cross_checks_name_what_would_be_right() -> None:
     text = "\n".join(faults_of('scenarios = ["nope"]\ncontrol = "gevent"\n' + MINIMAL.format(age="0")))
-    assert "scenarios: there is no 'nope' (one of async_gather, async_orm" in text
+    assert "scenarios: there is no 'nope' (one of async_connection, async_gather" in text
     assert (
         "control: 'gevent' is not one of the plan's servers (use one of the plan's servers: sync; or remove it)" in text
     )

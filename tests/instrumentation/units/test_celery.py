@@ -82,8 +82,8 @@ def test_tasks_count_once_each_also_those_whose_child_is_killed(celery: TaskProj
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pool", ["threads", "gevent", "solo"])
-def test_tasks_of_other_pools_find_the_connection_that_celery_keeps(celery: TaskProject, pool: str) -> None:
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+def test_tasks_of_each_pool_find_the_connection_that_celery_keeps(celery: TaskProject, pool: str) -> None:
     celery.write("settings.py", "CELERY_DB_REUSE_MAX = 1000\n")
     celery.write("tasks.py", 'app.config_from_object("django.conf:settings", namespace="CELERY")\n')
     celery.run("send.py", json.dumps(each_of(queries=8, outer=2)))
