@@ -23,6 +23,7 @@ class Waitress(Server):
             " Django's CommonMiddleware sets it, but not for streams (waitress 3.0.2)."
         ),
     )
+    runs_exit_hooks: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("waitress",)
     quiet_boot: ClassVar[bool] = True
     single_process: ClassVar[bool] = True
