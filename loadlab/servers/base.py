@@ -49,7 +49,7 @@ class Server(ABC):
     """Base of the family: a member says all that loadlab knows of its server. Its fields are its parameters.
 
     For people: `title` is the mode's name in reports. `suggested` modes are those that `loadlab init` starts with.
-    `remarks` are what else a user should know of the server, each a sentence with the version that showed it.
+    `remarks` are what else a user should know of the server, Markdown sentences with the version seen.
 
     For strategies: `asgi` serves Django's ASGI handler. With `greenlets`, threads are gevent's. `hooks` names the
     server whose hooks a strategy may use. A `single_process` server cannot be given more processes.
