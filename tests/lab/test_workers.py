@@ -1,0 +1,119 @@
+"""Connections of background workers behave as they were recorded, and PostgreSQL counts them as loadlab does."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from loadlab.cli._behaviour_record import read_recording
+from loadlab.lab.fixture import postgres_fixture
+from loadlab.lab.running_worker import running_worker
+from loadlab.lab.worker_behaviour import tasks, worker_behaviour, worker_settings
+from loadlab.model.behaviour import Recording, allowed, departures, worker_rows_of
+from loadlab.plan.members import build_worker
+from loadlab.workers import WORKERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.lab.fixture import PostgresFixture
+    from loadlab.model.worker_behaviour import WorkerRow, WorkerSetting
+
+RECORDED: Final = read_recording(Path(__file__).resolve().parents[2] / "benchmarks" / "recorded" / "behaviour.json")
+# One of each worker that needs no service: what closes too much, what keeps, and a cure.
+QUICK: Final = (
+    "worker/celery,pool=prefork,*/max_age=60,*/cure=none/*",
+    "worker/django_tasks_db,*/max_age=60,*/cure=none/*",
+    "worker/huey,*/max_age=0,*/cure=db_task/*",
+    "worker/dramatiq,broker=stub,*/max_age=0,*/cure=none/*",
+    "worker/channels/max_age=0,*/cure=none/*",
+    "worker/apscheduler,*/max_age=60,*/cure=closing/*",
+    "worker/command/max_age=0,*/cure=none/*",
+)
+
+# A command's turns are no units of work, and the looks of db_worker use a connection beside those of its tasks.
+WITHOUT_UNITS: Final = ("command", "django_tasks_db")
+
+
+def matching(*patterns: str) -> list[WorkerSetting]:
+    return [one for one in worker_settings() if any(fnmatch.fnmatchcase(one.id, pattern) for pattern in patterns)]
+
+
+def of_id(setting: WorkerSetting) -> str:
+    return setting.id
+
+
+def recorded(setting: WorkerSetting) -> WorkerRow:
+    (row,) = [row for row in RECORDED.workers if row.setting == setting]
+    return row
+
+
+def require(setting: WorkerSetting) -> None:
+    """Skip where what the worker needs is not installed."""
+    worker = build_worker(setting.worker)
+    for package in worker.packages:
+        if importlib.util.find_spec(package.replace("-", "_")) is None:
+            pytest.skip(f"{package} is not installed: make .venv/dev installs it")
+    if worker.needs_redis() and shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/bin") is None:
+        pytest.skip("there is no Redis here: apt install redis-server")
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[PostgresFixture]:
+    with postgres_fixture(None, lambda _: None) as opened:
+        yield opened
+
+
+def test_the_quick_patterns_name_one_row_of_each_worker_without_a_service() -> None:
+    assert [len(matching(pattern)) for pattern in QUICK] == [1] * len(QUICK)
+    assert {one.worker.name for one in matching(*QUICK)} == set(WORKERS) - {"rq"}
+
+
+@pytest.mark.parametrize("setting", matching(*QUICK), ids=of_id)
+def test_the_sessions_of_a_workers_tasks_are_those_recorded(setting: WorkerSetting, ready: PostgresFixture) -> None:
+    require(setting)
+    with running_worker(setting, ready) as worker:
+        before = worker.counts()
+        counted = tasks(worker)
+        units = worker.counts() - before
+    row = recorded(setting)
+    if setting.worker.name not in WITHOUT_UNITS:
+        assert (units.first_uses, units.reused) == (counted["opened"], counted["reused"])
+    assert counted.pop("exact")
+    for name, count in counted.items():
+        low, high = allowed(row, name, RECORDED.scale)
+        assert low <= count <= high, (name, count, row.spans[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", worker_settings(), ids=of_id)
+def test_workers_do_what_was_recorded_in_every_row(setting: WorkerSetting, ready: PostgresFixture) -> None:
+    require(setting)
+    counted = Recording(versions={}, rows=(), workers=worker_rows_of([worker_behaviour(setting, ready)]))
+    there = [row.setting.id for row in (*RECORDED.rows, *RECORDED.workers)]
+    assert [str(one) for one in departures(RECORDED, counted, there)] == []
+
+
+@pytest.mark.slow
+def test_a_broker_between_processes_changes_no_count_of_celerys(ready: PostgresFixture) -> None:
+    (setting,) = matching("worker/celery,pool=threads,*/max_age=60,*/cure=none/*")
+    require(setting)
+    counted = []
+    for broker in ("filesystem", "redis"):
+        parameters = {**setting.worker.parameters, "broker": broker}
+        other = type(setting)(
+            worker=type(setting.worker)(name="celery", parameters=parameters),
+            strategy=setting.strategy,
+            cure="",
+            driver=setting.driver,
+        )
+        require(other)
+        with running_worker(other, ready) as worker:
+            counted.append({name: count for name, count in tasks(worker).items() if name != "peak"})
+    assert counted[0] == counted[1]
