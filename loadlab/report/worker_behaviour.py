@@ -1,4 +1,4 @@
-"""Says in words and tables what was counted of workers, with each cure and its snippet."""
+"""Says in words and tables what was counted of workers, with each fix and its snippet."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from loadlab.model.worker_behaviour import WorkerRow, WorkerSetting
 
 RANGED: Final = "~"
-NO_CURE: Final = "none"
+NO_FIX: Final = "none"
 HEAD: Final = (
-    *("strategy", "cure", "opened / reused", "peak", "left open", "lost"),
+    *("strategy", "fix", "opened / reused", "peak", "left open", "lost"),
     *("restart", "checked", "timed out", "stop"),
 )
 IDLE: Final = "idle"  # a column of workers that look for tasks
@@ -33,7 +33,7 @@ IDLE: Final = "idle"  # a column of workers that look for tasks
 
 def label(setting: WorkerSetting) -> str:
     """A row's id, short enough for a line that moves."""
-    return f"{setting.worker}, {short(setting.strategy)}, cure {setting.cure or NO_CURE}"
+    return f"{setting.worker}, {short(setting.strategy)}, fix {setting.fix or NO_FIX}"
 
 
 def for_terminal(recording: Recording) -> Iterator[RenderableType]:
@@ -72,9 +72,9 @@ def _section(worker: Config, rows: Sequence[WorkerRow]) -> Iterator[str]:
     yield grid(head, ["---"] * len(head), [[escape(cell) for cell in cells] for cells in body])
     if advice := built.advice():
         yield advice
-    for cure in built.cures():
-        yield f"Cure `{cure.name}`. {cure.does}"
-        yield fenced(cure.snippet, "python")
+    for fix in built.fixes():
+        yield f"Fix `{fix.name}`. {fix.does}"
+        yield fenced(fix.snippet, "python")
 
 
 def _by_worker(rows: Sequence[WorkerRow]) -> Iterator[tuple[Config, Sequence[WorkerRow]]]:
@@ -95,7 +95,7 @@ def _cells(row: WorkerRow, *, looks: bool) -> tuple[str, ...]:
     setting = row.setting
     return (
         short(setting.strategy),
-        setting.cure or NO_CURE,
+        setting.fix or NO_FIX,
         f"{cell('opened')} / {cell('reused')}{_flaws(row)}",
         cell("peak"),
         cell("left_open"),

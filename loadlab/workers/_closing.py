@@ -1,10 +1,10 @@
-"""A cure that several workers share: what Django does around a request, done around a task."""
+"""A fix that several workers share: what Django does around a request, done around a task."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from loadlab.workers.base import Cure
+from loadlab.workers.base import Fix
 
 AROUND_A_TASK: Final = """\
 from functools import wraps
@@ -25,9 +25,9 @@ def closing(task):
 """
 
 
-def closing(what: str) -> Cure:
+def closing(what: str) -> Fix:
     """Put `closing` around `what`, and the age and the health checks of the settings hold there too."""
-    return Cure(
+    return Fix(
         name="closing",
         does=f"Call close_old_connections() before and after {what}: then CONN_MAX_AGE and CONN_HEALTH_CHECKS hold.",
         code=AROUND_A_TASK,

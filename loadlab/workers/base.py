@@ -1,4 +1,4 @@
-"""What a worker is: how Python runs background tasks, how many at once, and how its connections are cured."""
+"""What a worker is: how Python runs background tasks, how many at once, and how its connections are fixed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from loadlab.model.bounds import STRICT, Bounds
 from loadlab.model.config import Scalar
 from loadlab.servers.base import Site
 
-__all__ = ["CURED", "Count", "Cure", "Queue", "Seconds", "Site", "Worker", "own_process"]
+__all__ = ["FIX_MODULE", "Count", "Fix", "Queue", "Seconds", "Site", "Worker", "own_process"]
 
-CURED: Final = "loadlab_cure"  # the module that a cure's code is saved as
+FIX_MODULE: Final = "loadlab_fix"  # the module that a fix's code is saved as
 Count = Annotated[int, Bounds(ge=1, le=10_000, description="a whole number, 1 or more")]
 Seconds = Annotated[float, Bounds(gt=0, le=3600, finite=True, description="seconds, more than 0")]
 
@@ -29,7 +29,7 @@ class Queue:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cure:
+class Fix:
     """What a project can do about a worker's connections: the text that is shown is the one that was tried.
 
     `does` says it in a sentence. `settings` go over Django's, `database` over an entry of DATABASES, and `code` is a
@@ -99,12 +99,12 @@ class Worker(ABC):
         """Django's settings that it needs, as JSON can write them."""
         return {}
 
-    def cures(self) -> tuple[Cure, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         """What a project can do about its connections, the best first."""
         return ()
 
     def advice(self) -> str:
-        """What to set, in a sentence or two, where no cure says it."""
+        """What to set, in a sentence or two, where no fix says it."""
         return ""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from patience import await_that
 
 from loadlab.cli._behaviour_record import read_recording
 from loadlab.lab.fixture import postgres_fixture
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
     from loadlab.model.worker_behaviour import WorkerRow, WorkerSetting
 
 RECORDED: Final = read_recording(Path(__file__).resolve().parents[2] / "benchmarks" / "recorded" / "behaviour.json")
-# One of each worker that needs no service: what closes too much, what keeps, and a cure.
+# One of each worker that needs no service: what closes too much, what keeps, and a fix.
 QUICK: Final = (
-    "worker/celery,pool=prefork,*/max_age=60,*/cure=none/*",
-    "worker/django_tasks_db,*/max_age=60,*/cure=none/*",
-    "worker/huey,*/max_age=0,*/cure=db_task/*",
-    "worker/dramatiq,broker=stub,*/max_age=0,*/cure=none/*",
-    "worker/channels/max_age=0,*/cure=none/*",
-    "worker/apscheduler,*/max_age=60,*/cure=closing/*",
-    "worker/command/max_age=0,*/cure=none/*",
+    "worker/celery,pool=prefork,*/max_age=60,*/fix=none/*",
+    "worker/django_tasks_db,*/max_age=60,*/fix=none/*",
+    "worker/huey,*/max_age=0,*/fix=db_task/*",
+    "worker/dramatiq,broker=stub,*/max_age=0,*/fix=none/*",
+    "worker/channels/max_age=0,*/fix=none/*",
+    "worker/apscheduler,*/max_age=60,*/fix=closing/*",
+    "worker/command/max_age=0,*/fix=none/*",
 )
 
 # A command's turns are no units of work, and the looks of db_worker use a connection beside those of its tasks.
@@ -102,7 +103,7 @@ def test_workers_do_what_was_recorded_in_every_row(setting: WorkerSetting, ready
 
 @pytest.mark.slow
 def test_a_broker_between_processes_changes_no_count_of_celerys(ready: PostgresFixture) -> None:
-    (setting,) = matching("worker/celery,pool=threads,*/max_age=60,*/cure=none/*")
+    (setting,) = matching("worker/celery,pool=threads,*/max_age=60,*/fix=none/*")
     require(setting)
     counted = []
     for broker in ("filesystem", "redis"):
@@ -110,10 +111,22 @@ def test_a_broker_between_processes_changes_no_count_of_celerys(ready: PostgresF
         other = type(setting)(
             worker=type(setting.worker)(name="celery", parameters=parameters),
             strategy=setting.strategy,
-            cure="",
+            fix="",
             driver=setting.driver,
         )
         require(other)
         with running_worker(other, ready) as worker:
             counted.append({name: count for name, count in tasks(worker).items() if name != "peak"})
     assert counted[0] == counted[1]
+
+
+@pytest.mark.slow
+def test_a_database_that_is_away_at_a_look_ends_db_worker(ready: PostgresFixture) -> None:
+    (setting,) = matching("worker/django_tasks_db,*/max_age=60,*/fix=checked/*")
+    require(setting)
+    with running_worker(setting, ready) as worker:
+        ready.cluster.stop()
+        try:
+            await_that(lambda: worker.ended)
+        finally:
+            ready.restart()

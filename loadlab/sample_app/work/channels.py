@@ -14,12 +14,12 @@ from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.apps import apps
 
-from loadlab.sample_app.work import PATIENCE_SECONDS, PORT, cured, perform
+from loadlab.sample_app.work import PATIENCE_SECONDS, PORT, fixed, perform
 
 if not apps.ready:  # daphne imports this module first
     django.setup()
 
-run_sync = cured("run_sync", sync_to_async)
+run_sync = fixed("run_sync", sync_to_async)
 UPGRADE = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
 TEXT = 0x81  # a frame that is the whole of a text
 MASKED = 0x80
