@@ -129,12 +129,19 @@ def _choice(fate: Fate, closed: Sequence[BehaviourRow]) -> Choice:
 
 
 def _stop(kept: Sequence[BehaviourRow]) -> Stop:
-    held = [(row.spans["stop_abandoned"], row.spans["open_at_stop"]) for row in kept if row.spans["open_at_stop"][0]]
+    held = [row for row in kept if row.spans["open_at_stop"][0]]
+    closing = [row for row in held if row.spans["stop_abandoned"] == (0, 0)]
+    abandoning = [row for row in held if row.spans["stop_abandoned"] == row.spans["open_at_stop"]]
     if not held:
         return "not known"
-    if all(abandoned == (0, 0) for abandoned, _ in held):
-        return "closes"
-    return "abandons" if all(abandoned == still_open for abandoned, still_open in held) else "abandons some"
+    if len(closing) == len(held) or len(abandoning) == len(held):
+        return "closes" if closing else "abandons"
+    new_clients = [row for row in held if not row.setting.keep_alive]
+    return (
+        "abandons kept clients'"
+        if closing == new_clients and len(closing + abandoning) == len(held)
+        else "abandons some"
+    )
 
 
 def _tried(rows: Sequence[BehaviourRow], scale: Scale) -> Iterator[Tried]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 COMMAND: Final = "loadlab_metrics"
-RETRY_SECONDS: Final = 5.0  # while another process of the worker has the port
+RETRY_SECONDS: Final = 2.0  # while another process of the worker has the port
 NEVER: Final = 1e6  # seconds until the server looks whether it should end, which it does with its process
 
 

@@ -16,7 +16,7 @@ from loadlab.plan.members import build_server, build_strategy, server_traits
 from loadlab.servers import Site
 from loadlab.settings_override.configuration import READY_PATH
 from loadlab.system.ports import LOOPBACK, free_port
-from loadlab.system.processes import give_to_unprivileged
+from loadlab.system.processes import without_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -107,8 +107,9 @@ class ServerSetup:
 
     def argv(self, port: int) -> list[str]:
         site = self.site or Site(python=self.project.python)
-        argv = build_server(self.server).argv(replace(site, scratch=str(self.scratch)), port)
-        return [*argv, *self._changes().arguments]
+        server = build_server(self.server)
+        argv = [*server.argv(replace(site, scratch=str(self.scratch)), port), *self._changes().arguments]
+        return without_root(argv) if server.unprivileged else argv
 
     def _changes(self) -> Changes:
         return build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
@@ -166,14 +167,12 @@ class Boot:
 
     def _started(self) -> Application:
         token, port = secrets.token_hex(8), self._port or free_port()
-        if self._server.unprivileged:
-            give_to_unprivileged(self._setup.ledgers)
+        self._setup.ledgers.mkdir(parents=True, exist_ok=True)
         program = self._register.start(
             self._setup.server.name,
             self._setup.argv(port),
             log=self._log,
             environment=self._setup.environment(token),
-            privileged=not self._server.unprivileged,
             folder=self._setup.project.folder,
         )
         return Application(program=program, port=port, ledgers=self._setup.ledgers, token=token)

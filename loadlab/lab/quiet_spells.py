@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.lab.settling import settled
@@ -14,27 +14,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadlab.lab.generator import RunningLoad
-    from loadlab.lab.record import Observed
-    from loadlab.lab.target import RunningTarget
+    from loadlab.lab.target import RunningTarget, Sample
+    from loadlab.load.generator.contract import LoadResult
     from loadlab.model.plan import QuietSpells
 
 
-def after_quiet_spells(
-    observed: Observed, running: RunningTarget, spells: QuietSpells, begin: Callable[[], RunningLoad]
-) -> Observed:
-    """What was observed, with `bursts` and with what is at rest after the last; `begin` starts the load of one."""
-    if not spells.count or observed.result is None:
-        return observed
-    bursts = [(observed.at_rest, len(observed.result.requests.ended))]
-    lost = list(observed.disturbances)
-    for _ in range(spells.count):
-        time.sleep(spells.pause_seconds)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spells:
+    """What was at rest in the end; and after the window and each burst, with the number of its requests."""
+
+    at_rest: Sample
+    bursts: tuple[tuple[Sample, int], ...] = ()
+    lost: tuple[Disturbance, ...] = ()
+
+
+def quiet_spells(
+    at_rest: Sample,
+    result: LoadResult | None,
+    running: RunningTarget,
+    wanted: QuietSpells,
+    begin: Callable[[], RunningLoad],
+) -> Spells:
+    """Pause and begin a burst as often as is wanted, once the load of the window is `at_rest` with its `result`."""
+    if not wanted.count or result is None:
+        return Spells(at_rest=at_rest)
+    bursts = [(at_rest, len(result.requests.ended))]
+    for _ in range(wanted.count):
+        time.sleep(wanted.pause_seconds)
         result = begin().wait()
         at_rest = settled(running.sides, running.agrees, running.patience)
         if result is None:
-            lost.append(Disturbance(Cause.GENERATOR_FAILED, "the generator did not end a burst after a quiet spell"))
-            break
+            lost = Disturbance(Cause.GENERATOR_FAILED, "the generator did not end a burst after a quiet spell")
+            return Spells(at_rest=at_rest, bursts=tuple(bursts), lost=(lost,))
         bursts.append((at_rest, len(result.requests.ended)))
-    return replace(
-        observed, at_rest=at_rest, by_alias=running.by_alias(), bursts=tuple(bursts), disturbances=tuple(lost)
-    )
+    return Spells(at_rest=at_rest, bursts=tuple(bursts))

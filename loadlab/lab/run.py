@@ -179,7 +179,8 @@ class _Session:
 
     def _look_where_opens_take_their_time(self, lab: Lab) -> None:
         """Once all is measured; the run has its trials, whatever becomes of this."""
-        self.journal.preparing("connections are opened, to see what takes the time")
+        if lab.database.embedded:
+            self.journal.preparing("connections are opened, to see what takes the time")
         try:
             self.folder.write_opens(open_times(lab, self.planned.cases))
         except (EnvironmentFaultError, psycopg2.Error) as error:

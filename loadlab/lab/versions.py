@@ -46,7 +46,13 @@ def versions(judge: PostgreSQL) -> dict[str, str]:
     found = {"Python": platform.python_version(), **installed(target_packages()), "PostgreSQL": judge.version()}
     with suppress(EnvironmentFaultError):
         found["PgBouncer"] = pgbouncer_version()
-    return found
+    return found | server_programs()
+
+
+def server_programs() -> dict[str, str]:
+    """The same of the programs that server modes need and pip does not install."""
+    programs = dict.fromkeys(program for name in SERVERS for program in SERVERS[name].programs)
+    return {program.title: version for program in programs if (version := program.version())}
 
 
 def worker_versions() -> dict[str, str]:

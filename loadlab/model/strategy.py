@@ -15,7 +15,9 @@ class ServerTraits:
     """Where a strategy is to work: a server mode with `processes` of it, and a driver.
 
     `hooks` names the server whose hooks a strategy may use; empty where there are none. `asgi` says that requests come
-    to Django's ASGI handler, `greenlets` that threads are gevent's, `single_process` that `processes` is always 1.
+    to Django's ASGI handler, `greenlets` that threads are gevent's, `single_process` that `processes` is always 1,
+    `in_event_loop` that synchronous code runs in the thread of an event loop, among other requests. A server that does
+    not close responses (`closes_responses`) lets Django send no request_finished.
     `recycle_option` is the server's option that replaces a worker after so many requests; empty where there is none.
     """
 
@@ -26,6 +28,8 @@ class ServerTraits:
     asgi: bool = False
     greenlets: bool = False
     single_process: bool = False
+    in_event_loop: bool = False
+    closes_responses: bool = True
     recycle_option: str = ""
 
 

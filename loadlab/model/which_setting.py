@@ -16,7 +16,7 @@ Fate = Literal["reused", "grows in pauses", "kept by clients", "leaks", "fails",
 # To keep connections, to close them after each request, or to serve Django in another way.
 Choice = Literal["keep", "close", "other server"]
 # What becomes of open connections when the server is asked to stop; "not known" where none was open.
-Stop = Literal["closes", "abandons", "abandons some", "not known"]
+Stop = Literal["closes", "abandons", "abandons kept clients'", "abandons some", "not known"]
 # Of a strategy in a server mode: requests find connections again, or a pooler bounds what PostgreSQL sees; or it ends
 # the leak, but each request still opens one; or it changes nothing for the better.
 Effect = Literal["reuses", "bounds", "ends leak", "no help"]

@@ -127,6 +127,8 @@ def server_traits(config: Config, driver: str) -> ServerTraits:
         asgi=server.asgi,
         greenlets=server.runs_greenlets(),
         single_process=server.single_process,
+        in_event_loop=server.in_event_loop,
+        closes_responses=server.closes_responses,
         recycle_option=server.recycle_option(),
     )
 

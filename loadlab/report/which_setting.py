@@ -39,6 +39,7 @@ CHOICES: Final[Mapping[Choice, str]] = {
 STOPS: Final[Mapping[Stop, str]] = {
     "closes": "closes them",
     "abandons": "abandons them",
+    "abandons kept clients'": "closes them; abandons those of kept clients",
     "abandons some": "abandons some of them",
     "not known": "–",
 }
@@ -151,8 +152,9 @@ def _section(recording: Recording, advice: ServerAdvice, name: str) -> Iterator[
 
 
 def _sentence(recording: Recording, advice: ServerAdvice) -> str:
-    packages = [name for name in SERVERS[advice.server.name].packages if name in recording.versions]
-    versions = [f"{name} {recording.versions[name]}" for name in packages]
+    member = SERVERS[advice.server.name]
+    needed = (*member.packages, *(program.title for program in member.programs))
+    versions = [f"{name} {recording.versions[name]}" for name in needed if name in recording.versions]
     with_them = f" with {escape(listing(versions))}," if versions else ""
     counted = f" Counted{with_them} as the server mode `{advice.server}`."
     if advice.fate == "undecided":
@@ -185,13 +187,14 @@ def _never(advice: ServerAdvice) -> Iterator[str]:
 
 
 def _remarks(advice: ServerAdvice) -> Iterator[str]:
-    if advice.stop in ("abandons", "abandons some"):
-        lost = next(row for row in advice.kept if row.spans["stop_abandoned"][1])
-        yield (
-            f"Asked to stop, it {STOPS[advice.stop]}: {spelt(lost.spans['stop_abandoned'])} of"
-            f" {plural(lost.spans['open_at_stop'][1], 'session')} ended without notice to PostgreSQL."
-        )
     member = SERVERS[advice.server.name]
+    if advice.stop not in ("closes", "not known"):
+        lost = next(row for row in advice.kept if row.spans["stop_abandoned"][1])
+        sessions = plural(lost.spans["open_at_stop"][1], "session")
+        yield (
+            f"Asked to stop by {member.stop_signal.name}, it {STOPS[advice.stop]}:"
+            f" {spelt(lost.spans['stop_abandoned'])} of {sessions} ended without notice to PostgreSQL."
+        )
     for driver in DRIVERS:
         if refused := member().incompatible(driver):
             parameter, why, remedy = refused

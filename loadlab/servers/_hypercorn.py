@@ -19,6 +19,10 @@ class HypercornServer(Server):
     quiet_boot: ClassVar[bool] = True
     remarks: ClassVar[tuple[str, ...]] = (
         (
+            "When one worker is killed, e.g. for lack of memory, hypercorn stops as a whole; a process manager has to"
+            " start it again (hypercorn 0.18.0)."
+        ),
+        (
             "A worker that --max-requests replaces loses requests: 8 of 200, with 2 workers and a limit of 20"
             " (hypercorn 0.18.0)."
         ),

@@ -53,6 +53,8 @@ class Server(ABC):
 
     For strategies: `asgi` serves Django's ASGI handler. With `greenlets`, threads are gevent's. `hooks` names the
     server whose hooks a strategy may use. A `single_process` server cannot be given more processes.
+    With `in_event_loop`, synchronous code runs in the thread of an event loop, and the next request may begin before a
+    response is closed. `closes_responses` says that it calls close() of each WSGI response, as PEP 3333 asks.
 
     For the lab: `packages` are the distributions that it may need beside Django; their versions are recorded. One that
     `instead` names does as well as the one that it stands for. `programs` come from the system, and not from pip.
@@ -75,6 +77,8 @@ class Server(ABC):
     greenlets: ClassVar[bool] = False
     hooks: ClassVar[Hooks] = ""
     single_process: ClassVar[bool] = False
+    in_event_loop: ClassVar[bool] = False
+    closes_responses: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ()
     instead: ClassVar[Mapping[str, str]] = {}
     programs: ClassVar[tuple[SystemProgram, ...]] = ()

@@ -17,8 +17,9 @@ class Granian(GranianServer):
     """Up to `threads` per worker; all but one end when idle for `idle_seconds`, and leave their connections open.
 
     Counted with granian 2.8.9 (src/blocking.rs, `BlockingRunnerPool`; server/common.py, `blocking_threads`): under
-    steady load 4 connections with 4 threads, 9 or 10 for 8 clients with up to 512. After four bursts with pauses of 8 s
-    and `idle_seconds` of 5, 13 are open with 4 threads. granian's own default is 512 threads divided by the workers.
+    steady load of 8 clients 4 connections with 4 threads; 9 or 10 with up to 512, and 16 with two such workers. After
+    four bursts with pauses of 7 s and `idle_seconds` of 5, 13 are open with 4 threads, and 30 with up to 512. granian's
+    own default is 512 threads, divided by the workers.
     """
 
     title: ClassVar[str] = "granian"

@@ -21,7 +21,11 @@ class Tornado(GunicornServer):
     """
 
     title: ClassVar[str] = "gunicorn tornado"
+    remarks: ClassVar[tuple[str, ...]] = (
+        "A HEAD request gets no response: the worker tries to send the body that Django returns (tornado 6.6.1).",
+    )
     packages: ClassVar[tuple[str, ...]] = ("gunicorn", "tornado")
+    in_event_loop: ClassVar[bool] = True
     counted: ClassVar[Mapping[str, Scalar]] = {"async_unsafe": True, "workers": 1}
 
     async_unsafe: Flag = False

@@ -20,11 +20,17 @@ class UvicornWsgi(UvicornServer):
     remarks: ClassVar[tuple[str, ...]] = (
         *UvicornServer.remarks,
         (
+            "Each thread keeps the connection of its last request until its next one, also at CONN_MAX_AGE = 0: uvicorn"
+            " closes no WSGI response, so Django never sends request_finished. With a2wsgi installed, it uses that,"
+            " which closes them (uvicorn 0.54.0, a2wsgi 1.10.10)."
+        ),
+        (
             "A streamed response whose client has left keeps its database connection until the stream ends, also at"
             " CONN_MAX_AGE = 0 (uvicorn 0.54.0)."
         ),
     )
     packages: ClassVar[tuple[str, ...]] = ("uvicorn", IN_ITS_PLACE)
+    closes_responses: ClassVar[bool] = False  # a2wsgi does
 
     def application(self, site: Site) -> list[str]:
         return [site.wsgi, "--interface", "wsgi"]

@@ -133,6 +133,12 @@ def test_a_stop_closes_or_abandons_sessions_or_had_none(abandoned: int, still_op
     assert advice(row(REUSED | {"stop_abandoned": abandoned, "open_at_stop": still_open})).stop == stop
 
 
+def test_a_stop_may_depend_on_whether_clients_keep_their_connection() -> None:
+    closed, abandoned = REUSED | {"open_at_stop": 4}, REUSED | {"open_at_stop": 4, "stop_abandoned": 4}
+    assert advice(row(closed), row(abandoned, keep_alive=True)).stop == "abandons kept clients'"
+    assert advice(row(abandoned), row(closed, keep_alive=True)).stop == "abandons some"
+
+
 def test_what_waits_for_a_sweep_is_not_lost_but_what_floods_is() -> None:
     sweep = Config(name="reap_dead_threads", parameters={"max_age": None})
     waits = CLOSED | {"left_open": 4}

@@ -105,11 +105,17 @@ def test_a_kept_connection_is_warned_of_where_no_request_can_find_it(
     assert ("loadlab.W001" in ids(server)) is warned
 
 
+# By the modules that stand for programs in the lab's command lines.
+PROGRAMS: dict[str, str] = {
+    "loadlab.settings_override.with_uwsgi": "uwsgi",
+    "mod_wsgi.express.cli": "mod_wsgi-express",
+}
+
+
 @every("name", list(SERVERS))
 def test_the_checks_know_of_a_server_mode_what_it_says_itself(name: str) -> None:
     server = SERVERS[name]()
-    argv = ["uwsgi" if word.endswith(".with_uwsgi") else word for word in server.argv(Site(), 8000)]
-    known = of_command(argv)
+    known = of_command([PROGRAMS.get(word, word) for word in server.argv(Site(scratch="/scratch"), 8000)])
     assert known is not None
     assert known.own_thread is (server.lasting_connections(8, keep_alive=False) == 0)
     assert known.workers == server.processes()

@@ -1,18 +1,15 @@
-"""ASGI servers, and WSGI inside an event loop: how many connections each can use, and both counts of them agree."""
+"""ASGI servers, and WSGI in an event loop: what they can use, what async views count as, and what recycling costs."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import psutil
 import pytest
 from laboratory import sessions_counted
+from modes import installed, working
 from patience import await_that
 
 from loadlab.instrumentation.counters import CounterSet
@@ -33,31 +30,28 @@ if TYPE_CHECKING:
 
 ROUNDS: Final = 150  # of all clients, at most
 CLIENTS: Final = 24  # more than any pool here has threads
-WORKERS: Final = {"workers": 2}
-# With two workers where that can be; what a mode cannot do without is with it.
-MODES: Final[dict[str, dict[str, Any]]] = {
-    "asgi": WORKERS,
-    "daphne": {},
-    "gunicorn_asgi": WORKERS,
-    "hypercorn": WORKERS,
-    "hypercorn_wsgi": WORKERS,
-    "tornado": {"async_unsafe": True, **WORKERS},
-    "uvicorn_worker": WORKERS,
-    "uvicorn_wsgi": WORKERS,
-}
-# They end as a whole when a worker is killed; hypercorn 0.18.0 because of `exitcode != 0` in its run.py.
-ENDING: Final = {"daphne", "hypercorn", "hypercorn_wsgi"}
+SLOW: Final = "/slow/?seconds=0.1"
+STREAM: Final = "/stream/entries/7/"
 ASYNC: Final = (
-    "/stream/entries/7/",
     "/async/entries/7/",
     "/async/entries/7/gather/",
     "/async/entries/7/stream/",
     "/async/insensitive/?seconds=0.01",
     "/async/gather/?seconds=0.01",
 )
+RECYCLED: Final = 15  # requests of a worker
 
 
-def target(lab: Lab, folder: Path, server: Config, age: float | None) -> ServerSetup:
+def of_modes(*names: str) -> list[Any]:
+    """Of these modes: the usual one always, the others in the slow lane, if they are installed."""
+    return [one for one in installed(others_are_slow=True) if one.values[0] in names]
+
+
+ASGI: Final = tuple(name for name in SERVERS if SERVERS[name].asgi)
+POOLS: Final = ("hypercorn_wsgi", "uvicorn_wsgi")
+
+
+def target(lab: Lab, folder: Path, server: Config, age: float | None = 60) -> ServerSetup:
     return ServerSetup(
         server=server,
         strategy=config_of(STRATEGIES, "max_age", {"max_age": age}, "strategy"),
@@ -77,97 +71,67 @@ def counted(application: Application) -> Totals:
     return CounterSet(application.ledgers).read().aliases["default"]
 
 
-def backends(lab: Lab) -> int:
-    lab.cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [lab.database.name])
-    (count,) = lab.cursor.fetchone() or (0,)
-    return int(count)
-
-
 def agree(lab: Lab, application: Application) -> bool:
-    return counted(application).open == backends(lab)
+    return counted(application).open == lab.judge.open_now()
 
 
-def a_worker(application: Application) -> int:
-    return int(json.loads(answer(application.port, "/health/") or b"{}")["pid"])
+def used(totals: Totals) -> int:
+    return totals.requests_opened + totals.requests_reused
 
 
-def replaced(application: Application, workers: int) -> bool:
-    """Whether as many processes count as before one was killed."""
-    return CounterSet(application.ledgers).read().processes == workers and a_worker(application) > 0
-
-
-@pytest.mark.parametrize("name", MODES)
-def test_books_agree_before_and_after_a_worker_is_killed(lab: Lab, tmp_path: Path, name: str) -> None:
-    choice = config_of(SERVERS, name, MODES[name], "server")
-    server = build_server(choice)
-    lasting = server.lasting_connections(CLIENTS, keep_alive=False)
-    before, answered = sessions_counted(lab), 0
-    with serving(target(lab, tmp_path, choice, 60), lab.register, tmp_path / "log") as application:
-        assert ask(application, "/slow/?seconds=0.2") == CLIENTS
-        await_that(partial(agree, lab, application))
-        assert counted(application).opened <= server.usable_connections(CLIENTS) or not lasting
-        answered += CLIENTS
-        for _ in range(ROUNDS):  # the kernel decides which worker gets a client
-            if counted(application).opened >= lasting:
-                break
-            answered += ask(application, "/slow/?seconds=0.1")
-        answered += ask(application, "/slow/?seconds=0.1")
-        assert counted(application).opened == (lasting or answered)
-        for path in ASYNC if server.asgi else ():
-            assert ask(application, path, 3) == 3, path
-            answered += 3
-        await_that(partial(agree, lab, application))
-        totals = counted(application)
-        assert totals.requests_opened + totals.requests_reused == answered
-        worker = a_worker(application)
-        os.kill(worker, signal.SIGKILL)
-        if name in ENDING:
-            await_that(lambda: not application.program.running())
-        else:
-            await_that(lambda: not psutil.pid_exists(worker))
-            await_that(partial(replaced, application, server.processes()))
-            answered += ask(application, "/entries/7/")
+@pytest.mark.parametrize("name", of_modes(*ASGI))
+@pytest.mark.parametrize("age", [0, 60])
+def test_async_views_and_streams_count_once_in_every_asgi_mode(lab: Lab, tmp_path: Path, name: str, age: float) -> None:
+    before = sessions_counted(lab)
+    with serving(target(lab, tmp_path, working(name), age), lab.register, tmp_path / "log") as application:
+        for path in (STREAM, *ASYNC):
+            assert ask(application, path, 6) == 6, path
         await_that(partial(agree, lab, application))
     totals = counted(application)
     assert totals.opened == sessions_counted(lab) - before == sum(totals.closed.values())
-    assert totals.requests_opened + totals.requests_reused == answered
-    assert RequestTotals(application.ledgers).read().requests >= answered
+    assert used(totals) == RequestTotals(application.ledgers).read().requests == 6 * (1 + len(ASYNC))
 
 
-RECYCLED: Final = 15  # requests of a worker
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sync", "gthread"])
+@pytest.mark.parametrize("age", [0, 60])
+def test_async_views_and_streams_count_once_under_wsgi(lab: Lab, tmp_path: Path, name: str, age: float) -> None:
+    test_async_views_and_streams_count_once_in_every_asgi_mode(lab, tmp_path, name, age)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", of_modes(*ASGI, *POOLS, "tornado"))
+def test_a_mode_uses_as_many_connections_as_it_says_and_no_more(lab: Lab, tmp_path: Path, name: str) -> None:
+    server = build_server(working(name))
+    lasting = server.lasting_connections(CLIENTS, keep_alive=False)
+    with serving(target(lab, tmp_path, working(name)), lab.register, tmp_path / "log") as application:
+        answered = ask(application, SLOW)
+        for _ in range(ROUNDS):  # the kernel decides which worker gets a client
+            if counted(application).opened >= lasting:
+                break
+            answered += ask(application, SLOW)
+        answered += ask(application, SLOW)
+        assert counted(application).opened == (lasting or answered)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "loses"),
-    [
-        ("sync", False),
-        ("gunicorn_asgi", False),
-        ("asgi", True),
-        ("hypercorn", True),
-        ("hypercorn_wsgi", True),
-        ("uvicorn_worker", True),
-    ],
+    "name", of_modes("sync", "gunicorn_asgi", "asgi", "hypercorn", "hypercorn_wsgi", "uvicorn_worker")
 )
-def test_who_loses_requests_by_recycling_workers_and_books_agree(
-    lab: Lab,
-    tmp_path: Path,
-    name: str,
-    loses: bool,  # noqa: FBT001
-) -> None:
+def test_only_gunicorn_s_own_workers_lose_no_request_when_recycled(lab: Lab, tmp_path: Path, name: str) -> None:
     recycling = config_of(STRATEGIES, "recycle_workers", {"max_requests": RECYCLED}, "strategy")
-    choice = config_of(SERVERS, name, WORKERS, "server")
+    choice = config_of(SERVERS, name, {"workers": 2}, "server")
+    loses = name not in {"sync", "gunicorn_asgi"}
     before, answered, lost = sessions_counted(lab), 0, 0
-    setup = replace(target(lab, tmp_path, choice, None), strategy=recycling)
+    setup = replace(target(lab, tmp_path, choice), strategy=recycling)
     with serving(setup, lab.register, tmp_path / "log") as application:
         for _ in range(ROUNDS):
             this_time = ask(application, "/entries/7/")
             answered, lost = answered + this_time, lost + CLIENTS - this_time
             if lost or (not loses and answered > 20 * RECYCLED):
                 break
-        workers = {path.name.partition("-")[0] for path in application.ledgers.glob("*.ledger")}
         await_that(partial(agree, lab, application))
     totals = counted(application)
     assert totals.opened == sessions_counted(lab) - before == sum(totals.closed.values())
-    assert totals.requests_opened + totals.requests_reused >= answered
-    assert (lost > 0) is loses, (lost, answered, workers)
+    assert used(totals) >= answered
+    assert (lost > 0) is loses, (lost, answered)

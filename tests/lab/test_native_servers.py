@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -210,3 +211,31 @@ def test_nginx_runs_as_an_ordinary_user_on_loopback_only(lab: Lab) -> None:
         }
         assert address == "127.0.0.1"
         running.ask()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mod_wsgi") is None, reason="mod_wsgi is not installed, and compiles")
+@pytest.mark.parametrize(
+    ("age", "driver", "parameters"), [(60, "psycopg2", {}), (0, "psycopg", {}), (None, "psycopg", {"threads": 2})]
+)
+def test_mod_wsgi_counts_exactly_while_its_daemons_are_replaced(
+    lab: Lab, age: float | None, driver: str, parameters: dict[str, Any]
+) -> None:
+    with served(lab, "mod_wsgi", age, driver, workers=2, max_requests=8, **parameters) as running:
+        first = running.workers()
+        assert len(first) == 2
+        running.ask(ROUNDS)
+        await_that(lambda: not first & running.workers() and running.complete(), "no daemon was recycled")
+        await_that(running.agree)
+        psutil.Process(victim := min(running.workers())).send_signal(signal.SIGKILL)
+        await_that(lambda: victim not in running.workers() and running.complete(), "no daemon came instead")
+        running.ask()
+        await_that(running.agree)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mod_wsgi") is None, reason="mod_wsgi is not installed, and compiles")
+def test_mod_wsgis_threads_hold_a_connection_each(lab: Lab) -> None:
+    with served(lab, "mod_wsgi", None, workers=1, threads=3) as running:
+        running.ask(ROUNDS)
+        assert (running.totals().open, running.server.usable_connections(CLIENTS)) == (3, 3)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import importlib.metadata
 import importlib.util
 import re
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, Final
@@ -82,6 +83,31 @@ def test_waitress_keeps_clients_only_where_the_length_is_said(application: Any, 
             assert (client.sock is not None) is stays
     finally:
         server.close()
+
+
+@needs("tornado")
+def test_tornado_answers_no_head_request_whose_application_returns_a_body() -> None:
+    """Tornado 6.6.1: it allows no byte of a body for HEAD, and hands over the application's, as Django returns it."""
+    from tornado.httpserver import HTTPServer  # noqa: PLC0415
+    from tornado.wsgi import WSGIContainer  # noqa: PLC0415
+
+    port, loop = free_port(), asyncio.new_event_loop()
+
+    async def serve() -> None:
+        HTTPServer(WSGIContainer(sized)).listen(port, LOOPBACK)
+
+    loop.run_until_complete(serve())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        for method, fails in (("GET", False), ("HEAD", True)):
+            with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE_SECONDS)) as client:
+                client.request(method, "/")
+                with pytest.raises(http.client.RemoteDisconnected) if fails else nullcontext():
+                    assert client.getresponse().read() == b"hello"
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE_SECONDS)
 
 
 @needs("pyuwsgi")

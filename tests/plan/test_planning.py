@@ -54,8 +54,11 @@ def test_the_full_plan_covers_five_modes_every_age_and_kind_of_client() -> None:
 
 
 def test_the_servers_plan_covers_every_mode_and_quiet_spells() -> None:
-    experiment = read_plan((packaged("plans") / "servers.toml").read_text(), "servers.toml")
-    assert {case.server.name for case in experiment.cases} == set(SERVERS)
+    text = (packaged("plans") / "servers.toml").read_text()
+    experiment = read_plan(text, "servers.toml")
+    compiled = {"mod_wsgi"}  # a comment, for those who have Apache
+    assert {case.server.name for case in experiment.cases} == set(SERVERS) - compiled
+    assert all(f"\n# [servers.{name}]" in text for name in compiled)
     assert {case.max_age for case in experiment.cases} == {0, 60}
     assert experiment.plan.quiet_spells.count
 
@@ -107,7 +110,7 @@ def test_all_faults_of_a_plan_are_reported_together_with_remedies() -> None:
 
 def test_cross_checks_name_what_would_be_right() -> None:
     text = "\n".join(faults_of('scenarios = ["nope"]\ncontrol = "gevent"\n' + MINIMAL.format(age="0")))
-    assert "scenarios: there is no 'nope' (one of async_gather, async_orm" in text
+    assert "scenarios: there is no 'nope' (one of async_connection, async_gather" in text
     assert (
         "control: 'gevent' is not one of the plan's servers (use one of the plan's servers: sync; or remove it)" in text
     )
