@@ -45,19 +45,33 @@ def for_terminal(recording: Recording) -> Iterator[RenderableType]:
         for cells in body:
             table.add_row(*map(plain, cells))
         yield table
+        yield from _for_the_worker(worker)
     if recording.workers:
         for column, meaning in _meanings(recording.scale):
             yield plain(f"{column}: {meaning}", "dim")
+
+
+def _for_the_worker(worker: Config) -> Iterator[RenderableType]:
+    """What to do, below its table."""
+    built = build_worker(worker)
+    yield plain(f"It closes connections {built.closes}.")
+    if advice := built.advice():
+        yield plain(advice)
+    for fix in built.fixes():
+        yield plain(f"Fix {fix.name}: {fix.does}")
+        yield from (plain(f"    {line}", "dim") for line in fix.snippet.splitlines())
 
 
 def as_markdown(recording: Recording) -> Iterator[str]:
     """The blocks of a section; none where no worker was counted."""
     if not recording.workers:
         return
+    repeats = [row.repeats for row in recording.workers]
     yield "## Background workers"
     yield (
         f"Each worker runs {recording.scale.tasks} tasks. Each task makes one query of 10 ms, and as many run at one"
-        " instant as the worker can run. Each row has fresh workers."
+        " instant as the worker can run. Each row has fresh workers, and was counted"
+        f" {spelt((min(repeats), max(repeats)))}×."
     )
     yield "\n".join(f"- **{column}**: {meaning}" for column, meaning in _meanings(recording.scale))
     for worker, rows in _by_worker(recording.workers):

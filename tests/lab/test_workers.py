@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from every import every
 from patience import await_that
 
 from loadlab.cli._behaviour_record import read_recording
@@ -53,6 +54,55 @@ def of_id(setting: WorkerSetting) -> str:
 def recorded(setting: WorkerSetting) -> WorkerRow:
     (row,) = [row for row in RECORDED.workers if row.setting == setting]
     return row
+
+
+def rows(name: str, age: object = "any", fix: str = "", **parameters: object) -> list[WorkerRow]:
+    """The recorded rows of a worker at an age, or with Django's pool (age "pool")."""
+    found = [row for row in RECORDED.workers if (row.setting.worker.name, row.setting.fix) == (name, fix)]
+    found = [row for row in found if parameters.items() <= row.setting.worker.parameters.items()]
+    return [row for row in found if age in ("any", row.setting.strategy.parameters.get("max_age", "pool"))]
+
+
+def counts(row: WorkerRow, *names: str) -> list[int]:
+    assert all(row.spans[name][0] == row.spans[name][1] for name in names)
+    return [row.spans[name][0] for name in names]
+
+
+def test_every_row_of_a_worker_is_recorded_and_exact() -> None:
+    assert [row.setting.id for row in RECORDED.workers] == [one.id for one in worker_settings()]
+    assert [row.setting.id for row in RECORDED.workers if not row.exact or row.spans["failed"] != (0, 0)] == []
+
+
+def test_celery_opens_a_session_for_each_task_at_any_age() -> None:
+    for age in (0, 60, None):
+        for row in rows("celery", age):
+            assert counts(row, "opened", "reused", "left_open") == [40, 0, 0]
+
+
+def test_a_pool_in_forked_processes_opens_all_its_sessions_for_each_task() -> None:
+    (celery,), (rq,) = rows("celery", "pool", pool="prefork"), rows("rq", "pool")
+    assert counts(celery, "opened", "reused", "lost") == [160, 0, 0]
+    assert counts(rq, "opened", "reused", "lost") == [160, 0, 160]
+
+
+def test_an_idle_db_worker_at_age_0_opens_a_session_for_each_look() -> None:
+    ((at_0,), (at_60,)) = (rows("django_tasks_db", age) for age in (0, 60))
+    assert counts(at_0, "idle_opened") == [10]
+    assert counts(at_60, "idle_opened") == [0]
+
+
+@every("name", ["apscheduler", "command", "dramatiq", "huey"])
+def test_what_closes_no_connection_never_recovers_from_a_restart(name: str) -> None:
+    for row in rows(name):
+        assert counts(row, "failed_later") == counts(row, "failed_later_checked") != [0]
+    (fix,) = build_worker(rows(name)[0].setting.worker).fixes()
+    for row in rows(name, fix=fix.name):
+        assert counts(row, "failed_later", "failed_checked", "failed_later_checked") == [0, 0, 0]
+
+
+def test_health_checks_do_not_help_where_celery_reuses_by_count() -> None:
+    for row in rows("celery", fix="reuse_max"):
+        assert row.spans["failed_checked"] == row.spans["failed_after_restart"] > row.spans["warm"]
 
 
 def require(setting: WorkerSetting) -> None:
