@@ -54,7 +54,7 @@ def for_terminal(recording: Recording) -> Iterator[RenderableType]:
 def _for_the_worker(worker: Config) -> Iterator[RenderableType]:
     """What to do, below its table."""
     built = build_worker(worker)
-    yield plain(f"It closes connections {built.closes}.")
+    yield plain(f"It closes connections: {built.closes}.")
     if advice := built.advice():
         yield plain(advice)
     for fix in built.fixes():
@@ -81,7 +81,7 @@ def as_markdown(recording: Recording) -> Iterator[str]:
 def _section(worker: Config, rows: Sequence[WorkerRow]) -> Iterator[str]:
     built = build_worker(worker)
     yield f"### {built.title}: `{worker}`"
-    yield f"It closes connections {built.closes}."
+    yield f"It closes connections: {built.closes}."
     head, body = _table(worker, rows)
     yield grid(head, ["---"] * len(head), [[escape(cell) for cell in cells] for cells in body])
     if advice := built.advice():

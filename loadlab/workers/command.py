@@ -29,4 +29,4 @@ class Command(Worker):
         return True
 
     def fixes(self) -> tuple[Fix, ...]:
-        return (closing("each turn"),)
+        return (closing("the function that each turn calls"),)
