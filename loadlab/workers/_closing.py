@@ -29,8 +29,8 @@ def closing(what: str) -> Fix:
     """The decorator `closing` on `what`: the age and the health checks of the settings hold there too."""
     return Fix(
         name="closing",
-        does=f"Decorate {what} with `closing`, which calls close_old_connections() before and after it: then CONN_MAX_AGE"
-        " and CONN_HEALTH_CHECKS hold.",
+        does=f"Decorate {what} with `closing`, which calls close_old_connections() before and after it: then"
+        " CONN_MAX_AGE and CONN_HEALTH_CHECKS hold.",
         code=AROUND_A_TASK,
         ages=(0, 60, None),
     )
