@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -240,12 +240,12 @@ def _migrate(setup: WorkerSetup) -> None:
 def _started(setup: WorkerSetup, postgres: PostgresFixture, stack: ExitStack) -> tuple[Application, TaskSender]:
     site, worker, name = Site(python=setup.project.python), setup.worker, setup.setting.worker.name
     program = _start(postgres, name, worker.argv(site, setup.port), setup.of_worker(), pipes=worker.is_sender())
-    stack.callback(program.kill)
+    stack.callback(_end, program)
     feeder = program
     if not worker.is_sender():
         argv = [site.python, "-m", "loadlab.sample_app.work", name]
         feeder = _start(postgres, f"{name}-sender", argv, setup.of_sender(), pipes=True)
-        stack.callback(feeder.kill)
+        stack.callback(_end, feeder)
     application = Application(program=program, port=setup.port, ledgers=setup.ledgers, token="")
     return application, TaskSender(program, feeder, setup.reports, worker.at_once())
 
@@ -255,3 +255,11 @@ def _start(
 ) -> Program:
     lab = postgres.lab
     return lab.register.start(name, argv, log=lab.logs / f"{name}.log", environment=environment, pipes=pipes)
+
+
+def _end(program: Program) -> None:
+    """At once: what is left needs no orderly end."""
+    program.kill()
+    for pipe in filter(None, (program.popen.stdin, program.popen.stdout)):
+        with suppress(OSError):  # an order that it has not read
+            pipe.close()
