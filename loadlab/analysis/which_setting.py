@@ -63,6 +63,7 @@ def _advice(server: Config, rows: Sequence[BehaviourRow], scale: Scale) -> Serve
         fate=fate,
         choice=choice,
         checks_help=checks,
+        left_at_zero=max((_most(row, "left_open") for row in closed), default=0),
         stop=_stop(kept),
         kept=kept,
         closed=closed,

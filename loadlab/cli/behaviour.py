@@ -1,6 +1,6 @@
 """Count what connections do in each server mode and background worker, or check a recording.
 
-Every cell is a count, not a time, so it is the same on any machine. A full pass takes about ten minutes.
+Every cell is a count, not a time, so it is the same on any machine. A full pass takes over half an hour.
 """
 
 from __future__ import annotations

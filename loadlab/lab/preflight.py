@@ -64,7 +64,7 @@ def missing_for_worker(worker: Config, strategy: Config) -> list[Missing]:
 
 
 def missing_program(program: SystemProgram, needed_by: str) -> list[Missing]:
-    return [] if program.find() else [Missing(what=program.title, needed_by=needed_by, command=program.install)]
+    return [Missing(what=program.title, needed_by=needed_by, command=program.install)] if program.lacks() else []
 
 
 def missing_packages(server: Server, driver: str, installed: Callable[[str], bool]) -> list[str]:

@@ -97,7 +97,7 @@ def modes_there(project: Project) -> Modes:
 def _installing(project: Project, name: str) -> str:
     """What installs all that a server mode lacks; empty where it lacks nothing."""
     packages = missing_from(project, SERVERS[name]())
-    commands = [program.install for program in SERVERS[name].programs if program.find() is None]
+    commands = [program.install for program in SERVERS[name].programs if program.lacks()]
     commands += [f"{project.python} -m pip install {' '.join(packages)}"] if packages else []
     return "; ".join(commands)
 

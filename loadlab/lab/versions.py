@@ -41,18 +41,19 @@ def installed(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def program_versions(names: Iterable[str]) -> dict[str, str]:
+    """Of the programs that these server modes need or may use, and that are installed."""
+    programs = {program.title: program for name in names for program in SERVERS[name].programs}
+    return {title: version for title, program in programs.items() if (version := program.version())}
+
+
 def versions(judge: PostgreSQL) -> dict[str, str]:
     """By name, of what is installed."""
-    found = {"Python": platform.python_version(), **installed(target_packages()), "PostgreSQL": judge.version()}
+    found = {"Python": platform.python_version(), **installed(target_packages()), **program_versions(SERVERS)}
+    found["PostgreSQL"] = judge.version()
     with suppress(EnvironmentFaultError):
         found["PgBouncer"] = pgbouncer_version()
-    return found | server_programs()
-
-
-def server_programs() -> dict[str, str]:
-    """The same of the programs that server modes need and pip does not install."""
-    programs = dict.fromkeys(program for name in SERVERS for program in SERVERS[name].programs)
-    return {program.title: version for program in programs if (version := program.version())}
+    return found
 
 
 def worker_versions() -> dict[str, str]:

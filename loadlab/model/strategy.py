@@ -17,8 +17,9 @@ class ServerTraits:
     `hooks` names the server whose hooks a strategy may use; empty where there are none. `asgi` says that requests come
     to Django's ASGI handler, `greenlets` that threads are gevent's, `single_process` that `processes` is always 1,
     `in_event_loop` that synchronous code runs in the thread of an event loop, among other requests. A server that does
-    not close responses (`closes_responses`) lets Django send no request_finished.
-    `recycle_option` is the server's option that replaces a worker after so many requests; empty where there is none.
+    not close responses (`closes_responses`) lets Django send no request_finished. With `runs_exit_hooks`, a worker that
+    is asked to stop runs atexit, or its server's own hook. `recycle_option` is the server's option that replaces a
+    worker after so many requests; empty where there is none.
     """
 
     server: str
@@ -30,6 +31,7 @@ class ServerTraits:
     single_process: bool = False
     in_event_loop: bool = False
     closes_responses: bool = True
+    runs_exit_hooks: bool = True
     recycle_option: str = ""
 
 

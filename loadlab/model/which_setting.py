@@ -44,7 +44,8 @@ class Impossible:
 class ServerAdvice:
     """What follows for one server mode.
 
-    `kept` are its rows with CONN_MAX_AGE above 0, `closed` those at 0. `checks_help`: health checks saved requests
+    `kept` are its rows with CONN_MAX_AGE above 0, `closed` those at 0; `left_at_zero` is the most that those left
+    open. `checks_help`: health checks saved requests
     after a restart of the database. `snippets` are what to write for `choice`.
     """
 
@@ -52,6 +53,7 @@ class ServerAdvice:
     fate: Fate
     choice: Choice
     checks_help: bool
+    left_at_zero: int
     stop: Stop
     kept: tuple[BehaviourRow, ...]
     closed: tuple[BehaviourRow, ...]

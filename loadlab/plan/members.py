@@ -129,6 +129,7 @@ def server_traits(config: Config, driver: str) -> ServerTraits:
         single_process=server.single_process,
         in_event_loop=server.in_event_loop,
         closes_responses=server.closes_responses,
+        runs_exit_hooks=server.runs_exit_hooks,
         recycle_option=server.recycle_option(),
     )
 

@@ -60,11 +60,11 @@ def label(setting: Setting) -> str:
 
 def cells(row: BehaviourRow) -> tuple[str, ...]:
     def cell(name: str) -> str:
-        if name not in row.spans:
-            return numbers.MISSING
         return f"{RANGED if ranged(row, name) else ''}{spelt(row.spans[name])}"
 
     setting = row.setting
+    # A recording of an earlier version has none.
+    quiet = f"{cell('open_after_burst')} → {cell('open_after_bursts')}" if "open_after_bursts" in row.spans else ""
     driver = "" if setting.driver == "psycopg2" else f" ({setting.driver})"
     return (
         short(setting.strategy) + driver,
@@ -77,7 +77,7 @@ def cells(row: BehaviourRow) -> tuple[str, ...]:
         f"{cell('warm_checked')}: {cell('failed_checked')}",
         f"{cell('stop_abandoned')} of {cell('open_at_stop')}",
         f"{cell('kill_abandoned')} of {cell('open_at_kill')}",
-        f"{cell('open_after_burst')} → {cell('open_after_bursts')}",
+        quiet or numbers.MISSING,
     )
 
 

@@ -161,7 +161,9 @@ def _sentence(recording: Recording, advice: ServerAdvice) -> str:
         fate = "The counts are not decisive for kept connections"
     else:
         fate = f"A kept connection {FATES[advice.fate]}"
-    return f"{fate}. Set {_choice(advice)}.{counted}"
+    left = plural(advice.left_at_zero, "connection")
+    zero = f" At `CONN_MAX_AGE = 0`, {left} stayed open all the same." if advice.left_at_zero else ""
+    return f"{fate}. Set {_choice(advice)}.{zero}{counted}"
 
 
 def _code(snippet: Snippet) -> str:
@@ -201,4 +203,4 @@ def _remarks(advice: ServerAdvice) -> Iterator[str]:
             yield f"By itself, `{parameter}` {escape(why)}: {escape(remedy)}."
             break
     if member.remarks:
-        yield "\n".join(f"- {escape(remark)}" for remark in member.remarks)
+        yield "\n".join(f"- {remark}" for remark in member.remarks)

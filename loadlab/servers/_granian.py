@@ -18,6 +18,7 @@ class GranianServer(Server):
     """
 
     packages: ClassVar[tuple[str, ...]] = ("granian",)
+    runs_exit_hooks: ClassVar[bool] = False
     quiet_boot: ClassVar[bool] = True
     recycled: ClassVar[str] = ""
 

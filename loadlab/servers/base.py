@@ -49,7 +49,7 @@ class Server(ABC):
     """Base of the family: a member says all that loadlab knows of its server. Its fields are its parameters.
 
     For people: `title` is the mode's name in reports. `suggested` modes are those that `loadlab init` starts with.
-    `remarks` are what else a user should know of the server, each a sentence with the version that showed it.
+    `remarks` are what else a user should know of the server, Markdown sentences with the version seen.
 
     For strategies: `asgi` serves Django's ASGI handler. With `greenlets`, threads are gevent's. `hooks` names the
     server whose hooks a strategy may use. A `single_process` server cannot be given more processes.
@@ -60,10 +60,11 @@ class Server(ABC):
     `instead` names does as well as the one that it stands for. `programs` come from the system, and not from pip.
     `stop_signal` asks it for an orderly end. `keeps_clients` says that a client may keep its connection between
     requests. `quiet_boot` says that it serves a site without a connection to the database until the first request, so
-    it may boot while another trial is counted. `unprivileged` servers refuse to run as root. `counted` are its
-    parameters in the table of `loadlab behaviour`, each with one value or with several, as in a plan;
-    a `usual` mode has the rows of every strategy there, another one those that its threads decide. `quiet` are the
-    parameters that it has beside them for quiet spells, so that its pauses are short.
+    it may boot while another trial is counted. `runs_exit_hooks` says that a worker which is asked to stop runs
+    Python's atexit or gunicorn's worker_exit; many die of SIGTERM, or leave Python's end out. `unprivileged` servers
+    refuse to run as root. `counted` are its parameters in the table of `loadlab behaviour`, each with one value or with
+    several, as in a plan; a `usual` mode has the rows of every strategy there, another one those that its threads
+    decide. `quiet` are the parameters that it has beside them for quiet spells, so that its pauses are short.
     `recycled` is a regular expression for the line of its log that says that it replaces a worker by itself, with the
     worker's pid as its group. `refused` says of parameters that it does not have what to do instead.
     """
@@ -83,6 +84,7 @@ class Server(ABC):
     instead: ClassVar[Mapping[str, str]] = {}
     programs: ClassVar[tuple[SystemProgram, ...]] = ()
     unprivileged: ClassVar[bool] = False
+    runs_exit_hooks: ClassVar[bool] = True
     refused: ClassVar[Mapping[str, str]] = {}
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     keeps_clients: ClassVar[bool] = True

@@ -16,6 +16,7 @@ class Cheroot(Server):
     """
 
     title: ClassVar[str] = "cheroot"
+    runs_exit_hooks: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("cheroot",)
     quiet_boot: ClassVar[bool] = True
     single_process: ClassVar[bool] = True

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from loadlab.model.config import Scalar
 from loadlab.servers.base import KEPT, Count, Limit, Seconds, Server, Site
+from loadlab.system.programs import APACHE, SystemProgram
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +25,7 @@ class ModWsgi(Server):
     title: ClassVar[str] = "mod_wsgi"
     packages: ClassVar[tuple[str, ...]] = ("mod_wsgi", "mod_wsgi-standalone")
     instead: ClassVar[Mapping[str, str]] = {"mod_wsgi": "mod_wsgi-standalone"}
+    programs: ClassVar[tuple[SystemProgram, ...]] = (APACHE,)
     quiet_boot: ClassVar[bool] = True
     unprivileged: ClassVar[bool] = True
     # A daemon has answered --maximum-requests requests; it says so at the level info.

@@ -16,6 +16,7 @@ class UvicornWorker(AsgiServer, KeepAliveGunicornServer):
     """gunicorn starts and replaces the workers; each is a uvicorn. It does not heed `worker_connections`."""
 
     title: ClassVar[str] = "gunicorn with uvicorn's workers"
+    runs_exit_hooks: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("gunicorn", "uvicorn", "uvicorn-worker")
     counted: ClassVar[Mapping[str, Scalar]] = KEPT
     # A worker has served --max-requests: uvicorn says so, in gunicorn's log.

@@ -24,6 +24,7 @@ class UwsgiGevent(UwsgiServer):
     """
 
     title: ClassVar[str] = "uWSGI gevent"
+    runs_exit_hooks: ClassVar[bool] = False
     remarks: ClassVar[tuple[str, ...]] = (
         *UwsgiServer.remarks,
         (

@@ -17,6 +17,13 @@ class Waitress(Server):
     """
 
     title: ClassVar[str] = "waitress"
+    remarks: ClassVar[tuple[str, ...]] = (
+        (
+            "A client that keeps its connection has to open a new one after each response without Content-Length;"
+            " Django's CommonMiddleware sets it, but not for streams (waitress 3.0.2)."
+        ),
+    )
+    runs_exit_hooks: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ("waitress",)
     quiet_boot: ClassVar[bool] = True
     single_process: ClassVar[bool] = True

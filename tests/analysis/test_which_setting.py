@@ -139,6 +139,11 @@ def test_a_stop_may_depend_on_whether_clients_keep_their_connection() -> None:
     assert advice(row(abandoned), row(closed, keep_alive=True)).stop == "abandons some"
 
 
+def test_what_stays_open_at_age_zero_is_said() -> None:
+    assert advice(row(REUSED), row(CLOSED, strategy=AT_ZERO)).left_at_zero == 0
+    assert advice(row(REUSED), row(CLOSED | {"left_open": 8}, strategy=AT_ZERO)).left_at_zero == 8
+
+
 def test_what_waits_for_a_sweep_is_not_lost_but_what_floods_is() -> None:
     sweep = Config(name="reap_dead_threads", parameters={"max_age": None})
     waits = CLOSED | {"left_open": 4}

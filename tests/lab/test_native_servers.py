@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 import pytest
 from laboratory import TrialRunner, sessions_counted
+from modes import installed, working
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.analysis.rooms import leak_of
 from loadlab.errors import UsageError
-from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.counters import CounterSet, counts_of
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.clients import ClientPool
@@ -239,3 +240,26 @@ def test_mod_wsgis_threads_hold_a_connection_each(lab: Lab) -> None:
     with served(lab, "mod_wsgi", None, workers=1, threads=3) as running:
         running.ask(ROUNDS)
         assert (running.totals().open, running.server.usable_connections(CLIENTS)) == (3, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", installed())
+def test_exit_hooks_run_exactly_where_a_server_mode_says_so(lab: Lab, mode: str) -> None:
+    """An orderly end, by the signal that the mode names, with an app that closes all connections at the exit."""
+    server = working(mode)
+    target = ServerSetup(
+        server=server,
+        strategy=config_of(STRATEGIES, "worker_exit_hook", {}, "strategy"),
+        database=lab.database,
+        ledgers=lab.scratch / f"exit-{mode}",
+        project=Project(driver="psycopg2"),
+    )
+    with serving(target, lab.register, lab.scratch / f"exit-{mode}.log") as application:
+        assert ClientPool(application.port, CLIENTS, keep_alive=False).ask(SLOW) == 0
+        before = counts_of(target.ledgers, ["default"]).closed.get("explicit", 0)
+        application.program.popen.send_signal(SERVERS[mode].stop_signal)
+        application.program.popen.wait(PATIENCE_SECONDS)
+        lab.judge.await_empty(PATIENCE_SECONDS)
+    closed = counts_of(target.ledgers, ["default"]).closed
+    assert (closed.get("explicit", 0) > before) is SERVERS[mode].runs_exit_hooks
+    assert bool(closed.get("process_exit")) is not SERVERS[mode].runs_exit_hooks
