@@ -45,10 +45,16 @@ class Fix:
 
     @property
     def snippet(self) -> str:
-        """What a user pastes."""
-        settings = "".join(f"{name} = {value!r}\n" for name, value in self.settings.items())
+        """What a user pastes: settings, and a module that they may name."""
+        settings = "".join(f"{name} = {_spelt(value)}\n" for name, value in self.settings.items())
         database = "".join(f'DATABASES["default"]["{name}"] = {value!r}\n' for name, value in self.database.items())
-        return settings + database + ("\n" if self.code and (settings or database) else "") + self.code
+        head = f"\n# {FIX_MODULE}.py\n" if self.code and (settings or database) else ""
+        return settings + database + head + self.code
+
+
+def _spelt(value: object) -> str:
+    """As formatters write it."""
+    return repr(value).replace("'", '"')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
