@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from laboratory import sessions_counted
 from modes import installed, working
-from patience import await_that
+from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.request_totals import RequestTotals
@@ -135,3 +135,19 @@ def test_only_gunicorn_s_own_workers_lose_no_request_when_recycled(lab: Lab, tmp
     assert totals.opened == sessions_counted(lab) - before == sum(totals.closed.values())
     assert used(totals) >= answered
     assert (lost > 0) is loses, (lost, answered)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", of_modes(*ASGI, *POOLS, "tornado"))
+def test_who_abandons_connections_when_sigterm_stops_it(lab: Lab, tmp_path: Path, name: str) -> None:
+    """So do granian 2.8.9 and uvicorn 0.54.0, also in gunicorn's workers; the others' connections end in order."""
+    abandons = name.startswith(("asgi", "granian", "uvicorn"))
+    with serving(target(lab, tmp_path, working(name)), lab.register, tmp_path / "log") as application:
+        assert ask(application, SLOW, 3) == 3
+        await_that(partial(agree, lab, application))
+        still_open, before = lab.judge.open_now(), lab.judge.abandoned()
+        application.program.popen.terminate()
+        application.program.popen.wait(PATIENCE_SECONDS)
+        sessions_counted(lab)
+        assert still_open > 0
+        assert lab.judge.abandoned() - before == (still_open if abandons else 0)
