@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final = (
     ("loadlab behaviour --only 'sync,*'", "count the rows of one server mode"),
-    ("loadlab behaviour --workers --only 'worker/celery*'", "count what Celery does with connections, and its cures"),
+    ("loadlab behaviour --workers --only 'worker/celery*'", "count what Celery does with connections, and its fixes"),
     ("loadlab behaviour --check recorded.json", "exit with 10 if a count differs from the recording"),
 )
 
