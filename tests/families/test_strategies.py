@@ -109,4 +109,4 @@ def test_a_pool_does_not_fit_a_server_that_closes_no_response() -> None:
     """uvicorn 0.54.0 over WSGI: with a pool of 4 and 8 clients, requests wait for the pool until they fail."""  # noqa: D403
     why = STRATEGIES["pool"]().incompatible(server_traits(config_of(SERVERS, "uvicorn_wsgi", {}, "server"), "psycopg"))
     assert why is not None
-    assert why.startswith("the server closes no response, so none gives its connection back")
+    assert why.startswith("the server closes no response, so no connection goes back to the pool")
