@@ -1,6 +1,6 @@
 """Count what connections do in each server mode and background worker, or check a recording.
 
-Every cell is a count, not a time, so it is the same on any machine. A full pass takes about ten minutes.
+Every cell is a count, not a time, so it is the same on any machine. A full pass takes over half an hour.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final = (
     ("loadlab behaviour --only 'sync,*'", "count the rows of one server mode"),
-    ("loadlab behaviour --workers --only 'worker/celery*'", "count what Celery does with connections, and its cures"),
+    ("loadlab behaviour --workers --only 'worker/celery*'", "count what Celery does with connections, and its fixes"),
     ("loadlab behaviour --check recorded.json", "exit with 10 if a count differs from the recording"),
 )
 

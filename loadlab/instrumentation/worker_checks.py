@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from django.core.checks import CheckMessage
 
+DEFAULT_POOL: Final = 4  # psycopg_pool's min_size
 FIXUP: Final = "celery.fixups.django"
 PREFORK: Final = ("prefork", "processes")
 POOL_OPTIONS: Final = ("-P", "--pool")
 
 
 def check_workers(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's signature
-    return [*pool_closed_by_celery(), *_age_without_effect(), *_session_for_each_look()]
+    return [*pool_closed_by_celery(), *_pool_of_one_job(), *_age_without_effect(), *_session_for_each_look()]
 
 
 def pool_closed_by_celery() -> Iterator[CheckMessage]:
@@ -36,12 +37,26 @@ def pool_closed_by_celery() -> Iterator[CheckMessage]:
         return
     for alias, entry in connections.settings.items():
         if pool_options := _pool(entry):
-            size = pool_options.get("min_size", 4) if isinstance(pool_options, dict) else 4
             yield checks.Warning(
                 f"DATABASES[{alias!r}] has a pool, and Celery's prefork workers close it before and after every task:"
-                f" each task opens {size} connections (min_size).",
+                f" each task opens {_min_size(pool_options)} connections (min_size).",
                 hint="Give the settings of prefork workers no pool, or use Celery's pool threads.",
                 id="loadlab.W030",
+            )
+
+
+def _pool_of_one_job() -> Iterator[CheckMessage]:
+    """Where RQ forks a process for each job, as its own worker class does."""
+    if not apps.is_installed("django_rq") or "WORKER_CLASS" in getattr(settings, "RQ", {}):
+        return
+    for alias, entry in connections.settings.items():
+        if pool_options := _pool(entry):
+            yield checks.Warning(
+                f"DATABASES[{alias!r}] has a pool, and RQ forks a process for each job: each job opens"
+                f" {_min_size(pool_options)} connections (min_size), and ends without closing them.",
+                hint="Give the settings of RQ's workers no pool, or name a subclass of rq.SimpleWorker in"
+                " RQ['WORKER_CLASS'].",
+                id="loadlab.W031",
             )
 
 
@@ -53,7 +68,7 @@ def _age_without_effect() -> Iterator[CheckMessage]:
             yield checks.Info(
                 f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but in web processes"
                 " only: Celery closes them before and after every task.",
-                hint="Nothing is wrong. loadlab's page on workers has a cure that lets the age hold in workers too.",
+                hint="Nothing is wrong. loadlab's page on workers has a fix that lets the age hold in workers too.",
                 id="loadlab.I001",
             )
 
@@ -91,7 +106,7 @@ def is_celery_worker(argv: Sequence[str]) -> bool:
 
 
 def _closed_by_celery() -> bool:
-    """Whether the project has an app of Celery's that closes Django's connections, and no cure that changes it."""
+    """Whether the project has an app of Celery's that closes Django's connections, and no fix that changes it."""
     state, fixup = sys.modules.get("celery._state"), sys.modules.get(FIXUP)
     if state is None or fixup is None or fixup.DjangoWorkerFixup.close_database.__module__ != FIXUP:
         return False
@@ -101,3 +116,7 @@ def _closed_by_celery() -> bool:
 
 def _pool(entry: dict[str, Any]) -> Any:  # noqa: ANN401  True, or a dict of options
     return (entry["OPTIONS"] or {}).get("pool")
+
+
+def _min_size(pool: Any) -> object:  # noqa: ANN401
+    return pool.get("min_size", DEFAULT_POOL) if isinstance(pool, dict) else DEFAULT_POOL

@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,7 +26,7 @@ from loadlab.servers import Site
 from loadlab.services.redis import redis
 from loadlab.system.ports import free_port
 from loadlab.workers import Queue
-from loadlab.workers.base import CURED
+from loadlab.workers.base import FIX_MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from loadlab.services.database import Database
     from loadlab.settings_override.configuration import SettingsOverride
     from loadlab.system.processes import Program
-    from loadlab.workers import Cure, Worker
+    from loadlab.workers import Fix, Worker
 
 POLL_SECONDS: Final = 0.01
 # What a sender whose tasks wait in the database does: it holds one connection, which outlives a restart.
@@ -104,7 +104,7 @@ class RunningWorker(RunningServer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerSetup:
-    """What a worker's processes are started with: the site, its database, the strategy, and a cure or none."""
+    """What a worker's processes are started with: the site, its database, the strategy, and a fix or none."""
 
     setting: WorkerSetting
     database: Database
@@ -122,8 +122,8 @@ class WorkerSetup:
         return Project(driver=self.setting.driver)
 
     @property
-    def cure(self) -> Cure | None:
-        return next((cure for cure in self.worker.cures() if cure.name == self.setting.cure), None)
+    def fix(self) -> Fix | None:
+        return next((fix for fix in self.worker.fixes() if fix.name == self.setting.fix), None)
 
     @property
     def reports(self) -> Path:
@@ -136,9 +136,9 @@ class WorkerSetup:
     def of_worker(self) -> dict[str, str]:
         """The environment of its processes."""
         changes = build_strategy(self.setting.strategy).changes(_traits(self.setting))
-        cured = self.cure.database if self.cure else {}
+        fixed = self.fix.database if self.fix else {}
         override = replace(
-            self._override(merged(changes.database, cured, self.over)),
+            self._override(merged(changes.database, fixed, self.over)),
             apps=(*changes.apps, *self.worker.apps),
         )
         return self._environment(override)
@@ -153,7 +153,7 @@ class WorkerSetup:
             database=database,
             aliases=self.project.tuned,
             apps=self.worker.apps,
-            values={**self.worker.settings(self.queue), **(self.cure.settings if self.cure else {})},
+            values={**self.worker.settings(self.queue), **(self.fix.settings if self.fix else {})},
         )
 
     def _environment(self, override: SettingsOverride) -> dict[str, str]:
@@ -169,7 +169,7 @@ class WorkerSetup:
             "LOADLAB_WORK": self.setting.worker.name,
             "LOADLAB_WORK_PORT": str(self.port),
             "LOADLAB_WORK_REPORTS": str(self.reports),
-            **({"LOADLAB_WORK_CURE": CURED} if self.cure and self.cure.code else {}),
+            **({"LOADLAB_WORK_FIX": FIX_MODULE} if self.fix and self.fix.code else {}),
         }
 
 
@@ -223,8 +223,8 @@ def _setup(
         over=over,
     )
     setup.reports.touch()
-    if setup.cure and setup.cure.code:
-        (folder / f"{CURED}.py").write_text(setup.cure.code)
+    if setup.fix and setup.fix.code:
+        (folder / f"{FIX_MODULE}.py").write_text(setup.fix.code)
     if worker.tables:
         _migrate(setup)
     return setup
@@ -240,12 +240,12 @@ def _migrate(setup: WorkerSetup) -> None:
 def _started(setup: WorkerSetup, postgres: PostgresFixture, stack: ExitStack) -> tuple[Application, TaskSender]:
     site, worker, name = Site(python=setup.project.python), setup.worker, setup.setting.worker.name
     program = _start(postgres, name, worker.argv(site, setup.port), setup.of_worker(), pipes=worker.is_sender())
-    stack.callback(program.kill)
+    stack.callback(_end, program)
     feeder = program
     if not worker.is_sender():
         argv = [site.python, "-m", "loadlab.sample_app.work", name]
         feeder = _start(postgres, f"{name}-sender", argv, setup.of_sender(), pipes=True)
-        stack.callback(feeder.kill)
+        stack.callback(_end, feeder)
     application = Application(program=program, port=setup.port, ledgers=setup.ledgers, token="")
     return application, TaskSender(program, feeder, setup.reports, worker.at_once())
 
@@ -255,3 +255,11 @@ def _start(
 ) -> Program:
     lab = postgres.lab
     return lab.register.start(name, argv, log=lab.logs / f"{name}.log", environment=environment, pipes=pipes)
+
+
+def _end(program: Program) -> None:
+    """At once: what is left needs no orderly end."""
+    program.kill()
+    for pipe in filter(None, (program.popen.stdin, program.popen.stdout)):
+        with suppress(OSError):  # an order that it has not read
+            pipe.close()

@@ -53,13 +53,7 @@ def versions(judge: PostgreSQL) -> dict[str, str]:
     found["PostgreSQL"] = judge.version()
     with suppress(EnvironmentFaultError):
         found["PgBouncer"] = pgbouncer_version()
-    return found | server_programs()
-
-
-def server_programs() -> dict[str, str]:
-    """The same of the programs that server modes need and pip does not install."""
-    programs = dict.fromkeys(program for name in SERVERS for program in SERVERS[name].programs)
-    return {program.title: version for program in programs if (version := program.version())}
+    return found
 
 
 def worker_versions() -> dict[str, str]:

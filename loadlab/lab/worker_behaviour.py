@@ -38,7 +38,7 @@ SETTLE: Final = Patience(seconds=20.0, poll_seconds=0.02)
 
 
 def worker_settings() -> list[WorkerSetting]:
-    """Every worker × strategy, and each cure under its ages."""
+    """Every worker × strategy, and each fix under its ages."""
     return list(_settings())
 
 
@@ -46,12 +46,12 @@ def _settings() -> Iterator[WorkerSetting]:
     for name in WORKERS:
         for parameters in WORKERS[name].counted:
             worker = config_of(WORKERS, name, dict(parameters), "worker")
-            cures = build_worker(worker).cures()
+            fixes = build_worker(worker).fixes()
             for kind, given in STRATEGIES_COUNTED:
                 strategy = config_of(STRATEGIES, kind, dict(given), "strategy")
-                fitting = [cure.name for cure in cures if kind == "max_age" and given["max_age"] in cure.ages]
-                for cure in ("", *fitting):
-                    yield WorkerSetting(worker=worker, strategy=strategy, cure=cure, driver=DRIVER)
+                fitting = [fix.name for fix in fixes if kind == "max_age" and given["max_age"] in fix.ages]
+                for fix in ("", *fitting):
+                    yield WorkerSetting(worker=worker, strategy=strategy, fix=fix, driver=DRIVER)
 
 
 def worker_behaviour(setting: WorkerSetting, postgres: PostgresFixture) -> WorkerBehaviour:
@@ -112,26 +112,33 @@ def idle(worker: RunningWorker) -> dict[str, int]:
         return {"idle_opened": 0}
     opened, transactions = worker.judge.opened(), worker.judge.transactions()
     deadline = time.monotonic() + SETTLE.seconds
-    while (looks := worker.judge.transactions() - transactions) < LOOKS and time.monotonic() < deadline:
+    looks = sessions = 0
+    while looks < LOOKS and time.monotonic() < deadline:
         time.sleep(SETTLE.poll_seconds)
-    return {"idle_opened": round(LOOKS * (worker.judge.opened() - opened) / max(1, looks))}
+        sessions = worker.judge.opened() - opened
+        # A look is a transaction, and so is the start of a session.
+        looks = worker.judge.transactions() - transactions - sessions
+    return {"idle_opened": round(LOOKS * sessions / max(1, looks))}
 
 
 def timed_out(setting: WorkerSetting, postgres: PostgresFixture) -> dict[str, int]:
     """How many tasks fail after PostgreSQL has ended the idle sessions of a worker."""
-    with _ending_idle_sessions(postgres), running_worker(setting, postgres) as worker:
+    looks = build_worker(setting.worker).looks
+    # In a pool each connection waits for its turn: longer than that, as limits are in production.
+    idle_ms = 4 * IDLE_MS if looks else IDLE_MS
+    with _ending_idle_sessions(postgres, idle_ms), running_worker(setting, postgres) as worker:
         for _ in range(worker.scale.rounds):
             worker.tasks.ask("")
         warm = worker.at_rest().open
-        worker.judge.await_empty(SETTLE.seconds if not worker.worker.looks else 3 * IDLE_MS / 1000)
+        worker.judge.await_empty(2 * idle_ms / 1000 if looks else SETTLE.seconds)
         _end_idle_sessions(postgres, 0)  # those that are opened from now on stay
         return {"warm_idle": warm, "failed_after_idle": failed_until_quiet(worker, "", warm)}
 
 
 @contextmanager
-def _ending_idle_sessions(postgres: PostgresFixture) -> Iterator[None]:
+def _ending_idle_sessions(postgres: PostgresFixture, after_ms: int) -> Iterator[None]:
     """Have PostgreSQL end each session of the target that begins now, once it is idle for a while."""
-    _end_idle_sessions(postgres, IDLE_MS)
+    _end_idle_sessions(postgres, after_ms)
     try:
         yield
     finally:

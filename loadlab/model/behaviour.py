@@ -267,7 +267,8 @@ def ranged(row: Row, name: str) -> bool:
         case "peak":
             return not _steady(row)
         case "opened" | "reused":
-            return not _steady(row) and row.spans["reused"] != (0, 0)
+            looked = row.spans.get("idle_opened", (0, 0)) != (0, 0)  # a worker, meanwhile
+            return looked or (not _steady(row) and row.spans["reused"] != (0, 0))
         case "left_open":
             return left != after
         case "failed" | "failed_later" | "flood_failed" | "left_after_collection":

@@ -1,4 +1,4 @@
-"""What connections do under one worker and strategy, with a cure or without: counted, with no clock in it."""
+"""What connections do under one worker and strategy, with a fix or without: counted, with no clock in it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from loadlab.model.config import Config
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerSetting:
-    """What a row is about: what runs the tasks, how connections live, the cure by its name ("" without), the driver."""
+    """What a row is about: what runs the tasks, how connections live, the fix by its name ("" without), the driver."""
 
     worker: Config
     strategy: Config
-    cure: str
+    fix: str
     driver: str
 
     @property
     def id(self) -> str:
-        return f"worker/{self.worker}/{self.strategy}/cure={self.cure or 'none'}/{self.driver}"
+        return f"worker/{self.worker}/{self.strategy}/fix={self.fix or 'none'}/{self.driver}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Says in words and tables what was counted of workers, with each cure and its snippet."""
+"""Says in words and tables what was counted of workers, with each fix and its snippet."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from loadlab.model.worker_behaviour import WorkerRow, WorkerSetting
 
 RANGED: Final = "~"
-NO_CURE: Final = "none"
+NO_FIX: Final = "none"
 HEAD: Final = (
-    *("strategy", "cure", "opened / reused", "peak", "left open", "lost"),
+    *("strategy", "fix", "opened / reused", "peak", "left open", "lost"),
     *("restart", "checked", "timed out", "stop"),
 )
 IDLE: Final = "idle"  # a column of workers that look for tasks
@@ -33,7 +33,7 @@ IDLE: Final = "idle"  # a column of workers that look for tasks
 
 def label(setting: WorkerSetting) -> str:
     """A row's id, short enough for a line that moves."""
-    return f"{setting.worker}, {short(setting.strategy)}, cure {setting.cure or NO_CURE}"
+    return f"{setting.worker}, {short(setting.strategy)}, fix {setting.fix or NO_FIX}"
 
 
 def for_terminal(recording: Recording) -> Iterator[RenderableType]:
@@ -45,19 +45,33 @@ def for_terminal(recording: Recording) -> Iterator[RenderableType]:
         for cells in body:
             table.add_row(*map(plain, cells))
         yield table
+        yield from _for_the_worker(worker)
     if recording.workers:
         for column, meaning in _meanings(recording.scale):
             yield plain(f"{column}: {meaning}", "dim")
+
+
+def _for_the_worker(worker: Config) -> Iterator[RenderableType]:
+    """What to do, below its table."""
+    built = build_worker(worker)
+    yield plain(f"It closes connections: {built.closes}.")
+    if advice := built.advice():
+        yield plain(advice)
+    for fix in built.fixes():
+        yield plain(f"Fix {fix.name}: {fix.does}")
+        yield from (plain(f"    {line}", "dim") for line in fix.snippet.splitlines())
 
 
 def as_markdown(recording: Recording) -> Iterator[str]:
     """The blocks of a section; none where no worker was counted."""
     if not recording.workers:
         return
+    repeats = [row.repeats for row in recording.workers]
     yield "## Background workers"
     yield (
         f"Each worker runs {recording.scale.tasks} tasks. Each task makes one query of 10 ms, and as many run at one"
-        " instant as the worker can run. Each row has fresh workers."
+        " instant as the worker can run. Each row has fresh workers, and was counted"
+        f" {spelt((min(repeats), max(repeats)))}×."
     )
     yield "\n".join(f"- **{column}**: {meaning}" for column, meaning in _meanings(recording.scale))
     for worker, rows in _by_worker(recording.workers):
@@ -67,14 +81,14 @@ def as_markdown(recording: Recording) -> Iterator[str]:
 def _section(worker: Config, rows: Sequence[WorkerRow]) -> Iterator[str]:
     built = build_worker(worker)
     yield f"### {built.title}: `{worker}`"
-    yield f"It closes connections {built.closes}."
+    yield f"It closes connections: {built.closes}."
     head, body = _table(worker, rows)
     yield grid(head, ["---"] * len(head), [[escape(cell) for cell in cells] for cells in body])
     if advice := built.advice():
         yield advice
-    for cure in built.cures():
-        yield f"Cure `{cure.name}`. {cure.does}"
-        yield fenced(cure.snippet, "python")
+    for fix in built.fixes():
+        yield f"Fix `{fix.name}`. {fix.does}"
+        yield fenced(fix.snippet, "python")
 
 
 def _by_worker(rows: Sequence[WorkerRow]) -> Iterator[tuple[Config, Sequence[WorkerRow]]]:
@@ -95,7 +109,7 @@ def _cells(row: WorkerRow, *, looks: bool) -> tuple[str, ...]:
     setting = row.setting
     return (
         short(setting.strategy),
-        setting.cure or NO_CURE,
+        setting.fix or NO_FIX,
         f"{cell('opened')} / {cell('reused')}{_flaws(row)}",
         cell("peak"),
         cell("left_open"),

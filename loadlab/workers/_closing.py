@@ -1,10 +1,10 @@
-"""A cure that several workers share: what Django does around a request, done around a task."""
+"""A fix that several workers share: what Django does around a request, done around a task."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from loadlab.workers.base import Cure
+from loadlab.workers.base import Fix
 
 AROUND_A_TASK: Final = """\
 from functools import wraps
@@ -25,11 +25,12 @@ def closing(task):
 """
 
 
-def closing(what: str) -> Cure:
-    """Put `closing` around `what`, and the age and the health checks of the settings hold there too."""
-    return Cure(
+def closing(what: str) -> Fix:
+    """The decorator `closing` on `what`: the age and the health checks of the settings hold there too."""
+    return Fix(
         name="closing",
-        does=f"Call close_old_connections() before and after {what}: then CONN_MAX_AGE and CONN_HEALTH_CHECKS hold.",
+        does=f"Decorate {what} with `closing`, which calls close_old_connections() before and after it: then"
+        " CONN_MAX_AGE and CONN_HEALTH_CHECKS hold.",
         code=AROUND_A_TASK,
         ages=(0, 60, None),
     )

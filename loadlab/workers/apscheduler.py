@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.workers._closing import closing
-from loadlab.workers.base import Count, Cure, Queue, Site, Worker, own_process
+from loadlab.workers.base import Count, Fix, Queue, Site, Worker, own_process
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,5 +31,5 @@ class APScheduler(Worker):
     def settings(self, queue: Queue) -> dict[str, object]:  # noqa: ARG002
         return {"WORK_THREADS": self.threads}
 
-    def cures(self) -> tuple[Cure, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         return (closing("each job"),)

@@ -1,4 +1,4 @@
-"""What a worker is: how Python runs background tasks, how many at once, and how its connections are cured."""
+"""What a worker is: how Python runs background tasks, how many at once, and how its connections are fixed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from loadlab.model.bounds import STRICT, Bounds
 from loadlab.model.config import Scalar
 from loadlab.servers.base import Site
 
-__all__ = ["CURED", "Count", "Cure", "Queue", "Seconds", "Site", "Worker", "own_process"]
+__all__ = ["FIX_MODULE", "Count", "Fix", "Queue", "Seconds", "Site", "Worker", "own_process"]
 
-CURED: Final = "loadlab_cure"  # the module that a cure's code is saved as
+FIX_MODULE: Final = "loadlab_fix"  # the module that a fix's code is saved as
 Count = Annotated[int, Bounds(ge=1, le=10_000, description="a whole number, 1 or more")]
 Seconds = Annotated[float, Bounds(gt=0, le=3600, finite=True, description="seconds, more than 0")]
 
@@ -29,7 +29,7 @@ class Queue:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cure:
+class Fix:
     """What a project can do about a worker's connections: the text that is shown is the one that was tried.
 
     `does` says it in a sentence. `settings` go over Django's, `database` over an entry of DATABASES, and `code` is a
@@ -45,10 +45,16 @@ class Cure:
 
     @property
     def snippet(self) -> str:
-        """What a user pastes."""
-        settings = "".join(f"{name} = {value!r}\n" for name, value in self.settings.items())
+        """What a user pastes: settings, and a module that they may name."""
+        settings = "".join(f"{name} = {_spelt(value)}\n" for name, value in self.settings.items())
         database = "".join(f'DATABASES["default"]["{name}"] = {value!r}\n' for name, value in self.database.items())
-        return settings + database + ("\n" if self.code and (settings or database) else "") + self.code
+        head = f"\n# {FIX_MODULE}.py\n" if self.code and (settings or database) else ""
+        return settings + database + head + self.code
+
+
+def _spelt(value: object) -> str:
+    """As formatters write it."""
+    return repr(value).replace("'", '"')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,12 +105,12 @@ class Worker(ABC):
         """Django's settings that it needs, as JSON can write them."""
         return {}
 
-    def cures(self) -> tuple[Cure, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         """What a project can do about its connections, the best first."""
         return ()
 
     def advice(self) -> str:
-        """What to set, in a sentence or two, where no cure says it."""
+        """What to set, in a sentence or two, where no fix says it."""
         return ""
 
 

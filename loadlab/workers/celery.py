@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from loadlab.model.bounds import Bounds
 from loadlab.model.config import Scalar
-from loadlab.workers.base import Count, Cure, Queue, Seconds, Site, Worker
+from loadlab.workers.base import Count, Fix, Queue, Seconds, Site, Worker
 
 BY_AGE: Final = """\
 # In the module of your Celery app:
@@ -17,14 +17,14 @@ from django.db import close_old_connections
 
 DjangoWorkerFixup.close_database = lambda self, **_: close_old_connections()
 """
-KEPT_BY_AGE: Final = Cure(
+KEPT_BY_AGE: Final = Fix(
     name="by_age",
     does="Let Celery ask Django whether a connection is too old, and not close it: then CONN_MAX_AGE and"
     " CONN_HEALTH_CHECKS hold in workers too.",
     code=BY_AGE,
     ages=(60, None),
 )
-REUSED: Final = Cure(
+REUSED: Final = Fix(
     name="reuse_max",
     does="Let a connection serve some tasks before Celery closes it. Celery checks no connection: after a database"
     " restart, tasks fail until the count is reached, with CONN_HEALTH_CHECKS as well.",
@@ -86,7 +86,7 @@ class Celery(Worker):
             "CELERY_TASK_IGNORE_RESULT": True,
         }
 
-    def cures(self) -> tuple[Cure, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         return {
             "prefork": (KEPT_BY_AGE, REUSED),
             "threads": (KEPT_BY_AGE,),  # the count of CELERY_DB_REUSE_MAX is one for all threads

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from loadlab.workers.base import Cure, Site, Worker
+from loadlab.workers.base import Fix, Site, Worker
 
 CLOSES: Final = """\
 from channels.db import database_sync_to_async as run_sync
 """
-CLOSING: Final = Cure(
+CLOSING: Final = Fix(
     name="database_sync_to_async",
     does="Query through channels.db.database_sync_to_async and not through sync_to_async: it closes by age after the"
     " query too, and not only before the next message.",
@@ -37,5 +37,5 @@ class Channels(Worker):
     def at_once(self) -> int:
         return 1
 
-    def cures(self) -> tuple[Cure, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         return (CLOSING,)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.workers._closing import closing
-from loadlab.workers.base import Cure, Site, Worker
+from loadlab.workers.base import Fix, Site, Worker
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,5 +28,5 @@ class Command(Worker):
     def is_sender(self) -> bool:
         return True
 
-    def cures(self) -> tuple[Cure, ...]:
-        return (closing("each turn"),)
+    def fixes(self) -> tuple[Fix, ...]:
+        return (closing("the function that each turn calls"),)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from loadlab.model.config import Scalar
-from loadlab.workers.base import Cure, Queue, Seconds, Site, Worker
+from loadlab.workers.base import Fix, Queue, Seconds, Site, Worker
 
-CHECKED: Final = Cure(
+CHECKED: Final = Fix(
     name="checked",
     does="Set an age and health checks for the worker: one session serves its looks and its tasks.",
     database={"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
@@ -43,7 +43,7 @@ class DjangoTasksDb(Worker):
     def settings(self, queue: Queue) -> dict[str, object]:  # noqa: ARG002
         return {"TASKS": {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}}
 
-    def cures(self) -> tuple[Cure, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         return (CHECKED,)
 
     def advice(self) -> str:

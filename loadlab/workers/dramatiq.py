@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from loadlab.model.bounds import Bounds
 from loadlab.model.config import Scalar
-from loadlab.workers.base import Count, Cure, Queue, Site, Worker, own_process
+from loadlab.workers.base import Count, Fix, Queue, Site, Worker, own_process
 
 MIDDLEWARE: Final = """\
 # Before your actors, after the broker is set; or name it in DRAMATIQ_BROKER["MIDDLEWARE"].
@@ -17,7 +17,7 @@ from django_dramatiq.middleware import DbConnectionsMiddleware
 
 dramatiq.get_broker().add_middleware(DbConnectionsMiddleware())
 """
-CLOSING: Final = Cure(
+CLOSING: Final = Fix(
     name="middleware",
     does="Add django-dramatiq's DbConnectionsMiddleware: then CONN_MAX_AGE and CONN_HEALTH_CHECKS hold, and threads"
     " close their connections when the worker stops.",
@@ -58,5 +58,5 @@ class Dramatiq(Worker):
     def settings(self, queue: Queue) -> dict[str, object]:
         return {"WORK_REDIS": queue.redis, "WORK_THREADS": self.threads}
 
-    def cures(self) -> tuple[Cure, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         return (CLOSING,)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from loadlab.workers.base import Count, Cure, Queue, Site, Worker
+from loadlab.workers.base import Count, Fix, Queue, Site, Worker
 
-DB_TASK: Final = Cure(
+DB_TASK: Final = Fix(
     name="db_task",
     does="Decorate tasks with db_task, and periodic ones with db_periodic_task: then CONN_MAX_AGE and"
     " CONN_HEALTH_CHECKS hold.",
@@ -40,5 +40,5 @@ class Huey(Worker):
             "HUEY": {**huey, "immediate": False, "consumer": {"workers": self.threads, "worker_type": "thread", **soon}}
         }
 
-    def cures(self) -> tuple[Cure, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         return (DB_TASK,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from loadlab.workers.base import CURED, Cure, Queue, Site, Worker
+from loadlab.workers.base import FIX_MODULE, Fix, Queue, Site, Worker
 
 CLOSES: Final = """\
 from django.db import connections
@@ -35,10 +35,10 @@ class KeepingWorker(SimpleWorker):
 
 
 def _worker_class(name: str) -> dict[str, object]:
-    return {"RQ": {"WORKER_CLASS": f"{CURED}.{name}"}}
+    return {"RQ": {"WORKER_CLASS": f"{FIX_MODULE}.{name}"}}
 
 
-KEEPING: Final = Cure(
+KEEPING: Final = Fix(
     name="keeping",
     does="Run jobs in the worker's own process, with close_old_connections() around each: then CONN_MAX_AGE and"
     " CONN_HEALTH_CHECKS hold. A job that crashes ends the worker.",
@@ -46,7 +46,7 @@ KEEPING: Final = Cure(
     code=KEEPS,
     ages=(0, 60, None),
 )
-CLOSING: Final = Cure(
+CLOSING: Final = Fix(
     name="closing",
     does="Close each job's connections before its child process ends: PostgreSQL loses no session without notice.",
     settings=_worker_class("ClosingWorker"),
@@ -78,5 +78,5 @@ class Rq(Worker):
     def settings(self, queue: Queue) -> dict[str, object]:
         return {"RQ_QUEUES": {"default": {"URL": queue.redis}}}
 
-    def cures(self) -> tuple[Cure, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         return (KEEPING, CLOSING)

@@ -1,4 +1,4 @@
-"""Every worker says what it closes and how to cure it, and takes only parameters that it knows."""
+"""Every worker says what it closes and how to fix it, and takes only parameters that it knows."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ def test_the_settings_of_a_worker_can_be_written_as_json(
 
 
 @every("config", VARIANTS)
-def test_the_snippet_of_a_cure_is_python_and_has_a_sentence(config: Config) -> None:
-    for cure in build_worker(config).cures():
-        assert ast.parse(cure.snippet).body
-        assert cure.does.endswith(".")
-        assert cure.ages
+def test_the_snippet_of_a_fix_is_python_and_has_a_sentence(config: Config) -> None:
+    for fix in build_worker(config).fixes():
+        assert ast.parse(fix.snippet).body
+        assert fix.does.endswith(".")
+        assert fix.ages
 
 
-def test_every_worker_has_a_row_for_each_age_the_pool_and_each_cure() -> None:
-    there = {(str(one.worker), str(one.strategy), one.cure) for one in worker_settings()}
+def test_every_worker_has_a_row_for_each_age_the_pool_and_each_fix() -> None:
+    there = {(str(one.worker), str(one.strategy), one.fix) for one in worker_settings()}
     assert len(there) == len(worker_settings())
     for config in VARIANTS:
         worker = build_worker(config)
-        rows = {(strategy, cure) for name, strategy, cure in there if name.startswith(str(config))}
-        assert len({strategy for strategy, cure in rows if not cure}) == 4
-        assert {cure for _, cure in rows if cure} == {cure.name for cure in worker.cures()}
+        rows = {(strategy, fix) for name, strategy, fix in there if name.startswith(str(config))}
+        assert len({strategy for strategy, fix in rows if not fix}) == 4
+        assert {fix for _, fix in rows if fix} == {fix.name for fix in worker.fixes()}
 
 
 def test_celerys_pool_solo_has_one_task_at_once() -> None:

@@ -93,7 +93,7 @@ def test_a_pool_of_threads_is_not_warned_of(database: Any, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("celery_app")
-def test_a_cure_that_is_in_place_silences_what_it_cures(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fix_that_is_in_place_silences_its_check(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from celery.fixups.django import DjangoWorkerFixup  # noqa: PLC0415  once the fixture has found it installed
 
     database(CONN_MAX_AGE=60)
@@ -120,6 +120,23 @@ def test_an_idle_db_worker_without_an_age_is_spoken_of(
     database(**entry)
     monkeypatch.setattr(worker_checks.apps, "is_installed", lambda name: name in apps)
     assert ids() == said
+
+
+@pytest.mark.parametrize(
+    ("entry", "rq", "said"),
+    [
+        (POOL, {}, ["loadlab.W031"]),
+        (POOL, {"WORKER_CLASS": "rq.SimpleWorker"}, []),
+        ({"CONN_MAX_AGE": 60}, {}, []),
+    ],
+)
+def test_a_pool_beside_rq_is_warned_of(
+    database: Any, monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any], rq: dict[str, str], said: list[str]
+) -> None:
+    database(**entry)
+    monkeypatch.setattr(worker_checks.apps, "is_installed", "django_rq".__eq__)
+    with override_settings(RQ=rq):
+        assert ids() == said
 
 
 @every(

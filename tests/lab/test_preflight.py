@@ -13,12 +13,14 @@ from command_line import REPOSITORY
 from factories.plain import case
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.preflight import missing_packages, require_programs
+from loadlab.lab.preflight import missing_for_worker, missing_packages, require_programs
 from loadlab.model.drivers import DRIVERS
-from loadlab.plan.members import config_of
+from loadlab.plan.members import build_worker, config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 from loadlab.system import programs
+from loadlab.system.programs import REDIS
+from loadlab.workers import WORKERS
 
 if TYPE_CHECKING:
     from loadlab.model.case import Case
@@ -76,6 +78,16 @@ def test_a_program_of_the_system_is_named_with_its_command() -> None:
     for driver in ("psycopg2", None):
         with pytest.raises(EnvironmentFaultError, match=r"servers\.nginx: nginx \(apt install nginx-light, or brew"):
             require_programs([wanting(server="nginx")], driver)
+
+
+@pytest.mark.usefixtures("bare")
+def test_what_a_background_worker_lacks_is_named_with_its_commands() -> None:
+    strategy = config_of(STRATEGIES, "max_age", {}, "strategy")
+    for name in WORKERS:
+        worker = config_of(WORKERS, name, dict(WORKERS[name].counted[0]), "worker")
+        lacking = missing_for_worker(worker, strategy)
+        redis = [f"workers.{name}: {REDIS.title} ({REDIS.install})"] if build_worker(worker).needs_redis() else []
+        assert [*map(str, lacking)] == [*redis, *(f"workers.{name}: {package}" for package in WORKERS[name].packages)]
 
 
 def test_a_package_that_does_as_well_is_enough() -> None:

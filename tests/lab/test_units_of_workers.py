@@ -26,7 +26,7 @@ KINDS: Final = {"channels": UnitKind.MESSAGE}  # the others do tasks
 SETTINGS: Final = [
     one
     for one in worker_settings()
-    if not one.cure
+    if not one.fix
     and one.worker.name != "command"  # whose turns no library begins or ends
     and one.strategy.parameters.get("max_age", 60) == 60
 ]

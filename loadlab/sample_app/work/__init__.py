@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 REPORTS: Final = "LOADLAB_WORK_REPORTS"
-CURE: Final = "LOADLAB_WORK_CURE"
+FIX: Final = "LOADLAB_WORK_FIX"
 PORT: Final = "LOADLAB_WORK_PORT"
 LIBRARY: Final = "LOADLAB_WORK"  # whose tasks `loadlab.sample_app.tasks` has
 SECONDS: Final = 0.01
@@ -63,15 +63,15 @@ def _await_others(number: int, size: int) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def cure() -> Any:  # noqa: ANN401  the module of a user's own; None without one
-    """The cure that is tried."""
-    name = os.environ.get(CURE)
+def fix() -> Any:  # noqa: ANN401  the module of a user's own; None without one
+    """The fix that is tried."""
+    name = os.environ.get(FIX)
     return importlib.import_module(name) if name else None
 
 
-def cured(name: str, otherwise: Any) -> Any:  # noqa: ANN401
-    """What the cure calls `name`, or `otherwise`."""
-    return getattr(cure(), name, otherwise)
+def fixed(name: str, otherwise: Any) -> Any:  # noqa: ANN401
+    """What the fix calls `name`, or `otherwise`."""
+    return getattr(fix(), name, otherwise)
 
 
 def library(name: str) -> ModuleType:

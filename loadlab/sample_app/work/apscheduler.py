@@ -6,11 +6,11 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.conf import settings
 
-from loadlab.sample_app.work import cured, perform
+from loadlab.sample_app.work import fixed, perform
 
 threads: int = settings.WORK_THREADS  # type: ignore[misc]
 scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(threads)})
-job = cured("closing", lambda task: task)(perform)
+job = fixed("closing", lambda task: task)(perform)
 
 
 def begin() -> None:

@@ -9,14 +9,14 @@ from typing import Final
 from celery import Celery
 from django.conf import settings
 
-from loadlab.sample_app.work import cure, perform
+from loadlab.sample_app.work import fix, perform
 
 # Of messages in files: a process that reads a file while another writes it would end, so no two share one.
 FOLDERS: Final[dict[str, str]] = settings.CELERY_BROKER_TRANSPORT_OPTIONS  # type: ignore[misc]
 
 app = Celery("loadlab")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-cure()
+fix()
 task = app.task(perform, name="perform")
 if "control_folder" in FOLDERS:
     own = f"{FOLDERS['control_folder']}-{os.getpid()}"

@@ -9,7 +9,7 @@ from django.conf import settings
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 
-from loadlab.sample_app.work import cure, perform
+from loadlab.sample_app.work import fix, perform
 
 if not apps.ready:  # dramatiq's own command imports this module first
     django.setup()
@@ -17,7 +17,7 @@ url: str = settings.WORK_REDIS  # type: ignore[misc]
 threads: int = settings.WORK_THREADS  # type: ignore[misc]
 broker = RedisBroker(url=url) if url else StubBroker()
 dramatiq.set_broker(broker)
-cure()
+fix()
 actor = dramatiq.actor(perform, max_retries=0)
 
 

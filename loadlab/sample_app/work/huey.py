@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from huey.contrib import djhuey
 
-from loadlab.sample_app.work import cured, perform
+from loadlab.sample_app.work import fixed, perform
 
-work = cured("task", djhuey.task)()(perform)
+work = fixed("task", djhuey.task)()(perform)
 
 
 def send(number: int, size: int, query: bool) -> None:  # noqa: FBT001

@@ -8,14 +8,14 @@ import sys
 
 from django.core.management.base import BaseCommand
 
-from loadlab.sample_app.work import cured, perform
+from loadlab.sample_app.work import fixed, perform
 
 
 class Command(BaseCommand):
     help = "Do as many tasks as each line of the standard input says."
 
     def handle(self, *args: object, **options: object) -> None:  # noqa: ARG002  Django's signature
-        work = cured("closing", lambda task: task)(perform)
+        work = fixed("closing", lambda task: task)(perform)
         for line in iter(sys.stdin.readline, ""):
             number, size, query = json.loads(line)
             for _ in range(size):
