@@ -82,7 +82,7 @@ def fate_of(kept: Sequence[BehaviourRow], scale: Scale) -> Fate:
             return "reused"
         case ["grows in pauses"], (["grows in pauses"] | []):
             return "grows in pauses"
-        case ["leaks"], ["reused"]:
+        case ["leaks"], (["reused"] | ["grows in pauses"]):  # clients that hang up leave theirs
             return "kept by clients"
         case ["leaks"], (["leaks"] | []):
             return "leaks"

@@ -48,6 +48,7 @@ def advice(*rows: BehaviourRow) -> ServerAdvice:
     [
         (REUSED, REUSED, "reused"),
         (LEAKED, REUSED, "kept by clients"),
+        (LEAKED, GROWN, "kept by clients"),
         (LEAKED, LEAKED, "leaks"),
         (REUSED, LEAKED, "undecided"),
         (HALF, REUSED, "undecided"),

@@ -23,6 +23,7 @@ from loadlab.lab.project import Project
 from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
+from loadlab.system.programs import NGINX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 CLIENTS: Final = 6
 ROUNDS: Final = 8
 SLOW: Final = "/slow/?seconds=0.01"
+needs_nginx = pytest.mark.skipif(NGINX.lacks(), reason=f"nginx is not installed ({NGINX.install})")
 RECYCLED: Final = {"max_requests": 5, "min_worker_lifetime_seconds": 0}
 
 
@@ -118,6 +120,7 @@ def test_uwsgi_counts_exactly_while_its_workers_are_replaced(
         await_that(running.agree)
 
 
+@pytest.mark.slow
 def test_uwsgis_threads_hold_a_connection_each_and_its_greenlets_leak(lab: Lab) -> None:
     with served(lab, "uwsgi", None, workers=1, threads=3) as threads:
         threads.ask(ROUNDS)
@@ -133,6 +136,7 @@ def test_uwsgis_late_gevent_patch_is_refused_with_the_reason() -> None:
         config_of(SERVERS, "uwsgi_gevent", {"gevent_monkey_patch": True}, "server")
 
 
+@needs_nginx
 @pytest.mark.parametrize("upstream", [True, False])
 def test_nginx_decides_whether_a_kept_connection_is_found_again(trial: TrialRunner, upstream: bool) -> None:  # noqa: FBT001
     """Clients do the opposite each time, and it makes no difference."""
@@ -151,6 +155,7 @@ def test_nginx_decides_whether_a_kept_connection_is_found_again(trial: TrialRunn
     assert leak_of(done) == ("no" if upstream else "yes")
 
 
+@needs_nginx
 @pytest.mark.slow
 @pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])
 @pytest.mark.parametrize("upstream", [True, False])
@@ -177,7 +182,8 @@ def below(application: Application) -> list[psutil.Process]:
     return psutil.Process(application.program.pid).children(recursive=True)
 
 
-@pytest.mark.parametrize("name", ["nginx", "gunicorn"])
+@needs_nginx
+@pytest.mark.parametrize("name", ["nginx", pytest.param("gunicorn", marks=pytest.mark.slow)])
 def test_nginx_and_gunicorn_end_together(lab: Lab, name: str) -> None:
     with served(lab, "nginx", 60) as running:
         running.ask()
@@ -192,26 +198,19 @@ def test_nginx_and_gunicorn_end_together(lab: Lab, name: str) -> None:
         assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
 
 
-def test_nothing_is_left_when_what_starts_nginx_is_killed(lab: Lab) -> None:
+@needs_nginx
+def test_nginx_is_an_ordinary_user_on_loopback_and_leaves_nothing(lab: Lab) -> None:
     with served(lab, "nginx", 60) as running:
         running.ask()
         family = [psutil.Process(running.application.program.pid), *below(running.application)]
-        assert {"nginx"} < {process.name() for process in family}
-        family[0].kill()
-        running.application.program.kill()
-        assert [process for process in family if process.is_running() and process.status() != "zombie"] == []
-
-
-def test_nginx_runs_as_an_ordinary_user_on_loopback_only(lab: Lab) -> None:
-    with served(lab, "nginx", 60) as running:
-        processes = [process for process in below(running.application) if "nginx" in process.name()]
+        processes = [process for process in family if process.name() == "nginx"]
         assert len(processes) == 2  # its master and its worker
         assert 0 not in {process.uids().effective for process in processes}
-        (address,) = {
-            c.laddr.ip for process in processes for c in process.net_connections("tcp") if c.status == "LISTEN"
-        }
-        assert address == "127.0.0.1"
-        running.ask()
+        sockets = [one for process in processes for one in process.net_connections("tcp")]
+        assert {one.laddr.ip for one in sockets if one.status == "LISTEN"} == {"127.0.0.1"}
+        family[0].kill()  # what has started both
+        running.application.program.kill()
+        assert [process for process in family if process.is_running() and process.status() != "zombie"] == []
 
 
 @pytest.mark.slow
