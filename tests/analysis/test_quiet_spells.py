@@ -97,7 +97,9 @@ def test_a_report_shows_what_was_open_after_each_burst() -> None:
     (arm,) = [arm for arm in found.arms if arm.case == leaking]
     assert (arm.leak, arm.open_after_bursts, arm.left_open) == ("yes", (4, 7, 10, 13), 13)
     assert clause(leak(arm)) == "leaks, 4, 7, 10, 13 open after bursts with pauses"
-    ((_, *cells),) = tables.bursts(found).rows
+    table = tables.bursts(found)
+    ((_, *cells),) = table.rows
+    assert [column.title for column in table.columns] == ["Case", "Window", "Burst 1", "Burst 2", "Burst 3"]
     assert cells == ["4", "7", "10", "13"]
 
 

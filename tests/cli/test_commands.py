@@ -62,7 +62,7 @@ def test_plan_lists_the_cases_their_number_and_the_duration(loadlab: CommandLine
     assert (done.code, done.stderr) == (0, "")
     assert (cases, empty) == (NAMES, "")
     assert re.fullmatch(r"3 cases × 3 blocks = 9 trials at most, about 0\.2 minutes", summary)
-    assert power.startswith("3 blocks and 1 comparison can prove no difference: set blocks to 6 or more")
+    assert power.startswith("3 blocks and 1 comparison cannot prove a difference: set blocks to 6 or more")
 
 
 def test_plan_with_ids_spells_out_every_parameter(here: InProcess, plan_file: Path) -> None:

@@ -20,9 +20,10 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncRequestFactory, Client, RequestFactory, override_settings
 from django.urls import path
 
-from loadlab.instrumentation import counting, current, timing
+from loadlab.instrumentation import counting, current, timing, work
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.ledger import Ledger
+from loadlab.model.metrics import UnitKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -38,6 +39,11 @@ REQUESTS = 4
 def query(alias: str = "default") -> None:
     with connections[alias].cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def task(**_: Any) -> None:
+    with work.unit(UnitKind.TASK):
+        query()
 
 
 def plain(_: Any) -> HttpResponse:
@@ -66,6 +72,17 @@ def streams(_: Any) -> StreamingHttpResponse:
         for _ in range(3):
             query()
             close_old_connections()
+            yield b"x"
+
+    return StreamingHttpResponse(parts())
+
+
+def streams_with_tasks(_: Any) -> StreamingHttpResponse:
+    def parts() -> Iterator[bytes]:
+        for _ in range(2):
+            query()
+            task()
+            query()
             yield b"x"
 
     return StreamingHttpResponse(parts())
@@ -134,7 +151,8 @@ VIEWS: list[Callable[..., Any]] = [
     *(plain, closes_old, reconnects, streams, streams_async),
     *(gathers, in_threads, one_after_another),
 ]
-urlpatterns = [path(view.__name__, view) for view in [*VIEWS, in_a_request_of_its_own, of_two_aliases, of_none]]
+OTHERS: list[Callable[..., Any]] = [in_a_request_of_its_own, of_two_aliases, of_none, streams_with_tasks]
+urlpatterns = [path(view.__name__, view) for view in [*VIEWS, *OTHERS]]
 
 
 class LikeASession:
@@ -240,11 +258,8 @@ def test_a_request_that_a_view_makes_is_another_and_the_view_s_own_goes_on(count
 
 
 @contextmanager
-def listening(signal: Signal) -> Iterator[None]:
-    def audit(**_: Any) -> None:
-        query()
-
-    signal.connect(audit)
+def listening(signal: Signal, audit: Callable[..., None] = lambda **_: query()) -> Iterator[None]:
+    signal.connect(audit, weak=False)
     try:
         yield
     finally:
@@ -261,6 +276,22 @@ def test_what_listens_for_a_request_s_signals_belongs_to_it(
         for _ in range(REQUESTS):
             ask(view)
     assert count() == REQUESTS
+
+
+def test_a_request_counts_once_around_the_tasks_of_its_stream(count: Callable[..., int]) -> None:
+    for _ in range(REQUESTS):
+        by_wsgi("streams_with_tasks")
+    assert count() == (1 + 2) * REQUESTS
+
+
+@ways
+def test_a_request_counts_once_after_a_task_that_its_start_has_done(
+    count: Callable[..., int], ask: Callable[[str], None]
+) -> None:
+    with listening(request_started, task), listening(request_started):
+        for _ in range(REQUESTS):
+            ask("plain")
+    assert count() == (1 + 1) * REQUESTS
 
 
 def test_outside_of_requests_work_ends_when_django_is_told_so(count: Callable[..., int]) -> None:
