@@ -28,6 +28,9 @@ class HypercornServer(Server):
         ),
     )
     counted: ClassVar[Mapping[str, Scalar]] = KEPT
+    # It does not say when a worker has served --max-requests. But one that is killed ends the whole server, so a worker
+    # that is gone beside a server that goes on has been replaced.
+    recycled: ClassVar[str] = r"\[(\d+)\] \[INFO\] Running on "
 
     workers: Count = 1
     keep_alive_seconds: Seconds = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -16,12 +17,16 @@ from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.clients import answer
+from loadlab.model.causes import Cause
 from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS
+from loadlab.store.layout import trial_log
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from laboratory import TrialRunner
 
     from loadlab.instrumentation.counters import Totals
     from loadlab.lab.application import Application
@@ -151,3 +156,16 @@ def test_who_abandons_connections_when_sigterm_stops_it(lab: Lab, tmp_path: Path
         sessions_counted(lab)
         assert still_open > 0
         assert lab.judge.abandoned() - before == (still_open if abandons else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", of_modes("asgi", "hypercorn", "uvicorn_worker"))
+def test_a_worker_that_its_server_recycles_is_not_lost(trial: TrialRunner, name: str) -> None:
+    recycling = config_of(STRATEGIES, "recycle_workers", {"max_requests": 20}, "strategy")
+    done = trial(name, strategy=recycling, workers=2, window_seconds=3.0)
+    log = (trial.lab.logs / trial_log(done.order, name)).read_text()
+    first = 2 if name == "hypercorn" else 0  # it says when a worker begins, the others when one ends
+    assert len(set(re.findall(SERVERS[name].recycled, log))) > first
+    # With both workers at their limit at once, it may well have stalled.
+    assert Cause.PROCESS_LOST not in done.causes, done.reason
+    assert done.connections.mismatches == ()

@@ -212,6 +212,53 @@ def test_what_cannot_be_is_refused_before_the_run_with_the_reason(strategies: di
         read_plan(swept(strategies=strategies), "plan")
 
 
+@every(
+    ("changes", "words"),
+    [
+        (
+            {"servers": {"tornado": {}}, "control": "tornado"},
+            "servers.tornado.async_unsafe: is false, so every request that queries fails: Django refuses queries in",
+        ),
+        (
+            {"scenarios": ["read_one", "async_orm", "async_stream"]},
+            "servers.gevent: cannot run the async views of async_orm and async_stream beside each other: they fail",
+        ),
+    ],
+)
+def test_a_server_where_every_request_would_fail_is_refused(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        read_plan(swept(**changes), "plan")
+
+
+def test_modes_that_run_async_views_are_planned_with_them() -> None:
+    servers = {"sync": {}, "asgi": {}, "tornado": {"async_unsafe": True}}
+    assert len(read_plan(swept(servers=servers, scenarios=["stream"]), "plan").cases) == 4
+    del servers["tornado"]
+    assert len(read_plan(swept(servers=servers, scenarios=["async_threads"]), "plan").cases) == 3
+
+
+@every(
+    ("server", "fits"),
+    [
+        ({"sync": {}}, True),
+        ({"hypercorn": {}}, True),
+        ({"asgi": {"workers": 2}}, True),
+        ({"asgi": {"workers": 1}}, False),
+        ({"daphne": {}}, False),
+    ],
+)
+def test_only_servers_that_replace_workers_are_planned_with_that(
+    server: dict[str, object],
+    fits: bool,  # noqa: FBT001
+) -> None:
+    text = swept(servers=server, strategies={"recycle_workers": {}}, control=next(iter(server)))
+    if fits:
+        assert read_plan(text, "plan").cases
+    else:
+        with pytest.raises(UsageError, match="the server replaces no worker by itself; use close_on_thread_exit"):
+            read_plan(text, "plan")
+
+
 def test_a_pool_is_accepted_while_the_projects_driver_is_unknown(tmp_path: Path) -> None:
     scenario = tmp_path / "own.py"
     scenario.touch()
