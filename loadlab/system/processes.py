@@ -44,11 +44,20 @@ def without_root(argv: list[str]) -> list[str]:
     """The same command for a program that refuses to run as root: if we are, it finds itself to be an ordinary user.
 
     It does so in a namespace of users, where our files are its own.
+
+    Raises:
+        EnvironmentFaultError: we are root, and the system has no program for that.
     """
     if os.getuid() != 0:
         return argv
+    program = shutil.which("unshare")
+    if program is None:
+        raise EnvironmentFaultError(
+            "The server refuses to run as root, and unshare is not there to make it another user. Run loadlab as an"
+            " ordinary user, or install util-linux."
+        )
     user = pwd.getpwnam(UNPRIVILEGED)
-    return ["unshare", "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}", *argv]
+    return [program, "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}", *argv]
 
 
 _withheld: set[str] = set()
