@@ -48,18 +48,19 @@ def leave_out(request: HttpRequest) -> None:
 
 def _announced(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
-    def announced(handler: BaseHandler, *arguments: Any) -> Any:  # noqa: ANN401  WSGI's
+    def announced(handler: BaseHandler, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  WSGI's
         _announce()
-        return call(handler, *arguments)
+        return call(handler, *arguments, **named)
 
     return announced
 
 
 def _announced_async(call: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
     @wraps(call)
-    async def announced(handler: BaseHandler, *arguments: Any) -> None:  # noqa: ANN401  ASGI's
+    # daphne names them.
+    async def announced(handler: BaseHandler, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  ASGI's
         _announce()
-        await call(handler, *arguments)
+        await call(handler, *arguments, **named)
 
     return announced
 
