@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from loadlab.model.samples import Trial
 
 BLOCKS: Final = 6
-MODES: Final = tuple(SERVERS)
+MODES: Final = tuple(name for name in SERVERS if SERVERS[name].usual)
 PARTS: Final = ("boot", "load_start", "settle", "stop")
 USERS: Final = 8
 PLAN: Final = Plan(servers={}, strategies={})  # warm-up and window as in the default plan

@@ -22,9 +22,12 @@ def main() -> int:
         if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
             signal.signal(number, _leave)
     atexit.register(gc.freeze)  # all is freed with the process: nothing to search it for
+    gc.disable()
     own_modules_first()
     from loadlab import cli  # noqa: PLC0415  see above
 
+    gc.freeze()  # modules stay: there is nothing to search among them
+    gc.enable()
     return cli.main()
 
 

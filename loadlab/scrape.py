@@ -29,6 +29,8 @@ NOT_OURS: Final = (
     "has metrics, but none of loadlab's: add 'loadlab.instrumentation' to INSTALLED_APPS of the project",
     ", or name the address that serves its metrics.",
 )
+# What is left of all units of work: a project with an earlier loadlab shows no kinds, and its units are requests too.
+REQUESTS: Final = tuple(f"{metrics.UnitKind.REQUEST.label}_{connection}" for connection in metrics.CONNECTION)
 Key = tuple[str, str]  # a field of `ConnectionCounts`, and the reason or kind in it
 
 
@@ -140,22 +142,25 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a metric's values go: `into` a field of `ConnectionCounts`, under its `label` where that counts by key.
+    """Where a metric's values go: `into` a field of `ConnectionCounts`, under its labels `by` where that counts by key.
 
     A metric that counts several fields has the field of each of its label's values.
     """
 
     into: str | Mapping[str, str]
-    label: str = ""
+    by: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Those that a sample must have."""
-        return ("alias", self.label) if self.label else ("alias",)
+        return ("alias", *self.by)
 
     def key(self, sample: Sample) -> Key | None:
-        """None of a value of the label that this version does not know."""
-        value = sample.labels[self.label] if self.label else ""
+        """None of a value of the label that is left out, or that this version does not know."""
+        value = "_".join(sample.labels[label] for label in self.by)
+        if value in self.left_out:
+            return None
         if isinstance(self.into, str):
             return self.into, value
         return (self.into[value], "") if value in self.into else None
@@ -219,10 +224,11 @@ def _whole(value: float) -> int:
 _PLACES: Final = {
     metrics.CONNECTIONS_OPEN.name: _Place("open"),
     metrics.CONNECTIONS_OPENED.name: _Place("opened"),
-    metrics.CONNECTIONS_CLOSED.name: _Place("closed", label="reason"),
+    metrics.CONNECTIONS_CLOSED.name: _Place("closed", by=("reason",)),
     metrics.CONNECTS_UNSETTLED.name: _Place("unsettled"),
-    metrics.REQUESTS.name: _Place({"opened": "first_uses", "reused": "reused"}, label="connection"),
-    metrics.CONNECT_ERRORS.name: _Place("connect_errors", label="kind"),
+    metrics.REQUESTS.name: _Place({"opened": "first_uses", "reused": "reused"}, by=("connection",)),
+    metrics.UNITS.name: _Place("units", by=("kind", "connection"), left_out=REQUESTS),
+    metrics.CONNECT_ERRORS.name: _Place("connect_errors", by=("kind",)),
     f"{metrics.CONNECT_DURATION.name}_count": _Place("connects"),
     f"{metrics.CONNECT_DURATION.name}_sum": _Place("connect_seconds_sum"),
     f"{metrics.CONNECTION_AGE.name}_count": _Place("ended"),

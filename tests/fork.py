@@ -15,7 +15,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 COPIED: Final = ("loadlab", "locustfiles", "plans", "dashboards")
 # Where a reader would save each program, by the heading that it stands under.
 PLACES: Final = {
-    "Add a server mode": "loadlab/servers/granian.py",
+    "Add a server mode": "loadlab/servers/twisted.py",
     "Add a strategy": "loadlab/strategies/checked_minute.py",
     "Add a scenario": "locustfiles/longer_query.py",
     "Add a probe": "loadlab/probes/database_size.py",

@@ -61,9 +61,9 @@ def test_a_plan_with_a_fault_in_the_documentation_would_be_seen(tmp_path: Path) 
         read_plan(completed("usres = [8]\n", tmp_path), "page")
 
 
-GRANIAN: Final = """
-[servers.granian]
-threads = [2, 4]
+TWISTED: Final = """
+[servers.twisted]
+reactor = ["poll", "select"]
 [strategies]
 max_age = {}
 worker_exit_hook = {}
@@ -71,7 +71,7 @@ pgbouncer = {}
 """
 # What a reader would try next with each program of CONTRIBUTING: a plan, or a line of Python.
 USES: Final = {
-    "Add a server mode": GRANIAN,
+    "Add a server mode": TWISTED,
     "Add a strategy": "[servers.sync]\n[strategies.checked_minute]\n",
     "Add a scenario": 'scenarios = ["longer_query"]\n' + "".join(REST.values()),
     "Add a probe": "from loadlab.probes import quantities; quantities()['database_size']",
@@ -122,7 +122,7 @@ def test_the_command_of_contributing_counts_the_new_servers_rows(fork: Fork) -> 
     done = fork.run("-m", "loadlab", *arguments, "--list")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) > 10
-    assert all(line.startswith("granian,") for line in done.stdout.splitlines())
+    assert all(line.startswith("twisted,") for line in done.stdout.splitlines())
 
 
 @pytest.mark.slow

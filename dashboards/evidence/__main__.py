@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,16 @@ def record(path: Path) -> None:
     Recording().write([*of_trials, *of_site], recorded(run))
 
 
+def record_site() -> None:
+    """Only the site in production, anew; its samples get the times of those that they replace."""
+    recording = Recording()
+    of_trials = [line for line in recording.text().decode().splitlines() if 'job="loadlab"' in line]
+    seen, end = observed(), recording.span().end
+    later = max(at for series in seen for at, _ in series.points) - end
+    moved = [replace(series, points=[(at - later, value) for at, value in series.points]) for series in seen]
+    recording.write([*of_trials, *(line for series in moved for line in lines(series))], recording.trials())
+
+
 def tables(api: Api, span: Span) -> None:
     text = placed(DOCUMENT.read_text("utf-8"), "panels", panels(api, span))
     DOCUMENT.write_text(placed(text, "tolerances", tolerances(api, Recording().trials(), span)), encoding="utf-8")
@@ -47,11 +58,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dashboards.evidence", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("record").add_argument("run", type=Path)
+    commands.add_parser("record-site")
     commands.add_parser("tables")
     commands.add_parser("preview").add_argument("folder", type=Path)
     arguments = parser.parse_args()
     if arguments.command == "record":
         record(arguments.run)
+        return
+    if arguments.command == "record-site":
+        record_site()
         return
     recording = Recording()
     with Register.opened() as register, replayed(recording, register) as api:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from loadlab.analysis.waiting import waiting
 from loadlab.model.counts import added
 from loadlab.model.findings import Arm, Estimate, Service, TrialSummary
 from loadlab.model.samples import CpuSeconds, Recovery, Trial
+from loadlab.stats.intervals import median as median_of
 from loadlab.stats.intervals import of_median
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def arm(case: Case, measured_trials: Iterable[Measured], recovery: Recovery | No
         left_open=max((trial.connections.open_at_rest for trial in held), default=0),
         leak=leak,
         leaks=leak == "yes",
+        open_after_bursts=_open_after_bursts(held),
         collected=sum(trial.connections.at_rest.closed.get(COLLECTED, 0) for trial in held),
         held_per_process=_per_process(peak, processes_of(case), [one.trial for one in counted]),
         recovery=recovery,
@@ -107,6 +110,11 @@ def _of_complete(case: Case, trials: Sequence[Trial], summaries: Sequence[TrialS
     )
 
 
+def _open_after_bursts(trials: Sequence[Trial]) -> tuple[int, ...]:
+    """The most over all trials, at each place; a trial that lost its generator has fewer."""
+    return tuple(map(max, zip_longest(*(trial.connections.open_after_bursts for trial in trials), fillvalue=0)))
+
+
 def _usable(trials: Sequence[Trial]) -> int | None:
     """The most that they can use at once: trials of a case differ in how many aliases they used, and in no more."""
     alike = {len(trial.connections.by_alias): trial for trial in trials}
@@ -144,7 +152,7 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
     if not known.size:
         return None
     low, high = of_median(known) or (None, None)
-    return Estimate(value=float(np.median(known)), low=low, high=high)
+    return Estimate(value=float(median_of(known)), low=low, high=high)
 
 
 def percentile_estimates(trials: Iterable[Percentiles]) -> tuple[Estimate | None, Estimate | None, Estimate | None]:

@@ -11,6 +11,7 @@ from loadlab.analysis.scalars import METRICS, scalars
 from loadlab.model.config import spell
 from loadlab.model.contrasts import Contrast, RunContrast
 from loadlab.model.project_notes import NOTES, is_note, notes_of
+from loadlab.stats.intervals import median
 from loadlab.stats.paired import ratio_of
 from loadlab.stats.rank_sum import shift
 
@@ -60,8 +61,8 @@ def _of_case(cases: tuple[Case, Case], tables: tuple[Scalars, Scalars]) -> Itera
             yield Contrast(
                 case=cases[0],
                 metric=metric,
-                before=float(np.median(known[0])),
-                after=float(np.median(known[1])),
+                before=float(median(known[0])),
+                after=float(median(known[1])),
                 ratio=ratio_of(difference),
                 low=ratio_of(interval.low) if interval else None,
                 high=ratio_of(interval.high) if interval else None,

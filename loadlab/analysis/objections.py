@@ -40,7 +40,10 @@ def _doubted(evidence: Evidence, arm: Arm) -> Objection | None:
 
 
 def leak(arm: Arm) -> Leaks:
-    """More open than are usable, or else what the garbage collector had to close."""
+    """More and more open after bursts, more open than are usable, or else what the garbage collector had to close."""
+    bursts = arm.open_after_bursts
+    if bursts and max(bursts) > bursts[0]:
+        return Leaks(held=max(arm.peak, *bursts), usable=arm.usable, bursts=bursts)
     held = arm.peak if arm.clients_peak is None else arm.clients_peak
     too_many = arm.usable is None or held > arm.usable or not arm.collected
     return Leaks(held=held, usable=arm.usable, collected=0 if too_many else arm.collected)

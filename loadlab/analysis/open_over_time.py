@@ -8,6 +8,7 @@ import numpy as np
 
 from loadlab.model.extract import as_array
 from loadlab.model.findings import OpenOverTime
+from loadlab.stats.intervals import median
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ def open_over_time(trials: Sequence[Trial]) -> OpenOverTime | None:
     counts = np.array([_held(one, instants) for one in series])
     return OpenOverTime(
         at=tuple(instants.tolist()),
-        median=tuple(np.median(counts, axis=0).tolist()),
+        median=tuple(median(counts).tolist()),
         low=tuple(counts.min(axis=0).tolist()),
         high=tuple(counts.max(axis=0).tolist()),
     )

@@ -60,7 +60,19 @@ def _room(trial: Trial, at_once: int, each: Room | None) -> Room | None:
     # A plan's own number may count several aliases for each request already.
     in_use = each.in_use * aliases if at_once < trial.case.users else max(usable, each.in_use * aliases)
     lasting = max(each.lasting * aliases, in_use if each.lasting >= each.in_use else 0)
-    return Room(in_use=in_use, lasting=lasting, spare=each.spare * aliases)
+    return Room(in_use=in_use, lasting=_in_living_threads(trial, lasting), spare=each.spare * aliases)
+
+
+def _in_living_threads(trial: Trial, lasting: int) -> int:
+    """How many of the `lasting` connections can still be found at rest, after all bursts.
+
+    Where idle threads end in a pause, it leaves one for each process, and each new thread of the last burst opened one.
+    """
+    bursts, server = trial.connections.bursts, server_of(trial.case.server)
+    if len(bursts) < 2 or server is None or server.idle_end_seconds() is None:  # noqa: PLR2004  no pause before it
+        return lasting
+    of_last_burst = bursts[-1].counts.opened - bursts[-2].counts.opened
+    return min(lasting, server.processes() * _aliases(trial) + of_last_burst)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -91,7 +103,8 @@ def _aliases(trial: Trial) -> int:
 
 def _requests_sent(trial: Trial) -> int:
     """At most: each user may have one request without a response; others may use a target too."""
-    return max(extract_of(trial).sent + trial.case.users, trial.served or 0)
+    later = sum(burst.requests + trial.case.users for burst in trial.connections.bursts[1:])
+    return max(extract_of(trial).sent + trial.case.users + later, trial.served or 0)
 
 
 def _all_together(trial: Trial) -> Account:
@@ -127,5 +140,6 @@ def _points(trial: Trial) -> Sequence[ConnectionCounts]:
             ConnectionCounts(opened=int(opened), reused=int(reused), open=int(level))
             for opened, reused, level in sampled
         ),
+        *(burst.counts for burst in trial.connections.bursts[:-1]),
         trial.connections.at_rest,
     ]

@@ -62,7 +62,7 @@ def same_way(one: Case, other: Case) -> bool:
 
 
 def _of_changes(changes: Changes) -> Simplicity:
-    if changes.apps or changes.gunicorn:
+    if changes.apps or changes.gunicorn or changes.arguments:
         return Simplicity.FIX
     if changes.asgi_wrapper:
         return Simplicity.WRAPPER

@@ -28,6 +28,8 @@ def snippets(strategy: Strategy, place: ServerTraits, *, checks: bool) -> tuple[
         ("asgi.py", _wrapper(changes)),
     )
     written = [Snippet(file=file, language="python", text=text) for file, text in texts if text]
+    if changes.arguments:
+        written.append(Snippet(file="the server's command", language="sh", text=" ".join(changes.arguments)))
     if strategy.service:
         written.append(Snippet(file="pg_service.conf", language="ini", text=_service(strategy.service)))
     if pooling:

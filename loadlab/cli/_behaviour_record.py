@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LISTS: Final = ("rows", "claims")
+LISTS: Final = ("rows", "workers", "claims")
 # Names as earlier versions wrote them: of keys, and of what has a version.
 EARLIER: Final = {"cases": "claims"}
 EARLIER_PACKAGES: Final = {"Django": "django", "psycopg2": "psycopg2-binary", "psycopg_pool": "psycopg-pool"}

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def left_lying() -> Iterator[None]:
-    """Inside, garbage in cycles stays; all other is freed at once, as ever."""
+    """Inside, garbage in cycles stays, and afterwards, too; all other is freed at once, as ever."""
     collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if collects:
+            gc.freeze()  # the first search would be of all that was made inside
             gc.enable()

@@ -1,6 +1,6 @@
-"""Count what connections do in each server mode under each strategy, or check a recording.
+"""Count what connections do in each server mode and background worker, or check a recording.
 
-Every cell is a count, not a time, so it is the same on any machine. A full pass takes about ten minutes.
+Every cell is a count, not a time, so it is the same on any machine. A full pass takes over half an hour.
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final = (
     ("loadlab behaviour --only 'sync,*'", "count the rows of one server mode"),
+    ("loadlab behaviour --workers --only 'worker/celery*'", "count what Celery does with connections, and its fixes"),
     ("loadlab behaviour --check recorded.json", "exit with 10 if a count differs from the recording"),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--only", action="append", default=[], metavar="GLOB", help="only rows and claims whose id matches; repeatable"
+        "--only",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="only rows, claims and workers whose id matches; repeatable",
     )
     parser.add_argument("--list", action="store_true", help="list the ids and exit")
     parser.add_argument(
@@ -30,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--claims", "--cases", action="store_true", help="also test published claims; their ids are claim/NAME"
+    )
+    parser.add_argument(
+        "--workers", action="store_true", help="also count background workers; their ids are worker/NAME"
     )
     parser.add_argument(
         "--check", type=Path, metavar="FILE", help="compare with a recording and exit with 10 on a difference"

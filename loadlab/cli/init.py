@@ -111,7 +111,8 @@ def _next(plan: Path, locustfile: Path, project: Project, modes: Modes) -> str:
 
     info = _facts(project)
     default = info.default
-    comments = f"; as comments: {', '.join((*modes.more, *modes.missing))}" if modes.more or modes.missing else ""
+    others = [*modes.more, *modes.refused, *modes.missing]
+    comments = f"; {len(others)} other server modes as comments" if others else ""
     of_routes = f"{len(taken_routes(info.routes))} of {len(info.routes)} routes without arguments"
     lines = [
         f"{plan}: {' and '.join(modes.first)} at CONN_MAX_AGE {spoken_ages(project)}{comments}",

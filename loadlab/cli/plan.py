@@ -87,7 +87,7 @@ def _power(experiment: Experiment) -> Iterable[str]:
     among = f"{plural(blocks, 'block')} and {plural(comparisons, 'comparison')}"
     if blocks < blocks_needed(comparisons):
         enough = blocks_needed(comparisons)
-        yield f"{among} can prove no difference: set blocks to {enough} or more, or compare fewer cases"
+        yield f"{among} cannot prove a difference: set blocks to {enough} or more, or compare fewer cases"
         return
     detected = [
         f"≥ {ratio(found)} where trials vary by {percentage(share)}" for share, found in detectable(experiment) if found

@@ -101,12 +101,14 @@ def execute(arguments: argparse.Namespace) -> int:
     from loadlab.cli._progress import display
     from loadlab.faults.added_latency import AddedLatency
     from loadlab.lab.opening import open_lab
+    from loadlab.lab.preflight import missing_for, require_installed
     from loadlab.lab.served_site import boot_site
     from loadlab.services.external_database import Reference, require_reference
     from loadlab.system.ports import require_free
     from loadlab.system.processes import withhold
 
     server, strategy = _configs(arguments)
+    require_installed(missing_for(server, strategy, arguments.driver))
     require_free(arguments.port)
     plan = _plan(arguments)
     withhold(arguments.dsn)
@@ -162,8 +164,11 @@ def _strategy(arguments: argparse.Namespace) -> Config:
 
 
 def _require_fit(server: Config, strategy: Config, driver: str) -> None:
-    from loadlab.plan.members import build_strategy, server_traits
+    from loadlab.plan.members import build_server, build_strategy, server_traits
 
+    if (refused := build_server(server).incompatible(driver)) is not None:
+        parameter, what, remedy = refused
+        raise UsageError(f"--server {server.name} {parameter}: {what} ({remedy}).")
     built = build_strategy(strategy)
     why = built.incompatible(server_traits(server, driver))
     if why is not None:

@@ -38,7 +38,7 @@ class ReapDeadThreads(AppConfig):
     name = "loadlab.fixes.reap_dead_threads"
     label = "loadlab_reap_dead_threads"
     verbose_name = "close database connections of dead threads"
-    ends_leak_in = ("threaded", "gevent", "asgi", "wsgi")
+    ends_leak_in = ("threaded", "gevent", "asgi")
 
     def ready(self) -> None:
         install(parameters("reap_dead_threads", SweepParameters))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 
-from loadlab.instrumentation import checks, counting, current, timing, units
+from loadlab.instrumentation import async_counting, checks, counting, current, timing, units
 from loadlab.instrumentation.configuration import configuration
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class InstrumentationConfig(AppConfig):
         counting.install()
 
     def ready(self) -> None:
+        async_counting.install()
         timing.install()
         current.ledger()  # from now on this process is counted, even before its first connection
         if configuration().metrics_port is not None:

@@ -169,7 +169,7 @@ class Archive:
             _set_aside(path)
             return Sums(damaged=1), frozenset()
 
-    def _sums_of(self, stored: dict[str, Any]) -> tuple[Sums, frozenset[str]]:
+    def _sums_of(self, stored: Any) -> tuple[Sums, frozenset[str]]:  # noqa: ANN401  whatever JSON holds
         known, none = stored["cells"], [0] * self._kind.added
         added = stored.get("added", {}) if none else {}
         cells = {key: [*map(int, own), *map(int, added.get(key, none))] for key, own in known.items()}

@@ -17,6 +17,7 @@ from django.urls import get_resolver
 from loadlab.instrumentation import configuration, current
 from loadlab.instrumentation.driver_options import libpq, unknown_options
 from loadlab.instrumentation.serving import is_server, serving
+from loadlab.instrumentation.worker_checks import check_workers, is_celery_worker, pool_closed_by_celery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -138,7 +139,7 @@ def _shared_greenlets(known: Serving | None) -> Iterator[CheckMessage]:
 
 
 def _in_event_loop(known: Serving | None) -> Iterator[CheckMessage]:
-    if known is not None and known.mode == "tornado":
+    if known is not None and known.mode == "tornado" and not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
         yield checks.Warning(
             "gunicorn's tornado worker runs the project in its event loop. Django refuses synchronous queries there"
             " (SynchronousOnlyOperation), so each request that uses the database fails.",
@@ -273,6 +274,7 @@ def register() -> None:
     """Called once, when the app is ready."""
     checks.register(check_settings, "loadlab")
     checks.register(check_serving, "loadlab")
+    checks.register(check_workers, "loadlab")
     checks.register(check_options, "loadlab")
     checks.register(check_room, checks.Tags.database)
     checks.register(check_idle, checks.Tags.database)
@@ -283,6 +285,8 @@ def warn_when_served() -> None:
     if is_server():
         known = serving()
         _log([*check_settings(), *_of_server(known)])
+    elif is_celery_worker(sys.argv):  # Celery runs the checks, and drops what they say
+        _log([*check_settings(), *pool_closed_by_celery()])
 
 
 def warn_after_fork() -> None:

@@ -81,7 +81,7 @@ def _gauges_and_counters(snapshot: Snapshot) -> Iterable[Metric]:
             ((alias, kind.label, connection), n)
             for alias, totals in aliases
             for kind, pair in totals.units.items()
-            for connection, n in zip(("opened", "reused"), pair, strict=True)
+            for connection, n in zip(metrics.CONNECTION, pair, strict=True)
         ),
     )
     yield from _roles(snapshot)

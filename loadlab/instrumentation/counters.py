@@ -9,7 +9,7 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.archive import Archive
 from loadlab.instrumentation.ledger_file import LEDGERS
 from loadlab.model.counts import ConnectionCounts
-from loadlab.model.metrics import CloseReason, ConnectError, ProcessRole, UnitKind
+from loadlab.model.metrics import CONNECTION, CloseReason, ConnectError, ProcessRole, UnitKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,6 +68,12 @@ class Totals:
     def roles(self) -> dict[ProcessRole, tuple[int, int]]:
         """Connections by what their process is for: how many are open, and how many were opened."""
         return _with_rest(ProcessRole.OTHER, (self.open, self.opened), self._pairs(ProcessRole, layout.ROLES_AT))
+
+    def _other_units(self) -> dict[str, int]:
+        """Those that are no requests, by the words that a metric has for them."""
+        pairs = self._pairs(UnitKind, layout.UNITS_AT).items()
+        counts = {f"{kind.label}_{how}": n for kind, pair in pairs for how, n in zip(CONNECTION, pair, strict=True)}
+        return {name: count for name, count in counts.items() if count}
 
     def _pairs(self, kinds: type[Kind], at: int) -> dict[Kind, tuple[int, int]]:
         starts = {kind: at + layout.PAIR * (kind - 1) for kind in kinds if kind}
@@ -137,6 +143,7 @@ class Totals:
             waits=sum(self.wait_buckets),
             wait_seconds_sum=self.wait_seconds,
             first_uses=self.requests_opened,
+            units=self._other_units(),
             connects=sum(self.connect_buckets),
             ended=sum(self.age_buckets),
             ended_seconds_sum=self.age_seconds,

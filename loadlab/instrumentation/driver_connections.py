@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from loadlab.instrumentation import current
@@ -10,6 +12,8 @@ from loadlab.instrumentation.connect_errors import kind_of
 from loadlab.model.metrics import CloseReason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from loadlab.instrumentation.ledger import Row
 
 _rows: weakref.WeakKeyDictionary[Any, Row] = weakref.WeakKeyDictionary()
@@ -45,27 +49,60 @@ def count_openings(pool: Any, alias: str) -> None:  # noqa: ANN401  psycopg_pool
 
 def _self_counting(base: type[Any], alias: str) -> type[Any]:
     """The class of connections with each opening and closing counted: a pool does both in its own threads."""
+    return _async(base, alias) if inspect.iscoroutinefunction(base.connect) else _sync(base, alias)
 
+
+def _sync(base: type[Any], alias: str) -> type[Any]:
     class SelfCounting(base):  # type: ignore[misc]  # the class that the pool was told to use
         loadlab_alias = alias
 
         @classmethod
         def connect(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            row = current.ledger().connecting(alias)
-            try:
-                connection = super().connect(*args, **kwargs)
-            except BaseException as error:
-                row.failed(kind_of(error))
-                raise
-            row.opened()
-            row.returned()
-            watch(connection, connection, row)
-            return connection
+            with _opening(alias) as opened:
+                return opened(super().connect(*args, **kwargs))
 
         def close(self) -> None:
             super().close()
-            row = row_of(self)
-            if row is not None and self.closed:  # newer pools have close() give a lent connection back
-                row.closed(CloseReason.POOL)
+            _write_down_close(self)
 
     return SelfCounting
+
+
+def _async(base: type[Any], alias: str) -> type[Any]:
+    class SelfCounting(base):  # type: ignore[misc]  # as above
+        loadlab_alias = alias
+
+        @classmethod
+        async def connect(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            with _opening(alias) as opened:
+                return opened(await super().connect(*args, **kwargs))
+
+        async def close(self) -> None:
+            await super().close()
+            _write_down_close(self)
+
+    return SelfCounting
+
+
+@contextmanager
+def _opening(alias: str) -> Iterator[Callable[[Any], Any]]:
+    """Counts what is opened inside, and passed to the function that this gives."""
+    row = current.ledger().connecting(alias)
+
+    def opened(connection: Any) -> Any:  # noqa: ANN401
+        row.opened()
+        row.returned()
+        watch(connection, connection, row)
+        return connection
+
+    try:
+        yield opened
+    except BaseException as error:
+        row.failed(kind_of(error))
+        raise
+
+
+def _write_down_close(connection: Any) -> None:  # noqa: ANN401
+    row = row_of(connection)
+    if row is not None and connection.closed:  # newer pools have close() give a lent connection back
+        row.closed(CloseReason.POOL)

@@ -150,9 +150,11 @@ def add_row(totals: MutableSequence[int] | memoryview, at: int, row: Sequence[in
 
 def add_units(units: MutableSequence[int] | memoryview, row: Sequence[int] | memoryview) -> None:
     """Add one row to the cells of units by kind, which have a stretch for each alias."""
-    at = row[ALIAS] * UNIT_CELLS
-    for number, count in enumerate(row[OPENED + PAIR :]):
-        units[at + number] += count
+    counts = row[OPENED + PAIR :]
+    if any(counts):  # a web process has none
+        at = row[ALIAS] * UNIT_CELLS
+        for number, count in enumerate(counts):
+            units[at + number] += count
 
 
 def roles(role: int, cells: Sequence[int]) -> list[int]:

@@ -16,7 +16,7 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from loadlab.instrumentation import current
 from loadlab.instrumentation.access import exposition
 from loadlab.instrumentation.configuration import PORT_VARIABLE, configuration, is_loopback
-from loadlab.instrumentation.serving import is_server
+from loadlab.instrumentation.roles import serves
 from loadlab.instrumentation.wrappers import PATH, respond, wsgi_with_metrics
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 COMMAND: Final = "loadlab_metrics"
-RETRY_SECONDS: Final = 5.0  # while another process of the worker has the port
+RETRY_SECONDS: Final = 2.0  # while another process of the worker has the port
 NEVER: Final = 1e6  # seconds until the server looks whether it should end, which it does with its process
 
 
@@ -42,7 +42,7 @@ def server_on(address: str, port: int, handler: type[WSGIRequestHandler] = WSGIR
 def serve_where_told() -> None:
     """Serve them in a thread of this process, where LOADLAB_METRICS_PORT says; a web server's processes do not."""
     told = configuration().metrics_port
-    if told is not None and not is_server() and sys.argv[1:2] != [COMMAND]:
+    if told is not None and not serves() and sys.argv[1:2] != [COMMAND]:
         threading.Thread(target=_serve, args=told, daemon=True, name="loadlab metrics").start()
 
 

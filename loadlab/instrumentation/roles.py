@@ -18,10 +18,15 @@ _BY_UNIT: Final = {
 }
 
 
+def serves() -> bool:
+    """Whether this is a web server's process; runserver's too."""
+    return is_server() or sys.argv[1:2] == [RUNSERVER]
+
+
 def role() -> ProcessRole:
     """By the command line of the process; where that tells nothing, by the unit that the caller works for."""
     program, command = program_of(sys.argv[0]) if sys.argv else "", "".join(sys.argv[1:2])
-    if is_server() or command == RUNSERVER:
+    if serves():
         return ProcessRole.WEB
     if runs_tasks(program) or runs_tasks(command):
         return ProcessRole.WORKER

@@ -35,7 +35,8 @@ WORKER_CLASSES: Final = {
     "tornado": "tornado",
     "TornadoWorker": "tornado",
 }
-OWN_THREAD: Final = ("threaded", "gevent", "asgi")  # each request may come in its own thread or greenlet
+# Each request may come in its own thread, greenlet or, in tornado's event loop, context.
+OWN_THREAD: Final = ("threaded", "gevent", "asgi", "tornado")
 BOUNDED: Final = ("sync", "gthread")  # a worker has so many threads, and a thread at most one connection to each alias
 WSGI: Final = "wsgi"  # in threads that the server starts as it needs them, how many is not known here
 UNKNOWN: Final = ""

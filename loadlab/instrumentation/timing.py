@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import wraps
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.base import BaseHandler
+from django.core.handlers.wsgi import WSGIHandler
 
 from loadlab.instrumentation import current
-from loadlab.instrumentation.work import RUNNING, Work, become, present
+from loadlab.instrumentation.work import COMING, RUNNING, Work, become, present
 from loadlab.model.metrics import HTTP_METHODS, OTHER, STATUS_CLASSES, UNMATCHED
 
 if TYPE_CHECKING:
@@ -28,16 +30,57 @@ _FAULT: Final = _CLASSES[5]
 def install() -> None:
     """Time all requests from now on, those of handlers that exist already too.
 
-    Every handler of Django's gets its responses from these two methods, under WSGI and ASGI, in tests too.
+    Every handler of Django's gets its responses from these two methods, under WSGI and ASGI, in tests too. Those of
+    servers send Django's signal for the start of a request before that, and under ASGI the one for its end in another
+    task: so a request begins when they are called.
     """
     if not hasattr(BaseHandler.get_response, INSTALLED):
         BaseHandler.get_response = _timed(BaseHandler.get_response)  # type: ignore[method-assign]
         BaseHandler.get_response_async = _timed_async(BaseHandler.get_response_async)  # type: ignore[method-assign]
+        WSGIHandler.__call__ = _announced(WSGIHandler.__call__)  # type: ignore[method-assign]
+        ASGIHandler.__call__ = _announced_async(ASGIHandler.__call__)  # type: ignore[method-assign]
 
 
 def leave_out(request: HttpRequest) -> None:
     """Count this request nowhere."""
     setattr(request, COUNTS, False)
+
+
+def _announced(call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def announced(handler: BaseHandler, environ: Any, start_response: Any) -> Any:  # noqa: ANN401  WSGI's
+        _announce()
+        return call(handler, environ, start_response)
+
+    return announced
+
+
+def _announced_async(call: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
+    @wraps(call)
+    # With ASGI's own names, which daphne uses; and all required: uvicorn takes what it can call without for a factory.
+    async def announced(handler: BaseHandler, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+        _announce()
+        await call(handler, scope, receive, send)
+
+    return announced
+
+
+def _announce() -> None:
+    """All threads and tasks of the request inherit what the caller works for from now on."""
+    maker = present()
+    become({COMING: maker if maker and RUNNING in maker else None})
+
+
+def _begun() -> tuple[Work, Work | None]:
+    """The request that is answered from now on, and the one that makes it, if any."""
+    work = present()
+    if work is not None and COMING in work:
+        maker = cast("Work | None", work.pop(COMING))
+        work[RUNNING] = None
+        return work, maker
+    begun: Work = {RUNNING: None}
+    become(begun)
+    return begun, work
 
 
 def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -46,9 +89,7 @@ def _timed(get_response: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
         if hasattr(request, COUNTS):  # a handler within another one's
             return get_response(handler, request)
         request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001  COUNTS, as fast as can be
-        maker = present()
-        work: Work = {RUNNING: None}
-        become(work)
+        work, maker = _begun()
         begun_ns = monotonic_ns()
         try:
             response = get_response(handler, request)
@@ -72,9 +113,7 @@ def _timed_async(get_response: Callable[..., Awaitable[HttpResponseBase]]) -> Ca
         if hasattr(request, COUNTS):
             return await get_response(handler, request)
         request._loadlab_counts = True  # type: ignore[attr-defined]  # noqa: SLF001
-        maker = present()
-        work: Work = {RUNNING: None}
-        become(work)
+        work, maker = _begun()
         begun_ns = monotonic_ns()
         try:
             response = await get_response(handler, request)

@@ -3,8 +3,10 @@
 A unit is a request, a task of a background worker, or a message to a consumer. `sync_to_async` and asyncio's tasks take
 it along; a thread that it starts by itself does not.
 
-A request begins when Django's handler has it. What its thread does until the next one begins belongs to it: streaming,
-and what listens for its end. A task or a message begins and ends when its library says so.
+A request begins when the server calls Django's handler. What its thread does until the next one begins belongs to it:
+what listens for its start and its end, and streaming. A task or a message begins and ends when its library says so. A
+task that runs at once, before the response is ready or while it streams, is a unit too. Then its thread goes on with
+the request.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from loadlab.instrumentation.layout import PAIR
 from loadlab.model.metrics import UnitKind
@@ -24,8 +26,10 @@ Work = dict[str, object]  # one unit: who has counted it, by alias
 
 # Keys that no alias has.
 RUNNING: Final = ""  # of a unit that has not ended; of a request, until its response is ready
+COMING: Final = "\0coming"  # of a request that is announced and not yet answered: the unit that makes it, if any
 _PAIR: Final = "\0pair"
 _NAME: Final = "\0name"
+_WITHIN: Final = "\0within"  # of a unit that is no request: the request whose thread it takes, if any
 _OUTSIDE: Final = PAIR * UnitKind.OTHER
 
 _work: ContextVar[Work | None] = ContextVar("loadlab_work", default=None)
@@ -50,15 +54,17 @@ def running() -> bool:
 
 def begin(kind: UnitKind, name: object) -> None:
     """Begin a unit, which `end` with the same name ends; one that was not ended, after an error, is forgotten."""
-    become({RUNNING: None, _PAIR: PAIR * kind, _NAME: name})
+    before = present()
+    request = before if before is not None and _PAIR not in before else None
+    become({RUNNING: None, _PAIR: PAIR * kind, _NAME: name, _WITHIN: request})
 
 
 def end(name: object) -> None:
-    """End the unit of this name, if the caller works for it: what comes now is outside of units."""
+    """End the unit of this name, if the caller works for it: what comes now is the request's, or outside of units."""
     work = present()
     if work is not None and work.get(_NAME) == name:
         work.pop(RUNNING, None)
-        become(None)
+        become(cast("Work | None", work[_WITHIN]))
 
 
 @contextmanager

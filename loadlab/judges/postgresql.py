@@ -25,6 +25,7 @@ SELECT pid, coalesce(nullif(application_name, ''), 'unnamed') FROM pg_stat_activ
 WHERE datname = %s AND {CLIENT} ORDER BY pid LIMIT 5
 """  # noqa: S608  as above
 SESSIONS: Final = "SELECT sessions, extract(epoch FROM stats_reset) FROM pg_stat_database WHERE datname = %s"
+TRANSACTIONS: Final = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
 ABANDONED: Final = "SELECT sessions_abandoned FROM pg_stat_database WHERE datname = %s"
 LIMITS: Final = f"""
 SELECT current_setting('max_connections')::int,
@@ -77,6 +78,10 @@ class PostgreSQL(Judge):
     def abandoned(self) -> int:
         """How many sessions have ended without a word from the client."""
         return int(self._of_target(ABANDONED)[0])
+
+    def transactions(self) -> int:
+        """How many have ended; a session reports them when it is idle, or ends."""
+        return int(self._of_target(TRANSACTIONS)[0])
 
     def clients(self) -> list[tuple[int, str]]:
         """Pid and application name of the first few who are connected."""

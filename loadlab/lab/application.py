@@ -16,13 +16,14 @@ from loadlab.plan.members import build_server, build_strategy, server_traits
 from loadlab.servers import Site
 from loadlab.settings_override.configuration import READY_PATH
 from loadlab.system.ports import LOOPBACK, free_port
-from loadlab.system.processes import give_to_unprivileged
+from loadlab.system.processes import without_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from loadlab.model.config import Config
+    from loadlab.model.strategy import Changes
     from loadlab.services.database import Database
     from loadlab.system.processes import Program, Register
 
@@ -76,10 +77,10 @@ class ServerSetup:
     extras: Extras = field(default_factory=Extras)
 
     def environment(self, token: str) -> dict[str, str]:
-        changes = build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
+        changes = self._changes()
         override = replace(
             self.project.override(self.database),
-            database=_merged(changes.database, self._address(), self.extras.database),
+            database=merged(changes.database, self._address(), self.extras.database),
             aliases=self.project.tuned,
             instrumented=self.instrumented,
             token=token,
@@ -106,7 +107,12 @@ class ServerSetup:
 
     def argv(self, port: int) -> list[str]:
         site = self.site or Site(python=self.project.python)
-        return build_server(self.server).argv(replace(site, scratch=str(self.scratch)), port)
+        server = build_server(self.server)
+        argv = [*server.argv(replace(site, scratch=str(self.scratch)), port), *self._changes().arguments]
+        return without_root(argv) if server.unprivileged else argv
+
+    def _changes(self) -> Changes:
+        return build_strategy(self.strategy).changes(server_traits(self.server, self.project.driver))
 
     @property
     def scratch(self) -> Path:
@@ -120,7 +126,7 @@ class ServerSetup:
         return 1 if self.extras.preload else build_server(self.server).loading()
 
 
-def _merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
+def merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of one database laid over each other; their OPTIONS too."""
     whole = {key: value for each in settings for key, value in each.items()}
     options = {key: value for each in settings for key, value in each.get("OPTIONS", {}).items()}
@@ -161,14 +167,12 @@ class Boot:
 
     def _started(self) -> Application:
         token, port = secrets.token_hex(8), self._port or free_port()
-        if self._server.unprivileged:
-            give_to_unprivileged(self._setup.ledgers)
+        self._setup.ledgers.mkdir(parents=True, exist_ok=True)
         program = self._register.start(
             self._setup.server.name,
             self._setup.argv(port),
             log=self._log,
             environment=self._setup.environment(token),
-            privileged=not self._server.unprivileged,
             folder=self._setup.project.folder,
         )
         return Application(program=program, port=port, ledgers=self._setup.ledgers, token=token)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
+import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults.database_restart import DatabaseRestart
-from loadlab.lab.fixture import without_and_with_checks
+from loadlab.lab.fixture import running_server, without_and_with_checks
 from loadlab.model.behaviour import Behaviour, Setting
 from loadlab.model.drivers import DRIVERS
-from loadlab.plan.members import build_strategy, config_of, configs, server_traits
+from loadlab.plan.members import build_server, build_strategy, config_of, configs, server_traits
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -28,6 +30,7 @@ PATH: Final = "/slow/?seconds=0.01"  # long enough that as many requests are und
 TOO_MANY: Final = "too_many_connections"
 STOP_SECONDS: Final = 40.0
 MOST_ROUNDS: Final = 20  # after a restart; what fails longer than that does not recover
+SPARE_SECONDS: Final = 2.0  # beyond the time after which idle threads end
 WORDS: Final = re.compile(r"(FATAL: .*|PoolTimeout: .*|TooManyRequests: .*)")
 
 
@@ -54,7 +57,7 @@ def _fits(server: Config, strategy: Config, driver: str) -> bool:
 
 
 def behaviour(setting: Setting, postgres: PostgresFixture) -> Behaviour:
-    """One experiment, with two fresh servers: the other one has health checks.
+    """One experiment, with three fresh servers: the second has health checks, the third quiet spells.
 
     Raises:
         EnvironmentFaultError: a server does not start, or does not end when it is asked to.
@@ -68,6 +71,7 @@ def behaviour(setting: Setting, postgres: PostgresFixture) -> Behaviour:
         checked = replaced()
         counts["warm_checked"], counts["failed_checked"], _ = restart(checked)
         counts |= kill(checked)
+    counts |= quiet_spells(setting, postgres)
     return Behaviour(setting=setting, **counts)
 
 
@@ -102,11 +106,11 @@ def restart(server: RunningServer, path: str = PATH) -> tuple[int, int, int]:
     for _ in range(server.scale.rounds):
         server.clients.ask(path)
     warm = server.at_rest().open
-    with DatabaseRestart().applied(server.postgres.fault_context):
-        return warm, _failed_until_quiet(server, path, warm), server.clients.ask(path)
+    with DatabaseRestart().applied(server.fault_context):
+        return warm, failed_until_quiet(server, path, warm), server.clients.ask(path)
 
 
-def _failed_until_quiet(server: RunningServer, path: str, warm: int) -> int:
+def failed_until_quiet(server: RunningServer, path: str, warm: int) -> int:
     """Ask until nothing fails any more: for a few rounds more while a connection from before the restart is left.
 
     A thread that no request has reached yet may have it; or a dead thread, which no request will ever reach.
@@ -160,6 +164,23 @@ def flood(server: RunningServer) -> dict[str, Any]:
         "flood_errors": (after - before).connect_errors,
         "flood_words": _words(log, mark) if failed else "",
     }
+
+
+def quiet_spells(setting: Setting, postgres: PostgresFixture) -> dict[str, int]:
+    """How many connections are open after bursts of requests, with pauses in which idle threads end if they ever do."""
+    parameters = {**setting.server.parameters, **SERVERS[setting.server.name].quiet}
+    server_config = config_of(SERVERS, setting.server.name, parameters, "server")
+    pause = build_server(server_config).idle_end_seconds()
+    with running_server(replace(setting, server=server_config), postgres) as server:
+        server.keep_garbage()
+        found = []
+        for burst in range(server.scale.bursts):
+            if burst:
+                server.clients.hang_up()
+                time.sleep(0 if pause is None else pause + SPARE_SECONDS)
+            server.clients.ask(PATH, server.scale.in_burst)
+            found.append(server.at_rest().open)
+    return {"open_after_burst": found[0], "open_after_bursts": found[-1]}
 
 
 def _words(log: Path, mark: int) -> str:

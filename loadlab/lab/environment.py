@@ -20,7 +20,7 @@ from loadlab import __version__
 from loadlab.lab.contents import code_digest, file_digest, python_files
 from loadlab.lab.machine_load import load_before_start
 from loadlab.lab.suitability import notes
-from loadlab.lab.versions import LOAD, installed, target_packages
+from loadlab.lab.versions import LOAD, installed, program_versions, target_packages
 from loadlab.model.findings import PROJECT
 from loadlab.model.project_notes import NOTES, ProjectNote
 from loadlab.model.session import CODE, PARAMETERS, SCENARIO
@@ -191,6 +191,7 @@ def _versions(plan: Plan, project: Project) -> dict[str, Scalar]:
     """The lab's packages; for a project's own Python, those that are installed there go before."""
     versions: dict[str, Scalar] = {**installed((*target_packages(), *LOAD))}
     versions[GARBAGE] = project.info.gc_threshold if project.info else ", ".join(map(str, gc.get_threshold()))
+    versions |= program_versions(plan.servers)
     if any(build_strategy(strategy).pooling() for strategy in chosen_strategies(plan)):
         versions["pgbouncer"] = pgbouncer_version()
     return versions | (project.info.installed if project.info else {})

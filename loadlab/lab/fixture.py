@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import psycopg2
 from psycopg2.extensions import make_dsn
@@ -33,6 +33,7 @@ from loadlab.plan.members import build_server
 from loadlab.services.embedded import restartable
 from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.system.processes import Register
+from loadlab.system.state_folder import let_in
 
 if TYPE_CHECKING:
     import signal
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from loadlab.services.pgbouncer import Bouncer
 
 SETTLE_SECONDS: Final = 20.0
+SOON_SECONDS: Final = 0.5
 EMPTY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
 
@@ -153,13 +155,23 @@ def postgres_fixture(
         yield postgres
 
 
+class Clients(Protocol):
+    """Who has work done: HTTP clients of a server, or the sender of a worker's tasks."""
+
+    def ask(self, path: str, each: int = 1) -> int:
+        """Have each ask so many times, all at once; returns how many requests or tasks failed."""
+
+    def hang_up(self) -> None:
+        """End the connections to the server that they keep, if they keep any."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunningServer:
     """A server that is ready, with its clients, and all who count its connections."""
 
     postgres: PostgresFixture
     application: Application
-    clients: ClientPool
+    clients: Clients
     processes: int
     stop_signal: signal.Signals
     bouncer: Bouncer | None
@@ -181,6 +193,11 @@ class RunningServer:
         """Who counts the connections at their other end: PostgreSQL, or the pooler in between."""
         return self.bouncer.judge if self.bouncer else self.judge
 
+    @property
+    def fault_context(self) -> FaultContext:
+        """What a fault can act on while it runs."""
+        return self.postgres.fault_context
+
     def counts(self) -> ConnectionCounts:
         return counts_of(self.application.ledgers, ["default"])
 
@@ -191,7 +208,7 @@ class RunningServer:
             time.sleep(POLL_SECONDS)
         return agree
 
-    def at_rest(self) -> ConnectionCounts:
+    def at_rest(self, seconds: float = SETTLE_SECONDS) -> ConnectionCounts:
         """The counts once both sides agree and stay as they are; as they are when the time is up."""
 
         def sides() -> tuple[ConnectionCounts, int]:
@@ -201,7 +218,7 @@ class RunningServer:
             counts, judged = seen
             return counts.open == judged and counts.unsettled == 0
 
-        return settled(sides, agree, Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS))[0]
+        return settled(sides, agree, Patience(seconds=seconds, poll_seconds=POLL_SECONDS))[0]
 
     def await_gone(self) -> None:
         """Wait until nothing of the target is connected any more, and has reported how it ended.
@@ -219,9 +236,10 @@ class RunningServer:
         """Have all processes collect their garbage until there is none; returns the counts then.
 
         Once is not enough: what an ending thread has left is not garbage yet. Without a connection no garbage holds
-        one.
+        one. Connections that a restart of the database has ended are open to their process until they are collected,
+        so both sides may not agree before.
         """
-        now, before = self.at_rest(), None
+        now, before = self.at_rest(SOON_SECONDS), None
         while now.open:
             collect_garbage(self.application, self.processes)
             now = self.at_rest()
@@ -318,6 +336,7 @@ def _running(setting: Setting, postgres: PostgresFixture, site: ServedSite, clie
 def _fresh_site(setting: Setting, lab: Lab, extras: Extras) -> Iterator[BootingSite]:
     """The lab's own site, with ledgers that go away with it."""
     ledgers = Path(tempfile.mkdtemp(prefix="ledgers-", dir=lab.scratch))
+    let_in(ledgers)  # a server's own files are in it, and nginx is an ordinary user
     try:
         with boot_site(
             lab,

@@ -1,49 +1,121 @@
-"""Looks before the run whether what the plan needs is there: programs, packages, and room in the database."""
+"""Looks before anything starts whether what a plan needs is there: programs, packages, and room in the database."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import shlex
 import sys
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.plan.members import build_strategy, connections_wanted
-from loadlab.services.pgbouncer import require_pgbouncer
+from loadlab.plan.members import build_server, build_strategy, build_worker, connections_wanted
+from loadlab.system.programs import PGBOUNCER, REDIS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from loadlab.judges import Judge
     from loadlab.model.case import Case
+    from loadlab.model.config import Config
+    from loadlab.servers import Server
+    from loadlab.system.programs import SystemProgram
 
 OWN: Final = 2  # the lab's observers: the judge's connection and the sampler's
 
 
-def require_programs(cases: Sequence[Case], *, own_site: bool) -> None:
-    """Make sure that what the cases' strategies need is installed: what they put between, and packages.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Missing:
+    """Something that is not installed: what it is, which member needs it, and the command that installs it.
 
-    Only of the lab's `own_site` is it known which Python it runs in; a project is looked into later.
+    `package` says that it is a Python package: several are installed by one command.
+    """
+
+    what: str
+    needed_by: str
+    command: str
+    package: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.needed_by}: {self.what}" + ("" if self.package else f" ({self.command})")
+
+
+def missing_for(server: Config, strategy: Config, driver: str | None) -> list[Missing]:
+    """What a server mode under a strategy needs, and this machine or the lab's own Python does not have.
+
+    `driver` is that of the lab's own site; None for a project, whose packages are looked for in its own Python.
+    """
+    mode, how = build_server(server), build_strategy(strategy)
+    of_mode, of_strategy = f"servers.{server.name}", f"strategies.{strategy.name}"
+    absent = [each for program in mode.programs for each in missing_program(program, of_mode)]
+    absent += missing_program(PGBOUNCER, of_strategy) if how.pooling() else []
+    if driver is not None:
+        absent += _packages(missing_packages(mode, driver, _installed), of_mode)
+        absent += _packages([package for package in how.packages if not _installed(package)], of_strategy)
+    return absent
+
+
+def missing_for_worker(worker: Config, strategy: Config) -> list[Missing]:
+    """The same of a background worker, which runs the lab's own site."""
+    member = build_worker(worker)
+    packages = [*member.packages, *build_strategy(strategy).packages]
+    absent = missing_program(REDIS, f"workers.{worker.name}") if member.needs_redis() else []
+    return absent + _packages([name for name in packages if not _installed(name)], f"workers.{worker.name}")
+
+
+def missing_program(program: SystemProgram, needed_by: str) -> list[Missing]:
+    return [Missing(what=program.title, needed_by=needed_by, command=program.install)] if program.lacks() else []
+
+
+def missing_packages(server: Server, driver: str, installed: Callable[[str], bool]) -> list[str]:
+    """What a mode needs with this driver and is not `installed`, nor what does as well."""
+    return [
+        package
+        for package in server.needs(driver)
+        if not installed(package) and not installed(server.instead.get(package, package))
+    ]
+
+
+def _packages(names: Iterable[str], needed_by: str) -> list[Missing]:
+    return [Missing(what=name, needed_by=needed_by, command=install_command([name]), package=True) for name in names]
+
+
+def install_command(packages: Iterable[str]) -> str:
+    """The command that installs packages for the lab's own Python."""
+    return shlex.join([sys.executable, "-m", "pip", "install", *packages])
+
+
+def require_installed(missing: Iterable[Missing]) -> None:
+    """Raises:
+    EnvironmentFaultError: something is missing; with all of it, and the command that installs it.
+    """
+    found = list(dict.fromkeys(missing))
+    if not found:
+        return
+    packages = list(dict.fromkeys(one.what for one in found if one.package))
+    lines = "\n".join(f"  {one}" for one in found)
+    install = f" (packages: {install_command(packages)})" if packages else ""
+    raise EnvironmentFaultError(
+        f"Not installed, and needed:\n{lines}\nInstall it{install}, or leave out what needs it."
+    )
+
+
+def require_programs(cases: Sequence[Case], driver: str | None) -> None:
+    """Make sure that what the cases need is installed; `driver` as in `missing_for`.
 
     Raises:
-        EnvironmentFaultError: naming what is missing.
+        EnvironmentFaultError: naming all that is missing.
     """
-    strategies = [build_strategy(case.strategy) for case in cases]
-    if any(strategy.pooling() for strategy in strategies):
-        require_pgbouncer()
-    needed = dict.fromkeys(package for strategy in strategies for package in strategy.packages)
-    missing = [package for package in needed if own_site and not _installed(package)]
-    if missing:
-        raise EnvironmentFaultError(
-            f"The plan's strategies need {' and '.join(missing)}, which {sys.executable} does not have: pip install"
-            f" {' '.join(missing)} there, or leave out what needs it."
-        )
+    pairs = dict.fromkeys((case.server, case.strategy) for case in cases)
+    require_installed(missing for pair in pairs for missing in missing_for(*pair, driver))
 
 
 def _installed(package: str) -> bool:
-    with suppress(importlib.metadata.PackageNotFoundError):
-        return bool(importlib.metadata.version(package))
-    return False
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def require_room(judge: Judge, cases: Sequence[Case]) -> None:

@@ -12,7 +12,7 @@ from loadlab.model.counts import ConnectionCounts
 from loadlab.model.growth import sessions_between
 from loadlab.model.metrics import CPU_SECONDS
 from loadlab.model.requests import NO_REQUESTS
-from loadlab.model.samples import Connections, CpuSeconds, Failure, Pooler, Series, Trial
+from loadlab.model.samples import Burst, Connections, CpuSeconds, Failure, Pooler, Series, Trial
 from loadlab.plan.scenarios import locustfile
 from loadlab.probes import quantities
 from loadlab.probes.sessions import RESET
@@ -35,7 +35,7 @@ class Observed:
     """What was seen of a load from outside: before it, at the edges of the window, and at rest.
 
     `stopped` is as in `Connections`, `disturbances` are what came in between, and `result` is what the generator has
-    seen; None if it did not end its load.
+    seen; None if it did not end its load. `bursts` are what was seen at rest after each, and how many requests it had.
     """
 
     before: Sample
@@ -48,6 +48,7 @@ class Observed:
     settle_seconds: float
     stopped: bool
     disturbances: tuple[Disturbance, ...]
+    bursts: tuple[tuple[Sample, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,12 @@ def load_request(case: Case, step: Step, plan: Plan, url: str, scratch: Path) ->
         seed=plan.seed + BLOCK_SEEDS * step.block,
         processes=plan.load_processes,
     )
+
+
+def burst_request(case: Case, step: Step, plan: Plan, url: str, scratch: Path) -> LoadRequest:
+    """The same load once more, for a burst after a quiet spell."""
+    request = load_request(case, step, plan, url, scratch)
+    return replace(request, warmup_seconds=0.0, window_seconds=plan.quiet_spells.burst_seconds)
 
 
 def record(  # noqa: PLR0913, PLR0917  each is a separate noun
@@ -150,6 +157,7 @@ def _connections(observed: Observed, after_stop: Sample) -> Connections:
         open_before=before.counts.open,
         stopped=observed.stopped,
         by_alias=observed.by_alias,
+        bursts=tuple(Burst(counts=at.counts - before.counts, requests=count) for at, count in observed.bursts),
     )
 
 

@@ -179,7 +179,8 @@ class _Session:
 
     def _look_where_opens_take_their_time(self, lab: Lab) -> None:
         """Once all is measured; the run has its trials, whatever becomes of this."""
-        self.journal.preparing("connections are opened, to see what takes the time")
+        if lab.database.embedded:
+            self.journal.preparing("connections are opened, to see what takes the time")
         try:
             self.folder.write_opens(open_times(lab, self.planned.cases))
         except (EnvironmentFaultError, psycopg2.Error) as error:
@@ -188,7 +189,7 @@ class _Session:
     @contextmanager
     def _served(self) -> Iterator[tuple[Lab, Target]]:
         """A target that the lab serves, on a database that it has for itself."""
-        require_programs(self.planned.cases, own_site=self.plan.project is None)
+        require_programs(self.planned.cases, self.plan.driver if self.plan.project is None else None)
         with open_lab(self.plan, self.dsn, self.folder.logs, self.journal, admit=self._begin_served) as lab:
             require_alone(lab.judge, lab.database.name)
             require_room(lab.judge, self.planned.cases)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.lab.suitability import missing_packages
+from loadlab.lab.suitability import missing_from
 from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
@@ -68,23 +68,38 @@ _TASK: Final = """\
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Modes:
-    """Server modes in the plan: those that it measures, others that can be, and packages that the rest lack."""
+    """Server modes in the plan: those that it measures, others that can be, and the commands that install the rest.
+
+    `refused` are the modes that cannot be measured with their defaults, each with the remedy.
+    """
 
     first: list[str]
     more: list[str]
-    missing: dict[str, list[str]]
+    missing: dict[str, str]
+    refused: dict[str, str]
 
 
 def modes_there(project: Project) -> Modes:
-    lacking = {name: missing_packages(project, SERVERS[name]()) for name in SERVERS}
-    there = [name for name, packages in lacking.items() if not packages]
+    lacking = {name: _installing(project, name) for name in SERVERS}
+    there = [name for name, command in lacking.items() if not command]
     # A plan with all of them takes long, so the others are comments.
     first = [name for name in there if SERVERS[name].suggested] or there[:1]
+    problems = {name: SERVERS[name]().incompatible(project.driver) for name in there}
+    refused = {name: f"{found[0]} {found[1]}: {found[2]}" for name, found in problems.items() if found}
     return Modes(
         first=first,
-        more=[name for name in there if name not in first],
-        missing={name: packages for name, packages in lacking.items() if packages},
+        more=[name for name in there if name not in first and name not in refused],
+        refused=refused,
+        missing={name: command for name, command in lacking.items() if command},
     )
+
+
+def _installing(project: Project, name: str) -> str:
+    """What installs all that a server mode lacks; empty where it lacks nothing."""
+    packages = missing_from(project, SERVERS[name]())
+    commands = [program.install for program in SERVERS[name].programs if program.lacks()]
+    commands += [f"{project.python} -m pip install {' '.join(packages)}"] if packages else []
+    return "; ".join(commands)
 
 
 def pooled(project: Project) -> bool:
@@ -109,19 +124,20 @@ def plan_text(project: Project, options: ProjectOptions, modes: Modes, locustfil
         control=json.dumps(modes.first[0]),
         project="\n".join(f"{name} = {json.dumps(value)}" for name, value in named.items() if value),
         keep=keep if others else "",
-        servers="\n".join(_tables(modes, project.python)),
+        servers="\n".join(_tables(modes)),
         # Django refuses a pool together with any other age.
         ages="[0]" if pooled(project) else '[0, 60, "none"]',
     )
 
 
-def _tables(modes: Modes, python: str) -> Iterator[str]:
+def _tables(modes: Modes) -> Iterator[str]:
     yield from (f"[servers.{name}]" for name in modes.first)
     if modes.more:
         yield "# These can be measured too, for more time: remove the #."
         yield from (f"# [servers.{name}]" for name in modes.more)
-    for name, packages in modes.missing.items():
-        yield f"# [servers.{name}]   # once it is installed: {python} -m pip install {' '.join(packages)}"
+    yield from (f"# [servers.{name}]   # {why}" for name, why in modes.refused.items())
+    for name, command in modes.missing.items():
+        yield f"# [servers.{name}]   # once it is installed: {command}"
 
 
 def locustfile_text(routes: Sequence[str]) -> str:

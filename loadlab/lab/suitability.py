@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.lab.aliases import DEFAULT, EMBEDDABLE, NOWHERE, POSTGRESQL, is_remote, staying, where
+from loadlab.lab.preflight import missing_packages
 from loadlab.model.drivers import DRIVERS
 from loadlab.model.project_notes import ProjectNote
 from loadlab.plan.members import (
@@ -132,14 +133,14 @@ def _ages(plan: Plan) -> list[object]:
     return list(ages) if isinstance(ages, list) else [ages]
 
 
-def missing_packages(project: Project, server: Server) -> list[str]:
-    """What a server mode needs that is not installed in the project's Python."""
+def missing_from(project: Project, server: Server) -> list[str]:
+    """The packages that a server mode needs and the project's Python does not have."""
     installed = project.info.installed if project.info else {}
-    return [package for package in server.needs(project.driver) if package not in installed]
+    return missing_packages(server, project.driver, installed.__contains__)
 
 
 def _package_faults(project: Project, info: ProjectInfo, plan: Plan) -> Iterator[str]:
-    missing = {f"servers.{one.name}": missing_packages(project, build_server(one)) for one in chosen_servers(plan)}
+    missing = {f"servers.{one.name}": missing_from(project, build_server(one)) for one in chosen_servers(plan)}
     for name in plan.strategies:
         needed = STRATEGIES[name].packages
         missing[f"strategies.{name}"] = [package for package in needed if package not in info.installed]

@@ -6,12 +6,14 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loadlab.lab.faulting import faulted
 from loadlab.lab.following import Follower
 from loadlab.lab.hopeless import nothing_succeeded
-from loadlab.lab.record import Observed, TrialMeta, load_request, record
+from loadlab.lab.quiet_spells import quiet_spells
+from loadlab.lab.record import Observed, TrialMeta, burst_request, load_request, record
 from loadlab.lab.sampler import Sampler
 from loadlab.lab.settling import settled, sleep_until
 from loadlab.lab.ticking import Ticking
@@ -19,7 +21,7 @@ from loadlab.lab.validity import LEAST_UNSEEN_SECONDS, Disturbance, stood_still
 from loadlab.model.causes import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from loadlab.lab.generator import RunningLoad
     from loadlab.lab.lab import Lab
@@ -72,7 +74,8 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target, following: tuple
         follower = _follower(step, running, lab)
         with faulted(lab.plan, "before_window", running.fault_context):
             drive = lab.generator.begin(load_request(case, step, lab.plan, running.url, lab.scratch))
-            observed = _observe(running, drive, lab.plan, follower, _Preparation(case, target, following))
+            again = partial(lab.generator.begin, burst_request(case, step, lab.plan, running.url, lab.scratch))
+            observed = _observe(running, drive, lab.plan, follower, _Preparation(case, target, following), again)
         _explain(running, step, observed.result, lab)
         stopping = time.monotonic()
         after_stop = running.stop(observed.at_rest)
@@ -101,10 +104,15 @@ def _explain(running: RunningTarget, step: Step, result: LoadResult | None, lab:
         lab.explanations[step.order] = why
 
 
-def _observe(
-    running: RunningTarget, drive: RunningLoad, plan: Plan, follower: Follower | None, preparation: _Preparation
+def _observe(  # noqa: PLR0913, PLR0917  each is a separate noun
+    running: RunningTarget,
+    drive: RunningLoad,
+    plan: Plan,
+    follower: Follower | None,
+    preparation: _Preparation,
+    again: Callable[[], RunningLoad],
 ) -> Observed:
-    """Watch a load from its start until all is at rest."""
+    """Watch a load from its start until all is at rest, also after quiet spells; `again` begins a burst."""
     window = plan.window
     with (
         running.observing(drive.pid, window.end + ANSWER_SECONDS) as sampling,
@@ -124,20 +132,21 @@ def _observe(
         ended = time.monotonic()
         # The server still answers what its clients have asked before they went, and a closed backend takes a moment.
         at_rest = settled(running.sides, running.agrees, running.patience)
-        by_alias = running.by_alias()
         settle_seconds = time.monotonic() - ended
+    spells = quiet_spells(at_rest, result, running, plan.quiet_spells, again)
     pause = ticking.longest(*window.after(drive.started))
     return Observed(
         before=running.before,
         start=start,
         end=end,
-        at_rest=at_rest,
-        by_alias=by_alias,
+        at_rest=spells.at_rest,
+        bursts=spells.bursts,
+        by_alias=running.by_alias(),
         result=result,
         series=sampler.series(),
         settle_seconds=settle_seconds,
         stopped=running.stops,
-        disturbances=(*lost, *_still(pause, window), *running.unseen(sampler, window)),
+        disturbances=(*lost, *_still(pause, window), *spells.lost, *running.unseen(sampler, window)),
     )
 
 

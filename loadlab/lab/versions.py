@@ -12,6 +12,8 @@ from loadlab.model.drivers import DRIVERS
 from loadlab.servers import SERVERS
 from loadlab.services.pgbouncer import pgbouncer_version
 from loadlab.strategies import STRATEGIES
+from loadlab.system.programs import REDIS
+from loadlab.workers import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,9 +41,22 @@ def installed(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def program_versions(names: Iterable[str]) -> dict[str, str]:
+    """Of the programs that these server modes need or may use, and that are installed."""
+    programs = {program.title: program for name in names for program in SERVERS[name].programs}
+    return {title: version for title, program in programs.items() if (version := program.version())}
+
+
 def versions(judge: PostgreSQL) -> dict[str, str]:
     """By name, of what is installed."""
-    found = {"Python": platform.python_version(), **installed(target_packages()), "PostgreSQL": judge.version()}
+    found = {"Python": platform.python_version(), **installed(target_packages()), **program_versions(SERVERS)}
+    found["PostgreSQL"] = judge.version()
     with suppress(EnvironmentFaultError):
         found["PgBouncer"] = pgbouncer_version()
     return found
+
+
+def worker_versions() -> dict[str, str]:
+    """The same of what background workers need."""
+    found = installed(package for name in WORKERS for package in WORKERS[name].packages)
+    return found | ({"Redis": version} if (version := REDIS.version()) else {})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from loadlab.model.config import Config, spell
+from loadlab.model.worker_behaviour import WORKER_COUNTS, WorkerBehaviour, WorkerRow
 
 SCHEMA: Final = 1
 
@@ -18,18 +19,26 @@ class Scale:
     `clients` send `each` requests one after the other, all at once; `free` connections are left for the second load,
     of as many requests; `rounds` is how often all clients ask once before a restart of the database, and how many
     rounds in a row without a failure end what is counted after it: twice as many, while a connection from before is
-    still open. `max_connections` is PostgreSQL's.
+    still open. In each of `bursts` between quiet spells, all clients ask `in_burst` times. `max_connections` is
+    PostgreSQL's.
     """
 
     clients: int = 8
     each: int = 10
     free: int = 40
     rounds: int = 3
+    bursts: int = 4
+    in_burst: int = 2
     max_connections: int = 100
 
     @property
     def requests(self) -> int:
         return self.clients * self.each
+
+    @property
+    def tasks(self) -> int:
+        """Of a worker: half as many, for each may take a process and a session of its own."""
+        return self.requests // 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +72,9 @@ class Behaviour:
     came until enough rounds in a row had no failure, `failed_later` of the round after them; `failed_checked` is the
     first with CONN_HEALTH_CHECKS on, when `warm_checked` were open.
 
+    Of quiet spells without garbage collection, before each of which all clients hang up: connections `open_after_burst`
+    number one, and `open_after_bursts` when the last one has ended.
+
     Of the end, after one more round of all clients: `stop_abandoned` sessions of the `open_at_stop` ended without a
     word to PostgreSQL when the server was asked to stop, `kill_abandoned` of the `open_at_kill` when it was killed.
     """
@@ -87,6 +99,8 @@ class Behaviour:
     stop_abandoned: int
     open_at_kill: int
     kill_abandoned: int
+    open_after_burst: int
+    open_after_bursts: int
 
 
 COUNTS: Final = (
@@ -106,6 +120,8 @@ COUNTS: Final = (
     "stop_abandoned",
     "open_at_kill",
     "kill_abandoned",
+    "open_after_burst",
+    "open_after_bursts",
 )
 
 Span = tuple[int, int]  # lowest and highest
@@ -113,7 +129,10 @@ Span = tuple[int, int]  # lowest and highest
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BehaviourRow:
-    """What one setting did, over all repeats: the span of each of COUNTS; the errors of the flood, and their words."""
+    """What one setting did, over all repeats: the span of each of COUNTS; the errors of the flood, and their words.
+
+    A recording of an earlier version has no spans of what it did not count.
+    """
 
     setting: Setting
     repeats: int
@@ -145,13 +164,17 @@ class ClaimReport:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recording:
-    """All rows of one or more passes, with the versions that they were counted under; not `complete` when stopped."""
+    """All rows of one or more passes, with the versions that they were counted under; not `complete` when stopped.
+
+    `rows` are of server modes, `workers` of background workers.
+    """
 
     schema: Literal[1] = SCHEMA
     versions: dict[str, str]
     scale: Scale = field(default_factory=Scale)
     complete: bool = True
     rows: tuple[BehaviourRow, ...]
+    workers: tuple[WorkerRow, ...] = ()
     claims: tuple[ClaimReport, ...] = ()
 
 
@@ -168,20 +191,46 @@ class Departure:
         return f"{self.row}: {self.cell} was {self.recorded}, and is {self.found}"
 
 
+Counted = TypeVar("Counted", Behaviour, WorkerBehaviour)
+Row = BehaviourRow | WorkerRow
+
+
 def rows_of(behaviours: Sequence[Behaviour]) -> tuple[BehaviourRow, ...]:
     """One row for each setting, in the order of their first appearance, with the spans over all repeats."""
-    settings: dict[str, list[Behaviour]] = {}
+    return tuple(map(_row, _by_setting(behaviours)))
+
+
+def worker_rows_of(behaviours: Sequence[WorkerBehaviour]) -> tuple[WorkerRow, ...]:
+    """The same of workers."""
+    return tuple(map(_worker_row, _by_setting(behaviours)))
+
+
+def _by_setting(behaviours: Sequence[Counted]) -> list[list[Counted]]:
+    settings: dict[str, list[Counted]] = {}
     for behaviour in behaviours:
         settings.setdefault(behaviour.setting.id, []).append(behaviour)
-    return tuple(map(_row, settings.values()))
+    return list(settings.values())
+
+
+def _spans(repeats: Sequence[Counted], names: Sequence[str]) -> dict[str, Span]:
+    seen = {name: [int(getattr(behaviour, name)) for behaviour in repeats] for name in names}
+    return {name: (min(values), max(values)) for name, values in seen.items()}
+
+
+def _worker_row(repeats: Sequence[WorkerBehaviour]) -> WorkerRow:
+    return WorkerRow(
+        setting=repeats[0].setting,
+        repeats=len(repeats),
+        spans=_spans(repeats, WORKER_COUNTS),
+        exact=all(behaviour.exact for behaviour in repeats),
+    )
 
 
 def _row(repeats: Sequence[Behaviour]) -> BehaviourRow:
-    seen = {name: [int(getattr(behaviour, name)) for behaviour in repeats] for name in COUNTS}
     return BehaviourRow(
         setting=repeats[0].setting,
         repeats=len(repeats),
-        spans={name: (min(values), max(values)) for name, values in seen.items()},
+        spans=_spans(repeats, COUNTS),
         exact=all(behaviour.exact for behaviour in repeats),
         flood_errors=tuple(sorted({kind for behaviour in repeats for kind in behaviour.flood_errors})),
         flood_words=next((behaviour.flood_words for behaviour in repeats if behaviour.flood_words), ""),
@@ -191,16 +240,18 @@ def _row(repeats: Sequence[Behaviour]) -> BehaviourRow:
 def merged(recorded: Recording, counted: Recording, order: Sequence[str]) -> Recording:
     """The recording with new counts; of its other rows, those that `order` still names."""
     rows = {row.setting.id: row for row in (*recorded.rows, *counted.rows)}
+    workers = {row.setting.id: row for row in (*recorded.workers, *counted.workers)}
     claims = {claim.name: claim for claim in (*recorded.claims, *counted.claims)}
     return replace(
         recorded,
         versions={**recorded.versions, **counted.versions},
         rows=tuple(rows[name] for name in order if name in rows),
+        workers=tuple(workers[name] for name in order if name in workers),
         claims=tuple(claims[name] for name in sorted(claims)),
     )
 
 
-def ranged(row: BehaviourRow, name: str) -> bool:
+def ranged(row: Row, name: str) -> bool:
     """Whether a cell depends on the order of events, so that a pass may differ from the last and nothing has changed.
 
     What has differed between repeats does, and so does what only happens not to have. The peak, unless no connection
@@ -211,12 +262,13 @@ def ranged(row: BehaviourRow, name: str) -> bool:
     low, high = row.spans[name]
     if low != high:
         return True
-    left, after = row.spans["left_open"], row.spans["left_after_collection"]
+    left, after = _left(row)
     match name:
         case "peak":
             return not _steady(row)
         case "opened" | "reused":
-            return not _steady(row) and row.spans["reused"] != (0, 0)
+            looked = row.spans.get("idle_opened", (0, 0)) != (0, 0)  # a worker, meanwhile
+            return looked or (not _steady(row) and row.spans["reused"] != (0, 0))
         case "left_open":
             return left != after
         case "failed" | "failed_later" | "flood_failed" | "left_after_collection":
@@ -225,22 +277,29 @@ def ranged(row: BehaviourRow, name: str) -> bool:
             return left != after and row.spans["flood_failed"] == (0, 0)
 
 
-def _steady(row: BehaviourRow) -> bool:
+def _left(row: Row) -> tuple[Span, Span]:
+    """What was left open, and after a collection of garbage; a worker is not asked to collect any."""
+    left = row.spans["left_open"]
+    return left, row.spans.get("left_after_collection", left)
+
+
+def _steady(row: Row) -> bool:
     """Whether everything that the load opened stayed open."""
-    return row.spans["opened"] == row.spans["left_open"] == row.spans["left_after_collection"]
+    return row.spans["opened"] == row.spans["left_open"] == _left(row)[1]
 
 
-def leeway(row: BehaviourRow, name: str, scale: Scale) -> int:
+def leeway(row: Row, name: str, scale: Scale) -> int:
     """By how much a ranged cell may be outside its record.
 
     Where only the collection closes what has leaked, half of the requests: every version of Python has other thresholds
     for it. Elsewhere as many as there are clients: each can be one connection early or late.
     """
-    leaks = row.spans["left_open"] != row.spans["left_after_collection"] and row.spans["flood_failed"] != (0, 0)
+    left, after = _left(row)
+    leaks = left != after and row.spans["flood_failed"] != (0, 0)
     return scale.requests // 2 if leaks and name in {"peak", "left_open"} else scale.clients
 
 
-def allowed(row: BehaviourRow, name: str, scale: Scale) -> Span:
+def allowed(row: Row, name: str, scale: Scale) -> Span:
     """From where to where a new pass may be: the recorded span, with the leeway of a ranged cell."""
     low, high = row.spans[name]
     if not ranged(row, name):
@@ -251,8 +310,8 @@ def allowed(row: BehaviourRow, name: str, scale: Scale) -> Span:
 
 def departures(recorded: Recording, found: Recording, there: Collection[str]) -> Iterator[Departure]:
     """Each cell of `found` that is not as it was recorded; rows that were not recorded, or that are no more `there`."""
-    known = {row.setting.id: row for row in recorded.rows}
-    for row in found.rows:
+    known = {row.setting.id: row for row in _all_rows(recorded)}
+    for row in _all_rows(found):
         before = known.get(row.setting.id)
         if before is None:
             yield Departure(row=row.setting.id, cell="the row", recorded="not there", found="there")
@@ -261,6 +320,10 @@ def departures(recorded: Recording, found: Recording, there: Collection[str]) ->
     for gone in (name for name in known if name not in there):
         yield Departure(row=gone, cell="the row", recorded="there", found="not there")
     yield from _claim_departures(recorded, found)
+
+
+def _all_rows(recording: Recording) -> list[Row]:
+    return [*recording.rows, *recording.workers]
 
 
 def _claim_departures(recorded: Recording, found: Recording) -> Iterator[Departure]:
@@ -288,19 +351,21 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [f"{name} {was} → {is_now}" for name, (was, is_now) in pairs.items() if was != is_now]
 
 
-def _row_departures(before: BehaviourRow, now: BehaviourRow, scale: Scale) -> Iterator[Departure]:
-    for name in COUNTS:
+def _row_departures(before: Row, now: Row, scale: Scale) -> Iterator[Departure]:
+    for name in now.spans:
+        if name not in before.spans:
+            continue
         low, high = allowed(before, name, scale)
         if now.spans[name][0] < low or now.spans[name][1] > high:
             yield Departure(row=now.setting.id, cell=name, recorded=spelt((low, high)), found=spelt(now.spans[name]))
     for name in ("exact", "flood_errors"):
-        was, is_now = getattr(before, name), getattr(now, name)
+        was, is_now = getattr(before, name, None), getattr(now, name, None)  # a worker is not flooded
         if was != is_now:
             yield Departure(row=now.setting.id, cell=name, recorded=_shown(was), found=_shown(is_now))
 
 
-def _shown(value: bool | tuple[str, ...]) -> str:  # noqa: FBT001  a cell's value
-    return spell(value) if isinstance(value, bool) else ", ".join(value) or "none"
+def _shown(value: bool | tuple[str, ...] | None) -> str:  # noqa: FBT001  a cell's value
+    return spell(value) if isinstance(value, bool) else ", ".join(value or ()) or "none"
 
 
 def spelt(span: Span) -> str:

@@ -22,8 +22,15 @@ def spell(value: Scalar) -> str:
     return str(value)
 
 
+class _Hashed:
+    """Holds a hash that has been computed: thousands of trials are looked up by their case, and so by its configs."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
+class Config(_Hashed):
     """A member of a family with every parameter given, e.g. gthread with workers=2 and threads=4.
 
     >>> len({Config(name="pool", parameters={"max_size": size}) for size in (4, 4.0, 8)})
@@ -37,7 +44,11 @@ class Config:
         return self.spelt(self.parameters)
 
     def __hash__(self) -> int:
-        return hash((self.name, frozenset(self.parameters.items())))
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash((self.name, frozenset(self.parameters.items()))))
+            return self._hash
 
     def spelt(self, parameters: dict[str, Scalar]) -> str:
         """As ids spell it, with these parameters alone.

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 GAUGES: Final = ("open", "unsettled", "pool_size", "pool_available", "pool_waiting")
-KEYED: Final = ("closed", "connect_errors")
+KEYED: Final = ("closed", "connect_errors", "units")
 COUNTERS: Final = (
     "opened",
     "reused",
@@ -34,7 +34,8 @@ class ConnectionCounts:
     `connect_errors` by kind; neither holds zeros. `unsettled` attempts to connect have neither succeeded nor failed:
     they are under way, or were when their process was killed. `connects` took `connect_seconds_sum` together.
 
-    `reused` counts requests that found their connection open, `first_uses` those that were the first of theirs.
+    `reused` counts requests that found their connection open, `first_uses` those that were the first of theirs. Both
+    count tasks and other units of work too; `units` says how many of them are no requests, e.g. by "task_reused".
     `ended` connections were open for `ended_seconds_sum` together; one that ends with its process is not among them,
     because its age is not known.
 
@@ -55,6 +56,7 @@ class ConnectionCounts:
     waits: int = 0
     wait_seconds_sum: float = 0.0
     first_uses: int = 0
+    units: dict[str, int] = field(default_factory=dict)
     connects: int = 0
     ended: int = 0
     ended_seconds_sum: float = 0.0
@@ -77,7 +79,7 @@ class ConnectionCounts:
 
     @property
     def requests(self) -> int:
-        """Requests that used the database."""
+        """Requests and other units of work that used the database."""
         return self.first_uses + self.reused
 
     @property

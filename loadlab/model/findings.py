@@ -128,7 +128,9 @@ class Arm:
     there is nothing to expire. Arms without any complete trial have `trials` 0 and estimates of None. `peak` and
     `left_open` are PostgreSQL's connections; with a pooler in between, `clients_peak` and `clients_left` are the
     project's to the pooler. `processes` serve; `held_per_process` is the peak for each of them, None with a pooler.
-    `service` is there under an open load. `quantities` are those of probes that have no other place here.
+    `service` is there under an open load. `open_after_bursts` are the most over all trials that were open at rest after
+    the window and after each burst of its quiet spells; empty without any. `quantities` are those of probes that have
+    no other place here.
     """
 
     case: Case
@@ -161,6 +163,7 @@ class Arm:
     leak: Leak = "no"
     usable: int | None = None
     collected: int = 0
+    open_after_bursts: tuple[int, ...] = ()
     quantities: dict[str, Estimate] = field(default_factory=dict)
 
 
@@ -169,7 +172,7 @@ class Snippet:
     """What to write into one file; `file` says which, `language` what it is written in."""
 
     file: str
-    language: Literal["python", "ini"]
+    language: Literal["python", "ini", "sh"]
     text: str
 
 

@@ -54,6 +54,9 @@ class UnitKind(IntEnum):
         return self.name.lower()
 
 
+CONNECTION = ("opened", "reused")  # how a unit of work got the connection of its first use
+
+
 class ProcessRole(IntEnum):
     """What a process is for; the value is what the ledger stores."""
 

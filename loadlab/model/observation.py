@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -39,6 +39,7 @@ class Age:
 class AliasObservation:
     """One alias over the whole watch: counts are increases, `open` are (first, highest, last).
 
+    `requests` and `reused` are of requests alone. `units` has the other units of work, e.g. by "task_reused".
     `ages` reckon with what a connect took in the watch or, where it saw none, with `earlier_connect_seconds`: the mean
     since counting began.
     """
@@ -56,6 +57,7 @@ class AliasObservation:
     pool: dict[str, int]
     leak: WatchedLeak
     ages: tuple[Age, ...]
+    units: dict[str, int] = field(default_factory=dict)
 
     @property
     def share_reused(self) -> float | None:

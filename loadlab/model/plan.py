@@ -53,6 +53,24 @@ class Load:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class QuietSpells:
+    """What follows the window of each trial: `count` times a pause without any request, and then a burst.
+
+    The users leave for `pause_seconds`, come back with new client connections, and stay for `burst_seconds`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    count: Annotated[int, Bounds(ge=0, le=100)] = 0
+    pause_seconds: Annotated[float, Bounds(gt=0, le=3600, finite=True)] = 40.0
+    burst_seconds: Annotated[float, Bounds(gt=0, le=3600, finite=True)] = 1.0
+
+    @property
+    def seconds(self) -> float:
+        return self.count * (self.pause_seconds + self.burst_seconds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DatabaseOptions:
     """How the target reaches PostgreSQL; only the embedded server can be told these.
 
@@ -144,7 +162,8 @@ class Plan:
     `equivalence_margin`: a difference within ± this share counts as none. `round_trip_ms`: how far away the database
     is put, by a proxy that adds so much to each round trip; 0 leaves it where it is. `restarts`: whether to count, once
     per server mode, strategy and kind of client, what a restart of the database does. `load_workers`: how many load
-    processes share each trial's load. With a `target` that others serve, there are no servers and no strategies.
+    processes share each trial's load. `quiet_spells`: pauses and bursts after the window. With a `target` that
+    others serve, there are no servers and no strategies.
     `faults`: what is done to the database or the network in every trial, with its parameters.
     """
 
@@ -170,6 +189,7 @@ class Plan:
     restarts: bool = False
     load_workers: Annotated[int, Bounds(ge=1, le=256)] = 1
     load: Load = field(default_factory=Load)
+    quiet_spells: QuietSpells = field(default_factory=QuietSpells)
     database: DatabaseOptions = field(default_factory=DatabaseOptions)
     limits: Limits = field(default_factory=Limits)
     project: ProjectOptions | None = None

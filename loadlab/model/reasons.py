@@ -55,12 +55,16 @@ class Unmeasured(Objection):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leaks(Objection):
-    """More connections are `held` than are `usable`; else the garbage collector had to close `collected` of them."""
+    """More connections are `held` than are `usable`; else the garbage collector had to close `collected` of them.
+
+    `bursts` are the connections open at rest after each burst, where quiet spells left more and more.
+    """
 
     kind: ClassVar[str] = "leaks"
     held: int
     usable: int | None
     collected: int = 0
+    bursts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

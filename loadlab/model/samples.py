@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Final, Literal
-
-from pydantic import SerializerFunctionWrapHandler, WrapSerializer
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from loadlab.model.case import Case
 from loadlab.model.causes import Cause
@@ -15,6 +13,10 @@ from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCou
 from loadlab.model.extract import Extract
 from loadlab.model.requests import Requests
 from loadlab.model.window import Window
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 State = Literal["complete", "invalid", "failed"]
 # What records of earlier versions call a quantity.
@@ -48,11 +50,19 @@ RECORDED: Final = (
 )
 
 
-def _as_recorded(counts: ConnectionCounts, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    return {name: value for name, value in whole(counts).items() if name in RECORDED}
+class _InShort:
+    """Tells pydantic to write no other counts, and does not import it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+        from pydantic import SerializerFunctionWrapHandler, WrapSerializer  # noqa: PLC0415  readers need none
+
+        def recorded(counts: ConnectionCounts, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+            return {name: value for name, value in whole(counts).items() if name in RECORDED}
+
+        return handler.generate_schema(Annotated[source, WrapSerializer(recorded, return_type=dict[str, Any])])
 
 
-RecordedCounts = Annotated[ConnectionCounts, WrapSerializer(_as_recorded, return_type=dict[str, Any])]
+RecordedCounts = Annotated[ConnectionCounts, _InShort()]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +80,14 @@ class Pooler:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Burst:
+    """What was counted since before the load when all was at rest after a burst, which sent so many `requests`."""
+
+    counts: RecordedCounts
+    requests: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Connections:
     """The target's own counts, and those of its judges.
 
@@ -84,7 +102,8 @@ class Connections:
     where PostgreSQL was not asked, and `sessions` where it was and cannot tell: `unjudged` says why.
 
     `by_alias` is `at_rest` again, for each alias of DATABASES that leads to the judged database and was used; empty
-    in records of earlier versions.
+    in records of earlier versions. With quiet spells, `bursts` has the load of the window and each burst after it,
+    and `at_rest` is after the last.
     """
 
     window_start: RecordedCounts
@@ -98,6 +117,12 @@ class Connections:
     stopped: bool = True
     by_alias: dict[str, RecordedCounts] = field(default_factory=dict)
     unjudged: str = ""
+    bursts: tuple[Burst, ...] = ()
+
+    @property
+    def open_after_bursts(self) -> tuple[int, ...]:
+        """By the ledger; empty without quiet spells."""
+        return tuple(burst.counts.open for burst in self.bursts)
 
     @property
     def mismatches(self) -> tuple[Mismatch, ...]:

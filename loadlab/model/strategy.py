@@ -15,7 +15,11 @@ class ServerTraits:
     """Where a strategy is to work: a server mode with `processes` of it, and a driver.
 
     `hooks` names the server whose hooks a strategy may use; empty where there are none. `asgi` says that requests come
-    to Django's ASGI handler, `greenlets` that threads are gevent's, `single_process` that `processes` is always 1.
+    to Django's ASGI handler, `greenlets` that threads are gevent's, `single_process` that `processes` is always 1,
+    `in_event_loop` that synchronous code runs in the thread of an event loop, among other requests. A server that does
+    not close responses (`closes_responses`) lets Django send no request_finished. With `runs_exit_hooks`, a worker that
+    is asked to stop runs atexit, or its server's own hook. `recycle_option` is the server's option that replaces a
+    worker after so many requests; empty where there is none.
     """
 
     server: str
@@ -25,6 +29,10 @@ class ServerTraits:
     asgi: bool = False
     greenlets: bool = False
     single_process: bool = False
+    in_event_loop: bool = False
+    closes_responses: bool = True
+    runs_exit_hooks: bool = True
+    recycle_option: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +41,7 @@ class Changes:
 
     `database` goes over entries of DATABASES, `values` over other settings, `apps` in front of INSTALLED_APPS.
     `gunicorn` are server hooks by their names, `asgi_wrapper` takes the ASGI application and gives another; each is
-    written "module:function". All of it can be written as JSON.
+    written "module:function". `arguments` are added to the server's command line. All of it can be written as JSON.
     """
 
     database: Mapping[str, object] = field(default_factory=dict)
@@ -41,3 +49,4 @@ class Changes:
     apps: tuple[str, ...] = ()
     gunicorn: Mapping[str, str] = field(default_factory=dict)
     asgi_wrapper: str = ""
+    arguments: tuple[str, ...] = ()

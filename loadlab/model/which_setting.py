@@ -10,12 +10,13 @@ from loadlab.model.config import Config
 from loadlab.model.findings import Snippet
 
 # What happens to connections that are kept open after a request. "kept by clients": only a client that keeps its own
-# connection to the server finds its database connection again.
-Fate = Literal["reused", "kept by clients", "leaks", "fails", "undecided"]
+# connection to the server finds its database connection again. "grows in pauses": they are reused under steady load,
+# but each pause leaves some that no request finds again.
+Fate = Literal["reused", "grows in pauses", "kept by clients", "leaks", "fails", "undecided"]
 # To keep connections, to close them after each request, or to serve Django in another way.
 Choice = Literal["keep", "close", "other server"]
 # What becomes of open connections when the server is asked to stop; "not known" where none was open.
-Stop = Literal["closes", "abandons", "abandons some", "not known"]
+Stop = Literal["closes", "abandons", "abandons kept clients'", "abandons some", "not known"]
 # Of a strategy in a server mode: requests find connections again, or a pooler bounds what PostgreSQL sees; or it ends
 # the leak, but each request still opens one; or it changes nothing for the better.
 Effect = Literal["reuses", "bounds", "ends leak", "no help"]
@@ -43,7 +44,8 @@ class Impossible:
 class ServerAdvice:
     """What follows for one server mode.
 
-    `kept` are its rows with CONN_MAX_AGE above 0, `closed` those at 0. `checks_help`: health checks saved requests
+    `kept` are its rows with CONN_MAX_AGE above 0, `closed` those at 0; `left_at_zero` is the most that those left
+    open. `checks_help`: health checks saved requests
     after a restart of the database. `snippets` are what to write for `choice`.
     """
 
@@ -51,6 +53,7 @@ class ServerAdvice:
     fate: Fate
     choice: Choice
     checks_help: bool
+    left_at_zero: int
     stop: Stop
     kept: tuple[BehaviourRow, ...]
     closed: tuple[BehaviourRow, ...]

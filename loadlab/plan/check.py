@@ -9,7 +9,7 @@ from typing import Any, Final
 from loadlab.model.plan import Deployment, Plan
 from loadlab.plan.members import build_server, chosen_servers
 from loadlab.plan.problems import Problem, checked, one_of
-from loadlab.plan.scenarios import locustfile, scenarios
+from loadlab.plan.scenarios import has_async_views, locustfile, scenarios
 from loadlab.strategies import STRATEGIES
 from loadlab.system.addresses import split_address
 from loadlab.system.ports import is_loopback
@@ -75,6 +75,27 @@ def _driver_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
             yield Problem(where=f"servers.{server.name}.{parameter}", what=what, remedy=remedy)
 
 
+def _quiet_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
+    """Pauses that are too short to show what a server does in them."""
+    pause = plan.quiet_spells.pause_seconds
+    ends = dict.fromkeys((server.name, build_server(server).idle_end_seconds()) for server in chosen_servers(plan))
+    for name, seconds in ends if plan.quiet_spells.count else ():
+        if seconds is not None and seconds >= pause:
+            what = f"{name} ends threads that were idle for {seconds:g} s, and a pause has only {pause:g} s"
+            remedy = f"set more than {seconds:g}, or lower that time in [servers.{name}]"
+            yield Problem(where="quiet_spells.pause_seconds", what=what, remedy=remedy)
+
+
+def _async_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
+    """Asynchronous views where asgiref finds the event loop of another request, and refuses."""
+    asynchronous = [one for one in plan.scenarios if locustfile(one).is_file() and has_async_views(one)]
+    for server in chosen_servers(plan):
+        if asynchronous and not build_server(server).async_views():
+            what = f"cannot run the async views of {' and '.join(asynchronous)} beside each other: they fail"
+            remedy = "use asgi, or gthread, or leave the scenario out"
+            yield Problem(where=f"servers.{server.name}", what=what, remedy=remedy)
+
+
 def _key_problems(plan: Plan, _data: Mapping[str, Any]) -> Iterable[Problem]:
     """A key that logs in is of no use where everybody is let in."""
     for name in plan.strategies:
@@ -129,6 +150,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     _project_problems,
     _control_problems,
     _driver_problems,
+    _quiet_problems,
+    _async_problems,
     _key_problems,
     _load_problems,
     _worker_problems,

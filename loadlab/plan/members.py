@@ -15,13 +15,14 @@ from loadlab.model.strategy import ServerTraits
 from loadlab.plan.problems import EMPTY, Problem, checked, one_of
 from loadlab.servers import SERVERS, Server
 from loadlab.strategies import STRATEGIES, Strategy
+from loadlab.workers import WORKERS, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadlab.model.plan import Plan, Several
     from loadlab.registry import Family
-NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy", FAULTS: "fault"}
+NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy", FAULTS: "fault", WORKERS: "worker"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +103,10 @@ def build_server(config: Config) -> Server:
     return SERVERS[config.name](**config.parameters)
 
 
+def build_worker(config: Config) -> Worker:
+    return WORKERS[config.name](**config.parameters)
+
+
 def build_strategy(config: Config) -> Strategy:
     return STRATEGIES[config.name](**config.parameters)
 
@@ -122,6 +127,10 @@ def server_traits(config: Config, driver: str) -> ServerTraits:
         asgi=server.asgi,
         greenlets=server.runs_greenlets(),
         single_process=server.single_process,
+        in_event_loop=server.in_event_loop,
+        closes_responses=server.closes_responses,
+        runs_exit_hooks=server.runs_exit_hooks,
+        recycle_option=server.recycle_option(),
     )
 
 

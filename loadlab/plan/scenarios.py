@@ -9,6 +9,7 @@ from typing import Final
 from loadlab.system.packaged import packaged
 
 CONNECTIONS_PER_REQUEST: Final = re.compile(r"^CONNECTIONS_PER_REQUEST *= *([1-9]\d*)", re.MULTILINE)
+ASYNC_VIEWS: Final = re.compile(r"^ASYNC_VIEWS *= *True\b", re.MULTILINE)
 EXPECT_FAILURES: Final = re.compile(r"^EXPECT_FAILURES *= *True\b", re.MULTILINE)
 SCENARIO_FOLDER: Final = packaged("locustfiles")
 
@@ -31,3 +32,8 @@ def connections_per_request(scenario: str) -> int:
 def expects_failures(scenario: str) -> bool:
     """Whether the scenario says that all its requests may fail; its file is not run."""
     return EXPECT_FAILURES.search(locustfile(scenario).read_text(errors="replace")) is not None
+
+
+def has_async_views(scenario: str) -> bool:
+    """Whether the scenario says that the views that it requests are asynchronous; its file is not run."""
+    return ASYNC_VIEWS.search(locustfile(scenario).read_text(errors="replace")) is not None

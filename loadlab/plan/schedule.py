@@ -33,4 +33,4 @@ def schedule(cases: Sequence[Case], blocks: int, seed: int) -> list[tuple[int, i
 
 def trial_seconds(plan: Plan) -> float:
     """What one trial is expected to take."""
-    return plan.warmup_seconds + plan.window_seconds + OVERHEAD_SECONDS
+    return plan.warmup_seconds + plan.window_seconds + plan.quiet_spells.seconds + OVERHEAD_SECONDS

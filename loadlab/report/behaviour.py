@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rich.box import SIMPLE
@@ -11,8 +11,9 @@ from rich.table import Table
 
 from loadlab.model.behaviour import ranged, spelt
 from loadlab.model.config import spell
+from loadlab.report import numbers, worker_behaviour
+from loadlab.report.labels import short
 from loadlab.report.markup import escape, grid, plain
-from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,18 +21,20 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from loadlab.model.behaviour import BehaviourRow, ClaimReport, Recording, Scale, Setting
-    from loadlab.model.config import Config
 
 RANGED: Final = "~"
 STRATEGY: Final = "strategy"
-COLUMNS: Final = ("keep-alive", "opened / reused", "peak", "left open", "flood", "restart", "checked", "stop", "kill")
+COLUMNS: Final = (
+    *("keep-alive", "opened / reused", "peak", "left open", "flood", "restart", "checked", "stop", "kill"),
+    "quiet spells",
+)
 NARROWEST_STRATEGY: Final = 12  # columns of a terminal
 CLAIM_COLUMNS: Final = ("figure", "published", "here", "")
 FOLDER: Final = "benchmarks/recorded"
 GUIDE: Final = "docs/reference/which-setting.md"
 COMMAND: Final = (
-    f"loadlab behaviour --repeats 3 --claims --json {FOLDER}/behaviour.json --markdown {FOLDER}/behaviour.md"
-    f" --which-setting {GUIDE}"
+    f"loadlab behaviour --repeats 3 --claims --workers --json {FOLDER}/behaviour.json"
+    f" --markdown {FOLDER}/behaviour.md --which-setting {GUIDE}"
 )
 CHECK: Final = f"loadlab behaviour --check {FOLDER}/behaviour.json"
 
@@ -60,6 +63,8 @@ def cells(row: BehaviourRow) -> tuple[str, ...]:
         return f"{RANGED if ranged(row, name) else ''}{spelt(row.spans[name])}"
 
     setting = row.setting
+    # A recording of an earlier version has none.
+    quiet = f"{cell('open_after_burst')} → {cell('open_after_bursts')}" if "open_after_bursts" in row.spans else ""
     driver = "" if setting.driver == "psycopg2" else f" ({setting.driver})"
     return (
         short(setting.strategy) + driver,
@@ -72,18 +77,8 @@ def cells(row: BehaviourRow) -> tuple[str, ...]:
         f"{cell('warm_checked')}: {cell('failed_checked')}",
         f"{cell('stop_abandoned')} of {cell('open_at_stop')}",
         f"{cell('kill_abandoned')} of {cell('open_at_kill')}",
+        quiet or numbers.MISSING,
     )
-
-
-def short(config: Config) -> str:
-    """A strategy with those of its parameters that are not as they would be by themselves."""
-    defaults = {field.name: field.default for field in fields(STRATEGIES[config.name]) if field.default is not MISSING}
-    said = [
-        f"{key}={spell(value)}"
-        for key, value in config.parameters.items()
-        if key == config.name or defaults.get(key, MISSING) != value
-    ]
-    return ", ".join(said if config.name in config.parameters else [config.name, *said])
 
 
 def _flaws(row: BehaviourRow) -> str:
@@ -110,6 +105,7 @@ def for_terminal(recording: Recording) -> Iterator[RenderableType]:
         for column, meaning in _meanings(recording.scale):
             yield plain(f"{column}: {meaning}", "dim")
         yield plain(_what_is_ranged(recording.scale), "dim")
+    yield from worker_behaviour.for_terminal(recording)
     for claim in recording.claims:
         table = Table(*CLAIM_COLUMNS, title=f"{claim.name}: {claim.summary}", title_justify="left", box=SIMPLE)
         for figure in claim.figures:
@@ -127,6 +123,7 @@ def as_markdown(recording: Recording) -> str:
     ]
     for mode in tables(recording.rows):
         blocks += [f"## `{mode.mode}`", row_grid(mode.body)]
+    blocks += worker_behaviour.as_markdown(recording)
     if recording.claims:
         blocks += ["## Claims", "What was published about Django's connections, tested again with the same servers."]
         for claim in recording.claims:
@@ -191,6 +188,11 @@ def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
     ends = "when the server was asked to stop (stop) or was killed (kill)"
     behind = "Behind PgBouncer, these are PgBouncer's sessions, which outlive the target"
     yield "stop, kill", f"sessions that ended without notice to PostgreSQL, of those open {ends}. {behind}."
+    pauses = "Before each burst all clients hang up, and the server has as long a pause as its idle threads live"
+    yield (
+        "quiet spells",
+        f"connections open after the first → the last of {scale.bursts} bursts, without garbage collection. {pauses}.",
+    )
 
 
 def _what_is_ranged(scale: Scale) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.model.condition import CIRCUMSTANCES, FACTORS, IN_WORDS, varying
@@ -10,6 +10,7 @@ from loadlab.model.config import Config, spell
 from loadlab.model.labels import condition_label, strategy_names
 from loadlab.report import numbers
 from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -184,3 +185,15 @@ def plain_setting(config: Config) -> str:
         return str(config)
     checks = " with health checks" if config.parameters.get("conn_health_checks") else ""
     return numbers.max_age_setting(max_age) + checks
+
+
+def short(strategy: Config) -> str:
+    """A strategy with those of its parameters that are not as they would be by themselves."""
+    kind = STRATEGIES[strategy.name]
+    defaults = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+    said = [
+        f"{key}={spell(value)}"
+        for key, value in strategy.parameters.items()
+        if key == strategy.name or defaults.get(key, MISSING) != value
+    ]
+    return ", ".join(said if strategy.name in strategy.parameters else [strategy.name, *said])

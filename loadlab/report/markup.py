@@ -37,3 +37,8 @@ def escape(text: str) -> str:
 def grid(head: Sequence[str], rule: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """A table in Markdown, of cells that are Markdown already."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
+
+
+def fenced(text: str, language: str) -> str:
+    """Code in Markdown, as it is."""
+    return f"```{language}\n{text.rstrip()}\n```"

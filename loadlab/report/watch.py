@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from loadlab.model.metrics import CONNECTION, UnitKind
 from loadlab.model.observation import WatchedLeak
 from loadlab.report import numbers
 
@@ -22,6 +23,11 @@ LEAKS: Final[Mapping[WatchedLeak, str]] = {
     WatchedLeak.TOO_FEW_OPENED: "cannot tell: too few connections were opened; watch longer",
     WatchedLeak.STILL_GROWING: "cannot tell: more connections are open than at first, perhaps because more threads or"
     " requests are active; watch longer",
+}
+UNITS: Final[Mapping[UnitKind, str]] = {
+    UnitKind.TASK: "tasks",
+    UnitKind.MESSAGE: "messages",
+    UnitKind.OTHER: "other work",
 }
 LEAKING: Final = "YES: connections stay open that no request can find again"
 IN_TURN: Final = (
@@ -80,6 +86,7 @@ def _alias(seen: AliasObservation) -> Iterator[str]:
         else f"{numbers.percentage(seen.share_reused)} reused a connection"
     )
     yield f"requests     {numbers.figure(seen.requests / seconds)}/s, {reused}"
+    yield from _units(seen, seconds)
     opened = f"{numbers.count(seen.opened)}, {numbers.figure(seen.opened / seconds)}/s"
     yield f"opened       {opened}{_each(seen.mean_connect_seconds)}"
     yield f"open         {first} at first, {highest} at most, {last} at last"
@@ -92,6 +99,15 @@ def _alias(seen: AliasObservation) -> Iterator[str]:
         yield f"pool         {available} of {size} to lend, {waiting} wait{wait}"
     yield f"leak         {LEAKING if seen.leak == 'yes' else LEAKS[seen.leak]}"
     yield from _ages(seen)
+
+
+def _units(seen: AliasObservation, seconds: float) -> Iterator[str]:
+    """A line for each kind of work beside requests that there was."""
+    for kind, words in UNITS.items():
+        found = [seen.units.get(f"{kind.label}_{connection}", 0) for connection in CONNECTION]
+        if used := sum(found):
+            share = numbers.percentage(found[-1] / used)
+            yield f"{words:<12} {numbers.figure(used / seconds)}/s, {share} reused a connection"
 
 
 def _each(mean_connect_seconds: float | None) -> str:

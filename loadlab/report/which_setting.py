@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.model.behaviour import spelt
 from loadlab.model.config import spell
-from loadlab.report.behaviour import cells, row_grid, short
-from loadlab.report.labels import title
+from loadlab.model.drivers import DRIVERS
+from loadlab.report.behaviour import cells, row_grid
+from loadlab.report.labels import short, title
 from loadlab.report.markup import escape, grid
 from loadlab.report.numbers import listing, plural
 from loadlab.servers import SERVERS
@@ -24,6 +25,7 @@ BEHAVIOUR: Final = "../../benchmarks/recorded/behaviour.md"
 COLUMNS: Final = ("server", "a kept connection", "set", "new clients", "kept clients", "asked to stop")
 FATES: Final[Mapping[Fate, str]] = {
     "reused": "is reused by later requests",
+    "grows in pauses": "is reused under steady load; each pause leaves some open that no request finds again",
     "kept by clients": "is reused only by a client that keeps its connection to the server; otherwise it leaks",
     "leaks": "is never found again, and leaks",
     "fails": "makes requests fail",
@@ -37,6 +39,7 @@ CHOICES: Final[Mapping[Choice, str]] = {
 STOPS: Final[Mapping[Stop, str]] = {
     "closes": "closes them",
     "abandons": "abandons them",
+    "abandons kept clients'": "closes them; abandons those of kept clients",
     "abandons some": "abandons some of them",
     "not known": "–",
 }
@@ -122,11 +125,13 @@ def _rule(recording: Recording) -> Iterator[str]:
     yield (
         "A connection has *leaked* if only Python's garbage collector closed it, or if PostgreSQL refused connections"
         f" to the same load with {recording.scale.free} connections free and no garbage collection. A row *reuses*"
-        " connections if none leaked and at least half of its requests found one."
+        " connections if none leaked and at least half of its requests found one. It *grows* if bursts with quiet"
+        " spells leave more open than the server can use at once."
     )
     yield (
         "- Every row reuses them, with new and with kept clients: set `CONN_MAX_AGE` above 0. Which age, `loadlab run`"
         " measures.\n"
+        "- Every row reuses them, but grows: set `CONN_MAX_AGE = 0`, or use what is listed for the server.\n"
         "- Some row leaks: set `CONN_MAX_AGE = 0`, Django's default, or use what is listed for the server.\n"
         "- Anything else: the counts are not decisive, and the page says so. `CONN_MAX_AGE = 0` is safe then."
     )
@@ -147,15 +152,18 @@ def _section(recording: Recording, advice: ServerAdvice, name: str) -> Iterator[
 
 
 def _sentence(recording: Recording, advice: ServerAdvice) -> str:
-    packages = [name for name in SERVERS[advice.server.name].packages if name in recording.versions]
-    versions = [f"{name} {recording.versions[name]}" for name in packages]
+    member = SERVERS[advice.server.name]
+    needed = (*member.packages, *(program.title for program in member.programs))
+    versions = [f"{name} {recording.versions[name]}" for name in needed if name in recording.versions]
     with_them = f" with {escape(listing(versions))}," if versions else ""
     counted = f" Counted{with_them} as the server mode `{advice.server}`."
     if advice.fate == "undecided":
         fate = "The counts are not decisive for kept connections"
     else:
         fate = f"A kept connection {FATES[advice.fate]}"
-    return f"{fate}. Set {_choice(advice)}.{counted}"
+    left = plural(advice.left_at_zero, "connection")
+    zero = f" At `CONN_MAX_AGE = 0`, {left} stayed open all the same." if advice.left_at_zero else ""
+    return f"{fate}. Set {_choice(advice)}.{zero}{counted}"
 
 
 def _code(snippet: Snippet) -> str:
@@ -181,10 +189,18 @@ def _never(advice: ServerAdvice) -> Iterator[str]:
 
 
 def _remarks(advice: ServerAdvice) -> Iterator[str]:
-    if advice.stop in ("abandons", "abandons some"):
+    member = SERVERS[advice.server.name]
+    if advice.stop not in ("closes", "not known"):
         lost = next(row for row in advice.kept if row.spans["stop_abandoned"][1])
+        sessions = plural(lost.spans["open_at_stop"][1], "session")
         yield (
-            f"Asked to stop, it {STOPS[advice.stop]}: {spelt(lost.spans['stop_abandoned'])} of"
-            f" {plural(lost.spans['open_at_stop'][1], 'session')} ended without notice to PostgreSQL."
+            f"Asked to stop by {member.stop_signal.name}, it {STOPS[advice.stop]}:"
+            f" {spelt(lost.spans['stop_abandoned'])} of {sessions} ended without notice to PostgreSQL."
         )
-    yield from map(escape, SERVERS[advice.server.name].remarks)
+    for driver in DRIVERS:
+        if refused := member().incompatible(driver):
+            parameter, why, remedy = refused
+            yield f"By itself, `{parameter}` {escape(why)}: {escape(remedy)}."
+            break
+    if member.remarks:
+        yield "\n".join(f"- {remark}" for remark in member.remarks)

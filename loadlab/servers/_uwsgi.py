@@ -27,9 +27,17 @@ class UwsgiServer(Server):
     instead: ClassVar[Mapping[str, str]] = {"pyuwsgi": "uwsgi"}
     keeps_clients: ClassVar[bool] = False
     quiet_boot: ClassVar[bool] = True
+    remarks: ClassVar[tuple[str, ...]] = (
+        (
+            "Without --master, SIGTERM ends one process, and the others go on with their connections and the port"
+            " (uWSGI 2.0.31)."
+        ),
+        "With --http, clients connect for each request, unless --http-keepalive is set (uWSGI 2.0.31).",
+    )
     # A worker has answered --max-requests requests.
     recycled: ClassVar[str] = r"The work of process (\d+) is done"
     refused: ClassVar[Mapping[str, str]] = {
+        "enable_threads": "uWSGI has it always (since 2.0.30, or earlier)",
         "processes": "workers says how many processes answer requests",
         "gevent_monkey_patch": GEVENT_PATCH,
         "gevent_early_monkey_patch": "the mode uwsgi_gevent always has it",
@@ -38,7 +46,7 @@ class UwsgiServer(Server):
     workers: Count = 2
     lazy_apps: Flag = False
     max_requests: Limit = 0
-    min_worker_lifetime_seconds: Seconds = 60
+    min_worker_lifetime_seconds: Seconds = 10
 
     @abstractmethod
     def threading_arguments(self) -> list[str]:

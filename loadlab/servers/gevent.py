@@ -21,6 +21,13 @@ class Gevent(KeepAliveGunicornServer):
     """
 
     title: ClassVar[str] = "gunicorn gevent"
+    remarks: ClassVar[tuple[str, ...]] = (
+        *KeepAliveGunicornServer.remarks,
+        (
+            "pip install gunicorn gevent is not enough: the worker also needs packaging, which gunicorn[gevent] brings"
+            " (gunicorn 27.0.1)."
+        ),
+    )
     # The quick end: a gevent worker looks only once a second whether it was asked for the slow one.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     packages: ClassVar[tuple[str, ...]] = WITH_GEVENT

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Literal
 
 from loadlab.model.bounds import Bounds
+from loadlab.model.config import Scalar
 from loadlab.model.plan import Several
 from loadlab.servers._gevent import cooperation, needed, uncooperative
 from loadlab.servers._gunicorn import WITH_GEVENT, KeepAliveGunicornServer
@@ -33,6 +34,7 @@ class Nginx(KeepAliveGunicornServer):
         "upstream_keep_alive": [False, True],
         **KEPT,
     }
+    quiet: ClassVar[Mapping[str, Scalar]] = {"keep_alive_seconds": 2}
 
     worker_class: Annotated[
         Literal["sync", "gthread", "gevent"], Bounds(description='"sync", "gthread" or "gevent"')
@@ -45,9 +47,8 @@ class Nginx(KeepAliveGunicornServer):
 
     def argv(self, site: Site, port: int) -> list[str]:
         kept = MOST_KEPT if self.upstream_keep_alive else 0
-        seconds = int(self.keep_alive_seconds * SOONER)
         front = [site.python, "-m", "loadlab.settings_override.behind_nginx", f"127.0.0.1:{port}"]
-        return [*front, site.scratch, str(kept), str(seconds), *self.command(site)]
+        return [*front, site.scratch, str(kept), str(self._kept_seconds()), *self.command(site)]
 
     def worker_arguments(self) -> list[str]:
         limits = {
@@ -56,6 +57,13 @@ class Nginx(KeepAliveGunicornServer):
             "gevent": ["--worker-connections", str(self.worker_connections)],
         }
         return ["--worker-class", self.worker_class, *limits[self.worker_class], *self.keep_alive_arguments()]
+
+    def _kept_seconds(self) -> int:
+        return int(self.keep_alive_seconds * SOONER)
+
+    def idle_end_seconds(self) -> float | None:
+        """A greenlet ends with its connection to nginx, which ends when it has been idle for so long."""
+        return self._kept_seconds() if self.runs_greenlets() and self.upstream_keep_alive else None
 
     def runs_greenlets(self) -> bool:
         return self.worker_class == "gevent"

@@ -64,7 +64,7 @@ def keyed(database: Database, service: str, folder: Path) -> Database:
     file = folder / f"{service}.conf"
     if not file.exists():
         write_secret(file, scram_keys(database).section(service))
-    # With a password too, libpq would fall back to it where the keys were not taken, and the lab would measure that.
+    # Without it in sight, nothing but the keys can log in: what takes no keys fails, and is not measured for another.
     nowhere = {"PGPASSFILE": str(folder / f"{service}.no-password")}
     parameters = {key: value for key, value in database.parameters.items() if key != "passfile"}
     environment = {**database.environment, **nowhere, "PGSERVICEFILE": str(file)}

@@ -1,4 +1,4 @@
-"""gunicorn's configuration under test: the hooks of a strategy, and psycopg2's cooperation with gevent."""
+"""gunicorn's configuration under test: the hooks of a strategy, psycopg2's cooperation with gevent, a quick boot."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from loadlab.settings_override.configuration import SettingsOverride
 from loadlab.settings_override.cooperative import cooperate
 
 if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
 
 _hooks = SettingsOverride.from_environment().gunicorn
@@ -23,12 +24,35 @@ def _call(hook: str, *arguments: Any) -> None:  # noqa: ANN401  the arguments of
         getattr(import_module(module), function)(*arguments)
 
 
+def when_ready(arbiter: Arbiter) -> None:
+    """Fork the first workers at once: gunicorn waits for up to 0.1 s after each. Later ones are its own affair."""
+
+    def at_once() -> None:
+        del arbiter.spawn_workers
+        for _ in range(arbiter.num_workers - len(arbiter.WORKERS)):
+            arbiter.spawn_worker()
+
+    arbiter.spawn_workers = at_once  # type: ignore[method-assign]
+
+
+def post_fork(arbiter: Arbiter, worker: Worker) -> None:  # noqa: ARG001  gunicorn's signature
+    if hasattr(worker, "patch"):  # a worker of gevent's patches Python next
+        from loadlab.settings_override import patching  # noqa: PLC0415  for gevent's workers alone
+
+        worker.patch = patching.with_known_plugins(worker.patch)
+
+
 def post_request(worker: Worker, request: Any, environ: Any, response: Any) -> None:  # noqa: ANN401
     _call("post_request", worker, request, environ, response)
 
 
 def worker_exit(arbiter: Any, worker: Worker) -> None:  # noqa: ANN401
     _call("worker_exit", arbiter, worker)
+
+
+# gunicorn's ASGI worker answers faster where there is no such hook.
+for _hook in {"post_request", "worker_exit"} - _hooks.keys():
+    del globals()[_hook]
 
 
 def post_worker_init(worker: Worker) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.model.percentiles import between
 from loadlab.stats.blocks import ALPHA, blocks_needed
 from loadlab.stats.detectable import POWER
 from loadlab.stats.paired import LARGEST
@@ -52,7 +53,7 @@ def detectable_ratio(
     not_equivalent = log1p(margin) - highest * deviation
     needed = np.maximum(np.maximum(significant, above_noise), not_equivalent)
     # A difference within the margin counts as none, even where an interval that reaches beyond it has it called one.
-    smallest = max(float(np.quantile(needed, POWER)), log1p(margin))
+    smallest = max(between(np.sort(needed), POWER), log1p(margin))
     return exp(smallest) if smallest < LARGEST else None
 
 

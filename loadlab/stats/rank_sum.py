@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.stats.intervals import Interval
+from loadlab.stats.intervals import Interval, median
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ def shift(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[floa
     differences = _differences(first, second)
     unknown = np.isnan(differences)
     estimate = float(
-        np.median(
+        median(
             np.nan_to_num(
                 _differences(*(one[~np.isnan(one)] for one in (first, second))), nan=0.0, posinf=inf, neginf=-inf
             )

@@ -33,8 +33,12 @@ class Averages:
         self._differences = differences
         averages = walsh(differences)
         unknown = np.isnan(averages)
-        self._lowest = np.sort(np.where(unknown, -inf, averages), axis=-1)
-        self._highest = np.sort(np.where(unknown, inf, averages), axis=-1) if unknown.any() else self._lowest
+        if unknown.any():
+            self._lowest = np.sort(np.where(unknown, -inf, averages), axis=-1)
+            self._highest = np.sort(np.where(unknown, inf, averages), axis=-1)
+        else:
+            averages.sort(axis=-1)  # in place: those of a thousand differences are half a million
+            self._lowest = self._highest = averages
 
     def estimate(self) -> NDArray[np.float64]:
         """Hodges and Lehmann's: the median of the averages of all known differences; there must be one.
@@ -102,18 +106,21 @@ def tails(size: int) -> NDArray[np.float64]:
 def rank_sums(first: int, last: int) -> NDArray[np.float64]:
     """P(sum = s) for each s, where each of the ranks `first` … `last` is in the sum or not with equal chance.
 
+    Of up to 1,000 ranks, the most blocks of a plan: the chance of a single sum is a float then.
+
     >>> rank_sums(2, 3).tolist()
     [0.25, 0.0, 0.25, 0.25, 0.0, 0.25]
     """
     largest = (first + last) * (last + 1 - first) // 2
     half = np.zeros(largest // 2 + 1)  # the other half mirrors it
-    half[0] = 1.0
-    reached = 0
+    half[0] = 0.5 ** (last + 1 - first)
+    without, reached = np.empty_like(half), 0
     for rank in range(first, last + 1):
         reached += rank
         filled = min(reached + 1, half.size)
-        half[:filled] /= 2
-        half[rank:filled] += half[: max(0, filled - rank)].copy()
+        before = without[: max(0, filled - rank)]
+        before[:] = half[: before.size]
+        half[rank:filled] += before
     mirrored: NDArray[np.float64] = half[: largest + 1 - half.size][::-1]
     return np.concatenate([half, mirrored])
 

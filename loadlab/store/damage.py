@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
 from loadlab.errors import UsageError
 from loadlab.model.caveats import Caveat, CaveatKind
 from loadlab.store.layout import ENVIRONMENT, PLAN, PROGRESS, SESSIONS, records, session_record
@@ -101,7 +99,7 @@ def environment_fault(run: RunReader, trials: Sequence[Trial]) -> str:
         environment = run.environment_file()
     except FileNotFoundError:
         return "it is missing" if trials or last else ""
-    except (OSError, DamagedFileError, ValidationError) as error:
+    except (OSError, DamagedFileError) as error:
         return brief(error)
     if last is None or environment == last.environment:
         return ""

@@ -90,7 +90,7 @@ class RunFolder(RunReader):
         try:
             folder.write_text(PLAN, plan)
             whole = replace(schedule, key=secrets.token_hex(8), plan=plan)
-            folder._seal(SCHEDULE, "run", SCHEDULE_RECORDS.dump_json(whole))
+            folder._seal(SCHEDULE, "run", SCHEDULE_RECORDS.written(whole))
         except EnvironmentFaultError:
             folder.discard()
             raise
@@ -98,7 +98,7 @@ class RunFolder(RunReader):
 
     def write_schedule(self, schedule: Schedule) -> None:
         """Keep what remains to be made; the run's key and plan stay."""
-        self._seal(SCHEDULE, "run", SCHEDULE_RECORDS.dump_json(schedule))
+        self._seal(SCHEDULE, "run", SCHEDULE_RECORDS.written(schedule))
 
     def make_rooms(self) -> None:
         for room in self.rooms:
@@ -204,7 +204,7 @@ class RunFolder(RunReader):
         return session
 
     def _keep_session(self, session: Session) -> None:
-        self._seal(session_record(session.number), "session", SESSION_RECORDS.dump_json(session))
+        self._seal(session_record(session.number), "session", SESSION_RECORDS.written(session))
 
     def write_environment(self, environment: dict[str, dict[str, Scalar]]) -> None:
         self.write_text(ENVIRONMENT, json.dumps(environment, indent=1))
@@ -225,10 +225,10 @@ class RunFolder(RunReader):
         self._seal(trial_record(trial.order), KIND, body_of(whole))
 
     def write_restarts(self, restarts: list[Restart]) -> None:
-        self._seal(RESTARTS, "restarts", RESTART_RECORDS.dump_json(restarts))
+        self._seal(RESTARTS, "restarts", RESTART_RECORDS.written(restarts))
 
     def write_opens(self, opens: Opens) -> None:
-        self._seal(OPENS, "opens", OPENS_RECORDS.dump_json(opens))
+        self._seal(OPENS, "opens", OPENS_RECORDS.written(opens))
 
     def _seal(self, name: str, kind: str, body: bytes) -> None:
         self._write(self.path / name, sealed(kind, body))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from loadlab.model.bounds import Bounds
 
-Instant = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]  # seconds since 1970
-Seconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-Number = Annotated[int, Field(ge=0, lt=2**31)]
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+Instant = Annotated[float, Bounds(ge=0, le=1e12, finite=True)]  # seconds since 1970
+Seconds = Annotated[float, Bounds(gt=0, le=1e9, finite=True)]
+Count = Annotated[int, Bounds(ge=0, lt=2**63)]
+Number = Annotated[int, Bounds(ge=0, lt=2**31)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +29,7 @@ class RunBegan:
     total: Number
     done: Number
     trial_seconds: Seconds
-    pid: Annotated[Number, Field(gt=0)]
+    pid: Annotated[int, Bounds(gt=0, lt=2**31)]
     event: Literal["run_began"] = "run_began"
 
 
@@ -111,6 +114,8 @@ Event = RunBegan | Preparing | Noticed | TrialBegan | Sampled | TrialEnded | Run
 @cache
 def _adapter() -> TypeAdapter[Event]:
     """Built when an event is read or written: a report does neither."""
+    from pydantic import Field, TypeAdapter  # noqa: PLC0415  see above
+
     return TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
@@ -129,6 +134,8 @@ def of_line(line: bytes) -> Event | None:
     >>> of_line(b'{"event":"unheard_of"}') is None
     True
     """
+    from pydantic import ValidationError  # noqa: PLC0415  see above
+
     try:
         return _adapter().validate_json(line)
     except ValidationError as error:

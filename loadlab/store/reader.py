@@ -6,17 +6,15 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from pydantic import TypeAdapter, ValidationError
-
 from loadlab.errors import UsageError
 from loadlab.model.caveats import Caveat
-from loadlab.model.config import Scalar
 from loadlab.model.recorded import RecordedRun
 from loadlab.model.session import Session
 from loadlab.store.damage import LOST_SESSION, damage, damaged, lost_sessions
 from loadlab.store.layout import ENVIRONMENT, OPENS, PLAN, RESTARTS, SCHEDULE, SESSIONS, TRIALS
 from loadlab.store.progress_file import read_edges, read_events
 from loadlab.store.records import (
+    ENVIRONMENTS,
     OPENS_RECORDS,
     RESTART_RECORDS,
     SCHEDULE_RECORDS,
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from loadlab.model.config import Scalar
     from loadlab.model.opens import Opens
     from loadlab.model.samples import Restart, Trial
     from loadlab.model.schedule import Schedule
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from loadlab.store.progress import Event
 
 _MOST_TEXT: Final = 1 << 26  # bytes of a plan or an environment
-_ENVIRONMENT: Final = TypeAdapter(dict[str, dict[str, Scalar]])
 
 
 class RunReader:
@@ -94,7 +92,7 @@ class RunReader:
         """
         path = self.path / SCHEDULE
         try:
-            schedule: Schedule = read_record(path, "run", SCHEDULE_RECORDS)
+            schedule = read_record(path, "run", SCHEDULE_RECORDS)
             require_whole(schedule)
         except (DamagedFileError, OSError) as error:
             raise UsageError(
@@ -109,7 +107,7 @@ class RunReader:
         found: list[Caveat] = []
         for path in sorted((self.path / SESSIONS).glob("*.json")):
             try:
-                session: Session = read_record(path, "session", SESSION_RECORDS)
+                session = read_record(path, "session", SESSION_RECORDS)
                 require_name(path, session.number)
                 sessions.append(session)
             except (DamagedFileError, OSError) as error:
@@ -120,7 +118,7 @@ class RunReader:
 
     def environment(self) -> dict[str, dict[str, Scalar]]:
         """What the environment's file says; nothing if it is damaged. Sessions say the same under a seal."""
-        with suppress(OSError, DamagedFileError, ValidationError):
+        with suppress(OSError, DamagedFileError):
             return self.environment_file()
         return {}
 
@@ -129,12 +127,9 @@ class RunReader:
 
         Raises:
             OSError: it cannot be read.
-            DamagedFileError: it is not JSON as loadlab writes it.
-            ValidationError: it holds something else.
+            DamagedFileError: it is not JSON as loadlab writes it, or says something else.
         """
-        return _ENVIRONMENT.validate_python(
-            plain_json(read_regular(self.path / ENVIRONMENT, most_bytes=_MOST_TEXT)), strict=True
-        )
+        return ENVIRONMENTS.read(plain_json(read_regular(self.path / ENVIRONMENT, most_bytes=_MOST_TEXT)))
 
     def restarts(self) -> tuple[list[Restart], list[Caveat]]:
         """What is known of restarts of the database, and a caveat if the file is damaged."""

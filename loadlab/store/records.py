@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+import msgspec
 
 from loadlab.errors import UsageError
+from loadlab.model.columns import unpack
+from loadlab.model.config import Scalar
 from loadlab.model.opens import Opens
 from loadlab.model.samples import Restart, Trial
 from loadlab.model.schedule import Schedule
@@ -15,21 +18,87 @@ from loadlab.store.earlier import as_today
 from loadlab.system.files import DamagedFileError, NewerFileError, read_regular, unsealed_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from pydantic import TypeAdapter
 
     from loadlab.model.schedule import Step
 
 LONGEST_SECONDS: Final = 1e7
-
-SCHEDULE_RECORDS: Final = TypeAdapter(Schedule)
-TRIAL_RECORDS: Final = TypeAdapter(Annotated[Trial, AfterValidator(as_today)])
-RESTART_RECORDS: Final = TypeAdapter(list[Restart])
-OPENS_RECORDS: Final = TypeAdapter(Opens)
-SESSION_RECORDS: Final = TypeAdapter(Session)
+T = TypeVar("T")
 
 
-def read_record(path: Path, kind: str, adapter: TypeAdapter[Any]) -> Any:  # noqa: ANN401  what the adapter makes
+class Records(Generic[T]):
+    """One kind of record. msgspec reads those that are right; pydantic, which takes long to load, reads the others.
+
+    Both read the same annotations, and pydantic says in words what is wrong; a test compares them. `renewed` makes
+    today's record of one of an earlier loadlab.
+    """
+
+    def __init__(self, form: type[T], renewed: Callable[[T], T] | None = None) -> None:
+        self._form = form
+        self._renewed = renewed
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[T]:
+        from pydantic import TypeAdapter  # noqa: PLC0415  see above
+
+        return TypeAdapter(self._form)
+
+    def written(self, record: T) -> bytes:
+        """The record as JSON."""
+        return self._adapter.dump_json(record)
+
+    def read(self, value: object) -> T:
+        """What a JSON value says.
+
+        Raises:
+            DamagedFileError: it is something else.
+        """
+        try:
+            record = self.plainly(value)
+        except (msgspec.ValidationError, ValueError):
+            record = self.explained(value)
+        return self._renewed(record) if self._renewed else record
+
+    def plainly(self, value: object) -> T:
+        """The same by msgspec.
+
+        Raises:
+            msgspec.ValidationError, ValueError: it may be something else.
+        """
+        return msgspec.convert(value, self._form, dec_hook=_unpacked)
+
+    def explained(self, value: object) -> T:
+        """The same by pydantic.
+
+        Raises:
+            DamagedFileError: it is something else.
+        """
+        from pydantic import ValidationError  # noqa: PLC0415  see above
+
+        try:
+            return self._adapter.validate_python(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise DamagedFileError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _unpacked(_: type, value: object) -> Sequence[float]:
+    """A column: the only class in records that JSON does not have."""
+    return unpack(value)
+
+
+SCHEDULE_RECORDS: Final = Records(Schedule)
+TRIAL_RECORDS: Final = Records(Trial, as_today)
+RESTART_RECORDS: Final = Records(list[Restart])
+OPENS_RECORDS: Final = Records(Opens)
+SESSION_RECORDS: Final = Records(Session)
+ENVIRONMENTS: Final = Records(dict[str, dict[str, Scalar]])
+
+
+def read_record(path: Path, kind: str, records: Records[T]) -> T:
     """What a sealed file holds.
 
     Raises:
@@ -37,7 +106,7 @@ def read_record(path: Path, kind: str, adapter: TypeAdapter[Any]) -> Any:  # noq
         OSError: it cannot be read.
         UsageError: a newer loadlab wrote it.
     """
-    return checked(read_value(path, kind), adapter)
+    return records.read(read_value(path, kind))
 
 
 def read_value(path: Path, kind: str) -> Any:  # noqa: ANN401  any JSON
@@ -52,18 +121,6 @@ def read_value(path: Path, kind: str) -> Any:  # noqa: ANN401  any JSON
         raise UsageError(
             f"{path} was written by a newer loadlab (schema {error.schema}). Upgrade loadlab to read it."
         ) from error
-
-
-def checked(value: object, adapter: TypeAdapter[Any]) -> Any:  # noqa: ANN401  what the adapter makes
-    """What a record says, as the adapter makes it.
-
-    Raises:
-        DamagedFileError: it is something else.
-    """
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        raise DamagedFileError(brief(error)) from error
 
 
 def require_whole(schedule: Schedule) -> None:
@@ -107,9 +164,6 @@ def require_whole_columns(trial: Trial) -> None:
 
 
 def brief(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     if isinstance(error, FileNotFoundError):
         return "it is missing"
     if isinstance(error, UnicodeDecodeError):

@@ -14,7 +14,7 @@ from zlib import adler32
 
 from loadlab.model.extract import VERSION, extract_of
 from loadlab.model.requests import NO_REQUESTS
-from loadlab.store.records import TRIAL_RECORDS, checked, read_value, require_whole_columns
+from loadlab.store.records import TRIAL_RECORDS, read_value, require_whole_columns
 from loadlab.system.files import plain_json
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ COUNTS: Final = ("opened", "reused", "open")
 
 def body_of(trial: Trial) -> bytes:
     """The record as JSON, with its extract if JSON can hold that."""
-    body = TRIAL_RECORDS.dump_json(replace(trial, extract=None))
+    body = TRIAL_RECORDS.written(replace(trial, extract=None))
     record: Any = plain_json(body)
     extract = asdict(replace(extract_of(trial), columns=_checksum(record)))
     with suppress(ValueError):  # a sample may be no number
@@ -94,7 +94,7 @@ def in_extract(trial: Trial) -> Trial:
 
 
 def _checked(record: object) -> Trial:
-    trial: Trial = checked(record, TRIAL_RECORDS)
+    trial = TRIAL_RECORDS.read(record)
     require_whole_columns(trial)
     return trial
 

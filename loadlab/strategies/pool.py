@@ -40,6 +40,15 @@ class Pool(Strategy):
     def incompatible(self, where: ServerTraits) -> str | None:
         if where.driver == "psycopg2":
             return 'the pool needs psycopg 3; use driver = "psycopg", or pgbouncer, or geventpool under gevent'
+        if where.in_event_loop:
+            return (
+                "a request that waits for the pool stops the event loop, so no other can give its connection back; use"
+                " max_age with 0, or pgbouncer"
+            )
+        if not where.closes_responses:
+            return (
+                "the server closes no response, so no connection goes back to the pool; use max_age, or another server"
+            )
         return None
 
     def most_connections(self, usable: int, where: ServerTraits) -> int:  # noqa: ARG002  what it opens it holds

@@ -23,6 +23,14 @@ class WorkerExitHook(Strategy):
 
     max_age: MaxAge = None
 
+    def incompatible(self, where: ServerTraits) -> str | None:
+        if where.runs_exit_hooks:
+            return None
+        return (
+            "its workers run neither Python's atexit nor a hook when they are asked to stop; use max_age = 0, or"
+            " close_on_thread_exit where threads end"
+        )
+
     def changes(self, where: ServerTraits) -> Changes:
         hooks = {"worker_exit": "loadlab.fixes.worker_exit_hook:worker_exit"} if where.hooks == "gunicorn" else {}
         return Changes(

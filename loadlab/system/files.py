@@ -55,15 +55,16 @@ def read_regular(path: Path, *, offset: int = 0, most_bytes: int = MOST_BYTES, p
         FileNotFoundError: there is none.
         DamagedFileError: it is something else, cannot be read, or is larger than `most_bytes`.
     """
-    with os.fdopen(open_regular(path), "rb") as file:
-        size = os.fstat(file.fileno()).st_size - offset
+    file = open_regular(path)
+    try:
+        size = os.fstat(file).st_size - offset
         if size > most_bytes:
             raise DamagedFileError(f"it has {size:,} bytes, more than loadlab reads")
-        try:
-            file.seek(offset)
-            return file.read(max(0, size if part is None else min(size, part)))
-        except OSError as error:
-            raise DamagedFileError(f"it cannot be read: {error.strerror}") from error
+        return os.pread(file, max(0, size if part is None else min(size, part)), offset)
+    except OSError as error:
+        raise DamagedFileError(f"it cannot be read: {error.strerror}") from error
+    finally:
+        os.close(file)
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
@@ -143,10 +144,10 @@ def plain_json(content: bytes) -> object:
     Raises:
         DamagedFileError: it is no JSON, or nested too deeply, or holds such a number.
     """
-    from pydantic_core import from_json  # noqa: PLC0415  only who reads records waits for it
+    import msgspec  # noqa: PLC0415  only who reads records waits for it
 
-    with suppress(ValueError):
-        value = from_json(content, allow_inf_nan=False)
+    with suppress(msgspec.DecodeError, ValueError, RecursionError):
+        value: object = msgspec.json.decode(content)
         if _has_plain_numbers(value):
             return value
     return _as_python_reads(content)

@@ -40,11 +40,24 @@ def unprivileged() -> dict[str, object]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
-def give_to_unprivileged(folder: Path) -> None:
-    """Make a folder that such a program may write to, in one that it can reach."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.getuid() == 0:
-        shutil.chown(folder, UNPRIVILEGED)
+def without_root(argv: list[str]) -> list[str]:
+    """The same command for a program that refuses to run as root: if we are, it finds itself to be an ordinary user.
+
+    It does so in a namespace of users, where our files are its own.
+
+    Raises:
+        EnvironmentFaultError: we are root, and the system has no program for that.
+    """
+    if os.getuid() != 0:
+        return argv
+    program = shutil.which("unshare")
+    if program is None:
+        raise EnvironmentFaultError(
+            "The server refuses to run as root, and unshare is not there to make it another user. Run loadlab as an"
+            " ordinary user, or install util-linux."
+        )
+    user = pwd.getpwnam(UNPRIVILEGED)
+    return [program, "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}", *argv]
 
 
 _withheld: set[str] = set()

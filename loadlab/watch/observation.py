@@ -61,11 +61,13 @@ class _CommonSeries:
 
 def _alias(track: Track, watch: _CommonSeries) -> AliasObservation:
     grown, levels = track.increase, [each.open for each in track.series]
+    requests = grown.requests - _units(grown)
     connect, earlier = _mean_connect(grown), _mean_connect(track.latest)
     return AliasObservation(
         seconds=watch.seconds,
-        requests=grown.requests,
-        reused=grown.reused,
+        requests=requests,
+        reused=grown.reused - _units(grown, "reused"),
+        units=grown.units,
         opened=grown.opened,
         closed=grown.closed,
         errors=grown.connect_errors,
@@ -75,10 +77,15 @@ def _alias(track: Track, watch: _CommonSeries) -> AliasObservation:
         mean_wait_seconds=grown.wait_seconds_sum / grown.waits if grown.waits else None,
         pool=_pool(track.latest),
         leak=_leak(track, watch) if grown.opened or grown.requests else WatchedLeak.UNUSED,
-        ages=_ages(grown.requests / watch.seconds, watch.threads, earlier if connect is None else connect)
-        if watch.threads and grown.requests and watch.seconds
+        ages=_ages(requests / watch.seconds, watch.threads, earlier if connect is None else connect)
+        if watch.threads and requests and watch.seconds
         else (),
     )
+
+
+def _units(counts: ConnectionCounts, how: str = "") -> int:
+    """Units of work that are no requests; of those only that have `reused` a connection, say."""
+    return sum(count for name, count in counts.units.items() if name.endswith(how))
 
 
 def _mean_connect(counts: ConnectionCounts) -> float | None:

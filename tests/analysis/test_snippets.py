@@ -147,3 +147,8 @@ def test_what_is_kept_is_checked_and_what_is_closed_is_not(
     found = recommended(strategy_case("asgi", strategy, **parameters))
     assert found.conn_health_checks is checked
     assert settings(found)["DATABASES"]["default"].get("CONN_HEALTH_CHECKS", False) is checked
+
+
+def test_recycling_workers_is_an_option_of_the_servers_command() -> None:
+    found = recommended(strategy_case("gthread", "recycle_workers"))
+    assert text(found, "the server's command") == "--max-requests 500"

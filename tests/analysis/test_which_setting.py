@@ -11,19 +11,20 @@ from every import every
 
 from loadlab.analysis.which_setting import fate_of, which_setting
 from loadlab.cli._behaviour_record import read_recording
-from loadlab.model.behaviour import COUNTS, BehaviourRow, Recording, Setting
+from loadlab.model.behaviour import COUNTS, BehaviourRow, Recording, Scale, Setting
 from loadlab.model.config import Config
 
 if TYPE_CHECKING:
     from loadlab.model.which_setting import Choice, Effect, Fate, ServerAdvice, Stop
 
 RECORDED: Final = Path(__file__).resolve().parents[2] / "benchmarks" / "recorded" / "behaviour.json"
-REQUESTS: Final = 80
+SCALE: Final = Scale()
 REUSED: Final = dict.fromkeys(COUNTS, 0) | {"opened": 4, "reused": 76, "left_open": 4, "left_after_collection": 4}
 LEAKED: Final = REUSED | {"opened": 80, "reused": 0, "left_open": 40, "left_after_collection": 0, "flood_failed": 40}
 CLOSED: Final = REUSED | {"opened": 80, "reused": 0, "left_open": 0, "left_after_collection": 0}
 HALF: Final = REUSED | {"opened": 41, "reused": 39}
 FAILED: Final = REUSED | {"failed": 1}
+GROWN: Final = REUSED | {"open_after_burst": 4, "open_after_bursts": 5}  # 4 threads
 AGED: Final = Config(name="max_age", parameters={"max_age": 600, "conn_health_checks": False})
 AT_ZERO: Final = Config(name="max_age", parameters={"max_age": 0, "conn_health_checks": False})
 SERVER: Final = Config(name="gthread", parameters={"workers": 1, "keep_alive_seconds": 60, "threads": 4})
@@ -47,11 +48,14 @@ def advice(*rows: BehaviourRow) -> ServerAdvice:
     [
         (REUSED, REUSED, "reused"),
         (LEAKED, REUSED, "kept by clients"),
+        (LEAKED, GROWN, "kept by clients"),
         (LEAKED, LEAKED, "leaks"),
         (REUSED, LEAKED, "undecided"),
         (HALF, REUSED, "undecided"),
         (REUSED, HALF, "undecided"),
         (CLOSED, CLOSED, "undecided"),
+        (GROWN, GROWN, "grows in pauses"),
+        (GROWN, REUSED, "undecided"),
         (FAILED, REUSED, "fails"),
         (LEAKED, FAILED, "fails"),
     ],
@@ -59,27 +63,34 @@ def advice(*rows: BehaviourRow) -> ServerAdvice:
 def test_the_fate_of_a_kept_connection_follows_from_both_kinds_of_clients(
     new: dict[str, int], kept: dict[str, int], fate: Fate
 ) -> None:
-    assert fate_of([row(new), row(kept, keep_alive=True)], REQUESTS) == fate
+    assert fate_of([row(new), row(kept, keep_alive=True)], SCALE) == fate
 
 
 @every(("counts", "fate"), [(REUSED, "reused"), (LEAKED, "leaks"), (HALF, "undecided")])
 def test_a_server_that_keeps_no_clients_needs_no_rows_of_kept_ones(counts: dict[str, int], fate: Fate) -> None:
-    assert fate_of([row(counts)], REQUESTS) == fate
+    assert fate_of([row(counts)], SCALE) == fate
+
+
+def test_a_record_without_quiet_spells_shows_no_growth() -> None:
+    earlier = row(GROWN)
+    spans = {name: span for name, span in earlier.spans.items() if not name.startswith("open_after")}
+    assert fate_of([replace(earlier, spans=spans)], SCALE) == "reused"
+    assert fate_of([row(GROWN | {"open_after_bursts": 4})], SCALE) == "reused"
 
 
 def test_one_row_that_differs_leaves_the_fate_undecided() -> None:
-    assert fate_of([row(REUSED), row(LEAKED)], REQUESTS) == "undecided"
-    assert fate_of([], REQUESTS) == "undecided"
+    assert fate_of([row(REUSED), row(LEAKED)], SCALE) == "undecided"
+    assert fate_of([], SCALE) == "undecided"
 
 
 def test_counts_that_no_judge_confirms_decide_nothing() -> None:
-    assert fate_of([row(REUSED, exact=False)], REQUESTS) == "undecided"
-    assert fate_of([row(LEAKED, exact=False)], REQUESTS) == "undecided"
+    assert fate_of([row(REUSED, exact=False)], SCALE) == "undecided"
+    assert fate_of([row(LEAKED, exact=False)], SCALE) == "undecided"
 
 
 @every("name", ["left_open", "flood_failed"])
 def test_either_garbage_or_a_refusal_in_the_flood_shows_a_leak(name: str) -> None:
-    assert fate_of([row(REUSED | {name: REUSED[name] + 1})], REQUESTS) == "leaks"
+    assert fate_of([row(REUSED | {name: REUSED[name] + 1})], SCALE) == "leaks"
 
 
 @every(
@@ -123,6 +134,17 @@ def test_a_stop_closes_or_abandons_sessions_or_had_none(abandoned: int, still_op
     assert advice(row(REUSED | {"stop_abandoned": abandoned, "open_at_stop": still_open})).stop == stop
 
 
+def test_a_stop_may_depend_on_whether_clients_keep_their_connection() -> None:
+    closed, abandoned = REUSED | {"open_at_stop": 4}, REUSED | {"open_at_stop": 4, "stop_abandoned": 4}
+    assert advice(row(closed), row(abandoned, keep_alive=True)).stop == "abandons kept clients'"
+    assert advice(row(abandoned), row(closed, keep_alive=True)).stop == "abandons some"
+
+
+def test_what_stays_open_at_age_zero_is_said() -> None:
+    assert advice(row(REUSED), row(CLOSED, strategy=AT_ZERO)).left_at_zero == 0
+    assert advice(row(REUSED), row(CLOSED | {"left_open": 8}, strategy=AT_ZERO)).left_at_zero == 8
+
+
 def test_what_waits_for_a_sweep_is_not_lost_but_what_floods_is() -> None:
     sweep = Config(name="reap_dead_threads", parameters={"max_age": None})
     waits = CLOSED | {"left_open": 4}
@@ -132,7 +154,7 @@ def test_what_waits_for_a_sweep_is_not_lost_but_what_floods_is() -> None:
 
 @every(
     ("counts", "effect"),
-    [(REUSED, "reuses"), (CLOSED, "ends leak"), (LEAKED, "no help"), (FAILED, "no help")],
+    [(REUSED, "reuses"), (GROWN, "no help"), (CLOSED, "ends leak"), (LEAKED, "no help"), (FAILED, "no help")],
 )
 def test_a_fix_is_said_to_do_what_it_did(counts: dict[str, int], effect: Effect) -> None:
     fix = Config(name="close_on_thread_exit", parameters={"max_age": None})

@@ -62,7 +62,7 @@ def test_plan_lists_the_cases_their_number_and_the_duration(loadlab: CommandLine
     assert (done.code, done.stderr) == (0, "")
     assert (cases, empty) == (NAMES, "")
     assert re.fullmatch(r"3 cases × 3 blocks = 9 trials at most, about 0\.2 minutes", summary)
-    assert power.startswith("3 blocks and 1 comparison can prove no difference: set blocks to 6 or more")
+    assert power.startswith("3 blocks and 1 comparison cannot prove a difference: set blocks to 6 or more")
 
 
 def test_plan_with_ids_spells_out_every_parameter(here: InProcess, plan_file: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_misspelt_plan_is_answered_with_the_names_there_are(here: InProcess) -
     done = here("plan", "strategeis")
     assert done.code == 2
     assert "Did you mean strategies?" in done.stderr
-    assert "distance, full, strategies" in done.stderr
+    assert "distance, full, servers, strategies" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_plan_that_cannot_be_read_is_named(
         (["report", "nowhere"], "holds no run"),
         (["run", "--resume", "."], "holds no run"),
         (["run", "--only", "nothing*"], "No case matches nothing*"),
-        (["serve", "--server", "nonesuch"], "nonesuch: unknown server mode (one of asgi, gevent,"),
+        (["serve", "--server", "nonesuch"], "nonesuch: unknown server mode (one of asgi, "),
         (["serve", "--server", "gthread,threads"], "parameters are written as name=value"),
         (["serve", "--server", "gthread,threads=none"], "threads: should be a valid integer"),
         (["serve", "--server", "sync,threads=4"], "threads: unknown key"),

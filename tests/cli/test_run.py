@@ -114,6 +114,7 @@ def test_a_run_folder_holds_the_plan_the_samples_the_logs_and_the_reports(finish
         "progress.jsonl",
         "schedule.json",
         "environment.json",
+        "opens.json",
         "sessions/0001.json",
         *REPORTS,
         *(f"trials/{order:04d}.json" for order in range(6)),

@@ -72,6 +72,16 @@ def test_an_incompatible_strategy_is_refused_before_anything_starts(here: InProc
     assert "leased_threads in sync: only under ASGI can an application choose the thread of a request" in done.stderr
 
 
+def test_a_server_mode_that_cannot_serve_so_is_refused_with_the_remedy(here: InProcess) -> None:
+    done = here("serve", "--server", "tornado")
+    assert done.code == 2
+    assert "--server tornado async_unsafe: is false, so every request that queries fails" in done.stderr
+    assert "(use gthread, or gunicorn_asgi for async views" in done.stderr
+    done = here("serve", "--server", "gevent,cooperative=off", "--driver", "psycopg")
+    assert done.code == 2
+    assert "--server gevent cooperative: psycopg 3 always cooperates" in done.stderr
+
+
 def test_a_strategy_that_does_not_fit_the_driver_names_the_option(here: InProcess) -> None:
     done = here("serve", "--server", "sync", "--strategy", "pool")
     assert done.code == 2

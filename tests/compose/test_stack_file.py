@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import yaml
 from every import every
+from modes import USUAL
 from natively import COMPOSE, REPOSITORY, made_secrets, seconds, stack, variables_in
 
 from loadlab.servers import SERVERS, Site
@@ -119,8 +120,8 @@ def test_no_secret_is_in_an_environment_or_on_a_command_line() -> None:
         assert set(service.get("secrets", ())) <= set(WHOLE["secrets"])
 
 
-def test_every_server_mode_is_in_the_stack() -> None:
-    assert set(APPS) == set(SERVERS)
+def test_every_usual_server_mode_is_in_the_stack() -> None:
+    assert set(APPS) == set(USUAL)
     assert all(service["profiles"] == ["all", mode] for mode, service in APPS.items())
 
 
@@ -132,7 +133,7 @@ def arguments_of(argv: list[str]) -> set[tuple[str, str]]:
     return {(word, value) for word, value in given if word not in PLACE}
 
 
-@every("mode", list(SERVERS))
+@every("mode", USUAL)
 def test_a_server_mode_is_served_as_the_lab_serves_it(mode: str) -> None:
     server = SERVERS[mode]()
     ours = arguments_of(server.argv(Site(), 8000))
@@ -142,11 +143,11 @@ def test_a_server_mode_is_served_as_the_lab_serves_it(mode: str) -> None:
     assert APPS[mode]["stop_signal"] in {server.stop_signal.name, "SIGTERM"}
 
 
-def test_prometheus_asks_every_server_mode_and_both_exporters() -> None:
+def test_prometheus_asks_every_mode_of_the_stack_and_both_exporters() -> None:
     configuration = yaml.safe_load((REPOSITORY / "dashboards/prometheus/prometheus.yml").read_text())
     jobs = [each for job in configuration["scrape_configs"] for each in job["static_configs"]]
     targets = {target.partition(":")[0] for each in jobs for target in each["targets"]}
-    assert targets == {f"app-{mode}" for mode in SERVERS} | {"postgres-exporter", "pgbouncer-exporter", "localhost"}
+    assert targets == {f"app-{mode}" for mode in USUAL} | {"postgres-exporter", "pgbouncer-exporter", "localhost"}
 
 
 def mounted(service: str) -> dict[str, str]:

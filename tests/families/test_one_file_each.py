@@ -27,10 +27,10 @@ warmup_seconds = 0.3
 window_seconds = 0.7
 users = [2]
 scenarios = ["longer_query"]
-control = "granian"
+control = "twisted"
 
-[servers.granian]
-threads = 2
+[servers.twisted]
+reactor = "select"
 
 [strategies.checked_minute]
 
@@ -51,8 +51,8 @@ def fork(tmp_path_factory: pytest.TempPathFactory) -> Fork:
 @pytest.fixture(scope="module")
 def run(fork: Fork) -> Path:
     """The folder of a run in which every one of them takes part."""
-    if importlib.util.find_spec("granian") is None:
-        pytest.skip("granian is not installed: make .venv/dev installs it")
+    if importlib.util.find_spec("twisted") is None:
+        pytest.skip("Twisted is not installed: make .venv/dev installs it")
     folder = fork.folder / "runs" / "one"
     done = fork.run("-m", "loadlab", "run", "plan.toml", "--out", folder)
     assert done.returncode == 0, done.stderr
@@ -101,13 +101,13 @@ def first_points(url: str) -> dict[str, Any]:
 def test_a_new_server_strategy_and_scenario_make_cases_of_a_plan(fork: Fork) -> None:
     done = fork.run("-m", "loadlab", "plan", "--ids", "plan.toml")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0].startswith("granian,threads=2/checked_minute/longer_query/")
+    assert done.stdout.splitlines()[0].startswith("twisted,reactor=select/checked_minute/longer_query/")
 
 
 def test_a_new_server_has_rows_in_the_table_of_behaviours(fork: Fork) -> None:
     done = fork.run("-m", "loadlab", "behaviour", "--list", "--claims")
     assert done.returncode == 0, done.stderr
-    assert [line for line in done.stdout.splitlines() if line.startswith("granian,threads=4/max_age=0,")]
+    assert [line for line in done.stdout.splitlines() if line.startswith("twisted,reactor=poll/max_age=0,")]
     assert "claim/no_time_out" in done.stdout.splitlines()
 
 
@@ -115,7 +115,7 @@ def test_every_trial_of_a_new_server_is_exact(report: dict[str, Any]) -> None:
     trials = report["trials"]
     assert len(trials) == 2
     for trial in trials:
-        assert (trial["server"], trial["strategy"], trial["scenario"]) == ("granian", "checked_minute", "longer_query")
+        assert (trial["server"], trial["strategy"], trial["scenario"]) == ("twisted", "checked_minute", "longer_query")
         assert trial["state"] == "complete", trial["reason"]
         assert (trial["requests"] > USERS, trial["connections"]["exact"]) == (True, True)
         assert trial["failures"] <= USERS  # those under way when the sessions were ended
@@ -129,7 +129,7 @@ def test_a_new_fault_is_applied_to_every_trial(report: dict[str, Any]) -> None:
 
 
 def test_the_versions_of_a_new_servers_packages_are_recorded(report: dict[str, Any]) -> None:
-    assert report["environment"]["versions"]["granian"]
+    assert report["environment"]["versions"]["twisted"]
 
 
 def test_a_new_probes_quantity_is_in_every_report(fork: Fork, run: Path, report: dict[str, Any]) -> None:

@@ -14,12 +14,20 @@ from loadlab.registry import Family
 from loadlab.report import REPORTS
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
+from loadlab.workers import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-FAMILIES = {"servers": SERVERS, "strategies": STRATEGIES, "probes": PROBES, "reports": REPORTS, "cases": CLAIMS}
+FAMILIES = {
+    "servers": SERVERS,
+    "workers": WORKERS,
+    "strategies": STRATEGIES,
+    "probes": PROBES,
+    "reports": REPORTS,
+    "cases": CLAIMS,
+}
 
 
 class Animal:

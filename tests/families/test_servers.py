@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-from contextlib import closing
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from patience import PATIENCE_SECONDS
+from every import every
+from modes import choice, installed, working
+from patience import PATIENCE_SECONDS, await_that
 from pydantic import TypeAdapter, ValidationError
 
-from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.counters import CounterSet, counts_of
 from loadlab.lab.application import ServerSetup, serving
+from loadlab.lab.clients import ClientPool, ask_for_number
 from loadlab.model.config import spell
 from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS, Site
+from loadlab.settings_override.configuration import COLLECT_PATH, TOKEN_HEADER
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.lab.application import Application
     from loadlab.lab.lab import Lab
-    from loadlab.model.config import Config
+    from loadlab.model.counts import ConnectionCounts
 
-every_server = pytest.mark.parametrize("name", list(SERVERS))
-
-
-def choice(name: str) -> Config:
-    return config_of(SERVERS, name, {}, "server")
+every_server = every("name", list(SERVERS))
 
 
 @every_server
@@ -55,23 +55,22 @@ def test_a_server_modes_command_is_an_argv_list_for_loopback(name: str) -> None:
 
 
 @every_server
-@pytest.mark.parametrize("users", [1, 8, 5000])
+@every("users", [1, 8, 5000])
 def test_usable_connections_are_at_least_one_and_bounded(name: str, users: int) -> None:
     server = SERVERS[name]()
-    pool = getattr(server, "workers", 1) * getattr(server, "threads", 0)
-    assert 1 <= server.usable_connections(users) <= max(users, pool)
+    assert 1 <= server.usable_connections(users) <= max(users, server.usable_connections(1))
 
 
 @every_server
-@pytest.mark.parametrize("users", [1, 8, 5000])
+@every("users", [1, 8, 5000])
 def test_what_lasts_is_a_connection_for_each_thread_that_serves_again(name: str, users: int) -> None:
     server = SERVERS[name]()
-    pool = getattr(server, "workers", 1) * getattr(server, "threads", 1)
-    assert server.lasting_connections(users, keep_alive=False) in {0, pool}
-    assert server.lasting_connections(users, keep_alive=True) in {0, pool, server.usable_connections(users)}
+    threads = server.usable_connections(10_000)
+    assert server.lasting_connections(users, keep_alive=False) in {0, threads}
+    assert server.lasting_connections(users, keep_alive=True) in {0, threads, server.usable_connections(users)}
 
 
-@pytest.mark.parametrize("users", [1, 8, 5000])
+@every("users", [1, 8, 5000])
 def test_kept_clients_keep_threads_of_runserver_and_greenlets_alive(users: int) -> None:
     lasting = {name: SERVERS[name]().lasting_connections(users, keep_alive=False) for name in SERVERS}
     assert (lasting["sync"], lasting["gthread"]) == (2, 8)
@@ -90,32 +89,80 @@ def test_a_server_mode_refuses_what_it_does_not_know_and_what_cannot_be(name: st
             adapter.validate_python({parameter: value})
 
 
-def opened(target: ServerSetup) -> int:
-    totals = CounterSet(target.ledgers).read().aliases.get("default")
-    return totals.opened if totals else 0
+CLIENTS, EACH = 8, 3
+ASKED = CLIENTS * EACH
+SLOW = "/slow/?seconds=0.01"  # long enough that requests are under way side by side
 
 
-@every_server
-def test_a_server_mode_boots_answers_and_stops(name: str, lab: Lab) -> None:
+class BothEnds:
+    """What a served site and PostgreSQL count of its connections, since before it was served."""
+
+    def __init__(self, lab: Lab, ledgers: Path) -> None:
+        assert lab.judge.await_empty(PATIENCE_SECONDS) == 0
+        self._judge, self._ledgers, self._before = lab.judge, ledgers, lab.judge.opened()
+
+    def ours(self) -> ConnectionCounts:
+        return counts_of(self._ledgers, ["default"])
+
+    def processes(self) -> int:
+        return CounterSet(self._ledgers).read().processes
+
+    def agreed(self) -> ConnectionCounts:
+        """Our counts, as soon as PostgreSQL has the same."""
+
+        def sides() -> list[tuple[int, ...]]:
+            ours = self.ours()
+            theirs = (self._judge.opened() - self._before, self._judge.open_now())
+            return [(ours.opened, ours.open, ours.unsettled), (*theirs, 0)]
+
+        await_that(lambda: len(set(sides())) == 1, lambda: f"ours, PostgreSQL's: {sides()}")
+        counts = self.ours()
+        assert counts.opened == counts.closed_in_all + counts.open
+        return counts
+
+
+def worker_of(application: Application) -> int:
+    """The pid of a process that answers."""
+    return ask_for_number(application.port, COLLECT_PATH, {TOKEN_HEADER: application.token})
+
+
+def family_of(application: Application) -> list[psutil.Process]:
+    if not application.program.running():
+        return []
+    running = psutil.Process(application.program.pid)
+    return [running, *running.children(recursive=True)]
+
+
+@pytest.mark.parametrize("name", installed())
+def test_a_server_mode_counts_exactly_until_its_end(name: str, lab: Lab) -> None:
+    """Requests side by side, a worker that is killed, which some servers replace and others do not, and the end."""
+    server = build_server(working(name))
     target = ServerSetup(
-        server=choice(name),
-        strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
+        server=working(name),
+        strategy=config_of(STRATEGIES, "max_age", {"max_age": 60}, "strategy"),
         database=lab.database,
         ledgers=lab.scratch / f"ledgers-{name}",  # where an ordinary user can get, as nginx
     )
+    ends = BothEnds(lab, target.ledgers)
     with serving(target, lab.register, lab.scratch / f"{name}.log") as application:
-        at_boot = opened(target)  # runserver looks for migrations
-        with closing(http.client.HTTPConnection("127.0.0.1", application.port, timeout=30)) as client:
-            client.request("GET", "/entries/7/")
-            answer = client.getresponse()
-            assert (answer.status, json.loads(answer.read())["id"]) == (200, 7)
-        running = psutil.Process(application.program.pid)
-        family = [running, *running.children(recursive=True)]
-        assert CounterSet(target.ledgers).read().processes == SERVERS[name]().loading()
-        assert opened(target) == at_boot + 1
-        forgets = SERVERS[name]().lasting_connections(8, keep_alive=False) == 0
+        assert ends.processes() == server.loading()
+        at_boot = ends.ours()  # runserver looks for migrations
+        assert not (server.quiet_boot and at_boot.opened)
+        asked = at_boot.requests + ASKED
+        clients = ClientPool(application.port, CLIENTS, keep_alive=False)
+        assert clients.ask(SLOW, EACH) == 0
+        assert ends.agreed().requests == asked
+        forgets = server.lasting_connections(CLIENTS, keep_alive=False) == 0
         assert ("loadlab.W001" in application.program.log.read_text()) is forgets
+        family, worker = family_of(application), worker_of(application)
+        if worker != application.program.pid:
+            psutil.Process(worker).kill()
+            await_that(lambda: worker_of(application) not in {0, worker} or not application.program.running())
+            if application.program.running():
+                await_that(lambda: ends.processes() == server.loading())
+                assert clients.ask(SLOW, EACH) == 0
+                asked += ASKED
+            assert ends.agreed().requests == asked
+        family += family_of(application)
     assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
-    stopped = CounterSet(target.ledgers).read()
-    assert (stopped.processes, stopped.aliases["default"].open) == (0, 0)
-    assert opened(target) == at_boot + 1
+    assert (ends.processes(), ends.agreed().open) == (0, 0)

@@ -75,7 +75,7 @@ def test_a_strategys_database_settings_are_django_settings(name: str, where: Ser
 
 
 @every_strategy
-@pytest.mark.parametrize("server", list(SERVERS))
+@every("server", list(SERVERS))
 def test_at_least_one_connection_is_of_use_under_any_strategy(name: str, server: str) -> None:
     choices = config_of(SERVERS, server, {}, "server"), config_of(STRATEGIES, name, {}, "strategy")
     assert usable_connections(*choices, 1) >= 1
@@ -94,3 +94,19 @@ def test_max_age_says_whether_a_request_leaves_its_connection_open(
     connection.close_if_unusable_or_obsolete()
     assert (connection.connection is not None) is kept
     connection.close()
+
+
+def test_a_pool_does_not_fit_a_server_that_runs_requests_in_its_event_loop() -> None:
+    """A response under tornado is closed later: a request that waits for the pool would keep the loop from doing so."""
+    config = config_of(SERVERS, "tornado", {"async_unsafe": True}, "server")
+    why = STRATEGIES["pool"]().incompatible(server_traits(config, "psycopg"))
+    assert why is not None
+    assert why.startswith("a request that waits for the pool stops the event loop")
+    assert why.endswith("use max_age with 0, or pgbouncer")
+
+
+def test_a_pool_does_not_fit_a_server_that_closes_no_response() -> None:
+    """uvicorn 0.54.0 over WSGI: with a pool of 4 and 8 clients, requests wait for the pool until they fail."""  # noqa: D403
+    why = STRATEGIES["pool"]().incompatible(server_traits(config_of(SERVERS, "uvicorn_wsgi", {}, "server"), "psycopg"))
+    assert why is not None
+    assert why.startswith("the server closes no response, so no connection goes back to the pool")

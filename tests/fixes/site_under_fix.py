@@ -32,7 +32,7 @@ HERE: Final = Path(__file__).parent
 CLIENTS: Final = 6
 REQUESTS: Final = 10  # of each client
 AGE_SECONDS: Final = 600
-NOTHING: Final = Totals((0,) * layout.ALIAS_CELLS)
+NOTHING: Final = Totals((0,) * layout.CELLS)
 # A backend that is told to go needs a moment; what leaks grows with every request and leaves this soon behind.
 SPARE: Final = 4
 

@@ -19,7 +19,7 @@ from django.test import override_settings
 from django.test.utils import _TestState
 from every import every
 
-from loadlab.instrumentation import checks, counting, loading, serving
+from loadlab.instrumentation import accounting, checks, counting, loading, serving
 from loadlab.instrumentation.configuration import Configuration, configuration
 from loadlab.instrumentation.serving import UNKNOWN, Serving, of_command, of_process
 from loadlab.servers import SERVERS, Site
@@ -105,10 +105,17 @@ def test_a_kept_connection_is_warned_of_where_no_request_can_find_it(
     assert ("loadlab.W001" in ids(server)) is warned
 
 
+# By the modules that stand for programs in the lab's command lines.
+PROGRAMS: dict[str, str] = {
+    "loadlab.settings_override.with_uwsgi": "uwsgi",
+    "mod_wsgi.express.cli": "mod_wsgi-express",
+}
+
+
 @every("name", list(SERVERS))
 def test_the_checks_know_of_a_server_mode_what_it_says_itself(name: str) -> None:
     server = SERVERS[name]()
-    known = of_command(server.argv(Site(), 8000))
+    known = of_command([PROGRAMS.get(word, word) for word in server.argv(Site(scratch="/scratch"), 8000)])
     assert known is not None
     assert known.own_thread is (server.lasting_connections(8, keep_alive=False) == 0)
     assert known.workers == server.processes()
@@ -183,6 +190,14 @@ def test_a_worker_in_whose_event_loop_django_refuses_to_query_is_warned_of(datab
     assert "loadlab.W011" not in ids("gunicorn site.asgi -k asgi")
 
 
+def test_a_worker_in_whose_event_loop_queries_are_allowed_is_warned_of_the_leak(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database(CONN_MAX_AGE=60)
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    assert ids("gunicorn site.wsgi -k tornado") == ["loadlab.W001"]
+
+
 @every(
     ("server", "warned"),
     [
@@ -199,7 +214,7 @@ def test_uwsgi_with_processes_and_no_master_is_warned_of(server: str, *, warned:
 
 def opened_while_loading(handler: ConnectionHandler, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(counting, "loading", lambda: True)
+        patched.setattr(accounting, "loading", lambda: True)
         handler["default"].connect()
 
 

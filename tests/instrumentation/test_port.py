@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 import urllib.request
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -14,6 +16,7 @@ from every import every
 from patience import await_that
 
 from loadlab.instrumentation.configuration import PORT_VARIABLE, configuration, faults
+from loadlab.instrumentation.port import serve_where_told
 from loadlab.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -56,6 +59,17 @@ def test_a_worker_serves_all_metrics_and_another_takes_over_when_it_ends(project
             await_that(lambda: opened(port) == 2, project.told)
             os.kill(first, signal.SIGKILL)  # its child lives on, and must not keep the port
             await_that(lambda: opened(port) == 2, project.told)
+
+
+@every("argv", [["/venv/bin/gunicorn", "site.wsgi"], ["manage.py", "runserver"], ["manage.py", "loadlab_metrics"]])
+def test_a_web_server_and_the_command_open_no_port_of_a_worker(
+    argv: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PORT_VARIABLE, str(free_port()))
+    monkeypatch.setattr(sys, "argv", argv)
+    before = threading.active_count()
+    serve_where_told()
+    assert threading.active_count() == before
 
 
 @every(

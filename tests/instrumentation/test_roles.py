@@ -19,6 +19,7 @@ BY_COMMAND: Final = [
     (["/venv/bin/celery", "-A", "site", "worker"], ProcessRole.WORKER),
     (["/venv/lib/celery/__main__.py", "-A", "site", "worker"], ProcessRole.WORKER),
     (["manage.py", "db_worker"], ProcessRole.WORKER),
+    (["/venv/bin/dramatiq-gevent", "site.tasks"], ProcessRole.WORKER),
     (["manage.py", "shell"], ProcessRole.OTHER),
     (["manage.py"], ProcessRole.OTHER),
     (["-c"], ProcessRole.OTHER),

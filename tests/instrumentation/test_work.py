@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import contextmanager
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -12,20 +13,23 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished
+from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections
 from django.db.utils import ConnectionHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncRequestFactory, Client, RequestFactory, override_settings
 from django.urls import path
 
-from loadlab.instrumentation import counting, current, timing
+from loadlab.instrumentation import counting, current, timing, work
 from loadlab.instrumentation.counters import CounterSet
 from loadlab.instrumentation.ledger import Ledger
+from loadlab.model.metrics import UnitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+    from django.dispatch import Signal
 
 django.setup()
 
@@ -35,6 +39,11 @@ REQUESTS = 4
 def query(alias: str = "default") -> None:
     with connections[alias].cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def task(**_: Any) -> None:
+    with work.unit(UnitKind.TASK):
+        query()
 
 
 def plain(_: Any) -> HttpResponse:
@@ -66,6 +75,32 @@ def streams(_: Any) -> StreamingHttpResponse:
             yield b"x"
 
     return StreamingHttpResponse(parts())
+
+
+def streams_with_tasks(_: Any) -> StreamingHttpResponse:
+    def parts() -> Iterator[bytes]:
+        for _ in range(2):
+            query()
+            task()
+            query()
+            yield b"x"
+
+    return StreamingHttpResponse(parts())
+
+
+async def streams_async(_: Any) -> StreamingHttpResponse:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            await sync_to_async(query)()
+            yield b"x"
+
+    return StreamingHttpResponse(parts())
+
+
+async def gathers(_: Any) -> HttpResponse:
+    """As the ORM's asynchronous methods do it."""
+    await asyncio.gather(*[sync_to_async(query)() for _ in range(3)])
+    return HttpResponse()
 
 
 def in_a_request_of_its_own(_: Any) -> HttpResponse:
@@ -112,8 +147,12 @@ def of_none(_: Any) -> HttpResponse:
     return HttpResponse()
 
 
-VIEWS: list[Callable[..., Any]] = [plain, closes_old, reconnects, streams, in_threads, one_after_another]
-urlpatterns = [path(view.__name__, view) for view in [*VIEWS, in_a_request_of_its_own, of_two_aliases, of_none]]
+VIEWS: list[Callable[..., Any]] = [
+    *(plain, closes_old, reconnects, streams, streams_async),
+    *(gathers, in_threads, one_after_another),
+]
+OTHERS: list[Callable[..., Any]] = [in_a_request_of_its_own, of_two_aliases, of_none, streams_with_tasks]
+urlpatterns = [path(view.__name__, view) for view in [*VIEWS, *OTHERS]]
 
 
 class LikeASession:
@@ -177,7 +216,8 @@ def by_asgi(name: str) -> None:
     async def send(_: Any) -> None: ...
 
     first = [{"type": "http.request", "body": b"", "more_body": False}]
-    asyncio.run(ASGIHandler()(AsyncRequestFactory().get(f"/{name}").scope, receive, send))
+    # As a server has it: in a context that knows no earlier request.
+    Context().run(asyncio.run, ASGIHandler()(AsyncRequestFactory().get(f"/{name}").scope, receive, send))
 
 
 ways = pytest.mark.parametrize("ask", [by_wsgi, by_asgi])
@@ -218,22 +258,40 @@ def test_a_request_that_a_view_makes_is_another_and_the_view_s_own_goes_on(count
 
 
 @contextmanager
-def listening() -> Iterator[None]:
-    def audit(**_: Any) -> None:
-        query()
-
-    request_finished.connect(audit)
+def listening(signal: Signal, audit: Callable[..., None] = lambda **_: query()) -> Iterator[None]:
+    signal.connect(audit, weak=False)
     try:
         yield
     finally:
-        request_finished.disconnect(audit)
+        signal.disconnect(audit)
 
 
-def test_what_listens_for_the_end_of_a_request_belongs_to_it(count: Callable[..., int]) -> None:
-    with listening():
+@ways
+@pytest.mark.parametrize("signal", [request_started, request_finished], ids=["begin", "end"])
+@pytest.mark.parametrize("view", ["plain", "of_none", "streams_async"])
+def test_what_listens_for_a_request_s_signals_belongs_to_it(
+    count: Callable[..., int], ask: Callable[[str], None], signal: Signal, view: str
+) -> None:
+    with listening(signal):
         for _ in range(REQUESTS):
-            by_wsgi("plain")
+            ask(view)
     assert count() == REQUESTS
+
+
+def test_a_request_counts_once_around_the_tasks_of_its_stream(count: Callable[..., int]) -> None:
+    for _ in range(REQUESTS):
+        by_wsgi("streams_with_tasks")
+    assert count() == (1 + 2) * REQUESTS
+
+
+@ways
+def test_a_request_counts_once_after_a_task_that_its_start_has_done(
+    count: Callable[..., int], ask: Callable[[str], None]
+) -> None:
+    with listening(request_started, task), listening(request_started):
+        for _ in range(REQUESTS):
+            ask("plain")
+    assert count() == (1 + 1) * REQUESTS
 
 
 def test_outside_of_requests_work_ends_when_django_is_told_so(count: Callable[..., int]) -> None:

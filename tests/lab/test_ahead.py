@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from modes import USUAL
 from patience import await_that
 
 from loadlab.instrumentation.counters import CounterSet
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from loadlab.lab.lab import Lab
 
 USERS = 4
-QUIET = [name for name in SERVERS if build_server(config_of(SERVERS, name, {}, "server")).quiet_boot]
+QUIET = [name for name in USUAL if build_server(config_of(SERVERS, name, {}, "server")).quiet_boot]
 FIRST_ORDER = 7000  # orders that no other test of the session has
 
 
@@ -62,7 +63,7 @@ def booted(target: ServedTarget, step: Step, one: Case) -> bool:
 @pytest.mark.parametrize("mode", QUIET)
 def test_trials_on_sites_booted_ahead_count_exactly(lab: Lab, target: ServedTarget, mode: str, load: Any) -> None:
     one = case(mode, open_load=load)
-    first, second = steps(100 * list(SERVERS).index(mode) + 10 * bool(load), 2)
+    first, second = steps(100 * QUIET.index(mode) + 10 * bool(load), 2)
     earlier = len(lab.register._started)
     before = run_trial(one, first, lab, target, (one, second))
     await_that(lambda: booted(target, second, one), "the second trial's site never boots")

@@ -16,6 +16,7 @@ from loadlab.claims import CLAIMS
 from loadlab.cli._behaviour_record import as_json, read_recording
 from loadlab.errors import UsageError
 from loadlab.lab.behaviour import settings
+from loadlab.lab.worker_behaviour import worker_settings
 from loadlab.model.behaviour import (
     COUNTS,
     Behaviour,
@@ -159,12 +160,13 @@ def counted_in(server: str, strategy: str) -> bool:
 
 def test_every_strategy_has_a_row_for_each_mode_and_kind_of_client() -> None:
     there = {(one.server.name, one.strategy.name, one.keep_alive) for one in settings()}
-    # What changes no count has no row.
+    # What changes no count has no row, nor what depends on instants, or cannot be had with the recorded versions.
+    uncounted = {"scram_key", "recycle_workers", "async_backend"}
     counted = [name for name in STRATEGIES if STRATEGIES[name].variants]
     pairs = [pair for pair in product(SERVERS, counted) if counted_in(*pair)]
     clients = {name: (False, True) if SERVERS[name].keeps_clients else (False,) for name in SERVERS}
     wanted = {(server, strategy, keep) for server, strategy in pairs for keep in clients[server]}
-    assert {name for _, name, _ in there} == set(counted) == set(STRATEGIES) - {"scram_key"}
+    assert {name for _, name, _ in there} == set(counted) == set(STRATEGIES) - uncounted
     assert there <= wanted
     for server, strategy, keep_alive in wanted - there:
         modes = [one.server for one in settings() if one.server.name == server]
@@ -238,14 +240,16 @@ def test_the_page_of_the_documentation_is_that_of_its_recording() -> None:
     assert (RECORDED / "behaviour.md").read_text() == as_markdown(read_recording(RECORDED / "behaviour.json"))
 
 
-def test_the_recorded_behaviour_has_every_row_counted_three_times() -> None:
+def test_the_recorded_behaviour_has_every_row_and_usual_ones_three_times() -> None:
     recorded = read_recording(RECORDED / "behaviour.json")
     assert recorded.complete
     counted = {one.setting.server.name for one in recorded.rows}
     assert counted >= {name for name in SERVERS if SERVERS[name].usual}
     assert [one.setting.id for one in recorded.rows] == [one.id for one in settings() if one.server.name in counted]
     assert {one.name for one in recorded.claims} == set(CLAIMS)
-    assert {one.repeats for one in recorded.rows} == {int(COMMAND.split("--repeats ")[1].split()[0])}
+    times = int(COMMAND.split("--repeats ")[1].split()[0])
+    assert {one.repeats for one in recorded.rows if SERVERS[one.setting.server.name].usual} == {times}
+    assert all(1 <= one.repeats <= times for one in recorded.rows)
     assert [one.setting.id for one in recorded.rows if not one.exact or one.spans["failed"] != (0, 0)] == []
 
 
@@ -283,6 +287,11 @@ def test_what_cannot_be_asked_for_is_a_usage_error(
 def test_list_names_every_row_and_with_cases_every_case_and_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["behaviour", "--list", "--claims"]) == 0
     assert capsys.readouterr().out.split() == [*(one.id for one in settings()), *(f"claim/{name}" for name in CLAIMS)]
+
+
+def test_list_names_every_row_of_workers_and_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["behaviour", "--list", "--workers", "--only", "worker/*"]) == 0
+    assert set(capsys.readouterr().out.split()) <= {one.id for one in worker_settings()}
 
 
 def test_a_recording_can_be_shown_without_counting(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def recorded() -> Recording:
 
 def changes(setting: Setting, ready: PostgresFixture, recorded: Recording) -> list[str]:
     counted = Recording(versions={}, rows=rows_of([behaviour(setting, ready)]))
-    return [str(one) for one in departures(recorded, counted, [row.setting.id for row in recorded.rows])]
+    there = [row.setting.id for row in (*recorded.rows, *recorded.workers)]
+    return [str(one) for one in departures(recorded, counted, there)]
 
 
 def test_each_quick_pattern_names_one_row() -> None:

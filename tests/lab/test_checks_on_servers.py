@@ -65,7 +65,7 @@ SERVERS: Final = [
     row("uvicorn_worker", "-m gunicorn --bind {address} -k uvicorn_worker.UvicornWorker site_asgi", LEAKS),
     row("gunicorn", "-m gunicorn --bind {address} -k asgi site_asgi:application", LEAKS),
     row("gunicorn", "-m gunicorn --bind {address} --threads 2 site_wsgi"),
-    row("tornado", "-m gunicorn --bind {address} -k tornado site_wsgi", TORNADO),
+    row("tornado", "-m gunicorn --bind {address} -k tornado site_wsgi", LEAKS, TORNADO),
 ]
 
 

@@ -1,6 +1,7 @@
-"""In every server mode, our count of connections equals PostgreSQL's, to the last one, however they end.
+"""In every usual server mode, our count of connections equals PostgreSQL's, to the last one, however they end.
 
-What becomes of a kept connection in which mode is what the thread of 2013 argued about.
+What becomes of a kept connection in which mode is what the thread of 2013 argued about. Each other mode has its test in
+`tests/families/test_servers.py`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from modes import USUAL
 
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.plan.scenarios import SCENARIO_FOLDER
-from loadlab.servers import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def measured(trial: Any, served: dict[int, Answered]) -> Any:
     # Django closes at the end of a request, with each driver.
     [(0, "psycopg2"), (None, "psycopg2"), (None, "psycopg"), pytest.param(0, "psycopg", marks=pytest.mark.slow)],
 )
-@pytest.mark.parametrize("server", list(SERVERS))
+@pytest.mark.parametrize("server", USUAL)
 def test_opened_is_sessions_and_closed_plus_open(
     measured: Any, server: str, max_age: float | None, driver: str
 ) -> None:
@@ -63,19 +64,19 @@ def test_opened_is_sessions_and_closed_plus_open(
     assert connections.at_rest.open == connections.left_open
 
 
-@pytest.mark.parametrize("server", list(SERVERS))
+@pytest.mark.parametrize("server", USUAL)
 def test_counts_reconcile_with_kept_clients_too(measured: Any, server: str) -> None:
     assert measured(server, None, keep_alive=True).connections.mismatches == ()
 
 
-@pytest.mark.parametrize("server", list(SERVERS))
+@pytest.mark.parametrize("server", USUAL)
 def test_age_zero_leaves_nothing_open(measured: Any, server: str) -> None:
     connections = measured(server, 0).connections
     assert connections.left_open == 0
     assert connections.at_rest.closed["request_end"] > 0
 
 
-@pytest.mark.parametrize("server", list(SERVERS))
+@pytest.mark.parametrize("server", USUAL)
 def test_a_trials_requests_are_the_targets_but_for_those_cut_off(
     measured: Any, served: dict[int, Answered], server: str
 ) -> None:

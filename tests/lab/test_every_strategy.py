@@ -1,12 +1,15 @@
-"""Every strategy in every server mode that it fits, on real servers: both ends counted exactly, and nothing leaks."""
+"""Every strategy in every usual mode that it fits, on real servers: both ends counted exactly, and nothing leaks."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from modes import USUAL
 
 from loadlab.analysis.rooms import leak_of
 from loadlab.faults import FaultContext
@@ -30,10 +33,11 @@ if TYPE_CHECKING:
 
 DRIVER = "psycopg"
 # Of these, connections that outlive their request leak where each request has its own thread.
-KEEP_AND_NO_MORE = ("max_age_if_not_debug", "worker_exit_hook")
+KEEP_AND_NO_MORE = ("max_age_if_not_debug", "recycle_workers", "worker_exit_hook")
 # These stand between Django and PostgreSQL, and are nothing that `tests/fixes` knows of.
 BETWEEN = ("pool", "geventpool", "pgbouncer")
-OWN_THREAD = ("threaded", "gevent", "asgi")
+# In these, no later request finds the thread of an earlier one.
+OWN_THREAD = tuple(name for name in SERVERS if SERVERS[name]().lasting_connections(8, keep_alive=False) == 0)
 
 
 def fits(strategy: str, server: str) -> bool:
@@ -45,18 +49,26 @@ def pairs() -> list[Any]:
     """All that fit. Of an app in `fixes`, which `tests/fixes` drives in every mode, one mode is enough by default."""
     found: list[Any] = []
     seen: set[str] = set()
-    for strategy, server in product(STRATEGIES, SERVERS):
+    for strategy, server in product(STRATEGIES, USUAL):
         if strategy == "max_age" or not fits(strategy, server):
             continue
-        again = strategy in seen and strategy not in BETWEEN
-        found.append(pytest.param(strategy, server, marks=[pytest.mark.slow] if again else []))
+        again = strategy in seen and not (strategy in BETWEEN and SERVERS[server].usual)
+        missing = [package for package in STRATEGIES[strategy].packages if not _installed(package)]
+        lacking = pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} cannot be had here")
+        found.append(pytest.param(strategy, server, marks=[lacking, *([pytest.mark.slow] if again else [])]))
         seen.add(strategy)
     return found
 
 
+def _installed(package: str) -> bool:
+    with suppress(PackageNotFoundError):
+        return bool(version(package))
+    return False
+
+
 # What its pairs are measured with; by default all that a strategy has.
 PARAMETERS: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
-    **{("pool", server): {"max_size": 3} for server in SERVERS},
+    **{("pool", server): {"max_size": 3} for server in USUAL},
     ("leased_threads", "asgi"): {"threads": 3},
     ("pgbouncer", "gthread"): {"pool_size": 2, "max_age": 60},
 }

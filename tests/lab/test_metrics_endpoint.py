@@ -99,6 +99,7 @@ def test_every_worker_speaks_for_all(used: tuple[Application, int]) -> None:
         "loadlab_db_connections_opened_total": {(): 2},
         "loadlab_db_requests_total": {("opened",): 2, ("reused",): asked - 2},
         "loadlab_db_connect_duration_seconds": {(): 2},
+        "loadlab_db_role_connections_open": {("other",): 0, ("web",): 2, ("worker",): 0},
     }
     answered: set[str] = set()
 
@@ -122,6 +123,8 @@ def test_what_is_shown_is_what_the_ledgers_hold(used: tuple[Application, int]) -
     assert values(families["loadlab_db_connect_errors_total"]) == {(kind.label,): 0 for kind in ConnectError}
     used_by = {("opened",): totals.requests_opened, ("reused",): totals.requests_reused}
     assert values(families["loadlab_db_requests_total"]) == used_by
+    units = {labels: count for labels, count in values(families["loadlab_db_units_total"]).items() if count}
+    assert units == {("opened", "request"): totals.requests_opened, ("reused", "request"): totals.requests_reused}
     assert values(families["loadlab_collector_errors_total"]) == {(): 0}
 
 

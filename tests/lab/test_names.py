@@ -150,3 +150,63 @@ def test_after_a_failover_by_name_a_kept_connection_stays_where_it_was(lab: Lab,
             closing.name_leads_to(ELSEWHERE)
             closing.ask()
         assert (old.accepted, new.accepted) == (2, 2)
+
+
+BESIDE: Final = """
+import sys
+import time
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from psycogreen.gevent import patch_psycopg
+patch_psycopg()
+driver = __import__(sys.argv[1])
+ticks = [time.monotonic()]
+def tick():
+    while True:
+        gevent.sleep(0.01)
+        ticks.append(time.monotonic())
+gevent.spawn(tick)
+gevent.sleep(0.1)
+driver.connect(sys.argv[2]).close()
+gevent.sleep(0.1)
+print(max(after - before for before, after in zip(ticks, ticks[1:])))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("driver", "blocks"), [("psycopg", False), ("psycopg2", True)])
+def test_under_gevent_psycopg2_blocks_all_greenlets_while_it_looks_up_a_name(
+    lab: Lab,
+    resolver: Path,
+    tmp_path: Path,
+    driver: str,
+    blocks: bool,  # noqa: FBT001
+) -> None:
+    """With psycogreen it waits for its socket beside the others, and the name is looked up before there is a socket."""
+    seconds = 4.0
+    (tmp_path / "address").write_text(LOOPBACK)
+    environment = {
+        **os.environ,
+        **lab.database.environment,
+        "LD_PRELOAD": str(resolver),
+        "RESOLVER_ADDRESS": str(tmp_path / "address"),
+        "RESOLVER_ASKED": str(tmp_path / "asked"),
+        "RESOLVER_SECONDS": str(seconds),
+    }
+    parameters = {**lab.database.parameters, "host": NAME, "dbname": lab.database.name, "passfile": password(lab)}
+    dsn = " ".join(f"{key}={value}" for key, value in parameters.items())
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE, driver, dsn], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (float(done.stdout) >= seconds) is blocks
+
+
+def password(lab: Lab) -> str:
+    """A password file for any host: the lab's names the address."""
+    file = Path(lab.database.environment["PGPASSFILE"])
+    anywhere = file.with_name("anywhere.pgpass")
+    anywhere.touch(mode=0o600)
+    anywhere.write_text(file.read_text().replace(LOOPBACK, "*", 1))
+    return str(anywhere)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 import pytest
 from laboratory import TrialRunner, sessions_counted
+from modes import installed, working
 from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.analysis.rooms import leak_of
 from loadlab.errors import UsageError
-from loadlab.instrumentation.counters import CounterSet
+from loadlab.instrumentation.counters import CounterSet, counts_of
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.lab.clients import ClientPool
@@ -21,6 +23,7 @@ from loadlab.lab.project import Project
 from loadlab.plan.members import build_server, config_of
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
+from loadlab.system.programs import NGINX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 CLIENTS: Final = 6
 ROUNDS: Final = 8
 SLOW: Final = "/slow/?seconds=0.01"
+needs_nginx = pytest.mark.skipif(NGINX.lacks(), reason=f"nginx is not installed ({NGINX.install})")
 RECYCLED: Final = {"max_requests": 5, "min_worker_lifetime_seconds": 0}
 
 
@@ -116,6 +120,7 @@ def test_uwsgi_counts_exactly_while_its_workers_are_replaced(
         await_that(running.agree)
 
 
+@pytest.mark.slow
 def test_uwsgis_threads_hold_a_connection_each_and_its_greenlets_leak(lab: Lab) -> None:
     with served(lab, "uwsgi", None, workers=1, threads=3) as threads:
         threads.ask(ROUNDS)
@@ -131,6 +136,7 @@ def test_uwsgis_late_gevent_patch_is_refused_with_the_reason() -> None:
         config_of(SERVERS, "uwsgi_gevent", {"gevent_monkey_patch": True}, "server")
 
 
+@needs_nginx
 @pytest.mark.parametrize("upstream", [True, False])
 def test_nginx_decides_whether_a_kept_connection_is_found_again(trial: TrialRunner, upstream: bool) -> None:  # noqa: FBT001
     """Clients do the opposite each time, and it makes no difference."""
@@ -149,6 +155,7 @@ def test_nginx_decides_whether_a_kept_connection_is_found_again(trial: TrialRunn
     assert leak_of(done) == ("no" if upstream else "yes")
 
 
+@needs_nginx
 @pytest.mark.slow
 @pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])
 @pytest.mark.parametrize("upstream", [True, False])
@@ -175,7 +182,8 @@ def below(application: Application) -> list[psutil.Process]:
     return psutil.Process(application.program.pid).children(recursive=True)
 
 
-@pytest.mark.parametrize("name", ["nginx", "gunicorn"])
+@needs_nginx
+@pytest.mark.parametrize("name", ["nginx", pytest.param("gunicorn", marks=pytest.mark.slow)])
 def test_nginx_and_gunicorn_end_together(lab: Lab, name: str) -> None:
     with served(lab, "nginx", 60) as running:
         running.ask()
@@ -190,23 +198,67 @@ def test_nginx_and_gunicorn_end_together(lab: Lab, name: str) -> None:
         assert psutil.wait_procs(family, PATIENCE_SECONDS)[1] == []
 
 
-def test_nothing_is_left_when_what_starts_nginx_is_killed(lab: Lab) -> None:
+@needs_nginx
+def test_nginx_is_an_ordinary_user_on_loopback_and_leaves_nothing(lab: Lab) -> None:
     with served(lab, "nginx", 60) as running:
         running.ask()
         family = [psutil.Process(running.application.program.pid), *below(running.application)]
-        assert {"nginx"} < {process.name() for process in family}
-        family[0].kill()
+        processes = [process for process in family if process.name() == "nginx"]
+        assert len(processes) == 2  # its master and its worker
+        assert 0 not in {process.uids().effective for process in processes}
+        sockets = [one for process in processes for one in process.net_connections("tcp")]
+        assert {one.laddr.ip for one in sockets if one.status == "LISTEN"} == {"127.0.0.1"}
+        family[0].kill()  # what has started both
         running.application.program.kill()
         assert [process for process in family if process.is_running() and process.status() != "zombie"] == []
 
 
-def test_nginx_runs_as_an_ordinary_user_on_loopback_only(lab: Lab) -> None:
-    with served(lab, "nginx", 60) as running:
-        processes = [process for process in below(running.application) if "nginx" in process.name()]
-        assert len(processes) == 2  # its master and its worker
-        assert 0 not in {process.uids().effective for process in processes}
-        (address,) = {
-            c.laddr.ip for process in processes for c in process.net_connections("tcp") if c.status == "LISTEN"
-        }
-        assert address == "127.0.0.1"
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mod_wsgi") is None, reason="mod_wsgi is not installed, and compiles")
+@pytest.mark.parametrize(
+    ("age", "driver", "parameters"), [(60, "psycopg2", {}), (0, "psycopg", {}), (None, "psycopg", {"threads": 2})]
+)
+def test_mod_wsgi_counts_exactly_while_its_daemons_are_replaced(
+    lab: Lab, age: float | None, driver: str, parameters: dict[str, Any]
+) -> None:
+    with served(lab, "mod_wsgi", age, driver, workers=2, max_requests=8, **parameters) as running:
+        first = running.workers()
+        assert len(first) == 2
+        running.ask(ROUNDS)
+        await_that(lambda: not first & running.workers() and running.complete(), "no daemon was recycled")
+        await_that(running.agree)
+        psutil.Process(victim := min(running.workers())).send_signal(signal.SIGKILL)
+        await_that(lambda: victim not in running.workers() and running.complete(), "no daemon came instead")
         running.ask()
+        await_that(running.agree)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mod_wsgi") is None, reason="mod_wsgi is not installed, and compiles")
+def test_mod_wsgis_threads_hold_a_connection_each(lab: Lab) -> None:
+    with served(lab, "mod_wsgi", None, workers=1, threads=3) as running:
+        running.ask(ROUNDS)
+        assert (running.totals().open, running.server.usable_connections(CLIENTS)) == (3, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", installed())
+def test_exit_hooks_run_exactly_where_a_server_mode_says_so(lab: Lab, mode: str) -> None:
+    """An orderly end, by the signal that the mode names, with an app that closes all connections at the exit."""
+    server = working(mode)
+    target = ServerSetup(
+        server=server,
+        strategy=config_of(STRATEGIES, "worker_exit_hook", {}, "strategy"),
+        database=lab.database,
+        ledgers=lab.scratch / f"exit-{mode}",
+        project=Project(driver="psycopg2"),
+    )
+    with serving(target, lab.register, lab.scratch / f"exit-{mode}.log") as application:
+        assert ClientPool(application.port, CLIENTS, keep_alive=False).ask(SLOW) == 0
+        before = counts_of(target.ledgers, ["default"]).closed.get("explicit", 0)
+        application.program.popen.send_signal(SERVERS[mode].stop_signal)
+        application.program.popen.wait(PATIENCE_SECONDS)
+        lab.judge.await_empty(PATIENCE_SECONDS)
+    closed = counts_of(target.ledgers, ["default"]).closed
+    assert (closed.get("explicit", 0) > before) is SERVERS[mode].runs_exit_hooks
+    assert bool(closed.get("process_exit")) is not SERVERS[mode].runs_exit_hooks

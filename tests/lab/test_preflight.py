@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
+import tomllib
 from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import pytest
+from command_line import REPOSITORY
 from factories.plain import case
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.preflight import require_programs
-from loadlab.plan.members import config_of
-from loadlab.services import pgbouncer
+from loadlab.lab.preflight import missing_for_worker, missing_packages, require_programs
+from loadlab.model.drivers import DRIVERS
+from loadlab.plan.members import build_worker, config_of
+from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
+from loadlab.system import programs
+from loadlab.system.programs import REDIS
+from loadlab.workers import WORKERS
+
+if TYPE_CHECKING:
+    from loadlab.model.case import Case
 
 
 @pytest.fixture
@@ -22,32 +33,86 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(importlib.metadata, "version", absent)
-    monkeypatch.setattr(pgbouncer.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(importlib.metadata, "distribution", absent)
+    monkeypatch.setattr(programs.shutil, "which", lambda *_, **__: None)
+
+
+NEEDS: Final = {
+    "geventpool": "strategies.geventpool: django-db-geventpool",
+    "pool": "strategies.pool: psycopg-pool",
+    "pgbouncer": "strategies.pgbouncer: PgBouncer (apt install pgbouncer, or brew install pgbouncer)",
+}
+
+
+def wanting(strategy: str = "max_age", server: str = "threaded") -> Case:
+    choices = config_of(STRATEGIES, strategy, {}, "strategy"), config_of(SERVERS, server, {}, "server")
+    return replace(case(), strategy=choices[0], server=choices[1])
 
 
 @pytest.mark.usefixtures("bare")
-@pytest.mark.parametrize(
-    ("strategy", "words"),
-    [
-        ("geventpool", "pip install django-db-geventpool"),
-        ("pool", "pip install psycopg-pool"),
-        ("pgbouncer", "apt install pgbouncer"),
-    ],
-)
-def test_what_a_strategy_needs_and_is_not_there_is_named_with_the_remedy(strategy: str, words: str) -> None:
-    wanting = replace(case(), strategy=config_of(STRATEGIES, strategy, {}, "strategy"))
-    with pytest.raises(EnvironmentFaultError, match=words):
-        require_programs([case(), wanting], own_site=True)
+def test_all_that_is_missing_is_named_at_once_with_one_command_for_packages() -> None:
+    cases = [wanting(), *map(wanting, NEEDS), wanting(server="gevent"), replace(wanting(server="gevent"), users=9)]
+    with pytest.raises(EnvironmentFaultError) as raised:
+        require_programs(cases, "psycopg2")
+    head, *lines, remedy = str(raised.value).splitlines()
+    modes = [f"  servers.gevent: {package}" for package in SERVERS["gevent"]().needs("psycopg2")]
+    assert (head, lines) == ("Not installed, and needed:", [*(f"  {line}" for line in NEEDS.values()), *modes])
+    packages = "django-db-geventpool psycopg-pool gunicorn gevent packaging psycogreen"
+    assert f"-m pip install {packages})" in remedy
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_mode_that_no_case_names_is_not_asked_for() -> None:
+    require_programs([wanting()], "psycopg2")
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_mode_needs_what_its_driver_needs() -> None:
+    with pytest.raises(EnvironmentFaultError) as raised:
+        require_programs([wanting(server="gevent")], "psycopg")
+    assert "psycogreen" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_program_of_the_system_is_named_with_its_command() -> None:
+    for driver in ("psycopg2", None):
+        with pytest.raises(EnvironmentFaultError, match=r"servers\.nginx: nginx \(apt install nginx-light, or brew"):
+            require_programs([wanting(server="nginx")], driver)
+
+
+@pytest.mark.usefixtures("bare")
+def test_what_a_background_worker_lacks_is_named_with_its_commands() -> None:
+    strategy = config_of(STRATEGIES, "max_age", {}, "strategy")
+    for name in WORKERS:
+        worker = config_of(WORKERS, name, dict(WORKERS[name].counted[0]), "worker")
+        lacking = missing_for_worker(worker, strategy)
+        redis = [f"workers.{name}: {REDIS.title} ({REDIS.install})"] if build_worker(worker).needs_redis() else []
+        assert [*map(str, lacking)] == [*redis, *(f"workers.{name}: {package}" for package in WORKERS[name].packages)]
+
+
+def test_a_package_that_does_as_well_is_enough() -> None:
+    for there, missing in (("uwsgi", []), ("pyuwsgi", []), ("gunicorn", ["pyuwsgi"])):
+        assert missing_packages(SERVERS["uwsgi"](), "psycopg2", there.__eq__) == missing
 
 
 @pytest.mark.usefixtures("bare")
 def test_a_projects_own_python_may_have_what_ours_has_not() -> None:
-    require_programs([replace(case(), strategy=config_of(STRATEGIES, "pool", {}, "strategy"))], own_site=False)
+    require_programs([wanting("pool"), wanting(server="gevent")], None)
 
 
 def test_everything_that_a_strategy_needs_comes_with_the_lab() -> None:
     requirements = importlib.metadata.requires("loadlab") or []
     of_the_lab = " ".join(line for line in requirements if 'extra == "lab"' in line).replace("[binary,pool]", "-pool")
     for name in STRATEGIES:
-        assert all(package in of_the_lab for package in STRATEGIES[name].packages), name
+        # django-async-backend asks for Django 6 and Python 3.12, and the lab for neither.
+        needed = set(STRATEGIES[name].packages) - {"django-async-backend"}
+        assert all(package in of_the_lab for package in needed), name
+
+
+def test_every_package_of_a_server_mode_comes_with_the_lab_or_the_servers() -> None:
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    offered = {re.split(r"[^\w.-]", line)[0].lower() for extra in ("lab", "servers") for line in extras[extra]}
+    modes = [SERVERS[name] for name in SERVERS]
+    named = {package.lower() for mode in modes for driver in DRIVERS for package in mode().needs(driver)}
+    # gunicorn brings packaging; mod_wsgi is for those who have Apache's headers.
+    assert named - offered - {"packaging", "mod_wsgi"} == set()

@@ -9,15 +9,15 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from modes import USUAL, installed, working
 
 from loadlab.instrumentation.request_totals import RequestTotals
 from loadlab.lab.application import ServerSetup, serving
 from loadlab.plan.members import config_of
-from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -38,22 +38,27 @@ ASKED = {
     ("GET", "/nowhere/"): ("unmatched", "GET", "4xx"),
 }
 
-every_server = pytest.mark.parametrize("server", list(SERVERS))
+every_server = pytest.mark.parametrize("server", installed(others_are_slow=True))
 
 
 def target(lab: Lab, folder: Path, server: str) -> ServerSetup:
     return ServerSetup(
-        server=config_of(SERVERS, server, {}, "server"),
+        server=working(server),
         strategy=config_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
         database=lab.database,
         ledgers=folder / "ledgers",
     )
 
 
-def ask_all(application: Application) -> Counter[tuple[str, str, str]]:
+def asked_of(server: str) -> dict[tuple[str, str], tuple[str, str, str]]:
+    """Under tornado no HEAD request is answered: see `test_server_surprises.py`."""
+    return {key: series for key, series in ASKED.items() if (server, key[0]) != ("tornado", "HEAD")}
+
+
+def ask_all(application: Application, asked: dict[tuple[str, str], Any]) -> Counter[tuple[str, str, str]]:
     """What one client has sent, and got an answer to."""
     made: Counter[tuple[str, str, str]] = Counter()
-    for (method, path), series in [*ASKED.items()] * 2:
+    for (method, path), series in [*asked.items()] * 2:
         with closing(http.client.HTTPConnection("127.0.0.1", application.port, timeout=60)) as client:
             client.request(method, path)
             client.getresponse().read()
@@ -78,15 +83,17 @@ def kill(application: Application) -> None:
 @every_server
 def test_answered_requests_stay_counted_after_workers_die(server: str, lab: Lab, tmp_path: Path) -> None:
     made: Counter[tuple[str, str, str]] = Counter()
-    with serving(target(lab, tmp_path, server), lab.register, tmp_path / "log") as application:
+    asked = asked_of(server)
+    site = target(lab, lab.scratch / f"requests-{server}", server)  # where an ordinary user can get, as nginx
+    with serving(site, lab.register, tmp_path / "log") as application:
         with ThreadPoolExecutor(CLIENTS) as clients:
-            for one in clients.map(lambda _: ask_all(application), range(CLIENTS)):
+            for one in clients.map(lambda _: ask_all(application, asked), range(CLIENTS)):
                 made.update(one)
         living = counted(application.ledgers)
         kill(application)
         killed = counted(application.ledgers)
     assert living == killed == dict(made)
-    assert sum(made.values()) == CLIENTS * 2 * len(ASKED)
+    assert sum(made.values()) == CLIENTS * 2 * len(asked)
 
 
 LIMITED = """
@@ -112,7 +119,7 @@ USERS, REQUESTS = 6, 40
 
 
 @pytest.mark.parametrize(
-    "server", [name if name == "gevent" else pytest.param(name, marks=pytest.mark.slow) for name in SERVERS]
+    "server", [name if name == "gevent" else pytest.param(name, marks=pytest.mark.slow) for name in USUAL]
 )
 def test_locust_s_requests_are_the_target_s(server: str, lab: Lab, tmp_path: Path) -> None:
     scenario = tmp_path / "limited.py"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import importlib.metadata
 import importlib.util
 import re
 import sys
 import threading
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from pathlib import Path
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +31,22 @@ UNSIZED: Final = """
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return iter([b"hello"])
+"""
+# Each request is under way while the others come.
+QUERYING: Final = """
+import time
+from django.db import connection
+from django.http import HttpResponse
+from django.urls import path
+
+def view(request):
+    time.sleep(0.3)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return HttpResponse("text")
+
+SECRET_KEY, ALLOWED_HOSTS, ROOT_URLCONF, urlpatterns = "x", ["*"], "querying", [path("", view)]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "CONN_MAX_AGE": 60}}
 """
 ZONED: Final = """
 SECRET_KEY, ALLOWED_HOSTS, ROOT_URLCONF, urlpatterns = "x", ["*"], "zoned", []
@@ -84,6 +102,31 @@ def test_waitress_keeps_clients_only_where_the_length_is_said(application: Any, 
         server.close()
 
 
+@needs("tornado")
+def test_tornado_answers_no_head_request_whose_application_returns_a_body() -> None:
+    """Tornado 6.6.1: it allows no byte of a body for HEAD, and hands over the application's, as Django returns it."""
+    from tornado.httpserver import HTTPServer  # noqa: PLC0415
+    from tornado.wsgi import WSGIContainer  # noqa: PLC0415
+
+    port, loop = free_port(), asyncio.new_event_loop()
+
+    async def serve() -> None:
+        HTTPServer(WSGIContainer(sized)).listen(port, LOOPBACK)
+
+    loop.run_until_complete(serve())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        for method, fails in (("GET", False), ("HEAD", True)):
+            with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE_SECONDS)) as client:
+                client.request(method, "/")
+                with pytest.raises(http.client.RemoteDisconnected) if fails else nullcontext():
+                    assert client.getresponse().read() == b"hello"
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE_SECONDS)
+
+
 @needs("pyuwsgi")
 def test_uwsgi_processes_without_a_master_outlive_the_first(register: Register, tmp_path: Path) -> None:
     """UWSGI 2.0.30 and 2.0.31: a SIGTERM ends the process that gets it; the other keeps the port."""
@@ -105,6 +148,38 @@ def test_uwsgi_processes_without_a_master_outlive_the_first(register: Register, 
     finally:
         other.kill()
         other.wait(PATIENCE_SECONDS)
+
+
+def statuses(port: int, requests: int) -> list[int]:
+    """Of requests that are all under way at once."""
+
+    def ask(_: int) -> int:
+        with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE_SECONDS)) as client:
+            client.request("GET", "/", headers={"Connection": "close"})
+            return client.getresponse().status
+
+    with ThreadPoolExecutor(requests) as clients:
+        return list(clients.map(ask, range(requests)))
+
+
+@needs("pyuwsgi")
+@pytest.mark.slow
+@pytest.mark.parametrize(("patch", "fails"), [("--gevent-monkey-patch", True), ("--gevent-early-monkey-patch", False)])
+def test_uwsgi_s_late_patch_fails_concurrent_requests(
+    register: Register, tmp_path: Path, patch: str, *, fails: bool
+) -> None:
+    """UWSGI 2.0.30 and 2.0.31 with gevent 26.9.0: it patches Python after it has loaded the site."""
+    for name, text in {"querying": QUERYING, "served": SERVED}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    port = free_port()
+    socket = ["--http-socket", f"{LOOPBACK}:{port}", "--master", "--die-on-term", "--need-app"]
+    python = ["--virtualenv", sys.prefix, "--pythonpath", str(tmp_path), "--module", "served"]
+    argv = [str(Path(sys.executable).with_name("uwsgi")), *socket, "--gevent", "10", patch, *python]
+    environment = {"PATH": "/usr/bin", "DJANGO_SETTINGS_MODULE": "querying"}
+    started = register.start("uwsgi", argv, log=tmp_path / "log", environment=environment, folder=tmp_path)
+    await_that(lambda: accepts(port))
+    assert (500 in statuses(port, 8)) is fails
+    started.stop(SIGTERM, grace_seconds=10.0)
 
 
 def test_gunicorn_needs_packaging_for_gevent_and_does_not_require_it() -> None:

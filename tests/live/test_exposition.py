@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories.made_runs import BEGAN, sampled
+from prometheus_client import CollectorRegistry, generate_latest
 
+from loadlab.instrumentation import layout
+from loadlab.instrumentation.collector import ConnectionCollector
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.live.exposition import exposition
 from loadlab.store.progress import TrialBegan
@@ -66,6 +71,25 @@ class TestOneTrial:
         assert "loadlab_collector_errors_total 5.0" in text
         assert everything_below(folder) == before
         del alive
+
+    @pytest.mark.parametrize("earlier", [False, True], ids=["of this loadlab", "of an earlier one"])
+    def test_an_archive_is_read_as_the_project_reads_it(self, trial: TrialProgress, *, earlier: bool) -> None:
+        folder = Path(trial.began.ledgers)
+        folder.mkdir()
+        cells = list(range(layout.CELLS))
+        archive: dict[str, Any] = {"version": layout.TOTALS_VERSION, "damaged": 0, "archived": []}
+        archive["cells"] = {"default": cells[: layout.ALIAS_CELLS]}
+        if not earlier:
+            archive["added"] = {"default": cells[layout.ALIAS_CELLS :]}
+        (folder / "archive.json").write_text(json.dumps(archive))
+        alive = Ledger(folder)
+        alive.connecting("default").opened()
+        read_only = exposition(trial).decode()
+        registry = CollectorRegistry()
+        registry.register(ConnectionCollector(folder))
+        of_project = generate_latest(registry).decode().splitlines()
+        assert "loadlab_collector_errors_total 0.0" in of_project
+        assert {line for line in of_project if "loadlab_build_info" not in line} <= set(read_only.splitlines())
 
     @pytest.mark.parametrize(
         "named",

@@ -42,6 +42,7 @@ STANDALONE: Final = ("--headless", "--only-summary", "--json", "--users", "4", "
 RUN_SECONDS: Final = (2, 6, 18, 54)
 # How each scenario is tried by its name: so that what it is there to show shows; by default with gthread.
 TRIALS: Final[Mapping[str, Mapping[str, Any]]] = {
+    **{name: {"server": "asgi"} for name in ("async_gather", "async_orm", "async_stream", "async_threads", "stream")},
     "burst": {"max_age": 1.0, "workers": 1, "threads": 2, "window_seconds": 4.0},
     "multi_database": {"max_age": 0},
     "reconnecting_clients": {"server": "gevent", "max_age": 60, "keep_alive": True},

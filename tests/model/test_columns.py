@@ -33,6 +33,7 @@ def test_an_invalid_column_is_refused() -> None:
     whole = zlib.compress(array("d", [1.0] * 100).tobytes())
     damaged = {
         "no text": 7,
+        "no numbers": ["1"],
         "no base64": "!",
         "no zlib": base64.b64encode(b"plain").decode(),
         "cut off": base64.b64encode(whole[:-4]).decode(),

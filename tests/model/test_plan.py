@@ -43,6 +43,7 @@ DEFAULTS: Final[dict[str, Any]] = {
         "master_bind_host": "127.0.0.1",
         "master_bind_port": 5557,
     },
+    "quiet_spells": {"count": 0, "pause_seconds": 40.0, "burst_seconds": 1.0},
     "database": {"auth": "scram", "tls": False, "max_connections": 100},
     "limits": {"max_connections": None, "reserved": 3, "hosts": 1, "workers": None, "overlap": 1},
     "project": None,

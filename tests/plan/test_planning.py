@@ -18,6 +18,7 @@ from loadlab.plan.members import connections_wanted
 from loadlab.plan.schedule import schedule
 from loadlab.servers import SERVERS
 from loadlab.stats.power import detectable_ratio
+from loadlab.system.packaged import packaged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,16 @@ def test_the_full_plan_covers_five_modes_every_age_and_kind_of_client() -> None:
     assert {case.server.name for case in experiment.cases} == {"asgi", "gevent", "gthread", "sync", "threaded"}
     assert {case.keep_alive for case in experiment.cases} == {True, False}
     assert {case.max_age for case in experiment.cases} >= {0, 60, 600, None}
+
+
+def test_the_servers_plan_covers_every_mode_and_quiet_spells() -> None:
+    text = (packaged("plans") / "servers.toml").read_text()
+    experiment = read_plan(text, "servers.toml")
+    compiled = {"mod_wsgi"}  # a comment, for those who have Apache
+    assert {case.server.name for case in experiment.cases} == set(SERVERS) - compiled
+    assert all(f"\n# [servers.{name}]" in text for name in compiled)
+    assert {case.max_age for case in experiment.cases} == {0, 60}
+    assert experiment.plan.quiet_spells.count
 
 
 def test_a_case_id_spells_out_every_parameter() -> None:
@@ -99,7 +110,7 @@ def test_all_faults_of_a_plan_are_reported_together_with_remedies() -> None:
 
 def test_cross_checks_name_what_would_be_right() -> None:
     text = "\n".join(faults_of('scenarios = ["nope"]\ncontrol = "gevent"\n' + MINIMAL.format(age="0")))
-    assert "scenarios: there is no 'nope' (one of burst, mixed, multi_database, no_database, read_one" in text
+    assert "scenarios: there is no 'nope' (one of async_connection, async_gather" in text
     assert (
         "control: 'gevent' is not one of the plan's servers (use one of the plan's servers: sync; or remove it)" in text
     )
@@ -199,6 +210,53 @@ def test_a_strategy_is_left_out_of_incompatible_modes_with_the_reason() -> None:
 def test_what_cannot_be_is_refused_before_the_run_with_the_reason(strategies: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
         read_plan(swept(strategies=strategies), "plan")
+
+
+@every(
+    ("changes", "words"),
+    [
+        (
+            {"servers": {"tornado": {}}, "control": "tornado"},
+            "servers.tornado.async_unsafe: is false, so every request that queries fails: Django refuses queries in",
+        ),
+        (
+            {"scenarios": ["read_one", "async_orm", "async_stream"]},
+            "servers.gevent: cannot run the async views of async_orm and async_stream beside each other: they fail",
+        ),
+    ],
+)
+def test_a_server_where_every_request_would_fail_is_refused(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        read_plan(swept(**changes), "plan")
+
+
+def test_modes_that_run_async_views_are_planned_with_them() -> None:
+    servers = {"sync": {}, "asgi": {}, "tornado": {"async_unsafe": True}}
+    assert len(read_plan(swept(servers=servers, scenarios=["stream"]), "plan").cases) == 4
+    del servers["tornado"]
+    assert len(read_plan(swept(servers=servers, scenarios=["async_threads"]), "plan").cases) == 3
+
+
+@every(
+    ("server", "fits"),
+    [
+        ({"sync": {}}, True),
+        ({"hypercorn": {}}, True),
+        ({"asgi": {"workers": 2}}, True),
+        ({"asgi": {"workers": 1}}, False),
+        ({"daphne": {}}, False),
+    ],
+)
+def test_only_servers_that_replace_workers_are_planned_with_that(
+    server: dict[str, object],
+    fits: bool,  # noqa: FBT001
+) -> None:
+    text = swept(servers=server, strategies={"recycle_workers": {}}, control=next(iter(server)))
+    if fits:
+        assert read_plan(text, "plan").cases
+    else:
+        with pytest.raises(UsageError, match="the server replaces no worker by itself; use close_on_thread_exit"):
+            read_plan(text, "plan")
 
 
 def test_a_pool_is_accepted_while_the_projects_driver_is_unknown(tmp_path: Path) -> None:

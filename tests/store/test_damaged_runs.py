@@ -267,6 +267,7 @@ FORGED: Final[dict[str, tuple[tuple[Any, ...], Any]]] = {
     "a negative window": (("window_end",), -1),
     "an endless window": (("window_end",), 1e308),
     "a column of another length": (("requests", "response"), [1]),
+    "a column of words": (("requests", "response"), ["1"]),
     "samples of another length": (("series", "values", "open"), []),
     "no case": (("case",), None),
 }

@@ -77,9 +77,9 @@ def test_a_run_of_an_earlier_loadlab_is_reported_and_resumed(schema_1: Path, her
 def test_a_record_without_causes_gets_them_from_its_reason(
     state: State, reason: str, causes: tuple[Cause, ...], *, outpaced: bool
 ) -> None:
-    written = json.loads(TRIAL_RECORDS.dump_json(trial(case(), 1, Behaviour(state=state, reason=reason))))
+    written = json.loads(TRIAL_RECORDS.written(trial(case(), 1, Behaviour(state=state, reason=reason))))
     del written["causes"], written["by_target"]
-    read = TRIAL_RECORDS.validate_json(json.dumps(written))
+    read = TRIAL_RECORDS.read(written)
     assert (read.causes, read.outpaced) == (causes, outpaced)
     assert read.unanswered == (Cause.UNANSWERED in causes)
 
@@ -87,11 +87,11 @@ def test_a_record_without_causes_gets_them_from_its_reason(
 def test_a_failure_without_a_status_gets_it_from_its_name() -> None:
     kinds = ("HTTP 503", "ConnectionError", "HTTP 503 raised by a task")
     failures = tuple(Failure(kind=kind, count=1, example="") for kind in kinds)
-    written = TRIAL_RECORDS.dump_json(replace(trial(case()), failures=failures))
-    assert [one.status for one in TRIAL_RECORDS.validate_json(written).failures] == [503, 0, 0]
+    written = TRIAL_RECORDS.written(replace(trial(case()), failures=failures))
+    assert [one.status for one in TRIAL_RECORDS.read(json.loads(written)).failures] == [503, 0, 0]
 
 
 def test_a_record_with_causes_keeps_them() -> None:
     causes = (Cause.PROCESS_LOST, Cause.GENERATOR_BUSY)
     lost = trial(case(), 1, Behaviour(state="invalid", reason="dropped", causes=causes))
-    assert TRIAL_RECORDS.validate_json(TRIAL_RECORDS.dump_json(lost)).causes == causes
+    assert TRIAL_RECORDS.read(json.loads(TRIAL_RECORDS.written(lost))).causes == causes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -20,7 +21,7 @@ from patience import PATIENCE_SECONDS, await_that
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.system import processes
-from loadlab.system.processes import Register, clear_leftovers
+from loadlab.system.processes import Register, clear_leftovers, without_root
 from loadlab.system.state_folder import STATE_VARIABLE, state_directory
 
 if TYPE_CHECKING:
@@ -261,3 +262,22 @@ def test_a_run_without_a_state_folder_leaves_no_folder_behind(loadlab: CommandLi
     assert done.code == 3
     assert STATE_VARIABLE in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_program_that_refuses_root_finds_itself_an_ordinary_user() -> None:
+    argv = without_root(
+        [sys.executable, "-c", "import os; print(os.geteuid(), os.access(os.environ['OURS'], os.W_OK))"]
+    )
+    with tempfile.NamedTemporaryFile() as ours:
+        done = subprocess.run(argv, env={"OURS": ours.name}, capture_output=True, text=True, check=False)
+    if "unshare failed" in done.stderr:
+        pytest.skip("this system forbids namespaces of users")
+    user, writable = done.stdout.split()
+    assert (int(user) > 0, writable) == (True, "True")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root is refused")
+def test_root_is_told_what_to_do_about_a_program_that_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(EnvironmentFaultError, match="as an ordinary user"):
+        without_root(["apache2"])

@@ -298,6 +298,23 @@ def test_what_cannot_be_understood_is_refused(row: str) -> None:
     assert "canary" not in str(raised.value)
 
 
+def test_units_of_each_kind_are_read_and_requests_are_what_is_left() -> None:
+    def at(opened: int, tasks: int) -> str:
+        units = "".join(
+            f'loadlab_db_units_total{{alias="default",kind="{kind}",connection="{how}"}} {value}\n'
+            for kind, how, value in [
+                ("request", "opened", opened - tasks),
+                ("request", "reused", 0),
+                ("task", "opened", tasks),
+                ("task", "reused", 0),
+            ]
+        )
+        return text_of(At(opened=opened)) + units
+
+    one = watched(at(10, 4), at(30, 10)).aliases["default"]
+    assert (one.requests, one.units) == (14, {"task_opened": 6})
+
+
 def test_threads_that_are_known_to_be_there_may_keep_one_each() -> None:
     burst = [At(opened=0), At(opened=64, open=64)]
     assert watched(*burst).aliases["default"].leak == "yes"

@@ -43,6 +43,17 @@ def test_counts_are_increases_over_the_watch() -> None:
     assert one.mean_connect_seconds == pytest.approx(0.01)
 
 
+def test_tasks_are_told_apart_from_requests_and_change_no_age() -> None:
+    idle = {"first_uses": 4, "units": {"task_opened": 4}}
+    busy = {"first_uses": 34, "reused": 90, "units": {"task_opened": 14, "task_reused": 30}}
+    one = seen(idle, busy, threads=4)
+    assert (one.requests, one.reused, one.units) == (80, 60, {"task_opened": 10, "task_reused": 30})
+    assert one.ages == seen({}, {"first_uses": 20, "reused": 60}, threads=4).ages
+    text = as_text(observe(readings(idle, busy), gaps=0, threads=4))
+    assert "tasks        4.0/s, 75 % reused a connection" in text
+    assert "messages" not in text
+
+
 def test_a_counter_that_begins_anew_gives_no_negative_count() -> None:
     observation = observe(readings({"opened": 100}, {"opened": 130}, {"opened": 5}), gaps=0, threads=None)
     assert observation.aliases["default"].opened == 35

@@ -24,6 +24,9 @@ from loadlab.model.metrics import (
     POOL_WAIT,
     POOL_WAITING,
     REQUESTS,
+    ROLE_OPEN,
+    ROLE_OPENED,
+    UNITS,
     UP,
 )
 
@@ -122,6 +125,45 @@ CHURN = Row(
                 Query(expr=SITE.quantile(0.5, CONNECT_DURATION, "alias"), name="{{alias}} p50"),
                 Query(expr=SITE.quantile(0.99, CONNECT_DURATION, "alias"), name="{{alias}} p99"),
             ),
+        ),
+    ),
+)
+
+WORKERS = Row(
+    title="Web and background workers",
+    panels=(
+        Panel(
+            title="Open connections, by role",
+            shows=(
+                "Connections that the site's processes hold, by what the process is for: web, worker, or other "
+                "(commands, shells)."
+            ),
+            good="flat lines that add up to less than the budget.",
+            act="look at the role that climbs. Workers need connections in the budget too.",
+            unit="short",
+            stacked=True,
+            queries=(Query(expr=SITE.now(ROLE_OPEN, "role"), name="{{role}}"),),
+        ),
+        Panel(
+            title="Opened per second, by role",
+            shows="Connections opened per second, by what the process is for.",
+            good="near 0 where connections are kept.",
+            act="Celery closes its connection before and after each task, whatever CONN_MAX_AGE says.",
+            unit="cps",
+            stacked=True,
+            queries=(Query(expr=SITE.per_second(ROLE_OPENED, "role"), name="{{role}}"),),
+        ),
+        Panel(
+            title="Units of work, by kind",
+            shows=(
+                "Requests, tasks and messages per second that used the database, by whether their connection was "
+                "opened or reused. other: work outside of these."
+            ),
+            good="reused, where connections are kept.",
+            act="many of kind other: a worker's idle looks at the database, a command, or threads of views.",
+            unit="cps",
+            stacked=True,
+            queries=(Query(expr=SITE.per_second(UNITS, "kind", "connection"), name="{{kind}} {{connection}}"),),
         ),
     ),
 )
@@ -307,7 +349,7 @@ BOARD = Board(
         Variable(name="alias", title="Alias", source=SERVICE.select(CONNECTIONS_OPENED), label="alias"),
         Variable(name="database", title="Database in PostgreSQL", source=PG_ACTIVITY.name, label="datname"),
     ),
-    rows=(BUDGET, CHURN, LEAKS, ERRORS, POOLS),
+    rows=(BUDGET, CHURN, WORKERS, LEAKS, ERRORS, POOLS),
     since="now-3h",
     refresh="30s",
 )

@@ -18,7 +18,7 @@ ENDS: Final = (BEGINS, "skip_message")
 
 class Dramatiq(Library):
     module = "dramatiq.broker"
-    workers = ("dramatiq", "rundramatiq")
+    workers = ("dramatiq", "dramatiq-gevent", "rundramatiq")
 
     @staticmethod
     def hook(module: Any) -> None:  # noqa: ANN401

@@ -72,16 +72,10 @@ class ReadOnlyArchive(Archive):
     def _kept(self) -> tuple[Sums, frozenset[str]]:
         """The sums of ended processes, and the names of their files."""
         try:
-            stored: object = plain_json(read_regular(self._directory / self._kind.archive))
-            if not isinstance(stored, dict) or stored["version"] != self._kind.version:
-                raise DamagedFileError("another layout")  # noqa: TRY301
-            cells = {str(key): [int(cell) for cell in of_key] for key, of_key in stored["cells"].items()}
-            if {len(of_key) for of_key in cells.values()} - {self._kind.cells}:
-                raise DamagedFileError("another layout")  # noqa: TRY301
-            return Sums(cells=cells, damaged=int(stored["damaged"])), frozenset(stored["archived"])
+            return self._sums_of(plain_json(read_regular(self._directory / self._kind.archive)))
         except FileNotFoundError:
             return Sums(), frozenset()
-        except (DamagedFileError, ValueError, TypeError, KeyError, AttributeError):
+        except (DamagedFileError, DamagedError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
             return Sums(damaged=1), frozenset()
 
     @contextmanager

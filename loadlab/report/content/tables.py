@@ -218,7 +218,7 @@ def opens(findings: Findings) -> Table:
         caption="Milliseconds to open one connection, with nothing else under way: means of the middle half",
         columns=(
             *_texts("Logs in"),
-            *_numbers("Opens", "Total", "Fork", "Authentication", "Rest of server", "Network, client", "Client's CPU"),
+            *_numbers("Opens", "Total", "Fork", "Authentication", "Server, rest", "Network, client", "Client CPU"),
         ),
         rows=tuple(_opens_row(one) for one in times),
     )
@@ -284,6 +284,18 @@ def _exactness(trials: Sequence[TrialSummary]) -> str:
     mismatches = Counter(mismatch(one) for _, of_trial in found for one in of_trial)
     summary = "yes" if exact == len(trials) else f"{exact} of {len(trials)}"
     return "; ".join([summary, *(f"{text} ({n}×)" if n > 1 else text for text, n in mismatches.items())])
+
+
+def bursts(findings: Findings) -> Table:
+    """What quiet spells left open; no rows without any."""
+    names = Labels.of(findings)
+    shown = [arm for arm in findings.arms if arm.open_after_bursts]
+    most = max((len(arm.open_after_bursts) for arm in shown), default=1)
+    return Table(
+        caption="Connections open at rest after the window, and after each burst that followed a pause: the most",
+        columns=(*_texts("Case"), *_numbers("Window", *(f"Burst {number}" for number in range(1, most)))),
+        rows=tuple((names.case(arm.case), *map(numbers.count, arm.open_after_bursts)) for arm in shown),
+    )
 
 
 def failures(findings: Findings) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic_core import to_json
+import msgspec
 
 from loadlab.model.condition import CIRCUMSTANCES, fields_of
 from loadlab.model.labels import server_label
@@ -83,9 +83,10 @@ class JsonFile(Report):
 def _text(value: object, depth: int = 1) -> str:
     """As JSON, with nothing in it that a terminal would act on; NaN and the infinities are null."""
     try:
-        text = to_json(value, indent=1, inf_nan_mode="null").decode()
+        encoded = msgspec.json.encode(value)
     except ValueError:  # a lone surrogate, from a name that was no text
-        text = to_json(_writable(value), indent=1, inf_nan_mode="null").decode()
+        encoded = msgspec.json.encode(_writable(value))
+    text = msgspec.json.format(encoded, indent=1).decode()
     return escaped_in_json(text.replace("\n", "\n" + " " * depth))
 
 
@@ -154,6 +155,7 @@ def _connections(counts: Connections, peak: int) -> dict[str, object]:
         "sessions": counts.sessions,
         "peak": peak,
         "left_open": counts.left_open,
+        "open_after_bursts": list(counts.open_after_bursts),
         "exact": counts.judged and not mismatches,
         "mismatches": [mismatch(one) for one in mismatches],
         "unjudged": counts.unjudged,

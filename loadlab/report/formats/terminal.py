@@ -84,6 +84,9 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     service = tables.service(findings)
     if service.rows:
         yield from _section("Response and service", Group(plain(service.caption, "dim"), _flat(service)))
+    bursts = tables.bursts(findings)
+    if bursts.rows:
+        yield from _section("Quiet spells", Group(plain(bursts.caption, "dim"), _flat(bursts)))
     probed = tables.quantities(findings)
     if probed.rows:
         yield from _section("Probes", Group(plain(probed.caption, "dim"), _flat(probed)))

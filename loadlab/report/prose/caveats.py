@@ -56,7 +56,8 @@ WORDS: Final[Mapping[CaveatKind, Words]] = {
     CaveatKind.NOT_JUDGED: Words("PostgreSQL's count of sessions is unknown: {why:sentence}", _NOT_EXACT),
     CaveatKind.OTHER_TRAFFIC: Words(
         "The target also served other clients: up to {share:percentage} of its requests ({worst:trial}).",
-        "They change its counts and its speed. Measure when it has no other clients.",
+        "They change its counts and its speed. Measure when it has no other clients. If it has none: FastHttpUser"
+        " repeats a request that the server hangs up on, up to 12 times, and reports one failure.",
     ),
     CaveatKind.WORKER_ENDED: Words(
         "A worker of the target ended during the window and took {connections:plural connection} with it.",

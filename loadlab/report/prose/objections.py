@@ -69,7 +69,9 @@ def _figures(objection: Objection | None) -> str:
 
 
 def leak(found: Leaks) -> str:
-    """What shows it: more open than are usable, or else what the garbage collector had to close."""
+    """What shows it: more open after each burst or than are usable, or else what the garbage collector had to close."""
+    if found.bursts:
+        return f"{', '.join(map(numbers.count, found.bursts))} open after bursts with pauses"
     if found.collected:
         return f"only the garbage collector closed {numbers.plural(found.collected, 'connection')}"
     usable = "" if found.usable is None else f", only {numbers.count(found.usable)} usable"

@@ -1,0 +1,114 @@
+"""What a wrapper writes down of its connections, in whichever way it opens, uses and closes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from loadlab.instrumentation import current
+from loadlab.instrumentation.driver_connections import count_openings, row_of, watch
+from loadlab.instrumentation.loading import loading
+from loadlab.instrumentation.work import pair_of, present
+from loadlab.model.metrics import CloseReason
+
+if TYPE_CHECKING:
+    import weakref
+
+    from loadlab.instrumentation.ledger import Row
+    from loadlab.instrumentation.work import Work
+
+NOTHING: Final = object()
+
+
+class Accounting:
+    """One wrapper's part of the ledger.
+
+    The wrapper holds its row, and so does the finaliser of the driver's connection: the first to learn that
+    the connection is gone writes it down. Where a pool is between the two, getting a connection opens none and
+    closing it closes none: the row stays with the driver's connection.
+    """
+
+    alias: str
+    settings_dict: dict[str, Any]
+    autocommit: bool
+
+    _row: Row | None = None
+    _counted_for: object = NOTHING  # the unit, or the work outside of units, that was counted last
+    _counted_row: Row | None = None  # and the row that served it
+    _inherited: Row | None = None  # in a forked child: its own row for a connection of its parent's
+    _finalizer: weakref.finalize[Any, Any] | None = None
+    _reason: CloseReason | None = CloseReason.EXPLICIT  # None: to be told from the connection when it closes
+    _connecting = False
+    _attempting = False
+    opened_while_loading = False  # a server may load the project before it forks, and the workers would share it
+
+    def _attempt(self) -> Row:
+        """A row for what comes: an opening, as far as one can tell, unless Django has a pool of psycopg's."""
+        pool = getattr(self, "pool", None)
+        if not hasattr(pool, "connection_class"):
+            return current.ledger().connecting(self.alias)
+        count_openings(pool, self.alias)
+        return current.ledger().waiting(self.alias)
+
+    def _write_down_opening(self, connection: object, attempt: Row) -> None:
+        self.opened_while_loading = loading()
+        self._row = row_of(connection)
+        if self._row is None:
+            self._row = attempt
+            attempt.opened()
+            self._finalizer = watch(connection, self, attempt)
+        else:
+            self._row.taken()
+            attempt.lent()
+
+    def _count_use(self) -> None:
+        """Note that the present unit uses the connection; Django's own questions on connecting are no unit's doing."""
+        work = present()
+        if (work is not self._counted_for or self._row is not self._counted_row) and not self._connecting:
+            self._count(work)
+
+    def _count(self, work: Work | None) -> None:
+        """Count the unit once on this alias, at its first use; and on each connection that serves it."""
+        row = self._row
+        if row is None:
+            return
+        self._counted_for, self._counted_row = work, row
+        first = work is None or work.setdefault(self.alias, mine := object()) is mine
+        if not row.ledger.mark[0]:
+            row = self._inherited = self._inherited or current.ledger().inherited(self.alias)
+        row.used(first, pair_of(work))
+
+    def _end_work(self) -> None:
+        """Outside of units, work ends when Django is told so, or when its connection closes."""
+        if present() is None:
+            self._counted_for = NOTHING
+
+    def _about_to_close(self) -> None:
+        """A pool may lend the connection to others before the call that gives it back has returned."""
+        if self._row is not None and self._row.pooled:
+            self._row.returned()
+
+    def _write_down_close(self, connection: object) -> None:
+        row, finalizer = self._row, self._finalizer
+        self._row = self._inherited = self._finalizer = None
+        self._end_work()
+        if row is None:
+            return
+        if not getattr(connection, "closed", True):
+            if not row.pooled:  # or it was said before, and others may have the connection by now
+                row.returned()  # to a pool of the engine's own, which will close it some day
+            return
+        if finalizer is not None:
+            finalizer.detach()
+        row.closed(self._reason_to_close(row))
+
+    def _reason_to_close(self, row: Row) -> CloseReason:
+        if row.pooled:
+            return CloseReason.POOL
+        return self._reason_of_obsolescence() if self._reason is None else self._reason
+
+    def _reason_of_obsolescence(self) -> CloseReason:
+        """Why Django closes a connection that answers: asked only then, for Django itself looks twice a request."""
+        if self.autocommit != self.settings_dict["AUTOCOMMIT"]:
+            return CloseReason.AUTOCOMMIT
+        # Unlimited never gets here, so what is not 0 is an age.
+        return CloseReason.MAX_AGE if self.settings_dict["CONN_MAX_AGE"] else CloseReason.REQUEST_END
