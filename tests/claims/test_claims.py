@@ -110,4 +110,4 @@ def test_a_case_that_needs_pgbouncer_is_left_out_where_there_is_none(monkeypatch
     command_line = argparse.Namespace(repeats=1, only=["claim/*"], claims=True, workers=False)
     chosen = _behaviour_counting._chosen(_behaviour_counting._wanted(command_line), 1)
     assert list(chosen.claims) == [name for name in CLAIMS if not CLAIMS[name].needs_pgbouncer]
-    assert {str(missing) for missing in chosen.left_out} == {"claims: PgBouncer (apt install pgbouncer)"}
+    assert {(missing.what, missing.needed_by) for missing in chosen.left_out} == {("PgBouncer", "claims")}
