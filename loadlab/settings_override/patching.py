@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def with_known_plugins(patch: Callable[[], None]) -> Callable[[], None]:
     """The same, with plugins for gevent looked up once.
 
-    gevent asks for plugins at each of some thirty events of its patching, and each time Python reads the metadata of
+    gevent asks for plugins at each of 25 events of its patching, and each time Python reads the metadata of
     all installed packages.
     """
 
