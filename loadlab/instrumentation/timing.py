@@ -48,19 +48,19 @@ def leave_out(request: HttpRequest) -> None:
 
 def _announced(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
-    def announced(handler: BaseHandler, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  WSGI's
+    def announced(handler: BaseHandler, environ: Any, start_response: Any) -> Any:  # noqa: ANN401  WSGI's
         _announce()
-        return call(handler, *arguments, **named)
+        return call(handler, environ, start_response)
 
     return announced
 
 
 def _announced_async(call: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
     @wraps(call)
-    # daphne names them.
-    async def announced(handler: BaseHandler, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  ASGI's
+    # With ASGI's own names, which daphne uses; and all required: uvicorn takes what it can call without for a factory.
+    async def announced(handler: BaseHandler, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
         _announce()
-        await call(handler, *arguments, **named)
+        await call(handler, scope, receive, send)
 
     return announced
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.model.behaviour import spelt
@@ -54,6 +55,7 @@ CLOSING: Final = "Each request opens a connection, so reuse is lost, with"  # wh
 
 def which_setting_page(recording: Recording, found: WhichSetting) -> str:
     names = _names([advice.server for advice in found.advice])
+    found = replace(found, advice=tuple(sorted(found.advice, key=lambda one: names[one.server].casefold())))
     blocks = ["# Which setting for which server", *_opening(recording, found), _table(found, names)]
     blocks += ["## How the setting follows from the counts", *_rule(recording)]
     for advice in found.advice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import inspect
 import shutil
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from every import every
 
-from loadlab import cli
 from loadlab.claims import CLAIMS, examine
 from loadlab.claims.base import aged, served, strategy
 from loadlab.cli import _behaviour_counting
 from loadlab.lab.application import Extras
 from loadlab.lab.fixture import postgres_fixture
+from loadlab.system.programs import SystemProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,11 +105,9 @@ def test_every_case_has_its_claim_in_one_line_and_says_who_made_it(name: str) ->
     assert inspect.getdoc(claim)
 
 
-def test_a_case_that_needs_pgbouncer_is_left_out_where_there_is_none(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(_behaviour_counting, "_pgbouncer_is_here", lambda: False)
-    assert cli.main(["behaviour", "--list", "--claims", "--only", "claim/*"]) == 0
-    listed = capsys.readouterr().out.split()
-    assert "claim/session_pinning" not in listed
-    assert listed == [f"claim/{name}" for name in CLAIMS if not CLAIMS[name].needs_pgbouncer]
+def test_a_case_that_needs_pgbouncer_is_left_out_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SystemProgram, "lacks", lambda _program: True)
+    command_line = argparse.Namespace(repeats=1, only=["claim/*"], claims=True, workers=False)
+    chosen = _behaviour_counting._chosen(_behaviour_counting._wanted(command_line), 1)
+    assert list(chosen.claims) == [name for name in CLAIMS if not CLAIMS[name].needs_pgbouncer]
+    assert {(missing.what, missing.needed_by) for missing in chosen.left_out} == {("PgBouncer", "claims")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -272,3 +273,13 @@ def test_a_status_beyond_http_s_own_is_other(counts: Any) -> None:
     finally:
         urlpatterns.pop()
     assert counts() == {("odd/", "GET", "other"): 1}
+
+
+def test_the_handlers_that_servers_call_keep_their_signatures() -> None:
+    """uvicorn takes an application that can be called without arguments for a factory; daphne calls it by name."""  # noqa: D403
+    timing.install()
+    taken = {
+        handler: list(inspect.signature(handler.__call__, follow_wrapped=False).parameters)[1:]
+        for handler in (WSGIHandler, ASGIHandler)
+    }
+    assert taken == {WSGIHandler: ["environ", "start_response"], ASGIHandler: ["scope", "receive", "send"]}
