@@ -27,6 +27,13 @@ class Nginx(KeepAliveGunicornServer):
     """
 
     title: ClassVar[str] = "nginx + gunicorn"
+    remarks: ClassVar[tuple[str, ...]] = (
+        *KeepAliveGunicornServer.remarks,
+        (
+            "Counted with gunicorn's gevent workers, where nginx makes a difference. With sync and gthread workers"
+            " requests reuse connections as without nginx: see gunicorn sync and gunicorn gthread."
+        ),
+    )
     packages: ClassVar[tuple[str, ...]] = WITH_GEVENT
     programs: ClassVar[tuple[SystemProgram, ...]] = (NGINX,)
     counted: ClassVar[Mapping[str, Several]] = {
