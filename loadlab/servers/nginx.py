@@ -1,4 +1,4 @@
-"""gunicorn behind nginx: the client connections that gunicorn sees are nginx's, whatever clients do."""
+"""gunicorn behind nginx: the client connections that gunicorn sees are always those of nginx."""
 
 from __future__ import annotations
 
