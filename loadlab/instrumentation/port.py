@@ -1,4 +1,4 @@
-"""Serves the metrics on their own port: by a management command, or by a worker, which has no address of its own."""
+"""Serves the metrics on their own port: by a management command, or by a worker, which has no address otherwise."""
 
 from __future__ import annotations
 

@@ -137,9 +137,10 @@ def _opening(recording: Recording) -> Iterator[str]:
     versions = ", ".join(f"{name} {version}" for name, version in recording.versions.items())
     if not recording.complete:
         yield "> **Incomplete: the pass that wrote this was stopped.**"
+    experiments = f"{len(recording.rows)} experiments: server mode × strategy × client keep-alive{times}. "
     yield (
-        f"{len(recording.rows)} experiments: server mode × strategy × client keep-alive{times}. Every cell is a count,"
-        f" not a time. With the same versions it is the same on any machine. Counted with {escape(versions)}."
+        f"{experiments if recording.rows else ''}Every cell is a count, not a time. With the same versions it is the"
+        f" same on any machine. Counted with {escape(versions)}."
     )
     yield (
         "The first command writes this page and [which setting for which server]"

@@ -64,11 +64,15 @@ def which_setting_page(recording: Recording, found: WhichSetting) -> str:
 
 
 def _names(servers: Sequence[Config]) -> dict[Config, str]:
-    """What people call each; of a mode that is there several times, with the parameters that tell it apart."""
+    """What people call each, with the kind that was counted, and what tells it from others of the same mode."""
     names = {}
     for server in servers:
         others = [one.parameters for one in servers if one.name == server.name]
-        told = [key for key, value in server.parameters.items() if any(one.get(key) != value for one in others)]
+        told = [
+            key
+            for key, value in server.parameters.items()
+            if isinstance(value, str) or any(one.get(key) != value for one in others)
+        ]
         words = ", ".join(f"{key}={spell(server.parameters[key])}" for key in told)
         names[server] = f"{title(server.name)}, {words}" if told else title(server.name)
     return names

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from loadlab.model.behaviour import Recording, Scale
+    from loadlab.model.behaviour import Recording
     from loadlab.model.config import Config
     from loadlab.model.worker_behaviour import WorkerRow, WorkerSetting
 
@@ -47,7 +47,7 @@ def for_terminal(recording: Recording) -> Iterator[RenderableType]:
         yield table
         yield from _for_the_worker(worker)
     if recording.workers:
-        for column, meaning in _meanings(recording.scale):
+        for column, meaning in _meanings(recording):
             yield plain(f"{column}: {meaning}", "dim")
 
 
@@ -73,7 +73,7 @@ def as_markdown(recording: Recording) -> Iterator[str]:
         " instant as the worker can run. Each row has fresh workers, and was counted"
         f" {spelt((min(repeats), max(repeats)))}×."
     )
-    yield "\n".join(f"- **{column}**: {meaning}" for column, meaning in _meanings(recording.scale))
+    yield "\n".join(f"- **{column}**: {meaning}" for column, meaning in _meanings(recording))
     for worker, rows in _by_worker(recording.workers):
         yield from _section(worker, rows)
 
@@ -133,7 +133,8 @@ def _end(row: WorkerRow, name: str) -> str:
     return {(0, 0): "", (1, 1): " (the worker ended)"}.get(row.spans[name], " (the worker may end)")
 
 
-def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
+def _meanings(recording: Recording) -> Iterator[tuple[str, str]]:
+    scale = recording.scale
     yield (
         "opened / reused",
         (
@@ -155,4 +156,5 @@ def _meanings(scale: Scale) -> Iterator[tuple[str, str]]:
     yield "checked", "the same with CONN_HEALTH_CHECKS on."
     yield "timed out", "sessions that PostgreSQL ended by idle_session_timeout: failed tasks after it, as above."
     yield "stop", "sessions that ended without notice to PostgreSQL, of those open when the worker was asked to stop."
-    yield IDLE, "sessions that a worker without tasks opens for each ten looks into its queue in the database."
+    if any(build_worker(row.setting.worker).looks for row in recording.workers):
+        yield IDLE, "sessions that a worker without tasks opens for each ten looks into its queue in the database."

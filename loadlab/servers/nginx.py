@@ -1,4 +1,4 @@
-"""gunicorn behind nginx: the client connections that gunicorn sees are nginx's, whatever clients do."""
+"""gunicorn behind nginx: the client connections that gunicorn sees are always those of nginx."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ class Nginx(KeepAliveGunicornServer):
     """
 
     title: ClassVar[str] = "nginx + gunicorn"
+    remarks: ClassVar[tuple[str, ...]] = (
+        *KeepAliveGunicornServer.remarks,
+        (
+            "Counted with gunicorn's gevent workers, where nginx makes a difference. With sync and gthread workers"
+            " requests reuse connections as without nginx: see gunicorn sync and gunicorn gthread."
+        ),
+    )
     packages: ClassVar[tuple[str, ...]] = WITH_GEVENT
     programs: ClassVar[tuple[SystemProgram, ...]] = (NGINX,)
     counted: ClassVar[Mapping[str, Several]] = {

@@ -38,7 +38,7 @@ class Celery(Worker):
 
     title: ClassVar[str] = "Celery"
     closes: ClassVar[str] = (
-        "before and after every task, whatever CONN_MAX_AGE says; in prefork it closes Django's pool too"
+        "before and after every task, at any CONN_MAX_AGE; in prefork it closes Django's pool too"
         " (celery 5.7.0, celery/fixups/django.py)"
     )
     packages: ClassVar[tuple[str, ...]] = ("celery",)

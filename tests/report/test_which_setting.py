@@ -44,6 +44,12 @@ def test_every_server_mode_is_on_the_page_with_its_counts_or_named_as_uncounted(
         assert (f"`{name}`" in page.partition("| server |")[0]) is (name not in counted), name
 
 
+def test_a_mode_of_several_worker_classes_names_the_one_that_was_counted(recorded: Recording) -> None:
+    headings = [line for line in page_of(recorded).replace("\\", "").splitlines() if line.startswith("## nginx")]
+    assert len(headings) == 2
+    assert all("worker_class=gevent" in heading for heading in headings)
+
+
 def test_a_record_without_a_mode_says_so(recorded: Recording) -> None:
     rows = tuple(row for row in recorded.rows if row.setting.server.name != "gevent")
     page = page_of(replace(recorded, rows=rows))

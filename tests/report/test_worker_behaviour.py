@@ -61,6 +61,18 @@ def test_only_a_worker_that_looks_for_tasks_has_a_column_for_its_looks() -> None
     assert [head.endswith("| idle |") for head in heads] == [False, True]
 
 
+def test_the_column_of_looks_is_explained_only_where_it_is_shown() -> None:
+    for text, idle in zip(shown(row()), ("**idle**", "idle:"), strict=True):
+        assert idle not in text
+    for text, idle in zip(shown(row(LOOKING)), ("**idle**", "idle:"), strict=True):
+        assert idle in text
+
+
+def test_a_page_of_workers_alone_counts_no_experiments_of_servers() -> None:
+    page, _ = shown(row())
+    assert "experiments:" not in page
+
+
 def test_what_ended_failed_or_was_counted_otherwise_is_said() -> None:
     page, _ = shown(row(ended=(1, 1), ended_checked=(0, 1), failed=(2, 2), exact=False))
     for words in ("(the worker ended)", "(the worker may end)", "2 failed", "PostgreSQL counted otherwise"):

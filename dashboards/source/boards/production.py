@@ -148,7 +148,7 @@ WORKERS = Row(
             title="Opened per second, by role",
             shows="Connections opened per second, by what the process is for.",
             good="near 0 where connections are kept.",
-            act="Celery closes its connection before and after each task, whatever CONN_MAX_AGE says.",
+            act="Celery closes its connection before and after each task, at any CONN_MAX_AGE.",
             unit="cps",
             stacked=True,
             queries=(Query(expr=SITE.per_second(ROLE_OPENED, "role"), name="{{role}}"),),

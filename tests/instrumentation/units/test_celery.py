@@ -47,6 +47,20 @@ def outer():
     done.apply(args=["reconnects"])
     work.query()
 """
+# Tasks that Celery runs again: by their own wish, and because the child has been killed.
+AGAIN = """
+@app.task(name="again", bind=True, max_retries=2)
+def again(self):
+    work.query()
+    raise self.retry(countdown=0)
+
+@app.task(name="late", acks_late=True, reject_on_worker_lost=True)
+def late():
+    begun = Path(__file__).parent / "begun"
+    first = not begun.exists()
+    begun.touch()
+    work.done("killed" if first else "queries")
+"""
 SEND = """
 import json, sys
 from tasks import done, outer
@@ -78,6 +92,18 @@ def test_tasks_count_once_each_also_those_whose_child_is_killed(celery: TaskProj
     assert totals.opened == 13  # three tasks have reconnected, one of them within another
     assert totals.closed[CloseReason.PROCESS_EXIT] == 1
     assert totals.units[UnitKind.OTHER] == (0, 0)
+    celery.require_all_of_the_worker()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "runs"), [("again", 3), ("late", 2)])
+def test_a_task_counts_each_time_that_celery_runs_it(celery: TaskProject, name: str, runs: int) -> None:
+    celery.write("tasks.py", AGAIN)
+    celery.run("-c", f"import tasks; tasks.{name}.delay()")
+    with celery.worker(*worker("prefork", "-c", "1"), ends_by=signal.SIGQUIT):
+        celery.await_units((runs, 0))
+    assert celery.units() == (runs, 0)
+    assert celery.units(UnitKind.OTHER) == (0, 0)
     celery.require_all_of_the_worker()
 
 

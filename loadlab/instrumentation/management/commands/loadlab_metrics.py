@@ -40,7 +40,7 @@ class Command(BaseCommand):
             server = server_on(address, port)
         except (OSError, OverflowError) as error:
             raise CommandError(
-                f"{shown}:{port} cannot be used: {error}. Choose another with --address or --port."
+                f"{shown}:{port} cannot be used: {str(error).rstrip('.')}. Choose another with --address or --port."
             ) from error
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         self.stdout.write(f"Metrics at http://{shown}:{server.server_port}{PATH}")
