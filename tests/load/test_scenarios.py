@@ -70,12 +70,12 @@ class Said:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    """The sample app with its own database: trials are alone on theirs."""
+    """The sample app with its own database: trials are alone on theirs. No scenario leaks under uvicorn at age 0."""
     folder = tmp_path_factory.mktemp("site")
     with open_lab(PLAN, None, folder, Quiet()) as lab:
         target = ServerSetup(
-            server=config_of(SERVERS, "gthread", {}, "server"),
-            strategy=config_of(STRATEGIES, "max_age", {"max_age": None}, "strategy"),
+            server=config_of(SERVERS, "asgi", {}, "server"),
+            strategy=config_of(STRATEGIES, "max_age", {"max_age": 0}, "strategy"),
             database=lab.database,
             ledgers=folder / "ledgers",
             project=lab.project,
