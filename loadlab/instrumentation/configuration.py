@@ -85,7 +85,8 @@ def _fault_of_port(text: str, configured: Configuration) -> str | None:
     port = text.rpartition(":")[2]
     if not text:
         return None
-    if not port.isdecimal() or not 0 < int(port[:6]) <= LARGEST_PORT:
+    digits = len(str(LARGEST_PORT))
+    if not port.isdecimal() or len(port) > digits or not 0 < int(port) <= LARGEST_PORT:
         return f"{PORT_VARIABLE} should be a port or an address and a port, such as 9183 or 0.0.0.0:9183, not {text!r}"
     address, _ = _split_port(text)
     if is_loopback(address) or configured.metrics_token or configured.metrics_open:

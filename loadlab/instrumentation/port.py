@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -48,14 +49,21 @@ def serve_where_told() -> None:
 
 def _serve(address: str, port: int) -> None:
     """Of several processes one has the port; when it ends, another one takes it."""
+    level = logging.WARNING
     while True:
         try:
             server = server_on(address, port, _Silent)
             break
         except OSError as error:
-            logging.getLogger("loadlab").info(
-                "Process %d waits for the port of %s: %s", os.getpid(), PORT_VARIABLE, error
+            taken = error.errno == errno.EADDRINUSE  # by another process of the worker, most likely
+            logging.getLogger("loadlab").log(
+                logging.INFO if taken else level,
+                "Process %d waits for the port of %s: %s",
+                os.getpid(),
+                PORT_VARIABLE,
+                error,
             )
+            level = level if taken else logging.INFO
         time.sleep(RETRY_SECONDS)
     # A child would keep the port open, and nothing would answer there once its parent is gone.
     current.in_forked_child.append(server.socket.close)

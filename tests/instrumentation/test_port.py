@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from django.test import override_settings
 from every import every
 from patience import await_that
 
+from loadlab.instrumentation import port
 from loadlab.instrumentation.configuration import PORT_VARIABLE, configuration, faults
 from loadlab.instrumentation.port import serve_where_told
 from loadlab.system.ports import free_port
@@ -61,6 +63,23 @@ def test_a_worker_serves_all_metrics_and_another_takes_over_when_it_ends(project
             await_that(lambda: opened(port) == 2, project.told)
 
 
+def test_an_address_that_is_not_this_machines_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) > 1:
+            raise StopIteration
+
+    monkeypatch.setattr(port.time, "sleep", wait)
+    with caplog.at_level(logging.INFO, "loadlab"), pytest.raises(StopIteration):
+        port._serve("192.0.2.1", free_port())
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
+    assert PORT_VARIABLE in caplog.text
+
+
 @every("argv", [["/venv/bin/gunicorn", "site.wsgi"], ["manage.py", "runserver"], ["manage.py", "loadlab_metrics"]])
 def test_a_web_server_and_the_command_open_no_port_of_a_worker(
     argv: list[str], monkeypatch: pytest.MonkeyPatch
@@ -90,6 +109,7 @@ def test_a_port_is_one_on_loopback_unless_an_address_is_named(
         ("0", "should be a port"),
         ("65536", "should be a port"),
         ("9" * 5000, "should be a port"),
+        ("000918355", "should be a port"),
         ("127.0.0.1:", "should be a port"),
         ("0.0.0.0:9183", "anybody could read"),
         ("[::]:9183", "anybody could read"),

@@ -36,7 +36,7 @@ NEXT: Final[Mapping[Ground, str]] = {
     Ground.NO_BASELINE: "Add max_age = 0 to the plan, or resume the run.",
     Ground.BASELINE_REJECTED: "Use a lighter load, or add another strategy to the plan.",
     Ground.ALL_FAILED: "See the failed requests for the cause.",
-    Ground.TOO_FEW_BLOCKS: "Resume the run, or raise blocks in the plan.",
+    Ground.TOO_FEW_BLOCKS: "Raise blocks in the plan. If trials are missing, resume the run.",
     Ground.LEAK_UNKNOWN: "Use a longer window or more users.",
     Ground.SEEN_ONCE: "Raise blocks in the plan.",
     Ground.UNPROVEN: "Raise blocks in the plan for a clearer answer.",
