@@ -14,6 +14,10 @@ from fork import PLACES, ROOT, Fork, examples
 
 from loadlab.errors import UsageError
 from loadlab.plan.experiment import read_plan
+from loadlab.plan.scenarios import scenarios
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+from loadlab.workers import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,3 +135,16 @@ def test_the_claim_of_contributing_is_tested_and_holds(fork: Fork) -> None:
     done = fork.run("-m", "loadlab", "behaviour", "--claims", "--only", "claim/no_time_out")
     assert done.returncode == 0, done.stderr
     assert "left open" in done.stdout
+
+
+def test_the_readme_counts_what_there_is() -> None:
+    members = {
+        "server modes": SERVERS,
+        "strategies": STRATEGIES,
+        "scenarios": scenarios(),
+        "background workers": WORKERS,
+    }
+    said = dict(re.findall(r"(\d+)\s+\[([a-z ]+)\]", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {kind: int(count) for count, kind in said.items()} == {
+        kind: len(list(each)) for kind, each in members.items()
+    }
