@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rich.box import SIMPLE
 from rich.table import Table
 
-from loadlab.model.behaviour import ranged, spelt
 from loadlab.model.config import spell
 from loadlab.report import numbers, worker_behaviour
+from loadlab.report.counted import RANGED, counted, flaws
 from loadlab.report.labels import short
 from loadlab.report.markup import escape, grid, plain
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from loadlab.model.behaviour import BehaviourRow, ClaimReport, Recording, Scale, Setting
 
-RANGED: Final = "~"
 STRATEGY: Final = "strategy"
 COLUMNS: Final = (
     *("keep-alive", "opened / reused", "peak", "left open", "flood", "restart", "checked", "stop", "kill"),
@@ -59,17 +59,14 @@ def label(setting: Setting) -> str:
 
 
 def cells(row: BehaviourRow) -> tuple[str, ...]:
-    def cell(name: str) -> str:
-        return f"{RANGED if ranged(row, name) else ''}{spelt(row.spans[name])}"
-
-    setting = row.setting
+    cell, setting = partial(counted, row), row.setting
     # A recording of an earlier version has none.
     quiet = f"{cell('open_after_burst')} → {cell('open_after_bursts')}" if "open_after_bursts" in row.spans else ""
     driver = "" if setting.driver == "psycopg2" else f" ({setting.driver})"
     return (
         short(setting.strategy) + driver,
         spell(setting.keep_alive),
-        f"{cell('opened')} / {cell('reused')}{_flaws(row)}",
+        f"{cell('opened')} / {cell('reused')}{flaws(row, 'the judge')}",
         cell("peak"),
         f"{cell('left_open')} → {cell('left_after_collection')}",
         f"{cell('flood_failed')}{_kinds(row)}",
@@ -79,13 +76,6 @@ def cells(row: BehaviourRow) -> tuple[str, ...]:
         f"{cell('kill_abandoned')} of {cell('open_at_kill')}",
         quiet or numbers.MISSING,
     )
-
-
-def _flaws(row: BehaviourRow) -> str:
-    flaws = [] if row.exact else ["the judge counted otherwise"]
-    if row.spans["failed"] != (0, 0):
-        flaws.append(f"{spelt(row.spans['failed'])} failed")
-    return f" ({'; '.join(flaws)})" if flaws else ""
 
 
 def _kinds(row: BehaviourRow) -> str:

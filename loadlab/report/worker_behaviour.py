@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rich.box import SIMPLE
 from rich.table import Table
 
-from loadlab.model.behaviour import ranged, spelt
+from loadlab.model.behaviour import spelt
 from loadlab.plan.members import build_worker
+from loadlab.report.counted import counted, flaws
 from loadlab.report.labels import short
 from loadlab.report.markup import escape, fenced, grid, plain
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from loadlab.model.config import Config
     from loadlab.model.worker_behaviour import WorkerRow, WorkerSetting
 
-RANGED: Final = "~"
 NO_FIX: Final = "none"
 HEAD: Final = (
     *("strategy", "fix", "opened / reused", "peak", "left open", "lost"),
@@ -103,14 +104,11 @@ def _table(worker: Config, rows: Sequence[WorkerRow]) -> tuple[Sequence[str], li
 
 
 def _cells(row: WorkerRow, *, looks: bool) -> tuple[str, ...]:
-    def cell(name: str) -> str:
-        return f"{RANGED if ranged(row, name) else ''}{spelt(row.spans[name])}"
-
-    setting = row.setting
+    cell, setting = partial(counted, row), row.setting
     return (
         short(setting.strategy),
         setting.fix or NO_FIX,
-        f"{cell('opened')} / {cell('reused')}{_flaws(row)}",
+        f"{cell('opened')} / {cell('reused')}{flaws(row, 'PostgreSQL')}",
         cell("peak"),
         cell("left_open"),
         cell("lost"),
@@ -120,13 +118,6 @@ def _cells(row: WorkerRow, *, looks: bool) -> tuple[str, ...]:
         f"{cell('stop_abandoned')} of {cell('open_at_stop')}",
         *([cell("idle_opened")] if looks else []),
     )
-
-
-def _flaws(row: WorkerRow) -> str:
-    flaws = [] if row.exact else ["PostgreSQL counted otherwise"]
-    if row.spans["failed"] != (0, 0):
-        flaws.append(f"{spelt(row.spans['failed'])} failed")
-    return f" ({'; '.join(flaws)})" if flaws else ""
 
 
 def _end(row: WorkerRow, name: str) -> str:

@@ -34,7 +34,8 @@ from loadlab.model.behaviour import (
 )
 from loadlab.model.config import Config
 from loadlab.plan.members import build_strategy, server_traits
-from loadlab.report.behaviour import COMMAND, RANGED, as_markdown
+from loadlab.report.behaviour import COMMAND, as_markdown
+from loadlab.report.counted import RANGED
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
