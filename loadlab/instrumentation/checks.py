@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections
 from django.urls import get_resolver
 
 from loadlab.instrumentation import configuration, current
+from loadlab.instrumentation.database_settings import kept, max_size, pool_in
 from loadlab.instrumentation.driver_options import libpq, unknown_options
 from loadlab.instrumentation.serving import is_server, serving
 from loadlab.instrumentation.worker_checks import check_workers, is_celery_worker, pool_closed_by_celery
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from loadlab.instrumentation.serving import Serving
 
-DEFAULT_POOL: Final = 4  # connections of a pool that says no more: psycopg_pool's min_size, which is its max_size too
 FIX: Final = "'loadlab.fixes.close_on_thread_exit.CloseOnThreadExit'"
 # By the server: the option that has it load the project first, and what to do.
 LATE_PATCHES: Final = {
@@ -64,30 +64,28 @@ def _of_server(known: Serving | None) -> Iterator[CheckMessage]:
 def _kept_in_vain(known: Serving | None) -> Iterator[CheckMessage]:
     if known is None or not known.own_thread or _ended_by_a_fix(known.mode):
         return
-    for alias, entry in connections.settings.items():
-        if entry["CONN_MAX_AGE"] != 0:
-            yield checks.Warning(
-                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served by"
-                f" {known.program} in the mode {known.mode}: each request may have its own thread or greenlet. No later"
-                " request finds a kept connection, so connections leak until the database refuses the next one.",
-                hint="Set CONN_MAX_AGE = 0, use a connection pool (threads of your own must then close), or add"
-                f" {FIX} to INSTALLED_APPS.",
-                id="loadlab.W001",
-            )
+    for alias, entry in kept(connections.settings):
+        yield checks.Warning(
+            f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but is served by"
+            f" {known.program} in the mode {known.mode}: each request may have its own thread or greenlet. No later"
+            " request finds a kept connection, so connections leak until the database refuses the next one.",
+            hint="Set CONN_MAX_AGE = 0, use a connection pool (threads of your own must then close), or add"
+            f" {FIX} to INSTALLED_APPS.",
+            id="loadlab.W001",
+        )
 
 
 def _kept_by_idle_threads(known: Serving | None) -> Iterator[CheckMessage]:
     if known is None or not known.idle_seconds or _ended_by_a_fix(known.mode):
         return
-    for alias, entry in connections.settings.items():
-        if entry["CONN_MAX_AGE"] != 0:
-            yield checks.Warning(
-                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but {known.program}"
-                f" ends a thread that is idle for {known.idle_seconds} s. Its connection stays open, so each quiet"
-                " spell adds connections until Python collects garbage.",
-                hint=f"Set CONN_MAX_AGE = 0, or add {FIX} to INSTALLED_APPS.",
-                id="loadlab.W010",
-            )
+    for alias, entry in kept(connections.settings):
+        yield checks.Warning(
+            f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but {known.program}"
+            f" ends a thread that is idle for {known.idle_seconds} s. Its connection stays open, so each quiet"
+            " spell adds connections until Python collects garbage.",
+            hint=f"Set CONN_MAX_AGE = 0, or add {FIX} to INSTALLED_APPS.",
+            id="loadlab.W010",
+        )
 
 
 def _ended_by_a_fix(mode: str) -> bool:
@@ -159,8 +157,8 @@ def _without_master(known: Serving | None) -> Iterator[CheckMessage]:
 
 
 def _pool_with_age() -> Iterator[CheckMessage]:
-    for alias, entry in connections.settings.items():
-        if _pool(entry) and entry["CONN_MAX_AGE"] != 0:
+    for alias, entry in kept(connections.settings):
+        if pool_in(entry):
             yield checks.Warning(
                 f"DATABASES[{alias!r}] has a pool, and CONN_MAX_AGE = {entry['CONN_MAX_AGE']}: Django refuses it.",
                 hint="Set CONN_MAX_AGE = 0: the pool keeps the connections.",
@@ -239,7 +237,7 @@ def check_idle(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
 def _ended_while_idle(alias: str) -> Iterator[CheckMessage]:
     wrapper = connections[alias]
     age = wrapper.settings_dict["CONN_MAX_AGE"]
-    if wrapper.vendor != "postgresql" or age == 0 or _pool(wrapper.settings_dict):
+    if wrapper.vendor != "postgresql" or age == 0 or pool_in(wrapper.settings_dict):
         return
     try:
         with wrapper.cursor() as cursor:
@@ -258,16 +256,11 @@ def _ended_while_idle(alias: str) -> Iterator[CheckMessage]:
 
 def _most_per_worker(entry: dict[str, Any], known: Serving) -> int | None:
     """None where only the traffic bounds it."""
-    pool = _pool(entry)
+    pool = pool_in(entry)
     if not pool:
         return known.most_threads
-    sizes = pool if isinstance(pool, dict) else {}
-    size = sizes.get("max_size") or sizes.get("min_size", DEFAULT_POOL)
+    size = max_size(pool)
     return size if isinstance(size, int) else None  # the pool itself will say what is wrong
-
-
-def _pool(entry: dict[str, Any]) -> object:
-    return (entry["OPTIONS"] or {}).get("pool")
 
 
 def register() -> None:

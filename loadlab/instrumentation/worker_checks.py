@@ -15,12 +15,13 @@ from django.conf import settings
 from django.core import checks
 from django.db import connections
 
+from loadlab.instrumentation.database_settings import kept, min_size, pool_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from django.core.checks import CheckMessage
 
-DEFAULT_POOL: Final = 4  # psycopg_pool's min_size
 FIXUP: Final = "celery.fixups.django"
 PREFORK: Final = ("prefork", "processes")
 POOL_OPTIONS: Final = ("-P", "--pool")
@@ -32,14 +33,14 @@ def check_workers(**_: Any) -> list[CheckMessage]:  # noqa: ANN401  Django's sig
 
 def pool_closed_by_celery() -> Iterator[CheckMessage]:
     """Where Celery's workers are child processes, as far as settings or this process' command line say."""
-    pool = pool_of(sys.argv) or getattr(settings, "CELERY_WORKER_POOL", PREFORK[0])
-    if not _closed_by_celery() or pool not in PREFORK:
+    workers = pool_of(sys.argv) or getattr(settings, "CELERY_WORKER_POOL", PREFORK[0])
+    if not _closed_by_celery() or workers not in PREFORK:
         return
     for alias, entry in connections.settings.items():
-        if pool_options := _pool(entry):
+        if pool := pool_in(entry):
             yield checks.Warning(
                 f"DATABASES[{alias!r}] has a pool, and Celery's prefork workers close it before and after every task:"
-                f" each task opens {_min_size(pool_options)} connections (min_size).",
+                f" each task opens {min_size(pool)} connections (min_size).",
                 hint="Give the settings of prefork workers no pool, or use Celery's pool threads.",
                 id="loadlab.W030",
             )
@@ -50,10 +51,10 @@ def _pool_of_one_job() -> Iterator[CheckMessage]:
     if not apps.is_installed("django_rq") or "WORKER_CLASS" in getattr(settings, "RQ", {}):
         return
     for alias, entry in connections.settings.items():
-        if pool_options := _pool(entry):
+        if pool := pool_in(entry):
             yield checks.Warning(
                 f"DATABASES[{alias!r}] has a pool, and RQ forks a process for each job: each job opens"
-                f" {_min_size(pool_options)} connections (min_size), and ends without closing them.",
+                f" {min_size(pool)} connections (min_size), and ends without closing them.",
                 hint="Give the settings of RQ's workers no pool, or name a subclass of rq.SimpleWorker in"
                 " RQ['WORKER_CLASS'].",
                 id="loadlab.W031",
@@ -63,21 +64,20 @@ def _pool_of_one_job() -> Iterator[CheckMessage]:
 def _age_without_effect() -> Iterator[CheckMessage]:
     if not _closed_by_celery() or getattr(settings, "CELERY_DB_REUSE_MAX", None):
         return
-    for alias, entry in connections.settings.items():
-        if entry["CONN_MAX_AGE"] != 0:
-            yield checks.Info(
-                f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but in web processes"
-                " only: Celery closes them before and after every task.",
-                hint="Nothing is wrong. loadlab's page on workers has a fix that lets the age hold in workers too.",
-                id="loadlab.I001",
-            )
+    for alias, entry in kept(connections.settings):
+        yield checks.Info(
+            f"DATABASES[{alias!r}] keeps connections (CONN_MAX_AGE = {entry['CONN_MAX_AGE']}), but in web processes"
+            " only: Celery closes them before and after every task.",
+            hint="Nothing is wrong. loadlab's page on workers has a fix that lets the age hold in workers too.",
+            id="loadlab.I001",
+        )
 
 
 def _session_for_each_look() -> Iterator[CheckMessage]:
     if not apps.is_installed("django_tasks_db"):
         return
     entry = connections.settings["default"]
-    if entry["CONN_MAX_AGE"] == 0 and not _pool(entry):
+    if entry["CONN_MAX_AGE"] == 0 and not pool_in(entry):
         yield checks.Info(
             "An idle db_worker opens a connection each time that it looks for a task, by default once a second:"
             " CONN_MAX_AGE is 0.",
@@ -112,11 +112,3 @@ def _closed_by_celery() -> bool:
         return False
     made = [one for app in state._get_active_apps() for one in getattr(app, "_fixups", ())]  # noqa: SLF001
     return any(isinstance(one, fixup.DjangoFixup) for one in made)
-
-
-def _pool(entry: dict[str, Any]) -> Any:  # noqa: ANN401  True, or a dict of options
-    return (entry["OPTIONS"] or {}).get("pool")
-
-
-def _min_size(pool: Any) -> object:  # noqa: ANN401
-    return pool.get("min_size", DEFAULT_POOL) if isinstance(pool, dict) else DEFAULT_POOL
