@@ -178,7 +178,7 @@ class _Session:
                 self._look_where_opens_take_their_time(lab)
 
     def _look_where_opens_take_their_time(self, lab: Lab) -> None:
-        """Once all is measured; the run has its trials, whatever becomes of this."""
+        """After the trials, which stay complete if this fails."""
         if lab.database.embedded:
             self.journal.preparing("connections are opened, to see what takes the time")
         try:

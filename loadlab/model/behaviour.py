@@ -37,7 +37,7 @@ class Scale:
 
     @property
     def tasks(self) -> int:
-        """Of a worker: half as many, for each may take a process and a session of its own."""
+        """Of a worker: half as many as requests, because each task may take a process and a session."""
         return self.requests // 2
 
 

@@ -290,7 +290,7 @@ class Findings:
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
     `departures` are the cases that left before their last block. `opens` says where the time of an open goes; None
-    where nobody has looked.
+    where it was not measured.
     """
 
     run: RunSummary

@@ -20,7 +20,7 @@ class RecordedRun:
     """A run, finished or not.
 
     `plan` is the text that it began with, and `plan_path` where its file is. `trials` and `restarts` can be trusted.
-    `opens` says where the time of an open goes; None where nobody has looked. `damaged` says which files are not what
+    `opens` says where the time of an open goes; None where it was not measured. `damaged` says which files are not what
     was written, and `lost_sessions` which records of sessions are gone.
     """
 

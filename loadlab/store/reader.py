@@ -142,7 +142,7 @@ class RunReader:
             return [], [damaged(RESTARTS, brief(error), again)]
 
     def opens(self) -> tuple[Opens | None, list[Caveat]]:
-        """Where the time of an open goes, None where nobody has looked; and a caveat if the file is damaged."""
+        """Where the time of an open goes, None where it was not measured; and a caveat if the file is damaged."""
         try:
             return read_record(self.path / OPENS, "opens", OPENS_RECORDS), []
         except FileNotFoundError:

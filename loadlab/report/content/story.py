@@ -152,7 +152,7 @@ UNKNOWN_OPENS: Mapping[Unknown, str] = {
 
 
 def opens(findings: Findings) -> tuple[str, ...]:
-    """What to know of the times of opens, or why there are none; nothing where nobody has looked."""
+    """What to know of the times of opens, or why there are none; nothing where it was not measured."""
     if findings.opens is None:
         return ()
     return (UNKNOWN_OPENS[findings.opens.unknown] if findings.opens.unknown else WHAT_OPENS_ARE,)
