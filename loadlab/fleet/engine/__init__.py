@@ -1,0 +1,1 @@
+"""Two ways to simulate one model: request by request, or with an event per opened connection."""

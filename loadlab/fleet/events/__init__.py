@@ -1,0 +1,8 @@
+"""The family of events: what happens to a fleet during the simulated time, one file each."""
+
+from loadlab.fleet.events.base import Event
+from loadlab.registry import Family
+
+EVENTS = Family("loadlab.fleet.events", Event)
+
+__all__ = ["EVENTS", "Event"]

@@ -1,0 +1,27 @@
+"""What a traffic is: requests per second over the simulated time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadlab.model.bounds import STRICT
+
+if TYPE_CHECKING:
+    from loadlab.model.fleet import Rates
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traffic(ABC):
+    """Base of the family; the fields of a member are its parameters, validated as annotated."""
+
+    __pydantic_config__ = STRICT
+
+    @abstractmethod
+    def rates(self, seconds: float) -> Rates:
+        """The requests of the whole fleet over so many simulated seconds.
+
+        Raises:
+            UsageError: it cannot be read.
+        """

@@ -1,0 +1,274 @@
+"""The shapes of the fleet model: what is asked, what is known of the application, and what a simulation gives.
+
+All times are in seconds since the start of the simulated time, all rates are requests per second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from loadlab.model.config import Config
+
+    Numbers = NDArray[np.float64]
+    Counts = NDArray[np.int64]
+
+Keeper = Literal["thread", "request", "pool"]
+Balance = Literal["random", "round_robin"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """The traffic of a whole fleet: `per_second` requests that use the database, from each of `edges` to the next.
+
+    `edges` has one number more than `per_second`; the first is 0 and the last is the end. Within a step, requests
+    arrive at random (a Poisson process).
+    """
+
+    edges: Numbers
+    per_second: Numbers
+
+    @property
+    def seconds(self) -> float:
+        return float(self.edges[-1])
+
+    @property
+    def expected(self) -> Numbers:
+        """How many requests are expected until each edge; the first is 0."""
+        return np.concatenate(([0.0], np.cumsum(self.per_second * np.diff(self.edges))))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessesEnd:
+    """All processes of the hosts from `first` to before `last` end at `at`, and others serve from `serving_again` on.
+
+    In between, these hosts get no requests, and the others share theirs. The connections of the old processes are
+    open until `gone`: at `at` after an orderly end, later where old and new overlap (blue/green), or where nobody tells
+    PostgreSQL that a host is lost. They serve no request meanwhile.
+    """
+
+    at: float
+    first: int
+    last: int
+    serving_again: float
+    gone: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outage:
+    """All connections of the hosts from `first` to before `last` are lost at `start`, and none opens before `end`.
+
+    Of each lost connection, the next request that uses it fails, unless health checks are on; the connection is closed
+    then. Attempts to connect before `end` fail, and their requests with them.
+    """
+
+    start: float
+    end: float
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conditions:
+    """What holds all the time.
+
+    `idle_seconds`: the database or a load balancer ends a connection that was idle for so long. The next request that
+    uses it fails, unless health checks are on. `max_requests`: a process ends after so many requests, plus up to
+    `max_requests_jitter` more, drawn for each; another takes its place.
+    """
+
+    idle_seconds: float | None = None
+    max_requests: int | None = None
+    max_requests_jitter: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Distribution:
+    """Measured times as equally likely values in seconds, sorted; at least one."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.values))
+
+    def quantile(self, share: float) -> float:
+        return float(np.quantile(self.values, share))
+
+    def draw(self, random: np.random.Generator, count: int) -> Numbers:
+        """`count` of them at random, interpolated between the values that were measured."""
+        drawn: Numbers = np.quantile(np.asarray(self.values), random.random(count))
+        return drawn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dispatch:
+    """Which of several idle processes or threads gets the next request: how often each of four rules decides.
+
+    `fixed`: the first in an order that never changes; `recent`: the one that was last busy; `longest_idle`: the one
+    that has waited longest; `random`: any. They add up to 1.
+    """
+
+    fixed: float = 0.0
+    recent: float = 0.0
+    longest_idle: float = 0.0
+    random: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """How requests spread in one server mode, measured.
+
+    `processes` says which of the host's processes takes a request, `threads` which of its idle threads serves it.
+    With `lazy_threads`, a thread starts when a request finds no idle one. `collected_after` says of the connection of a
+    thread that ended with its request: how many requests of its process later Python's garbage collector closes it
+    (equally likely counts, sorted); empty where threads serve again. `requests` is how many were observed, and
+    `by_process` and `by_thread` what share each of them had, the largest first.
+    """
+
+    processes: Dispatch = field(default_factory=Dispatch)
+    threads: Dispatch = field(default_factory=Dispatch)
+    lazy_threads: bool = False
+    collected_after: tuple[int, ...] = ()
+    requests: int = 0
+    by_process: tuple[float, ...] = ()
+    by_thread: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Application:
+    """What the model has to know of a project, measured by a run or a watch.
+
+    `connect_seconds` is one opening. `hold_seconds` is how long a request holds its connection: from its first query
+    until its end, without the time to connect. CPU times are in seconds, of the application and of PostgreSQL;
+    `idle_backend_bytes` is the memory of an idle backend (its proportional share). None is what was not measured.
+    `spreads` are by server mode. `restart_seconds` is how long PostgreSQL refused connections when it restarted, and
+    `boot_seconds` how long a server took until it was ready, by server mode. `source` says where it comes from.
+    """
+
+    connect_seconds: Distribution
+    hold_seconds: Distribution
+    spreads: Mapping[str, Spread]
+    app_cpu_per_connect: float | None = None
+    database_cpu_per_connect: float | None = None
+    app_cpu_per_request: float | None = None
+    database_cpu_per_request: float | None = None
+    idle_backend_bytes: float | None = None
+    restart_seconds: float | None = None
+    boot_seconds: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessPool:
+    """Django's own pool of each process: `smallest` to `largest` connections, `timeout` to wait for one.
+
+    psycopg's pool closes an idle one beyond `smallest` after `max_idle`, and each after about `max_lifetime`.
+    """
+
+    smallest: int
+    largest: int
+    timeout: float
+    max_idle: float = 600.0
+    max_lifetime: float = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pooler:
+    """PgBouncer between a host (or, if `shared`, the whole fleet) and PostgreSQL.
+
+    In transaction mode a server connection is held for a request's transactions, in session mode for as long as the
+    client connection lasts. The server connection that was last used is taken next. It closes after `idle` unused or
+    after `lifetime` in all.
+    """
+
+    pool_mode: Literal["session", "transaction"]
+    size: int
+    most_clients: int
+    wait: float
+    shared: bool = False
+    idle: float = 600.0
+    lifetime: float = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keeping:
+    """How connections live on one host, in one server mode under one strategy.
+
+    `keeper` says what a connection belongs to: a `thread` that serves again, a `request` (its thread ends with it, and
+    its connection is found by no other), or a process's `pool`. `threads` is how many requests a process serves at
+    once; None where nothing bounds them. `max_age` is CONN_MAX_AGE, None for unlimited. `idle_thread_seconds` is how
+    long all but one thread of a process may be idle until they end; the garbage collector then has their connection.
+    """
+
+    server: Config
+    strategy: Config
+    keeper: Keeper
+    processes: int
+    threads: int | None
+    max_age: float | None = 0.0
+    health_checks: bool = False
+    idle_thread_seconds: float | None = None
+    pool: ProcessPool | None = None
+    pooler: Pooler | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Database:
+    """What PostgreSQL allows: `reserved` of `max_connections` are for superusers and others than this fleet."""
+
+    max_connections: int = 100
+    reserved: int = 3
+
+    @property
+    def free(self) -> int:
+        return self.max_connections - self.reserved
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """All that one simulation needs beside the keeping and the application: who asks, how often, and what happens."""
+
+    hosts: int
+    rates: Rates
+    database: Database
+    balance: Balance = "random"
+    ends: tuple[ProcessesEnd, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    conditions: Conditions = field(default_factory=Conditions)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Simulated:
+    """One simulation of one strategy, as PostgreSQL sees it.
+
+    `at` are instants, `open` the connections open at each, and `opened` and `closed` how many opened and closed until
+    each, so opened = closed + open at every instant. `requests` use the database; `reused` found their connection
+    open. `refused` found no free connection of PostgreSQL (or were refused by the pooler), `failed` met a lost
+    connection, an outage or a timeout of a pool, and `waited` had to wait for a thread or for a connection,
+    `waiting_seconds` together. `ages` are those of a sample of the connections that closed, and `closed_by` counts
+    them by cause: "request_end", "expired", "garbage_collected", "process_end", "lost", "pool" and "pooler".
+
+    With a pooler, `client_opened` is how many connections the application opened to it; else it is `opened` at the end.
+    """
+
+    at: Numbers
+    open: Counts
+    opened: Counts
+    closed: Counts
+    requests: int
+    reused: int
+    refused: int
+    failed: int
+    waited: int
+    waiting_seconds: float
+    client_opened: int
+    ages: Numbers
+    closed_by: Mapping[str, int] = field(default_factory=dict)
