@@ -150,7 +150,8 @@ class Application:
     until its end, without the time to connect. CPU times are in seconds, of the application and of PostgreSQL;
     `idle_backend_bytes` is the memory of an idle backend (its proportional share). None is what was not measured.
     `spreads` are by server mode. `restart_seconds` is how long PostgreSQL refused connections when it restarted, and
-    `boot_seconds` how long a server took until it was ready, by server mode. `source` says where it comes from.
+    `boot_seconds` how long a server took until it was ready, and `stop_seconds` how long an idle one took to end when
+    it was asked to, by server mode. `source` says where it comes from.
     """
 
     connect_seconds: Distribution
@@ -163,6 +164,7 @@ class Application:
     idle_backend_bytes: float | None = None
     restart_seconds: float | None = None
     boot_seconds: Mapping[str, float] = field(default_factory=dict)
+    stop_seconds: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
 
 
@@ -234,7 +236,10 @@ class Database:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """All that one simulation needs beside the keeping and the application: who asks, how often, and what happens."""
+    """All that one simulation needs beside the keeping and the application: who asks, how often, and what happens.
+
+    Where `arrivals` are given, requests arrive at exactly these instants, sorted, instead of at random with `rates`.
+    """
 
     hosts: int
     rates: Rates
@@ -243,6 +248,7 @@ class Scene:
     ends: tuple[ProcessesEnd, ...] = ()
     outages: tuple[Outage, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
+    arrivals: Numbers | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
