@@ -29,11 +29,13 @@ class Rates:
     """The traffic of a whole fleet: `per_second` requests that use the database, from each of `edges` to the next.
 
     `edges` has one number more than `per_second`; the first is 0 and the last is the end. Within a step, requests
-    arrive at random (a Poisson process).
+    arrive at random (a Poisson process). `remarks` are sentences on where they come from: lines of a log that were left
+    out, a log that was repeated.
     """
 
     edges: Numbers
     per_second: Numbers
+    remarks: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -43,6 +45,14 @@ class Rates:
     def expected(self) -> Numbers:
         """How many requests are expected until each edge; the first is 0."""
         return np.concatenate(([0.0], np.cumsum(self.per_second * np.diff(self.edges))))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extent:
+    """How large a simulation is: so many hosts, for so many seconds."""
+
+    hosts: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +160,8 @@ class Application:
     until its end, without the time to connect. CPU times are in seconds, of the application and of PostgreSQL;
     `idle_backend_bytes` is the memory of an idle backend (its proportional share). None is what was not measured.
     `spreads` are by server mode. `restart_seconds` is how long PostgreSQL refused connections when it restarted, and
-    `boot_seconds` how long a server took until it was ready, by server mode. `source` says where it comes from.
+    `boot_seconds` how long a server took until it was ready, and `stop_seconds` how long an idle one took to end when
+    it was asked to, by server mode. `source` says where it comes from.
     """
 
     connect_seconds: Distribution
@@ -163,6 +174,7 @@ class Application:
     idle_backend_bytes: float | None = None
     restart_seconds: float | None = None
     boot_seconds: Mapping[str, float] = field(default_factory=dict)
+    stop_seconds: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
 
 
@@ -234,7 +246,10 @@ class Database:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """All that one simulation needs beside the keeping and the application: who asks, how often, and what happens."""
+    """All that one simulation needs beside the keeping and the application: who asks, how often, and what happens.
+
+    Where `arrivals` are given, requests arrive at exactly these instants, sorted, instead of at random with `rates`.
+    """
 
     hosts: int
     rates: Rates
@@ -243,6 +258,7 @@ class Scene:
     ends: tuple[ProcessesEnd, ...] = ()
     outages: tuple[Outage, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
+    arrivals: Numbers | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from loadlab.model.config import Config
-    from loadlab.model.fleet import Balance
+    from loadlab.model.fleet import Balance, Outage, ProcessesEnd
 
 SAMPLE_SECONDS: Final = 0.1  # between two samples of what is open, in reality and in the model
 
@@ -29,7 +29,8 @@ class PlannedEvent:
 class Configuration:
     """A small fleet: `hosts` masters of one server mode on loopback behind one balancer, under a Poisson load.
 
-    `rate` is for all hosts together. Each request comes on a new connection of its client.
+    `rate` is for all hosts together. Requests are due at the instants that the load generator makes of `rate` and
+    `seed` (`loadlab.load.locust_plugins.arrivals`). Each comes on a new connection of its client.
     """
 
     number: int
@@ -51,6 +52,9 @@ class FleetFigures:
     `opened` are PostgreSQL's sessions; `mean_open` and `p99_open` are over samples of its backends every 0.1 s.
     `reused` and `refused` are requests, of `requests` in all; `failed` are other failures. `gaps` are mismatches with
     PostgreSQL's own count, and whatever else makes a figure doubtful; empty is exact.
+
+    `ends` and `outages` are what was seen of the configuration's events, in the terms of the model: from here a miss is
+    predicted again with what really happened.
     """
 
     opened: float
@@ -61,3 +65,5 @@ class FleetFigures:
     refused: float
     failed: float
     gaps: tuple[str, ...] = ()
+    ends: tuple[ProcessesEnd, ...] = ()
+    outages: tuple[Outage, ...] = ()
