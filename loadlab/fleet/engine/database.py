@@ -51,6 +51,10 @@ class PostgreSQL:
         for outage in scene.outages:
             agenda.at(outage.start, self._lose_all, outage)
 
+    @property
+    def open(self) -> int:
+        return len(self._sessions)
+
     def connect(self, now: float, process: Process) -> Connection:
         """A new session for a process.
 

@@ -45,8 +45,9 @@ class Simulation:
             self.agenda.at(end.at, self._end_hosts, end)
 
     def run(self, at: Numbers) -> Simulated:
-        rates = self.scene.rates
-        self.agenda.run(arrivals(rates, self.draws.random).tolist(), self._arrive, rates.seconds)
+        scene = self.scene
+        due = arrivals(scene.rates, self.draws.random) if scene.arrivals is None else scene.arrivals
+        self.agenda.run(due.tolist(), self._arrive, scene.rates.seconds)
         return self.sessions.simulated(at, self.requests)
 
     def _arrive(self, now: float) -> None:
