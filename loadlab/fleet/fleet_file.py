@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.fleet.keeping import conditions, keeping
-from loadlab.model.fleet import Conditions, Scene
+from loadlab.model.fleet import Conditions, Extent, Scene
 
 if TYPE_CHECKING:
     from loadlab.fleet.events.base import Event
@@ -39,16 +39,17 @@ class Fleet:
             UsageError: the traffic cannot be read.
         """
         asked = self.question
-        hosts = hosts or asked.hosts
+        rates = self.traffic.rates(asked.duration)
+        extent = Extent(hosts=hosts or asked.hosts, seconds=rates.seconds)
         holding = Conditions()
         for event in self.events:
             holding = event.conditions(holding)
         return Scene(
-            hosts=hosts,
-            rates=self.traffic.rates(asked.duration),
+            hosts=extent.hosts,
+            rates=rates,
             database=asked.database,
             balance=asked.balance,
-            ends=tuple(end for event in self.events for end in event.ends(hosts)),
-            outages=tuple(outage for event in self.events for outage in event.outages(hosts)),
+            ends=tuple(end for event in self.events for end in event.ends(extent)),
+            outages=tuple(outage for event in self.events for outage in event.outages(extent)),
             conditions=conditions(self.server, strategy, holding, driver=asked.driver),
         )

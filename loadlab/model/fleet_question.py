@@ -46,7 +46,7 @@ class GivenApplication:
 class FleetQuestion:
     """A declared fleet, as its file has it.
 
-    `hosts` alike serve for `hours`, or for `seconds`. `server` is one server mode with one value of each parameter;
+    `hosts` alike serve for `hours`, or for `seconds`; without both, for as long as the traffic has it. `server` is one server mode with one value of each parameter;
     `strategies` are compared, with lists swept, as in a plan. `traffic` is one member of that family, for the whole
     fleet; `events` are members of theirs, each one table or a list of tables. `balance` is how a load balancer shares
     requests out. With a `pooler` "shared", the fleet has one PgBouncer, else one on each host. The simulation is
@@ -59,7 +59,7 @@ class FleetQuestion:
     __pydantic_config__ = STRICT
 
     hosts: Annotated[int, Bounds(ge=1, le=100_000)] = 1
-    hours: Annotated[float, Bounds(gt=0, le=10_000, finite=True)] = 24.0
+    hours: Annotated[float, Bounds(gt=0, le=10_000, finite=True)] | None = None
     seconds: Annotated[float, Bounds(gt=0, le=10_000 * HOUR, finite=True)] | None = None
     server: Annotated[dict[str, dict[str, Scalar]], Bounds(min_length=1)]
     strategies: Annotated[dict[str, Parameters], Bounds(min_length=1)]
@@ -76,6 +76,6 @@ class FleetQuestion:
     application: GivenApplication | None = None
 
     @property
-    def duration(self) -> float:
-        """In seconds."""
-        return self.hours * HOUR if self.seconds is None else self.seconds
+    def duration(self) -> float | None:
+        """In seconds; None for the traffic's own."""
+        return self.seconds if self.hours is None else self.hours * HOUR
