@@ -46,11 +46,11 @@ class GivenApplication:
 class FleetQuestion:
     """A declared fleet, as its file has it.
 
-    `hosts` alike serve for `hours`, or for `seconds`; without both, for as long as the traffic has it. `server` is one server mode with one value of each parameter;
-    `strategies` are compared, with lists swept, as in a plan. `traffic` is one member of that family, for the whole
-    fleet; `events` are members of theirs, each one table or a list of tables. `balance` is how a load balancer shares
-    requests out. With a `pooler` "shared", the fleet has one PgBouncer, else one on each host. The simulation is
-    repeated `repeats` times from `seed`.
+    `hosts` alike serve for `hours`, or for `seconds`; without both, for as long as the traffic has it. `server` is one
+    server mode with one value of each parameter; `strategies` are compared, with lists swept, as in a plan. `traffic`
+    is one member of that family, for the whole fleet; `events` are members of theirs, each one table or a list of
+    tables. `balance` is how a load balancer shares requests out. With a `pooler` "shared", the fleet has one PgBouncer,
+    else one on each host. The simulation is repeated `repeats` times from `seed`.
 
     The application is measured by a `run` (its folder) or a `watch` (the file of `loadlab watch --json`), each
     relative to the file, or it is estimated in `application`.
