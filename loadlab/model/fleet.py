@@ -6,9 +6,12 @@ All times are in seconds since the start of the simulated time, all rates are re
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+
+from loadlab.model.bounds import STRICT, Bounds
+from loadlab.model.pooling import ProcessPool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,11 +32,13 @@ class Rates:
     """The traffic of a whole fleet: `per_second` requests that use the database, from each of `edges` to the next.
 
     `edges` has one number more than `per_second`; the first is 0 and the last is the end. Within a step, requests
-    arrive at random (a Poisson process).
+    arrive at random (a Poisson process). `remarks` are sentences on where they come from: lines of a log that were left
+    out, a log that was repeated.
     """
 
     edges: Numbers
     per_second: Numbers
+    remarks: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -43,6 +48,14 @@ class Rates:
     def expected(self) -> Numbers:
         """How many requests are expected until each edge; the first is 0."""
         return np.concatenate(([0.0], np.cumsum(self.per_second * np.diff(self.edges))))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extent:
+    """How large a simulation is: so many hosts, for so many seconds."""
+
+    hosts: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,8 +142,8 @@ class Spread:
     `processes` says which of the host's processes takes a request, `threads` which of its idle threads serves it.
     With `lazy_threads`, a thread starts when a request finds no idle one. `collected_after` says of the connection of a
     thread that ended with its request: how many requests of its process later Python's garbage collector closes it
-    (equally likely counts, sorted); empty where threads serve again. `requests` is how many were observed, and
-    `by_process` and `by_thread` what share each of them had, the largest first.
+    (equally likely counts, sorted; 0 is at once); empty where threads serve again. `requests` is how many were
+    observed, and `by_process` and `by_thread` what share each of them had, the largest first.
     """
 
     processes: Dispatch = field(default_factory=Dispatch)
@@ -150,7 +163,8 @@ class Application:
     until its end, without the time to connect. CPU times are in seconds, of the application and of PostgreSQL;
     `idle_backend_bytes` is the memory of an idle backend (its proportional share). None is what was not measured.
     `spreads` are by server mode. `restart_seconds` is how long PostgreSQL refused connections when it restarted, and
-    `boot_seconds` how long a server took until it was ready, by server mode. `source` says where it comes from.
+    `boot_seconds` how long a server took until it was ready, and `stop_seconds` how long an idle one took to end when
+    it was asked to, by server mode. `source` says where it comes from.
     """
 
     connect_seconds: Distribution
@@ -163,21 +177,8 @@ class Application:
     idle_backend_bytes: float | None = None
     restart_seconds: float | None = None
     boot_seconds: Mapping[str, float] = field(default_factory=dict)
+    stop_seconds: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProcessPool:
-    """Django's own pool of each process: `smallest` to `largest` connections, `timeout` to wait for one.
-
-    psycopg's pool closes an idle one beyond `smallest` after `max_idle`, and each after about `max_lifetime`.
-    """
-
-    smallest: int
-    largest: int
-    timeout: float
-    max_idle: float = 600.0
-    max_lifetime: float = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +207,10 @@ class Keeping:
     its connection is found by no other), or a process's `pool`. `threads` is how many requests a process serves at
     once; None where nothing bounds them. `max_age` is CONN_MAX_AGE, None for unlimited. `idle_thread_seconds` is how
     long all but one thread of a process may be idle until they end; the garbage collector then has their connection.
+
+    Without `checks_at_end`, Django never hears that a request has ended: a connection that is too old, also one of age
+    0, stays open until the next request of its thread. `spread` is how requests spread where the strategy decides it:
+    it leases threads, or closes what the garbage collector would close later; else it is as measured in the mode.
     """
 
     server: Config
@@ -218,14 +223,22 @@ class Keeping:
     idle_thread_seconds: float | None = None
     pool: ProcessPool | None = None
     pooler: Pooler | None = None
+    checks_at_end: bool = True
+    spread: Spread | None = None
+
+    def spread_of(self, application: Application) -> Spread:
+        """How requests spread: as the strategy decides, or as measured in this server mode, or at random."""
+        return self.spread or application.spreads.get(self.server.name) or Spread()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Database:
     """What PostgreSQL allows: `reserved` of `max_connections` are for superusers and others than this fleet."""
 
-    max_connections: int = 100
-    reserved: int = 3
+    __pydantic_config__ = STRICT
+
+    max_connections: Annotated[int, Bounds(ge=1, le=1_000_000)] = 100
+    reserved: Annotated[int, Bounds(ge=0, le=1_000_000)] = 3
 
     @property
     def free(self) -> int:
@@ -234,7 +247,10 @@ class Database:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """All that one simulation needs beside the keeping and the application: who asks, how often, and what happens."""
+    """All that one simulation needs beside the keeping and the application: who asks, how often, and what happens.
+
+    Where `arrivals` are given, requests arrive at exactly these instants, sorted, instead of at random with `rates`.
+    """
 
     hosts: int
     rates: Rates
@@ -243,6 +259,7 @@ class Scene:
     ends: tuple[ProcessesEnd, ...] = ()
     outages: tuple[Outage, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
+    arrivals: Numbers | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,231 @@
+"""The shapes of the fleet model's answers: what one strategy does over the simulated time, and what follows from it.
+
+All times are in seconds since the start of the simulated time. Nothing here needs numpy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadlab.model.config import Config
+    from loadlab.model.findings import Snippet
+    from loadlab.model.fleet import Balance, Database, Keeping
+
+EngineName = Literal["by_opening", "by_request"]
+# How a number of hosts was found: all that their threads or pools can hold, or by repeated simulation.
+Way = Literal["bound", "simulation"]
+FleetCaveatKind = Literal[
+    "queues",  # `busy` of the threads' time at the busiest step
+    "busy_processes",  # `busy` of a core for each process at the busiest step
+    "no_spread",  # how requests spread over processes and threads of this `server` was not measured
+    "closed_loop",  # the application was measured under a closed loop
+    "few_repeats",  # `repeats`
+    "cpu_not_measured",  # what a connect costs
+    "memory_not_measured",  # what an idle backend takes
+    "unbounded",  # nothing bounds the connections of this strategy but the requests under way
+    "never_found",  # a kept connection is found by no request, and waits for the garbage collector
+]
+VerdictKind = Literal["best", "no_difference", "only_one_fits", "only_one", "none_fits"]
+RemedyKind = Literal["pooler", "fewer_threads", "max_connections", "fewer_hosts"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Band:
+    """The median of a figure over repeated simulations, and the lowest and highest of them.
+
+    Another simulation falls between `low` and `high` with probability (n - 1) / (n + 1) after n repeats, for every
+    distribution.
+    """
+
+    middle: float
+    low: float
+    high: float
+
+    def overlaps(self, other: Band) -> bool:
+        return self.low <= other.high and other.low <= self.high
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BandOverTime:
+    """A figure over time, at most 300 instants: median, lowest and highest over the repeats."""
+
+    at: tuple[float, ...]
+    middle: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """An event of the simulated time, `name` as its member is called; it ends when its last host serves again."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AfterMoment:
+    """From the start of an event until a minute after its end: the second with most opens, and the most open."""
+
+    moment: Moment
+    opens_per_second: Band
+    open: Band
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LargestFleet:
+    """How many hosts fit, each with its share of the same traffic and events.
+
+    `bound` is by what threads, pools and pooler can hold at most, whatever comes; None where nothing bounds them.
+    `hosts` fit under this traffic; the same number where the bound is reached. None: any number of hosts fits.
+    """
+
+    hosts: int | None
+    way: Way
+    bound: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FleetCaveat:
+    """Where the model does not hold, or knows too little; `figures` are what its sentence names."""
+
+    kind: FleetCaveatKind
+    figures: Mapping[str, float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What one strategy does on the whole fleet over the simulated time.
+
+    Open connections were sampled every `sample_seconds`; median, p99 and maximum are over these samples.
+    `opens_per_second` is the mean over the time, `opens_peak` the busiest second. `opens_per_request` and `reuse` are
+    shares of the requests that use the database. `refused`, `failed` and `waited` are requests, and `waiting_seconds`
+    the mean wait of those that waited. `ages_at_close` are quantiles over all repeats: 10 %, 50 % and 90 %; None where
+    none closed. `closed_by` is the mean over the repeats.
+
+    The cores are spent on connecting: opens per second × CPU per connect, in the mean and in the busiest second.
+    `idle_bytes` is the memory of the most connections that were open. None is what the run did not measure.
+
+    `free` connections are for the fleet, and `spare` are left of them at the most that was open in any repeat. It
+    `fits` if none was refused in any repeat, and more than the limit can never be open.
+    """
+
+    keeping: Keeping
+    engine: EngineName
+    repeats: int
+    sample_seconds: float
+    open_median: Band
+    open_p99: Band
+    open_most: Band
+    opens_per_second: Band
+    opens_peak: Band
+    after: tuple[AfterMoment, ...]
+    requests: Band
+    reuse: Band
+    opens_per_request: Band
+    refused: Band
+    failed: Band
+    waited: Band
+    waiting_seconds: Band | None
+    ages_at_close: tuple[float, float, float] | None
+    closed_by: Mapping[str, float]
+    database_cores: Band | None
+    database_cores_peak: Band | None
+    app_cores: Band | None
+    idle_bytes: Band | None
+    free: int
+    spare: int
+    fits: bool
+    open: BandOverTime
+    opens: BandOverTime
+    busy_threads: float | None = None
+    largest: LargestFleet | None = None
+    caveats: tuple[FleetCaveat, ...] = ()
+
+    @property
+    def coverage(self) -> float:
+        """The probability that another simulation falls within a band."""
+        return (self.repeats - 1) / (self.repeats + 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmallestAge:
+    """The smallest CONN_MAX_AGE in seconds with which reuse reaches `share` of that of unlimited, same traffic.
+
+    `seconds` is None where no age gives any reuse: no request finds a kept connection. `reuse` is what it gives, and
+    `unlimited` what unlimited gives.
+    """
+
+    seconds: float | None
+    share: float
+    reuse: float
+    unlimited: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BreakEven:
+    """The rate of requests per thread from which an age saves more than it costs.
+
+    It saves CPU: rate × reuse × `cpu_per_connect` at both ends, in cores. It costs memory: `idle_bytes` for a
+    connection that stays open, at `bytes_per_core`. `by_age` are requests per second and thread by CONN_MAX_AGE.
+    """
+
+    cpu_per_connect: float
+    idle_bytes: float
+    bytes_per_core: float
+    by_age: tuple[tuple[float | None, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remedy:
+    """What would make the fleet fit: connections of a pooler, threads per process, max_connections, or hosts."""
+
+    kind: RemedyKind
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FleetVerdict:
+    """Which strategy to take: `chosen` and the one it was `rival` to are places in the outcomes.
+
+    Of those that fit the limits at all times, it opens least; of those that open as rarely, within the margin, it is
+    the simplest. `remedies` are for where none fits. `checks`: health checks belong to it, because connections are
+    lost.
+    """
+
+    kind: VerdictKind
+    chosen: int | None
+    rival: int | None = None
+    checks: bool = False
+    remedies: tuple[Remedy, ...] = ()
+    snippets: tuple[Snippet, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FleetAnswer:
+    """All that `loadlab fleet` found for one server mode: the question in figures, outcomes, and the verdict.
+
+    `source` says where the application was measured. `rate` and `peak_rate` are requests per second of the fleet.
+    """
+
+    title: str
+    source: str
+    server: Config
+    hosts: int
+    seconds: float
+    rate: float
+    peak_rate: float
+    balance: Balance
+    database: Database
+    seed: int
+    moments: tuple[Moment, ...]
+    outcomes: tuple[Outcome, ...]
+    verdict: FleetVerdict
+    smallest_age: SmallestAge | None = None
+    break_even: BreakEven | None = None
+    caveats: tuple[FleetCaveat, ...] = ()
