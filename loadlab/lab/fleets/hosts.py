@@ -16,7 +16,7 @@ from loadlab.lab.application import ServerSetup, booting
 from loadlab.lab.route import routed
 from loadlab.model.counts import ConnectionCounts, total
 from loadlab.model.drivers import DRIVERS
-from loadlab.plan.members import build_strategy, server_traits
+from loadlab.plan.members import build_server, build_strategy, server_traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,16 +33,20 @@ if TYPE_CHECKING:
 LOG: Final = "fleet-{configuration}-host-{host}.log"
 
 
-def driver_for(server: Config, strategy: Config) -> str:
-    """The first of Django's drivers for PostgreSQL with which a strategy can be used.
+def driver_for(server: Config, strategy: Config, wanted: str) -> str:
+    """The driver that is wanted, or another one where the server mode or the strategy cannot be used with that.
 
     Raises:
         EnvironmentFaultError: there is none.
     """
-    for driver in DRIVERS:
-        if build_strategy(strategy).incompatible(server_traits(server, driver)) is None:
+    for driver in (wanted, *DRIVERS):
+        if build_server(server).incompatible(driver) is None and _fits(server, strategy, driver):
             return driver
     raise EnvironmentFaultError(f"The strategy {strategy} cannot be used under the server mode {server}.")
+
+
+def _fits(server: Config, strategy: Config, driver: str) -> bool:
+    return build_strategy(strategy).incompatible(server_traits(server, driver)) is None
 
 
 class Host:
@@ -138,7 +142,7 @@ def serving_hosts(lab: Lab, configuration: Configuration) -> Iterator[tuple[Host
     Raises:
         EnvironmentFaultError: a server, or what is between it and PostgreSQL, does not start.
     """
-    driver = driver_for(configuration.server, configuration.strategy)
+    driver = driver_for(configuration.server, configuration.strategy, lab.project.driver)
     project = replace(lab.project, driver=driver)
     with ExitStack() as stack:
         hosts = []
