@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from loadlab.model.fleet import Outage, ProcessesEnd
     from loadlab.model.fleet_validation import Configuration, FleetFigures
 
 
@@ -16,9 +17,9 @@ class FleetTrial:
     """A configuration, and what was seen of it. Times are in seconds since the load began.
 
     `at` are the samples, and `open` PostgreSQL's backends at each: 0 while it does not let anybody in, which were
-    `away` samples. `boot_seconds` is how long each host's first server took until it was ready; they boot side by side.
-    `opened_at_boot` sessions were opened before the load, and `opened_by_hosts` connections during it. The hosts count
-    `connect_errors` by kind and `closed` by reason, and the clients count `failures` by kind.
+    `away` samples. `ends` and `outages` are the planned events as they really came. `boot_seconds` is how long each
+    host's first server took until it was ready; they boot side by side. `opened_at_boot` connections were opened before
+    the load. `connect_errors` are by kind, as the hosts count them, and `failures` are the clients', by kind.
     """
 
     configuration: Configuration
@@ -26,6 +27,8 @@ class FleetTrial:
     at: tuple[float, ...]
     open: tuple[int, ...]
     away: int = 0
+    ends: tuple[ProcessesEnd, ...] = ()
+    outages: tuple[Outage, ...] = ()
     boot_seconds: tuple[float, ...] = ()
     opened_at_boot: int = 0
     opened_by_hosts: int = 0

@@ -65,8 +65,6 @@ def figures(seen: Seen, configuration: Configuration) -> FleetFigures:
         refused=refused,
         failed=max(0, failures - refused),
         gaps=tuple(_gaps(seen, configuration, failures - refused)),
-        ends=tuple(seen.happening.ends),
-        outages=tuple(seen.happening.outages),
     )
 
 

@@ -67,6 +67,8 @@ def observe_fleet(lab: Lab, configuration: Configuration) -> FleetTrial:
         at=tuple(seen.series.at),
         open=tuple(int(backends) for backends in seen.series.backends),
         away=seen.away,
+        ends=tuple(seen.happening.ends),
+        outages=tuple(seen.happening.outages),
         boot_seconds=boots,
         opened_at_boot=seen.start.sessions,
         opened_by_hosts=seen.of_load.opened,

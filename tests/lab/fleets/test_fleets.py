@@ -56,7 +56,7 @@ def test_a_blue_green_deployment_of_a_small_fleet_is_counted_exactly(lab: Lab) -
     assert figures.failed == figures.refused == 0
     assert figures.opened == seen.opened_by_hosts == figures.requests - figures.reused
     assert 0 < figures.mean_open <= max(seen.open) <= 2 * 2 * 2 * 4  # twice two hosts of two workers of four threads
-    old, other = seen.figures.ends
+    old, other = seen.ends
     assert (old.first, other.first) == (0, 1)
     assert old.at == old.serving_again >= switching.at
     assert old.gone >= old.at + 2.0
@@ -67,8 +67,8 @@ def test_a_rolling_deployment_replaces_one_host_after_the_other(lab: Lab) -> Non
     rolling = PlannedEvent(kind="rolling_deployment", at=1.0)
     seen = exact(observe_fleet(lab, fleet("sync", kept_for(None), rolling, hosts=3, seconds=8.0)))
     assert seen.figures.failed == 0
-    assert [end.first for end in seen.figures.ends] == [0, 1, 2]
-    instants = [instant for end in seen.figures.ends for instant in (end.at, end.gone, end.serving_again)]
+    assert [end.first for end in seen.ends] == [0, 1, 2]
+    instants = [instant for end in seen.ends for instant in (end.at, end.gone, end.serving_again)]
     assert instants == sorted(instants)
     assert seen.closed["process_exit"] >= 3  # each host that ended had a connection at least
 
@@ -77,7 +77,7 @@ def test_a_rolling_deployment_replaces_one_host_after_the_other(lab: Lab) -> Non
 def test_after_a_restart_of_the_database_each_kept_connection_fails_once(lab: Lab) -> None:
     restart = PlannedEvent(kind="database_restart", at=2.0)
     seen = exact(observe_fleet(lab, fleet("sync", kept_for(None), restart, seconds=6.0)))
-    (outage,) = seen.figures.outages
+    (outage,) = seen.outages
     assert 2.0 <= outage.start < outage.end
     assert seen.away >= 1
     lost = 4  # two hosts of two workers
