@@ -21,6 +21,11 @@ def member_names(package: str) -> list[str]:
     return [name for name in sorted(names) if name != "base" and not name.startswith("_")]
 
 
+def member_name(member: object) -> str:
+    """Of what a member of a family has been made: the name of its file."""
+    return type(member).__module__.rpartition(".")[2]
+
+
 class Family(Generic[T]):
     """The members of one package, each a class derived from `base`; `noun` is what people call one of them.
 
