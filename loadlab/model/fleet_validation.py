@@ -54,9 +54,6 @@ class FleetFigures:
     `opened` are PostgreSQL's sessions; `mean_open` and `p99_open` are over samples of its backends every 0.1 s.
     `reused` and `refused` are requests, of `requests` in all; `failed` are other failures. `gaps` are mismatches with
     PostgreSQL's own count, and whatever else makes a figure doubtful; empty is exact.
-
-    `ends` and `outages` are what was seen of the configuration's events, in the terms of the model: from here a miss is
-    predicted again with what really happened.
     """
 
     opened: float
@@ -67,8 +64,6 @@ class FleetFigures:
     refused: float
     failed: float
     gaps: tuple[str, ...] = ()
-    ends: tuple[ProcessesEnd, ...] = ()
-    outages: tuple[Outage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,12 +103,15 @@ class Miss:
 class ValidationTrial:
     """One configuration: predicted, then run. `began` is when it was run, in seconds since 1970.
 
-    Without `measured` it did not come to an end, and `error` says why.
+    `ends` and `outages` are its events as they really came, in seconds since the load began. Without `measured` it did
+    not come to an end, and `error` says why.
     """
 
     number: int
     began: float
     measured: FleetFigures | None = None
+    ends: tuple[ProcessesEnd, ...] = ()
+    outages: tuple[Outage, ...] = ()
     misses: tuple[Miss, ...] = ()
     error: str = ""
 

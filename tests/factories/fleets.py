@@ -104,6 +104,8 @@ def keepings(draw: st.DrawFn) -> Keeping:
         health_checks=draw(st.booleans()),
         idle_thread_seconds=draw(st.none() | st.floats(0.5, 5)),
         checks_at_end=draw(st.booleans()),
+        spread=draw(st.none() | spreads),
+        max_requests=draw(st.none() | st.integers(1, 50)),
         pool=pool,
         pooler=None if pool else draw(st.none() | poolers),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from loadlab.errors import UsageError
 from loadlab.fleet.engine.agenda import Agenda
 from loadlab.fleet.engine.counting import RequestCounts, SessionCounts
 from loadlab.fleet.engine.database import PostgreSQL
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from loadlab.fleet.engine.database import Route
     from loadlab.fleet.engine.hosts import Process, Thread
     from loadlab.fleet.engine.keepers import Keeper
-    from loadlab.model.fleet import Application, Keeping, Numbers, ProcessesEnd, Scene, Simulated
+    from loadlab.model.fleet import Application, Keeping, Numbers, ProcessesEnd, Scene, Simulated, Spread
 
 
 class Simulation:
@@ -29,7 +30,7 @@ class Simulation:
     def __init__(self, keeping: Keeping, application: Application, scene: Scene, random: np.random.Generator) -> None:
         self.keeping = keeping
         self.scene = scene
-        self.spread = keeping.spread_of(application)
+        self.spread = _spread(keeping, application)
         self.agenda = Agenda()
         self.draws = Draws(application, random)
         self.requests = RequestCounts()
@@ -131,7 +132,7 @@ class Simulation:
 
     def request_limit(self) -> float:
         """How many requests a new process takes."""
-        conditions = self.scene.conditions
+        conditions = self.keeping.conditions_in(self.scene)
         if conditions.max_requests is None:
             return math.inf
         return conditions.max_requests + int(next(self.draws.uniforms) * (conditions.max_requests_jitter + 1))
@@ -157,3 +158,14 @@ class Simulation:
             thread.idle_since = now
             due = now + self._idle_thread_seconds
         self.agenda.at(due, self._end_idle_thread, thread)
+
+
+def _spread(keeping: Keeping, application: Application) -> Spread:
+    mode = keeping.server.name
+    spread = keeping.spread_of(application)
+    if spread is None:
+        raise UsageError(
+            f"{application.source or 'The measurement'} does not say how {mode} spreads requests over its processes "
+            f"and threads. Measure a run with {mode}."
+        )
+    return spread

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.model.fleet import Application, Numbers
-    from loadlab.model.fleet_validation import Configuration, FleetFigures, PlannedEvent
+    from loadlab.model.fleet_validation import Configuration, PlannedEvent
 
 OVERLAP_SECONDS: Final = 2.0  # of old and new masters in a blue/green deployment
-OBSERVERS: Final = 2  # connections of the lab's own, for as long as a trial lasts
 SUPERUSERS: Final = 3  # superuser_reserved_connections, as PostgreSQL has it
 # Where calibration could not measure them.
 USUAL_BOOT_SECONDS: Final = 2.0
@@ -33,7 +32,7 @@ def scene(configuration: Configuration, application: Application) -> Scene:
     return Scene(
         hosts=configuration.hosts,
         rates=Rates(edges=np.array([0.0, configuration.seconds]), per_second=np.array([configuration.rate])),
-        database=Database(max_connections=configuration.max_connections, reserved=SUPERUSERS + OBSERVERS),
+        database=Database(max_connections=configuration.max_connections, reserved=SUPERUSERS),
         balance=configuration.balance,
         ends=tuple(_ends(configuration, application)),
         outages=tuple(_outages(configuration, application)),
@@ -41,9 +40,9 @@ def scene(configuration: Configuration, application: Application) -> Scene:
     )
 
 
-def as_seen(planned: Scene, measured: FleetFigures) -> Scene:
-    """The same with the events as they really were."""
-    return replace(planned, ends=measured.ends, outages=measured.outages)
+def as_seen(planned: Scene, ends: tuple[ProcessesEnd, ...], outages: tuple[Outage, ...]) -> Scene:
+    """The same with the events as they really came."""
+    return replace(planned, ends=ends, outages=outages)
 
 
 def arrivals_of(configuration: Configuration) -> Numbers:

@@ -21,13 +21,18 @@ PREDICTIONS = [
 SEEN = replace(
     FIGURES,
     opened=50.0,
-    ends=(ProcessesEnd(at=1.0, first=0, last=1, serving_again=3.0, gone=1.5),),
-    outages=(Outage(start=5.0, end=6.0, first=0, last=2),),
     gaps=("opened_differs",),
 )
 MISS = Miss(figure="opened", predicted=40.0, measured=50.0, predicted_as_seen=49.0, causes=("event_times",))
 TRIALS = (
-    ValidationTrial(number=0, began=2000.5, measured=SEEN, misses=(MISS,)),
+    ValidationTrial(
+        number=0,
+        began=2000.5,
+        measured=SEEN,
+        misses=(MISS,),
+        ends=(ProcessesEnd(at=1.0, first=0, last=1, serving_again=3.0, gone=1.5),),
+        outages=(Outage(start=5.0, end=6.0, first=0, last=2),),
+    ),
     ValidationTrial(number=1, began=2100.0, error="The server did not start."),
 )
 
