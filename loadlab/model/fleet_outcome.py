@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadlab.model.config import Config
-    from loadlab.model.findings import Snippet
+    from loadlab.model.findings import OverTime, Snippet
     from loadlab.model.fleet import Balance, Database, Keeping
 
 EngineName = Literal["by_opening", "by_request"]
-# How a number of hosts was found: all that their threads or pools can hold, or by repeated simulation.
-Way = Literal["bound", "simulation"]
+# How a number of hosts was found: by all that their threads or pools can hold, by simulations of other numbers of
+# hosts, or from the mean and the spread of this fleet.
+Way = Literal["bound", "simulation", "scaled"]
 FleetCaveatKind = Literal[
     "queues",  # `busy` of the threads' time at the busiest step
     "busy_processes",  # `busy` of a core for each process at the busiest step
@@ -50,18 +51,11 @@ class Band:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BandOverTime:
-    """A figure over time, at most 300 instants: median, lowest and highest over the repeats."""
-
-    at: tuple[float, ...]
-    middle: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """An event of the simulated time, `name` as its member is called; it ends when its last host serves again."""
+    """An event of the simulated time, `name` as its member is called; it ends when its last host serves again.
+
+    "start" is the first: a fleet starts without a connection, as if all its hosts had been deployed at once.
+    """
 
     name: str
     start: float
@@ -103,7 +97,8 @@ class Outcome:
     """What one strategy does on the whole fleet over the simulated time.
 
     Open connections were sampled every `sample_seconds`; median, p99 and maximum are over these samples.
-    `opens_per_second` is the mean over the time, `opens_peak` the busiest second. `opens_per_request` and `reuse` are
+    `opens_per_second` is the mean over the time, `opens_peak` the busiest second without the start, which is the first
+    of the moments in `after`. `opens_per_request` and `reuse` are
     shares of the requests that use the database. `refused`, `failed` and `waited` are requests, and `waiting_seconds`
     the mean wait of those that waited. `ages_at_close` are quantiles over all repeats: 10 %, 50 % and 90 %; None where
     none closed. `closed_by` is the mean over the repeats.
@@ -111,8 +106,9 @@ class Outcome:
     The cores are spent on connecting: opens per second × CPU per connect, in the mean and in the busiest second.
     `idle_bytes` is the memory of the most connections that were open. None is what the run did not measure.
 
-    `free` connections are for the fleet, and `spare` are left of them at the most that was open in any repeat. It
-    `fits` if none was refused in any repeat, and more than the limit can never be open.
+    `free` connections are for the fleet. `needed` are the most that were open in any repeat; where some were refused,
+    the most that would be open without a limit. The fleet `fits` if none was refused in any repeat. Of the series,
+    `opens_over_time` has the mean of each span of time, and the least and the most opens of any second in it.
     """
 
     keeping: Keeping
@@ -139,13 +135,18 @@ class Outcome:
     app_cores: Band | None
     idle_bytes: Band | None
     free: int
-    spare: int
+    needed: int
     fits: bool
-    open: BandOverTime
-    opens: BandOverTime
+    open_over_time: OverTime
+    opens_over_time: OverTime
     busy_threads: float | None = None
     largest: LargestFleet | None = None
     caveats: tuple[FleetCaveat, ...] = ()
+
+    @property
+    def spare(self) -> int:
+        """How many connections are left at the worst moment; negative where they do not suffice."""
+        return self.free - self.needed
 
     @property
     def coverage(self) -> float:
