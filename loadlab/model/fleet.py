@@ -29,11 +29,13 @@ class Rates:
     """The traffic of a whole fleet: `per_second` requests that use the database, from each of `edges` to the next.
 
     `edges` has one number more than `per_second`; the first is 0 and the last is the end. Within a step, requests
-    arrive at random (a Poisson process).
+    arrive at random (a Poisson process). `remarks` are sentences on where they come from: lines of a log that were left
+    out, a log that was repeated.
     """
 
     edges: Numbers
     per_second: Numbers
+    remarks: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -43,6 +45,14 @@ class Rates:
     def expected(self) -> Numbers:
         """How many requests are expected until each edge; the first is 0."""
         return np.concatenate(([0.0], np.cumsum(self.per_second * np.diff(self.edges))))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extent:
+    """How large a simulation is: so many hosts, for so many seconds."""
+
+    hosts: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

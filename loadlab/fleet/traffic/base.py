@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from loadlab.model.bounds import STRICT
+from loadlab.model.bounds import STRICT, Bounds
 
 if TYPE_CHECKING:
     from loadlab.model.fleet import Rates
+
+Rate = Annotated[float, Bounds(gt=0, le=10_000_000, finite=True, description="requests per second, more than 0")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,8 +21,8 @@ class Traffic(ABC):
     __pydantic_config__ = STRICT
 
     @abstractmethod
-    def rates(self, seconds: float) -> Rates:
-        """The requests of the whole fleet over so many simulated seconds.
+    def rates(self, seconds: float | None) -> Rates:
+        """The requests of the whole fleet over so many simulated seconds; None for the traffic's own length.
 
         Raises:
             UsageError: it cannot be read.
