@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from loadlab.model.case import Case
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadlab.model.config import Config
-    from loadlab.model.findings import OverTime, Snippet
+    from loadlab.model.findings import OverTime, Recommendation
     from loadlab.model.fleet import Balance, Database, Keeping
 
 EngineName = Literal["by_opening", "by_request"]
@@ -94,7 +96,7 @@ class FleetCaveat:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What one strategy does on the whole fleet over the simulated time.
+    """What one strategy does on the whole fleet over so many simulated `seconds`.
 
     Open connections were sampled every `sample_seconds`; median, p99 and maximum are over these samples.
     `opens_per_second` is the mean over the time, `opens_peak` the busiest second without the start, which is the first
@@ -114,6 +116,7 @@ class Outcome:
     keeping: Keeping
     engine: EngineName
     repeats: int
+    seconds: float
     sample_seconds: float
     open_median: Band
     open_p99: Band
@@ -142,6 +145,18 @@ class Outcome:
     busy_threads: float | None = None
     largest: LargestFleet | None = None
     caveats: tuple[FleetCaveat, ...] = ()
+
+    @property
+    def case(self) -> Case:
+        """Server mode and strategy, for all that depends on nothing but these two."""
+        return Case(
+            server=self.keeping.server,
+            strategy=self.keeping.strategy,
+            scenario="",
+            users=1,
+            keep_alive=False,
+            usable_connections=None,
+        )
 
     @property
     def spare(self) -> int:
@@ -194,17 +209,16 @@ class Remedy:
 class FleetVerdict:
     """Which strategy to take: `chosen` and the one it was `rival` to are places in the outcomes.
 
-    Of those that fit the limits at all times, it opens least; of those that open as rarely, within the margin, it is
-    the simplest. `remedies` are for where none fits. `checks`: health checks belong to it, because connections are
-    lost.
+    Of those that fit the limits at all times, it opens least; of the `alike`, which open as rarely within the margin,
+    it is the simplest. `remedies` are for where none fits; `chosen` needs least then, and is not recommended.
     """
 
     kind: VerdictKind
-    chosen: int | None
+    chosen: int
     rival: int | None = None
-    checks: bool = False
+    alike: tuple[int, ...] = ()
+    recommend: Recommendation | None = None
     remedies: tuple[Remedy, ...] = ()
-    snippets: tuple[Snippet, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,6 +226,7 @@ class FleetAnswer:
     """All that `loadlab fleet` found for one server mode: the question in figures, outcomes, and the verdict.
 
     `source` says where the application was measured. `rate` and `peak_rate` are requests per second of the fleet.
+    `remarks` are sentences about the traffic.
     """
 
     title: str
@@ -230,3 +245,4 @@ class FleetAnswer:
     smallest_age: SmallestAge | None = None
     break_even: BreakEven | None = None
     caveats: tuple[FleetCaveat, ...] = ()
+    remarks: tuple[str, ...] = ()
