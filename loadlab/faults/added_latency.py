@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import socket
 import sys
@@ -131,7 +130,6 @@ def _port(program: Program) -> int | None:
     stdin, stdout = program.popen.stdin, program.popen.stdout
     if stdin is None or stdout is None:
         raise TypeError("the proxy is started with pipes")
-    with stdin, stdout, selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ)
-        said = stdout.readline() if selector.select(BOOT_SECONDS) else b""
+    with stdin, stdout:
+        said = program.hear(BOOT_SECONDS)
     return int(said) if said else None

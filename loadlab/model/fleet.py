@@ -6,9 +6,12 @@ All times are in seconds since the start of the simulated time, all rates are re
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+
+from loadlab.model.bounds import STRICT, Bounds
+from loadlab.model.pooling import ProcessPool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,8 +142,8 @@ class Spread:
     `processes` says which of the host's processes takes a request, `threads` which of its idle threads serves it.
     With `lazy_threads`, a thread starts when a request finds no idle one. `collected_after` says of the connection of a
     thread that ended with its request: how many requests of its process later Python's garbage collector closes it
-    (equally likely counts, sorted); empty where threads serve again. `requests` is how many were observed, and
-    `by_process` and `by_thread` what share each of them had, the largest first.
+    (equally likely counts, sorted; 0 is at once); empty where threads serve again. `requests` is how many were
+    observed, and `by_process` and `by_thread` what share each of them had, the largest first.
     """
 
     processes: Dispatch = field(default_factory=Dispatch)
@@ -179,20 +182,6 @@ class Application:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ProcessPool:
-    """Django's own pool of each process: `smallest` to `largest` connections, `timeout` to wait for one.
-
-    psycopg's pool closes an idle one beyond `smallest` after `max_idle`, and each after about `max_lifetime`.
-    """
-
-    smallest: int
-    largest: int
-    timeout: float
-    max_idle: float = 600.0
-    max_lifetime: float = 3600.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Pooler:
     """PgBouncer between a host (or, if `shared`, the whole fleet) and PostgreSQL.
 
@@ -218,6 +207,10 @@ class Keeping:
     its connection is found by no other), or a process's `pool`. `threads` is how many requests a process serves at
     once; None where nothing bounds them. `max_age` is CONN_MAX_AGE, None for unlimited. `idle_thread_seconds` is how
     long all but one thread of a process may be idle until they end; the garbage collector then has their connection.
+
+    Without `checks_at_end`, Django never hears that a request has ended: a connection that is too old, also one of age
+    0, stays open until the next request of its thread. `spread` is how requests spread where the strategy decides it:
+    it leases threads, or closes what the garbage collector would close later; else it is as measured in the mode.
     """
 
     server: Config
@@ -230,14 +223,22 @@ class Keeping:
     idle_thread_seconds: float | None = None
     pool: ProcessPool | None = None
     pooler: Pooler | None = None
+    checks_at_end: bool = True
+    spread: Spread | None = None
+
+    def spread_of(self, application: Application) -> Spread:
+        """How requests spread: as the strategy decides, or as measured in this server mode, or at random."""
+        return self.spread or application.spreads.get(self.server.name) or Spread()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Database:
     """What PostgreSQL allows: `reserved` of `max_connections` are for superusers and others than this fleet."""
 
-    max_connections: int = 100
-    reserved: int = 3
+    __pydantic_config__ = STRICT
+
+    max_connections: Annotated[int, Bounds(ge=1, le=1_000_000)] = 100
+    reserved: Annotated[int, Bounds(ge=0, le=1_000_000)] = 3
 
     @property
     def free(self) -> int:

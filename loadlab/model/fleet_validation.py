@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
-if TYPE_CHECKING:
-    from loadlab.model.config import Config
-    from loadlab.model.fleet import Balance, Outage, ProcessesEnd
+from loadlab.model.config import Config
+from loadlab.model.fleet import Balance, Outage, ProcessesEnd
 
 SAMPLE_SECONDS: Final = 0.1  # between two samples of what is open, in reality and in the model
+JUDGED: Final = ("opened", "mean_open", "p99_open", "reused", "refused")  # the figures that a validation compares
+COUNTED: Final = (*JUDGED, "requests", "failed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,9 +54,6 @@ class FleetFigures:
     `opened` are PostgreSQL's sessions; `mean_open` and `p99_open` are over samples of its backends every 0.1 s.
     `reused` and `refused` are requests, of `requests` in all; `failed` are other failures. `gaps` are mismatches with
     PostgreSQL's own count, and whatever else makes a figure doubtful; empty is exact.
-
-    `ends` and `outages` are what was seen of the configuration's events, in the terms of the model: from here a miss is
-    predicted again with what really happened.
     """
 
     opened: float
@@ -65,5 +64,71 @@ class FleetFigures:
     refused: float
     failed: float
     gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What the model says of a configuration before it is run.
+
+    `mean` is of `repeats` simulations, and nine in ten of them are between `low` and `high`, each figure by itself.
+    """
+
+    configuration: Configuration
+    mean: FleetFigures
+    low: FleetFigures
+    high: FleetFigures
+    repeats: int
+
+
+Cause = Literal["short_load", "event_times", "chance", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Miss:
+    """A figure that was predicted too far from what was measured.
+
+    `causes`: "event_times" where a prediction with the events as they were seen is near enough; "short_load" where
+    fewer requests came than were due; "chance" where simulations with the same input differ as much; else "unknown".
+    `predicted_as_seen` is the prediction with the events as they were seen.
+    """
+
+    figure: str
+    predicted: float
+    measured: float
+    predicted_as_seen: float
+    causes: tuple[Cause, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ValidationTrial:
+    """One configuration: predicted, then run. `began` is when it was run, in seconds since 1970.
+
+    `ends` and `outages` are its events as they really came, in seconds since the load began. Without `measured` it did
+    not come to an end, and `error` says why.
+    """
+
+    number: int
+    began: float
+    measured: FleetFigures | None = None
     ends: tuple[ProcessesEnd, ...] = ()
     outages: tuple[Outage, ...] = ()
+    misses: tuple[Miss, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Validation:
+    """All predictions of a validation, and the trials that were run after them.
+
+    `predicted_at` is in seconds since 1970, `digest` the SHA-256 of the predictions as they were written then.
+    `complete` is False where it was stopped.
+    """
+
+    predictions: tuple[Prediction, ...]
+    predicted_at: float
+    digest: str
+    trials: tuple[ValidationTrial, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
+    application: str = ""
+    complete: bool = False

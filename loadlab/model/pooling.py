@@ -1,4 +1,4 @@
-"""What a strategy wants of PgBouncer."""
+"""What a strategy wants of a pool: of PgBouncer, or of one in each process."""
 
 from __future__ import annotations
 
@@ -14,3 +14,17 @@ class Pooling:
     pool_size: int
     max_client_conn: int
     query_wait_timeout_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessPool:
+    """Django's own pool of each process: `smallest` to `largest` connections, `timeout` to wait for one.
+
+    psycopg's pool closes an idle one beyond `smallest` after `max_idle`, and each after about `max_lifetime`.
+    """
+
+    smallest: int
+    largest: int
+    timeout: float
+    max_idle: float = 600.0
+    max_lifetime: float = 3600.0

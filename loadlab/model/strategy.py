@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from loadlab.model.pooling import ProcessPool
+
 USUAL_SERVER: Final = "sync"  # the server mode of commands and plans that name none
 Hooks = Literal["gunicorn", "runserver", ""]
 
@@ -33,6 +35,24 @@ class ServerTraits:
     closes_responses: bool = True
     runs_exit_hooks: bool = True
     recycle_option: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectionLife:
+    """How connections live under a strategy, in the terms of the fleet model.
+
+    `max_age` is the CONN_MAX_AGE that takes effect, None for unlimited. With a `pool`, connections belong to it.
+    `threads` of each process serve instead of the server's own, the last one back first, and live on. A connection
+    whose thread has ended is closed when its process has begun `closed_after` more requests; None leaves it to Python's
+    garbage collector. `max_requests` is after how many requests a worker is replaced.
+    """
+
+    max_age: float | None
+    health_checks: bool = False
+    pool: ProcessPool | None = None
+    threads: int | None = None
+    closed_after: int | None = None
+    max_requests: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,11 @@ def needed(packages: tuple[str, ...], driver: str, *, cooperative: bool) -> tupl
     return tuple(package for package in packages if package != COOPERATION or cooperates)
 
 
+def blocking(*, cooperative: bool) -> str | None:
+    """As `Server.unmodelled` says it."""
+    return None if cooperative else "a query stops all greenlets of its worker; set cooperative = true, or ask for sync"
+
+
 def uncooperative(driver: str, *, cooperative: bool) -> tuple[str, str, str] | None:
     """What is wrong with a driver that is told not to cooperate, as `Server.incompatible` says it."""
     if driver == "psycopg" and not cooperative:

@@ -75,3 +75,6 @@ class UwsgiServer(Server):
 
     def recycle_option(self) -> str:
         return "--max-requests"
+
+    def recycled_after(self) -> int | None:
+        return self.max_requests or None

@@ -145,6 +145,14 @@ class Server(ABC):
         """
         return not self.runs_greenlets()
 
+    def recycled_after(self) -> int | None:
+        """After how many requests a worker is replaced, by these parameters; None where it is not."""
+        return None
+
+    def unmodelled(self) -> str | None:
+        """Why the fleet model cannot tell how connections live here, and what to ask it instead; None where it can."""
+        return None
+
     def incompatible(self, driver: str) -> tuple[str, str, str] | None:  # noqa: ARG002
         """A parameter that cannot be so with this driver, why, and what to do; None where all can."""
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.model.config import Scalar
-from loadlab.servers._gevent import cooperation, needed, uncooperative
+from loadlab.servers._gevent import blocking, cooperation, needed, uncooperative
 from loadlab.servers._gunicorn import WITH_GEVENT, KeepAliveGunicornServer
 from loadlab.servers.base import KEPT, Count, Flag
 
@@ -47,6 +47,9 @@ class Gevent(KeepAliveGunicornServer):
 
     def incompatible(self, driver: str) -> tuple[str, str, str] | None:
         return uncooperative(driver, cooperative=self.cooperative)
+
+    def unmodelled(self) -> str | None:
+        return blocking(cooperative=self.cooperative)
 
     def environment(self) -> dict[str, str]:
         return cooperation(wanted=self.cooperative)

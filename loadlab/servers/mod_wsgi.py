@@ -52,6 +52,9 @@ class ModWsgi(Server):
     def recycle_option(self) -> str:
         return "--maximum-requests"
 
+    def recycled_after(self) -> int | None:
+        return self.max_requests or None
+
     def needs(self, driver: str) -> tuple[str, ...]:  # noqa: ARG002
         return ("mod_wsgi",)
 

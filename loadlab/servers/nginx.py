@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from loadlab.model.bounds import Bounds
 from loadlab.model.config import Scalar
 from loadlab.model.plan import Several
-from loadlab.servers._gevent import cooperation, needed, uncooperative
+from loadlab.servers._gevent import blocking, cooperation, needed, uncooperative
 from loadlab.servers._gunicorn import WITH_GEVENT, KeepAliveGunicornServer
 from loadlab.servers.base import KEPT, Count, Flag, Seconds, Site
 from loadlab.system.programs import NGINX, SystemProgram
@@ -82,6 +82,16 @@ class Nginx(KeepAliveGunicornServer):
 
     def incompatible(self, driver: str) -> tuple[str, str, str] | None:
         return uncooperative(driver, cooperative=self.cooperative) if self.runs_greenlets() else None
+
+    def unmodelled(self) -> str | None:
+        if not self.runs_greenlets():
+            return None
+        if self.upstream_keep_alive:
+            return (
+                "nginx's own connections decide which requests share a greenlet, and they are not modelled; set"
+                " upstream_keep_alive = false, or ask for gthread"
+            )
+        return blocking(cooperative=self.cooperative)
 
     def environment(self) -> dict[str, str]:
         return cooperation(wanted=self.cooperative and self.runs_greenlets())

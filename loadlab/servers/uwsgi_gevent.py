@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from loadlab.model.config import Scalar
-from loadlab.servers._gevent import COOPERATION, cooperation, needed, uncooperative
+from loadlab.servers._gevent import COOPERATION, blocking, cooperation, needed, uncooperative
 from loadlab.servers._uwsgi import UwsgiServer
 from loadlab.servers.base import Count, Flag
 
@@ -47,6 +47,9 @@ class UwsgiGevent(UwsgiServer):
 
     def incompatible(self, driver: str) -> tuple[str, str, str] | None:
         return uncooperative(driver, cooperative=self.cooperative)
+
+    def unmodelled(self) -> str | None:
+        return blocking(cooperative=self.cooperative)
 
     def environment(self) -> dict[str, str]:
         return cooperation(wanted=self.cooperative)

@@ -23,6 +23,10 @@ class Revive(Protocol):
     def __call__(self, *, anew: bool = False) -> Database: ...
 
 
+class Restart(Protocol):
+    def __call__(self, *, max_connections: int | None = None) -> None: ...
+
+
 ENGINE = "django.db.backends.postgresql"
 _TLS = re.compile(r"\b(SSL|TLS|certificate)\b", re.IGNORECASE)
 
@@ -34,7 +38,8 @@ class Database:
     `parameters` are libpq's for the target, without dbname; `observer` are those of the lab's own connections, which go
     to the database `observer_name` so that they are in none of the target's counts. `postmaster` is the pid of the
     server when it runs on this machine. `rerouted` says that `parameters` lead to something in between. `revive` is for
-    a server of the lab's own: it starts one that has ended, or any if it is to be `anew`, and says what it is then.
+    a server of the lab's own: it starts one that has ended, or any if it is to be `anew`, and says what it is then. So
+    is `restart`: it ends it in order, and starts it again at the same address, with other `max_connections` if told.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Database:
     postmaster: int | None = None
     rerouted: bool = False
     revive: Revive | None = field(default=None, compare=False, repr=False)
+    restart: Restart | None = field(default=None, compare=False, repr=False)
 
     def django(self) -> dict[str, object]:
         """The entry for Django's DATABASES."""

@@ -94,7 +94,7 @@ class Running:
 
     @property
     def database(self) -> Database:
-        return replace(self._database, postmaster=self._program.pid, revive=self.revive)
+        return replace(self._database, postmaster=self._program.pid, revive=self.revive, restart=self.restart)
 
     def revive(self, *, anew: bool = False) -> Database:
         """The cluster as it serves: started again if its server has ended, or if it is to be `anew`.
@@ -108,13 +108,15 @@ class Running:
             self._program = self._cluster.start_again(self._register, self._port)
         return self.database
 
-    def restart(self) -> None:
+    def restart(self, *, max_connections: int | None = None) -> None:
         """What `pg_ctl restart -m fast` does: end all sessions at once, and start again on the same port.
 
         Raises:
             EnvironmentFaultError: it does not come up again; with the tail of its log.
         """
         self.stop()
+        if max_connections is not None:
+            self._cluster.max_connections = max_connections
         self._program = self._cluster.start_again(self._register, self._port)
 
     def stop(self) -> None:
@@ -131,6 +133,7 @@ class _Cluster:
         self, binaries: Path, folder: Path, plan: DatabaseOptions, log: Path, databases: Sequence[str] = (TARGET,)
     ) -> None:
         self._binaries = binaries
+        self.max_connections = plan.max_connections
         self._plan = plan
         self._log = log
         self._databases = databases
@@ -185,7 +188,7 @@ class _Cluster:
         settings = {
             "listen_addresses": LOOPBACK,
             "unix_socket_directories": "",
-            "max_connections": str(self._plan.max_connections),
+            "max_connections": str(self.max_connections),
             # Any other spelling of UTC makes Django set it anew on each connection it opens.
             "timezone": "UTC",
             "log_timezone": "UTC",

@@ -20,6 +20,7 @@ import select
 import selectors
 import socket
 import sys
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import suppress
 from functools import partial
@@ -27,7 +28,7 @@ from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +59,7 @@ class Loop:
     def at(self, due: float, action: Callable[[], None]) -> None:
         heappush(self._due, (due, next(self._numbers), action))
 
-    def watch(self, one: socket.socket, had: int, wanted: int, action: Callable[[int], None]) -> None:
+    def watch(self, one: socket.socket | int, had: int, wanted: int, action: Callable[[int], None]) -> None:
         """Call `action` with the events that are ready, from those of `wanted`; it was called for those of `had`."""
         if not wanted:
             self._selector.unregister(one)
@@ -142,10 +143,10 @@ class ProxySide:
         try:
             self._socket = _prompt(socket.socket(family, socket.SOCK_STREAM))
         except OSError:  # no file descriptor left
-            self._break()
+            self.break_off()
             return
         if self._socket.connect_ex(address) not in {0, errno.EINPROGRESS}:
-            self._break()
+            self.break_off()
             return
         self._connecting = True
         self.watch()
@@ -162,14 +163,14 @@ class ProxySide:
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DROP)
-            self._close()
+            self.close()
 
     def watch(self) -> None:
         """Have the loop look for what there is to do, no more and no less."""
         if self._socket is None:
             return
         if self._heard_all and self._said_all:
-            self._close()
+            self.close()
             return
         hears = not self._heard_all and not self._connecting and self.peer.under_way < WINDOW_BYTES
         wanted = (READ if hears else 0) | (WRITE if self._outbox or self._connecting else 0)
@@ -185,7 +186,7 @@ class ProxySide:
 
     def _arrived(self) -> None:
         if self._socket is None or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self._break()
+            self.break_off()
         else:
             self._connecting = False
             self._say()
@@ -198,7 +199,7 @@ class ProxySide:
         except BlockingIOError:
             return
         except OSError:
-            self._break()
+            self.break_off()
             return
         self._heard_all = not length
         peer = self.peer
@@ -227,7 +228,7 @@ class ProxySide:
         except BlockingIOError:
             pass
         except OSError:
-            self._break()
+            self.break_off()
             return
         self.watch()
         self.peer.watch()
@@ -235,12 +236,12 @@ class ProxySide:
     def _arrival(self) -> float:
         return max(self._loop.now, self._opened) + self._seconds
 
-    def _break(self) -> None:
+    def break_off(self) -> None:
         """The connection has ended here without an end: the peer hears of it as late as of everything."""
-        self._close()
+        self.close()
         self._loop.at(self._arrival(), self.peer.reset)
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._socket is None:
             return
         if self._events:
@@ -250,18 +251,18 @@ class ProxySide:
         self._outbox.clear()
 
 
-class Proxy:
-    """Lets clients in, and gives each its own connection to the server.
+class Relay(ABC):
+    """Lets clients in, and gives each its own connection to a server.
 
     Raises:
-        OSError: the port cannot be had, or the server's name is not known.
+        OSError: the port cannot be had.
     """
 
-    def __init__(self, port: int, server: tuple[str, int], round_trip_seconds: float) -> None:
+    side: ClassVar[type[ProxySide]] = ProxySide  # the server's
+
+    def __init__(self, port: int, round_trip_seconds: float = 0.0) -> None:
         self._listener = socket.create_server((LOOPBACK, port), backlog=BACKLOG)
         self._listener.settimeout(0)
-        family, _, _, _, address = socket.getaddrinfo(*server, type=socket.SOCK_STREAM)[0]
-        self._reach = partial(ProxySide.connect, family=family, address=address)
         self._round_trip = round_trip_seconds
         self._loop = Loop()
 
@@ -269,6 +270,10 @@ class Proxy:
     def port(self) -> int:
         port: int = self._listener.getsockname()[1]
         return port
+
+    @abstractmethod
+    def reach(self, server: ProxySide) -> None:
+        """Connect the server's side of a new client."""
 
     def run(self) -> NoReturn:
         self._let_in()
@@ -288,10 +293,26 @@ class Proxy:
             return
         opened = self._loop.now + self._round_trip
         client = ProxySide(self._loop, self._round_trip / 2, opened)
-        server = ProxySide(self._loop, self._round_trip / 2, opened)
+        server = self.side(self._loop, self._round_trip / 2, opened)
         client.peer, server.peer = server, client
-        self._loop.at(opened + self._round_trip / 2, partial(self._reach, server))
+        self._loop.at(opened + self._round_trip / 2, partial(self.reach, server))
         client.take(accepted)
+
+
+class Proxy(Relay):
+    """To one server.
+
+    Raises:
+        OSError: the port cannot be had, or the server's name is not known.
+    """
+
+    def __init__(self, port: int, server: tuple[str, int], round_trip_seconds: float) -> None:
+        super().__init__(port, round_trip_seconds)
+        family, _, _, _, address = socket.getaddrinfo(*server, type=socket.SOCK_STREAM)[0]
+        self._connect = partial(ProxySide.connect, family=family, address=address)
+
+    def reach(self, server: ProxySide) -> None:
+        self._connect(server)
 
 
 def _prompt(one: socket.socket) -> socket.socket:
@@ -307,7 +328,7 @@ def _be_punctual() -> None:
         Path("/proc/self/timerslack_ns").write_text("1")
 
 
-def _be_roomy() -> None:
+def be_roomy() -> None:
     """Use all the file descriptors that the system lets us have: each connection takes two."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
@@ -326,7 +347,7 @@ def main() -> NoReturn:
     except OSError as error:
         sys.exit(f"No way from port {arguments.listen} on {LOOPBACK} to {arguments.to}: {error}")
     _be_punctual()
-    _be_roomy()
+    be_roomy()
     sys.stdout.write(f"{proxy.port}\n")
     sys.stdout.flush()
     # No signal is handled: at any death the kernel closes both sides of every connection.

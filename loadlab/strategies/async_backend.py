@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, ServerTraits
+from loadlab.model.pooling import ProcessPool
+from loadlab.model.strategy import Changes, ConnectionLife, ServerTraits
 from loadlab.strategies.base import Count, Flag, Seconds, Strategy, Variant
 
 
@@ -58,3 +59,7 @@ class AsyncBackend(Strategy):
             values={"ASYNC_BACKEND_DISABLE_POOL_WARNING": True},
             apps=("django_async_backend",),
         )
+
+    def life(self, where: ServerTraits) -> ConnectionLife:  # noqa: ARG002
+        pool = ProcessPool(smallest=self.min_size, largest=self.max_size, timeout=self.timeout_seconds)
+        return ConnectionLife(max_age=0, pool=pool if self.pooled else None)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from loadlab.model.bounds import STRICT, After, Before, Bounds
 from loadlab.model.config import Scalar
+from loadlab.model.strategy import ConnectionLife
 
 if TYPE_CHECKING:
     from loadlab.model.pooling import Pooling
@@ -87,3 +88,13 @@ class Strategy(ABC):
     def pooling(self) -> Pooling | None:
         """The PgBouncer that must run between the project and PostgreSQL, if any."""
         return None
+
+    def life(self, where: ServerTraits) -> ConnectionLife | str:
+        """How its connections live, where it fits; or why the fleet model cannot tell, and what to ask it instead.
+
+        As its entry in DATABASES says, unless a member knows better.
+        """
+        database: Mapping[str, Any] = self.changes(where).database
+        return ConnectionLife(
+            max_age=database.get("CONN_MAX_AGE", 0), health_checks=database.get("CONN_HEALTH_CHECKS", False)
+        )

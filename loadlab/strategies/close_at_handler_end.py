@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, ServerTraits
+from loadlab.model.strategy import Changes, ConnectionLife, ServerTraits
 from loadlab.strategies.base import MaxAge, Strategy
 
 
@@ -35,3 +35,7 @@ class CloseAtHandlerEnd(Strategy):
                 database=database, gunicorn={"post_request": "loadlab.fixes.close_at_handler_end:post_request"}
             )
         return Changes(database=database, apps=("loadlab.fixes.close_at_handler_end.CloseAtHandlerEnd",))
+
+    def life(self, where: ServerTraits) -> ConnectionLife:
+        # The hook of an event loop's worker runs outside of the request's context, and finds no connection.
+        return ConnectionLife(max_age=self.max_age if where.in_event_loop else 0)

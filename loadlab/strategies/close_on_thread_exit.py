@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, ServerTraits
+from loadlab.model.strategy import Changes, ConnectionLife, ServerTraits
 from loadlab.strategies.base import MaxAge, Strategy
 
 
@@ -25,3 +25,6 @@ class CloseOnThreadExit(Strategy):
         return Changes(
             database={"CONN_MAX_AGE": self.max_age}, apps=("loadlab.fixes.close_on_thread_exit.CloseOnThreadExit",)
         )
+
+    def life(self, where: ServerTraits) -> ConnectionLife:  # noqa: ARG002
+        return ConnectionLife(max_age=self.max_age, closed_after=0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, ServerTraits
+from loadlab.model.strategy import Changes, ConnectionLife, ServerTraits
 from loadlab.strategies.base import Count, Strategy
 
 ENGINES = {"psycopg2": "postgresql_psycopg2", "psycopg": "postgresql_psycopg3"}
@@ -39,3 +39,9 @@ class GeventPool(Strategy):
         engine = f"django_db_geventpool.backends.{ENGINES[where.driver]}"
         options = {"MAX_CONNS": self.max_conns, "REUSE_CONNS": self.max_conns}
         return Changes(database={"ENGINE": engine, "CONN_MAX_AGE": 0, "OPTIONS": options})
+
+    def life(self, where: ServerTraits) -> ConnectionLife | str:  # noqa: ARG002
+        return (
+            "how many it opens beyond max_conns depends on which greenlets arrive while others connect; use pool"
+            " (psycopg 3) or pgbouncer"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, ServerTraits
+from loadlab.model.strategy import Changes, ConnectionLife, ServerTraits
 from loadlab.strategies.base import Count, MaxAge, Strategy, Variant
 
 
@@ -39,3 +39,6 @@ class LeasedThreads(Strategy):
             values={"LOADLAB_FIXES": {"leased_threads": {"threads": self.threads}}},
             asgi_wrapper="loadlab.fixes.leased_threads:leased_threads",
         )
+
+    def life(self, where: ServerTraits) -> ConnectionLife:  # noqa: ARG002
+        return ConnectionLife(max_age=self.max_age, threads=self.threads)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, ServerTraits
+from loadlab.model.pooling import ProcessPool
+from loadlab.model.strategy import Changes, ConnectionLife, ServerTraits
 from loadlab.strategies.base import Count, Flag, Seconds, Strategy, Variant
 
 
@@ -59,3 +60,7 @@ class Pool(Strategy):
         return Changes(
             database={"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": self.conn_health_checks, "OPTIONS": {"pool": sizes}}
         )
+
+    def life(self, where: ServerTraits) -> ConnectionLife:  # noqa: ARG002
+        pool = ProcessPool(smallest=self.min_size, largest=self.max_size, timeout=self.timeout_seconds)
+        return ConnectionLife(max_age=0, health_checks=self.conn_health_checks, pool=pool)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from loadlab.model.bounds import Bounds
-from loadlab.model.strategy import Changes, ServerTraits
+from loadlab.model.strategy import Changes, ConnectionLife, ServerTraits
 from loadlab.strategies.base import MaxAge, Strategy, Variant
 
 
@@ -35,3 +35,8 @@ class ReapDeadThreads(Strategy):
             apps=("loadlab.fixes.reap_dead_threads.ReapDeadThreads",),
             values={"LOADLAB_FIXES": {"reap_dead_threads": {"interval_seconds": self.interval_seconds}}},
         )
+
+    def life(self, where: ServerTraits) -> ConnectionLife | str:  # noqa: ARG002
+        if self.interval_seconds:
+            return "sweeps by the clock are not modelled; set interval_seconds = 0, for a sweep before each opening"
+        return ConnectionLife(max_age=self.max_age, closed_after=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, ServerTraits
+from loadlab.model.strategy import Changes, ConnectionLife, ServerTraits
 from loadlab.strategies.base import Count, MaxAge, Strategy, Variant
 
 
@@ -34,3 +34,6 @@ class RecycleWorkers(Strategy):
         return Changes(
             database={"CONN_MAX_AGE": self.max_age}, arguments=(where.recycle_option, str(self.max_requests))
         )
+
+    def life(self, where: ServerTraits) -> ConnectionLife:  # noqa: ARG002
+        return ConnectionLife(max_age=self.max_age, max_requests=self.max_requests)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loadlab.model.strategy import Changes, ServerTraits
+from loadlab.model.strategy import Changes, ConnectionLife, ServerTraits
 from loadlab.strategies.base import Strategy, Variant
 
 
@@ -37,3 +37,9 @@ class ScramKey(Strategy):
 
     def changes(self, where: ServerTraits) -> Changes:  # noqa: ARG002
         return Changes(database={"CONN_MAX_AGE": 0, "OPTIONS": {"service": self.service}})
+
+    def life(self, where: ServerTraits) -> ConnectionLife | str:  # noqa: ARG002
+        return (
+            "its connections live as with max_age = 0, and what it saves at each login the model does not know; use"
+            " max_age = 0, and compare the two in a plan"
+        )

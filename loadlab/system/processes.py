@@ -6,6 +6,7 @@ import fcntl
 import os
 import pwd
 import secrets
+import selectors
 import shutil
 import signal
 import subprocess
@@ -99,6 +100,14 @@ class Program:
         with suppress(OSError):
             return printable(redacted("\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])))
         return ""
+
+    def hear(self, seconds: float) -> str:
+        """The next line that it writes to its pipe; empty when it says nothing in time, or has ended."""
+        if self.popen.stdout is None:
+            raise TypeError(f"{self.name} was started without pipes")
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.popen.stdout, selectors.EVENT_READ)
+            return self.popen.stdout.readline().decode().strip() if selector.select(seconds) else ""
 
     def stop(self, stop_signal: signal.Signals, grace_seconds: float) -> None:
         """Ask for an orderly end, wait for it, and end the whole group either way."""

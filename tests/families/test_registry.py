@@ -9,6 +9,8 @@ import pytest
 from every import every
 
 from loadlab.claims import CLAIMS
+from loadlab.fleet.events import EVENTS
+from loadlab.fleet.traffic import TRAFFICS
 from loadlab.probes import PROBES
 from loadlab.registry import Family
 from loadlab.report import REPORTS
@@ -27,6 +29,8 @@ FAMILIES = {
     "probes": PROBES,
     "reports": REPORTS,
     "cases": CLAIMS,
+    "traffic": TRAFFICS,
+    "events": EVENTS,
 }
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Rate = Annotated[float, Bounds(gt=0, le=10_000_000, finite=True, description="requests per second, more than 0")]
 
+LowRate = Annotated[float, Bounds(ge=0, le=10_000_000, finite=True, description="requests per second, 0 or more")]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Traffic(ABC):

@@ -1,0 +1,89 @@
+"""What is counted during a simulation."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.model.fleet import Simulated
+
+if TYPE_CHECKING:
+    from loadlab.model.fleet import Counts, Numbers
+
+_AGES_KEPT: Final = 20_000
+
+
+@dataclass(slots=True)
+class RequestCounts:
+    """Each request that a thread takes is counted once, as `reused`, `connected`, `refused` or `failed`."""
+
+    arrived: int = 0
+    reused: int = 0
+    connected: int = 0
+    refused: int = 0
+    failed: int = 0
+    waited: int = 0
+    waiting_seconds: float = 0.0
+
+    def wait_over(self, seconds: float) -> None:
+        self.waited += 1
+        self.waiting_seconds += seconds
+
+
+class SessionCounts:
+    """PostgreSQL's sessions: when each opened and closed, why, and the ages of a sample of those that closed."""
+
+    __slots__ = ("_ages", "_closed", "_every", "_opened", "_skipped", "causes")
+
+    def __init__(self) -> None:
+        self._opened = array("d")
+        self._closed = array("d")
+        self._ages: list[float] = []
+        self._every = 1
+        self._skipped = 0
+        self.causes: Counter[str] = Counter()
+
+    def opened(self, now: float) -> None:
+        self._opened.append(now)
+
+    def closed(self, now: float, age: float, cause: str) -> None:
+        self._closed.append(now)
+        self.causes[cause] += 1
+        self._skipped += 1
+        if self._skipped >= self._every:
+            self._keep(age)
+
+    def _keep(self, age: float) -> None:
+        """Keep every age at first, and half as many of them whenever they have become too many."""
+        self._skipped = 0
+        self._ages.append(age)
+        if len(self._ages) >= _AGES_KEPT:
+            del self._ages[::2]
+            self._every *= 2
+
+    def simulated(self, at: Numbers, requests: RequestCounts, client_opened: int | None = None) -> Simulated:
+        opened, closed = _until(at, self._opened), _until(at, self._closed)
+        return Simulated(
+            at=at,
+            open=opened - closed,
+            opened=opened,
+            closed=closed,
+            requests=requests.arrived,
+            reused=requests.reused,
+            refused=requests.refused,
+            failed=requests.failed,
+            waited=requests.waited,
+            waiting_seconds=requests.waiting_seconds,
+            client_opened=len(self._opened) if client_opened is None else client_opened,
+            ages=np.array(self._ages),
+            closed_by=dict(self.causes),
+        )
+
+
+def _until(at: Numbers, times: array[float]) -> Counts:
+    """How many of the sorted `times` are at each instant or before it."""
+    return np.searchsorted(np.asarray(times), at, side="right").astype(np.int64)

@@ -1,0 +1,149 @@
+"""One simulation: its parts, what happens when a request arrives and ends, and what happens to hosts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from loadlab.errors import UsageError
+from loadlab.fleet.engine.agenda import Agenda
+from loadlab.fleet.engine.counting import RequestCounts, SessionCounts
+from loadlab.fleet.engine.database import PostgreSQL
+from loadlab.fleet.engine.draws import Draws, arrivals
+from loadlab.fleet.engine.hosts import Host, Rotation
+from loadlab.fleet.engine.keepers import DjangoKeeper
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from loadlab.fleet.engine.hosts import Process, Thread
+    from loadlab.fleet.engine.keepers import Keeper
+    from loadlab.model.fleet import Application, Keeping, Numbers, ProcessesEnd, Scene, Simulated, Spread
+
+
+class Simulation:
+    """The parts that know each other. It runs once."""
+
+    def __init__(self, keeping: Keeping, application: Application, scene: Scene, random: np.random.Generator) -> None:
+        self.keeping = keeping
+        self.scene = scene
+        self.spread = _spread(keeping, application)
+        self.agenda = Agenda()
+        self.draws = Draws(application, random)
+        self.requests = RequestCounts()
+        idle = keeping.idle_thread_seconds
+        self._idle_thread_seconds = math.inf if idle is None else idle
+        self.sessions = SessionCounts()
+        self.database = PostgreSQL(scene, self.agenda, self.sessions)
+        self._rotation = Rotation(
+            [self._host(each) for each in range(scene.hosts)],
+            random=scene.balance == "random",
+            uniforms=self.draws.uniforms,
+        )
+        self._keeper: Keeper = DjangoKeeper(self)
+        for end in scene.ends:
+            self.agenda.at(end.at, self._end_hosts, end)
+
+    def run(self, at: Numbers) -> Simulated:
+        scene = self.scene
+        due = arrivals(scene.rates, self.draws.random) if scene.arrivals is None else scene.arrivals
+        self.agenda.run(due.tolist(), self._arrive, scene.rates.seconds)
+        return self.sessions.simulated(at, self.requests)
+
+    def _arrive(self, now: float) -> None:
+        self.requests.arrived += 1
+        host = self._rotation.host()
+        if host is None:
+            self.requests.failed += 1
+            return
+        thread = host.take_thread()
+        if thread is None:
+            host.queue.append(now)
+        else:
+            self._begin(now, thread)
+
+    def _begin(self, now: float, thread: Thread) -> None:
+        process = thread.process
+        process.requests += 1
+        if process.requests >= process.limit:
+            self._replace(now, process)
+        self._keeper.begin(now, thread)
+
+    def finish(self, now: float, thread: Thread) -> None:
+        """The request of this thread has ended: the next one that waits may begin."""
+        process = thread.process
+        host = process.host
+        host.put_back(thread, now)
+        if host.queue:
+            self._serve_waiting(now, host)
+        if process.gone is not None:
+            self._end_if_idle(now, process)
+        elif self._idle_thread_seconds < math.inf and not thread.watched:
+            thread.watched = True
+            self.agenda.at(now + self._idle_thread_seconds, self._end_idle_thread, thread)
+
+    def _serve_waiting(self, now: float, host: Host) -> None:
+        thread = host.take_thread()
+        if thread is not None:
+            self.requests.wait_over(now - host.queue.popleft())
+            self._begin(now, thread)
+
+    def _replace(self, now: float, process: Process) -> None:
+        """The process has taken as many requests as it may: it ends after them, and another serves."""
+        process.host.replace(process)
+        process.gone = now
+
+    def _end_hosts(self, now: float, end: ProcessesEnd) -> None:  # noqa: ARG002  as all actions are called
+        for host in self._rotation.remove(end.first, end.last):
+            for process in host.processes:
+                process.gone = end.gone
+                process.limit = math.inf
+                self.agenda.at(end.gone, self._end_if_idle, process)
+        self.agenda.at(end.serving_again, self._start_hosts, end)
+
+    def _start_hosts(self, now: float, end: ProcessesEnd) -> None:  # noqa: ARG002  as all actions are called
+        serving = {host.number for host in self._rotation.hosts}
+        ended = range(end.first, min(end.last, self.scene.hosts))
+        self._rotation.add([self._host(each) for each in ended if each not in serving])
+
+    def _host(self, number: int) -> Host:
+        return Host(number, self.keeping, self.spread, self.draws.uniforms, self._limit)
+
+    def _limit(self) -> float:
+        """How many requests a new process takes."""
+        conditions = self.scene.conditions
+        if conditions.max_requests is None:
+            return math.inf
+        return conditions.max_requests + int(next(self.draws.uniforms) * (conditions.max_requests_jitter + 1))
+
+    def _end_if_idle(self, now: float, process: Process) -> None:
+        """It ends, and PostgreSQL with its connections, once its time has come and its requests have ended."""
+        if process.gone is not None and process.gone <= now and not process.busy:
+            self.database.close_all(now, process, "process_end")
+
+    def _end_idle_thread(self, now: float, thread: Thread) -> None:
+        """It ends if it was idle all the time, and is not the only one of its process."""
+        process = thread.process
+        thread.watched = thread in process.idle and process.gone is None
+        if not thread.watched:
+            return
+        due = thread.idle_since + self._idle_thread_seconds
+        if due <= now and process.threads > 1:
+            process.end_thread(thread)
+            self._keeper.thread_ends(now, thread)
+            return
+        if due <= now:
+            thread.idle_since = now
+            due = now + self._idle_thread_seconds
+        self.agenda.at(due, self._end_idle_thread, thread)
+
+
+def _spread(keeping: Keeping, application: Application) -> Spread:
+    mode = keeping.server.name
+    spread = application.spreads.get(mode)
+    if spread is None:
+        raise UsageError(
+            f"{application.source or 'The measurement'} does not say how {mode} spreads requests over its processes "
+            f"and threads. Measure a run with {mode}."
+        )
+    return spread

@@ -1,0 +1,37 @@
+"""What was seen of a small fleet that was run: its figures, and what explains them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadlab.model.fleet import Outage, ProcessesEnd
+    from loadlab.model.fleet_validation import Configuration, FleetFigures
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FleetTrial:
+    """A configuration, and what was seen of it. Times are in seconds since the load began.
+
+    `at` are the samples, and `open` PostgreSQL's backends at each: 0 while it does not let anybody in, which were
+    `away` samples. `ends` and `outages` are the planned events as they really came. `boot_seconds` is how long each
+    host's first server took until it was ready; they boot side by side. `opened_at_boot` connections were opened before
+    the load. `connect_errors` are by kind, as the hosts count them, and `failures` are the clients', by kind.
+    """
+
+    configuration: Configuration
+    figures: FleetFigures
+    at: tuple[float, ...]
+    open: tuple[int, ...]
+    away: int = 0
+    ends: tuple[ProcessesEnd, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    boot_seconds: tuple[float, ...] = ()
+    opened_at_boot: int = 0
+    opened_by_hosts: int = 0
+    connect_errors: Mapping[str, int] = field(default_factory=dict)
+    closed: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)

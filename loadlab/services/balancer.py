@@ -1,0 +1,116 @@
+"""A program that balances client connections over the hosts in rotation, and tells how many each host still has.
+
+It reads commands from its standard input, a line each, and answers each with a line:
+
+- `rotate 8001 8002` puts the hosts on these ports of loopback into the rotation, and all others out of it: "ok".
+  What a host has been given stays with it.
+- `open 8001` asks how many connections a host has: "3".
+
+It ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import socket
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
+
+from loadlab.services.proxy import LOOPBACK, READ, Loop, ProxySide, Relay, be_roomy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STDIN: Final = 0
+STDOUT: Final = 1
+LINE_BYTES: Final = 65536
+OK: Final = "ok"
+BALANCES: Final = ("random", "round_robin")
+
+
+class HostSide(ProxySide):
+    """The side of a host, which says when it has ended."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self, loop: Loop, seconds: float, opened: float) -> None:
+        super().__init__(loop, seconds, opened)
+        self.ended: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        super().close()
+        ended, self.ended = self.ended, None
+        if ended is not None:
+            ended()
+
+
+class Balancer(Relay):
+    """Gives each client to a host of the rotation: to any, or to each in turn. Without a host it resets the client.
+
+    Raises:
+        OSError: the port cannot be had.
+    """
+
+    side: ClassVar[type[ProxySide]] = HostSide
+
+    def __init__(self, port: int, balance: str, seed: int) -> None:
+        super().__init__(port)
+        self._chance = random.Random(seed)
+        self._at_random = balance == "random"
+        self._rotation: list[int] = []
+        self._turn = 0
+        self._open: Counter[int] = Counter()
+        self._heard = b""
+
+    def reach(self, server: ProxySide) -> None:
+        if not self._rotation or not isinstance(server, HostSide):
+            server.break_off()
+            return
+        port = self._next()
+        self._open[port] += 1
+        server.ended = lambda: self._open.subtract([port])
+        server.connect(socket.AF_INET, (LOOPBACK, port))
+
+    def run(self) -> NoReturn:
+        self._loop.watch(STDIN, 0, READ, self._hear)
+        super().run()
+
+    def answer(self, command: str) -> str:
+        verb, *ports = command.split()
+        if verb == "rotate":
+            self._rotation = [int(port) for port in ports]
+            return OK
+        return str(self._open[int(ports[0])])
+
+    def _next(self) -> int:
+        if self._at_random:
+            return self._chance.choice(self._rotation)
+        self._turn += 1
+        return self._rotation[self._turn % len(self._rotation)]
+
+    def _hear(self, _events: int) -> None:
+        heard = os.read(STDIN, LINE_BYTES)
+        if not heard:
+            sys.exit()
+        *lines, self._heard = (self._heard + heard).split(b"\n")
+        for line in lines:
+            os.write(STDOUT, f"{self.answer(line.decode())}\n".encode())
+
+
+def main() -> NoReturn:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--listen", type=int, default=0, metavar="PORT", help="on loopback (default: a free one)")
+    parser.add_argument("--balance", choices=BALANCES, default=BALANCES[0])
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    balancer = Balancer(arguments.listen, arguments.balance, arguments.seed)
+    be_roomy()
+    os.write(STDOUT, f"{balancer.port}\n".encode())
+    balancer.run()
+
+
+if __name__ == "__main__":
+    main()
