@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadlab.fleet.keeping import conditions, keeping
+from loadlab.fleet.keeping import keeping
 from loadlab.model.fleet import Conditions, Extent, Scene
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Fleet:
         asked = self.question
         return keeping(self.server, strategy, spread, driver=asked.driver, shared_pooler=asked.pooler == "shared")
 
-    def scene(self, strategy: Config, hosts: int | None = None) -> Scene:
-        """What one simulation of a strategy needs, with as many hosts as there are, or others under the same traffic.
+    def scene(self, hosts: int | None = None) -> Scene:
+        """What one simulation of it needs, with as many hosts as there are, or others under the same traffic.
 
         Raises:
             UsageError: the traffic cannot be read.
@@ -41,9 +41,9 @@ class Fleet:
         asked = self.question
         rates = self.traffic.rates(asked.duration)
         extent = Extent(hosts=hosts or asked.hosts, seconds=rates.seconds)
-        holding = Conditions()
+        conditions = Conditions()
         for event in self.events:
-            holding = event.conditions(holding)
+            conditions = event.conditions(conditions)
         return Scene(
             hosts=extent.hosts,
             rates=rates,
@@ -51,5 +51,5 @@ class Fleet:
             balance=asked.balance,
             ends=tuple(end for event in self.events for end in event.ends(extent)),
             outages=tuple(outage for event in self.events for outage in event.outages(extent)),
-            conditions=conditions(self.server, strategy, holding, driver=asked.driver),
+            conditions=conditions,
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import UsageError
-from loadlab.model.fleet import Conditions, Dispatch, Keeping, Pooler, Spread
+from loadlab.model.fleet import Dispatch, Keeping, Pooler, Spread
 from loadlab.plan.members import build_server, build_strategy, server_traits
 
 if TYPE_CHECKING:
@@ -50,17 +50,8 @@ def keeping(
         pooler=_pooler(build_strategy(strategy).pooling(), shared=shared_pooler),
         checks_at_end=serving.closes_responses,
         spread=_spread(spread, life),
+        max_requests=life.max_requests or serving.recycled_after(),
     )
-
-
-def conditions(server: Config, strategy: Config, given: Conditions, *, driver: str = DRIVER) -> Conditions:
-    """Those that are given, but for what the strategy or the server itself says of when workers are replaced.
-
-    Raises:
-        UsageError: they do not fit together, or are not modelled.
-    """
-    after = _life(server, strategy, driver).max_requests or build_server(server).recycled_after()
-    return given if after is None else replace(given, max_requests=after, max_requests_jitter=0)
 
 
 def _life(server: Config, strategy: Config, driver: str) -> ConnectionLife:

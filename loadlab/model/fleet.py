@@ -5,7 +5,7 @@ All times are in seconds since the start of the simulated time, all rates are re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -211,6 +211,8 @@ class Keeping:
     Without `checks_at_end`, Django never hears that a request has ended: a connection that is too old, also one of age
     0, stays open until the next request of its thread. `spread` is how requests spread where the strategy decides it:
     it leases threads, or closes what the garbage collector would close later; else it is as measured in the mode.
+    `max_requests` is after how many requests a process is replaced by the strategy or by a parameter of the server;
+    None leaves that to the conditions of the scene.
     """
 
     server: Config
@@ -225,10 +227,17 @@ class Keeping:
     pooler: Pooler | None = None
     checks_at_end: bool = True
     spread: Spread | None = None
+    max_requests: int | None = None
 
-    def spread_of(self, application: Application) -> Spread:
-        """How requests spread: as the strategy decides, or as measured in this server mode, or at random."""
-        return self.spread or application.spreads.get(self.server.name) or Spread()
+    def spread_of(self, application: Application) -> Spread | None:
+        """How requests spread: as the strategy decides, or as measured in this server mode; None where it was not."""
+        return self.spread or application.spreads.get(self.server.name)
+
+    def conditions_in(self, scene: Scene) -> Conditions:
+        """What holds all the time, with what this keeping itself says of it."""
+        if self.max_requests is None:
+            return scene.conditions
+        return replace(scene.conditions, max_requests=self.max_requests, max_requests_jitter=0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ from loadlab.errors import UsageError
 from loadlab.faults import FAULTS
 from loadlab.model.case import Case
 from loadlab.model.config import Config, Scalar
+from loadlab.model.drivers import DRIVERS
 from loadlab.model.strategy import ServerTraits
 from loadlab.plan.problems import EMPTY, Problem, checked, one_of
 from loadlab.servers import SERVERS, Server
@@ -132,6 +133,15 @@ def server_traits(config: Config, driver: str) -> ServerTraits:
         runs_exit_hooks=server.runs_exit_hooks,
         recycle_option=server.recycle_option(),
     )
+
+
+def driver_for(server: Config, strategy: Config) -> str | None:
+    """The first of Django's drivers for PostgreSQL with which they work together; None where there is none."""
+    for driver in DRIVERS:
+        alone = build_server(server).incompatible(driver)
+        if alone is None and build_strategy(strategy).incompatible(server_traits(server, driver)) is None:
+            return driver
+    return None
 
 
 def incompatible_pairs(plan: Plan, driver: str) -> list[Incompatible]:

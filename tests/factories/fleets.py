@@ -79,6 +79,9 @@ keepings = st.builds(
     max_age=st.sampled_from([0.0, 0.5, 3.0, None]),
     health_checks=st.booleans(),
     idle_thread_seconds=st.none() | st.floats(0.5, 5),
+    checks_at_end=st.booleans(),
+    spread=st.none() | spreads,
+    max_requests=st.none() | st.integers(1, 50),
 )
 
 

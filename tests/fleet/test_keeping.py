@@ -7,12 +7,13 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from every import every
 
 from loadlab.cli._behaviour_record import read_recording
 from loadlab.errors import UsageError
-from loadlab.fleet.keeping import conditions, keeping
-from loadlab.model.fleet import Conditions, Dispatch, Spread
+from loadlab.fleet.keeping import keeping
+from loadlab.model.fleet import Conditions, Database, Dispatch, Rates, Scene, Spread
 from loadlab.plan.members import configs
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
@@ -165,6 +166,8 @@ def test_a_pooler_is_of_each_host_or_of_the_whole_fleet() -> None:
     ],
 )
 def test_workers_are_replaced_as_strategy_server_or_events_say(mode: Any, living: Any, expected: int) -> None:
+    kept = keeping(server(mode[0], **mode[1]), strategy(living[0], **living[1]))
+    rates = Rates(edges=np.array([0.0, 60.0]), per_second=np.array([1.0]))
     given = Conditions(max_requests=90, max_requests_jitter=9)
-    found = conditions(server(mode[0], **mode[1]), strategy(living[0], **living[1]), given)
+    found = kept.conditions_in(Scene(hosts=1, rates=rates, database=Database(), conditions=given))
     assert (found.max_requests, found.max_requests_jitter) == (expected, 9 if expected == 90 else 0)

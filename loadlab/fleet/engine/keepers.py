@@ -50,6 +50,7 @@ class DjangoKeeper(Keeper):
         self._age = math.inf if age is None else age
         self._cause_at_end = "expired" if self._age else "request_end"
         self._health_checks = self._keeping.health_checks
+        self._checks_at_end = self._keeping.checks_at_end
         self._thread_stays = self._keeping.keeper == "thread"
         self._collected_after = simulation.spread.collected_after
         self._entered = count()
@@ -103,7 +104,7 @@ class DjangoKeeper(Keeper):
         connection = thread.connection
         if connection is None or not connection.open:
             self._fail_under_way(thread)
-        elif connection.close_at <= now:
+        elif self._checks_at_end and connection.close_at <= now:
             self._database.close(now, connection, self._cause_at_end)
             thread.connection = None
         else:

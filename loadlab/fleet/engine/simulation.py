@@ -111,7 +111,7 @@ class Simulation:
 
     def _limit(self) -> float:
         """How many requests a new process takes."""
-        conditions = self.scene.conditions
+        conditions = self.keeping.conditions_in(self.scene)
         if conditions.max_requests is None:
             return math.inf
         return conditions.max_requests + int(next(self.draws.uniforms) * (conditions.max_requests_jitter + 1))
@@ -140,7 +140,7 @@ class Simulation:
 
 def _spread(keeping: Keeping, application: Application) -> Spread:
     mode = keeping.server.name
-    spread = application.spreads.get(mode)
+    spread = keeping.spread_of(application)
     if spread is None:
         raise UsageError(
             f"{application.source or 'The measurement'} does not say how {mode} spreads requests over its processes "

@@ -1,16 +1,22 @@
-"""Sets a prediction beside what was measured."""
+"""Sets a prediction beside what was measured, and looks for the cause of each miss."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.model.fleet_validation import JUDGED
+from loadlab.fleet.validation.predictions import predict
+from loadlab.fleet.validation.scenes import as_seen, scene
+from loadlab.model.fleet_validation import JUDGED, Miss
 
 if TYPE_CHECKING:
-    from loadlab.model.fleet_validation import FleetFigures
+    from collections.abc import Iterator
+
+    from loadlab.model.fleet import Application
+    from loadlab.model.fleet_validation import Cause, FleetFigures, Prediction, ValidationTrial
 
 SHARE: Final = 0.10
 LEAST: Final = 2.0  # connections, or requests
+SHORT: Final = 0.01  # of the requests that were due
 
 
 def within(predicted: float, measured: float) -> bool:
@@ -25,3 +31,38 @@ def within(predicted: float, measured: float) -> bool:
 def missed(predicted: FleetFigures, measured: FleetFigures) -> tuple[str, ...]:
     """The judged figures that are not near enough."""
     return tuple(name for name in JUDGED if not within(getattr(predicted, name), getattr(measured, name)))
+
+
+def misses(prediction: Prediction, trial: ValidationTrial, application: Application) -> tuple[Miss, ...]:
+    """Each figure that was missed, with its causes as far as they can be computed.
+
+    The configuration is predicted again with its events as they really came, which takes as long as the first time.
+    """
+    measured = trial.measured
+    names = missed(prediction.mean, measured) if measured else ()
+    if measured is None or not names:
+        return ()
+    planned = scene(prediction.configuration, application)
+    happens = as_seen(planned, trial.ends, trial.outages)
+    again = predict(prediction.configuration, application, repeats=prediction.repeats, happens=happens)
+    return tuple(_miss(name, prediction, again, measured) for name in names)
+
+
+def _miss(name: str, prediction: Prediction, again: Prediction, measured: FleetFigures) -> Miss:
+    return Miss(
+        figure=name,
+        predicted=getattr(prediction.mean, name),
+        measured=getattr(measured, name),
+        predicted_as_seen=getattr(again.mean, name),
+        causes=tuple(_causes(name, prediction, again, measured)) or ("unknown",),
+    )
+
+
+def _causes(name: str, prediction: Prediction, again: Prediction, measured: FleetFigures) -> Iterator[Cause]:
+    value = getattr(measured, name)
+    if measured.requests < (1 - SHORT) * prediction.mean.requests - LEAST:
+        yield "short_load"
+    if prediction.configuration.events and within(getattr(again.mean, name), value):
+        yield "event_times"
+    if getattr(prediction.low, name) <= value <= getattr(prediction.high, name):
+        yield "chance"

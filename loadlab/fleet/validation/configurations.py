@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import numpy as np
 
-from loadlab.model.drivers import DRIVERS
+from loadlab.errors import UsageError
+from loadlab.fleet.keeping import keeping
 from loadlab.model.fleet_validation import Configuration, PlannedEvent
-from loadlab.plan.members import build_server, build_strategy, config_of, server_traits
+from loadlab.plan.members import build_server, config_of, driver_for
 from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
@@ -75,12 +76,15 @@ def _turn(seed: int, servers: Sequence[str]) -> str:
 
 
 def _server(chance: np.random.Generator, name: str) -> Config:
-    """Its counted parameters, where several are counted one of them, with as many workers and threads as are drawn."""
-    parameters = {key: _one_of(chance, value) for key, value in SERVERS[name].counted.items()}
+    """One that the model has: with its counted parameters, and as many workers and threads as are drawn."""
     known = SERVERS[name].__dataclass_fields__
-    drawn: Mapping[str, Scalar] = {key: int(chance.integers(1, most + 1)) for key, most in LIMITS.items()}
-    parameters |= {key: value for key, value in drawn.items() if key in known}
-    return config_of(SERVERS, name, parameters, "servers")
+    while True:
+        parameters = {key: _one_of(chance, value) for key, value in SERVERS[name].counted.items()}
+        drawn: Mapping[str, Scalar] = {key: int(chance.integers(1, most + 1)) for key, most in LIMITS.items()}
+        parameters |= {key: value for key, value in drawn.items() if key in known}
+        server = config_of(SERVERS, name, parameters, "servers")
+        if _fits(server, _aged(0, checks=False)):
+            return server
 
 
 def _one_of(chance: np.random.Generator, value: Several) -> Scalar:
@@ -136,8 +140,15 @@ def _threads(server: Config) -> int:
 
 
 def _fits(server: Config, strategy: Config) -> bool:
-    """Whether they work together with one of the drivers."""
-    return any(build_strategy(strategy).incompatible(server_traits(server, driver)) is None for driver in DRIVERS)
+    """Whether they work together with one of the drivers, and the model has them."""
+    driver = driver_for(server, strategy)
+    if driver is None:
+        return False
+    try:
+        keeping(server, strategy, driver=driver)
+    except UsageError:
+        return False
+    return True
 
 
 def _cpu(server: Config, strategy: Config) -> float:

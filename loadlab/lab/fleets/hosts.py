@@ -15,8 +15,7 @@ from loadlab.instrumentation.counters import counts_of
 from loadlab.lab.application import ServerSetup, booting
 from loadlab.lab.route import routed
 from loadlab.model.counts import ConnectionCounts, total
-from loadlab.model.drivers import DRIVERS
-from loadlab.plan.members import build_strategy, server_traits
+from loadlab.plan.members import driver_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,22 +26,9 @@ if TYPE_CHECKING:
     from loadlab.lab.lab import Lab
     from loadlab.lab.project import Project
     from loadlab.lab.route import Route
-    from loadlab.model.config import Config
     from loadlab.model.fleet_validation import Configuration
 
 LOG: Final = "fleet-{configuration}-host-{host}.log"
-
-
-def driver_for(server: Config, strategy: Config) -> str:
-    """The first of Django's drivers for PostgreSQL with which a strategy can be used.
-
-    Raises:
-        EnvironmentFaultError: there is none.
-    """
-    for driver in DRIVERS:
-        if build_strategy(strategy).incompatible(server_traits(server, driver)) is None:
-            return driver
-    raise EnvironmentFaultError(f"The strategy {strategy} cannot be used under the server mode {server}.")
 
 
 class Host:
@@ -139,6 +125,8 @@ def serving_hosts(lab: Lab, configuration: Configuration) -> Iterator[tuple[Host
         EnvironmentFaultError: a server, or what is between it and PostgreSQL, does not start.
     """
     driver = driver_for(configuration.server, configuration.strategy)
+    if driver is None:
+        raise EnvironmentFaultError(f"{configuration.strategy} cannot be used under {configuration.server}.")
     project = replace(lab.project, driver=driver)
     with ExitStack() as stack:
         hosts = []

@@ -1,0 +1,117 @@
+"""The fast engine and the exact one give the same distributions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from factories.fleets import a_keeping, a_scene, an_application
+
+from loadlab.fleet.engine import by_opening, by_request
+from loadlab.model.fleet import Application, Distribution, Outage, ProcessesEnd, Rates, Spread
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from loadlab.model.fleet import Simulated
+
+STANDARD_ERRORS = 5  # by chance, one in 1.7 million such comparisons fails
+BIAS = 0.01  # what the fast engine leaves out: threads that are busy make others busier
+REPEATS = 12
+SECONDS = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What differs from a fleet of 4 hosts with 2 processes of 4 threads, under 40 requests per second."""
+
+    keeping: dict[str, Any] = field(default_factory=dict)
+    scene: dict[str, Any] = field(default_factory=dict)
+    spread: Spread = field(default_factory=Spread)
+    rates: tuple[float, ...] = (40.0,)
+    hold: tuple[float, ...] = (0.01, 0.02, 0.02, 0.1)
+
+    def simulate(self, engine: ModuleType, seed: int) -> Simulated:
+        application = Application(
+            hold_seconds=Distribution(values=self.hold),
+            connect_seconds=Distribution(values=(0.005,)),
+            spreads=an_application(spread=self.spread).spreads,
+        )
+        rates = Rates(edges=np.linspace(0, SECONDS, len(self.rates) + 1), per_second=np.array(self.rates))
+        scene = a_scene(**{"hosts": 4, "rates": rates} | self.scene)
+        keeping = a_keeping(**{"processes": 2, "threads": 4} | self.keeping)
+        return engine.simulate(keeping, application, scene, np.arange(1201) / 10, np.random.default_rng([seed, 14]))
+
+
+ROLLING = tuple(
+    ProcessesEnd(at=30.0 + 5 * host, first=host, last=host + 1, serving_again=34.0 + 5 * host, gone=30.5 + 5 * host)
+    for host in range(4)
+)
+BLUE_GREEN = (ProcessesEnd(at=60.0, first=0, last=4, serving_again=60.0, gone=75.0),)
+RESTART = (Outage(start=50.0, end=56.0, first=0, last=4),)
+CUT = (Outage(start=50.0, end=70.0, first=1, last=3),)
+VARYING = (10.0, 80.0, 0.0, 40.0, 5.0, 60.0)
+
+CASES = {
+    "age 0": Case(keeping={"max_age": 0.0}),
+    "age 0 long": Case(keeping={"max_age": 0.0}, hold=(0.05, 0.4, 1.5), rates=(8.0,)),
+    "age 0 varying": Case(keeping={"max_age": 0.0}, rates=VARYING),
+    "age 0 outage": Case(keeping={"max_age": 0.0}, scene={"outages": RESTART}),
+    "age 2": Case(keeping={"max_age": 2.0}),
+    "age below a request": Case(keeping={"max_age": 0.03}),
+    "age 8 rare": Case(keeping={"max_age": 8.0}, rates=(2.0,)),
+    "age 4 varying": Case(keeping={"max_age": 4.0}, rates=VARYING),
+    "unlimited": Case(keeping={"max_age": None}, rates=(1.0,)),
+    "age 5 rolling": Case(keeping={"max_age": 5.0}, scene={"ends": ROLLING}),
+    "unlimited blue/green": Case(keeping={"max_age": None}, scene={"ends": BLUE_GREEN}),
+    "age 20 restart": Case(keeping={"max_age": 20.0}, scene={"outages": RESTART}, rates=(20.0,)),
+    "age 20 restart, checks": Case(
+        keeping={"max_age": 20.0, "health_checks": True}, scene={"outages": RESTART}, rates=(10.0,)
+    ),
+    "unlimited, cut, rolling": Case(keeping={"max_age": None}, scene={"outages": CUT, "ends": ROLLING}, rates=(5.0,)),
+}
+
+
+def figures(simulated: Simulated) -> dict[str, float]:
+    return {
+        "opened": float(simulated.opened[-1]),
+        "opened by half": float(simulated.opened[600]),
+        "mean open": float(simulated.open.mean()),
+        "p99 open": float(np.quantile(simulated.open, 0.99)),
+        "last open": float(simulated.open[-1]),
+        "requests": float(simulated.requests),
+        "reused": float(simulated.reused),
+        "refused": float(simulated.refused),
+        "failed": float(simulated.failed),
+        "mean age": float(simulated.ages.mean()) if len(simulated.ages) else 0.0,
+        **{f"closed by {cause}": float(count) for cause, count in simulated.closed_by.items()},
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_both_engines_give_the_same_distributions(name: str) -> None:
+    """Their means agree within 5 standard errors and 1 %."""
+    case = CASES[name]
+    fast = [figures(case.simulate(by_opening, seed)) for seed in range(REPEATS)]
+    exact = [figures(case.simulate(by_request, seed)) for seed in range(REPEATS)]
+
+    for figure in sorted({key for one in (*fast, *exact) for key in one}):
+        ours = np.array([one.get(figure, 0.0) for one in fast])
+        theirs = np.array([one.get(figure, 0.0) for one in exact])
+        error = math.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / REPEATS)
+        allowed = STANDARD_ERRORS * error + BIAS * float(theirs.mean()) + 0.02
+        assert float(ours.mean()) == pytest.approx(float(theirs.mean()), abs=allowed), figure
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_openings_are_closings_and_what_is_open(name: str) -> None:
+    simulated = CASES[name].simulate(by_opening, 1)
+
+    assert (simulated.opened == simulated.closed + simulated.open).all()
+    assert (simulated.open >= 0).all()
+    assert (np.diff(simulated.opened) >= 0).all()
+    assert (np.diff(simulated.closed) >= 0).all()
+    assert sum(simulated.closed_by.values()) == simulated.closed[-1]
