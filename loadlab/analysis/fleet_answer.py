@@ -23,16 +23,15 @@ AGES = (60.0, 600.0, None)  # that a break-even is given for, beside those compa
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """A fleet: how connections are kept under each strategy to compare, and all that a simulation needs.
+    """A fleet: how connections are kept under each strategy to compare, and the scene of each.
 
-    `closed_loop` says that the application was measured under users who wait for their answers. `driver` is the
-    project's, for the settings.
+    The scenes differ at most in how soon processes are replaced. `closed_loop` says that the application was measured
+    under users who wait for their answers. `driver` is the project's, for the settings.
     """
 
     title: str
     application: Application
-    scene: Scene
-    keepings: Sequence[Keeping]
+    strategies: Sequence[tuple[Keeping, Scene]]
     moments: Sequence[Moment] = ()
     repeats: int = 10
     seed: int = 2013
@@ -47,12 +46,12 @@ def fleet_answer(asked: Asked, begun: Callable[[Keeping], None] | None = None) -
         UsageError: a strategy cannot be simulated there.
     """
     outcomes = []
-    for keeping in asked.keepings:
+    for keeping, scene in asked.strategies:
         if begun is not None:
             begun(keeping)
-        outcomes.append(_outcome(keeping, asked))
-    scene, application = asked.scene, asked.application
-    server = asked.keepings[0].server
+        outcomes.append(_outcome(keeping, scene, asked))
+    (keeping, scene), application = asked.strategies[0], asked.application
+    server = keeping.server
     return FleetAnswer(
         title=asked.title,
         source=application.source,
@@ -74,24 +73,29 @@ def fleet_answer(asked: Asked, begun: Callable[[Keeping], None] | None = None) -
     )
 
 
-def _outcome(keeping: Keeping, asked: Asked) -> Outcome:
-    found = outcome(keeping, asked.application, asked.scene, asked.repeats, asked.seed, moments=asked.moments)
-    return replace(found, largest=largest_fleet(found, asked.application, asked.scene, asked.seed))
+def _outcome(keeping: Keeping, scene: Scene, asked: Asked) -> Outcome:
+    found = outcome(keeping, asked.application, scene, asked.repeats, asked.seed, moments=asked.moments)
+    return replace(found, largest=largest_fleet(found, asked.application, scene, asked.seed))
 
 
-def _aged(asked: Asked) -> list[Keeping]:
+def _aged(asked: Asked) -> list[tuple[Keeping, Scene]]:
     """The strategies that are nothing but an age, on threads that serve again."""
-    return [one for one in asked.keepings if one.strategy.name == "max_age" and one.keeper == "thread"]
+    return [
+        (keeping, scene)
+        for keeping, scene in asked.strategies
+        if keeping.strategy.name == "max_age" and keeping.keeper == "thread"
+    ]
 
 
 def _smallest_age(asked: Asked) -> SmallestAge | None:
-    aged = _aged(asked)
-    return smallest_age(aged[0], asked.application, asked.scene, asked.seed) if aged else None
+    for keeping, scene in _aged(asked):
+        return smallest_age(keeping, asked.application, scene, asked.seed)
+    return None
 
 
 def _break_even(asked: Asked) -> BreakEven | None:
     aged = _aged(asked)
     if not aged:
         return None
-    ages = {*AGES, *(one.max_age for one in aged)}
+    ages = {*AGES, *(keeping.max_age for keeping, _ in aged)}
     return break_even(asked.application, sorted(ages, key=lambda age: inf if age is None else age))

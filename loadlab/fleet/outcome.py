@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.fleet.bands import band, over_time, times
-from loadlab.fleet.engine.simulate import engine_of, simulate
+from loadlab.fleet.engine.simulate import engine_for, simulate
 from loadlab.fleet.limits import caveats_of, utilisation
 from loadlab.model.fleet_outcome import AfterMoment, Moment, Outcome
 
@@ -40,7 +40,8 @@ class _Repeat:
 def instants(seconds: float) -> Numbers:
     """When open connections are sampled: every 0.1 s, or less often where that would be too many."""
     step = next((step for step in STEPS if seconds / step <= MOST_SAMPLES), seconds / MOST_SAMPLES)
-    return np.minimum(np.arange(int(np.ceil(seconds / step)) + 1) * step, seconds)
+    at: Numbers = np.minimum(np.arange(int(np.ceil(seconds / step)) + 1) * step, seconds)
+    return at
 
 
 def generator(seed: int, repeat: int) -> np.random.Generator:
@@ -66,10 +67,12 @@ def outcome(  # noqa: PLR0913  what a simulation needs, and how often
     made = [
         _repeat(simulate(keeping, application, scene, at, generator(seed, number)), at) for number in range(repeats)
     ]
+    engine = engine_for(keeping, application, scene)
     found = _figures(keeping, application, scene, at, made)
     found = replace(
         found,
-        engine=engine_of(keeping, application, scene),
+        engine=engine.name,
+        engine_because=engine.because,
         after=tuple(_after(moment, at, made) for moment in (START, *moments)),
         busy_threads=utilisation(keeping, application, scene, found.opens_per_request.middle),
     )
@@ -89,6 +92,7 @@ def _figures(keeping: Keeping, application: Application, scene: Scene, at: Numbe
     return Outcome(
         keeping=keeping,
         engine="by_opening",
+        engine_because="",
         repeats=len(made),
         seconds=seconds,
         sample_seconds=float(at[1]),

@@ -60,7 +60,7 @@ def smallest_age(keeping: Keeping, application: Application, scene: Scene, seed:
 
 def _few_hosts(scene: Scene) -> int:
     """As many as have enough requests together."""
-    per_host = scene.rates.expected[-1] / scene.hosts
+    per_host = float(scene.rates.expected[-1]) / scene.hosts
     return min(scene.hosts, max(FEWEST_HOSTS, ceil(ENOUGH_REQUESTS / max(per_host, 1.0))))
 
 

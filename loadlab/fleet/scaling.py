@@ -19,9 +19,8 @@ def scaled(scene: Scene, hosts: int) -> Scene:
     """As many hosts under as much traffic each. Of an event's hosts, as large a share is concerned."""
     share = hosts / scene.hosts
     rates = replace(scene.rates, per_second=scene.rates.per_second * share)
-    return replace(
-        scene, hosts=hosts, rates=rates, ends=_scaled(scene.ends, share), outages=_scaled(scene.outages, share)
-    )
+    ends, outages = _scaled(scene.ends, share), _scaled(scene.outages, share)
+    return replace(scene, hosts=hosts, rates=rates, ends=ends, outages=outages, arrivals=None)
 
 
 def _scaled(events: Sequence[Concerned], share: float) -> tuple[Concerned, ...]:

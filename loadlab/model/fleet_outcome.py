@@ -98,6 +98,8 @@ class FleetCaveat:
 class Outcome:
     """What one strategy does on the whole fleet over so many simulated `seconds`.
 
+    `engine` is the one that simulated it, because of `engine_because`.
+
     Open connections were sampled every `sample_seconds`; median, p99 and maximum are over these samples.
     `opens_per_second` is the mean over the time, `opens_peak` the busiest second without the start, which is the first
     of the moments in `after`. `opens_per_request` and `reuse` are
@@ -115,6 +117,7 @@ class Outcome:
 
     keeping: Keeping
     engine: EngineName
+    engine_because: str
     repeats: int
     seconds: float
     sample_seconds: float

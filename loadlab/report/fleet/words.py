@@ -123,9 +123,12 @@ def duration(seconds: float) -> str:
 
 def moment(one: Moment) -> str:
     """E.g. "rolling deployment at 30 min 0 s"."""
-    if one.name == "start":
-        return "start"
-    return f"{one.name.replace('_', ' ')} at {numbers.elapsed(one.start)}"
+    return one.name if one.name == "start" else f"{event(one)} at {numbers.elapsed(one.start)}"
+
+
+def event(one: Moment) -> str:
+    """What it is called, e.g. "rolling deployment"."""
+    return one.name.replace("_", " ")
 
 
 def band(one: Band | None, spell: Callable[[float], str] = numbers.figure) -> str:
