@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from loadlab.plan.experiment import Experiment
 
 PLAN_HELP: Final = (
-    "a TOML file, or a plan that comes with loadlab: full, strategies, servers, distance (default: the default plan)"
+    "a TOML file, or a plan that comes with loadlab: full, strategies, servers, distance, calibration, spread (default:"
+    " the default plan)"
 )
 ONLY_HELP: Final = "only cases whose name or id matches, as `loadlab plan` lists them; repeatable"
 LOAD: Final = ("expect_workers", "master_bind_host", "master_bind_port")
@@ -178,12 +179,9 @@ def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool
     import tomli_w
 
     from loadlab.lab.manage_py import settings_of
-    from loadlab.system.files import DamagedFileError, plain_toml
+    from loadlab.plan.parse import toml_data
 
-    try:
-        plan = plain_toml(text)
-    except DamagedFileError as error:
-        raise UsageError(f"{source} is not valid TOML: {error}. Fix it and run the command again.") from error
+    plan = toml_data(text, source)
     tables = {name: {**plan.get(name, {}), **said.get(name, {})} for name in TABLES}
     project, target = tables["project"], tables["target"]
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):
