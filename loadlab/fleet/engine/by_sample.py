@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 MOST_SHIFT: Final = 30.0  # seconds that a host may be earlier or later than the one that stands for it
 _BY_EVENTS: Final = ("lost", "process_end")  # what the longer time of a sample adds nothing to
 _DRIFT: Final = 0.05  # seconds per second by which a copy gets ahead or falls behind
-_MOST_BY_EVENTS: Final = ("lost", "process_end")  # what the longer time of a sample adds nothing to
-_DRIFT: Final = 0.5  # the same where hosts end one after the other
 _MOST_DRIFT: Final = 0.5  # the same where hosts end one after the other
 _INSTANTS: Final = 200_000  # of the sample, at most
 
