@@ -167,3 +167,20 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     fleet = read_fleet(fleet_text(application=None, run="runs/none"), "fleet.toml", tmp_path)
     with pytest.raises(UsageError, match=str(tmp_path / "runs" / "none")):
         application_of(fleet)
+
+
+def test_an_access_log_is_beside_the_file(tmp_path: Path) -> None:
+    lines = [f'::1 - - [28/Nov/2026:14:00:{second:02} +0000] "GET / HTTP/1.1" 200 5' for second in range(30)]
+    (tmp_path / "access.log").write_text("\n".join(lines))
+    given = fleet_text(hours=None, events=None, traffic={"access_log": {"files": "access.log"}})
+    assert read_fleet(given, "fleet.toml", tmp_path).rates.expected[-1] == 30
+    (said,) = problems_of(hours=None, events=None, traffic={"access_log": {"files": str(tmp_path / "none.log")}})
+    assert said.startswith("  traffic.access_log: ")
+    assert "none.log" in said
+
+
+def test_an_unreadable_line_of_a_log_is_one_clear_message(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("not a request\n")
+    (said,) = problems_of(hours=None, events=None, traffic={"access_log": {"files": str(log)}})
+    assert "line 1" in said

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from loadlab.model.bounds import STRICT, Bounds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loadlab.model.fleet import Rates
 
 Rate = Annotated[float, Bounds(gt=0, le=10_000_000, finite=True, description="requests per second, more than 0")]
@@ -21,6 +23,10 @@ class Traffic(ABC):
     """Base of the family; the fields of a member are its parameters, validated as annotated."""
 
     __pydantic_config__ = STRICT
+
+    def beside(self, folder: Path) -> Traffic:  # noqa: ARG002  members that name files
+        """The same, with its paths relative to this folder."""
+        return self
 
     @abstractmethod
     def rates(self, seconds: float | None) -> Rates:
