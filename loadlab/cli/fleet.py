@@ -70,11 +70,11 @@ def _asked(fleet: Fleet, application: Application, title: str) -> Asked:
     from loadlab.analysis.fleet_answer import Asked
     from loadlab.fleet.moments import moments
 
-    scene, spread = fleet.scene(), application.spreads.get(fleet.server.name)
+    scene = fleet.scene()
     return Asked(
         title=title,
         application=application,
-        strategies=[(fleet.keeping(strategy, spread), scene) for strategy in fleet.strategies],
+        strategies=[(fleet.keeping(strategy, application), scene) for strategy in fleet.strategies],
         moments=moments(fleet.events, fleet.extent),
         repeats=fleet.question.repeats,
         seed=fleet.question.seed,

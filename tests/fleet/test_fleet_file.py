@@ -62,7 +62,7 @@ def test_a_whole_file_becomes_a_scene_with_all_its_events() -> None:
 def test_strategies_are_swept_as_in_a_plan() -> None:
     fleet = read_fleet(fleet_text(), "fleet.toml")
     assert fleet.server == Config(name="gthread", parameters={"workers": 4, "threads": 8, "keep_alive_seconds": 5})
-    kept = [fleet.keeping(strategy, None) for strategy in fleet.strategies]
+    kept = [fleet.keeping(strategy, application_of(fleet)) for strategy in fleet.strategies]
     assert [one.max_age for one in kept] == [0, 60, None, 0]
     assert [one.pooler is not None and one.pooler.shared for one in kept] == [False, False, False, True]
     assert {(one.processes, one.threads) for one in kept} == {(4, 8)}
@@ -76,7 +76,7 @@ def test_estimates_are_an_application_that_says_so() -> None:
     assert application.app_cpu_per_connect == pytest.approx(0.0015)
     assert application.database_cpu_per_connect is None
     assert "estimate" in application.source
-    assert application.spreads["gthread"].requests == 0
+    assert application.spreads == {}
 
 
 def test_without_a_duration_it_is_the_traffics_own() -> None:

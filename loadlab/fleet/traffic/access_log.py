@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 
 from loadlab.errors import UsageError
-from loadlab.fleet.access_logs.files import STDIN
+from loadlab.fleet.access_logs.files import beside
 from loadlab.fleet.access_logs.reader import LogReader
 from loadlab.fleet.traffic.base import Traffic
 from loadlab.model.bounds import Before, Bounds
@@ -47,8 +47,8 @@ class AccessLog(Traffic):
     scale: Factor = 1.0
     skip_unreadable: Annotated[bool, Bounds(description="true or false")] = False
 
-    def beside(self, folder: Path) -> AccessLog:
-        return replace(self, files=[name if name == STDIN else str(folder / name) for name in self.files])
+    def beside(self, folder: Path) -> Self:
+        return replace(self, files=[beside(folder, name) for name in self.files])
 
     def rates(self, seconds: float | None) -> Rates:
         reader = LogReader(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 from loadlab.model.bounds import STRICT, Bounds
 
@@ -24,8 +24,8 @@ class Traffic(ABC):
 
     __pydantic_config__ = STRICT
 
-    def beside(self, folder: Path) -> Traffic:  # noqa: ARG002  members that name files
-        """The same, with its paths relative to this folder."""
+    def beside(self, folder: Path) -> Self:  # noqa: ARG002  members with files look there
+        """The same traffic, with the files that it reads found from this folder."""
         return self
 
     @abstractmethod
