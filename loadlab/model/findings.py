@@ -18,6 +18,7 @@ from loadlab.model.departure import Departure
 from loadlab.model.fleet import Spread
 from loadlab.model.needs import Need
 from loadlab.model.opens import Opens
+from loadlab.model.over_an_hour import OverAnHour
 from loadlab.model.percentiles import Percentiles
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import Ground, Objection, Reason
@@ -293,7 +294,7 @@ class Findings:
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
     `departures` are the cases that left before their last block. `opens` says where the time of an open goes; None
-    where it was not measured.
+    where it was not measured. `over_an_hour` says what each age would do at the rate that was measured.
     """
 
     run: RunSummary
@@ -308,3 +309,4 @@ class Findings:
     added_latency: tuple[LatencyEffect, ...] = ()
     departures: Mapping[Case, Departure] = field(default_factory=dict)
     opens: Opens | None = None
+    over_an_hour: tuple[OverAnHour, ...] = ()

@@ -22,7 +22,8 @@ def simulate(
 ) -> Simulated:
     """One simulation of one strategy on a fleet, with what is open at each of the sorted instants `at`.
 
-    Only for what `engine_for` gives to this engine.
+    Only for what `engine_for` gives to this engine. More connections of an age other than 0 are open than PostgreSQL
+    allows, if that is what the requests come to: nothing is refused.
     """
     holds = Holds(application.hold_seconds, application.connect_seconds, random)
     if keeping.max_age == 0:
@@ -33,9 +34,10 @@ def simulate(
 def _short(scene: Scene, holds: Holds, at: Numbers, random: np.random.Generator) -> Simulated:
     reached = reachable(scene)
     sessions = Sessions(at, 0)
-    opened = count_short(reached, holds, sessions, random)
+    refused = count_short(reached, scene.database.free, holds, sessions, random)
+    opened = int(sessions.opened()[-1])
     failed = int(random.poisson(max(0.0, scene.rates.expected[-1] - reached.expected[-1])))
-    return _simulated(sessions, requests=opened + failed, reused=0, failed=failed)
+    return _simulated(sessions, requests=opened + refused + failed, reused=0, refused=refused, failed=failed)
 
 
 def _kept(keeping: Keeping, scene: Scene, holds: Holds, at: Numbers, random: np.random.Generator) -> Simulated:
@@ -46,10 +48,10 @@ def _kept(keeping: Keeping, scene: Scene, holds: Holds, at: Numbers, random: np.
     failing = max(0.0, scene.rates.expected[-1] - reachable(scene).expected[-1])
     failed = threads.failed + int(random.poisson(failing))
     opened = int(sessions.opened()[-1])
-    return _simulated(sessions, requests=opened + reused + failed, reused=reused, failed=failed)
+    return _simulated(sessions, requests=opened + reused + failed, reused=reused, refused=0, failed=failed)
 
 
-def _simulated(sessions: Sessions, *, requests: int, reused: int, failed: int) -> Simulated:
+def _simulated(sessions: Sessions, *, requests: int, reused: int, refused: int, failed: int) -> Simulated:
     opened, closed = sessions.opened(), sessions.closed()
     return Simulated(
         at=sessions.at,
@@ -58,7 +60,7 @@ def _simulated(sessions: Sessions, *, requests: int, reused: int, failed: int) -
         closed=closed,
         requests=requests,
         reused=reused,
-        refused=0,
+        refused=refused,
         failed=failed,
         waited=0,
         waiting_seconds=0.0,

@@ -47,6 +47,9 @@ def simulate(  # noqa: PLR0913, PLR0917  the arguments of every engine, and how 
 ) -> Simulated:
     """One simulation of one strategy on a fleet, from a sample of so many of its hosts.
 
+    They have their share of what PostgreSQL allows. That is not how PostgreSQL shares it: it refuses those that find it
+    full, and a few hosts are full more easily than many.
+
     Raises:
         UsageError: it is not known how the server mode spreads requests.
     """
@@ -116,7 +119,7 @@ def _of_chosen(events: Sequence[_Event], chosen: Sequence[int]) -> list[_Event]:
 
 
 def _scaled(database: Database, share: float) -> Database:
-    return replace(database, max_connections=max(1, round(database.free * share)), reserved=0)
+    return replace(database, max_connections=max(1, int(database.free * share + 1e-9)), reserved=0)
 
 
 def _shared(keeping: Keeping, share: float) -> Keeping:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.fleet.engine import by_opening, by_request, by_sample
+from loadlab.model.fleet import Database
 from loadlab.stats.erlang import probability_of_waiting
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 FEW_REQUESTS: Final = 200_000  # the exact engine has done these within a second
 SAMPLED_REQUESTS: Final = 400_000  # of a sample of hosts
+SAMPLED_WHEN_FULL: Final = 1_500_000  # the same where PostgreSQL is full
 FEWEST_HOSTS: Final = 4  # of a sample
+FEWEST_CONNECTIONS: Final = 40  # of a sample where PostgreSQL is full
+NO_LIMIT: Final = 1_000_000_000
 SELDOM: Final = 1e-3  # a share of requests that is small enough to leave out that they wait
 
 
@@ -41,14 +45,23 @@ def simulate(
         UsageError: it is not known how the server mode spreads requests.
     """
     choice = engine_for(keeping, application, scene)
-    if choice.hosts is not None:
-        return by_sample.simulate(keeping, application, scene, at, random, choice.hosts)
-    engine = by_opening.simulate if choice.name == "by_opening" else by_request.simulate
-    return engine(keeping, application, scene, at, random)
+    if choice.name == "by_request" and choice.hosts is None:
+        return by_request.simulate(keeping, application, scene, at, random)
+    if choice.name == "by_opening":
+        found = by_opening.simulate(keeping, application, scene, at, random)
+    else:
+        unlimited = replace(scene, database=Database(max_connections=NO_LIMIT))
+        found = by_sample.simulate(keeping, application, unlimited, at, random, choice.hosts or scene.hosts)
+    if found.open.max() <= scene.database.free:
+        return found
+    return by_sample.simulate(keeping, application, scene, at, random, _hosts_when_full(scene))
 
 
 def engine_for(keeping: Keeping, application: Application, scene: Scene) -> EngineChoice:
-    """The rule: exactly if it is small, by openings where threads are independent, else a sample of hosts exactly."""
+    """The rule: exactly if it is small, by openings where threads are independent, else a sample of hosts exactly.
+
+    Where PostgreSQL then turns out to be full, a sample of hosts is simulated with its share of the connections.
+    """
     if scene.arrivals is not None:
         return EngineChoice(name="by_request", because="the instants of the requests are given")
     requests = float(scene.rates.expected[-1])
@@ -59,6 +72,16 @@ def engine_for(keeping: Keeping, application: Application, scene: Scene) -> Engi
         return EngineChoice(name="by_opening", because="threads are independent of each other")
     hosts = max(FEWEST_HOSTS, int(scene.hosts * SAMPLED_REQUESTS / requests))
     return EngineChoice(name="by_request", because=why_not, hosts=hosts if hosts < scene.hosts else None)
+
+
+def _hosts_when_full(scene: Scene) -> int:
+    """Enough for some connections among them, if that does not take too long, with nearly a whole number of them."""
+    free = max(1, scene.database.free)
+    enough = -(-scene.hosts * FEWEST_CONNECTIONS // free)
+    most = int(scene.hosts * SAMPLED_WHEN_FULL / float(scene.rates.expected[-1]))
+    fewest = max(FEWEST_HOSTS, min(enough, most))
+    few = range(fewest, fewest + FEWEST_CONNECTIONS // 2)
+    return min(scene.hosts, min(few, key=lambda hosts: free * hosts % scene.hosts / (free * hosts)))
 
 
 def _why_not_by_opening(keeping: Keeping, application: Application, scene: Scene) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 from factories.fleets import a_keeping, a_scene, an_application
 
 from loadlab.fleet.engine import by_opening, by_request, by_sample
-from loadlab.model.fleet import Application, Dispatch, Distribution, Outage, ProcessesEnd, Rates, Spread
+from loadlab.model.fleet import Application, Database, Dispatch, Distribution, Outage, ProcessesEnd, Rates, Spread
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STANDARD_ERRORS = 5  # by chance, one in 1.7 million such comparisons fails
 BIAS = 0.01  # what the fast engine leaves out: threads that are busy make others busier
-REPEATS = 12
+REPEATS = 8
 SECONDS = 120.0
 
 
@@ -67,6 +67,10 @@ CASES = {
     "age 0 long": Case(keeping={"max_age": 0.0}, hold=(0.05, 0.4, 1.5), rates=(8.0,)),
     "age 0 varying": Case(keeping={"max_age": 0.0}, rates=VARYING),
     "age 0 outage": Case(keeping={"max_age": 0.0}, scene={"outages": RESTART}),
+    "age 0 refused": Case(keeping={"max_age": 0.0}, scene={"database": Database(max_connections=5, reserved=1)}),
+    "age 0 varying, refused": Case(
+        keeping={"max_age": 0.0}, scene={"database": Database(max_connections=9)}, rates=VARYING, hold=(0.05, 0.2)
+    ),
     "age 2": Case(keeping={"max_age": 2.0}),
     "age below a request": Case(keeping={"max_age": 0.03}),
     "age 8 rare": Case(keeping={"max_age": 8.0}, rates=(2.0,)),
@@ -122,6 +126,7 @@ SAMPLES = {
     "unlimited, lazy": Case(keeping={"max_age": None}, spread=LAZY),
     "age 5 restart": Case(keeping={"max_age": 5.0}, scene={"outages": RESTART}, spread=LAZY),
     "age 5 rolling": Case(keeping={"max_age": 5.0}, scene={"ends": ROLLING}, spread=PREFERRING),
+    "refused": Case(keeping={"max_age": 5.0}, scene={"database": Database(max_connections=43)}),
     "collected": Case(keeping={"keeper": "request", "max_age": 5.0}, spread=Spread(collected_after=(1, 5, 30))),
 }
 
