@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 
 from loadlab.instrumentation import async_counting, checks, counting, current, timing, units
 from loadlab.instrumentation.configuration import configuration
+from loadlab.instrumentation.uses_file import VARIABLE as USES
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,6 +26,10 @@ class InstrumentationConfig(AppConfig):
         # Models are imported, and may query, before any app is made ready. Of the apps those that are named before this
         # one are imported by now: what they have left open is found.
         counting.install()
+        if os.environ.get(USES):  # in a lab's targets only
+            from loadlab.instrumentation import uses  # noqa: PLC0415
+
+            uses.install(os.environ[USES].split(","))
 
     def ready(self) -> None:
         async_counting.install()

@@ -172,6 +172,9 @@ class RunningExternal:
     def stop(self, at_rest: Sample) -> Sample:
         return at_rest
 
+    def uses(self, _since: float) -> None:
+        """Not known: a target that others serve writes none down."""
+
 
 class _ExternalSampling:
     """One request to somebody's site serves both the series and the reader who follows."""

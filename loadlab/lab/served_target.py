@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.faults import FaultContext
 from loadlab.faults.added_latency import AddedLatency
+from loadlab.fleet.spread import uses_of
 from loadlab.instrumentation.counters import counts_by_alias, counts_of
+from loadlab.instrumentation.uses_file import VARIABLE, read_uses
 from loadlab.lab.ahead import Ahead
+from loadlab.lab.application import Extras
 from loadlab.lab.faulting import acting
 from loadlab.lab.hopeless import explanation
 from loadlab.lab.liveness import serving_now
+from loadlab.lab.memory import backend_bytes
 from loadlab.lab.observer import cut_off
 from loadlab.lab.sampler import RATE, look, unseen
 from loadlab.lab.served_site import boot_site
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.counts import PoolerCounts
     from loadlab.model.schedule import Step
+    from loadlab.model.uses import Uses
     from loadlab.model.window import Window
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
@@ -130,6 +135,7 @@ class ServedTarget:
             ledgers=ledgers,
             log=lab.logs / trial_log(step.order, case.server.name),
             faults=[*added_latency(case), *acting(lab.plan, "throughout")],
+            extras=Extras(environment={VARIABLE: ",".join(lab.project.counted)}),
         ) as site:
             yield site
 
@@ -157,6 +163,7 @@ class RunningSite:
         )
         self._resources = resources
         between = {BETWEEN[part]: pid for part, pid in site.route.trees.items() if part in BETWEEN}
+        self._idle_backend_bytes: float | None = None
         self._processes = serving_now(site.application, between, build_server(site.server).recycled)
 
     @property
@@ -211,6 +218,8 @@ class RunningSite:
         return explanation(self.url, result, ssl_redirect=info.ssl_redirect, log=self._site.log)
 
     def stop(self, _at_rest: Sample) -> Sample:
+        if self._lab.database.embedded:
+            self._idle_backend_bytes = backend_bytes(pid for pid, _ in self._lab.judge.clients())
         # All is seen and at rest. A graceful end would take half a second of each trial, and so every trial proves that
         # the counts need none.
         self._site.application.program.kill()
@@ -219,6 +228,10 @@ class RunningSite:
         self._lab.judge.await_empty(SETTLE_SECONDS)
         sessions = Sessions().read(self._context)
         return Sample(counts=_counts(self._context), values=sessions, pooler=pooler)
+
+    def uses(self, since: float) -> Uses | None:
+        found = uses_of(read_uses(self._context.ledgers), since=since, server=build_server(self._site.server))
+        return found and replace(found, idle_backend_bytes=self._idle_backend_bytes)
 
     def _await_no_client(self) -> PoolerCounts | None:
         """A pooler's counts once it has seen the last of the target's connections go; None without one.

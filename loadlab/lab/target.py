@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.counts import ConnectionCounts, PoolerCounts
     from loadlab.model.schedule import Step
+    from loadlab.model.uses import Uses
     from loadlab.model.window import Window
 
 
@@ -108,6 +109,9 @@ class RunningTarget(Protocol):
 
     def stop(self, at_rest: Sample) -> Sample:
         """End the target, and count once more; one that goes on is still `at_rest`."""
+
+    def uses(self, since: float) -> Uses | None:
+        """How requests used their connections, once it has stopped; measured `since` then, in monotonic seconds."""
 
 
 class Target(Protocol):

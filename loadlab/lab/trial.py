@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -79,6 +79,7 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target, following: tuple
         _explain(running, step, observed.result, lab)
         stopping = time.monotonic()
         after_stop = running.stop(observed.at_rest)
+        uses = running.uses(drive.started + lab.plan.window.start)
     overhead = {
         "boot": booted - begun,
         "load_start": drive.started - booted,
@@ -86,7 +87,7 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target, following: tuple
         "stop": time.monotonic() - stopping,
     }
     meta = TrialMeta(started=started, overhead_seconds=overhead, load_average=load_average)
-    trial = record(case, step, lab.plan, observed, after_stop, meta)
+    trial = replace(record(case, step, lab.plan, observed, after_stop, meta), uses=uses)
     if follower is not None:
         follower.ended(trial)
     return trial

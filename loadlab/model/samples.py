@@ -12,6 +12,7 @@ from loadlab.model.columns import Column
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCounts, Side, reconcile, unequal
 from loadlab.model.extract import Extract
 from loadlab.model.requests import Requests
+from loadlab.model.uses import Uses
 from loadlab.model.window import Window
 
 if TYPE_CHECKING:
@@ -230,8 +231,10 @@ class Trial:
     target itself may be the reason: without it, its case would look better than it is. `causes` are the codes of what
     `reason` says. `run` is the key of the run's schedule, and `session` the number of the session that measured it;
     empty and 0 in records of loadlab 0.1.0.
-    `quantities` are those of probes that have no other place here, each summed up over the window. `extract` is what
-    the columns come to: a trial that was read for an analysis has it, no `requests`, and of `series` what that needs.
+    `quantities` are those of probes that have no other place here, each summed up over the window. `uses` says how
+    requests used their connections; None of a target that others serve, and in records of earlier versions. `extract`
+    is what the columns come to: a trial that was read for an analysis has it, no `requests`, and of `series` what that
+    needs.
     """
 
     case: Case
@@ -257,6 +260,7 @@ class Trial:
     run: str = ""
     session: int = 0
     quantities: dict[str, float] = field(default_factory=dict)
+    uses: Uses | None = None
     extract: Extract | None = field(default=None, compare=False)
 
     @property

@@ -15,10 +15,12 @@ from factories.trials import Queue, ages, replica, through_pooler, trial
 from loadlab.model.causes import Cause
 from loadlab.model.condition import OpenLoad
 from loadlab.model.departure import Departure, Why
+from loadlab.model.fleet import Distribution, Spread
 from loadlab.model.opens import Opens, OpenTimes
 from loadlab.model.samples import Failure, Recovery, Restart
 from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation, Session
+from loadlab.model.uses import Choices, Uses
 from loadlab.store.records import (
     ENVIRONMENTS,
     OPENS_RECORDS,
@@ -60,6 +62,13 @@ def a_trial() -> Trial:
         served=300,
         causes=(Cause.SENT_LATE,),
         quantities={"read": 0.5},
+        uses=Uses(
+            spread=Spread(collected_after=(0, 3), requests=2, by_process=(0.5, 0.5), by_thread=(1.0,)),
+            hold_seconds=Distribution(values=(0.1, 0.2)),
+            connect_seconds=None,
+            thread_choices=(Choices(idle=2, fixed=0.5, recent=1.0, longest_idle=0.0, count=2),),
+            idle_backend_bytes=3e6,
+        ),
     )
 
 

@@ -1,0 +1,186 @@
+"""What the fleet model has to know of a project, from a run folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.errors import UsageError
+from loadlab.fleet.dispatch_fit import fit
+from loadlab.fleet.spread import QUANTILES, merged
+from loadlab.model.causes import Cause
+from loadlab.model.extract import extract_of
+from loadlab.model.fleet import Application, Dispatch, Distribution, Spread
+from loadlab.store.reader import RunReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from loadlab.model.samples import Trial
+    from loadlab.model.uses import Choices, Uses
+
+# A trial with one of these says nothing of how requests spread, or how long they took.
+SPOILT: Final = frozenset(
+    {Cause.GENERATOR_FAILED, Cause.UNANSWERED, Cause.PROCESS_LOST, Cause.DATABASE_LOST, Cause.POOLER_LOST}
+)
+MEASURE: Final = "Measure one: loadlab run plans/calibration.toml"
+ROUNDING: Final = 1e-12
+FEWEST_OPENED: Final = 0.2  # of requests, that one arm has to open more than the other to tell what a connect costs
+
+
+def application_of_run(folder: Path, mode: str | None = None) -> Application:
+    """What a run has measured: of one server mode, or of all of them together.
+
+    Open loads are taken before closed ones, whose requests wait for each other.
+
+    Raises:
+        UsageError: it is no run, its trials are damaged or of an earlier loadlab, or it has not measured the mode.
+    """
+    trials, damaged = RunReader.at(folder).trials_in_extract()
+    known = [trial for trial in trials if trial.uses is not None and not SPOILT.intersection(trial.causes)]
+    if not known:
+        raise UsageError(
+            f"{folder} does not say how requests use their connections: {_why(trials, damaged)}. {MEASURE}."
+        )
+    chosen = [trial for trial in known if mode in (None, _mode(trial))]
+    if not chosen:
+        have = ", ".join(sorted({_mode(trial) for trial in known}))
+        raise UsageError(f"{folder} has not measured the server mode {mode}, but {have}. {MEASURE} with {mode} in it.")
+    chosen = [trial for trial in chosen if trial.case.open_load is not None] or chosen
+    return _application(folder, chosen)
+
+
+def _why(trials: Sequence[Trial], damaged: Sequence[object]) -> str:
+    if damaged:
+        return f"{len(damaged)} of its files are damaged"
+    if not trials:
+        return "it has no trials"
+    if any(trial.uses is not None for trial in trials):
+        return "no trial went through to its end"
+    return "it measured an external target, or was made by an earlier loadlab"
+
+
+def _mode(trial: Trial) -> str:
+    return "" if trial.case.server is None else trial.case.server.name
+
+
+def _application(folder: Path, trials: Sequence[Trial]) -> Application:
+    by_mode: dict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        by_mode[_mode(trial)].append(trial)
+    hold = _together((use.hold_seconds, use.spread.requests) for use in _uses(trials))
+    connect = _together(_connects(trial) for trial in trials)
+    if hold is None or connect is None:
+        raise UsageError(f"{folder} has not opened a connection that a request used. {MEASURE}.")
+    connects_app, requests_app = _cpu(trials, "app")
+    connects_database, requests_database = _cpu(trials, "database")
+    return Application(
+        connect_seconds=connect,
+        hold_seconds=hold,
+        spreads={mode: _spread(list(_uses(of_mode))) for mode, of_mode in by_mode.items()},
+        app_cpu_per_connect=connects_app,
+        database_cpu_per_connect=connects_database,
+        app_cpu_per_request=requests_app,
+        database_cpu_per_request=requests_database,
+        idle_backend_bytes=_median(use.idle_backend_bytes for use in _uses(trials)),
+        # One that was begun while an earlier trial ended took less.
+        boot_seconds={
+            mode: max(trial.overhead_seconds.get("boot", 0.0) for trial in of_mode) for mode, of_mode in by_mode.items()
+        },
+        source=f"the run in {folder}",
+    )
+
+
+def _uses(trials: Iterable[Trial]) -> Iterable[Uses]:
+    return (trial.uses for trial in trials if trial.uses is not None)
+
+
+def _connects(trial: Trial) -> tuple[Distribution | None, int]:
+    """How long connects took, and how many there were in the window; one at least, before it."""
+    connects = trial.uses.connect_seconds if trial.uses else None
+    return connects, max(trial.connections.in_window.opened, 1)
+
+
+def _together(parts: Iterable[tuple[Distribution | None, int]]) -> Distribution | None:
+    """One distribution of several, each with its weight."""
+    values: list[float] = []
+    weights: list[float] = []
+    for part, weight in parts:
+        if part is not None:
+            values += part.values
+            weights += [weight / len(part.values)] * len(part.values)
+    if not values:
+        return None
+    order = np.argsort(values)
+    reached = np.cumsum(np.asarray(weights)[order])
+    places = np.searchsorted(reached, QUANTILES * reached[-1] * (1 - ROUNDING))
+    return Distribution(values=tuple(map(float, np.asarray(values)[order][places])))
+
+
+def _spread(uses: Sequence[Uses]) -> Spread:
+    """That of all trials of a mode: choices are put together, and shares are those of the trial with most requests."""
+    most = max(uses, key=lambda use: use.spread.requests)
+    lags = np.sort([lag for use in uses for lag in use.spread.collected_after])
+    return Spread(
+        processes=_fit(use.process_choices for use in uses),
+        threads=_fit(use.thread_choices for use in uses),
+        lazy_threads=any(use.spread.lazy_threads for use in uses),
+        collected_after=tuple(map(int, np.quantile(lags, QUANTILES, method="nearest"))) if len(lags) else (),
+        requests=sum(use.spread.requests for use in uses),
+        by_process=most.spread.by_process,
+        by_thread=most.spread.by_thread,
+    )
+
+
+def _fit(of_trials: Iterable[tuple[Choices, ...]]) -> Dispatch:
+    parts = [part for part in of_trials if part]
+    order = sum(max(choices.idle for choices in part) - 1 for part in parts)
+    return fit(merged(choices for part in parts for choices in part), order)
+
+
+def _cpu(trials: Sequence[Trial], end: str) -> tuple[float | None, float | None]:
+    """CPU seconds of one connect and of one request, at one end.
+
+    From arms of one case that differ in their strategy alone, of which one opens for most requests and one for few.
+    """
+    by_case: dict[object, list[tuple[float, float]]] = defaultdict(list)
+    for trial in trials:
+        spent, requests = getattr(trial.cpu_seconds, end), extract_of(trial).requests
+        if spent is not None and requests:
+            opened = trial.connections.in_window.opened / requests
+            by_case[trial.case.without("strategy")].append((opened, spent / requests))
+    lines = [line for points in by_case.values() if (line := _line(points)) is not None]
+    return _median(slope for slope, _ in lines), _median(start for _, start in lines)
+
+
+def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """What one more open per request costs, and a request without; None where all open about as often."""
+    opened, spent = np.array(points).T
+    if np.ptp(opened) < FEWEST_OPENED:
+        return None
+    slope, start = np.polyfit(opened, spent, 1)
+    return max(float(slope), 0.0), max(float(start), 0.0)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return median(there) if there else None
+
+
+def spread_of(application: Application, mode: str) -> Spread:
+    """How requests spread in one server mode.
+
+    Raises:
+        UsageError: it was not measured.
+    """
+    if mode not in application.spreads:
+        have = ", ".join(sorted(application.spreads)) or "none"
+        raise UsageError(
+            f"{application.source} does not say how requests spread in {mode} (measured: {have})."
+            f" {MEASURE} with {mode} in it."
+        )
+    return application.spreads[mode]

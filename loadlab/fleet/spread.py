@@ -1,0 +1,116 @@
+"""Sums up how the requests of a trial used their connections, for its record."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.fleet.dispatch_fit import Served, choices_of, fit, threads_start_lazily
+from loadlab.model.fleet import Distribution, Spread
+from loadlab.model.uses import Choices, Uses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from loadlab.instrumentation.uses_file import Use
+    from loadlab.servers import Server
+
+QUANTILES: Final = np.linspace(0, 1, 101)
+MOST_SHARES: Final = 64  # of processes, and of threads
+MOST_CLIENTS: Final = 1_000
+FITTED: Final = 5_000  # uses, at most: more say nothing new
+
+
+def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None:
+    """What the uses of a trial come to, in the order in which they began; None without any.
+
+    `since` is when the measured window began.
+    """
+    if not uses:
+        return None
+    processes, capacity = server.processes(), server.usable_connections(MOST_CLIENTS) // server.processes()
+    threads = server.lasting_connections(MOST_CLIENTS, keep_alive=False) // processes
+    measured = [use for use in uses if use.began >= since] or uses
+    connects = [use.connect for use in measured if use.connect is not None] or [
+        use.connect for use in uses if use.connect is not None
+    ]
+    first = uses[:FITTED]
+    process_choices = choices_of(_by_process(first), processes, capacity) if processes > 1 else ()
+    thread_choices, lazy = _of_threads(first, threads) if threads > 1 else ((), False)
+    spread = Spread(
+        processes=fit(process_choices, processes - 1),
+        threads=fit(thread_choices, threads - 1),
+        lazy_threads=lazy,
+        collected_after=_lags(uses),
+        requests=len(measured),
+        by_process=_shares(use.process for use in measured),
+        by_thread=_shares((use.process, use.thread) for use in measured) if threads else (),
+    )
+    return Uses(
+        spread=spread,
+        hold_seconds=distribution([use.ended - use.began for use in measured]),
+        connect_seconds=distribution(connects),
+        process_choices=process_choices,
+        thread_choices=thread_choices,
+    )
+
+
+def distribution(values: Sequence[float]) -> Distribution | None:
+    """At most 101 quantiles of the values; None without any."""
+    if not len(values):
+        return None
+    kept = np.sort(values) if len(values) <= len(QUANTILES) else np.quantile(values, QUANTILES)
+    return Distribution(values=tuple(round(float(value), 9) for value in kept))
+
+
+def _by_process(uses: Iterable[Use]) -> list[Served]:
+    return [Served(use.began, use.ended, use.process) for use in uses]
+
+
+def _of_threads(uses: Iterable[Use], threads: int) -> tuple[tuple[Choices, ...], bool]:
+    """The choices among the threads of each process, together; and whether threads start when none is idle."""
+    by_process: dict[int, list[Served]] = defaultdict(list)
+    for use in uses:
+        by_process[use.process].append(Served(use.began, use.ended, use.thread))
+    lazy = any(threads_start_lazily(served, threads) for served in by_process.values())
+    there = {
+        process: len({each.member for each in served}) if lazy else threads for process, served in by_process.items()
+    }
+    made = (choices_of(served, there[process]) for process, served in by_process.items())
+    return merged(chain.from_iterable(made)), lazy
+
+
+def merged(choices: Iterable[Choices]) -> tuple[Choices, ...]:
+    """With those that are alike counted together."""
+    counted: Counter[tuple[int, float, float, float]] = Counter()
+    for each in choices:
+        counted[each.idle, each.fixed, each.recent, each.longest_idle] += each.count
+    return tuple(
+        Choices(idle=idle, fixed=fixed, recent=recent, longest_idle=longest, count=count)
+        for (idle, fixed, recent, longest), count in sorted(counted.items())
+    )
+
+
+def _lags(uses: Sequence[Use]) -> tuple[int, ...]:
+    """How many requests of its process began between the end of a request and when its connection was collected."""
+    began: dict[int, list[float]] = defaultdict(list)
+    for use in uses:
+        began[use.process].append(use.began)
+    lags = [
+        bisect_right(began[use.process], use.collected) - bisect_right(began[use.process], use.ended)
+        for use in uses
+        if use.collected is not None
+    ]
+    if len(lags) <= len(QUANTILES):
+        return tuple(sorted(lags))
+    return tuple(int(lag) for lag in np.quantile(lags, QUANTILES, method="nearest"))
+
+
+def _shares(members: Iterable[object]) -> tuple[float, ...]:
+    """The share of each, the largest first."""
+    counted = Counter(members)
+    return tuple(round(count / counted.total(), 4) for _, count in counted.most_common(MOST_SHARES))

@@ -1,0 +1,81 @@
+"""Reads what the processes of a target have written down of their requests' uses of connections.
+
+The format is an array of records of 8-byte cells. A record whose BEGAN_NS is zero was never in use, and none is in use
+behind it but those that other threads were about to begin.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VARIABLE: Final = "LOADLAB_USES"  # of a target's environment: the aliases whose uses are recorded
+SUFFIX: Final = ".uses"
+# Cells of a record. THREAD is never given twice in a process. CONNECT_NS is -1 where the request found a connection.
+# COLLECTED_NS is when the garbage collector closed the connection that this request was the last to use; else 0.
+BEGAN_NS, ENDED_NS, THREAD, CONNECT_NS, COLLECTED_NS = range(5)
+CELLS: Final = 5
+CELL_BYTES: Final = 8
+RECORDS: Final = 1 << 16
+FILE_BYTES: Final = RECORDS * CELLS * CELL_BYTES
+NOT_OPENED: Final = -1
+NS: Final = 1e-9
+
+
+class Use(NamedTuple):
+    """One request's use of its connection, in monotonic seconds; `process` and `thread` are numbers.
+
+    `began` is its first query, and `ended` when the request let go of the connection. `connect` is how long the
+    connection took to open before; None where it was open. `collected` is when the garbage collector closed it, if this
+    request was the last to use it.
+    """
+
+    began: float
+    ended: float
+    process: int
+    thread: int
+    connect: float | None = None
+    collected: float | None = None
+
+
+def read_uses(directory: Path) -> list[Use]:
+    """The uses that have ended, in the order in which they began, of all processes of a directory.
+
+    A file that is full leaves out what came later: then nothing that began later, in any process, is there.
+    """
+    by_process = []
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        with suppress(OSError):
+            by_process.append(list(_records(path.read_bytes())))
+    full = [max(record[BEGAN_NS] for record in records) for records in by_process if len(records) >= RECORDS]
+    last = min(full, default=None)
+    return sorted(
+        _use(number, record)
+        for number, records in enumerate(by_process)
+        for record in records
+        if record[ENDED_NS] and (last is None or record[BEGAN_NS] <= last)
+    )
+
+
+def _records(content: bytes) -> Iterator[list[int]]:
+    whole = len(content) // CELL_BYTES // CELLS * CELLS
+    cells = memoryview(content)[: whole * CELL_BYTES].cast("q")
+    for start in range(0, whole, CELLS):
+        if cells[start + BEGAN_NS]:
+            yield cells[start : start + CELLS].tolist()
+
+
+def _use(process: int, record: list[int]) -> Use:
+    connect, collected = record[CONNECT_NS], record[COLLECTED_NS]
+    return Use(
+        began=record[BEGAN_NS] * NS,
+        ended=record[ENDED_NS] * NS,
+        process=process,
+        thread=record[THREAD],
+        connect=None if connect == NOT_OPENED else connect * NS,
+        collected=collected * NS if collected else None,
+    )

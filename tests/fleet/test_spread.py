@@ -1,0 +1,50 @@
+"""What the uses of a trial come to: shares, times, and how long garbage waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadlab.fleet.spread import distribution, uses_of
+from loadlab.instrumentation.uses_file import Use
+from loadlab.model.fleet import Dispatch
+from loadlab.servers.gevent import Gevent
+from loadlab.servers.gthread import GThread
+
+TWO = GThread(workers=2, threads=2)
+
+
+def test_nothing_comes_of_no_uses() -> None:
+    assert uses_of([], since=0.0, server=TWO) is None
+
+
+def test_shares_are_of_the_window_the_largest_first() -> None:
+    before = [Use(0.0, 0.5, 1, 1, connect=0.2)]
+    inside = [Use(1.0 + at, 1.25 + at, at == 3, 1 + at % 2) for at in range(4)]
+    found = uses_of([*before, *inside], since=1.0, server=TWO)
+    assert found is not None
+    assert found.spread.requests == 4
+    assert found.spread.by_process == (0.75, 0.25)
+    assert found.spread.by_thread == (0.5, 0.25, 0.25)
+    assert found.hold_seconds is not None
+    assert found.hold_seconds.values == (0.25, 0.25, 0.25, 0.25)
+    assert found.connect_seconds is not None
+    assert found.connect_seconds.values == (0.2,)  # none in the window
+
+
+def test_garbage_waits_for_requests_of_its_own_process() -> None:
+    """The first connection is closed after two more requests of process 0; what process 1 does makes no difference."""
+    mine = [Use(0.0, 0.1, 0, 1, collected=2.5), Use(1.0, 1.1, 0, 2), Use(2.0, 2.1, 0, 3), Use(3.0, 3.1, 0, 4)]
+    others = [Use(0.5 + at, 0.6 + at, 1, at) for at in range(4)]
+    found = uses_of(sorted([*mine, *others]), since=0.0, server=Gevent(workers=2))
+    assert found is not None
+    assert found.spread.collected_after == (2,)
+    assert found.spread.by_thread == ()
+    assert found.spread.threads == Dispatch()
+
+
+def test_a_distribution_has_at_most_101_values() -> None:
+    made = distribution([float(value) for value in range(1001)])
+    assert made is not None
+    assert len(made.values) == 101
+    assert made.quantile(0.5) == pytest.approx(500.0)
+    assert distribution([]) is None
