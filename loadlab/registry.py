@@ -21,8 +21,13 @@ def member_names(package: str) -> list[str]:
     return [name for name in sorted(names) if name != "base" and not name.startswith("_")]
 
 
+def member_name(member: object) -> str:
+    """Of what a member of a family has been made: the name of its file."""
+    return type(member).__module__.rpartition(".")[2]
+
+
 class Family(Generic[T]):
-    """The members of one package, each a class derived from `base`.
+    """The members of one package, each a class derived from `base`; `noun` is what people call one of them.
 
     A module whose name starts with an underscore, or that is called `base`, is part of the family's own
     machinery and holds no member.
@@ -32,7 +37,8 @@ class Family(Generic[T]):
         KeyError: `family[name]` with an unknown name.
     """
 
-    def __init__(self, package: str, base: type[T]) -> None:
+    def __init__(self, package: str, base: type[T], noun: str = "member") -> None:
+        self.noun = noun
         self._package = package
         self._base = base
         self._known: dict[str, type[T]] = {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.model.extract import as_array
-from loadlab.model.findings import OpenOverTime
+from loadlab.model.findings import OverTime
 from loadlab.stats.intervals import median
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ STEP_SECONDS: Final = 0.1
 MOST_POINTS: Final = 200
 
 
-def open_over_time(trials: Sequence[Trial]) -> OpenOverTime | None:
+def open_over_time(trials: Sequence[Trial]) -> OverTime | None:
     """The ledger's count at common instants, up to the end of the shortest trial; None without samples."""
     series = [trial.series for trial in trials if len(trial.series.open)]
     if not series:
         return None
     instants = _instants(min(float(one.at[-1]) for one in series))
     counts = np.array([_held(one, instants) for one in series])
-    return OpenOverTime(
+    return OverTime(
         at=tuple(instants.tolist()),
         median=tuple(median(counts).tolist()),
         low=tuple(counts.min(axis=0).tolist()),

@@ -21,9 +21,11 @@ CHECKS = "conn_health_checks"
 
 def recommendation(arm: Arm | None, driver: str) -> Recommendation | None:
     """What is kept needs health checks: else a database restart fails one request per open connection."""
-    if arm is None:
-        return None
-    case = arm.case
+    return recommended(arm.case, driver) if arm else None
+
+
+def recommended(case: Case, driver: str) -> Recommendation:
+    """The same by its case."""
     place = where(case, driver)
     config = _checked(case)
     strategy = strategy_of(config)

@@ -178,12 +178,9 @@ def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool
     import tomli_w
 
     from loadlab.lab.manage_py import settings_of
-    from loadlab.system.files import DamagedFileError, plain_toml
+    from loadlab.plan.parse import toml_data
 
-    try:
-        plan = plain_toml(text)
-    except DamagedFileError as error:
-        raise UsageError(f"{source} is not valid TOML: {error}. Fix it and run the command again.") from error
+    plan = toml_data(text, source)
     tables = {name: {**plan.get(name, {}), **said.get(name, {})} for name in TABLES}
     project, target = tables["project"], tables["target"]
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):

@@ -3,6 +3,6 @@
 from loadlab.faults.base import Fault, FaultContext, FaultEffect
 from loadlab.registry import Family
 
-FAULTS = Family("loadlab.faults", Fault)
+FAULTS = Family("loadlab.faults", Fault, "fault")
 
 __all__ = ["FAULTS", "Fault", "FaultContext", "FaultEffect"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import UsageError
 from loadlab.model.fleet import Dispatch, Keeping, Pooler, Spread
 from loadlab.plan.members import build_server, build_strategy, server_traits
+from loadlab.plan.problems import Problem
 
 if TYPE_CHECKING:
     from loadlab.model.config import Config
@@ -54,21 +55,24 @@ def keeping(
     )
 
 
+def server_problem(server: Config, driver: str) -> Problem | None:
+    """Why a server mode cannot be or is not modelled with these parameters; None where it is."""
+    serving, where = build_server(server), f"server.{server.name}"
+    if (impossible := serving.incompatible(driver)) is not None:
+        parameter, what, remedy = impossible
+        return Problem(where=f"{where}.{parameter}", what=what, remedy=remedy)
+    why = serving.unmodelled()
+    return None if why is None else Problem(where=where, what=why)
+
+
 def _life(server: Config, strategy: Config, driver: str) -> ConnectionLife:
-    if (reason := _of_server(build_server(server), driver)) is not None:
-        raise UsageError(f"{server.name}: {reason}")
+    if (problem := server_problem(server, driver)) is not None:
+        raise UsageError(str(problem))
     traits, living = server_traits(server, driver), build_strategy(strategy)
     life = living.incompatible(traits) or living.life(traits)
     if isinstance(life, str):
         raise UsageError(f"{strategy.name} in {server.name}: {life}")
     return life
-
-
-def _of_server(serving: Server, driver: str) -> str | None:
-    if (problem := serving.incompatible(driver)) is not None:
-        parameter, what, remedy = problem
-        return f"{parameter} {what}; {remedy}"
-    return serving.unmodelled()
 
 
 def _keeper(serving: Server, life: ConnectionLife) -> Keeper:

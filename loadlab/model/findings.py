@@ -81,8 +81,8 @@ class TrialSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OpenOverTime:
-    """Open connections of one case over time: median and extremes over its trials, at common instants (seconds)."""
+class OverTime:
+    """A figure over time: median and extremes over trials or simulations, at common instants (seconds)."""
 
     at: tuple[float, ...]
     median: tuple[float, ...]
@@ -152,7 +152,7 @@ class Arm:
     cpu_seconds_per_request: CpuSeconds | None
     exact_trials: int
     expiry_observed: bool | None
-    open_over_time: OpenOverTime | None
+    open_over_time: OverTime | None
     processes: int | None = None
     held_per_process: float | None = None
     clients_peak: int | None = None

@@ -8,16 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from loadlab.model.case import Case
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadlab.model.config import Config
-    from loadlab.model.findings import Snippet
+    from loadlab.model.findings import OverTime, Recommendation
     from loadlab.model.fleet import Balance, Database, Keeping
 
 EngineName = Literal["by_opening", "by_request"]
-# How a number of hosts was found: all that their threads or pools can hold, or by repeated simulation.
-Way = Literal["bound", "simulation"]
+# How a number of hosts was found: by all that their threads or pools can hold, by simulations of other numbers of
+# hosts, or from the mean and the spread of this fleet.
+Way = Literal["bound", "simulation", "scaled"]
 FleetCaveatKind = Literal[
     "queues",  # `busy` of the threads' time at the busiest step
     "busy_processes",  # `busy` of a core for each process at the busiest step
@@ -50,18 +53,11 @@ class Band:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BandOverTime:
-    """A figure over time, at most 300 instants: median, lowest and highest over the repeats."""
-
-    at: tuple[float, ...]
-    middle: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """An event of the simulated time, `name` as its member is called; it ends when its last host serves again."""
+    """An event of the simulated time, `name` as its member is called; it ends when its last host serves again.
+
+    "start" is the first: a fleet starts without a connection, as if all its hosts had been deployed at once.
+    """
 
     name: str
     start: float
@@ -100,10 +96,13 @@ class FleetCaveat:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What one strategy does on the whole fleet over the simulated time.
+    """What one strategy does on the whole fleet over so many simulated `seconds`.
+
+    `engine` is the one that simulated it, because of `engine_because`.
 
     Open connections were sampled every `sample_seconds`; median, p99 and maximum are over these samples.
-    `opens_per_second` is the mean over the time, `opens_peak` the busiest second. `opens_per_request` and `reuse` are
+    `opens_per_second` is the mean over the time, `opens_peak` the busiest second without the start, which is the first
+    of the moments in `after`. `opens_per_request` and `reuse` are
     shares of the requests that use the database. `refused`, `failed` and `waited` are requests, and `waiting_seconds`
     the mean wait of those that waited. `ages_at_close` are quantiles over all repeats: 10 %, 50 % and 90 %; None where
     none closed. `closed_by` is the mean over the repeats.
@@ -111,13 +110,16 @@ class Outcome:
     The cores are spent on connecting: opens per second × CPU per connect, in the mean and in the busiest second.
     `idle_bytes` is the memory of the most connections that were open. None is what the run did not measure.
 
-    `free` connections are for the fleet, and `spare` are left of them at the most that was open in any repeat. It
-    `fits` if none was refused in any repeat, and more than the limit can never be open.
+    `free` connections are for the fleet. `needed` are the most that were open in any repeat; where some were refused,
+    the most that would be open without a limit. The fleet `fits` if none was refused in any repeat. Of the series,
+    `opens_over_time` has the mean of each span of time, and the least and the most opens of any second in it.
     """
 
     keeping: Keeping
     engine: EngineName
+    engine_because: str
     repeats: int
+    seconds: float
     sample_seconds: float
     open_median: Band
     open_p99: Band
@@ -139,13 +141,30 @@ class Outcome:
     app_cores: Band | None
     idle_bytes: Band | None
     free: int
-    spare: int
+    needed: int
     fits: bool
-    open: BandOverTime
-    opens: BandOverTime
+    open_over_time: OverTime
+    opens_over_time: OverTime
     busy_threads: float | None = None
     largest: LargestFleet | None = None
     caveats: tuple[FleetCaveat, ...] = ()
+
+    @property
+    def case(self) -> Case:
+        """Server mode and strategy, for all that depends on nothing but these two."""
+        return Case(
+            server=self.keeping.server,
+            strategy=self.keeping.strategy,
+            scenario="",
+            users=1,
+            keep_alive=False,
+            usable_connections=None,
+        )
+
+    @property
+    def spare(self) -> int:
+        """How many connections are left at the worst moment; negative where they do not suffice."""
+        return self.free - self.needed
 
     @property
     def coverage(self) -> float:
@@ -193,17 +212,16 @@ class Remedy:
 class FleetVerdict:
     """Which strategy to take: `chosen` and the one it was `rival` to are places in the outcomes.
 
-    Of those that fit the limits at all times, it opens least; of those that open as rarely, within the margin, it is
-    the simplest. `remedies` are for where none fits. `checks`: health checks belong to it, because connections are
-    lost.
+    Of those that fit the limits at all times, it opens least; of the `alike`, which open as rarely within the margin,
+    it is the simplest. `remedies` are for where none fits; `chosen` needs least then, and is not recommended.
     """
 
     kind: VerdictKind
-    chosen: int | None
+    chosen: int
     rival: int | None = None
-    checks: bool = False
+    alike: tuple[int, ...] = ()
+    recommend: Recommendation | None = None
     remedies: tuple[Remedy, ...] = ()
-    snippets: tuple[Snippet, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,6 +229,7 @@ class FleetAnswer:
     """All that `loadlab fleet` found for one server mode: the question in figures, outcomes, and the verdict.
 
     `source` says where the application was measured. `rate` and `peak_rate` are requests per second of the fleet.
+    `remarks` are sentences about the traffic.
     """
 
     title: str
@@ -229,3 +248,4 @@ class FleetAnswer:
     smallest_age: SmallestAge | None = None
     break_even: BreakEven | None = None
     caveats: tuple[FleetCaveat, ...] = ()
+    remarks: tuple[str, ...] = ()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from loadlab.model.bounds import STRICT, Before, Bounds
-from loadlab.model.config import Scalar
 from loadlab.model.fleet import Balance, Database
 from loadlab.model.plan import Several
 
@@ -61,7 +60,7 @@ class FleetQuestion:
     hosts: Annotated[int, Bounds(ge=1, le=100_000)] = 1
     hours: Annotated[float, Bounds(gt=0, le=10_000, finite=True)] | None = None
     seconds: Annotated[float, Bounds(gt=0, le=10_000 * HOUR, finite=True)] | None = None
-    server: Annotated[dict[str, dict[str, Scalar]], Bounds(min_length=1)]
+    server: Annotated[dict[str, Parameters], Bounds(min_length=1)]
     strategies: Annotated[dict[str, Parameters], Bounds(min_length=1)]
     traffic: Annotated[dict[str, Parameters], Bounds(min_length=1)]
     events: dict[str, Parameters | list[Parameters]] = field(default_factory=dict)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from loadlab.errors import UsageError
 from loadlab.faults import FAULTS
 from loadlab.model.case import Case
 from loadlab.model.config import Config, Scalar
 from loadlab.model.drivers import DRIVERS
+from loadlab.model.plan import Plan
 from loadlab.model.strategy import ServerTraits
 from loadlab.plan.problems import EMPTY, Problem, checked, one_of
 from loadlab.servers import SERVERS, Server
@@ -21,9 +22,10 @@ from loadlab.workers import WORKERS, Worker
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from loadlab.model.plan import Plan, Several
+    from loadlab.model.plan import Several
     from loadlab.registry import Family
-NOUNS: Final = {SERVERS: "server mode", STRATEGIES: "strategy", FAULTS: "fault", WORKERS: "worker"}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,26 +59,50 @@ def _option(option: str, key: str) -> str:
     return option if option == f"--{key.replace('_', '-')}" else f"{option} {key}"
 
 
-def configs(family: Family[Any], table: object, where: str, problems: list[Problem]) -> list[Config]:
+def configs(
+    family: Family[Any], table: object, where: str, problems: list[Problem], file: type[Any] = Plan
+) -> list[Config]:
     """Every combination of every member's parameters; what is wrong with them goes to `problems`."""
     made: list[Config] = []
-    for name, parameters in (table if isinstance(table, dict) else {}).items():
-        if name not in family:
-            problems.append(
-                Problem(where=f"{where}.{name}", what=f"unknown {NOUNS[family]}", remedy=one_of(family, name))
-            )
-        elif isinstance(parameters, dict):
+    for name, parameters in _known(family, table, where, problems):
+        if isinstance(parameters, dict):
             problems += (
                 Problem(where=f"{where}.{name}.{key}", what="is empty", remedy=EMPTY)
                 for key, value in parameters.items()
                 if value == []
             )
             for combination in _combinations({key: value for key, value in parameters.items() if value != []}):
-                member = checked(family[name], combination, f"{where}.{name}", problems, _refused(family[name]))
+                member = checked(
+                    family[name], combination, f"{where}.{name}", problems, refused=_refused(family[name]), file=file
+                )
                 if member is not None:
                     values = {field.name: getattr(member, field.name) for field in fields(member)}
                     made.append(Config(name=name, parameters=values))
     return made
+
+
+def members(family: Family[T], table: object, where: str, problems: list[Problem], file: type[Any]) -> list[T]:
+    """A member of each table, or of each in a list of tables; nothing is swept. What is wrong goes to `problems`."""
+    made: list[T] = []
+    for name, tables in _known(family, table, where, problems):
+        for parameters in tables if isinstance(tables, list) else [tables]:
+            member = checked(
+                family[name], parameters, f"{where}.{name}", problems, refused=_refused(family[name]), file=file
+            )
+            if member is not None:
+                made.append(member)
+    return made
+
+
+def _known(family: Family[Any], table: object, where: str, problems: list[Problem]) -> Iterable[tuple[str, object]]:
+    """The members that a table names, with what it says of each."""
+    for name, said in (table if isinstance(table, dict) else {}).items():
+        if name in family:
+            yield name, said
+        else:
+            problems.append(
+                Problem(where=f"{where}.{name}", what=f"unknown {family.noun}", remedy=one_of(family, name))
+            )
 
 
 def _combinations(parameters: dict[str, Several]) -> Iterable[dict[str, Scalar]]:

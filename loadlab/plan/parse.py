@@ -19,11 +19,19 @@ def plan_data(text: str, source: str) -> dict[str, Any]:
     Raises:
         UsageError: the text is not TOML.
     """
+    return _inferred(toml_data(text, source))
+
+
+def toml_data(text: str, source: str) -> dict[str, Any]:
+    """The keys of a file.
+
+    Raises:
+        UsageError: the text is not TOML.
+    """
     try:
-        data = plain_toml(text)
+        return plain_toml(text)
     except DamagedFileError as error:
         raise UsageError(f"{source} is not valid TOML: {error}. Fix it and run the command again.") from error
-    return _inferred(data)
 
 
 def _inferred(data: dict[str, Any]) -> dict[str, Any]:

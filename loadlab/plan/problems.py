@@ -32,12 +32,13 @@ KINDS: Final[Mapping[str, str]] = {
     "string_type": "text in quotation marks",
 }
 EMPTY: Final = "give at least one value, or leave it out"
-SERVED_HERE: Final = ("servers", "strategies")
+# One of the members that a table has to name.
+SUCH_AS: Final = {"servers": USUAL_SERVER, "server": USUAL_SERVER, "strategies": "max_age", "traffic": "constant"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing wrong with a plan: where, what, and what would be right."""
+    """One thing wrong with a file: where, what, and what would be right."""
 
     where: str
     what: str
@@ -47,12 +48,18 @@ class Problem:
         return f"{self.where}: {self.what}" + (f" ({self.remedy})" if self.remedy else "")
 
 
-def checked(
-    kind: type[Any], data: object, where: str, problems: list[Problem], refused: Mapping[str, str] = NOTHING
+def checked(  # noqa: PLR0913  what a message needs
+    kind: type[Any],
+    data: object,
+    where: str,
+    problems: list[Problem],
+    *,
+    refused: Mapping[str, str] = NOTHING,
+    file: type[Any] = Plan,
 ) -> Any:  # noqa: ANN401  one of that kind
     """A `kind` made of the data. None if it has `problems`; these are added, each with its place below `where`.
 
-    `refused` says of keys that there are not, why there are none.
+    `refused` says of keys that there are not, why there are none. `file` is what the whole file is read into.
     """
     with suppress(UnsureError):
         return plainly(kind, data)
@@ -62,7 +69,7 @@ def checked(
         # By way of JSON, where strict still reads tables into dataclasses; dates and times become text.
         return _reader(kind).validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        for problem in dict.fromkeys(_problem(detail, where, refused, kind) for detail in error.errors()):
+        for problem in dict.fromkeys(_problem(detail, where, refused, kind, file) for detail in error.errors()):
             if problem not in problems:
                 problems.append(problem)
         return None
@@ -78,7 +85,7 @@ def _reader(kind: type[Any]) -> TypeAdapter[Any]:
 
 
 def refusal(source: str, problems: Sequence[Problem]) -> UsageError:
-    """The error that names every problem of a plan."""
+    """The error that names every problem of a file."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return UsageError("\n".join([f"{source} has {count}:", *(f"  {problem}" for problem in problems)]))
 
@@ -89,7 +96,7 @@ def one_of(known: Iterable[str], said: str) -> str:
     return " ".join(part for part in (did_you_mean(said, names), f"one of {', '.join(names)}") if part)
 
 
-def _problem(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind: type[Any]) -> Problem:
+def _problem(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind: type[Any], file: type[Any]) -> Problem:
     # A position in a list is left out: the message shows the wrong value itself.
     path = [part for part in detail["loc"] if isinstance(part, str) and not _is_branch(part)]
     key = ".".join([where, *path]).strip(".")
@@ -97,12 +104,11 @@ def _problem(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind:
         why = refused.get(path[-1])
         if why is not None:
             return Problem(where=key, what="cannot be set", remedy=why)
-        return Problem(where=key, what="unknown key", remedy=_meant(path, kind, in_table=bool(where)))
+        return Problem(where=key, what="unknown key", remedy=_meant(path, kind, file, in_table=bool(where)))
     if detail["type"].startswith("missing"):
-        return Problem(where=key, what="is missing", remedy="add it")
+        return Problem(where=key, what="is missing", remedy=f"add it{_such_as(key)}")
     if detail["type"] == "too_short":
-        remedy = f"name one, such as [{key}.{USUAL_SERVER if key == 'servers' else 'max_age'}]"
-        return Problem(where=key, what="is empty", remedy=remedy if key in SERVED_HERE else EMPTY)
+        return Problem(where=key, what="is empty", remedy=f"name one{_such_as(key)}" if key in SUCH_AS else EMPTY)
     if detail["type"] == "value_error":
         return Problem(where=key, what=detail["msg"].removeprefix("Value error, "))
     message = KINDS.get(detail["type"], detail["msg"].removeprefix("Input should be "))
@@ -110,7 +116,11 @@ def _problem(detail: ErrorDetails, where: str, refused: Mapping[str, str], kind:
     return Problem(where=key, what=f"should be {message}, not {_shown(detail['input'])}", remedy=remedy)
 
 
-def _meant(path: Sequence[str], kind: type[Any], *, in_table: bool) -> str:
+def _such_as(key: str) -> str:
+    return f", such as [{key}.{SUCH_AS[key]}]" if key in SUCH_AS else ""
+
+
+def _meant(path: Sequence[str], kind: type[Any], file: type[Any], *, in_table: bool) -> str:
     """What to do about an unknown key at `path` in a table that is read into `kind`."""
     for part in path[:-1]:
         hint = get_type_hints(kind)[part]  # of a table: its class, or that or None
@@ -118,7 +128,7 @@ def _meant(path: Sequence[str], kind: type[Any], *, in_table: bool) -> str:
     known = [field.name for field in fields(kind)]
     if guess := did_you_mean(path[-1], known):
         return guess
-    if (in_table or path[:-1]) and path[-1] in {field.name for field in fields(Plan)}:
+    if (in_table or path[:-1]) and path[-1] in {field.name for field in fields(file)}:
         return "move it above the first [table] of the file"
     return f"remove it; the keys here are {', '.join(known)}" if known else "remove it; there are no keys here"
 

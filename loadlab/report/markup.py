@@ -10,7 +10,9 @@ from rich.text import Text
 from loadlab.model.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from loadlab.report.content.tables import Table
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _BLOCK_START = re.compile(r"^(\d*)([#+\-=.)])(?=\s|$|[#+\-=])")
@@ -42,3 +44,14 @@ def grid(head: Sequence[str], rule: Sequence[str], body: Sequence[Sequence[str]]
 def fenced(text: str, language: str) -> str:
     """Code in Markdown, as it is."""
     return f"```{language}\n{text.rstrip()}\n```"
+
+
+def table(content: Table) -> str:
+    """A flat table in Markdown, of text that is none yet."""
+    head = [escape(column.title) for column in content.columns]
+    rule = ["---:" if column.kind == "number" else "---" for column in content.columns]
+    return grid(head, rule, [[escape(text) for text in row] for row in content.rows])
+
+
+def bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(item)}" for item in items)

@@ -53,6 +53,7 @@ _LIMITS = (("0.01", 4), ("0.1", 3), ("4", 2), ("100", 1), ("Infinity", 0))
 _DECIMALS: Final = tuple((Decimal(limit), places) for limit, places in _LIMITS)
 _SMALLEST: Final = 0.001
 _MINUTE, _HOUR = 60, 3600
+_GIGABYTE: Final = 1e9
 
 
 def writable(text: str) -> str:
@@ -143,6 +144,17 @@ def milliseconds(seconds: float | None) -> str:
 def seconds(value: float) -> str:
     """A duration that was set, e.g. "10 s"."""
     return f"{exact(value)} s"
+
+
+def memory(value: float | None) -> str:
+    """Bytes, from a thousand MB on in GB.
+
+    >>> memory(2_400_000), memory(64e9), memory(None)
+    ('2.40 MB', '64.0 GB', '–')
+    """
+    if value is None:
+        return MISSING
+    return f"{figure(value / 1e6)} MB" if value < _GIGABYTE else f"{figure(value / 1e9)} GB"
 
 
 def measured_time(value: float) -> str:

@@ -3,6 +3,6 @@
 from loadlab.registry import Family
 from loadlab.servers.base import Server, Site
 
-SERVERS = Family("loadlab.servers", Server)
+SERVERS = Family("loadlab.servers", Server, "server mode")
 
 __all__ = ["SERVERS", "Server", "Site"]

@@ -3,6 +3,6 @@
 from loadlab.registry import Family
 from loadlab.strategies.base import Strategy
 
-STRATEGIES = Family("loadlab.strategies", Strategy)
+STRATEGIES = Family("loadlab.strategies", Strategy, "strategy")
 
 __all__ = ["STRATEGIES", "Strategy"]

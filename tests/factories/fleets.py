@@ -16,11 +16,13 @@ from loadlab.model.fleet import (
     Distribution,
     Keeping,
     Outage,
+    Pooler,
     ProcessesEnd,
     Rates,
     Scene,
     Spread,
 )
+from loadlab.model.pooling import ProcessPool
 
 MODE = "gthread"
 
@@ -71,18 +73,42 @@ applications = st.builds(
     connect_seconds=times,
     spreads=st.fixed_dictionaries({MODE: spreads}),
 )
-keepings = st.builds(
-    a_keeping,
-    keeper=st.sampled_from(["thread", "request"]),
-    processes=st.integers(1, 3),
-    threads=st.integers(1, 4),
-    max_age=st.sampled_from([0.0, 0.5, 3.0, None]),
-    health_checks=st.booleans(),
-    idle_thread_seconds=st.none() | st.floats(0.5, 5),
-    checks_at_end=st.booleans(),
-    spread=st.none() | spreads,
-    max_requests=st.none() | st.integers(1, 50),
+pools = st.builds(
+    ProcessPool,
+    smallest=st.integers(0, 2),
+    largest=st.integers(2, 4),
+    timeout=st.sampled_from([0.3, 5.0]),
+    max_idle=st.sampled_from([1.0, 600.0]),
+    max_lifetime=st.sampled_from([2.0, 3600.0]),
 )
+poolers = st.builds(
+    Pooler,
+    pool_mode=st.sampled_from(["session", "transaction"]),
+    size=st.integers(1, 5),
+    most_clients=st.integers(2, 30),
+    wait=st.sampled_from([0.0, 0.5, 5.0]),
+    shared=st.booleans(),
+    idle=st.sampled_from([0.0, 1.0, 600.0]),
+    lifetime=st.sampled_from([2.0, 3600.0]),
+)
+
+
+@st.composite
+def keepings(draw: st.DrawFn) -> Keeping:
+    pool = draw(st.none() | pools)
+    return a_keeping(
+        keeper="pool" if pool else draw(st.sampled_from(["thread", "request"])),
+        processes=draw(st.integers(1, 3)),
+        threads=draw(st.none() | st.integers(1, 4)),
+        max_age=0.0 if pool else draw(st.sampled_from([0.0, 0.5, 3.0, None])),
+        health_checks=draw(st.booleans()),
+        idle_thread_seconds=draw(st.none() | st.floats(0.5, 5)),
+        checks_at_end=draw(st.booleans()),
+        spread=draw(st.none() | spreads),
+        max_requests=draw(st.none() | st.integers(1, 50)),
+        pool=pool,
+        pooler=None if pool else draw(st.none() | poolers),
+    )
 
 
 @st.composite

@@ -21,7 +21,7 @@ from loadlab.model.findings import (
     FailureRow,
     Findings,
     LeftOut,
-    OpenOverTime,
+    OverTime,
     Percentiles,
     Recommendation,
     RunSummary,
@@ -137,13 +137,13 @@ def estimate(value: float, half_width: float = 0.03) -> Estimate:
     return Estimate(value=value, low=value * (1 - half_width), high=value * (1 + half_width))
 
 
-def open_over_time(does: Behaviour) -> OpenOverTime:
+def open_over_time(does: Behaviour) -> OverTime:
     """A leak climbs until something gives and is collected in steps; otherwise the line is flat."""
     at = tuple(i * 0.05 for i in range(50))
     climb = tuple(min(1.0, i / 18) * (1 - 0.3 * ((i // 7) % 2) * (does.peak > 20)) for i in range(50))
     median = tuple(round(does.peak * share) for share in climb)
     low = tuple(value * 0.8 for value in median)
-    return OpenOverTime(at=at, median=median, low=low, high=tuple(min(does.peak, v * 1.15) for v in median))
+    return OverTime(at=at, median=median, low=low, high=tuple(min(does.peak, v * 1.15) for v in median))
 
 
 def arm(of: Case, trials: int) -> Arm:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from loadlab.plan.problems import Problem
 
 TRAFFIC: Final[dict[str, dict[str, Any]]] = {
+    "access_log": {"files": str(Path(__file__).parent.parent / "fleet" / "traffic" / "requests.txt")},
     "constant": {"rate": 20},
     "day": {"mean_rate": 20, "hourly_shares": list(range(24))},
     "bursts": {"base_rate": 1, "burst_rate": 100, "burst_seconds": 5, "period_seconds": 60},

@@ -104,7 +104,7 @@ def test_each_mode_and_strategy_is_modelled_or_says_why_not(name: str, other: st
         kept = keeping(server(name), strategy(other))
     except UsageError as error:
         said = str(error)
-        assert said.startswith((f"{other} in {name}: ", f"{name}: "))
+        assert said.startswith((f"{other} in {name}: ", f"server.{name}"))
         assert "use " in said or "set " in said or "ask for " in said
         return
     assert kept.processes >= 1

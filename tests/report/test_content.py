@@ -12,7 +12,7 @@ from every import every
 from factories import reports
 
 from loadlab.model.config import Config
-from loadlab.model.findings import OpenOverTime, Recommendation
+from loadlab.model.findings import OverTime, Recommendation
 from loadlab.report import labels, markup, numbers
 from loadlab.report.content import charts, matrix, story, tables, verdicts
 
@@ -164,7 +164,7 @@ def test_unusable_trials_can_be_listed_alone() -> None:
 def test_thinning_a_long_series_keeps_its_extremes() -> None:
     n = 10_000
     spike, dip = 7_777, 3_333
-    series = OpenOverTime(
+    series = OverTime(
         at=tuple(float(i) for i in range(n)),
         median=(5.0,) * n,
         low=tuple(0.0 if i == dip else 4.0 for i in range(n)),

@@ -19,13 +19,17 @@ _AGES_KEPT: Final = 20_000
 
 @dataclass(slots=True)
 class RequestCounts:
-    """Each request that a thread takes is counted once, as `reused`, `connected`, `refused` or `failed`."""
+    """Each request is counted once, as `reused`, `connected`, `refused` or `failed`.
+
+    Until that is known, a request that waits for a thread or for a connection of a pool is counted as `queued`.
+    """
 
     arrived: int = 0
     reused: int = 0
     connected: int = 0
     refused: int = 0
     failed: int = 0
+    queued: int = 0
     waited: int = 0
     waiting_seconds: float = 0.0
 

@@ -3,44 +3,72 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.agenda import Agenda
     from loadlab.fleet.engine.counting import SessionCounts
-    from loadlab.fleet.engine.hosts import Process
     from loadlab.model.fleet import Outage, Scene
 
 
 class RefusedError(Exception):
-    """All places of PostgreSQL that the fleet may have are taken."""
+    """All places are taken: those of PostgreSQL that the fleet may have, or those of a pooler for its clients."""
 
 
 class UnreachableError(Exception):
     """PostgreSQL is down, or cannot be reached from this host."""
 
 
-class Connection:
-    """A session of PostgreSQL, and what its client knows of it: `open` turns false without the client's knowledge.
+class Owner(Protocol):
+    """Who opens connections: a process, or a pooler. `place` is the number of its host, None of a host apart."""
 
-    `close_at` is Django's: the connection has reached its maximum age then. `idle_since` counts while not `busy`.
+    @property
+    def place(self) -> int | None: ...
+
+
+class Connection:
+    """A session, and what its client knows of it: `open` turns false without the client's knowledge.
+
+    `close_at` is Django's: the connection has reached its maximum age then. `idle_since` counts while not `busy`, and
+    `used` says whether it has served a request. `server` is what a pooler has linked to the connection of a client.
     """
 
-    __slots__ = ("busy", "close_at", "idle_since", "open", "opened", "process")
+    __slots__ = ("busy", "close_at", "idle_since", "open", "opened", "owner", "server", "used")
 
-    def __init__(self, process: Process, now: float) -> None:
-        self.process = process
+    def __init__(self, owner: Owner, now: float) -> None:
+        self.owner = owner
         self.opened = now
         self.close_at = math.inf
         self.open = True
         self.busy = False
         self.idle_since = now
+        self.used = False
+        self.server: Connection | None = None
+
+
+class Route(Protocol):
+    """The way of a process to PostgreSQL: straight, or through a pooler."""
+
+    def connect(self, now: float, owner: Owner) -> Connection:
+        """A new session.
+
+        Raises:
+            RefusedError: no place is free.
+            UnreachableError: there is an outage between the two.
+        """
+
+    def close(self, now: float, connection: Connection, cause: str) -> None:
+        """Close it, if it is open."""
+
+    def close_all(self, now: float, owner: Owner, cause: str) -> None:
+        """Close all connections of one owner."""
 
 
 class PostgreSQL:
     """Opens and closes sessions. A session counts from the moment at which its client begins to connect."""
 
     def __init__(self, scene: Scene, agenda: Agenda, counts: SessionCounts) -> None:
+        self._hosts = scene.hosts
         self._free = scene.database.free
         idle = scene.conditions.idle_seconds
         self._idle_seconds = math.inf if idle is None else idle
@@ -55,18 +83,12 @@ class PostgreSQL:
     def open(self) -> int:
         return len(self._sessions)
 
-    def connect(self, now: float, process: Process) -> Connection:
-        """A new session for a process.
-
-        Raises:
-            RefusedError: no place is free.
-            UnreachableError: there is an outage at the process's host.
-        """
-        if self._outages and self._unreachable(now, process.host.number):
+    def connect(self, now: float, owner: Owner) -> Connection:
+        if self._outages and self._unreachable(now, owner):
             raise UnreachableError
         if len(self._sessions) >= self._free:
             raise RefusedError
-        connection = Connection(process, now)
+        connection = Connection(owner, now)
         self._sessions[connection] = None
         self._counts.opened(now)
         if self._idle_seconds < math.inf:
@@ -74,21 +96,26 @@ class PostgreSQL:
         return connection
 
     def close(self, now: float, connection: Connection, cause: str) -> None:
-        """Close it, if it is open."""
         if connection.open:
             connection.open = False
             del self._sessions[connection]
             self._counts.closed(now, now - connection.opened, cause)
 
-    def close_all(self, now: float, process: Process, cause: str) -> None:
-        for connection in [each for each in self._sessions if each.process is process]:
+    def close_all(self, now: float, owner: Owner, cause: str) -> None:
+        for connection in [each for each in self._sessions if each.owner is owner]:
             self.close(now, connection, cause)
 
-    def _unreachable(self, now: float, host: int) -> bool:
-        return any(each.start <= now < each.end and each.first <= host < each.last for each in self._outages)
+    def _unreachable(self, now: float, owner: Owner) -> bool:
+        return any(each.start <= now < each.end and self._hits(each, owner) for each in self._outages)
+
+    def _hits(self, outage: Outage, owner: Owner) -> bool:
+        """Whether it cuts off an owner; one on a host apart only where all hosts are."""
+        if owner.place is None:
+            return outage.first <= 0 and outage.last >= self._hosts
+        return outage.first <= owner.place < outage.last
 
     def _lose_all(self, now: float, outage: Outage) -> None:
-        for connection in [each for each in self._sessions if outage.first <= each.process.host.number < outage.last]:
+        for connection in [each for each in self._sessions if self._hits(outage, each.owner)]:
             self.close(now, connection, "lost")
 
     def _end_if_idle(self, now: float, connection: Connection) -> None:

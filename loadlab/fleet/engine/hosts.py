@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from loadlab.fleet.engine.database import Connection
-    from loadlab.model.fleet import Dispatch, Keeping, Spread
+    from loadlab.fleet.engine.pool import PsycopgPool
+    from loadlab.fleet.engine.simulation import Simulation
+    from loadlab.model.fleet import Dispatch
 
 
 class _Numbered(Protocol):
@@ -65,10 +67,25 @@ class Process:
 
     `requests` counts those that it has taken; at the `limit`, it takes no more. `garbage` is a heap of the connections
     that only Python's garbage collector can close, each after the number of the request that lets it. `gone` is when
-    the process has to end; it ends as soon as it is not busy then.
+    the process has to end; it has `ended` as soon as it is not busy then. `route` is its way to PostgreSQL, and `pool`
+    the one that Django has in it, if any.
     """
 
-    __slots__ = ("busy", "garbage", "gone", "host", "idle", "limit", "most", "number", "requests", "threads")
+    __slots__ = (
+        "busy",
+        "ended",
+        "garbage",
+        "gone",
+        "host",
+        "idle",
+        "limit",
+        "most",
+        "number",
+        "pool",
+        "requests",
+        "route",
+        "threads",
+    )
 
     def __init__(self, host: Host, number: int, threads: int, most: float, limit: float) -> None:
         self.host = host
@@ -81,6 +98,13 @@ class Process:
         self.requests = 0
         self.garbage: list[tuple[int, int, Connection]] = []
         self.gone: float | None = None
+        self.ended = False
+        self.route = host.route
+        self.pool: PsycopgPool | None = None
+
+    @property
+    def place(self) -> int:
+        return self.host.number
 
     @property
     def full(self) -> bool:
@@ -98,30 +122,19 @@ class Process:
 class Host:
     """Processes that serve from one queue. `free` are those with a thread to spare, the last busy one last.
 
-    Requests wait in `queue`, each as the time of its arrival.
+    Requests wait in `queue`, each as the time of its arrival. `route` is the way of its processes to PostgreSQL.
     """
 
-    __slots__ = (
-        "_choose_process",
-        "_choose_thread",
-        "_keeping",
-        "_lazy",
-        "_limit",
-        "free",
-        "number",
-        "processes",
-        "queue",
-    )
-
-    def __init__(
-        self, number: int, keeping: Keeping, spread: Spread, uniforms: Iterator[float], limit: Callable[[], float]
-    ) -> None:
+    def __init__(self, number: int, simulation: Simulation) -> None:
+        keeping, spread = simulation.keeping, simulation.spread
         self.number = number
-        self._keeping = keeping
-        self._lazy = spread.lazy_threads or keeping.threads is None or keeping.keeper == "request"
-        self._limit = limit
-        self._choose_process = chooser(spread.processes, uniforms)
-        self._choose_thread = chooser(spread.threads, uniforms)
+        self.route = simulation.route(number)
+        self._most_threads = math.inf if keeping.threads is None else keeping.threads
+        lazy = spread.lazy_threads or keeping.threads is None or keeping.keeper == "request"
+        self._first_threads = 0 if lazy else keeping.threads or 0
+        self._limit = simulation.request_limit
+        self._choose_process = chooser(spread.processes, simulation.draws.uniforms)
+        self._choose_thread = chooser(spread.threads, simulation.draws.uniforms)
         self.processes = [self._process(each) for each in range(keeping.processes)]
         self.free = list(self.processes)
         self.queue: deque[float] = deque()
@@ -160,9 +173,7 @@ class Host:
         self.free.append(successor)
 
     def _process(self, number: int) -> Process:
-        most = math.inf if self._keeping.threads is None else self._keeping.threads
-        threads = 0 if self._lazy or self._keeping.threads is None else self._keeping.threads
-        return Process(self, number, threads, most, self._limit())
+        return Process(self, number, self._first_threads, self._most_threads, self._limit())
 
 
 class Rotation:

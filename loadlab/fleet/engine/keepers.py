@@ -1,4 +1,4 @@
-"""How Django keeps the connection of a thread, and what becomes of it when the thread ends.
+"""How a request gets its connection, and what becomes of the connection afterwards.
 
 `close_old_connections` runs at the start and at the end of each request, in its thread: it closes the thread's
 connection if the connection has reached CONN_MAX_AGE, or if an error occurred and it works no longer. The age counts
@@ -27,10 +27,8 @@ class Keeper(ABC):
     def __init__(self, simulation: Simulation) -> None:
         self._agenda = simulation.agenda
         self._counts = simulation.requests
-        self._database = simulation.database
         self._draws = simulation.draws
         self._finish = simulation.finish
-        self._keeping = simulation.keeping
 
     @abstractmethod
     def begin(self, now: float, thread: Thread) -> None:
@@ -40,18 +38,60 @@ class Keeper(ABC):
     def thread_ends(self, now: float, thread: Thread) -> None:
         """A thread ends that serves no request now."""
 
+    def serve(self, now: float, thread: Thread, connection: Connection, *, reuses: bool) -> None:
+        """The request has this connection, which others have had before it if it `reuses` it."""
+        if reuses:
+            self._counts.reused += 1
+        else:
+            self._counts.connected += 1
+        thread.reuses = reuses
+        thread.connection = connection
+        connection.busy = True
+        self._hold(now, thread)
+
+    def fail(self, now: float, thread: Thread, *, refused: bool = False) -> None:
+        """The request gets no connection that works; it ends now."""
+        if refused:
+            self._counts.refused += 1
+        else:
+            self._counts.failed += 1
+        self._agenda.at(now, self._end_in_vain, thread)
+
+    def _hold(self, now: float, thread: Thread) -> None:
+        self._agenda.at(now + next(self._draws.holds), self._end, thread)
+
+    @abstractmethod
+    def _end(self, now: float, thread: Thread) -> None:
+        """The request ends that held this thread's connection."""
+
+    def _end_in_vain(self, now: float, thread: Thread) -> None:
+        thread.connection = None
+        self._finish(now, thread)
+
+    def _fail_under_way(self, thread: Thread, *, refused: bool = False) -> None:
+        """The connection was lost under a request, which counts as failed instead of served."""
+        if thread.reuses:
+            self._counts.reused -= 1
+        else:
+            self._counts.connected -= 1
+        if refused:
+            self._counts.refused += 1
+        else:
+            self._counts.failed += 1
+        thread.connection = None
+
 
 class DjangoKeeper(Keeper):
     """Django's own connections: one for each thread, which only this thread finds."""
 
     def __init__(self, simulation: Simulation) -> None:
         super().__init__(simulation)
-        age = self._keeping.max_age
-        self._age = math.inf if age is None else age
+        keeping = simulation.keeping
+        self._age = math.inf if keeping.max_age is None else keeping.max_age
         self._cause_at_end = "expired" if self._age else "request_end"
-        self._health_checks = self._keeping.health_checks
-        self._checks_at_end = self._keeping.checks_at_end
-        self._thread_stays = self._keeping.keeper == "thread"
+        self._checks_at_end = keeping.checks_at_end
+        self._health_checks = keeping.health_checks
+        self._thread_stays = keeping.keeper == "thread"
         self._collected_after = simulation.spread.collected_after
         self._entered = count()
 
@@ -61,51 +101,47 @@ class DjangoKeeper(Keeper):
             self._collect(now, process)
         connection = thread.connection
         if connection is not None and connection.close_at <= now:
-            self._database.close(now, connection, "expired")
+            process.route.close(now, connection, "expired")
             connection = None
         if connection is None:
             self._connect(now, thread)
         elif connection.open:
-            self._counts.reused += 1
-            thread.reuses = True
-            connection.busy = True
-            self._agenda.at(now + next(self._draws.holds), self._end, thread)
+            self.serve(now, thread, connection, reuses=True)
         elif self._health_checks:
             self._connect(now, thread)
         else:
-            self._counts.failed += 1
-            thread.reuses = False
-            self._agenda.at(now, self._end_in_vain, thread)
+            self.fail(now, thread)
+
+    def thread_ends(self, now: float, thread: Thread) -> None:
+        """Its connection is found by no other thread; it is open until the garbage collector takes it."""
+        connection, thread.connection = thread.connection, None
+        if connection is not None and self._collected_after:
+            process = thread.process
+            place = int(next(self._draws.uniforms) * len(self._collected_after))
+            after = process.requests + self._collected_after[place]
+            heappush(process.garbage, (after, next(self._entered), connection))
+            if after <= process.requests:
+                self._collect(now, process)
 
     def _connect(self, now: float, thread: Thread) -> None:
-        thread.reuses = False
-        seconds = next(self._draws.connects)
+        process = thread.process
+        connected = now + next(self._draws.connects)
         try:
-            connection = self._database.connect(now, thread.process)
+            connection = process.route.connect(now, process)
         except RefusedError:
-            self._counts.refused += 1
+            self.fail(connected, thread, refused=True)
         except UnreachableError:
-            self._counts.failed += 1
+            self.fail(connected, thread)
         else:
-            self._counts.connected += 1
             connection.close_at = now + self._age
-            connection.busy = True
-            thread.connection = connection
-            self._agenda.at(now + seconds + next(self._draws.holds), self._end, thread)
-            return
-        self._agenda.at(now + seconds, self._end_in_vain, thread)
-
-    def _end_in_vain(self, now: float, thread: Thread) -> None:
-        """The request had no connection that worked; Django keeps none."""
-        thread.connection = None
-        self._finish(now, thread)
+            self.serve(connected, thread, connection, reuses=False)
 
     def _end(self, now: float, thread: Thread) -> None:
         connection = thread.connection
         if connection is None or not connection.open:
             self._fail_under_way(thread)
-        elif self._checks_at_end and connection.close_at <= now:
-            self._database.close(now, connection, self._cause_at_end)
+        elif connection.close_at <= now and self._checks_at_end:
+            thread.process.route.close(now, connection, self._cause_at_end)
             thread.connection = None
         else:
             connection.busy = False
@@ -114,27 +150,7 @@ class DjangoKeeper(Keeper):
                 self.thread_ends(now, thread)
         self._finish(now, thread)
 
-    def _fail_under_way(self, thread: Thread) -> None:
-        """The connection was lost under a request, which counts as failed instead."""
-        if thread.reuses:
-            self._counts.reused -= 1
-        else:
-            self._counts.connected -= 1
-        self._counts.failed += 1
-        thread.connection = None
-
-    def thread_ends(self, now: float, thread: Thread) -> None:
-        """Its connection is found by no other thread; it is open until the garbage collector takes it."""
-        connection, thread.connection = thread.connection, None
-        if connection is not None and self._collected_after:
-            process = thread.process
-            place = int(next(self._draws.uniforms) * len(self._collected_after))
-            entry = (process.requests + self._collected_after[place], next(self._entered), connection)
-            heappush(process.garbage, entry)
-            if entry[0] <= process.requests:
-                self._collect(now, process)
-
     def _collect(self, now: float, process: Process) -> None:
         while process.garbage and process.garbage[0][0] <= process.requests:
             connection: Connection = heappop(process.garbage)[2]
-            self._database.close(now, connection, "garbage_collected")
+            process.route.close(now, connection, "garbage_collected")

@@ -52,12 +52,14 @@ def engine_for(keeping: Keeping, application: Application, scene: Scene) -> Engi
 
 def _why_not_by_opening(keeping: Keeping, application: Application, scene: Scene) -> str | None:
     """Why the threads are not independent of each other, if they are not."""
-    spread = application.spreads.get(keeping.server.name)
-    conditions = scene.conditions
+    spread = keeping.spread_of(application)
+    conditions = keeping.conditions_in(scene)
     if spread is None:
         return "it is not known how requests spread"
     if keeping.pool is not None or keeping.pooler is not None:
         return "requests share the connections of a pool"
+    if not keeping.checks_at_end:
+        return "the server does not let Django know that a request has ended"
     reasons = {
         "connections wait for the garbage collector": keeping.keeper == "request",
         "requests prefer some threads": not _any_thread(spread),

@@ -12,10 +12,13 @@ from loadlab.fleet.engine.database import PostgreSQL
 from loadlab.fleet.engine.draws import Draws, arrivals
 from loadlab.fleet.engine.hosts import Host, Rotation
 from loadlab.fleet.engine.keepers import DjangoKeeper
+from loadlab.fleet.engine.pgbouncer import PgBouncer, ThroughPgBouncer
+from loadlab.fleet.engine.pool import PoolKeeper
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from loadlab.fleet.engine.database import Route
     from loadlab.fleet.engine.hosts import Process, Thread
     from loadlab.fleet.engine.keepers import Keeper
     from loadlab.model.fleet import Application, Keeping, Numbers, ProcessesEnd, Scene, Simulated, Spread
@@ -35,12 +38,13 @@ class Simulation:
         self._idle_thread_seconds = math.inf if idle is None else idle
         self.sessions = SessionCounts()
         self.database = PostgreSQL(scene, self.agenda, self.sessions)
+        self._poolers = self._made_poolers()
         self._rotation = Rotation(
-            [self._host(each) for each in range(scene.hosts)],
+            [Host(each, self) for each in range(scene.hosts)],
             random=scene.balance == "random",
             uniforms=self.draws.uniforms,
         )
-        self._keeper: Keeper = DjangoKeeper(self)
+        self._keeper = self._made_keeper()
         for end in scene.ends:
             self.agenda.at(end.at, self._end_hosts, end)
 
@@ -48,7 +52,25 @@ class Simulation:
         scene = self.scene
         due = arrivals(scene.rates, self.draws.random) if scene.arrivals is None else scene.arrivals
         self.agenda.run(due.tolist(), self._arrive, scene.rates.seconds)
-        return self.sessions.simulated(at, self.requests)
+        clients = sum(pooler.clients_opened for pooler in self._poolers) if self._poolers else None
+        return self.sessions.simulated(at, self.requests, clients)
+
+    def _made_poolers(self) -> list[PgBouncer]:
+        """One for all hosts, or one on each; none where processes connect straight to PostgreSQL."""
+        settings = self.keeping.pooler
+        if settings is None:
+            return []
+        places = [None] if settings.shared else range(self.scene.hosts)
+        return [PgBouncer(settings, place, self) for place in places]
+
+    def _made_keeper(self) -> Keeper:
+        if self.keeping.pool is not None:
+            return PoolKeeper(self, self.keeping.pool)
+        return ThroughPgBouncer(self) if self._poolers else DjangoKeeper(self)
+
+    def route(self, host: int) -> Route:
+        """The way to PostgreSQL of the processes on a host."""
+        return self._poolers[host % len(self._poolers)] if self._poolers else self.database
 
     def _arrive(self, now: float) -> None:
         self.requests.arrived += 1
@@ -59,6 +81,7 @@ class Simulation:
         thread = host.take_thread()
         if thread is None:
             host.queue.append(now)
+            self.requests.queued += 1
         else:
             self._begin(now, thread)
 
@@ -85,6 +108,7 @@ class Simulation:
     def _serve_waiting(self, now: float, host: Host) -> None:
         thread = host.take_thread()
         if thread is not None:
+            self.requests.queued -= 1
             self.requests.wait_over(now - host.queue.popleft())
             self._begin(now, thread)
 
@@ -104,12 +128,9 @@ class Simulation:
     def _start_hosts(self, now: float, end: ProcessesEnd) -> None:  # noqa: ARG002  as all actions are called
         serving = {host.number for host in self._rotation.hosts}
         ended = range(end.first, min(end.last, self.scene.hosts))
-        self._rotation.add([self._host(each) for each in ended if each not in serving])
+        self._rotation.add([Host(each, self) for each in ended if each not in serving])
 
-    def _host(self, number: int) -> Host:
-        return Host(number, self.keeping, self.spread, self.draws.uniforms, self._limit)
-
-    def _limit(self) -> float:
+    def request_limit(self) -> float:
         """How many requests a new process takes."""
         conditions = self.keeping.conditions_in(self.scene)
         if conditions.max_requests is None:
@@ -119,7 +140,8 @@ class Simulation:
     def _end_if_idle(self, now: float, process: Process) -> None:
         """It ends, and PostgreSQL with its connections, once its time has come and its requests have ended."""
         if process.gone is not None and process.gone <= now and not process.busy:
-            self.database.close_all(now, process, "process_end")
+            process.ended = True
+            process.route.close_all(now, process, "process_end")
 
     def _end_idle_thread(self, now: float, thread: Thread) -> None:
         """It ends if it was idle all the time, and is not the only one of its process."""

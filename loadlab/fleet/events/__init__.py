@@ -3,6 +3,6 @@
 from loadlab.fleet.events.base import Event
 from loadlab.registry import Family
 
-EVENTS = Family("loadlab.fleet.events", Event)
+EVENTS = Family("loadlab.fleet.events", Event, "event")
 
 __all__ = ["EVENTS", "Event"]

@@ -3,6 +3,6 @@
 from loadlab.fleet.traffic.base import Traffic
 from loadlab.registry import Family
 
-TRAFFICS = Family("loadlab.fleet.traffic", Traffic)
+TRAFFICS = Family("loadlab.fleet.traffic", Traffic, "traffic")
 
 __all__ = ["TRAFFICS", "Traffic"]

@@ -325,7 +325,7 @@
       grid: { left: 36, right: 14, top: 16, bottom: 42 },
       xAxis: valueAxis("seconds since the load started", { min: 0, max: "dataMax", maxLabel: false, splitLine: { show: false } }),
       yAxis: valueAxis("", { min: 0, max: ({ max }) => (max < usable ? usable : null), minInterval: 1 }),
-      tooltip: { trigger: "axis", formatter: (points) => openTip(arms, points) },
+      tooltip: { trigger: "axis", formatter: (points) => lineTip(arms, points, "s") },
       series: [...arms.map(bandSeries), ...arms.map(lineSeries), usableSeries(usable)],
     });
   }
@@ -387,15 +387,15 @@
     };
   }
 
-  function openTip(arms, points) {
-    const second = points[0].axisValue;
+  function lineTip(arms, points, unit) {
+    const instant = points[0].axisValue;
     const rows = arms.map((arm) => {
-      const i = nearest(arm.line.at, second);
+      const i = nearest(arm.line.at, instant);
       const { median, low, high } = arm.line;
       const value = `${numbers.exact(median[i])} (${numbers.exact(low[i])}–${numbers.exact(high[i])})`;
       return [data.strategies[arm.strategy].label, value];
     });
-    return tip(`${numbers.exact(second)} s`, rows);
+    return tip(`${numbers.exact(instant)} ${unit}`, rows);
   }
 
   function nearest(instants, second) {
@@ -458,6 +458,45 @@
     return tip(roundTrips[index], rows);
   }
 
+  // A fleet over hours: the most connections that PostgreSQL has free, and the events as lines.
+
+  const shownLines = (lines) => lines.filter((one) => !state.hidden.has(one.strategy));
+  const fleetMarks = () => data.fleet.marks.map(({ words, at }) => ({ xAxis: at, label: { formatter: words, fontWeight: 400 } }));
+
+  function fleetChart(lines, yAxis, marks, formatter) {
+    return frame({
+      grid: { left: 58, right: 18, top: 18, bottom: 44 },
+      xAxis: valueAxis(data.fleet.unit, { min: 0, max: "dataMax", maxLabel: false, splitLine: { show: false } }),
+      yAxis,
+      tooltip: { trigger: "axis", formatter },
+      series: [...lines.map(bandSeries), ...lines.map(lineSeries), markLine(marks)],
+    });
+  }
+
+  function fleetOpen() {
+    const { limit, limit_words, unit } = data.fleet;
+    const lines = shownLines(data.fleet.open);
+    const withLimit = ({ max }) => (limit <= 3 * max ? Math.max(limit, max) : null);
+    const axis = valueAxis("", { min: 0, max: withLimit, minInterval: 1 });
+    const marks = [{ yAxis: limit, label: { formatter: limit_words } }, ...fleetMarks()];
+    return fleetChart(lines, axis, marks, (points) => lineTip(lines, points, `${unit}: open`));
+  }
+
+  // Opens span from one per request to none for minutes: a logarithmic axis shows both, with none at its foot.
+
+  function fleetOpens() {
+    const lines = shownLines(data.fleet.opens);
+    const values = lines.flatMap(({ line }) => [...line.median, ...line.high]).filter((value) => value > 0);
+    const axis = logAxis("", [...values, 1]);
+    const raised = (column) => column.map((value) => Math.max(value, axis.min));
+    const drawn = lines.map(({ strategy, line }) => ({
+      strategy,
+      line: { at: line.at, median: raised(line.median), low: raised(line.low), high: raised(line.high) },
+    }));
+    const tipOf = (points) => lineTip(lines, points, `${data.fleet.unit}: opened per second`);
+    return fleetChart(drawn, axis, fleetMarks(), tipOf);
+  }
+
   // Drawing
 
   const CHARTS = {
@@ -467,6 +506,8 @@
     cpu: { option: cpu, height: () => Math.max(rowsHeight(), visibleArms().filter((arm) => arm.cpu).length * 30 + 86) },
     open: { option: open, height: () => 260 },
     "added-latency": { option: addedLatency, height: () => 320 },
+    "fleet-open": { option: fleetOpen, height: () => 340 },
+    "fleet-opens": { option: fleetOpens, height: () => 340 },
   };
 
   // A chart is first drawn when it comes near the screen, so that the page itself shows at once.

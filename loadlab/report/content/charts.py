@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.comparison import Comparison
-    from loadlab.model.findings import Arm, Estimate, Findings, OpenOverTime, Service
+    from loadlab.model.findings import Arm, Estimate, Findings, OverTime, Service
     from loadlab.report.content.added_latency import LatencySeries
     from loadlab.report.content.matrix import Heading
 
@@ -195,7 +195,7 @@ def _median_ms(estimate: Estimate | None) -> float | None:
     return _ms(estimate.value) if estimate else None
 
 
-def _line(series: OpenOverTime) -> ChartLine:
+def _line(series: OverTime) -> ChartLine:
     """The series, thinned to what a chart can show: extremes survive the thinning."""
     step = max(1, ceil(len(series.at) / MOST_INSTANTS))
     spans = [slice(start, start + step) for start in range(0, len(series.at), step)]

@@ -10,7 +10,7 @@ from loadlab.model.text import printable
 from loadlab.report import numbers
 from loadlab.report.content import added_latency, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
-from loadlab.report.markup import escape, grid
+from loadlab.report.markup import bullets, escape, grid, table
 from loadlab.store import layout
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Markdown(Report):
             *_caveats(findings),
             *_environment(findings),
             "## How to read this",
-            _bullets(story.how_to_read(findings)),
+            bullets(story.how_to_read(findings)),
         )
         return numbers.writable(printable("\n\n".join(blocks) + "\n"))
 
@@ -60,7 +60,7 @@ def _opening(findings: Findings) -> Iterator[str]:
         yield f"> **{escape(warning)}**"
     to_set = verdicts.to_set(findings)
     if to_set.rows:
-        yield _table(to_set)
+        yield table(to_set)
     for sentence in story.answer(findings):
         yield escape(sentence)
     yield escape(story.run_line(findings.run))
@@ -73,7 +73,7 @@ def _verdicts(findings: Findings) -> Iterator[str]:
         yield "None: no server mode has enough trials for a verdict."
     overview = verdicts.overview(findings)
     if overview.rows:
-        yield _table(overview)
+        yield table(overview)
     for item in advice:
         yield from _advice(item)
 
@@ -88,7 +88,7 @@ def _advice(item: Advice) -> Iterator[str]:
     elif item.untold:
         yield f"Leak: {escape(item.leak_words)}"
     if item.why:
-        yield _bullets(item.why)
+        yield bullets(item.why)
     if item.gives_up:
         yield escape(f"Drawbacks: {'; '.join(item.gives_up)}.")
     yield from _snippets(item.snippets, named=item.several_files)
@@ -97,7 +97,7 @@ def _advice(item: Advice) -> Iterator[str]:
         yield escape(f"Runner-up: {second.setting}{second.rest}, {second.ratio}, peak open {second.peak}.")
         yield from _snippets(second.snippets, named=True)
     if item.figures.rows:
-        yield _table(item.figures)
+        yield table(item.figures)
 
 
 def _speed(item: Advice) -> str:
@@ -119,12 +119,8 @@ def _added_latency(findings: Findings) -> Iterator[str]:
         yield escape(added_latency.LEAD)
     for effect in effects:
         yield f"### {escape(str(effect.mode))}"
-        yield _table(effect.table)
-        yield _bullets(f"{name}: {clause}." for name, clause in effect.conclusions)
-
-
-def _bullets(items: Iterable[str]) -> str:
-    return "\n".join(f"- {escape(item)}" for item in items)
+        yield table(effect.table)
+        yield bullets(f"{name}: {clause}." for name, clause in effect.conclusions)
 
 
 def _fenced(code: str, language: str) -> str:
@@ -162,18 +158,12 @@ def _cell(cell: Cell | None) -> str:
     return "<br>".join([*leak, *lines])
 
 
-def _section(title: str, table: Table) -> Iterator[str]:
+def _section(title: str, content: Table) -> Iterator[str]:
     """A table under its heading; nothing at all when it has no rows."""
-    if table.rows:
+    if content.rows:
         yield f"## {title}"
-        yield escape(table.caption) + "."
-        yield _table(table)
-
-
-def _table(table: Table) -> str:
-    head = [escape(column.title) for column in table.columns]
-    rule = ["---:" if column.kind == "number" else "---" for column in table.columns]
-    return grid(head, rule, [[escape(text) for text in row] for row in table.rows])
+        yield escape(content.caption) + "."
+        yield table(content)
 
 
 def _opens(findings: Findings) -> Iterator[str]:
@@ -184,7 +174,7 @@ def _opens(findings: Findings) -> Iterator[str]:
 def _caveats(findings: Findings) -> Iterator[str]:
     if findings.caveats:
         yield "## Caveats"
-        yield _bullets(caveat.line for caveat in story.caveats(findings))
+        yield bullets(caveat.line for caveat in story.caveats(findings))
 
 
 def _environment(findings: Findings) -> Iterator[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import StringIO
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.box import SIMPLE
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from loadlab.report import numbers
+from loadlab.report.console import bullets, flat, printed
 from loadlab.report.content import added_latency, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import plain
@@ -51,26 +51,7 @@ class Terminal(Report):
     colour: bool = False
 
     def render(self, findings: Findings) -> str:
-        output = StringIO()
-        console = self._console(output)
-        for part in _parts(findings, narrow=self.width < NARROW):
-            console.print(part)
-        lines = (line.rstrip() for line in output.getvalue().splitlines())
-        return numbers.writable("\n".join(lines) + "\n")
-
-    def _console(self, output: StringIO) -> Console:
-        """A console that takes nothing from the environment it happens to run in."""
-        return Console(
-            file=output,
-            width=self.width,
-            force_terminal=self.colour,
-            color_system="standard" if self.colour else None,
-            legacy_windows=False,
-            highlight=False,
-            emoji=False,
-            markup=False,
-            _environ={},
-        )
+        return printed(_parts(findings, narrow=self.width < NARROW), width=self.width, colour=self.colour)
 
 
 def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
@@ -83,24 +64,24 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     yield from _section("Server modes × strategies", _matrix(findings, narrow=narrow))
     service = tables.service(findings)
     if service.rows:
-        yield from _section("Response and service", Group(plain(service.caption, "dim"), _flat(service)))
+        yield from _section("Response and service", Group(plain(service.caption, "dim"), flat(service)))
     bursts = tables.bursts(findings)
     if bursts.rows:
-        yield from _section("Quiet spells", Group(plain(bursts.caption, "dim"), _flat(bursts)))
+        yield from _section("Quiet spells", Group(plain(bursts.caption, "dim"), flat(bursts)))
     probed = tables.quantities(findings)
     if probed.rows:
-        yield from _section("Probes", Group(plain(probed.caption, "dim"), _flat(probed)))
+        yield from _section("Probes", Group(plain(probed.caption, "dim"), flat(probed)))
     opens = tables.opens(findings)
     if opens.rows:
         notes = (plain(sentence, "dim") for sentence in (opens.caption, *story.opens(findings)))
-        yield from _section(story.OPENS, Group(*notes, _flat(opens)))
+        yield from _section(story.OPENS, Group(*notes, flat(opens)))
     for effect in added_latency.build(findings):
-        yield from _section(f"With added latency: {effect.mode}", _flat(effect.table))
+        yield from _section(f"With added latency: {effect.mode}", flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
     if findings.caveats:
         lines = [caveat.line for caveat in story.caveats(findings)]
         more = [f"{len(lines) - MOST_CAVEATS} more: see {FULL}."] if len(lines) > MOST_CAVEATS else []
-        yield from _section("Caveats", _bullets([*lines[:MOST_CAVEATS], *more]))
+        yield from _section("Caveats", bullets([*lines[:MOST_CAVEATS], *more]))
 
 
 def _opening(findings: Findings) -> Iterator[RenderableType]:
@@ -153,7 +134,7 @@ def _rankings(findings: Findings) -> Iterator[tuple[str, RenderableType]]:
         if item.ranks:
             parts: list[RenderableType] = [_ranking(item.ranks)]
             if findings.run.limits.max_connections is not None:
-                parts += [plain("Need in production", "bold"), _bullets(_needs(item.ranks))]
+                parts += [plain("Need in production", "bold"), bullets(_needs(item.ranks))]
             yield f"Ranking: {item.mode}", Group(*parts)
 
 
@@ -170,15 +151,6 @@ def _ranking(ranks: Iterable[Rank]) -> RenderableType:
 
 def _needs(ranks: Iterable[Rank]) -> Iterator[str]:
     return (f"{rank.name}: {rank.need}" for rank in ranks if rank.need)
-
-
-def _flat(content: FlatTable) -> RenderableType:
-    table = Table(box=SIMPLE, pad_edge=False)
-    for column in content.columns:
-        table.add_column(plain(column.title), overflow="fold")
-    for row in content.rows:
-        table.add_row(*map(plain, row))
-    return table
 
 
 def _matrix(findings: Findings, *, narrow: bool) -> RenderableType:
@@ -270,10 +242,3 @@ def _judgement(cell: Cell) -> Iterator[Text]:
 def _judged(judgement: Judgement | None) -> Iterator[Text]:
     if judgement:
         yield plain(f"{numbers.SIGNS[judgement]} {judgement}", JUDGEMENT_STYLES[judgement])
-
-
-def _bullets(lines: Iterable[str]) -> RenderableType:
-    grid = Table.grid(padding=(0, 1))
-    for line in lines:
-        grid.add_row("•", plain(line))
-    return grid

@@ -16,15 +16,13 @@ from loadlab.servers import SERVERS
 from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
     from loadlab.model.fleet_trial import FleetTrial
 
 pytestmark = pytest.mark.process
-
-NOTHING: Mapping[str, Any] = {}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,93 @@
+"""Which strategy a fleet should take: of those that fit the limits at all times, the one that opens least.
+
+Two strategies differ if their bands of opens per second do not overlap, and if they open for one request in a hundred
+more or less. Of those that do not differ from the best, the simplest is taken, as in a run's verdicts.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor, sqrt
+from typing import TYPE_CHECKING, Final
+
+from loadlab.analysis.recommendations import recommended
+from loadlab.analysis.simplicity import order
+from loadlab.fleet.limits import BUSY, busiest_rate, overlap
+from loadlab.model.fleet_outcome import FleetVerdict, Remedy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from loadlab.analysis.simplicity import Order
+    from loadlab.model.fleet import Application, Scene
+    from loadlab.model.fleet_outcome import Outcome, VerdictKind
+
+MARGIN: Final = 0.01  # of the requests
+ROOM: Final = 4  # standard deviations of a Poisson distribution above its mean
+
+
+def fleet_verdict(outcomes: Sequence[Outcome], application: Application, scene: Scene, driver: str) -> FleetVerdict:
+    """Of at least one strategy."""
+    fitting = [place for place, one in enumerate(outcomes) if one.fits]
+    if not fitting:
+        chosen = min(range(len(outcomes)), key=lambda place: outcomes[place].needed)
+        return FleetVerdict(
+            kind="none_fits", chosen=chosen, remedies=tuple(_remedies(outcomes[chosen], application, scene))
+        )
+    alike = _alike(outcomes, fitting)
+    chosen = min(alike, key=lambda place: _order(outcomes[place]))
+    return FleetVerdict(
+        kind=_kind(outcomes, fitting, alike),
+        chosen=chosen,
+        rival=_rival(outcomes, fitting, alike),
+        alike=tuple(alike) if len(alike) > 1 else (),
+        recommend=recommended(outcomes[chosen].case, driver),
+    )
+
+
+def _alike(outcomes: Sequence[Outcome], fitting: Sequence[int]) -> list[int]:
+    """The one that opens least, and those that do not differ from it."""
+    best = outcomes[min(fitting, key=lambda place: outcomes[place].opens_per_second.middle)]
+    return [place for place in fitting if not _opens_more(outcomes[place], best)]
+
+
+def _opens_more(one: Outcome, best: Outcome) -> bool:
+    more = one.opens_per_second.middle - best.opens_per_second.middle
+    requests_per_second = best.requests.middle / best.seconds
+    return not one.opens_per_second.overlaps(best.opens_per_second) and more >= MARGIN * requests_per_second
+
+
+def _kind(outcomes: Sequence[Outcome], fitting: Sequence[int], alike: Sequence[int]) -> VerdictKind:
+    if len(outcomes) == 1:
+        return "only_one"
+    if len(fitting) == 1:
+        return "only_one_fits"
+    return "no_difference" if len(alike) == len(outcomes) else "best"
+
+
+def _rival(outcomes: Sequence[Outcome], fitting: Sequence[int], alike: Sequence[int]) -> int | None:
+    """The next best that fits; without any, the one that needs least."""
+    others = [place for place in fitting if place not in alike]
+    if others:
+        return min(others, key=lambda place: outcomes[place].opens_per_second.middle)
+    unfit = [place for place in range(len(outcomes)) if place not in fitting]
+    return min(unfit, key=lambda place: outcomes[place].needed) if unfit else None
+
+
+def _order(one: Outcome) -> Order:
+    return order(one.case)
+
+
+def _remedies(least: Outcome, application: Application, scene: Scene) -> Iterator[Remedy]:
+    keeping, free = least.keeping, least.free
+    if keeping.pooler is None:
+        held = busiest_rate(scene) * application.hold_seconds.mean  # Little's law
+        size = ceil(held + ROOM * sqrt(held)) + 1
+        if size <= free:
+            yield Remedy(kind="pooler", count=size)
+    if keeping.threads is not None:
+        threads = floor(free / (scene.hosts * keeping.processes * overlap(scene)))
+        if 0 < threads < keeping.threads and (least.busy_threads or 0.0) * keeping.threads / threads < BUSY:
+            yield Remedy(kind="fewer_threads", count=threads)
+    yield Remedy(kind="max_connections", count=least.needed + scene.database.reserved)
+    if least.largest is not None and least.largest.hosts:
+        yield Remedy(kind="fewer_hosts", count=least.largest.hosts)

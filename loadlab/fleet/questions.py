@@ -1,0 +1,159 @@
+"""What follows from simulations: the largest fleet that fits, the smallest age worth having, the break-even.
+
+The hosts of a fleet do not know each other, but for the limits of PostgreSQL and of a shared pooler. So a question
+about ages needs few hosts, and one about hosts follows from the mean and the spread of the connections of this fleet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil, floor, log10, sqrt
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.fleet.engine.simulate import simulate
+from loadlab.fleet.limits import most_per_host, overlap
+from loadlab.fleet.outcome import generator, without_limit
+from loadlab.fleet.scaling import scaled
+from loadlab.model.fleet_outcome import BreakEven, LargestFleet, SmallestAge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.model.fleet import Application, Keeping, Scene
+    from loadlab.model.fleet_outcome import Outcome
+
+WORTH_HAVING: Final = 0.95  # of the reuse that unlimited has
+REACHED: Final = 0.97  # of a bound: from there on, it is what decides
+ENOUGH_REQUESTS: Final = 200_000  # to tell reuse to a thousandth
+FEWEST_HOSTS: Final = 4  # so that others serve while one is deployed
+MOST_REQUESTS: Final = 2_000_000  # of a simulation that verifies a number of hosts
+SHORTEST: Final = 0.1  # seconds: ages below make no sense
+CLOSE_ENOUGH: Final = 1.05  # a bisection ends there
+BYTES_PER_CORE: Final = 4 * 2.0**30  # general-purpose cloud machines have 4 GiB of memory for each core
+
+
+def smallest_age(keeping: Keeping, application: Application, scene: Scene, seed: int) -> SmallestAge | None:
+    """From which CONN_MAX_AGE on reuse is 95 % of what unlimited has; None where strategies have no such age.
+
+    Under this traffic and these events, by bisection over simulations of a few hosts with the same arrivals.
+    """
+    if keeping.keeper != "thread" or keeping.pooler is not None:
+        return None
+    few = without_limit(scaled(scene, _few_hosts(scene)))
+
+    def reuse(age: float | None) -> float:
+        ran = simulate(replace(keeping, max_age=age), application, few, _two(few), generator(seed, 0))
+        return ran.reused / ran.requests if ran.requests else 0.0
+
+    unlimited = reuse(None)
+    if not unlimited:
+        return SmallestAge(seconds=None, share=WORTH_HAVING, reuse=0.0, unlimited=0.0)
+    short, long = SHORTEST, scene.rates.seconds
+    while long / short > CLOSE_ENOUGH:
+        middle = sqrt(short * long)
+        short, long = (short, middle) if reuse(middle) >= WORTH_HAVING * unlimited else (middle, long)
+    age = _rounded_up(long)
+    return SmallestAge(seconds=age, share=WORTH_HAVING, reuse=reuse(age), unlimited=unlimited)
+
+
+def _few_hosts(scene: Scene) -> int:
+    """As many as have enough requests together."""
+    per_host = float(scene.rates.expected[-1]) / scene.hosts
+    return min(scene.hosts, max(FEWEST_HOSTS, ceil(ENOUGH_REQUESTS / max(per_host, 1.0))))
+
+
+def _two(scene: Scene) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.array([0.0, scene.rates.seconds])
+
+
+def _rounded_up(seconds: float) -> float:
+    """To two digits, as a person sets it.
+
+    >>> _rounded_up(30.3), _rounded_up(0.1234), _rounded_up(571.0)
+    (31.0, 0.13, 580.0)
+    """
+    unit = 10.0 ** (floor(log10(seconds)) - 1)
+    return round(ceil(round(seconds / unit, 6)) * unit, 6)
+
+
+def break_even(application: Application, ages: Sequence[float | None]) -> BreakEven | None:
+    """From which rate per thread on each age saves more than it costs; None where the costs were not measured.
+
+    An age `a` saves rate × reuse openings per second, with reuse = rate × a / (1 + rate × a); it holds one connection
+    of an otherwise idle thread. Both are equal where c × a × rate² = k × (1 + a × rate), with c the CPU of an opening
+    at both ends and k the cores that cost as much as the memory of an idle backend.
+    """
+    app, database = application.app_cpu_per_connect, application.database_cpu_per_connect
+    held = application.idle_backend_bytes
+    if app is None or database is None or held is None:
+        return None
+    opening, holding = app + database, held / BYTES_PER_CORE
+    return BreakEven(
+        cpu_per_connect=opening,
+        idle_bytes=held,
+        bytes_per_core=BYTES_PER_CORE,
+        by_age=tuple((age, _even(age, opening, holding)) for age in ages if age != 0),
+    )
+
+
+def _even(age: float | None, opening: float, holding: float) -> float:
+    if age is None:
+        return holding / opening
+    held = holding * age
+    return (held + sqrt(held**2 + 4 * opening * age * holding)) / (2 * opening * age)
+
+
+def largest_fleet(found: Outcome, application: Application, scene: Scene, seed: int) -> LargestFleet:
+    """How many hosts fit, each with its share of this traffic.
+
+    Where all threads hold a connection, the bound decides. Elsewhere a number follows from the mean of the open
+    connections at the worst moment, which grows with the hosts, and what they exceed it by, which grows with their
+    square root; where that is cheap, simulations correct it.
+    """
+    keeping, free = found.keeping, scene.database.free
+    if keeping.pooler is not None and keeping.pooler.shared:
+        fits = keeping.pooler.size <= free
+        return LargestFleet(hosts=None if fits else 0, way="bound", bound=None if fits else 0)
+    per_host = most_per_host(keeping)
+    at_once = None if per_host is None else per_host * overlap(scene)
+    bound = None if at_once is None else floor(free / at_once)
+    if at_once is not None and found.needed >= REACHED * at_once * scene.hosts:
+        return LargestFleet(hosts=bound, way="bound", bound=bound)
+    hosts = max(_by_spread(found, scene), bound or 0)
+    if scene.rates.expected[-1] * hosts / scene.hosts > MOST_REQUESTS:
+        return LargestFleet(hosts=hosts, way="scaled", bound=bound)
+    return LargestFleet(
+        hosts=max(_simulated(keeping, application, scene, hosts, seed), bound or 0), way="simulation", bound=bound
+    )
+
+
+def _by_spread(found: Outcome, scene: Scene) -> int:
+    """The largest share s of the fleet with s × mean + √s × excess ≤ free."""
+    free, mean = scene.database.free, max(found.open_over_time.median)
+    if not found.needed:
+        return scene.hosts
+    mean = min(mean if found.fits else found.needed, found.needed)
+    excess = found.needed - mean
+    root = (sqrt(excess**2 + 4 * mean * free) - excess) / (2 * mean) if mean else free / max(excess, 1)
+    return max(0, floor(root**2 * scene.hosts + 1e-9))
+
+
+def _simulated(keeping: Keeping, application: Application, scene: Scene, guess: int, seed: int) -> int:
+    """The most hosts of which none has a request refused, by bisection around a guess."""
+
+    def fits(hosts: int) -> bool:
+        some = scaled(scene, hosts)
+        return hosts == 0 or not simulate(keeping, application, some, _two(some), generator(seed, 0)).refused
+
+    low, high = 0, max(1, guess)
+    while fits(high):
+        low, high = high, ceil(high * 1.1) + 1
+        if scene.rates.expected[-1] * high / scene.hosts > MOST_REQUESTS:
+            return low
+    low = max(low, floor(high * 0.8)) if fits(floor(high * 0.8)) else low
+    while high - low > max(1, high // 50):
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
