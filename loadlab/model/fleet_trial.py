@@ -15,8 +15,9 @@ class FleetTrial:
 
     `at` are the samples, and `open` PostgreSQL's backends at each: 0 while it does not let anybody in, which were
     `away` samples. `ends` and `outages` are the planned events as they really came. `boot_seconds` is how long each
-    host's first server took until it was ready; they boot side by side. `opened_at_boot` connections were opened before
-    the load. `connect_errors` are by kind, as the hosts count them, and `failures` are the clients', by kind.
+    host's first server took until it was ready; they boot side by side. `opened_at_boot` sessions were opened before
+    the load, and `opened_by_hosts` connections during it. The hosts count `connect_errors` by kind and `closed` by
+    reason, and the clients count `failures` by kind.
     """
 
     configuration: Configuration
