@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from loadlab.errors import UsageError
-from loadlab.fleet.dispatch_fit import fit
-from loadlab.fleet.spread import QUANTILES, merged
+from loadlab.fleet.dispatch_fit import fit, merged
+from loadlab.fleet.spread import QUANTILES
 from loadlab.model.causes import Cause
 from loadlab.model.extract import extract_of
 from loadlab.model.fleet import Application, Dispatch, Distribution, Spread

@@ -94,7 +94,7 @@ def read_fleet(text: str, source: str, folder: Path = Path()) -> Fleet:
     rates = None
     if known is not None:
         problems += _cross_problems(known, data)
-        rates = _rates(traffic, known, problems)
+        rates = _rates(traffic and traffic.beside(folder), known, problems)
         if rates is not None:
             problems += _event_problems(events, Extent(hosts=known.hosts, seconds=rates.seconds))
     if problems or question is None or server is None or rates is None:

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadlab.model.fleet import Rates
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.model.fleet import ProcessesEnd, Scene
+    from loadlab.model.fleet import Scene
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,22 +44,6 @@ class Breaks:
             for place, one in enumerate(breaks):
                 self.at[host, place], self.gone[host, place] = one.at, one.gone
                 self.again[host, place], self.lost[host, place] = one.again, one.lost
-
-
-def serving_hosts(scene: Scene) -> Rates:
-    """How many hosts get requests, in the shape of rates: `per_second` is the number of hosts in each step."""
-    changes = [(end.at, -_count(end, scene.hosts)) for end in scene.ends]
-    changes += [(end.serving_again, _count(end, scene.hosts)) for end in scene.ends]
-    inner = [when for when, _ in changes if 0 < when < scene.rates.seconds]
-    edges = np.unique(np.concatenate(([0.0, scene.rates.seconds], inner)))
-    serving = np.full(len(edges) - 1, float(scene.hosts))
-    for when, hosts in changes:
-        serving[edges[:-1] >= when] += hosts
-    return Rates(edges=edges, per_second=serving)
-
-
-def _count(end: ProcessesEnd, hosts: int) -> int:
-    return min(end.last, hosts) - end.first
 
 
 def _of_hosts(scene: Scene) -> list[list[Break]]:

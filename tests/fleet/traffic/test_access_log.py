@@ -141,6 +141,14 @@ def test_a_log_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert rates("-", time_key=None).per_second.tolist() == [1, 0, 1]
 
 
+def test_files_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None:
+    log(tmp_path / "access.log", [0, 2])
+    absolute = log(tmp_path / "other.log", [1])
+    traffic = AccessLog(files=["access.*", str(absolute)]).beside(tmp_path)
+    assert traffic.rates(None).per_second.tolist() == [1, 1, 1]
+    assert AccessLog(files=["-"]).beside(tmp_path).files == ["-"]
+
+
 def test_zstd_is_read_where_python_can(tmp_path: Path) -> None:
     path = tmp_path / "access.log.zst"
     if sys.version_info < (3, 14):
