@@ -51,6 +51,7 @@ OF_TARGET_AND_LOAD: Final = {"django", "locust", "gevent", "prometheus_client"}
 # The modules that may read the wall clock, which can be set, and what for; durations come from the monotonic clock.
 WALL_CLOCK: Final = {
     "cli/_fleet_validating.py": "the name of a validation's folder",
+    "cli/fleet.py": "the name of an answer's folder",
     "cli/run.py": "the name of a run's folder",
     "live/discovery.py": "how old a run's last sign is, which another process has written",
     "load/distributed/rpc.py": "Locust keeps its last heartbeat by it",

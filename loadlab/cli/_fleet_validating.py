@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from loadlab.cli._files import write
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
 from loadlab.errors import EnvironmentFaultError, GateError, StoppedError, UsageError
@@ -40,6 +41,7 @@ CALIBRATION_SECONDS: Final = 45.0  # of a server mode
 TRIAL_SECONDS: Final = 9.0  # of a calibration
 PAGE: Final = "validation.md"
 CALIBRATION: Final = "calibration.json"
+ELSEWHERE: Final = "Name another folder with --out."
 GATED: Final = 20  # trials; fewer say too little for an exit code
 
 
@@ -90,7 +92,7 @@ def _validated(drawn: Sequence[Configuration], folder: Path, arguments: argparse
     with _lanes(folder, arguments) as running:
         if not arguments.calibration:
             applications = _with_deployments(applications, running, arguments)
-        _write(folder / CALIBRATION, msgspec.json.encode(applications))
+        write(folder / CALIBRATION, msgspec.json.encode(applications).decode(), ELSEWHERE)
         screen = Screen.of(arguments)
         with screen.status(f"predicting {numbers.plural(len(drawn), 'trial')} …"):
             known = Known(applications=applications, source=_source(arguments, folder))
@@ -112,7 +114,7 @@ def _run(validating: Validating, running: Lanes, drawn: Sequence[Configuration],
                 shown.step_ended(f"{done} of {len(drawn)}  {_words(drawn[trial.number])}: {said}", done, len(drawn))
     finally:
         validating.finish()
-        _write(validating.folder / PAGE, fleet_validation_page(validating.validation).encode())
+        write(validating.folder / PAGE, fleet_validation_page(validating.validation), ELSEWHERE)
 
 
 def _said(trial: ValidationTrial, figures: Sequence[str]) -> str:
@@ -180,7 +182,7 @@ def _published(validation: Validation, arguments: argparse.Namespace) -> int:
     """
     trials = compared(validation)
     if arguments.markdown:
-        _write(arguments.markdown, fleet_validation_page(validation).encode())
+        write(arguments.markdown, fleet_validation_page(validation), "Name another file with --markdown.")
     if not trials:
         raise EnvironmentFaultError("No trial was measured; the logs of the lanes tell why.")
     found = share(trials)
@@ -191,10 +193,3 @@ def _published(validation: Validation, arguments: argparse.Namespace) -> int:
         raise GateError(verdict(trials))
     print(verdict(trials))
     return 0
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise EnvironmentFaultError(f"{path} cannot be written: {error.strerror}. Name another file.") from error

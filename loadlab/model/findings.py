@@ -17,6 +17,7 @@ from loadlab.model.config import Scalar
 from loadlab.model.departure import Departure
 from loadlab.model.needs import Need
 from loadlab.model.opens import Opens
+from loadlab.model.over_an_hour import OverAnHour
 from loadlab.model.percentiles import Percentiles
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import Ground, Objection, Reason
@@ -290,7 +291,7 @@ class Findings:
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
     `departures` are the cases that left before their last block. `opens` says where the time of an open goes; None
-    where it was not measured.
+    where it was not measured. `over_an_hour` says what each age would do at the rate that was measured.
     """
 
     run: RunSummary
@@ -305,3 +306,4 @@ class Findings:
     added_latency: tuple[LatencyEffect, ...] = ()
     departures: Mapping[Case, Departure] = field(default_factory=dict)
     opens: Opens | None = None
+    over_an_hour: tuple[OverAnHour, ...] = ()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from loadlab.model.config import Config
     from loadlab.model.findings import Arm, Estimate, FailureRow, Findings, TrialSummary
     from loadlab.model.opens import OpenTimes
+    from loadlab.model.over_an_hour import AgeOverAnHour
     from loadlab.model.samples import Connections
 
 Kind = Literal["text", "number", "judgement"]
@@ -383,3 +384,32 @@ def _exact(counts: Connections) -> str:
     if not counts.judged:
         return numbers.NOT_JUDGED
     return "yes" if counts.exact else "no"
+
+
+def over_an_hour(findings: Findings) -> Table:
+    """A row for each server mode and age; none where no trial recorded how requests used their connections."""
+    names = Labels.of(findings)
+    return Table(
+        caption="Expected over one hour at the rate of requests that was measured",
+        columns=(
+            *_texts("Server mode", "CONN_MAX_AGE"),
+            *_numbers("Requests/s", "Open", "Opened", "Opened per second", "Reuse"),
+        ),
+        rows=tuple(
+            _hour_row(str(names.mode(one.condition)), one.rate, age)
+            for one in findings.over_an_hour
+            for age in one.ages
+        ),
+    )
+
+
+def _hour_row(mode: str, rate: float, age: AgeOverAnHour) -> tuple[str, ...]:
+    return (
+        mode,
+        numbers.age(age.max_age),
+        numbers.figure(rate),
+        numbers.figure(age.open),
+        numbers.count(age.opened),
+        numbers.figure(age.opens_per_second),
+        numbers.percentage(age.reuse),
+    )
