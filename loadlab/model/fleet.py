@@ -5,6 +5,7 @@ All times are in seconds since the start of the simulated time, all rates are re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,8 +15,6 @@ from loadlab.model.bounds import STRICT, Bounds
 from loadlab.model.pooling import ProcessPool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from loadlab.model.config import Config
