@@ -173,7 +173,7 @@ def test_a_log_is_repeated_or_cut_to_the_time_asked_for(tmp_path: Path) -> None:
     longer = rates(path, 7.5)
     assert longer.per_second.tolist() == [2, 1, 1, 2, 1, 1, 2, 1]
     assert longer.edges.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 7.5]
-    assert longer.remarks == ("The access log covers 3 s, and is repeated over 8 s.",)
+    assert longer.remarks == ("The access log covers 3 s, and is repeated until 8 s are over.",)
     shorter = rates(path, 2)
     assert (shorter.per_second.tolist(), shorter.seconds) == ([2, 1], 2)
     assert shorter.remarks == ("Of the 3 s of the access log, the first 2 s are used.",)
@@ -208,7 +208,7 @@ def test_only_requests_of_some_paths_count(
     found = rates(path, **selection)
     assert np.flatnonzero(found.per_second).tolist() == kept
     assert found.seconds == 7  # as long as the log, whichever requests count
-    assert found.remarks == (f"{len(kept)} of 7 lines of the access log match only and without.",)
+    assert found.remarks == (f"{len(kept)} of 7 lines of the access log count, by their paths.",)
 
 
 def test_a_long_path_against_many_wildcards_is_told_at_once(tmp_path: Path) -> None:
