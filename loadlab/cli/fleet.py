@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._files import write
 from loadlab.cli._fleet_file import EXAMPLE, add_fleet_arguments, read_fleet_of
+from loadlab.cli._fleet_validation import add_validation_arguments
 from loadlab.cli._screen import Screen, add_screen_arguments, width
 from loadlab.errors import StoppedError
 
@@ -37,6 +38,7 @@ EXAMPLES: Final = (
         "loadlab fleet --run runs/20261128-140000 --server gthread,workers=4 --rate 300 --max-age 60 --max-age none",
         "answer without a file",
     ),
+    ("loadlab fleet --validate --trials 2 --seed 1", "predict two small fleets, then run them, and compare"),
 )
 
 
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--example", action="store_true", help="print a file to start from, and nothing else")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder of the answer (default: fleets/DATE-TIME)")
     add_fleet_arguments(parser)
+    add_validation_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the content of fleet.json instead of the verdict")
     add_screen_arguments(parser, progress=True)
 
@@ -53,6 +56,10 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.example:
         print(EXAMPLE, end="")
         return 0
+    if arguments.validate or arguments.record:
+        from loadlab.cli import _fleet_validating
+
+        return _fleet_validating.execute(arguments)
     from loadlab.fleet.measured import application_of
 
     fleet = read_fleet_of(arguments)

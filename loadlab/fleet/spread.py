@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 QUANTILES: Final = np.linspace(0, 1, 101)
 MOST_SHARES: Final = 64  # of processes, and of threads
 MOST_CLIENTS: Final = 1_000
-FITTED: Final = 5_000  # uses, at most: more say nothing new
+FITTED: Final = 2_000  # uses, at most: more say little, and the next trial waits
 
 
 def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None:
