@@ -1,9 +1,10 @@
-"""How fast loadlab is: a trial beside its load, counting in a site, reports and scrapes, a database at a distance."""
+"""How fast loadlab is: a trial beside its load, counting in a site, reports and scrapes, distance, access logs."""
 
 from __future__ import annotations
 
 import argparse
 
+import access_log
 import distance
 import instrumentation
 import observation
@@ -22,6 +23,7 @@ BENCHMARKS = {
     "scrape": scrape.run,
     "proxy": proxy.run,
     "distance": distance.run,
+    "access_log": access_log.run,
 }
 
 

@@ -95,7 +95,12 @@ def understood(text: str, url: str) -> Reading:
     if not any(family.name == metrics.BUILD_INFO.name for family in families):
         raise UnreadableError(url, *NOT_OURS)
     try:
-        return Reading(at=time.monotonic(), hosts=_by_alias_and_host(families), answered=_answered(families))
+        return Reading(
+            at=time.monotonic(),
+            hosts=_by_alias_and_host(families),
+            answered=_whole(counted) if (counted := _of_requests(families, "count")) is not None else None,
+            answered_seconds=_of_requests(families, "sum"),
+        )
     except _RefusedError as error:
         raise UnreadableError(url, f"answers, but {error.what}", error.next_step) from error
 
@@ -124,12 +129,12 @@ def _families(text: str) -> list[Metric]:
     return list(text_string_to_metric_families(text))
 
 
-def _answered(families: Sequence[Metric]) -> int | None:
-    """All requests that the project has counted, over all routes; None where it does not count them."""
+def _of_requests(families: Sequence[Metric], what: str) -> float | None:
+    """The "count" or "sum" of all requests that the project has timed, over all routes; None where it times none."""
     name = metrics.HTTP_REQUEST_DURATION.name
-    counting = [family for family in families if family.name == name]
-    samples = [sample for family in counting for sample in family.samples if sample.name == f"{name}_count"]
-    return _whole(sum(sample.value for sample in samples)) if counting else None
+    timing = [family for family in families if family.name == name]
+    samples = (sample for family in timing for sample in family.samples if sample.name == f"{name}_{what}")
+    return sum(sample.value for sample in samples) if timing else None
 
 
 class _RefusedError(Exception):

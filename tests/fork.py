@@ -23,6 +23,8 @@ PLACES: Final = {
     "Add a fault": "loadlab/faults/sessions_ended.py",
     "Add a dashboard": "dashboards/source/boards/waits.py",
     "Add a claim": "loadlab/claims/no_time_out.py",
+    "Add a traffic": "loadlab/fleet/traffic/ramp.py",
+    "Add an event": "loadlab/fleet/events/out_of_memory.py",
 }
 
 

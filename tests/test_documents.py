@@ -13,6 +13,7 @@ import pytest
 from fork import PLACES, ROOT, Fork, examples
 
 from loadlab.errors import UsageError
+from loadlab.fleet.fleet_file import read_fleet
 from loadlab.plan.experiment import read_plan
 from loadlab.plan.scenarios import scenarios
 from loadlab.servers import SERVERS
@@ -34,9 +35,22 @@ def blocks(language: str, *pages: Path) -> Iterator[tuple[str, str]]:
             yield f"{page.name}:{line}", found[1]
 
 
-PLANS: Final = dict(
+TABLES: Final = dict(
     blocks("toml", ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 )
+OF_FLEETS: Final = {"traffic", "events", "hosts"}  # a file that has one of these is a fleet's
+FLEETS: Final = {where: text for where, text in TABLES.items() if OF_FLEETS & tomllib.loads(text).keys()}
+PLANS: Final = {where: text for where, text in TABLES.items() if where not in FLEETS}
+# What a fragment of a fleet's file leaves to the rest of it, and the keys that say the same otherwise.
+WHOLE_FLEET: Final = {
+    "hosts": "hosts = 20\n",
+    "server": "[server.gthread]\n",
+    "strategies": "[strategies.max_age]\n",
+    "traffic": "[traffic.day]\nmean_rate = 20\n",
+    "application": "[application]\nconnect_ms = 3\nhold_ms = 20\n",
+}
+MEASURED: Final = {"run", "watch", "application"}
+LOG: Final = ROOT / "tests" / "fleet" / "traffic" / "requests.txt"
 
 
 def completed(text: str, home: Path) -> str:
@@ -51,13 +65,30 @@ def completed(text: str, home: Path) -> str:
     return text.replace("/home/me", str(home))
 
 
-def test_there_are_plans_in_the_documentation() -> None:
+def completed_fleet(text: str, home: Path) -> str:
+    """A fleet of the text: what is missing in a fragment is added, and the reader's own files are there."""
+    said = tomllib.loads(text).keys()
+    missing = {key: rest for key, rest in WHOLE_FLEET.items() if key not in said}
+    if said & MEASURED:
+        missing.pop("application", None)
+    for name in re.findall(r'"/home/me/([\w/.-]+log)\*?"', text):
+        shutil.copy(LOG, home / name)
+    return missing.pop("hosts", "") + text.replace("/home/me", str(home)) + "\n" + "".join(missing.values())
+
+
+def test_there_are_plans_and_fleets_in_the_documentation() -> None:
     assert len(PLANS) >= 5
+    assert len(FLEETS) >= 5
 
 
 @pytest.mark.parametrize("where", PLANS)
 def test_every_plan_in_the_documentation_holds_together(where: str, tmp_path: Path) -> None:
     assert read_plan(completed(PLANS[where], tmp_path), where).cases
+
+
+@pytest.mark.parametrize("where", FLEETS)
+def test_every_fleet_in_the_documentation_holds_together(where: str, tmp_path: Path) -> None:
+    assert read_fleet(completed_fleet(FLEETS[where], tmp_path), where).scene().rates.seconds > 0
 
 
 def test_a_plan_with_a_fault_in_the_documentation_would_be_seen(tmp_path: Path) -> None:
@@ -85,6 +116,8 @@ USES: Final = {
         "from dashboards.source.boards.waits import *; from dashboards.source.grafana import to_json; to_json(BOARD)"
     ),
     "Add a claim": "from loadlab.claims import CLAIMS; CLAIMS['no_time_out']()",
+    "Add a traffic": "from loadlab.fleet.traffic import TRAFFICS; TRAFFICS['ramp'](last_rate=9.0).rates(None)",
+    "Add an event": "from loadlab.fleet.events import EVENTS; EVENTS['out_of_memory'](at_seconds=9.0)",
 }
 
 

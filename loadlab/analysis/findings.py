@@ -18,6 +18,7 @@ from loadlab.analysis.deployed import as_deployed
 from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.failures import failure_rows
 from loadlab.analysis.noise import bars
+from loadlab.analysis.over_an_hour import over_an_hour
 from loadlab.analysis.run_summary import driver_of, environment_of, record_caveats, run_summary
 from loadlab.analysis.scalars import scalars
 from loadlab.analysis.trials import refused, summarise
@@ -111,6 +112,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         added_latency=added_latency(decided),
         departures=left or {},
         opens=opens,
+        over_an_hour=over_an_hour(trials),
     )
 
 

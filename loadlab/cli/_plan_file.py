@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from loadlab.plan.experiment import Experiment
 
 PLAN_HELP: Final = (
-    "a TOML file, or a plan that comes with loadlab: full, strategies, servers, distance (default: the default plan)"
+    "a TOML file, or a plan that comes with loadlab: full, strategies, servers, distance, calibration, spread (default:"
+    " the default plan)"
 )
 ONLY_HELP: Final = "only cases whose name or id matches, as `loadlab plan` lists them; repeatable"
 LOAD: Final = ("expect_workers", "master_bind_host", "master_bind_port")

@@ -1,20 +1,21 @@
-"""What the fleet model has to know of a project, from a run folder."""
+"""What the fleet model has to know of a project, from a run folder or from a watch."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from loadlab.errors import UsageError
-from loadlab.fleet.dispatch_fit import fit
-from loadlab.fleet.spread import QUANTILES, merged
+from loadlab.fleet.dispatch_fit import fit, merged
+from loadlab.fleet.spread import QUANTILES
 from loadlab.model.causes import Cause
 from loadlab.model.extract import extract_of
 from loadlab.model.fleet import Application, Dispatch, Distribution, Spread
 from loadlab.store.reader import RunReader
+from loadlab.system.files import DamagedFileError, plain_json, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 SPOILT: Final = frozenset(
     {Cause.GENERATOR_FAILED, Cause.UNANSWERED, Cause.PROCESS_LOST, Cause.DATABASE_LOST, Cause.POOLER_LOST}
 )
-MEASURE: Final = "Measure one: loadlab run plans/calibration.toml"
+MEASURE: Final = "Measure one: loadlab run calibration"
+MOST_BYTES: Final = 1 << 24  # of what a watch prints
 ROUNDING: Final = 1e-12
 FEWEST_OPENED: Final = 0.2  # of requests, that one arm has to open more than the other to tell what a connect costs
 
@@ -49,9 +51,13 @@ def application_of_run(folder: Path, mode: str | None = None) -> Application:
     chosen = [trial for trial in known if mode in (None, _mode(trial))]
     if not chosen:
         have = ", ".join(sorted({_mode(trial) for trial in known}))
-        raise UsageError(f"{folder} has not measured the server mode {mode}, but {have}. {MEASURE} with {mode} in it.")
+        raise UsageError(f"{folder} has not measured the server mode {mode}, but {have}. {_measure(mode)}")
     chosen = [trial for trial in chosen if trial.case.open_load is not None] or chosen
     return _application(folder, chosen)
+
+
+def _measure(mode: str | None) -> str:
+    return f"{MEASURE} with [servers.{mode}] in its plan."
 
 
 def _why(trials: Sequence[Trial], damaged: Sequence[object]) -> str:
@@ -171,6 +177,47 @@ def _median(values: Iterable[float | None]) -> float | None:
     return median(there) if there else None
 
 
+def application_of_watch(path: Path) -> Application:
+    """What `loadlab watch --json` has printed: means, so each distribution is one value. Spreads are not in it.
+
+    Raises:
+        UsageError: the file cannot be read, is something else, or lacks a figure.
+    """
+    seen = _watched(path)
+    alias = max(seen["aliases"].values(), key=lambda each: each.get("requests", 0))
+    connect = _first(alias.get("mean_connect_seconds"), alias.get("earlier_connect_seconds"))
+    held, response = alias.get("mean_hold_seconds"), seen.get("mean_response_seconds")
+    if connect is None:
+        raise UsageError(f"{path}: no connection was opened. Watch for longer, or measure: loadlab run.")
+    hold = _first(held, response)
+    if hold is None:
+        raise UsageError(f"{path} does not say how long requests take. Watch again with this version of loadlab.")
+    of_hold = "how long requests hold a connection" if held is not None else "how long requests take, at most held,"
+    return Application(
+        connect_seconds=Distribution(values=(connect,)),
+        hold_seconds=Distribution(values=(hold,)),
+        spreads={},
+        source=f"the watch in {path}: {of_hold} and how long connecting takes are means, and spreads are not known",
+    )
+
+
+def _watched(path: Path) -> dict[str, Any]:
+    try:
+        seen: Any = plain_json(read_regular(path, most_bytes=MOST_BYTES))
+    except (OSError, DamagedFileError) as error:
+        raise UsageError(f"{path} cannot be read: {error}. Name what loadlab watch --json has printed.") from error
+    if not isinstance(seen, dict) or not isinstance(seen.get("aliases"), dict):
+        raise UsageError(f"{path} is not what loadlab watch --json prints.")
+    if seen.get("invalid") or not seen["aliases"]:
+        raise UsageError(f"{path} has no figures: {seen.get('invalid') or 'nothing was counted'}.")
+    return seen
+
+
+def _first(*figures: object) -> float | None:
+    """The first that is a time."""
+    return next((float(one) for one in figures if isinstance(one, int | float) and one > 0), None)
+
+
 def spread_of(application: Application, mode: str) -> Spread:
     """How requests spread in one server mode.
 
@@ -180,7 +227,6 @@ def spread_of(application: Application, mode: str) -> Spread:
     if mode not in application.spreads:
         have = ", ".join(sorted(application.spreads)) or "none"
         raise UsageError(
-            f"{application.source} does not say how requests spread in {mode} (measured: {have})."
-            f" {MEASURE} with {mode} in it."
+            f"{application.source} does not say how requests spread in {mode} (measured: {have}). {_measure(mode)}"
         )
     return application.spreads[mode]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 RULES: Final = ("random", "recent", "longest_idle", "fixed")  # of equally likely sets, the first that is named
 STEPS: Final = 200
 NEVER: Final = -math.inf
-SEEN: Final = 5  # requests per thread: by then, one that is chosen at random has served
+EARLY: Final = 0.001  # the chance that a thread serves for the first time while others are idle, if none starts then
+UNCLEAR_SECONDS: Final = 0.005  # after a request's end: the server still closes its client, and goes back to wait
 LEAST: Final = 1e-12  # a share or a chance that counts as none
 
 
@@ -73,9 +74,14 @@ class _Members:
         self.touched[served.member] = served.began
         self.under_way.append((served.ended, served.member))
 
-    def choice(self, chosen: int) -> _Choice | None:
-        """None where there was none: fewer than two were idle, or one that was not idle got the request."""
+    def choice(self, chosen: int, now: float) -> _Choice | None:
+        """None where there was none: fewer than two were idle, or one that was not idle got the request.
+
+        Nor is it one where somebody has only just become idle: whether it waits for requests already cannot be seen.
+        """
         idle, unseen = self.idle(), max(self.members - len(self.touched), 0)
+        if any(now - self.touched[member] < UNCLEAR_SECONDS for member in idle):
+            return None
         is_new = chosen not in self.touched
         if len(idle) + unseen < 2 or not (chosen in idle or (is_new and unseen)):  # noqa: PLR2004  a choice
             return None
@@ -90,7 +96,8 @@ class _Members:
 def choices_of(served: Iterable[Served], members: int, capacity: int = 1) -> tuple[Choices, ...]:
     """The choices among `members`, of which each serves `capacity` requests at once; alike ones are counted together.
 
-    One that has not served yet is idle. The order of "fixed" is the one that the choices suggest.
+    One that has not served yet is idle; with 0 members, it is not there yet. The order of "fixed" is the one that the
+    choices suggest.
     """
     made = list(_choices(served, members, capacity))
     place = {member: number for number, member in enumerate(_order(made))}
@@ -101,17 +108,14 @@ def choices_of(served: Iterable[Served], members: int, capacity: int = 1) -> tup
         if choice.chosen not in choice.idle:
             fixed = 0.0 if choice.idle else 1 / choice.unseen
         counted[len(choice.idle) + choice.unseen, fixed, choice.recent, choice.longest_idle] += 1
-    return tuple(
-        Choices(idle=idle, fixed=fixed, recent=recent, longest_idle=longest, count=count)
-        for (idle, fixed, recent, longest), count in sorted(counted.items())
-    )
+    return _listed(counted)
 
 
 def _choices(served: Iterable[Served], members: int, capacity: int) -> Iterator[_Choice]:
     now = _Members(members, capacity)
     for each in served:
         now.advance(each.began)
-        choice = now.choice(each.member)
+        choice = now.choice(each.member, each.began)
         if choice is not None:
             yield choice
         now.serve(each)
@@ -131,8 +135,13 @@ def fit(choices: Sequence[Choices], ordered: int = 1) -> Dispatch:
 
     `ordered` is how many numbers the order of "fixed" has taken to describe: one less than members, in each trial.
     """
+    return _fitted(choices, ordered)[0]
+
+
+def _fitted(choices: Sequence[Choices], ordered: int) -> tuple[Dispatch, float]:
+    """The same, with its information criterion: lower is better."""
     if not choices:
-        return Dispatch()
+        return Dispatch(), 0.0
     counts = np.array([choice.count for choice in choices], dtype=float)
     chances = {
         "random": np.array([1 / choice.idle for choice in choices]),
@@ -146,7 +155,7 @@ def fit(choices: Sequence[Choices], ordered: int = 1) -> Dispatch:
         if criterion < least - LEAST:
             found = dict(zip(rules, map(float, shares), strict=True))
             best, least = Dispatch(**{"random": 0.0, **found}), criterion
-    return best
+    return best, least
 
 
 def _sets() -> Iterator[tuple[str, ...]]:
@@ -166,12 +175,39 @@ def _shares(chances: Numbers, counts: Numbers) -> tuple[Numbers, float]:
     return shares, float(counts @ np.log(likely))
 
 
-def threads_start_lazily(served: Sequence[Served], threads: int) -> bool:
-    """Whether threads of a process start when a request finds none idle, as far as can be seen.
+def thread_choices(processes: Sequence[Sequence[Served]], threads: int) -> tuple[tuple[Choices, ...], bool]:
+    """The choices among the threads of each process, together; and whether a thread starts when none is idle.
 
-    Then some do not serve at all where requests seldom meet. A server that has all of its threads from the start, and
-    leaves some of them out, is one that nobody can tell from that: its threads need not start.
+    That is what explains them better. A thread that serves for the first time while others are idle speaks against it,
+    but not strictly: a request that uses no database may have started it.
     """
-    if len(served) < SEEN * threads:
-        return False
-    return threads > 1 and len({each.member for each in served}) < threads
+    all_there = merged(chain.from_iterable(choices_of(served, threads) for served in processes))
+    started = merged(chain.from_iterable(choices_of(served, 0) for served in processes))
+    early = sum(_early_starts(served) for served in processes)
+    lazy = _fitted(started, threads - 1)[1] - 2 * early * math.log(EARLY) <= _fitted(all_there, threads - 1)[1]
+    return (started, True) if lazy else (all_there, False)
+
+
+def _early_starts(served: Iterable[Served]) -> int:
+    """How many threads served for the first time while another one was idle."""
+    now, early = _Members(0, 1), 0
+    for each in served:
+        now.advance(each.began)
+        early += each.member not in now.touched and bool(now.idle())
+        now.serve(each)
+    return early
+
+
+def merged(choices: Iterable[Choices]) -> tuple[Choices, ...]:
+    """With those that are alike counted together."""
+    counted: Counter[tuple[int, float, float, float]] = Counter()
+    for each in choices:
+        counted[each.idle, each.fixed, each.recent, each.longest_idle] += each.count
+    return _listed(counted)
+
+
+def _listed(counted: Counter[tuple[int, float, float, float]]) -> tuple[Choices, ...]:
+    return tuple(
+        Choices(idle=idle, fixed=fixed, recent=recent, longest_idle=longest, count=count)
+        for (idle, fixed, recent, longest), count in sorted(counted.items())
+    )

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 WORTH_HAVING: Final = 0.95  # of the reuse that unlimited has
 REACHED: Final = 0.97  # of a bound: from there on, it is what decides
-ENOUGH_REQUESTS: Final = 200_000  # to tell reuse to a thousandth
+ENOUGH_REQUESTS: Final = 20_000  # to tell reuse to a few thousandths
 FEWEST_HOSTS: Final = 4  # so that others serve while one is deployed
-MOST_REQUESTS: Final = 2_000_000  # of a simulation that verifies a number of hosts
+MOST_REQUESTS: Final = 50_000  # of a simulation that verifies a number of hosts
 SHORTEST: Final = 0.1  # seconds: ages below make no sense
 CLOSE_ENOUGH: Final = 1.05  # a bisection ends there
 BYTES_PER_CORE: Final = 4 * 2.0**30  # general-purpose cloud machines have 4 GiB of memory for each core
@@ -119,7 +119,7 @@ def largest_fleet(found: Outcome, application: Application, scene: Scene, seed: 
     per_host = most_per_host(keeping)
     at_once = None if per_host is None else per_host * overlap(scene)
     bound = None if at_once is None else floor(free / at_once)
-    if at_once is not None and found.needed >= REACHED * at_once * scene.hosts:
+    if per_host is not None and at_once is not None and _all_hold_one(found, per_host, at_once, scene.hosts):
         return LargestFleet(hosts=bound, way="bound", bound=bound)
     hosts = max(_by_spread(found, scene), bound or 0)
     if scene.rates.expected[-1] * hosts / scene.hosts > MOST_REQUESTS:
@@ -127,6 +127,12 @@ def largest_fleet(found: Outcome, application: Application, scene: Scene, seed: 
     return LargestFleet(
         hosts=max(_simulated(keeping, application, scene, hosts, seed), bound or 0), way="simulation", bound=bound
     )
+
+
+def _all_hold_one(found: Outcome, per_host: int, at_once: float, hosts: int) -> bool:
+    """Whether all threads hold a connection most of the time, and at the worst moment beside those that end."""
+    usual = max(found.open_over_time.median)
+    return usual >= REACHED * per_host * hosts and found.needed >= REACHED * at_once * hosts
 
 
 def _by_spread(found: Outcome, scene: Scene) -> int:

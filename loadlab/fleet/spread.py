@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.fleet.dispatch_fit import Served, choices_of, fit, threads_start_lazily
+from loadlab.fleet.dispatch_fit import Served, choices_of, fit, thread_choices
 from loadlab.model.fleet import Distribution, Spread
 from loadlab.model.uses import Choices, Uses
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 QUANTILES: Final = np.linspace(0, 1, 101)
 MOST_SHARES: Final = 64  # of processes, and of threads
 MOST_CLIENTS: Final = 1_000
-FITTED: Final = 5_000  # uses, at most: more say nothing new
+FITTED: Final = 2_000  # uses, at most: more say little, and the next trial waits
 
 
 def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None:
@@ -40,10 +39,10 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
     ]
     first = uses[:FITTED]
     process_choices = choices_of(_by_process(first), processes, capacity) if processes > 1 else ()
-    thread_choices, lazy = _of_threads(first, threads) if threads > 1 else ((), False)
+    of_threads, lazy = _of_threads(first, threads) if threads > 1 else ((), False)
     spread = Spread(
         processes=fit(process_choices, processes - 1),
-        threads=fit(thread_choices, threads - 1),
+        threads=fit(of_threads, threads - 1),
         lazy_threads=lazy,
         collected_after=_lags(uses),
         requests=len(measured),
@@ -55,7 +54,7 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
         hold_seconds=distribution([use.ended - use.began for use in measured]),
         connect_seconds=distribution(connects),
         process_choices=process_choices,
-        thread_choices=thread_choices,
+        thread_choices=of_threads,
     )
 
 
@@ -72,27 +71,10 @@ def _by_process(uses: Iterable[Use]) -> list[Served]:
 
 
 def _of_threads(uses: Iterable[Use], threads: int) -> tuple[tuple[Choices, ...], bool]:
-    """The choices among the threads of each process, together; and whether threads start when none is idle."""
     by_process: dict[int, list[Served]] = defaultdict(list)
     for use in uses:
         by_process[use.process].append(Served(use.began, use.ended, use.thread))
-    lazy = any(threads_start_lazily(served, threads) for served in by_process.values())
-    there = {
-        process: len({each.member for each in served}) if lazy else threads for process, served in by_process.items()
-    }
-    made = (choices_of(served, there[process]) for process, served in by_process.items())
-    return merged(chain.from_iterable(made)), lazy
-
-
-def merged(choices: Iterable[Choices]) -> tuple[Choices, ...]:
-    """With those that are alike counted together."""
-    counted: Counter[tuple[int, float, float, float]] = Counter()
-    for each in choices:
-        counted[each.idle, each.fixed, each.recent, each.longest_idle] += each.count
-    return tuple(
-        Choices(idle=idle, fixed=fixed, recent=recent, longest_idle=longest, count=count)
-        for (idle, fixed, recent, longest), count in sorted(counted.items())
-    )
+    return thread_choices(list(by_process.values()), threads)
 
 
 def _lags(uses: Sequence[Use]) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from itertools import count
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished
 
 from loadlab.instrumentation import current, layout
@@ -102,7 +103,9 @@ def install(aliases: Iterable[str]) -> None:
         CountingMixin.connect = _timed(CountingMixin.connect)  # type: ignore[assignment, method-assign]
         Accounting._count = _recorded(Accounting._count, frozenset(aliases))  # type: ignore[method-assign]  # noqa: SLF001
         Row.closed = _noted(Row.closed)  # type: ignore[assignment, method-assign]
-        # After Django's own receiver, which closes what is not kept.
+        # Some servers never close a WSGI response, so the handler's own end has to do. Django's signal comes later, and
+        # its own receiver, which closes what is not kept, comes before ours.
+        WSGIHandler.__call__ = _ended(WSGIHandler.__call__)  # type: ignore[method-assign]
         request_finished.connect(_end)
         current.in_forked_child.append(_leave_to_parent)
 
@@ -153,8 +156,18 @@ def _noted(closed: Callable[[Row, CloseReason], None]) -> Callable[[Row, CloseRe
     return noted
 
 
+def _ended(call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def ended(*arguments: Any) -> Any:  # noqa: ANN401  WSGI's
+        response = call(*arguments)
+        _end()
+        return response
+
+    return ended
+
+
 def _end(**_: object) -> None:
     work = present()
     record: Any = None if work is None else work.get(_USE)
-    if record is not None and not record[ENDED_NS]:
+    if record is not None:
         record[ENDED_NS] = monotonic_ns()

@@ -23,6 +23,7 @@ CELL_BYTES: Final = 8
 RECORDS: Final = 1 << 16
 FILE_BYTES: Final = RECORDS * CELLS * CELL_BYTES
 NOT_OPENED: Final = -1
+GAP: Final = 256  # records that were never in use, behind which none is: threads about to begin one are not so many
 NS: Final = 1e-9
 
 
@@ -64,9 +65,13 @@ def read_uses(directory: Path) -> list[Use]:
 def _records(content: bytes) -> Iterator[list[int]]:
     whole = len(content) // CELL_BYTES // CELLS * CELLS
     cells = memoryview(content)[: whole * CELL_BYTES].cast("q")
+    unused = 0
     for start in range(0, whole, CELLS):
         if cells[start + BEGAN_NS]:
+            unused = 0
             yield cells[start : start + CELLS].tolist()
+        elif (unused := unused + 1) > GAP:
+            return
 
 
 def _use(process: int, record: list[int]) -> Use:

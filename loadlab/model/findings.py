@@ -15,8 +15,10 @@ from loadlab.model.comparison import Comparison
 from loadlab.model.condition import Condition
 from loadlab.model.config import Scalar
 from loadlab.model.departure import Departure
+from loadlab.model.fleet import Spread
 from loadlab.model.needs import Need
 from loadlab.model.opens import Opens
+from loadlab.model.over_an_hour import OverAnHour
 from loadlab.model.percentiles import Percentiles
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import Ground, Objection, Reason
@@ -47,7 +49,8 @@ class TrialSummary:
     database in between. `leak` is about the whole trial.
     Under an open load `latency_seconds` count from when a request was due, `service_seconds` from when it was sent;
     `send_lag_p99_seconds` is how late requests were sent, `dropped` how many tasks were not started at all. `outpaced`
-    and `unanswered` are as in a trial, and `causes` are the codes of what `reason` says.
+    and `unanswered` are as in a trial, and `causes` are the codes of what `reason` says. `spread` says how requests
+    spread over processes and threads, where that was seen.
     """
 
     case: Case
@@ -72,6 +75,7 @@ class TrialSummary:
     unanswered: bool = False
     causes: tuple[Cause, ...] = ()
     quantities: dict[str, float] = field(default_factory=dict)
+    spread: Spread | None = None
 
     @property
     def silent(self) -> bool:
@@ -290,7 +294,7 @@ class Findings:
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
     `departures` are the cases that left before their last block. `opens` says where the time of an open goes; None
-    where it was not measured.
+    where it was not measured. `over_an_hour` says what each age would do at the rate that was measured.
     """
 
     run: RunSummary
@@ -305,3 +309,4 @@ class Findings:
     added_latency: tuple[LatencyEffect, ...] = ()
     departures: Mapping[Case, Departure] = field(default_factory=dict)
     opens: Opens | None = None
+    over_an_hour: tuple[OverAnHour, ...] = ()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from loadlab.model.fleet import Outage, ProcessesEnd
-    from loadlab.model.fleet_validation import Configuration, FleetFigures
+from loadlab.model.fleet import Outage, ProcessesEnd
+from loadlab.model.fleet_validation import Configuration, FleetFigures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,8 +15,9 @@ class FleetTrial:
 
     `at` are the samples, and `open` PostgreSQL's backends at each: 0 while it does not let anybody in, which were
     `away` samples. `ends` and `outages` are the planned events as they really came. `boot_seconds` is how long each
-    host's first server took until it was ready; they boot side by side. `opened_at_boot` connections were opened before
-    the load. `connect_errors` are by kind, as the hosts count them, and `failures` are the clients', by kind.
+    host's first server took until it was ready; they boot side by side. `opened_at_boot` sessions were opened before
+    the load, and `opened_by_hosts` connections during it. The hosts count `connect_errors` by kind and `closed` by
+    reason, and the clients count `failures` by kind.
     """
 
     configuration: Configuration
@@ -35,3 +33,20 @@ class FleetTrial:
     connect_errors: Mapping[str, int] = field(default_factory=dict)
     closed: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ready:
+    """A lab that runs small fleets is open, on these versions."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A configuration that was run, from `began` in seconds since 1970; without a trial, `error` says why."""
+
+    number: int
+    began: float
+    trial: FleetTrial | None = None
+    error: str = ""

@@ -40,6 +40,7 @@ class AliasObservation:
     """One alias over the whole watch: counts are increases, `open` are (first, highest, last).
 
     `requests` and `reused` are of requests alone. `units` has the other units of work, e.g. by "task_reused".
+    `mean_hold_seconds` is how long a request holds its connection, where each is closed at the end of its request.
     `ages` reckon with what a connect took in the watch or, where it saw none, with `earlier_connect_seconds`: the mean
     since counting began.
     """
@@ -58,6 +59,7 @@ class AliasObservation:
     leak: WatchedLeak
     ages: tuple[Age, ...]
     units: dict[str, int] = field(default_factory=dict)
+    mean_hold_seconds: float | None = None
 
     @property
     def share_reused(self) -> float | None:
@@ -68,6 +70,7 @@ class AliasObservation:
 class Observation:
     """All of a watch; `sessions` is the increase of PostgreSQL's own count, `difference` ours less theirs.
 
+    `mean_response_seconds` is over all requests that were answered; None where the project does not time them.
     `invalid` says why there are no figures: several hosts or services answer `in_turn`. `aliases` is empty then.
     """
 
@@ -80,3 +83,4 @@ class Observation:
     difference: int | None
     backends: int | None
     invalid: Literal["in_turn"] | None = None
+    mean_response_seconds: float | None = None

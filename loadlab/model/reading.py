@@ -14,13 +14,15 @@ class Reading:
 
     `hosts` are the counts of each database alias, by alias and host. An exposition of several hosts tells them apart
     by labels such as `instance`, and these are the host's name here; that of a single host is "". `answered` is how
-    many requests the project has answered, over all routes; None where it does not count them. `judged` is what the
-    probes of PostgreSQL's sessions and activity read, and empty where PostgreSQL was not asked.
+    many requests the project has answered, over all routes, in `answered_seconds` together; None where it does not
+    count them. `judged` is what the probes of PostgreSQL's sessions and activity read, and empty where PostgreSQL was
+    not asked.
     """
 
     at: float = field(compare=False)
     hosts: Mapping[str, Mapping[str, ConnectionCounts]]
     answered: int | None = None
+    answered_seconds: float | None = None
     judged: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, alias: str) -> Mapping[str, ConnectionCounts]:

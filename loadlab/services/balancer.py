@@ -32,7 +32,10 @@ BALANCES: Final = ("random", "round_robin")
 
 
 class HostSide(ProxySide):
-    """The side of a host, which says when it has ended."""
+    """The side of a host, which says when the host is done with it.
+
+    That is when the host has said all: a client that was not told to close may keep its end for long.
+    """
 
     __slots__ = ("ended",)
 
@@ -40,8 +43,16 @@ class HostSide(ProxySide):
         super().__init__(loop, seconds, opened)
         self.ended: Callable[[], None] | None = None
 
+    def watch(self) -> None:
+        super().watch()
+        if self._heard_all:
+            self._done()
+
     def close(self) -> None:
         super().close()
+        self._done()
+
+    def _done(self) -> None:
         ended, self.ended = self.ended, None
         if ended is not None:
             ended()

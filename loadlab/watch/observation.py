@@ -43,7 +43,20 @@ def observe(readings: Sequence[Reading], *, gaps: int, threads: int | None, coun
         difference=None if in_turn or sessions is None or not ours else ours.increase.opened - sessions,
         backends=readings[-1].backends,
         invalid="in_turn" if in_turn else None,
+        mean_response_seconds=None if in_turn else _mean_response(readings),
     )
+
+
+def _mean_response(readings: Sequence[Reading]) -> float | None:
+    """Over the whole watch, or since counting began where it began anew."""
+    first, last = readings[0], readings[-1]
+    if last.answered is None or last.answered_seconds is None:
+        return None
+    before, seconds = first.answered or 0, first.answered_seconds or 0.0
+    if last.answered < before or last.answered_seconds < seconds:
+        before, seconds = 0, 0.0
+    answered = last.answered - before
+    return (last.answered_seconds - seconds) / answered if answered else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +87,7 @@ def _alias(track: Track, watch: _CommonSeries) -> AliasObservation:
         open=(levels[0], max(levels), levels[-1]),
         mean_connect_seconds=connect,
         earlier_connect_seconds=earlier,
+        mean_hold_seconds=grown.ended_seconds_sum / grown.ended if _closes_at_end(grown) else None,
         mean_wait_seconds=grown.wait_seconds_sum / grown.waits if grown.waits else None,
         pool=_pool(track.latest),
         leak=_leak(track, watch) if grown.opened or grown.requests else WatchedLeak.UNUSED,
@@ -123,9 +137,14 @@ def _busy(first: ConnectionCounts, last: ConnectionCounts, seconds: float) -> fl
     Little's law has the mean: how often one is opened × how long it is open; twice that leaves room for growing load.
     """
     grown = last - first
-    if not seconds or grown.ended <= 0 or grown.closed.get("request_end", 0) < MOSTLY * grown.closed_in_all:
+    if not seconds or not _closes_at_end(grown):
         return 0.0
     return 2 * grown.opened / seconds * grown.ended_seconds_sum / grown.ended
+
+
+def _closes_at_end(grown: ConnectionCounts) -> bool:
+    """Whether connections end with their requests."""
+    return grown.ended > 0 and grown.closed.get("request_end", 0) >= MOSTLY * grown.closed_in_all
 
 
 def _ages(rate: float, threads: int, connect_seconds: float | None) -> tuple[Age, ...]:

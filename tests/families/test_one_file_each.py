@@ -36,9 +36,46 @@ reactor = "select"
 
 [faults.sessions_ended]
 """
+FLEET: Final = """
+hosts = 3
+seconds = 600
+
+[server.sync]
+workers = 2
+
+[strategies.max_age]
+
+[traffic.ramp]
+first_rate = 1
+last_rate = 19
+
+[[events.out_of_memory]]
+at_seconds = 60
+host = 2
+
+[application]
+connect_ms = 3
+hold_ms = 20
+"""
+# A program that reads such a file in the copy, and says what it became.
+READ_FLEET: Final = """
+import json, sys
+from loadlab.fleet.fleet_file import read_fleet
+scene = read_fleet(sys.argv[1], "fleet.toml").scene()
+print(json.dumps([scene.rates.expected[-1], [[end.at, end.first, end.serving_again] for end in scene.ends]]))
+"""
 USERS: Final = 2
 LOST: Final = ("health_check", "unusable")  # why a connection is closed whose session PostgreSQL has ended
-FAMILIES: Final = ("servers", "strategies", "probes", "faults", "report/formats", "claims")
+FAMILIES: Final = (
+    "servers",
+    "strategies",
+    "probes",
+    "faults",
+    "report/formats",
+    "claims",
+    "fleet/traffic",
+    "fleet/events",
+)
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +198,23 @@ def test_a_new_report_format_is_written_by_run_and_by_report(fork: Fork, run: Pa
         head, row = csv.reader((run / "report.csv").read_text().splitlines())
         assert head[:2] == ["run", "case"]
         assert row[:3] == [report["run"]["id"], report["arms"][0]["case"], "2"]
+
+
+def test_a_new_traffic_and_a_new_event_are_parts_of_a_fleet(fork: Fork) -> None:
+    done = fork.run("-c", READ_FLEET, FLEET)
+    assert done.returncode == 0, done.stderr
+    requests, ends = json.loads(done.stdout)
+    assert round(requests) == 6000
+    assert ends == [[60, 2, 70]]
+
+
+def test_problems_of_a_new_event_are_those_of_its_fleet(fork: Fork) -> None:
+    done = fork.run("-c", READ_FLEET, FLEET.replace("host = 2", "host = 3\nwho = 1").replace("19", "-1"))
+    assert "fleet.toml has 2 problems" in done.stderr
+    assert "traffic.ramp.last_rate" in done.stderr
+    assert "events.out_of_memory.who" in done.stderr
+    done = fork.run("-c", READ_FLEET, FLEET.replace("host = 2", "host = 3"))
+    assert "events.out_of_memory.host: the fleet has no host 3 (its hosts are 0 to 2)" in done.stderr
 
 
 def test_each_of_them_is_exactly_one_file(fork: Fork) -> None:

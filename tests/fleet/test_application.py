@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from factories.made_runs import made_run
 from factories.trials import Behaviour, case, trial
 
 from loadlab.errors import UsageError
-from loadlab.fleet.application import application_of_run, spread_of
+from loadlab.fleet.application import application_of_run, application_of_watch, spread_of
 from loadlab.model.condition import OpenLoad
 from loadlab.model.fleet import Dispatch, Distribution, Spread
 from loadlab.model.samples import CpuSeconds
@@ -130,3 +131,45 @@ def test_a_run_of_damaged_trials_is_one_clear_message(tmp_path: Path) -> None:
     record.write_text(record.read_text().replace('"requests":100', '"requests":101'))
     with pytest.raises(UsageError, match="1 of its files are damaged"):
         application_of_run(folder)
+
+
+def watched(path: Path, alias: dict[str, object], **changes: object) -> Path:
+    document = {"aliases": {"default": {"requests": 9, **alias}}, "invalid": "", "mean_response_seconds": 0.2}
+    path.write_text(json.dumps(document | changes))
+    return path
+
+
+def test_a_watch_gives_means_and_says_so(tmp_path: Path) -> None:
+    known = {"mean_connect_seconds": 0.004, "mean_hold_seconds": 0.01}
+    found = application_of_watch(watched(tmp_path / "watch.json", known))
+    assert (found.connect_seconds.values, found.hold_seconds.values) == ((0.004,), (0.01,))
+    assert found.spreads == {}
+    assert "means" in found.source
+
+
+def test_a_watch_of_kept_connections_takes_the_response_time(tmp_path: Path) -> None:
+    """Where connections outlive their requests, no more is known than that a request holds one at most so long."""
+    known = {"mean_connect_seconds": None, "earlier_connect_seconds": 0.005, "mean_hold_seconds": None}
+    found = application_of_watch(watched(tmp_path / "watch.json", known))
+    assert (found.connect_seconds.values, found.hold_seconds.values) == ((0.005,), (0.2,))
+    assert "at most" in found.source
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read"),
+        ("{", "cannot be read"),
+        ("[]", "is not what loadlab watch --json prints"),
+        ('{"aliases": {}}', "nothing was counted"),
+        ('{"aliases": {"default": {"requests": 1}}, "invalid": "in turn"}', "in turn"),
+        ('{"aliases": {"default": {"requests": 1}}}', "no connection was opened"),
+        ('{"aliases": {"default": {"mean_connect_seconds": 0.1}}}', "how long requests take"),
+    ],
+)
+def test_an_unusable_watch_is_one_clear_message(tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / "watch.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        application_of_watch(path)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pytest
 
-from loadlab.fleet.dispatch_fit import Served, choices_of, fit, threads_start_lazily
+from loadlab.fleet.dispatch_fit import Served, choices_of, fit, thread_choices
 from loadlab.model.fleet import Dispatch
 
 REQUESTS: Final = 3_000
@@ -86,11 +86,38 @@ def test_a_process_with_free_threads_can_be_chosen_while_it_serves() -> None:
 
 
 def test_every_choice_counts_once() -> None:
-    served = sequence(Dispatch(), 5, requests=200)
+    served = [Served(float(at), at + 0.5, at % 5) for at in range(200)]
     assert sum(choice.count for choice in choices_of(served, 50)) == len(served)
 
 
-def test_threads_that_start_on_demand_are_seen() -> None:
-    recent = sequence(Dispatch(recent=1.0, random=0.0), 3, requests=200)
-    assert threads_start_lazily(recent, 32)
-    assert not threads_start_lazily(sequence(Dispatch(), 4, requests=60), 4)
+def test_right_after_a_request_nobody_can_tell_who_waits() -> None:
+    served = [Served(0.0, 0.5, 0), Served(0.501, 0.6, 1), Served(0.7, 0.8, 1)]
+    assert sum(choice.count for choice in choices_of(served, 2)) == 2
+
+
+@pytest.mark.parametrize("rule", ["recent", "longest_idle", "random"])
+def test_threads_that_start_on_demand_are_seen(rule: str) -> None:
+    """A process has three threads in the end, and could have eight; or has had eight from the start."""
+    truth = Dispatch(**{"random": 0.0, rule: 1.0})
+    on_demand = started_on_demand(sequence(truth, 3, requests=400))
+    choices, lazy = thread_choices([on_demand], 8)
+    assert (fit(choices), lazy) == (truth, True)
+    if rule != "recent":  # whose other threads are never needed
+        assert thread_choices([sequence(truth, 8, requests=400)], 8)[1] is False
+
+
+def started_on_demand(served: list[Served]) -> list[Served]:
+    """Without the requests that a thread serves for the first time while another one is idle."""
+    kept: list[Served] = []
+    for each in served:
+        there = {one.member for one in kept}
+        busy = {one.member for one in kept if one.ended > each.began}
+        if each.member in there or there <= busy:
+            kept.append(each)
+    return kept
+
+
+def test_a_thread_that_a_plain_request_has_started_is_no_proof() -> None:
+    """Two threads were there before the first query, which is seldom; four take turns from then on."""
+    turns = [Served(float(at), at + 0.5, at % 2) for at in range(200)]
+    assert thread_choices([turns], 4)[1] is True

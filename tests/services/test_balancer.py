@@ -93,6 +93,16 @@ def test_a_host_out_of_rotation_keeps_its_clients_and_gets_no_others(tmp_path: P
         assert balancer.drained(port_of(first), PATIENCE_SECONDS)
 
 
+def test_a_host_that_has_closed_is_done_though_its_client_stays(tmp_path: Path) -> None:
+    with balanced(tmp_path) as (balancer, (host, _)):
+        balancer.rotate([port_of(host)])
+        with client_of(balancer) as client:
+            with host.accept()[0] as served:
+                served.sendall(b"all")
+            assert client.recv(3) == b"all"
+            assert balancer.drained(port_of(host), PATIENCE_SECONDS)
+
+
 def test_without_a_host_a_client_is_reset(tmp_path: Path) -> None:
     with balanced(tmp_path) as (balancer, _):
         balancer.rotate([])

@@ -27,6 +27,11 @@ COMPRESSED: Final = {
 }
 
 
+def beside(folder: Path, pattern: str) -> str:
+    """The pattern of files, found from `folder`; standard input stays."""
+    return pattern if pattern == STDIN else str(folder / Path(pattern).expanduser())
+
+
 def named(patterns: list[str]) -> list[str]:
     """The files of all patterns, each once.
 
@@ -39,7 +44,7 @@ def named(patterns: list[str]) -> list[str]:
 def _matching(pattern: str) -> list[str]:
     if pattern == STDIN or Path(pattern).is_file():
         return [pattern]
-    found = glob.glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207  a pattern may be absolute
+    found = glob.glob(pattern, recursive=True)  # noqa: PTH207  a pattern may be absolute
     names = sorted(name for name in found if Path(name).is_file())
     if not names:
         raise UsageError(f'There is no log "{pattern}". Give the path of a file, a glob, or "-" for standard input.')

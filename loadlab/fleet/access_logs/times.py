@@ -32,6 +32,7 @@ _WHOLE: Final = (
 )
 _TIME: Final = _WHOLE + rb"(?:\d{3}){0,3}(?:[.,]\d+)? ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?"
 IN_BRACKETS: Final = re.compile(rb"\[" + _TIME + rb"\](?! \[)").search  # "] [" is gunicorn's other log
+_PATH_LETTER: Final = rb'[^\s?#"]'
 ISO_OFFSET: Final = re.compile(rb"([+-])(\d\d):?(\d\d)?")
 BRACKETS_EXPECTED: Final = "a time such as [28/Nov/2026:23:31:25 +0000] (combined, common, or gunicorn's format)"
 JSON_EXPECTED: Final = 'as ISO 8601 or in seconds or milliseconds since 1970, such as "2026-11-28T23:31:25+00:00"'
@@ -88,8 +89,16 @@ def _json(key: str) -> LogFormat:
 
 
 def _translated(glob: str) -> bytes:
-    wild = {"*": rb'[^\s?#"]*', "?": rb'[^\s?#"]'}
-    return b"".join(wild.get(letter) or re.escape(letter.encode()) for letter in glob)
+    """A regular expression that never tries a long path again from each of its letters."""
+    first, *others = [b"".join(_letter(letter) for letter in part) for part in glob.split("*")]
+    if not others:
+        return first
+    *middle, last = others
+    return first + b"".join(b"(?>" + _PATH_LETTER + b"*?" + part + b")" for part in middle) + _PATH_LETTER + b"*" + last
+
+
+def _letter(letter: str) -> bytes:
+    return _PATH_LETTER if letter == "?" else re.escape(letter.encode())
 
 
 def second_of(stamp: Stamp | None) -> int | None:

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadlab.model.fleet import Rates
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.model.fleet import ProcessesEnd, Scene
+    from loadlab.model.fleet import Scene
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,22 +46,6 @@ class Breaks:
                 self.again[host, place], self.lost[host, place] = one.again, one.lost
 
 
-def serving_hosts(scene: Scene) -> Rates:
-    """How many hosts get requests, in the shape of rates: `per_second` is the number of hosts in each step."""
-    changes = [(end.at, -_count(end, scene.hosts)) for end in scene.ends]
-    changes += [(end.serving_again, _count(end, scene.hosts)) for end in scene.ends]
-    inner = [when for when, _ in changes if 0 < when < scene.rates.seconds]
-    edges = np.unique(np.concatenate(([0.0, scene.rates.seconds], inner)))
-    serving = np.full(len(edges) - 1, float(scene.hosts))
-    for when, hosts in changes:
-        serving[edges[:-1] >= when] += hosts
-    return Rates(edges=edges, per_second=serving)
-
-
-def _count(end: ProcessesEnd, hosts: int) -> int:
-    return min(end.last, hosts) - end.first
-
-
 def _of_hosts(scene: Scene) -> list[list[Break]]:
     found: list[list[Break]] = [[] for _ in range(scene.hosts)]
     for first, last, one in _all(scene):
@@ -85,4 +67,4 @@ def _all(scene: Scene) -> Iterator[tuple[int, int, Break]]:
     for end in scene.ends:
         yield end.first, end.last, Break(at=end.at, gone=end.gone, again=end.serving_again, lost=False)
     for outage in scene.outages:
-        yield outage.first, outage.last, Break(at=outage.start, gone=outage.start, again=outage.end, lost=True)
+        yield outage.first, outage.last, Break(at=outage.start, gone=outage.gone_at, again=outage.end, lost=True)

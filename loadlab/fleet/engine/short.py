@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.fleet.engine.serving import in_steps
 from loadlab.fleet.engine.sessions import Instants
+from loadlab.stats.erlang import probability_of_refusal
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.sessions import Sessions
@@ -21,17 +23,64 @@ _DRAWN: Final = 1 << 16
 _AGES: Final = 20_000
 
 
-def count_short(rates: Rates, holds: Holds, sessions: Sessions, random: np.random.Generator) -> int:
-    """Counts a session for each request that comes with these rates, and gives how many there are."""
+def count_short(rates: Rates, free: int, holds: Holds, sessions: Sessions, random: np.random.Generator) -> int:
+    """Counts a session for each request that comes with these rates, and gives how many PostgreSQL refuses.
+
+    Not more than `free` can be open.
+    """
     lasting = holds.opening(_DRAWN)
-    expected = np.interp(sessions.at, rates.edges, rates.expected)
+    at = sessions.at
+    expected = np.interp(at, rates.edges, rates.expected)
     opened = random.poisson(np.diff(expected, prepend=0.0))
-    if Instants(sessions.at).even:
-        closed = _spread(opened, _spans_later(lasting / (sessions.at[1] - sessions.at[0])), random)
+    if Instants(at).even:
+        closed = _spread(opened, _spans_later(lasting / (at[1] - at[0])), random)
     else:
-        closed = _one_by_one(opened, sessions.at, lasting, random)
+        closed = _one_by_one(opened, at, lasting, random)
+    refused = 0
+    if np.cumsum(opened - closed).max() > free:
+        under_way = in_steps(rates, np.append(at, at[-1])) * lasting.mean()
+        refused_now, closed = _limited(opened, closed, under_way, free, random)
+        opened = opened - refused_now
+        refused = int(refused_now.sum())
     sessions.add(opened, closed, "request_end", lasting[:_AGES])
-    return int(opened.sum())
+    return refused
+
+
+def _limited(
+    opened: Counts, closed: Counts, under_way: Numbers, free: int, random: np.random.Generator
+) -> tuple[Counts, Counts]:
+    """How many of those that would open are refused in each span, and how many close then.
+
+    Erlang's loss system: the share that is refused follows from how many would be under way on average, and what is
+    open has the Poisson distribution that is cut off at `free`, for every distribution of the requests' times.
+    """
+    shares = {mean: probability_of_refusal(free, mean) for mean in np.unique(under_way).tolist()}
+    refused = random.binomial(opened, [shares[mean] for mean in under_way.tolist()])
+    wanted = np.cumsum(opened - closed)
+    held = wanted.copy()
+    for mean in shares:
+        here = under_way == mean
+        held[here] = _cut_off(wanted[here], mean, free)
+    more = np.diff(held, prepend=0)
+    refused = np.minimum(refused, opened - np.maximum(more, 0))
+    return refused, opened - refused - more
+
+
+def _cut_off(wanted: Counts, mean: float, free: int) -> Counts:
+    """As improbable a number of the distribution that ends at `free`, for each number of the one without an end."""
+    most = int(max(wanted.max(), free, mean + 10 * np.sqrt(mean))) + 1
+    numbers = np.arange(most + 1)
+    logarithms = numbers * np.log(max(mean, 1e-300)) - np.cumsum(np.log(np.maximum(numbers, 1)))
+    whole = _cumulative(logarithms)
+    middle = (whole[wanted] + np.where(wanted > 0, whole[wanted - 1], 0.0)) / 2
+    cut: Counts = np.searchsorted(_cumulative(logarithms[: free + 1]), middle)
+    return np.minimum(cut, free)
+
+
+def _cumulative(logarithms: Numbers) -> Numbers:
+    probabilities = np.exp(logarithms - logarithms.max())
+    cumulative: Numbers = np.cumsum(probabilities) / probabilities.sum()
+    return cumulative
 
 
 def _spans_later(lasting: Numbers) -> Numbers:

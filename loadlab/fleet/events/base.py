@@ -73,11 +73,11 @@ def too_many(key: str, hosts: int, extent: Extent) -> Iterator[Problem]:
         yield _problem(key, f"{hosts} is more than the fleet has", f"it has {extent.hosts}")
 
 
-def outside(first_host: int, hosts: int, extent: Extent) -> Iterator[Problem]:
+def outside(first_host: int, hosts: int, extent: Extent, first_key: str = "first_host") -> Iterator[Problem]:
     """The problem of hosts, counted from a first one, that the fleet does not have."""
     last = first_host + hosts - 1
     if last >= extent.hosts:
-        where = "first_host" if first_host >= extent.hosts else "hosts"
+        where = first_key if first_host >= extent.hosts else "hosts"
         yield _problem(where, f"the fleet has no host {last}", f"its hosts are 0 to {extent.hosts - 1}")
 
 

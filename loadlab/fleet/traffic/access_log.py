@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 
 from loadlab.errors import UsageError
+from loadlab.fleet.access_logs.files import beside
 from loadlab.fleet.access_logs.reader import LogReader
 from loadlab.fleet.traffic.base import Traffic
 from loadlab.model.bounds import Before, Bounds
@@ -15,6 +16,7 @@ from loadlab.model.fleet import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from loadlab.model.fleet import Counts
 
@@ -44,6 +46,9 @@ class AccessLog(Traffic):
     database_share: Share = 1.0
     scale: Factor = 1.0
     skip_unreadable: Annotated[bool, Bounds(description="true or false")] = False
+
+    def beside(self, folder: Path) -> Self:
+        return replace(self, files=[beside(folder, name) for name in self.files])
 
     def rates(self, seconds: float | None) -> Rates:
         reader = LogReader(

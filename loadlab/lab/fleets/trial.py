@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
@@ -20,11 +21,12 @@ from loadlab.model.fleet_validation import SAMPLE_SECONDS
 from loadlab.plan.scenarios import locustfile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from loadlab.lab.fleets.balancing import Balancing
     from loadlab.lab.fleets.hosts import Host
+    from loadlab.lab.generator import Generator, RunningLoad
     from loadlab.lab.lab import Lab
     from loadlab.model.fleet_validation import Configuration, FleetFigures
 
@@ -97,13 +99,13 @@ def _observed(
     """The load from its start until its end, and what is planned in the middle."""
     start = counter.at_rest()
     balancer.rotate(host.port for host in hosts)
-    with Backends(lab.database) as backends:
-        drive = lab.generator.begin(_request(configuration, balancer.url, lab.scratch))
+    request = _request(configuration, balancer.url, lab.scratch)
+    with Backends(lab.database) as backends, _loading(lab.generator, request) as drive:
         happening = Happening(hosts, balancer, lab.observing, drive.started)
         with Sampler(backends.read, drive.started, rate=1 / SAMPLE_SECONDS) as sampler:
             happening.carry_out(configuration.events)
             sleep_until(drive.started + configuration.seconds)
-    result = drive.wait()
+        result = drive.wait()
     if result is None:
         raise EnvironmentFaultError("The load did not end, or broke; Locust's log tells why.")
     return Seen(
@@ -115,6 +117,16 @@ def _observed(
         stayed=all(host.running() for host in hosts),
         reset=counter.reset(),
     )
+
+
+@contextmanager
+def _loading(generator: Generator, request: LoadRequest) -> Iterator[RunningLoad]:
+    """A load that has begun; one that an error leaves under way is abandoned, and the next has a fresh generator."""
+    try:
+        yield generator.begin(request)
+    except BaseException:
+        generator.abandon()
+        raise
 
 
 def _request(configuration: Configuration, url: str, scratch: Path) -> LoadRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.model.labels import short_names
 from loadlab.report import numbers
@@ -139,6 +139,7 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
     ) or (NO_NOISE_FLOOR,)
 
 
+SPREAD = "How requests spread"
 OPENS = "Opening a connection"
 WHAT_OPENS_ARE = (
     "Fork, authentication and the rest of the server are PostgreSQL's own figures. Authentication includes the waits "
@@ -156,6 +157,26 @@ def opens(findings: Findings) -> tuple[str, ...]:
     if findings.opens is None:
         return ()
     return (UNKNOWN_OPENS[findings.opens.unknown] if findings.opens.unknown else WHAT_OPENS_ARE,)
+
+
+HOUR: Final = "Over an hour of your traffic"
+WHAT_AN_HOUR_IS: Final = (
+    "Expected values for a constant rate that arrives at random, from how long requests held a connection and how they"
+    " spread over threads in this run. For a day's profile, many hosts, deployments and limits, ask loadlab fleet."
+)
+CLOSED_LOOP: Final = (
+    "The rate is the throughput of a closed loop: its users wait for their answers, so it is the most that this"
+    " server could do, and not the rate of your traffic. At a lower rate, reuse is lower. Name yours: an open load, or"
+    " loadlab fleet."
+)
+
+
+def over_an_hour(findings: Findings) -> tuple[str, ...]:
+    """What these figures are; nothing where there are none."""
+    if not findings.over_an_hour:
+        return ()
+    closed = any(one.closed_loop for one in findings.over_an_hour)
+    return (WHAT_AN_HOUR_IS, CLOSED_LOOP) if closed else (WHAT_AN_HOUR_IS,)
 
 
 def caveats(findings: Findings) -> tuple[Said, ...]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from loadlab.model.config import Config
     from loadlab.model.findings import Arm, FailureRow, Findings, Standing, TrialSummary, Verdict
     from loadlab.model.needs import Need
+    from loadlab.model.over_an_hour import OverAnHour
     from loadlab.model.samples import Connections
 
 SCHEMA = 2
@@ -70,6 +71,7 @@ class JsonFile(Report):
                 for case, one in findings.departures.items()
             ],
             "opens": plain(findings.opens),
+            "over_an_hour": [_over_an_hour(one, names) for one in findings.over_an_hour],
         }
         yield "{"
         yield from (f'\n "{key}": {_text(value)},' for key, value in before.items())
@@ -141,6 +143,7 @@ def _trial(trial: TrialSummary, case: dict[str, object]) -> dict[str, object]:
         "leak": trial.leak,
         "outpaced": trial.outpaced,
         "quantities": trial.quantities,
+        "spread": plain(trial.spread),
     }
 
 
@@ -234,6 +237,17 @@ def _over(over: OverLatency, names: Labels) -> dict[str, object]:
         "pays_from_ms": over.pays_from_ms,
         "outcome": over.outcome,
         "conclusion": conclusion(over),
+    }
+
+
+def _over_an_hour(one: OverAnHour, names: Labels) -> dict[str, object]:
+    return {
+        "server": server_label(one.condition, names.among),
+        **_circumstances(one.condition),
+        "condition": plain(one.condition),
+        "rate": one.rate,
+        "closed_loop": one.closed_loop,
+        "ages": plain(one.ages),
     }
 
 

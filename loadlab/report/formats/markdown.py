@@ -41,8 +41,10 @@ class Markdown(Report):
             *_section("Other metrics", compared.others),
             *_section("Figures", tables.figures(findings)),
             *_opens(findings),
+            *_over_an_hour(findings),
             *_section("Connection accounts", tables.accounts(findings)),
             *_section("Quiet spells", tables.bursts(findings)),
+            *_section(story.SPREAD, tables.spread(findings)),
             *_section("Probes", tables.quantities(findings)),
             *_section("Failed requests", tables.failures(findings)),
             *_section("Trials left out", tables.trials(findings, only_unusable=True)),
@@ -169,6 +171,11 @@ def _section(title: str, content: Table) -> Iterator[str]:
 def _opens(findings: Findings) -> Iterator[str]:
     yield from _section(story.OPENS, tables.opens(findings))
     yield from (escape(sentence) for sentence in story.opens(findings))
+
+
+def _over_an_hour(findings: Findings) -> Iterator[str]:
+    yield from _section(story.HOUR, tables.over_an_hour(findings))
+    yield from (escape(sentence) for sentence in story.over_an_hour(findings))
 
 
 def _caveats(findings: Findings) -> Iterator[str]:

@@ -75,6 +75,10 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     if opens.rows:
         notes = (plain(sentence, "dim") for sentence in (opens.caption, *story.opens(findings)))
         yield from _section(story.OPENS, Group(*notes, flat(opens)))
+    hour = tables.over_an_hour(findings)
+    if hour.rows:
+        notes = (plain(sentence, "dim") for sentence in story.over_an_hour(findings))
+        yield from _section(story.HOUR, Group(*notes, flat(hour)))
     for effect in added_latency.build(findings):
         yield from _section(f"With added latency: {effect.mode}", flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))

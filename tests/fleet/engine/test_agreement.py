@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from factories.fleets import a_keeping, a_scene, an_application
 
-from loadlab.fleet.engine import by_opening, by_request
-from loadlab.model.fleet import Application, Distribution, Outage, ProcessesEnd, Rates, Spread
+from loadlab.fleet.engine import by_opening, by_request, by_sample
+from loadlab.model.fleet import Application, Database, Dispatch, Distribution, Outage, ProcessesEnd, Rates, Spread
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STANDARD_ERRORS = 5  # by chance, one in 1.7 million such comparisons fails
 BIAS = 0.01  # what the fast engine leaves out: threads that are busy make others busier
-REPEATS = 12
+REPEATS = 8
 SECONDS = 120.0
 
 
@@ -34,7 +34,7 @@ class Case:
     rates: tuple[float, ...] = (40.0,)
     hold: tuple[float, ...] = (0.01, 0.02, 0.02, 0.1)
 
-    def simulate(self, engine: ModuleType, seed: int) -> Simulated:
+    def simulate(self, engine: ModuleType, seed: int, **options: int) -> Simulated:
         application = Application(
             hold_seconds=Distribution(values=self.hold),
             connect_seconds=Distribution(values=(0.005,)),
@@ -43,16 +43,23 @@ class Case:
         rates = Rates(edges=np.linspace(0, SECONDS, len(self.rates) + 1), per_second=np.array(self.rates))
         scene = a_scene(**{"hosts": 4, "rates": rates} | self.scene)
         keeping = a_keeping(**{"processes": 2, "threads": 4} | self.keeping)
-        return engine.simulate(keeping, application, scene, np.arange(1201) / 10, np.random.default_rng([seed, 14]))
+        at = np.arange(1201) / 10
+        return engine.simulate(keeping, application, scene, at, np.random.default_rng([seed, 14]), **options)
 
 
 ROLLING = tuple(
     ProcessesEnd(at=30.0 + 5 * host, first=host, last=host + 1, serving_again=34.0 + 5 * host, gone=30.5 + 5 * host)
-    for host in range(4)
+    for host in range(8)
 )
-BLUE_GREEN = (ProcessesEnd(at=60.0, first=0, last=4, serving_again=60.0, gone=75.0),)
-RESTART = (Outage(start=50.0, end=56.0, first=0, last=4),)
+BLUE_GREEN = (ProcessesEnd(at=60.0, first=0, last=8, serving_again=60.0, gone=75.0),)
+RESTART = (Outage(start=50.0, end=56.0, first=0, last=8),)
 CUT = (Outage(start=50.0, end=70.0, first=1, last=3),)
+PREFERRING = Spread(
+    processes=Dispatch(recent=0.5, fixed=0.5, random=0.0), threads=Dispatch(longest_idle=0.7, random=0.3)
+)
+LAZY = Spread(
+    processes=Dispatch(recent=0.3, random=0.7), threads=Dispatch(longest_idle=1.0, random=0.0), lazy_threads=True
+)
 VARYING = (10.0, 80.0, 0.0, 40.0, 5.0, 60.0)
 
 CASES = {
@@ -60,6 +67,10 @@ CASES = {
     "age 0 long": Case(keeping={"max_age": 0.0}, hold=(0.05, 0.4, 1.5), rates=(8.0,)),
     "age 0 varying": Case(keeping={"max_age": 0.0}, rates=VARYING),
     "age 0 outage": Case(keeping={"max_age": 0.0}, scene={"outages": RESTART}),
+    "age 0 refused": Case(keeping={"max_age": 0.0}, scene={"database": Database(max_connections=5, reserved=1)}),
+    "age 0 varying, refused": Case(
+        keeping={"max_age": 0.0}, scene={"database": Database(max_connections=9)}, rates=VARYING, hold=(0.05, 0.2)
+    ),
     "age 2": Case(keeping={"max_age": 2.0}),
     "age below a request": Case(keeping={"max_age": 0.03}),
     "age 8 rare": Case(keeping={"max_age": 8.0}, rates=(2.0,)),
@@ -91,19 +102,42 @@ def figures(simulated: Simulated) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_both_engines_give_the_same_distributions(name: str) -> None:
+def agree(fast: list[dict[str, float]], exact: list[dict[str, float]]) -> None:
     """Their means agree within 5 standard errors and 1 %."""
-    case = CASES[name]
-    fast = [figures(case.simulate(by_opening, seed)) for seed in range(REPEATS)]
-    exact = [figures(case.simulate(by_request, seed)) for seed in range(REPEATS)]
-
     for figure in sorted({key for one in (*fast, *exact) for key in one}):
         ours = np.array([one.get(figure, 0.0) for one in fast])
         theirs = np.array([one.get(figure, 0.0) for one in exact])
         error = math.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / REPEATS)
         allowed = STANDARD_ERRORS * error + BIAS * float(theirs.mean()) + 0.02
         assert float(ours.mean()) == pytest.approx(float(theirs.mean()), abs=allowed), figure
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_both_engines_give_the_same_distributions(name: str) -> None:
+    case = CASES[name]
+    fast = [figures(case.simulate(by_opening, seed)) for seed in range(REPEATS)]
+    exact = [figures(case.simulate(by_request, seed)) for seed in range(REPEATS)]
+
+    agree(fast, exact)
+
+
+SAMPLES = {
+    "age 2": Case(keeping={"max_age": 2.0}, spread=PREFERRING),
+    "unlimited, lazy": Case(keeping={"max_age": None}, spread=LAZY),
+    "age 5 restart": Case(keeping={"max_age": 5.0}, scene={"outages": RESTART}, spread=LAZY),
+    "age 5 rolling": Case(keeping={"max_age": 5.0}, scene={"ends": ROLLING}, spread=PREFERRING),
+    "refused": Case(keeping={"max_age": 5.0}, scene={"database": Database(max_connections=43)}),
+    "collected": Case(keeping={"keeper": "request", "max_age": 5.0}, spread=Spread(collected_after=(1, 5, 30))),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_of_hosts_stands_for_all(name: str) -> None:
+    case = replace(SAMPLES[name], scene={"hosts": 8} | SAMPLES[name].scene, rates=(80.0,))
+    sampled = [figures(case.simulate(by_sample, seed, hosts=4)) for seed in range(REPEATS)]
+    exact = [figures(case.simulate(by_request, seed)) for seed in range(REPEATS)]
+
+    agree(sampled, exact)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -72,9 +72,10 @@ def test_a_lost_hosts_connections_stay_until_keepalive_notices() -> None:
 
 def test_a_network_cut_is_an_outage_of_its_hosts_alone() -> None:
     assert NetworkCut(at_seconds=60.0, hosts=2, first_host=1).outages(HOUR) == (
-        Outage(start=60.0, end=90.0, first=1, last=3),
+        Outage(start=60.0, end=90.0, first=1, last=3, gone=60.0),
     )
     assert NetworkCut(at_seconds=60.0, first_host=1).outages(HOUR)[0].last == 5
+    assert NetworkCut(at_seconds=60.0, noticed_seconds=7875.0).outages(HOUR)[0].gone_at == 7935
 
 
 def test_a_database_restart_is_an_outage_of_all_hosts() -> None:

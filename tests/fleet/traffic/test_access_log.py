@@ -141,6 +141,14 @@ def test_a_log_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert rates("-", time_key=None).per_second.tolist() == [1, 0, 1]
 
 
+def test_files_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None:
+    log(tmp_path / "access.log", [0, 2])
+    absolute = log(tmp_path / "other.log", [1])
+    traffic = AccessLog(files=["access.*", str(absolute)]).beside(tmp_path)
+    assert traffic.rates(None).per_second.tolist() == [1, 1, 1]
+    assert AccessLog(files=["-"]).beside(tmp_path).files == ["-"]
+
+
 def test_zstd_is_read_where_python_can(tmp_path: Path) -> None:
     path = tmp_path / "access.log.zst"
     if sys.version_info < (3, 14):
@@ -181,6 +189,8 @@ def test_a_log_is_repeated_or_cut_to_the_time_asked_for(tmp_path: Path) -> None:
         ({"only": ["/api/*", "/"], "without": ["*/x"]}, [0, 2, 6]),
         ({"only": ["/favicon.ico"]}, [5]),
         ({"only": ["/static"]}, []),
+        ({"only": ["/*a*i*/y"]}, [2]),
+        ({"only": ["*.*"]}, [3, 4, 5]),
     ],
 )
 @pytest.mark.parametrize("form", [LINE, FORMATS["nginx JSON"], FORMATS["Caddy"], FORMATS["uWSGI"]])
@@ -199,6 +209,12 @@ def test_only_requests_of_some_paths_count(
     assert np.flatnonzero(found.per_second).tolist() == kept
     assert found.seconds == 7  # as long as the log, whichever requests count
     assert found.remarks == (f"{len(kept)} of 7 lines of the access log match only and without.",)
+
+
+def test_a_long_path_against_many_wildcards_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    path.write_text(written(LINE.replace("/a", "/" + "ab" * 20_000), START) + "\n" + written(LINE, START))
+    assert rates(path, without=["/*a*b*a*b*a*b*c"]).per_second.tolist() == [2]  # it would take years otherwise
 
 
 @every(

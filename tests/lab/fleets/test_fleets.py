@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import signal
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
+import psutil
 import pytest
 from laboratory import Quiet
+from patience import await_that
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.fleets import observe_fleet
 from loadlab.lab.opening import open_lab
+from loadlab.lab.project import Project
 from loadlab.model.fleet_validation import Configuration, PlannedEvent
 from loadlab.model.plan import Plan
 from loadlab.plan.members import config_of
@@ -17,12 +26,36 @@ from loadlab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
     from loadlab.model.fleet_trial import FleetTrial
 
 pytestmark = pytest.mark.process
+
+
+def programs() -> set[str]:
+    """What runs below this process: the modules of Python's, and PostgreSQL."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            argv = process.cmdline()
+            found.add(argv[argv.index("-m") + 1] if "-m" in argv else process.name())
+    return found
+
+
+# Of a release that no more than so many processes can load.
+SETTINGS: Final = """\
+from pathlib import Path
+from loadlab.sample_app.settings import *
+
+boots = Path(__file__).with_name("boots")
+with boots.open("a") as file:
+    file.write("a boot\\n")
+if len(boots.read_text().splitlines()) > {hosts}:
+    raise RuntimeError("this release is broken")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +141,34 @@ def test_a_pool_opens_what_it_was_told_and_counts_exactly(lab: Lab) -> None:
     seen = exact(observe_fleet(lab, fleet("gthread", pool, rate=40.0)))
     assert 2 * 2 * 2 <= seen.figures.opened <= 2 * 2 * 4
     assert seen.figures.refused == 0
+
+
+@pytest.mark.slow
+def test_a_release_that_does_not_boot_ends_the_trial_with_the_reason(lab: Lab, tmp_path: Path) -> None:
+    tmp_path.joinpath("released.py").write_text(SETTINGS.format(hosts=2))
+    environment = {**Project().environment, "PYTHONPATH": str(tmp_path)}
+    broken = replace(lab, project=replace(lab.project, settings="released", environment=environment))
+    rolling = PlannedEvent(kind="rolling_deployment", at=0.5)
+    with pytest.raises(EnvironmentFaultError, match="this release is broken"):
+        observe_fleet(broken, fleet("sync", kept_for(None), rolling, of_server={"workers": 1}))
+    assert exact(observe_fleet(lab, fleet("sync", kept_for(None)))).figures.failed == 0
+
+
+@pytest.mark.slow
+def test_an_interrupted_trial_leaves_no_program_behind(lab: Lab) -> None:
+    seen: list[set[str]] = []
+
+    def interrupt() -> None:
+        await_that(lab.scratch.joinpath("fleet.json.0.counts").exists)  # the load goes on
+        seen.append(programs())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    waiting = threading.Thread(target=interrupt)
+    waiting.start()
+    with pytest.raises(KeyboardInterrupt):
+        observe_fleet(lab, fleet("sync", kept_for(None), seconds=60.0))
+    waiting.join()
+    (meanwhile,) = seen
+    assert meanwhile == {"postgres", "gunicorn", "loadlab.services.balancer", "loadlab.load.generator"}
+    assert programs() == {"postgres"}
+    assert exact(observe_fleet(lab, fleet("sync", kept_for(None)))).figures.failed == 0

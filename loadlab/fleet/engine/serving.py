@@ -1,0 +1,67 @@
+"""How many hosts serve, and which requests reach PostgreSQL, over the simulated time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loadlab.model.fleet import Rates
+
+if TYPE_CHECKING:
+    from loadlab.model.fleet import Keeping, Numbers, Outage, ProcessesEnd, Scene
+
+
+def serving_hosts(scene: Scene) -> Rates:
+    """How many hosts get requests, in the shape of rates: `per_second` is the number of hosts in each step."""
+    changes = [(end.at, -_count(end, scene.hosts)) for end in scene.ends]
+    changes += [(end.serving_again, _count(end, scene.hosts)) for end in scene.ends]
+    inner = [when for when, _ in changes if 0 < when < scene.rates.seconds]
+    edges = np.unique(np.concatenate(([0.0, scene.rates.seconds], inner)))
+    serving = np.full(len(edges) - 1, float(scene.hosts))
+    for when, hosts in changes:
+        serving[edges[:-1] >= when] += hosts
+    return Rates(edges=edges, per_second=serving)
+
+
+def _count(end: ProcessesEnd, hosts: int) -> int:
+    return max(0, min(end.last, hosts) - end.first)
+
+
+def thread_rate(keeping: Keeping, scene: Scene) -> Rates:
+    """How many requests a thread serves per second while its host gets requests."""
+    serving = serving_hosts(scene)
+    edges = np.union1d(scene.rates.edges, serving.edges)
+    threads = keeping.processes * (keeping.threads or 1)
+    hosts = np.maximum(in_steps(serving, edges), 1.0)
+    return Rates(edges=edges, per_second=in_steps(scene.rates, edges) / hosts / threads)
+
+
+def reachable(scene: Scene) -> Rates:
+    """The requests that come to a host that reaches PostgreSQL."""
+    serving = serving_hosts(scene)
+    times = [time for outage in scene.outages for time in (outage.start, outage.end) if 0 < time < scene.rates.seconds]
+    edges = np.unique(np.concatenate((scene.rates.edges, serving.edges, times)))
+    hosts = in_steps(serving, edges)
+    cut_off = np.zeros(len(hosts))
+    for outage in scene.outages:
+        during = (edges[:-1] >= outage.start) & (edges[:-1] < outage.end)
+        cut_off[during] += _serving_among(outage, scene.ends, edges[:-1][during], scene.hosts)
+    share = np.where(hosts > 0, 1 - np.minimum(cut_off / np.maximum(hosts, 1), 1), 0.0)
+    return Rates(edges=edges, per_second=in_steps(scene.rates, edges) * share)
+
+
+def _serving_among(outage: Outage, ends: tuple[ProcessesEnd, ...], times: Numbers, hosts: int) -> Numbers:
+    """How many of the hosts that are cut off get requests at these times."""
+    serving = np.full(len(times), float(max(0, min(outage.last, hosts) - outage.first)))
+    for end in ends:
+        both = min(end.last, outage.last, hosts) - max(end.first, outage.first)
+        serving[(times >= end.at) & (times < end.serving_again)] -= max(0, both)
+    return serving
+
+
+def in_steps(rates: Rates, edges: Numbers) -> Numbers:
+    """The rate of each step of finer edges."""
+    places = np.searchsorted(rates.edges, edges[:-1], side="right") - 1
+    found: Numbers = rates.per_second[np.clip(places, 0, len(rates.per_second) - 1)]
+    return found
