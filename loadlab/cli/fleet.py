@@ -20,6 +20,7 @@ from loadlab.errors import StoppedError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from loadlab.analysis.fleet_answer import Asked
     from loadlab.fleet.fleet_file import Fleet
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from loadlab.model.fleet_outcome import FleetAnswer
 
 FILE: Final = "fleet.toml"
+REQUESTS_PER_SECOND: Final = 250_000  # that are simulated one by one; for estimates only
+LONG_SECONDS: Final = 60.0
 EXAMPLES: Final = (
     ("loadlab fleet --example > fleet.toml", "print a file to start from"),
     ("loadlab fleet fleet.toml", "answer for the fleet of the file"),
@@ -94,7 +97,9 @@ def _answer(asked: Asked, screen: Screen) -> FleetAnswer:
     from loadlab.cli._progress import display
 
     names, total = [str(keeping.strategy) for keeping, _ in asked.strategies], len(asked.strategies)
-    with display(screen) as shown:
+    with display(screen, sum(_seconds(asked)) / total) as shown:
+        for line in _slow(asked):
+            shown.notice(line)
         done = count()
 
         def begins(keeping: Keeping) -> None:
@@ -104,6 +109,30 @@ def _answer(asked: Asked, screen: Screen) -> FleetAnswer:
             shown.step_begins(f"simulating {keeping.strategy} {asked.repeats} times", number, total)
 
         return fleet_answer(asked, begins)
+
+
+def _seconds(asked: Asked) -> Iterable[float]:
+    """What each strategy is expected to take; with an event per opening, next to nothing."""
+    from loadlab.fleet.engine.simulate import engine_for
+
+    for keeping, scene in asked.strategies:
+        exact = engine_for(keeping, asked.application, scene).name == "by_request"
+        requests = float(scene.rates.expected[-1]) * asked.repeats
+        yield requests / REQUESTS_PER_SECOND if exact else 0.0
+
+
+def _slow(asked: Asked) -> Iterable[str]:
+    """What takes more than a minute, and why."""
+    from loadlab.fleet.engine.simulate import engine_for
+    from loadlab.report.numbers import minutes
+
+    for (keeping, scene), seconds in zip(asked.strategies, _seconds(asked), strict=True):
+        if seconds > LONG_SECONDS:
+            because = engine_for(keeping, asked.application, scene).because
+            yield (
+                f"{keeping.strategy} is simulated request by request, because {because}: about {minutes(seconds)}."
+                " Fewer hosts, hours or repeats take less."
+            )
 
 
 def _publish(answer: FleetAnswer, fleet: Fleet, path: Path) -> None:

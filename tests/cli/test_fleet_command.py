@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 from every import every
 
 from loadlab.cli._fleet_file import EXAMPLE
+from loadlab.cli.fleet import _asked, _slow
 from loadlab.fleet.fleet_file import read_fleet
+from loadlab.fleet.measured import application_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from command_line import InProcess
+    from command_line import CommandLine, InProcess
 
 FLEET = """
 hosts = 3
@@ -112,6 +115,17 @@ def test_a_folder_that_cannot_be_made_is_named(here: InProcess, fleet_file: Path
     assert done.stderr.rstrip().endswith("Name another folder with --out.")
 
 
+def test_what_takes_long_is_said_before_with_the_reason(fleet_file: Path) -> None:
+    text = fleet_file.read_text() + "[strategies.pool]\n[strategies.recycle_workers]\nmax_requests = 100\n"
+    large = text.replace("rate = 20", "rate = 90_000").replace("hosts = 3", "hosts = 10_000")
+    fleet = read_fleet(large.replace("max_connections = 9", "max_connections = 100_000"), "fleet.toml")
+    pool, recycled = list(_slow(_asked(fleet, application_of(fleet), "")))
+    assert "pool,min_size=1" in pool
+    assert "because requests share the connections of a pool: about 1.4 minutes" in pool
+    assert "because processes end after a number of requests" in recycled
+    assert list(_slow(_asked(read_fleet(text, "fleet.toml"), application_of(fleet), ""))) == []
+
+
 def test_the_example_is_a_fleet_but_for_where_it_was_measured(here: InProcess) -> None:
     done = here("fleet", "--example")
     assert done.stdout == EXAMPLE
@@ -121,3 +135,16 @@ def test_the_example_is_a_fleet_but_for_where_it_was_measured(here: InProcess) -
     commented = EXAMPLE.replace('run = "', '# run = "').replace("# [application]", "[application]")
     estimated = commented.replace("# connect_ms", "connect_ms").replace("# hold_ms", "hold_ms")
     assert read_fleet(estimated, "the example").question.application is not None
+
+
+def test_ctrl_c_says_so_and_writes_nothing(loadlab: CommandLine, fleet_file: Path, tmp_path: Path) -> None:
+    fleet_file.write_text(FLEET.replace("rate = 20", "rate = 3000").replace("seconds = 120", "hours = 1"))
+    with loadlab.started("fleet", fleet_file, "--out", tmp_path / "out") as command:
+        command.wait_until(lambda: "is simulated request by request" in command.stderr.read_text())
+        command.popen.send_signal(signal.SIGINT)
+        done = command.outcome()
+    assert done.code == 130
+    assert done.stderr.endswith(
+        "loadlab: Stopped by SIGINT.\nNothing was written. Fewer hosts, hours or repeats take less time.\n"
+    )
+    assert not (tmp_path / "out").exists()
