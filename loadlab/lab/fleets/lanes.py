@@ -61,7 +61,7 @@ class Lanes:
     def _start(self, waiting: deque[Configuration]) -> None:
         """Give each lane that is free the first one for which the machine has room."""
         for lane in self.lanes:
-            chosen = None if lane.running else _with_room(waiting, [each.running for each in self.lanes])
+            chosen = None if lane.running else with_room(waiting, [each.running for each in self.lanes])
             if chosen is not None:
                 waiting.remove(chosen)
                 lane.running = chosen
@@ -87,10 +87,10 @@ class Lanes:
         return msgspec.json.decode(line, type=Answer)
 
 
-def _with_room(waiting: Sequence[Configuration], running: Sequence[Configuration | None]) -> Configuration | None:
+def with_room(waiting: Sequence[Configuration], running: Sequence[Configuration | None]) -> Configuration | None:
     """The first that the machine can run beside those that are running; any where nothing is.
 
-    >>> _with_room([], [None]) is None
+    >>> with_room([], [None]) is None
     True
     """
     load = sum(cpu_cores(each) for each in running if each)
