@@ -72,10 +72,10 @@ class AccessLog(Traffic):
 
     def _remarks(self, reader: LogReader, counts: Counts, length: float) -> Iterator[str]:
         if self.only or self.without:
-            yield f"{counts.sum():,} of {reader.lines:,} lines of the access log match only and without."
+            yield f"{counts.sum():,} of {reader.lines:,} lines of the access log count, by their paths."
         if reader.unreadable:
             yield f"{reader.unreadable:,} of {reader.lines:,} lines of the access log were unreadable and left out."
         if length > counts.size:
-            yield f"The access log covers {counts.size:,} s, and is repeated over {length:,.0f} s."
+            yield f"The access log covers {counts.size:,} s, and is repeated until {length:,.0f} s are over."
         if length < counts.size:
             yield f"Of the {counts.size:,} s of the access log, the first {length:,.0f} s are used."
