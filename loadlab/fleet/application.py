@@ -100,6 +100,7 @@ def _application(folder: Path, trials: Sequence[Trial]) -> Application:
             mode: max(trial.overhead_seconds.get("boot", 0.0) for trial in of_mode) for mode, of_mode in by_mode.items()
         },
         source=f"the run in {folder}",
+        closed_loop=any(trial.case.open_load is None for trial in trials),
     )
 
 

@@ -98,8 +98,9 @@ def read_fleet(text: str, source: str, folder: Path = Path()) -> Fleet:
     if known is not None:
         problems += _cross_problems(known, data)
         rates = _rates(traffic and traffic.beside(folder), known, problems)
-        if rates is not None:
-            problems += _event_problems(events, Extent(hosts=known.hosts, seconds=rates.seconds))
+        seconds = known.duration if rates is None else rates.seconds
+        if seconds is not None:
+            problems += _event_problems(events, Extent(hosts=known.hosts, seconds=seconds))
     if problems or question is None or server is None or rates is None:
         raise refusal(source, list(dict.fromkeys(problems)))
     return Fleet(

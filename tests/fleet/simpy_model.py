@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import floor, inf
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import simpy
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from loadlab.model.fleet import Application, Dispatch, Keeping, Numbers, ProcessesEnd, Scene
 
     Events = Iterator[simpy.Event]
+
+JUST_AFTER: Final = 1e-9  # what happens at an instant is part of its sample
 
 
 def simulate(keeping: Keeping, application: Application, scene: Scene, at: Numbers, seed: int) -> Simulated:
@@ -95,7 +97,7 @@ class Fleet:
         self.env.process(self.sample(at))
         for end in self.scene.ends:
             self.env.process(self.ends(end))
-        self.env.run(until=self.scene.rates.seconds + 1e-9)
+        self.env.run(until=self.scene.rates.seconds + 2 * JUST_AFTER)
         opened, closed = np.array(self.samples, dtype=np.int64).T
         counts = self.counts
         return Simulated(
@@ -124,7 +126,7 @@ class Fleet:
 
     def sample(self, at: Numbers) -> Events:
         for instant in at.tolist():
-            yield self.env.timeout(instant - self.env.now)
+            yield self.env.timeout(instant + JUST_AFTER - self.env.now)
             self.samples.append((self.counts["opened"], self.counts["closed"]))
 
     def traffic(self) -> Events:

@@ -184,3 +184,9 @@ def test_an_unreadable_line_of_a_log_is_one_clear_message(tmp_path: Path) -> Non
     log.write_text("not a request\n")
     (said,) = problems_of(hours=None, events=None, traffic={"access_log": {"files": str(log)}})
     assert "line 1" in said
+
+
+def test_faults_of_events_are_told_beside_a_log_that_cannot_be_read(tmp_path: Path) -> None:
+    log, restart = {"files": str(tmp_path / "none.log")}, {"at_seconds": 7200}
+    said = problems_of(hours=2, traffic={"access_log": log}, events={"database_restart": restart})
+    assert [line.split(":")[0].strip() for line in said] == ["traffic.access_log", "events.database_restart.at_seconds"]
