@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.fleet.engine import by_request
-from loadlab.fleet.engine.serving import in_steps, serving_hosts
-from loadlab.model.fleet import Rates
+from loadlab.fleet.engine.serving import hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TypeVar
 
     from loadlab.model.fleet import (
         Application,
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
         Scene,
         Simulated,
     )
-
-    _Event = TypeVar("_Event", ProcessesEnd, Outage)
 
 MOST_SHIFT: Final = 30.0  # seconds that a host may be earlier or later than the one that stands for it
 _BY_EVENTS: Final = ("lost", "process_end")  # what the longer time of a sample adds nothing to
@@ -91,31 +87,7 @@ def _longer(scene: Scene, seconds: float) -> Scene:
 def part(scene: Scene, hosts: int) -> Scene:
     """The scene of a sample: each of its hosts has the requests, the events and the connections of one of the fleet."""
     chosen = [int((each + 0.5) * scene.hosts / hosts) for each in range(hosts)]
-    few = replace(
-        scene,
-        hosts=hosts,
-        database=_scaled(scene.database, hosts / scene.hosts),
-        ends=tuple(_of_chosen(scene.ends, chosen)),
-        outages=tuple(_of_chosen(scene.outages, chosen)),
-    )
-    return replace(few, rates=_rates(scene, few))
-
-
-def _rates(scene: Scene, few: Scene) -> Rates:
-    """A host of the sample has the requests of one of the fleet, although more of a sample is missing when one is."""
-    serving, fewer = serving_hosts(scene), serving_hosts(few)
-    edges = np.unique(np.concatenate((scene.rates.edges, serving.edges, fewer.edges)))
-    share = in_steps(fewer, edges) / np.maximum(in_steps(serving, edges), 1)
-    return Rates(edges=edges, per_second=in_steps(scene.rates, edges) * share)
-
-
-def _of_chosen(events: Sequence[_Event], chosen: Sequence[int]) -> list[_Event]:
-    return [
-        replace(event, first=place, last=place + 1)
-        for event in events
-        for place, host in enumerate(chosen)
-        if event.first <= host < event.last
-    ]
+    return replace(hosts_of(scene, chosen), database=_scaled(scene.database, hosts / scene.hosts))
 
 
 def _scaled(database: Database, share: float) -> Database:
