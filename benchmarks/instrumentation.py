@@ -16,6 +16,7 @@ from rich.table import Table
 from workbench import interleaved, workbench
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.instrumentation.uses_file import VARIABLE
 from loadlab.lab.application import Extras, ServerSetup, serving
 from loadlab.load.generator.contract import LoadRequest
 from loadlab.model.config import Config
@@ -71,6 +72,10 @@ Measured = dict[str, dict[int, Figures]]  # arm → block → figures
 
 BARE: Final = Arm(name="nothing")
 OURS: Final = Arm(name="loadlab", instrumented=True)
+# As in the lab's own targets, and in no other.
+RECORDING: Final = Arm(
+    name="loadlab, uses recorded", instrumented=True, extras=Extras(environment={VARIABLE: "default"})
+)
 BACKEND: Final = Extras(apps=("django_prometheus",), database={"ENGINE": "django_prometheus.db.backends.postgresql"})
 AS_ITS_README_SAYS: Final = replace(
     BACKEND,
@@ -87,7 +92,7 @@ THEIRS: Final = (
 
 
 def run(watch: Watch, blocks: int | None) -> Table:
-    arms = (BARE, replace(BARE, name=f"{BARE.name}, again (A/A)"), OURS, *(THEIRS if _installed() else ()))
+    arms = (BARE, replace(BARE, name=f"{BARE.name}, again (A/A)"), OURS, RECORDING, *(THEIRS if _installed() else ()))
     measured = measure(arms, watch, blocks or BLOCKS)
     return table(measured)
 
@@ -134,7 +139,7 @@ def _target(arm: Arm, order: int, lab: Lab) -> ServerSetup:
         database=lab.database,
         ledgers=lab.scratch / f"ledgers-{order:04d}",
         instrumented=arm.instrumented,
-        extras=replace(arm.extras, environment={"PROMETHEUS_MULTIPROC_DIR": str(counts)}),
+        extras=replace(arm.extras, environment={**arm.extras.environment, "PROMETHEUS_MULTIPROC_DIR": str(counts)}),
     )
 
 

@@ -50,6 +50,8 @@ OF_TARGET_AND_LOAD: Final = {"django", "locust", "gevent", "prometheus_client"}
 
 # The modules that may read the wall clock, which can be set, and what for; durations come from the monotonic clock.
 WALL_CLOCK: Final = {
+    "cli/_fleet_validating.py": "the name of a validation's folder",
+    "cli/fleet.py": "the name of an answer's folder",
     "cli/run.py": "the name of a run's folder",
     "live/discovery.py": "how old a run's last sign is, which another process has written",
     "load/distributed/rpc.py": "Locust keeps its last heartbeat by it",
@@ -59,6 +61,8 @@ WALL_CLOCK: Final = {
     "load/http/lean_user.py": "Locust's listeners are told it",
     "load/locust_plugins/pacing.py": "Locust tells the start of a request by it; what follows uses the steady clock",
     "load/locust_plugins/site_metrics.py": "since when a site has not answered, as people read it",
+    "lab/fleets/lane.py": "when a small fleet was run, as people read it",
+    "lab/fleets/validating.py": "when predictions were written, as people read it",
     "lab/following.py": "the label of an event",
     "lab/journal.py": "the label of an event",
     "lab/run.py": "when a run began, as people read it",

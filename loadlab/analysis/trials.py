@@ -38,6 +38,7 @@ def summarise(trial: Trial) -> TrialSummary:
         dropped=extract.dropped,
         leak=leak_of(trial),
         quantities=trial.quantities,
+        spread=trial.uses.spread if trial.uses else None,
         outpaced=trial.outpaced,
         unanswered=trial.unanswered,
         causes=trial.causes,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.which_setting import which_setting
 from loadlab.claims import CLAIMS, examine
-from loadlab.cli._behaviour_record import as_json, read_recording, write
+from loadlab.cli._behaviour_record import as_json, read_recording
+from loadlab.cli._files import write
 from loadlab.cli._progress import display
 from loadlab.cli._screen import Screen
 from loadlab.errors import GateError, UsageError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 EXPECTED_SECONDS: Final = 5.0
 NARROWEST: Final = 120  # where output is no terminal
+ANOTHER: Final = "Name another file."
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -207,7 +209,7 @@ def _require_same_versions(recorded: Recording | None, done: _Pass) -> None:
 
 def _updated(recorded: Recording, counted: Recording, arguments: argparse.Namespace) -> Recording:
     updated = merged(recorded, counted, _all_ids())
-    write(arguments.update, as_json(updated))
+    write(arguments.update, as_json(updated), ANOTHER)
     return updated
 
 
@@ -251,11 +253,11 @@ def _publish(recording: Recording, arguments: argparse.Namespace) -> None:
     for part in for_terminal(recording):
         console.print(part)
     if arguments.json:
-        write(arguments.json, as_json(recording))
+        write(arguments.json, as_json(recording), ANOTHER)
     if arguments.markdown:
-        write(arguments.markdown, as_markdown(recording))
+        write(arguments.markdown, as_markdown(recording), ANOTHER)
     if arguments.which_setting:
-        write(arguments.which_setting, which_setting_page(recording, which_setting(recording)))
+        write(arguments.which_setting, which_setting_page(recording, which_setting(recording)), ANOTHER)
 
 
 def _gate(before: Recording, counted: Recording, source: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.errors import UsageError
 from loadlab.model.behaviour import Recording
 
 if TYPE_CHECKING:
@@ -63,15 +63,3 @@ def _members(record: dict[str, object]) -> Iterator[str]:
 
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a result where the user wants it.
-
-    Raises:
-        EnvironmentFaultError: it cannot be written.
-    """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentFaultError(f"{path} cannot be written: {error.strerror}. Name another file.") from error

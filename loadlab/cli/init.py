@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli._files import write
 from loadlab.cli._plan_file import add_project_arguments
-from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from loadlab.lab.starter import Modes
     from loadlab.model.plan import ProjectOptions
 
+OTHERWISE: Final = "Name another folder with --out."
 BY_SCRIPT: Final = (
     'What a script does to the settings as it starts is not done here: docs/how-to/own-project.md, "Settings made by'
     ' a console script", has a settings file that does it.'
@@ -57,8 +59,8 @@ def execute(arguments: argparse.Namespace) -> int:
         project = project_of(Plan(servers={}, strategies={}, project=options), register.folder)
         scripts = [name for name, named in scripts_there(options).items() if named == options.settings]
     modes = modes_there(project)
-    _write(plan, plan_text(project, options, modes, str(locustfile.resolve())))
-    _write(locustfile, locustfile_text(_facts(project).routes))
+    write(plan, plan_text(project, options, modes, str(locustfile.resolve())), OTHERWISE)
+    write(locustfile, locustfile_text(_facts(project).routes), OTHERWISE)
     print(_next(plan, locustfile, project, modes))
     if scripts and not (Path(options.folder) / "manage.py").exists():
         print(f"Note: {scripts[0]} starts with these settings too. {BY_SCRIPT}")
@@ -94,16 +96,6 @@ def _facts(project: Project) -> ProjectInfo:
     if project.info is None:
         raise TypeError("a project that was named is looked into")
     return project.info
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentFaultError(
-            f"{path} cannot be written: {error.strerror}. Name another folder with --out."
-        ) from error
 
 
 def _next(plan: Path, locustfile: Path, project: Project, modes: Modes) -> str:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli._members import parsed, value
 from loadlab.cli._port import port
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, UsageError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from loadlab.model.plan import Plan
 
 DEFAULT_PORT: Final = 8000
-WORDS: Final[dict[str, Scalar]] = {"on": True, "off": False, "true": True, "false": False}
 
 
 EXAMPLES: Final = (
@@ -138,7 +138,7 @@ def _configs(arguments: argparse.Namespace) -> tuple[Config, Config]:
     from loadlab.plan.members import config_of
     from loadlab.servers import SERVERS
 
-    server = config_of(SERVERS, *_parsed(arguments.server, "--server"), "--server")
+    server = config_of(SERVERS, *parsed(arguments.server, "--server"), "--server")
     strategy = _strategy(arguments)
     _require_fit(server, strategy, arguments.driver)
     return server, strategy
@@ -158,8 +158,8 @@ def _strategy(arguments: argparse.Namespace) -> Config:
     from loadlab.strategies import STRATEGIES
 
     if arguments.strategy:
-        return config_of(STRATEGIES, *_parsed(arguments.strategy, "--strategy"), "--strategy")
-    age: dict[str, Scalar] = {"max_age": _value(arguments.max_age), "conn_health_checks": arguments.conn_health_checks}
+        return config_of(STRATEGIES, *parsed(arguments.strategy, "--strategy"), "--strategy")
+    age: dict[str, Scalar] = {"max_age": value(arguments.max_age), "conn_health_checks": arguments.conn_health_checks}
     return config_of(STRATEGIES, "max_age", age, "--max-age")
 
 
@@ -175,26 +175,6 @@ def _require_fit(server: Config, strategy: Config, driver: str) -> None:
         fitting = [one for one in DRIVERS if built.incompatible(server_traits(server, one)) is None]
         hint = f" (here: --driver {fitting[0]})" if fitting else ""
         raise UsageError(f"{strategy.name} in {server.name}: {why}{hint}.")
-
-
-def _parsed(text: str, option: str) -> tuple[str, dict[str, Scalar]]:
-    """A member and its parameters, written as in case ids."""
-    name, *pairs = text.split(",")
-    split = [pair.partition("=") for pair in pairs]
-    if not all(separator and key for key, separator, _ in split):
-        raise UsageError(f"{option} {text!r}: parameters are written as name=value, e.g. gthread,workers=2,threads=8")
-    return name, {key: _value(value) for key, _, value in split}
-
-
-def _value(text: str) -> Scalar:
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _welcome(application: Application, what: str) -> str:

@@ -10,7 +10,7 @@ from loadlab.errors import UsageError
 from loadlab.fleet.events import EVENTS
 from loadlab.fleet.keeping import DRIVER, keeping, server_problem
 from loadlab.fleet.traffic import TRAFFICS
-from loadlab.model.fleet import Conditions, Extent, Scene
+from loadlab.model.fleet import Conditions, Extent, Scene, Spread
 from loadlab.model.fleet_question import FleetQuestion
 from loadlab.plan.members import configs, members
 from loadlab.plan.parse import toml_data
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from loadlab.fleet.events.base import Event
     from loadlab.fleet.traffic.base import Traffic
     from loadlab.model.config import Config
-    from loadlab.model.fleet import Keeping, Rates, Spread
+    from loadlab.model.fleet import Application, Keeping, Rates
 
 T = TypeVar("T")
 SOURCES: Final = ("run", "watch", "application")
@@ -53,9 +53,12 @@ class Fleet:
     def extent(self) -> Extent:
         return Extent(hosts=self.question.hosts, seconds=self.rates.seconds)
 
-    def keeping(self, strategy: Config, spread: Spread | None) -> Keeping:
-        """How connections live under one of the strategies, where requests spread as measured."""
-        asked = self.question
+    def keeping(self, strategy: Config, application: Application) -> Keeping:
+        """How connections live under one of the strategies.
+
+        Where it was not measured how requests spread, any idle thread may serve, and no garbage is collected.
+        """
+        asked, spread = self.question, application.spreads.get(self.server.name, Spread())
         return keeping(self.server, strategy, spread, driver=asked.driver, shared_pooler=asked.pooler == "shared")
 
     def scene(self) -> Scene:
@@ -95,8 +98,9 @@ def read_fleet(text: str, source: str, folder: Path = Path()) -> Fleet:
     if known is not None:
         problems += _cross_problems(known, data)
         rates = _rates(traffic and traffic.beside(folder), known, problems)
-        if rates is not None:
-            problems += _event_problems(events, Extent(hosts=known.hosts, seconds=rates.seconds))
+        seconds = known.duration if rates is None else rates.seconds
+        if seconds is not None:
+            problems += _event_problems(events, Extent(hosts=known.hosts, seconds=seconds))
     if problems or question is None or server is None or rates is None:
         raise refusal(source, list(dict.fromkeys(problems)))
     return Fleet(

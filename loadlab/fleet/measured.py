@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.fleet.application import application_of_run
-from loadlab.model.fleet import Application, Distribution, Spread
+from loadlab.fleet.application import application_of_run, application_of_watch
+from loadlab.model.fleet import Application, Distribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,17 +27,19 @@ def application_of(fleet: Fleet) -> Application:
     asked = fleet.question
     if asked.run is not None:
         return application_of_run(fleet.folder / asked.run, fleet.server.name)
+    if asked.watch is not None:
+        return application_of_watch(fleet.folder / asked.watch)
     if asked.application is None:
         raise TypeError("a consistent fleet says where its application was measured")
-    return _estimated(asked.application, fleet.server.name)
+    return _estimated(asked.application)
 
 
-def _estimated(given: GivenApplication, mode: str) -> Application:
-    """How requests spread cannot be estimated: any thread may serve, and garbage is collected only in the end."""
+def _estimated(given: GivenApplication) -> Application:
+    """How requests spread over threads is not in it."""
     return Application(
         connect_seconds=_seconds(given.connect_ms),
         hold_seconds=_seconds(given.hold_ms),
-        spreads={mode: Spread()},
+        spreads={},
         app_cpu_per_connect=_scaled(given.app_cpu_ms_per_connect, MILLI),
         database_cpu_per_connect=_scaled(given.database_cpu_ms_per_connect, MILLI),
         app_cpu_per_request=_scaled(given.app_cpu_ms_per_request, MILLI),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 QUANTILES: Final = np.linspace(0, 1, 101)
 MOST_SHARES: Final = 64  # of processes, and of threads
 MOST_CLIENTS: Final = 1_000
-FITTED: Final = 5_000  # uses, at most: more say nothing new
+FITTED: Final = 2_000  # uses, at most: more say little, and the next trial waits
 
 
 def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None:
@@ -44,7 +44,7 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
         processes=fit(process_choices, processes - 1),
         threads=fit(of_threads, threads - 1),
         lazy_threads=lazy,
-        collected_after=_lags(uses),
+        collected_after=_lags(uses, threads=threads),
         requests=len(measured),
         by_process=_shares(use.process for use in measured),
         by_thread=_shares((use.process, use.thread) for use in measured) if threads else (),
@@ -77,19 +77,41 @@ def _of_threads(uses: Iterable[Use], threads: int) -> tuple[tuple[Choices, ...],
     return thread_choices(list(by_process.values()), threads)
 
 
-def _lags(uses: Sequence[Use]) -> tuple[int, ...]:
-    """How many requests of its process began between the end of a request and when its connection was collected."""
+def _lags(uses: Sequence[Use], *, threads: int) -> tuple[int, ...]:
+    """How many requests of its process began between the end of a request and when its connection was collected.
+
+    Where threads end with their requests, what is open at the end would be collected later: it counts by the method of
+    Kaplan and Meier. The last ones, of which no more is known, count with the longest that was seen.
+    """
     began: dict[int, list[float]] = defaultdict(list)
     for use in uses:
         began[use.process].append(use.began)
-    lags = [
-        bisect_right(began[use.process], use.collected) - bisect_right(began[use.process], use.ended)
-        for use in uses
-        if use.collected is not None
-    ]
-    if len(lags) <= len(QUANTILES):
-        return tuple(sorted(lags))
-    return tuple(int(lag) for lag in np.quantile(lags, QUANTILES, method="nearest"))
+    collected: Counter[int] = Counter()
+    waiting: Counter[int] = Counter()
+    for use in uses:
+        of_process, before = began[use.process], bisect_right(began[use.process], use.ended)
+        if use.collected is not None:
+            collected[bisect_right(of_process, use.collected) - before] += 1
+        elif use.connect is not None and not use.closed and not threads:
+            waiting[len(of_process) - before] += 1
+    return _quantiles(collected, waiting)
+
+
+def _quantiles(ended: Counter[int], waiting: Counter[int]) -> tuple[int, ...]:
+    """101 quantiles of counts, or the counts themselves where there are fewer and none of them waits."""
+    if not ended:
+        return ()
+    if not waiting and ended.total() <= len(QUANTILES):
+        return tuple(sorted(ended.elements()))
+    at_risk, remaining, reached = ended.total() + waiting.total(), 1.0, []
+    for count in sorted(ended | waiting):
+        remaining *= 1 - ended[count] / at_risk
+        at_risk -= ended[count] + waiting[count]
+        if ended[count]:
+            reached.append((1 - remaining, count))
+    shares, counts = zip(*reached, strict=True)
+    places = np.minimum(np.searchsorted(shares, QUANTILES), len(counts) - 1)
+    return tuple(counts[place] for place in places)
 
 
 def _shares(members: Iterable[object]) -> tuple[float, ...]:

@@ -27,6 +27,7 @@ from loadlab.instrumentation.uses_file import (
     CONNECT_NS,
     ENDED_NS,
     FILE_BYTES,
+    NOT_COLLECTED,
     NOT_OPENED,
     RECORDS,
     SUFFIX,
@@ -150,8 +151,8 @@ def _noted(closed: Callable[[Row, CloseReason], None]) -> Callable[[Row, CloseRe
     def noted(self: Row, reason: CloseReason) -> None:
         closed(self, reason)
         record = _last.pop(self, None)
-        if record is not None and reason is CloseReason.GARBAGE_COLLECTED:
-            record[COLLECTED_NS] = monotonic_ns()
+        if record is not None:
+            record[COLLECTED_NS] = monotonic_ns() if reason is CloseReason.GARBAGE_COLLECTED else NOT_COLLECTED
 
     return noted
 

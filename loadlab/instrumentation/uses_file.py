@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 VARIABLE: Final = "LOADLAB_USES"  # of a target's environment: the aliases whose uses are recorded
 SUFFIX: Final = ".uses"
 # Cells of a record. THREAD is never given twice in a process. CONNECT_NS is -1 where the request found a connection.
-# COLLECTED_NS is when the garbage collector closed the connection that this request was the last to use; else 0.
+# COLLECTED_NS is of the connection that this request was the last to use: when the garbage collector closed it, 0 while
+# it is open, and -1 where it was closed otherwise.
 BEGAN_NS, ENDED_NS, THREAD, CONNECT_NS, COLLECTED_NS = range(5)
 CELLS: Final = 5
 CELL_BYTES: Final = 8
 RECORDS: Final = 1 << 16
 FILE_BYTES: Final = RECORDS * CELLS * CELL_BYTES
 NOT_OPENED: Final = -1
+NOT_COLLECTED: Final = -1
+GAP: Final = 256  # records that were never in use, behind which none is: threads about to begin one are not so many
 NS: Final = 1e-9
 
 
@@ -30,8 +33,8 @@ class Use(NamedTuple):
     """One request's use of its connection, in monotonic seconds; `process` and `thread` are numbers.
 
     `began` is its first query, and `ended` when the request let go of the connection. `connect` is how long the
-    connection took to open before; None where it was open. `collected` is when the garbage collector closed it, if this
-    request was the last to use it.
+    connection took to open before; None where it was open. Of the connection that this request was the last to use,
+    `collected` is when the garbage collector closed it, and `closed` says that it was closed otherwise.
     """
 
     began: float
@@ -40,6 +43,7 @@ class Use(NamedTuple):
     thread: int
     connect: float | None = None
     collected: float | None = None
+    closed: bool = False
 
 
 def read_uses(directory: Path) -> list[Use]:
@@ -64,9 +68,13 @@ def read_uses(directory: Path) -> list[Use]:
 def _records(content: bytes) -> Iterator[list[int]]:
     whole = len(content) // CELL_BYTES // CELLS * CELLS
     cells = memoryview(content)[: whole * CELL_BYTES].cast("q")
+    unused = 0
     for start in range(0, whole, CELLS):
         if cells[start + BEGAN_NS]:
+            unused = 0
             yield cells[start : start + CELLS].tolist()
+        elif (unused := unused + 1) > GAP:
+            return
 
 
 def _use(process: int, record: list[int]) -> Use:
@@ -77,5 +85,6 @@ def _use(process: int, record: list[int]) -> Use:
         process=process,
         thread=record[THREAD],
         connect=None if connect == NOT_OPENED else connect * NS,
-        collected=collected * NS if collected else None,
+        collected=collected * NS if collected > 0 else None,
+        closed=collected == NOT_COLLECTED,
     )

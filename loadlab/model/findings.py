@@ -15,6 +15,7 @@ from loadlab.model.comparison import Comparison
 from loadlab.model.condition import Condition
 from loadlab.model.config import Scalar
 from loadlab.model.departure import Departure
+from loadlab.model.fleet import Spread
 from loadlab.model.needs import Need
 from loadlab.model.opens import Opens
 from loadlab.model.over_an_hour import OverAnHour
@@ -48,7 +49,8 @@ class TrialSummary:
     database in between. `leak` is about the whole trial.
     Under an open load `latency_seconds` count from when a request was due, `service_seconds` from when it was sent;
     `send_lag_p99_seconds` is how late requests were sent, `dropped` how many tasks were not started at all. `outpaced`
-    and `unanswered` are as in a trial, and `causes` are the codes of what `reason` says.
+    and `unanswered` are as in a trial, and `causes` are the codes of what `reason` says. `spread` says how requests
+    spread over processes and threads, where that was seen.
     """
 
     case: Case
@@ -73,6 +75,7 @@ class TrialSummary:
     unanswered: bool = False
     causes: tuple[Cause, ...] = ()
     quantities: dict[str, float] = field(default_factory=dict)
+    spread: Spread | None = None
 
     @property
     def silent(self) -> bool:

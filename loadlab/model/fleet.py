@@ -5,6 +5,7 @@ All times are in seconds since the start of the simulated time, all rates are re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,8 +15,6 @@ from loadlab.model.bounds import STRICT, Bounds
 from loadlab.model.pooling import ProcessPool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from loadlab.model.config import Config
@@ -79,13 +78,20 @@ class Outage:
     """All connections of the hosts from `first` to before `last` are lost at `start`, and none opens before `end`.
 
     Of each lost connection, the next request that uses it fails, unless health checks are on; the connection is closed
-    then. Attempts to connect before `end` fail, and their requests with them.
+    then. Attempts to connect before `end` fail, and their requests with them. Where PostgreSQL does not notice at once,
+    it counts the lost connections until `gone`.
     """
 
     start: float
     end: float
     first: int
     last: int
+    gone: float | None = None
+
+    @property
+    def gone_at(self) -> float:
+        """When PostgreSQL notices."""
+        return self.start if self.gone is None else self.gone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

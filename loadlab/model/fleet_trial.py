@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from loadlab.model.fleet import Outage, ProcessesEnd
-    from loadlab.model.fleet_validation import Configuration, FleetFigures
+from loadlab.model.fleet import Outage, ProcessesEnd
+from loadlab.model.fleet_validation import Configuration, FleetFigures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,3 +33,20 @@ class FleetTrial:
     connect_errors: Mapping[str, int] = field(default_factory=dict)
     closed: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ready:
+    """A lab that runs small fleets is open, on these versions."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A configuration that was run, from `began` in seconds since 1970; without a trial, `error` says why."""
+
+    number: int
+    began: float
+    trial: FleetTrial | None = None
+    error: str = ""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 RECORDED: Final = "benchmarks/recorded/fleet-validation.json"
 PAGE: Final = "docs/reference/fleet-validation.md"
 COMMAND: Final = "loadlab fleet --validate --trials {trials} --seed {seed} --out FOLDER"
-REMAKE: Final = f"loadlab fleet --validate --from {RECORDED} --markdown {PAGE}"
+REMAKE: Final = f"loadlab fleet --record {RECORDED} --markdown {PAGE}"
 FIGURES: Final[Mapping[str, str]] = {
     "opened": "opened",
     "mean_open": "mean open",

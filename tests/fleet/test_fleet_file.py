@@ -62,7 +62,7 @@ def test_a_whole_file_becomes_a_scene_with_all_its_events() -> None:
 def test_strategies_are_swept_as_in_a_plan() -> None:
     fleet = read_fleet(fleet_text(), "fleet.toml")
     assert fleet.server == Config(name="gthread", parameters={"workers": 4, "threads": 8, "keep_alive_seconds": 5})
-    kept = [fleet.keeping(strategy, None) for strategy in fleet.strategies]
+    kept = [fleet.keeping(strategy, application_of(fleet)) for strategy in fleet.strategies]
     assert [one.max_age for one in kept] == [0, 60, None, 0]
     assert [one.pooler is not None and one.pooler.shared for one in kept] == [False, False, False, True]
     assert {(one.processes, one.threads) for one in kept} == {(4, 8)}
@@ -76,7 +76,7 @@ def test_estimates_are_an_application_that_says_so() -> None:
     assert application.app_cpu_per_connect == pytest.approx(0.0015)
     assert application.database_cpu_per_connect is None
     assert "estimate" in application.source
-    assert application.spreads["gthread"].requests == 0
+    assert application.spreads == {}
 
 
 def test_without_a_duration_it_is_the_traffics_own() -> None:
@@ -167,3 +167,26 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     fleet = read_fleet(fleet_text(application=None, run="runs/none"), "fleet.toml", tmp_path)
     with pytest.raises(UsageError, match=str(tmp_path / "runs" / "none")):
         application_of(fleet)
+
+
+def test_an_access_log_is_beside_the_file(tmp_path: Path) -> None:
+    lines = [f'::1 - - [28/Nov/2026:14:00:{second:02} +0000] "GET / HTTP/1.1" 200 5' for second in range(30)]
+    (tmp_path / "access.log").write_text("\n".join(lines))
+    given = fleet_text(hours=None, events=None, traffic={"access_log": {"files": "access.log"}})
+    assert read_fleet(given, "fleet.toml", tmp_path).rates.expected[-1] == 30
+    (said,) = problems_of(hours=None, events=None, traffic={"access_log": {"files": str(tmp_path / "none.log")}})
+    assert said.startswith("  traffic.access_log: ")
+    assert "none.log" in said
+
+
+def test_an_unreadable_line_of_a_log_is_one_clear_message(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("not a request\n")
+    (said,) = problems_of(hours=None, events=None, traffic={"access_log": {"files": str(log)}})
+    assert "line 1" in said
+
+
+def test_faults_of_events_are_told_beside_a_log_that_cannot_be_read(tmp_path: Path) -> None:
+    log, restart = {"files": str(tmp_path / "none.log")}, {"at_seconds": 7200}
+    said = problems_of(hours=2, traffic={"access_log": log}, events={"database_restart": restart})
+    assert [line.split(":")[0].strip() for line in said] == ["traffic.access_log", "events.database_restart.at_seconds"]

@@ -42,6 +42,41 @@ def test_garbage_waits_for_requests_of_its_own_process() -> None:
     assert found.spread.threads == Dispatch()
 
 
+def test_connections_that_wait_at_the_end_count_as_longer() -> None:
+    """Each connection is collected four requests later; those of the last four requests wait, and say no less."""
+    ends = [Use(float(at), at + 0.1, 0, at, connect=0.1, collected=at + 4.05 if at < 16 else None) for at in range(20)]
+    found = uses_of(ends, since=0.0, server=Gevent(workers=2))
+    assert found is not None
+    assert set(found.spread.collected_after) == {4}
+
+
+def test_a_long_wait_that_few_were_seen_to_end_is_not_underrated() -> None:
+    """Half of the connections are collected at once, the others after 60 of 100 requests: of these, few are seen."""
+    uses = [
+        Use(
+            float(at),
+            at + 0.1,
+            0,
+            at,
+            connect=0.1,
+            collected=at + (0.5 if at % 2 else 60.05) if at % 2 or at < 40 else None,
+        )
+        for at in range(100)
+    ]
+    found = uses_of(uses, since=0.0, server=Gevent(workers=2))
+    assert found is not None
+    lags = found.spread.collected_after
+    assert lags.count(0) / len(lags) == pytest.approx(0.5, abs=0.03)
+    assert lags[-1] == 60
+
+
+def test_closed_connections_are_no_garbage() -> None:
+    closing = [Use(float(at), at + 0.1, 0, at, connect=0.1, closed=True) for at in range(20)]
+    found = uses_of(closing, since=0.0, server=Gevent(workers=2))
+    assert found is not None
+    assert found.spread.collected_after == ()
+
+
 def test_a_distribution_has_at_most_101_values() -> None:
     made = distribution([float(value) for value in range(1001)])
     assert made is not None

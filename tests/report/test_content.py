@@ -10,11 +10,19 @@ from math import inf, nan
 import pytest
 from every import every
 from factories import reports
+from factories import trials as made
 
 from loadlab.model.config import Config
 from loadlab.model.findings import OverTime, Recommendation
+from loadlab.model.fleet import Dispatch, Spread
+from loadlab.model.uses import Uses
 from loadlab.report import labels, markup, numbers
 from loadlab.report.content import charts, matrix, story, tables, verdicts
+
+
+def test_examples_of_tables_hold() -> None:
+    result = doctest.testmod(tables)
+    assert (result.attempted > 0, result.failed) == (True, 0)
 
 
 def test_examples_of_markdown_hold() -> None:
@@ -220,3 +228,18 @@ def test_a_mode_has_its_common_name_and_an_external_target_its_given_one() -> No
 def test_what_is_nearly_all_is_not_called_all() -> None:
     assert numbers.percentage(0.99999) == ">99.9 %"
     assert numbers.percentage(1.0) == "100 %"
+
+
+def test_the_spread_of_a_mode_is_that_of_its_trial_with_most_requests() -> None:
+    def seen(requests: int, *shares: float) -> Uses:
+        spread = Spread(processes=Dispatch(recent=0.75, random=0.25), requests=requests, by_process=shares)
+        return Uses(spread=spread, hold_seconds=None, connect_seconds=None)
+
+    cases = made.ages()
+    trials = [
+        replace(made.trial(cases[0]), uses=seen(9, 1.0)),
+        replace(made.trial(cases[1]), uses=seen(20, 0.75, 0.25)),
+    ]
+    table = tables.spread(made.findings(cases, trials))
+    assert [row[1:] for row in table.rows] == [("20", "75 %", "last used 75 %, random 25 %", "–", "–")]
+    assert tables.spread(made.findings(cases, [made.trial(each) for each in cases])).rows == ()

@@ -42,13 +42,19 @@ def named(patterns: list[str]) -> list[str]:
 
 
 def _matching(pattern: str) -> list[str]:
-    if pattern == STDIN or Path(pattern).is_file():
+    if pattern == STDIN or _is_log(pattern):
         return [pattern]
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207  a pattern may be absolute
-    names = sorted(name for name in found if Path(name).is_file())
-    if not names:
-        raise UsageError(f'There is no log "{pattern}". Give the path of a file, a glob, or "-" for standard input.')
-    return names
+    names = sorted(filter(_is_log, glob.glob(pattern, recursive=True)))  # noqa: PTH207  a pattern may be absolute
+    if names:
+        return names
+    if Path(pattern).is_dir():
+        raise UsageError(f"{pattern} is a folder. Give a glob of its logs, such as {Path(pattern) / 'access.log*'}.")
+    raise UsageError(f'There is no log "{pattern}". Give the path of a file, a glob, or "-" for standard input.')
+
+
+def _is_log(name: str) -> bool:
+    """A pipe is one too, such as a shell makes of <(zstdcat access.log.zst)."""
+    return Path(name).exists() and not Path(name).is_dir()
 
 
 def lines_of(name: str) -> Iterator[list[bytes]]:

@@ -32,9 +32,10 @@ _WHOLE: Final = (
 )
 _TIME: Final = _WHOLE + rb"(?:\d{3}){0,3}(?:[.,]\d+)? ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?"
 IN_BRACKETS: Final = re.compile(rb"\[" + _TIME + rb"\](?! \[)").search  # "] [" is gunicorn's other log
+_PATH_LETTER: Final = rb'[^\s?#"]'
 ISO_OFFSET: Final = re.compile(rb"([+-])(\d\d):?(\d\d)?")
 BRACKETS_EXPECTED: Final = "a time such as [28/Nov/2026:23:31:25 +0000] (combined, common, or gunicorn's format)"
-JSON_EXPECTED: Final = 'as ISO 8601 or in seconds or milliseconds since 1970, such as "2026-11-28T23:31:25+00:00"'
+JSON_EXPECTED: Final = "JSON with a time in ISO 8601 or in seconds since 1970 under"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,8 +69,8 @@ def recognised(line: bytes, time_key: str | None) -> LogFormat | None:
 def expected(time_key: str | None) -> str:
     """What a line should have had, where no format is known yet."""
     if time_key:
-        return f'JSON with "{time_key}" {JSON_EXPECTED}'
-    return f"{BRACKETS_EXPECTED}, or JSON with one of {', '.join(TIME_KEYS)} {JSON_EXPECTED} (or set time_key)"
+        return f'{JSON_EXPECTED} "{time_key}"'
+    return f"{BRACKETS_EXPECTED}, or {JSON_EXPECTED} {', '.join(TIME_KEYS)} or your time_key"
 
 
 def _top_level(line: bytes) -> dict[str, object]:
@@ -84,12 +85,20 @@ def _json(key: str) -> LogFormat:
     written = re.escape(json.dumps(key).encode())
     search = re.compile(written + rb'\s*:\s*"?\[?' + _TIME + rb'(?=[\]",}\s]|$)').search
     path = rb'"(?:' + REQUEST_KEYS + rb')"\s*:\s*"(?:[A-Z]+ )?'
-    return LogFormat(search=search, expected=f'JSON with "{key}" {JSON_EXPECTED}', before_path=path)
+    return LogFormat(search=search, expected=f'{JSON_EXPECTED} "{key}"', before_path=path)
 
 
 def _translated(glob: str) -> bytes:
-    wild = {"*": rb'[^\s?#"]*', "?": rb'[^\s?#"]'}
-    return b"".join(wild.get(letter) or re.escape(letter.encode()) for letter in glob)
+    """A regular expression that never tries a long path again from each of its letters."""
+    first, *others = [b"".join(_letter(letter) for letter in part) for part in glob.split("*")]
+    if not others:
+        return first
+    *middle, last = others
+    return first + b"".join(b"(?>" + _PATH_LETTER + b"*?" + part + b")" for part in middle) + _PATH_LETTER + b"*" + last
+
+
+def _letter(letter: str) -> bytes:
+    return _PATH_LETTER if letter == "?" else re.escape(letter.encode())
 
 
 def second_of(stamp: Stamp | None) -> int | None:

@@ -67,4 +67,4 @@ def _all(scene: Scene) -> Iterator[tuple[int, int, Break]]:
     for end in scene.ends:
         yield end.first, end.last, Break(at=end.at, gone=end.gone, again=end.serving_again, lost=False)
     for outage in scene.outages:
-        yield outage.first, outage.last, Break(at=outage.start, gone=outage.start, again=outage.end, lost=True)
+        yield outage.first, outage.last, Break(at=outage.start, gone=outage.gone_at, again=outage.end, lost=True)

@@ -124,7 +124,9 @@ def _times(scene: Scene, at: Numbers, shifts: Numbers) -> list[Numbers]:
 def _common(scene: Scene) -> list[float]:
     """When something happens to at least half of the hosts at once."""
     ends = [time for end in scene.ends if _most(end, scene) for time in (end.at, end.serving_again, end.gone)]
-    outages = [time for outage in scene.outages if _most(outage, scene) for time in (outage.start, outage.end)]
+    outages = [
+        time for outage in scene.outages if _most(outage, scene) for time in (outage.start, outage.end, outage.gone_at)
+    ]
     return [time for time in {*ends, *outages} if 0 < time < scene.rates.seconds]
 
 

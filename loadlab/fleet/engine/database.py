@@ -115,8 +115,17 @@ class PostgreSQL:
         return outage.first <= owner.place < outage.last
 
     def _lose_all(self, now: float, outage: Outage) -> None:
-        for connection in [each for each in self._sessions if self._hits(outage, each.owner)]:
-            self.close(now, connection, "lost")
+        for connection in [each for each in self._sessions if each.open and self._hits(outage, each.owner)]:
+            if outage.gone_at <= now:
+                self.close(now, connection, "lost")
+            else:
+                connection.open = False
+                self._agenda.at(outage.gone_at, self._notice, connection)
+
+    def _notice(self, now: float, connection: Connection) -> None:
+        """Close a connection that its client lost earlier."""
+        del self._sessions[connection]
+        self._counts.closed(now, now - connection.opened, "lost")
 
     def _end_if_idle(self, now: float, connection: Connection) -> None:
         """End it if it was idle for so long; otherwise look again when it can have been."""

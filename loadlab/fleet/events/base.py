@@ -56,15 +56,15 @@ def repeated(at_seconds: float, every_seconds: float | None, extent: Extent) -> 
 def too_late(at_seconds: float, extent: Extent) -> Iterator[Problem]:
     """The problem of an event that would start when the simulated time is over."""
     if at_seconds >= extent.seconds:
-        what = f"{at_seconds:g} is not within the {extent.seconds:g} simulated seconds"
+        what = f"{at_seconds:,.10g} is not within the {extent.seconds:,.10g} simulated seconds"
         yield _problem("at_seconds", what, EARLIER)
 
 
 def too_often(every_seconds: float | None, lasts_seconds: float) -> Iterator[Problem]:
     """The problem of an event that would start again before it is over."""
     if every_seconds is not None and every_seconds < lasts_seconds:
-        what = f"{every_seconds:g} is shorter than the {lasts_seconds:g} seconds that it takes"
-        yield _problem("every_seconds", what, f"set it to {lasts_seconds:g} or more")
+        what = f"{every_seconds:,.10g} is shorter than the {lasts_seconds:,.10g} seconds that it takes"
+        yield _problem("every_seconds", what, f"set it to {lasts_seconds:.10g} or more")
 
 
 def too_many(key: str, hosts: int, extent: Extent) -> Iterator[Problem]:

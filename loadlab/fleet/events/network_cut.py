@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 class NetworkCut(Event):
     """At `at_seconds`, `hosts` hosts from number `first_host` on lose their connections; none opens for `down_seconds`.
 
-    Without `hosts` it is all from `first_host` on. Both ends notice, as with a firewall or a proxy that resets
-    connections. The hosts stay in the rotation.
+    Without `hosts` it is all from `first_host` on. The hosts stay in the rotation, and their side notices. PostgreSQL
+    notices after `noticed_seconds`, and counts the lost connections until then.
     """
 
     at_seconds: At
     hosts: Hosts | None = None
     first_host: HostNumber = 0
     down_seconds: Seconds = 30.0
+    noticed_seconds: Seconds = 0.0
 
     def problems(self, extent: Extent) -> Iterator[Problem]:
         yield from too_late(self.at_seconds, extent)
@@ -34,5 +35,5 @@ class NetworkCut(Event):
 
     def outages(self, extent: Extent) -> tuple[Outage, ...]:
         last = extent.hosts if self.hosts is None else self.first_host + self.hosts
-        end = self.at_seconds + self.down_seconds
-        return (Outage(start=self.at_seconds, end=end, first=self.first_host, last=last),)
+        end, gone = self.at_seconds + self.down_seconds, self.at_seconds + self.noticed_seconds
+        return (Outage(start=self.at_seconds, end=end, first=self.first_host, last=last, gone=gone),)

@@ -139,6 +139,7 @@ def noise_floor(findings: Findings) -> tuple[str, ...]:
     ) or (NO_NOISE_FLOOR,)
 
 
+SPREAD = "How requests spread"
 OPENS = "Opening a connection"
 WHAT_OPENS_ARE = (
     "Fork, authentication and the rest of the server are PostgreSQL's own figures. Authentication includes the waits "

@@ -143,6 +143,7 @@ def _trial(trial: TrialSummary, case: dict[str, object]) -> dict[str, object]:
         "leak": trial.leak,
         "outpaced": trial.outpaced,
         "quantities": trial.quantities,
+        "spread": plain(trial.spread),
     }
 
 

@@ -44,6 +44,7 @@ class Markdown(Report):
             *_over_an_hour(findings),
             *_section("Connection accounts", tables.accounts(findings)),
             *_section("Quiet spells", tables.bursts(findings)),
+            *_section(story.SPREAD, tables.spread(findings)),
             *_section("Probes", tables.quantities(findings)),
             *_section("Failed requests", tables.failures(findings)),
             *_section("Trials left out", tables.trials(findings, only_unusable=True)),

@@ -72,9 +72,10 @@ def test_a_lost_hosts_connections_stay_until_keepalive_notices() -> None:
 
 def test_a_network_cut_is_an_outage_of_its_hosts_alone() -> None:
     assert NetworkCut(at_seconds=60.0, hosts=2, first_host=1).outages(HOUR) == (
-        Outage(start=60.0, end=90.0, first=1, last=3),
+        Outage(start=60.0, end=90.0, first=1, last=3, gone=60.0),
     )
     assert NetworkCut(at_seconds=60.0, first_host=1).outages(HOUR)[0].last == 5
+    assert NetworkCut(at_seconds=60.0, noticed_seconds=7875.0).outages(HOUR)[0].gone_at == 7935
 
 
 def test_a_database_restart_is_an_outage_of_all_hosts() -> None:
@@ -98,21 +99,21 @@ def test_max_requests_and_an_idle_timeout_hold_together() -> None:
 @every(
     ("event", "wrong"),
     [
-        (RollingDeployment(at_seconds=3600.0), {"at_seconds": "3600 is not within the 3600 simulated seconds"}),
+        (RollingDeployment(at_seconds=3600.0), {"at_seconds": "3,600 is not within the 3,600 simulated seconds"}),
         (RollingDeployment(at_seconds=0.0, hosts_at_once=6), {"hosts_at_once": "6 is more than the fleet has"}),
         (
             RollingDeployment(at_seconds=0.0, every_seconds=74.0),
             {"every_seconds": "74 is shorter than the 75 seconds that it takes"},
         ),
         (RollingDeployment(at_seconds=3599.0, every_seconds=75.0, hosts_at_once=5), {}),
-        (BlueGreen(at_seconds=4000.0, every_seconds=59.0), {"at_seconds": "4000", "every_seconds": "59 is shorter"}),
+        (BlueGreen(at_seconds=4000.0, every_seconds=59.0), {"at_seconds": "4,000", "every_seconds": "59 is shorter"}),
         (HostLoss(at_seconds=5.0, hosts=6), {"hosts": "the fleet has no host 5"}),
         (HostLoss(at_seconds=5.0, hosts=2, first_host=4), {"hosts": "the fleet has no host 5"}),
         (HostLoss(at_seconds=5.0, first_host=5), {"first_host": "the fleet has no host 5"}),
         (HostLoss(at_seconds=5.0, hosts=5), {}),
         (NetworkCut(at_seconds=5.0, first_host=5), {"first_host": "the fleet has no host 5"}),
-        (NetworkCut(at_seconds=3600.5, first_host=4), {"at_seconds": "3600.5"}),
-        (DatabaseRestart(at_seconds=1e9), {"at_seconds": "1e+09 is not within"}),
+        (NetworkCut(at_seconds=3600.5, first_host=4), {"at_seconds": "3,600.5"}),
+        (DatabaseRestart(at_seconds=1e9), {"at_seconds": "1,000,000,000 is not within"}),
         (IdleTimeout(idle_seconds=5.0), {}),
         (WorkerMaxRequests(max_requests=1), {}),
     ],

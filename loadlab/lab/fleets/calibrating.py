@@ -1,0 +1,102 @@
+"""Measures what the model has to know, before a validation and apart from its trials.
+
+A run tells how requests spread, how long they hold a connection, and how long connecting takes; small fleets of each
+server mode tell how long boots, ends and restarts take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+from loadlab.errors import EnvironmentFaultError
+from loadlab.fleet.application import application_of_run
+from loadlab.fleet.calibration import calibration_plan
+from loadlab.lab.run import begin, create
+from loadlab.model.fleet_validation import Configuration, PlannedEvent
+from loadlab.plan.experiment import read_plan
+from loadlab.plan.members import config_of
+from loadlab.servers import SERVERS
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from loadlab.lab.opening import Listener
+    from loadlab.model.config import Config
+    from loadlab.model.fleet import Application
+    from loadlab.model.fleet_trial import FleetTrial
+
+RATE: Final = 2.0
+SECONDS: Final = 6.0
+RESTART_AT: Final = 1.0
+DEPLOYMENT_AT: Final = 2.5
+SEED: Final = 0  # no validation has it
+# The site is a fleet's, and where connections leak, none may be refused.
+CHANGES: Final[Mapping[str, Any]] = {"driver": "psycopg2", "database": {"max_connections": 1000}}
+
+
+def calibrate(servers: Sequence[str], folder: Path, listener: Listener) -> dict[str, Application]:
+    """A run in `folder` that tells what the model has to know of these server modes, but for the times of deployments.
+
+    Raises:
+        LabError: it does not come to its end, or says nothing of a mode.
+    """
+    experiment = read_plan(calibration_plan(map(_server, servers), **CHANGES), "The plan of the calibration")
+    run = create(folder, experiment)
+    begin(run, experiment.plan, None, listener)
+    return {name: application_of_run(folder, name) for name in servers}
+
+
+def deployments(servers: Sequence[str]) -> list[Configuration]:
+    """A small fleet of each server mode that restarts its database, and replaces both of its hosts."""
+    return [_deployment(number, name) for number, name in enumerate(servers)]
+
+
+def _deployment(number: int, name: str) -> Configuration:
+    return Configuration(
+        number=number,
+        seed=SEED,
+        hosts=2,
+        server=_server(name),
+        strategy=config_of(STRATEGIES, "max_age", {"max_age": 0}, "strategies"),
+        rate=RATE,
+        seconds=SECONDS,
+        max_connections=100,
+        events=(
+            PlannedEvent(kind="database_restart", at=RESTART_AT),
+            PlannedEvent(kind="rolling_deployment", at=DEPLOYMENT_AT),
+        ),
+    )
+
+
+def _server(name: str) -> Config:
+    """As it is counted, with two workers where it has workers."""
+    counted = {key: value[0] if isinstance(value, list) else value for key, value in SERVERS[name].counted.items()}
+    workers = {"workers": 2} if "workers" in SERVERS[name].__dataclass_fields__ else {}
+    return config_of(SERVERS, name, {**counted, **workers}, "servers")
+
+
+def with_deployments(application: Application, trials: Sequence[FleetTrial]) -> Application:
+    """What the model knows, with the times of boots, ends and restarts that were seen.
+
+    Raises:
+        EnvironmentFaultError: none was seen.
+    """
+    if not trials:
+        raise EnvironmentFaultError("No small fleet came up for calibration; the logs of the lanes tell why.")
+    return replace(
+        application,
+        boot_seconds=dict(_of_each(trials, "boot")),
+        stop_seconds=dict(_of_each(trials, "stop")),
+        restart_seconds=median(outage.end - outage.start for trial in trials for outage in trial.outages),
+    )
+
+
+def _of_each(trials: Iterable[FleetTrial], what: str) -> Iterator[tuple[str, float]]:
+    for trial in trials:
+        boots = [end.serving_again - end.gone for end in trial.ends]
+        stops = [end.gone - end.at for end in trial.ends]
+        yield trial.configuration.server.name, median(boots if what == "boot" else stops)

@@ -1,0 +1,150 @@
+"""`loadlab fleet`: a file or options in, an answer out; what is wrong is said at once."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from every import every
+
+from loadlab.cli._fleet_file import EXAMPLE
+from loadlab.cli.fleet import _asked, _slow
+from loadlab.fleet.fleet_file import read_fleet
+from loadlab.fleet.measured import application_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from command_line import CommandLine, InProcess
+
+FLEET = """
+hosts = 3
+seconds = 120
+repeats = 2
+[server.gthread]
+workers = 2
+threads = 2
+[strategies.max_age]
+max_age = [0, "none"]
+[traffic.constant]
+rate = 20
+[database]
+max_connections = 9
+[[events.rolling_deployment]]
+at_seconds = 60
+[application]
+connect_ms = 4
+hold_ms = [5, 8, 30]
+"""
+FILES = {"fleet.toml", "fleet.html", "fleet.md", "fleet.json"}
+
+
+@pytest.fixture
+def fleet_file(tmp_path: Path) -> Path:
+    path = tmp_path / "fleet.toml"
+    path.write_text(FLEET)
+    return path
+
+
+def test_a_file_becomes_a_verdict_and_four_files(here: InProcess, fleet_file: Path, tmp_path: Path) -> None:
+    done = here("fleet", fleet_file, "--out", tmp_path / "out")
+    assert done.code == 0, done.stderr
+    assert "3 hosts × 2 processes × 2 threads" in done.stdout
+    assert f"Report: {tmp_path / 'out' / 'fleet.html'}" in done.stdout
+    assert "simulated max_age=0,conn_health_checks=off: 1 of 2" in done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert (tmp_path / "out" / "fleet.toml").read_text() == FLEET
+
+
+def test_the_same_seed_gives_the_same_json(here: InProcess, fleet_file: Path, tmp_path: Path) -> None:
+    outputs = [here("fleet", fleet_file, "--json", "--out", tmp_path / name).stdout for name in ("a", "b")]
+    assert outputs[0] == outputs[1] == (tmp_path / "a" / "fleet.json").read_text()
+    assert json.loads(outputs[0])
+
+
+def test_options_replace_keys_of_the_file(here: InProcess, fleet_file: Path, tmp_path: Path) -> None:
+    changes = ("--hosts", "2", "--threads", "3", "--max-age", "0", "--max-age", "5", "--max-connections", "9")
+    done = here("fleet", fleet_file, *changes, "--out", tmp_path / "out")
+    assert done.code == 0, done.stderr
+    fleet = read_fleet((tmp_path / "out" / "fleet.toml").read_text(), "fleet.toml")
+    assert (fleet.question.hosts, fleet.question.database.max_connections) == (2, 9)
+    assert fleet.server.parameters["workers"] == 2
+    assert fleet.server.parameters["threads"] == 3
+    assert [one.parameters["max_age"] for one in fleet.strategies] == [0, 5]
+
+
+def test_options_alone_describe_a_fleet(here: InProcess, tmp_path: Path) -> None:
+    done = here(
+        *("fleet", "--server", "sync,workers=3", "--hours", "1", "--rate", "9", "--max-age", "none"),
+        *("--strategy", "pool,max_size=2", "--strategy", "pool,max_size=4", "--run", tmp_path / "none"),
+    )
+    assert done.code == 2
+    assert str(tmp_path / "none") in done.stderr  # the only problem
+
+
+def test_all_problems_of_options_and_file_are_said_at_once(here: InProcess, fleet_file: Path) -> None:
+    done = here("fleet", fleet_file, "--hosts", "0", "--server", "gunicorn", "--max-age", "soon")
+    assert done.code == 2
+    assert done.stderr.startswith(f"loadlab: {fleet_file} has 3 problems:")
+    assert all(place in done.stderr for place in ("  hosts: ", "  server.gunicorn: ", "  strategies.max_age.max_age: "))
+
+
+@every(
+    "words, said",
+    [
+        ((), "Name a file, or describe the fleet with options"),
+        (("none.toml",), "The fleet none.toml cannot be read: No such file or directory"),
+        (("--server", "sync,workers"), "parameters are written as name=value"),
+        (("--rate", "fast"), "argument --rate: invalid float value: 'fast'"),
+        (("--run", "a", "--watch", "b"), "not allowed with argument --run"),
+    ],
+)
+def test_wrong_use_is_one_clear_message(here: InProcess, words: tuple[str, ...], said: str) -> None:
+    done = here("fleet", *words)
+    assert done.code == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named(here: InProcess, fleet_file: Path) -> None:
+    done = here("fleet", fleet_file, "--out", fleet_file / "below")
+    assert done.code == 3
+    assert "cannot be written: " in done.stderr
+    assert done.stderr.rstrip().endswith("Name another folder with --out.")
+
+
+def test_what_takes_long_is_said_before_with_the_reason(fleet_file: Path) -> None:
+    text = fleet_file.read_text() + "[strategies.pool]\n[strategies.recycle_workers]\nmax_requests = 100\n"
+    large = text.replace("rate = 20", "rate = 90_000").replace("hosts = 3", "hosts = 10_000")
+    fleet = read_fleet(large.replace("max_connections = 9", "max_connections = 100_000"), "fleet.toml")
+    pool, recycled = list(_slow(_asked(fleet, application_of(fleet), "")))
+    assert "pool,min_size=1" in pool
+    assert "because requests share the connections of a pool: about 1.4 minutes" in pool
+    assert "because processes end after a number of requests" in recycled
+    assert list(_slow(_asked(read_fleet(text, "fleet.toml"), application_of(fleet), ""))) == []
+
+
+def test_the_example_is_a_fleet_but_for_where_it_was_measured(here: InProcess) -> None:
+    done = here("fleet", "--example")
+    assert done.stdout == EXAMPLE
+    fleet = read_fleet(EXAMPLE, "the example")
+    assert len(fleet.strategies) == 4
+    assert len(fleet.scene().ends) == 10
+    commented = EXAMPLE.replace('run = "', '# run = "').replace("# [application]", "[application]")
+    estimated = commented.replace("# connect_ms", "connect_ms").replace("# hold_ms", "hold_ms")
+    assert read_fleet(estimated, "the example").question.application is not None
+
+
+def test_ctrl_c_says_so_and_writes_nothing(loadlab: CommandLine, fleet_file: Path, tmp_path: Path) -> None:
+    fleet_file.write_text(FLEET.replace("rate = 20", "rate = 3000").replace("seconds = 120", "hours = 1"))
+    with loadlab.started("fleet", fleet_file, "--out", tmp_path / "out") as command:
+        command.wait_until(lambda: "is simulated request by request" in command.stderr.read_text())
+        command.popen.send_signal(signal.SIGINT)
+        done = command.outcome()
+    assert done.code == 130
+    assert done.stderr.endswith(
+        "loadlab: Stopped by SIGINT.\nNothing was written. Fewer hosts, hours or repeats take less time.\n"
+    )
+    assert not (tmp_path / "out").exists()
