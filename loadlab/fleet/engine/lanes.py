@@ -1,9 +1,9 @@
 """Deals out many requests at once: which process takes each, and which of its threads serves it.
 
 A long row of requests is cut into lanes of as many requests, and all lanes take their next request together. A lane
-does not know what the one before it has left behind, but it does not have to: the rules look at who has been idle
-longest, and not at who it is. So a lane numbers its members by how long they have been idle, and the lanes are put
-together afterwards. Requests that are under way between two lanes are the only ones that get lost on the way.
+begins with the last requests of the one before it, to know what is under way. It does not know which members the one
+before has left idle for how long, but it does not have to: the rules look at who has been idle longest, and not at who
+it is. So a lane numbers its members by how long they have been idle, and the lanes are put together afterwards.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     Truths = NDArray[np.bool_]
 
 LANES: Final = 768  # wide enough that numpy does most of the work
-SHORTEST: Final = 128  # requests of a lane: against what gets lost between two
+SHORTEST: Final = 128  # requests of a lane
+OVERLAP: Final = 64  # requests of the lane before with which one begins
 _LONG_AGO: Final = -1e15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lanes:
-    """Rows of requests, cut into lanes: `places` are those of the requests, -1 beyond a row's end.
+    """Rows of requests, cut into lanes: `places` are those of the requests, -1 beyond a row's beginning and end.
 
-    `places` has a row for each step and a column for each lane. `begins` is true for lanes at the start of a row.
+    `places` has a row for each step and a column for each lane; the first steps are those of the lane before. `begins`
+    is true for lanes at the start of a row.
     """
 
     places: Counts
@@ -41,8 +43,9 @@ class Lanes:
 
     def back(self, in_lanes: Numbers, count: int) -> Numbers:
         found = np.zeros(count)
-        there = self.places >= 0
-        found[self.places[there]] = in_lanes[there]
+        places = self.places[OVERLAP:]
+        there = places >= 0
+        found[places[there]] = in_lanes[OVERLAP:][there]
         return found
 
 
@@ -53,8 +56,8 @@ def cut(lengths: Counts) -> Lanes:
     starts = np.cumsum(lengths) - lengths
     row = np.repeat(np.arange(len(lengths)), per_row)
     number = np.arange(len(row)) - np.repeat(np.cumsum(per_row) - per_row, per_row)
-    places = starts[row] + number * steps + np.arange(steps)[:, None]
-    places[places >= (starts + lengths)[row]] = -1
+    places = starts[row] + number * steps + np.arange(-OVERLAP, steps)[:, None]
+    places[(places < starts[row]) | (places >= (starts + lengths)[row])] = -1
     return Lanes(places=places, begins=number == 0)
 
 
@@ -127,14 +130,17 @@ def deal_to_processes(  # noqa: PLR0913  what comes to hosts, and what hosts are
 ) -> Taken:
     """Each row of `lengths` is a host that starts anew. Where all its threads are busy, requests wait for the first."""
     lanes = cut(lengths)
-    chooser = Chooser(dispatch, random)
+    chooser, keep = Chooser(dispatch, random), dispatch.fixed > 0
     come, last = lanes.of(arrivals, np.inf), lanes.of(lasting, 0.0)
     width = come.shape[1]
     lane = np.arange(width)
     ends = np.full((threads, processes, width), _LONG_AGO)
-    taken = np.repeat(_LONG_AGO + _order(processes, dispatch)[:, None], width, axis=1)
+    taken = _never_busy(processes, lanes, keep=keep)
     found = np.zeros((3, *come.shape))
     for step, (came, lasts) in enumerate(zip(come, last, strict=True)):
+        if step == OVERLAP and not keep:
+            order = np.maximum(taken, ends.max(axis=0)).argsort(axis=0)
+            ends, taken = np.take_along_axis(ends, order[None], axis=1), np.take_along_axis(taken, order, axis=0)
         starts = np.maximum(came, ends.min(axis=(0, 1)))
         idle = ends <= starts
         busy = threads - np.count_nonzero(idle, axis=0)
@@ -146,7 +152,7 @@ def deal_to_processes(  # noqa: PLR0913  what comes to hosts, and what hosts are
         taken[chosen[real], lane[real]] = starts[real]
         found[:, step] = chosen, starts, busy[chosen, lane] + 1
     order = np.maximum(taken, ends.max(axis=0)).argsort(axis=0)
-    members = _put_together(lanes, order, keep=dispatch.fixed > 0)
+    members = _put_together(lanes, order, keep=keep)
     process, starts, busy = _back(lanes, len(arrivals), members, found)
     return Taken(process=process.astype(np.int64), starts=starts, busy=busy.astype(np.int64))
 
@@ -154,17 +160,18 @@ def deal_to_processes(  # noqa: PLR0913  what comes to hosts, and what hosts are
 def deal_to_threads(rows: Rows, threads: int, dispatch: Dispatch, random: np.random.Generator) -> Counts:
     """Which of its process's threads serves each request."""
     lanes = cut(rows.lengths)
-    chooser = Chooser(dispatch, random)
+    chooser, keep = Chooser(dispatch, random), dispatch.fixed > 0
     begin, end = lanes.of(rows.starts, np.inf), lanes.of(rows.ends, np.inf)
     there = lanes.of(rows.started.astype(np.float64), 0.0)
     width = begin.shape[1]
     lane = np.arange(width)
     number = np.arange(threads)[:, None]
-    until = np.repeat(_LONG_AGO + _order(threads, dispatch)[:, None], width, axis=1)
-    # A thread that starts later has never been idle: it comes after all others, in the order of their starts.
+    until = _never_busy(threads, lanes, keep=keep)
     found = np.zeros(begin.shape)
     most = np.zeros(width)
     for step, (starting, ending, there_now) in enumerate(zip(begin, end, there, strict=True)):
+        if step == OVERLAP and not keep:
+            until = np.take_along_axis(until, _longest_idle(until, most), axis=0)
         real = np.isfinite(starting)
         most = np.where(real, there_now, most)
         idle = (until <= starting) & (number < there_now)
@@ -173,15 +180,26 @@ def deal_to_threads(rows: Rows, threads: int, dispatch: Dispatch, random: np.ran
         chosen[none] = until[:, none].argmin(axis=0)
         until[chosen[real], lane[real]] = ending[real]
         found[step] = chosen
-    order = np.where(number < most, until, np.inf).argsort(axis=0, kind="stable")
-    members = _put_together(lanes, order, keep=dispatch.fixed > 0)
+    members = _put_together(lanes, _longest_idle(until, most), keep=keep)
     return _back(lanes, len(rows.starts), members, found[None])[0].astype(np.int64)
 
 
-def _order(members: int, dispatch: Dispatch) -> Numbers:
-    """Which of them was busy last, when a lane begins: the first ones, where those are preferred."""
-    order = np.arange(float(members))
-    return order[::-1] if dispatch.fixed > 0 else order
+def _longest_idle(until: Numbers, started: Numbers) -> Counts:
+    """Threads, the one that is idle longest first; those that have not started follow, in order."""
+    number = np.arange(len(until))[:, None]
+    order: Counts = np.where(number < started, until, np.inf).argsort(axis=0, kind="stable")
+    return order
+
+
+def _never_busy(members: int, lanes: Lanes, *, keep: bool) -> Numbers:
+    """Since when members are idle that were not busy yet: as a server has them at first, or as lanes number them.
+
+    Where the first ones are preferred, lanes that go on expect these to have been busy last.
+    """
+    order = np.repeat(np.arange(float(members))[:, None], len(lanes.begins), axis=1)
+    if keep:
+        order[:, ~lanes.begins] = order[::-1, ~lanes.begins]
+    return _LONG_AGO + order
 
 
 def _put_together(lanes: Lanes, order: Counts, *, keep: bool) -> Counts:

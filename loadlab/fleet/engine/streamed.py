@@ -28,6 +28,7 @@ class StreamedConnections:
     def __init__(self, keeping: Keeping, scene: Scene, uses: ThreadUses, holds: Holds, sessions: Sessions) -> None:
         self._age = inf if keeping.max_age is None else keeping.max_age
         self._checks_at_end = keeping.checks_at_end
+        self._cause = "expired" if self._age or not keeping.checks_at_end else "request_end"
         self._health_checks = keeping.health_checks
         idle = keeping.conditions_in(scene).idle_seconds
         self._idle_seconds = inf if idle is None else idle
@@ -68,7 +69,7 @@ class StreamedConnections:
         uses, thread = self._uses, self._thread[places]
         stop = uses.first[thread + 1]
         opens = uses.starts[places]
-        usable = uses.ends[places] + self._holds.connecting(len(places))
+        usable = uses.ends[places] + (self._holds.connecting(len(places)) if self._age else 0.0)
         expires = opens + self._age
         follows = np.maximum(self._first_use(thread, expires), places + 1)
         ended = np.where(follows == places + 1, usable, uses.ends[follows - 1])
@@ -129,7 +130,7 @@ class StreamedConnections:
         expired = ~with_process & ~away
         self._sessions.close(gone[with_process], opens[with_process], "process_end")
         self._sessions.close(closes[away], opens[away], "lost")
-        self._sessions.close(closes[expired], opens[expired], "expired")
+        self._sessions.close(closes[expired], opens[expired], self._cause)
 
     def _long_gaps(self) -> Counts:
         """The first use from each one on after which its thread is idle for too long, or for ever."""

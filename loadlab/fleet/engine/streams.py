@@ -52,9 +52,12 @@ def thread_uses(keeping: Keeping, application: Application, scene: Scene, random
     lives = _lives(scene)
     came = arrivals(scene.rates, random)
     life = _takers(scene, lives, came, random)
-    order = _sorted(life)[np.count_nonzero(life < 0) :]
+    unserved = int(np.count_nonzero(life < 0))
+    order = _sorted(life)[unserved:]
     requests, came, life = len(came), came[order], life[order]
     lasting = application.hold_seconds.draw(random, len(came))
+    if keeping.max_age == 0:
+        lasting += application.connect_seconds.draw(random, len(came))
     taken = deal_to_processes(
         came,
         lasting,
@@ -64,9 +67,10 @@ def thread_uses(keeping: Keeping, application: Application, scene: Scene, random
         dispatch=spread.processes,
         random=random,
     )
-    waits = taken.starts - came
     row = life * keeping.processes + taken.process
     order = _sorted(row)  # requests start in the order in which they come
+    order = order[taken.starts[order] <= scene.rates.seconds]
+    waits = (taken.starts - came)[order]
     row, starts, ends = row[order], taken.starts[order], (taken.starts + lasting)[order]
     first = _changes(row, _generations(row, keeping.conditions_in(scene), random))
     lengths = np.diff(first)
@@ -80,12 +84,21 @@ def thread_uses(keeping: Keeping, application: Application, scene: Scene, random
         hosts=np.array([each.host for each in lives])[life],
         gone=_gone(rows, row[first[:-1]], np.array([each.gone for each in lives])[life]),
         requests=requests,
+        unserved=unserved,
         waits=waits[waits > 0],
     )
 
 
 def _by_thread(  # noqa: PLR0913  what is known of threads, in columns
-    rows: Rows, thread: Counts, *, threads: int, hosts: Counts, gone: Numbers, requests: int, waits: Numbers
+    rows: Rows,
+    thread: Counts,
+    *,
+    threads: int,
+    hosts: Counts,
+    gone: Numbers,
+    requests: int,
+    unserved: int,
+    waits: Numbers,
 ) -> ThreadUses:
     thread = np.repeat(np.arange(len(hosts)), rows.lengths) * threads + thread
     order = _sorted(thread)
@@ -97,7 +110,7 @@ def _by_thread(  # noqa: PLR0913  what is known of threads, in columns
         hosts=np.repeat(hosts, threads),
         gone=np.repeat(gone, threads),
         requests=requests,
-        unserved=requests - len(order),
+        unserved=unserved,
         waits=waits,
     )
 
