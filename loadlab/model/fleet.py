@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Counts = NDArray[np.int64]
 
+NEVER: Final = 10**9  # requests: the garbage collector leaves a connection until its process ends
 Keeper = Literal["thread", "request", "pool"]
 Balance = Literal["random", "round_robin"]
 
@@ -148,8 +149,9 @@ class Spread:
     `processes` says which of the host's processes takes a request, `threads` which of its idle threads serves it.
     With `lazy_threads`, a thread starts when a request finds no idle one. `collected_after` says of the connection of a
     thread that ended with its request: how many requests of its process later Python's garbage collector closes it
-    (equally likely counts, sorted; 0 is at once); empty where threads serve again. `requests` is how many were
-    observed, and `by_process` and `by_thread` what share each of them had, the largest first.
+    (equally likely counts, sorted; 0 is at once, and NEVER at the end of the process); empty where threads serve again.
+    `requests` is how many were observed, and `by_process` and `by_thread` what share each of them had, the largest
+    first.
     """
 
     processes: Dispatch = field(default_factory=Dispatch)
