@@ -106,19 +106,18 @@ def _answer(asked: Asked, screen: Screen) -> FleetAnswer:
             number = next(done)
             if number:
                 shown.step_ended(f"simulated {names[number - 1]}: {number} of {total}", number, total)
-            shown.step_begins(f"simulating {keeping.strategy} {asked.repeats} times", number, total)
+            shown.step_begins(f"simulating {keeping.strategy}", number, total)
 
         return fleet_answer(asked, begins)
 
 
 def _seconds(asked: Asked) -> Iterable[float]:
     """What each strategy is expected to take; with an event per opening, next to nothing."""
-    from loadlab.fleet.engine.simulate import engine_for
+    from loadlab.fleet.repeating import how_often, one_by_one
 
     for keeping, scene in asked.strategies:
-        exact = engine_for(keeping, asked.application, scene).name == "by_request"
-        requests = float(scene.rates.expected[-1]) * asked.repeats
-        yield requests / REQUESTS_PER_SECOND if exact else 0.0
+        requests = one_by_one(keeping, asked.application, scene)
+        yield requests * how_often(requests, asked.repeats) / REQUESTS_PER_SECOND
 
 
 def _slow(asked: Asked) -> Iterable[str]:

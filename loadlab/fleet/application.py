@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from loadlab.errors import UsageError
+from loadlab.fleet import garbage
 from loadlab.fleet.dispatch_fit import fit, merged
 from loadlab.fleet.spread import QUANTILES
 from loadlab.model.causes import Cause
@@ -31,6 +32,7 @@ SPOILT: Final = frozenset(
 MEASURE: Final = "Measure one: loadlab run calibration"
 MOST_BYTES: Final = 1 << 24  # of what a watch prints
 ROUNDING: Final = 1e-12
+LAGS: Final = 1_001  # values of how long garbage waits: few wait long, but these make up what is open
 FEWEST_OPENED: Final = 0.2  # of requests, that one arm has to open more than the other to tell what a connect costs
 
 
@@ -98,6 +100,7 @@ def _application(folder: Path, trials: Sequence[Trial]) -> Application:
             mode: max(trial.overhead_seconds.get("boot", 0.0) for trial in of_mode) for mode, of_mode in by_mode.items()
         },
         source=f"the run in {folder}",
+        closed_loop=any(trial.case.open_load is None for trial in trials),
     )
 
 
@@ -130,12 +133,11 @@ def _together(parts: Iterable[tuple[Distribution | None, int]]) -> Distribution 
 def _spread(uses: Sequence[Uses]) -> Spread:
     """That of all trials of a mode: choices are put together, and shares are those of the trial with most requests."""
     most = max(uses, key=lambda use: use.spread.requests)
-    lags = np.sort([lag for use in uses for lag in use.spread.collected_after])
     return Spread(
         processes=_fit(use.process_choices for use in uses),
         threads=_fit(use.thread_choices for use in uses),
         lazy_threads=any(use.spread.lazy_threads for use in uses),
-        collected_after=tuple(map(int, np.quantile(lags, QUANTILES, method="nearest"))) if len(lags) else (),
+        collected_after=garbage.lags(garbage.merged(use.garbage for use in uses), LAGS),
         requests=sum(use.spread.requests for use in uses),
         by_process=most.spread.by_process,
         by_thread=most.spread.by_thread,

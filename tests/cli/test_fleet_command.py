@@ -117,11 +117,15 @@ def test_a_folder_that_cannot_be_made_is_named(here: InProcess, fleet_file: Path
 
 def test_what_takes_long_is_said_before_with_the_reason(fleet_file: Path) -> None:
     text = fleet_file.read_text() + "[strategies.pool]\n[strategies.recycle_workers]\nmax_requests = 100\n"
-    large = text.replace("rate = 20", "rate = 90_000").replace("hosts = 3", "hosts = 10_000")
+    large = (
+        text.replace("rate = 20", "rate = 90_000")
+        .replace("hosts = 3", "hosts = 10_000")
+        .replace("repeats = 2", "repeats = 100")
+    )
     fleet = read_fleet(large.replace("max_connections = 9", "max_connections = 100_000"), "fleet.toml")
     pool, recycled = list(_slow(_asked(fleet, application_of(fleet), "")))
     assert "pool,min_size=1" in pool
-    assert "because requests share the connections of a pool: about 1.4 minutes" in pool
+    assert "because requests share the connections of a pool: about 2.7 minutes" in pool
     assert "because processes end after a number of requests" in recycled
     assert list(_slow(_asked(read_fleet(text, "fleet.toml"), application_of(fleet), ""))) == []
 
