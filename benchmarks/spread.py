@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from loadlab.fleet.application import application_of_run
+from loadlab.fleet.application import together
 from loadlab.model.fleet import NEVER
 from loadlab.plan.members import build_server
 from loadlab.report import numbers
@@ -17,10 +17,12 @@ from loadlab.report.markup import grid
 from loadlab.store.reader import RunReader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from loadlab.model.config import Config, Scalar
     from loadlab.model.fleet import Spread
+    from loadlab.model.samples import Trial
+    from loadlab.model.uses import Uses
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "spread.md"
 BEGIN, END = "<!-- from a run -->", "<!-- end -->"
@@ -32,39 +34,43 @@ NONE: Final = "–"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="the folder of a run of plans/spread.toml")
-    folder = parser.parse_args().run
+    run = RunReader.at(parser.parse_args().run)
+    write(section(run.trials_in_extract()[0], run.sessions()[0][-1].environment))
+
+
+def write(made: str) -> None:
+    """Put the table into the page."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{section(folder)}\n\n{END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}", encoding="utf-8")
 
 
-def section(folder: Path) -> str:
+def section(trials: Iterable[Trial], environment: Mapping[str, Mapping[str, Scalar]]) -> str:
     """What was measured, on what; and the table."""
-    run = RunReader.at(folder)
-    measured: dict[Config, dict[float, Spread]] = defaultdict(dict)
-    for trial in run.trials_in_extract()[0]:
+    measured: dict[Config, dict[float, Uses]] = defaultdict(dict)
+    for trial in trials:
         case = trial.case
         if trial.uses is not None and case.server is not None and case.open_load is not None and not case.replica:
-            measured[case.server][case.open_load.rate] = trial.uses.spread
+            measured[case.server][case.open_load.rate] = trial.uses
     rates = sorted({rate for by_rate in measured.values() for rate in by_rate})
-    rows = [_row(folder, server, [by_rate.get(rate) for rate in rates]) for server, by_rate in measured.items()]
+    rows = [_row(server, [by_rate.get(rate) for rate in rates]) for server, by_rate in measured.items()]
     shares = f"Shares are at {', '.join(map(numbers.exact, rates))} requests/s."
-    setting = _setting(run.sessions()[0][-1].environment)
-    return f"{shares} {setting}\n\n{grid(HEAD, ['---'] * len(HEAD), sorted(rows))}"
+    return f"{shares} {_setting(environment)}\n\n{grid(HEAD, ['---'] * len(HEAD), sorted(rows))}"
 
 
-def _row(folder: Path, config: Config, seen: list[Spread | None]) -> tuple[str, ...]:
+def _row(config: Config, seen: Sequence[Uses | None]) -> tuple[str, ...]:
     server = build_server(config)
     processes = server.processes()
     threads = server.lasting_connections(MANY, keep_alive=False) // processes
-    spread = application_of_run(folder, config.name).spreads[config.name]
+    spread = together([one for one in seen if one is not None])
+    shares = [one and one.spread for one in seen]
     return (
         f"{title(config.name)}, {processes} × {threads or 'a thread per request'}",
-        _busiest([one and one.by_process for one in seen], processes),
+        _busiest([one and one.by_process for one in shares], processes),
         chosen(spread.processes) if processes > 1 else NONE,
-        _busiest([one and one.by_thread for one in seen], processes * threads),
+        _busiest([one and one.by_thread for one in shares], processes * threads) if threads > 1 else NONE,
         _of_threads(spread) if threads > 1 else NONE,
-        _waits(spread.collected_after) if spread.collected_after else NONE,
+        _waits(spread.collected_after) if spread.collected_after and not threads else NONE,
     )
 
 
@@ -78,7 +84,7 @@ def _of_threads(spread: Spread) -> str:
     return chosen(spread.threads) + ("; a thread starts when none is idle" if spread.lazy_threads else "")
 
 
-def _busiest(shares: list[tuple[float, ...] | None], members: int) -> str:
+def _busiest(shares: Sequence[tuple[float, ...] | None], members: int) -> str:
     """Its share at each rate, beside what an even one would be."""
     if members < 2 or not any(shares):  # noqa: PLR2004
         return NONE

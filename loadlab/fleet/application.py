@@ -89,7 +89,7 @@ def _application(folder: Path, trials: Sequence[Trial]) -> Application:
     return Application(
         connect_seconds=connect,
         hold_seconds=hold,
-        spreads={mode: _spread(list(_uses(of_mode))) for mode, of_mode in by_mode.items()},
+        spreads={mode: together(list(_uses(of_mode))) for mode, of_mode in by_mode.items()},
         app_cpu_per_connect=connects_app,
         database_cpu_per_connect=connects_database,
         app_cpu_per_request=requests_app,
@@ -130,13 +130,13 @@ def _together(parts: Iterable[tuple[Distribution | None, int]]) -> Distribution 
     return Distribution(values=tuple(map(float, np.asarray(values)[order][places])))
 
 
-def _spread(uses: Sequence[Uses]) -> Spread:
-    """That of all trials of a mode: choices are put together, and shares are those of the trial with most requests."""
+def together(uses: Sequence[Uses]) -> Spread:
+    """The spread of all trials of a mode: choices are put together, shares are of the trial with most requests."""
     most = max(uses, key=lambda use: use.spread.requests)
     return Spread(
         processes=_fit(use.process_choices for use in uses),
         threads=_fit(use.thread_choices for use in uses),
-        lazy_threads=any(use.spread.lazy_threads for use in uses),
+        lazy_threads=sum(use.lazy_odds for use in uses) > 0,
         collected_after=garbage.lags(garbage.merged(use.garbage for use in uses), LAGS),
         requests=sum(use.spread.requests for use in uses),
         by_process=most.spread.by_process,

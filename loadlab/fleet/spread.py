@@ -40,12 +40,12 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
     ]
     first = uses[:FITTED]
     process_choices = choices_of(_by_process(first), processes, capacity) if processes > 1 else ()
-    of_threads, lazy = _of_threads(first, threads) if threads > 1 else ((), False)
+    of_threads, odds = _of_threads(first, threads) if threads > 1 else ((), 0.0)
     garbage = _garbage(uses, threads)
     spread = Spread(
         processes=fit(process_choices, processes - 1),
         threads=fit(of_threads, threads - 1),
-        lazy_threads=lazy,
+        lazy_threads=odds > 0,
         collected_after=lags(merged([garbage]), len(QUANTILES)),
         requests=len(measured),
         by_process=_shares(use.process for use in measured),
@@ -57,6 +57,7 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
         connect_seconds=distribution(connects),
         process_choices=process_choices,
         thread_choices=of_threads,
+        lazy_odds=odds,
         garbage=garbage,
     )
 
@@ -73,7 +74,7 @@ def _by_process(uses: Iterable[Use]) -> list[Served]:
     return [Served(use.began, use.ended, use.process) for use in uses]
 
 
-def _of_threads(uses: Iterable[Use], threads: int) -> tuple[tuple[Choices, ...], bool]:
+def _of_threads(uses: Iterable[Use], threads: int) -> tuple[tuple[Choices, ...], float]:
     by_process: dict[int, list[Served]] = defaultdict(list)
     for use in uses:
         by_process[use.process].append(Served(use.began, use.ended, use.thread))

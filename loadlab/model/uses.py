@@ -40,7 +40,8 @@ class Uses:
 
     `hold_seconds` and `connect_seconds` are of the measured window, or of the whole trial where the window has none;
     None where there were none at all. `process_choices` and `thread_choices` are what the dispatch of `spread` was
-    estimated from, and `garbage` what its `collected_after` was. `idle_backend_bytes` is the memory of a backend at
+    estimated from, and `garbage` what its `collected_after` was. `lazy_odds` are the logarithm of how much more likely
+    it is that threads start when none is idle. `idle_backend_bytes` is the memory of a backend at
     rest (the median of their proportional shares); None where none was open or the lab may not look.
     """
 
@@ -49,5 +50,6 @@ class Uses:
     connect_seconds: Distribution | None
     process_choices: tuple[Choices, ...] = ()
     thread_choices: tuple[Choices, ...] = ()
+    lazy_odds: float = 0.0
     garbage: tuple[Garbage, ...] = ()
     idle_backend_bytes: float | None = None

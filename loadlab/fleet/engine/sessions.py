@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.model.fleet import Simulated
+
 if TYPE_CHECKING:
+    from loadlab.fleet.engine.counting import RequestCounts
     from loadlab.model.fleet import Counts, Numbers
 
 _HELD: Final = 1 << 19  # times that are kept until they are counted together
@@ -68,14 +71,28 @@ class Sessions:
         self.causes[cause] += int(closed.sum())
         self._ages.append(ages)
 
-    def opened(self) -> Counts:
-        return self._opened.until()
+    @property
+    def opened(self) -> int:
+        """How many until the last instant."""
+        return int(self._opened.until()[-1])
 
-    def closed(self) -> Counts:
-        return self._closed.until()
-
-    def ages(self) -> Numbers:
-        return np.concatenate([np.empty(0), *self._ages])
+    def simulated(self, requests: RequestCounts) -> Simulated:
+        opened, closed = self._opened.until(), self._closed.until()
+        return Simulated(
+            at=self.at,
+            open=opened - closed,
+            opened=opened,
+            closed=closed,
+            requests=requests.arrived,
+            reused=requests.reused,
+            refused=requests.refused,
+            failed=requests.failed,
+            waited=requests.waited,
+            waiting_seconds=requests.waiting_seconds,
+            client_opened=int(opened[-1]),
+            ages=np.concatenate([np.empty(0), *self._ages]),
+            closed_by=dict(self.causes),
+        )
 
     def _sample(self, ages: Numbers) -> None:
         """Keeps one in so many."""

@@ -54,12 +54,12 @@ def _limited(
     Erlang's loss system: the share that is refused follows from how many would be under way on average, and what is
     open has the Poisson distribution that is cut off at `free`, for every distribution of the requests' times.
     """
-    shares = {mean: probability_of_refusal(free, mean) for mean in np.unique(under_way).tolist()}
-    refused = random.binomial(opened, [shares[mean] for mean in under_way.tolist()])
+    means, places = np.unique(under_way, return_inverse=True)
+    refused = random.binomial(opened, probability_of_refusal(free, means)[places])
     wanted = np.cumsum(opened - closed)
     held = wanted.copy()
-    for mean in shares:
-        here = under_way == mean
+    for place, mean in enumerate(means.tolist()):
+        here = places == place
         held[here] = _cut_off(wanted[here], mean, free)
     more = np.diff(held, prepend=0)
     refused = np.minimum(refused, opened - np.maximum(more, 0))
