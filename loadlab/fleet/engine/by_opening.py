@@ -33,7 +33,7 @@ def simulate(
 
 def _short(scene: Scene, holds: Holds, at: Numbers, random: np.random.Generator) -> Simulated:
     reached = reachable(scene)
-    sessions = Sessions(at, 0)
+    sessions = Sessions(at, scene.rates.seconds, 0)
     refused = count_short(reached, scene.database.free, holds, sessions, random)
     opened = sessions.opened
     failed = int(random.poisson(max(0.0, scene.rates.expected[-1] - reached.expected[-1])))
@@ -43,7 +43,7 @@ def _short(scene: Scene, holds: Holds, at: Numbers, random: np.random.Generator)
 
 def _kept(keeping: Keeping, scene: Scene, holds: Holds, at: Numbers, random: np.random.Generator) -> Simulated:
     uses = Uses(thread_rate(keeping, scene), holds.mean, random)
-    sessions = Sessions(at, scene.rates.expected[-1])
+    sessions = Sessions(at, scene.rates.seconds, scene.rates.expected[-1])
     threads = KeptConnections(keeping, scene, uses, holds, sessions)
     reused = threads.run()
     failing = max(0.0, scene.rates.expected[-1] - reachable(scene).expected[-1])

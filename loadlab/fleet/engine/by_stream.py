@@ -30,7 +30,7 @@ def simulate(
     Only for what `engine_for` gives to this engine; nothing is refused.
     """
     holds = Holds(application.hold_seconds, application.connect_seconds, random)
-    sessions = Sessions(at, scene.rates.expected[-1])
+    sessions = Sessions(at, scene.rates.seconds, scene.rates.expected[-1])
     counts = RequestCounts()
     for some in _few_at_a_time(scene):
         uses = thread_uses(keeping, application, some, random)

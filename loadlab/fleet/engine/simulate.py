@@ -88,7 +88,8 @@ def _exactly(because: str, hosts: int | None = None) -> EngineChoice:
 
 def _sampled_hosts(scene: Scene) -> int | None:
     """None where these are all."""
-    hosts = max(FEWEST_HOSTS, int(scene.hosts * SAMPLED_REQUESTS / float(scene.rates.expected[-1])))
+    of_a_host = float(scene.rates.expected[-1]) / scene.hosts
+    hosts = max(FEWEST_HOSTS, int(SAMPLED_REQUESTS / of_a_host))
     return hosts if hosts < scene.hosts else None
 
 

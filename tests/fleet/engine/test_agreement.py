@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from every import every
 from factories.fleets import a_keeping, a_scene, an_application
 
 from loadlab.fleet.engine import by_opening, by_request, by_sample, by_stream
@@ -25,12 +26,13 @@ from loadlab.model.fleet import (
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.by_sample import Engine
-    from loadlab.model.fleet import Simulated
+    from loadlab.model.fleet import Numbers, Simulated
 
 STANDARD_ERRORS = 5  # by chance, one in 1.7 million such comparisons fails
 BIAS = 0.01  # what the fast engine leaves out: threads that are busy make others busier
 REPEATS = 8
 SECONDS = 120.0
+OFTEN = np.arange(1201) / 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Case:
     rates: tuple[float, ...] = (40.0,)
     hold: tuple[float, ...] = (0.01, 0.02, 0.02, 0.1)
 
-    def simulate(self, engine: Engine, seed: int) -> Simulated:
+    def simulate(self, engine: Engine, seed: int, at: Numbers = OFTEN) -> Simulated:
         application = Application(
             hold_seconds=Distribution(values=self.hold),
             connect_seconds=Distribution(values=(0.005,)),
@@ -52,7 +54,6 @@ class Case:
         rates = Rates(edges=np.linspace(0, SECONDS, len(self.rates) + 1), per_second=np.array(self.rates))
         scene = a_scene(**{"hosts": 4, "rates": rates} | self.scene)
         keeping = a_keeping(**{"processes": 2, "threads": 4} | self.keeping)
-        at = np.arange(1201) / 10
         return engine(keeping, application, scene, at, np.random.default_rng([seed, 14]))
 
 
@@ -197,3 +198,20 @@ def test_openings_are_closings_and_what_is_open(name: str) -> None:
     assert (np.diff(simulated.opened) >= 0).all()
     assert (np.diff(simulated.closed) >= 0).all()
     assert sum(simulated.closed_by.values()) == simulated.closed[-1]
+
+
+@every("at", [np.array([SECONDS]), np.arange(60.0, 100.0, 0.5), np.array([0.1, 7.0, 7.1, 60.0, 110.0])])
+def test_figures_do_not_depend_on_the_instants(at: Numbers) -> None:
+    """What is open at an instant, and what has opened until it."""
+    for case in (Case(keeping={"max_age": 0.0}, hold=(0.1, 1.0)), Case(keeping={"max_age": 2.0})):
+        often = [case.simulate(by_opening.simulate, seed) for seed in range(40)]
+        at_some = [case.simulate(by_opening.simulate, 100 + seed, at) for seed in range(40)]
+        places = np.rint(at * 10).astype(int)
+        for one, other in (
+            ([each.open[places].mean() for each in often], [each.open.mean() for each in at_some]),
+            ([each.opened[places[0]] for each in often], [each.opened[0] for each in at_some]),
+            ([each.reused for each in often], [each.reused for each in at_some]),
+            ([each.client_opened for each in often], [each.client_opened for each in at_some]),
+        ):
+            error = math.sqrt((np.var(one, ddof=1) + np.var(other, ddof=1)) / 40)
+            assert float(np.mean(one)) == pytest.approx(float(np.mean(other)), abs=STANDARD_ERRORS * error + 1e-9)
