@@ -100,5 +100,6 @@ def test_a_record_of_a_case_is_flat_and_reads_back() -> None:
         "round_trip_ms",
         "replica",
         "open_load",
+        "fault",
     }
     assert adapter.validate_json(written) == OTHERS["load"]
