@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from loadlab.model.fleet_validation import Configuration
 
 
-
 def _log(lab: Lab, configuration: Configuration, number: int) -> Path:
     return lab.logs / f"fleet-{configuration.number}-host-{number + 1}.log"
 
