@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Counts = NDArray[np.int64]
 
+NEVER: Final = 10**9  # requests: the garbage collector leaves a connection until its process ends
 Keeper = Literal["thread", "request", "pool"]
 Balance = Literal["random", "round_robin"]
 
@@ -123,7 +124,12 @@ class Distribution:
 
     def draw(self, random: np.random.Generator, count: int) -> Numbers:
         """`count` of them at random, interpolated between the values that were measured."""
-        drawn: Numbers = np.quantile(np.asarray(self.values), random.random(count))
+        values = np.asarray(self.values)
+        if len(values) == 1:
+            return np.full(count, values[0])
+        places = random.random(count) * (len(values) - 1)
+        below = places.astype(np.int64)
+        drawn: Numbers = values[below] + (places - below) * np.diff(values)[below]
         return drawn
 
 
@@ -148,8 +154,9 @@ class Spread:
     `processes` says which of the host's processes takes a request, `threads` which of its idle threads serves it.
     With `lazy_threads`, a thread starts when a request finds no idle one. `collected_after` says of the connection of a
     thread that ended with its request: how many requests of its process later Python's garbage collector closes it
-    (equally likely counts, sorted; 0 is at once); empty where threads serve again. `requests` is how many were
-    observed, and `by_process` and `by_thread` what share each of them had, the largest first.
+    (equally likely counts, sorted; 0 is at once, and NEVER at the end of the process); empty where threads serve again.
+    `requests` is how many were observed, and `by_process` and `by_thread` what share each of them had, the largest
+    first.
     """
 
     processes: Dispatch = field(default_factory=Dispatch)
@@ -217,7 +224,8 @@ class Keeping:
     long all but one thread of a process may be idle until they end; the garbage collector then has their connection.
 
     Without `checks_at_end`, Django never hears that a request has ended: a connection that is too old, also one of age
-    0, stays open until the next request of its thread. `spread` is how requests spread where the strategy decides it:
+    0, stays open until the next request of its thread. With `connects_at_boot`, a host that starts opens a connection
+    and closes it, before it serves. `spread` is how requests spread where the strategy decides it:
     it leases threads, or closes what the garbage collector would close later; else it is as measured in the mode.
     `max_requests` is after how many requests a process is replaced by the strategy or by a parameter of the server;
     None leaves that to the conditions of the scene.
@@ -234,6 +242,7 @@ class Keeping:
     pool: ProcessPool | None = None
     pooler: Pooler | None = None
     checks_at_end: bool = True
+    connects_at_boot: bool = False
     spread: Spread | None = None
     max_requests: int | None = None
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from factories.made_runs import made_run
-from factories.trials import Behaviour, case, trial
+from factories.trials import Behaviour, case, strategy_case, trial
 
 from loadlab.errors import UsageError
 from loadlab.fleet.application import application_of_run, application_of_watch, spread_of
 from loadlab.model.condition import OpenLoad
 from loadlab.model.fleet import Dispatch, Distribution, Spread
 from loadlab.model.samples import CpuSeconds
-from loadlab.model.uses import Choices, Uses
+from loadlab.model.uses import Choices, Garbage, Uses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,17 +92,29 @@ def test_garbage_lags_of_trials_come_together(tmp_path: Path) -> None:
     first, second = (trial(each) for each in ages("gevent"))
     folder = kept(
         tmp_path / "run",
-        replace(first, uses=uses(collected_after=(1, 2))),
-        replace(second, uses=uses(collected_after=(9, 10))),
+        replace(first, uses=replace(uses(), garbage=(Garbage(after=1, collected=True, count=5),))),
+        replace(second, uses=replace(uses(), garbage=(Garbage(after=2, collected=True, count=5),))),
     )
     lags = application_of_run(folder).spreads["gevent"].collected_after
-    assert (lags[0], lags[-1]) == (1, 10)
+    assert (lags[0], lags[-1]) == (1, 2)
     assert list(lags) == sorted(lags)
 
 
 def test_an_open_load_counts_before_a_closed_one(tmp_path: Path) -> None:
     closed, opened = trial(case("sync", 0)), trial(ages("sync")[0])
     folder = kept(tmp_path / "run", replace(closed, uses=uses(hold=0.5)), replace(opened, uses=uses(hold=0.01)))
+    assert application_of_run(folder).hold_seconds.values[-1] == pytest.approx(0.01)
+
+
+def test_ages_count_before_pools_and_poolers(tmp_path: Path) -> None:
+    """A pooler is quicker to connect to than PostgreSQL, and a pool's connections are no garbage."""
+    closing = ages("sync")[0]
+    pooled = replace(closing, strategy=strategy_case("sync", "pgbouncer").strategy)
+    folder = kept(
+        tmp_path / "run",
+        replace(trial(closing), uses=uses(hold=0.01)),
+        replace(trial(pooled), uses=uses(hold=0.5)),
+    )
     assert application_of_run(folder).hold_seconds.values[-1] == pytest.approx(0.01)
 
 

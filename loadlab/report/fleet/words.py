@@ -260,11 +260,10 @@ def bands(answer: FleetAnswer) -> str:
 
 
 def _way(one: Outcome) -> str:
-    if one.engine == "by_opening":
-        return "with one event per opening"
+    way = "with one event per opening" if one.engine == "by_opening" else "request by request"
     if one.sampled_hosts is None:
-        return "request by request"
-    return f"request by request on {numbers.plural(one.sampled_hosts, 'host')} that stand for all"
+        return way
+    return f"{way} on {numbers.plural(one.sampled_hosts, 'host')} that stand for all"
 
 
 def caveats(answer: FleetAnswer) -> tuple[str, ...]:
