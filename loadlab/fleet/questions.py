@@ -16,7 +16,7 @@ from loadlab.fleet.engine.simulate import simulate
 from loadlab.fleet.limits import most_per_host, overlap
 from loadlab.fleet.outcome import without_limit
 from loadlab.fleet.repeating import generator
-from loadlab.fleet.scaling import scaled
+from loadlab.fleet.scaling import excerpt, scaled
 from loadlab.model.fleet_outcome import BreakEven, LargestFleet, SmallestAge
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WORTH_HAVING: Final = 0.95  # of the reuse that unlimited has
 REACHED: Final = 0.97  # of a bound: from there on, it is what decides
 ENOUGH_REQUESTS: Final = 20_000  # to tell reuse to a few thousandths
+ENOUGH_AGES: Final = 40  # so long a time has as many of the age that is looked for
 FEWEST_HOSTS: Final = 2  # so that others serve while one is deployed
 MOST_REQUESTS: Final = 50_000  # of a simulation that verifies a number of hosts
 SHORTEST: Final = 0.1  # seconds: ages below make no sense
@@ -38,11 +39,13 @@ BYTES_PER_CORE: Final = 4 * 2.0**30  # general-purpose cloud machines have 4 GiB
 def smallest_age(keeping: Keeping, application: Application, scene: Scene, seed: int) -> SmallestAge | None:
     """From which CONN_MAX_AGE on reuse is 95 % of what unlimited has; None where strategies have no such age.
 
-    Under this traffic and these events, by bisection over simulations of a few hosts with the same arrivals.
+    Under this traffic and these events, by bisection over simulations of a few hosts with the same arrivals; of a busy
+    host, over a stretch of time that has enough requests.
     """
     if keeping.keeper != "thread" or keeping.pooler is not None:
         return None
-    few = without_limit(scaled(scene, _few_hosts(scene)))
+    guess = _guess(keeping, scene)
+    few = without_limit(_enough(scene, guess))
 
     def reuse(age: float | None) -> float:
         ran = simulate(replace(keeping, max_age=age), application, few, _two(few), generator(seed, 0))
@@ -51,7 +54,7 @@ def smallest_age(keeping: Keeping, application: Application, scene: Scene, seed:
     unlimited = reuse(None)
     if not unlimited:
         return SmallestAge(seconds=None, share=WORTH_HAVING, reuse=0.0, unlimited=0.0)
-    short, long = _bracket(lambda age: reuse(age) >= WORTH_HAVING * unlimited, _guess(keeping, scene))
+    short, long = _bracket(lambda age: reuse(age) >= WORTH_HAVING * unlimited, guess)
     while long / short > CLOSE_ENOUGH:
         middle = sqrt(short * long)
         short, long = (short, middle) if reuse(middle) >= WORTH_HAVING * unlimited else (middle, long)
@@ -77,11 +80,14 @@ def _bracket(enough: Callable[[float], bool], guess: float) -> tuple[float, floa
     return max(short, SHORTEST), max(long, SHORTEST)
 
 
-def _few_hosts(scene: Scene) -> int:
-    """As many as have enough requests together."""
-    per_host = float(scene.rates.expected[-1]) / scene.hosts
+def _enough(scene: Scene, guess: float) -> Scene:
+    """As many hosts as have enough requests together; where one alone has more, a stretch of time that has enough."""
+    rate = float(scene.rates.expected[-1]) / scene.hosts / scene.rates.seconds
+    seconds = max(ENOUGH_REQUESTS / max(rate, 1e-9), ENOUGH_AGES * guess)
+    if seconds < scene.rates.seconds / 2:
+        return scaled(excerpt(scene, seconds), 1)
     fewest = FEWEST_HOSTS if scene.ends or scene.outages else 1
-    return min(scene.hosts, max(fewest, ceil(ENOUGH_REQUESTS / max(per_host, 1.0))))
+    return scaled(scene, min(scene.hosts, max(fewest, ceil(seconds / scene.rates.seconds))))
 
 
 def _two(scene: Scene) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.fleet.engine import by_opening
 from loadlab.fleet.engine.simulate import engine_for, simulate
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 USUAL: Final = 10  # repeats, where nobody names a number
 FEWEST: Final = 4
 SOON: Final = 1_600_000  # requests one by one, of all repeats: some seconds on one core
+STREAMED: Final = 0.25  # what a request costs that is only streamed to its thread, in requests of the exact engine
 LONG: Final = 1_000_000  # the same from where on more processes are worth their start
 
 
@@ -35,11 +37,12 @@ class Simulation:
 
 
 def one_by_one(keeping: Keeping, application: Application, scene: Scene) -> float:
-    """How many requests a simulation goes through one by one; 0 with an event per opening."""
+    """How many requests a simulation goes through, in requests of the exact engine; 0 with openings alone."""
     choice = engine_for(keeping, application, scene)
-    if choice.name == "by_opening":
+    if choice.engine is by_opening.simulate:
         return 0.0
-    return float(scene.rates.expected[-1]) * (choice.hosts or scene.hosts) / scene.hosts
+    requests = float(scene.rates.expected[-1]) * (choice.hosts or scene.hosts) / scene.hosts
+    return requests if choice.name == "by_request" else requests * STREAMED
 
 
 def how_often(requests: float, asked: int | None) -> int:
