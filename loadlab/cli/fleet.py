@@ -68,7 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         answer = _answer(asked, screen)
     except StoppedError as error:
-        error.add_note("Nothing was written. Fewer hosts, hours or repeats take less time.")
+        error.add_note("Nothing was written. Fewer hours or repeats take less time.")
         raise
     path = arguments.out or Path("fleets") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     _publish(answer, fleet, path)
@@ -116,9 +116,9 @@ def _seconds(asked: Asked) -> Iterable[float]:
     from loadlab.fleet.engine.simulate import engine_for
 
     for keeping, scene in asked.strategies:
-        exact = engine_for(keeping, asked.application, scene).name == "by_request"
-        requests = float(scene.rates.expected[-1]) * asked.repeats
-        yield requests / REQUESTS_PER_SECOND if exact else 0.0
+        choice = engine_for(keeping, asked.application, scene)
+        share = (choice.hosts or scene.hosts) / scene.hosts if choice.name == "by_request" else 0.0
+        yield share * float(scene.rates.expected[-1]) * asked.repeats / REQUESTS_PER_SECOND
 
 
 def _slow(asked: Asked) -> Iterable[str]:
@@ -131,7 +131,7 @@ def _slow(asked: Asked) -> Iterable[str]:
             because = engine_for(keeping, asked.application, scene).because
             yield (
                 f"{keeping.strategy} is simulated request by request, because {because}: about {minutes(seconds)}."
-                " Fewer hosts, hours or repeats take less."
+                " Fewer hours or repeats take less."
             )
 
 
