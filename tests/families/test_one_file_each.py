@@ -57,13 +57,6 @@ host = 2
 connect_ms = 3
 hold_ms = 20
 """
-# A program that reads such a file in the copy, and says what it became.
-READ_FLEET: Final = """
-import json, sys
-from loadlab.fleet.fleet_file import read_fleet
-scene = read_fleet(sys.argv[1], "fleet.toml").scene()
-print(json.dumps([scene.rates.expected[-1], [[end.at, end.first, end.serving_again] for end in scene.ends]]))
-"""
 USERS: Final = 2
 LOST: Final = ("health_check", "unusable")  # why a connection is closed whose session PostgreSQL has ended
 FAMILIES: Final = (
@@ -200,20 +193,25 @@ def test_a_new_report_format_is_written_by_run_and_by_report(fork: Fork, run: Pa
         assert row[:3] == [report["run"]["id"], report["arms"][0]["case"], "2"]
 
 
-def test_a_new_traffic_and_a_new_event_are_parts_of_a_fleet(fork: Fork) -> None:
-    done = fork.run("-c", READ_FLEET, FLEET)
+def asked(fork: Fork, fleet: str) -> subprocess.CompletedProcess[str]:
+    (fork.folder / "fleet.toml").write_text(fleet)
+    return fork.run("-m", "loadlab", "fleet", "fleet.toml", "--repeats", "2", "--json", "--out", fork.folder / "fleet")
+
+
+def test_a_new_traffic_and_a_new_event_are_in_the_answer_about_a_fleet(fork: Fork) -> None:
+    done = asked(fork, FLEET)
     assert done.returncode == 0, done.stderr
-    requests, ends = json.loads(done.stdout)
-    assert round(requests) == 6000
-    assert ends == [[60, 2, 70]]
+    answer = json.loads(done.stdout)
+    assert answer["requests_per_second"]["mean"] == pytest.approx(10.0)
+    assert answer["events"] == [{"name": "out_of_memory", "start": 60, "end": 70}]
+    assert "out of memory" in (fork.folder / "fleet" / "fleet.md").read_text()
 
 
-def test_problems_of_a_new_event_are_those_of_its_fleet(fork: Fork) -> None:
-    done = fork.run("-c", READ_FLEET, FLEET.replace("host = 2", "host = 3\nwho = 1").replace("19", "-1"))
+def test_problems_of_a_new_traffic_and_event_are_those_of_their_file(fork: Fork) -> None:
+    done = asked(fork, FLEET.replace("host = 2", "host = 3").replace("19", "-1"))
+    assert done.returncode == 2
     assert "fleet.toml has 2 problems" in done.stderr
-    assert "traffic.ramp.last_rate" in done.stderr
-    assert "events.out_of_memory.who" in done.stderr
-    done = fork.run("-c", READ_FLEET, FLEET.replace("host = 2", "host = 3"))
+    assert "traffic.ramp.last_rate: should be greater than 0" in done.stderr
     assert "events.out_of_memory.host: the fleet has no host 3 (its hosts are 0 to 2)" in done.stderr
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.model.fleet import Counts
+    from loadlab.model.fleet import Counts, Numbers
 
 Text = Annotated[str, Bounds(min_length=1)]
 Share = Annotated[float, Bounds(gt=0, le=1, description="a share, more than 0 and at most 1")]
@@ -28,15 +28,15 @@ Files = Annotated[list[Text], Bounds(min_length=1), Before(lambda given: [given]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccessLog(Traffic):
-    """How many requests each second of the log has; within a second, they arrive at random.
+    """The rate of a log, second by second; within a second, requests arrive at random.
 
     `files` are paths, globs, or "-" for standard input: one log in the combined or common format, gunicorn's format, or
     JSON lines, also in several parts and compressed. JSON has its time under `time_key`, or under a usual key.
 
     Only requests whose path matches one of the globs in `only` count, and none that matches one in `without`. Of these,
-    `database_share` use the database. `scale` multiplies them. A line without a time is an error, or left out with
-    `skip_unreadable`. The simulated time is as long as the log, unless another is asked for: then the log is repeated
-    or cut.
+    `database_share` use the database. `scale` multiplies them. The rate changes every `step_seconds`. A line without a
+    time is an error, or left out with `skip_unreadable`. The simulated time is as long as the log, unless another is
+    asked for: then the log is repeated or cut.
     """
 
     files: Files
@@ -45,6 +45,7 @@ class AccessLog(Traffic):
     without: list[Text] = field(default_factory=list)
     database_share: Share = 1.0
     scale: Factor = 1.0
+    step_seconds: Annotated[int, Bounds(ge=1, le=3600, description="whole seconds, from 1 to 3600")] = 1
     skip_unreadable: Annotated[bool, Bounds(description="true or false")] = False
 
     def beside(self, folder: Path) -> Self:
@@ -59,12 +60,18 @@ class AccessLog(Traffic):
         if not counts.any():
             raise UsageError(self._nothing(reader))
         length = float(counts.size) if seconds is None else seconds
-        steps = np.arange(np.ceil(length))
-        return Rates(
-            edges=np.append(steps, length),
-            per_second=np.resize(counts.astype(float), steps.size) * (self.scale * self.database_share),
-            remarks=tuple(self._remarks(reader, counts, length)),
-        )
+        edges, per_second = self._repeated(counts, length)
+        return Rates(edges=edges, per_second=per_second, remarks=tuple(self._remarks(reader, counts, length)))
+
+    def _repeated(self, counts: Counts, length: float) -> tuple[Numbers, Numbers]:
+        """The edges and rates of the steps of the log, over and over until the end."""
+        starts = np.arange(0, counts.size, self.step_seconds)
+        rates = np.add.reduceat(counts, starts) / np.diff(starts, append=counts.size)
+        turns = np.arange(np.ceil(length / counts.size)) * counts.size
+        steps = np.add.outer(turns, starts).ravel()
+        within = steps < length
+        per_second = np.tile(rates, turns.size)[within] * (self.scale * self.database_share)
+        return np.append(steps[within], length), per_second
 
     def _nothing(self, reader: LogReader) -> str:
         asked = " whose path matches only and without" if self.only or self.without else ""

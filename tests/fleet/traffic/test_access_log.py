@@ -191,6 +191,22 @@ def test_a_log_is_repeated_or_cut_to_the_time_asked_for(tmp_path: Path) -> None:
     assert rates(path, 3).remarks == ()
 
 
+@given(
+    after=st.lists(st.integers(0, 300), min_size=1), step=st.integers(1, 90), length=st.none() | st.floats(0.5, 1000)
+)
+def test_longer_steps_have_as_many_requests(
+    tmp_path_factory: pytest.TempPathFactory, after: list[int], step: int, length: float | None
+) -> None:
+    path = log(tmp_path_factory.mktemp("steps") / "access.log", [0, *after])
+    fine, coarse = rates(path, length), rates(path, length, step_seconds=step)
+    assert np.all(np.diff(coarse.edges) > 0)
+    assert (coarse.seconds, coarse.remarks) == (fine.seconds, fine.remarks)
+    until = coarse.edges[:-1]  # the last step may be cut
+    assert coarse.expected[:-1] == pytest.approx(np.interp(until, fine.edges, fine.expected))
+    if length is None:
+        assert coarse.expected[-1] == pytest.approx(len(after) + 1)
+
+
 @every(
     ("selection", "kept"),
     [
