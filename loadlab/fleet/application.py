@@ -97,8 +97,17 @@ def _application(folder: Path, trials: Sequence[Trial]) -> Application:
         boot_seconds={
             mode: max(trial.overhead_seconds.get("boot", 0.0) for trial in of_mode) for mode, of_mode in by_mode.items()
         },
-        source=f"the run in {folder}",
+        source=f"the run in {folder}{_doubts(trials)}",
+        closed_loop=any(trial.case.open_load is None for trial in trials),
     )
+
+
+def _doubts(trials: Sequence[Trial]) -> str:
+    """What is known to disturb the times that were measured."""
+    invalid = [trial for trial in trials if trial.state != "complete"]
+    if not invalid:
+        return ""
+    return f", where {len(invalid)} of {len(trials)} trials are invalid: {invalid[0].reason}"
 
 
 def _uses(trials: Iterable[Trial]) -> Iterable[Uses]:

@@ -170,7 +170,8 @@ class Application:
     `idle_backend_bytes` is the memory of an idle backend (its proportional share). None is what was not measured.
     `spreads` are by server mode. `restart_seconds` is how long PostgreSQL refused connections when it restarted, and
     `boot_seconds` how long a server took until it was ready, and `stop_seconds` how long an idle one took to end when
-    it was asked to, by server mode. `source` says where it comes from.
+    it was asked to, by server mode. `source` says where it comes from, `closed_loop` that users waited for their
+    responses there.
     """
 
     connect_seconds: Distribution
@@ -185,6 +186,7 @@ class Application:
     boot_seconds: Mapping[str, float] = field(default_factory=dict)
     stop_seconds: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    closed_loop: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
