@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check pure bench bench-generator bench-verdict mutants error-rates dashboards dashboards-tables lint clean cli-reference
+.PHONY: run test check pure bench bench-generator bench-verdict mutants error-rates fleet-validation dashboards dashboards-tables lint clean cli-reference
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
@@ -46,6 +46,13 @@ SEED ?= 2013
 error-rates: $(VENV)/lab
 	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/explanation/statistics.md
 	@test ! -f benchmarks/leak_error_rates.py || $(BIN)/python benchmarks/leak_error_rates.py
+
+# How right the fleet model is: docs/reference/fleet-validation.md, from 60 small fleets that are predicted and then run; an hour on idle cores.
+VALIDATION ?= runs/fleet-validation
+fleet-validation: $(VENV)/lab
+	@$(BIN)/loadlab fleet --validate --trials 60 --seed 1000 --out $(VALIDATION) || test $$? = 10
+	@cp $(VALIDATION)/validation.json benchmarks/recorded/fleet-validation.json
+	@$(BIN)/loadlab fleet --record benchmarks/recorded/fleet-validation.json --markdown docs/reference/fleet-validation.md
 
 # What Grafana loads, from dashboards/source/.
 dashboards: $(VENV)/dev

@@ -25,18 +25,17 @@ AGES = (60.0, 600.0, None)  # that a break-even is given for, beside those compa
 class Asked:
     """A fleet: how connections are kept under each strategy to compare, and the scene of each.
 
-    The scenes differ at most in how soon processes are replaced. `closed_loop` says that the application was measured
-    under users who wait for their answers. `driver` is the project's, for the settings.
+    The scenes differ at most in how soon processes are replaced. `driver` is the project's, for the settings. Without
+    `repeats`, there are as many as are soon done.
     """
 
     title: str
     application: Application
     strategies: Sequence[tuple[Keeping, Scene]]
     moments: Sequence[Moment] = ()
-    repeats: int = 10
+    repeats: int | None = None
     seed: int = 2013
     driver: str = "psycopg"
-    closed_loop: bool = False
 
 
 def fleet_answer(asked: Asked, begun: Callable[[Keeping], None] | None = None) -> FleetAnswer:
@@ -52,6 +51,7 @@ def fleet_answer(asked: Asked, begun: Callable[[Keeping], None] | None = None) -
         outcomes.append(_outcome(keeping, scene, asked))
     (keeping, scene), application = asked.strategies[0], asked.application
     server = keeping.server
+    fewest = min(one.repeats for one in outcomes)
     return FleetAnswer(
         title=asked.title,
         source=application.source,
@@ -68,7 +68,7 @@ def fleet_answer(asked: Asked, begun: Callable[[Keeping], None] | None = None) -
         verdict=fleet_verdict(outcomes, application, scene, asked.driver),
         smallest_age=_smallest_age(asked),
         break_even=_break_even(asked),
-        caveats=common_caveats(server.name, application, asked.repeats, closed_loop=asked.closed_loop),
+        caveats=common_caveats(server.name, application, fewest),
         remarks=scene.rates.remarks,
     )
 

@@ -90,7 +90,6 @@ def _asked(fleet: Fleet, application: Application, title: str) -> Asked:
         repeats=fleet.question.repeats,
         seed=fleet.question.seed,
         driver=fleet.question.driver,
-        closed_loop=application.closed_loop,
     )
 
 
@@ -108,7 +107,7 @@ def _answer(asked: Asked, screen: Screen) -> FleetAnswer:
             number = next(done)
             if number:
                 shown.step_ended(f"simulated {names[number - 1]}: {number} of {total}", number, total)
-            shown.step_begins(f"simulating {names[number]} {asked.repeats} times", number, total)
+            shown.step_begins(f"simulating {names[number]}", number, total)
 
         return fleet_answer(asked, begins)
 
@@ -122,12 +121,11 @@ def _names(asked: Asked) -> list[str]:
 
 def _seconds(asked: Asked) -> Iterable[float]:
     """What each strategy is expected to take; with an event per opening, next to nothing."""
-    from loadlab.fleet.engine.simulate import engine_for
+    from loadlab.fleet.repeating import how_often, one_by_one
 
     for keeping, scene in asked.strategies:
-        choice = engine_for(keeping, asked.application, scene)
-        share = (choice.hosts or scene.hosts) / scene.hosts if choice.name == "by_request" else 0.0
-        yield share * float(scene.rates.expected[-1]) * asked.repeats / REQUESTS_PER_SECOND
+        requests = one_by_one(keeping, asked.application, scene)
+        yield requests * how_often(requests, asked.repeats) / REQUESTS_PER_SECOND
 
 
 def _slow(asked: Asked) -> Iterable[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from loadlab.errors import UsageError
+from loadlab.fleet import garbage
 from loadlab.fleet.dispatch_fit import fit, merged
 from loadlab.fleet.spread import QUANTILES
 from loadlab.model.causes import Cause
@@ -31,6 +32,7 @@ SPOILT: Final = frozenset(
 MEASURE: Final = "Measure one: loadlab run calibration"
 MOST_BYTES: Final = 1 << 24  # of what a watch prints
 ROUNDING: Final = 1e-12
+LAGS: Final = 1_001  # values of how long garbage waits: few wait long, but these make up what is open
 FEWEST_OPENED: Final = 0.2  # of requests, that one arm has to open more than the other to tell what a connect costs
 
 
@@ -87,7 +89,7 @@ def _application(folder: Path, trials: Sequence[Trial]) -> Application:
     return Application(
         connect_seconds=connect,
         hold_seconds=hold,
-        spreads={mode: _spread(list(_uses(of_mode))) for mode, of_mode in by_mode.items()},
+        spreads={mode: together(list(_uses(of_mode))) for mode, of_mode in by_mode.items()},
         app_cpu_per_connect=connects_app,
         database_cpu_per_connect=connects_database,
         app_cpu_per_request=requests_app,
@@ -136,15 +138,14 @@ def _together(parts: Iterable[tuple[Distribution | None, int]]) -> Distribution 
     return Distribution(values=tuple(map(float, np.asarray(values)[order][places])))
 
 
-def _spread(uses: Sequence[Uses]) -> Spread:
-    """That of all trials of a mode: choices are put together, and shares are those of the trial with most requests."""
+def together(uses: Sequence[Uses]) -> Spread:
+    """The spread of all trials of a mode: choices are put together, shares are of the trial with most requests."""
     most = max(uses, key=lambda use: use.spread.requests)
-    lags = np.sort([lag for use in uses for lag in use.spread.collected_after])
     return Spread(
         processes=_fit(use.process_choices for use in uses),
         threads=_fit(use.thread_choices for use in uses),
-        lazy_threads=any(use.spread.lazy_threads for use in uses),
-        collected_after=tuple(map(int, np.quantile(lags, QUANTILES, method="nearest"))) if len(lags) else (),
+        lazy_threads=sum(use.lazy_odds for use in uses) > 0,
+        collected_after=garbage.lags(garbage.merged(use.garbage for use in uses), LAGS),
         requests=sum(use.spread.requests for use in uses),
         by_process=most.spread.by_process,
         by_thread=most.spread.by_thread,

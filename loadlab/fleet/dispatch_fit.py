@@ -175,17 +175,18 @@ def _shares(chances: Numbers, counts: Numbers) -> tuple[Numbers, float]:
     return shares, float(counts @ np.log(likely))
 
 
-def thread_choices(processes: Sequence[Sequence[Served]], threads: int) -> tuple[tuple[Choices, ...], bool]:
-    """The choices among the threads of each process, together; and whether a thread starts when none is idle.
+def thread_choices(processes: Sequence[Sequence[Served]], threads: int) -> tuple[tuple[Choices, ...], float]:
+    """The choices among the threads of each process, together; and the odds that a thread starts when none is idle.
 
-    That is what explains them better. A thread that serves for the first time while others are idle speaks against it,
-    but not strictly: a request that uses no database may have started it.
+    These are the logarithm of how much better that explains the choices than that all are there from the start. A
+    thread that serves for the first time while others are idle speaks against it, but not strictly: a request that uses
+    no database may have started it.
     """
     all_there = merged(chain.from_iterable(choices_of(served, threads) for served in processes))
     started = merged(chain.from_iterable(choices_of(served, 0) for served in processes))
     early = sum(_early_starts(served) for served in processes)
-    lazy = _fitted(started, threads - 1)[1] - 2 * early * math.log(EARLY) <= _fitted(all_there, threads - 1)[1]
-    return (started, True) if lazy else (all_there, False)
+    odds = (_fitted(all_there, threads - 1)[1] - _fitted(started, threads - 1)[1]) / 2 + early * math.log(EARLY)
+    return (started if odds > 0 else all_there), odds
 
 
 def _early_starts(served: Iterable[Served]) -> int:

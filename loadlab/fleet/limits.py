@@ -83,14 +83,12 @@ def _caveats(found: Outcome, application: Application, scene: Scene) -> Iterator
         yield FleetCaveat(kind="unbounded", figures={})
 
 
-def common_caveats(
-    server: str, application: Application, repeats: int, *, closed_loop: bool
-) -> tuple[FleetCaveat, ...]:
+def common_caveats(server: str, application: Application, repeats: int) -> tuple[FleetCaveat, ...]:
     """Those of a fleet's whole answer: what was not measured, or not as the model needs it."""
     found = []
     if server not in application.spreads:
         found.append(FleetCaveat(kind="no_spread", figures={"server": server}))
-    if closed_loop:
+    if application.closed_loop:
         found.append(FleetCaveat(kind="closed_loop"))
     if application.database_cpu_per_connect is None or application.app_cpu_per_connect is None:
         found.append(FleetCaveat(kind="cpu_not_measured"))

@@ -11,6 +11,7 @@ import numpy as np
 from loadlab.fleet.bands import band, over_time, times
 from loadlab.fleet.engine.simulate import engine_for, simulate
 from loadlab.fleet.limits import caveats_of, utilisation
+from loadlab.fleet.repeating import Simulation, generator, repeated
 from loadlab.model.fleet_outcome import AfterMoment, Moment, Outcome
 
 if TYPE_CHECKING:
@@ -44,35 +45,32 @@ def instants(seconds: float) -> Numbers:
     return at
 
 
-def generator(seed: int, repeat: int) -> np.random.Generator:
-    """The same for every strategy of a fleet, so that they meet the same requests as far as an engine allows."""
-    return np.random.default_rng([seed, repeat])
-
-
 def outcome(  # noqa: PLR0913  what a simulation needs, and how often
     keeping: Keeping,
     application: Application,
     scene: Scene,
-    repeats: int,
+    repeats: int | None,
     seed: int,
     *,
     moments: Sequence[Moment] = (),
 ) -> Outcome:
     """All figures of one strategy; `moments` are the events that have a figure each.
 
+    Without a number of `repeats`, there are as many as are soon done, four at least.
+
     Raises:
         UsageError: this strategy cannot be simulated there.
     """
     at = instants(scene.rates.seconds)
-    made = [
-        _repeat(simulate(keeping, application, scene, at, generator(seed, number)), at) for number in range(repeats)
-    ]
+    simulation = Simulation(keeping=keeping, application=application, scene=scene, at=at)
+    made = [_repeat(ran, at) for ran in repeated(simulation, repeats, seed)]
     engine = engine_for(keeping, application, scene)
     found = _figures(keeping, application, scene, at, made)
     found = replace(
         found,
         engine=engine.name,
         engine_because=engine.because,
+        sampled_hosts=engine.hosts,
         after=tuple(_after(moment, at, made) for moment in (START, *moments)),
         busy_threads=utilisation(keeping, application, scene, found.opens_per_request.middle),
     )
@@ -93,6 +91,7 @@ def _figures(keeping: Keeping, application: Application, scene: Scene, at: Numbe
         keeping=keeping,
         engine="by_opening",
         engine_because="",
+        sampled_hosts=None,
         repeats=len(made),
         seconds=seconds,
         sample_seconds=float(at[1]),

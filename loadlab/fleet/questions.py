@@ -14,7 +14,8 @@ import numpy as np
 
 from loadlab.fleet.engine.simulate import simulate
 from loadlab.fleet.limits import most_per_host, overlap
-from loadlab.fleet.outcome import generator, without_limit
+from loadlab.fleet.outcome import without_limit
+from loadlab.fleet.repeating import generator
 from loadlab.fleet.scaling import scaled
 from loadlab.model.fleet_outcome import BreakEven, LargestFleet, SmallestAge
 

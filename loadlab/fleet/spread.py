@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.fleet.dispatch_fit import Served, choices_of, fit, thread_choices
+from loadlab.fleet.garbage import lags, merged
 from loadlab.model.fleet import Distribution, Spread
-from loadlab.model.uses import Choices, Uses
+from loadlab.model.uses import Choices, Garbage, Uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,12 +40,13 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
     ]
     first = uses[:FITTED]
     process_choices = choices_of(_by_process(first), processes, capacity) if processes > 1 else ()
-    of_threads, lazy = _of_threads(first, threads) if threads > 1 else ((), False)
+    of_threads, odds = _of_threads(first, threads) if threads > 1 else ((), 0.0)
+    garbage = _garbage(uses, threads)
     spread = Spread(
         processes=fit(process_choices, processes - 1),
         threads=fit(of_threads, threads - 1),
-        lazy_threads=lazy,
-        collected_after=_lags(uses, threads=threads),
+        lazy_threads=odds > 0,
+        collected_after=lags(merged([garbage]), len(QUANTILES)),
         requests=len(measured),
         by_process=_shares(use.process for use in measured),
         by_thread=_shares((use.process, use.thread) for use in measured) if threads else (),
@@ -55,6 +57,8 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
         connect_seconds=distribution(connects),
         process_choices=process_choices,
         thread_choices=of_threads,
+        lazy_odds=odds,
+        garbage=garbage,
     )
 
 
@@ -70,48 +74,28 @@ def _by_process(uses: Iterable[Use]) -> list[Served]:
     return [Served(use.began, use.ended, use.process) for use in uses]
 
 
-def _of_threads(uses: Iterable[Use], threads: int) -> tuple[tuple[Choices, ...], bool]:
+def _of_threads(uses: Iterable[Use], threads: int) -> tuple[tuple[Choices, ...], float]:
     by_process: dict[int, list[Served]] = defaultdict(list)
     for use in uses:
         by_process[use.process].append(Served(use.began, use.ended, use.thread))
     return thread_choices(list(by_process.values()), threads)
 
 
-def _lags(uses: Sequence[Use], *, threads: int) -> tuple[int, ...]:
-    """How many requests of its process began between the end of a request and when its connection was collected.
-
-    Where threads end with their requests, what is open at the end would be collected later: it counts by the method of
-    Kaplan and Meier. The last ones, of which no more is known, count with the longest that was seen.
-    """
+def _garbage(uses: Sequence[Use], threads: int) -> tuple[Garbage, ...]:
+    """Connections that the garbage collector closed or, where threads end with their requests, that wait for it."""
     began: dict[int, list[float]] = defaultdict(list)
     for use in uses:
         began[use.process].append(use.began)
-    collected: Counter[int] = Counter()
-    waiting: Counter[int] = Counter()
+    counted: Counter[tuple[int, bool]] = Counter()
     for use in uses:
         of_process, before = began[use.process], bisect_right(began[use.process], use.ended)
         if use.collected is not None:
-            collected[bisect_right(of_process, use.collected) - before] += 1
+            counted[bisect_right(of_process, use.collected) - before, True] += 1
         elif use.connect is not None and not use.closed and not threads:
-            waiting[len(of_process) - before] += 1
-    return _quantiles(collected, waiting)
-
-
-def _quantiles(ended: Counter[int], waiting: Counter[int]) -> tuple[int, ...]:
-    """101 quantiles of counts, or the counts themselves where there are fewer and none of them waits."""
-    if not ended:
-        return ()
-    if not waiting and ended.total() <= len(QUANTILES):
-        return tuple(sorted(ended.elements()))
-    at_risk, remaining, reached = ended.total() + waiting.total(), 1.0, []
-    for count in sorted(ended | waiting):
-        remaining *= 1 - ended[count] / at_risk
-        at_risk -= ended[count] + waiting[count]
-        if ended[count]:
-            reached.append((1 - remaining, count))
-    shares, counts = zip(*reached, strict=True)
-    places = np.minimum(np.searchsorted(shares, QUANTILES), len(counts) - 1)
-    return tuple(counts[place] for place in places)
+            counted[len(of_process) - before, False] += 1
+    return tuple(
+        Garbage(after=after, collected=collected, count=count) for (after, collected), count in sorted(counted.items())
+    )
 
 
 def _shares(members: Iterable[object]) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Counts = NDArray[np.int64]
 
+NEVER: Final = 10**9  # requests: the garbage collector leaves a connection until its process ends
 Keeper = Literal["thread", "request", "pool"]
 Balance = Literal["random", "round_robin"]
 
@@ -123,7 +124,12 @@ class Distribution:
 
     def draw(self, random: np.random.Generator, count: int) -> Numbers:
         """`count` of them at random, interpolated between the values that were measured."""
-        drawn: Numbers = np.quantile(np.asarray(self.values), random.random(count))
+        values = np.asarray(self.values)
+        if len(values) == 1:
+            return np.full(count, values[0])
+        places = random.random(count) * (len(values) - 1)
+        below = places.astype(np.int64)
+        drawn: Numbers = values[below] + (places - below) * np.diff(values)[below]
         return drawn
 
 
@@ -148,8 +154,9 @@ class Spread:
     `processes` says which of the host's processes takes a request, `threads` which of its idle threads serves it.
     With `lazy_threads`, a thread starts when a request finds no idle one. `collected_after` says of the connection of a
     thread that ended with its request: how many requests of its process later Python's garbage collector closes it
-    (equally likely counts, sorted; 0 is at once); empty where threads serve again. `requests` is how many were
-    observed, and `by_process` and `by_thread` what share each of them had, the largest first.
+    (equally likely counts, sorted; 0 is at once, and NEVER at the end of the process); empty where threads serve again.
+    `requests` is how many were observed, and `by_process` and `by_thread` what share each of them had, the largest
+    first.
     """
 
     processes: Dispatch = field(default_factory=Dispatch)
@@ -170,8 +177,8 @@ class Application:
     `idle_backend_bytes` is the memory of an idle backend (its proportional share). None is what was not measured.
     `spreads` are by server mode. `restart_seconds` is how long PostgreSQL refused connections when it restarted, and
     `boot_seconds` how long a server took until it was ready, and `stop_seconds` how long an idle one took to end when
-    it was asked to, by server mode. `source` says where it comes from, `closed_loop` that users waited for their
-    responses there.
+    it was asked to, by server mode. `source` says where it comes from, and `closed_loop` that it was measured under
+    users who wait for their answers.
     """
 
     connect_seconds: Distribution

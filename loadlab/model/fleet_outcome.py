@@ -98,7 +98,7 @@ class FleetCaveat:
 class Outcome:
     """What one strategy does on the whole fleet over so many simulated `seconds`.
 
-    `engine` is the one that simulated it, because of `engine_because`.
+    `engine` is the one that simulated it, because of `engine_because`; `sampled_hosts` then stand for all, if not None.
 
     Open connections were sampled every `sample_seconds`; median, p99 and maximum are over these samples.
     `opens_per_second` is the mean over the time, `opens_peak` the busiest second without the start, which is the first
@@ -118,6 +118,7 @@ class Outcome:
     keeping: Keeping
     engine: EngineName
     engine_because: str
+    sampled_hosts: int | None
     repeats: int
     seconds: float
     sample_seconds: float

@@ -49,7 +49,8 @@ class FleetQuestion:
     server mode with one value of each parameter; `strategies` are compared, with lists swept, as in a plan. `traffic`
     is one member of that family, for the whole fleet; `events` are members of theirs, each one table or a list of
     tables. `balance` is how a load balancer shares requests out. With a `pooler` "shared", the fleet has one PgBouncer,
-    else one on each host. The simulation is repeated `repeats` times from `seed`.
+    else one on each host. The simulation is repeated `repeats` times from `seed`;
+    without a number, as often as is soon done.
 
     The application is measured by a `run` (its folder) or a `watch` (the file of `loadlab watch --json`), each
     relative to the file, or it is estimated in `application`.
@@ -68,7 +69,7 @@ class FleetQuestion:
     pooler: Literal["per_host", "shared"] = "per_host"
     balance: Balance = "random"
     driver: Literal["psycopg2", "psycopg"] = "psycopg"
-    repeats: Annotated[int, Bounds(ge=2, le=1000)] = 10
+    repeats: Annotated[int, Bounds(ge=2, le=1000)] | None = None
     seed: Annotated[int, Bounds(ge=0)] = 2013
     run: str | None = None
     watch: str | None = None

@@ -23,13 +23,26 @@ class Choices:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Garbage:
+    """So many (`count`) connections whose thread ended with its request.
+
+    They were `collected` when `after` more requests of their process had begun, or waited still after so many.
+    """
+
+    after: int
+    collected: bool
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Uses:
     """What the uses of a trial come to.
 
     `hold_seconds` and `connect_seconds` are of the measured window, or of the whole trial where the window has none;
     None where there were none at all. `process_choices` and `thread_choices` are what the dispatch of `spread` was
-    estimated from. `idle_backend_bytes` is the memory of a backend at rest (the median of their proportional shares);
-    None where none was open or the lab may not look.
+    estimated from, and `garbage` what its `collected_after` was. `lazy_odds` are the logarithm of how much more likely
+    it is that threads start when none is idle. `idle_backend_bytes` is the memory of a backend at
+    rest (the median of their proportional shares); None where none was open or the lab may not look.
     """
 
     spread: Spread
@@ -37,4 +50,6 @@ class Uses:
     connect_seconds: Distribution | None
     process_choices: tuple[Choices, ...] = ()
     thread_choices: tuple[Choices, ...] = ()
+    lazy_odds: float = 0.0
+    garbage: tuple[Garbage, ...] = ()
     idle_backend_bytes: float | None = None

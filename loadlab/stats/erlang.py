@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
-def probability_of_refusal(servers: int, offered: float) -> float:
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Numbers = NDArray[np.float64]
+
+
+def probability_of_refusal(servers: int, offered: ArrayLike) -> Numbers:
     """Erlang's B: the share of requests that find all busy, where those are lost. `offered` are under way on average.
 
-    >>> round(probability_of_refusal(2, 1.0), 3)
-    0.2
+    >>> probability_of_refusal(2, [1.0, 2.0]).round(3).tolist()
+    [0.2, 0.4]
     """
-    refused = 1.0
+    wanted = np.asarray(offered, dtype=np.float64)
+    refused = np.ones_like(wanted)
     for busy in range(1, servers + 1):
-        refused = offered * refused / (busy + offered * refused)
+        refused = wanted * refused / (busy + wanted * refused)
     return refused
 
 
@@ -23,5 +33,5 @@ def probability_of_waiting(servers: int, offered: float) -> float:
     """
     if offered >= servers:
         return 1.0
-    refused = probability_of_refusal(servers, offered)
+    refused = float(probability_of_refusal(servers, offered))
     return refused / (1 - offered / servers * (1 - refused))

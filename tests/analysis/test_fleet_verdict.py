@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from factories import fleet_answers
@@ -11,6 +12,9 @@ from factories.fleet_answers import MEASURED, scene
 from loadlab.analysis.fleet_answer import fleet_answer
 from loadlab.analysis.fleet_verdict import fleet_verdict
 from loadlab.model.fleet_outcome import Band, FleetVerdict, Outcome
+
+if TYPE_CHECKING:
+    from loadlab.model.fleet import Application
 
 OUTCOMES = fleet_answers.answer().outcomes
 
@@ -65,14 +69,15 @@ def test_where_none_fits_the_verdict_says_what_would() -> None:
 
 
 def test_what_was_not_measured_is_a_caveat() -> None:
-    bare = replace(MEASURED, spreads={}, database_cpu_per_connect=None, idle_backend_bytes=None)
-    asked = replace(fleet_answers.asked(60), closed_loop=True)
-    with_spread = fleet_answer(asked)
-    assert [one.kind for one in with_spread.caveats] == ["closed_loop", "few_repeats"]
-    kinds = [
-        one.kind for one in fleet_answer(replace(asked, application=replace(bare, spreads=MEASURED.spreads))).caveats
-    ]
-    assert kinds == ["closed_loop", "cpu_not_measured", "memory_not_measured", "few_repeats"]
+    known = replace(MEASURED, closed_loop=True)
+    unknown = replace(MEASURED, database_cpu_per_connect=None, idle_backend_bytes=None)
+    assert kinds(known) == ["closed_loop", "few_repeats"]
+    assert kinds(unknown) == ["cpu_not_measured", "memory_not_measured", "few_repeats"]
+
+
+def kinds(application: Application) -> list[str]:
+    asked = replace(fleet_answers.asked(60), application=application, repeats=2)
+    return [one.kind for one in fleet_answer(asked).caveats]
 
 
 def test_an_answer_has_its_questions_answered() -> None:

@@ -115,14 +115,21 @@ def test_a_folder_that_cannot_be_made_is_named(here: InProcess, fleet_file: Path
     assert done.stderr.rstrip().endswith("Name another folder with --out.")
 
 
-def test_what_takes_long_is_said_before_with_the_reason(fleet_file: Path) -> None:
-    text = fleet_file.read_text() + "[strategies.pool]\n"
-    fleet = read_fleet(text.replace("rate = 20", "rate = 1000").replace("seconds = 120", "hours = 3"), "fleet.toml")
-    *_, said = _slow(_asked(fleet, application_of(fleet), ""))
-    assert said == (
-        "one request after the other, because requests share the connections of a pool: pool; about 1.4 minutes"
-    )
-    assert list(_slow(_asked(read_fleet(text, "fleet.toml"), application_of(fleet), ""))) == []
+# The requests of a pool are simulated one by one.
+SLOW = (
+    FLEET.replace('[strategies.max_age]\nmax_age = [0, "none"]', "[strategies.pool]")
+    .replace("rate = 20", "rate = 3000")
+    .replace("seconds = 120", "hours = 1")
+    .replace("repeats = 2", "repeats = 100")
+)
+
+
+def test_what_takes_long_is_said_before_with_the_reason() -> None:
+    slow, quick = (read_fleet(text, "fleet.toml") for text in (SLOW, FLEET))
+    (said,) = _slow(_asked(slow, application_of(slow), ""))
+    assert said.startswith("one request after the other, because requests share the connections of a pool: pool; ")
+    assert said.endswith("about 72 minutes")
+    assert list(_slow(_asked(quick, application_of(quick), ""))) == []
 
 
 def test_the_example_is_a_fleet_but_for_where_it_was_measured(here: InProcess) -> None:
@@ -137,7 +144,7 @@ def test_the_example_is_a_fleet_but_for_where_it_was_measured(here: InProcess) -
 
 
 def test_ctrl_c_says_so_and_writes_nothing(loadlab: CommandLine, fleet_file: Path, tmp_path: Path) -> None:
-    fleet_file.write_text(FLEET.replace("rate = 20", "rate = 3000").replace("seconds = 120", "hours = 1"))
+    fleet_file.write_text(SLOW)
     with loadlab.started("fleet", fleet_file, "--out", tmp_path / "out") as command:
         command.wait_until(lambda: "one request after the other" in command.stderr.read_text())
         command.popen.send_signal(signal.SIGINT)

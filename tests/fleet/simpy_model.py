@@ -1,6 +1,7 @@
 """The fleet model once more, written plainly in SimPy: a process for each request, and a clock for each that waits.
 
-It shares no code with the engines, so that a mistake would have to be made twice. It is slow, and knows no events but
+It shares no code with the engines but how the measured lags of the garbage collector are read, so that a mistake would
+have to be made twice. It is slow, and knows no events but
 the end of a host's processes; the engines are compared with it.
 """
 
@@ -9,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import floor, inf
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import simpy
 
+from loadlab.fleet.engine.garbage import Searches
 from loadlab.model.fleet import Simulated
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from loadlab.model.fleet import Application, Dispatch, Keeping, Numbers, ProcessesEnd, Scene
 
     Events = Iterator[simpy.Event]
+
+JUST_AFTER: Final = 1e-9  # what happens at an instant is part of its sample
 
 
 def simulate(keeping: Keeping, application: Application, scene: Scene, at: Numbers, seed: int) -> Simulated:
@@ -58,6 +62,7 @@ class Worker:
     last_busy: float = -1.0
     requests: int = 0
     garbage: list[tuple[int, Connection]] = field(default_factory=list)
+    phases: tuple[float, float] = (0.0, 0.0)
     connections: list[Connection] = field(default_factory=list)
     pool: Pool | None = None
     old: bool = False
@@ -78,6 +83,7 @@ class Fleet:
         spread = keeping.spread_of(application)
         assert spread is not None
         self.spread = spread
+        self.searches = Searches(spread.collected_after) if spread.collected_after else None
         self.counts: dict[str, int] = dict.fromkeys(
             ("requests", "reused", "refused", "failed", "waited", "opened", "closed", "clients"), 0
         )
@@ -95,7 +101,7 @@ class Fleet:
         self.env.process(self.sample(at))
         for end in self.scene.ends:
             self.env.process(self.ends(end))
-        self.env.run(until=self.scene.rates.seconds + 1e-9)
+        self.env.run(until=self.scene.rates.seconds + 2 * JUST_AFTER)
         opened, closed = np.array(self.samples, dtype=np.int64).T
         counts = self.counts
         return Simulated(
@@ -117,6 +123,9 @@ class Fleet:
         host = Host(number)
         for each in range(self.keeping.processes):
             worker = Worker(each, host)
+            if self.searches is not None:
+                young, second = self.searches.periods
+                worker.phases = (self.random.uniform(0, young), self.random.uniform(0, second))
             if not self.spread.lazy_threads and self.keeping.keeper != "request":
                 worker.threads = [Thread(one, worker) for one in range(self.keeping.threads or 0)]
             host.workers.append(worker)
@@ -124,7 +133,7 @@ class Fleet:
 
     def sample(self, at: Numbers) -> Events:
         for instant in at.tolist():
-            yield self.env.timeout(instant - self.env.now)
+            yield self.env.timeout(instant + JUST_AFTER - self.env.now)
             self.samples.append((self.counts["opened"], self.counts["closed"]))
 
     def traffic(self) -> Events:
@@ -262,16 +271,22 @@ class Fleet:
 
     def leave(self, thread: Thread, connection: Connection) -> None:
         thread.connection = None
-        if self.spread.collected_after:
-            after = thread.worker.requests + self.random.choice(self.spread.collected_after)
-            thread.worker.garbage.append((after, connection))
-            self.collect(thread.worker)
+        if self.searches is not None:
+            share = self.random.random()
+            waits_for_none = share < self.searches.never
+            generation = 1 if share < self.searches.never + self.searches.second else 0
+            if not waits_for_none:
+                thread.worker.garbage.append((generation, connection))
 
     def collect(self, worker: Worker) -> None:
-        for entry in list(worker.garbage):
-            if entry[0] <= worker.requests:
-                worker.garbage.remove(entry)
-                self.close(entry[1])
+        """Search each generation whose search falls between this request and the next."""
+        if self.searches is None:
+            return
+        for generation, (phase, period) in enumerate(zip(worker.phases, self.searches.periods, strict=True)):
+            if floor((worker.requests + 1 - phase) / period) > floor((worker.requests - phase) / period):
+                for entry in [entry for entry in worker.garbage if entry[0] == generation]:
+                    worker.garbage.remove(entry)
+                    self.close(entry[1])
 
     def with_pool(self, thread: Thread) -> Events:
         worker = thread.worker

@@ -15,7 +15,7 @@ from loadlab.fleet.application import application_of_run, application_of_watch, 
 from loadlab.model.condition import OpenLoad
 from loadlab.model.fleet import Dispatch, Distribution, Spread
 from loadlab.model.samples import CpuSeconds
-from loadlab.model.uses import Choices, Uses
+from loadlab.model.uses import Choices, Garbage, Uses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,11 +92,11 @@ def test_garbage_lags_of_trials_come_together(tmp_path: Path) -> None:
     first, second = (trial(each) for each in ages("gevent"))
     folder = kept(
         tmp_path / "run",
-        replace(first, uses=uses(collected_after=(1, 2))),
-        replace(second, uses=uses(collected_after=(9, 10))),
+        replace(first, uses=replace(uses(), garbage=(Garbage(after=1, collected=True, count=5),))),
+        replace(second, uses=replace(uses(), garbage=(Garbage(after=2, collected=True, count=5),))),
     )
     lags = application_of_run(folder).spreads["gevent"].collected_after
-    assert (lags[0], lags[-1]) == (1, 10)
+    assert (lags[0], lags[-1]) == (1, 2)
     assert list(lags) == sorted(lags)
 
 

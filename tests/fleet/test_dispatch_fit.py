@@ -43,7 +43,7 @@ def sequence(dispatch: Dispatch, members: int, seed: int = 1, requests: int = RE
 @pytest.mark.parametrize("members", [3, 8])
 def test_one_rule_alone_is_found(rule: str, members: int) -> None:
     truth = Dispatch(**{"random": 0.0, rule: 1.0})
-    assert fit(choices_of(sequence(truth, members), members)) == truth
+    assert fit(choices_of(sequence(truth, members, requests=500), members)) == truth
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_threads_that_start_on_demand_are_seen(rule: str) -> None:
     """A process has three threads in the end, and could have eight; or has had eight from the start."""
     truth = Dispatch(**{"random": 0.0, rule: 1.0})
     on_demand = started_on_demand(sequence(truth, 3, requests=400))
-    choices, lazy = thread_choices([on_demand], 8)
-    assert (fit(choices), lazy) == (truth, True)
+    choices, odds = thread_choices([on_demand], 8)
+    assert fit(choices) == truth
     if rule != "recent":  # whose other threads are never needed
-        assert thread_choices([sequence(truth, 8, requests=400)], 8)[1] is False
+        assert thread_choices([sequence(truth, 8, requests=400)], 8)[1] < 0 < odds
 
 
 def started_on_demand(served: list[Served]) -> list[Served]:
@@ -120,4 +120,4 @@ def started_on_demand(served: list[Served]) -> list[Served]:
 def test_a_thread_that_a_plain_request_has_started_is_no_proof() -> None:
     """Two threads were there before the first query, which is seldom; four take turns from then on."""
     turns = [Served(float(at), at + 0.5, at % 2) for at in range(200)]
-    assert thread_choices([turns], 4)[1] is True
+    assert thread_choices([turns], 4)[1] > 0

@@ -20,7 +20,7 @@ from loadlab.model.opens import Opens, OpenTimes
 from loadlab.model.samples import Failure, Recovery, Restart
 from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation, Session
-from loadlab.model.uses import Choices, Uses
+from loadlab.model.uses import Choices, Garbage, Uses
 from loadlab.store.records import (
     ENVIRONMENTS,
     OPENS_RECORDS,
@@ -67,6 +67,7 @@ def a_trial() -> Trial:
             hold_seconds=Distribution(values=(0.1, 0.2)),
             connect_seconds=None,
             thread_choices=(Choices(idle=2, fixed=0.5, recent=1.0, longest_idle=0.0, count=2),),
+            garbage=(Garbage(after=3, collected=False, count=2),),
             idle_backend_bytes=3e6,
         ),
     )

@@ -1,4 +1,4 @@
-"""A large fleet, of which some hosts are simulated request by request: the others are like them.
+"""A large fleet, of which some hosts are simulated: the others are like them.
 
 Hosts do not depend on each other as long as PostgreSQL refuses none of them. Each host of the sample stands for as many
 others, which do the same, each a little earlier or later. So the fleet's numbers vary as those of independent hosts do,
@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.fleet.engine import by_request
-from loadlab.fleet.engine.serving import in_steps, serving_hosts
-from loadlab.model.fleet import Rates
+from loadlab.fleet.engine.serving import hosts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import TypeVar
+    from collections.abc import Callable, Sequence
 
     from loadlab.model.fleet import (
         Application,
@@ -33,7 +30,8 @@ if TYPE_CHECKING:
         Simulated,
     )
 
-    _Event = TypeVar("_Event", ProcessesEnd, Outage)
+    _Arguments = tuple[Keeping, Application, Scene, Numbers, np.random.Generator]
+    Engine = Callable[[Keeping, Application, Scene, Numbers, np.random.Generator], Simulated]
 
 MOST_SHIFT: Final = 30.0  # seconds that a host may be earlier or later than the one that stands for it
 _BY_EVENTS: Final = ("lost", "process_end")  # what the longer time of a sample adds nothing to
@@ -42,21 +40,27 @@ _MOST_DRIFT: Final = 0.5  # the same where hosts end one after the other
 _INSTANTS: Final = 200_000  # of the sample, at most
 
 
-def simulate(  # noqa: PLR0913, PLR0917  the arguments of every engine, and how large the sample is
-    keeping: Keeping, application: Application, scene: Scene, at: Numbers, random: np.random.Generator, hosts: int
-) -> Simulated:
-    """One simulation of one strategy on a fleet, from a sample of so many of its hosts.
+def of_hosts(hosts: int, engine: Engine) -> Engine:
+    """An engine that lets another simulate so many of the hosts.
 
     They have their share of what PostgreSQL allows. That is not how PostgreSQL shares it: it refuses those that find it
     full, and a few hosts are full more easily than many.
-
-    Raises:
-        UsageError: it is not known how the server mode spreads requests.
     """
+
+    def simulate(
+        keeping: Keeping, application: Application, scene: Scene, at: Numbers, random: np.random.Generator
+    ) -> Simulated:
+        return _sampled(engine, hosts, (keeping, application, scene, at, random))
+
+    return simulate
+
+
+def _sampled(engine: Engine, hosts: int, of: _Arguments) -> Simulated:
+    keeping, application, scene, at, random = of
     shift = max(min(MOST_SHIFT, scene.rates.seconds / 50), _stagger(scene, hosts))
     longer = _longer(part(scene, hosts), shift)
     times = np.linspace(0.0, longer.rates.seconds, min(_INSTANTS, int(50 * longer.rates.seconds) + 1))
-    sample = by_request.simulate(_shared(keeping, hosts / scene.hosts), application, longer, times, random)
+    sample = engine(_shared(keeping, hosts / scene.hosts), application, longer, times, random)
     copies = -(-scene.hosts // hosts)
     shifts = shift * (2 * (np.arange(copies) + random.random(copies)) / copies - 1)
     opened, closed = _copied(sample, _times(scene, at, shifts), scene.hosts / hosts / copies)
@@ -91,31 +95,7 @@ def _longer(scene: Scene, seconds: float) -> Scene:
 def part(scene: Scene, hosts: int) -> Scene:
     """The scene of a sample: each of its hosts has the requests, the events and the connections of one of the fleet."""
     chosen = [int((each + 0.5) * scene.hosts / hosts) for each in range(hosts)]
-    few = replace(
-        scene,
-        hosts=hosts,
-        database=_scaled(scene.database, hosts / scene.hosts),
-        ends=tuple(_of_chosen(scene.ends, chosen)),
-        outages=tuple(_of_chosen(scene.outages, chosen)),
-    )
-    return replace(few, rates=_rates(scene, few))
-
-
-def _rates(scene: Scene, few: Scene) -> Rates:
-    """A host of the sample has the requests of one of the fleet, although more of a sample is missing when one is."""
-    serving, fewer = serving_hosts(scene), serving_hosts(few)
-    edges = np.unique(np.concatenate((scene.rates.edges, serving.edges, fewer.edges)))
-    share = in_steps(fewer, edges) / np.maximum(in_steps(serving, edges), 1)
-    return Rates(edges=edges, per_second=in_steps(scene.rates, edges) * share)
-
-
-def _of_chosen(events: Sequence[_Event], chosen: Sequence[int]) -> list[_Event]:
-    return [
-        replace(event, first=place, last=place + 1)
-        for event in events
-        for place, host in enumerate(chosen)
-        if event.first <= host < event.last
-    ]
+    return replace(hosts_of(scene, chosen), database=_scaled(scene.database, hosts / scene.hosts))
 
 
 def _scaled(database: Database, share: float) -> Database:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from loadlab.fleet.engine.database import Connection
+    from loadlab.fleet.engine.garbage import Garbage
     from loadlab.fleet.engine.pool import PsycopgPool
     from loadlab.fleet.engine.simulation import Simulation
     from loadlab.model.fleet import Dispatch
@@ -65,8 +66,8 @@ class Thread:
 class Process:
     """A worker process: `idle` threads, the one that has been idle longest first, and how many are `busy`.
 
-    `requests` counts those that it has taken; at the `limit`, it takes no more. `garbage` is a heap of the connections
-    that only Python's garbage collector can close, each after the number of the request that lets it. `gone` is when
+    `requests` counts those that it has taken; at the `limit`, it takes no more. `garbage` are the connections
+    that only Python's garbage collector can close. `gone` is when
     the process has to end; it has `ended` as soon as it is not busy then. `route` is its way to PostgreSQL, and `pool`
     the one that Django has in it, if any.
     """
@@ -96,7 +97,7 @@ class Process:
         self.idle = [Thread(self, each) for each in range(threads)]
         self.busy = 0
         self.requests = 0
-        self.garbage: list[tuple[int, int, Connection]] = []
+        self.garbage: Garbage | None = None
         self.gone: float | None = None
         self.ended = False
         self.route = host.route

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from heapq import heappop, heappush
-from itertools import count
 from typing import TYPE_CHECKING
 
 from loadlab.fleet.engine.database import RefusedError, UnreachableError
+from loadlab.fleet.engine.garbage import Garbage, Searches
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.database import Connection
@@ -92,13 +91,13 @@ class DjangoKeeper(Keeper):
         self._checks_at_end = keeping.checks_at_end
         self._health_checks = keeping.health_checks
         self._thread_stays = keeping.keeper == "thread"
-        self._collected_after = simulation.spread.collected_after
-        self._entered = count()
+        lags = simulation.spread.collected_after
+        self._searches = Searches(lags) if lags else None
 
     def begin(self, now: float, thread: Thread) -> None:
         process = thread.process
-        if process.garbage and process.garbage[0][0] <= process.requests:
-            self._collect(now, process)
+        if process.garbage is not None:
+            self._collect(now, process, process.garbage)
         connection = thread.connection
         if connection is not None and connection.close_at <= now:
             process.route.close(now, connection, "expired")
@@ -115,13 +114,12 @@ class DjangoKeeper(Keeper):
     def thread_ends(self, now: float, thread: Thread) -> None:
         """Its connection is found by no other thread; it is open until the garbage collector takes it."""
         connection, thread.connection = thread.connection, None
-        if connection is not None and self._collected_after:
+        if connection is not None and self._searches is not None:
             process = thread.process
-            place = int(next(self._draws.uniforms) * len(self._collected_after))
-            after = process.requests + self._collected_after[place]
-            heappush(process.garbage, (after, next(self._entered), connection))
-            if after <= process.requests:
-                self._collect(now, process)
+            if process.garbage is None:
+                process.garbage = Garbage(self._searches, self._draws.uniforms)
+            process.garbage.leave(connection, process.requests)
+            self._collect(now, process, process.garbage)
 
     def _connect(self, now: float, thread: Thread) -> None:
         process = thread.process
@@ -150,7 +148,6 @@ class DjangoKeeper(Keeper):
                 self.thread_ends(now, thread)
         self._finish(now, thread)
 
-    def _collect(self, now: float, process: Process) -> None:
-        while process.garbage and process.garbage[0][0] <= process.requests:
-            connection: Connection = heappop(process.garbage)[2]
+    def _collect(self, now: float, process: Process, garbage: Garbage) -> None:
+        for connection in garbage.found(process.requests):
             process.route.close(now, connection, "garbage_collected")

@@ -115,7 +115,7 @@ class PgBouncer:
             keeper.granted(now, thread)
         elif self._failing and not self._count():
             keeper.denied(now, thread)
-            self._open_more(now)
+            self._launch(now)
         else:
             self._waiting[thread] = (now, keeper)
             if self._settings.wait:
@@ -178,8 +178,12 @@ class PgBouncer:
         return len(self._servers)
 
     def _open_more(self, now: float) -> None:
-        """Open a server connection, if clients wait for one, and none is being opened."""
-        if self._logging_in or not self._waiting or now < self._retry_at or self._count() >= self._settings.size:
+        if self._waiting:
+            self._launch(now)
+
+    def _launch(self, now: float) -> None:
+        """Open a server connection, if there may be one more, and none is being opened."""
+        if self._logging_in or now < self._retry_at or self._count() >= self._settings.size:
             return
         self._logging_in = True
         known = now + next(self._draws.connects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,12 @@ import numpy as np
 from loadlab.model.fleet import Rates
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeVar
+
     from loadlab.model.fleet import Keeping, Numbers, Outage, ProcessesEnd, Scene
+
+    _Event = TypeVar("_Event", ProcessesEnd, Outage)
 
 
 def serving_hosts(scene: Scene) -> Rates:
@@ -26,6 +32,29 @@ def serving_hosts(scene: Scene) -> Rates:
 
 def _count(end: ProcessesEnd, hosts: int) -> int:
     return max(0, min(end.last, hosts) - end.first)
+
+
+def hosts_of(scene: Scene, chosen: Sequence[int]) -> Scene:
+    """The scene of some of the hosts: each has the requests and the events that it has among all."""
+    few = replace(
+        scene,
+        hosts=len(chosen),
+        ends=tuple(_of_chosen(scene.ends, chosen)),
+        outages=tuple(_of_chosen(scene.outages, chosen)),
+    )
+    serving, fewer = serving_hosts(scene), serving_hosts(few)
+    edges = np.unique(np.concatenate((scene.rates.edges, serving.edges, fewer.edges)))
+    share = in_steps(fewer, edges) / np.maximum(in_steps(serving, edges), 1)
+    return replace(few, rates=Rates(edges=edges, per_second=in_steps(scene.rates, edges) * share))
+
+
+def _of_chosen(events: Sequence[_Event], chosen: Sequence[int]) -> list[_Event]:
+    return [
+        replace(event, first=place, last=place + 1)
+        for event in events
+        for place, host in enumerate(chosen)
+        if event.first <= host < event.last
+    ]
 
 
 def thread_rate(keeping: Keeping, scene: Scene) -> Rates:

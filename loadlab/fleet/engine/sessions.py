@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.model.fleet import Simulated
+
 if TYPE_CHECKING:
+    from loadlab.fleet.engine.counting import RequestCounts
     from loadlab.model.fleet import Counts, Numbers
 
 _HELD: Final = 1 << 19  # times that are kept until they are counted together
@@ -37,13 +40,13 @@ class Instants:
 
 
 class Sessions:
-    """Memory grows with the number of instants, and not with the number of sessions."""
+    """Those until `end`. Memory grows with the number of instants, and not with the number of sessions."""
 
-    def __init__(self, at: Numbers, expected: float) -> None:
+    def __init__(self, at: Numbers, end: float, expected: float) -> None:
         self.at = at
         self.causes: Counter[str] = Counter()
         self._instants = Instants(at)
-        self._end = float(at[-1])
+        self._end = end
         self._opened = _Bins(self._instants, len(at))
         self._closed = _Bins(self._instants, len(at))
         self._ages: list[Numbers] = []
@@ -61,21 +64,35 @@ class Sessions:
         self.causes[cause] += len(times)
         self._sample(times - opened)
 
-    def add(self, opened: Counts, closed: Counts, cause: str, ages: Numbers) -> None:
-        """So many opened, and closed, between each instant and the one before; `ages` are those of a sample."""
-        self._opened.add_counts(opened)
-        self._closed.add_counts(closed)
+    def add(self, times: Numbers, opened: Counts, closed: Counts, cause: str, ages: Numbers) -> None:
+        """So many opened, and closed, between each of the times and the one before; `ages` are those of a sample."""
+        places = self._instants.after(times)
+        self._opened.add_counts(places, opened)
+        self._closed.add_counts(places, closed)
         self.causes[cause] += int(closed.sum())
         self._ages.append(ages)
 
-    def opened(self) -> Counts:
-        return self._opened.until()
+    @property
+    def opened(self) -> int:
+        return self._opened.total()
 
-    def closed(self) -> Counts:
-        return self._closed.until()
-
-    def ages(self) -> Numbers:
-        return np.concatenate([np.empty(0), *self._ages])
+    def simulated(self, requests: RequestCounts) -> Simulated:
+        opened, closed = self._opened.until(), self._closed.until()
+        return Simulated(
+            at=self.at,
+            open=opened - closed,
+            opened=opened,
+            closed=closed,
+            requests=requests.arrived,
+            reused=requests.reused,
+            refused=requests.refused,
+            failed=requests.failed,
+            waited=requests.waited,
+            waiting_seconds=requests.waiting_seconds,
+            client_opened=self.opened,
+            ages=np.concatenate([np.empty(0), *self._ages]),
+            closed_by=dict(self.causes),
+        )
 
     def _sample(self, ages: Numbers) -> None:
         """Keeps one in so many."""
@@ -96,8 +113,13 @@ class _Bins:
         if self._held > _HELD:
             self._count()
 
-    def add_counts(self, counts: Counts) -> None:
-        self._counts[:-1] += counts
+    def add_counts(self, places: Counts, counts: Counts) -> None:
+        np.add.at(self._counts, places, counts)
+
+    def total(self) -> int:
+        """With those after the last instant."""
+        self._count()
+        return int(self._counts.sum())
 
     def until(self) -> Counts:
         self._count()

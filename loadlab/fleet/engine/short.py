@@ -15,11 +15,14 @@ from loadlab.fleet.engine.sessions import Instants
 from loadlab.stats.erlang import probability_of_refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from loadlab.fleet.engine.sessions import Sessions
     from loadlab.fleet.engine.uses import Holds
     from loadlab.model.fleet import Counts, Numbers, Rates
 
 _DRAWN: Final = 1 << 16
+_AT_ONCE: Final = 1 << 19
 _AGES: Final = 20_000
 
 
@@ -29,21 +32,31 @@ def count_short(rates: Rates, free: int, holds: Holds, sessions: Sessions, rando
     Not more than `free` can be open.
     """
     lasting = holds.opening(_DRAWN)
-    at = sessions.at
-    expected = np.interp(at, rates.edges, rates.expected)
+    times, even = _spans(sessions.at, rates.seconds)
+    expected = np.interp(times, rates.edges, rates.expected)
     opened = random.poisson(np.diff(expected, prepend=0.0))
-    if Instants(at).even:
-        closed = _spread(opened, _spans_later(lasting / (at[1] - at[0])), random)
+    if even:
+        closed = _spread(opened, _spans_later(lasting / (times[1] - times[0])), random)
     else:
-        closed = _one_by_one(opened, at, lasting, random)
+        closed = _one_by_one(opened, times, lasting, random)
     refused = 0
     if np.cumsum(opened - closed).max() > free:
-        under_way = in_steps(rates, np.append(at, at[-1])) * lasting.mean()
+        under_way = in_steps(rates, np.append(times, times[-1])) * lasting.mean()
         refused_now, closed = _limited(opened, closed, under_way, free, random)
         opened = opened - refused_now
         refused = int(refused_now.sum())
-    sessions.add(opened, closed, "request_end", lasting[:_AGES])
+    sessions.add(times, opened, closed, "request_end", lasting[:_AGES])
     return refused
+
+
+def _spans(at: Numbers, seconds: float) -> tuple[Numbers, bool]:
+    """The ends of spans from the start to the end, with all instants among them; and whether they are all as long."""
+    if not Instants(at).even:
+        return np.append(at, seconds) if at[-1] < seconds else at, False
+    step = at[1] - at[0]
+    before = np.ceil(at[0] / step) - 1 if at[0] > 0 else 0
+    after = np.ceil((seconds - at[0]) / step - 1e-6)
+    return at[0] + step * np.arange(-before, max(after, len(at) - 1) + 1), True
 
 
 def _limited(
@@ -54,12 +67,12 @@ def _limited(
     Erlang's loss system: the share that is refused follows from how many would be under way on average, and what is
     open has the Poisson distribution that is cut off at `free`, for every distribution of the requests' times.
     """
-    shares = {mean: probability_of_refusal(free, mean) for mean in np.unique(under_way).tolist()}
-    refused = random.binomial(opened, [shares[mean] for mean in under_way.tolist()])
+    means, places = np.unique(under_way, return_inverse=True)
+    refused = random.binomial(opened, probability_of_refusal(free, means)[places])
     wanted = np.cumsum(opened - closed)
     held = wanted.copy()
-    for mean in shares:
-        here = under_way == mean
+    for place, mean in enumerate(means.tolist()):
+        here = places == place
         held[here] = _cut_off(wanted[here], mean, free)
     more = np.diff(held, prepend=0)
     refused = np.minimum(refused, opened - np.maximum(more, 0))
@@ -106,9 +119,15 @@ def _spread(opened: Counts, probabilities: Numbers, random: np.random.Generator)
 def _one_by_one(opened: Counts, at: Numbers, lasting: Numbers, random: np.random.Generator) -> Counts:
     """The same where the spans differ."""
     closed = np.zeros(len(at) + 1, dtype=np.int64)
-    starts = np.concatenate((at[:1], at[:-1]))
-    for place, count in enumerate(opened.tolist()):
-        came = starts[place] + (at[place] - starts[place]) * random.random(count)
-        ended = np.searchsorted(at, came + random.choice(lasting, count))
-        closed += np.bincount(ended, minlength=len(closed))
+    for start, end, all_of_them in zip([0.0, *at.tolist()], at.tolist(), opened.tolist(), strict=False):
+        for count in _portions(all_of_them):
+            came = start + (end - start) * random.random(count)
+            ended = np.searchsorted(at, came + random.choice(lasting, count))
+            closed += np.bincount(ended, minlength=len(closed))
     return closed[:-1]
+
+
+def _portions(count: int) -> Iterator[int]:
+    """So many in all, not too many at once."""
+    for done in range(0, count, _AT_ONCE):
+        yield min(_AT_ONCE, count - done)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.fleet.engine import by_opening, by_request, by_sample
+from loadlab.fleet.engine import by_opening, by_request, by_sample, by_stream
 from loadlab.model.fleet import Database
 from loadlab.stats.erlang import probability_of_waiting
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from loadlab.fleet.engine.by_sample import Engine
     from loadlab.model.fleet import Application, Keeping, Numbers, Scene, Simulated, Spread
     from loadlab.model.fleet_outcome import EngineName
 
@@ -20,20 +21,25 @@ SAMPLED_REQUESTS: Final = 400_000  # of a sample of hosts
 SAMPLED_WHEN_FULL: Final = 1_500_000  # the same where PostgreSQL is full
 FEWEST_HOSTS: Final = 4  # of a sample
 FEWEST_CONNECTIONS: Final = 40  # of a sample where PostgreSQL is full
-NO_LIMIT: Final = 1_000_000_000
 SELDOM: Final = 1e-3  # a share of requests that is small enough to leave out that they wait
+NO_LIMIT: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineChoice:
     """Which engine simulates something, and why in a clause that follows "because".
 
-    `hosts` are simulated request by request, where they are a sample that stands for all; else None.
+    `hosts` are simulated, where they are a sample that stands for all; else None.
     """
 
     name: EngineName
     because: str
     hosts: int | None = None
+    engine: Engine = field(repr=False, compare=False)
+
+    @property
+    def exact(self) -> bool:
+        return self.name == "by_request" and self.hosts is None
 
 
 def simulate(
@@ -45,64 +51,76 @@ def simulate(
         UsageError: it is not known how the server mode spreads requests.
     """
     choice = engine_for(keeping, application, scene)
-    if choice.name == "by_request" and choice.hosts is None:
+    if choice.exact:
         return by_request.simulate(keeping, application, scene, at, random)
-    if choice.name == "by_opening":
-        found = by_opening.simulate(keeping, application, scene, at, random)
-    else:
-        unlimited = replace(scene, database=Database(max_connections=NO_LIMIT))
-        found = by_sample.simulate(keeping, application, unlimited, at, random, choice.hosts or scene.hosts)
+    unlimited = scene if keeping.max_age == 0 else replace(scene, database=Database(max_connections=NO_LIMIT))
+    engine = choice.engine if choice.hosts is None else by_sample.of_hosts(choice.hosts, choice.engine)
+    found = engine(keeping, application, unlimited, at, random)
     if found.open.max() <= scene.database.free:
         return found
-    return by_sample.simulate(keeping, application, scene, at, random, _hosts_when_full(scene))
+    engine = by_sample.of_hosts(_hosts_when_full(scene), by_request.simulate)
+    return engine(keeping, application, scene, at, random)
 
 
 def engine_for(keeping: Keeping, application: Application, scene: Scene) -> EngineChoice:
-    """The rule: exactly if it is small, by openings where threads are independent, else a sample of hosts exactly.
+    """The rule: exactly if it is small; by openings where each thread has its own connection; else a sample exactly.
 
-    Where PostgreSQL then turns out to be full, a sample of hosts is simulated with its share of the connections.
+    Where threads are not independent of each other, openings are those of a sample of hosts. Where PostgreSQL turns out
+    to be full, a sample of hosts is simulated exactly, with its share of the connections.
     """
     if scene.arrivals is not None:
-        return EngineChoice(name="by_request", because="the instants of the requests are given")
-    requests = float(scene.rates.expected[-1])
-    if requests <= FEW_REQUESTS:
-        return EngineChoice(name="by_request", because=f"it has at most {FEW_REQUESTS:,} requests")
-    why_not = _why_not_by_opening(keeping, application, scene)
-    if why_not is None:
-        return EngineChoice(name="by_opening", because="threads are independent of each other")
-    hosts = max(FEWEST_HOSTS, int(scene.hosts * SAMPLED_REQUESTS / requests))
-    return EngineChoice(name="by_request", because=why_not, hosts=hosts if hosts < scene.hosts else None)
+        return _exactly("the instants of the requests are given")
+    if scene.rates.expected[-1] <= FEW_REQUESTS:
+        return _exactly(f"it has at most {FEW_REQUESTS:,} requests")
+    shared = _what_is_shared(keeping, application)
+    if shared is not None:
+        return _exactly(shared, hosts=_sampled_hosts(scene))
+    dependent = _dependence(keeping, application, scene)
+    if dependent is None:
+        because = "threads are independent of each other"
+        return EngineChoice(name="by_opening", because=because, engine=by_opening.simulate)
+    return EngineChoice(name="by_opening", because=dependent, hosts=_sampled_hosts(scene), engine=by_stream.simulate)
 
 
-def _hosts_when_full(scene: Scene) -> int:
-    """Enough for some connections among them, if that does not take too long, with nearly a whole number of them."""
-    free = max(1, scene.database.free)
-    enough = -(-scene.hosts * FEWEST_CONNECTIONS // free)
-    most = int(scene.hosts * SAMPLED_WHEN_FULL / float(scene.rates.expected[-1]))
-    fewest = max(FEWEST_HOSTS, min(enough, most))
-    few = range(fewest, fewest + FEWEST_CONNECTIONS // 2)
-    return min(scene.hosts, min(few, key=lambda hosts: free * hosts % scene.hosts / (free * hosts)))
+def _exactly(because: str, hosts: int | None = None) -> EngineChoice:
+    return EngineChoice(name="by_request", because=because, hosts=hosts, engine=by_request.simulate)
 
 
-def _why_not_by_opening(keeping: Keeping, application: Application, scene: Scene) -> str | None:
-    """Why the threads are not independent of each other, if they are not."""
-    spread = keeping.spread_of(application)
-    conditions = keeping.conditions_in(scene)
-    if spread is None:
+def _sampled_hosts(scene: Scene) -> int | None:
+    """None where these are all."""
+    of_a_host = float(scene.rates.expected[-1]) / scene.hosts
+    hosts = max(FEWEST_HOSTS, int(SAMPLED_REQUESTS / of_a_host))
+    return hosts if hosts < scene.hosts else None
+
+
+def _what_is_shared(keeping: Keeping, application: Application) -> str | None:
+    """Why a thread does not have one connection after the other, which no other uses."""
+    if keeping.spread_of(application) is None:
         return "it is not known how requests spread"
     if keeping.pool is not None or keeping.pooler is not None:
         return "requests share the connections of a pool"
-    if not keeping.checks_at_end:
-        return "the server does not let Django know that a request has ended"
+    if keeping.max_age == 0 and keeping.checks_at_end:
+        return None
+    if keeping.keeper == "request":
+        return "connections wait for the garbage collector"
+    if keeping.idle_thread_seconds is not None:
+        return "idle threads end"
+    return None
+
+
+def _dependence(keeping: Keeping, application: Application, scene: Scene) -> str | None:
+    """Why threads do not get requests independently of each other."""
+    waiting = _waiting(keeping, application, scene)
+    if waiting is not None or (keeping.max_age == 0 and keeping.checks_at_end):
+        return waiting
+    spread, conditions = keeping.spread_of(application), keeping.conditions_in(scene)
     reasons = {
-        "connections wait for the garbage collector": keeping.keeper == "request",
-        "requests prefer some threads": not _any_thread(spread),
+        "requests prefer some threads": spread is not None and not _any_thread(spread),
         "connections are lost while idle": conditions.idle_seconds is not None,
         "processes end after a number of requests": conditions.max_requests is not None,
-        "idle threads end": keeping.idle_thread_seconds is not None,
+        "the server does not let Django know that a request has ended": not keeping.checks_at_end,
     }
-    apply = [because for because, holds in reasons.items() if holds and keeping.max_age != 0]
-    return apply[0] if apply else _waiting(keeping, application, scene)
+    return next((because for because, holds in reasons.items() if holds), None)
 
 
 def _any_thread(spread: Spread) -> bool:
@@ -117,3 +135,13 @@ def _waiting(keeping: Keeping, application: Application, scene: Scene) -> str | 
     if probability_of_waiting(keeping.processes * keeping.threads, under_way) > SELDOM:
         return "requests wait for a thread"
     return None
+
+
+def _hosts_when_full(scene: Scene) -> int:
+    """Enough for some connections among them, if that does not take too long, with nearly a whole number of them."""
+    free = max(1, scene.database.free)
+    enough = -(-scene.hosts * FEWEST_CONNECTIONS // free)
+    most = int(scene.hosts * SAMPLED_WHEN_FULL / float(scene.rates.expected[-1]))
+    fewest = max(FEWEST_HOSTS, min(enough, most))
+    few = range(fewest, fewest + FEWEST_CONNECTIONS // 2)
+    return min(scene.hosts, min(few, key=lambda hosts: free * hosts % scene.hosts / (free * hosts)))

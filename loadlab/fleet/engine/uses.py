@@ -19,35 +19,29 @@ class Holds:
 
     def __init__(self, hold: Distribution, connect: Distribution, random: np.random.Generator) -> None:
         self._random = random
-        self._hold = np.asarray(hold.values)
-        self._connect = np.asarray(connect.values)
+        self._hold = hold
+        self._connect = connect
+        self._lengths = np.asarray(hold.values)
         self.mean = hold.mean
         self.connect = connect.mean
-        lengths = np.cumsum(self._hold)
+        lengths = np.cumsum(self._lengths)
         self._by_length = lengths / lengths[-1] if lengths[-1] > 0 else np.ones(len(lengths))
 
+    def connecting(self, count: int) -> Numbers:
+        return self._connect.draw(self._random, count)
+
     def opening(self, count: int) -> Numbers:
-        return _drawn(self._connect, self._random, count) + _drawn(self._hold, self._random, count)
+        return self.connecting(count) + self._hold.draw(self._random, count)
 
     def under_way(self, count: int) -> tuple[Numbers, Numbers]:
         """Of requests that are under way at an instant: how long they have been, and how long they still are.
 
         A request is the likelier to be met, the longer it takes; each of its moments is as likely.
         """
-        longer = self._hold[np.searchsorted(self._by_length, self._random.random(count)).clip(0, len(self._hold) - 1)]
+        place = np.searchsorted(self._by_length, self._random.random(count))
+        longer = self._lengths[np.minimum(place, len(self._lengths) - 1)]
         age = longer * self._random.random(count)
         return age, longer - age
-
-
-def _drawn(values: Numbers, random: np.random.Generator, count: int) -> Numbers:
-    """As `Distribution.draw` does, without sorting."""
-    if len(values) == 1:
-        return np.full(count, values[0])
-    places = random.random(count) * (len(values) - 1)
-    below = places.astype(np.int64)
-    low = values[below]
-    drawn: Numbers = low + (places - below) * (values[below + 1] - low)
-    return drawn
 
 
 class Uses:

@@ -56,7 +56,7 @@ class Happening:
         for host in self.hosts:
             self.balancer.rotate(other.port for other in self.hosts if other is not host)
             left = self._now
-            self._drain(host)
+            self._drain(host.port)
             host.taken_off()()
             gone = self._now
             boot_all([host])
@@ -64,14 +64,14 @@ class Happening:
             self._ended(host, at=left, serving_again=self._now, gone=gone)
 
     def blue_green(self) -> None:
-        old = [(host, host.taken_off(), host.port) for host in self.hosts]
+        old = {host.port: host.taken_off() for host in self.hosts}
         boot_all(self.hosts)
         self.rotate_all()
         switched = self._now
         sleep_until(self.origin + switched + OVERLAP_SECONDS)
-        for _, _, port in old:
-            self._drain_port(port)
-        end_all([end for _, end, _ in old])
+        for port in old:
+            self._drain(port)
+        end_all(list(old.values()))
         gone = self._now
         for host in self.hosts:
             self._ended(host, at=switched, serving_again=switched, gone=gone)
@@ -92,10 +92,7 @@ class Happening:
     def _now(self) -> float:
         return time.monotonic() - self.origin
 
-    def _drain(self, host: Host) -> None:
-        self._drain_port(host.port)
-
-    def _drain_port(self, port: int) -> None:
+    def _drain(self, port: int) -> None:
         if not self.balancer.drained(port, DRAIN_SECONDS):
             raise EnvironmentFaultError(f"The server on port {port} still had requests after {DRAIN_SECONDS:g} s.")
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from loadlab.lab.route import Route
     from loadlab.model.fleet_validation import Configuration
 
-LOG: Final = "fleet-{configuration}-host-{host}.log"
+
+
+def _log(lab: Lab, configuration: Configuration, number: int) -> Path:
+    return lab.logs / f"fleet-{configuration.number}-host-{number + 1}.log"
 
 
 class Host:
@@ -62,7 +65,7 @@ class Host:
 
     @property
     def log(self) -> Path:
-        return self._lab.logs / LOG.format(configuration=self._configuration.number, host=self.number + 1)
+        return _log(self._lab, self._configuration, self.number)
 
     def boot(self) -> Callable[[], None]:
         """Start a server; calling the result waits until it is ready, and makes it the one that the host has.
@@ -131,8 +134,7 @@ def serving_hosts(lab: Lab, configuration: Configuration) -> Iterator[tuple[Host
     with ExitStack() as stack:
         hosts = []
         for number in range(configuration.hosts):
-            log = lab.logs / LOG.format(configuration=configuration.number, host=number + 1)
-            context = FaultContext(database=lab.database, register=lab.register, log=log)
+            context = FaultContext(database=lab.database, register=lab.register, log=_log(lab, configuration, number))
             route = stack.enter_context(routed(configuration.strategy, (), context))
             hosts.append(Host(number, configuration, route, project, lab, stack))
         boot_all(hosts)

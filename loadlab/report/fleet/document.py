@@ -73,6 +73,7 @@ def _outcome(name: str, one: Outcome) -> dict[str, object]:
         "threads": keeping.threads,
         "engine": one.engine,
         "engine_because": one.engine_because,
+        "sampled_hosts": one.sampled_hosts,
         "repeats": one.repeats,
         "coverage": one.coverage,
         "sample_seconds": one.sample_seconds,

@@ -243,14 +243,23 @@ def follows(answer: FleetAnswer) -> tuple[str, ...]:
 
 def bands(answer: FleetAnswer) -> str:
     """How the figures were found."""
-    one = answer.outcomes[0]
-    engines = {"by_opening": "one event per opening", "by_request": "request by request"}
-    ways = numbers.listing(list(dict.fromkeys(engines[outcome.engine] for outcome in answer.outcomes)))
+    repeats = sorted({one.repeats for one in answer.outcomes})
+    coverage = numbers.percentage(min(one.coverage for one in answer.outcomes))
+    many = numbers.plural(repeats[-1], "simulation")
+    many = many if len(repeats) == 1 else f"{repeats[0]} to {many}"
+    ways = numbers.listing(list(dict.fromkeys(map(_way, answer.outcomes))))
     return (
-        f"Each figure is the median of {numbers.plural(one.repeats, 'simulation')}, with the lowest and the highest of"
-        f" them in parentheses: another simulation falls between these with a probability of"
-        f" {numbers.percentage(one.coverage)}. Simulated {ways}, seed {answer.seed}. Measured: {answer.source}."
+        f"Each figure is the median of {many}, with the lowest and the highest of them in parentheses: another"
+        f" simulation falls between these with a probability of {coverage}. Simulated {ways}, seed {answer.seed}."
+        f" Measured: {answer.source}."
     )
+
+
+def _way(one: Outcome) -> str:
+    way = "with one event per opening" if one.engine == "by_opening" else "request by request"
+    if one.sampled_hosts is None:
+        return way
+    return f"{way} on {numbers.plural(one.sampled_hosts, 'host')} that stand for all"
 
 
 def caveats(answer: FleetAnswer) -> tuple[str, ...]:

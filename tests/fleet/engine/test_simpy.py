@@ -15,7 +15,7 @@ from factories.fleets import a_keeping, a_scene
 from fleet import simpy_model
 
 from loadlab.fleet.engine.by_request import simulate
-from loadlab.model.fleet import Application, Database, Dispatch, Distribution, Pooler, ProcessesEnd, Spread
+from loadlab.model.fleet import NEVER, Application, Database, Dispatch, Distribution, Pooler, ProcessesEnd, Spread
 from loadlab.model.pooling import ProcessPool
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ AT: Final = np.arange(0.5, SECONDS + 0.1, 0.5)
 SPREAD = Spread(
     processes=Dispatch(recent=0.5, random=0.2, fixed=0.2, longest_idle=0.1),
     threads=Dispatch(longest_idle=0.4, random=0.3, recent=0.2, fixed=0.1),
-    collected_after=(0, 2, 9),
+    collected_after=(0, 1, 1, 2, 2, 3, 12, 30, NEVER),
 )
 LAZY = Spread(
     processes=Dispatch(recent=1.0, random=0.0), threads=Dispatch(longest_idle=1.0, random=0.0), lazy_threads=True

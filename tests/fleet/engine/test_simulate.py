@@ -34,9 +34,9 @@ def choice(keeping: dict[str, Any], scene: dict[str, Any], spread: Spread, reque
     [
         ({"max_age": 60.0}, {}, Spread(), ("by_opening", None)),
         ({"max_age": 0.0}, {}, Spread(lazy_threads=True), ("by_opening", None)),
-        ({"max_age": 60.0}, {}, Spread(lazy_threads=True), ("by_request", 13)),
-        ({"max_age": 60.0}, {}, Spread(threads=Dispatch(recent=1.0, random=0.0)), ("by_request", 13)),
-        ({"max_age": 60.0}, {"conditions": Conditions(idle_seconds=60)}, Spread(), ("by_request", 13)),
+        ({"max_age": 60.0}, {}, Spread(lazy_threads=True), ("by_opening", 13)),
+        ({"max_age": 60.0}, {}, Spread(threads=Dispatch(recent=1.0, random=0.0)), ("by_opening", 13)),
+        ({"max_age": 60.0}, {"conditions": Conditions(idle_seconds=60)}, Spread(), ("by_opening", 13)),
         ({"max_age": 60.0, "keeper": "request"}, {}, Spread(collected_after=(7,)), ("by_request", 13)),
         ({"max_age": 0.0, "pool": POOL, "keeper": "pool"}, {}, Spread(), ("by_request", 13)),
         ({"max_age": 60.0}, {"arrivals": np.arange(5.0)}, Spread(), ("by_request", None)),
@@ -52,15 +52,15 @@ def test_small_fleets_are_always_exact() -> None:
     assert choice({"max_age": 60.0}, {}, Spread(), requests=200_000) == ("by_request", None)
 
 
-def test_fleets_whose_requests_wait_are_simulated_by_request() -> None:
+def test_a_sample_is_simulated_where_requests_wait() -> None:
     busy = engine_for(
         a_keeping(threads=2, max_age=60.0), an_application(hold=0.1), a_scene(rate=1000, seconds=3600, hosts=100)
     )
 
-    assert (busy.name, busy.because) == ("by_request", "requests wait for a thread")
+    assert (busy.name, busy.hosts, busy.because) == ("by_opening", 11, "requests wait for a thread")
 
 
-def full(max_age: float | None, free: int, seconds: float = 300.0) -> Simulated:
+def full(max_age: float | None, free: int, seconds: float = 260.0) -> Simulated:
     return simulate(
         a_keeping(processes=2, threads=8, max_age=max_age),
         an_application(hold=0.05),

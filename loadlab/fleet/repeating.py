@@ -1,0 +1,77 @@
+"""Simulates one strategy several times, as often as is soon done, with all cores where one takes too long."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.fleet.engine.simulate import engine_for, simulate
+
+if TYPE_CHECKING:
+    from loadlab.model.fleet import Application, Keeping, Numbers, Scene, Simulated
+
+USUAL: Final = 10  # repeats, where nobody names a number
+FEWEST: Final = 4
+SOON: Final = 1_600_000  # requests one by one, of all repeats: some seconds on one core
+LONG: Final = 1_000_000  # the same from where on more processes are worth their start
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Simulation:
+    """All that a simulation needs, but for its random numbers."""
+
+    keeping: Keeping
+    application: Application
+    scene: Scene
+    at: Numbers
+
+    def run(self, random: np.random.Generator) -> Simulated:
+        return simulate(self.keeping, self.application, self.scene, self.at, random)
+
+
+def one_by_one(keeping: Keeping, application: Application, scene: Scene) -> float:
+    """How many requests a simulation goes through one by one; 0 with an event per opening."""
+    choice = engine_for(keeping, application, scene)
+    if choice.name == "by_opening":
+        return 0.0
+    return float(scene.rates.expected[-1]) * (choice.hosts or scene.hosts) / scene.hosts
+
+
+def how_often(requests: float, asked: int | None) -> int:
+    """How many repeats: as many as are asked for; else up to ten, fewer where so many requests take long."""
+    return asked or min(USUAL, max(FEWEST, int(SOON / max(requests, 1.0))))
+
+
+def generator(seed: int, repeat: int) -> np.random.Generator:
+    """The same for every strategy of a fleet, so that they meet the same requests as far as an engine allows."""
+    return np.random.default_rng([seed, repeat])
+
+
+def repeated(simulation: Simulation, repeats: int | None, seed: int) -> list[Simulated]:
+    """As many simulations as are asked for, or as `how_often` says.
+
+    Raises:
+        UsageError: it is not known how the server mode spreads requests.
+    """
+    requests = one_by_one(simulation.keeping, simulation.application, simulation.scene)
+    count = how_often(requests, repeats)
+    cores = min(count, len(os.sched_getaffinity(0)))
+    if cores == 1 or requests * count < LONG:
+        return [simulation.run(generator(seed, number)) for number in range(count)]
+    # Not forked: the command may have threads that show its progress.
+    with multiprocessing.get_context("spawn").Pool(cores, _undisturbed) as pool:
+        return pool.starmap(_run, [(simulation, seed, number) for number in range(count)], chunksize=1)
+
+
+def _undisturbed() -> None:
+    """The command itself hears Ctrl-C, and ends these."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run(simulation: Simulation, seed: int, number: int) -> Simulated:
+    return simulation.run(generator(seed, number))
