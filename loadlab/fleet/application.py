@@ -19,15 +19,21 @@ from loadlab.store.reader import RunReader
 from loadlab.system.files import DamagedFileError, plain_json, read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from loadlab.model.case import Case
     from loadlab.model.samples import Trial
     from loadlab.model.uses import Choices, Uses
 
 # A trial with one of these says nothing of how requests spread, or how long they took.
 SPOILT: Final = frozenset(
     {Cause.GENERATOR_FAILED, Cause.UNANSWERED, Cause.PROCESS_LOST, Cause.DATABASE_LOST, Cause.POOLER_LOST}
+)
+PLAIN: Final[tuple[Callable[[Case], bool], ...]] = (
+    lambda case: case.open_load is not None,
+    lambda case: case.strategy is None or case.strategy.name == "max_age",
+    lambda case: not case.round_trip_ms,
 )
 MEASURE: Final = "Measure one: loadlab run calibration"
 MOST_BYTES: Final = 1 << 24  # of what a watch prints
@@ -39,7 +45,8 @@ FEWEST_OPENED: Final = 0.2  # of requests, that one arm has to open more than th
 def application_of_run(folder: Path, mode: str | None = None) -> Application:
     """What a run has measured: of one server mode, or of all of them together.
 
-    Open loads are taken before closed ones, whose requests wait for each other.
+    Trials are taken before others that have an open load, whose requests do not wait for each other; that have an age
+    and no pool or pooler; and that have no added latency.
 
     Raises:
         UsageError: it is no run, its trials are damaged or of an earlier loadlab, or it has not measured the mode.
@@ -54,7 +61,8 @@ def application_of_run(folder: Path, mode: str | None = None) -> Application:
     if not chosen:
         have = ", ".join(sorted({_mode(trial) for trial in known}))
         raise UsageError(f"{folder} has not measured the server mode {mode}, but {have}. {_measure(mode)}")
-    chosen = [trial for trial in chosen if trial.case.open_load is not None] or chosen
+    for plain in PLAIN:
+        chosen = [trial for trial in chosen if plain(trial.case)] or chosen
     return _application(folder, chosen)
 
 

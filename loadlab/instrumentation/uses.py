@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import wraps
 from itertools import count
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished
@@ -132,8 +132,9 @@ def _recorded(counted: Callable[[Any, Work | None], None], aliases: frozenset[st
         if _USE not in work:
             self._thread = self._thread or next(_threads)
             work[_USE] = _uses().begin(self._thread, _connect_ns(row, self._connected_ns))
-        if (record := work[_USE]) is not None:
-            _last[row] = record  # type: ignore[assignment]
+        if (record := cast("memoryview | None", work[_USE])) is not None:
+            record[COLLECTED_NS] = NOT_COLLECTED if row.pooled else 0
+            _last[row] = record
 
     return recorded
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from factories.made_runs import made_run
-from factories.trials import Behaviour, case, trial
+from factories.trials import Behaviour, case, strategy_case, trial
 
 from loadlab.errors import UsageError
 from loadlab.fleet.application import application_of_run, application_of_watch, spread_of
@@ -111,6 +111,18 @@ def test_an_open_load_counts_before_a_closed_one(tmp_path: Path) -> None:
 def test_a_run_of_closed_loops_alone_says_so(tmp_path: Path) -> None:
     folder = kept(tmp_path / "run", replace(trial(case("sync", 0)), uses=uses(hold=0.5)))
     assert application_of_run(folder).closed_loop
+
+
+def test_ages_count_before_pools_and_poolers(tmp_path: Path) -> None:
+    """A pooler is quicker to connect to than PostgreSQL, and a pool's connections are no garbage."""
+    closing = ages("sync")[0]
+    pooled = replace(closing, strategy=strategy_case("sync", "pgbouncer").strategy)
+    folder = kept(
+        tmp_path / "run",
+        replace(trial(closing), uses=uses(hold=0.01)),
+        replace(trial(pooled), uses=uses(hold=0.5)),
+    )
+    assert application_of_run(folder).hold_seconds.values[-1] == pytest.approx(0.01)
 
 
 def test_a_mode_that_was_not_measured_is_one_clear_message(tmp_path: Path) -> None:
