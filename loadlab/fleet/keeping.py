@@ -50,6 +50,7 @@ def keeping(
         pool=life.pool,
         pooler=_pooler(build_strategy(strategy).pooling(), shared=shared_pooler),
         checks_at_end=serving.closes_responses,
+        connects_at_boot=not serving.quiet_boot,
         spread=_spread(spread, life),
         max_requests=life.max_requests or serving.recycled_after(),
     )

@@ -224,7 +224,8 @@ class Keeping:
     long all but one thread of a process may be idle until they end; the garbage collector then has their connection.
 
     Without `checks_at_end`, Django never hears that a request has ended: a connection that is too old, also one of age
-    0, stays open until the next request of its thread. `spread` is how requests spread where the strategy decides it:
+    0, stays open until the next request of its thread. With `connects_at_boot`, a host that starts opens a connection
+    and closes it, before it serves. `spread` is how requests spread where the strategy decides it:
     it leases threads, or closes what the garbage collector would close later; else it is as measured in the mode.
     `max_requests` is after how many requests a process is replaced by the strategy or by a parameter of the server;
     None leaves that to the conditions of the scene.
@@ -241,6 +242,7 @@ class Keeping:
     pool: ProcessPool | None = None
     pooler: Pooler | None = None
     checks_at_end: bool = True
+    connects_at_boot: bool = False
     spread: Spread | None = None
     max_requests: int | None = None
 

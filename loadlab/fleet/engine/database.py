@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class Route(Protocol):
             UnreachableError: there is an outage between the two.
         """
 
+    def connected_once(self, now: float, owner: Owner) -> None:
+        """A server that starts has connected, and closed its connection."""
+
     def close(self, now: float, connection: Connection, cause: str) -> None:
         """Close it, if it is open."""
 
@@ -94,6 +98,10 @@ class PostgreSQL:
         if self._idle_seconds < math.inf:
             self._agenda.at(now + self._idle_seconds, self._end_if_idle, connection)
         return connection
+
+    def connected_once(self, now: float, owner: Owner) -> None:
+        with suppress(RefusedError, UnreachableError):
+            self.close(now, self.connect(now, owner), "request_end")
 
     def close(self, now: float, connection: Connection, cause: str) -> None:
         if connection.open:

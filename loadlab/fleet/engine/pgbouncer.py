@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from loadlab.fleet.engine.database import Connection, RefusedError, UnreachableError
@@ -93,6 +94,13 @@ class PgBouncer:
         self.clients_opened += 1
         return client
 
+    def connected_once(self, now: float, owner: Owner) -> None:  # noqa: ARG002  whose does not matter here
+        """The server connection stays."""
+        if self._idle_server_stays() or self._logging_in or self._count() >= self._settings.size:
+            return
+        with suppress(RefusedError, UnreachableError):
+            self._logged_in(now, self._database.connect(now, self))
+
     def close(self, now: float, connection: Connection, cause: str) -> None:  # noqa: ARG002  PostgreSQL sees none of it
         if connection.open:
             connection.open = False
@@ -133,6 +141,12 @@ class PgBouncer:
             if server.open:
                 return server
         return None
+
+    def _idle_server_stays(self) -> bool:
+        server = self._idle_server()
+        if server is not None:
+            self._idle.append(server)
+        return server is not None
 
     def _link(self, server: Connection, thread: Thread) -> None:
         server.busy = True

@@ -47,6 +47,9 @@ class Simulation:
         self._keeper = self._made_keeper()
         for end in scene.ends:
             self.agenda.at(end.at, self._end_hosts, end)
+        if keeping.connects_at_boot:
+            for host in self._rotation.hosts:
+                self.route(host.number).connected_once(0.0, host.processes[0])
 
     def run(self, at: Numbers) -> Simulated:
         scene = self.scene
@@ -125,10 +128,14 @@ class Simulation:
                 self.agenda.at(end.gone, self._end_if_idle, process)
         self.agenda.at(end.serving_again, self._start_hosts, end)
 
-    def _start_hosts(self, now: float, end: ProcessesEnd) -> None:  # noqa: ARG002  as all actions are called
+    def _start_hosts(self, now: float, end: ProcessesEnd) -> None:
         serving = {host.number for host in self._rotation.hosts}
         ended = range(end.first, min(end.last, self.scene.hosts))
-        self._rotation.add([Host(each, self) for each in ended if each not in serving])
+        booted = [Host(each, self) for each in ended if each not in serving]
+        self._rotation.add(booted)
+        if self.keeping.connects_at_boot:
+            for host in booted:
+                self.route(host.number).connected_once(now, host.processes[0])
 
     def request_limit(self) -> float:
         """How many requests a new process takes."""
