@@ -42,7 +42,7 @@ def over_an_hour(trials: Sequence[Trial]) -> tuple[OverAnHour, ...]:
     """For each server mode and load with trials that recorded how requests used their connections."""
     by_group: dict[Condition, list[Trial]] = {}
     for trial in trials:
-        if trial.state == "complete" and trial.uses is not None and not trial.case.replica:
+        if trial.state == "complete" and trial.uses is not None and trial.case.competes:
             by_group.setdefault(trial.case.group, []).append(trial)
     return tuple(found for group, those in by_group.items() for found in _of_group(group, those))
 
