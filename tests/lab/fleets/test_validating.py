@@ -99,7 +99,7 @@ def test_fleets_run_side_by_side_as_far_as_the_cpu_goes() -> None:
 
 
 def test_an_unknown_server_mode_is_refused() -> None:
-    with pytest.raises(UsageError, match="--server gthraed: unknown server mode; known are .*gthread"):
+    with pytest.raises(UsageError, match=r"--server gthraed: unknown server mode; known are .*gthread"):
         installed_servers(["gthraed"])
 
 
