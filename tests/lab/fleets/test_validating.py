@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,7 +17,12 @@ from loadlab.lab.fleets.lanes import with_room
 from loadlab.lab.fleets.validating import PREDICTIONS, RECORD, Known, Validating, installed_servers, predicted
 from loadlab.model.fleet import Application, Distribution, Outage, ProcessesEnd, Spread
 from loadlab.model.fleet_trial import Answer, FleetTrial
-from loadlab.model.fleet_validation import Configuration, FleetFigures, Validation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from loadlab.model.fleet_validation import Configuration, FleetFigures, Validation
 
 SERVERS = ["gthread", "sync", "waitress"]
 APPLICATION = Application(
