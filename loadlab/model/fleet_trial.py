@@ -18,6 +18,9 @@ class FleetTrial:
     host's first server took until it was ready; they boot side by side. `opened_at_boot` sessions were opened before
     the load, and `opened_by_hosts` connections during it. The hosts count `connect_errors` by kind and `closed` by
     reason, and the clients count `failures` by kind.
+
+    The model knows nothing of a machine with too much to do: `busy` is what share of all its cores worked before each
+    sample, and `late_seconds` the 99th percentile of how late requests were sent.
     """
 
     configuration: Configuration
@@ -33,6 +36,8 @@ class FleetTrial:
     connect_errors: Mapping[str, int] = field(default_factory=dict)
     closed: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
+    busy: tuple[float, ...] = ()
+    late_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

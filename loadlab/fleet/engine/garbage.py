@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.fleet.engine.database import Connection
-    from loadlab.model.fleet import Numbers
+    from loadlab.model.fleet import Counts, Numbers
 
 YOUNG: Final = 1.5  # periods of the youngest generation, by which what its searches find is gone
 
@@ -58,6 +58,17 @@ class Searches:
         generation = drawn < self.never + self.second
         following = requests + 1
         return math.floor(following + (phases[generation] - following) % self.periods[generation])
+
+    def after_each(self, requests: Counts, phases: Numbers, drawn: Numbers) -> Counts:
+        """The same for many connections; `phases` has a row for each generation."""
+        if self._fixed is not None:
+            return requests + self._fixed
+        second = drawn < self.never + self.second
+        periods = np.where(second, self.periods[1], self.periods[0])
+        phase = np.where(second, phases[1], phases[0])
+        following = requests + 1
+        found = np.floor(following + (phase - following) % periods).astype(np.int64)
+        return np.where(drawn < self.never, NEVER, found)
 
 
 class Garbage:

@@ -50,6 +50,13 @@ class Seen:
         """Samples at which PostgreSQL let nobody in."""
         return int(sum(self.series.of("away")))
 
+    @property
+    def late_seconds(self) -> float:
+        """The 99th percentile of how late requests were sent."""
+        requests = self.result.requests
+        late = np.asarray(requests.sent) - np.asarray(requests.due)
+        return float(np.nanquantile(late, 0.99)) if np.isfinite(late).any() else 0.0
+
 
 def figures(seen: Seen, configuration: Configuration) -> FleetFigures:
     requests, counts = seen.result.requests, seen.of_load

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import EnvironmentFaultError
 from loadlab.lab.fleets.backends import Backends
 from loadlab.lab.fleets.balancing import balancing
+from loadlab.lab.fleets.cores import Cores
 from loadlab.lab.fleets.counting import Counter
 from loadlab.lab.fleets.figuring import Seen, figures
 from loadlab.lab.fleets.happening import Happening
@@ -77,6 +78,8 @@ def observe_fleet(lab: Lab, configuration: Configuration) -> FleetTrial:
         connect_errors=seen.of_load.connect_errors,
         closed=seen.of_load.closed,
         failures=seen.result.failures,
+        busy=tuple(seen.series.of("busy")),
+        late_seconds=seen.late_seconds,
     )
 
 
@@ -101,8 +104,8 @@ def _observed(
     balancer.rotate(host.port for host in hosts)
     request = _request(configuration, balancer.url, lab.scratch)
     with Backends(lab.database) as backends, _loading(lab.generator, request) as drive:
-        happening = Happening(hosts, balancer, lab.observing, drive.started)
-        with Sampler(backends.read, drive.started, rate=1 / SAMPLE_SECONDS) as sampler:
+        happening, cores = Happening(hosts, balancer, lab.observing, drive.started), Cores()
+        with Sampler(lambda: {**backends.read(), **cores.read()}, drive.started, rate=1 / SAMPLE_SECONDS) as sampler:
             happening.carry_out(configuration.events)
             sleep_until(drive.started + configuration.seconds)
         result = drive.wait()
