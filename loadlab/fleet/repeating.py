@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.fleet.engine import by_opening
 from loadlab.fleet.engine.simulate import engine_for, simulate
 
 if TYPE_CHECKING:
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
 
 USUAL: Final = 10  # repeats, where nobody names a number
 FEWEST: Final = 4
-SOON: Final = 1_600_000  # requests one by one, of all repeats: some seconds on one core
-STREAMED: Final = 0.25  # what a request costs that is only streamed to its thread, in requests of the exact engine
-LONG: Final = 1_000_000  # the same from where on more processes are worth their start
+SOON: Final = 6.0  # seconds, of all repeats on one core
+LONG: Final = 4.0  # the same from where on more processes are worth their start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,18 +34,9 @@ class Simulation:
         return simulate(self.keeping, self.application, self.scene, self.at, random)
 
 
-def one_by_one(keeping: Keeping, application: Application, scene: Scene) -> float:
-    """How many requests a simulation goes through, in requests of the exact engine; 0 with openings alone."""
-    choice = engine_for(keeping, application, scene)
-    if choice.engine is by_opening.simulate:
-        return 0.0
-    requests = float(scene.rates.expected[-1]) * (choice.hosts or scene.hosts) / scene.hosts
-    return requests if choice.name == "by_request" else requests * STREAMED
-
-
-def how_often(requests: float, asked: int | None) -> int:
-    """How many repeats: as many as are asked for; else up to ten, fewer where so many requests take long."""
-    return asked or min(USUAL, max(FEWEST, int(SOON / max(requests, 1.0))))
+def how_often(seconds: float, asked: int | None) -> int:
+    """How many repeats: as many as are asked for; else up to ten, fewer where each takes so many seconds."""
+    return asked or min(USUAL, max(FEWEST, int(SOON / max(seconds, 1e-9))))
 
 
 def generator(seed: int, repeat: int) -> np.random.Generator:
@@ -61,10 +50,10 @@ def repeated(simulation: Simulation, repeats: int | None, seed: int) -> list[Sim
     Raises:
         UsageError: it is not known how the server mode spreads requests.
     """
-    requests = one_by_one(simulation.keeping, simulation.application, simulation.scene)
-    count = how_often(requests, repeats)
+    seconds = engine_for(simulation.keeping, simulation.application, simulation.scene).seconds
+    count = how_often(seconds, repeats)
     cores = min(count, len(os.sched_getaffinity(0)))
-    if cores == 1 or requests * count < LONG:
+    if cores == 1 or seconds * count < LONG:
         return [simulation.run(generator(seed, number)) for number in range(count)]
     # Not forked: the command may have threads that show its progress.
     with multiprocessing.get_context("spawn").Pool(cores, _undisturbed) as pool:
