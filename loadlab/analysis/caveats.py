@@ -38,6 +38,7 @@ def caveats(
 ) -> tuple[Caveat, ...]:
     """The gravest first: counts that do not reconcile, then trials that do not count, then limits of what does."""
     complete = [one for one in everything if one.complete]
+    steady = [arm for arm in arms if arm.case.fault is None]  # what a fault does to requests is no caveat
     return (
         *_irreconcilable_counts(complete),
         *_other_traffic(complete),
@@ -47,17 +48,17 @@ def caveats(
         *_reach(run, comparisons),
         *_thin_comparisons(run, comparisons),
         *_noise(run, comparisons),
-        *_failures(arms),
-        *_without_database(arms),
+        *_failures(steady),
+        *_without_database(steady),
         *lost_trials(everything, comparisons),
         *contradictions(run, arms, comparisons),
         *_busy_generator(complete),
         *_busy_proxy(complete),
         *_skewed_starts(complete),
-        *_long_waits(arms),
+        *_long_waits(steady),
         *_idle_users(complete),
         *_withheld_percentiles(complete),
-        *_unseen_expiry(arms),
+        *_unseen_expiry(steady),
         *_left_out(run),
     )
 

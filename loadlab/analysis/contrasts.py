@@ -29,7 +29,7 @@ NEVER_THE_SAME = frozenset({"load_average_at_start", "load_average_before_run", 
 
 def contrast(before: Findings, after: Findings) -> RunContrast:
     """What `after` shows beside `before`, for the cases that are the same in all that both runs share."""
-    ours, theirs = ({arm.case: arm for arm in run.arms if not arm.case.replica} for run in (before, after))
+    ours, theirs = ({arm.case: arm for arm in run.arms if arm.case.competes} for run in (before, after))
     found = counterparts([arm.case for arm in ours.values()], [arm.case for arm in theirs.values()])
     tables = scalars(before.trials), scalars(after.trials)
     return RunContrast(

@@ -131,7 +131,7 @@ def _evidence(
 ) -> list[Evidence]:
     """All that one verdict is made of, for each condition that has one.
 
-    An external target has one strategy, and there is nothing to choose among.
+    An external target has one strategy, and there is nothing to choose among. What a fault does is no such question.
     """
     of_group = partial(
         Evidence,
@@ -152,7 +152,7 @@ def _evidence(
             arms=[one for one in arms if one.case.group == group],
             comparisons=[one for one in compared.comparisons if one.case.group == group],
         )
-        for group in dict.fromkeys(case.group for case in cases if not case.external)
+        for group in dict.fromkeys(case.group for case in cases if not case.external and case.fault is None)
     ]
 
 

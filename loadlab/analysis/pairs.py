@@ -40,7 +40,7 @@ def _against_baselines(cases: Sequence[Case]) -> list[Pair]:
         if case.replica:
             twin = next((other for other in cases if other == replace(case, replica=False)), None)
             pairs += [Pair(case=case, baseline=twin, question="noise")] if twin else []
-        elif not case.is_baseline:
+        elif case.is_candidate:
             baseline = baseline_of(case, cases)
             pairs += [Pair(case=case, baseline=baseline, question="keep")] if baseline else []
     return pairs

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from loadlab.lab.served_site import BootingSite, ServedSite
     from loadlab.model.behaviour import Setting
     from loadlab.model.counts import ConnectionCounts
+    from loadlab.services.database import RestartMode
     from loadlab.services.embedded import Running
     from loadlab.services.pgbouncer import Bouncer
 
@@ -74,13 +75,13 @@ class PostgresFixture:
         log = lab.logs / "fault.log"
         return FaultContext(database=lab.database, register=lab.register, log=log, restart_database=self.restart)
 
-    def restart(self) -> None:
+    def restart(self, *, mode: RestartMode = "fast") -> None:
         """Restart PostgreSQL, and connect to it again.
 
         Raises:
             EnvironmentFaultError: it does not come up again.
         """
-        self.cluster.restart()
+        self.cluster.restart(mode=mode)
         self.lab.observing.restore()
 
     def await_empty(self) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from loadlab.lab.fixture import PostgresFixture
     from loadlab.model.behaviour import Scale
     from loadlab.model.worker_behaviour import WorkerSetting
-    from loadlab.services.database import Database
+    from loadlab.services.database import Database, RestartMode
     from loadlab.settings_override.configuration import SettingsOverride
     from loadlab.system.processes import Program
     from loadlab.workers import Fix, Worker
@@ -81,7 +81,7 @@ class RunningWorker(RunningServer):
         context = self.postgres.fault_context
         return replace(context, restart_database=self._restart_unseen) if self.worker.looks else context
 
-    def _restart_unseen(self) -> None:
+    def _restart_unseen(self, *, mode: RestartMode = "fast") -> None:
         """Restart the database between two looks of the worker: a look at one that is away would be chance."""
         group = self.application.program.pid
         while True:
@@ -92,7 +92,7 @@ class RunningWorker(RunningServer):
             os.killpg(group, signal.SIGCONT)
             time.sleep(POLL_SECONDS)
         try:
-            self.postgres.restart()
+            self.postgres.restart(mode=mode)
         finally:
             os.killpg(group, signal.SIGCONT)
 

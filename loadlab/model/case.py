@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from loadlab.model.condition import CIRCUMSTANCES, Condition, OpenLoad
 from loadlab.model.config import Config
+from loadlab.model.planned_fault import PlannedFault
 
 # In place of a server mode, in schedules and reports: others serve the target, as they have set it up.
 EXTERNAL: Final = "elsewhere"
@@ -18,7 +19,8 @@ class Case(Condition):
 
     `usable_connections` is the most connections that this mode can use at once under this load: what is open
     beyond that serves no request. It is None for an external target whose plan does not say.
-    `replica` marks the A/A arm: the same condition again, to show the noise floor.
+    `replica` marks the A/A arm: the same condition again, to show the noise floor. A case with a `fault` answers what
+    that does; it is never compared with others for its speed. Its control is the same case without.
     """
 
     server: Config
@@ -30,6 +32,7 @@ class Case(Condition):
     round_trip_ms: float = 0.0
     replica: bool = False
     open_load: OpenLoad | None = None
+    fault: PlannedFault | None = None
 
     @property
     def id(self) -> str:
@@ -54,14 +57,24 @@ class Case(Condition):
         return self.server.name == EXTERNAL
 
     @property
+    def control(self) -> Case:
+        """The same case without its fault; itself if it has none."""
+        return self if self.fault is None else replace(self, fault=None)
+
+    @property
+    def competes(self) -> bool:
+        """Whether its speed is a question: neither a replica nor a case with a fault is asked for that."""
+        return self.fault is None and not self.replica
+
+    @property
     def is_baseline(self) -> bool:
         """Whether others are compared with it: Django's own CONN_MAX_AGE = 0, measured for itself."""
-        return self.closes_each_request and not self.replica
+        return self.closes_each_request and self.competes
 
     @property
     def is_candidate(self) -> bool:
         """Whether it is judged against closing after each request."""
-        return not self.closes_each_request and not self.replica
+        return not self.closes_each_request and self.competes
 
     @property
     def keeps_by_age(self) -> bool:

@@ -26,6 +26,7 @@ class Cause(StrEnum):
     COUNTED_ANEW = "counted_anew"  # the counters of an external target began again
     DATABASE_LOST = "database_lost"
     POOLER_LOST = "pooler_lost"
+    FAULT_NOT_APPLIED = "fault_not_applied"  # the fault that its case is about
 
     @property
     def by_target(self) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
 from loadlab.model.config import Config, spell
+from loadlab.model.planned_fault import PlannedFault
 
-Factor = Literal["server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms"]
+Factor = Literal["server", "strategy", "scenario", "load", "keep_alive", "round_trip_ms", "fault"]
 Role = Literal["server", "strategy"]
 
 
@@ -65,6 +66,7 @@ FACTORS: Final[Mapping[Factor, FactorInfo]] = {
         phrase=lambda ms: f"a round trip of +{spell(ms)} ms",
         unsaid=0.0,
     ),
+    "fault": FactorInfo(title="fault", plan_key="faults", words=lambda fault: fault.words),
 }
 CIRCUMSTANCES: Final[tuple[Factor, ...]] = tuple(name for name in FACTORS if name not in ("server", "strategy"))
 # Reports say first how clients behave.
@@ -81,7 +83,8 @@ class Condition:
     """Server mode, strategy, scenario, load, client keep-alive and added latency; None where a factor is left out.
 
     `users` send their next request when they have the response to the last. Under an `open_load` they are the most
-    tasks that may be under way at once. `round_trip_ms` is added to each round trip to the database.
+    tasks that may be under way at once. `round_trip_ms` is added to each round trip to the database. A `fault` comes
+    at an instant of the window; None in a control too.
 
     Two measurements are comparable where their conditions are equal `without` the factor in question:
 
@@ -109,6 +112,7 @@ class Condition:
     keep_alive: bool | None = None
     round_trip_ms: float | None = None
     open_load: OpenLoad | None = None
+    fault: PlannedFault | None = None
 
     def without(self, *factors: Factor) -> Condition:
         """The same without these factors."""
@@ -160,7 +164,7 @@ class Condition:
         if factor == "load":
             return self.amount
         value = getattr(self, factor)
-        return str(value) if isinstance(value, Config) else f"{factor}={spell(value)}"
+        return str(value) if isinstance(value, Config | PlannedFault) else f"{factor}={spell(value)}"
 
     def label(self, among: Variation) -> str:
         """Server mode and strategy, and what else varies among some conditions, as ids spell it.

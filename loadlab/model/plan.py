@@ -164,7 +164,8 @@ class Plan:
     per server mode, strategy and kind of client, what a restart of the database does. `load_workers`: how many load
     processes share each trial's load. `quiet_spells`: pauses and bursts after the window. With a `target` that
     others serve, there are no servers and no strategies.
-    `faults`: what is done to the database or the network in every trial, with its parameters.
+    `faults`: a table of what is done to the database or the network in every trial, with its parameters; or a list of
+    faults that come at an instant of the window, each of which makes one more case of every case.
     """
 
     __pydantic_config__ = STRICT
@@ -196,7 +197,7 @@ class Plan:
     target: Deployment | None = None
     servers: Annotated[dict[str, dict[str, Several]], Bounds(min_length=1)] = field(default_factory=dict)
     strategies: Annotated[dict[str, dict[str, Several]], Bounds(min_length=1)] = field(default_factory=dict)
-    faults: dict[str, dict[str, Scalar]] = field(default_factory=dict)
+    faults: dict[str, dict[str, Scalar]] | list[dict[str, Several]] = field(default_factory=dict)
 
     @property
     def controlled(self) -> str | None:

@@ -11,6 +11,7 @@ from loadlab.model.causes import Cause
 from loadlab.model.columns import Column
 from loadlab.model.counts import ConnectionCounts, Identity, Mismatch, PoolerCounts, Side, reconcile, unequal
 from loadlab.model.extract import Extract
+from loadlab.model.planned_fault import FaultSeen
 from loadlab.model.requests import Requests
 from loadlab.model.uses import Uses
 from loadlab.model.window import Window
@@ -105,6 +106,9 @@ class Connections:
     `by_alias` is `at_rest` again, for each alias of DATABASES that leads to the judged database and was used; empty
     in records of earlier versions. With quiet spells, `bursts` has the load of the window and each burst after it,
     and `at_rest` is after the last.
+
+    After a fault the target may hold connections whose other end is gone until it uses them: at rest, `left_behind` of
+    those that it counts as open.
     """
 
     window_start: RecordedCounts
@@ -119,6 +123,7 @@ class Connections:
     by_alias: dict[str, RecordedCounts] = field(default_factory=dict)
     unjudged: str = ""
     bursts: tuple[Burst, ...] = ()
+    left_behind: int = 0
 
     @property
     def open_after_bursts(self) -> tuple[int, ...]:
@@ -128,7 +133,7 @@ class Connections:
     @property
     def mismatches(self) -> tuple[Mismatch, ...]:
         """Each identity that does not hold; empty when the counts reconcile."""
-        ours = Side(opened=self.after_stop.opened, open=self.at_rest.open)
+        ours = Side(opened=self.after_stop.opened, open=self.at_rest.open - self.left_behind)
         postgresql = Side(opened=self.sessions, open=self.left_open)
         pooler = self.pooler.final if self.pooler else None
         return (*reconcile(ours, postgresql, pooler), *self._imbalances())
@@ -232,7 +237,8 @@ class Trial:
     `reason` says. `run` is the key of the run's schedule, and `session` the number of the session that measured it;
     empty and 0 in records of loadlab 0.1.0.
     `quantities` are those of probes that have no other place here, each summed up over the window. `uses` says how
-    requests used their connections; None of a target that others serve, and in records of earlier versions. `extract`
+    requests used their connections; None of a target that others serve, and in records of earlier versions.
+    `fault_seen` says when the fault of its case came; None where it has none. `extract`
     is what the columns come to: a trial that was read for an analysis has it, no `requests`, and of `series` what that
     needs.
     """
@@ -261,6 +267,7 @@ class Trial:
     session: int = 0
     quantities: dict[str, float] = field(default_factory=dict)
     uses: Uses | None = None
+    fault_seen: FaultSeen | None = None
     extract: Extract | None = field(default=None, compare=False)
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from loadlab.model.plan import Deployment, Plan
+from loadlab.plan.faults import fault_problems
 from loadlab.plan.members import build_server, chosen_servers
 from loadlab.plan.problems import Problem, checked, one_of
 from loadlab.plan.scenarios import has_async_views, locustfile, scenarios
@@ -156,6 +157,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _load_problems,
     _worker_problems,
     _share_problems,
+    fault_problems,
 )
 
 

@@ -13,28 +13,33 @@ from loadlab.model.case import EXTERNAL, Case
 from loadlab.model.condition import CIRCUMSTANCES, FACTORS, fields_of
 from loadlab.model.config import Config
 from loadlab.model.labels import short_names
+from loadlab.plan.faults import planned_faults
 from loadlab.plan.members import Incompatible, usable_connections
 from loadlab.plan.scenarios import connections_per_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from loadlab.model.condition import Factor
     from loadlab.model.plan import Plan
 
 
 def expand(
     plan: Plan, servers: Iterable[Config], strategies: Iterable[Config], left_out: Iterable[Incompatible]
 ) -> Iterable[Case]:
-    """The cross product of the plan's factors without what is left out; the control's baseline has a replica."""
+    """The cross product of the plan's factors without what is left out; the control's baseline has a replica.
+
+    A case with a fault comes after the one without, its control.
+    """
     if plan.target is not None:
         servers, strategies = [Config(name=EXTERNAL)], [Config(name=plan.target.name)]
-    incompatible = {(one.server, one.strategy) for one in left_out}
+    incompatible = {(one.server, one.strategy, one.fault) for one in left_out}
     controlled = False
     for case in _cases(plan, servers, strategies):
-        if (case.server, case.strategy) in incompatible:
+        if not incompatible.isdisjoint((case.server, case.strategy, fault) for fault in (None, case.fault)):
             continue
         yield case
-        if case.server.name == plan.controlled and not controlled and case.closes_each_request:
+        if case.server.name == plan.controlled and not controlled and case.is_baseline:
             controlled = True
             yield replace(case, replica=True)
 
@@ -49,8 +54,15 @@ def _cases(plan: Plan, servers: Iterable[Config], strategies: Iterable[Config]) 
 def _swept(plan: Plan) -> Iterator[list[list[tuple[str, Any]]]]:
     """Per factor besides server mode and strategy, each of its values in the plan, by the fields that hold it."""
     for name in CIRCUMSTANCES:
-        values = plan.loads() if name == "load" else [(one,) for one in getattr(plan, FACTORS[name].plan_key or name)]
-        yield [list(zip(fields_of(name), value, strict=True)) for value in values]
+        yield [list(zip(fields_of(name), value, strict=True)) for value in _values(plan, name)]
+
+
+def _values(plan: Plan, name: Factor) -> Iterable[tuple[Any, ...]]:
+    if name == "load":
+        return plan.loads()
+    if name == "fault":
+        return [(None,), *((fault,) for fault in planned_faults(plan))]
+    return [(one,) for one in getattr(plan, FACTORS[name].plan_key or name)]
 
 
 def _usable(plan: Plan, server: Config, strategy: Config, scenario: str, users: int) -> int | None:

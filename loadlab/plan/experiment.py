@@ -11,6 +11,7 @@ from loadlab.model.config import Config
 from loadlab.model.plan import Plan
 from loadlab.plan.check import cross_problems
 from loadlab.plan.expand import expand, refuse_doubles, select
+from loadlab.plan.faults import faults_that_fit_nowhere, unfit_faults
 from loadlab.plan.members import Incompatible, configs, fit_nowhere, incompatible_between
 from loadlab.plan.parse import plan_data
 from loadlab.plan.problems import Problem, checked, refusal
@@ -54,8 +55,10 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     # A project's own driver is not known before the project has been inspected.
     driver = plan.driver if plan.project is None else ""
     left_out = list(incompatible_between(servers, strategies, driver))
-    if problems := list(fit_nowhere(strategies, servers, left_out)):
+    problems = [*fit_nowhere(strategies, servers, left_out), *faults_that_fit_nowhere(plan, strategies)]
+    if problems:
         raise refusal(source, problems)
+    left_out += unfit_faults(plan, servers, strategies, left_out)
     cases = list(expand(plan, servers, strategies, left_out))
     refuse_doubles(cases, source)
     return Experiment(plan=plan, text=text, cases=select(cases, only), left_out=left_out)

@@ -13,6 +13,7 @@ from loadlab.model.case import Case
 from loadlab.model.config import Config, Scalar
 from loadlab.model.drivers import DRIVERS
 from loadlab.model.plan import Plan
+from loadlab.model.planned_fault import PlannedFault
 from loadlab.model.strategy import ServerTraits
 from loadlab.plan.problems import EMPTY, Problem, checked, one_of
 from loadlab.servers import SERVERS, Server
@@ -30,14 +31,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incompatible:
-    """A strategy that cannot work in a server mode of the plan, and why."""
+    """A strategy that cannot work in a server mode of the plan, and why; or a `fault` that cannot be applied there."""
 
     server: Config
     strategy: Config
     why: str
+    fault: PlannedFault | None = None
 
     def __str__(self) -> str:
-        return f"{self.strategy.name} in {self.server.name}: {self.why}"
+        what = f"{self.fault} with {self.strategy.name}" if self.fault else self.strategy.name
+        return f"{what} in {self.server.name}: {self.why}"
 
 
 def config_of(family: Family[Any], name: str, parameters: dict[str, Scalar], where: str) -> Config:
@@ -139,7 +142,7 @@ def build_strategy(config: Config) -> Strategy:
 
 
 def faults_of(plan: Plan) -> list[Config]:
-    """The faults that a checked plan names."""
+    """The faults that a checked plan applies to every trial."""
     return configs(FAULTS, plan.faults, "faults", [])
 
 

@@ -72,7 +72,7 @@ class Labels:
         others = any(case.strategy.name != "max_age" for case in cases)
         return cls(
             among=varying(cases),
-            groups=tuple(dict.fromkeys(case.group for case in cases)),
+            groups=tuple(dict.fromkeys(case.group for case in cases if case.fault is None)),
             unusual=frozenset(name for name in IN_WORDS if any(case.changes(name) for case in cases)),
             strategies=strategy_names(case.strategy for case in cases) if others else {},
             metric=metric,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import psycopg2
 from psycopg2.extensions import make_dsn
@@ -23,8 +23,12 @@ class Revive(Protocol):
     def __call__(self, *, anew: bool = False) -> Database: ...
 
 
+# As `pg_ctl` calls them: sessions are ended in order, or all processes at once, and a recovery follows.
+RestartMode = Literal["fast", "immediate"]
+
+
 class Restart(Protocol):
-    def __call__(self, *, max_connections: int | None = None) -> None: ...
+    def __call__(self, *, max_connections: int | None = None, mode: RestartMode = "fast") -> None: ...
 
 
 ENGINE = "django.db.backends.postgresql"
@@ -39,7 +43,7 @@ class Database:
     to the database `observer_name` so that they are in none of the target's counts. `postmaster` is the pid of the
     server when it runs on this machine. `rerouted` says that `parameters` lead to something in between. `revive` is for
     a server of the lab's own: it starts one that has ended, or any if it is to be `anew`, and says what it is then. So
-    is `restart`: it ends it in order, and starts it again at the same address, with other `max_connections` if told.
+    is `restart`: it ends it, and starts it again at the same address, with other `max_connections` if told.
     """
 
     name: str

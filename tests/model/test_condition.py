@@ -14,6 +14,7 @@ from loadlab.model.condition import CIRCUMSTANCES, FACTORS, Condition, OpenLoad,
 from loadlab.model.config import Config
 from loadlab.model.labels import short_names
 from loadlab.model.plan import Plan
+from loadlab.model.planned_fault import PlannedFault
 
 if TYPE_CHECKING:
     from loadlab.model.condition import Factor
@@ -26,6 +27,7 @@ BASE: Final = Case(
     keep_alive=False,
     usable_connections=8,
 )
+RESTART = PlannedFault(config=Config(name="database_restart", parameters={"mode": "fast"}), at=1.0)
 OTHERS: Final[dict[Factor, Case]] = {
     "server": replace(BASE, server=Config(name="gthread", parameters={"workers": 4, "threads": 4})),
     "strategy": replace(BASE, strategy=Config(name="pool")),
@@ -33,6 +35,7 @@ OTHERS: Final[dict[Factor, Case]] = {
     "load": replace(BASE, open_load=OpenLoad(rate=100, arrivals="poisson")),
     "keep_alive": replace(BASE, keep_alive=True),
     "round_trip_ms": replace(BASE, round_trip_ms=5.0),
+    "fault": replace(BASE, fault=RESTART),
 }
 
 
@@ -59,6 +62,7 @@ def test_each_factor_is_a_field_of_condition_case_and_plan() -> None:
 def test_a_usual_value_is_said_in_no_id_and_a_changed_one_is() -> None:
     assert BASE.id.endswith("/read_one/users=8,keep_alive=off")
     assert OTHERS["round_trip_ms"].id.endswith("/read_one/users=8,keep_alive=off,round_trip_ms=5")
+    assert OTHERS["fault"].id.endswith("/read_one/users=8,keep_alive=off,database_restart,mode=fast,at=1s")
 
 
 def test_a_case_has_the_condition_of_its_replica_and_is_not_it() -> None:
@@ -96,5 +100,6 @@ def test_a_record_of_a_case_is_flat_and_reads_back() -> None:
         "round_trip_ms",
         "replica",
         "open_load",
+        "fault",
     }
     assert adapter.validate_json(written) == OTHERS["load"]

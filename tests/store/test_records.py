@@ -14,9 +14,11 @@ from factories.trials import Queue, ages, replica, through_pooler, trial
 
 from loadlab.model.causes import Cause
 from loadlab.model.condition import OpenLoad
+from loadlab.model.config import Config
 from loadlab.model.departure import Departure, Why
 from loadlab.model.fleet import Distribution, Spread
 from loadlab.model.opens import Opens, OpenTimes
+from loadlab.model.planned_fault import FaultSeen, PlannedFault
 from loadlab.model.samples import Failure, Recovery, Restart
 from loadlab.model.schedule import Schedule, Step
 from loadlab.model.session import Continuation, Session
@@ -49,7 +51,8 @@ ENVIRONMENT: Final = {"machine": {"cores": 2, "load_average": 0.5, "name": "x", 
 
 def a_trial() -> Trial:
     """One with everything in it that a record may have."""
-    case = replace(ages()[1], open_load=OpenLoad(rate=200, arrivals="uniform"))
+    fault = PlannedFault(config=Config(name="database_restart", parameters={"mode": "fast"}), at=0.5, seconds=0.2)
+    case = replace(ages()[1], open_load=OpenLoad(rate=200, arrivals="uniform"), fault=fault)
     pooled = through_pooler(trial(case), clients=3, servers=2, queue=Queue())
     counts = pooled.connections
     return replace(
@@ -62,6 +65,7 @@ def a_trial() -> Trial:
         served=300,
         causes=(Cause.SENT_LATE,),
         quantities={"read": 0.5},
+        fault_seen=FaultSeen(began=0.5, applied=0.6, lifted=0.8, not_applied=""),
         uses=Uses(
             spread=Spread(collected_after=(0, 3), requests=2, by_process=(0.5, 0.5), by_thread=(1.0,)),
             hold_seconds=Distribution(values=(0.1, 0.2)),

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.fleet.engine.collected import count_collected
 from loadlab.fleet.engine.counting import RequestCounts
 from loadlab.fleet.engine.serving import hosts_of
 from loadlab.fleet.engine.sessions import Sessions
 from loadlab.fleet.engine.streamed import StreamedConnections
-from loadlab.fleet.engine.streams import thread_uses
+from loadlab.fleet.engine.streams import by_thread, serve
 from loadlab.fleet.engine.uses import Holds
+from loadlab.model.fleet import Spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.model.fleet import Application, Keeping, Numbers, Scene, Simulated
 
-MOST_REQUESTS: Final = 1_500_000  # at a time: 300 MB
+MOST_REQUESTS: Final = 1_500_000  # at a time: 100 MB
 
 
 def simulate(
@@ -29,18 +31,17 @@ def simulate(
 
     Only for what `engine_for` gives to this engine; nothing is refused.
     """
+    spread = keeping.spread_of(application) or Spread()
     holds = Holds(application.hold_seconds, application.connect_seconds, random)
     sessions = Sessions(at, scene.rates.seconds, scene.rates.expected[-1])
     counts = RequestCounts()
     for some in _few_at_a_time(scene):
-        uses = thread_uses(keeping, application, some, random)
-        threads = StreamedConnections(keeping, some, uses, holds, sessions)
-        threads.run()
-        counts.arrived += uses.requests
-        counts.reused += threads.reused
-        counts.failed += threads.failed
-        counts.waited += len(uses.waits)
-        counts.waiting_seconds += float(uses.waits.sum())
+        processes = serve(keeping, spread, application, some, counts, random)
+        if keeping.threads is None or keeping.keeper == "request":
+            count_collected(processes, keeping, spread, some, sessions, counts, random)
+        else:
+            threads = by_thread(processes, keeping.threads, spread, random)
+            StreamedConnections(keeping, some, threads, holds, sessions, counts).run()
     return sessions.simulated(counts)
 
 

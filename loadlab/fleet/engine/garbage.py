@@ -23,16 +23,71 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.model.fleet import NEVER
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from loadlab.fleet.engine.database import Connection
+    from loadlab.model.fleet import Counts, Numbers
 
 SEARCHES: Final = 12  # threshold1 is 10: the second generation is searched after 11 searches of the youngest alone
 # The exception of a failed connect, its frames and what they refer to: 172 objects less 40 of a request that succeeds
 # (Django 5.2, psycopg2 and CPython 3.11: gc.get_count() before and after a request in a thread of its own).
 FAILURE_OBJECTS: Final = 132
 LATE: Final = 1.5  # periods, within which the search of the youngest generation comes
+
+
+class Searches:
+    """How often the youngest generation is searched in a server mode: once in `period` requests of a process.
+
+    It follows from the measured `lags` (sorted), as what is left at any time waits for half a period, less half a
+    request. Where all lags are the same, they are a strategy's rule, and nothing is searched: `after` so many requests.
+    """
+
+    def __init__(self, lags: tuple[int, ...]) -> None:
+        self.after = lags[0] if lags[0] == lags[-1] else None
+        known = np.asarray(lags, dtype=np.float64)
+        edge = math.ceil(LATE * (2 * float(np.median(known)) + 1))
+        self.period = 2 * float(known[known <= edge].mean()) + 1
+
+    def garbage(self, uniforms: Iterator[float]) -> Garbage:
+        """That of a new process."""
+        if self.after is not None:
+            return CountedGarbage(self.after)
+        first, second = self.phases(np.array([[next(uniforms)], [next(uniforms)]]))
+        return SearchedGarbage(self.period, float(first[0]), int(second[0]))
+
+    def phases(self, drawn: Numbers) -> tuple[Numbers, Counts]:
+        """Of processes: the request that searches first, and which search is the first of the second generation.
+
+        `drawn` are random numbers up to 1, in two rows.
+        """
+        return 1 + drawn[0] * self.period, 1 + (drawn[1] * SEARCHES).astype(np.int64)
+
+    def collected(self, own: Counts, begun: Counts, phases: tuple[Numbers, Counts]) -> Counts:
+        """In which request of their processes connections of many requests are collected; NEVER of those that are not.
+
+        `own` are the numbers of their own requests in the process, and `begun` how many had begun at the ends of
+        these. `phases` are of the process of each.
+        """
+        if self.after is not None:
+            return begun + self.after
+        first, second = phases
+        before, until = self._searches(own - 1, first), self._searches(begun, first)
+        seconds = _seconds(until, second)
+        following = np.where(until == before, until + 1, second + SEARCHES * seconds)
+        found = np.ceil(first + (following - 1) * self.period).astype(np.int64)
+        return np.where(seconds > _seconds(before, second), NEVER, found)
+
+    def _searches(self, requests: Counts, first: Numbers) -> Counts:
+        """How many there were until each request."""
+        return np.maximum(np.floor((requests - first) / self.period).astype(np.int64) + 1, 0)
+
+
+def _seconds(searches: Counts, second: Counts) -> Counts:
+    """How many of so many searches were of the second generation."""
+    return (searches - second) // SEARCHES + 1
 
 
 class Garbage(ABC):
@@ -56,14 +111,17 @@ class Garbage(ABC):
 
 
 class SearchedGarbage(Garbage):
-    """What the collector finds when it searches, once in `period` requests."""
+    """What the collector finds when it searches, once in `period` requests, from the number `first` on.
 
-    def __init__(self, period: float, uniforms: Iterator[float]) -> None:
+    The search with the number `second` is the first of the second generation.
+    """
+
+    def __init__(self, period: float, first: float, second: int) -> None:
         self._period = period
         self._failure = FAILURE_OBJECTS / gc.get_threshold()[0] * period
         self._failures = 0.0
-        self._next = next(uniforms) * period + 1
-        self._until_second = 1 + int(next(uniforms) * SEARCHES)
+        self._next = first
+        self._until_second = second
         self._searches = 0
         self._second_searches = 0
         self._young: list[Connection] = []
@@ -125,16 +183,3 @@ class CountedGarbage(Garbage):
     def leave(self, connection: Connection, requests: int) -> Iterable[Connection]:
         heappush(self._waiting, (requests + self._after, next(self._entered), connection))
         return self.begin(requests)
-
-
-def garbage_of(lags: tuple[int, ...], uniforms: Iterator[float]) -> Callable[[], Garbage]:
-    """Makes the garbage of a process, as the lags say (sorted); lags that are all the same are a strategy's rule.
-
-    What is left at any time waits for half the period of a search, less half a request.
-    """
-    if lags[0] == lags[-1]:
-        return lambda: CountedGarbage(lags[0])
-    known = np.asarray(lags, dtype=np.float64)
-    edge = math.ceil(LATE * (2 * float(np.median(known)) + 1))
-    period = 2 * float(known[known <= edge].mean()) + 1
-    return lambda: SearchedGarbage(period, uniforms)

@@ -12,13 +12,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from loadlab.fleet.engine.database import RefusedError, UnreachableError
-from loadlab.fleet.engine.garbage import garbage_of
+from loadlab.fleet.engine.garbage import Searches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from loadlab.fleet.engine.database import Connection
-    from loadlab.fleet.engine.garbage import Garbage
     from loadlab.fleet.engine.hosts import Process, Thread
     from loadlab.fleet.engine.simulation import Simulation
 
@@ -96,12 +95,12 @@ class DjangoKeeper(Keeper):
         self._thread_stays = keeping.keeper == "thread"
         lags = simulation.spread.collected_after
         threads_end = not self._thread_stays or keeping.idle_thread_seconds is not None
-        self._made_garbage = garbage_of(lags, self._draws.uniforms) if lags and threads_end else None
+        self._searches = Searches(lags) if lags and threads_end else None
 
     def begin(self, now: float, thread: Thread) -> None:
         process = thread.process
-        if self._made_garbage is not None:
-            self._collect(now, thread, self._made_garbage)
+        if self._searches is not None:
+            self._collect(now, thread, self._searches)
         connection = thread.connection
         if connection is not None and connection.close_at <= now:
             process.route.close(now, connection, "expired")
@@ -155,11 +154,11 @@ class DjangoKeeper(Keeper):
                 self.thread_ends(now, thread)
         self._finish(now, thread)
 
-    def _collect(self, now: float, thread: Thread, made_garbage: Callable[[], Garbage]) -> None:
+    def _collect(self, now: float, thread: Thread, searches: Searches) -> None:
         """A search that this request brings about finds it in use."""
         process = thread.process
         if process.garbage is None:
-            process.garbage = made_garbage()
+            process.garbage = searches.garbage(self._draws.uniforms)
         thread.mark = process.garbage.mark()
         self._close(now, process, process.garbage.begin(process.requests))
 

@@ -94,16 +94,13 @@ def _sampled_hosts(scene: Scene) -> int | None:
 
 
 def _what_is_shared(keeping: Keeping, application: Application) -> str | None:
-    """Why a thread does not have one connection after the other, which no other uses."""
+    """Why a connection does not belong to one thread or request, if not."""
     if keeping.spread_of(application) is None:
         return "it is not known how requests spread"
     if keeping.pool is not None or keeping.pooler is not None:
         return "requests share the connections of a pool"
-    if keeping.max_age == 0 and keeping.checks_at_end:
-        return None
-    if keeping.keeper == "request":
-        return "connections wait for the garbage collector"
-    if keeping.idle_thread_seconds is not None:
+    closes = keeping.max_age == 0 and keeping.checks_at_end
+    if keeping.idle_thread_seconds is not None and keeping.keeper == "thread" and not closes:
         return "idle threads end"
     return None
 
@@ -115,6 +112,7 @@ def _dependence(keeping: Keeping, application: Application, scene: Scene) -> str
         return waiting
     spread, conditions = keeping.spread_of(application), keeping.conditions_in(scene)
     reasons = {
+        "connections wait for the garbage collector": keeping.keeper == "request",
         "requests prefer some threads": spread is not None and not _any_thread(spread),
         "connections are lost while idle": conditions.idle_seconds is not None,
         "processes end after a number of requests": conditions.max_requests is not None,

@@ -14,8 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from loadlab.fleet.engine.counting import RequestCounts
     from loadlab.fleet.engine.sessions import Sessions
-    from loadlab.fleet.engine.streams import ThreadUses
+    from loadlab.fleet.engine.streams import Streams
     from loadlab.fleet.engine.uses import Holds
     from loadlab.model.fleet import Counts, Keeping, Numbers, Scene
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
 
 class StreamedConnections:
-    """All threads, each at its next opening. It runs once; `reused` and `failed` count requests."""
+    """All threads, each at its next opening. It runs once, and counts what was reused and what failed."""
 
-    def __init__(self, keeping: Keeping, scene: Scene, uses: ThreadUses, holds: Holds, sessions: Sessions) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  what a simulation is made of
+        self, keeping: Keeping, scene: Scene, uses: Streams, holds: Holds, sessions: Sessions, counts: RequestCounts
+    ) -> None:
         self._age = inf if keeping.max_age is None else keeping.max_age
         self._checks_at_end = keeping.checks_at_end
         self._cause = "expired" if self._age or not keeping.checks_at_end else "request_end"
@@ -37,12 +40,10 @@ class StreamedConnections:
         self._holds = holds
         self._sessions = sessions
         self._apart = scene.rates.seconds + float(uses.ends.max(initial=0.0)) + 1.0
-        thread = np.repeat(np.arange(len(uses.hosts)), np.diff(uses.first))
-        self._thread = thread
+        self._thread = thread = uses.member
         self._keys = uses.starts + thread * self._apart
         self._idle_after = self._long_gaps()
-        self.reused = 0
-        self.failed = uses.unserved
+        self._counts = counts
 
     def run(self) -> None:
         first = self._uses.first
@@ -56,7 +57,7 @@ class StreamedConnections:
             starts, hosts = self._uses.starts[places], self._uses.hosts[self._thread[places]]
             out = (starts >= outage.start) & (starts < outage.end) & (hosts >= outage.first) & (hosts < outage.last)
             after = self._first_use(self._thread[places[out]], np.full(np.count_nonzero(out), outage.end))
-            self.failed += int((after - places[out]).sum())
+            self._counts.failed += int((after - places[out]).sum())
             going = np.ones(len(places), dtype=bool)
             going[out] = after < self._uses.first[self._thread[places[out]] + 1]
             places = places.copy()
@@ -101,14 +102,14 @@ class StreamedConnections:
         thread = self._thread[places[early]]
         finds = np.maximum(self._first_use(thread, lost[early]), places[early] + 1)
         under_way = self._uses.ends[finds - 1] > lost[early]
-        self.failed += int(np.count_nonzero(under_way))
+        self._counts.failed += int(np.count_nonzero(under_way))
         follows[early] = finds
-        self.reused += int((follows - places - 1).sum()) - int(
+        self._counts.reused += int((follows - places - 1).sum()) - int(
             np.count_nonzero(under_way & (finds > places[early] + 1))
         )
         found = self._start_of(finds, self._uses.first[thread + 1])
         fails = ~under_way & (found < expires[early]) & (not self._health_checks)
-        self.failed += int(np.count_nonzero(fails))
+        self._counts.failed += int(np.count_nonzero(fails))
         follows[early[fails]] += 1
         return np.minimum(closes, lost), follows
 

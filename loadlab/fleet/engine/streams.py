@@ -1,4 +1,4 @@
-"""The uses of every thread of a fleet, whichever rules its servers share out requests by."""
+"""When every process and thread of a fleet serves, by whichever rules its servers share out requests."""
 
 from __future__ import annotations
 
@@ -12,26 +12,30 @@ from loadlab.fleet.engine.draws import arrivals
 from loadlab.fleet.engine.lanes import Rows, deal_to_processes, deal_to_threads
 
 if TYPE_CHECKING:
-    from loadlab.model.fleet import Application, Conditions, Counts, Keeping, Numbers, Scene
+    from loadlab.fleet.engine.counting import RequestCounts
+    from loadlab.fleet.engine.lanes import Wholes
+    from loadlab.model.fleet import Application, Conditions, Counts, Keeping, Numbers, Scene, Spread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ThreadUses:
-    """When threads served: each one's uses from `starts` to `ends`, in order, and one thread after the other.
+class Streams:
+    """When members, processes or threads, served: each one's uses in order, and one member after the other.
 
-    `first` is the place of each thread's first use, and at last the number of all uses. Threads are on `hosts`, and
-    their processes are there until `gone`. `requests` came, of which `unserved` found no host, and `waits` are those of
-    the others that had to wait for a thread.
+    `first` is the place of each member's first use, and at last the number of all uses. Members are on `hosts`, and
+    their processes are there until `gone`. `busy` threads served in the process, with the one of this use.
     """
 
     starts: Numbers
     ends: Numbers
+    busy: Wholes
     first: Counts
     hosts: Counts
     gone: Numbers
-    requests: int
-    unserved: int
-    waits: Numbers
+
+    @property
+    def member(self) -> Counts:
+        """Whose each use is."""
+        return np.repeat(np.arange(len(self.hosts)), np.diff(self.first))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,78 +48,83 @@ class _Life:
     gone: float
 
 
-def thread_uses(keeping: Keeping, application: Application, scene: Scene, random: np.random.Generator) -> ThreadUses:
-    """One simulation of how requests are served: what they do with connections changes little of it."""
-    spread, threads = keeping.spread_of(application), keeping.threads
-    if spread is None or threads is None:
-        raise ValueError("only for threads that serve again, and are chosen by rules that are known")
+def serve(  # noqa: PLR0913, PLR0917  the arguments of every engine, and where it counts
+    keeping: Keeping,
+    spread: Spread,
+    application: Application,
+    scene: Scene,
+    counts: RequestCounts,
+    random: np.random.Generator,
+) -> Streams:
+    """One simulation of which process serves what, and when; what requests do with connections changes little of it."""
     lives = _lives(scene)
     came = arrivals(scene.rates, random)
     life = _takers(scene, lives, came, random)
     unserved = int(np.count_nonzero(life < 0))
+    counts.arrived += len(came)
+    counts.failed += unserved
     order = _sorted(life)[unserved:]
-    requests, came, life = len(came), came[order], life[order]
+    came, life = came[order], life[order]
     lasting = application.hold_seconds.draw(random, len(came))
-    if keeping.max_age == 0:
+    if keeping.max_age == 0 or keeping.keeper == "request":
         lasting += application.connect_seconds.draw(random, len(came))
     taken = deal_to_processes(
         came,
         lasting,
         np.bincount(life, minlength=len(lives)),
         processes=keeping.processes,
-        threads=threads,
+        threads=keeping.threads or _at_once(scene, float(lasting.mean()) if len(lasting) else 0.0),
         dispatch=spread.processes,
         random=random,
     )
     row = life * keeping.processes + taken.process
     order = _sorted(row)  # requests start in the order in which they come
     order = order[taken.starts[order] <= scene.rates.seconds]
-    waits = (taken.starts - came)[order]
     row, starts, ends = row[order], taken.starts[order], (taken.starts + lasting)[order]
     first = _changes(row, _generations(row, keeping.conditions_in(scene), random))
-    lengths = np.diff(first)
-    started = _most_so_far(taken.busy[order], lengths) if spread.lazy_threads else np.full(len(order), threads)
-    rows = Rows(starts=starts, ends=ends, started=started, lengths=lengths)
     life = row[first[:-1]] // keeping.processes
-    return _by_thread(
-        rows,
-        deal_to_threads(rows, threads, spread.threads, random),
-        threads=threads,
+    waits = (taken.starts - came)[order]
+    counts.waited += int(np.count_nonzero(waits))
+    counts.waiting_seconds += float(waits.sum())
+    return Streams(
+        starts=starts,
+        ends=ends,
+        busy=taken.busy[order],
+        first=first,
         hosts=np.array([each.host for each in lives])[life],
-        gone=_gone(rows, row[first[:-1]], np.array([each.gone for each in lives])[life]),
-        requests=requests,
-        unserved=unserved,
-        waits=waits[waits > 0],
+        gone=_gone(ends, first, row[first[:-1]], np.array([each.gone for each in lives])[life]),
     )
 
 
-def _by_thread(  # noqa: PLR0913  what is known of threads, in columns
-    rows: Rows,
-    thread: Counts,
-    *,
-    threads: int,
-    hosts: Counts,
-    gone: Numbers,
-    requests: int,
-    unserved: int,
-    waits: Numbers,
-) -> ThreadUses:
-    thread = np.repeat(np.arange(len(hosts)), rows.lengths) * threads + thread
+def by_thread(processes: Streams, threads: int, spread: Spread, random: np.random.Generator) -> Streams:
+    """Which threads of the processes serve the same requests."""
+    lengths = np.diff(processes.first)
+    started = (
+        _most_so_far(processes.busy, lengths)
+        if spread.lazy_threads
+        else np.full(len(processes.busy), threads, dtype=np.int16)
+    )
+    rows = Rows(starts=processes.starts, ends=processes.ends, started=started, lengths=lengths)
+    thread = processes.member * threads + deal_to_threads(rows, threads, spread.threads, random)
     order = _sorted(thread)
-    counts = np.bincount(thread, minlength=len(hosts) * threads)
-    return ThreadUses(
-        starts=rows.starts[order],
-        ends=rows.ends[order],
+    counts = np.bincount(thread, minlength=len(lengths) * threads)
+    return Streams(
+        starts=processes.starts[order],
+        ends=processes.ends[order],
+        busy=processes.busy[order],
         first=np.concatenate(([0], np.cumsum(counts))),
-        hosts=np.repeat(hosts, threads),
-        gone=np.repeat(gone, threads),
-        requests=requests,
-        unserved=unserved,
-        waits=waits,
+        hosts=np.repeat(processes.hosts, threads),
+        gone=np.repeat(processes.gone, threads),
     )
 
 
-def _sorted(numbers: Counts) -> Counts:
+def _at_once(scene: Scene, lasting: float) -> int:
+    """More requests than a host has under way at once, where nothing bounds them."""
+    under_way = float(scene.rates.per_second.max()) / scene.hosts * lasting
+    return int(under_way + 8 * under_way**0.5) + 8
+
+
+def _sorted(numbers: Wholes) -> Counts:
     """The order of numbers; those that are equal keep theirs. Small numbers are sorted many times as fast."""
     small = numbers.astype(np.int16) if numbers.max(initial=0) <= np.iinfo(np.int16).max else numbers
     return np.argsort(small, kind="stable")
@@ -134,11 +143,11 @@ def _lives(scene: Scene) -> list[_Life]:
     return found
 
 
-def _takers(scene: Scene, lives: list[_Life], came: Numbers, random: np.random.Generator) -> Counts:
+def _takers(scene: Scene, lives: list[_Life], came: Numbers, random: np.random.Generator) -> Wholes:
     """Which life takes each request; -1 where no host serves."""
     edges = np.unique([0.0, inf, *(time for life in lives for time in (life.start, life.end))])
     places = np.searchsorted(came, edges)
-    taker = np.full(len(came), -1, dtype=np.int64)
+    taker = np.full(len(came), -1, dtype=np.int32)
     for start, first, last in zip(edges.tolist(), places.tolist(), places[1:].tolist(), strict=False):
         serving = [place for place, life in enumerate(lives) if life.start <= start < life.end]
         if serving:
@@ -163,24 +172,26 @@ def _generations(row: Counts, conditions: Conditions, random: np.random.Generato
 
 def _changes(*columns: Counts) -> Counts:
     """Where a row begins, and at last how many there are in all."""
-    other = np.zeros(max(0, len(columns[0]) - 1), dtype=bool)
+    if not len(columns[0]):
+        return np.zeros(1, dtype=np.int64)
+    other = np.zeros(len(columns[0]) - 1, dtype=bool)
     for column in columns:
         other |= column[1:] != column[:-1]
     inner = np.flatnonzero(other) + 1
     return np.concatenate(([0], inner, [len(columns[0])]))
 
 
-def _most_so_far(values: Counts, lengths: Counts) -> Counts:
+def _most_so_far(values: Wholes, lengths: Counts) -> Wholes:
     """The largest value of each row until each place."""
     apart = int(values.max(initial=0)) + 1
     shift = np.repeat(np.arange(len(lengths)) * apart, lengths)
-    found: Counts = np.maximum.accumulate(values + shift) - shift
+    found: Wholes = (np.maximum.accumulate(values + shift) - shift).astype(values.dtype)
     return found
 
 
-def _gone(rows: Rows, row: Counts, gone: Numbers) -> Numbers:
+def _gone(ends: Numbers, first: Counts, row: Counts, gone: Numbers) -> Numbers:
     """Until when each process is there: until its host's are gone, or until it has ended its last request."""
     replaced = np.append(row[1:] == row[:-1], [False])
-    ended = np.maximum.reduceat(rows.ends, np.cumsum(rows.lengths) - rows.lengths)
+    ended = np.maximum.reduceat(ends, first[:-1]) if len(ends) else np.zeros(0)
     until: Numbers = np.where(replaced, ended, np.maximum(gone, ended))
     return until

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FaultContext
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from loadlab.lab.project import Project
     from loadlab.lab.route import Route
     from loadlab.model.fleet_validation import Configuration
-
 
 
 def _log(lab: Lab, configuration: Configuration, number: int) -> Path:

@@ -130,8 +130,8 @@ def _heading(label: str, tone: Tone, earlier: int) -> Heading:
 
 
 def measured_once(arms: Sequence[Arm]) -> list[Arm]:
-    """The arms without the A/A replicas."""
-    return [arm for arm in arms if not arm.case.replica]
+    """The arms without the A/A replicas, and without those that are about a fault."""
+    return [arm for arm in arms if arm.case.competes]
 
 
 def groups(findings: Findings) -> list[Condition]:

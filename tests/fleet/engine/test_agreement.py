@@ -67,6 +67,7 @@ CUT = (Outage(start=50.0, end=70.0, first=1, last=3),)
 PREFERRING = Spread(
     processes=Dispatch(recent=0.5, fixed=0.5, random=0.0), threads=Dispatch(longest_idle=0.7, random=0.3)
 )
+COLLECTED = Spread(collected_after=(0, 1, 5, 30))
 RECENT = Spread(processes=Dispatch(recent=1.0, random=0.0), threads=Dispatch(recent=1.0, random=0.0))
 LAZY = Spread(
     processes=Dispatch(recent=0.3, random=0.7), threads=Dispatch(longest_idle=1.0, random=0.0), lazy_threads=True
@@ -157,6 +158,19 @@ STREAMS = {
     ),
     "age 0, waiting": Case(keeping={"max_age": 0.0, "threads": 1}, hold=(0.1, 0.13, 0.2)),
     "age 4, waiting": Case(keeping={"max_age": 4.0, "threads": 1}, hold=(0.1, 0.13, 0.2), spread=LAZY),
+    "collected": Case(keeping={"keeper": "request", "max_age": None}, spread=COLLECTED),
+    "collected, expired": Case(
+        keeping={"keeper": "request", "max_age": 0.03, "threads": None}, spread=COLLECTED, rates=VARYING
+    ),
+    "collected, idle": Case(
+        keeping={"keeper": "request", "max_age": 5.0, "threads": None},
+        scene={"conditions": Conditions(idle_seconds=0.5), "ends": ROLLING, "outages": CUT},
+        spread=COLLECTED,
+    ),
+    "never collected": Case(
+        keeping={"keeper": "request", "max_age": None, "threads": None},
+        scene={"conditions": Conditions(max_requests=30)},
+    ),
     "no checks at the end": Case(keeping={"max_age": 2.0, "checks_at_end": False}, rates=(10.0,)),
 }
 
@@ -176,7 +190,7 @@ SAMPLES = {
     "age 5 restart": Case(keeping={"max_age": 5.0}, scene={"outages": RESTART}, spread=LAZY),
     "age 5 rolling": Case(keeping={"max_age": 5.0}, scene={"ends": ROLLING}, spread=PREFERRING),
     "refused": Case(keeping={"max_age": 5.0}, scene={"database": Database(max_connections=43)}),
-    "collected": Case(keeping={"keeper": "request", "max_age": 5.0}, spread=Spread(collected_after=(1, 5, 30))),
+    "collected": Case(keeping={"keeper": "request", "max_age": 5.0}, spread=COLLECTED),
 }
 
 

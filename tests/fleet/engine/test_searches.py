@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import repeat
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from every import every
 
 from loadlab.fleet.engine.database import Connection
-from loadlab.fleet.engine.garbage import SEARCHES, garbage_of
+from loadlab.fleet.engine.garbage import SEARCHES, CountedGarbage, SearchedGarbage, Searches
+from loadlab.model.fleet import NEVER
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.garbage import Garbage
@@ -33,14 +34,14 @@ def after_another(garbage: Garbage, requests: int) -> dict[int, int]:
 
 
 def test_a_search_takes_all_that_waits_for_it() -> None:
-    collected = after_another(garbage_of(EVEN, repeat(0.5))(), 60)
+    collected = after_another(SearchedGarbage(10, 6, 7), 60)
 
     assert collected[1] == collected[5] == 6
     assert collected[7] == collected[15] == 16
 
 
 def test_what_is_in_use_during_a_search_waits_for_the_second_generation() -> None:
-    collected = after_another(garbage_of(EVEN, repeat(0.5))(), 400)
+    collected = after_another(SearchedGarbage(10, 6, 7), 400)
     late = sorted({search for request, search in collected.items() if search - request > 10})
 
     assert late == [66, 186, 306]
@@ -53,24 +54,30 @@ def test_what_is_in_use_during_a_search_waits_for_the_second_generation() -> Non
 
 @every("after", [0, 1, 7])
 def test_what_closes_after_a_fixed_number_is_not_searched(after: int) -> None:
-    collected = after_another(garbage_of((after,), repeat(0.5))(), 100)
+    collected = after_another(CountedGarbage(after), 100)
 
     assert {search - request for request, search in collected.items()} == {after}
 
 
 @every(("lags", "period"), [(EVEN, 10), ((*EVEN * 9, 30, 60, 10**9), 10), ((0, 0, 1, 1, 1, 2, 2), 3)])
 def test_the_period_of_searches_follows_from_lags(lags: tuple[int, ...], period: float) -> None:
-    garbage = garbage_of(tuple(sorted(lags)), repeat(0.0))()
-    searched = [request for request in range(1, 200) if garbage.begin(request) is not None and garbage.mark()[0]]
-
-    assert searched[0] == 1
-    assert garbage.mark()[0] == pytest.approx(199 / period, rel=0.02)
+    assert Searches(tuple(sorted(lags))).period == pytest.approx(period, rel=0.2)
 
 
 def test_failed_requests_bring_searches_about_sooner() -> None:
-    garbage = garbage_of(EVEN, repeat(0.0))()
+    garbage = SearchedGarbage(10, 1, 1)
     for request in range(1, 101):
         garbage.begin(request)
         garbage.failed()
 
     assert garbage.mark()[0] > 100 / 10 * 2
+
+
+@every(("first", "second"), [(1.0, 1), (3.7, 4), (8.4, 12)])
+def test_many_connections_are_collected_as_one_by_one(first: float, second: int) -> None:
+    searches = Searches((0, 1, 2, 3, 4, 5, 6, 7))
+    one_by_one = after_another(SearchedGarbage(searches.period, first, second), 400)
+    own = np.arange(1, 251)
+    together = searches.collected(own, own, (np.full(250, first), np.full(250, second)))
+
+    assert [one_by_one.get(request, NEVER) for request in own] == together.tolist()

@@ -37,7 +37,7 @@ def choice(keeping: dict[str, Any], scene: dict[str, Any], spread: Spread, reque
         ({"max_age": 60.0}, {}, Spread(lazy_threads=True), ("by_opening", 13)),
         ({"max_age": 60.0}, {}, Spread(threads=Dispatch(recent=1.0, random=0.0)), ("by_opening", 13)),
         ({"max_age": 60.0}, {"conditions": Conditions(idle_seconds=60)}, Spread(), ("by_opening", 13)),
-        ({"max_age": 60.0, "keeper": "request"}, {}, Spread(collected_after=(7,)), ("by_request", 13)),
+        ({"max_age": 60.0, "keeper": "request"}, {}, Spread(collected_after=(7,)), ("by_opening", 13)),
         ({"max_age": 0.0, "pool": POOL, "keeper": "pool"}, {}, Spread(), ("by_request", 13)),
         ({"max_age": 60.0}, {"arrivals": np.arange(5.0)}, Spread(), ("by_request", None)),
     ],
