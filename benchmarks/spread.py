@@ -70,11 +70,13 @@ def _row(config: Config, seen: Sequence[Uses | None]) -> tuple[str, ...]:
         chosen(spread.processes) if processes > 1 else NONE,
         _busiest([one and one.by_thread for one in shares], processes * threads) if threads > 1 else NONE,
         _of_threads(spread) if threads > 1 else NONE,
-        _waits(spread.collected_after) if spread.collected_after and not threads else NONE,
+        NONE if threads else _waits(seen[:-1]),
     )
 
 
-def _waits(lags: Sequence[int]) -> str:
+def _waits(seen: Sequence[Uses | None]) -> str:
+    """Of all rates but the highest, where requests meet each other and more of them are kept at each search."""
+    lags = together([one for one in seen if one is not None]).collected_after
     never = lags.count(NEVER) / len(lags)
     half, most = (lags[len(lags) * share // 100] for share in (50, 90))
     return f"{half} requests (90 %: {most}; to the end: {numbers.percentage(never)})"

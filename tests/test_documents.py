@@ -38,7 +38,7 @@ def blocks(language: str, *pages: Path) -> Iterator[tuple[str, str]]:
 TABLES: Final = dict(
     blocks("toml", ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 )
-OF_FLEETS: Final = {"traffic", "events", "hosts"}  # a file that has one of these is a fleet's
+OF_FLEETS: Final = {"traffic", "events", "hosts", "application"}  # a file that has one of these is a fleet's
 FLEETS: Final = {where: text for where, text in TABLES.items() if OF_FLEETS & tomllib.loads(text).keys()}
 PLANS: Final = {where: text for where, text in TABLES.items() if where not in FLEETS}
 # What a fragment of a fleet's file leaves to the rest of it, and the keys that say the same otherwise.

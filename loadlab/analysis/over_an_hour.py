@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from loadlab.model.condition import Condition
-    from loadlab.model.fleet import Keeping
+    from loadlab.model.fleet import Keeping, Spread
     from loadlab.model.samples import Trial
     from loadlab.model.uses import Uses
 
@@ -96,8 +96,15 @@ def _measured(keeping: Keeping, rate: float, uses: Sequence[Uses]) -> _Measured 
         rate=rate,
         held_seconds=hold + connect,
         shares=_shares(keeping, uses),
-        collected_after=_mean(use.spread.collected_after for use in uses if use.spread.collected_after),
+        collected_after=_mean(
+            _within(rate * HOUR / keeping.processes, use.spread) for use in uses if use.spread.collected_after
+        ),
     )
+
+
+def _within(requests: float, spread: Spread) -> list[float]:
+    """How long garbage waits, at most for all requests of the hour: some of it waits for the end of its process."""
+    return [min(lag, requests) for lag in spread.collected_after]
 
 
 def _mean(columns: Iterable[Sequence[float]]) -> float | None:

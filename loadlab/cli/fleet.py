@@ -17,6 +17,7 @@ from loadlab.cli._fleet_file import EXAMPLE, add_fleet_arguments, read_fleet_of
 from loadlab.cli._fleet_validation import add_validation_arguments
 from loadlab.cli._screen import Screen, add_screen_arguments, width
 from loadlab.errors import StoppedError
+from loadlab.model.condition import Condition, varying
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from loadlab.model.fleet_outcome import FleetAnswer
 
 FILE: Final = "fleet.toml"
-REQUESTS_PER_SECOND: Final = 250_000  # that are simulated one by one; for estimates only
 LONG_SECONDS: Final = 60.0
 EXAMPLES: Final = (
     ("loadlab fleet --example > fleet.toml", "print a file to start from"),
@@ -68,7 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         answer = _answer(asked, screen)
     except StoppedError as error:
-        error.add_note("Nothing was written. Fewer hosts, hours or repeats take less time.")
+        error.add_note("Nothing was written. Fewer hours or repeats take less time.")
         raise
     path = arguments.out or Path("fleets") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     _publish(answer, fleet, path)
@@ -96,28 +96,36 @@ def _answer(asked: Asked, screen: Screen) -> FleetAnswer:
     from loadlab.analysis.fleet_answer import fleet_answer
     from loadlab.cli._progress import display
 
-    names, total = [str(keeping.strategy) for keeping, _ in asked.strategies], len(asked.strategies)
+    names, total = _names(asked), len(asked.strategies)
     with display(screen, sum(_seconds(asked)) / total) as shown:
         for line in _slow(asked):
             shown.notice(line)
         done = count()
 
-        def begins(keeping: Keeping) -> None:
+        def begins(keeping: Keeping) -> None:  # noqa: ARG001  they come in order
             number = next(done)
             if number:
                 shown.step_ended(f"simulated {names[number - 1]}: {number} of {total}", number, total)
-            shown.step_begins(f"simulating {keeping.strategy}", number, total)
+            shown.step_begins(f"simulating {names[number]}", number, total)
 
         return fleet_answer(asked, begins)
 
 
+def _names(asked: Asked) -> list[str]:
+    """Each strategy with the parameters in which it differs from its namesakes."""
+    strategies = [keeping.strategy for keeping, _ in asked.strategies]
+    among = varying(Condition(strategy=strategy) for strategy in strategies)
+    return [one.spelt({key: one.parameters[key] for key in among.of("strategy", one)}) for one in strategies]
+
+
 def _seconds(asked: Asked) -> Iterable[float]:
-    """What each strategy is expected to take; with an event per opening, next to nothing."""
-    from loadlab.fleet.repeating import how_often, one_by_one
+    """What each strategy is expected to take."""
+    from loadlab.fleet.engine.simulate import engine_for
+    from loadlab.fleet.repeating import how_often
 
     for keeping, scene in asked.strategies:
-        requests = one_by_one(keeping, asked.application, scene)
-        yield requests * how_often(requests, asked.repeats) / REQUESTS_PER_SECOND
+        seconds = engine_for(keeping, asked.application, scene).seconds
+        yield seconds * how_often(seconds, asked.repeats)
 
 
 def _slow(asked: Asked) -> Iterable[str]:
@@ -125,13 +133,15 @@ def _slow(asked: Asked) -> Iterable[str]:
     from loadlab.fleet.engine.simulate import engine_for
     from loadlab.report.numbers import minutes
 
-    for (keeping, scene), seconds in zip(asked.strategies, _seconds(asked), strict=True):
-        if seconds > LONG_SECONDS:
+    alike: dict[str, list[tuple[str, float]]] = {}
+    for name, (keeping, scene), seconds in zip(_names(asked), asked.strategies, _seconds(asked), strict=True):
+        if seconds:
             because = engine_for(keeping, asked.application, scene).because
-            yield (
-                f"{keeping.strategy} is simulated request by request, because {because}: about {minutes(seconds)}."
-                " Fewer hosts, hours or repeats take less."
-            )
+            alike.setdefault(because, []).append((name, seconds))
+    for because, slow in alike.items():
+        if (seconds := sum(each for _, each in slow)) > LONG_SECONDS:
+            names = ", ".join(name for name, _ in slow)
+            yield f"one request after the other, because {because}: {names}; about {minutes(seconds)}"
 
 
 def _publish(answer: FleetAnswer, fleet: Fleet, path: Path) -> None:

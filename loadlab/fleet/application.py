@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from loadlab.model.case import Case
     from loadlab.model.samples import Trial
     from loadlab.model.uses import Choices, Uses
 
@@ -30,10 +29,11 @@ if TYPE_CHECKING:
 SPOILT: Final = frozenset(
     {Cause.GENERATOR_FAILED, Cause.UNANSWERED, Cause.PROCESS_LOST, Cause.DATABASE_LOST, Cause.POOLER_LOST}
 )
-PLAIN: Final[tuple[Callable[[Case], bool], ...]] = (
-    lambda case: case.open_load is not None,
-    lambda case: case.strategy is None or case.strategy.name == "max_age",
-    lambda case: not case.round_trip_ms,
+PLAIN: Final[tuple[Callable[[Trial], bool], ...]] = (
+    lambda trial: trial.case.open_load is not None,
+    lambda trial: trial.case.strategy is None or trial.case.strategy.name == "max_age",
+    lambda trial: not trial.case.round_trip_ms,
+    lambda trial: Cause.TASKS_DROPPED not in trial.causes,
 )
 MEASURE: Final = "Measure one: loadlab run calibration"
 MOST_BYTES: Final = 1 << 24  # of what a watch prints
@@ -46,7 +46,7 @@ def application_of_run(folder: Path, mode: str | None = None) -> Application:
     """What a run has measured: of one server mode, or of all of them together.
 
     Trials are taken before others that have an open load, whose requests do not wait for each other; that have an age
-    and no pool or pooler; and that have no added latency.
+    and no pool or pooler; that have no added latency; and that kept up with their load.
 
     Raises:
         UsageError: it is no run, its trials are damaged or of an earlier loadlab, or it has not measured the mode.
@@ -62,7 +62,7 @@ def application_of_run(folder: Path, mode: str | None = None) -> Application:
         have = ", ".join(sorted({_mode(trial) for trial in known}))
         raise UsageError(f"{folder} has not measured the server mode {mode}, but {have}. {_measure(mode)}")
     for plain in PLAIN:
-        chosen = [trial for trial in chosen if plain(trial.case)] or chosen
+        chosen = [trial for trial in chosen if plain(trial)] or chosen
     return _application(folder, chosen)
 
 
@@ -107,9 +107,17 @@ def _application(folder: Path, trials: Sequence[Trial]) -> Application:
         boot_seconds={
             mode: max(trial.overhead_seconds.get("boot", 0.0) for trial in of_mode) for mode, of_mode in by_mode.items()
         },
-        source=f"the run in {folder}",
+        source=f"the run in {folder}{_doubts(trials)}",
         closed_loop=any(trial.case.open_load is None for trial in trials),
     )
+
+
+def _doubts(trials: Sequence[Trial]) -> str:
+    """What is known to disturb the times that were measured."""
+    invalid = [trial for trial in trials if trial.state != "complete"]
+    if not invalid:
+        return ""
+    return f", where {len(invalid)} of {len(trials)} trials are invalid: {invalid[0].reason}"
 
 
 def _uses(trials: Iterable[Trial]) -> Iterable[Uses]:

@@ -11,7 +11,7 @@ from factories.trials import CLOSED, KEPT, case, replica, trial
 
 from loadlab.analysis.over_an_hour import over_an_hour
 from loadlab.model.condition import OpenLoad
-from loadlab.model.fleet import Distribution, Spread
+from loadlab.model.fleet import NEVER, Distribution, Spread
 from loadlab.model.uses import Uses
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ def test_where_no_request_finds_a_connection_all_are_opened() -> None:
     assert ages[600].opens_per_second == RATE
     assert ages[600].reuse == 0
     assert ages[600].open == pytest.approx(RATE * 0.008 + 50)
+
+
+def test_what_the_collector_leaves_adds_up_over_the_hour() -> None:
+    """Half of the connections wait for 50 requests, and half for the end of their process."""
+    (hour,) = over_an_hour([used(case("threaded", None, usable=8), collected_after=(50, NEVER))])
+    assert by_age(hour)[600].open == pytest.approx(RATE * 0.008 + (50 + RATE * 3600) / 2)
 
 
 def test_without_a_kept_connection_the_garbage_lag_is_not_known() -> None:

@@ -53,7 +53,7 @@ def test_a_file_becomes_a_verdict_and_four_files(here: InProcess, fleet_file: Pa
     assert done.code == 0, done.stderr
     assert "3 hosts × 2 processes × 2 threads" in done.stdout
     assert f"Report: {tmp_path / 'out' / 'fleet.html'}" in done.stdout
-    assert "simulated max_age=0,conn_health_checks=off: 1 of 2" in done.stderr
+    assert "simulated max_age=0: 1 of 2" in done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     assert (tmp_path / "out" / "fleet.toml").read_text() == FLEET
 
@@ -115,19 +115,21 @@ def test_a_folder_that_cannot_be_made_is_named(here: InProcess, fleet_file: Path
     assert done.stderr.rstrip().endswith("Name another folder with --out.")
 
 
-def test_what_takes_long_is_said_before_with_the_reason(fleet_file: Path) -> None:
-    text = fleet_file.read_text() + "[strategies.pool]\n[strategies.recycle_workers]\nmax_requests = 100\n"
-    large = (
-        text.replace("rate = 20", "rate = 90_000")
-        .replace("hosts = 3", "hosts = 10_000")
-        .replace("repeats = 2", "repeats = 100")
-    )
-    fleet = read_fleet(large.replace("max_connections = 9", "max_connections = 100_000"), "fleet.toml")
-    pool, recycled = list(_slow(_asked(fleet, application_of(fleet), "")))
-    assert "pool,min_size=1" in pool
-    assert "because requests share the connections of a pool: about 2.7 minutes" in pool
-    assert "because processes end after a number of requests" in recycled
-    assert list(_slow(_asked(read_fleet(text, "fleet.toml"), application_of(fleet), ""))) == []
+# The requests of a pool are simulated one by one.
+SLOW = (
+    FLEET.replace('[strategies.max_age]\nmax_age = [0, "none"]', "[strategies.pool]")
+    .replace("rate = 20", "rate = 3000")
+    .replace("seconds = 120", "hours = 1")
+    .replace("repeats = 2", "repeats = 100")
+)
+
+
+def test_what_takes_long_is_said_before_with_the_reason() -> None:
+    slow, quick = (read_fleet(text, "fleet.toml") for text in (SLOW, FLEET))
+    (said,) = _slow(_asked(slow, application_of(slow), ""))
+    assert said.startswith("one request after the other, because requests share the connections of a pool: pool; ")
+    assert said.endswith("about 72 minutes")
+    assert list(_slow(_asked(quick, application_of(quick), ""))) == []
 
 
 def test_the_example_is_a_fleet_but_for_where_it_was_measured(here: InProcess) -> None:
@@ -142,13 +144,13 @@ def test_the_example_is_a_fleet_but_for_where_it_was_measured(here: InProcess) -
 
 
 def test_ctrl_c_says_so_and_writes_nothing(loadlab: CommandLine, fleet_file: Path, tmp_path: Path) -> None:
-    fleet_file.write_text(FLEET.replace("rate = 20", "rate = 3000").replace("seconds = 120", "hours = 1"))
+    fleet_file.write_text(SLOW)
     with loadlab.started("fleet", fleet_file, "--out", tmp_path / "out") as command:
-        command.wait_until(lambda: "is simulated request by request" in command.stderr.read_text())
+        command.wait_until(lambda: "one request after the other" in command.stderr.read_text())
         command.popen.send_signal(signal.SIGINT)
         done = command.outcome()
     assert done.code == 130
     assert done.stderr.endswith(
-        "loadlab: Stopped by SIGINT.\nNothing was written. Fewer hosts, hours or repeats take less time.\n"
+        "loadlab: Stopped by SIGINT.\nNothing was written. Fewer hours or repeats take less time.\n"
     )
     assert not (tmp_path / "out").exists()

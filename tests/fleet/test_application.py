@@ -103,7 +103,14 @@ def test_garbage_lags_of_trials_come_together(tmp_path: Path) -> None:
 def test_an_open_load_counts_before_a_closed_one(tmp_path: Path) -> None:
     closed, opened = trial(case("sync", 0)), trial(ages("sync")[0])
     folder = kept(tmp_path / "run", replace(closed, uses=uses(hold=0.5)), replace(opened, uses=uses(hold=0.01)))
-    assert application_of_run(folder).hold_seconds.values[-1] == pytest.approx(0.01)
+    found = application_of_run(folder)
+    assert found.hold_seconds.values[-1] == pytest.approx(0.01)
+    assert not found.closed_loop
+
+
+def test_a_run_of_closed_loops_alone_says_so(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "run", replace(trial(case("sync", 0)), uses=uses(hold=0.5)))
+    assert application_of_run(folder).closed_loop
 
 
 def test_ages_count_before_pools_and_poolers(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
@@ -12,9 +14,9 @@ from loadlab.errors import UsageError
 from loadlab.fleet.fleet_file import read_fleet
 from loadlab.fleet.measured import application_of
 from loadlab.model.config import Config
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from loadlab.model.fleet import Database
+from loadlab.model.fleet_question import FleetQuestion, GivenApplication
+from loadlab.strategies import STRATEGIES
 
 WHOLE: dict[str, Any] = {
     "hosts": 20,
@@ -190,3 +192,18 @@ def test_faults_of_events_are_told_beside_a_log_that_cannot_be_read(tmp_path: Pa
     log, restart = {"files": str(tmp_path / "none.log")}, {"at_seconds": 7200}
     said = problems_of(hours=2, traffic={"access_log": log}, events={"database_restart": restart})
     assert [line.split(":")[0].strip() for line in said] == ["traffic.access_log", "events.database_restart.at_seconds"]
+
+
+@every("kind", [FleetQuestion, GivenApplication, Database])
+def test_the_reference_has_every_key_with_its_default(kind: Any) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "fleet-file.md").read_text()
+    for field in fields(kind):
+        assert f"`{field.name}`" in page or f"`[{field.name}" in page, field.name
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            assert f"| {field.default} |" in page or f"`{field.name}` ({field.default})" in page, field.name
+
+
+@every("strategy", list(STRATEGIES))
+def test_the_reference_says_what_each_strategy_becomes(strategy: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "fleet-file.md").read_text()
+    assert f"`{strategy}`" in page.partition("## What a strategy becomes")[2]
