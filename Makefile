@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check pure bench bench-generator bench-verdict mutants error-rates fleet-validation dashboards dashboards-tables lint clean cli-reference
+.PHONY: run test check pure bench bench-generator bench-verdict bench-fleet mutants error-rates fleet-validation dashboards dashboards-tables lint clean cli-reference
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live
@@ -34,6 +34,10 @@ bench-generator: $(VENV)/bench-generator
 # How soon a run comes to its verdicts, beside the same plan to its last block. OTHER=DIR: beside another tree of loadlab.
 bench-verdict: $(VENV)/lab
 	@$(BIN)/python benchmarks/verdict.py $(if $(OTHER),--tree $(OTHER))
+
+# How fast and in how much memory a fleet is simulated, beside the same model in SimPy.
+bench-fleet: $(VENV)/dev
+	@$(BIN)/python benchmarks/fleet.py
 
 # How many small faults in stats/, model/ and instrumentation/ the tests notice: 60 mutants of each, 10 minutes at most.
 MUTANTS ?= 60

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from loadlab.model.fleet_outcome import FleetAnswer
 
 FILE: Final = "fleet.toml"
-REQUESTS_PER_SECOND: Final = 250_000  # that are simulated one by one; for estimates only
 LONG_SECONDS: Final = 60.0
 EXAMPLES: Final = (
     ("loadlab fleet --example > fleet.toml", "print a file to start from"),
@@ -120,12 +119,13 @@ def _names(asked: Asked) -> list[str]:
 
 
 def _seconds(asked: Asked) -> Iterable[float]:
-    """What each strategy is expected to take; with an event per opening, next to nothing."""
-    from loadlab.fleet.repeating import how_often, one_by_one
+    """What each strategy is expected to take."""
+    from loadlab.fleet.engine.simulate import engine_for
+    from loadlab.fleet.repeating import how_often
 
     for keeping, scene in asked.strategies:
-        requests = one_by_one(keeping, asked.application, scene)
-        yield requests * how_often(requests, asked.repeats) / REQUESTS_PER_SECOND
+        seconds = engine_for(keeping, asked.application, scene).seconds
+        yield seconds * how_often(seconds, asked.repeats)
 
 
 def _slow(asked: Asked) -> Iterable[str]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 USUAL: Final = 10  # repeats, where nobody names a number
 FEWEST: Final = 4
-SOON: Final = 1_600_000  # requests one by one, of all repeats: some seconds on one core
-LONG: Final = 1_000_000  # the same from where on more processes are worth their start
+SOON: Final = 6.0  # seconds, of all repeats on one core
+LONG: Final = 4.0  # the same from where on more processes are worth their start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,17 +34,9 @@ class Simulation:
         return simulate(self.keeping, self.application, self.scene, self.at, random)
 
 
-def one_by_one(keeping: Keeping, application: Application, scene: Scene) -> float:
-    """How many requests a simulation goes through one by one; 0 with an event per opening."""
-    choice = engine_for(keeping, application, scene)
-    if choice.name == "by_opening":
-        return 0.0
-    return float(scene.rates.expected[-1]) * (choice.hosts or scene.hosts) / scene.hosts
-
-
-def how_often(requests: float, asked: int | None) -> int:
-    """How many repeats: as many as are asked for; else up to ten, fewer where so many requests take long."""
-    return asked or min(USUAL, max(FEWEST, int(SOON / max(requests, 1.0))))
+def how_often(seconds: float, asked: int | None) -> int:
+    """How many repeats: as many as are asked for; else up to ten, fewer where each takes so many seconds."""
+    return asked or min(USUAL, max(FEWEST, int(SOON / max(seconds, 1e-9))))
 
 
 def generator(seed: int, repeat: int) -> np.random.Generator:
@@ -58,10 +50,10 @@ def repeated(simulation: Simulation, repeats: int | None, seed: int) -> list[Sim
     Raises:
         UsageError: it is not known how the server mode spreads requests.
     """
-    requests = one_by_one(simulation.keeping, simulation.application, simulation.scene)
-    count = how_often(requests, repeats)
+    seconds = engine_for(simulation.keeping, simulation.application, simulation.scene).seconds
+    count = how_often(seconds, repeats)
     cores = min(count, len(os.sched_getaffinity(0)))
-    if cores == 1 or requests * count < LONG:
+    if cores == 1 or seconds * count < LONG:
         return [simulation.run(generator(seed, number)) for number in range(count)]
     # Not forked: the command may have threads that show its progress.
     with multiprocessing.get_context("spawn").Pool(cores, _undisturbed) as pool:

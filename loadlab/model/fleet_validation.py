@@ -52,8 +52,8 @@ class FleetFigures:
     """What is predicted, and what is counted: from the start of the load until its end.
 
     `opened` are PostgreSQL's sessions; `mean_open` and `p99_open` are over samples of its backends every 0.1 s.
-    `reused` and `refused` are requests, of `requests` in all; `failed` are other failures. `gaps` are mismatches with
-    PostgreSQL's own count, and whatever else makes a figure doubtful; empty is exact.
+    `reused` and `refused` are requests, of `requests` in all; `failed` are other failures, and in no other figure.
+    `gaps` are mismatches with PostgreSQL's own count, and whatever else makes a figure doubtful; empty is exact.
     """
 
     opened: float

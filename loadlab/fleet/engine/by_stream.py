@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from loadlab.model.fleet import Application, Keeping, Numbers, Scene, Simulated
 
-MOST_REQUESTS: Final = 1_500_000  # at a time: 300 MB
+MOST_REQUESTS: Final = 1_500_000  # at a time: 100 MB
 
 
 def simulate(

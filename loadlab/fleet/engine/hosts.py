@@ -49,10 +49,11 @@ def chooser(dispatch: Dispatch, uniforms: Iterator[float]) -> Choose:
 class Thread:
     """Serves one request at a time. `connection` is the one that Django keeps for it, if it does.
 
-    `reuses` says of its request that it found the connection open, `watched` that somebody looks whether it idles.
+    `reuses` says of its request that it found the connection open, `mark` how often its process had searched for
+    garbage before it, and `watched` that the simulation looks whether it idles.
     """
 
-    __slots__ = ("connection", "idle_since", "number", "process", "reuses", "watched")
+    __slots__ = ("connection", "idle_since", "mark", "number", "process", "reuses", "watched")
 
     def __init__(self, process: Process, number: int) -> None:
         self.process = process
@@ -60,6 +61,7 @@ class Thread:
         self.connection: Connection | None = None
         self.idle_since = 0.0
         self.reuses = False
+        self.mark = (0, 0)
         self.watched = False
 
 

@@ -9,7 +9,7 @@ it is. So a lane numbers its members by how long they have been idle, and the la
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loadlab.model.fleet import Counts, Dispatch, Numbers
 
     Truths = NDArray[np.bool_]
+    Wholes = NDArray[np.integer[Any]]  # of any width: there is one for each request
 
 LANES: Final = 768  # wide enough that numpy does most of the work
 SHORTEST: Final = 128  # requests of a lane
@@ -28,25 +29,31 @@ _LONG_AGO: Final = -1e15
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lanes:
-    """Rows of requests, cut into lanes: `places` are those of the requests, -1 beyond a row's beginning and end.
+    """Rows of requests, cut into lanes: the requests of each are from `first` to before `last`.
 
-    `places` has a row for each step and a column for each lane; the first steps are those of the lane before. `begins`
-    is true for lanes at the start of a row.
+    It begins with some of the lane before, not before `earliest`. `begins` is true where a row begins.
     """
 
-    places: Counts
+    first: Counts
+    last: Counts
+    earliest: Counts
     begins: Truths
 
-    def of(self, values: Numbers, beyond: float) -> Numbers:
-        found: Numbers = np.where(self.places < 0, beyond, values[self.places])
-        return found
+    @property
+    def steps(self) -> range:
+        """Of all lanes together; those below 0 are of the lanes before."""
+        return range(-OVERLAP, int((self.last - self.first).max(initial=0)))
 
-    def back(self, in_lanes: Numbers, count: int) -> Numbers:
-        found = np.zeros(count)
-        places = self.places[OVERLAP:]
-        there = places >= 0
-        found[places[there]] = in_lanes[OVERLAP:][there]
-        return found
+    def at(self, step: int) -> Counts:
+        """Which request each lane takes then; -1 where it takes none."""
+        places = self.first + step
+        places[(places < self.earliest) | (places >= self.last)] = -1
+        return places
+
+    def members(self, chosen: Wholes, members: Wholes) -> Wholes:
+        """Who was chosen for each request, where `members` says who each lane's members are."""
+        lane = np.repeat(np.arange(len(self.first), dtype=np.int32), self.last - self.first)
+        return members[chosen, lane]
 
 
 def cut(lengths: Counts) -> Lanes:
@@ -56,9 +63,9 @@ def cut(lengths: Counts) -> Lanes:
     starts = np.cumsum(lengths) - lengths
     row = np.repeat(np.arange(len(lengths)), per_row)
     number = np.arange(len(row)) - np.repeat(np.cumsum(per_row) - per_row, per_row)
-    places = starts[row] + number * steps + np.arange(-OVERLAP, steps)[:, None]
-    places[(places < starts[row]) | (places >= (starts + lengths)[row])] = -1
-    return Lanes(places=places, begins=number == 0)
+    first = starts[row] + number * steps
+    last = np.minimum(first + steps, (starts + lengths)[row])
+    return Lanes(first=first, last=last, earliest=starts[row], begins=number == 0)
 
 
 class Chooser:
@@ -103,9 +110,9 @@ def _only(dispatch: Dispatch, rule: str) -> bool:
 class Taken:
     """Of each request: the process that takes it, when, and how many threads are busy in it then, with this one's."""
 
-    process: Counts
+    process: Wholes
     starts: Numbers
-    busy: Counts
+    busy: Wholes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +121,7 @@ class Rows:
 
     starts: Numbers
     ends: Numbers
-    started: Counts
+    started: Wholes
     lengths: Counts
 
 
@@ -131,60 +138,59 @@ def deal_to_processes(  # noqa: PLR0913  what comes to hosts, and what hosts are
     """Each row of `lengths` is a host that starts anew. Where all its threads are busy, requests wait for the first."""
     lanes = cut(lengths)
     chooser, keep = Chooser(dispatch, random), dispatch.fixed > 0
-    come, last = lanes.of(arrivals, np.inf), lanes.of(lasting, 0.0)
-    width = come.shape[1]
-    lane = np.arange(width)
+    width, lane = len(lanes.first), np.arange(len(lanes.first))
     ends = np.full((threads, processes, width), _LONG_AGO)
     taken = _never_busy(processes, lanes, keep=keep)
-    found = np.zeros((3, *come.shape))
-    for step, (came, lasts) in enumerate(zip(come, last, strict=True)):
-        if step == OVERLAP and not keep:
+    # The last place of these is for lanes that take no request at a step.
+    came, lasts = np.append(arrivals, np.inf), np.append(lasting, 0.0)
+    process, begun, at_once = np.zeros(len(came), dtype=np.int16), came.copy(), np.zeros(len(came), dtype=np.int16)
+    for step in lanes.steps:
+        if step == 0 and not keep:
             order = np.maximum(taken, ends.max(axis=0)).argsort(axis=0)
             ends, taken = np.take_along_axis(ends, order[None], axis=1), np.take_along_axis(taken, order, axis=0)
-        starts = np.maximum(came, ends.min(axis=(0, 1)))
+        here = lanes.at(step)
+        starts = np.maximum(came[here], ends.min(axis=(0, 1)))
         idle = ends <= starts
         busy = threads - np.count_nonzero(idle, axis=0)
         ended = np.where(idle, ends, _LONG_AGO).max(axis=0)
         chosen = chooser.choose(busy < threads, np.maximum(ended, taken))
         slot = ends[:, chosen, lane].argmin(axis=0)
-        real = np.isfinite(came)
-        ends[slot[real], chosen[real], lane[real]] = (starts + lasts)[real]
+        real = here >= 0
+        ends[slot[real], chosen[real], lane[real]] = (starts + lasts[here])[real]
         taken[chosen[real], lane[real]] = starts[real]
-        found[:, step] = chosen, starts, busy[chosen, lane] + 1
+        if step >= 0:
+            process[here], begun[here], at_once[here] = chosen, starts, busy[chosen, lane] + 1
     order = np.maximum(taken, ends.max(axis=0)).argsort(axis=0)
     members = _put_together(lanes, order, keep=keep)
-    process, starts, busy = _back(lanes, len(arrivals), members, found)
-    return Taken(process=process.astype(np.int64), starts=starts, busy=busy.astype(np.int64))
+    return Taken(process=lanes.members(process[:-1], members), starts=begun[:-1], busy=at_once[:-1])
 
 
-def deal_to_threads(rows: Rows, threads: int, dispatch: Dispatch, random: np.random.Generator) -> Counts:
+def deal_to_threads(rows: Rows, threads: int, dispatch: Dispatch, random: np.random.Generator) -> Wholes:
     """Which of its process's threads serves each request."""
     lanes = cut(rows.lengths)
     chooser, keep = Chooser(dispatch, random), dispatch.fixed > 0
-    begin, end = lanes.of(rows.starts, np.inf), lanes.of(rows.ends, np.inf)
-    there = lanes.of(rows.started.astype(np.float64), 0.0)
-    width = begin.shape[1]
-    lane = np.arange(width)
-    number = np.arange(threads)[:, None]
+    lane, number = np.arange(len(lanes.first)), np.arange(threads)[:, None]
     until = _never_busy(threads, lanes, keep=keep)
-    found = np.zeros(begin.shape)
-    most = np.zeros(width)
-    for step, (starting, ending, there_now) in enumerate(zip(begin, end, there, strict=True)):
-        if step == OVERLAP and not keep:
-            until = np.take_along_axis(until, _longest_idle(until, most), axis=0)
-        real = np.isfinite(starting)
-        most = np.where(real, there_now, most)
-        idle = (until <= starting) & (number < there_now)
+    started: Wholes = np.zeros(len(lane), dtype=rows.started.dtype)
+    thread = np.zeros(len(rows.starts) + 1, dtype=np.int16)
+    for step in lanes.steps:
+        if step == 0 and not keep:
+            until = np.take_along_axis(until, _longest_idle(until, started), axis=0)
+        here = lanes.at(step)
+        real = here >= 0
+        started = np.where(real, rows.started[here], started)
+        idle = (until <= rows.starts[here]) & (number < started)
         chosen = chooser.choose(idle, until)
         none = ~idle.any(axis=0)
         chosen[none] = until[:, none].argmin(axis=0)
-        until[chosen[real], lane[real]] = ending[real]
-        found[step] = chosen
-    members = _put_together(lanes, _longest_idle(until, most), keep=keep)
-    return _back(lanes, len(rows.starts), members, found[None])[0].astype(np.int64)
+        until[chosen[real], lane[real]] = rows.ends[here[real]]
+        if step >= 0:
+            thread[here] = chosen
+    members = _put_together(lanes, _longest_idle(until, started), keep=keep)
+    return lanes.members(thread[:-1], members)
 
 
-def _longest_idle(until: Numbers, started: Numbers) -> Counts:
+def _longest_idle(until: Numbers, started: Wholes) -> Counts:
     """Threads, the one that is idle longest first; those that have not started follow, in order."""
     number = np.arange(len(until))[:, None]
     order: Counts = np.where(number < started, until, np.inf).argsort(axis=0, kind="stable")
@@ -202,16 +208,10 @@ def _never_busy(members: int, lanes: Lanes, *, keep: bool) -> Numbers:
     return _LONG_AGO + order
 
 
-def _put_together(lanes: Lanes, order: Counts, *, keep: bool) -> Counts:
+def _put_together(lanes: Lanes, order: Counts, *, keep: bool) -> Wholes:
     """Who each lane's members are. `order` are those of each at its end, the one that is idle longest first."""
-    members = np.repeat(np.arange(len(order))[:, None], order.shape[1], axis=1)
+    members = np.repeat(np.arange(len(order), dtype=np.int16)[:, None], order.shape[1], axis=1)
     if not keep:
         for lane in np.flatnonzero(~lanes.begins).tolist():
             members[:, lane] = members[order[:, lane - 1], lane - 1]
     return members
-
-
-def _back(lanes: Lanes, count: int, members: Counts, found: Numbers) -> list[Numbers]:
-    """What was found in the lanes, in the order of the requests; the first of it are members."""
-    chosen = members[found[0].astype(np.int64), np.arange(members.shape[1])]
-    return [lanes.back(in_lanes, count) for in_lanes in (chosen.astype(np.float64), *found[1:])]

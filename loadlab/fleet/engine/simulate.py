@@ -22,6 +22,10 @@ SAMPLED_WHEN_FULL: Final = 1_500_000  # the same where PostgreSQL is full
 FEWEST_HOSTS: Final = 4  # of a sample
 FEWEST_CONNECTIONS: Final = 40  # of a sample where PostgreSQL is full
 SELDOM: Final = 1e-3  # a share of requests that is small enough to leave out that they wait
+# On an idle core, for estimates only.
+REQUESTS_PER_SECOND: Final = 250_000
+DEALT_PER_SECOND: Final = 1_500_000
+OPENINGS_PER_SECOND: Final = 6_000_000
 NO_LIMIT: Final = 1_000_000_000
 
 
@@ -29,12 +33,14 @@ NO_LIMIT: Final = 1_000_000_000
 class EngineChoice:
     """Which engine simulates something, and why in a clause that follows "because".
 
-    `hosts` are simulated, where they are a sample that stands for all; else None.
+    `hosts` are simulated, where they are a sample that stands for all; else None. `seconds` is about what it takes on
+    an idle core.
     """
 
     name: EngineName
     because: str
     hosts: int | None = None
+    seconds: float
     engine: Engine = field(repr=False, compare=False)
 
     @property
@@ -53,7 +59,8 @@ def simulate(
     choice = engine_for(keeping, application, scene)
     if choice.exact:
         return by_request.simulate(keeping, application, scene, at, random)
-    unlimited = scene if keeping.max_age == 0 else replace(scene, database=Database(max_connections=NO_LIMIT))
+    limits = choice.engine is by_opening.simulate  # age 0 follows Erlang's formula
+    unlimited = scene if limits else replace(scene, database=Database(max_connections=NO_LIMIT))
     engine = choice.engine if choice.hosts is None else by_sample.of_hosts(choice.hosts, choice.engine)
     found = engine(keeping, application, unlimited, at, random)
     if found.open.max() <= scene.database.free:
@@ -69,21 +76,54 @@ def engine_for(keeping: Keeping, application: Application, scene: Scene) -> Engi
     to be full, a sample of hosts is simulated exactly, with its share of the connections.
     """
     if scene.arrivals is not None:
-        return _exactly("the instants of the requests are given")
+        return _exactly(scene, "the instants of the requests are given")
     if scene.rates.expected[-1] <= FEW_REQUESTS:
-        return _exactly(f"it has at most {FEW_REQUESTS:,} requests")
+        return _exactly(scene, f"it has at most {FEW_REQUESTS:,} requests")
     shared = _what_is_shared(keeping, application)
     if shared is not None:
-        return _exactly(shared, hosts=_sampled_hosts(scene))
+        return _exactly(scene, shared, _sampled_hosts(scene))
     dependent = _dependence(keeping, application, scene)
-    if dependent is None:
-        because = "threads are independent of each other"
-        return EngineChoice(name="by_opening", because=because, engine=by_opening.simulate)
-    return EngineChoice(name="by_opening", because=dependent, hosts=_sampled_hosts(scene), engine=by_stream.simulate)
+    if dependent is not None:
+        hosts = _sampled_hosts(scene)
+        return EngineChoice(
+            name="by_opening",
+            because=dependent,
+            hosts=hosts,
+            seconds=_requests(scene, hosts) / DEALT_PER_SECOND,
+            engine=by_stream.simulate,
+        )
+    return EngineChoice(
+        name="by_opening",
+        because="threads are independent of each other",
+        seconds=_openings(keeping, scene) / OPENINGS_PER_SECOND,
+        engine=by_opening.simulate,
+    )
 
 
-def _exactly(because: str, hosts: int | None = None) -> EngineChoice:
-    return EngineChoice(name="by_request", because=because, hosts=hosts, engine=by_request.simulate)
+def _exactly(scene: Scene, because: str, hosts: int | None = None) -> EngineChoice:
+    return EngineChoice(
+        name="by_request",
+        because=because,
+        hosts=hosts,
+        seconds=_requests(scene, hosts) / REQUESTS_PER_SECOND,
+        engine=by_request.simulate,
+    )
+
+
+def _requests(scene: Scene, hosts: int | None) -> float:
+    """That are simulated one by one."""
+    return float(scene.rates.expected[-1]) * (1.0 if hosts is None else hosts / scene.hosts)
+
+
+def _openings(keeping: Keeping, scene: Scene) -> float:
+    """That are simulated one by one: none at age 0."""
+    if keeping.max_age == 0:
+        return 0.0
+    threads = scene.hosts * keeping.processes * (keeping.threads or 1)
+    if keeping.max_age is None:
+        return float(threads)
+    between = keeping.max_age + threads * scene.rates.seconds / float(scene.rates.expected[-1])
+    return threads * (scene.rates.seconds / between + 1)
 
 
 def _sampled_hosts(scene: Scene) -> int | None:

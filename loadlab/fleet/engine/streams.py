@@ -13,6 +13,7 @@ from loadlab.fleet.engine.lanes import Rows, deal_to_processes, deal_to_threads
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.counting import RequestCounts
+    from loadlab.fleet.engine.lanes import Wholes
     from loadlab.model.fleet import Application, Conditions, Counts, Keeping, Numbers, Scene, Spread
 
 
@@ -26,7 +27,7 @@ class Streams:
 
     starts: Numbers
     ends: Numbers
-    busy: Counts
+    busy: Wholes
     first: Counts
     hosts: Counts
     gone: Numbers
@@ -98,7 +99,11 @@ def serve(  # noqa: PLR0913, PLR0917  the arguments of every engine, and where i
 def by_thread(processes: Streams, threads: int, spread: Spread, random: np.random.Generator) -> Streams:
     """Which threads of the processes serve the same requests."""
     lengths = np.diff(processes.first)
-    started = _most_so_far(processes.busy, lengths) if spread.lazy_threads else np.full(len(processes.busy), threads)
+    started = (
+        _most_so_far(processes.busy, lengths)
+        if spread.lazy_threads
+        else np.full(len(processes.busy), threads, dtype=np.int16)
+    )
     rows = Rows(starts=processes.starts, ends=processes.ends, started=started, lengths=lengths)
     thread = processes.member * threads + deal_to_threads(rows, threads, spread.threads, random)
     order = _sorted(thread)
@@ -119,7 +124,7 @@ def _at_once(scene: Scene, lasting: float) -> int:
     return int(under_way + 8 * under_way**0.5) + 8
 
 
-def _sorted(numbers: Counts) -> Counts:
+def _sorted(numbers: Wholes) -> Counts:
     """The order of numbers; those that are equal keep theirs. Small numbers are sorted many times as fast."""
     small = numbers.astype(np.int16) if numbers.max(initial=0) <= np.iinfo(np.int16).max else numbers
     return np.argsort(small, kind="stable")
@@ -138,11 +143,11 @@ def _lives(scene: Scene) -> list[_Life]:
     return found
 
 
-def _takers(scene: Scene, lives: list[_Life], came: Numbers, random: np.random.Generator) -> Counts:
+def _takers(scene: Scene, lives: list[_Life], came: Numbers, random: np.random.Generator) -> Wholes:
     """Which life takes each request; -1 where no host serves."""
     edges = np.unique([0.0, inf, *(time for life in lives for time in (life.start, life.end))])
     places = np.searchsorted(came, edges)
-    taker = np.full(len(came), -1, dtype=np.int64)
+    taker = np.full(len(came), -1, dtype=np.int32)
     for start, first, last in zip(edges.tolist(), places.tolist(), places[1:].tolist(), strict=False):
         serving = [place for place, life in enumerate(lives) if life.start <= start < life.end]
         if serving:
@@ -176,11 +181,11 @@ def _changes(*columns: Counts) -> Counts:
     return np.concatenate(([0], inner, [len(columns[0])]))
 
 
-def _most_so_far(values: Counts, lengths: Counts) -> Counts:
+def _most_so_far(values: Wholes, lengths: Counts) -> Wholes:
     """The largest value of each row until each place."""
     apart = int(values.max(initial=0)) + 1
     shift = np.repeat(np.arange(len(lengths)) * apart, lengths)
-    found: Counts = np.maximum.accumulate(values + shift) - shift
+    found: Wholes = (np.maximum.accumulate(values + shift) - shift).astype(values.dtype)
     return found
 
 
