@@ -64,6 +64,7 @@ WALL_CLOCK: Final = {
     "lab/fleets/lane.py": "when a small fleet was run, as people read it",
     "lab/fleets/validating.py": "when predictions were written, as people read it",
     "lab/following.py": "the label of an event",
+    "lab/happening.py": "the label of an event",
     "lab/journal.py": "the label of an event",
     "lab/run.py": "when a run began, as people read it",
     "lab/scraping.py": "Prometheus stamps its samples by it",

@@ -80,8 +80,9 @@ def add_fleet_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STRATEGY",
         help="a strategy to compare, with parameters; such as pool,max_size=8; repeatable",
     )
-    group.add_argument("--rate", type=float, metavar="N", help="constant requests per second of the whole fleet")
-    group.add_argument(
+    traffic = group.add_mutually_exclusive_group()
+    traffic.add_argument("--rate", type=float, metavar="N", help="constant requests per second of the whole fleet")
+    traffic.add_argument(
         "--access-log", action="append", metavar="FILE", help="the requests of a real access log; repeatable"
     )
     group.add_argument("--max-connections", type=int, metavar="N", help="PostgreSQL's limit")
@@ -120,6 +121,10 @@ def read_fleet_of(arguments: argparse.Namespace) -> Fleet:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except IsADirectoryError as error:
+        raise UsageError(
+            f"{path} is a folder. Name a run folder with --run, and a file that describes the fleet."
+        ) from error
     except OSError as error:
         raise UsageError(
             f"The fleet {path} cannot be read: {error.strerror}. `loadlab fleet --example` prints one to start from."

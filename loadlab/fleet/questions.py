@@ -16,11 +16,11 @@ from loadlab.fleet.engine.simulate import simulate
 from loadlab.fleet.limits import most_per_host, overlap
 from loadlab.fleet.outcome import without_limit
 from loadlab.fleet.repeating import generator
-from loadlab.fleet.scaling import scaled
+from loadlab.fleet.scaling import excerpt, scaled
 from loadlab.model.fleet_outcome import BreakEven, LargestFleet, SmallestAge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from loadlab.model.fleet import Application, Keeping, Scene
     from loadlab.model.fleet_outcome import Outcome
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 WORTH_HAVING: Final = 0.95  # of the reuse that unlimited has
 REACHED: Final = 0.97  # of a bound: from there on, it is what decides
 ENOUGH_REQUESTS: Final = 20_000  # to tell reuse to a few thousandths
-FEWEST_HOSTS: Final = 4  # so that others serve while one is deployed
+ENOUGH_AGES: Final = 40  # so long a time has as many of the age that is looked for
+FEWEST_HOSTS: Final = 2  # so that others serve while one is deployed
 MOST_REQUESTS: Final = 50_000  # of a simulation that verifies a number of hosts
 SHORTEST: Final = 0.1  # seconds: ages below make no sense
 CLOSE_ENOUGH: Final = 1.05  # a bisection ends there
@@ -38,11 +39,13 @@ BYTES_PER_CORE: Final = 4 * 2.0**30  # general-purpose cloud machines have 4 GiB
 def smallest_age(keeping: Keeping, application: Application, scene: Scene, seed: int) -> SmallestAge | None:
     """From which CONN_MAX_AGE on reuse is 95 % of what unlimited has; None where strategies have no such age.
 
-    Under this traffic and these events, by bisection over simulations of a few hosts with the same arrivals.
+    Under this traffic and these events, by bisection over simulations of a few hosts with the same arrivals; of a busy
+    host, over a stretch of time that has enough requests.
     """
     if keeping.keeper != "thread" or keeping.pooler is not None:
         return None
-    few = without_limit(scaled(scene, _few_hosts(scene)))
+    guess = _guess(keeping, scene)
+    few = without_limit(_enough(scene, guess))
 
     def reuse(age: float | None) -> float:
         ran = simulate(replace(keeping, max_age=age), application, few, _two(few), generator(seed, 0))
@@ -51,7 +54,7 @@ def smallest_age(keeping: Keeping, application: Application, scene: Scene, seed:
     unlimited = reuse(None)
     if not unlimited:
         return SmallestAge(seconds=None, share=WORTH_HAVING, reuse=0.0, unlimited=0.0)
-    short, long = SHORTEST, scene.rates.seconds
+    short, long = _bracket(lambda age: reuse(age) >= WORTH_HAVING * unlimited, guess)
     while long / short > CLOSE_ENOUGH:
         middle = sqrt(short * long)
         short, long = (short, middle) if reuse(middle) >= WORTH_HAVING * unlimited else (middle, long)
@@ -59,10 +62,32 @@ def smallest_age(keeping: Keeping, application: Application, scene: Scene, seed:
     return SmallestAge(seconds=age, share=WORTH_HAVING, reuse=reuse(age), unlimited=unlimited)
 
 
-def _few_hosts(scene: Scene) -> int:
-    """As many as have enough requests together."""
-    per_host = float(scene.rates.expected[-1]) / scene.hosts
-    return min(scene.hosts, max(FEWEST_HOSTS, ceil(ENOUGH_REQUESTS / max(per_host, 1.0))))
+def _guess(keeping: Keeping, scene: Scene) -> float:
+    """The closed form for threads that share alike: rate × age / (1 + rate × age) of the requests reuse one."""
+    threads = scene.hosts * keeping.processes * (keeping.threads or 1)
+    rate = max(float(scene.rates.expected[-1]), 1.0) / scene.rates.seconds / threads
+    return min(WORTH_HAVING / (1 - WORTH_HAVING) / rate, scene.rates.seconds)
+
+
+def _bracket(enough: Callable[[float], bool], guess: float) -> tuple[float, float]:
+    """An age that is too short, and a longer one that is long enough; the shortest of all may be enough."""
+    long = guess
+    while not enough(long):
+        long *= 2
+    short = long / 2 if long == guess else guess
+    while short > SHORTEST and enough(short):
+        short, long = short / 2, short
+    return max(short, SHORTEST), max(long, SHORTEST)
+
+
+def _enough(scene: Scene, guess: float) -> Scene:
+    """As many hosts as have enough requests together; where one alone has more, a stretch of time that has enough."""
+    rate = float(scene.rates.expected[-1]) / scene.hosts / scene.rates.seconds
+    seconds = max(ENOUGH_REQUESTS / max(rate, 1e-9), ENOUGH_AGES * guess)
+    if seconds < scene.rates.seconds / 2:
+        return scaled(excerpt(scene, seconds), 1)
+    fewest = FEWEST_HOSTS if scene.ends or scene.outages else 1
+    return scaled(scene, min(scene.hosts, max(fewest, ceil(seconds / scene.rates.seconds))))
 
 
 def _two(scene: Scene) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

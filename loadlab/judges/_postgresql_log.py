@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 LOGGED: Final = ("log_connections", "log_disconnections")
 _MS: Final = r"=([\d.]+) ms"
+SAYS_READY: Final = 18_00_00  # the first version whose log does
 _READY: Final = re.compile(rf"\[(\d+)\] LOG:  connection ready: setup total{_MS}, fork{_MS}, authentication{_MS}")
 
 
@@ -51,6 +52,60 @@ class ConnectionLog(_Log):
         return peak
 
 
+class SessionLog(_Log):
+    """The sessions of `database` in the server's log at `path`: they stay there when the server restarts or crashes.
+
+    PostgreSQL's statistics do not outlive a crash, and count sessions that the client never got to know of. The log of
+    PostgreSQL 18 says when a connection is ready, right before the client hears it; earlier ones say when it has been
+    let in.
+    """
+
+    def __init__(self, cursor: Cursor, database: str, path: Path) -> None:
+        super().__init__(path)
+        self._says_ready = cursor.connection.server_version >= SAYS_READY
+        self._setting = "authorization,setup_durations" if self._says_ready else "on"
+        self._let_in = re.compile(
+            rf"\[(\d+)\] LOG:  connection authorized: .*\bdatabase={re.escape(database)}(?:\s|$)", re.MULTILINE
+        )
+
+    def begin(self, cursor: Cursor) -> None:
+        """Have it logged soon: the server reads its configuration in its own time."""
+        _configure(cursor, f"SET log_connections = '{self._setting}'")
+
+    def begun(self, cursor: Cursor) -> bool:
+        """Whether it is logged, as the cursor of a new connection finds."""
+        cursor.execute("SHOW log_connections")
+        (setting,) = cursor.fetchone() or ("",)
+        return bool(setting == self._setting)
+
+    def end(self, cursor: Cursor) -> None:
+        """The same the other way; by another cursor, if the server was restarted."""
+        _configure(cursor, "RESET log_connections")
+
+    def opened_since(self, mark: int) -> int:
+        """How many sessions there were."""
+        text = self._text_since(mark)
+        let_in = [(line.start(), line[1]) for line in self._let_in.finditer(text)]
+        if not self._says_ready:
+            return len(let_in)
+        lines = [(at, pid, False) for at, pid in let_in]
+        lines += [(line.start(), line[1], True) for line in _READY.finditer(text)]
+        return _became_ready(lines)
+
+
+def _became_ready(lines: list[tuple[int, str, bool]]) -> int:
+    """Of the backends that were let in, how many were ready then; of others that say so, none was let in here."""
+    expected: set[str] = set()
+    count = 0
+    for _, pid, ready in sorted(lines):
+        if not ready:
+            expected.add(pid)
+        elif pid in expected:
+            expected.discard(pid)
+            count += 1
+    return count
+
+
 class SetupLog(_Log):
     """What each connection takes the server at `path` until it is ready; PostgreSQL 18 logs it while it is told to."""
 
@@ -62,19 +117,20 @@ class SetupLog(_Log):
 
     def begin(self) -> None:
         """Have it logged soon: the server reads its configuration in its own time."""
-        self._set(f"SET log_connections = '{self.setting}'")
+        _configure(self._cursor, f"SET log_connections = '{self.setting}'")
 
     def end(self) -> None:
-        self._set("RESET log_connections")
-
-    def _set(self, how: str) -> None:
-        self._cursor.execute(f"ALTER SYSTEM {how}")
-        self._cursor.execute("SELECT pg_reload_conf()")
+        _configure(self._cursor, "RESET log_connections")
 
     def since(self, mark: int) -> dict[int, tuple[float, float, float]]:
         """By the pid of each backend: the seconds of all of it, of its fork, and of its authentication."""
         found = _READY.finditer(self._text_since(mark))
         return {int(line[1]): (_seconds(line[2]), _seconds(line[3]), _seconds(line[4])) for line in found}
+
+
+def _configure(cursor: Cursor, how: str) -> None:
+    cursor.execute(f"ALTER SYSTEM {how}")
+    cursor.execute("SELECT pg_reload_conf()")
 
 
 def _seconds(milliseconds: str) -> float:

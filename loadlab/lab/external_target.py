@@ -137,6 +137,9 @@ class RunningExternal:
         with self._target.another() as another:
             yield _ExternalSampling(another, self.before)
 
+    def reconnect(self) -> None:
+        """The lab does nothing to a target that others serve."""
+
     def sample(self, when: str, /) -> Sample:
         try:
             now = self._target.look()

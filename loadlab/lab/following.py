@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from loadlab.load.generator.request_counts import RequestCounts
     from loadlab.model.counts import ConnectionCounts, PoolerCounts
     from loadlab.model.samples import Trial
+    from loadlab.store.progress import Event
 
 
 CPU = frozenset(one.name for one in Cpu.quantities)
@@ -27,7 +28,7 @@ CPU = frozenset(one.name for one in Cpu.quantities)
 class Follower:
     """Tells of one trial; `sessions` and `max_connections` are PostgreSQL's before it began, None if not asked."""
 
-    tell: Callable[[Sampled], None]
+    tell: Callable[[Event], None]
     order: int
     sessions: int | None
     max_connections: int | None

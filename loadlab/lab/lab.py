@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from loadlab.lab.observer import Observer
     from loadlab.model.plan import Plan
     from loadlab.services.database import Database
-    from loadlab.store.progress import Sampled
+    from loadlab.store.progress import Event
     from loadlab.system.processes import Register
 
 
@@ -27,8 +27,8 @@ class Lab:
     """The register of all processes, the project and its database, and the load generator.
 
     `observer` is the lab's own connection to the database; None where an external target's database was not named.
-    `follow` hears twice a second how a trial goes. `explanations` say why no request of a trial succeeded, by the
-    trial's order.
+    `follow` hears twice a second how a trial goes, and when a fault comes. `explanations` say why no request of a trial
+    succeeded, by the trial's order.
     """
 
     plan: Plan
@@ -37,7 +37,7 @@ class Lab:
     observer: Observer | None
     logs: Path
     project: Project = field(default_factory=Project)
-    follow: Callable[[Sampled], None] | None = None
+    follow: Callable[[Event], None] | None = None
     explanations: dict[int, str] = field(default_factory=dict)
 
     @property

@@ -64,6 +64,12 @@ def serving_now(application: Application, others: Mapping[str, int], recycled: s
     )
 
 
+def worker_pids(application: Application) -> list[int]:
+    """The processes of a server that have loaded the site and run now."""
+    owners = _owners(application.ledgers)
+    return [pid for pid in (application.program.pid, *_below(application.program.pid)) if pid in owners]
+
+
 def _fate(process: psutil.Process) -> str:
     try:
         if not process.is_running() or process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:

@@ -81,7 +81,7 @@ class Observer:
 def answers(cursor: Cursor) -> bool:
     """Whether the connection still leads to a database that answers."""
     try:
-        with cut_off(cursor.connection, ANSWER_SECONDS):
+        with cut_off(lambda: cursor.connection, ANSWER_SECONDS):
             cursor.execute("SELECT 1")
     except psycopg2.Error:
         return False
@@ -107,12 +107,14 @@ def persevere(attempt: Callable[[], None]) -> None:
 
 
 @contextmanager
-def cut_off(connection: Connection, seconds: float) -> Iterator[None]:
+def cut_off(connected: Callable[[], Connection], seconds: float) -> Iterator[None]:
     """Break a connection that is still in use after so many seconds: a database that is stopped never answers.
+
+    It is the one that is `connected` then: it may have been made anew.
 
     The caller that waits for the result gets a psycopg2.OperationalError.
     """
-    timer = threading.Timer(seconds, _shut, [connection])
+    timer = threading.Timer(seconds, _shut, [connected])
     timer.daemon = True
     timer.start()
     try:
@@ -121,6 +123,6 @@ def cut_off(connection: Connection, seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _shut(connection: Connection) -> None:
-    with suppress(psycopg2.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as wire:
+def _shut(connected: Callable[[], Connection]) -> None:
+    with suppress(psycopg2.Error, OSError), socket.socket(fileno=os.dup(connected().fileno())) as wire:
         wire.shutdown(socket.SHUT_RDWR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from loadlab.lab.happening import not_in_time, under
 from loadlab.lab.quantities import summed_up
 from loadlab.lab.validity import Disturbance, Validity, validity
 from loadlab.load.generator.contract import NO_RESULT, LoadRequest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
+    from loadlab.model.planned_fault import FaultSeen
     from loadlab.model.schedule import Step
 
 BLOCK_SEEDS: Final = 1_000_003  # apart: all cases of a block meet the same arrivals, and no two blocks do
@@ -36,6 +38,7 @@ class Observed:
 
     `stopped` is as in `Connections`, `disturbances` are what came in between, and `result` is what the generator has
     seen; None if it did not end its load. `bursts` are what was seen at rest after each, and how many requests it had.
+    `fault` is when that of the case came.
     """
 
     before: Sample
@@ -49,6 +52,7 @@ class Observed:
     stopped: bool
     disturbances: tuple[Disturbance, ...]
     bursts: tuple[tuple[Sample, int], ...] = ()
+    fault: FaultSeen | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +88,9 @@ def record(  # noqa: PLR0913, PLR0917  each is a separate noun
 ) -> Trial:
     """The trial as it is kept; `after_stop` was counted when the target had ended."""
     result, is_open = observed.result, case.open_load is not None
-    judged = validity(result, plan.window, is_open=is_open, disturbances=observed.disturbances)
+    disturbances = (*not_in_time(observed.fault, plan.window), *observed.disturbances)
+    fault = under(case.fault, observed.fault)
+    judged = validity(result, plan.window, is_open=is_open, disturbances=disturbances, fault=fault)
     got = result or NO_RESULT
     return replace(
         _unmeasured(case, step, plan, judged, meta),
@@ -100,6 +106,7 @@ def record(  # noqa: PLR0913, PLR0917  each is a separate noun
         busy=got.busy,
         served=None if observed.stopped else _served(observed.before, observed.at_rest),
         skew_seconds=max(got.skew, default=0.0),
+        fault_seen=observed.fault,
     )
 
 
@@ -156,6 +163,7 @@ def _connections(observed: Observed, after_stop: Sample) -> Connections:
         pooler=_pooler(at_rest, after_stop),
         open_before=before.counts.open,
         stopped=observed.stopped,
+        left_behind=at_rest.left_behind,
         by_alias=observed.by_alias,
         bursts=tuple(Burst(counts=at.counts - before.counts, requests=count) for at, count in observed.bursts),
     )

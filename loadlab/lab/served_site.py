@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loadlab.faults import FaultContext
@@ -73,20 +73,22 @@ def boot_site(  # noqa: PLR0913
 ) -> Iterator[BootingSite]:
     """Start a project in one server mode under one strategy, until the context ends; on `port`, or any that is free.
 
-    It does not wait for the server: the site says when it is `ready`. `faults` act throughout.
+    It does not wait for the server: the site says when it is `ready`. `faults` act throughout, or are prepared.
 
     Raises:
         EnvironmentFaultError: a program is missing, or one in between does not start.
     """
     context = FaultContext(database=lab.database, register=lab.register, log=log)
     with routed(strategy, faults, context) as route:
+        chosen = extras or Extras()
+        chosen = replace(chosen, environment={**chosen.environment, **route.environment})
         setup = ServerSetup(
             server=server,
             strategy=strategy,
             database=route.database,
             ledgers=ledgers,
             project=project,
-            extras=extras or Extras(),
+            extras=chosen,
         )
         with booting(setup, lab.register, log, port) as boot:
             yield BootingSite(server=server, boot=boot, route=route, ledgers=ledgers, log=log)

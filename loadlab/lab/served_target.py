@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,12 +17,16 @@ from loadlab.instrumentation.uses_file import VARIABLE, read_uses
 from loadlab.lab.ahead import Ahead
 from loadlab.lab.application import Extras
 from loadlab.lab.faulting import acting
+from loadlab.lab.happening import fault_of
 from loadlab.lab.hopeless import explanation
-from loadlab.lab.liveness import serving_now
+from loadlab.lab.left_behind import left_behind
+from loadlab.lab.liveness import serving_now, worker_pids
 from loadlab.lab.memory import backend_bytes
 from loadlab.lab.observer import cut_off
+from loadlab.lab.reconnecting import Reconnecting
 from loadlab.lab.sampler import RATE, look, unseen
 from loadlab.lab.served_site import boot_site
+from loadlab.lab.session_count import sessions_by_log
 from loadlab.lab.settling import Patience
 from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
@@ -34,7 +38,7 @@ from loadlab.probes.sessions import Sessions
 from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.counts import PoolerCounts
+    from loadlab.model.planned_fault import PlannedFault
     from loadlab.model.schedule import Step
     from loadlab.model.uses import Uses
     from loadlab.model.window import Window
@@ -103,7 +108,7 @@ class ServedTarget:
         end. PgBouncer opens nothing in the target's database before a client asks.
         """
         quiet = build_server(case.server).quiet_boot and not self.lab.project.info
-        if quiet and not faults_of(self.lab.plan) and not added_latency(case):
+        if quiet and not faults_of(self.lab.plan) and not added_latency(case) and case.fault is None:
             self._ahead.begin(step, self._boot(case, step))
 
     @contextmanager
@@ -118,9 +123,10 @@ class ServedTarget:
         )
         lab.judge.await_empty(SETTLE_SECONDS)
         before = Sample(counts=ConnectionCounts(), values=Sessions().read(context))
-        with ExitStack() as resources:
+        by_log = sessions_by_log(lab) if case.fault else nullcontext()
+        with by_log as sessions, ExitStack() as resources:
             booting = self._ahead.handed_over(step, resources) or resources.enter_context(self._boot(case, step))
-            yield RunningSite(lab, booting.ready(), context, before, resources)
+            yield RunningSite(lab, booting.ready(), context, before, resources, Disturbed(case.fault, sessions))
         self._retire(ledgers)
 
     @contextmanager
@@ -134,7 +140,7 @@ class ServedTarget:
             project=lab.project,
             ledgers=ledgers,
             log=lab.logs / trial_log(step.order, case.server.name),
-            faults=[*added_latency(case), *acting(lab.plan, "throughout")],
+            faults=[*added_latency(case), *acting(lab.plan, "throughout"), *planned(case)],
             extras=Extras(environment={VARIABLE: ",".join(lab.project.counted)}),
         ) as site:
             yield site
@@ -146,6 +152,21 @@ class ServedTarget:
             shutil.rmtree(self._kept.popleft(), ignore_errors=True)
 
 
+def planned(case: Case) -> list[Fault]:
+    """The fault of a case, for which something may have to be prepared."""
+    return [fault_of(case.fault)] if case.fault else []
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbed:
+    """What is otherwise in a trial with a `fault`: `sessions` counts those since its begin, if anything but statistics
+    does.
+    """
+
+    fault: PlannedFault | None = None
+    sessions: Callable[[], int] | None = None
+
+
 class RunningSite:
     """A served site during one trial."""
 
@@ -153,7 +174,15 @@ class RunningSite:
     patience = Patience(seconds=SETTLE_SECONDS, poll_seconds=POLL_SECONDS)
     stops = True
 
-    def __init__(self, lab: Lab, site: ServedSite, context: ProbeContext, before: Sample, resources: ExitStack) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  each is a separate noun
+        self,
+        lab: Lab,
+        site: ServedSite,
+        context: ProbeContext,
+        before: Sample,
+        resources: ExitStack,
+        disturbed: Disturbed,
+    ) -> None:
         self.before = before
         self.url = site.application.url
         self._lab = lab
@@ -162,14 +191,31 @@ class RunningSite:
             context, trees=site.route.trees, pooler=site.route.bouncer.judge if site.route.bouncer else None
         )
         self._resources = resources
+        self._disturbed = disturbed
         between = {BETWEEN[part]: pid for part, pid in site.route.trees.items() if part in BETWEEN}
         self._idle_backend_bytes: float | None = None
         self._processes = serving_now(site.application, between, build_server(site.server).recycled)
 
     @property
     def fault_context(self) -> FaultContext:
-        database = self._site.route.database
-        return FaultContext(database=database, register=self._lab.register, log=self._site.log)
+        route, application = self._site.route, self._site.application
+        return FaultContext(
+            database=route.database,
+            register=self._lab.register,
+            log=self._site.log,
+            restart_database=self._lab.database.restart,
+            server=application.program,
+            workers=lambda: worker_pids(application),
+            bouncer=route.bouncer,
+            ledgers=self._site.ledgers,
+            handle=route.handle,
+        )
+
+    def reconnect(self) -> None:
+        observer = self._lab.observing
+        if not observer.alive():
+            observer.restore()
+        self._context = replace(self._context, cursor=observer.cursor, trees=self._trees())
 
     @property
     def max_connections(self) -> int:
@@ -178,16 +224,20 @@ class RunningSite:
     @contextmanager
     def observing(self, generator: int, seconds: float) -> Iterator[_Sampling]:
         trees = {**self._context.trees, "app": self._site.application.program.pid, "generator": generator}
-        if self._lab.database.postmaster is not None:
-            trees["database"] = self._lab.database.postmaster
         self._context = replace(self._context, trees=trees)
+        self._context = replace(self._context, trees=self._trees())
+        comes_back = self._disturbed.fault is not None
         with (
-            self._lab.database.observed() as connection,
-            connection.cursor() as cursor,
-            cut_off(connection, seconds),
-            cut_off(self._context.cursor.connection, seconds),
+            Reconnecting(lambda: self._lab.database, comes_back=comes_back) as second,
+            cut_off(second.connection, seconds),
+            cut_off(lambda: self._context.cursor.connection, seconds),
         ):
-            yield _Sampling(replace(self._context, cursor=cursor))
+            yield _Sampling(second, lambda: self._context)
+
+    def _trees(self) -> Mapping[str, int]:
+        """The roots of all process trees; that of PostgreSQL is another after a restart."""
+        postmaster, trees = self._lab.database.postmaster, self._context.trees
+        return trees if postmaster is None else {**trees, "database": postmaster}
 
     def sample(self, _when: str, /) -> Sample:
         return _everything(self._context)
@@ -195,11 +245,21 @@ class RunningSite:
     def sides(self) -> Sample:
         backends = self._lab.judge.open_now()
         counts = _counts(self._context)
-        return Sample(counts=counts, values={"backends": backends}, pooler=_pooler_counts(self._context))
+        pooler = _pooler_counts(self._context)
+        missing = counts.open - (pooler.clients_open if pooler else backends)
+        left = self._left_behind() if missing > 0 else 0
+        return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left)
+
+    def _left_behind(self) -> int:
+        """Only a fault can have ended them."""
+        if self._disturbed.fault is None:
+            return 0
+        return left_behind(self._site.application.program.pid, self._site.route.database)
 
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
-        return not counts.unsettled and not reconcile(Side(open=counts.open), Side(open=now.backends), now.pooler)
+        ours = Side(open=counts.open - now.left_behind)
+        return not counts.unsettled and not reconcile(ours, Side(open=now.backends), now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return counts_by_alias(self._context.ledgers, self._context.aliases)
@@ -226,8 +286,13 @@ class RunningSite:
         pooler = self._await_no_client()
         self._resources.close()
         self._lab.judge.await_empty(SETTLE_SECONDS)
-        sessions = Sessions().read(self._context)
-        return Sample(counts=_counts(self._context), values=sessions, pooler=pooler)
+        return Sample(counts=_counts(self._context), values=self._sessions(), pooler=pooler)
+
+    def _sessions(self) -> Mapping[str, float]:
+        """As PostgreSQL's statistics have them, or where these may be lost, as its log has them."""
+        if self._disturbed.sessions is None:
+            return Sessions().read(self._context)
+        return {**self.before.values, "sessions": (self.before.sessions or 0) + self._disturbed.sessions()}
 
     def uses(self, since: float) -> Uses | None:
         found = uses_of(read_uses(self._context.ledgers), since=since, server=build_server(self._site.server))
@@ -249,8 +314,15 @@ class RunningSite:
 
 
 class _Sampling:
-    def __init__(self, context: ProbeContext) -> None:
-        self._context = context
+    """Over its own connection, and otherwise in the context as it is now."""
+
+    def __init__(self, second: Reconnecting, context: Callable[[], ProbeContext]) -> None:
+        self._second = second
+        self._now = context
+
+    @property
+    def _context(self) -> ProbeContext:
+        return replace(self._now(), cursor=self._second.cursor())
 
     def levels(self) -> dict[str, float]:
         return look(self._context, sampled_only=True)

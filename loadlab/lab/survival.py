@@ -21,6 +21,8 @@ from loadlab.services.pgbouncer import PoolerGoneError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
+
     from loadlab.lab.lab import Lab
     from loadlab.lab.target import Target
     from loadlab.model.case import Case
@@ -65,11 +67,14 @@ class Survival:
             return interrupted(case, step, self.lab.plan, _lost(error), meta)
 
     def _bounded(self, case: Case, step: Step, following: tuple[Case, Step] | None) -> Trial:
-        cursor = self.target.cursor
-        if cursor is None:
+        if self.target.cursor is None:
             return self.measure(case, step, following)
-        with cut_off(cursor.connection, self.lab.plan.window.end + PATIENCE_SECONDS):
+        with cut_off(self._connection, self.lab.plan.window.end + PATIENCE_SECONDS):
             return self.measure(case, step, following)
+
+    def _connection(self) -> Connection:
+        """The lab's own, as it is now."""
+        return self.lab.cursor.connection
 
     def _befell(self, error: Exception) -> bool:
         """Whether it was the database or the pooler that went away; a server may have failed because of it."""

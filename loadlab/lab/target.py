@@ -29,13 +29,15 @@ class Sample:
     """What a target has counted, and what its judges count, at one instant.
 
     `values` are the probes' quantities, by name. `pooler` is the pooler's count, if there is one. `answered`
-    is how many requests the target has counted; None if it counts none.
+    is how many requests the target has counted; None if it counts none. `left_behind` of the connections that it holds
+    have no other end any more.
     """
 
     counts: ConnectionCounts
     values: Mapping[str, float] = field(default_factory=dict)
     pooler: PoolerCounts | None = None
     answered: int | None = None
+    left_behind: int = 0
 
     @property
     def backends(self) -> int | None:
@@ -83,6 +85,13 @@ class RunningTarget(Protocol):
 
     def observing(self, generator: int, seconds: float) -> AbstractContextManager[Sampling]:
         """Observe the target and the process `generator`, for at most so many seconds."""
+
+    def reconnect(self) -> None:
+        """After a fault: observe a database again that may have been away.
+
+        Raises:
+            IncompleteError: it stays away.
+        """
 
     def sample(self, when: str, /) -> Sample:
         """Everything, at an edge of the window; `when` says which, for messages.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.lab.faulting import faulted
 from loadlab.lab.following import Follower
+from loadlab.lab.happening import Happening, under
 from loadlab.lab.hopeless import nothing_succeeded
 from loadlab.lab.quiet_spells import quiet_spells
 from loadlab.lab.record import Observed, TrialMeta, burst_request, load_request, record
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from loadlab.load.generator.ticker import Pause
     from loadlab.model.case import Case
     from loadlab.model.plan import Plan
+    from loadlab.model.planned_fault import FaultSeen
     from loadlab.model.samples import Trial
     from loadlab.model.schedule import Step
     from loadlab.model.window import Window
@@ -75,7 +77,9 @@ def run_trial(case: Case, step: Step, lab: Lab, target: Target, following: tuple
         with faulted(lab.plan, "before_window", running.fault_context):
             drive = lab.generator.begin(load_request(case, step, lab.plan, running.url, lab.scratch))
             again = partial(lab.generator.begin, burst_request(case, step, lab.plan, running.url, lab.scratch))
-            observed = _observe(running, drive, lab.plan, follower, _Preparation(case, target, following), again)
+            happening = _happening(case, step, running, lab, drive)
+            preparation = _Preparation(case, target, following)
+            observed = _observe(running, drive, lab.plan, follower, preparation, again, happening)
         _explain(running, step, observed.result, lab)
         stopping = time.monotonic()
         after_stop = running.stop(observed.at_rest)
@@ -100,6 +104,14 @@ def _follower(step: Step, running: RunningTarget, lab: Lab) -> Follower | None:
     return Follower(tell=lab.follow, order=step.order, sessions=sessions, max_connections=most)
 
 
+def _happening(case: Case, step: Step, running: RunningTarget, lab: Lab, drive: RunningLoad) -> Happening | None:
+    """What comes to the case within the window; None if nothing does."""
+    context = running.fault_context
+    if case.fault is None or context is None:
+        return None
+    return Happening(planned=case.fault, context=context, origin=drive.started, order=step.order, tell=lab.follow)
+
+
 def _explain(running: RunningTarget, step: Step, result: LoadResult | None, lab: Lab) -> None:
     if result is not None and nothing_succeeded(result) and (why := running.explanation(result)):
         lab.explanations[step.order] = why
@@ -112,6 +124,7 @@ def _observe(  # noqa: PLR0913, PLR0917  each is a separate noun
     follower: Follower | None,
     preparation: _Preparation,
     again: Callable[[], RunningLoad],
+    happening: Happening | None,
 ) -> Observed:
     """Watch a load from its start until all is at rest, also after quiet spells; `again` begins a burst."""
     window = plan.window
@@ -122,9 +135,7 @@ def _observe(  # noqa: PLR0913, PLR0917  each is a separate noun
     ):
         sleep_until(drive.started + window.start)
         start = running.sample("at the start of the window")
-        sleep_until(drive.started + (window.start + window.end) / 2)
-        with faulted(plan, "at_instant", running.fault_context):
-            sleep_until(drive.started + window.end)
+        fault = _through_window(running, drive, plan, happening)
         lost = running.lost()
         end = running.sample("at the end of the window")
         preparation.window_ended()
@@ -147,8 +158,36 @@ def _observe(  # noqa: PLR0913, PLR0917  each is a separate noun
         series=sampler.series(),
         settle_seconds=settle_seconds,
         stopped=running.stops,
-        disturbances=(*lost, *_still(pause, window), *spells.lost, *running.unseen(sampler, window)),
+        disturbances=(
+            *lost,
+            *_still(pause, window),
+            *spells.lost,
+            *_unseen(running, sampler, window, happening, fault),
+        ),
+        fault=fault,
     )
+
+
+def _through_window(
+    running: RunningTarget, drive: RunningLoad, plan: Plan, happening: Happening | None
+) -> FaultSeen | None:
+    """Do what is planned until the end of the window; returns when the fault of the case came."""
+    window = plan.window
+    seen = happening.within(window) if happening else None
+    sleep_until(drive.started + (window.start + window.end) / 2)
+    with faulted(plan, "at_instant", running.fault_context):
+        sleep_until(drive.started + window.end)
+    if happening:
+        running.reconnect()
+    return seen
+
+
+def _unseen(
+    running: RunningTarget, sampler: Sampler, window: Window, happening: Happening | None, seen: FaultSeen | None
+) -> list[Disturbance]:
+    """What kept the lab from seeing the target; while a fault lasts, that may be what it does."""
+    fault = under(happening.planned, seen) if happening else None
+    return [one for part in (fault.seen(window) if fault else [window]) for one in running.unseen(sampler, part)]
 
 
 def _still(pause: Pause, window: Window) -> list[Disturbance]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.model.causes import Cause
+from loadlab.model.window import Window
 from loadlab.store.layout import LOCUST_LOG, LOGS
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from loadlab.load.generator.ticker import Pause
     from loadlab.model.requests import Requests
     from loadlab.model.samples import State
-    from loadlab.model.window import Window
 
 BUSY_GENERATOR: Final = 0.9  # of one core: beyond it, the generator is what was measured
 MOST_DROPPED: Final = 0.001  # of what was due within the window
@@ -52,6 +52,27 @@ class Validity:
         return any(cause.by_target for cause in self.causes)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnderFault:
+    """A fault that came into a load, as its case wants: when it `began` and was `lifted`, in seconds since the start.
+
+    What it is `expected` to do is no reason against the trial from then on, and is one before.
+    """
+
+    began: float
+    lifted: float | None
+    expected: frozenset[Cause]
+
+    def judged(self, cause: Cause, window: Window) -> Window:
+        """The part of a window in which such a cause counts."""
+        return Window(window.start, max(window.start, self.began)) if cause in self.expected else window
+
+    def seen(self, window: Window) -> list[Window]:
+        """The parts of a window in which the lab has to see the target."""
+        parts = [Window(window.start, self.began), Window(self.lifted or window.end, window.end)]
+        return [part for part in parts if part.seconds > 0]
+
+
 @dataclass(frozen=True, slots=True)
 class Disturbance:
     """What came in between while a trial ran: its code, and the words for it."""
@@ -71,8 +92,13 @@ def validity(
     *,
     is_open: bool,
     disturbances: Sequence[Disturbance] = (),
+    fault: UnderFault | None = None,
 ) -> Validity:
-    """`window` is in seconds since the load started; `disturbances` are those seen from outside the load."""
+    """`window` is in seconds since the load started; `disturbances` are those seen from outside the load.
+
+    A `fault` that the case wants came in between.
+    """
+    disturbances = [one for one in disturbances if fault is None or one.cause not in fault.expected]
     if result is None:
         return _because(
             "failed", [Disturbance(Cause.GENERATOR_FAILED, "the generator broke or hung; see its log"), *disturbances]
@@ -82,7 +108,7 @@ def validity(
         silent = Disturbance(Cause.UNANSWERED, f"no request was answered at all; {log}")
         # Disturbed from outside, it says nothing about the case; otherwise it is the worst that a case can do.
         return _because("invalid" if disturbances else "failed", [*disturbances, silent])
-    found = [*_of_load(result, window, is_open=is_open), *disturbances]
+    found = [*_of_load(result, window, fault, is_open=is_open), *disturbances]
     return _because("invalid", found) if found else Validity(state="complete")
 
 
@@ -91,7 +117,10 @@ def _because(state: State, found: Sequence[Disturbance]) -> Validity:
     return Validity(state=state, reason="; ".join(reasons), causes=tuple(causes))
 
 
-def _of_load(result: LoadResult, window: Window, *, is_open: bool) -> Iterator[Disturbance]:
+def _of_load(result: LoadResult, window: Window, fault: UnderFault | None, *, is_open: bool) -> Iterator[Disturbance]:
+    def part(cause: Cause) -> Window:
+        return fault.judged(cause, window) if fault else window
+
     if result.lost:
         yield Disturbance(Cause.LOAD_LOST, f"{'; '.join(result.lost)}: part of the load was missing")
         return
@@ -102,11 +131,11 @@ def _of_load(result: LoadResult, window: Window, *, is_open: bool) -> Iterator[D
         Cause.STARTS_SKEWED: _skewed(result, window),
         Cause.GENERATOR_STOOD_STILL: still,
         # A pause of the generator explains what follows.
-        Cause.USERS_IDLE: "" if is_open or still else _idle(result, window),
-        Cause.TASKS_DROPPED: _dropped(result.requests, window) if is_open else "",
+        Cause.USERS_IDLE: "" if is_open or still else _idle(result, part(Cause.USERS_IDLE)),
+        Cause.TASKS_DROPPED: _dropped(result.requests, part(Cause.TASKS_DROPPED)) if is_open else "",
         # By the target: on one machine a slow target takes the generator's time.
-        Cause.SENT_LATE: _late(result.requests, window) if is_open else "",
-        Cause.TARGET_STOOD_STILL: "" if still else _silent(result.requests, window),
+        Cause.SENT_LATE: _late(result.requests, part(Cause.SENT_LATE)) if is_open else "",
+        Cause.TARGET_STOOD_STILL: "" if still else _silent(result.requests, part(Cause.TARGET_STOOD_STILL)),
     }
     yield from (Disturbance(cause, reason) for cause, reason in found.items() if reason)
 
@@ -140,7 +169,7 @@ def _silent(requests: Requests, window: Window) -> str:
 def _idle(result: LoadResult, window: Window) -> str:
     """Little's law: users at work are in a request, N = X R; where they were not, their time went elsewhere."""
     active_users, length = sum(result.active_users), window.seconds
-    if not active_users:
+    if not active_users or not length:
         return ""
     ended, response = _column(result.requests.ended), _column(result.requests.response)
     in_requests = float((ended.clip(*window) - (ended - response).clip(*window)).sum()) / length

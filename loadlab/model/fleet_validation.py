@@ -52,8 +52,8 @@ class FleetFigures:
     """What is predicted, and what is counted: from the start of the load until its end.
 
     `opened` are PostgreSQL's sessions; `mean_open` and `p99_open` are over samples of its backends every 0.1 s.
-    `reused` and `refused` are requests, of `requests` in all; `failed` are other failures. `gaps` are mismatches with
-    PostgreSQL's own count, and whatever else makes a figure doubtful; empty is exact.
+    `reused` and `refused` are requests, of `requests` in all; `failed` are other failures, and in no other figure.
+    `gaps` are mismatches with PostgreSQL's own count, and whatever else makes a figure doubtful; empty is exact.
     """
 
     opened: float
@@ -80,7 +80,7 @@ class Prediction:
     repeats: int
 
 
-Cause = Literal["short_load", "event_times", "chance", "unknown"]
+Cause = Literal["short_load", "event_times", "busy_machine", "chance", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +88,8 @@ class Miss:
     """A figure that was predicted too far from what was measured.
 
     `causes`: "event_times" where a prediction with the events as they were seen is near enough; "short_load" where
-    fewer requests came than were due; "chance" where simulations with the same input differ as much; else "unknown".
+    fewer requests came than were due; "busy_machine" where its cores were all at work or requests were sent late;
+    "chance" where simulations with the same input differ as much; else "unknown".
     `predicted_as_seen` is the prediction with the events as they were seen.
     """
 
@@ -103,13 +104,16 @@ class Miss:
 class ValidationTrial:
     """One configuration: predicted, then run. `began` is when it was run, in seconds since 1970.
 
-    `ends` and `outages` are its events as they really came, in seconds since the load began. Without `measured` it did
+    `ends` and `outages` are its events as they really came, in seconds since the load began. `busy` is the share of all
+    cores that were at work, and `late_seconds` how late requests were sent (99th percentile). Without `measured` it did
     not come to an end, and `error` says why.
     """
 
     number: int
     began: float
     measured: FleetFigures | None = None
+    busy: float = 0.0
+    late_seconds: float = 0.0
     ends: tuple[ProcessesEnd, ...] = ()
     outages: tuple[Outage, ...] = ()
     misses: tuple[Miss, ...] = ()

@@ -43,6 +43,7 @@ FIGURES: Final[Mapping[str, str]] = {
 CAUSES: Final[Mapping[Cause, str]] = {
     "event_times": "events came at other times than calibrated: with their real times, the prediction is near enough",
     "short_load": "the load sent fewer requests than were due",
+    "busy_machine": "the machine had no core to spare, or sent requests late",
     "chance": "chance: nine in ten simulations of the same load differ as much",
     "unknown": "not known",
 }

@@ -15,6 +15,7 @@ from loadlab.model.text import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names its class in lower case
 
@@ -41,9 +42,10 @@ class Database:
 
     `parameters` are libpq's for the target, without dbname; `observer` are those of the lab's own connections, which go
     to the database `observer_name` so that they are in none of the target's counts. `postmaster` is the pid of the
-    server when it runs on this machine. `rerouted` says that `parameters` lead to something in between. `revive` is for
-    a server of the lab's own: it starts one that has ended, or any if it is to be `anew`, and says what it is then. So
-    is `restart`: it ends it, and starts it again at the same address, with other `max_connections` if told.
+    server when it runs on this machine, and `log` is its log if the lab may have it say more. `rerouted` says that
+    `parameters` lead to something in between. `revive` is for a server of the lab's own: it starts one that has ended,
+    or any if it is to be `anew`, and says what it is then. So is `restart`: it ends it, and starts it again at the same
+    address, with other `max_connections` if told.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Database:
     embedded: bool
     environment: dict[str, str] = field(default_factory=dict)
     postmaster: int | None = None
+    log: Path | None = None
     rerouted: bool = False
     revive: Revive | None = field(default=None, compare=False, repr=False)
     restart: Restart | None = field(default=None, compare=False, repr=False)

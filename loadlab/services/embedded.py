@@ -244,6 +244,7 @@ class _Cluster:
             observer_name="postgres",
             embedded=True,
             environment={"PGPASSFILE": str(self._folder / "target.pgpass")},
+            log=self._log,
         )
 
 

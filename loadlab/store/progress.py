@@ -86,6 +86,25 @@ class Sampled:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FaultApplied:
+    """The fault of a trial's case is in place, in words: `fault`."""
+
+    at: Instant
+    order: Number
+    fault: str
+    event: Literal["fault_applied"] = "fault_applied"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FaultLifted:
+    """It is over; one without an end is over as soon as it is in place."""
+
+    at: Instant
+    order: Number
+    event: Literal["fault_lifted"] = "fault_lifted"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialEnded:
     """The trial's record is in the run folder now."""
 
@@ -108,7 +127,7 @@ class RunEnded:
 
 BEGINNING: Final = b'"event":"run_began"'
 
-Event = RunBegan | Preparing | Noticed | TrialBegan | Sampled | TrialEnded | RunEnded
+Event = RunBegan | Preparing | Noticed | TrialBegan | Sampled | FaultApplied | FaultLifted | TrialEnded | RunEnded
 
 
 @cache

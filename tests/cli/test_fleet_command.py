@@ -97,6 +97,8 @@ def test_all_problems_of_options_and_file_are_said_at_once(here: InProcess, flee
         ((), "Name a file, or describe the fleet with options"),
         (("none.toml",), "The fleet none.toml cannot be read: No such file or directory"),
         (("--server", "sync,workers"), "parameters are written as name=value"),
+        (("docs",), "docs is a folder. Name a run folder with --run"),
+        (("--rate", "5", "--access-log", "a.log"), "not allowed with argument --rate"),
         (("--rate", "fast"), "argument --rate: invalid float value: 'fast'"),
         (("--run", "a", "--watch", "b"), "not allowed with argument --run"),
     ],

@@ -1,21 +1,20 @@
 """The fleet model once more, written plainly in SimPy: a process for each request, and a clock for each that waits.
 
-It shares no code with the engines but how the measured lags of the garbage collector are read, so that a mistake would
-have to be made twice. It is slow, and knows no events but
+It shares no code with the engines, so that a mistake would have to be made twice. It is slow, and knows no events but
 the end of a host's processes; the engines are compared with it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import floor, inf
+from math import ceil, floor, inf
 from random import Random
+from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import simpy
 
-from loadlab.fleet.engine.garbage import Searches
 from loadlab.model.fleet import Simulated
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ def simulate(keeping: Keeping, application: Application, scene: Scene, at: Numbe
 class Connection:
     opened: float
     worker: Worker
+    first_request: int = 0
     open: bool = True
     close_at: float = inf
     used: bool = False
@@ -62,7 +62,8 @@ class Worker:
     last_busy: float = -1.0
     requests: int = 0
     garbage: list[tuple[int, Connection]] = field(default_factory=list)
-    phases: tuple[float, float] = (0.0, 0.0)
+    phase: float = 0.0
+    second_phase: int = 0
     connections: list[Connection] = field(default_factory=list)
     pool: Pool | None = None
     old: bool = False
@@ -83,7 +84,11 @@ class Fleet:
         spread = keeping.spread_of(application)
         assert spread is not None
         self.spread = spread
-        self.searches = Searches(spread.collected_after) if spread.collected_after else None
+        lags = spread.collected_after or (0,)
+        self.period = 2 * median(lags) + 1
+        for late in (1.5, 1.25):
+            soon = [lag for lag in lags if lag <= late * self.period]
+            self.period = 2 * sum(soon) / len(soon) + 1
         self.counts: dict[str, int] = dict.fromkeys(
             ("requests", "reused", "refused", "failed", "waited", "opened", "closed", "clients"), 0
         )
@@ -123,9 +128,8 @@ class Fleet:
         host = Host(number)
         for each in range(self.keeping.processes):
             worker = Worker(each, host)
-            if self.searches is not None:
-                young, second = self.searches.periods
-                worker.phases = (self.random.uniform(0, young), self.random.uniform(0, second))
+            worker.phase = self.random.uniform(1, self.period + 1)
+            worker.second_phase = self.random.randrange(12)
             if not self.spread.lazy_threads and self.keeping.keeper != "request":
                 worker.threads = [Thread(one, worker) for one in range(self.keeping.threads or 0)]
             host.workers.append(worker)
@@ -260,31 +264,35 @@ class Fleet:
 
     def connect(self, thread: Thread, servers: Servers | None) -> Events:
         connection = self.open(thread.worker) if servers is None else servers.client(thread.worker)
+        first_request = thread.worker.requests
         close_at = inf if self.keeping.max_age is None else self.env.now + self.keeping.max_age
         yield self.env.timeout(self.connect_seconds())
         if connection is None:
             self.counts["refused"] += 1
             return None
         connection.close_at = close_at
+        connection.first_request = first_request
         thread.connection = connection
         return connection
 
     def leave(self, thread: Thread, connection: Connection) -> None:
         thread.connection = None
-        if self.searches is not None:
-            share = self.random.random()
-            waits_for_none = share < self.searches.never
-            generation = 1 if share < self.searches.never + self.searches.second else 0
-            if not waits_for_none:
-                thread.worker.garbage.append((generation, connection))
+        met = [search for search in self.searches(thread.worker) if search[0] >= connection.first_request]
+        generation = 2 if any(second for _, second in met) else 1 if met else 0
+        thread.worker.garbage.append((generation, connection))
+
+    def searches(self, worker: Worker) -> list[tuple[int, bool]]:
+        """At which request each search was until now, and whether it was one of the second generation as well."""
+        made = floor((worker.requests - worker.phase) / self.period) + 1
+        return [
+            (ceil(worker.phase + number * self.period), (number + worker.second_phase) % 12 == 11)
+            for number in range(max(made, 0))
+        ]
 
     def collect(self, worker: Worker) -> None:
-        """Search each generation whose search falls between this request and the next."""
-        if self.searches is None:
-            return
-        for generation, (phase, period) in enumerate(zip(worker.phases, self.searches.periods, strict=True)):
-            if floor((worker.requests + 1 - phase) / period) > floor((worker.requests - phase) / period):
-                for entry in [entry for entry in worker.garbage if entry[0] == generation]:
+        for request, second in self.searches(worker):
+            if request == worker.requests:
+                for entry in [entry for entry in worker.garbage if entry[0] <= second]:
                     worker.garbage.remove(entry)
                     self.close(entry[1])
 

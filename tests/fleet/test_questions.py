@@ -13,8 +13,8 @@ from loadlab.analysis.closed_forms import reuse
 from loadlab.fleet.limits import most_per_host, overlap
 from loadlab.fleet.outcome import outcome
 from loadlab.fleet.questions import break_even, largest_fleet, smallest_age
-from loadlab.fleet.scaling import scaled
-from loadlab.model.fleet import Application, Database, Keeping, Pooler, ProcessesEnd, Scene
+from loadlab.fleet.scaling import excerpt, scaled
+from loadlab.model.fleet import Application, Database, Keeping, Pooler, ProcessesEnd, Rates, Scene
 from loadlab.model.fleet_outcome import LargestFleet
 from loadlab.model.pooling import ProcessPool
 
@@ -38,6 +38,16 @@ def test_the_smallest_age_has_95_percent_of_unlimited_reuse() -> None:
     # One request per second and thread: 19 s give 95 % (closed form), and unlimited has nearly all.
     assert found.seconds == pytest.approx(19, rel=0.1)
     assert found.reuse == pytest.approx(reuse(1.0, found.seconds), abs=0.01)
+
+
+def test_a_busy_host_is_asked_over_a_stretch_of_its_day() -> None:
+    day = replace(HOUR, rates=Rates(edges=np.array([0.0, 3e4, 6e4, 9e4]), per_second=np.array([4.0, 80.0, 36.0])))
+    part = excerpt(day, 600.0)
+    assert part.rates.seconds == 600
+    assert part.rates.per_second.tolist() == [36.0]  # 40/s in the mean of the day
+    found = smallest_age(FOUR, an_application(), day, 1)
+    assert found is not None
+    assert found.seconds == pytest.approx(19 / 9, rel=0.15)
 
 
 def test_no_age_is_asked_for_where_no_thread_serves_again() -> None:

@@ -49,7 +49,7 @@ def test_a_connection_that_never_answers_is_cut_off(lab: Lab) -> None:
     with (
         Observer(lab.database) as observer,
         pytest.raises(psycopg2.OperationalError),
-        cut_off(observer.cursor.connection, 0.2),
+        cut_off(lambda: observer.cursor.connection, 0.2),
     ):
         observer.cursor.execute("SELECT pg_sleep(600)")
 

@@ -66,9 +66,10 @@ def _collected(processes: Streams, spread: Spread, random: np.random.Generator) 
     searches, member = Searches(spread.collected_after), processes.member
     apart = float(processes.ends.max(initial=0.0)) + 1.0
     begun = np.searchsorted(processes.starts + member * apart, processes.ends + member * apart, side="right")
-    phases = random.random((2, len(processes.hosts))) * np.array(searches.periods)[:, None]
+    searched, second = searches.phases(random.random((2, len(processes.hosts))))
     first = processes.first[member]
-    after = searches.after_each(begun - first, phases[:, member], random.random(len(member)))
+    own = np.arange(1, len(member) + 1) - first
+    after = searches.collected(own, begun - first, (searched[member], second[member]))
     there = after <= processes.first[member + 1] - first
     by_request = processes.starts[(first + after - 1)[there]]
     collected[there] = np.maximum(by_request, processes.ends[there])

@@ -30,11 +30,12 @@ class Owner(Protocol):
 class Connection:
     """A session, and what its client knows of it: `open` turns false without the client's knowledge.
 
-    `close_at` is Django's: the connection has reached its maximum age then. `idle_since` counts while not `busy`, and
-    `used` says whether it has served a request. `server` is what a pooler has linked to the connection of a client.
+    `close_at` is Django's: the connection has reached its maximum age then. `idle_since` counts while not `busy`.
+    `used` says whether it has served a request, and `mark` how often its process had searched for garbage before it
+    opened. `server` is what a pooler has linked to the connection of a client.
     """
 
-    __slots__ = ("busy", "close_at", "idle_since", "open", "opened", "owner", "server", "used")
+    __slots__ = ("busy", "close_at", "idle_since", "mark", "open", "opened", "owner", "server", "used")
 
     def __init__(self, owner: Owner, now: float) -> None:
         self.owner = owner
@@ -44,6 +45,7 @@ class Connection:
         self.busy = False
         self.idle_since = now
         self.used = False
+        self.mark = (0, 0)
         self.server: Connection | None = None
 
 

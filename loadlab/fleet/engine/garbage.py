@@ -1,15 +1,21 @@
 """When Python's garbage collector closes the connections of threads that have ended.
 
-CPython searches the youngest generation of objects once in so many allocations, so once in about as many requests of
-the process, while one of them begins. All garbage of that generation goes at once. What is in use then is kept for the
-search of the second generation, which comes once in a dozen; the rest waits for a search of everything, which comes
-seldom or never. The lags of single connections were measured. From them follow how often each generation is searched
-and what share of connections waits for which search. All connections of a process wait for the same searches.
+CPython (3.9 to 3.13, `Modules/gcmodule.c`) keeps objects in three generations. It searches the youngest once in so many
+allocations, and so once in about as many requests of the process, while one of them begins. That closes all connections
+that have become garbage since the last search. One in `SEARCHES` of these searches the second generation as well. A
+connection that is in use during a search, like that of the request that brings it about, moves to the second
+generation; one that is in use during a search of the second moves on to the oldest. The oldest is searched when it has
+grown by a quarter: that is so rare that the model leaves it out. A request that fails leaves more objects than others,
+so that searches come sooner while PostgreSQL is full.
+
+What was measured is how many requests later single connections were collected. From these lags follows how often the
+youngest generation is searched; the rest is CPython's rule.
 """
 
 from __future__ import annotations
 
-import math
+import gc
+from abc import ABC, abstractmethod
 from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -19,81 +25,163 @@ import numpy as np
 from loadlab.model.fleet import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from loadlab.fleet.engine.database import Connection
     from loadlab.model.fleet import Counts, Numbers
 
-YOUNG: Final = 1.5  # periods of the youngest generation, by which what its searches find is gone
+SEARCHES: Final = 12  # threshold1 is 10: the second generation is searched after 11 searches of the youngest alone
+# The exception of a failed connect, its frames and what they refer to: 172 objects less 40 of a request that succeeds
+# (Django 5.2, psycopg2 and CPython 3.11: gc.get_count() before and after a request in a thread of its own).
+FAILURE_OBJECTS: Final = 132
+LATE: Final = (1.5, 1.25)  # periods, within which the search of the youngest generation comes
 
 
 class Searches:
-    """How often a server mode's processes search each generation, in requests, from the measured `lags` (sorted).
+    """How often the youngest generation is searched in a server mode: once in `period` requests of a process.
 
-    `periods` are those of the youngest and of the second. `second` and `never` are the shares of connections that wait
-    for the second search, and for none. Where all lags are the same, nothing is searched: each connection closes so
-    many requests after its own.
+    It follows from the measured `lags` (sorted), as what is left at any time waits for half a period, less half a
+    request. Where all lags are the same, they are a strategy's rule, and nothing is searched: `after` so many requests.
     """
 
     def __init__(self, lags: tuple[int, ...]) -> None:
+        self.after = lags[0] if lags[0] == lags[-1] else None
         known = np.asarray(lags, dtype=np.float64)
-        self._fixed = lags[0] if lags[0] == lags[-1] else None
-        edge = math.ceil(YOUNG * (2 * float(np.median(known)) + 1))
-        young, second = known[known <= edge], known[(known > edge) & (known < NEVER)]
-        self.periods = (_period(young), _period(second - edge) + edge if len(second) else 1.0)
-        self.never = float((known >= NEVER).mean())
-        # Some that wait for the second search meet it soon, and were taken for young ones.
-        second_share = len(second) / len(known) * self.periods[1] / max(self.periods[1] - edge, 1.0)
-        self.second = min(second_share, 1 - self.never)
+        # What waits for the second generation stands out once the period is about known.
+        about = 2 * float(np.median(known)) + 1
+        for late in LATE:
+            about = 2 * float(known[known <= late * about].mean()) + 1
+        self.period = about
 
-    def after(self, requests: int, phases: tuple[float, float], drawn: float) -> int:
-        """The number of the request during whose start a connection closes that was left after so many `requests`.
+    def garbage(self, uniforms: Iterator[float]) -> Garbage:
+        """That of a new process."""
+        if self.after is not None:
+            return CountedGarbage(self.after)
+        first, second = self.phases(np.array([[next(uniforms)], [next(uniforms)]]))
+        return SearchedGarbage(self.period, float(first[0]), int(second[0]))
 
-        `phases` are of its process: a number of a request that searches each generation. `drawn` is random, up to 1.
+    def phases(self, drawn: Numbers) -> tuple[Numbers, Counts]:
+        """Of processes: the request that searches first, and which search is the first of the second generation.
+
+        `drawn` are random numbers up to 1, in two rows.
         """
-        if self._fixed is not None:
-            return requests + self._fixed
-        if drawn < self.never:
-            return NEVER
-        generation = drawn < self.never + self.second
-        following = requests + 1
-        return math.floor(following + (phases[generation] - following) % self.periods[generation])
+        return 1 + drawn[0] * self.period, 1 + (drawn[1] * SEARCHES).astype(np.int64)
 
-    def after_each(self, requests: Counts, phases: Numbers, drawn: Numbers) -> Counts:
-        """The same for many connections; `phases` has a row for each generation."""
-        if self._fixed is not None:
-            return requests + self._fixed
-        second = drawn < self.never + self.second
-        periods = np.where(second, self.periods[1], self.periods[0])
-        phase = np.where(second, phases[1], phases[0])
-        following = requests + 1
-        found = np.floor(following + (phase - following) % periods).astype(np.int64)
-        return np.where(drawn < self.never, NEVER, found)
+    def collected(self, own: Counts, begun: Counts, phases: tuple[Numbers, Counts]) -> Counts:
+        """In which request of their processes connections of many requests are collected; NEVER of those that are not.
+
+        `own` are the numbers of their own requests in the process, and `begun` how many had begun at the ends of
+        these. `phases` are of the process of each.
+        """
+        if self.after is not None:
+            return begun + self.after
+        first, second = phases
+        before, until = self._searches(own - 1, first), self._searches(begun, first)
+        seconds = _seconds(until, second)
+        following = np.where(until == before, until + 1, second + SEARCHES * seconds)
+        found = np.ceil(first + (following - 1) * self.period).astype(np.int64)
+        return np.where(seconds > _seconds(before, second), NEVER, found)
+
+    def _searches(self, requests: Counts, first: Numbers) -> Counts:
+        """How many there were until each request."""
+        return np.maximum(np.floor((requests - first) / self.period).astype(np.int64) + 1, 0)
 
 
-class Garbage:
+def _seconds(searches: Counts, second: Counts) -> Counts:
+    """How many of so many searches were of the second generation."""
+    return (searches - second) // SEARCHES + 1
+
+
+class Garbage(ABC):
     """The connections of one process that no thread finds any more."""
 
-    __slots__ = ("_draws", "_entered", "_phases", "_searches", "_waiting")
+    @abstractmethod
+    def mark(self) -> tuple[int, int]:
+        """How often each generation was searched until now."""
 
-    def __init__(self, searches: Searches, uniforms: Iterator[float]) -> None:
-        self._searches = searches
-        self._draws = uniforms
-        self._phases = (next(uniforms) * searches.periods[0], next(uniforms) * searches.periods[1])
-        self._waiting: list[tuple[int, int, Connection]] = []
+    @abstractmethod
+    def begin(self, requests: int) -> Iterable[Connection]:
+        """The process begins its so-manieth request: what is collected then."""
+
+    @abstractmethod
+    def failed(self) -> None:
+        """A request failed with an exception."""
+
+    @abstractmethod
+    def leave(self, connection: Connection, requests: int) -> Iterable[Connection]:
+        """A thread ends after so many requests of its process: what is collected at once."""
+
+
+class SearchedGarbage(Garbage):
+    """What the collector finds when it searches, once in `period` requests, from the number `first` on.
+
+    The search with the number `second` is the first of the second generation.
+    """
+
+    def __init__(self, period: float, first: float, second: int) -> None:
+        self._period = period
+        self._failure = FAILURE_OBJECTS / gc.get_threshold()[0] * period
+        self._failures = 0.0
+        self._next = first
+        self._until_second = second
+        self._searches = 0
+        self._second_searches = 0
+        self._young: list[Connection] = []
+        self._second: list[Connection] = []
+
+    def mark(self) -> tuple[int, int]:
+        return self._searches, self._second_searches
+
+    def begin(self, requests: int) -> Iterable[Connection]:
+        found: list[Connection] = []
+        while self._next <= requests + self._failures:
+            self._next += self._period
+            found += self._search()
+        return found
+
+    def failed(self) -> None:
+        self._failures += self._failure
+
+    def leave(self, connection: Connection, requests: int) -> Iterable[Connection]:  # noqa: ARG002  a search comes later
+        searches, second_searches = connection.mark
+        if self._searches == searches:
+            self._young.append(connection)
+        elif self._second_searches == second_searches:
+            self._second.append(connection)
+        return ()
+
+    def _search(self) -> list[Connection]:
+        self._searches += 1
+        found, self._young = self._young, []
+        self._until_second -= 1
+        if not self._until_second:
+            self._until_second = SEARCHES
+            self._second_searches += 1
+            found += self._second
+            self._second = []
+        return found
+
+
+class CountedGarbage(Garbage):
+    """What closes a fixed number of requests later, as a strategy has it; with 0 at once."""
+
+    def __init__(self, after: int) -> None:
+        self._after = after
         self._entered = count()
+        self._waiting: list[tuple[int, int, Connection]] = []
 
-    def leave(self, connection: Connection, requests: int) -> None:
-        """A thread has ended after so many requests of the process."""
-        after = self._searches.after(requests, self._phases, next(self._draws))
-        heappush(self._waiting, (after, next(self._entered), connection))
+    def mark(self) -> tuple[int, int]:
+        return 0, 0
 
-    def found(self, requests: int) -> Iterator[Connection]:
-        """Those that are collected by now."""
+    def failed(self) -> None:
+        """It has no part in this."""
+
+    def begin(self, requests: int) -> Iterable[Connection]:
+        found = []
         while self._waiting and self._waiting[0][0] <= requests:
-            yield heappop(self._waiting)[2]
+            found.append(heappop(self._waiting)[2])
+        return found
 
-
-def _period(lags: Numbers) -> float:
-    """What is left at any time before a regular search waits for half of its period, less half a request."""
-    return 2 * float(lags.mean()) + 1 if len(lags) else 1.0
+    def leave(self, connection: Connection, requests: int) -> Iterable[Connection]:
+        heappush(self._waiting, (requests + self._after, next(self._entered), connection))
+        return self.begin(requests)

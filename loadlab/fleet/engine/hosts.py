@@ -49,10 +49,11 @@ def chooser(dispatch: Dispatch, uniforms: Iterator[float]) -> Choose:
 class Thread:
     """Serves one request at a time. `connection` is the one that Django keeps for it, if it does.
 
-    `reuses` says of its request that it found the connection open, `watched` that somebody looks whether it idles.
+    `reuses` says of its request that it found the connection open, `mark` how often its process had searched for
+    garbage before it, and `watched` that the simulation looks whether it idles.
     """
 
-    __slots__ = ("connection", "idle_since", "number", "process", "reuses", "watched")
+    __slots__ = ("connection", "idle_since", "mark", "number", "process", "reuses", "watched")
 
     def __init__(self, process: Process, number: int) -> None:
         self.process = process
@@ -60,16 +61,17 @@ class Thread:
         self.connection: Connection | None = None
         self.idle_since = 0.0
         self.reuses = False
+        self.mark = (0, 0)
         self.watched = False
 
 
 class Process:
     """A worker process: `idle` threads, the one that has been idle longest first, and how many are `busy`.
 
-    `requests` counts those that it has taken; at the `limit`, it takes no more. `garbage` are the connections
-    that only Python's garbage collector can close. `gone` is when
-    the process has to end; it has `ended` as soon as it is not busy then. `route` is its way to PostgreSQL, and `pool`
-    the one that Django has in it, if any.
+    `requests` counts those that it has taken; at the `limit`, it takes no more. Requests before `warm_at` wait for it.
+    `garbage` are the connections that only Python's garbage collector can close. `gone` is when the process has to end;
+    it has `ended` as soon as it is not busy then. `route` is its way to PostgreSQL, and `pool` the one that Django has
+    in it, if any.
     """
 
     __slots__ = (
@@ -86,6 +88,7 @@ class Process:
         "requests",
         "route",
         "threads",
+        "warm_at",
     )
 
     def __init__(self, host: Host, number: int, threads: int, most: float, limit: float) -> None:
@@ -100,6 +103,7 @@ class Process:
         self.garbage: Garbage | None = None
         self.gone: float | None = None
         self.ended = False
+        self.warm_at = 0.0
         self.route = host.route
         self.pool: PsycopgPool | None = None
 

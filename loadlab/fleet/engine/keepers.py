@@ -12,9 +12,11 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from loadlab.fleet.engine.database import RefusedError, UnreachableError
-from loadlab.fleet.engine.garbage import Garbage, Searches
+from loadlab.fleet.engine.garbage import Searches
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from loadlab.fleet.engine.database import Connection
     from loadlab.fleet.engine.hosts import Process, Thread
     from loadlab.fleet.engine.simulation import Simulation
@@ -92,12 +94,13 @@ class DjangoKeeper(Keeper):
         self._health_checks = keeping.health_checks
         self._thread_stays = keeping.keeper == "thread"
         lags = simulation.spread.collected_after
-        self._searches = Searches(lags) if lags else None
+        threads_end = not self._thread_stays or keeping.idle_thread_seconds is not None
+        self._searches = Searches(lags) if lags and threads_end else None
 
     def begin(self, now: float, thread: Thread) -> None:
         process = thread.process
-        if process.garbage is not None:
-            self._collect(now, process, process.garbage)
+        if self._searches is not None:
+            self._collect(now, thread, self._searches)
         connection = thread.connection
         if connection is not None and connection.close_at <= now:
             process.route.close(now, connection, "expired")
@@ -114,12 +117,14 @@ class DjangoKeeper(Keeper):
     def thread_ends(self, now: float, thread: Thread) -> None:
         """Its connection is found by no other thread; it is open until the garbage collector takes it."""
         connection, thread.connection = thread.connection, None
-        if connection is not None and self._searches is not None:
-            process = thread.process
-            if process.garbage is None:
-                process.garbage = Garbage(self._searches, self._draws.uniforms)
-            process.garbage.leave(connection, process.requests)
-            self._collect(now, process, process.garbage)
+        process = thread.process
+        if connection is not None and process.garbage is not None:
+            self._close(now, process, process.garbage.leave(connection, process.requests))
+
+    def fail(self, now: float, thread: Thread, *, refused: bool = False) -> None:
+        if thread.process.garbage is not None:
+            thread.process.garbage.failed()
+        super().fail(now, thread, refused=refused)
 
     def _connect(self, now: float, thread: Thread) -> None:
         process = thread.process
@@ -132,6 +137,7 @@ class DjangoKeeper(Keeper):
             self.fail(connected, thread)
         else:
             connection.close_at = now + self._age
+            connection.mark = thread.mark
             self.serve(connected, thread, connection, reuses=False)
 
     def _end(self, now: float, thread: Thread) -> None:
@@ -148,6 +154,14 @@ class DjangoKeeper(Keeper):
                 self.thread_ends(now, thread)
         self._finish(now, thread)
 
-    def _collect(self, now: float, process: Process, garbage: Garbage) -> None:
-        for connection in garbage.found(process.requests):
+    def _collect(self, now: float, thread: Thread, searches: Searches) -> None:
+        """A search that this request brings about finds it in use."""
+        process = thread.process
+        if process.garbage is None:
+            process.garbage = searches.garbage(self._draws.uniforms)
+        thread.mark = process.garbage.mark()
+        self._close(now, process, process.garbage.begin(process.requests))
+
+    def _close(self, now: float, process: Process, collected: Iterable[Connection]) -> None:
+        for connection in collected:
             process.route.close(now, connection, "garbage_collected")

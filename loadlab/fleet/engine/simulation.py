@@ -93,7 +93,12 @@ class Simulation:
         process.requests += 1
         if process.requests >= process.limit:
             self._replace(now, process)
-        self._keeper.begin(now, thread)
+        if process.requests == 1:
+            process.warm_at = now + self.spread.cold_seconds
+        if now < process.warm_at:
+            self.agenda.at(process.warm_at, self._keeper.begin, thread)
+        else:
+            self._keeper.begin(now, thread)
 
     def finish(self, now: float, thread: Thread) -> None:
         """The request of this thread has ended: the next one that waits may begin."""

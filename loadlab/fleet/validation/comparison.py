@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SHARE: Final = 0.10
 LEAST: Final = 2.0  # connections, or requests
 SHORT: Final = 0.01  # of the requests that were due
+BUSY: Final = 0.9  # of all cores
+LATE_SECONDS: Final = 0.05
 
 
 def within(predicted: float, measured: float) -> bool:
@@ -45,24 +47,30 @@ def misses(prediction: Prediction, trial: ValidationTrial, application: Applicat
     planned = scene(prediction.configuration, application)
     happens = as_seen(planned, trial.ends, trial.outages)
     again = predict(prediction.configuration, application, repeats=prediction.repeats, happens=happens)
-    return tuple(_miss(name, prediction, again, measured) for name in names)
+    return tuple(_miss(name, prediction, again, trial) for name in names)
 
 
-def _miss(name: str, prediction: Prediction, again: Prediction, measured: FleetFigures) -> Miss:
+def _miss(name: str, prediction: Prediction, again: Prediction, trial: ValidationTrial) -> Miss:
+    measured = getattr(trial.measured, name)
     return Miss(
         figure=name,
         predicted=getattr(prediction.mean, name),
-        measured=getattr(measured, name),
+        measured=measured,
         predicted_as_seen=getattr(again.mean, name),
-        causes=tuple(_causes(name, prediction, again, measured)) or ("unknown",),
+        causes=tuple(_causes(name, prediction, again, trial)) or ("unknown",),
     )
 
 
-def _causes(name: str, prediction: Prediction, again: Prediction, measured: FleetFigures) -> Iterator[Cause]:
+def _causes(name: str, prediction: Prediction, again: Prediction, trial: ValidationTrial) -> Iterator[Cause]:
+    measured = trial.measured
+    if measured is None:
+        return
     value = getattr(measured, name)
     if measured.requests < (1 - SHORT) * prediction.mean.requests - LEAST:
         yield "short_load"
     if prediction.configuration.events and within(getattr(again.mean, name), value):
         yield "event_times"
+    if trial.busy > BUSY or trial.late_seconds > LATE_SECONDS:
+        yield "busy_machine"
     if getattr(prediction.low, name) <= value <= getattr(prediction.high, name):
         yield "chance"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadlab.model.config import Config, Scalar
+    from loadlab.model.fleet import Balance
     from loadlab.model.plan import Several
 
     T = TypeVar("T")
@@ -30,10 +31,12 @@ AMPLE: Final = 300  # where connections leak, up to a hundred are open
 RESERVED: Final = 3  # superuser_reserved_connections, as PostgreSQL has it
 LEAKING_LIMITS: Final = (20, 60)  # where PostgreSQL is to refuse some of the connections that leak
 # CPU seconds of site, PostgreSQL, balancer and load together: of a request, and of opening its connection. The load of
-# a configuration takes at most half of two cores, so that the machine never decides how fast it is answered.
+# a configuration takes at most half of two cores, or a quarter where new servers boot beside it, so that the machine
+# does not decide how fast it is answered: the model knows no CPU.
 REQUEST_CPU: Final = 0.004
 OPENING_CPU: Final = 0.007
 MOST_CPU: Final = 0.5 * 2
+MOST_CPU_WHILE_BOOTING: Final = 0.25 * 2
 
 
 def configurations(first_seed: int, count: int, servers: Sequence[str]) -> list[Configuration]:
@@ -54,19 +57,24 @@ def _configuration(number: int, seed: int, servers: Sequence[str]) -> Configurat
     server = _server(chance, _turn(seed, servers))
     strategy = _strategy(chance, server)
     hosts = int(chance.integers(2, 5))
-    rate = min(_log_uniform(chance, RATES), MOST_CPU / _cpu(server, strategy))
+    rate = _log_uniform(chance, RATES)
     seconds = round(_log_uniform(chance, SECONDS), 1)
+    max_connections = _max_connections(chance, hosts, server)
+    balance: Balance = "random" if _happens(chance, 1 / 2) else "round_robin"
+    events = _events(chance, seconds)
+    boots = any(event.kind != "database_restart" for event in events)
+    most = (MOST_CPU_WHILE_BOOTING if boots else MOST_CPU) / _cpu(server, strategy)
     return Configuration(
         number=number,
         seed=seed,
         hosts=hosts,
         server=server,
         strategy=strategy,
-        rate=round(rate, 2),
+        rate=round(min(rate, most), 2),
         seconds=seconds,
-        max_connections=_max_connections(chance, hosts, server),
-        balance="random" if _happens(chance, 1 / 2) else "round_robin",
-        events=_events(chance, seconds),
+        max_connections=max_connections,
+        balance=balance,
+        events=events,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.model.fleet_validation import SAMPLE_SECONDS, FleetFigures
-from loadlab.model.metrics import ConnectError
+from loadlab.model.metrics import CloseReason, ConnectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def figures(seen: Seen, configuration: Configuration) -> FleetFigures:
         mean_open=float(np.mean(backends)) if backends else 0.0,
         p99_open=float(np.quantile(backends, 0.99)) if backends else 0.0,
         requests=len(requests),
-        reused=counts.reused,
+        reused=max(0, counts.reused - _lost(seen, configuration, failures)),
         refused=refused,
         failed=max(0, failures - refused),
         gaps=tuple(_gaps(seen, configuration, failures - refused)),
@@ -84,6 +84,19 @@ def _refused(counts: ConnectionCounts, configuration: Configuration) -> int:
     if configuration.strategy.name == POOL:
         return 0
     return counts.connect_errors.get(ConnectError.TOO_MANY_CONNECTIONS.label, 0)
+
+
+def _lost(seen: Seen, configuration: Configuration, failures: int) -> int:
+    """Requests that failed because PostgreSQL had ended their connection; hosts count them as having found one.
+
+    Behind PgBouncer nearly all of those that fail have just connected to it.
+    """
+    if not seen.happening.outages or seen.end.pooler is not None:
+        return 0
+    counts = seen.of_load
+    if configuration.strategy.name == POOL:
+        return failures - counts.connect_errors.get(ConnectError.POOL_TIMEOUT.label, 0)
+    return counts.closed.get(CloseReason.UNUSABLE.label, 0)
 
 
 def _gaps(seen: Seen, configuration: Configuration, others: int) -> Iterator[str]:

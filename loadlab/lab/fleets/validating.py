@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from statistics import mean
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -124,7 +125,13 @@ def _trial(answer: Answer) -> ValidationTrial:
     if seen is None:
         return ValidationTrial(number=answer.number, began=answer.began, error=answer.error)
     return ValidationTrial(
-        number=answer.number, began=answer.began, measured=seen.figures, ends=seen.ends, outages=seen.outages
+        number=answer.number,
+        began=answer.began,
+        measured=seen.figures,
+        busy=mean(seen.busy) if seen.busy else 0.0,
+        late_seconds=seen.late_seconds,
+        ends=seen.ends,
+        outages=seen.outages,
     )
 
 

@@ -46,8 +46,8 @@ def _rows(answer: FleetAnswer) -> Iterator[tuple[str, Cell]]:
     yield "Open, most", lambda one: words.band(one.open_most, count)
     yield "Opened per second", lambda one: words.band(one.opens_per_second)
     yield "Opened in the busiest second", lambda one: words.band(one.opens_peak)
-    for place, one in enumerate(answer.outcomes[0].after):
-        yield f"The same, {words.moment(one.moment)}", partial(_after, place)
+    for name in dict.fromkeys(one.moment.name for one in answer.outcomes[0].after):
+        yield f"The same, after {words.events(answer, name)}", partial(_after, name)
     yield "Requests that reuse one", lambda one: words.band(one.reuse, share)
     yield "Requests refused", lambda one: words.band(one.refused, count)
     yield "Requests failed", lambda one: words.band(one.failed, count)
@@ -61,8 +61,10 @@ def _rows(answer: FleetAnswer) -> Iterator[tuple[str, Cell]]:
     yield "Closed by", _closed_by
 
 
-def _after(place: int, one: Outcome) -> str:
-    return words.band(one.after[place].opens_per_second)
+def _after(name: str, one: Outcome) -> str:
+    """The worst of the events of a name."""
+    bands = (after.opens_per_second for after in one.after if after.moment.name == name)
+    return words.band(max(bands, key=lambda band: band.middle))
 
 
 def _ages(one: Outcome) -> str:

@@ -121,9 +121,13 @@ def duration(seconds: float) -> str:
     return numbers.elapsed(seconds) if seconds >= 600 else numbers.seconds(seconds)  # noqa: PLR2004
 
 
-def moment(one: Moment) -> str:
-    """E.g. "rolling deployment at 30 min 0 s"."""
-    return one.name if one.name == "start" else f"{event(one)} at {numbers.elapsed(one.start)}"
+def events(answer: FleetAnswer, name: str) -> str:
+    """E.g. "the start", "a database restart", or "the worst of 6 rolling deployments"."""
+    called = name.replace("_", " ")
+    if name == "start":
+        return f"the {called}"
+    several = sum(one.name == name for one in answer.moments)
+    return f"the worst of {numbers.plural(several, called)}" if several > 1 else f"a {called}"
 
 
 def event(one: Moment) -> str:

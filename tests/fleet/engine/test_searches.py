@@ -1,59 +1,83 @@
-"""Connections of threads that ended are collected together, and after the measured lags."""
+"""Connections of threads that ended are collected together, generation by generation."""
 
 from __future__ import annotations
 
-from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from every import every
 
-from loadlab.fleet.engine.garbage import Garbage, Searches
+from loadlab.fleet.engine.database import Connection
+from loadlab.fleet.engine.garbage import SEARCHES, CountedGarbage, SearchedGarbage, Searches
 from loadlab.model.fleet import NEVER
 
-UNIFORM = tuple(range(10))
-MIXED = (*UNIFORM * 8, *range(16, 120, 8), NEVER)
+if TYPE_CHECKING:
+    from loadlab.fleet.engine.garbage import Garbage
+
+EVEN = tuple(range(10))  # as a search in every tenth request leaves it
 
 
-def collected(lags: tuple[int, ...], processes: int = 200, requests: int = 400) -> Counter[int]:
-    """How many requests later each connection of a request is collected; NEVER of those that are not."""
-    searches, random = Searches(tuple(sorted(lags))), np.random.default_rng(1)
-    uniforms = iter(random.random(processes * (requests + 2)).tolist())
-    seen: Counter[int] = Counter()
-    for _ in range(processes):
-        garbage, waiting = Garbage(searches, uniforms), {}
-        for request in range(1, requests + 1):
-            for connection in garbage.found(request):
-                seen[request - 1 - waiting.pop(connection)] += 1
-            waiting[request] = request
-            garbage.leave(request, request)  # type: ignore[arg-type]  any object stands for a connection
-        seen[NEVER] += sum(request < requests - 150 for request in waiting.values())
-    return seen
-
-
-@every("lags", [UNIFORM, MIXED, (0, 0, 0, 1, 1, 2)])
-def test_connections_are_collected_after_the_measured_lags(lags: tuple[int, ...]) -> None:
-    seen = collected(lags)
-    found = np.array([lag for lag in seen.elements() if lag < NEVER])
-    known = np.array([lag for lag in lags if lag < NEVER])
-
-    assert found.mean() == pytest.approx(known.mean(), rel=0.15)
-    assert np.mean(found > 15) == pytest.approx(np.mean(known > 15), abs=0.03)
-    assert seen[NEVER] / seen.total() == pytest.approx(lags.count(NEVER) / len(lags), abs=0.01)
+def after_another(garbage: Garbage, requests: int) -> dict[int, int]:
+    """Requests one after the other: in which request the connection of each was collected."""
+    collected: dict[int, int] = {}
+    numbers: dict[Connection, int] = {}
+    for request in range(1, requests + 1):
+        connection = Connection(owner=None, now=0.0)  # type: ignore[arg-type]
+        connection.mark = garbage.mark()
+        numbers[connection] = request
+        for found in garbage.begin(request):
+            collected[numbers[found]] = request
+        for found in garbage.leave(connection, request):
+            collected[numbers[found]] = request
+    return collected
 
 
 def test_a_search_takes_all_that_waits_for_it() -> None:
-    searches = Searches(UNIFORM)
-    garbage = Garbage(searches, iter([0.5] * 1000))
-    taken = []
-    for request in range(1, 101):
-        taken.append(len(list(garbage.found(request))))
-        garbage.leave(request, request)  # type: ignore[arg-type]
+    collected = after_another(SearchedGarbage(10, 6, 7), 60)
 
-    assert sorted(set(taken)) == [0, 4, 10]
-    assert taken.count(10) == 9
+    assert collected[1] == collected[5] == 6
+    assert collected[7] == collected[15] == 16
+
+
+def test_what_is_in_use_during_a_search_waits_for_the_second_generation() -> None:
+    collected = after_another(SearchedGarbage(10, 6, 7), 400)
+    late = sorted({search for request, search in collected.items() if search - request > 10})
+
+    assert late == [66, 186, 306]
+    assert late[1] - late[0] == SEARCHES * 10
+    assert [request for request, search in collected.items() if search == 186 and request < 177] == [
+        *range(76, 177, 10)
+    ]
+    assert {66, 186} & collected.keys() == set()  # in use during a search of the second
 
 
 @every("after", [0, 1, 7])
 def test_what_closes_after_a_fixed_number_is_not_searched(after: int) -> None:
-    assert set(collected((after,), processes=1)) - {NEVER} == {max(after - 1, 0)}
+    collected = after_another(CountedGarbage(after), 100)
+
+    assert {search - request for request, search in collected.items()} == {after}
+
+
+@every(("lags", "period"), [(EVEN, 10), ((*EVEN * 9, 30, 60, 10**9), 10), ((0, 0, 1, 1, 1, 2, 2), 3)])
+def test_the_period_of_searches_follows_from_lags(lags: tuple[int, ...], period: float) -> None:
+    assert Searches(tuple(sorted(lags))).period == pytest.approx(period, rel=0.2)
+
+
+def test_failed_requests_bring_searches_about_sooner() -> None:
+    garbage = SearchedGarbage(10, 1, 1)
+    for request in range(1, 101):
+        garbage.begin(request)
+        garbage.failed()
+
+    assert garbage.mark()[0] > 100 / 10 * 2
+
+
+@every(("first", "second"), [(1.0, 1), (3.7, 4), (8.4, 12)])
+def test_many_connections_are_collected_as_one_by_one(first: float, second: int) -> None:
+    searches = Searches((0, 1, 2, 3, 4, 5, 6, 7))
+    one_by_one = after_another(SearchedGarbage(searches.period, first, second), 400)
+    own = np.arange(1, 251)
+    together = searches.collected(own, own, (np.full(250, first), np.full(250, second)))
+
+    assert [one_by_one.get(request, NEVER) for request in own] == together.tolist()

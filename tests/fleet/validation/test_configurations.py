@@ -13,6 +13,7 @@ from loadlab.fleet.validation.configurations import (
     AGES,
     AMPLE,
     MOST_CPU,
+    MOST_CPU_WHILE_BOOTING,
     RATES,
     SECONDS,
     configurations,
@@ -71,6 +72,8 @@ def test_rates_and_lengths_are_spread_over_their_bounds() -> None:
 
 def test_no_load_asks_for_more_than_the_cpu_that_is_allowed() -> None:
     assert all(cpu_cores(one) <= MOST_CPU * 1.001 for one in MANY)
+    deployed = [one for one in MANY if any(event.kind != "database_restart" for event in one.events)]
+    assert all(cpu_cores(one) <= MOST_CPU_WHILE_BOOTING * 1.002 for one in deployed)
 
 
 def test_deployments_restarts_and_refusals_come_as_often_as_said() -> None:

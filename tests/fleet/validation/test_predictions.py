@@ -72,3 +72,11 @@ def test_an_event_at_another_time_is_named_as_a_cause() -> None:
     trial = ValidationTrial(number=0, began=0.0, measured=really, ends=planned.ends)
     found = misses(predict(deployed, APPLICATION), trial, APPLICATION)
     assert {miss.figure: miss.causes for miss in found} == {"opened": ("event_times",)}
+
+
+def test_a_machine_without_a_core_to_spare_is_named_as_a_cause() -> None:
+    busy = replace(_trial(KEPT, opened=7.0), busy=0.95)
+    late = replace(_trial(KEPT, opened=7.0), late_seconds=0.2)
+    for trial in (busy, late):
+        (miss,) = misses(predict(KEPT, APPLICATION), trial, APPLICATION)
+        assert miss.causes == ("busy_machine",)

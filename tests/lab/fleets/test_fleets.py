@@ -117,6 +117,7 @@ def test_after_a_restart_of_the_database_each_kept_connection_fails_once(lab: La
     refused_meanwhile = sum(seen.connect_errors.values())
     assert seen.figures.failed <= lost + refused_meanwhile
     assert seen.figures.opened == seen.opened_by_hosts
+    assert seen.figures.requests == seen.figures.reused + seen.figures.opened + seen.figures.failed
 
 
 @pytest.mark.slow
