@@ -15,7 +15,6 @@ youngest generation is searched; the rest is CPython's rule.
 from __future__ import annotations
 
 import gc
-import math
 from abc import ABC, abstractmethod
 from heapq import heappop, heappush
 from itertools import count
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.fleet.garbage import SEARCHES
 from loadlab.model.fleet import NEVER
 
 if TYPE_CHECKING:
@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from loadlab.fleet.engine.database import Connection
     from loadlab.model.fleet import Counts, Numbers
 
-SEARCHES: Final = 12  # threshold1 is 10: the second generation is searched after 11 searches of the youngest alone
 # The exception of a failed connect, its frames and what they refer to: 172 objects less 40 of a request that succeeds
 # (Django 5.2, psycopg2 and CPython 3.11: gc.get_count() before and after a request in a thread of its own).
 FAILURE_OBJECTS: Final = 132
-LATE: Final = 1.5  # periods, within which the search of the youngest generation comes
+LATE: Final = (1.5, 1.25)  # periods, within which the search of the youngest generation comes
 
 
 class Searches:
@@ -48,8 +47,11 @@ class Searches:
     def __init__(self, lags: tuple[int, ...]) -> None:
         self.after = lags[0] if lags[0] == lags[-1] else None
         known = np.asarray(lags, dtype=np.float64)
-        edge = math.ceil(LATE * (2 * float(np.median(known)) + 1))
-        self.period = 2 * float(known[known <= edge].mean()) + 1
+        # What waits for the second generation stands out once the period is about known.
+        about = 2 * float(np.median(known)) + 1
+        for late in LATE:
+            about = 2 * float(known[known <= late * about].mean()) + 1
+        self.period = about
 
     def garbage(self, uniforms: Iterator[float]) -> Garbage:
         """That of a new process."""
