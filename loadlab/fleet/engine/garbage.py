@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.fleet.garbage import SEARCHES
 from loadlab.model.fleet import NEVER
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from loadlab.fleet.engine.database import Connection
     from loadlab.model.fleet import Counts, Numbers
 
-SEARCHES: Final = 12  # threshold1 is 10: the second generation is searched after 11 searches of the youngest alone
 # The exception of a failed connect, its frames and what they refer to: 172 objects less 40 of a request that succeeds
 # (Django 5.2, psycopg2 and CPython 3.11: gc.get_count() before and after a request in a thread of its own).
 FAILURE_OBJECTS: Final = 132

@@ -9,7 +9,8 @@ import pytest
 from every import every
 
 from loadlab.fleet.engine.database import Connection
-from loadlab.fleet.engine.garbage import SEARCHES, CountedGarbage, SearchedGarbage, Searches
+from loadlab.fleet.engine.garbage import CountedGarbage, SearchedGarbage, Searches
+from loadlab.fleet.garbage import SEARCHES
 from loadlab.model.fleet import NEVER
 
 if TYPE_CHECKING:
