@@ -58,6 +58,10 @@ fleet-validation: $(VENV)/lab
 	@cp $(VALIDATION)/validation.json benchmarks/recorded/fleet-validation.json
 	@$(BIN)/loadlab fleet --record benchmarks/recorded/fleet-validation.json --markdown docs/reference/fleet-validation.md
 
+# The README's day of three sites, from the calibration of that validation; some minutes.
+fleet-sites: $(VENV)/lab
+	@$(BIN)/python benchmarks/sites.py $(VALIDATION)/calibration --write
+
 # What Grafana loads, from dashboards/source/.
 dashboards: $(VENV)/dev
 	@$(BIN)/python -m dashboards.source

@@ -117,7 +117,7 @@ def _doubts(trials: Sequence[Trial]) -> str:
     invalid = [trial for trial in trials if trial.state != "complete"]
     if not invalid:
         return ""
-    return f", where {len(invalid)} of {len(trials)} trials are invalid: {invalid[0].reason}"
+    return f", where {len(invalid)} of {len(trials)} trials are invalid ({invalid[0].reason.partition(':')[0]})"
 
 
 def _uses(trials: Iterable[Trial]) -> Iterable[Uses]:
@@ -153,6 +153,7 @@ def together(uses: Sequence[Uses]) -> Spread:
         processes=_fit(use.process_choices for use in uses),
         threads=_fit(use.thread_choices for use in uses),
         lazy_threads=sum(use.lazy_odds for use in uses) > 0,
+        cold_seconds=median(use.spread.cold_seconds for use in uses),
         collected_after=garbage.lags(garbage.merged(use.garbage for use in uses), LAGS),
         requests=sum(use.spread.requests for use in uses),
         by_process=most.spread.by_process,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -47,6 +48,7 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
         threads=fit(of_threads, threads - 1),
         lazy_threads=odds > 0,
         collected_after=lags(merged([garbage]), len(QUANTILES)),
+        cold_seconds=_cold_seconds(uses, connects, measured),
         requests=len(measured),
         by_process=_shares(use.process for use in measured),
         by_thread=_shares((use.process, use.thread) for use in measured) if threads else (),
@@ -60,6 +62,25 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
         lazy_odds=odds,
         garbage=garbage,
     )
+
+
+def _cold_seconds(uses: Sequence[Use], connects: Sequence[float], measured: Sequence[Use]) -> float:
+    """How much longer the first request of a process took than those of the window: the median of processes."""
+    first: dict[int, Use] = {}
+    for use in uses:
+        first.setdefault(use.process, use)
+    longer = median(map(_own, first.values())) - median(map(_own, measured))
+    connected = [use.connect for use in first.values() if use.connect is not None]
+    if connected and connects:
+        longer += median(connected) - median(connects)
+    return max(0.0, longer)
+
+
+def _own(use: Use) -> float:
+    """What the request took in Django, without the time to connect."""
+    connect = use.connect or 0.0
+    before = 0.0 if use.started is None else use.began - connect - use.started
+    return max(0.0, before) + use.ended - use.began
 
 
 def distribution(values: Sequence[float]) -> Distribution | None:

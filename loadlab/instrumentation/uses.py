@@ -2,11 +2,12 @@
 
 Only the lab switches this on, for the targets that it serves: a variable of the environment names the aliases. Else
 nothing of it is imported. A process has a file of `RECORDS` fixed-size records, and leaves out what comes after them.
-No lock is taken: a record belongs to one request, and all stores are of 8 bytes, BEGAN_NS last of the first three.
+No lock is taken: a record belongs to one request, and all stores are of 8 bytes, BEGAN_NS last of the first four.
 """
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import wraps
 from itertools import count
 from time import monotonic_ns
@@ -30,6 +31,7 @@ from loadlab.instrumentation.uses_file import (
     NOT_COLLECTED,
     NOT_OPENED,
     RECORDS,
+    STARTED_NS,
     SUFFIX,
     THREAD,
 )
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 _USE: Final = "\0use"  # a key of a unit of work that no alias has
 
 _threads: Final = count(1)
+_started: Final[ContextVar[int]] = ContextVar("loadlab_started", default=0)
 _last: Final[dict[Row, memoryview]] = {}  # of each open connection: the record of its last request
 
 
@@ -66,6 +69,7 @@ class Uses:
         record = self._cells[number * CELLS : (number + 1) * CELLS]
         record[THREAD] = thread
         record[CONNECT_NS] = connect_ns
+        record[STARTED_NS] = _started.get()
         record[BEGAN_NS] = monotonic_ns()
         return record
 
@@ -161,6 +165,7 @@ def _noted(closed: Callable[[Row, CloseReason], None]) -> Callable[[Row, CloseRe
 def _ended(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def ended(*arguments: Any) -> Any:  # noqa: ANN401  WSGI's
+        _started.set(monotonic_ns())
         response = call(*arguments)
         _end()
         return response

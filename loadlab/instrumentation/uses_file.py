@@ -17,9 +17,9 @@ VARIABLE: Final = "LOADLAB_USES"  # of a target's environment: the aliases whose
 SUFFIX: Final = ".uses"
 # Cells of a record. THREAD is never given twice in a process. CONNECT_NS is -1 where the request found a connection.
 # COLLECTED_NS is of the connection that this request was the last to use: when the garbage collector closed it, 0 while
-# it is open, and -1 where it was closed otherwise.
-BEGAN_NS, ENDED_NS, THREAD, CONNECT_NS, COLLECTED_NS = range(5)
-CELLS: Final = 5
+# it is open, and -1 where it was closed otherwise. STARTED_NS is when Django's WSGI handler was called, 0 under ASGI.
+BEGAN_NS, ENDED_NS, THREAD, CONNECT_NS, COLLECTED_NS, STARTED_NS = range(6)
+CELLS: Final = 6
 CELL_BYTES: Final = 8
 RECORDS: Final = 1 << 16
 FILE_BYTES: Final = RECORDS * CELLS * CELL_BYTES
@@ -34,7 +34,8 @@ class Use(NamedTuple):
 
     `began` is its first query, and `ended` when the request let go of the connection. `connect` is how long the
     connection took to open before; None where it was open. Of the connection that this request was the last to use,
-    `collected` is when the garbage collector closed it, and `closed` says that it was closed otherwise.
+    `collected` is when the garbage collector closed it, and `closed` says that it was closed otherwise. `started` is
+    when Django began with the request; None under ASGI.
     """
 
     began: float
@@ -44,6 +45,7 @@ class Use(NamedTuple):
     connect: float | None = None
     collected: float | None = None
     closed: bool = False
+    started: float | None = None
 
 
 def read_uses(directory: Path) -> list[Use]:
@@ -87,4 +89,5 @@ def _use(process: int, record: list[int]) -> Use:
         connect=None if connect == NOT_OPENED else connect * NS,
         collected=collected * NS if collected > 0 else None,
         closed=collected == NOT_COLLECTED,
+        started=record[STARTED_NS] * NS if record[STARTED_NS] else None,
     )

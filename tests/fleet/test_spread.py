@@ -13,6 +13,15 @@ from loadlab.servers.gthread import GThread
 TWO = GThread(workers=2, threads=2)
 
 
+def test_the_first_request_of_each_process_may_be_cold() -> None:
+    cold = [Use(0.5, 0.7, process, 1, connect=0.2, started=0.1) for process in range(2)]
+    warm = [Use(at + 0.1, at + 0.15, at % 2, 1, started=at + 0.08) for at in range(1, 9)]
+    opened = [Use(9.1, 9.15, 0, 2, connect=0.01, started=9.07)]
+    found = uses_of([*cold, *warm, *opened], since=1.0, server=TWO)
+    assert found is not None
+    assert found.spread.cold_seconds == pytest.approx((0.2 + 0.2 - 0.07) + (0.2 - 0.01))
+
+
 def test_nothing_comes_of_no_uses() -> None:
     assert uses_of([], since=0.0, server=TWO) is None
 

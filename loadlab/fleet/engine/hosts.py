@@ -68,10 +68,10 @@ class Thread:
 class Process:
     """A worker process: `idle` threads, the one that has been idle longest first, and how many are `busy`.
 
-    `requests` counts those that it has taken; at the `limit`, it takes no more. `garbage` are the connections
-    that only Python's garbage collector can close. `gone` is when
-    the process has to end; it has `ended` as soon as it is not busy then. `route` is its way to PostgreSQL, and `pool`
-    the one that Django has in it, if any.
+    `requests` counts those that it has taken; at the `limit`, it takes no more. Requests before `warm_at` wait for it.
+    `garbage` are the connections that only Python's garbage collector can close. `gone` is when the process has to end;
+    it has `ended` as soon as it is not busy then. `route` is its way to PostgreSQL, and `pool` the one that Django has
+    in it, if any.
     """
 
     __slots__ = (
@@ -88,6 +88,7 @@ class Process:
         "requests",
         "route",
         "threads",
+        "warm_at",
     )
 
     def __init__(self, host: Host, number: int, threads: int, most: float, limit: float) -> None:
@@ -102,6 +103,7 @@ class Process:
         self.garbage: Garbage | None = None
         self.gone: float | None = None
         self.ended = False
+        self.warm_at = 0.0
         self.route = host.route
         self.pool: PsycopgPool | None = None
 

@@ -55,11 +55,16 @@ class PoolKeeper(Keeper):
         self._simulation = simulation
         self._sizes = sizes
 
+    def booted(self, now: float, process: Process) -> None:
+        """The pool is there from now on."""
+        process.pool = PsycopgPool(self._simulation, self._sizes, self, process, now)
+
     def begin(self, now: float, thread: Thread) -> None:
         process = thread.process
         if process.pool is None:
-            process.pool = PsycopgPool(self._simulation, self._sizes, self, process, now)
-        process.pool.take(now, thread)
+            self.booted(now, process)
+        if process.pool is not None:
+            process.pool.take(now, thread)
 
     def thread_ends(self, now: float, thread: Thread) -> None:
         """Threads keep no connection."""

@@ -63,6 +63,13 @@ def test_lazy_threads_start_when_none_is_idle() -> None:
     assert seen.opened[[3, 8]].tolist() == [1, 2]
 
 
+def test_requests_of_a_cold_process_wait_in_their_threads() -> None:
+    spread = Spread(lazy_threads=True, cold_seconds=0.5)
+    cold = simulated(0.0, 0.2, 0.4, 10.0, 10.2, 10.4, threads=4, max_age=None, spread=spread)
+
+    assert (cold.opened[-1], cold.reused) == (3, 3)
+
+
 def test_a_lost_connection_fails_one_request() -> None:
     outage = {"outages": (Outage(start=5.0, end=6.0, first=0, last=1),)}
     seen = simulated(1.0, 2.0, 10.0, 11.0, 12.0, max_age=None, scene=outage)
