@@ -2,8 +2,8 @@
 
     python benchmarks/fleet.py
 
-1. An hour of 1,000 hosts x 8 workers x 4 threads at 20,000 requests per second, three strategies, five simulations of
-   each: at most 10 s and 1 GB.
+1. An hour of 1,000 hosts x 8 workers x 4 threads at 20,000 requests per second, all answers for three strategies: at
+   most 10 s and 1 GB.
 2. A day of the same with a day's profile: at most 120 s.
 3. At least 300 times the requests per second of the same model in SimPy, on a fleet that SimPy can finish. Both take
    turns, and the first of each pair changes.
@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -29,8 +30,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from loadlab.analysis.fleet_answer import Asked, fleet_answer
 from loadlab.fleet.engine import by_opening
-from loadlab.fleet.outcome import outcome
 from loadlab.fleet.traffic.constant import Constant
 from loadlab.fleet.traffic.day import Day
 from loadlab.model.config import Config
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from loadlab.model.fleet import Numbers
 
 AGES: Final = (0.0, 60.0, None)
-REPEATS: Final = 5
 HOURS: Final = {"hour": 1, "day": 24}
 TARGETS: Final = {"hour": (10.0, 1000.0), "day": (120.0, 1000.0)}  # seconds, MB
 SIMPY_TARGET: Final = 300.0
@@ -64,12 +64,13 @@ HOLDS: Final = Distribution(values=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """One fleet, with all its strategies: `opened` connections of each, and the time and memory of the process."""
+    """One fleet, with all its strategies: `opened` connections of each, and time and memory."""
 
     requests: float
     seconds: float
     peak_megabytes: float
     opened: tuple[int, ...]
+    repeats: tuple[int, ...]
 
 
 def main() -> None:
@@ -77,7 +78,7 @@ def main() -> None:
     spread = MIXED if arguments.spread else Spread()
     if arguments.part:
         measured = _measure(arguments.part, spread)
-        print(json.dumps([measured.requests, measured.seconds, measured.peak_megabytes, measured.opened]))
+        print(json.dumps(asdict(measured)))
         return
     console = Console()
     if not console.is_terminal:
@@ -90,38 +91,43 @@ def _measure(part: str, spread: Spread) -> Measured:
     seconds = HOURS[part] * 3600.0
     traffic: Traffic = Constant(rate=20_000.0) if part == "hour" else Day(mean_rate=20_000.0)
     scene = _scene(1000, traffic, seconds)
+    asked = Asked(title=part, application=_application(spread), strategies=[(_keeping(age), scene) for age in AGES])
     began = time.perf_counter()
-    opened = [
-        outcome(_keeping(age), _application(spread), scene, REPEATS, seed=1).opens_per_second.middle * seconds
-        for age in AGES
-    ]
+    answer = fleet_answer(asked, lambda _: None)
     return Measured(
         requests=float(scene.rates.expected[-1]),
         seconds=time.perf_counter() - began,
-        peak_megabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        opened=tuple(map(round, opened)),
+        peak_megabytes=_peak_bytes() / 1e6,
+        opened=tuple(round(one.opens_per_second.middle * seconds) for one in answer.outcomes),
+        repeats=tuple(one.repeats for one in answer.outcomes),
     )
+
+
+def _peak_bytes() -> int:
+    """Of this process and of those that it started, which were as many as there are cores."""
+    own, largest = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return 1024 * (own + largest * len(os.sched_getaffinity(0)))
 
 
 def _sizes(options: Sequence[str]) -> Table:
     ages = ", ".join("unlimited" if age is None else f"{age:.0f}" for age in AGES)
     table = Table(
-        title=f"1,000 hosts x 8 workers x 4 threads, CONN_MAX_AGE {ages}, {REPEATS} simulations of each",
-        caption="Time and memory are of a whole process, from its first simulation on.",
+        title=f"1,000 hosts x 8 workers x 4 threads, CONN_MAX_AGE {ages}",
+        caption="Time and memory are of all answers, without the start of Python.",
     )
-    for heading in ("", "requests", "opened", "seconds", "target", "peak MB", "target"):
+    for heading in ("", "requests", "opened", "repeats", "seconds", "target", "peak MB", "target"):
         table.add_column(heading, justify="right" if heading else "left")
     for part, (seconds, megabytes) in TARGETS.items():
         argv = [sys.executable, __file__, "--part", part, *options]
-        ran = subprocess.run(argv, check=True, capture_output=True, text=True)
-        requests, took, peak, opened = json.loads(ran.stdout)
+        measured = Measured(**json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout))
         table.add_row(
             part,
-            f"{requests:,.0f}",
-            ", ".join(f"{count:,}" for count in opened),
-            f"{took:.1f}",
+            f"{measured.requests:,.0f}",
+            ", ".join(f"{count:,}" for count in measured.opened),
+            ", ".join(map(str, measured.repeats)),
+            f"{measured.seconds:.1f}",
             f"≤ {seconds:.0f}",
-            f"{peak:.0f}",
+            f"{measured.peak_megabytes:.0f}",
             f"≤ {megabytes:.0f}",
         )
     return table

@@ -117,7 +117,7 @@ def _doubts(trials: Sequence[Trial]) -> str:
     invalid = [trial for trial in trials if trial.state != "complete"]
     if not invalid:
         return ""
-    return f", where {len(invalid)} of {len(trials)} trials are invalid: {invalid[0].reason}"
+    return f", where {len(invalid)} of {len(trials)} trials are invalid ({invalid[0].reason.partition(':')[0]})"
 
 
 def _uses(trials: Iterable[Trial]) -> Iterable[Uses]:

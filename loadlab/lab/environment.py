@@ -154,6 +154,11 @@ def _machine() -> dict[str, Scalar]:
     }
 
 
+def machine_words() -> str:
+    """What a run was measured on, in one line."""
+    return f"{os.cpu_count()} cores ({_cpu_name()}), {platform.system()} {platform.release()}"
+
+
 def _scenarios(plan: Plan) -> dict[str, Scalar]:
     """Digests of each Locust file and of its code: a run cannot be resumed with other code."""
     files = {Path(name).stem: locustfile(name) for name in plan.scenarios}

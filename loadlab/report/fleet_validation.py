@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from loadlab.fleet.validation.comparison import LEAST, SHARE
+from loadlab.fleet.validation.comparison import LEAST, LEAST_SHARE, OF_REQUESTS, SHARE
 from loadlab.fleet.validation.configurations import AMPLE
 from loadlab.fleet.validation.summary import (
     WANTED,
@@ -13,6 +13,7 @@ from loadlab.fleet.validation.summary import (
     by_server,
     by_strategy,
     compared,
+    near_by_count,
     share,
     unfinished,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from loadlab.model.config import Config
     from loadlab.model.fleet_validation import Cause, Configuration, FleetFigures, Miss, Validation
 
+FIRST: Final = 1000  # seed on which nothing was developed
 RECORDED: Final = "benchmarks/recorded/fleet-validation.json"
 PAGE: Final = "docs/reference/fleet-validation.md"
 COMMAND: Final = "loadlab fleet --validate --trials {trials} --seed {seed} --out FOLDER"
@@ -57,7 +59,7 @@ EVENTS: Final = {
 def fleet_validation_page(validation: Validation) -> str:
     trials = compared(validation)
     blocks = ["# How right the fleet model is", *_opening(validation, trials)]
-    blocks += ["## How often it was near enough", summary_table(trials), *_doubtful(trials)]
+    blocks += ["## How often it was near enough", summary_table(trials), _by_count(trials), *_doubtful(trials)]
     blocks += ["### By server mode", _table("server mode", _servers(trials))]
     blocks += ["### By strategy", _table("strategy", _strategies(trials))]
     blocks += ["### By what happened", _table("event", _happenings(trials))]
@@ -73,6 +75,15 @@ def summary_table(trials: Sequence[Compared]) -> str:
     if len(exact) < len(trials):
         rows["without doubt about a count"] = share(exact)
     return _table("trials", rows)
+
+
+def _by_count(trials: Sequence[Compared]) -> str:
+    found = near_by_count(trials)
+    each = numbers.listing([f"{FIGURES[name]} in {found[name]}" for name in OF_REQUESTS])
+    return (
+        f"By their counts alone, within {numbers.percentage(SHARE)} or {numbers.exact(LEAST)} requests, {each} of"
+        f" {len(trials)} trials would be near enough: where few requests reuse a connection, chance decides how many."
+    )
 
 
 def verdict(trials: Sequence[Compared]) -> str:
@@ -97,18 +108,21 @@ def _opening(validation: Validation, trials: Sequence[Compared]) -> Iterator[str
     )
     yield (
         f"A figure is near enough within {numbers.percentage(SHARE)} of what was measured, or within"
-        f" {numbers.exact(LEAST)} connections or requests. *opened* is how many connections PostgreSQL accepted, *mean"
+        f" {numbers.exact(LEAST)} connections. Reuse and refusals are shares of the requests: near enough within"
+        f" {numbers.percentage(SHARE)} of the measured share, or within {numbers.percentage(LEAST_SHARE)} of all"
+        f" requests (at least {numbers.exact(LEAST)}). *opened* is how many connections PostgreSQL accepted, *mean"
         " open* and *p99 open* are over samples every 0.1 s, *reused* and *refused* are requests. The times at which"
         " requests are due follow from the seed, so the model knows them; which host, process and thread each one gets"
         " is left to chance. A prediction is the mean of"
         f" {max(one.repeats for one in validation.predictions)} simulations."
     )
+    developed = " Seeds below 1000 are those that the model was developed with." if min(seeds) < FIRST else ""
     stopped = "" if validation.complete else " It was stopped before its last trial."
     yield (
         f"Seeds {min(seeds)} to {max(seeds)}; {numbers.plural(len(trials), 'trial')} measured. All predictions were"
         f" written at {at:%Y-%m-%d %H:%M:%S} UTC, before the first trial began (SHA-256 {validation.digest[:16]}…)."
         f" What the model knows of server modes and application comes from {escape(validation.application)}, and not"
-        f" from these trials.{stopped}"
+        f" from these trials.{developed}{stopped}"
     )
     versions = ", ".join(f"{name} {version}" for name, version in validation.versions.items())
     if versions:

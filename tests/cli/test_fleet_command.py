@@ -84,6 +84,16 @@ def test_options_alone_describe_a_fleet(here: InProcess, tmp_path: Path) -> None
     assert str(tmp_path / "none") in done.stderr  # the only problem
 
 
+def test_a_watch_is_enough_to_answer(here: InProcess, fleet_file: Path, tmp_path: Path) -> None:
+    alias = {"requests": 9, "mean_connect_seconds": 0.004, "mean_hold_seconds": 0.02}
+    (tmp_path / "watch.json").write_text(json.dumps({"aliases": {"default": alias}}))
+    done = here("fleet", fleet_file, "--watch", tmp_path / "watch.json", "--out", tmp_path / "out")
+    assert done.code == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert f"the watch in {tmp_path / 'watch.json'}" in said
+    assert "was not measured: all idle ones are taken to be equally likely" in said
+
+
 def test_all_problems_of_options_and_file_are_said_at_once(here: InProcess, fleet_file: Path) -> None:
     done = here("fleet", fleet_file, "--hosts", "0", "--server", "gunicorn", "--max-age", "soon")
     assert done.code == 2

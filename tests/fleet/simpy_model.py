@@ -85,8 +85,10 @@ class Fleet:
         assert spread is not None
         self.spread = spread
         lags = spread.collected_after or (0,)
-        soon = [lag for lag in lags if lag <= ceil(1.5 * (2 * median(lags) + 1))]
-        self.period = 2 * sum(soon) / len(soon) + 1
+        self.period = 2 * median(lags) + 1
+        for late in (1.5, 1.25):
+            soon = [lag for lag in lags if lag <= late * self.period]
+            self.period = 2 * sum(soon) / len(soon) + 1
         self.counts: dict[str, int] = dict.fromkeys(
             ("requests", "reused", "refused", "failed", "waited", "opened", "closed", "clients"), 0
         )

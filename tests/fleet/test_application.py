@@ -125,6 +125,13 @@ def test_ages_count_before_pools_and_poolers(tmp_path: Path) -> None:
     assert application_of_run(folder).hold_seconds.values[-1] == pytest.approx(0.01)
 
 
+def test_invalid_trials_are_named_with_the_source(tmp_path: Path) -> None:
+    late = replace(trial(ages("sync")[0]), uses=uses(), state="invalid", reason="requests were sent late: by 9 ms")
+    sound = replace(trial(ages("sync")[1]), uses=uses())
+    found = application_of_run(kept(tmp_path / "run", late, sound))
+    assert found.source.endswith("where 1 of 2 trials are invalid (requests were sent late)")
+
+
 def test_a_mode_that_was_not_measured_is_one_clear_message(tmp_path: Path) -> None:
     folder = kept(tmp_path / "run", replace(trial(ages("sync")[0]), uses=uses()))
     with pytest.raises(UsageError, match="has not measured the server mode gevent, but sync"):

@@ -4,8 +4,8 @@ CPython (3.9 to 3.13, `Modules/gcmodule.c`) keeps objects in three generations. 
 allocations, and so once in about as many requests of the process, while one of them begins. That closes all connections
 that have become garbage since the last search. One in `SEARCHES` of these searches the second generation as well. A
 connection that is in use during a search, like that of the request that brings it about, moves to the second
-generation; one that is in use during a search of the second moves on to the oldest. The oldest is searched when it has
-grown by a quarter: that is so rare that the model leaves it out. A request that fails leaves more objects than others,
+generation; one that is in use during a search of the second moves on to the oldest. The oldest is searched when what
+moved there is a quarter of it, which takes thousands of requests. A request that fails leaves more objects than others,
 so that searches come sooner while PostgreSQL is full.
 
 What was measured is how many requests later single connections were collected. From these lags follows how often the
@@ -15,7 +15,6 @@ youngest generation is searched; the rest is CPython's rule.
 from __future__ import annotations
 
 import gc
-import math
 from abc import ABC, abstractmethod
 from heapq import heappop, heappush
 from itertools import count
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.model.fleet import NEVER
+from loadlab.fleet.garbage import SEARCHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,11 +30,14 @@ if TYPE_CHECKING:
     from loadlab.fleet.engine.database import Connection
     from loadlab.model.fleet import Counts, Numbers
 
-SEARCHES: Final = 12  # threshold1 is 10: the second generation is searched after 11 searches of the youngest alone
+# A small site (Django 5.2, psycopg2, CPython 3.11) has 57,600 objects in the oldest generation, and 134 more with each
+# search of the second, if requests come one at a time, in threads of their own. One in so many searches of the second
+# is of the oldest as well.
+FULL_SEARCHES: Final = 57_600 // 4 // 134
 # The exception of a failed connect, its frames and what they refer to: 172 objects less 40 of a request that succeeds
 # (Django 5.2, psycopg2 and CPython 3.11: gc.get_count() before and after a request in a thread of its own).
 FAILURE_OBJECTS: Final = 132
-LATE: Final = 1.5  # periods, within which the search of the youngest generation comes
+LATE: Final = (1.5, 1.25)  # periods, within which the search of the youngest generation comes
 
 
 class Searches:
@@ -48,8 +50,11 @@ class Searches:
     def __init__(self, lags: tuple[int, ...]) -> None:
         self.after = lags[0] if lags[0] == lags[-1] else None
         known = np.asarray(lags, dtype=np.float64)
-        edge = math.ceil(LATE * (2 * float(np.median(known)) + 1))
-        self.period = 2 * float(known[known <= edge].mean()) + 1
+        # What waits for the second generation stands out once the period is about known.
+        about = 2 * float(np.median(known)) + 1
+        for late in LATE:
+            about = 2 * float(known[known <= late * about].mean()) + 1
+        self.period = about
 
     def garbage(self, uniforms: Iterator[float]) -> Garbage:
         """That of a new process."""
@@ -66,7 +71,7 @@ class Searches:
         return 1 + drawn[0] * self.period, 1 + (drawn[1] * SEARCHES).astype(np.int64)
 
     def collected(self, own: Counts, begun: Counts, phases: tuple[Numbers, Counts]) -> Counts:
-        """In which request of their processes connections of many requests are collected; NEVER of those that are not.
+        """In which request of their processes the connections of many requests are collected.
 
         `own` are the numbers of their own requests in the process, and `begun` how many had begun at the ends of
         these. `phases` are of the process of each.
@@ -76,9 +81,11 @@ class Searches:
         first, second = phases
         before, until = self._searches(own - 1, first), self._searches(begun, first)
         seconds = _seconds(until, second)
-        following = np.where(until == before, until + 1, second + SEARCHES * seconds)
-        found = np.ceil(first + (following - 1) * self.period).astype(np.int64)
-        return np.where(seconds > _seconds(before, second), NEVER, found)
+        full = FULL_SEARCHES * (seconds // FULL_SEARCHES + 1)
+        next_second = np.where(seconds > _seconds(before, second), full, seconds + 1)
+        following = np.where(until == before, until + 1, second + SEARCHES * (next_second - 1))
+        found: Counts = np.ceil(first + (following - 1) * self.period).astype(np.int64)
+        return found
 
     def _searches(self, requests: Counts, first: Numbers) -> Counts:
         """How many there were until each request."""
@@ -126,6 +133,7 @@ class SearchedGarbage(Garbage):
         self._second_searches = 0
         self._young: list[Connection] = []
         self._second: list[Connection] = []
+        self._oldest: list[Connection] = []
 
     def mark(self) -> tuple[int, int]:
         return self._searches, self._second_searches
@@ -146,6 +154,8 @@ class SearchedGarbage(Garbage):
             self._young.append(connection)
         elif self._second_searches == second_searches:
             self._second.append(connection)
+        else:
+            self._oldest.append(connection)
         return ()
 
     def _search(self) -> list[Connection]:
@@ -157,6 +167,9 @@ class SearchedGarbage(Garbage):
             self._second_searches += 1
             found += self._second
             self._second = []
+            if self._second_searches % FULL_SEARCHES == 0:
+                found += self._oldest
+                self._oldest = []
         return found
 
 

@@ -39,6 +39,10 @@ class Keeper(ABC):
     def thread_ends(self, now: float, thread: Thread) -> None:
         """A thread ends that serves no request now."""
 
+    def booted(self, now: float, process: Process) -> None:
+        """A server that starts has connected once, as runserver does."""
+        process.route.connected_once(now, process)
+
     def serve(self, now: float, thread: Thread, connection: Connection, *, reuses: bool) -> None:
         """The request has this connection, which others have had before it if it `reuses` it."""
         if reuses:

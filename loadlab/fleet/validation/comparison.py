@@ -16,23 +16,31 @@ if TYPE_CHECKING:
 
 SHARE: Final = 0.10
 LEAST: Final = 2.0  # connections, or requests
+LEAST_SHARE: Final = 0.02  # of requests
+OF_REQUESTS: Final = ("reused", "refused")
 SHORT: Final = 0.01  # of the requests that were due
 BUSY: Final = 0.9  # of all cores
 LATE_SECONDS: Final = 0.05
 
 
-def within(predicted: float, measured: float) -> bool:
-    """Whether a prediction is near enough: within 10 % of what was measured, or within 2 of it.
+def within(predicted: float, measured: float, least: float = LEAST) -> bool:
+    """Whether a prediction is near enough: within 10 % of what was measured, or within `least` of it.
 
     >>> within(109, 100), within(112, 100), within(3.9, 2), within(0, 2.5)
     (True, False, True, False)
     """
-    return abs(predicted - measured) <= max(SHARE * measured, LEAST)
+    return abs(predicted - measured) <= max(SHARE * measured, least)
 
 
-def missed(predicted: FleetFigures, measured: FleetFigures) -> tuple[str, ...]:
-    """The judged figures that are not near enough."""
-    return tuple(name for name in JUDGED if not within(getattr(predicted, name), getattr(measured, name)))
+def missed(predicted: FleetFigures, measured: FleetFigures, *, least_share: float = LEAST_SHARE) -> tuple[str, ...]:
+    """The judged figures that are not near enough.
+
+    Requests are counted as shares: within 10 % of the measured share, or within `least_share` of all requests; within
+    two requests at any rate.
+    """
+    of_requests = max(LEAST, least_share * measured.requests)
+    least = {name: of_requests if name in OF_REQUESTS else LEAST for name in JUDGED}
+    return tuple(name for name in JUDGED if not within(getattr(predicted, name), getattr(measured, name), least[name]))
 
 
 def misses(prediction: Prediction, trial: ValidationTrial, application: Application) -> tuple[Miss, ...]:
@@ -68,7 +76,7 @@ def _causes(name: str, prediction: Prediction, again: Prediction, trial: Validat
     value = getattr(measured, name)
     if measured.requests < (1 - SHORT) * prediction.mean.requests - LEAST:
         yield "short_load"
-    if prediction.configuration.events and within(getattr(again.mean, name), value):
+    if prediction.configuration.events and name not in missed(again.mean, measured):
         yield "event_times"
     if trial.busy > BUSY or trial.late_seconds > LATE_SECONDS:
         yield "busy_machine"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from loadlab.fleet.validation.comparison import OF_REQUESTS, missed
 from loadlab.model.fleet_validation import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.model.config import Config
-    from loadlab.model.fleet_validation import Configuration, Validation, ValidationTrial
+    from loadlab.model.fleet_validation import Configuration, FleetFigures, Validation, ValidationTrial
 
 WANTED: Final = 0.9  # of the trials, for each figure
 TELLING: Final = ("max_age", "pool_mode")  # the parameters by which strategies are told apart here
@@ -22,11 +23,12 @@ class Compared:
     """A trial that was measured, with its configuration and its prediction."""
 
     configuration: Configuration
+    predicted: FleetFigures
     trial: ValidationTrial
 
     @property
-    def missed(self) -> frozenset[str]:
-        return frozenset(miss.figure for miss in self.trial.misses)
+    def missed(self) -> tuple[str, ...]:
+        return missed(self.predicted, self.trial.measured) if self.trial.measured else ()
 
     @property
     def exact(self) -> bool:
@@ -50,9 +52,9 @@ class Share:
 
 def compared(validation: Validation) -> list[Compared]:
     """The trials that were measured, by number."""
-    configurations = {one.configuration.number: one.configuration for one in validation.predictions}
+    of = {one.configuration.number: one for one in validation.predictions}
     return [
-        Compared(configuration=configurations[trial.number], trial=trial)
+        Compared(configuration=of[trial.number].configuration, predicted=of[trial.number].mean, trial=trial)
         for trial in sorted(validation.trials, key=lambda trial: trial.number)
         if trial.measured is not None
     ]
@@ -64,6 +66,12 @@ def share(trials: Sequence[Compared]) -> Share:
         near={name: sum(name not in one.missed for one in trials) for name in JUDGED},
         together=sum(not one.missed for one in trials),
     )
+
+
+def near_by_count(trials: Sequence[Compared]) -> dict[str, int]:
+    """In how many trials reuse and refusals are near enough by their counts alone: within 10 %, or 2 requests."""
+    wrong = [missed(one.predicted, one.trial.measured, least_share=0.0) for one in trials if one.trial.measured]
+    return {name: sum(name not in figures for figures in wrong) for name in OF_REQUESTS}
 
 
 def by_server(trials: Sequence[Compared]) -> dict[str, Share]:

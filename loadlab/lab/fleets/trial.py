@@ -22,11 +22,10 @@ from loadlab.model.fleet_validation import SAMPLE_SECONDS
 from loadlab.plan.scenarios import locustfile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from loadlab.lab.fleets.balancing import Balancing
-    from loadlab.lab.fleets.hosts import Host
     from loadlab.lab.generator import Generator, RunningLoad
     from loadlab.lab.lab import Lab
     from loadlab.model.fleet_validation import Configuration, FleetFigures
@@ -59,11 +58,12 @@ def observe_fleet(lab: Lab, configuration: Configuration) -> FleetTrial:
     before = lab.judge.sessions()
     log = lab.logs / f"fleet-{configuration.number}-balancer.log"
     with (
+        Backends(lab.database) as backends,  # connects before any host does, or one more of theirs would find room
         balancing(configuration.balance, configuration.seed, lab.register, log) as balancer,
         serving_hosts(lab, configuration) as hosts,
     ):
         boots = tuple(host.boot_seconds[0] for host in hosts)
-        seen = _observed(lab, configuration, balancer, hosts, Counter(lab, before, hosts))
+        seen = _observed(lab, configuration, backends, balancer, Counter(lab, before, hosts))
     return FleetTrial(
         configuration=configuration,
         figures=figures(seen, configuration),
@@ -97,13 +97,13 @@ def _limit(lab: Lab, max_connections: int) -> None:
 
 
 def _observed(
-    lab: Lab, configuration: Configuration, balancer: Balancing, hosts: Sequence[Host], counter: Counter
+    lab: Lab, configuration: Configuration, backends: Backends, balancer: Balancing, counter: Counter
 ) -> Seen:
     """The load from its start until its end, and what is planned in the middle."""
-    start = counter.at_rest()
+    start, hosts = counter.at_rest(), counter.hosts
     balancer.rotate(host.port for host in hosts)
     request = _request(configuration, balancer.url, lab.scratch)
-    with Backends(lab.database) as backends, _loading(lab.generator, request) as drive:
+    with _loading(lab.generator, request) as drive:
         happening, cores = Happening(hosts, balancer, lab.observing, drive.started), Cores()
         with Sampler(lambda: {**backends.read(), **cores.read()}, drive.started, rate=1 / SAMPLE_SECONDS) as sampler:
             happening.carry_out(configuration.events)

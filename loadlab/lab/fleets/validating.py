@@ -13,6 +13,7 @@ from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.fleet.validation.comparison import misses
 from loadlab.fleet.validation.predictions import predict
 from loadlab.fleet.validation.record import as_json, sealed
+from loadlab.lab.environment import machine_words
 from loadlab.lab.preflight import install_command, missing_for
 from loadlab.model.fleet_validation import ValidationTrial
 from loadlab.plan.members import config_of, driver_for
@@ -95,7 +96,7 @@ class Validating:
     def run(self, runs: Runs) -> Iterable[ValidationTrial]:
         """Run what was predicted, and give each trial when it has ended."""
         (self.folder / TRIALS).mkdir(exist_ok=True)
-        self.validation = replace(self.validation, versions=runs.versions)
+        self.validation = replace(self.validation, versions=runs.versions, machine=machine_words())
         for answer in runs.run([one.configuration for one in self.validation.predictions]):
             trial = _trial(answer)
             self._keep(answer, trial)

@@ -56,3 +56,11 @@ def test_pgbouncer_keeps_the_connection_of_a_boot_for_requests() -> None:
     assert found.opened[0] == found.open[0] == 3
     assert found.opened[-1] == 3
     assert found.client_opened == found.requests
+
+
+@pytest.mark.parametrize(("largest", "of_each"), [(2, 2), (4, 3)])
+def test_a_boot_fills_the_pool_and_grows_it_by_one(largest: int, of_each: int) -> None:
+    found = _simulated(SWITCHED, "pool", min_size=2, max_size=largest)
+    assert found.opened[0] == found.open[0] == 3 * of_each
+    assert found.opened[-1] == 6 * of_each
+    assert found.requests - found.reused == 6 * of_each  # each connection is used for a first time

@@ -9,8 +9,8 @@ import pytest
 from every import every
 
 from loadlab.fleet.engine.database import Connection
-from loadlab.fleet.engine.garbage import SEARCHES, CountedGarbage, SearchedGarbage, Searches
-from loadlab.model.fleet import NEVER
+from loadlab.fleet.engine.garbage import FULL_SEARCHES, CountedGarbage, SearchedGarbage, Searches
+from loadlab.fleet.garbage import SEARCHES
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.garbage import Garbage
@@ -75,9 +75,18 @@ def test_failed_requests_bring_searches_about_sooner() -> None:
 
 @every(("first", "second"), [(1.0, 1), (3.7, 4), (8.4, 12)])
 def test_many_connections_are_collected_as_one_by_one(first: float, second: int) -> None:
-    searches = Searches((0, 1, 2, 3, 4, 5, 6, 7))
-    one_by_one = after_another(SearchedGarbage(searches.period, first, second), 400)
-    own = np.arange(1, 251)
-    together = searches.collected(own, own, (np.full(250, first), np.full(250, second)))
+    searches = Searches((0, 0, 1, 1, 2, 2))
+    requests = int(2.2 * FULL_SEARCHES * SEARCHES * searches.period)
+    one_by_one = after_another(SearchedGarbage(searches.period, first, second), requests)
+    own = np.arange(1, requests + 1)
+    together = searches.collected(own, own, (np.full(requests, first), np.full(requests, second)))
 
-    assert [one_by_one.get(request, NEVER) for request in own] == together.tolist()
+    collected = together[together <= requests]
+    assert [one_by_one[request] for request in own[together <= requests]] == collected.tolist()
+    assert len(one_by_one) == len(collected)
+
+
+def test_what_is_in_use_during_a_search_of_the_second_waits_for_one_of_all() -> None:
+    collected = after_another(SearchedGarbage(10, 6, 7), 2 * FULL_SEARCHES * SEARCHES * 10)
+
+    assert collected[66] == collected[186] == 6 + 10 * (6 + SEARCHES * (FULL_SEARCHES - 1))

@@ -77,6 +77,15 @@ def test_near_enough_is_ten_percent_or_two(predicted: float, measured: float, ne
     assert within(predicted, measured) is near
 
 
+def test_reuse_and_refusals_are_near_enough_within_two_percent_of_requests() -> None:
+    many = replace(FIGURES, requests=1000.0, reused=100.0, refused=5.0)
+    assert missed(replace(many, reused=120.0, refused=25.0), many) == ()
+    assert missed(replace(many, reused=121.0, refused=26.0), many) == ("reused", "refused")
+    assert missed(replace(many, reused=111.0, refused=8.0), many, least_share=0.0) == ("reused", "refused")
+    few = replace(FIGURES, requests=10.0, reused=3.0)
+    assert missed(replace(few, reused=5.0), few) == ()
+
+
 def test_only_judged_figures_are_missed() -> None:
     assert missed(FIGURES, replace(FIGURES, failed=90.0)) == ()
     assert missed(FIGURES, replace(FIGURES, reused=80.0, p99_open=20.0)) == ("p99_open", "reused")

@@ -31,7 +31,12 @@ def _validation(*, opened_missed: int, reused_missed: int = 0) -> Validation:
         ValidationTrial(
             number=one.number,
             began=2000.0 + one.number,
-            measured=replace(RIGHT, gaps=() if one.number else ("opened: 40 and 41",)),
+            measured=replace(
+                RIGHT,
+                opened=50.0 if one.number < opened_missed else 40.0,
+                reused=80.0 if one.number < reused_missed else 60.0,
+                gaps=() if one.number else ("opened: 40 and 41",),
+            ),
             misses=tuple(
                 _miss(figure)
                 for figure, missed in (("opened", opened_missed), ("reused", reused_missed))
@@ -75,7 +80,7 @@ def test_the_page_has_every_trial_every_miss_and_its_cause() -> None:
     for one in DRAWN[:-1]:
         assert f"| {one.seed}" in page
     assert page.count("with their real times, the prediction is near enough") == 4
-    assert page.count("**40.0 → 40.0**") == 3
+    assert page.count("**40.0 → 50.0**") == 3
     assert "seed 1019: A host did not start" in page
     assert "seed 1000: opened: 40 and 41" in page
 
