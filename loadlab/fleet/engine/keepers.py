@@ -35,6 +35,10 @@ class Keeper(ABC):
     def begin(self, now: float, thread: Thread) -> None:
         """A request begins in this thread."""
 
+    def boot(self, now: float, process: Process) -> None:
+        """The server has started with a query, and closed its connection."""
+        process.route.connected_once(now, process)
+
     @abstractmethod
     def thread_ends(self, now: float, thread: Thread) -> None:
         """A thread ends that serves no request now."""

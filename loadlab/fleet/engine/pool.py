@@ -55,11 +55,16 @@ class PoolKeeper(Keeper):
         self._simulation = simulation
         self._sizes = sizes
 
+    def boot(self, now: float, process: Process) -> None:
+        self._pool(now, process).wanted_at_boot(now)
+
     def begin(self, now: float, thread: Thread) -> None:
-        process = thread.process
+        self._pool(now, thread.process).take(now, thread)
+
+    def _pool(self, now: float, process: Process) -> PsycopgPool:
         if process.pool is None:
             process.pool = PsycopgPool(self._simulation, self._sizes, self, process, now)
-        process.pool.take(now, thread)
+        return process.pool
 
     def thread_ends(self, now: float, thread: Thread) -> None:
         """Threads keep no connection."""
@@ -102,6 +107,11 @@ class PsycopgPool:
         for _ in range(self._size):
             self._add(now, Attempt(grows=False))
         self._agenda.at(now + self._sizes.max_idle, self._shrink)
+
+    def wanted_at_boot(self, now: float) -> None:
+        """A query has waited for the first connection, so that the pool grows, and has given it back."""
+        if self._size < self._sizes.largest:
+            self._grow(now)
 
     def take(self, now: float, thread: Thread) -> None:
         self._counts.queued += 1

@@ -49,7 +49,7 @@ class Simulation:
             self.agenda.at(end.at, self._end_hosts, end)
         if keeping.connects_at_boot:
             for host in self._rotation.hosts:
-                self.route(host.number).connected_once(0.0, host.processes[0])
+                self._keeper.boot(0.0, host.processes[0])
 
     def run(self, at: Numbers) -> Simulated:
         scene = self.scene
@@ -140,7 +140,7 @@ class Simulation:
         self._rotation.add(booted)
         if self.keeping.connects_at_boot:
             for host in booted:
-                self.route(host.number).connected_once(now, host.processes[0])
+                self._keeper.boot(now, host.processes[0])
 
     def request_limit(self) -> float:
         """How many requests a new process takes."""
