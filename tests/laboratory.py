@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from loadlab.lab.lab import Lab
     from loadlab.model.config import Config
+    from loadlab.model.planned_fault import PlannedFault
     from loadlab.model.samples import Trial
 
 TOO_BUSY = "the machine is too busy"
@@ -79,6 +80,7 @@ class TrialRunner:
         window_seconds: float = WINDOW_SECONDS,
         round_trip_ms: float = 0.0,
         project: Project | None = None,
+        fault: PlannedFault | None = None,
         **parameters: Any,
     ) -> Trial:
         choice = config_of(SERVERS, server, parameters, "server")
@@ -91,6 +93,7 @@ class TrialRunner:
             keep_alive=keep_alive,
             usable_connections=usable_connections(choice, strategy, users),
             round_trip_ms=round_trip_ms,
+            fault=fault,
         )
         plan = replace(self.lab.plan, window_seconds=window_seconds)
         lab = replace(self.lab, plan=plan, project=project or Project(driver=driver))

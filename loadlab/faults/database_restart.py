@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from loadlab.errors import EnvironmentFaultError
-from loadlab.faults.base import BY_A_FAULT, Acts, Fault, FaultEffect, Need
+from loadlab.faults.base import BY_A_FAULT, NOTHING, Acts, Fault, FaultEffect, Need
 from loadlab.model.causes import Cause
 from loadlab.model.planned_fault import Bound
 
@@ -31,6 +31,14 @@ class DatabaseRestart(Fault):
     bound: ClassVar[Bound | None] = Bound.ONE_PER_CONNECTION
 
     mode: Literal["fast", "immediate"] = "fast"
+
+    @contextmanager
+    def prepared(self, context: FaultContext) -> Iterator[FaultEffect]:
+        """A checkpoint: otherwise the first restart of a run would write all that the cluster was made of."""
+        if context.database.restart is not None:
+            with context.database.observed() as connection, connection.cursor() as cursor:
+                cursor.execute("CHECKPOINT")
+        yield NOTHING
 
     @contextmanager
     def applied(self, context: FaultContext) -> Iterator[FaultEffect]:

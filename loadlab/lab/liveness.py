@@ -53,7 +53,7 @@ def serving_now(application: Application, others: Mapping[str, int], recycled: s
     A process of the tree that has no ledger is a helper of the project's, and may come and go.
     """
     program = application.program
-    owners = _owners(application.ledgers)
+    owners = owners_of(application.ledgers)
     named = [(program.name, program.pid)]
     named += [(f"a worker of {program.name}", pid) for pid in _below(program.pid) if pid in owners]
     named += others.items()
@@ -66,7 +66,7 @@ def serving_now(application: Application, others: Mapping[str, int], recycled: s
 
 def worker_pids(application: Application) -> list[int]:
     """The processes of a server that have loaded the site and run now."""
-    owners = _owners(application.ledgers)
+    owners = owners_of(application.ledgers)
     return [pid for pid in (application.program.pid, *_below(application.program.pid)) if pid in owners]
 
 
@@ -93,7 +93,7 @@ def _below(root: int) -> list[int]:
     return []
 
 
-def _owners(ledgers: Path) -> frozenset[int]:
+def owners_of(ledgers: Path) -> frozenset[int]:
     """The pids of the processes that have a ledger: each file's name begins with it."""
     with suppress(OSError):
         names = (path.name.partition("-")[0] for path in ledgers.iterdir())

@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.errors import EnvironmentFaultError
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.faults import FAULTS
 from loadlab.plan.members import build_server, build_strategy, build_worker, connections_wanted
 from loadlab.system.programs import PGBOUNCER, REDIS
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.config import Config
     from loadlab.servers import Server
+    from loadlab.services.database import Database
     from loadlab.system.programs import SystemProgram
 
 OWN: Final = 2  # the lab's observers: the judge's connection and the sampler's
@@ -136,4 +138,19 @@ def require_room(judge: Judge, cases: Sequence[Case]) -> None:
             f" − {OWN} for loadlab itself = {free} free, but {hungriest.id} can use {connections_wanted(hungriest)} at"
             " once. Raise max_connections (database.max_connections in the plan for the embedded server), or lower"
             " users, load.outstanding, workers or threads."
+        )
+
+
+def require_own_database(database: Database, cases: Iterable[Case]) -> None:
+    """Make sure that no case does to a database of the user's what loadlab does to its own alone.
+
+    Raises:
+        UsageError: naming the faults.
+    """
+    faults = dict.fromkeys(case.fault.name for case in cases if case.fault)
+    destructive = [name for name in faults if "own_postgresql" in FAULTS[name].needs]
+    if destructive and database.restart is None:
+        raise UsageError(
+            f"The plan has the faults {' and '.join(destructive)}, which need a PostgreSQL of loadlab's own, and the"
+            f" database {database.name} is yours. Remove --dsn (for a project: add --embedded), or remove the faults."
         )

@@ -18,7 +18,7 @@ from loadlab.lab.keys import require_keys
 from loadlab.lab.machine_load import busy, load_before_start
 from loadlab.lab.opening import open_external_lab, open_lab
 from loadlab.lab.opens import open_times
-from loadlab.lab.preflight import require_programs, require_room
+from loadlab.lab.preflight import require_own_database, require_programs, require_room
 from loadlab.lab.remaining import Remaining
 from loadlab.lab.restarts import next_to_restart, restarted
 from loadlab.lab.resuming import begin_session, require_same_kind
@@ -198,6 +198,7 @@ class _Session:
                 yield target.lab, target
 
     def _begin_served(self, lab: Lab) -> None:
+        require_own_database(lab.database, self.planned.cases)
         begin_session(self.folder, environment(lab), self.continuation, self.journal)
 
     @contextmanager

@@ -20,7 +20,7 @@ from loadlab.lab.faulting import acting
 from loadlab.lab.happening import fault_of
 from loadlab.lab.hopeless import explanation
 from loadlab.lab.left_behind import left_behind
-from loadlab.lab.liveness import serving_now, worker_pids
+from loadlab.lab.liveness import owners_of, serving_now, worker_pids
 from loadlab.lab.memory import backend_bytes
 from loadlab.lab.observer import cut_off
 from loadlab.lab.reconnecting import Reconnecting
@@ -254,7 +254,7 @@ class RunningSite:
         """Only a fault can have ended them."""
         if self._disturbed.fault is None:
             return 0
-        return left_behind(self._site.application.program.pid, self._site.route.database)
+        return left_behind(owners_of(self._site.ledgers), self._site.route.database)
 
     def agrees(self, now: Sample) -> bool:
         counts = now.counts

@@ -12,11 +12,14 @@ import pytest
 from command_line import REPOSITORY
 from factories.plain import case
 
-from loadlab.errors import EnvironmentFaultError
-from loadlab.lab.preflight import missing_for_worker, missing_packages, require_programs
+from loadlab.errors import EnvironmentFaultError, UsageError
+from loadlab.lab.preflight import missing_for_worker, missing_packages, require_own_database, require_programs
+from loadlab.model.config import Config
 from loadlab.model.drivers import DRIVERS
+from loadlab.model.planned_fault import PlannedFault
 from loadlab.plan.members import build_worker, config_of
 from loadlab.servers import SERVERS
+from loadlab.services.database import Database
 from loadlab.strategies import STRATEGIES
 from loadlab.system import programs
 from loadlab.system.programs import REDIS
@@ -116,3 +119,11 @@ def test_every_package_of_a_server_mode_comes_with_the_lab_or_the_servers() -> N
     named = {package.lower() for mode in modes for driver in DRIVERS for package in mode().needs(driver)}
     # gunicorn brings packaging; mod_wsgi is for those who have Apache's headers.
     assert named - offered - {"packaging", "mod_wsgi"} == set()
+
+
+def test_a_users_own_database_is_not_put_to_faults_that_need_loadlabs() -> None:
+    theirs = Database(name="shop", parameters={}, observer={}, observer_name="shop", embedded=False)
+    restart = PlannedFault(config=Config(name="database_restart", parameters={"mode": "fast"}), at=1.0)
+    require_own_database(theirs, [case()])
+    with pytest.raises(UsageError, match=r"has the faults database_restart, which need.* the database shop is yours"):
+        require_own_database(theirs, [case(), replace(case(), fault=restart)])

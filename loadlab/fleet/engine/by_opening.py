@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.fleet.engine.counting import RequestCounts
 from loadlab.fleet.engine.kept import KeptConnections
-from loadlab.fleet.engine.serving import reachable, thread_rate
+from loadlab.fleet.engine.serving import boots, reachable, thread_rate
 from loadlab.fleet.engine.sessions import Sessions
 from loadlab.fleet.engine.short import count_short
 from loadlab.fleet.engine.uses import Holds, Uses
@@ -26,28 +26,31 @@ def simulate(
     allows, if that is what the requests come to: nothing is refused.
     """
     holds = Holds(application.hold_seconds, application.connect_seconds, random)
+    sessions = Sessions(at, scene.rates.seconds, 0 if keeping.max_age == 0 else scene.rates.expected[-1])
     if keeping.max_age == 0:
-        return _short(scene, holds, at, random)
-    return _kept(keeping, scene, holds, at, random)
+        counts = _short(scene, holds, sessions, random)
+    else:
+        counts = _kept(keeping, scene, holds, sessions, random)
+    if keeping.connects_at_boot:
+        sessions.open_and_close(boots(scene))
+    return sessions.simulated(counts)
 
 
-def _short(scene: Scene, holds: Holds, at: Numbers, random: np.random.Generator) -> Simulated:
+def _short(scene: Scene, holds: Holds, sessions: Sessions, random: np.random.Generator) -> RequestCounts:
     reached = reachable(scene)
-    sessions = Sessions(at, scene.rates.seconds, 0)
     refused = count_short(reached, scene.database.free, holds, sessions, random)
-    opened = sessions.opened
     failed = int(random.poisson(max(0.0, scene.rates.expected[-1] - reached.expected[-1])))
-    arrived = opened + refused + failed
-    return sessions.simulated(RequestCounts(arrived=arrived, connected=opened, refused=refused, failed=failed))
+    arrived = sessions.opened + refused + failed
+    return RequestCounts(arrived=arrived, connected=sessions.opened, refused=refused, failed=failed)
 
 
-def _kept(keeping: Keeping, scene: Scene, holds: Holds, at: Numbers, random: np.random.Generator) -> Simulated:
+def _kept(
+    keeping: Keeping, scene: Scene, holds: Holds, sessions: Sessions, random: np.random.Generator
+) -> RequestCounts:
     uses = Uses(thread_rate(keeping, scene), holds.mean, random)
-    sessions = Sessions(at, scene.rates.seconds, scene.rates.expected[-1])
     threads = KeptConnections(keeping, scene, uses, holds, sessions)
     reused = threads.run()
     failing = max(0.0, scene.rates.expected[-1] - reachable(scene).expected[-1])
     failed = threads.failed + int(random.poisson(failing))
-    opened = sessions.opened
-    arrived = opened + reused + failed
-    return sessions.simulated(RequestCounts(arrived=arrived, connected=opened, reused=reused, failed=failed))
+    arrived = sessions.opened + reused + failed
+    return RequestCounts(arrived=arrived, connected=sessions.opened, reused=reused, failed=failed)

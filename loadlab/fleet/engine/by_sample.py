@@ -64,7 +64,7 @@ def _sampled(engine: Engine, hosts: int, of: _Arguments) -> Simulated:
     copies = -(-scene.hosts // hosts)
     shifts = shift * (2 * (np.arange(copies) + random.random(copies)) / copies - 1)
     opened, closed = _copied(sample, _times(scene, at, shifts), scene.hosts / hosts / copies)
-    weight = float(scene.rates.expected[-1] / longer.rates.expected[-1])
+    weight = float(scene.rates.expected[-1] / max(longer.rates.expected[-1], 1e-9))
     once = scene.hosts / hosts
     return replace(
         sample,

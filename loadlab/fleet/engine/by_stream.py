@@ -9,7 +9,7 @@ import numpy as np
 
 from loadlab.fleet.engine.collected import count_collected
 from loadlab.fleet.engine.counting import RequestCounts
-from loadlab.fleet.engine.serving import hosts_of
+from loadlab.fleet.engine.serving import boots, hosts_of
 from loadlab.fleet.engine.sessions import Sessions
 from loadlab.fleet.engine.streamed import StreamedConnections
 from loadlab.fleet.engine.streams import by_thread, serve
@@ -42,6 +42,8 @@ def simulate(
         else:
             threads = by_thread(processes, keeping.threads, spread, random)
             StreamedConnections(keeping, some, threads, holds, sessions, counts).run()
+    if keeping.connects_at_boot:
+        sessions.open_and_close(boots(scene))
     return sessions.simulated(counts)
 
 

@@ -35,13 +35,13 @@ class Keeper(ABC):
     def begin(self, now: float, thread: Thread) -> None:
         """A request begins in this thread."""
 
-    def boot(self, now: float, process: Process) -> None:
-        """The server has started with a query, and closed its connection."""
-        process.route.connected_once(now, process)
-
     @abstractmethod
     def thread_ends(self, now: float, thread: Thread) -> None:
         """A thread ends that serves no request now."""
+
+    def booted(self, now: float, process: Process) -> None:
+        """A server that starts has connected once, as runserver does."""
+        process.route.connected_once(now, process)
 
     def serve(self, now: float, thread: Thread, connection: Connection, *, reuses: bool) -> None:
         """The request has this connection, which others have had before it if it `reuses` it."""
@@ -97,9 +97,11 @@ class DjangoKeeper(Keeper):
         self._checks_at_end = keeping.checks_at_end
         self._health_checks = keeping.health_checks
         self._thread_stays = keeping.keeper == "thread"
-        lags = simulation.spread.collected_after
+        spread = simulation.spread
         threads_end = not self._thread_stays or keeping.idle_thread_seconds is not None
-        self._searches = Searches(lags) if lags and threads_end else None
+        self._searches = (
+            Searches(spread.collected_after, spread.second_search) if spread.collected_after and threads_end else None
+        )
 
     def begin(self, now: float, thread: Thread) -> None:
         process = thread.process

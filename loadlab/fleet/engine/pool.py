@@ -55,7 +55,7 @@ class PoolKeeper(Keeper):
         self._simulation = simulation
         self._sizes = sizes
 
-    def boot(self, now: float, process: Process) -> None:
+    def booted(self, now: float, process: Process) -> None:
         self._pool(now, process).wanted_at_boot(now)
 
     def begin(self, now: float, thread: Thread) -> None:

@@ -30,6 +30,19 @@ def serving_hosts(scene: Scene) -> Rates:
     return Rates(edges=edges, per_second=serving)
 
 
+def boots(scene: Scene) -> Numbers:
+    """When hosts start that can connect then."""
+    times = [(0.0, host) for host in range(scene.hosts)]
+    for end in scene.ends:
+        times += [(end.serving_again, host) for host in range(end.first, min(end.last, scene.hosts))]
+    reach = [time for time, host in times if time <= scene.rates.seconds and not _cut_off(scene, time, host)]
+    return np.array(reach)
+
+
+def _cut_off(scene: Scene, time: float, host: int) -> bool:
+    return any(each.start <= time < each.end and each.first <= host < each.last for each in scene.outages)
+
+
 def _count(end: ProcessesEnd, hosts: int) -> int:
     return max(0, min(end.last, hosts) - end.first)
 

@@ -64,6 +64,10 @@ class Sessions:
         self.causes[cause] += len(times)
         self._sample(times - opened)
 
+    def open_and_close(self, times: Numbers) -> None:
+        self.open(times)
+        self.close(times, times, "request_end")
+
     def add(self, times: Numbers, opened: Counts, closed: Counts, cause: str, ages: Numbers) -> None:
         """So many opened, and closed, between each of the times and the one before; `ages` are those of a sample."""
         places = self._instants.after(times)

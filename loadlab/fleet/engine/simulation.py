@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import UsageError
 from loadlab.fleet.engine.agenda import Agenda
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from loadlab.fleet.engine.hosts import Process, Thread
     from loadlab.fleet.engine.keepers import Keeper
     from loadlab.model.fleet import Application, Keeping, Numbers, ProcessesEnd, Scene, Simulated, Spread
+
+BOOTED_BEFORE_SECONDS: Final = 1.0  # the start of the simulation, so that what a boot connects is there
 
 
 class Simulation:
@@ -49,7 +51,7 @@ class Simulation:
             self.agenda.at(end.at, self._end_hosts, end)
         if keeping.connects_at_boot:
             for host in self._rotation.hosts:
-                self._keeper.boot(0.0, host.processes[0])
+                self._keeper.booted(-BOOTED_BEFORE_SECONDS, host.processes[0])
 
     def run(self, at: Numbers) -> Simulated:
         scene = self.scene
@@ -140,7 +142,7 @@ class Simulation:
         self._rotation.add(booted)
         if self.keeping.connects_at_boot:
             for host in booted:
-                self._keeper.boot(now, host.processes[0])
+                self._keeper.booted(now, host.processes[0])
 
     def request_limit(self) -> float:
         """How many requests a new process takes."""

@@ -88,7 +88,7 @@ CASES = {
     "age 8 rare": Case(keeping={"max_age": 8.0}, rates=(2.0,)),
     "age 4 varying": Case(keeping={"max_age": 4.0}, rates=VARYING),
     "unlimited": Case(keeping={"max_age": None}, rates=(1.0,)),
-    "age 5 rolling": Case(keeping={"max_age": 5.0}, scene={"ends": ROLLING}),
+    "age 5 rolling": Case(keeping={"max_age": 5.0, "connects_at_boot": True}, scene={"ends": ROLLING}),
     "unlimited blue/green": Case(keeping={"max_age": None}, scene={"ends": BLUE_GREEN}),
     "age 20 restart": Case(keeping={"max_age": 20.0}, scene={"outages": RESTART}, rates=(20.0,)),
     "age 20 restart, checks": Case(
@@ -150,7 +150,7 @@ STREAMS = {
         scene={"conditions": Conditions(max_requests=40, max_requests_jitter=20)},
         spread=LAZY,
     ),
-    "age 5, rolling": Case(keeping={"max_age": 5.0}, scene={"ends": ROLLING}, spread=LAZY),
+    "age 5, rolling": Case(keeping={"max_age": 5.0, "connects_at_boot": True}, scene={"ends": ROLLING}, spread=LAZY),
     "unlimited, blue/green": Case(keeping={"max_age": None}, scene={"ends": BLUE_GREEN}, spread=RECENT),
     "age 20, restart": Case(keeping={"max_age": 20.0}, scene={"outages": RESTART}, spread=PREFERRING),
     "age 20, cut, checks": Case(

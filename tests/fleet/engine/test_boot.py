@@ -56,3 +56,10 @@ def test_pgbouncer_keeps_the_connection_of_a_boot_for_requests() -> None:
     assert found.opened[0] == found.open[0] == 3
     assert found.opened[-1] == 3
     assert found.client_opened == found.requests
+
+
+def test_a_pool_is_filled_by_the_boot_before_any_request() -> None:
+    found = _simulated(SWITCHED, "pool", min_size=2, max_size=2)
+    assert found.opened[0] == found.open[0] == 6
+    assert found.opened[-1] == 12
+    assert found.requests - found.reused == 12  # each connection is used for a first time
