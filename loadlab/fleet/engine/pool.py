@@ -56,15 +56,15 @@ class PoolKeeper(Keeper):
         self._sizes = sizes
 
     def booted(self, now: float, process: Process) -> None:
-        self._pool(now, process).wanted_at_boot(now)
+        """The pool is there from now on; the boot's own query found none of its connections ready."""
+        process.pool = PsycopgPool(self._simulation, self._sizes, self, process, now)
+        process.pool.asked_once(now)
 
     def begin(self, now: float, thread: Thread) -> None:
-        self._pool(now, thread.process).take(now, thread)
-
-    def _pool(self, now: float, process: Process) -> PsycopgPool:
+        process = thread.process
         if process.pool is None:
             process.pool = PsycopgPool(self._simulation, self._sizes, self, process, now)
-        return process.pool
+        process.pool.take(now, thread)
 
     def thread_ends(self, now: float, thread: Thread) -> None:
         """Threads keep no connection."""
@@ -108,8 +108,8 @@ class PsycopgPool:
             self._add(now, Attempt(grows=False))
         self._agenda.at(now + self._sizes.max_idle, self._shrink)
 
-    def wanted_at_boot(self, now: float) -> None:
-        """A query has waited for the first connection, so that the pool grows, and has given it back."""
+    def asked_once(self, now: float) -> None:
+        """Grow for somebody who has to wait, and does not take part in the rest."""
         if self._size < self._sizes.largest:
             self._grow(now)
 
