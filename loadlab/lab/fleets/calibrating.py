@@ -34,8 +34,8 @@ SECONDS: Final = 6.0
 RESTART_AT: Final = 1.0
 DEPLOYMENT_AT: Final = 2.5
 SEED: Final = 0  # no validation has it
-# The driver is that of a fleet's hosts, and where connections leak, none may be refused. Garbage is seen best in one long
-# trial: each process has to collect it several times.
+# The driver is that of a fleet's hosts, and where connections leak, none may be refused. Garbage needs one long trial:
+# each process has to collect it several times.
 CHANGES: Final[Mapping[str, Any]] = {
     "driver": "psycopg2",
     "database": {"max_connections": 1000},
