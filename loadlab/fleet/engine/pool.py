@@ -56,15 +56,15 @@ class PoolKeeper(Keeper):
         self._sizes = sizes
 
     def booted(self, now: float, process: Process) -> None:
-        """The pool is there from now on."""
+        """The pool is there from now on; the boot's own query found none of its connections ready."""
         process.pool = PsycopgPool(self._simulation, self._sizes, self, process, now)
+        process.pool.asked_once(now)
 
     def begin(self, now: float, thread: Thread) -> None:
         process = thread.process
         if process.pool is None:
-            self.booted(now, process)
-        if process.pool is not None:
-            process.pool.take(now, thread)
+            process.pool = PsycopgPool(self._simulation, self._sizes, self, process, now)
+        process.pool.take(now, thread)
 
     def thread_ends(self, now: float, thread: Thread) -> None:
         """Threads keep no connection."""
@@ -107,6 +107,11 @@ class PsycopgPool:
         for _ in range(self._size):
             self._add(now, Attempt(grows=False))
         self._agenda.at(now + self._sizes.max_idle, self._shrink)
+
+    def asked_once(self, now: float) -> None:
+        """Grow for somebody who has to wait, and does not take part in the rest."""
+        if self._size < self._sizes.largest:
+            self._grow(now)
 
     def take(self, now: float, thread: Thread) -> None:
         self._counts.queued += 1

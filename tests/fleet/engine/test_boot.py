@@ -58,8 +58,9 @@ def test_pgbouncer_keeps_the_connection_of_a_boot_for_requests() -> None:
     assert found.client_opened == found.requests
 
 
-def test_a_pool_is_filled_by_the_boot_before_any_request() -> None:
-    found = _simulated(SWITCHED, "pool", min_size=2, max_size=2)
-    assert found.opened[0] == found.open[0] == 6
-    assert found.opened[-1] == 12
-    assert found.requests - found.reused == 12  # each connection is used for a first time
+@pytest.mark.parametrize(("largest", "of_each"), [(2, 2), (4, 3)])
+def test_a_boot_fills_the_pool_and_grows_it_by_one(largest: int, of_each: int) -> None:
+    found = _simulated(SWITCHED, "pool", min_size=2, max_size=largest)
+    assert found.opened[0] == found.open[0] == 3 * of_each
+    assert found.opened[-1] == 6 * of_each
+    assert found.requests - found.reused == 6 * of_each  # each connection is used for a first time
