@@ -104,7 +104,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     return Findings(
         run=run,
         environment=environment,
-        answer=answer(decided) if decided else as_deployed(arms),
+        answer=answer(decided) if decided else as_deployed([one for one in arms if one.case.external]),
         verdicts=tuple(verdict(one.evidence, one.decision) for one in decided),
         arms=arms,
         comparisons=compared.comparisons,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from loadlab.model.fleet_validation import Configuration
     from loadlab.system.processes import Program, Register
 
+MOST_CPU_BESIDE_OTHERS: Final = MOST_CPU / 2
 BOOT_SECONDS: Final = 120.0
 SPARE_SECONDS: Final = 240.0  # beyond a load's length: servers boot and end, and may hang until something gives them up
 STOP_SECONDS: Final = 30.0
@@ -90,13 +91,15 @@ class Lanes:
 def with_room(waiting: Sequence[Configuration], running: Sequence[Configuration | None]) -> Configuration | None:
     """The first that the machine can run beside those that are running; any where nothing is.
 
+    A load that takes much of it runs alone: the servers of another fleet would boot meanwhile.
+
     >>> with_room([], [None]) is None
     True
     """
-    load = sum(cpu_cores(each) for each in running if each)
-    if not any(running):
+    loads = [cpu_cores(each) for each in running if each]
+    if not loads:
         return next(iter(waiting), None)
-    return next((each for each in waiting if load + cpu_cores(each) <= MOST_CPU), None)
+    return next((each for each in waiting if max(*loads, cpu_cores(each)) <= MOST_CPU_BESIDE_OTHERS), None)
 
 
 @contextmanager
