@@ -91,7 +91,7 @@ def summary(lines: Sequence[GateLine], title: str) -> str:
     return numbers.writable(printable("\n\n".join(parts))) + "\n"
 
 
-def annotations(lines: Sequence[GateLine]) -> str:
+def github(lines: Sequence[GateLine]) -> str:
     """GitHub's workflow commands, a line for each gate that does not pass."""
     return "\n".join(map(_annotation, filter(_wanting, lines)))
 
