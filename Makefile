@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check pure bench bench-generator bench-verdict bench-fleet mutants error-rates fleet-validation dashboards dashboards-tables lint clean cli-reference
+.PHONY: run test check pure bench bench-generator bench-verdict bench-fleet mutants error-rates fleet-validation fleet-sites dashboards dashboards-tables lint clean cli-reference
 
 run: $(VENV)/lab
 	@$(BIN)/loadlab run --live

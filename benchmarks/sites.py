@@ -42,15 +42,15 @@ ROWS: Final[dict[str, Callable[[Outcome], str]]] = {
 }
 
 
-def answers(calibration: Path) -> Iterator[tuple[str, FleetAnswer]]:
+def answers(calibration: Path, repeats: int | None = None) -> Iterator[tuple[str, FleetAnswer]]:
     """One for each fleet, by its title."""
     for name, title in SITES.items():
         path = FLEETS / f"{name}.toml"
         fleet = read_fleet(f'run = "{calibration.resolve()}"\n{path.read_text()}', str(path))
-        yield title, _answer(fleet, application_of_run(calibration, fleet.server.name))
+        yield title, _answer(fleet, application_of_run(calibration, fleet.server.name), repeats)
 
 
-def _answer(fleet: Fleet, application: Application) -> FleetAnswer:
+def _answer(fleet: Fleet, application: Application, repeats: int | None) -> FleetAnswer:
     scene = fleet.scene()
     return fleet_answer(
         Asked(
@@ -58,6 +58,7 @@ def _answer(fleet: Fleet, application: Application) -> FleetAnswer:
             application=application,
             strategies=[(fleet.keeping(strategy, application), scene) for strategy in fleet.strategies],
             moments=moments(fleet.events, fleet.extent),
+            repeats=repeats,
             seed=fleet.question.seed,
         )
     )
@@ -67,14 +68,14 @@ def table(found: Sequence[tuple[str, FleetAnswer]]) -> str:
     """Markdown: three rows for each, and the verdict of each below."""
     ages = [numbers.age(one.keeping.max_age) for one in found[0][1].outcomes]
     rows = list(chain.from_iterable(_rows(title, answer) for title, answer in found))
-    head = ["a day of", "", *(f"`CONN_MAX_AGE` {age}" for age in ages)]
+    head = ["a day of", "at `CONN_MAX_AGE`", *ages]
     return grid(head, ["---", "---", *["---:"] * len(ages)], rows)
 
 
 def _rows(title: str, answer: FleetAnswer) -> Iterator[list[str]]:
     keeping, chosen = answer.outcomes[0].keeping, answer.verdict.chosen
     size = f"{numbers.plural(answer.hosts, 'host')} × {keeping.processes} × {keeping.threads}"
-    first = f"**{title}**: {size} threads, {numbers.figure(answer.rate)} requests/s"
+    first = f"**{title}**: {size} threads, {numbers.exact(answer.rate)} requests/s"
     for place, (name, cell) in enumerate(ROWS.items()):
         cells = [escape(cell(one)) for one in answer.outcomes]
         if answer.verdict.recommend is not None:
@@ -101,9 +102,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("calibration", type=Path, metavar="CALIBRATION")
     parser.add_argument("--write", action="store_true", help="into benchmarks/recorded/sites.md and the README")
+    parser.add_argument("--repeats", type=int, metavar="N", help="simulations of each (default: as `loadlab fleet`)")
     arguments = parser.parse_args()
     found = []
-    for title, answer in answers(arguments.calibration):
+    for title, answer in answers(arguments.calibration, arguments.repeats):
         print(f"{title}: {words.verdict(answer)}", file=sys.stderr)
         found.append((title, answer))
     print(page(found))

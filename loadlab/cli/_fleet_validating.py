@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 SEED: Final = 1000  # those below are for trying things out
 OVERHEAD_SECONDS: Final = 7.0  # of a trial: its servers boot and end
-CALIBRATION_SECONDS: Final = 45.0  # of a server mode
-TRIAL_SECONDS: Final = 9.0  # of a calibration
+CALIBRATION_SECONDS: Final = 35.0  # of a server mode
+TRIAL_SECONDS: Final = 15.0  # of a calibration
 PAGE: Final = "validation.md"
 CALIBRATION: Final = "calibration.json"
 ELSEWHERE: Final = "Name another folder with --out."

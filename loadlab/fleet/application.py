@@ -153,6 +153,7 @@ def together(uses: Sequence[Uses]) -> Spread:
         processes=_fit(use.process_choices for use in uses),
         threads=_fit(use.thread_choices for use in uses),
         lazy_threads=sum(use.lazy_odds for use in uses) > 0,
+        second_search=_median(use.spread.second_search for use in uses),
         cold_seconds=median(use.spread.cold_seconds for use in uses),
         collected_after=garbage.lags(garbage.merged(use.garbage for use in uses), LAGS),
         requests=sum(use.spread.requests for use in uses),

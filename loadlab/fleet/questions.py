@@ -113,7 +113,7 @@ def break_even(application: Application, ages: Sequence[float | None]) -> BreakE
     """
     app, database = application.app_cpu_per_connect, application.database_cpu_per_connect
     held = application.idle_backend_bytes
-    if app is None or database is None or held is None:
+    if app is None or database is None or held is None or not app + database:
         return None
     opening, holding = app + database, held / BYTES_PER_CORE
     return BreakEven(
@@ -143,7 +143,8 @@ def largest_fleet(found: Outcome, application: Application, scene: Scene, seed: 
         fits = keeping.pooler.size <= free
         return LargestFleet(hosts=None if fits else 0, way="bound", bound=None if fits else 0)
     per_host = most_per_host(keeping)
-    at_once = None if per_host is None else per_host * overlap(scene)
+    # Old and new processes of a host share its pooler.
+    at_once = None if per_host is None else per_host * (1.0 if keeping.pooler else overlap(scene))
     bound = None if at_once is None else floor(free / at_once)
     if per_host is not None and at_once is not None and _all_hold_one(found, per_host, at_once, scene.hosts):
         return LargestFleet(hosts=bound, way="bound", bound=bound)

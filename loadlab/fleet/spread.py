@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.fleet.dispatch_fit import Served, choices_of, fit, thread_choices
+from loadlab.fleet.engine.garbage import LATE, Searches
 from loadlab.fleet.garbage import lags, merged
 from loadlab.model.fleet import Distribution, Spread
 from loadlab.model.uses import Choices, Garbage, Uses
@@ -43,11 +44,13 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
     process_choices = choices_of(_by_process(first), processes, capacity) if processes > 1 else ()
     of_threads, odds = _of_threads(first, threads) if threads > 1 else ((), 0.0)
     garbage = _garbage(uses, threads)
+    collected_after = lags(merged([garbage]), len(QUANTILES))
     spread = Spread(
         processes=fit(process_choices, processes - 1),
         threads=fit(of_threads, threads - 1),
         lazy_threads=odds > 0,
-        collected_after=lags(merged([garbage]), len(QUANTILES)),
+        collected_after=collected_after,
+        second_search=_second_search(uses, collected_after),
         cold_seconds=_cold_seconds(uses, connects, measured),
         requests=len(measured),
         by_process=_shares(use.process for use in measured),
@@ -62,6 +65,27 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
         lazy_odds=odds,
         garbage=garbage,
     )
+
+
+def _second_search(uses: Sequence[Use], collected_after: tuple[int, ...]) -> float | None:
+    """The request of a process in which a connection first was collected that the youngest generation had not held.
+
+    It is the median of processes; all begin alike, so that their searches of the second generation come together.
+    """
+    if not collected_after:
+        return None
+    young = LATE[-1] * Searches(collected_after).period
+    began: dict[int, list[float]] = defaultdict(list)
+    for use in uses:
+        began[use.process].append(use.began)
+    first: dict[int, int] = {}
+    for use in uses:
+        if use.collected is not None:
+            of_process = began[use.process]
+            collected = bisect_right(of_process, use.collected)
+            if collected - bisect_right(of_process, use.ended) > young:
+                first[use.process] = min(collected, first.get(use.process, collected))
+    return float(median(first.values())) if first else None
 
 
 def _cold_seconds(uses: Sequence[Use], connects: Sequence[float], measured: Sequence[Use]) -> float:

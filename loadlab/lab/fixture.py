@@ -10,9 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-import psycopg2
-from psycopg2.extensions import make_dsn
-
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FaultContext
 from loadlab.instrumentation.counters import counts_of
@@ -31,6 +28,7 @@ from loadlab.model.behaviour import Scale
 from loadlab.model.plan import DatabaseOptions, Plan
 from loadlab.plan.members import build_server
 from loadlab.services.embedded import restartable
+from loadlab.services.slots import Slots
 from loadlab.store.layout import LOCUST_LOG, POSTGRESQL_LOG
 from loadlab.system.processes import Register
 from loadlab.system.state_folder import let_in
@@ -103,23 +101,9 @@ class PostgresFixture:
         Raises:
             EnvironmentFaultError: others use PostgreSQL, or fewer are free from the start.
         """
-        database, judge = self.lab.database, self.judge
-        # As a superuser, who may not take the slots that are reserved from ordinary roles, but need not.
-        dsn = make_dsn(**database.observer, dbname=database.observer_name)
-        with ExitStack() as held:
-            deadline = time.monotonic() + EMPTY_SECONDS
-            while spare := judge.limits().free - OWN - free:
-                for _ in range(spare):
-                    held.callback(psycopg2.connect(dsn).close)
-                if time.monotonic() > deadline:
-                    raise EnvironmentFaultError(
-                        f"PostgreSQL has {free + spare} free connections instead of {free}: something else uses it."
-                    )
-                time.sleep(POLL_SECONDS)  # backends of earlier clients may be about to leave
+        with Slots(self.lab.database) as slots:
+            slots.hold_all_but(free, EMPTY_SECONDS)
             yield
-
-
-OWN: Final = 1  # the judge's own connection
 
 
 @contextmanager

@@ -155,15 +155,17 @@ class Spread:
     With `lazy_threads`, a thread starts when a request finds no idle one. `collected_after` says of the connection of a
     thread that ended with its request: how many requests of its process later Python's garbage collector closes it
     (equally likely counts, sorted; 0 is at once, and NEVER at the end of the process); empty where threads serve again.
-    `cold_seconds` is how much longer the first request of a process takes than others: it imports what no request has
-    imported before, and others of its process wait for that. `requests` is how many were observed, and `by_process` and
-    `by_thread` what share each of them had, the largest first.
+    `second_search` is in which request of a new process the collector first searches the second generation of its
+    objects, None where that was not seen. `cold_seconds` is how much longer the first request of a process takes than
+    others: it imports what no request has imported before, and others of its process wait for that. `requests` is how
+    many were observed, and `by_process` and `by_thread` what share each of them had, the largest first.
     """
 
     processes: Dispatch = field(default_factory=Dispatch)
     threads: Dispatch = field(default_factory=Dispatch)
     lazy_threads: bool = False
     collected_after: tuple[int, ...] = ()
+    second_search: float | None = None
     cold_seconds: float = 0.0
     requests: int = 0
     by_process: tuple[float, ...] = ()

@@ -68,6 +68,14 @@ def test_a_kept_connection_pays_from_a_rate_on(age: float | None, rate: float) -
 def test_without_measured_costs_there_is_no_break_even() -> None:
     assert break_even(an_application(), [60.0]) is None
     assert break_even(replace(COSTLY, idle_backend_bytes=None), [60.0]) is None
+    assert break_even(replace(COSTLY, app_cpu_per_connect=0.0, database_cpu_per_connect=0.0), [60.0]) is None
+
+
+def test_a_hosts_pooler_serves_old_and_new_processes() -> None:
+    end = ProcessesEnd(at=15.0, first=0, last=1, serving_again=15.0, gone=25.0)
+    pooler = Pooler(pool_mode="session", size=2, most_clients=1000, wait=5.0)
+    scene = a_scene(rate=40.0, seconds=30.0, database=Database(max_connections=13, reserved=3), ends=(end,))
+    assert largest(a_keeping(threads=4, max_age=None, pooler=pooler), scene).bound == 5
 
 
 def test_where_all_threads_hold_one_the_bound_decides() -> None:

@@ -34,6 +34,10 @@ def restart(mode: str = "fast", *, at: float = 0.2) -> PlannedFault:
     return PlannedFault(config=Config(name="database_restart", parameters={"mode": mode}), at=at)
 
 
+def terminated(*, share: float) -> PlannedFault:
+    return PlannedFault(config=Config(name="backend_terminate", parameters={"share": share}), at=0.2)
+
+
 def assert_came_and_went(done: Trial) -> None:
     """The fault was applied in time, requests failed from then on and not before, and all sides agree."""
     seen = done.fault_seen
@@ -64,6 +68,39 @@ def test_a_fault_that_cannot_be_applied_makes_its_trial_invalid(
     assert done.fault_seen is not None
     assert (done.fault_seen.applied, done.fault_seen.lifted) == (None, None)
     assert done.connections.mismatches == ()
+
+
+def test_ended_sessions_fail_one_request_each(trial: TrialRunner) -> None:
+    """The two workers have a connection each that they keep, and find out as they use it."""
+    done = trial("sync", max_age=60, window_seconds=0.8, fault=terminated(share=1.0))
+    assert_came_and_went(done)
+    assert sum(done.requests.failed) == 2
+    assert done.connections.after_stop.opened == 4
+
+
+@pytest.mark.slow
+def test_exhausted_connections_fail_those_who_connect_and_no_one_who_keeps_one(trial: TrialRunner) -> None:
+    exhausted = PlannedFault(config=Config(name="connections_exhausted", parameters={"free": 0}), at=0.1, seconds=0.3)
+    anew = trial("sync", max_age=0, window_seconds=9.0, fault=exhausted)
+    assert_came_and_went(anew)
+    refused = anew.connections.after_stop.connect_errors["too_many_connections"]
+    assert sum(anew.requests.failed) == refused > 0
+    kept = trial("sync", max_age=60, window_seconds=9.0, fault=exhausted)
+    assert (kept.state, kept.reason, sum(kept.requests.failed)) == ("complete", "", 0)
+    assert kept.connections.exact
+
+
+@pytest.mark.slow
+@every("share", [0.01, 0.5, 1.0])
+@every("server", ["gthread", "gevent", "asgi"])
+@every("strategy", ["max_age", "pool", "pgbouncer"])
+def test_any_share_of_the_sessions_may_end_in_every_mode(
+    trial: TrialRunner, server: str, strategy: str, share: float
+) -> None:
+    chosen = config_of(STRATEGIES, strategy, {"max_age": 60} if strategy == "max_age" else {}, "strategy")
+    done = trial(server, strategy=chosen, driver="psycopg", window_seconds=1.5, fault=terminated(share=share))
+    assert (done.state, done.reason) == ("complete", "")
+    assert done.connections.exact, done.connections.mismatches
 
 
 @pytest.mark.slow

@@ -41,6 +41,7 @@ def simulate(
             count_collected(processes, keeping, spread, some, sessions, counts, random)
         else:
             threads = by_thread(processes, keeping.threads, spread, random)
+            del processes  # as large as what follows
             StreamedConnections(keeping, some, threads, holds, sessions, counts).run()
     if keeping.connects_at_boot:
         sessions.open_and_close(boots(scene))

@@ -44,10 +44,13 @@ class Searches:
     """How often the youngest generation is searched in a server mode: once in `period` requests of a process.
 
     It follows from the measured `lags` (sorted), as what is left at any time waits for half a period, less half a
-    request. Where all lags are the same, they are a strategy's rule, and nothing is searched: `after` so many requests.
+    request. The second generation is first searched in the request `second_search`; all processes begin alike, so this
+    comes for all of them together. Where it is not known, it comes at random. Where all lags are the same, they are a
+    strategy's rule, and nothing is searched: `after` so many requests.
     """
 
-    def __init__(self, lags: tuple[int, ...]) -> None:
+    def __init__(self, lags: tuple[int, ...], second_search: float | None = None) -> None:
+        self._second_search = second_search
         self.after = lags[0] if lags[0] == lags[-1] else None
         known = np.asarray(lags, dtype=np.float64)
         # What waits for the second generation stands out once the period is about known.
@@ -68,7 +71,10 @@ class Searches:
 
         `drawn` are random numbers up to 1, in two rows.
         """
-        return 1 + drawn[0] * self.period, 1 + (drawn[1] * SEARCHES).astype(np.int64)
+        first = 1 + drawn[0] * self.period
+        if self._second_search is None:
+            return first, 1 + (drawn[1] * SEARCHES).astype(np.int64)
+        return first, 1 + np.maximum(np.rint((self._second_search - first) / self.period), 0).astype(np.int64)
 
     def collected(self, own: Counts, begun: Counts, phases: tuple[Numbers, Counts]) -> Counts:
         """In which request of their processes the connections of many requests are collected.
@@ -94,7 +100,8 @@ class Searches:
 
 def _seconds(searches: Counts, second: Counts) -> Counts:
     """How many of so many searches were of the second generation."""
-    return (searches - second) // SEARCHES + 1
+    seconds: Counts = np.maximum((searches - second) // SEARCHES + 1, 0)
+    return seconds
 
 
 class Garbage(ABC):

@@ -97,9 +97,11 @@ class DjangoKeeper(Keeper):
         self._checks_at_end = keeping.checks_at_end
         self._health_checks = keeping.health_checks
         self._thread_stays = keeping.keeper == "thread"
-        lags = simulation.spread.collected_after
+        spread = simulation.spread
         threads_end = not self._thread_stays or keeping.idle_thread_seconds is not None
-        self._searches = Searches(lags) if lags and threads_end else None
+        self._searches = (
+            Searches(spread.collected_after, spread.second_search) if spread.collected_after and threads_end else None
+        )
 
     def begin(self, now: float, thread: Thread) -> None:
         process = thread.process

@@ -89,13 +89,13 @@ def engine_for(keeping: Keeping, application: Application, scene: Scene) -> Engi
             name="by_opening",
             because=dependent,
             hosts=hosts,
-            seconds=_requests(scene, hosts) / DEALT_PER_SECOND,
+            seconds=_requests(scene, hosts) / DEALT_PER_SECOND + _seconds_when_full(keeping, scene),
             engine=by_stream.simulate,
         )
     return EngineChoice(
         name="by_opening",
         because="threads are independent of each other",
-        seconds=_openings(keeping, scene) / OPENINGS_PER_SECOND,
+        seconds=_openings(keeping, scene) / OPENINGS_PER_SECOND + _seconds_when_full(keeping, scene),
         engine=by_opening.simulate,
     )
 
@@ -180,6 +180,14 @@ def _hosts_when_full(scene: Scene) -> int:
     free = max(1, scene.database.free)
     enough = -(-scene.hosts * FEWEST_CONNECTIONS // free)
     most = int(scene.hosts * SAMPLED_WHEN_FULL / float(scene.rates.expected[-1]))
-    fewest = max(FEWEST_HOSTS, min(enough, most))
-    few = range(fewest, fewest + FEWEST_CONNECTIONS // 2)
+    fewest = max(1, min(max(FEWEST_HOSTS, enough), most))
+    few = range(fewest, 2 * fewest + 1)
     return min(scene.hosts, min(few, key=lambda hosts: free * hosts % scene.hosts / (free * hosts)))
+
+
+def _seconds_when_full(keeping: Keeping, scene: Scene) -> float:
+    """What it takes to simulate a sample exactly, if all threads together can hold more than PostgreSQL allows."""
+    threads = scene.hosts * keeping.processes * (keeping.threads or 1)
+    if keeping.max_age == 0 or threads <= scene.database.free:
+        return 0.0
+    return _requests(scene, _hosts_when_full(scene)) / REQUESTS_PER_SECOND

@@ -30,7 +30,7 @@ def _blocks(answer: FleetAnswer) -> Iterator[str]:
             yield fenced(snippet.text, snippet.language)
     yield "## Figures"
     yield table(tables.figures(answer))
-    yield escape(words.bands(answer))
+    yield escape(f"{words.bands(answer)} {words.source(answer)}")
     if words.follows(answer):
         yield "## What follows"
         yield bullets(words.follows(answer))

@@ -38,7 +38,7 @@ def _parts(answer: FleetAnswer) -> Iterator[RenderableType]:
     for part in _split(tables.figures(answer)):
         yield flat(part)
     yield from (plain(sentence) for sentence in words.follows(answer))
-    yield plain(words.bands(answer), "dim")
+    yield plain(f"{words.bands(answer)} {words.source(answer)}", "dim")
     if words.caveats(answer):
         yield Text()
         yield plain("Caveats", "bold")

@@ -255,8 +255,12 @@ def bands(answer: FleetAnswer) -> str:
     return (
         f"Each figure is the median of {many}, with the lowest and the highest of them in parentheses: another"
         f" simulation falls between these with a probability of {coverage}. Simulated {ways}, seed {answer.seed}."
-        f" Measured: {answer.source}."
     )
+
+
+def source(answer: FleetAnswer) -> str:
+    """Where the application was measured."""
+    return f"Measured: {answer.source}."
 
 
 def _way(one: Outcome) -> str:

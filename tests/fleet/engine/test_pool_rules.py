@@ -32,6 +32,20 @@ def test_the_first_request_opens_the_smallest_pool() -> None:
     assert seen.opened[[0, 19, 21, -1]].tolist() == [0, 0, 4, 4]  # and the request that waits makes it grow
 
 
+def test_a_server_that_queries_at_boot_opens_its_pool_then() -> None:
+    pool = ProcessPool(smallest=1, largest=4, timeout=30.0)
+    seen = simulate(
+        a_keeping(keeper="pool", pool=pool, connects_at_boot=True),
+        an_application(hold=0.1, connect=0.1),
+        a_scene(seconds=10.0, arrivals=np.array([1.0, 2.0, 3.0])),
+        np.arange(0.0, 10.0),
+        np.random.default_rng(0),
+    )
+
+    assert seen.open.tolist() == [2] * 10
+    assert (seen.opened[0], seen.opened[-1], seen.waited) == (2, 2, 0)
+
+
 def test_a_pool_grows_by_one_at_a_time_while_requests_wait() -> None:
     seen = simulated(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
