@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.faults import FaultContext
+from loadlab.faults import FAULTS, FaultContext
 from loadlab.faults.added_latency import AddedLatency
 from loadlab.fleet.spread import uses_of
 from loadlab.instrumentation.counters import counts_by_alias, counts_of
@@ -32,6 +32,7 @@ from loadlab.lab.target import Sample
 from loadlab.lab.validity import Disturbance
 from loadlab.model.causes import Cause
 from loadlab.model.counts import ConnectionCounts, Side, reconcile
+from loadlab.plan.faults import planned_faults
 from loadlab.plan.members import build_server, faults_of
 from loadlab.probes import ProbeContext
 from loadlab.probes.sessions import Sessions
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from loadlab.load.generator.contract import LoadResult
     from loadlab.model.case import Case
     from loadlab.model.counts import PoolerCounts
+    from loadlab.model.plan import Plan
     from loadlab.model.planned_fault import PlannedFault
     from loadlab.model.schedule import Step
     from loadlab.model.uses import Uses
@@ -57,13 +59,18 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
 POLL_SECONDS: Final = 0.02
-BETWEEN: Final = {"pooler": "PgBouncer", "proxy": "the proxy that adds the round trip"}
+BETWEEN: Final = {"pooler": "PgBouncer", "proxy": "the proxy in front of the database"}
 KEPT_LEDGERS: Final = 4  # the last trial's and those of three before it: who reads metrics may come late
 
 
-def added_latency(case: Case) -> list[Fault]:
-    """The latency that a case adds throughout its trials."""
-    return [AddedLatency(round_trip_ms=case.round_trip_ms)] if case.round_trip_ms else []
+def proxied(case: Case, plan: Plan) -> list[Fault]:
+    """The latency that a case adds throughout its trials: 0 where a fault of the plan needs the proxy for it.
+
+    All cases of such a plan go through a proxy, so that they differ by their faults alone.
+    """
+    faults = [*planned_faults(plan), *([case.fault] if case.fault else [])]
+    needed = any(FAULTS[fault.name].through_proxy for fault in faults)
+    return [AddedLatency(round_trip_ms=case.round_trip_ms)] if case.round_trip_ms or needed else []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +115,7 @@ class ServedTarget:
         end. PgBouncer opens nothing in the target's database before a client asks.
         """
         quiet = build_server(case.server).quiet_boot and not self.lab.project.info
-        if quiet and not faults_of(self.lab.plan) and not added_latency(case) and case.fault is None:
+        if quiet and not faults_of(self.lab.plan) and not proxied(case, self.lab.plan) and case.fault is None:
             self._ahead.begin(step, self._boot(case, step))
 
     @contextmanager
@@ -140,7 +147,7 @@ class ServedTarget:
             project=lab.project,
             ledgers=ledgers,
             log=lab.logs / trial_log(step.order, case.server.name),
-            faults=[*added_latency(case), *acting(lab.plan, "throughout"), *planned(case)],
+            faults=[*proxied(case, lab.plan), *acting(lab.plan, "throughout"), *planned(case)],
             extras=Extras(environment={VARIABLE: ",".join(lab.project.counted)}),
         ) as site:
             yield site
