@@ -39,7 +39,7 @@ from loadlab.probes.sessions import Sessions
 from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -211,7 +211,10 @@ class RunningSite:
         observer = self._lab.observing
         if not observer.alive():
             observer.restore()
-        self._context = replace(self._context, cursor=observer.cursor, trees=self._with_database(self._context.trees))
+        trees = dict(self._context.trees)
+        if trees.get("database") != self._lab.database.postmaster:  # another one: what the first has used is not known
+            trees.pop("database", None)
+        self._context = replace(self._context, cursor=observer.cursor, trees=trees)
 
     @property
     def max_connections(self) -> int:
@@ -220,7 +223,9 @@ class RunningSite:
     @contextmanager
     def observing(self, generator: int, seconds: float) -> Iterator[_Sampling]:
         trees = {**self._context.trees, "app": self._site.application.program.pid, "generator": generator}
-        self._context = replace(self._context, trees=self._with_database(trees))
+        if self._lab.database.postmaster is not None:
+            trees["database"] = self._lab.database.postmaster
+        self._context = replace(self._context, trees=trees)
         comes_back = self._disturbed.fault is not None
         with (
             Reconnecting(lambda: self._lab.database, comes_back=comes_back) as second,
@@ -228,11 +233,6 @@ class RunningSite:
             cut_off(lambda: self._context.cursor.connection, seconds),
         ):
             yield _Sampling(second, lambda: self._context)
-
-    def _with_database(self, trees: Mapping[str, int]) -> Mapping[str, int]:
-        """The roots of all process trees; that of PostgreSQL is another after a restart."""
-        postmaster = self._lab.database.postmaster
-        return trees if postmaster is None else {**trees, "database": postmaster}
 
     def sample(self, _when: str, /) -> Sample:
         return _everything(self._context)
