@@ -14,7 +14,7 @@ from loadlab.analysis.caveats import caveats, remarks
 from loadlab.analysis.comparisons import Rules, compare_all, family_size
 from loadlab.analysis.decisions import decide
 from loadlab.analysis.departures import spared
-from loadlab.analysis.deployed import as_deployed
+from loadlab.analysis.deployed import undecided
 from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.failures import failure_rows
 from loadlab.analysis.gate_evidence import questions_of
@@ -104,7 +104,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     return Findings(
         run=run,
         environment=environment,
-        answer=answer(decided) if decided else as_deployed([one for one in arms if one.case.external]),
+        answer=answer(decided) if decided else undecided(arms),
         verdicts=tuple(verdict(one.evidence, one.decision) for one in decided),
         arms=arms,
         comparisons=compared.comparisons,

@@ -51,6 +51,14 @@ def test_a_table_of_faults_acts_on_every_trial_and_makes_no_case() -> None:
     assert all(case.fault is None for case in cases)
 
 
+def test_a_fault_that_ends_the_labs_sight_is_refused_for_every_trial() -> None:
+    (said,) = problems("[faults.database_restart]\n")
+    assert said.strip() == (
+        "faults.database_restart: would make every trial invalid"
+        ' (use [[faults]] with kind = "database_restart": each case is measured without it too)'
+    )
+
+
 def test_all_problems_of_faults_are_reported_together() -> None:
     said = problems(
         RESTART
@@ -105,3 +113,11 @@ def test_the_users_own_database_is_not_restarted() -> None:
     said = problems(project + RESTART, before=scenario + BEFORE)
     assert "can be applied to no case" in said[0]
     assert 'set database = "embedded" in [project]' in said[0]
+
+
+def test_a_black_hole_is_refused_elsewhere_than_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    black_hole = '[[faults]]\nkind = "blackhole"\nat_seconds = 1\nfor_seconds = 1\n'
+    assert any(case.fault for case in read_plan(plan(black_hole), "my.toml").cases)
+    monkeypatch.setattr("sys.platform", "darwin")
+    (said,) = problems(black_hole)
+    assert said.strip() == "faults.blackhole: can be applied to no case of the plan (needs Linux)"
