@@ -205,6 +205,7 @@ class RunningSite:
             log=self._site.log,
             restart_database=self._lab.database.restart,
             server=application.program,
+            reload_signal=build_server(self._site.server).reload_signal(),
             workers=lambda: worker_pids(application),
             bouncer=route.bouncer,
             ledgers=self._site.ledgers,
@@ -235,9 +236,10 @@ class RunningSite:
             yield _Sampling(second, lambda: self._context)
 
     def _trees(self) -> Mapping[str, int]:
-        """The roots of all process trees; that of PostgreSQL is another after a restart."""
-        postmaster, trees = self._lab.database.postmaster, self._context.trees
-        return trees if postmaster is None else {**trees, "database": postmaster}
+        """The roots of all process trees; PostgreSQL and PgBouncer have others after a restart."""
+        postmaster, bouncer, trees = self._lab.database.postmaster, self._site.route.bouncer, self._context.trees
+        between = {"pooler": bouncer.pid} if bouncer else {}
+        return {**trees, **between} if postmaster is None else {**trees, **between, "database": postmaster}
 
     def sample(self, _when: str, /) -> Sample:
         return _everything(self._context)
@@ -259,7 +261,7 @@ class RunningSite:
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
         ours = Side(open=counts.open - now.left_behind)
-        return not counts.unsettled and not reconcile(ours, Side(open=now.backends), now.pooler)
+        return counts.unsettled == counts.cut_off and not reconcile(ours, Side(open=now.backends), now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return counts_by_alias(self._context.ledgers, self._context.aliases)

@@ -141,3 +141,9 @@ def test_a_record_is_written_as_it_always_was_and_read_again() -> None:
     }
     read = TypeAdapter(Connections).validate_python(written)
     assert read.at_rest == replace(rest, first_uses=0, connects=0, pool_size=0)
+
+
+@every(("sessions", "kinds"), [(9, [Identity.SESSIONS]), (10, []), (12, []), (13, [Identity.SESSIONS])])
+def test_an_attempt_that_was_cut_off_may_be_a_session_or_not(sessions: int, kinds: list[Identity]) -> None:
+    found = reconcile(Side(opened=10, open=0, cut_off=2), Side(opened=sessions, open=0))
+    assert [one.kind for one in found] == kinds

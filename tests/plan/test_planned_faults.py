@@ -105,3 +105,11 @@ def test_the_users_own_database_is_not_restarted() -> None:
     said = problems(project + RESTART, before=scenario + BEFORE)
     assert "can be applied to no case" in said[0]
     assert 'set database = "embedded" in [project]' in said[0]
+
+
+def test_a_worker_is_killed_only_where_the_server_replaces_it() -> None:
+    text = plan('[servers.threaded]\n[servers.asgi]\nworkers = [1, 2]\n[[faults]]\nkind = "worker_kill"\n')
+    experiment = read_plan(text, "my.toml")
+    assert {str(case.server) for case in experiment.cases if case.fault} == {"sync", "gthread", "asgi,workers=2"}
+    assert {str(one.server) for one in experiment.left_out} == {"threaded", "asgi,workers=1"}
+    assert all("needs a server that replaces a worker that is killed" in one.why for one in experiment.left_out)
