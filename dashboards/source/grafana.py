@@ -19,14 +19,24 @@ from dashboards.source.panels import GRID_COLUMNS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dashboards.source.panels import Board, Limits, Panel, Query, Variable
+    from dashboards.source.panels import Board, Limits, Mark, Panel, Query, Variable
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GUIDE_HEIGHT = 3
 
 
 def to_json(board: Board) -> str:
-    return json.dumps(_tidy(_dashboard(board).build()), indent=2, ensure_ascii=False) + "\n"
+    plain = _tidy(_dashboard(board).build())
+    plain["annotations"] = {"list": [_mark(mark) for mark in board.marks]}
+    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+
+
+def _mark(mark: Mark) -> dict[str, Any]:
+    """With what Prometheus' own kind of annotation has besides, which the builder does not know."""
+    query = model.AnnotationQuery(name=mark.name, datasource=DATASOURCE, icon_color=mark.colour, expr=mark.expr)
+    known: dict[str, Any] = json.loads(json.dumps(query, cls=JSONEncoder))
+    shown = {"step": "5s", "titleFormat": mark.title, "textFormat": "{{server}} {{strategy}}", "tagKeys": "case"}
+    return {**known, **shown, "useValueForTime": True}
 
 
 def _tidy(dashboard: model.Dashboard) -> dict[str, Any]:
@@ -36,7 +46,6 @@ def _tidy(dashboard: model.Dashboard) -> dict[str, Any]:
         for key in ("id", "auto", "auto_min", "auto_count"):
             variable.pop(key, None)
     plain.pop("style", None)
-    plain["annotations"] = {"list": []}
     return plain
 
 

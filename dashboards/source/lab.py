@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dashboards.source.panels import Variable
+from dashboards.source.panels import Mark, Variable
 from dashboards.source.promql import EVERY_TARGET, TRIAL, Scope
-from loadlab.model.metrics import CONNECTIONS_OPENED
+from loadlab.model.metrics import CONNECTIONS_OPENED, FAULT_APPLIED, FAULT_LIFTED
 
 CHOSEN = ("job", "instance", "server", "strategy", "keep_alive")
 TITLES = {
@@ -35,4 +35,9 @@ VARIABLES = (
     chosen_by("strategy", "job", "server"),
     chosen_by("keep_alive", "job", "server", "strategy"),
     chosen_by("instance", "job", "server", "strategy", "keep_alive"),
+)
+
+FAULTS = (
+    Mark(name="Faults", expr=f"{LAB.select(FAULT_APPLIED)} * 1000", title="fault: {{fault}}", colour="red"),
+    Mark(name="Faults, over", expr=f"{LAB.select(FAULT_LIFTED)} * 1000", title="over: {{fault}}", colour="orange"),
 )

@@ -75,6 +75,19 @@ class Variable:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """A line on the time axis of every panel, at each time that `expr` has as its value, in milliseconds since 1970.
+
+    `title` is what it says, with labels as {{label}}.
+    """
+
+    name: str
+    expr: str
+    title: str
+    colour: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Board:
     """One dashboard, which answers `question`; `guide` is Markdown that says how to read it."""
 
@@ -84,6 +97,7 @@ class Board:
     guide: str
     variables: tuple[Variable, ...]
     rows: tuple[Row, ...]
+    marks: tuple[Mark, ...] = ()
     since: str = "now-30m"
     refresh: str = "5s"
     tags: tuple[str, ...] = field(default=("loadlab",))

@@ -18,6 +18,7 @@ from loadlab.analysis.scalars import scalars
 from loadlab.analysis.trials import refused, summarise
 from loadlab.model.caveats import Caveat, CaveatKind
 from loadlab.model.departure import Why
+from loadlab.plan.gates import asks_for_estimates
 from loadlab.stats.paired import log_ratios
 from loadlab.stats.rank_sum import FEWEST_EACH
 from loadlab.stats.sequential import look_at
@@ -56,6 +57,8 @@ class Departures:
             return {}
         everything = [self._measured(trial) for trial in trials]
         counted = _counted(schedule, everything)
+        if asks_for_estimates(self._plan):
+            return dict(counted)  # a gate's interval is made of all blocks
         out = {case for case, departure in schedule.left.items() if departure.why.counted}
         asked = [case for case in schedule.cases if case not in out and case not in counted]
         here = [case for case in asked if case not in schedule.left]

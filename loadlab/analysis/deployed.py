@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.model.answers import AsDeployed, CompareNext, NothingKnown
+from loadlab.model.answers import AsDeployed, CompareNext, NothingKnown, OnlyFaults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.answers import Answer
     from loadlab.model.findings import Arm
+
+
+def undecided(arms: Sequence[Arm]) -> tuple[Answer, ...]:
+    """What there is to say where no setting is asked for: of external targets, or of faults alone."""
+    if any(arm.trials for arm in arms) and all(arm.case.fault for arm in arms):
+        return (OnlyFaults(),)
+    return as_deployed(arms)
 
 
 def as_deployed(arms: Sequence[Arm]) -> tuple[Answer, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from loadlab.analysis.caveats import caveats, remarks
 from loadlab.analysis.comparisons import Rules, compare_all, family_size
 from loadlab.analysis.decisions import decide
 from loadlab.analysis.departures import spared
-from loadlab.analysis.deployed import as_deployed
+from loadlab.analysis.deployed import undecided
 from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.failures import failure_rows
+from loadlab.analysis.gate_evidence import questions_of
+from loadlab.analysis.gates import decide as decide_gates
 from loadlab.analysis.noise import bars
 from loadlab.analysis.over_an_hour import over_an_hour
 from loadlab.analysis.run_summary import driver_of, environment_of, record_caveats, run_summary
@@ -24,6 +26,8 @@ from loadlab.analysis.scalars import scalars
 from loadlab.analysis.trials import refused, summarise
 from loadlab.analysis.verdicts import verdict
 from loadlab.model.findings import Findings
+from loadlab.model.gates import Gates
+from loadlab.plan.gates import undecided_fails, with_more
 from loadlab.plan.parse import read_measured_plan
 
 if TYPE_CHECKING:
@@ -51,15 +55,16 @@ class _Compared:
     comparisons: tuple[Comparison, ...]
 
 
-def findings_of(recorded: RecordedRun) -> Findings:
-    """What a run says, as far as it has come.
+def findings_of(recorded: RecordedRun, more_gates: Sequence[str] = ()) -> Findings:
+    """What a run says, as far as it has come, and what that means for the gates of its plan and `more_gates`.
 
     Raises:
-        UsageError: its plan cannot be read.
+        UsageError: its plan cannot be read, or one of `more_gates`.
     """
     plan = read_measured_plan(recorded.plan, recorded.plan_path)
+    gates = with_more(plan, more_gates, recorded.schedule.cases)
     environment = environment_of(recorded)
-    return analyse(
+    found = analyse(
         run=run_summary(recorded, plan, driver_of(plan, environment)),
         environment=environment,
         cases=recorded.schedule.cases,
@@ -69,6 +74,8 @@ def findings_of(recorded: RecordedRun) -> Findings:
         opens=recorded.opens,
         left=recorded.schedule.left,
     )
+    results = decide_gates(questions_of(found, gates))
+    return replace(found, gates=Gates(results=results, undecided_fails=undecided_fails(plan)))
 
 
 def analyse(  # noqa: PLR0913  all that a run folder holds
@@ -97,7 +104,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
     return Findings(
         run=run,
         environment=environment,
-        answer=answer(decided) if decided else as_deployed([one for one in arms if one.case.external]),
+        answer=answer(decided) if decided else undecided(arms),
         verdicts=tuple(verdict(one.evidence, one.decision) for one in decided),
         arms=arms,
         comparisons=compared.comparisons,

@@ -48,5 +48,5 @@ def scalar(summary: TrialSummary, metric: str) -> float | None:
     if summary.state != "complete":
         return None
     latency = summary.latency_seconds
-    value = {"throughput": summary.throughput, "p50": latency.p50, "p95": latency.p95}[metric]
+    value = {"throughput": summary.throughput, "p50": latency.p50, "p95": latency.p95, "p99": latency.p99}[metric]
     return nan if value is None else value

@@ -75,7 +75,7 @@ def exposition(trial: TrialProgress | None, *, external: bool = False) -> bytes:
     if trial is not None:
         values = trial.sampled.values if trial.sampled else {}
         counted = _as_read(values) if external else _of_ledgers(trial)
-        registry.register(_Families([*counted, *_of_lab(trial.sampled)]))
+        registry.register(_Families([*counted, *_of_lab(trial.sampled), *_of_fault(trial)]))
     return generate_latest(registry)
 
 
@@ -125,6 +125,16 @@ def _of_lab(sampled: Sampled | None) -> Iterable[Family]:
     yield from _of_probes(values)
     for name, metric in SINGLE.items():
         yield family(metric, [((), values[name])] if name in values else [])
+
+
+def _of_fault(trial: TrialProgress) -> Iterable[Family]:
+    """When it came and when it was over: a scrape between two instants would not see a short one."""
+    if trial.fault is None:
+        return
+    label = (trial.fault.fault,)
+    yield family(metrics.FAULT_APPLIED, [(label, trial.fault.at)])
+    if trial.lifted is not None:
+        yield family(metrics.FAULT_LIFTED, [(label, trial.lifted.at)])
 
 
 def _of_probes(values: Mapping[str, float]) -> Iterable[Family]:

@@ -149,7 +149,7 @@ def _news(run: RunView, position: Position) -> list[tuple[str, str]]:
         position.shown[which] = now
         if rows:
             points = {"of": which, "line": now.generation, "start": start, "seconds": seconds}
-            points |= {"columns": COLUMNS, "rows": rows}
+            points |= {"columns": COLUMNS, "rows": rows, "marks": run.marks(which)}
             messages.append(("points", json.dumps(points, separators=(",", ":"))))
     return messages
 

@@ -132,6 +132,13 @@ class CompareNext(Answer):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OnlyFaults(Answer):
+    """All cases of the run have a fault: they say what that does, and not which setting is faster."""
+
+    kind: ClassVar[str] = "only_faults"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NothingKnown(Answer):
     """No trial of an external target is complete."""
 

@@ -16,6 +16,7 @@ from loadlab.model.condition import Condition
 from loadlab.model.config import Scalar
 from loadlab.model.departure import Departure
 from loadlab.model.fleet import Spread
+from loadlab.model.gates import Gates
 from loadlab.model.needs import Need
 from loadlab.model.opens import Opens
 from loadlab.model.over_an_hour import OverAnHour
@@ -294,7 +295,8 @@ class Findings:
 
     Where the run has other strategies, it says which of them to use. `added_latency` is empty for a run with one.
     `departures` are the cases that left before their last block. `opens` says where the time of an open goes; None
-    where it was not measured. `over_an_hour` says what each age would do at the rate that was measured.
+    where it was not measured. `over_an_hour` says what each age would do at the rate that was measured. `gates` are
+    what a build requires.
     """
 
     run: RunSummary
@@ -310,3 +312,4 @@ class Findings:
     departures: Mapping[Case, Departure] = field(default_factory=dict)
     opens: Opens | None = None
     over_an_hour: tuple[OverAnHour, ...] = ()
+    gates: Gates = field(default_factory=Gates)

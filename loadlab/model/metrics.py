@@ -300,6 +300,18 @@ POOLER_WAITED = Metric(
     "Time that clients of an external pooler have waited for a connection to PostgreSQL, all together (seconds).",
     labels=(),
 )
+FAULT_APPLIED = Metric(
+    "loadlab_fault_applied_timestamp_seconds",
+    "gauge",
+    "When the fault of the trial was in place (seconds since 1970), by fault.",
+    labels=("fault",),
+)
+FAULT_LIFTED = Metric(
+    "loadlab_fault_lifted_timestamp_seconds",
+    "gauge",
+    "When the fault of the trial was over (seconds since 1970), by fault.",
+    labels=("fault",),
+)
 
 LAB_CATALOGUE = (
     LOAD_REQUESTS,
@@ -313,6 +325,8 @@ LAB_CATALOGUE = (
     POOLER_SERVERS,
     POOLER_CLIENTS_WAITING,
     POOLER_WAITED,
+    FAULT_APPLIED,
+    FAULT_LIFTED,
 )
 
 

@@ -166,6 +166,8 @@ class Plan:
     others serve, there are no servers and no strategies.
     `faults`: a table of what is done to the database or the network in every trial, with its parameters; or a list of
     faults that come at an instant of the window, each of which makes one more case of every case.
+    `gates`: what a build requires, lists of expressions by a glob of cases ("*": all). The key "undecided" may be
+    "fail": then what cannot be decided fails too.
     """
 
     __pydantic_config__ = STRICT
@@ -198,6 +200,7 @@ class Plan:
     servers: Annotated[dict[str, dict[str, Several]], Bounds(min_length=1)] = field(default_factory=dict)
     strategies: Annotated[dict[str, dict[str, Several]], Bounds(min_length=1)] = field(default_factory=dict)
     faults: dict[str, dict[str, Scalar]] | list[dict[str, Several]] = field(default_factory=dict)
+    gates: dict[str, str | list[str]] = field(default_factory=dict)
 
     @property
     def controlled(self) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from loadlab.model.plan import Deployment, Plan
 from loadlab.plan.faults import fault_problems
+from loadlab.plan.gates import gate_problems
 from loadlab.plan.members import build_server, chosen_servers
 from loadlab.plan.problems import Problem, checked, one_of
 from loadlab.plan.scenarios import has_async_views, locustfile, scenarios
@@ -158,6 +159,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _worker_problems,
     _share_problems,
     fault_problems,
+    gate_problems,
 )
 
 

@@ -12,6 +12,7 @@ from loadlab.model.plan import Plan
 from loadlab.plan.check import cross_problems
 from loadlab.plan.expand import expand, refuse_doubles, select
 from loadlab.plan.faults import faults_that_fit_nowhere, unfit_faults
+from loadlab.plan.gates import gates_of, gates_that_fit_nowhere
 from loadlab.plan.members import Incompatible, configs, fit_nowhere, incompatible_between
 from loadlab.plan.parse import plan_data
 from loadlab.plan.problems import Problem, checked, refusal
@@ -61,7 +62,10 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     left_out += unfit_faults(plan, servers, strategies, left_out)
     cases = list(expand(plan, servers, strategies, left_out))
     refuse_doubles(cases, source)
-    return Experiment(plan=plan, text=text, cases=select(cases, only), left_out=left_out)
+    chosen = select(cases, only)
+    if misfits := list(gates_that_fit_nowhere(gates_of(plan), cases, chosen)):
+        raise refusal(source, misfits)
+    return Experiment(plan=plan, text=text, cases=chosen, left_out=left_out)
 
 
 def _checked(data: dict[str, Any], source: str) -> tuple[Plan, list[Config], list[Config]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from loadlab.faults import FAULTS
 from loadlab.model.bounds import STRICT, Before, Bounds
+from loadlab.model.causes import Cause
 from loadlab.model.planned_fault import PlannedFault
 from loadlab.plan.members import Incompatible, build_server, build_strategy, configs
 from loadlab.plan.problems import Problem, checked, one_of
@@ -56,6 +57,10 @@ def fault_problems(plan: Plan, _data: Mapping[str, Any] | None = None) -> Iterat
     for fault in _read(plan, problems):
         problems += _outside(fault, plan)
     yield from dict.fromkeys(problems)
+    for name in plan.faults if isinstance(plan.faults, dict) else ():
+        if name in FAULTS and Cause.NOT_OBSERVED in FAULTS[name].expected:
+            remedy = f'use [[faults]] with kind = "{name}": each case is measured without it too'
+            yield Problem(where=f"faults.{name}", what="would make every trial invalid", remedy=remedy)
 
 
 def unfit(fault: PlannedFault, server: Config, strategy: Config, plan: Plan) -> str | None:

@@ -38,11 +38,20 @@ def of_median(values: NDArray[np.float64], confidence: float = 0.95) -> Interval
     >>> of_median(np.arange(1.0, 13.0)), of_median(np.arange(5.0))
     (Interval(low=3.0, high=10.0), None)
     """
-    left_out = _left_out(values.size, (1 - confidence) / 2)
+    return ends_of_median(values, (1 - confidence) / 2)
+
+
+def ends_of_median(values: NDArray[np.float64], tail: float) -> Interval | None:
+    """The same with an error of at most `tail` at each end. NaN is a value that is not known, and widens both ends.
+
+    >>> ends_of_median(np.arange(5.0), 0.05), ends_of_median(np.array([1.0, 2.0, np.nan, 3.0, 4.0]), 0.05)
+    (Interval(low=0.0, high=4.0), Interval(low=-inf, high=inf))
+    """
+    left_out = _left_out(values.size, tail)
     if left_out is None:
         return None
-    ordered = np.sort(values)
-    return Interval(float(ordered[left_out]), float(ordered[-1 - left_out]))
+    lowest, highest = (np.sort(np.where(np.isnan(values), end, values)) for end in (-np.inf, np.inf))
+    return Interval(float(lowest[left_out]), float(highest[-1 - left_out]))
 
 
 @cache

@@ -22,8 +22,12 @@ FEWEST_EACH: Final = 4  # values of both samples with which there is an interval
 EXACT_UP_TO: Final = 2_500  # products of sizes; beyond, the normal approximation is as good
 
 
-def shift(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, Interval | None]:
-    """How much larger `second` is, with a 95 % interval; none where too few values can hold that.
+def shift(
+    first: NDArray[np.float64], second: NDArray[np.float64], *, tail: float = 0.025
+) -> tuple[float, Interval | None]:
+    """How much larger `second` is, with an interval; none where too few values can hold it.
+
+    The interval errs with a chance of `tail` at each end: by default it is one of 95 %.
 
     Values may be infinite, or NaN where one exists and is not known. What unknown values differ by, or two equal
     infinities, counts against both ends; each sample must hold a value that is known.
@@ -37,7 +41,7 @@ def shift(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[floa
             )
         )
     )
-    cut = critical(first.size, second.size, 0.025)
+    cut = critical(first.size, second.size, tail)
     if cut is None:
         return estimate, None
     lowest = np.sort(np.where(unknown, -inf, differences))

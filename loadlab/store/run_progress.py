@@ -6,7 +6,17 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from loadlab.store.progress import Noticed, Preparing, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
+from loadlab.store.progress import (
+    FaultApplied,
+    FaultLifted,
+    Noticed,
+    Preparing,
+    RunBegan,
+    RunEnded,
+    Sampled,
+    TrialBegan,
+    TrialEnded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,11 +29,24 @@ MOST_CHARACTERS: Final = 600  # of a notice
 
 @dataclass(kw_only=True, slots=True)
 class TrialProgress:
-    """One trial: that it has begun, its latest sample, and that it has ended."""
+    """One trial: that it has begun, its latest sample, its fault, and that it has ended."""
 
     began: TrialBegan
     sampled: Sampled | None = None
+    fault: FaultApplied | None = None
+    lifted: FaultLifted | None = None
     ended: TrialEnded | None = None
+
+    def take(self, event: Sampled | FaultApplied | FaultLifted | TrialEnded) -> None:
+        match event:
+            case Sampled():
+                self.sampled = event
+            case FaultApplied():
+                self.fault = event
+            case FaultLifted():
+                self.lifted = event
+            case TrialEnded():
+                self.ended = event
 
 
 @dataclass(kw_only=True, slots=True)
@@ -61,10 +84,8 @@ class RunProgress:
                 self.trials.pop(event.order, None)  # made once more: then it is the last
                 self.trials[event.order] = self.current = TrialProgress(began=event)
                 self.doing = ""
-            case Sampled() if event.order in self.trials:
-                self.trials[event.order].sampled = event
-            case TrialEnded() if event.order in self.trials:
-                self.trials[event.order].ended = event
+            case _ if event.order in self.trials:
+                self.trials[event.order].take(event)
 
     @property
     def worked_seconds(self) -> float:

@@ -20,7 +20,15 @@ from promql_parser import Call, MatrixSelector, VectorSelector
 from dashboards.evidence.committed import DASHBOARDS, TARGETS, Target, all_chosen, expanded, panels, variables
 from dashboards.source.lab import LAB
 from dashboards.source.promql import EVERY_TARGET, TRIAL
-from loadlab.model.metrics import CATALOGUE, FOREIGN, LAB_CATALOGUE, LOAD_REQUESTS, LOAD_RESPONSE
+from loadlab.model.metrics import (
+    CATALOGUE,
+    FAULT_APPLIED,
+    FAULT_LIFTED,
+    FOREIGN,
+    LAB_CATALOGUE,
+    LOAD_REQUESTS,
+    LOAD_RESPONSE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,3 +231,17 @@ def test_a_query_over_what_no_metric_has_is_not_written() -> None:
         LAB.total(LOAD_RESPONSE)
     with pytest.raises(ValueError, match="has no bucket"):
         LAB.total(LOAD_REQUESTS, of="bucket")
+
+
+@every("name", ["loadlab-connections", "loadlab-load", "loadlab-pools"])
+def test_faults_are_marked_at_the_times_that_the_lab_has_written(name: str) -> None:
+    """The value is the time, in milliseconds: a scrape comes later, and a short fault is over by then."""
+    marks = DASHBOARDS[name]["annotations"]["list"]
+    asked = [
+        parsed(Target(dashboard=name, panel="annotations", ref="", expr=mark["expr"], over_time=True)) for mark in marks
+    ]
+    found = {node.name: matched(node) for one in asked for node, _ in nodes(one) if isinstance(node, VectorSelector)}
+    assert {SERIES[metric] for metric in found} == {FAULT_APPLIED, FAULT_LIFTED}
+    assert all(set(where) == {label.partition("=")[0] for label in LAB.matchers} for where in found.values())
+    assert all(mark["useValueForTime"] and mark["expr"].endswith(" * 1000") for mark in marks)
+    assert all("{{fault}}" in mark["titleFormat"] for mark in marks)

@@ -12,7 +12,16 @@ from loadlab.model.schedule import Schedule, Step
 from loadlab.plan.experiment import read_plan
 from loadlab.plan.schedule import schedule
 from loadlab.store.folder import RunFolder
-from loadlab.store.progress import Noticed, RunBegan, RunEnded, Sampled, TrialBegan, TrialEnded
+from loadlab.store.progress import (
+    FaultApplied,
+    FaultLifted,
+    Noticed,
+    RunBegan,
+    RunEnded,
+    Sampled,
+    TrialBegan,
+    TrialEnded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +74,11 @@ class MadeRun:
             state, reason = record.get("state", "complete"), record.get("reason", "")
             add(TrialEnded(at=at + seconds, order=order, state=state, reason=reason))
         return at + seconds
+
+    def fault(self, order: int, *, at: float, until: float | None = None, words: str = "database_restart") -> None:
+        self.folder.add_progress(FaultApplied(at=at, order=order, fault=words))
+        if until is not None:
+            self.folder.add_progress(FaultLifted(at=until, order=order))
 
     def record(self, order: int, **changes: Any) -> None:
         step = self.schedule.steps[order]

@@ -18,7 +18,7 @@ from loadlab.instrumentation import layout
 from loadlab.instrumentation.collector import ConnectionCollector
 from loadlab.instrumentation.ledger import Ledger
 from loadlab.live.exposition import exposition
-from loadlab.store.progress import TrialBegan
+from loadlab.store.progress import FaultApplied, FaultLifted, TrialBegan
 from loadlab.store.run_progress import TrialProgress
 from loadlab.system.state_folder import STATE_VARIABLE
 
@@ -54,6 +54,17 @@ class TestOneTrial:
         assert "loadlab_database_max_connections 100.0" in text
         assert "loadlab_database_connections_peak 6.0" in text
         assert "loadlab_build_info" not in text
+
+    def test_a_fault_is_told_by_when_it_came_and_when_it_was_over(self, trial: TrialProgress) -> None:
+        assert "loadlab_fault" not in exposition(trial).decode()
+        words = "database_restart (mode=fast) at 1 s"
+        trial.fault = FaultApplied(at=1_800_000_000.25, order=0, fault=words)
+        text = exposition(trial).decode()
+        assert f'loadlab_fault_applied_timestamp_seconds{{fault="{words}"}} 1.80000000025e+09' in text
+        assert "loadlab_fault_lifted" not in text
+        trial.lifted = FaultLifted(at=1_800_000_001.5, order=0)
+        text = exposition(trial).decode()
+        assert f'loadlab_fault_lifted_timestamp_seconds{{fault="{words}"}} 1.8000000015e+09' in text
 
     def test_ledgers_of_live_and_dead_processes_are_read_and_left_as_they_are(self, trial: TrialProgress) -> None:
         folder = Path(trial.began.ledgers)

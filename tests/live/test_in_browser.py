@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver
 
 HOSTILE: Final = "<img src=x onerror=\"document.title='owned'\">"
+OF_COLOUR: Final = """
+const [place, name] = arguments;
+const canvas = place.querySelector("canvas");
+if (!canvas || !canvas.width) return 0;
+const probe = document.createElement("canvas").getContext("2d");
+probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+probe.fillRect(0, 0, 1, 1);
+const wanted = probe.getImageData(0, 0, 1, 1).data;
+const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+let found = 0;
+for (let i = 0; i < data.length; i += 4) {
+  found += data[i + 3] > 250 && [0, 1, 2].every((part) => Math.abs(data[i + part] - wanted[part]) < 12);
+}
+return found;
+"""
 PLOTS: Final = ("requests", "response", "connections", "opened", "closed", "cpu")
 
 
@@ -65,6 +80,26 @@ def opened(tab: Tab, url: str, made: MadeRun) -> None:
 
 def text(tab: Tab, field: str) -> str:
     return tab.find(f"[data-field={field}]").get_attribute("textContent") or ""
+
+
+def drawn(tab: Tab, plot: str, colour: str) -> int:
+    """How many pixels of a chart have very nearly this colour, as the page names it."""
+    return int(tab.driver.execute_script(OF_COLOUR, tab.find(f"[data-plot={plot}]"), colour))
+
+
+def test_a_fault_is_a_line_and_a_band_on_every_chart(tab: Tab, url: str, going: MadeRun) -> None:
+    """On one where nothing else has its colour, the line is looked for."""
+    opened(tab, url, going)
+    tab.driver.execute_script("arguments[0].scrollIntoView()", tab.find("[data-plot=response]"))
+    tab.wait(lambda: drawn(tab, "response", "finite"))
+    assert drawn(tab, "response", "leak") == 0
+    going.fault(6, at=BEGAN + 32, until=BEGAN + 32.6, words="connections_exhausted (free=0) at 1 s for 0.6 s")
+    tab.wait(lambda: drawn(tab, "response", "leak"))
+    for plot in PLOTS:
+        figure = tab.find(f"[data-plot={plot}]")
+        tab.driver.execute_script("arguments[0].scrollIntoView()", figure)
+        tab.wait(lambda figure=figure: "2 to 2.6 s fault" in " ".join(figure.text.split()))  # type: ignore[misc]
+    assert tab.complaints() == []
 
 
 def test_the_page_moves_as_trials_begin_and_end(tab: Tab, url: str, going: MadeRun) -> None:

@@ -49,6 +49,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "project": None,
     "target": None,
     "faults": {},
+    "gates": {},
 }
 
 

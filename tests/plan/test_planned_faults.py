@@ -51,6 +51,14 @@ def test_a_table_of_faults_acts_on_every_trial_and_makes_no_case() -> None:
     assert all(case.fault is None for case in cases)
 
 
+def test_a_fault_that_ends_the_labs_sight_is_refused_for_every_trial() -> None:
+    (said,) = problems("[faults.database_restart]\n")
+    assert said.strip() == (
+        "faults.database_restart: would make every trial invalid"
+        ' (use [[faults]] with kind = "database_restart": each case is measured without it too)'
+    )
+
+
 def test_all_problems_of_faults_are_reported_together() -> None:
     said = problems(
         RESTART

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.source.lab import ARM, KEPT, LAB, NAMED_AS_ARM, VARIABLES
+from dashboards.source.lab import ARM, FAULTS, KEPT, LAB, NAMED_AS_ARM, VARIABLES
 from dashboards.source.panels import Board, Limits, Panel, Query, Row
 from dashboards.source.promql import minus, or_zero, ratio
 from loadlab.model.metrics import (
@@ -311,5 +311,6 @@ BOARD = Board(
     question="Which server mode and age reuse, leak or refuse connections?",
     guide=GUIDE,
     variables=VARIABLES,
+    marks=FAULTS,
     rows=(IN_SHORT, BY_ARM, OVER_TIME, ONE_CONNECTION),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.source.lab import ARM, LAB, NAMED_AS_ARM, VARIABLES
+from dashboards.source.lab import ARM, FAULTS, LAB, NAMED_AS_ARM, VARIABLES
 from dashboards.source.panels import Board, Limits, Panel, Query, Row
 from dashboards.source.promql import or_zero, ratio
 from loadlab.model.metrics import CONNECT_DURATION, CPU_SECONDS, HTTP_REQUEST_DURATION, LOAD_REQUESTS, LOAD_RESPONSE
@@ -255,5 +255,6 @@ BOARD = Board(
     question="How fast are responses, and what do they cost?",
     guide=GUIDE,
     variables=VARIABLES,
+    marks=FAULTS,
     rows=(IN_SHORT, BY_ARM, OVER_TIME, IN_DJANGO),
 )

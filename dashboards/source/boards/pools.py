@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.source.lab import ARM, LAB, NAMED_AS_ARM, VARIABLES
+from dashboards.source.lab import ARM, FAULTS, LAB, NAMED_AS_ARM, VARIABLES
 from dashboards.source.panels import Board, Limits, Panel, Query, Row
 from dashboards.source.promql import minus, or_zero, ratio
 from loadlab.model.metrics import (
@@ -204,5 +204,6 @@ BOARD = Board(
     question="Is the pool large enough, and who waits for it?",
     guide=GUIDE,
     variables=VARIABLES,
+    marks=FAULTS,
     rows=(INSIDE_DJANGO, PGBOUNCER),
 )

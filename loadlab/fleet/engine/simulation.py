@@ -33,6 +33,8 @@ class Simulation:
         self.keeping = keeping
         self.scene = scene
         self.spread = _spread(keeping, application)
+        # An event loop stands still while it imports, and takes the others up one after the other.
+        self._cold_seconds = 0.0 if keeping.threads is None else self.spread.cold_seconds
         self.agenda = Agenda()
         self.draws = Draws(application, random)
         self.requests = RequestCounts()
@@ -96,7 +98,7 @@ class Simulation:
         if process.requests >= process.limit:
             self._replace(now, process)
         if process.requests == 1:
-            process.warm_at = now + self.spread.cold_seconds
+            process.warm_at = now + self._cold_seconds
         if now < process.warm_at:
             self.agenda.at(process.warm_at, self._keeper.begin, thread)
         else:

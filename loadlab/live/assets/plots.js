@@ -3,6 +3,7 @@
 import { element } from "./elements.js";
 
 const LATEST_ROWS = 12;
+const FEW_MARKS = 4; // of faults; more are drawn without the word
 const percent = (value) => (value === null ? null : value * 100);
 const milliseconds = (value) => (value === null ? null : value * 1000);
 const REASONS = ["request_end", "max_age", "unusable", "health_check", "autocommit", "explicit", "garbage_collected", "process_exit", "pool"];
@@ -77,10 +78,10 @@ export class Plots {
 
   // Rows from `start` on take the place of those that were there.
 
-  take({ of, line, start, seconds, columns, rows }) {
+  take({ of, line, start, seconds, columns, rows, marks }) {
     const known = this.lines[of];
     const kept = known.line === line ? known.rows.slice(0, start) : [];
-    this.lines[of] = { line, seconds, columns, rows: kept.concat(rows) };
+    this.lines[of] = { line, seconds, columns, rows: kept.concat(rows), marks };
     if (of === this.shown) this.draw();
   }
 
@@ -131,7 +132,7 @@ export class Plots {
   }
 }
 
-const empty = () => ({ line: "", seconds: 0.5, columns: [], rows: [] });
+const empty = () => ({ line: "", seconds: 0.5, columns: [], rows: [], marks: [] });
 
 class Plot {
   constructor(figure, series) {
@@ -153,23 +154,26 @@ class Plot {
     this.chart ??= echarts.init(this.canvas);
     const data = there.map((one) => points(one, line));
     const few = line.rows.length < 2;
-    const look = JSON.stringify([there.map((one) => one.name), few, this.figure.dataset.plot === "connections" && limit]);
+    const usable = this.figure.dataset.plot === "connections" && limit;
+    const marks = marked(line);
+    const look = JSON.stringify([there.map((one) => one.name), few, usable, marks]);
     if (look === this.look) {
       this.chart.setOption({ series: data.map((each) => ({ data: each })) });
     } else {
       this.look = look;
-      this.chart.setOption(this.option(there, data, limit), { notMerge: true });
+      this.chart.setOption(this.option(there, data, usable, marks), { notMerge: true });
     }
   }
 
   // The latest figures in words: they say what the colours do.
 
-  tell(there, { columns, rows }) {
+  tell(there, { columns, rows, marks }) {
     const latest = rows.findLast((row) => there.some((one) => row[columns.indexOf(one.column)] !== null));
     const parts = there.map((one) => {
       const value = latest ? valueOf(one, columns, latest) : null;
       return element("span", { className: "value" }, swatch(one), element("b", { text: numbers.exact(value) }), ` ${one.name}`);
     });
+    if (marks.length) parts.push(latestFault(marks.at(-1)));
     this.figure.querySelector("[data-latest]").replaceChildren(...(parts.length ? parts : ["none"]));
   }
 
@@ -183,7 +187,7 @@ class Plot {
     this.table.querySelector("tbody").replaceChildren(...body);
   }
 
-  option(there, data, limit) {
+  option(there, data, usable, marks) {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
     const axis = (more) => ({
@@ -210,11 +214,11 @@ class Plot {
         textStyle: { color: colour("ink"), fontSize: 12.5 },
         formatter: (found) => tip(found),
       },
-      series: there.map((one, i) => this.oneSeries(one, data[i], colour, i === 0 ? limit : null)),
+      series: there.map((one, i) => ({ ...this.oneSeries(one, data[i], colour), ...(i === 0 ? marksOn(usable, marks, colour) : {}) })),
     };
   }
 
-  oneSeries(one, data, colour, limit) {
+  oneSeries(one, data, colour) {
     const color = colour(one.colour);
     const area = one.stack || one.fill;
     return {
@@ -228,19 +232,47 @@ class Plot {
       itemStyle: { color },
       lineStyle: { color, width: one.stack ? 1.25 : 2, type: one.dash ?? "solid" },
       areaStyle: area ? { color, opacity: one.stack ? 0.45 : 0.1 } : undefined,
-      markLine: limit && this.figure.dataset.plot === "connections" ? usableLine(limit, colour) : undefined,
     };
   }
 }
 
-function usableLine(limit, colour) {
+// What is drawn over a chart: the connections that can be used, and the faults, each a line and a band while it lasts.
+
+function marksOn(usable, marks, colour) {
+  const lines = marks.map(({ start }) => ({ xAxis: start, ...faultLine(colour, marks.length > FEW_MARKS) }));
+  if (usable) lines.push({ yAxis: usable, ...usableLine(usable, colour) });
+  const bands = marks.map(({ start, end }) => [{ xAxis: start }, { xAxis: end }]);
   return {
-    silent: true,
-    symbol: "none",
-    lineStyle: { color: colour("ink"), type: [3, 3], width: 1.25 },
-    label: { position: "insideEndTop", color: colour("ink"), fontWeight: 600, formatter: `${limit} usable` },
-    data: [{ yAxis: limit }],
+    markLine: lines.length ? { silent: true, symbol: "none", data: lines } : undefined,
+    markArea: bands.length ? { silent: true, itemStyle: { color: colour("leak"), opacity: 0.16 }, data: bands } : undefined,
   };
+}
+
+const faultLine = (colour, many) => ({
+  lineStyle: { color: colour("leak"), type: "solid", width: many ? 0.75 : 1.5, opacity: many ? 0.5 : 1 },
+  label: { show: !many, position: "end", distance: 2, color: colour("leak"), fontSize: 11, fontWeight: 600, formatter: "fault" },
+});
+
+const usableLine = (limit, colour) => ({
+  lineStyle: { color: colour("ink"), type: [3, 3], width: 1.25 },
+  label: { position: "insideEndTop", color: colour("ink"), fontWeight: 600, formatter: `${limit} usable` },
+});
+
+// The faults that a chart shows; one that still lasts goes on to the latest row.
+
+function marked({ rows, marks }) {
+  if (rows.length < 2) return [];
+  const [first, last] = [rows[0][0], rows.at(-1)[0]];
+  const within = marks.filter(([start]) => start >= first && start <= last);
+  return within.map(([start, end]) => ({ start, end: Math.min(end ?? last, last) }));
+}
+
+// Its words are those of the trial; here they would be wider than the chart.
+
+function latestFault([start, end, words]) {
+  const text = end === null ? `${numbers.exact(start)} s` : `${numbers.exact(start)} to ${numbers.exact(end)} s`;
+  const word = end === null ? " fault since" : " fault";
+  return element("span", { className: "value", title: words }, swatch({ colour: "leak" }), element("b", { text }), word);
 }
 
 const valueOf = (one, columns, row) => {

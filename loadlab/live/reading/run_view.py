@@ -16,7 +16,7 @@ from loadlab.live.reading.run_state import AT_WORK, state_of
 from loadlab.live.reading.timeline import Timeline
 from loadlab.live.reading.unreadable import UnreadableRunError
 from loadlab.store.layout import PROGRESS, TRIALS, orders
-from loadlab.store.progress import Sampled, TrialBegan
+from loadlab.store.progress import FaultApplied, FaultLifted, Sampled, TrialBegan
 from loadlab.store.progress_file import LINE_BYTES
 from loadlab.store.reader import RunReader
 from loadlab.store.run_progress import MOST_CHARACTERS, RunProgress
@@ -101,6 +101,12 @@ class RunView:
                 seen = between(before, event)
                 self.current.add(at, seen)
                 self.whole.add(at, seen)
+            case FaultApplied() if trial is not None and event.order == trial.began.order:
+                self.current.mark(at, event.fault[:MOST_CHARACTERS])
+                self.whole.mark(at, event.fault[:MOST_CHARACTERS])
+            case FaultLifted() if trial is not None and event.order == trial.began.order:
+                self.current.lift(at)
+                self.whole.lift(at)
 
     def _look_for_records(self) -> None:
         try:
@@ -143,6 +149,11 @@ class RunView:
     def dashboard(self) -> str:
         """What the latest analysis says, as JSON; empty before there is one."""
         return self._dashboard.json
+
+    def marks(self, which: Which) -> list[tuple[float, float | None, str]]:
+        """The faults of a timeline: start, end and words."""
+        with self._lock:
+            return (self.current if which == "trial" else self.whole).marks()
 
     def points(self, which: Which, known: Shown | None) -> tuple[Shown, float, list[Row], int]:
         """What a page shows after this, the width of a row, the rows that it lacks, and where they go.

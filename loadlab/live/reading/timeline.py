@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+MOST_MARKS: Final = 100
 MOST_BINS: Final = 600  # about one for each second pixel of a wide chart
 BIN_SECONDS: Final = 0.5
 # A percentile is shown of as many requests as it takes to mean something: those of earlier bins help out.
@@ -38,14 +41,27 @@ COLUMNS: Final = (
 Row = list[float | None]
 
 
+@dataclass(slots=True)
+class Mark:
+    """A fault: in place from `start` to `end`, in the seconds of the timeline; None while it lasts."""
+
+    start: float
+    words: str
+    end: float | None = None
+
+
 class Timeline:
-    """Bins of equal width from `origin` on; when there are too many, each two become one."""
+    """Bins of equal width from `origin` on; when there are too many, each two become one.
+
+    Faults are marked; of many, the latest.
+    """
 
     def __init__(self, origin: float) -> None:
         self.origin = origin
         self.width = BIN_SECONDS
         self._bins: dict[int, Bin] = {}
         self._last = 0
+        self._marks: deque[Mark] = deque(maxlen=MOST_MARKS)
         self.changes = 0
 
     @property
@@ -66,6 +82,21 @@ class Timeline:
             index //= 2
             self._halve()
         self._last = index
+
+    def mark(self, at: float, words: str) -> None:
+        """A fault is in place."""
+        self._marks.append(Mark(at - self.origin, words))
+        self.changes += 1
+
+    def lift(self, at: float) -> None:
+        """The latest fault is over."""
+        if self._marks and self._marks[-1].end is None:
+            self._marks[-1].end = at - self.origin
+            self.changes += 1
+
+    def marks(self) -> list[tuple[float, float | None, str]]:
+        """Start, end and words of each."""
+        return [(one.start, one.end, one.words) for one in self._marks]
 
     def _belongs_to_last(self, seen: Bin) -> bool:
         """A very short stretch joins the last bin: what had piled up before it would look like a burst."""

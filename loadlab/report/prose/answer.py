@@ -12,6 +12,7 @@ from loadlab.model.answers import (
     DefaultAge,
     Doubt,
     NothingKnown,
+    OnlyFaults,
     Remedies,
     SafeAge,
     UnlimitedAge,
@@ -188,6 +189,11 @@ def _facts(answer: AsDeployed) -> Iterator[str]:
 @sentence.register(CompareNext)
 def _compare_next(answer: CompareNext, names: Labels) -> str:  # noqa: ARG001  the same for every run
     return COMPARE
+
+
+@sentence.register(OnlyFaults)
+def _only_faults(answer: OnlyFaults, names: Labels) -> str:  # noqa: ARG001  the same for every run
+    return "All cases of this run have a fault, so it recommends no setting. Measure them without it too."
 
 
 @sentence.register(NothingKnown)

@@ -12,7 +12,7 @@ from loadlab.errors import EnvironmentFaultError, StoppedError, UsageError
 from loadlab.fleet.validation.configurations import configurations, cpu_cores
 from loadlab.fleet.validation.predictions import predict
 from loadlab.fleet.validation.record import digest, read_validation
-from loadlab.lab.fleets.calibrating import deployments, with_deployments
+from loadlab.lab.fleets.calibrating import complete, deployments, with_deployments
 from loadlab.lab.fleets.lanes import MOST_CPU_BESIDE_OTHERS, with_room
 from loadlab.lab.fleets.validating import PREDICTIONS, RECORD, Known, Validating, installed_servers, predicted
 from loadlab.model.fleet import Application, Distribution, Outage, ProcessesEnd, Spread
@@ -127,3 +127,11 @@ def test_times_of_deployments_are_those_of_the_calibration() -> None:
     assert timed.restart_seconds == 0.25
     with pytest.raises(EnvironmentFaultError, match="No small fleet came up"):
         with_deployments(APPLICATION, [])
+
+
+def test_a_calibration_without_garbage_is_incomplete_where_threads_end() -> None:
+    with_garbage = replace(APPLICATION, spreads={"asgi": Spread(collected_after=(1, 2))})
+    assert complete("gthread", {"gthread": APPLICATION})
+    assert complete("asgi", {"asgi": with_garbage})
+    assert not complete("asgi", {"asgi": replace(APPLICATION, spreads={"asgi": Spread()})})
+    assert not complete("asgi", {})

@@ -14,6 +14,7 @@ from loadlab.live.reading.run_views import RunViews
 from loadlab.live.reading.runs import Runs, inside
 from loadlab.live.reading.summary import summaries
 from loadlab.live.reading.unreadable import UnreadableRunError
+from loadlab.store.progress import FaultLifted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -270,3 +271,26 @@ def test_a_line_longer_than_a_part_keeps_no_reader_waiting(tmp_path: Path) -> No
         file.write("x" * 3 * PART)
     run.read_on(PART)
     assert not run.behind
+
+
+def test_a_fault_is_marked_on_the_time_axis_from_its_begin_to_its_end(tmp_path: Path) -> None:
+    made = made_run(tmp_path / "run")
+    made.begins(at=BEGAN)
+    made.trial(0, at=BEGAN, seconds=2.0, ended=False)
+    made.fault(0, at=BEGAN + 2.0, words="backend_terminate (share=1) at 1 s")
+    run = view_of(made)
+    before, *_ = run.points("run", None)
+    ((start, end, words),) = run.marks("run")
+    assert (round(start, 3), end, words) == (2.0, None, "backend_terminate (share=1) at 1 s")
+    made.fault(1, at=BEGAN + 2.5, until=BEGAN + 2.7)  # of a trial that has not begun
+    made.folder.add_progress(FaultLifted(at=BEGAN + 3.0, order=0))
+    run.read_on()
+    after, _, rows, _ = run.points("run", before)
+    assert after != before
+    assert rows
+    assert [[round(one, 3) for one in mark[:2] if one is not None] for mark in run.marks("run")] == [[2.0, 3.0]]
+    assert len(run.marks("trial")) == 1
+    made.trial(1, at=BEGAN + 5.0, ended=False)
+    run.read_on()
+    assert run.marks("trial") == []
+    assert len(run.marks("run")) == 1

@@ -1,0 +1,195 @@
+"""What a run, or two, say about the quantities that gates limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from math import inf, nan
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.analysis.counterparts import counterparts
+from loadlab.analysis.gates import Counted, OverBlocks, OverRuns, OverTrials, Question
+from loadlab.analysis.pairs import baseline_of
+from loadlab.analysis.scalars import scalar
+from loadlab.model.departure import Why
+from loadlab.model.gates import Doubt
+from loadlab.model.labels import short_names
+from loadlab.stats.paired import log_ratios
+from loadlab.stats.sequential import looks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from loadlab.analysis.gates import Evidence
+    from loadlab.model.case import Case
+    from loadlab.model.findings import Arm, Findings, TrialSummary
+    from loadlab.model.gates import Gate
+    from loadlab.stats.paired import ByBlock
+
+
+def questions_of(findings: Findings, gates: Sequence[Gate]) -> tuple[Question, ...]:
+    """Each gate on each case of a run that it is for."""
+    arms = {arm.case: arm for arm in findings.arms}
+    trials = _by_case(findings.trials)
+    names, looks = short_names(list(arms)), _looks(findings)
+    seen = {case: Seen(arm=arm, trials=trials.get(case, ())) for case, arm in arms.items()}
+    return tuple(
+        Question(gate=gate, evidence=evidence, case=case, looks=looks)
+        for gate in gates
+        for case in arms
+        if gate.concerns(case, names[case])
+        and (evidence := _within_run(gate, seen[case], _baseline(case, seen))) is not None
+    )
+
+
+def questions_between(before: Findings, after: Findings, gates: Sequence[Gate]) -> tuple[Question, ...]:
+    """Each gate on each case of the second of two runs that it is for; the baseline is the same case of the first."""
+    earlier, later = ({arm.case: arm for arm in run.arms} for run in (before, after))
+    names = short_names(list(later))
+    pairs = {second: first for first, second in counterparts(_competing(earlier), _competing(later)).pairs}
+    ours, theirs = _by_case(after.trials), _by_case(before.trials)
+    found = []
+    for gate in gates:
+        for case, arm in later.items():
+            if gate.concerns(case, names[case]):
+                seen, first = Seen(arm=arm, trials=ours.get(case, ())), pairs.get(case)
+                past = Seen(arm=earlier[first], trials=theirs.get(first, ())) if first else None
+                looks = max(_looks(before), _looks(after))
+                evidence = _between_runs(gate, seen, past) or Counted(None)
+                found.append(Question(gate=gate, evidence=evidence, case=case, looks=looks))
+    return tuple(found)
+
+
+def _competing(arms: Mapping[Case, Arm]) -> list[Case]:
+    return [case for case in arms if case.competes]
+
+
+def _by_case(trials: Iterable[TrialSummary]) -> dict[Case, list[TrialSummary]]:
+    found: dict[Case, list[TrialSummary]] = {}
+    for one in trials:
+        found.setdefault(one.case, []).append(one)
+    return found
+
+
+def _looks(findings: Findings) -> int:
+    """How often the run could have ended: once, unless comparisons decided that cases left."""
+    run = findings.run
+    left = any(one.why in (Why.DECIDED, Why.ALONE) for one in findings.departures.values())
+    return 1 + len(looks(run.min_blocks, run.blocks)) if left else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was measured of a case."""
+
+    arm: Arm
+    trials: Sequence[TrialSummary]
+
+    @property
+    def telling(self) -> list[TrialSummary]:
+        """The trials that say something of the target: not those that the lab or its generator spoilt."""
+        return [one for one in self.trials if one.state == "complete" or one.outpaced or one.unanswered]
+
+    def counted(self, quantity: str) -> Counted:
+        if not self.telling:
+            return Counted(None)
+        if quantity == "leaks" and self.arm.leak == "cannot tell":
+            return Counted(None, Doubt.LEAK_UNKNOWN)
+        return Counted(COUNTS[quantity](self))
+
+    def by_block(self, quantity: str) -> ByBlock:
+        """Block → value; the later one counts where a block holds two."""
+        values = {one.block: ESTIMATES[quantity](one) for one in self.trials}
+        return {block: value for block, value in values.items() if value is not None}
+
+    def values(self, quantity: str) -> NDArray[np.float64]:
+        return np.array(list(self.by_block(quantity).values()), dtype=np.float64)
+
+
+def _baseline(case: Case, seen: Mapping[Case, Seen]) -> Seen | None:
+    found = baseline_of(case, list(seen)) if case.is_candidate else None
+    return seen[found] if found else None
+
+
+def _within_run(gate: Gate, seen: Seen, baseline: Seen | None) -> Evidence | None:
+    """None where the gate is about a baseline and the case has none: it may be the baseline itself."""
+    if not gate.limit.relative:
+        return _absolute(gate, seen)
+    if baseline is None:
+        return None
+    if not gate.measure.estimated:
+        return _relative(seen.counted(gate.quantity), baseline.counted(gate.quantity))
+    return OverBlocks(log_ratios(seen.by_block(gate.quantity), baseline.by_block(gate.quantity)))
+
+
+def _between_runs(gate: Gate, seen: Seen, baseline: Seen | None) -> Evidence | None:
+    if not gate.limit.relative:
+        return _absolute(gate, seen)
+    if baseline is None:
+        return None
+    if not gate.measure.estimated:
+        return _relative(seen.counted(gate.quantity), baseline.counted(gate.quantity))
+    with np.errstate(divide="ignore"):
+        return OverRuns(np.log(baseline.values(gate.quantity)), np.log(seen.values(gate.quantity)))
+
+
+def _absolute(gate: Gate, seen: Seen) -> Evidence:
+    return OverTrials(seen.values(gate.quantity)) if gate.measure.estimated else seen.counted(gate.quantity)
+
+
+def _relative(ours: Counted, theirs: Counted) -> Counted:
+    """The ratio of two counts; of a count to none it is infinite, and two counts of 0 are the same."""
+    if ours.figure is None or theirs.figure is None:
+        return Counted(None, ours.doubt if ours.figure is None else theirs.doubt)
+    if not theirs.figure:
+        return Counted(inf if ours.figure else 1.0)
+    return Counted(ours.figure / theirs.figure)
+
+
+def _failed_share(seen: Seen) -> float | None:
+    requests = sum(one.requests for one in seen.telling)
+    return sum(one.failures for one in seen.telling) / requests if requests else None
+
+
+def _of_connections(figure: Callable[[Arm], float | None]) -> Callable[[Seen], float | None]:
+    """What complete trials alone tell."""
+    return lambda seen: figure(seen.arm) if seen.arm.trials else None
+
+
+def _service(percentile: str) -> Callable[[TrialSummary], float | None]:
+    def read(one: TrialSummary) -> float | None:
+        if one.silent:
+            return inf
+        known = getattr(one.service_seconds, percentile, None) if one.state == "complete" else nan
+        return known if known is not None else nan
+
+    return read
+
+
+def _cpu(one: TrialSummary) -> float | None:
+    spent = one.cpu_seconds_per_request
+    return spent.app if spent and one.state == "complete" else None
+
+
+COUNTS: Final[Mapping[str, Callable[[Seen], float | None]]] = {
+    "leaks": lambda seen: sum(one.leak == "yes" for one in seen.telling),
+    "failed": lambda seen: sum(one.failures for one in seen.telling),
+    "failed_share": _failed_share,
+    "refused": _of_connections(lambda arm: arm.refused),
+    "connect_errors": _of_connections(lambda arm: sum(arm.connect_errors.values())),
+    "opens_per_request": _of_connections(lambda arm: arm.opens_per_request),
+    "reuse": _of_connections(lambda arm: arm.reuse),
+    "open": lambda seen: seen.arm.peak,
+    "left_open": lambda seen: seen.arm.left_open,
+    "inexact": _of_connections(lambda arm: arm.trials - arm.exact_trials),
+    "dropped": lambda seen: sum(one.dropped for one in seen.telling),
+}
+ESTIMATES: Final[Mapping[str, Callable[[TrialSummary], float | None]]] = {
+    **{name: partial(scalar, metric=name) for name in ("throughput", "p50", "p95", "p99")},
+    **{f"service_{name}": _service(name) for name in ("p50", "p95", "p99")},
+    "cpu_per_request": _cpu,
+}

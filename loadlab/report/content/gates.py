@@ -1,0 +1,71 @@
+"""The gates of a run as a table, and as the lines that files for other programs are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.model.labels import short_names
+from loadlab.report.content.tables import Column, Table
+from loadlab.report.prose.gates import headline, measured, outcome, sentence, written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadlab.model.case import Case
+    from loadlab.model.findings import Findings
+    from loadlab.model.gates import GateResult, Gates
+
+TITLE: Final = "Gates"
+WITHOUT_INTERVAL: Final = "A count has no interval. An estimate fails or passes if its whole interval does"
+COLUMNS: Final = ("Case", "Gate", "Measured", "Outcome")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateLine:
+    """One gate on one case, in words; `fails`: the build must not go on."""
+
+    subject: str
+    result: GateResult
+    fails: bool
+
+    @property
+    def gate(self) -> str:
+        return written(self.result.gate)
+
+    @property
+    def sentence(self) -> str:
+        return sentence(self.result, self.subject)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return self.subject, self.gate, measured(self.result), outcome(self.result)
+
+
+def lines(gates: Gates, names: Mapping[Case, str]) -> list[GateLine]:
+    """In the order of the gates; cases by their `names`."""
+    return [
+        GateLine(
+            subject=names[one.case] if one.case else one.alias,
+            result=one,
+            fails=gates.fails(one),
+        )
+        for one in gates.results
+    ]
+
+
+def of_run(findings: Findings) -> list[GateLine]:
+    """The gates of one run."""
+    return lines(findings.gates, short_names([arm.case for arm in findings.arms]))
+
+
+def build(findings: Findings) -> Table:
+    return table(of_run(findings))
+
+
+def table(shown: list[GateLine]) -> Table:
+    return Table(
+        caption=f"{headline([one.result for one in shown]).capitalize()}. {WITHOUT_INTERVAL}",
+        columns=tuple(Column(title=title) for title in COLUMNS),
+        rows=tuple(one.cells for one in shown),
+    )
