@@ -120,7 +120,7 @@ def _less(ours: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
 class Side:
     """How many connections one side of them counts: opened in all, and open now; None for what it was not asked.
 
-    So many more may have been opened that were `cut_off` before this side knew.
+    Of those that were `cut_off` in the middle, this side does not know whether they were opened.
     """
 
     opened: int | None = None
@@ -133,7 +133,9 @@ class PoolerCounts:
     """What a pooler between target and PostgreSQL says of both its sides, since it started.
 
     `clients_*` are the target's connections to it, `servers_*` its own to PostgreSQL. `waited_seconds` is how long
-    clients have waited for a server connection, all together; `refused` how many were turned away.
+    clients have waited for a server connection, all together; `refused` how many were turned away. When a process of it
+    was ended, `clients_cut_off` were about to be let in, and `servers_cut_off` to become sessions: of each, only the
+    other end knows whether it was.
     """
 
     clients_opened: int
@@ -142,14 +144,16 @@ class PoolerCounts:
     servers_open: int
     waited_seconds: float
     refused: int
+    clients_cut_off: int = 0
+    servers_cut_off: int = 0
 
     @property
     def clients(self) -> Side:
-        return Side(opened=self.clients_opened, open=self.clients_open)
+        return Side(opened=self.clients_opened, open=self.clients_open, cut_off=self.clients_cut_off)
 
     @property
     def servers(self) -> Side:
-        return Side(opened=self.servers_opened, open=self.servers_open)
+        return Side(opened=self.servers_opened, open=self.servers_open, cut_off=self.servers_cut_off)
 
 
 class Identity(StrEnum):
@@ -176,12 +180,14 @@ class Mismatch:
     theirs: int
 
 
-def unequal(kind: Identity, ours: int | None, theirs: int | None, cut_off: int = 0) -> tuple[Mismatch, ...]:
+def unequal(
+    kind: Identity, ours: int | None, theirs: int | None, *, more: int = 0, fewer: int = 0
+) -> tuple[Mismatch, ...]:
     """The mismatch of two counts; nothing where they are equal, or one of them is not known.
 
-    They may count up to `cut_off` more than we.
+    They may count so many `more` than we, or so many `fewer`.
     """
-    if ours is None or theirs is None or ours <= theirs <= ours + cut_off:
+    if ours is None or theirs is None or ours - fewer <= theirs <= ours + more:
         return ()
     return (Mismatch(kind=kind, ours=ours, theirs=theirs),)
 
@@ -194,12 +200,18 @@ def reconcile(ours: Side, postgresql: Side, pooler: PoolerCounts | None = None) 
     """
     if pooler is None:
         return (
-            *unequal(Identity.SESSIONS, ours.opened, postgresql.opened, ours.cut_off),
+            *unequal(Identity.SESSIONS, ours.opened, postgresql.opened, more=ours.cut_off),
             *unequal(Identity.BACKENDS, ours.open, postgresql.open),
         )
     return (
-        *unequal(Identity.POOLER_CLIENTS_OPENED, ours.opened, pooler.clients.opened, ours.cut_off),
+        *unequal(
+            Identity.POOLER_CLIENTS_OPENED,
+            ours.opened,
+            pooler.clients.opened,
+            more=ours.cut_off + pooler.clients.cut_off,
+            fewer=pooler.clients.cut_off,
+        ),
         *unequal(Identity.POOLER_CLIENTS_OPEN, ours.open, pooler.clients.open),
-        *unequal(Identity.POOLER_SESSIONS, pooler.servers.opened, postgresql.opened),
+        *unequal(Identity.POOLER_SESSIONS, pooler.servers.opened, postgresql.opened, fewer=pooler.servers.cut_off),
         *unequal(Identity.POOLER_BACKENDS, pooler.servers.open, postgresql.open),
     )

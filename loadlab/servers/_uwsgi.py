@@ -35,8 +35,8 @@ class UwsgiServer(Server):
         ),
         "With --http, clients connect for each request, unless --http-keepalive is set (uWSGI 2.0.31).",
         (
-            "In a virtual environment, SIGHUP ends the uWSGI of the package pyuwsgi: it starts again with the interpreter"
-            " outside. Set --binary-path to the environment's python (pyuwsgi 2.0.30.post1)."
+            "In a virtual environment, SIGHUP ends the uWSGI of the package pyuwsgi: it starts again with the"
+            " interpreter outside. Set --binary-path to the environment's python (pyuwsgi 2.0.30.post1)."
         ),
     )
     # A worker has answered --max-requests requests.
