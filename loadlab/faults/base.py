@@ -83,7 +83,8 @@ class Fault(ABC):
 
     Of those at an instant, a `lasting` one has an end: a plan says after how many seconds it is lifted. `needs` are
     what it cannot do without. `expected` are the causes that do not make its trial invalid, for they are what it does.
-    `bound` is what is promised about its effect.
+    `bound` is what is promised about its effect. One `through_proxy` acts in the proxy of `AddedLatency`, which the lab
+    puts in front of the database then; its handle is in the context.
     """
 
     __pydantic_config__ = STRICT
@@ -93,6 +94,7 @@ class Fault(ABC):
     needs: ClassVar[tuple[Need, ...]] = ()
     expected: ClassVar[frozenset[Cause]] = BY_A_FAULT
     bound: ClassVar[Bound | None] = None
+    through_proxy: ClassVar[bool] = False
 
     def prepared(self, context: FaultContext) -> AbstractContextManager[FaultEffect]:
         """What has to be there before the target starts so that the fault can be applied later, e.g. a proxy.

@@ -130,3 +130,11 @@ def test_a_worker_is_killed_only_where_the_server_replaces_it() -> None:
     assert {named(case.server) for case in experiment.cases if case.fault} == {("sync", 2), ("gthread", 2), ("asgi", 2)}
     assert {named(one.server) for one in experiment.left_out} == {("threaded", None), ("asgi", 1)}
     assert all("needs a server that replaces a worker that is killed" in one.why for one in experiment.left_out)
+
+
+def test_a_black_hole_is_refused_elsewhere_than_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    black_hole = '[[faults]]\nkind = "blackhole"\nat_seconds = 1\nfor_seconds = 1\n'
+    assert any(case.fault for case in read_plan(plan(black_hole), "my.toml").cases)
+    monkeypatch.setattr("sys.platform", "darwin")
+    (said,) = problems(black_hole)
+    assert said.strip() == "faults.blackhole: can be applied to no case of the plan (needs Linux)"
