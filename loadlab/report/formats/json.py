@@ -11,6 +11,7 @@ from loadlab.model.condition import CIRCUMSTANCES, fields_of
 from loadlab.model.labels import server_label
 from loadlab.model.text import escaped_in_json
 from loadlab.report import numbers
+from loadlab.report.content.gates import as_plain
 from loadlab.report.content.plain import plain
 from loadlab.report.formats.base import Report
 from loadlab.report.labels import Labels
@@ -72,6 +73,7 @@ class JsonFile(Report):
             ],
             "opens": plain(findings.opens),
             "over_an_hour": [_over_an_hour(one, names) for one in findings.over_an_hour],
+            "gates": _gates(findings),
         }
         yield "{"
         yield from (f'\n "{key}": {_text(value)},' for key, value in before.items())
@@ -237,6 +239,15 @@ def _over(over: OverLatency, names: Labels) -> dict[str, object]:
         "pays_from_ms": over.pays_from_ms,
         "outcome": over.outcome,
         "conclusion": conclusion(over),
+    }
+
+
+def _gates(findings: Findings) -> dict[str, object]:
+    gates = findings.gates
+    return {
+        "outcome": gates.outcome if gates.results else None,
+        "undecided_fails": gates.undecided_fails,
+        "results": [as_plain(one) for one in gates.results],
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.text import printable
 from loadlab.report import numbers
-from loadlab.report.content import added_latency, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, gates, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import bullets, escape, grid, table
 from loadlab.store import layout
@@ -33,6 +33,7 @@ class Markdown(Report):
         blocks = (
             f"# {story.title(findings)}",
             *_opening(findings),
+            *_section(gates.TITLE, gates.build(findings)),
             *_verdicts(findings),
             *_matrix(findings),
             *(escape(sentence) for sentence in story.noise_floor(findings)),
