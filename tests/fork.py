@@ -20,7 +20,7 @@ PLACES: Final = {
     "Add a scenario": "locustfiles/longer_query.py",
     "Add a probe": "loadlab/probes/database_size.py",
     "Add a report format": "loadlab/report/formats/spreadsheet.py",
-    "Add a fault": "loadlab/faults/sessions_ended.py",
+    "Add a fault": "loadlab/faults/accept_stalls.py",
     "Add a dashboard": "dashboards/source/boards/waits.py",
     "Add a claim": "loadlab/claims/no_time_out.py",
     "Add a traffic": "loadlab/fleet/traffic/ramp.py",

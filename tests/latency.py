@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Far:
-    """`database` leads through the proxy, whose process is `pid`."""
+    """`database` leads through the proxy, whose process is `pid`; faults of the network act through its `handle`."""
 
     database: Database
     pid: int
+    handle: object
 
 
 @contextmanager
@@ -30,4 +31,4 @@ def added_latency(database: Database, round_trip_ms: float, register: Register, 
     context = FaultContext(database=database, register=register, log=log)
     with AddedLatency(round_trip_ms=round_trip_ms).applied(context) as effect:
         assert effect.database is not None
-        yield Far(database=effect.database, pid=effect.trees["proxy"])
+        yield Far(database=effect.database, pid=effect.trees["proxy"], handle=effect.handle)

@@ -111,7 +111,7 @@ USES: Final = {
     "Add a scenario": 'scenarios = ["longer_query"]\n' + "".join(REST.values()),
     "Add a probe": "from loadlab.probes import quantities; quantities()['database_size']",
     "Add a report format": "from loadlab.report import REPORTS; REPORTS['spreadsheet']()",
-    "Add a fault": "from loadlab.faults import FAULTS; FAULTS['sessions_ended']()",
+    "Add a fault": "from loadlab.faults import FAULTS; FAULTS['accept_stalls']()",
     "Add a dashboard": (
         "from dashboards.source.boards.waits import *; from dashboards.source.grafana import to_json; to_json(BOARD)"
     ),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-FAULTS: Final = 75
+FAULTS: Final = 85
 FACTS: Final = 23
 
 

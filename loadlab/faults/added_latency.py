@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.faults.base import Acts, Fault, FaultEffect
 from loadlab.model.bounds import Bounds
+from loadlab.services.proxy_handle import ProxyHandle
 from loadlab.services.secret_files import password_line, write_secret
 from loadlab.system.ports import LOOPBACK
 from loadlab.system.processes import inherited
@@ -36,7 +37,7 @@ CHECKED_BY_NAME: Final = "verify-full"
 class AddedLatency(Fault):
     """`round_trip_ms` is added to each round trip between the target and the database.
 
-    At 0 ms there is a proxy too, so that its own cost can be measured.
+    At 0 ms there is a proxy too, so that its own cost can be measured. What its handle is told happens to the network.
     """
 
     acts: ClassVar[Acts] = "throughout"
@@ -52,12 +53,14 @@ class AddedLatency(Fault):
             EnvironmentFaultError: the proxy does not start, or the database does not let us in.
         """
         log = context.log.with_suffix(".proxy.log")
-        with _proxied(context.database, self.round_trip_ms, context.register, log) as (database, pid):
-            yield FaultEffect(database=database, trees={"proxy": pid})
+        with _proxied(context.database, self.round_trip_ms, context.register, log) as (database, proxy):
+            yield FaultEffect(database=database, trees={"proxy": proxy.program.pid}, handle=proxy)
 
 
 @contextmanager
-def _proxied(database: Database, round_trip_ms: float, register: Register, log: Path) -> Iterator[tuple[Database, int]]:
+def _proxied(
+    database: Database, round_trip_ms: float, register: Register, log: Path
+) -> Iterator[tuple[Database, ProxyHandle]]:
     way = _way_to(database)
     program, port = _start(way, round_trip_ms, register, log)
     passfile = register.folder / f"added-latency-{port}.pgpass"
@@ -66,9 +69,10 @@ def _proxied(database: Database, round_trip_ms: float, register: Register, log: 
         if way.password is not None:
             write_secret(passfile, password_line(way.password, port=str(port)))
             parameters["passfile"] = str(passfile)
-        yield replace(database, parameters=parameters, rerouted=True), program.pid
+        yield replace(database, parameters=parameters, rerouted=True), ProxyHandle(program)
     finally:
         program.stop(signal.SIGTERM, STOP_SECONDS)
+        program.close_pipes()
         passfile.unlink(missing_ok=True)
 
 
@@ -102,8 +106,9 @@ def _known_by(connection: Connection) -> _Way:
     with socket.socket(fileno=os.dup(connection.fileno())) as ours:
         if ours.family == socket.AF_UNIX:
             raise UsageError(
-                f"The database is reached through the socket in {info.host}, where loadlab cannot add"
-                " latency. Set host and port (host=127.0.0.1) in the DSN, or remove round_trip_ms from the plan."
+                f"The database is reached through the socket in {info.host}, where loadlab cannot put"
+                " its proxy. Set host and port (host=127.0.0.1) in the DSN, or remove round_trip_ms and the faults of"
+                " the network from the plan."
             )
         address, port = ours.getpeername()[:2]
     return _Way(
@@ -118,18 +123,9 @@ def _start(way: _Way, round_trip_ms: float, register: Register, log: Path) -> tu
     argv = [sys.executable, "-m", "loadlab.services.proxy", f"--to={way.address}:{way.port}"]
     argv.append(f"--round-trip-ms={round_trip_ms}")
     program = register.start("The proxy", argv, log=log, environment=inherited(), pipes=True)
-    port = _port(program)
-    if port is None:
+    port = program.hear(BOOT_SECONDS)
+    if not port:
         program.stop(signal.SIGTERM, STOP_SECONDS)
+        program.close_pipes()
         raise EnvironmentFaultError(f"The proxy that adds latency did not start; its log ends:\n{program.log_tail()}")
-    return program, port
-
-
-def _port(program: Program) -> int | None:
-    """The one that the proxy says it listens on; None when it says nothing in time, or has ended."""
-    stdin, stdout = program.popen.stdin, program.popen.stdout
-    if stdin is None or stdout is None:
-        raise TypeError("the proxy is started with pipes")
-    with stdin, stdout:
-        said = program.hear(BOOT_SECONDS)
-    return int(said) if said else None
+    return program, int(port)

@@ -12,6 +12,7 @@ from loadlab.model.causes import Cause
 from loadlab.model.planned_fault import Bound  # noqa: TC001  whoever reads parameters evaluates all annotations
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Acts = Literal["throughout", "before_window", "at_instant"]
 # What a fault cannot do without; plan/faults.py has the words for each, and says where it is there.
-Need = Literal["own_postgresql", "pooler", "linux"]
+Need = Literal["own_postgresql", "pooler", "replaced_worker", "reload", "linux"]
 # What the target and its clients do when something that they need is gone: it is what the fault is about.
 BY_A_FAULT: Final = frozenset({Cause.TARGET_STOOD_STILL, Cause.TASKS_DROPPED, Cause.SENT_LATE, Cause.USERS_IDLE})
 
@@ -38,8 +39,9 @@ class FaultContext:
     `database` is as the target reaches it; programs that a fault starts are noted in `register`, and log to `log`.
     `restart_database` restarts the PostgreSQL of the lab; None where it is the user's.
 
-    At an instant there are also the target's `server`, the pids of its `workers` now, the `bouncer` in between if there
-    is one, the folder of the `ledgers`, and the `handle` of what the fault itself has `prepared`.
+    At an instant there are also the target's `server`, the `reload_signal` that has it replace its workers, the pids of
+    its `workers` now, the `bouncer` in between if there is one, the folder of the `ledgers`, and the `handle` of what
+    the fault itself has `prepared`.
     """
 
     database: Database
@@ -47,6 +49,7 @@ class FaultContext:
     log: Path
     restart_database: RestartDatabase | None = None
     server: Program | None = None
+    reload_signal: signal.Signals | None = None
     workers: Callable[[], Sequence[int]] = tuple
     bouncer: Bouncer | None = None
     ledgers: Path | None = None
@@ -80,7 +83,8 @@ class Fault(ABC):
 
     Of those at an instant, a `lasting` one has an end: a plan says after how many seconds it is lifted. `needs` are
     what it cannot do without. `expected` are the causes that do not make its trial invalid, for they are what it does.
-    `bound` is what is promised about its effect.
+    `bound` is what is promised about its effect. One `through_proxy` acts in the proxy of `AddedLatency`, which the lab
+    puts in front of the database then; its handle is in the context.
     """
 
     __pydantic_config__ = STRICT
@@ -90,6 +94,7 @@ class Fault(ABC):
     needs: ClassVar[tuple[Need, ...]] = ()
     expected: ClassVar[frozenset[Cause]] = BY_A_FAULT
     bound: ClassVar[Bound | None] = None
+    through_proxy: ClassVar[bool] = False
 
     def prepared(self, context: FaultContext) -> AbstractContextManager[FaultEffect]:
         """What has to be there before the target starts so that the fault can be applied later, e.g. a proxy.

@@ -12,22 +12,19 @@ It ends when its standard input does.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import socket
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
-from loadlab.services.proxy import LOOPBACK, READ, Loop, ProxySide, Relay, be_roomy
+from loadlab.services.relay import LOOPBACK, OK, ProxySide, Relay, be_roomy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STDIN: Final = 0
-STDOUT: Final = 1
-LINE_BYTES: Final = 65536
-OK: Final = "ok"
+    from loadlab.services.loop import Loop
+    from loadlab.services.relay import Link
+
 BALANCES: Final = ("random", "round_robin")
 
 
@@ -39,8 +36,8 @@ class HostSide(ProxySide):
 
     __slots__ = ("ended",)
 
-    def __init__(self, loop: Loop, seconds: float, opened: float) -> None:
-        super().__init__(loop, seconds, opened)
+    def __init__(self, loop: Loop, link: Link, opened: float) -> None:
+        super().__init__(loop, link, opened)
         self.ended: Callable[[], None] | None = None
 
     def watch(self) -> None:
@@ -74,7 +71,6 @@ class Balancer(Relay):
         self._rotation: list[int] = []
         self._turn = 0
         self._open: Counter[int] = Counter()
-        self._heard = b""
 
     def reach(self, server: ProxySide) -> None:
         if not self._rotation or not isinstance(server, HostSide):
@@ -84,10 +80,6 @@ class Balancer(Relay):
         self._open[port] += 1
         server.ended = lambda: self._open.subtract([port])
         server.connect(socket.AF_INET, (LOOPBACK, port))
-
-    def run(self) -> NoReturn:
-        self._loop.watch(STDIN, 0, READ, self._hear)
-        super().run()
 
     def answer(self, command: str) -> str:
         verb, *ports = command.split()
@@ -102,14 +94,6 @@ class Balancer(Relay):
         self._turn += 1
         return self._rotation[self._turn % len(self._rotation)]
 
-    def _hear(self, _events: int) -> None:
-        heard = os.read(STDIN, LINE_BYTES)
-        if not heard:
-            sys.exit()
-        *lines, self._heard = (self._heard + heard).split(b"\n")
-        for line in lines:
-            os.write(STDOUT, f"{self.answer(line.decode())}\n".encode())
-
 
 def main() -> NoReturn:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -119,7 +103,6 @@ def main() -> NoReturn:
     arguments = parser.parse_args()
     balancer = Balancer(arguments.listen, arguments.balance, arguments.seed)
     be_roomy()
-    os.write(STDOUT, f"{balancer.port}\n".encode())
     balancer.run()
 
 

@@ -109,6 +109,13 @@ class Program:
             selector.register(self.popen.stdout, selectors.EVENT_READ)
             return self.popen.stdout.readline().decode().strip() if selector.select(seconds) else ""
 
+    def close_pipes(self) -> None:
+        """Close our ends of its pipes; what it has not read is lost."""
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
     def stop(self, stop_signal: signal.Signals, grace_seconds: float) -> None:
         """Ask for an orderly end, wait for it, and end the whole group either way."""
         if self.running():

@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from patience import PATIENCE_SECONDS, await_that
 
-from loadlab.services.proxy import PIECE_BYTES, WINDOW_BYTES
+from loadlab.services.loop import PIECE_BYTES
+from loadlab.services.relay import WINDOW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +51,8 @@ class Proxy:
 @contextmanager
 def proxied(server_port: int, round_trip_ms: float) -> Iterator[Proxy]:
     argv = [sys.executable, "-m", "loadlab.services.proxy", f"--to={LOOPBACK}:{server_port}"]
-    with subprocess.Popen([*argv, f"--round-trip-ms={round_trip_ms}"], stdout=subprocess.PIPE) as popen:
+    argv.append(f"--round-trip-ms={round_trip_ms}")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as popen:
         assert popen.stdout is not None
         try:
             yield Proxy(popen.pid, int(popen.stdout.readline()))

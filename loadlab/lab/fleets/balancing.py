@@ -83,7 +83,4 @@ def balancing(balance: Balance, seed: int, register: Register, log: Path) -> Ite
         yield Balancing(program, int(port))
     finally:
         program.stop(signal.SIGTERM, STOP_SECONDS)
-        for pipe in (program.popen.stdin, program.popen.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        program.close_pipes()
