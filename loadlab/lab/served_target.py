@@ -201,6 +201,7 @@ class RunningSite:
             log=self._site.log,
             restart_database=self._lab.database.restart,
             server=application.program,
+            reload_signal=build_server(self._site.server).reload_signal(),
             workers=lambda: worker_pids(application),
             bouncer=route.bouncer,
             ledgers=self._site.ledgers,
@@ -211,9 +212,9 @@ class RunningSite:
         observer = self._lab.observing
         if not observer.alive():
             observer.restore()
-        trees = dict(self._context.trees)
-        if trees.get("database") != self._lab.database.postmaster:  # another one: what the first has used is not known
-            trees.pop("database", None)
+        present = self._present(self._context.trees)
+        # What a process has used that another has taken the place of is not known.
+        trees = {part: root for part, root in present.items() if self._context.trees.get(part) == root}
         self._context = replace(self._context, cursor=observer.cursor, trees=trees)
 
     @property
@@ -223,9 +224,7 @@ class RunningSite:
     @contextmanager
     def observing(self, generator: int, seconds: float) -> Iterator[_Sampling]:
         trees = {**self._context.trees, "app": self._site.application.program.pid, "generator": generator}
-        if self._lab.database.postmaster is not None:
-            trees["database"] = self._lab.database.postmaster
-        self._context = replace(self._context, trees=trees)
+        self._context = replace(self._context, trees=self._present(trees))
         comes_back = self._disturbed.fault is not None
         with (
             Reconnecting(lambda: self._lab.database, comes_back=comes_back) as second,
@@ -233,6 +232,12 @@ class RunningSite:
             cut_off(lambda: self._context.cursor.connection, seconds),
         ):
             yield _Sampling(second, lambda: self._context)
+
+    def _present(self, trees: Mapping[str, int]) -> Mapping[str, int]:
+        """The roots of all process trees; PostgreSQL and PgBouncer have others after a restart."""
+        postmaster, bouncer = self._lab.database.postmaster, self._site.route.bouncer
+        database = {"database": postmaster} if postmaster is not None else {}
+        return {**trees, **database, **({"pooler": bouncer.pid} if bouncer else {})}
 
     def sample(self, _when: str, /) -> Sample:
         return _everything(self._context)
@@ -248,7 +253,7 @@ class RunningSite:
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
         ours = Side(open=counts.open - now.left_behind)
-        return not counts.unsettled and not reconcile(ours, Side(open=now.backends), now.pooler)
+        return counts.unsettled == counts.cut_off and not reconcile(ours, Side(open=now.backends), now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return counts_by_alias(self._context.ledgers, self._context.aliases)
