@@ -39,7 +39,7 @@ from loadlab.probes.sessions import Sessions
 from loadlab.store.layout import trial_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
