@@ -100,3 +100,10 @@ def test_memory_does_not_grow_with_the_requests(max_age: float) -> None:
             tracemalloc.stop()
 
     assert peak(30_000) < 1.5 * peak(1_500)
+
+
+def test_age_0_is_exact_where_openings_keep_the_threads_busy() -> None:
+    busy = engine_for(
+        a_keeping(threads=2, max_age=0.0), an_application(hold=0.1), a_scene(rate=3000, seconds=3600, hosts=100)
+    )
+    assert busy.name == "by_request"
