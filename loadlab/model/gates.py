@@ -127,9 +127,10 @@ class Gate:
     def concerns(self, case: Case, name: str) -> bool:
         """Whether it is about this case, of which `name` is the short name.
 
-        A gate on what a fault does is about the cases with that fault, every other gate about those without any.
+        A gate on what a fault does is about the cases with that fault, every other gate about those without any. What
+        the project is measured against is held to nothing.
         """
-        if case.replica or self.fault != (case.fault.name if case.fault else None):
+        if case.replica or not case.is_this_side or self.fault != (case.fault.name if case.fault else None):
             return False
         return matches(self.cases, case, name)
 

@@ -36,6 +36,7 @@ OTHERS: Final[dict[Factor, Case]] = {
     "keep_alive": replace(BASE, keep_alive=True),
     "round_trip_ms": replace(BASE, round_trip_ms=5.0),
     "fault": replace(BASE, fault=RESTART),
+    "side": replace(BASE, side="main"),
 }
 
 
