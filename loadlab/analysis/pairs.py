@@ -32,7 +32,7 @@ def other_side_of(case: Case, cases: Sequence[Case]) -> Case | None:
     if not case.is_this_side:
         return None
     alike = case.without("side")
-    return next((one for one in cases if one.competes and one != case and one.without("side") == alike), None)
+    return next((one for one in cases if one.competes and not one.is_this_side and one.without("side") == alike), None)
 
 
 def baseline_of(case: Case, cases: Sequence[Case]) -> Case | None:

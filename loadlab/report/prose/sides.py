@@ -21,7 +21,9 @@ def sentences(findings: Findings, names: Labels) -> Iterator[str]:
     """One for each case that both sides have, in the run's primary metric."""
     for one in findings.comparisons:
         if one.question == "side" and one.metric == findings.run.primary_metric:
-            yield f"{names.case(one.case)}: {sentence(one, findings.run.equivalence_margin)}"
+            case = one.case
+            mode = names.mode(case.without("side"))
+            yield f"{mode}, {names.strategy(case.strategy)}: {sentence(one, findings.run.equivalence_margin)}"
 
 
 def sentence(one: Comparison, margin: float) -> str:
