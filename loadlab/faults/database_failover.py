@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatabaseFailover(Fault):
     """The primary is lost with its connections, and new ones are refused. After `detection_seconds` its standby, which
-    follows by PostgreSQL's streaming replication, is promoted, and the proxy in front leads there. It stays the primary.
+    follows by PostgreSQL's streaming replication, is promoted, and the proxy in front leads there. It remains.
     """
 
     acts: ClassVar[Acts] = "at_instant"
