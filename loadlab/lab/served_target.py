@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FAULTS, FaultContext
 from loadlab.faults.added_latency import AddedLatency
 from loadlab.fleet.spread import uses_of
@@ -16,11 +17,11 @@ from loadlab.instrumentation.counters import counts_by_alias, counts_of
 from loadlab.instrumentation.uses_file import VARIABLE, read_uses
 from loadlab.lab.ahead import Ahead
 from loadlab.lab.application import Extras
+from loadlab.lab.disturbed import Disturbed
 from loadlab.lab.faulting import acting
 from loadlab.lab.happening import fault_of
 from loadlab.lab.hopeless import explanation
-from loadlab.lab.left_behind import left_behind
-from loadlab.lab.liveness import owners_of, serving_now, worker_pids
+from loadlab.lab.liveness import serving_now, worker_pids
 from loadlab.lab.memory import backend_bytes
 from loadlab.lab.observer import cut_off
 from loadlab.lab.reconnecting import Reconnecting
@@ -52,10 +53,10 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.counts import PoolerCounts
     from loadlab.model.plan import Plan
-    from loadlab.model.planned_fault import PlannedFault
     from loadlab.model.schedule import Step
     from loadlab.model.uses import Uses
     from loadlab.model.window import Window
+    from loadlab.services.database import Database
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
 POLL_SECONDS: Final = 0.02
@@ -166,16 +167,6 @@ def planned(case: Case) -> list[Fault]:
     return [fault_of(case.fault)] if case.fault else []
 
 
-@dataclass(frozen=True, slots=True)
-class Disturbed:
-    """What is otherwise in a trial with a `fault`: `sessions` counts those since its begin, if anything but statistics
-    does.
-    """
-
-    fault: PlannedFault | None = None
-    sessions: Callable[[], int] | None = None
-
-
 class RunningSite:
     """A served site during one trial."""
 
@@ -213,18 +204,31 @@ class RunningSite:
             register=self._lab.register,
             log=self._site.log,
             restart_database=self._lab.database.restart,
+            fail_over_database=self._fail_over if self._lab.database.fail_over else None,
             server=application.program,
+            reload_signal=build_server(self._site.server).reload_signal(),
             workers=lambda: worker_pids(application),
             bouncer=route.bouncer,
             ledgers=self._site.ledgers,
             handle=route.handle,
         )
 
+    def _fail_over(self, *, detection_seconds: float = 0.0) -> Database:
+        """From now on, the lab too goes to the server that took over."""
+        observer = self._lab.observing
+        if observer.database.fail_over is None:
+            raise EnvironmentFaultError("The database is not loadlab's own.")
+        observer.database = observer.database.fail_over(detection_seconds=detection_seconds)
+        return observer.database
+
     def reconnect(self) -> None:
         observer = self._lab.observing
         if not observer.alive():
             observer.restore()
-        self._context = replace(self._context, cursor=observer.cursor, trees=self._trees())
+        present = self._present(self._context.trees)
+        # What a process has used that another has taken the place of is not known.
+        trees = {part: root for part, root in present.items() if self._context.trees.get(part) == root}
+        self._context = replace(self._context, cursor=observer.cursor, trees=trees)
 
     @property
     def max_connections(self) -> int:
@@ -233,8 +237,7 @@ class RunningSite:
     @contextmanager
     def observing(self, generator: int, seconds: float) -> Iterator[_Sampling]:
         trees = {**self._context.trees, "app": self._site.application.program.pid, "generator": generator}
-        self._context = replace(self._context, trees=trees)
-        self._context = replace(self._context, trees=self._trees())
+        self._context = replace(self._context, trees=self._present(trees))
         comes_back = self._disturbed.fault is not None
         with (
             Reconnecting(lambda: self._lab.database, comes_back=comes_back) as second,
@@ -243,10 +246,11 @@ class RunningSite:
         ):
             yield _Sampling(second, lambda: self._context)
 
-    def _trees(self) -> Mapping[str, int]:
-        """The roots of all process trees; that of PostgreSQL is another after a restart."""
-        postmaster, trees = self._lab.database.postmaster, self._context.trees
-        return trees if postmaster is None else {**trees, "database": postmaster}
+    def _present(self, trees: Mapping[str, int]) -> Mapping[str, int]:
+        """The roots of all process trees; PostgreSQL and PgBouncer have others after a restart."""
+        postmaster, bouncer = self._lab.database.postmaster, self._site.route.bouncer
+        database = {"database": postmaster} if postmaster is not None else {}
+        return {**trees, **database, **({"pooler": bouncer.pid} if bouncer else {})}
 
     def sample(self, _when: str, /) -> Sample:
         return _everything(self._context)
@@ -256,19 +260,13 @@ class RunningSite:
         counts = _counts(self._context)
         pooler = _pooler_counts(self._context)
         missing = counts.open - (pooler.clients_open if pooler else backends)
-        left = self._left_behind() if missing > 0 else 0
+        left = self._disturbed.left_behind(self._site) if missing > 0 else 0
         return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left)
-
-    def _left_behind(self) -> int:
-        """Only a fault can have ended them."""
-        if self._disturbed.fault is None:
-            return 0
-        return left_behind(owners_of(self._site.ledgers), self._site.route.database)
 
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
         ours = Side(open=counts.open - now.left_behind)
-        return not counts.unsettled and not reconcile(ours, Side(open=now.backends), now.pooler)
+        return counts.unsettled == counts.cut_off and not reconcile(ours, Side(open=now.backends), now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return counts_by_alias(self._context.ledgers, self._context.aliases)
@@ -295,13 +293,9 @@ class RunningSite:
         pooler = self._await_no_client()
         self._resources.close()
         self._lab.judge.await_empty(SETTLE_SECONDS)
-        return Sample(counts=_counts(self._context), values=self._sessions(), pooler=pooler)
-
-    def _sessions(self) -> Mapping[str, float]:
-        """As PostgreSQL's statistics have them, or where these may be lost, as its log has them."""
-        if self._disturbed.sessions is None:
-            return Sessions().read(self._context)
-        return {**self.before.values, "sessions": (self.before.sessions or 0) + self._disturbed.sessions()}
+        return Sample(
+            counts=_counts(self._context), values=self._disturbed.sessions(self._context, self.before), pooler=pooler
+        )
 
     def uses(self, since: float) -> Uses | None:
         found = uses_of(read_uses(self._context.ledgers), since=since, server=build_server(self._site.server))

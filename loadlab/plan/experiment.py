@@ -60,7 +60,7 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
         known = {(one.server, one.strategy) for one in left_out}
         others = incompatible_between(servers, strategies, plan.against.driver)
         left_out += [one for one in others if (one.server, one.strategy) not in known]
-    problems = [*fit_nowhere(strategies, servers, left_out), *faults_that_fit_nowhere(plan, strategies)]
+    problems = [*fit_nowhere(strategies, servers, left_out), *faults_that_fit_nowhere(plan, servers, strategies)]
     if problems:
         raise refusal(source, problems)
     left_out += unfit_faults(plan, servers, strategies, left_out)
