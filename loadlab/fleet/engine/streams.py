@@ -179,7 +179,7 @@ def _generations(row: Counts, conditions: Conditions, random: np.random.Generato
     return generation
 
 
-def _changes(*columns: Counts) -> Counts:
+def _changes(*columns: Wholes) -> Counts:
     """Where a row begins, and at last how many there are in all."""
     if not len(columns[0]):
         return np.zeros(1, dtype=np.int64)
