@@ -201,6 +201,7 @@ class RunningSite:
             log=self._site.log,
             restart_database=self._lab.database.restart,
             server=application.program,
+            reload_signal=build_server(self._site.server).reload_signal(),
             workers=lambda: worker_pids(application),
             bouncer=route.bouncer,
             ledgers=self._site.ledgers,
@@ -211,7 +212,7 @@ class RunningSite:
         observer = self._lab.observing
         if not observer.alive():
             observer.restore()
-        self._context = replace(self._context, cursor=observer.cursor, trees=self._with_database(self._context.trees))
+        self._context = replace(self._context, cursor=observer.cursor, trees=self._present(self._context.trees))
 
     @property
     def max_connections(self) -> int:
@@ -220,7 +221,7 @@ class RunningSite:
     @contextmanager
     def observing(self, generator: int, seconds: float) -> Iterator[_Sampling]:
         trees = {**self._context.trees, "app": self._site.application.program.pid, "generator": generator}
-        self._context = replace(self._context, trees=self._with_database(trees))
+        self._context = replace(self._context, trees=self._present(trees))
         comes_back = self._disturbed.fault is not None
         with (
             Reconnecting(lambda: self._lab.database, comes_back=comes_back) as second,
@@ -229,10 +230,11 @@ class RunningSite:
         ):
             yield _Sampling(second, lambda: self._context)
 
-    def _with_database(self, trees: Mapping[str, int]) -> Mapping[str, int]:
-        """The roots of all process trees; that of PostgreSQL is another after a restart."""
-        postmaster = self._lab.database.postmaster
-        return trees if postmaster is None else {**trees, "database": postmaster}
+    def _present(self, trees: Mapping[str, int]) -> Mapping[str, int]:
+        """The roots of all process trees; PostgreSQL and PgBouncer have others after a restart."""
+        postmaster, bouncer = self._lab.database.postmaster, self._site.route.bouncer
+        database = {"database": postmaster} if postmaster is not None else {}
+        return {**trees, **database, **({"pooler": bouncer.pid} if bouncer else {})}
 
     def sample(self, _when: str, /) -> Sample:
         return _everything(self._context)
@@ -248,7 +250,7 @@ class RunningSite:
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
         ours = Side(open=counts.open - now.left_behind)
-        return not counts.unsettled and not reconcile(ours, Side(open=now.backends), now.pooler)
+        return counts.unsettled == counts.cut_off and not reconcile(ours, Side(open=now.backends), now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return counts_by_alias(self._context.ledgers, self._context.aliases)

@@ -133,7 +133,9 @@ class Connections:
     @property
     def mismatches(self) -> tuple[Mismatch, ...]:
         """Each identity that does not hold; empty when the counts reconcile."""
-        ours = Side(opened=self.after_stop.opened, open=self.at_rest.open - self.left_behind)
+        stop = self.after_stop
+        # All processes have ended: an attempt that is not settled by now was cut off.
+        ours = Side(opened=stop.opened, open=self.at_rest.open - self.left_behind, cut_off=stop.unsettled)
         postgresql = Side(opened=self.sessions, open=self.left_open)
         pooler = self.pooler.final if self.pooler else None
         return (*reconcile(ours, postgresql, pooler), *self._imbalances())

@@ -18,6 +18,7 @@ from loadlab.report.labels import Labels
 from loadlab.report.prose import caveats, objections
 from loadlab.report.prose import verdicts as prose
 from loadlab.report.prose.added_latency import conclusion
+from loadlab.report.prose.aftermaths import sentence as lesson
 from loadlab.report.prose.answer import sentence
 from loadlab.report.prose.failures import example
 from loadlab.report.prose.mismatches import mismatch
@@ -73,6 +74,8 @@ class JsonFile(Report):
             ],
             "opens": plain(findings.opens),
             "over_an_hour": [_over_an_hour(one, names) for one in findings.over_an_hour],
+            "aftermaths": plain(findings.aftermaths.cases),
+            "lessons": [{**_plain_fields(one), "text": lesson(one)} for one in findings.aftermaths.lessons],
             "gates": _gates(findings),
         }
         yield "{"
@@ -82,6 +85,10 @@ class JsonFile(Report):
         yield "]"
         yield from (f',\n "{key}": {_text(value)}' for key, value in after.items())
         yield "\n}\n"
+
+
+def _plain_fields(value: object) -> dict[str, object]:
+    return {field.name: plain(getattr(value, field.name)) for field in fields(value)}  # type: ignore[arg-type]
 
 
 def _text(value: object, depth: int = 1) -> str:

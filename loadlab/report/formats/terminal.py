@@ -12,7 +12,7 @@ from rich.text import Text
 
 from loadlab.report import numbers
 from loadlab.report.console import bullets, flat, printed
-from loadlab.report.content import added_latency, gates, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, aftermaths, gates, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import plain
 from loadlab.store import layout
@@ -74,6 +74,7 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     if hour.rows:
         notes = (plain(sentence, "dim") for sentence in story.over_an_hour(findings))
         yield from _section(story.HOUR, Group(*notes, flat(hour)))
+    yield from _faults(findings)
     for effect in added_latency.build(findings):
         yield from _section(f"With added latency: {effect.mode}", flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
@@ -81,6 +82,13 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
         lines = [caveat.line for caveat in story.caveats(findings)]
         more = [f"{len(lines) - MOST_CAVEATS} more: see {FULL}."] if len(lines) > MOST_CAVEATS else []
         yield from _section("Caveats", bullets([*lines[:MOST_CAVEATS], *more]))
+
+
+def _faults(findings: Findings) -> Iterator[RenderableType]:
+    """What each fault did; nothing without any."""
+    section = aftermaths.build(findings)
+    if section:
+        yield from _section(aftermaths.TITLE, Group(bullets(section.lessons), flat(section.brief)))
 
 
 def _opening(findings: Findings) -> Iterator[RenderableType]:
