@@ -109,10 +109,8 @@ class Seen:
 
     def after(self, gate: Gate) -> Counted:
         """What a fault did, in the worst trial; per connection that it ended where the limit is so."""
-        figures = [AFTER[gate.quantity](one) for one in self.aftermaths]
-        if gate.limit.per_connection:
-            lost = [sum(one.lost.values()) for one in self.aftermaths]
-            figures = [_per(figure, count) for figure, count in zip(figures, lost, strict=True)]
+        each = gate.limit.per_connection
+        figures = [_per_connection(gate, one) if each else AFTER[gate.quantity](one) for one in self.aftermaths]
         known = [figure for figure in figures if figure is not None]
         return Counted(None if len(known) < len(figures) or not known else max(known))
 
@@ -167,11 +165,18 @@ def _relative(ours: Counted, theirs: Counted) -> Counted:
     return Counted(ours.figure / theirs.figure)
 
 
-def _per(figure: float | None, connections: int) -> float | None:
-    """For each connection; without any, whatever there is is too much."""
-    if not figure or connections:
-        return figure / connections if figure else figure
-    return inf
+def _per_connection(gate: Gate, one: Aftermath) -> float | None:
+    """For each connection that the fault ended; without any, every figure but 0 is too much.
+
+    Of failed requests, those count that documentation promises anything of: not those for which no connection could be
+    opened, because the database was away.
+    """
+    figure, connections = AFTER[gate.quantity](one), sum(one.lost.values())
+    if gate.quantity == "failed_after" and one.promise is not None:
+        figure, connections = one.promise.counted, one.promise.allowed or connections
+    if not figure:
+        return figure
+    return figure / connections if connections else inf
 
 
 def _failed_share(seen: Seen) -> float | None:

@@ -12,10 +12,11 @@ from factories.trials import Behaviour, ages, at_rate, case, findings, noisy, tr
 
 from loadlab.analysis.gate_evidence import AFTER, COUNTS, ESTIMATES, questions_between, questions_of
 from loadlab.analysis.gates import Counted, OverBlocks, OverRuns, OverTrials, Question, decide
+from loadlab.model.aftermath import Promise
 from loadlab.model.config import Config
 from loadlab.model.departure import Departure, Why
 from loadlab.model.gates import MEASURES, Doubt, GateResult, Outcome
-from loadlab.model.planned_fault import PlannedFault
+from loadlab.model.planned_fault import Bound, PlannedFault
 from loadlab.plan.gates import read_gates
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def after_restart(*trials: tuple[int, int, float | None]) -> Findings:
     found = findings([calm, faulted], [trial(calm), *(trial(faulted, block) for block in range(1, len(trials) + 1))])
     (seen,) = [one for one in found.aftermaths.cases if one.case == faulted]
     made = tuple(
-        replace(one, failed=failed, lost={"server": lost} if lost else {}, back_seconds=back)
+        replace(one, failed=failed, lost={"server": lost} if lost else {}, back_seconds=back, promise=None)
         for one, (failed, lost, back) in zip(seen.trials, trials, strict=True)
     )
     return replace(found, aftermaths=replace(found.aftermaths, cases=(replace(seen, trials=made),)))
@@ -256,6 +257,16 @@ def test_what_a_fault_did_is_judged_by_its_worst_trial(
     found = after_restart(*trials)
     (result,) = decide(questions_of(found, read_gates([text])))
     assert (result.case and result.case.fault is not None, result.outcome) == (True, outcome)
+
+
+def test_per_connection_counts_the_requests_that_a_promise_is_about() -> None:
+    found = after_restart((19, 2, 0.5))
+    (seen,) = found.aftermaths.cases
+    promise = Promise(bound=Bound.ONE_PER_CONNECTION, allowed=2, counted=2)
+    trials = (replace(seen.trials[0], promise=promise),)
+    kept = replace(found, aftermaths=replace(found.aftermaths, cases=(replace(seen, trials=trials),)))
+    texts = ["failed_after(database_restart) <= 1 per connection", "failed_after(database_restart) <= 1"]
+    assert [one.value for one in decide(questions_of(kept, read_gates(texts)))] == [1, 19]
 
 
 def test_a_gate_without_a_fault_is_for_the_controls_alone() -> None:
