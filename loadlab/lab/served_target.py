@@ -16,11 +16,11 @@ from loadlab.instrumentation.counters import counts_by_alias, counts_of
 from loadlab.instrumentation.uses_file import VARIABLE, read_uses
 from loadlab.lab.ahead import Ahead
 from loadlab.lab.application import Extras
+from loadlab.lab.disturbed import Disturbed
 from loadlab.lab.faulting import acting
 from loadlab.lab.happening import fault_of
 from loadlab.lab.hopeless import explanation
-from loadlab.lab.left_behind import left_behind
-from loadlab.lab.liveness import owners_of, serving_now, worker_pids
+from loadlab.lab.liveness import serving_now, worker_pids
 from loadlab.lab.memory import backend_bytes
 from loadlab.lab.observer import cut_off
 from loadlab.lab.reconnecting import Reconnecting
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.counts import PoolerCounts
     from loadlab.model.plan import Plan
-    from loadlab.model.planned_fault import PlannedFault
     from loadlab.model.schedule import Step
     from loadlab.model.uses import Uses
     from loadlab.model.window import Window
@@ -164,16 +163,6 @@ def planned(case: Case) -> list[Fault]:
     return [fault_of(case.fault)] if case.fault else []
 
 
-@dataclass(frozen=True, slots=True)
-class Disturbed:
-    """What is otherwise in a trial with a `fault`: `sessions` counts those since its begin, if anything but statistics
-    does.
-    """
-
-    fault: PlannedFault | None = None
-    sessions: Callable[[], int] | None = None
-
-
 class RunningSite:
     """A served site during one trial."""
 
@@ -222,7 +211,7 @@ class RunningSite:
         observer = self._lab.observing
         if not observer.alive():
             observer.restore()
-        self._context = replace(self._context, cursor=observer.cursor, trees=self._trees())
+        self._context = replace(self._context, cursor=observer.cursor, trees=self._with_database(self._context.trees))
 
     @property
     def max_connections(self) -> int:
@@ -231,8 +220,7 @@ class RunningSite:
     @contextmanager
     def observing(self, generator: int, seconds: float) -> Iterator[_Sampling]:
         trees = {**self._context.trees, "app": self._site.application.program.pid, "generator": generator}
-        self._context = replace(self._context, trees=trees)
-        self._context = replace(self._context, trees=self._trees())
+        self._context = replace(self._context, trees=self._with_database(trees))
         comes_back = self._disturbed.fault is not None
         with (
             Reconnecting(lambda: self._lab.database, comes_back=comes_back) as second,
@@ -241,9 +229,9 @@ class RunningSite:
         ):
             yield _Sampling(second, lambda: self._context)
 
-    def _trees(self) -> Mapping[str, int]:
+    def _with_database(self, trees: Mapping[str, int]) -> Mapping[str, int]:
         """The roots of all process trees; that of PostgreSQL is another after a restart."""
-        postmaster, trees = self._lab.database.postmaster, self._context.trees
+        postmaster = self._lab.database.postmaster
         return trees if postmaster is None else {**trees, "database": postmaster}
 
     def sample(self, _when: str, /) -> Sample:
@@ -254,14 +242,8 @@ class RunningSite:
         counts = _counts(self._context)
         pooler = _pooler_counts(self._context)
         missing = counts.open - (pooler.clients_open if pooler else backends)
-        left = self._left_behind() if missing > 0 else 0
+        left = self._disturbed.left_behind(self._site) if missing > 0 else 0
         return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left)
-
-    def _left_behind(self) -> int:
-        """Only a fault can have ended them."""
-        if self._disturbed.fault is None:
-            return 0
-        return left_behind(owners_of(self._site.ledgers), self._site.route.database)
 
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
@@ -293,13 +275,9 @@ class RunningSite:
         pooler = self._await_no_client()
         self._resources.close()
         self._lab.judge.await_empty(SETTLE_SECONDS)
-        return Sample(counts=_counts(self._context), values=self._sessions(), pooler=pooler)
-
-    def _sessions(self) -> Mapping[str, float]:
-        """As PostgreSQL's statistics have them, or where these may be lost, as its log has them."""
-        if self._disturbed.sessions is None:
-            return Sessions().read(self._context)
-        return {**self.before.values, "sessions": (self.before.sessions or 0) + self._disturbed.sessions()}
+        return Sample(
+            counts=_counts(self._context), values=self._disturbed.sessions(self._context, self.before), pooler=pooler
+        )
 
     def uses(self, since: float) -> Uses | None:
         found = uses_of(read_uses(self._context.ledgers), since=since, server=build_server(self._site.server))

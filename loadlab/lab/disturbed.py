@@ -1,0 +1,36 @@
+"""What is counted otherwise in a trial with a fault: sessions, and connections that have lost their other end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadlab.lab.left_behind import left_behind
+from loadlab.lab.liveness import owners_of
+from loadlab.probes.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loadlab.lab.served_site import ServedSite
+    from loadlab.lab.target import Sample
+    from loadlab.model.planned_fault import PlannedFault
+    from loadlab.probes import ProbeContext
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbed:
+    """A trial's `fault`, if it has one; `opened` counts its sessions where PostgreSQL's statistics may be lost."""
+
+    fault: PlannedFault | None = None
+    opened: Callable[[], int] | None = None
+
+    def left_behind(self, site: ServedSite) -> int:
+        """Of the connections that the site holds, those that only a fault can have ended."""
+        return left_behind(owners_of(site.ledgers), site.route.database) if self.fault else 0
+
+    def sessions(self, context: ProbeContext, before: Sample) -> Mapping[str, float]:
+        """As PostgreSQL's statistics have them, or as its log has."""
+        if self.opened is None:
+            return Sessions().read(context)
+        return {**before.values, "sessions": (before.sessions or 0) + self.opened()}
