@@ -49,6 +49,7 @@ RUNS ?= 10000
 SEED ?= 2013
 error-rates: $(VENV)/lab
 	@$(BIN)/python benchmarks/error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/explanation/statistics.md
+	@$(BIN)/python benchmarks/gate_error_rates.py --runs $(RUNS) --seed $(SEED) --write docs/explanation/statistics.md
 	@test ! -f benchmarks/leak_error_rates.py || $(BIN)/python benchmarks/leak_error_rates.py
 
 # How right the fleet model is: docs/reference/fleet-validation.md, from 60 small fleets that are predicted and then run; an hour on idle cores.

@@ -22,13 +22,13 @@ class EnvironmentFaultError(LabError):
 
 
 class GateError(LabError):
-    """Something is not as it was recorded, or is worse than before, and the user asked to be told by the exit code."""
+    """A gate fails, something is not as it was recorded, or is worse than before: the user asked for this exit code."""
 
     exit_code = 10
 
 
 class InconclusiveError(LabError):
-    """A verdict was demanded and the evidence does not carry one."""
+    """A verdict or the outcome of a gate was demanded, and the evidence does not carry one."""
 
     exit_code = 11
 

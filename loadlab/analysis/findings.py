@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.added_latency import added_latency
+from loadlab.analysis.aftermaths import aftermaths
 from loadlab.analysis.answer import Decided, answer
 from loadlab.analysis.arms import Measured, arm
 from loadlab.analysis.caveats import caveats, remarks
@@ -120,6 +121,7 @@ def analyse(  # noqa: PLR0913  all that a run folder holds
         departures=left or {},
         opens=opens,
         over_an_hour=over_an_hour(trials),
+        aftermaths=aftermaths(cases, trials),
     )
 
 

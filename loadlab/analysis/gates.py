@@ -10,6 +10,7 @@ is not better than the limit. A ratio must in addition lie beyond its limit with
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
@@ -65,7 +66,7 @@ class OverTrials:
         return ends_of_median(self.values, tail) or UNBOUNDED
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class OverBlocks:
     """The ratio to a baseline of the same run, paired by block; Wilcoxon's signed-rank test, inverted."""
 
@@ -78,14 +79,18 @@ class OverBlocks:
     def value(self) -> float | None:
         if np.isnan(self.differences).all():
             return None
-        return ratio_of(float(Averages(self.differences).estimate()))
+        return ratio_of(float(self._averages.estimate()))
 
     def ends(self, tail: float) -> Interval:
         cut = critical(self.size, tail) if self.size else None
         if cut is None:
             return Interval(0.0, inf)
-        low, high = Averages(self.differences).ends(cut)
+        low, high = self._averages.ends(cut)
         return Interval(ratio_of(float(low)), ratio_of(float(high)))
+
+    @cached_property
+    def _averages(self) -> Averages:
+        return Averages(self.differences)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from loadlab.system.packaged import packaged
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from loadlab.plan.experiment import Experiment
 
@@ -149,6 +149,22 @@ def _named() -> str:
 
 def _plan_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options that replace keys of the plan; paths become absolute, because a run can be resumed elsewhere."""
+    project = _project_options(arguments)
+    target = {key: value for key, option in TARGET.items() if (value := getattr(arguments, option))}
+    said: dict[str, Any] = {key: table for key, table in (("project", project), ("target", target)) if table}
+    if arguments.load_workers is not None:
+        said["load_workers"] = arguments.load_workers
+    load = {option: value for option in LOAD if (value := getattr(arguments, option)) is not None}
+    if load:
+        said["load"] = load
+    if arguments.locustfile:
+        said["scenarios"] = [str(Path(name).resolve()) for name in arguments.locustfile]
+    if arguments.gate:
+        said["gates"] = _gates(arguments.gate)
+    return said
+
+
+def _project_options(arguments: argparse.Namespace) -> dict[str, Any]:
     names = ("settings", "wsgi", "asgi")
     project: dict[str, Any] = {name: value for name in names if (value := getattr(arguments, name))}
     if arguments.project:
@@ -163,16 +179,27 @@ def _plan_options(arguments: argparse.Namespace) -> dict[str, Any]:
         project["database"] = "embedded"
     if arguments.migrate:
         project["migrate"] = True
-    target = {key: value for key, option in TARGET.items() if (value := getattr(arguments, option))}
-    said: dict[str, Any] = {key: table for key, table in (("project", project), ("target", target)) if table}
-    if arguments.load_workers is not None:
-        said["load_workers"] = arguments.load_workers
-    load = {option: value for option in LOAD if (value := getattr(arguments, option)) is not None}
-    if load:
-        said["load"] = load
-    if arguments.locustfile:
-        said["scenarios"] = [str(Path(name).resolve()) for name in arguments.locustfile]
-    return said
+    return project
+
+
+def _gates(expressions: Sequence[str]) -> dict[str, list[str]]:
+    """As a plan has them, by their globs."""
+    from loadlab.plan.gates import globbed, read_gates
+
+    read_gates(expressions)  # told of the option, and not of a table that is in no file
+    found: dict[str, list[str]] = {}
+    for glob, expression in map(globbed, expressions):
+        found.setdefault(glob, []).append(expression)
+    return found
+
+
+def _both(gates: Mapping[str, Any], more: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The gates of a plan, and those of the command line after them."""
+    found = dict(gates)
+    for glob, expressions in more.items():
+        known = found.get(glob, [])
+        found[glob] = [*([known] if isinstance(known, str) else known), *expressions]
+    return found
 
 
 def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool) -> str:
@@ -183,6 +210,7 @@ def _with_options(text: str, source: str, said: dict[str, Any], *, default: bool
 
     plan = toml_data(text, source)
     tables = {name: {**plan.get(name, {}), **said.get(name, {})} for name in TABLES}
+    tables["gates"] = _both(plan.get("gates", {}), said.get("gates", {}))
     project, target = tables["project"], tables["target"]
     if project and "settings" not in project and (known := settings_of(Path(project.get("folder", "")))):
         project["settings"] = known

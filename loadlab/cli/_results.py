@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from loadlab.cli._gates import require_gates, strict, write_gates
 from loadlab.cli._screen import width
 from loadlab.errors import IncompleteError, InconclusiveError, UsageError
 from loadlab.model.condition import varying
@@ -13,6 +15,7 @@ from loadlab.store.layout import report
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from pathlib import Path
 
     from loadlab.cli._screen import Screen
@@ -25,38 +28,46 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def report_on(path: Path, screen: Screen, *, as_json: bool = False) -> Findings:
-    """Print the verdict of the run at `path`, or `as_json` all of it; then make all reports, and say where they are.
+def report_on(path: Path, screen: Screen, arguments: argparse.Namespace, more_gates: Sequence[str] = ()) -> Findings:
+    """Print the verdict of the run at `path`, or as JSON all of it; then make all reports, and say where they are.
+
+    Its gates are those of its plan, and `more_gates`; they are written into the files that the user asked for.
 
     Raises:
-        UsageError: there is no run, or it cannot be read.
+        UsageError: there is no run, or it or a gate cannot be read.
         EnvironmentFaultError: a report cannot be written; what it says has been printed by then.
     """
     from loadlab.analysis import findings_of
     from loadlab.cli._publish import publish
     from loadlab.report import REPORTS
+    from loadlab.report.content.gates import of_run
     from loadlab.report.formats.terminal import Terminal
     from loadlab.store.folder import RunFolder
 
     folder = RunFolder.at(path)
-    findings = findings_of(folder.recorded())
+    findings = findings_of(folder.recorded(), more_gates)
+    findings = replace(findings, gates=strict(findings.gates, arguments))
     files = publish(folder, findings)  # before anything is printed: `| head` may close the pipe
-    if as_json:
+    if arguments.json:
         print(REPORTS["json"]().render(findings))
     else:
         print(Terminal(width=width(), colour=screen.colours(sys.stdout)).render(findings))
     for file in files:
         if file.suffix == ".html":
-            print(f"Report: {file.resolve()}", file=sys.stderr if as_json else sys.stdout)
+            print(f"Report: {file.resolve()}", file=sys.stderr if arguments.json else sys.stdout)
+    write_gates(of_run(findings), arguments, started=findings.run.started, measured=str(path))
     return findings
 
 
 def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
-    """0, unless trials are missing or invalid ones leave nothing to say, files are damaged, or a verdict is lacking.
+    """0, unless trials are missing or invalid ones leave nothing to say, files are damaged, a gate does not pass, or a
+    verdict is lacking.
 
     Raises:
-        IncompleteError, InconclusiveError: so.
+        IncompleteError, GateError, InconclusiveError: so.
     """
+    from loadlab.report.content.gates import of_run
+
     run = findings.run
     if run.state == "incomplete":
         raise IncompleteError(
@@ -71,6 +82,7 @@ def judge(findings: Findings, folder: Path, *, require_verdict: bool) -> int:
         )
     if run.damaged:
         raise IncompleteError(f"All trials are recorded.{_of_damage(run)} {_continuing(folder)} repairs what it can.")
+    require_gates(of_run(findings))
     among = varying(verdict.condition for verdict in findings.verdicts)
     undecided = (verdict.condition for verdict in findings.verdicts if verdict.recommend is None)
     open_questions = [condition_label(condition, among) for condition in undecided]

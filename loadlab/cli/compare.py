@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cli._garbage import left_lying
+from loadlab.cli._gates import add_gate_arguments, require_gates, strict, write_gates
 from loadlab.cli._screen import width
 from loadlab.errors import GateError, IncompleteError, InconclusiveError, UsageError
 
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.model.contrasts import RunContrast
+    from loadlab.model.findings import Findings
+    from loadlab.model.recorded import RecordedRun
+    from loadlab.report.content.gates import GateLine
 
 
 EXAMPLES: Final = (
     ("loadlab compare runs/before runs/after", "print what changed"),
     ("loadlab compare runs/before runs/after --fail-if-worse", "fail a CI job if the second run is worse"),
+    ("loadlab compare runs/before runs/after --gate 'throughput >= 0.9 × baseline'", "allow a loss of 10 % at most"),
 )
 
 
@@ -40,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit with 10 if the second run is worse in its primary metric or leaks, with 11 if that is unknown",
     )
 
+    add_gate_arguments(parser, "throughput >= 0.95 × baseline")
+
 
 def execute(arguments: argparse.Namespace) -> int:
     with left_lying():
@@ -53,12 +60,15 @@ def _execute(arguments: argparse.Namespace) -> int:
     # The analysis takes a second to import: not before both are known to be runs.
     from loadlab.analysis import contrast, findings_of
 
-    before, after = (findings_of(folder.recorded()) for folder in folders)
+    first, second = (folder.recorded() for folder in folders)
+    before, after = findings_of(first), findings_of(second)
     compared = contrast(before, after)
     runs = _named(arguments.before, arguments.after)
     if not compared.arms:
         raise UsageError(_nothing_in_common(compared, runs))
-    print(_rendered(compared, runs, arguments))
+    gates = _gates(before, after, second, arguments)
+    print(_rendered(compared, runs, gates, arguments))
+    write_gates(gates, arguments, started=after.run.started, measured=str(arguments.after))
     for path, findings in zip((arguments.before, arguments.after), (before, after), strict=True):
         if findings.run.state == "incomplete":
             run = findings.run
@@ -69,9 +79,28 @@ def _execute(arguments: argparse.Namespace) -> int:
         raise IncompleteError(
             f"These files are damaged and were ignored: {', '.join(damaged)}. `loadlab report DIR` explains each."
         )
+    require_gates(gates)
     if arguments.fail_if_worse:
         _gate(compared)
     return 0
+
+
+def _gates(
+    before: Findings, after: Findings, recorded: RecordedRun, arguments: argparse.Namespace
+) -> Sequence[GateLine]:
+    """The gates of the command line, on the second run beside the first."""
+    from loadlab.analysis.gate_evidence import questions_between
+    from loadlab.analysis.gates import decide
+    from loadlab.model.gates import Gates
+    from loadlab.model.labels import short_names
+    from loadlab.plan.gates import gates_on
+    from loadlab.plan.parse import read_measured_plan
+    from loadlab.report.content.gates import lines
+
+    plan, cases = read_measured_plan(recorded.plan, recorded.plan_path), [arm.case for arm in after.arms]
+    gates = gates_on(plan, arguments.gate, cases, between_runs=True)
+    results = decide(questions_between(before, after, gates))
+    return lines(strict(Gates(results=results), arguments), short_names(cases))
 
 
 def _named(before: Path, after: Path) -> tuple[str, str]:
@@ -90,14 +119,16 @@ def _some(cases: Sequence[str]) -> str:
     return f"{cases[0]}{more}" if cases else "none"
 
 
-def _rendered(compared: RunContrast, runs: Sequence[str], arguments: argparse.Namespace) -> str:
+def _rendered(
+    compared: RunContrast, runs: Sequence[str], gates: Sequence[GateLine], arguments: argparse.Namespace
+) -> str:
     from loadlab.report import comparison
 
     if arguments.json:
-        return json.dumps(comparison.as_json(compared, runs), indent=1)
+        return json.dumps(comparison.as_json(compared, runs, gates), indent=1)
     if arguments.markdown:
-        return comparison.as_markdown(compared, runs)
-    return comparison.text(compared, width(), runs)
+        return comparison.as_markdown(compared, runs, gates)
+    return comparison.text(compared, width(), runs, gates)
 
 
 def _gate(compared: RunContrast) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli._gates import add_gate_arguments
 from loadlab.cli._plan_file import (
     ONLY_HELP,
     PLAN_HELP,
@@ -51,6 +52,7 @@ EXAMPLES: Final = (
     ("loadlab run", "measure the default plan"),
     ("loadlab run loadlab.toml --live", "measure a plan of your own and show it in a browser"),
     ("loadlab run strategies --only 'sync*'", "measure the server mode sync of a plan that comes with loadlab"),
+    ("loadlab run --gate 'leaks == 0' --gate 'p95 < 50 ms'", "exit with 10 if a case leaks or is slow"),
     ("loadlab run --resume runs/20261128-140000", "run the missing trials of a stopped run"),
 )
 
@@ -85,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_scraping_arguments(parser)
     parser.add_argument("--require-verdict", action="store_true", help="exit with 11 if a verdict is inconclusive")
     add_json_argument(parser)
+    add_gate_arguments(parser)
     add_screen_arguments(parser, progress=True)
 
 
@@ -112,10 +115,10 @@ def _measured(measure: Measure, path: Path, page: str | None, arguments: argpars
         if not isinstance(error, UsageError):
             if has_trials(path):
                 with suppress(EnvironmentFaultError):  # a full disk takes no report either
-                    report_on(path, screen, as_json=arguments.json)
+                    report_on(path, screen, arguments)
             _add_next_step(error, path, arguments)
         raise
-    findings = report_on(path, screen, as_json=arguments.json)
+    findings = report_on(path, screen, arguments)
     return judge(findings, path, require_verdict=arguments.require_verdict)
 
 
@@ -182,7 +185,8 @@ def _continued(arguments: argparse.Namespace, dsn: Reference) -> tuple[Measure, 
     if arguments.plan or arguments.out or arguments.only or arguments.fixed or changes_plan(arguments):
         raise UsageError(
             "--resume continues a run as it was planned. Remove PLAN, --out, --only, --fixed, --load-workers,"
-            " --expect-workers, and every option for project and target."
+            " --expect-workers, --gate, and every option for project and target. The gates of its plan hold;"
+            " `loadlab report DIR --gate EXPR` asks for more."
         )
     folder = RunFolder.at(arguments.resume)
     require_same_plan(folder)

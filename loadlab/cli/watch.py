@@ -9,15 +9,19 @@ import tempfile
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli._gates import add_gate_arguments, require_gates, strict, write_gates
 from loadlab.cli._screen import Screen, add_screen_arguments
 from loadlab.errors import EnvironmentFaultError, IncompleteError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from loadlab.model.gates import Gate
     from loadlab.model.reading import Reading
     from loadlab.probes import ProbeContext
 
@@ -30,6 +34,10 @@ EXAMPLES: Final = (
     (
         "loadlab watch --metrics http://127.0.0.1:8000/metrics --dsn env:DATABASE_URL --seconds 300",
         "also read PostgreSQL's counts, for five minutes",
+    ),
+    (
+        "loadlab watch --metrics http://127.0.0.1:8000/metrics --seconds 300 --gate 'leaks == 0'",
+        "exit with 10 if connections leak",
     ),
 )
 
@@ -55,17 +63,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--allow-remote", action="store_true", help="allow --metrics and --dsn to name other hosts")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_gate_arguments(parser, "leaks == 0")
     add_screen_arguments(parser, progress=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from loadlab.report.content.gates import lines
     from loadlab.report.watch import as_json, as_text, why_invalid
     from loadlab.scrape import require_address, token_of
+    from loadlab.watch.gates import gates_of_watch, require_watched
     from loadlab.watch.observation import observe
 
+    gates = _gates(arguments)
+    require_watched(gates)
     require_address("--metrics", arguments.metrics, allow_remote=arguments.allow_remote)
     if arguments.every <= 0 or (arguments.threads is not None and arguments.threads < 1):
         raise UsageError("--every must be more than 0 seconds, and --threads 1 or more.")
+    begun = datetime.now(UTC).isoformat()
     with ExitStack() as resources:
         watch = _Watch(arguments.metrics, token_of(arguments.token), _judge(arguments, resources), Screen.of(arguments))
         with suppress(StoppedError):  # the usual end
@@ -73,10 +87,22 @@ def execute(arguments: argparse.Namespace) -> int:
     if len(watch.readings) < FEWEST_READINGS:
         raise IncompleteError("One reading is not enough. Watch longer, or read more often with --every.")
     observation = observe(watch.readings, gaps=watch.gaps, threads=arguments.threads)
-    print(as_json(observation) if arguments.json else as_text(observation))
+    required = lines(strict(gates_of_watch(observation, gates), arguments), {})
+    print(as_json(observation, required) if arguments.json else as_text(observation, required))
     if observation.invalid:
         raise EnvironmentFaultError(f"The observation is not valid: {why_invalid(observation)}. Watch again.")
+    write_gates(required, arguments, started=begun, measured=arguments.metrics)
+    require_gates(required)
     return 0
+
+
+def _gates(arguments: argparse.Namespace) -> Sequence[Gate]:
+    """Those of the command line; the part before the colon matches aliases."""
+    if not arguments.gate:
+        return ()
+    from loadlab.plan.gates import read_gates
+
+    return read_gates(arguments.gate)
 
 
 class _Watch:

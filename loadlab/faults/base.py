@@ -12,6 +12,7 @@ from loadlab.model.causes import Cause
 from loadlab.model.planned_fault import Bound  # noqa: TC001  whoever reads parameters evaluates all annotations
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 
 Acts = Literal["throughout", "before_window", "at_instant"]
 # What a fault cannot do without; plan/faults.py has the words for each, and says where it is there.
-Need = Literal["own_postgresql", "pooler", "linux"]
+Need = Literal["own_postgresql", "pooler", "replaced_worker", "reload", "linux"]
 # What the target and its clients do when something that they need is gone: it is what the fault is about.
 BY_A_FAULT: Final = frozenset({Cause.TARGET_STOOD_STILL, Cause.TASKS_DROPPED, Cause.SENT_LATE, Cause.USERS_IDLE})
+
+
+class FailOverDatabase(Protocol):
+    def __call__(self, *, detection_seconds: float = 0.0) -> Database: ...
 
 
 class RestartDatabase(Protocol):
@@ -36,17 +41,21 @@ class FaultContext:
     """What a fault can act on.
 
     `database` is as the target reaches it; programs that a fault starts are noted in `register`, and log to `log`.
-    `restart_database` restarts the PostgreSQL of the lab; None where it is the user's.
+    `restart_database` restarts the PostgreSQL of the lab, and `fail_over_database` leads to its standby, if it has one;
+    both are None where it is the user's.
 
-    At an instant there are also the target's `server`, the pids of its `workers` now, the `bouncer` in between if there
-    is one, the folder of the `ledgers`, and the `handle` of what the fault itself has `prepared`.
+    At an instant there are also the target's `server`, the `reload_signal` that has it replace its workers, the pids of
+    its `workers` now, the `bouncer` in between if there is one, the folder of the `ledgers`, and the `handle` of what
+    the fault itself has `prepared`.
     """
 
     database: Database
     register: Register
     log: Path
     restart_database: RestartDatabase | None = None
+    fail_over_database: FailOverDatabase | None = None
     server: Program | None = None
+    reload_signal: signal.Signals | None = None
     workers: Callable[[], Sequence[int]] = tuple
     bouncer: Bouncer | None = None
     ledgers: Path | None = None

@@ -51,9 +51,13 @@ def add(sums: dict[str, list[int]], key: str, cells: list[int]) -> None:
 
 @dataclass(kw_only=True, slots=True)
 class Sums:
-    """Cells added up by key, over `processes` that live and all that have ended; `damaged` files were set aside."""
+    """Cells added up by key, over `processes` that live and all that have ended; `damaged` files were set aside.
+
+    `ended` are those of processes that have ended, which are in `cells` too.
+    """
 
     cells: dict[str, list[int]] = field(default_factory=dict)
+    ended: dict[str, list[int]] = field(default_factory=dict)
     processes: int = 0
     damaged: int = 0
 
@@ -90,6 +94,7 @@ class Archive:
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._locked():
             sums, found = self._folded(self._files())
+        sums.ended = dict(sums.cells)
         for cells in found.alive:
             sums.add(cells)
         sums.processes = len(found.alive)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from loadlab.instrumentation import layout
@@ -165,16 +165,25 @@ def _with_rest(
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the ledgers say at one instant: totals by alias, live processes, and files that had to be set aside."""
+    """What the ledgers say at one instant: totals by alias, live processes, and files that had to be set aside.
+
+    `cut_off` says by alias how many attempts to connect were under way when their processes ended.
+    """
 
     aliases: dict[str, Totals]
     processes: int
     damaged: int
+    cut_off: dict[str, int] = field(default_factory=dict)
 
     def of(self, aliases: Iterable[str]) -> Totals:
         """The totals of several aliases together; all zero for those that were not used."""
         known = [self.aliases[alias].cells for alias in aliases if alias in self.aliases]
         return Totals(tuple(map(sum, zip([0] * layout.CELLS, *known, strict=True))))
+
+    def counts(self, aliases: Iterable[str]) -> ConnectionCounts:
+        """Those of several aliases together."""
+        names = list(aliases)
+        return replace(self.of(names).counts, cut_off=sum(self.cut_off.get(name, 0) for name in names))
 
 
 class CounterSet:
@@ -191,12 +200,13 @@ class CounterSet:
         """
         sums = self._ledgers.read()
         aliases = {alias: Totals(tuple(cells)) for alias, cells in sorted(sums.cells.items())}
-        return Snapshot(aliases, sums.processes, sums.damaged)
+        cut_off = {alias: cells[layout.UNSETTLED_AT] for alias, cells in sums.ended.items()}
+        return Snapshot(aliases, sums.processes, sums.damaged, cut_off)
 
 
 def counts_of(directory: Path, aliases: Iterable[str]) -> ConnectionCounts:
     """The connections of these aliases together, over all processes of a directory of ledgers."""
-    return CounterSet(directory).read().of(aliases).counts
+    return CounterSet(directory).read().counts(aliases)
 
 
 def counts_by_alias(directory: Path, aliases: Iterable[str]) -> dict[str, ConnectionCounts]:

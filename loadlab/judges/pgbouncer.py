@@ -40,6 +40,7 @@ class _Opened:
     """What had been opened at one look, and the log's counts of then."""
 
     clients: int = 0
+    servers: int = 0
     asked: int = 0
     turned_away: int = 0
     waited_seconds: float = 0.0
@@ -59,6 +60,7 @@ class PgBouncer(Judge):
         self._console: Console | None = None
         self._ended_clients = self._ended_servers = 0  # opened in processes that have ended
         self._ended_waited = 0.0
+        self._cut_off_clients = self._cut_off_servers = 0
         self._ended_refusals: Counter[Refusal] = Counter()
         self._begin()
 
@@ -122,12 +124,14 @@ class PgBouncer(Judge):
         """Have a process killed: counted once more before it, where it still answers, and taken over after it."""
         with self._lock:
             console, self._console = self._console, None
+            seen = False
             if console is not None:
                 with suppress(PoolerGoneError):
                     self._counts(console)
+                    seen = True
                 console.close()
             kill()
-            self._take_over()
+            self._take_over(seen=seen)
 
     def _running(self) -> Console:
         if self._console is None:
@@ -143,7 +147,11 @@ class PgBouncer(Judge):
             clients_open = now.clients
         opened = counts.closed + clients_open
         self._last = _Opened(
-            clients=opened, asked=counts.asked, turned_away=counts.turned_away, waited_seconds=now.waited_seconds
+            clients=opened,
+            servers=counts.ended + now.servers,
+            asked=counts.asked,
+            turned_away=counts.turned_away,
+            waited_seconds=now.waited_seconds,
         )
         return PoolerCounts(
             clients_opened=self._ended_clients + opened,
@@ -152,18 +160,24 @@ class PgBouncer(Judge):
             servers_open=now.servers,
             waited_seconds=self._ended_waited + now.waited_seconds,
             refused=sum((self._ended_refusals + counts.refusals).values()),
+            clients_cut_off=self._cut_off_clients,
+            servers_cut_off=self._cut_off_servers,
         )
 
-    def _take_over(self) -> None:
+    def _take_over(self, *, seen: bool) -> None:
         """Take over what is open no more: from the last look to the end, the log alone tells of it.
 
-        A client that was in the middle of its login at the end counts as opened, if it came after that look.
+        A client that was in the middle of its login at the end counts as opened, if it came after that look. Where the
+        end itself was `seen`, these are few, and are counted as cut off.
         """
         self._advance()
         counts, last = self._log_counts, self._last
         sessions = counts.connected - counts.failed
         came = (counts.asked - last.asked) - (counts.turned_away - last.turned_away)
         self._ended_clients += last.clients + came if sessions else 0
+        if seen and sessions:
+            self._cut_off_clients += counts.asked - counts.turned_away - last.clients
+            self._cut_off_servers += sessions - last.servers
         self._ended_servers += sessions
         self._ended_waited += last.waited_seconds
         self._ended_refusals += counts.refusals

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FAULTS, FaultContext
 from loadlab.faults.added_latency import AddedLatency
 from loadlab.fleet.spread import uses_of
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from loadlab.model.schedule import Step
     from loadlab.model.uses import Uses
     from loadlab.model.window import Window
+    from loadlab.services.database import Database
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
 POLL_SECONDS: Final = 0.02
@@ -200,18 +202,31 @@ class RunningSite:
             register=self._lab.register,
             log=self._site.log,
             restart_database=self._lab.database.restart,
+            fail_over_database=self._fail_over if self._lab.database.fail_over else None,
             server=application.program,
+            reload_signal=build_server(self._site.server).reload_signal(),
             workers=lambda: worker_pids(application),
             bouncer=route.bouncer,
             ledgers=self._site.ledgers,
             handle=route.handle,
         )
 
+    def _fail_over(self, *, detection_seconds: float = 0.0) -> Database:
+        """From now on, the lab too goes to the server that took over."""
+        observer = self._lab.observing
+        if observer.database.fail_over is None:
+            raise EnvironmentFaultError("The database is not loadlab's own.")
+        observer.database = observer.database.fail_over(detection_seconds=detection_seconds)
+        return observer.database
+
     def reconnect(self) -> None:
         observer = self._lab.observing
         if not observer.alive():
             observer.restore()
-        self._context = replace(self._context, cursor=observer.cursor, trees=self._with_database(self._context.trees))
+        present = self._present(self._context.trees)
+        # What a process has used that another has taken the place of is not known.
+        trees = {part: root for part, root in present.items() if self._context.trees.get(part) == root}
+        self._context = replace(self._context, cursor=observer.cursor, trees=trees)
 
     @property
     def max_connections(self) -> int:
@@ -220,7 +235,7 @@ class RunningSite:
     @contextmanager
     def observing(self, generator: int, seconds: float) -> Iterator[_Sampling]:
         trees = {**self._context.trees, "app": self._site.application.program.pid, "generator": generator}
-        self._context = replace(self._context, trees=self._with_database(trees))
+        self._context = replace(self._context, trees=self._present(trees))
         comes_back = self._disturbed.fault is not None
         with (
             Reconnecting(lambda: self._lab.database, comes_back=comes_back) as second,
@@ -229,10 +244,11 @@ class RunningSite:
         ):
             yield _Sampling(second, lambda: self._context)
 
-    def _with_database(self, trees: Mapping[str, int]) -> Mapping[str, int]:
-        """The roots of all process trees; that of PostgreSQL is another after a restart."""
-        postmaster = self._lab.database.postmaster
-        return trees if postmaster is None else {**trees, "database": postmaster}
+    def _present(self, trees: Mapping[str, int]) -> Mapping[str, int]:
+        """The roots of all process trees; PostgreSQL and PgBouncer have others after a restart."""
+        postmaster, bouncer = self._lab.database.postmaster, self._site.route.bouncer
+        database = {"database": postmaster} if postmaster is not None else {}
+        return {**trees, **database, **({"pooler": bouncer.pid} if bouncer else {})}
 
     def sample(self, _when: str, /) -> Sample:
         return _everything(self._context)
@@ -251,7 +267,7 @@ class RunningSite:
         counts = now.counts
         ours = Side(open=counts.open - now.left_behind)
         theirs = Side(open=now.backends and now.backends - now.abandoned)
-        return not counts.unsettled and not reconcile(ours, theirs, now.pooler)
+        return counts.unsettled == counts.cut_off and not reconcile(ours, theirs, now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return counts_by_alias(self._context.ledgers, self._context.aliases)

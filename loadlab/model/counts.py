@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-GAUGES: Final = ("open", "unsettled", "pool_size", "pool_available", "pool_waiting")
+GAUGES: Final = ("open", "unsettled", "cut_off", "pool_size", "pool_available", "pool_waiting")
 KEYED: Final = ("closed", "connect_errors", "units")
 COUNTERS: Final = (
     "opened",
@@ -32,7 +32,8 @@ class ConnectionCounts:
 
     `opened` = sum of `closed` + `open`, where counting began with no connection open. `closed` is by reason and
     `connect_errors` by kind; neither holds zeros. `unsettled` attempts to connect have neither succeeded nor failed:
-    they are under way, or were when their process was killed. `connects` took `connect_seconds_sum` together.
+    they are under way, or were when their process was killed. Those are `cut_off`: PostgreSQL may have a session for
+    each or not. `connects` took `connect_seconds_sum` together.
 
     `reused` counts requests that found their connection open, `first_uses` those that were the first of theirs. Both
     count tasks and other units of work too; `units` says how many of them are no requests, e.g. by "task_reused".
@@ -52,6 +53,7 @@ class ConnectionCounts:
     open: int = 0
     connect_errors: dict[str, int] = field(default_factory=dict)
     unsettled: int = 0
+    cut_off: int = 0
     connect_seconds_sum: float = 0.0
     waits: int = 0
     wait_seconds_sum: float = 0.0
@@ -116,10 +118,14 @@ def _less(ours: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Side:
-    """How many connections one side of them counts: opened in all, and open now; None for what it was not asked."""
+    """How many connections one side of them counts: opened in all, and open now; None for what it was not asked.
+
+    Of those that were `cut_off` in the middle, this side does not know whether they were opened.
+    """
 
     opened: int | None = None
     open: int | None = None
+    cut_off: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +133,9 @@ class PoolerCounts:
     """What a pooler between target and PostgreSQL says of both its sides, since it started.
 
     `clients_*` are the target's connections to it, `servers_*` its own to PostgreSQL. `waited_seconds` is how long
-    clients have waited for a server connection, all together; `refused` how many were turned away.
+    clients have waited for a server connection, all together; `refused` how many were turned away. When a process of it
+    was ended, `clients_cut_off` were about to be let in, and `servers_cut_off` to become sessions: of each, only the
+    other end knows whether it was.
     """
 
     clients_opened: int
@@ -136,14 +144,16 @@ class PoolerCounts:
     servers_open: int
     waited_seconds: float
     refused: int
+    clients_cut_off: int = 0
+    servers_cut_off: int = 0
 
     @property
     def clients(self) -> Side:
-        return Side(opened=self.clients_opened, open=self.clients_open)
+        return Side(opened=self.clients_opened, open=self.clients_open, cut_off=self.clients_cut_off)
 
     @property
     def servers(self) -> Side:
-        return Side(opened=self.servers_opened, open=self.servers_open)
+        return Side(opened=self.servers_opened, open=self.servers_open, cut_off=self.servers_cut_off)
 
 
 class Identity(StrEnum):
@@ -170,9 +180,14 @@ class Mismatch:
     theirs: int
 
 
-def unequal(kind: Identity, ours: int | None, theirs: int | None) -> tuple[Mismatch, ...]:
-    """The mismatch of two counts; nothing where they are equal, or one of them is not known."""
-    if ours is None or theirs is None or ours == theirs:
+def unequal(
+    kind: Identity, ours: int | None, theirs: int | None, *, more: int = 0, fewer: int = 0
+) -> tuple[Mismatch, ...]:
+    """The mismatch of two counts; nothing where they are equal, or one of them is not known.
+
+    They may count so many `more` than we, or so many `fewer`.
+    """
+    if ours is None or theirs is None or ours - fewer <= theirs <= ours + more:
         return ()
     return (Mismatch(kind=kind, ours=ours, theirs=theirs),)
 
@@ -185,12 +200,18 @@ def reconcile(ours: Side, postgresql: Side, pooler: PoolerCounts | None = None) 
     """
     if pooler is None:
         return (
-            *unequal(Identity.SESSIONS, ours.opened, postgresql.opened),
+            *unequal(Identity.SESSIONS, ours.opened, postgresql.opened, more=ours.cut_off),
             *unequal(Identity.BACKENDS, ours.open, postgresql.open),
         )
     return (
-        *unequal(Identity.POOLER_CLIENTS_OPENED, ours.opened, pooler.clients.opened),
+        *unequal(
+            Identity.POOLER_CLIENTS_OPENED,
+            ours.opened,
+            pooler.clients.opened,
+            more=ours.cut_off + pooler.clients.cut_off,
+            fewer=pooler.clients.cut_off,
+        ),
         *unequal(Identity.POOLER_CLIENTS_OPEN, ours.open, pooler.clients.open),
-        *unequal(Identity.POOLER_SESSIONS, pooler.servers.opened, postgresql.opened),
+        *unequal(Identity.POOLER_SESSIONS, pooler.servers.opened, postgresql.opened, fewer=pooler.servers.cut_off),
         *unequal(Identity.POOLER_BACKENDS, pooler.servers.open, postgresql.open),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.model.course import Course, course_of
 from loadlab.model.percentiles import Percentiles, percentiles
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from loadlab.model.requests import Requests
     from loadlab.model.samples import Trial
 
-VERSION: Final = 1  # of what the fields below mean; the extract of a record with another one is made anew
+VERSION: Final = 2  # of what the fields below mean; the extract of a record with another one is made anew
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +30,8 @@ class Extract:
     sent, and `send_lag_p99_seconds` is how late that was; both are of an open load.
 
     `sent` and `failed` are of the whole trial. `under_way` is the most requests at once by when they were sent and
-    ended, 0 under a closed load. `highest` is of each quantity that was sampled.
+    ended, 0 under a closed load. `highest` is of each quantity that was sampled. `course` is how the
+    trial went from its fault on.
 
     A record has it for the very columns of which `columns` is the checksum.
     """
@@ -45,6 +47,7 @@ class Extract:
     failed: int
     under_way: int
     highest: dict[str, float]
+    course: Course
     version: int = VERSION
     columns: int = 0
 
@@ -72,6 +75,7 @@ def _of_columns(trial: Trial) -> Extract:
         failed=round(sum(requests.failed)),
         under_way=_under_way(requests) if is_open else 0,
         highest=trial.series.highest,
+        course=course_of(trial),
     )
 
 

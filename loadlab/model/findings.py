@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from loadlab.model.added_latency import LatencyEffect
+from loadlab.model.aftermath import Aftermaths
 from loadlab.model.answers import Answer
 from loadlab.model.case import Case
 from loadlab.model.causes import Cause
@@ -312,4 +313,5 @@ class Findings:
     departures: Mapping[Case, Departure] = field(default_factory=dict)
     opens: Opens | None = None
     over_an_hour: tuple[OverAnHour, ...] = ()
+    aftermaths: Aftermaths = field(default_factory=Aftermaths)
     gates: Gates = field(default_factory=Gates)

@@ -67,7 +67,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
         higher=True,
     ),
     "open": _count("the most connections open at once, in any trial", watched=True),
-    "left_open": _count("the most connections still open after the load, in any trial", watched=True),
+    "left_open": _count("the most connections still open after the load, in any trial"),
     "inexact": _count("trials whose connection counts do not agree with PostgreSQL's", watched=False),
     "dropped": _count("tasks of an open load that were not started", needs="open_load"),
     "throughput": _estimate("successful requests per second of a trial", "/s", needs="closed_load", higher=True),

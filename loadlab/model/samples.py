@@ -137,7 +137,9 @@ class Connections:
     @property
     def mismatches(self) -> tuple[Mismatch, ...]:
         """Each identity that does not hold; empty when the counts reconcile."""
-        ours = Side(opened=self.after_stop.opened, open=self.at_rest.open - self.left_behind)
+        stop = self.after_stop
+        # All processes have ended: an attempt that is not settled by now was cut off.
+        ours = Side(opened=stop.opened, open=self.at_rest.open - self.left_behind, cut_off=stop.unsettled)
         sessions = None if self.sessions is None else self.sessions - self.unheard
         backends = None if self.left_open is None else self.left_open - self.abandoned
         postgresql = Side(opened=sessions, open=backends)

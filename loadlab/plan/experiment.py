@@ -56,7 +56,7 @@ def read_plan(text: str, source: str, only: Sequence[str] = ()) -> Experiment:
     # A project's own driver is not known before the project has been inspected.
     driver = plan.driver if plan.project is None else ""
     left_out = list(incompatible_between(servers, strategies, driver))
-    problems = [*fit_nowhere(strategies, servers, left_out), *faults_that_fit_nowhere(plan, strategies)]
+    problems = [*fit_nowhere(strategies, servers, left_out), *faults_that_fit_nowhere(plan, servers, strategies)]
     if problems:
         raise refusal(source, problems)
     left_out += unfit_faults(plan, servers, strategies, left_out)

@@ -11,7 +11,7 @@ from loadlab.faults import FAULTS
 from loadlab.model.bounds import STRICT, Before, Bounds
 from loadlab.model.causes import Cause
 from loadlab.model.planned_fault import PlannedFault
-from loadlab.plan.members import Incompatible, build_strategy, configs
+from loadlab.plan.members import Incompatible, build_server, build_strategy, configs
 from loadlab.plan.problems import Problem, checked, one_of
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def fault_problems(plan: Plan, _data: Mapping[str, Any] | None = None) -> Iterat
             yield Problem(where=f"faults.{name}", what="would make every trial invalid", remedy=remedy)
 
 
-def unfit(fault: PlannedFault, strategy: Config, plan: Plan) -> str | None:
-    """What the fault needs and is not there under this strategy; None if it can be applied."""
+def unfit(fault: PlannedFault, server: Config, strategy: Config, plan: Plan) -> str | None:
+    """What the fault needs and is not there in this server mode and strategy; None if it can be applied."""
     for need in FAULTS[fault.name].needs:
         met, words = NEEDS[need]
-        if not met(plan, strategy):
+        if not met(plan, server, strategy):
             return words
     return None
 
@@ -80,15 +80,15 @@ def unfit_faults(
     return [
         Incompatible(server=server, strategy=strategy, fault=fault, why=why)
         for fault, server, strategy in itertools.product(faults, servers, strategies)
-        if (server, strategy) not in gone and (why := unfit(fault, strategy, plan))
+        if (server, strategy) not in gone and (why := unfit(fault, server, strategy, plan))
     ]
 
 
-def faults_that_fit_nowhere(plan: Plan, strategies: Iterable[Config]) -> Iterator[Problem]:
-    """Faults that can be applied under no strategy of the plan."""
-    every = list(strategies)
+def faults_that_fit_nowhere(plan: Plan, servers: Iterable[Config], strategies: Iterable[Config]) -> Iterator[Problem]:
+    """Faults that can be applied in no server mode and strategy of the plan."""
+    every = list(itertools.product(servers, strategies))
     for fault in planned_faults(plan):
-        reasons = [unfit(fault, strategy, plan) for strategy in every]
+        reasons = [unfit(fault, server, strategy, plan) for server, strategy in every]
         if every and all(reasons):
             remedy = "; ".join(dict.fromkeys(filter(None, reasons)))
             yield Problem(where=f"faults.{fault.name}", what="can be applied to no case of the plan", remedy=remedy)
@@ -146,15 +146,23 @@ def _at_an_instant() -> list[str]:
     return [name for name in FAULTS if FAULTS[name].acts == "at_instant"]
 
 
-# Whether it is there in a plan, under a strategy; and what to say if it is not.
-NEEDS: Final[Mapping[Need, tuple[Callable[[Plan, Config], bool], str]]] = {
+# Whether it is there in a plan, in a server mode and strategy; and what to say if it is not.
+NEEDS: Final[Mapping[Need, tuple[Callable[[Plan, Config, Config], bool], str]]] = {
     "own_postgresql": (
-        lambda plan, _: plan.project is None or plan.project.database == "embedded",
+        lambda plan, _server, _strategy: plan.project is None or plan.project.database == "embedded",
         'needs a PostgreSQL of loadlab\'s own: set database = "embedded" in [project]',
     ),
     "pooler": (
-        lambda _, strategy: build_strategy(strategy).pooling() is not None,
+        lambda _plan, _server, strategy: build_strategy(strategy).pooling() is not None,
         "needs a pooler between the application and PostgreSQL: add the strategy pgbouncer",
     ),
-    "linux": (lambda _plan, _strategy: sys.platform == "linux", "needs Linux"),
+    "replaced_worker": (
+        lambda _plan, server, _strategy: build_server(server).replaced_workers() > 0,
+        "needs a server that replaces a worker that is killed: add one with several processes, such as gthread",
+    ),
+    "reload": (
+        lambda _plan, server, _strategy: build_server(server).reload_signal() is not None,
+        "needs a server that can replace its workers while it serves: add one with several processes, such as gthread",
+    ),
+    "linux": (lambda _plan, _server, _strategy: sys.platform == "linux", "needs Linux"),
 }

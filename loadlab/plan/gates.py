@@ -66,12 +66,23 @@ def with_more(plan: Plan, expressions: Sequence[str], cases: Sequence[Case]) -> 
     Raises:
         UsageError: naming every problem of the latter.
     """
-    more = read_gates(expressions)
-    problems = [problem for gate in more for problem in _unmeasured(gate, plan)]
-    problems += gates_that_fit_nowhere(more, cases, cases)
+    return tuple(dict.fromkeys((*gates_of(plan), *gates_on(plan, expressions, cases))))
+
+
+def gates_on(
+    plan: Plan, expressions: Sequence[str], cases: Sequence[Case], *, between_runs: bool = False
+) -> tuple[Gate, ...]:
+    """Those of the command line alone. `between_runs`: the baseline is another run.
+
+    Raises:
+        UsageError: naming every problem.
+    """
+    gates = read_gates(expressions)
+    problems = [problem for gate in gates for problem in _unmeasured(gate, plan)]
+    problems += gates_that_fit_nowhere(gates, cases, cases, between_runs=between_runs)
     if problems:
         raise refusal("--gate", problems)
-    return tuple(dict.fromkeys((*gates_of(plan), *more)))
+    return gates
 
 
 def read_gates(expressions: Sequence[str]) -> tuple[Gate, ...]:
@@ -212,7 +223,9 @@ def gate_problems(plan: Plan, _data: Mapping[str, Any] | None = None) -> Iterato
         yield from _unmeasured(gate, plan)
 
 
-def gates_that_fit_nowhere(gates: Iterable[Gate], cases: Sequence[Case], chosen: Sequence[Case]) -> Iterator[Problem]:
+def gates_that_fit_nowhere(
+    gates: Iterable[Gate], cases: Sequence[Case], chosen: Sequence[Case], *, between_runs: bool = False
+) -> Iterator[Problem]:
     """Gates that no case of the plan can be held to: of all `cases`, the `chosen` ones are measured."""
     names = short_names(cases)
     for gate in gates:
@@ -223,7 +236,11 @@ def gates_that_fit_nowhere(gates: Iterable[Gate], cases: Sequence[Case], chosen:
             yield Problem(where=where, what=what, remedy=_such_as(gate.cases, cases, names))
         elif not meant and gate.fault is None:
             yield Problem(where=where, what=f"{gate.cases!r} matches cases with a fault only", remedy="widen it")
-        elif gate.limit.relative and not _has_baseline([case for case in meant if case in chosen], chosen):
+        elif (
+            gate.limit.relative
+            and not between_runs
+            and not _has_baseline([case for case in meant if case in chosen], chosen)
+        ):
             what = "no case that it is for has a baseline"
             remedy = "measure CONN_MAX_AGE = 0 beside it: add 0 to max_age in [strategies.max_age]"
             yield Problem(where=where, what=what, remedy=remedy)

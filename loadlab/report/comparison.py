@@ -14,6 +14,8 @@ from rich.text import Text
 
 from loadlab.model.labels import short_names
 from loadlab.report import labels, numbers
+from loadlab.report.content.gates import COLUMNS, as_plain
+from loadlab.report.content.gates import TITLE as GATES
 from loadlab.report.markup import escape, grid
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from loadlab.model.case import Case
     from loadlab.model.contrasts import Contrast, RunContrast
     from loadlab.model.findings import Arm
+    from loadlab.report.content.gates import GateLine
 
 TOO_FEW = "too few trials for an interval"
 NOTE = (
@@ -40,7 +43,7 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
 
 
-def grids(contrast: RunContrast) -> Iterator[Grid]:
+def grids(contrast: RunContrast, gates: Sequence[GateLine] = ()) -> Iterator[Grid]:
     """All tables that have rows."""
     names = _names(contrast)
     facts = ("Fact", "Before", "After")
@@ -49,6 +52,7 @@ def grids(contrast: RunContrast) -> Iterator[Grid]:
         _figures(contrast, names),
         _connections(contrast, names),
         Grid(title="What else differed", columns=facts, rows=contrast.differences),
+        Grid(title=GATES, columns=COLUMNS, rows=tuple(one.cells for one in gates)),
     ):
         if one.rows:
             yield one
@@ -60,12 +64,12 @@ def left_over(contrast: RunContrast) -> Iterator[str]:
         yield from (f"Only in {name}: {case}" for case in cases)
 
 
-def text(contrast: RunContrast, width: int, runs: Sequence[str]) -> str:
+def text(contrast: RunContrast, width: int, runs: Sequence[str], gates: Sequence[GateLine] = ()) -> str:
     """Everything there is to say, for a terminal of `width` columns; `runs` are the names of both."""
     output = StringIO()
     console = Console(file=output, width=width, force_terminal=False, legacy_windows=False)
     console.print(Text(f"{runs[0]} (before) and {runs[1]} (after)\n"))
-    for one in grids(contrast):
+    for one in grids(contrast, gates):
         table = RichTable(title=one.title, box=SIMPLE, title_justify="left", title_style="bold")
         for column in one.columns:
             table.add_column(column, overflow="fold")
@@ -78,17 +82,17 @@ def text(contrast: RunContrast, width: int, runs: Sequence[str]) -> str:
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
-def as_markdown(contrast: RunContrast, runs: Sequence[str]) -> str:
+def as_markdown(contrast: RunContrast, runs: Sequence[str], gates: Sequence[GateLine] = ()) -> str:
     """The same as GitHub-flavoured Markdown."""
     blocks = [f"# {escape(runs[0])} (before) and {escape(runs[1])} (after)"]
-    for one in grids(contrast):
+    for one in grids(contrast, gates):
         rows = [[escape(cell) for cell in row] for row in one.rows]
         blocks += [f"## {one.title}", grid(one.columns, ["---"] * len(one.columns), rows)]
     blocks += [f"- {escape(line)}" for line in left_over(contrast)]
     return "\n\n".join([*blocks, escape(NOTE)])
 
 
-def as_json(contrast: RunContrast, runs: Sequence[str]) -> dict[str, Any]:
+def as_json(contrast: RunContrast, runs: Sequence[str], gates: Sequence[GateLine] = ()) -> dict[str, Any]:
     """The same for programs; figures are not rounded, times are in seconds."""
     names = _names(contrast)
     return {
@@ -108,6 +112,7 @@ def as_json(contrast: RunContrast, runs: Sequence[str]) -> dict[str, Any]:
         "differences": [_fact(*one) for one in contrast.differences],
         "only_before": list(contrast.only_before),
         "only_after": list(contrast.only_after),
+        "gates": [as_plain(one.result) for one in gates],
     }
 
 

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 SIGNS: Final = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.UNDECIDED: "❔"}
 SUITE: Final = "loadlab gates"
-SECONDS: Final = 19  # characters of a time without fraction and zone
+TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?")
 NOTHING: Final = "No gate was asked of any case."
 
 
 def junit(lines: Sequence[GateLine], *, started: str, file: str) -> str:
     """JUnit XML: a test case for each gate and case, in the forms of Ant and of Jenkins.
 
-    What is undecided is a skipped test, or a failure where it fails the build. `started` is a time in ISO 8601, and
-    `file` what was measured: a run folder, a plan, or an address.
+    What is undecided is a skipped test, or a failure where it fails the build. `started` is when, and `file`
+    what was measured: a run folder, a plan, or an address.
     """
     fails, skips = sum(one.fails for one in lines), sum(map(_skips, lines))
     counts = {"tests": str(len(lines)), "failures": str(fails), "errors": "0"}
@@ -43,7 +43,7 @@ def junit(lines: Sequence[GateLine], *, started: str, file: str) -> str:
             "id": "0",
             "name": SUITE,
             "package": "loadlab",
-            "timestamp": started[:SECONDS],
+            "timestamp": _timestamp(started),
             "hostname": "localhost",
             **counts,
             "skipped": str(skips),
@@ -58,6 +58,12 @@ def junit(lines: Sequence[GateLine], *, started: str, file: str) -> str:
     ET.SubElement(suite, "system-err")
     ET.indent(root, " ")
     return ET.tostring(root, encoding="unicode", xml_declaration=True).replace("'", '"', 4) + "\n"
+
+
+def _timestamp(started: str) -> str:
+    """Without fraction and zone, as the schema wants it."""
+    match = TIME.match(started)
+    return f"{match[1]}T{match[2]}{match[3] or ':00'}" if match else "1970-01-01T00:00:00"
 
 
 def _skips(one: GateLine) -> bool:
@@ -75,7 +81,7 @@ def _test_case(suite: ET.Element, one: GateLine) -> None:
 
 
 def _xml(text: str) -> str:
-    """Without what XML 1.0 cannot hold, and on one line unless it has several."""
+    """Without what XML 1.0 cannot hold."""
     return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 from loadlab.model.metrics import CONNECTION, UnitKind
 from loadlab.model.observation import WatchedLeak
 from loadlab.report import numbers
+from loadlab.report.content.gates import TITLE, as_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.model.observation import Age, AliasObservation, Observation
+    from loadlab.report.content.gates import GateLine
 
 LEAKS: Final[Mapping[WatchedLeak, str]] = {
     WatchedLeak.YES: "yes",
@@ -40,12 +42,13 @@ ASSUMPTION: Final = (
 )
 
 
-def as_json(observation: Observation) -> str:
+def as_json(observation: Observation, gates: Sequence[GateLine] = ()) -> str:
     """All figures; `leak` and `invalid` in words, and beside them as a code."""
     document = asdict(observation)
     for alias, seen in observation.aliases.items():
         document["aliases"][alias] |= {"leak": LEAKS[seen.leak], "leak_kind": seen.leak}
-    return json.dumps(document | {"invalid": why_invalid(observation)}, indent=1)
+    required = [as_plain(one.result) for one in gates]
+    return json.dumps(document | {"invalid": why_invalid(observation), "gates": required}, indent=1)
 
 
 def why_invalid(observation: Observation) -> str:
@@ -53,7 +56,7 @@ def why_invalid(observation: Observation) -> str:
     return IN_TURN if observation.invalid else ""
 
 
-def as_text(observation: Observation) -> str:
+def as_text(observation: Observation, gates: Sequence[GateLine] = ()) -> str:
     readings = numbers.plural(observation.readings, "reading")
     lines = [f"Watched for {numbers.seconds(observation.seconds)}, {readings}{_remarks(observation)}."]
     if observation.invalid:
@@ -61,6 +64,8 @@ def as_text(observation: Observation) -> str:
     for alias, seen in observation.aliases.items():
         lines += ["", f"{alias}", *(f"  {line}".rstrip() for line in _alias(seen))]
     lines += ["", *_judge(observation)]
+    if gates:
+        lines += ["", TITLE, *(f"  {one.sentence}" for one in gates)]
     return "\n".join(lines).rstrip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -34,3 +35,9 @@ class GranianServer(Server):
 
     def processes(self) -> int:
         return self.workers
+
+    def replaced_workers(self) -> int:
+        return self.workers
+
+    def reload_signal(self) -> signal.Signals:
+        return signal.SIGHUP

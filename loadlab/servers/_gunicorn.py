@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -55,6 +56,12 @@ class GunicornServer(Server):
 
     def recycle_option(self) -> str:
         return "--max-requests"
+
+    def replaced_workers(self) -> int:
+        return self.workers
+
+    def reload_signal(self) -> signal.Signals:
+        return signal.SIGHUP
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

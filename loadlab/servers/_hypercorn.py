@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,3 +50,6 @@ class HypercornServer(Server):
 
     def recycle_option(self) -> str:
         return "--max-requests"
+
+    def reload_signal(self) -> signal.Signals:
+        return signal.SIGHUP

@@ -48,3 +48,9 @@ class UvicornServer(Server):
 
     def recycle_option(self) -> str:
         return "--limit-max-requests" if self.workers > 1 else ""  # with one process, it ends as a whole
+
+    def replaced_workers(self) -> int:
+        return self.workers if self.workers > 1 else 0
+
+    def reload_signal(self) -> signal.Signals | None:
+        return signal.SIGHUP if self.workers > 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ class UwsgiServer(Server):
             " (uWSGI 2.0.31)."
         ),
         "With --http, clients connect for each request, unless --http-keepalive is set (uWSGI 2.0.31).",
+        (
+            "In a virtual environment, SIGHUP ends the uWSGI of the package pyuwsgi: it starts again with the"
+            " interpreter outside. Set --binary-path to the environment's python (pyuwsgi 2.0.30.post1)."
+        ),
     )
     # A worker has answered --max-requests requests.
     recycled: ClassVar[str] = r"The work of process (\d+) is done"
@@ -78,3 +83,9 @@ class UwsgiServer(Server):
 
     def recycled_after(self) -> int | None:
         return self.max_requests or None
+
+    def replaced_workers(self) -> int:
+        return self.workers
+
+    def reload_signal(self) -> signal.Signals:
+        return signal.SIGHUP

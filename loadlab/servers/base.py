@@ -153,6 +153,14 @@ class Server(ABC):
         """Why the fleet model cannot tell how connections live here, and what to ask it instead; None where it can."""
         return None
 
+    def replaced_workers(self) -> int:
+        """How many of its processes it replaces when they are killed; 0 where none: then their work is lost."""
+        return 0
+
+    def reload_signal(self) -> signal.Signals | None:
+        """What has the parent of its workers replace them, one by one or all, on the same port; None where nothing."""
+        return None
+
     def incompatible(self, driver: str) -> tuple[str, str, str] | None:  # noqa: ARG002
         """A parameter that cannot be so with this driver, why, and what to do; None where all can."""
         return None

@@ -17,8 +17,10 @@ def main() -> None:
     if not PROGRAM.exists():
         sys.exit(f"{PROGRAM} is not there. Install it: {sys.executable} -m pip install pyuwsgi")
     environment = ["--virtualenv", sys.prefix] if sys.prefix != sys.base_prefix else []
-    # This process becomes it, so that signals reach it.
-    os.execv(PROGRAM, [str(PROGRAM), *environment, *sys.argv[1:]])  # noqa: S606  no shell is wanted
+    # This process becomes it, so that signals reach it. A reload starts it once more: by itself with the interpreter
+    # behind a virtual environment, where it is not installed.
+    itself = ["--binary-path", sys.executable]
+    os.execv(PROGRAM, [str(PROGRAM), *environment, *itself, *sys.argv[1:]])  # noqa: S606  no shell is wanted
 
 
 def count_workers_at_once() -> None:

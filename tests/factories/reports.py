@@ -29,12 +29,16 @@ from loadlab.model.findings import (
     TrialSummary,
     Verdict,
 )
+from loadlab.model.gates import Doubt, GateResult, Gates, Outcome
 from loadlab.model.plan import Limits
 from loadlab.model.reasons import BesideUnlimited, Gain, Ground, Harm, Held, Leaks, NoRequests, Speed, TooFewBlocks
 from loadlab.model.samples import Connections, CpuSeconds, Trial
+from loadlab.plan.gates import read_gates
 from loadlab.report import REPORTS
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">|`'\"*_[x](javascript:alert(1))\u2028&amp;\x1b[31m"
+GATES = ("leaks == 0", "p95 < 50 ms", "throughput >= 0.95 × baseline", "reuse >= 90 %")
+UNDECIDED = Outcome.UNDECIDED
 AGES = (0, 60, None)
 SERVERS = ("threaded", "sync", "gevent")
 USERS = 8
@@ -403,6 +407,43 @@ def _unmeasured(of: Arm) -> Arm:
     )
 
 
+def gated() -> Findings:
+    """A run with gates: of each outcome, and for each reason to doubt."""
+    full = findings()
+    slow, leaking = case("sync", 60), case("gevent", 60)
+    asked = {one.text: one for one in read_gates(GATES)}
+    results = (
+        GateResult(gate=asked["leaks == 0"], case=slow, outcome=Outcome.PASS, value=0),
+        GateResult(gate=asked["leaks == 0"], case=leaking, outcome=Outcome.FAIL, value=8),
+        GateResult(gate=asked["leaks == 0"], case=case("threaded", 60), outcome=UNDECIDED, doubt=Doubt.LEAK_UNKNOWN),
+        GateResult(
+            gate=asked["throughput >= 0.95 × baseline"],
+            case=slow,
+            outcome=UNDECIDED,
+            doubt=Doubt.INTERVAL,
+            value=0.96,
+            low=0.92,
+            high=1.01,
+            trials=8,
+        ),
+        GateResult(
+            gate=asked["p95 < 50 ms"], case=leaking, outcome=Outcome.FAIL, value=0.06, low=0.055, high=inf, trials=8
+        ),
+        GateResult(gate=asked["reuse >= 90 %"], case=leaking, outcome=UNDECIDED, doubt=Doubt.NOT_MEASURED),
+        GateResult(
+            gate=asked["p95 < 50 ms"],
+            case=slow,
+            outcome=UNDECIDED,
+            doubt=Doubt.TOO_FEW_TRIALS,
+            value=0.04,
+            low=-inf,
+            high=inf,
+            trials=2,
+        ),
+    )
+    return replace(full, gates=Gates(results=results))
+
+
 def empty() -> Findings:
     """No trial at all: stopped before the first one."""
     full = findings(blocks=0)
@@ -547,6 +588,7 @@ VARIANTS = {
     "hostile": hostile,
     "database elsewhere": with_database_elsewhere,
     "strategies": strategies,
+    "gated": gated,
 }
 
 

@@ -141,3 +141,40 @@ def test_a_record_is_written_as_it_always_was_and_read_again() -> None:
     }
     read = TypeAdapter(Connections).validate_python(written)
     assert read.at_rest == replace(rest, first_uses=0, connects=0, pool_size=0)
+
+
+@every(("sessions", "kinds"), [(9, [Identity.SESSIONS]), (10, []), (12, []), (13, [Identity.SESSIONS])])
+def test_an_attempt_that_was_cut_off_may_be_a_session_or_not(sessions: int, kinds: list[Identity]) -> None:
+    found = reconcile(Side(opened=10, open=0, cut_off=2), Side(opened=sessions, open=0))
+    assert [one.kind for one in found] == kinds
+
+
+POOLED = PoolerCounts(
+    clients_opened=10,
+    clients_open=0,
+    servers_opened=4,
+    servers_open=0,
+    waited_seconds=0.0,
+    refused=0,
+    clients_cut_off=1,
+    servers_cut_off=1,
+)
+
+
+@every(
+    ("opened", "sessions", "kinds"),
+    [
+        (10, 4, []),
+        (9, 3, []),
+        (11, 4, []),
+        (8, 4, [Identity.POOLER_CLIENTS_OPENED]),
+        (12, 4, [Identity.POOLER_CLIENTS_OPENED]),
+        (10, 5, [Identity.POOLER_SESSIONS]),
+        (10, 2, [Identity.POOLER_SESSIONS]),
+    ],
+)
+def test_what_a_pooler_had_under_way_at_its_end_may_count_or_not(
+    opened: int, sessions: int, kinds: list[Identity]
+) -> None:
+    found = reconcile(Side(opened=opened, open=0), Side(opened=sessions, open=0), POOLED)
+    assert [one.kind for one in found] == kinds

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from loadlab.analysis.pairs import declared_pairs
 from loadlab.errors import UsageError
 from loadlab.faults import FAULTS
 from loadlab.plan.experiment import read_plan
+
+if TYPE_CHECKING:
+    from loadlab.model.config import Config
 
 BEFORE = "window_seconds = 4.0\nblocks = 2\n"
 AFTER = "[servers.sync]\n[servers.gthread]\n[strategies.max_age]\nmax_age = [0, 60]\n"
@@ -113,6 +118,18 @@ def test_the_users_own_database_is_not_restarted() -> None:
     said = problems(project + RESTART, before=scenario + BEFORE)
     assert "can be applied to no case" in said[0]
     assert 'set database = "embedded" in [project]' in said[0]
+
+
+def test_a_worker_is_killed_only_where_the_server_replaces_it() -> None:
+    text = plan('[servers.threaded]\n[servers.asgi]\nworkers = [1, 2]\n[[faults]]\nkind = "worker_kill"\n')
+    experiment = read_plan(text, "my.toml")
+
+    def named(server: Config) -> tuple[str, object]:
+        return server.name, server.parameters.get("workers")
+
+    assert {named(case.server) for case in experiment.cases if case.fault} == {("sync", 2), ("gthread", 2), ("asgi", 2)}
+    assert {named(one.server) for one in experiment.left_out} == {("threaded", None), ("asgi", 1)}
+    assert all("needs a server that replaces a worker that is killed" in one.why for one in experiment.left_out)
 
 
 def test_a_black_hole_is_refused_elsewhere_than_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,4 +77,6 @@ def _together(poolers: Sequence[PoolerCounts]) -> PoolerCounts:
         servers_open=sum(one.servers_open for one in poolers),
         waited_seconds=sum(one.waited_seconds for one in poolers),
         refused=sum(one.refused for one in poolers),
+        clients_cut_off=sum(one.clients_cut_off for one in poolers),
+        servers_cut_off=sum(one.servers_cut_off for one in poolers),
     )

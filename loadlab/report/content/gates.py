@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from loadlab.model.labels import short_names
+from loadlab.report.content.plain import plain
 from loadlab.report.content.tables import Column, Table
 from loadlab.report.prose.gates import headline, measured, outcome, sentence, written
 
@@ -52,6 +54,33 @@ def lines(gates: Gates, names: Mapping[Case, str]) -> list[GateLine]:
         )
         for one in gates.results
     ]
+
+
+def as_plain(one: GateResult) -> dict[str, object]:
+    """For programs: figures are not rounded, times are in seconds; an end that nothing bounds is null."""
+    gate = one.gate
+    return {
+        "gate": gate.text,
+        "cases": gate.cases,
+        "quantity": gate.quantity,
+        "fault": gate.fault,
+        "operator": gate.operator,
+        "limit": plain(gate.limit),
+        "kind": gate.measure.kind,
+        "unit": "ratio" if gate.limit.relative else gate.measure.unit,
+        "case": one.case.id if one.case else None,
+        "alias": one.alias or None,
+        "outcome": one.outcome,
+        "doubt": one.doubt,
+        "value": _bounded(one.value),
+        "low": _bounded(one.low),
+        "high": _bounded(one.high),
+        "trials": one.trials,
+    }
+
+
+def _bounded(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
 
 
 def of_run(findings: Findings) -> list[GateLine]:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.report import labels, numbers
-from loadlab.report.content import added_latency, charts, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, aftermaths, charts, gates, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.page import parts
 from loadlab.report.templating import dense_rows, templates
@@ -36,8 +36,11 @@ class HtmlPage(Report):
             matrix=matrix.build(findings),
             advice=verdicts.build(findings),
             overview=verdicts.overview(findings),
+            gates=gates.build(findings),
             added_latency=added_latency.build(findings),
             latency_lead=added_latency.LEAD,
+            aftermaths=aftermaths.build(findings),
+            aftermaths_title=aftermaths.TITLE,
         )
         return numbers.writable(page)
 

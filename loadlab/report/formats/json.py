@@ -11,12 +11,14 @@ from loadlab.model.condition import CIRCUMSTANCES, fields_of
 from loadlab.model.labels import server_label
 from loadlab.model.text import escaped_in_json
 from loadlab.report import numbers
+from loadlab.report.content.gates import as_plain
 from loadlab.report.content.plain import plain
 from loadlab.report.formats.base import Report
 from loadlab.report.labels import Labels
 from loadlab.report.prose import caveats, objections
 from loadlab.report.prose import verdicts as prose
 from loadlab.report.prose.added_latency import conclusion
+from loadlab.report.prose.aftermaths import sentence as lesson
 from loadlab.report.prose.answer import sentence
 from loadlab.report.prose.failures import example
 from loadlab.report.prose.mismatches import mismatch
@@ -72,6 +74,9 @@ class JsonFile(Report):
             ],
             "opens": plain(findings.opens),
             "over_an_hour": [_over_an_hour(one, names) for one in findings.over_an_hour],
+            "aftermaths": plain(findings.aftermaths.cases),
+            "lessons": [{**_plain_fields(one), "text": lesson(one)} for one in findings.aftermaths.lessons],
+            "gates": _gates(findings),
         }
         yield "{"
         yield from (f'\n "{key}": {_text(value)},' for key, value in before.items())
@@ -80,6 +85,10 @@ class JsonFile(Report):
         yield "]"
         yield from (f',\n "{key}": {_text(value)}' for key, value in after.items())
         yield "\n}\n"
+
+
+def _plain_fields(value: object) -> dict[str, object]:
+    return {field.name: plain(getattr(value, field.name)) for field in fields(value)}  # type: ignore[arg-type]
 
 
 def _text(value: object, depth: int = 1) -> str:
@@ -237,6 +246,15 @@ def _over(over: OverLatency, names: Labels) -> dict[str, object]:
         "pays_from_ms": over.pays_from_ms,
         "outcome": over.outcome,
         "conclusion": conclusion(over),
+    }
+
+
+def _gates(findings: Findings) -> dict[str, object]:
+    gates = findings.gates
+    return {
+        "outcome": gates.outcome if gates.results else None,
+        "undecided_fails": gates.undecided_fails,
+        "results": [as_plain(one) for one in gates.results],
     }
 
 

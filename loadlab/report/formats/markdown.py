@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadlab.model.text import printable
 from loadlab.report import numbers
-from loadlab.report.content import added_latency, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, aftermaths, gates, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import bullets, escape, grid, table
 from loadlab.store import layout
@@ -33,10 +33,12 @@ class Markdown(Report):
         blocks = (
             f"# {story.title(findings)}",
             *_opening(findings),
+            *_section(gates.TITLE, gates.build(findings)),
             *_verdicts(findings),
             *_matrix(findings),
             *(escape(sentence) for sentence in story.noise_floor(findings)),
             *_added_latency(findings),
+            *_aftermaths(findings),
             *_section("Comparisons", compared.judged),
             *_section("Other metrics", compared.others),
             *_section("Figures", tables.figures(findings)),
@@ -123,6 +125,17 @@ def _added_latency(findings: Findings) -> Iterator[str]:
         yield f"### {escape(str(effect.mode))}"
         yield table(effect.table)
         yield bullets(f"{name}: {clause}." for name, clause in effect.conclusions)
+
+
+def _aftermaths(findings: Findings) -> Iterator[str]:
+    """What each fault did; nothing without any."""
+    section = aftermaths.build(findings)
+    if section:
+        yield f"## {aftermaths.TITLE}"
+        yield bullets(section.lessons)
+        yield from (escape(sentence) for sentence in section.lead)
+        yield escape(section.table.caption) + "."
+        yield table(section.table)
 
 
 def _fenced(code: str, language: str) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from loadlab.report import numbers
 from loadlab.report.console import bullets, flat, printed
-from loadlab.report.content import added_latency, matrix, story, tables, verdicts
+from loadlab.report.content import added_latency, aftermaths, gates, matrix, story, tables, verdicts
 from loadlab.report.formats.base import Report
 from loadlab.report.markup import plain
 from loadlab.store import layout
@@ -56,21 +56,16 @@ class Terminal(Report):
 
 def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     yield from _opening(findings)
+    yield from _table(gates.TITLE, gates.build(findings))
     ranked = [item for item in verdicts.build(findings) if item.ranks]
     if ranked:
         yield from _section("Verdicts", _verdicts(ranked))
     for title, table in _rankings(findings):
         yield from _section(title, table)
     yield from _section("Server modes × strategies", _matrix(findings, narrow=narrow))
-    service = tables.service(findings)
-    if service.rows:
-        yield from _section("Response and service", Group(plain(service.caption, "dim"), flat(service)))
-    bursts = tables.bursts(findings)
-    if bursts.rows:
-        yield from _section("Quiet spells", Group(plain(bursts.caption, "dim"), flat(bursts)))
-    probed = tables.quantities(findings)
-    if probed.rows:
-        yield from _section("Probes", Group(plain(probed.caption, "dim"), flat(probed)))
+    yield from _table("Response and service", tables.service(findings))
+    yield from _table("Quiet spells", tables.bursts(findings))
+    yield from _table("Probes", tables.quantities(findings))
     opens = tables.opens(findings)
     if opens.rows:
         notes = (plain(sentence, "dim") for sentence in (opens.caption, *story.opens(findings)))
@@ -79,6 +74,7 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
     if hour.rows:
         notes = (plain(sentence, "dim") for sentence in story.over_an_hour(findings))
         yield from _section(story.HOUR, Group(*notes, flat(hour)))
+    yield from _faults(findings)
     for effect in added_latency.build(findings):
         yield from _section(f"With added latency: {effect.mode}", flat(effect.table))
     yield from (plain(sentence) for sentence in story.noise_floor(findings))
@@ -86,6 +82,13 @@ def _parts(findings: Findings, *, narrow: bool) -> Iterator[RenderableType]:
         lines = [caveat.line for caveat in story.caveats(findings)]
         more = [f"{len(lines) - MOST_CAVEATS} more: see {FULL}."] if len(lines) > MOST_CAVEATS else []
         yield from _section("Caveats", bullets([*lines[:MOST_CAVEATS], *more]))
+
+
+def _faults(findings: Findings) -> Iterator[RenderableType]:
+    """What each fault did; nothing without any."""
+    section = aftermaths.build(findings)
+    if section:
+        yield from _section(aftermaths.TITLE, Group(bullets(section.lessons), flat(section.brief)))
 
 
 def _opening(findings: Findings) -> Iterator[RenderableType]:
@@ -116,6 +119,12 @@ def _section(title: str, body: RenderableType) -> Iterator[RenderableType]:
     yield Text()
     yield plain(title, "bold underline")
     yield body
+
+
+def _table(title: str, content: FlatTable) -> Iterator[RenderableType]:
+    """A table under its title; nothing at all when it has no rows."""
+    if content.rows:
+        yield from _section(title, Group(plain(content.caption, "dim"), flat(content)))
 
 
 def _verdicts(ranked: Iterable[Advice]) -> RenderableType:

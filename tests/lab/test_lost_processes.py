@@ -1,0 +1,121 @@
+"""Workers and poolers are killed or replaced under load: what is lost is bounded, and both sides agree after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from every import every
+from faulted import answered_after, assert_in_window, failed_at, planned
+
+from loadlab.plan.members import config_of
+from loadlab.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from laboratory import TrialRunner
+
+pytestmark = pytest.mark.process
+
+
+def test_a_killed_worker_loses_its_requests_and_no_count(trial: TrialRunner) -> None:
+    done = trial("sync", max_age=60, window_seconds=0.8, fault=planned("worker_kill"))
+    assert_in_window(done)
+    assert len(failed_at(done)) <= done.case.users
+    assert done.connections.at_rest.closed["process_exit"] == 1
+    assert done.fault_seen is not None
+    assert answered_after(done, done.fault_seen.lifted or 0)
+
+
+def test_a_restarted_pooler_breaks_each_connection_once(trial: TrialRunner) -> None:
+    pooled = config_of(STRATEGIES, "pgbouncer", {}, "strategy")
+    done = trial("sync", strategy=pooled, window_seconds=1.2, fault=planned("pooler_restart"))
+    assert_in_window(done)
+    assert done.fault_seen is not None
+    assert answered_after(done, done.fault_seen.lifted or 0)
+
+
+def test_a_reload_replaces_the_workers_within_the_window(trial: TrialRunner) -> None:
+    done = trial("sync", max_age=60, window_seconds=3.0, fault=planned("worker_restart"))
+    assert_in_window(done)
+    assert done.connections.at_rest.opened >= 4
+
+
+@pytest.mark.slow
+def test_after_a_failover_the_application_goes_on_at_the_new_primary(trial: TrialRunner) -> None:
+    before = trial.lab.database.postmaster
+    done = trial("sync", max_age=60, window_seconds=6.0, fault=planned("database_failover"))
+    assert_in_window(done)
+    assert done.fault_seen is not None
+    assert answered_after(done, done.fault_seen.lifted or 0)
+    assert failed_at(done)
+    assert trial.lab.database.postmaster != before
+    assert trial("sync", max_age=60).state == "complete"
+
+
+STRATEGY = {"age 0": ("max_age", {"max_age": 0}), "age 60": ("max_age", {"max_age": 60}), "pool": ("pool", {})}
+SEVERAL = {"asgi": 2, "granian": 2, "uvicorn_wsgi": 2, "hypercorn_wsgi": 2, "granian_asgi": 2, "hypercorn": 2}
+REPLACING = ["sync", "gthread", "gevent", "gunicorn_asgi", "uvicorn_worker", "asgi", "granian", "uwsgi", "nginx"]
+
+
+@pytest.mark.slow
+@every("which", ["one", "all_but_one", "all"])
+@every("server", REPLACING)
+@every("strategy", STRATEGY)
+def test_a_killed_worker_loses_no_count_in_any_mode(trial: TrialRunner, server: str, strategy: str, which: str) -> None:
+    name, parameters = STRATEGY[strategy]
+    workers = {"workers": SEVERAL[server]} if server in SEVERAL else {}
+    done = trial(
+        server,
+        strategy=config_of(STRATEGIES, name, parameters, "strategy"),
+        driver="psycopg",
+        window_seconds=4.0,
+        fault=planned("worker_kill", which=which),
+        **workers,
+    )
+    assert_in_window(done)
+    assert done.fault_seen is not None
+    assert answered_after(done, done.fault_seen.lifted or 0)
+
+
+@pytest.mark.slow
+@every("server", [*REPLACING, "hypercorn_wsgi"])
+@every("strategy", STRATEGY)
+def test_a_reload_loses_no_count_in_any_mode(trial: TrialRunner, server: str, strategy: str) -> None:
+    name, parameters = STRATEGY[strategy]
+    workers = {"workers": SEVERAL[server]} if server in SEVERAL else {}
+    done = trial(
+        server,
+        strategy=config_of(STRATEGIES, name, parameters, "strategy"),
+        driver="psycopg",
+        window_seconds=12.0,
+        fault=planned("worker_restart"),
+        **workers,
+    )
+    assert_in_window(done)
+
+
+@pytest.mark.slow
+@every("server", ["sync", "gthread", "gevent", "asgi", "granian", "uwsgi"])
+def test_a_restarted_pooler_loses_no_count_in_any_mode(trial: TrialRunner, server: str) -> None:
+    pooled = config_of(STRATEGIES, "pgbouncer", {}, "strategy")
+    done = trial(server, strategy=pooled, driver="psycopg", window_seconds=2.5, fault=planned("pooler_restart"))
+    assert_in_window(done)
+    assert done.fault_seen is not None
+    assert answered_after(done, done.fault_seen.lifted or 0)
+
+
+@pytest.mark.slow
+@every("server", ["sync", "gthread", "asgi", "gevent"])
+@every("strategy", [*STRATEGY, "pgbouncer"])
+def test_a_failover_loses_no_count_in_any_mode(trial: TrialRunner, server: str, strategy: str) -> None:
+    name, parameters = STRATEGY.get(strategy, (strategy, {}))
+    done = trial(
+        server,
+        strategy=config_of(STRATEGIES, name, parameters, "strategy"),
+        driver="psycopg",
+        window_seconds=12.0,
+        fault=planned("database_failover", detection_seconds=0.5),
+    )
+    assert_in_window(done)
+    assert done.fault_seen is not None
+    assert answered_after(done, done.fault_seen.lifted or 0)
