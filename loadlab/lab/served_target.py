@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FAULTS, FaultContext
 from loadlab.faults.added_latency import AddedLatency
 from loadlab.fleet.spread import uses_of
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from loadlab.model.schedule import Step
     from loadlab.model.uses import Uses
     from loadlab.model.window import Window
+    from loadlab.services.database import Database
 
 SETTLE_SECONDS: Final = 10.0  # at most; a queue of unanswered requests may outlive the load
 POLL_SECONDS: Final = 0.02
@@ -200,6 +202,7 @@ class RunningSite:
             register=self._lab.register,
             log=self._site.log,
             restart_database=self._lab.database.restart,
+            fail_over_database=self._fail_over if self._lab.database.fail_over else None,
             server=application.program,
             reload_signal=build_server(self._site.server).reload_signal(),
             workers=lambda: worker_pids(application),
@@ -207,6 +210,14 @@ class RunningSite:
             ledgers=self._site.ledgers,
             handle=route.handle,
         )
+
+    def _fail_over(self, *, detection_seconds: float = 0.0) -> Database:
+        """From now on, the lab too goes to the server that took over."""
+        observer = self._lab.observing
+        if observer.database.fail_over is None:
+            raise EnvironmentFaultError("The database is not loadlab's own.")
+        observer.database = observer.database.fail_over(detection_seconds=detection_seconds)
+        return observer.database
 
     def reconnect(self) -> None:
         observer = self._lab.observing
@@ -248,12 +259,15 @@ class RunningSite:
         pooler = _pooler_counts(self._context)
         missing = counts.open - (pooler.clients_open if pooler else backends)
         left = self._disturbed.left_behind(self._site) if missing > 0 else 0
-        return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left)
+        unknown = backends - (pooler.servers_open if pooler else counts.open)
+        gone = self._disturbed.abandoned(self._site, counts, unknown)
+        return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left, abandoned=gone)
 
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
         ours = Side(open=counts.open - now.left_behind)
-        return counts.unsettled == counts.cut_off and not reconcile(ours, Side(open=now.backends), now.pooler)
+        theirs = Side(open=now.backends and now.backends - now.abandoned)
+        return counts.unsettled == counts.cut_off and not reconcile(ours, theirs, now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return counts_by_alias(self._context.ledgers, self._context.aliases)

@@ -40,6 +40,18 @@ def test_a_reload_replaces_the_workers_within_the_window(trial: TrialRunner) -> 
     assert done.connections.at_rest.opened >= 4
 
 
+@pytest.mark.slow
+def test_after_a_failover_the_application_goes_on_at_the_new_primary(trial: TrialRunner) -> None:
+    before = trial.lab.database.postmaster
+    done = trial("sync", max_age=60, window_seconds=6.0, fault=planned("database_failover"))
+    assert_in_window(done)
+    assert done.fault_seen is not None
+    assert answered_after(done, done.fault_seen.lifted or 0)
+    assert failed_at(done)
+    assert trial.lab.database.postmaster != before
+    assert trial("sync", max_age=60).state == "complete"
+
+
 STRATEGY = {"age 0": ("max_age", {"max_age": 0}), "age 60": ("max_age", {"max_age": 60}), "pool": ("pool", {})}
 SEVERAL = {"asgi": 2, "granian": 2, "uvicorn_wsgi": 2, "hypercorn_wsgi": 2, "granian_asgi": 2, "hypercorn": 2}
 REPLACING = ["sync", "gthread", "gevent", "gunicorn_asgi", "uvicorn_worker", "asgi", "granian", "uwsgi", "nginx"]
@@ -87,6 +99,23 @@ def test_a_reload_loses_no_count_in_any_mode(trial: TrialRunner, server: str, st
 def test_a_restarted_pooler_loses_no_count_in_any_mode(trial: TrialRunner, server: str) -> None:
     pooled = config_of(STRATEGIES, "pgbouncer", {}, "strategy")
     done = trial(server, strategy=pooled, driver="psycopg", window_seconds=2.5, fault=planned("pooler_restart"))
+    assert_in_window(done)
+    assert done.fault_seen is not None
+    assert answered_after(done, done.fault_seen.lifted or 0)
+
+
+@pytest.mark.slow
+@every("server", ["sync", "gthread", "asgi", "gevent"])
+@every("strategy", [*STRATEGY, "pgbouncer"])
+def test_a_failover_loses_no_count_in_any_mode(trial: TrialRunner, server: str, strategy: str) -> None:
+    name, parameters = STRATEGY.get(strategy, (strategy, {}))
+    done = trial(
+        server,
+        strategy=config_of(STRATEGIES, name, parameters, "strategy"),
+        driver="psycopg",
+        window_seconds=12.0,
+        fault=planned("database_failover", detection_seconds=0.5),
+    )
     assert_in_window(done)
     assert done.fault_seen is not None
     assert answered_after(done, done.fault_seen.lifted or 0)
