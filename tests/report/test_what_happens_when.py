@@ -1,0 +1,43 @@
+"""The page "What happens when…" is that of its record."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories.faulted import case, trial
+from factories.trials import findings
+
+from loadlab.plan.experiment import read_plan
+from loadlab.report.what_happens_when import RECORDED, what_happens_when_page
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "reference" / "what-happens-when.md"
+
+
+def generator() -> Any:
+    path = ROOT / "benchmarks" / "what_happens_when.py"
+    spec = importlib.util.spec_from_file_location("what_happens_when", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_what_its_record_makes_of_it() -> None:
+    assert generator().page_of((ROOT / RECORDED).read_text()) == PAGE.read_text()
+
+
+def test_the_page_has_every_fault_of_the_plan() -> None:
+    plan = (ROOT / "plans" / "faults.toml").read_text()
+    faults = {case.fault.words for case in read_plan(plan, "plans/faults.toml").cases if case.fault}
+    text = PAGE.read_text().replace("\\", "")
+    assert faults == {line.removeprefix("### ") for line in text.splitlines() if line.startswith("### ")}
+
+
+def test_a_run_without_faults_has_no_such_page() -> None:
+    with pytest.raises(ValueError, match="no faults"):
+        what_happens_when_page(findings([case()], [trial(case())]))
