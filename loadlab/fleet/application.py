@@ -14,7 +14,7 @@ from loadlab.fleet.dispatch_fit import fit, merged
 from loadlab.fleet.spread import QUANTILES
 from loadlab.model.causes import Cause
 from loadlab.model.extract import extract_of
-from loadlab.model.fleet import Application, Dispatch, Distribution, Spread
+from loadlab.model.fleet import Application, Collector, Dispatch, Distribution, Spread
 from loadlab.store.reader import RunReader
 from loadlab.system.files import DamagedFileError, plain_json, read_regular
 
@@ -153,13 +153,20 @@ def together(uses: Sequence[Uses]) -> Spread:
         processes=_fit(use.process_choices for use in uses),
         threads=_fit(use.thread_choices for use in uses),
         lazy_threads=sum(use.lazy_odds for use in uses) > 0,
-        second_search=_median(use.spread.second_search for use in uses),
+        collector=_collector(uses),
         cold_seconds=median(use.spread.cold_seconds for use in uses),
         collected_after=garbage.lags(garbage.merged(use.garbage for use in uses), LAGS),
         requests=sum(use.spread.requests for use in uses),
         by_process=most.spread.by_process,
         by_thread=most.spread.by_thread,
     )
+
+
+def _collector(uses: Sequence[Uses]) -> Collector | None:
+    """Of the trial with most requests that tells, with most of its garbage."""
+    known = [use for use in uses if use.spread.collector is not None]
+    most = max(known, key=lambda use: (len(use.garbage) > 0, use.spread.requests), default=None)
+    return None if most is None else most.spread.collector
 
 
 def _fit(of_trials: Iterable[tuple[Choices, ...]]) -> Dispatch:

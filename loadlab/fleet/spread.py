@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.fleet.collector_fit import collector_of
 from loadlab.fleet.dispatch_fit import Served, choices_of, fit, thread_choices
-from loadlab.fleet.engine.garbage import LATE, Searches
 from loadlab.fleet.garbage import lags, merged
 from loadlab.model.fleet import Distribution, Spread
-from loadlab.model.uses import Choices, Garbage, Uses
+from loadlab.model.uses import Choices, Garbage, NewProcesses, Uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,14 +45,13 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
     process_choices = choices_of(_by_process(first), processes, capacity) if processes > 1 else ()
     of_threads, odds = _of_threads(first, threads) if threads > 1 else ((), 0.0)
     garbage = _garbage(uses, threads)
-    collected_after = lags(merged([garbage]), len(QUANTILES))
     spread = Spread(
         processes=fit(process_choices, processes - 1),
         threads=fit(of_threads, threads - 1),
         lazy_threads=odds > 0,
-        collected_after=collected_after,
-        second_search=_second_search(uses, collected_after),
-        cold_seconds=_cold_seconds(uses, connects, measured),
+        collected_after=lags(merged([garbage]), len(QUANTILES)),
+        collector=collector_of(uses),
+        cold_seconds=_longer([one[0] for one in _of_each(uses)], measured),
         requests=len(measured),
         by_process=_shares(use.process for use in measured),
         by_thread=_shares((use.process, use.thread) for use in measured) if threads else (),
@@ -67,34 +67,41 @@ def uses_of(uses: Sequence[Use], *, since: float, server: Server) -> Uses | None
     )
 
 
-def _second_search(uses: Sequence[Use], collected_after: tuple[int, ...]) -> float | None:
-    """The request of a process in which a connection first was collected that the youngest generation had not held.
-
-    It is the median of processes; all begin alike, so that their searches of the second generation come together.
-    """
-    if not collected_after:
+def new_processes(servers: Iterable[Sequence[Use]]) -> NewProcesses | None:
+    """What their first requests met, in all processes of servers that have booted alike; None without any."""
+    of_all = [list(one) for server in servers for one in _of_each(server)]
+    first, later = [one[0] for one in of_all], [use for one in of_all for use in one[1:]]
+    if not first:
         return None
-    young = LATE[-1] * Searches(collected_after).period
-    began: dict[int, list[float]] = defaultdict(list)
-    for use in uses:
-        began[use.process].append(use.began)
-    first: dict[int, int] = {}
-    for use in uses:
-        if use.collected is not None:
-            of_process = began[use.process]
-            collected = bisect_right(of_process, use.collected)
-            if collected - bisect_right(of_process, use.ended) > young:
-                first[use.process] = min(collected, first.get(use.process, collected))
-    return float(median(first.values())) if first else None
+    young = [use.young for use in first if use.young is not None]
+    searches = Counter(use.searches for use in first if use.searches is not None)
+    return NewProcesses(
+        cold_seconds=_longer(first, later) if later else 0.0,
+        young=median(young) if young else None,
+        searches=searches.most_common(1)[0][0] if searches else None,
+    )
 
 
-def _cold_seconds(uses: Sequence[Use], connects: Sequence[float], measured: Sequence[Use]) -> float:
-    """How much longer the first request of a process took than those of the window: the median of processes."""
-    first: dict[int, Use] = {}
+def with_new_processes(spread: Spread, fresh: NewProcesses) -> Spread:
+    """The spread of processes that begin like these."""
+    collector = spread.collector
+    if collector is not None and fresh.young is not None and fresh.searches is not None:
+        first = max(0.0, fresh.young - collector.busy)
+        collector = replace(collector, first=first, searches=fresh.searches)
+    return replace(spread, cold_seconds=fresh.cold_seconds, collector=collector)
+
+
+def _of_each(uses: Iterable[Use]) -> Iterable[list[Use]]:
+    by_process: dict[int, list[Use]] = defaultdict(list)
     for use in uses:
-        first.setdefault(use.process, use)
-    longer = median(map(_own, first.values())) - median(map(_own, measured))
-    connected = [use.connect for use in first.values() if use.connect is not None]
+        by_process[use.process].append(use)
+    return by_process.values()
+
+
+def _longer(first: Sequence[Use], later: Sequence[Use]) -> float:
+    """How much longer the first requests of processes took than later ones, by their medians."""
+    longer = median(map(_own, first)) - median(map(_own, later))
+    connected, connects = ([use.connect for use in uses if use.connect is not None] for uses in (first, later))
     if connected and connects:
         longer += median(connected) - median(connects)
     return max(0.0, longer)

@@ -2,11 +2,12 @@
 
 Only the lab switches this on, for the targets that it serves: a variable of the environment names the aliases. Else
 nothing of it is imported. A process has a file of `RECORDS` fixed-size records, and leaves out what comes after them.
-No lock is taken: a record belongs to one request, and all stores are of 8 bytes, BEGAN_NS last of the first four.
+No lock is taken: a record belongs to one request, and all stores are of 8 bytes, BEGAN_NS last of those at its start.
 """
 
 from __future__ import annotations
 
+import gc
 from contextvars import ContextVar
 from functools import wraps
 from itertools import count
@@ -31,9 +32,11 @@ from loadlab.instrumentation.uses_file import (
     NOT_COLLECTED,
     NOT_OPENED,
     RECORDS,
+    SEARCHES,
     STARTED_NS,
     SUFFIX,
     THREAD,
+    YOUNG_PPM,
 )
 from loadlab.instrumentation.work import pair_of, present
 from loadlab.model.metrics import CloseReason
@@ -70,6 +73,7 @@ class Uses:
         record[THREAD] = thread
         record[CONNECT_NS] = connect_ns
         record[STARTED_NS] = _started.get()
+        record[YOUNG_PPM], record[SEARCHES] = _garbage()
         record[BEGAN_NS] = monotonic_ns()
         return record
 
@@ -113,6 +117,13 @@ def install(aliases: Iterable[str]) -> None:
         WSGIHandler.__call__ = _ended(WSGIHandler.__call__)  # type: ignore[method-assign]
         request_finished.connect(_end)
         current.in_forked_child.append(_leave_to_parent)
+
+
+def _garbage() -> tuple[int, int]:
+    """What the garbage collector has counted: millionths of what it waits for, and its searches of the youngest."""
+    young, searches, _ = gc.get_count()
+    most = gc.get_threshold()[0]
+    return (1_000_000 * young // most, searches) if most and gc.isenabled() else (-1, -1)
 
 
 def _timed(connect: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -18,8 +18,10 @@ SUFFIX: Final = ".uses"
 # Cells of a record. THREAD is never given twice in a process. CONNECT_NS is -1 where the request found a connection.
 # COLLECTED_NS is of the connection that this request was the last to use: when the garbage collector closed it, 0 while
 # it is open, and -1 where it was closed otherwise. STARTED_NS is when Django's WSGI handler was called, 0 under ASGI.
-BEGAN_NS, ENDED_NS, THREAD, CONNECT_NS, COLLECTED_NS, STARTED_NS = range(6)
-CELLS: Final = 6
+# Of Python's garbage collector at BEGAN_NS: YOUNG_PPM is what it has counted towards the next search of the youngest
+# generation, in millionths, and SEARCHES how many there were since the last of the second. -1 where it is off.
+BEGAN_NS, ENDED_NS, THREAD, CONNECT_NS, COLLECTED_NS, STARTED_NS, YOUNG_PPM, SEARCHES = range(8)
+CELLS: Final = 8
 CELL_BYTES: Final = 8
 RECORDS: Final = 1 << 16
 FILE_BYTES: Final = RECORDS * CELLS * CELL_BYTES
@@ -27,6 +29,7 @@ NOT_OPENED: Final = -1
 NOT_COLLECTED: Final = -1
 GAP: Final = 256  # records that were never in use, behind which none is: threads about to begin one are not so many
 NS: Final = 1e-9
+PPM: Final = 1e-6
 
 
 class Use(NamedTuple):
@@ -35,7 +38,9 @@ class Use(NamedTuple):
     `began` is its first query, and `ended` when the request let go of the connection. `connect` is how long the
     connection took to open before; None where it was open. Of the connection that this request was the last to use,
     `collected` is when the garbage collector closed it, and `closed` says that it was closed otherwise. `started` is
-    when Django began with the request; None under ASGI.
+    when Django began with the request; None under ASGI. When the use began, the garbage collector had counted the share
+    `young` of what it waits for until it searches the youngest generation, and had searched it so often (`searches`)
+    since it last searched the second; None where it is off.
     """
 
     began: float
@@ -46,6 +51,8 @@ class Use(NamedTuple):
     collected: float | None = None
     closed: bool = False
     started: float | None = None
+    young: float | None = None
+    searches: int | None = None
 
 
 def read_uses(directory: Path) -> list[Use]:
@@ -90,4 +97,6 @@ def _use(process: int, record: list[int]) -> Use:
         collected=collected * NS if collected > 0 else None,
         closed=collected == NOT_COLLECTED,
         started=record[STARTED_NS] * NS if record[STARTED_NS] else None,
+        young=record[YOUNG_PPM] * PPM if record[YOUNG_PPM] >= 0 else None,
+        searches=record[SEARCHES] if record[SEARCHES] >= 0 else None,
     )

@@ -188,9 +188,13 @@ def _cpu_quantities() -> Iterator[tuple[str, str]]:
 
 
 def _cpu(observed: Observed, plan: Plan) -> CpuSeconds:
-    """Of all process trees that the lab can see; load processes on other hosts tell it themselves."""
+    """Of all process trees that the lab can see; load processes on other hosts tell it themselves.
+
+    What a tree has used that was gone at the end of the window, or was another then, is not known.
+    """
     start, end, result = observed.start.values, observed.end.values, observed.result
-    spent = {part: end[name] - start[name] for part, name in _cpu_quantities() if name in start}
+    both = [(part, name) for part, name in _cpu_quantities() if name in start and name in end]
+    spent = {part: end[name] - start[name] for part, name in both if end[name] >= start[name]}
     told = sum(result.busy) * plan.window_seconds if result else None
     unseen = plan.load.expect_workers or "generator" not in spent
     return CpuSeconds(

@@ -212,7 +212,10 @@ class RunningSite:
         observer = self._lab.observing
         if not observer.alive():
             observer.restore()
-        self._context = replace(self._context, cursor=observer.cursor, trees=self._present(self._context.trees))
+        present = self._present(self._context.trees)
+        # What a process has used that another has taken the place of is not known.
+        trees = {part: root for part, root in present.items() if self._context.trees.get(part) == root}
+        self._context = replace(self._context, cursor=observer.cursor, trees=trees)
 
     @property
     def max_connections(self) -> int:

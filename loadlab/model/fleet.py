@@ -148,6 +148,22 @@ class Dispatch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Collector:
+    """What Python's garbage collector counts in a process, in shares of what it waits for until it searches.
+
+    A request adds `busy` while it is under way, the share `early` of it before it connects or once it has let go of its
+    connection, and `left` is what stays of that when it has ended. A new process has counted `first` before its first
+    request, after `searches` of the youngest generation since the last of the second.
+    """
+
+    busy: float
+    left: float
+    early: float = 0.0
+    first: float = 0.0
+    searches: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Spread:
     """How requests spread in one server mode, measured.
 
@@ -155,17 +171,17 @@ class Spread:
     With `lazy_threads`, a thread starts when a request finds no idle one. `collected_after` says of the connection of a
     thread that ended with its request: how many requests of its process later Python's garbage collector closes it
     (equally likely counts, sorted; 0 is at once, and NEVER at the end of the process); empty where threads serve again.
-    `second_search` is in which request of a new process the collector first searches the second generation of its
-    objects, None where that was not seen. `cold_seconds` is how much longer the first request of a process takes than
-    others: it imports what no request has imported before, and others of its process wait for that. `requests` is how
-    many were observed, and `by_process` and `by_thread` what share each of them had, the largest first.
+    `collector` is what brings the collector's searches about, None where that was not measured. `cold_seconds` is how
+    much longer the first request of a process takes than others: it imports what no request has imported before, and
+    others of its process wait for that. `requests` is how many were observed, and `by_process` and `by_thread` what
+    share each of them had, the largest first.
     """
 
     processes: Dispatch = field(default_factory=Dispatch)
     threads: Dispatch = field(default_factory=Dispatch)
     lazy_threads: bool = False
     collected_after: tuple[int, ...] = ()
-    second_search: float | None = None
+    collector: Collector | None = None
     cold_seconds: float = 0.0
     requests: int = 0
     by_process: tuple[float, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from loadlab.model.fleet import Outage, ProcessesEnd
 from loadlab.model.fleet_validation import Configuration, FleetFigures
+from loadlab.model.uses import NewProcesses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +21,8 @@ class FleetTrial:
     reason, and the clients count `failures` by kind.
 
     The model knows nothing of a machine with too much to do: `busy` is what share of all its cores worked before each
-    sample, and `late_seconds` the 99th percentile of how late requests were sent.
+    sample, and `late_seconds` the 99th percentile of how late requests were sent. `new_processes` says what the first
+    requests of all processes met, None without any.
     """
 
     configuration: Configuration
@@ -38,6 +40,7 @@ class FleetTrial:
     failures: Mapping[str, int] = field(default_factory=dict)
     busy: tuple[float, ...] = ()
     late_seconds: float = 0.0
+    new_processes: NewProcesses | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,6 +35,20 @@ class Garbage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NewProcesses:
+    """What the first request of new processes meets: most of them, as they boot alike.
+
+    It takes `cold_seconds` longer than later ones. When it has connected, the garbage collector has counted the share
+    `young` of what it waits for, after so many `searches` since the last of the second generation; None where it is
+    off.
+    """
+
+    cold_seconds: float
+    young: float | None = None
+    searches: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Uses:
     """What the uses of a trial come to.
 

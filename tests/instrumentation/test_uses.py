@@ -120,7 +120,7 @@ def test_only_the_named_aliases_are_recorded(ledgers: Path) -> None:
 
 def test_a_full_file_ends_what_is_known_of_all_processes(tmp_path: Path) -> None:
     def written(pid: int, times: range) -> None:
-        cells = [cell for at in times for cell in (at + 1, at + 2, 1, -1, 0, at)]
+        cells = [cell for at in times for cell in (at + 1, at + 2, 1, -1, 0, at, -1, -1)]
         content = b"".join(cell.to_bytes(8, "little", signed=True) for cell in cells)
         (tmp_path / f"{pid}{SUFFIX}").write_bytes(content)
 

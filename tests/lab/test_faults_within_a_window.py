@@ -52,10 +52,14 @@ def assert_came_and_went(done: Trial) -> None:
     assert min(failed) >= seen.began
     assert done.connections.exact, done.connections.mismatches
     assert done.connections.sessions == done.connections.after_stop.opened
+    cpu = done.cpu_seconds
+    assert all(part is None or part >= 0 for part in (cpu.app, cpu.database, cpu.generator, cpu.pooler, cpu.proxy)), cpu
 
 
 def test_a_restart_of_the_database_fails_requests_and_leaves_the_counts_exact(trial: TrialRunner) -> None:
-    assert_came_and_went(trial("sync", max_age=60, window_seconds=1.5, fault=restart()))
+    done = trial("sync", max_age=60, window_seconds=1.5, fault=restart())
+    assert_came_and_went(done)
+    assert done.cpu_seconds.database is None  # its processes are others since
 
 
 def test_a_fault_that_cannot_be_applied_makes_its_trial_invalid(

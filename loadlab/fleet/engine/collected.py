@@ -63,7 +63,7 @@ def _collected(processes: Streams, spread: Spread, random: np.random.Generator) 
     collected = np.full(len(processes.starts), inf)
     if not spread.collected_after:
         return collected
-    searches, member = Searches(spread.collected_after, spread.second_search), processes.member
+    searches, member = Searches(spread), processes.member
     apart = float(processes.ends.max(initial=0.0)) + 1.0
     begun = np.searchsorted(processes.starts + member * apart, processes.ends + member * apart, side="right")
     searched, second = searches.phases(random.random((2, len(processes.hosts))))

@@ -8,8 +8,9 @@ generation; one that is in use during a search of the second moves on to the old
 moved there is a quarter of it, which takes thousands of requests. A request that fails leaves more objects than others,
 so that searches come sooner while PostgreSQL is full.
 
-What was measured is how many requests later single connections were collected. From these lags follows how often the
-youngest generation is searched; the rest is CPython's rule.
+CPython counts the objects that are created, less those that go. So a search comes the sooner the more requests are
+under way, and just when many are. What each adds was measured; else how many requests later single connections were
+collected, from which follows how often the youngest generation is searched.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import gc
 from abc import ABC, abstractmethod
 from heapq import heappop, heappush
 from itertools import count
+from math import floor
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from loadlab.fleet.engine.database import Connection
-    from loadlab.model.fleet import Counts, Numbers
+    from loadlab.model.fleet import Collector, Counts, Numbers, Spread
 
 # A small site (Django 5.2, psycopg2, CPython 3.11) has 57,600 objects in the oldest generation, and 134 more with each
 # search of the second, if requests come one at a time, in threads of their own. One in so many searches of the second
@@ -37,32 +39,31 @@ FULL_SEARCHES: Final = 57_600 // 4 // 134
 # The exception of a failed connect, its frames and what they refer to: 172 objects less 40 of a request that succeeds
 # (Django 5.2, psycopg2 and CPython 3.11: gc.get_count() before and after a request in a thread of its own).
 FAILURE_OBJECTS: Final = 132
+FAILURE_SHARE: Final = FAILURE_OBJECTS / gc.get_threshold()[0]
 LATE: Final = (1.5, 1.25)  # periods, within which the search of the youngest generation comes
 
 
 class Searches:
     """How often the youngest generation is searched in a server mode: once in `period` requests of a process.
 
-    It follows from the measured `lags` (sorted), as what is left at any time waits for half a period, less half a
-    request. The second generation is first searched in the request `second_search`; all processes begin alike, so this
-    comes for all of them together. Where it is not known, it comes at random. Where all lags are the same, they are a
-    strategy's rule, and nothing is searched: `after` so many requests.
+    What the collector counts tells, and all processes begin alike, so that their searches come together. Where it was
+    not measured, the period follows from the measured lags, as what is left at any time waits for half a period, less
+    half a request; searches come at random then. Where all lags are the same, they are a strategy's rule, and nothing
+    is searched: `after` so many requests.
     """
 
-    def __init__(self, lags: tuple[int, ...], second_search: float | None = None) -> None:
-        self._second_search = second_search
+    def __init__(self, spread: Spread) -> None:
+        lags = spread.collected_after
         self.after = lags[0] if lags[0] == lags[-1] else None
-        known = np.asarray(lags, dtype=np.float64)
-        # What waits for the second generation stands out once the period is about known.
-        about = 2 * float(np.median(known)) + 1
-        for late in LATE:
-            about = 2 * float(known[known <= late * about].mean()) + 1
-        self.period = about
+        self._collector = spread.collector
+        self.period = _period(lags) if spread.collector is None else _between(spread.collector)
 
     def garbage(self, uniforms: Iterator[float]) -> Garbage:
         """That of a new process."""
         if self.after is not None:
             return CountedGarbage(self.after)
+        if self._collector is not None:
+            return CountingGarbage(self._collector)
         first, second = self.phases(np.array([[next(uniforms)], [next(uniforms)]]))
         return SearchedGarbage(self.period, float(first[0]), int(second[0]))
 
@@ -71,10 +72,10 @@ class Searches:
 
         `drawn` are random numbers up to 1, in two rows.
         """
-        first = 1 + drawn[0] * self.period
-        if self._second_search is None:
-            return first, 1 + (drawn[1] * SEARCHES).astype(np.int64)
-        return first, 1 + np.maximum(np.rint((self._second_search - first) / self.period), 0).astype(np.int64)
+        if self._collector is None:
+            return 1 + drawn[0] * self.period, 1 + (drawn[1] * SEARCHES).astype(np.int64)
+        first = 1 + max(0.0, 1 - self._collector.first - self._collector.busy) / self._collector.left
+        return np.full(drawn.shape[1], first), np.full(drawn.shape[1], SEARCHES - self._collector.searches)
 
     def collected(self, own: Counts, begun: Counts, phases: tuple[Numbers, Counts]) -> Counts:
         """In which request of their processes the connections of many requests are collected.
@@ -98,6 +99,20 @@ class Searches:
         return np.maximum(np.floor((requests - first) / self.period).astype(np.int64) + 1, 0)
 
 
+def _period(lags: tuple[int, ...]) -> float:
+    known = np.asarray(lags, dtype=np.float64)
+    # What waits for the second generation stands out once the period is about known.
+    about = 2 * float(np.median(known)) + 1
+    for late in LATE:
+        about = 2 * float(known[known <= late * about].mean()) + 1
+    return about
+
+
+def _between(collector: Collector) -> float:
+    """From one search to the next, while requests come one at a time: that of the search itself does not count."""
+    return floor(max(0.0, 1 - collector.busy) / collector.left) + 2.0
+
+
 def _seconds(searches: Counts, second: Counts) -> Counts:
     """How many of so many searches were of the second generation."""
     seconds: Counts = np.maximum((searches - second) // SEARCHES + 1, 0)
@@ -111,13 +126,21 @@ class Garbage(ABC):
     def mark(self) -> tuple[int, int]:
         """How often each generation was searched until now."""
 
+    def before(self) -> Iterable[Connection]:
+        """A request has begun that does not connect yet: what is collected then."""
+        return ()
+
     @abstractmethod
     def begin(self, requests: int) -> Iterable[Connection]:
-        """The process begins its so-manieth request: what is collected then."""
+        """The process begins its so-manieth request, which connects: what is collected then."""
 
     @abstractmethod
     def failed(self) -> None:
         """A request failed with an exception."""
+
+    @abstractmethod
+    def ended(self) -> None:
+        """A request is no longer under way."""
 
     @abstractmethod
     def leave(self, connection: Connection, requests: int) -> Iterable[Connection]:
@@ -132,7 +155,7 @@ class SearchedGarbage(Garbage):
 
     def __init__(self, period: float, first: float, second: int) -> None:
         self._period = period
-        self._failure = FAILURE_OBJECTS / gc.get_threshold()[0] * period
+        self._failure = FAILURE_SHARE * period
         self._failures = 0.0
         self._next = first
         self._until_second = second
@@ -154,6 +177,9 @@ class SearchedGarbage(Garbage):
 
     def failed(self) -> None:
         self._failures += self._failure
+
+    def ended(self) -> None:
+        """It counts requests that begin."""
 
     def leave(self, connection: Connection, requests: int) -> Iterable[Connection]:  # noqa: ARG002  a search comes later
         searches, second_searches = connection.mark
@@ -180,6 +206,40 @@ class SearchedGarbage(Garbage):
         return found
 
 
+class CountingGarbage(SearchedGarbage):
+    """What the collector finds when it searches as soon as it has counted enough.
+
+    It counts what is created, less what goes: so searches come when many requests are under way at once, and find their
+    connections in use. It begins to count again at 0, and never gets below.
+    """
+
+    def __init__(self, collector: Collector) -> None:
+        super().__init__(1.0, 0.0, SEARCHES - collector.searches)
+        self._counted = collector.first
+        self._early = collector.busy * collector.early
+        self._late = collector.busy - self._early
+        self._gone = collector.busy - collector.left
+
+    def begin(self, requests: int) -> Iterable[Connection]:  # noqa: ARG002  those under way count
+        return self._count(self._late)
+
+    def before(self) -> Iterable[Connection]:
+        return self._count(self._early)
+
+    def _count(self, more: float) -> Iterable[Connection]:
+        self._counted += more
+        if self._counted <= 1:
+            return ()
+        self._counted = 0.0
+        return self._search()
+
+    def failed(self) -> None:
+        self._counted += FAILURE_SHARE
+
+    def ended(self) -> None:
+        self._counted = max(0.0, self._counted - self._gone)
+
+
 class CountedGarbage(Garbage):
     """What closes a fixed number of requests later, as a strategy has it; with 0 at once."""
 
@@ -193,6 +253,9 @@ class CountedGarbage(Garbage):
 
     def failed(self) -> None:
         """It has no part in this."""
+
+    def ended(self) -> None:
+        """Nor this."""
 
     def begin(self, requests: int) -> Iterable[Connection]:
         found = []

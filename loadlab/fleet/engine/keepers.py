@@ -29,7 +29,7 @@ class Keeper(ABC):
         self._agenda = simulation.agenda
         self._counts = simulation.requests
         self._draws = simulation.draws
-        self._finish = simulation.finish
+        self._simulation = simulation
 
     @abstractmethod
     def begin(self, now: float, thread: Thread) -> None:
@@ -69,6 +69,10 @@ class Keeper(ABC):
     def _end(self, now: float, thread: Thread) -> None:
         """The request ends that held this thread's connection."""
 
+    def _finish(self, now: float, thread: Thread) -> None:
+        """The request has ended."""
+        self._simulation.finish(now, thread)
+
     def _end_in_vain(self, now: float, thread: Thread) -> None:
         thread.connection = None
         self._finish(now, thread)
@@ -99,9 +103,7 @@ class DjangoKeeper(Keeper):
         self._thread_stays = keeping.keeper == "thread"
         spread = simulation.spread
         threads_end = not self._thread_stays or keeping.idle_thread_seconds is not None
-        self._searches = (
-            Searches(spread.collected_after, spread.second_search) if spread.collected_after and threads_end else None
-        )
+        self._searches = Searches(spread) if spread.collected_after and threads_end else None
 
     def begin(self, now: float, thread: Thread) -> None:
         process = thread.process
@@ -160,11 +162,17 @@ class DjangoKeeper(Keeper):
                 self.thread_ends(now, thread)
         self._finish(now, thread)
 
+    def _finish(self, now: float, thread: Thread) -> None:
+        if thread.process.garbage is not None:
+            thread.process.garbage.ended()
+        super()._finish(now, thread)
+
     def _collect(self, now: float, thread: Thread, searches: Searches) -> None:
-        """A search that this request brings about finds it in use."""
+        """A search that this request brings about while it connects finds its connection in use."""
         process = thread.process
         if process.garbage is None:
             process.garbage = searches.garbage(self._draws.uniforms)
+        self._close(now, process, process.garbage.before())
         thread.mark = process.garbage.mark()
         self._close(now, process, process.garbage.begin(process.requests))
 

@@ -142,7 +142,13 @@ def _what_is_shared(keeping: Keeping, application: Application) -> str | None:
     closes = keeping.max_age == 0 and keeping.checks_at_end
     if keeping.idle_thread_seconds is not None and keeping.keeper == "thread" and not closes:
         return "idle threads end"
+    if keeping.keeper == "request" and not closes and _counted(keeping.spread_of(application)):
+        return "the garbage collector counts what is under way"
     return None
+
+
+def _counted(spread: Spread | None) -> bool:
+    return spread is not None and spread.collector is not None
 
 
 def _dependence(keeping: Keeping, application: Application, scene: Scene) -> str | None:

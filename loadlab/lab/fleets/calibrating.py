@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loadlab.errors import EnvironmentFaultError, UsageError
 from loadlab.fleet.application import application_of_run
 from loadlab.fleet.calibration import calibration_plan
+from loadlab.fleet.spread import with_new_processes
 from loadlab.lab.run import begin, create
 from loadlab.model.fleet_validation import Configuration, PlannedEvent
 from loadlab.plan.experiment import read_plan
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
     from loadlab.lab.opening import Listener
     from loadlab.model.config import Config
-    from loadlab.model.fleet import Application
+    from loadlab.model.fleet import Application, Spread
     from loadlab.model.fleet_trial import FleetTrial
 
-RATE: Final = 2.0
+RATE: Final = 4.0
 SECONDS: Final = 6.0
 RESTART_AT: Final = 1.0
 DEPLOYMENT_AT: Final = 2.5
@@ -113,7 +114,7 @@ def _server(name: str) -> Config:
 
 
 def with_deployments(application: Application, trials: Sequence[FleetTrial]) -> Application:
-    """What the model knows, with the times of boots, ends and restarts that were seen.
+    """What the model knows, with the times of boots, ends, restarts and first requests that were seen.
 
     Raises:
         EnvironmentFaultError: none was seen.
@@ -122,10 +123,19 @@ def with_deployments(application: Application, trials: Sequence[FleetTrial]) -> 
         raise EnvironmentFaultError("No small fleet came up for calibration; the logs of the lanes tell why.")
     return replace(
         application,
+        spreads=dict(_fresh(application, trials)),
         boot_seconds=dict(_of_each(trials, "boot")),
         stop_seconds=dict(_of_each(trials, "stop")),
         restart_seconds=median(outage.end - outage.start for trial in trials for outage in trial.outages),
     )
+
+
+def _fresh(application: Application, trials: Sequence[FleetTrial]) -> Iterator[tuple[str, Spread]]:
+    """With what the first requests of new processes meet: a lab's trials have inspected theirs before."""
+    of_mode = {trial.configuration.server.name: trial.new_processes for trial in trials}
+    for name, spread in application.spreads.items():
+        fresh = of_mode.get(name)
+        yield name, spread if fresh is None else with_new_processes(spread, fresh)
 
 
 def _of_each(trials: Iterable[FleetTrial], what: str) -> Iterator[tuple[str, float]]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults import FaultContext
 from loadlab.instrumentation.counters import counts_of
-from loadlab.lab.application import ServerSetup, booting
+from loadlab.instrumentation.uses_file import VARIABLE, read_uses
+from loadlab.lab.application import Extras, ServerSetup, booting
 from loadlab.lab.route import routed
 from loadlab.model.counts import ConnectionCounts, total
 from loadlab.plan.members import driver_for
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from loadlab.instrumentation.uses_file import Use
     from loadlab.judges.pgbouncer import PgBouncer
     from loadlab.lab.application import Application
     from loadlab.lab.lab import Lab
@@ -82,6 +84,7 @@ class Host:
             database=self._route.database,
             ledgers=ledgers,
             project=self._project,
+            extras=Extras(environment={VARIABLE: ",".join(self._project.counted)}),
         )
         with ExitStack() as unready:
             boot = unready.enter_context(booting(setup, self._lab.register, self.log))
@@ -107,6 +110,10 @@ class Host:
         """End the server that it has at once."""
         if self.application is not None:
             self.application.program.kill()
+
+    def uses(self) -> list[list[Use]]:
+        """What the requests of each of its servers did with their connections."""
+        return [read_uses(ledgers) for ledgers in self.ledgers]
 
     def counts(self) -> ConnectionCounts:
         """What all its servers have counted, those included that have ended."""

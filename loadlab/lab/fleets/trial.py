@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import EnvironmentFaultError
+from loadlab.fleet.spread import new_processes
 from loadlab.lab.fleets.backends import Backends
 from loadlab.lab.fleets.balancing import balancing
 from loadlab.lab.fleets.cores import Cores
@@ -64,6 +65,7 @@ def observe_fleet(lab: Lab, configuration: Configuration) -> FleetTrial:
     ):
         boots = tuple(host.boot_seconds[0] for host in hosts)
         seen = _observed(lab, configuration, backends, balancer, Counter(lab, before, hosts))
+        fresh = new_processes(uses for host in hosts for uses in host.uses())
     return FleetTrial(
         configuration=configuration,
         figures=figures(seen, configuration),
@@ -80,6 +82,7 @@ def observe_fleet(lab: Lab, configuration: Configuration) -> FleetTrial:
         failures=seen.result.failures,
         busy=tuple(seen.series.of("busy")),
         late_seconds=seen.late_seconds,
+        new_processes=fresh,
     )
 
 

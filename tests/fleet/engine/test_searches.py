@@ -9,8 +9,9 @@ import pytest
 from every import every
 
 from loadlab.fleet.engine.database import Connection
-from loadlab.fleet.engine.garbage import FULL_SEARCHES, CountedGarbage, SearchedGarbage, Searches
+from loadlab.fleet.engine.garbage import FULL_SEARCHES, CountedGarbage, CountingGarbage, SearchedGarbage, Searches
 from loadlab.fleet.garbage import SEARCHES
+from loadlab.model.fleet import Collector, Spread
 
 if TYPE_CHECKING:
     from loadlab.fleet.engine.garbage import Garbage
@@ -30,6 +31,7 @@ def after_another(garbage: Garbage, requests: int) -> dict[int, int]:
             collected[numbers[found]] = request
         for found in garbage.leave(connection, request):
             collected[numbers[found]] = request
+        garbage.ended()
     return collected
 
 
@@ -61,7 +63,7 @@ def test_what_closes_after_a_fixed_number_is_not_searched(after: int) -> None:
 
 @every(("lags", "period"), [(EVEN, 10), ((*EVEN * 9, 30, 60, 10**9), 10), ((0, 0, 1, 1, 1, 2, 2), 3)])
 def test_the_period_of_searches_follows_from_lags(lags: tuple[int, ...], period: float) -> None:
-    assert Searches(tuple(sorted(lags))).period == pytest.approx(period, rel=0.2)
+    assert Searches(Spread(collected_after=tuple(sorted(lags)))).period == pytest.approx(period, rel=0.2)
 
 
 def test_failed_requests_bring_searches_about_sooner() -> None:
@@ -75,7 +77,7 @@ def test_failed_requests_bring_searches_about_sooner() -> None:
 
 @every(("first", "second"), [(1.0, 1), (3.7, 4), (8.4, 12)])
 def test_many_connections_are_collected_as_one_by_one(first: float, second: int) -> None:
-    searches = Searches((0, 0, 1, 1, 2, 2))
+    searches = Searches(Spread(collected_after=(0, 0, 1, 1, 2, 2)))
     requests = int(2.2 * FULL_SEARCHES * SEARCHES * searches.period)
     one_by_one = after_another(SearchedGarbage(searches.period, first, second), requests)
     own = np.arange(1, requests + 1)
@@ -90,3 +92,35 @@ def test_what_is_in_use_during_a_search_of_the_second_waits_for_one_of_all() -> 
     collected = after_another(SearchedGarbage(10, 6, 7), 2 * FULL_SEARCHES * SEARCHES * 10)
 
     assert collected[66] == collected[186] == 6 + 10 * (6 + SEARCHES * (FULL_SEARCHES - 1))
+
+
+COUNTS = Collector(busy=0.3, left=0.0625, first=0.0, searches=4)
+
+
+def test_a_request_adds_more_while_it_is_under_way_than_it_leaves_behind() -> None:
+    """12 requests leave 0.75 behind, and the 13th brings it above 1."""
+    collected = after_another(CountingGarbage(COUNTS), 60)
+
+    assert sorted(set(collected.values())) == [13, 26, 39, 52]
+    assert Searches(Spread(collected_after=EVEN, collector=COUNTS)).period == 13
+
+
+def test_requests_under_way_bring_a_search_about_that_finds_them_in_use() -> None:
+    """The fourth of four brings it about; they wait for the second generation, whose search is the eighth."""
+    garbage = CountingGarbage(COUNTS)
+    under_way = [Connection(owner=None, now=0.0) for _ in range(4)]  # type: ignore[arg-type]
+    for connection in under_way:
+        connection.mark = garbage.mark()
+        garbage.begin(1)
+    assert garbage.mark() == (1, 0)
+    for connection in under_way:
+        garbage.leave(connection, 4)
+        garbage.ended()
+
+    found: list[Connection] = []
+    for request in range(5, 5 + 7 * 13):
+        assert not found
+        found = list(garbage.begin(request))
+        garbage.ended()
+    assert found == under_way
+    assert garbage.mark() == (8, 1)
