@@ -27,7 +27,7 @@ REPOSITORY: Final = Path(__file__).resolve().parent.parent
 RECORD: Final = REPOSITORY / RECORDED
 PAGE: Final = REPOSITORY / "docs" / "reference" / "what-happens-when.md"
 PARTS: Final = ("versions", "PostgreSQL", "machine")
-MACHINE: Final = ("cores", "memory_gib")
+MACHINE: Final = ("cores", "memory_gib", "load_average_before_run")
 
 
 def record_of(recorded: RecordedRun) -> str:

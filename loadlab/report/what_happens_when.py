@@ -10,8 +10,9 @@ from loadlab.report.content import aftermaths
 from loadlab.report.markup import escape, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from loadlab.model.config import Scalar
     from loadlab.model.findings import Findings
     from loadlab.report.content.aftermaths import AftermathSection
 
@@ -76,7 +77,13 @@ def _measured(findings: Findings) -> str:
     trials = sum(len(one.trials) for one in findings.aftermaths.cases)
     unusable = sum(one.unusable for one in findings.aftermaths.cases)
     return escape(
-        f"{run.started[:10]}, {machine.get('cores')} cores, PostgreSQL {postgresql.get('version')}, {', '.join(told)};"
-        f" 8 users without keep-alive, windows of {numbers.exact(run.window_seconds)} s."
+        f"{run.started[:10]}, {machine.get('cores')} cores{_load(machine)}, PostgreSQL {postgresql.get('version')},"
+        f" {', '.join(told)}; 8 users without keep-alive, windows of {numbers.exact(run.window_seconds)} s."
         f" {numbers.plural(trials, 'trial')} with a fault were complete, {numbers.count(unusable)} were not."
     )
+
+
+def _load(machine: Mapping[str, Scalar]) -> str:
+    """What else ran: it makes times longer, and changes no count."""
+    load = machine.get("load_average_before_run")
+    return f" (load average {load} before the run)" if load else ""

@@ -31,6 +31,11 @@ def test_the_page_is_what_its_record_makes_of_it() -> None:
     assert generator().page_of((ROOT / RECORDED).read_text()) == PAGE.read_text()
 
 
+def test_a_record_of_the_recorded_run_makes_the_same_page() -> None:
+    made = generator()
+    assert made.page_of(made.record_of(made.recorded_in((ROOT / RECORDED).read_text()))) == PAGE.read_text()
+
+
 def test_the_page_has_every_fault_of_the_plan() -> None:
     plan = (ROOT / "plans" / "faults.toml").read_text()
     faults = {case.fault.words for case in read_plan(plan, "plans/faults.toml").cases if case.fault}
