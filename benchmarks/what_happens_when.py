@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.analysis.findings import findings_of
+from loadlab.faults import FAULTS
 from loadlab.model.recorded import RecordedRun
 from loadlab.model.samples import Series
 from loadlab.report.what_happens_when import RECORDED, what_happens_when_page
@@ -74,7 +75,14 @@ def recorded_in(text: str) -> RecordedRun:
 
 def page_of(text: str) -> str:
     """The page that a record makes."""
-    return what_happens_when_page(findings_of(recorded_in(text)))
+    recorded = recorded_in(text)
+    measured = {case.fault.name for case in recorded.schedule.cases if case.fault}
+    return what_happens_when_page(findings_of(recorded), [name for name in at_an_instant() if name not in measured])
+
+
+def at_an_instant() -> list[str]:
+    """All faults that a plan can have come within the window."""
+    return [name for name in FAULTS if FAULTS[name].acts == "at_instant"]
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from loadlab.report.content import aftermaths
 from loadlab.report.markup import escape, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.model.config import Scalar
     from loadlab.model.findings import Findings
@@ -30,8 +30,12 @@ AGAIN: Final = (
 VERSIONS: Final = ("django", "gunicorn", "psycopg2-binary", "pgbouncer")
 
 
-def what_happens_when_page(findings: Findings) -> str:
-    """In Markdown, from a run with faults."""
+def what_happens_when_page(findings: Findings, missing: Sequence[str] = ()) -> str:
+    """In Markdown, from a run with faults; `missing` are those that it did not measure.
+
+    Raises:
+        ValueError: the run has none.
+    """
     section = aftermaths.build(findings)
     if section is None:
         raise ValueError("the run has no faults")
@@ -43,6 +47,7 @@ def what_happens_when_page(findings: Findings) -> str:
         "## How it was measured",
         *map(escape, section.lead),
         _measured(findings),
+        *([f"Not measured in this run: {numbers.listing([f'`{name}`' for name in missing])}."] if missing else []),
         AGAIN,
     ]
     return "\n\n".join(blocks) + "\n"

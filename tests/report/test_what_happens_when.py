@@ -36,11 +36,11 @@ def test_a_record_of_the_recorded_run_makes_the_same_page() -> None:
     assert made.page_of(made.record_of(made.recorded_in((ROOT / RECORDED).read_text()))) == PAGE.read_text()
 
 
-def test_the_page_has_every_fault_of_the_plan() -> None:
-    plan = (ROOT / "plans" / "faults.toml").read_text()
-    faults = {case.fault.words for case in read_plan(plan, "plans/faults.toml").cases if case.fault}
-    text = PAGE.read_text().replace("\\", "")
-    assert faults == {line.removeprefix("### ") for line in text.splitlines() if line.startswith("### ")}
+def test_the_plan_and_the_page_name_every_fault_at_an_instant() -> None:
+    cases = read_plan((ROOT / "plans" / "faults.toml").read_text(), "plans/faults.toml").cases
+    every = set(generator().at_an_instant())
+    assert {case.fault.name for case in cases if case.fault} == every
+    assert {name for name in every if name in PAGE.read_text()} == every
 
 
 def test_a_run_without_faults_has_no_such_page() -> None:
