@@ -259,12 +259,15 @@ class RunningSite:
         pooler = _pooler_counts(self._context)
         missing = counts.open - (pooler.clients_open if pooler else backends)
         left = self._disturbed.left_behind(self._site) if missing > 0 else 0
-        return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left)
+        unknown = backends - (pooler.servers_open if pooler else counts.open)
+        gone = self._disturbed.abandoned(self._site, counts, unknown)
+        return Sample(counts=counts, values={"backends": backends}, pooler=pooler, left_behind=left, abandoned=gone)
 
     def agrees(self, now: Sample) -> bool:
         counts = now.counts
         ours = Side(open=counts.open - now.left_behind)
-        return counts.unsettled == counts.cut_off and not reconcile(ours, Side(open=now.backends), now.pooler)
+        theirs = Side(open=now.backends and now.backends - now.abandoned)
+        return counts.unsettled == counts.cut_off and not reconcile(ours, theirs, now.pooler)
 
     def by_alias(self) -> dict[str, ConnectionCounts]:
         return counts_by_alias(self._context.ledgers, self._context.aliases)

