@@ -46,6 +46,10 @@ def _count(
     return Measure(kind="count", meaning=meaning, unit=unit, needs=needs, watched=watched, higher_is_better=higher)
 
 
+def _after(meaning: str, unit: Unit = "") -> Measure:
+    return Measure(kind="count", meaning=f"{meaning}, in the worst trial", unit=unit, needs="fault")
+
+
 def _estimate(meaning: str, unit: Unit = "s", *, needs: Need | None = None, higher: bool = False) -> Measure:
     return Measure(kind="estimate", meaning=meaning, unit=unit, needs=needs, higher_is_better=higher)
 
@@ -70,6 +74,16 @@ MEASURES: Final[Mapping[str, Measure]] = {
     "left_open": _count("the most connections still open after the load, in any trial"),
     "inexact": _count("trials whose connection counts do not agree with PostgreSQL's", watched=False),
     "dropped": _count("tasks of an open load that were not started", needs="open_load"),
+    "failed_after": _after("requests that failed after the fault began"),
+    "lost_after": _after("connections that the fault ended"),
+    "left_after": _after("connections still held at rest although the fault had ended their other side"),
+    "opened_after": _after("connections opened after the fault began"),
+    "opens_per_second_after": _after("connections opened within one second after the fault began"),
+    "open_after": _after("connections open at once"),
+    "first_success_after": _after("time from when the fault was in place until a request succeeded", "s"),
+    "recovered_after": _after(
+        "time from when the fault began until throughput was back within the noise of the control", "s"
+    ),
     "throughput": _estimate("successful requests per second of a trial", "/s", needs="closed_load", higher=True),
     "p50": _estimate("the median latency of a trial"),
     "p95": _estimate("the 95th percentile of a trial's latency"),

@@ -117,6 +117,7 @@ def _case(case: Case) -> dict[str, object]:
         "parameters": {"server": case.server.parameters, "strategy": case.strategy.parameters},
         "max_age": case.max_age,
         **_circumstances(case),
+        "fault": plain(case.fault),
         "usable_connections": case.usable_connections,
         "replica": case.replica,
     }
