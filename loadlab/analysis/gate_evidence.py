@@ -11,7 +11,7 @@ import numpy as np
 
 from loadlab.analysis.counterparts import counterparts
 from loadlab.analysis.gates import Counted, OverBlocks, OverRuns, OverTrials, Question
-from loadlab.analysis.pairs import baseline_of
+from loadlab.analysis.pairs import baseline_of, other_side_of
 from loadlab.analysis.scalars import scalar
 from loadlab.model.departure import Why
 from loadlab.model.gates import Doubt
@@ -124,7 +124,10 @@ class Seen:
 
 
 def _baseline(case: Case, seen: Mapping[Case, Seen]) -> Seen | None:
-    found = baseline_of(case, list(seen)) if case.is_candidate else None
+    """The other side of the run, if it has one: then that is the question. Else what closes after each request."""
+    found = other_side_of(case, list(seen))
+    if found is None and case.is_candidate:
+        found = baseline_of(case, list(seen))
     return seen[found] if found else None
 
 

@@ -295,6 +295,8 @@ def _unmeasured(gate: Gate, plan: Plan) -> Iterator[Problem]:
 
 
 def _has_baseline(meant: Sequence[Case], cases: Sequence[Case]) -> bool:
+    if any(not case.is_this_side for case in cases):
+        return True
     groups = {case.group for case in cases if case.is_baseline}
     return not meant or any(case.is_candidate and case.group in groups for case in meant)
 
