@@ -105,7 +105,8 @@ class ServedTarget:
         observer = self.lab.observing
         if not observer.alive():
             observer.restore()
-        staying = self.lab.judge.await_empty(SETTLE_SECONDS)
+        every = [self.lab, *map(self.lab.at, self.lab.others)]
+        staying = [left for lab in every if (left := lab.judge.await_empty(SETTLE_SECONDS))]
         if staying and self.lab.database.embedded:  # a backend that was stopped never leaves
             observer.restore(anew=True)
 
@@ -115,13 +116,14 @@ class ServedTarget:
         A project may connect as it boots, and so does runserver, which looks for migrations. A fault may act until the
         end. PgBouncer opens nothing in the target's database before a client asks.
         """
-        quiet = build_server(case.server).quiet_boot and not self.lab.project.info
+        # No side of a run may have it easier than the other.
+        quiet = build_server(case.server).quiet_boot and not self.lab.project.info and not self.lab.others
         if quiet and not faults_of(self.lab.plan) and not proxied(case, self.lab.plan) and case.fault is None:
             self._ahead.begin(step, self._boot(case, step))
 
     @contextmanager
     def serve(self, case: Case, step: Step) -> Iterator[RunningSite]:
-        lab, ledgers = self.lab, self.ledgers(step)
+        lab, ledgers = self.lab.at(case.side), self.ledgers(step)
         context = ProbeContext(
             cursor=lab.cursor,
             database=lab.database.name,
@@ -139,7 +141,7 @@ class ServedTarget:
 
     @contextmanager
     def _boot(self, case: Case, step: Step) -> Iterator[BootingSite]:
-        lab, ledgers = self.lab, self.ledgers(step)
+        lab, ledgers = self.lab.at(case.side), self.ledgers(step)
         shutil.rmtree(ledgers, ignore_errors=True)  # of an earlier attempt
         with boot_site(
             lab,
