@@ -26,6 +26,7 @@ SELDOM: Final = 1e-3  # a share of requests that is small enough to leave out th
 REQUESTS_PER_SECOND: Final = 250_000
 DEALT_PER_SECOND: Final = 1_500_000
 OPENINGS_PER_SECOND: Final = 6_000_000
+OVERLOADED: Final = 0.9  # of threads that are busy, from which on a queue may be longer than an overlap of lanes
 NO_LIMIT: Final = 1_000_000_000
 
 
@@ -79,7 +80,7 @@ def engine_for(keeping: Keeping, application: Application, scene: Scene) -> Engi
         return _exactly(scene, "the instants of the requests are given")
     if scene.rates.expected[-1] <= FEW_REQUESTS:
         return _exactly(scene, f"it has at most {FEW_REQUESTS:,} requests")
-    shared = _what_is_shared(keeping, application)
+    shared = _what_is_shared(keeping, application) or _queue(keeping, application, scene)
     if shared is not None:
         return _exactly(scene, shared, _sampled_hosts(scene))
     dependent = _dependence(keeping, application, scene)
@@ -174,11 +175,23 @@ def _any_thread(spread: Spread) -> bool:
 def _waiting(keeping: Keeping, application: Application, scene: Scene) -> str | None:
     if keeping.threads is None:
         return None
-    busy_seconds = application.hold_seconds.mean + application.connect_seconds.mean
-    under_way = float(scene.rates.per_second.max()) / scene.hosts * busy_seconds
-    if probability_of_waiting(keeping.processes * keeping.threads, under_way) > SELDOM:
+    if probability_of_waiting(keeping.processes * keeping.threads, _under_way(application, scene)) > SELDOM:
         return "requests wait for a thread"
     return None
+
+
+def _queue(keeping: Keeping, application: Application, scene: Scene) -> str | None:
+    if keeping.threads is None:
+        return None
+    if _under_way(application, scene) > OVERLOADED * keeping.processes * keeping.threads:
+        return "many requests wait for a thread at once"
+    return None
+
+
+def _under_way(application: Application, scene: Scene) -> float:
+    """Requests of a host, at most."""
+    busy_seconds = application.hold_seconds.mean + application.connect_seconds.mean
+    return float(scene.rates.per_second.max()) / scene.hosts * busy_seconds
 
 
 def _hosts_when_full(scene: Scene) -> int:
