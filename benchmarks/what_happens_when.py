@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.analysis.findings import findings_of
-from loadlab.faults import FAULTS
 from loadlab.model.recorded import RecordedRun
 from loadlab.model.samples import Series
+from loadlab.plan.experiment import read_plan
 from loadlab.report.what_happens_when import RECORDED, what_happens_when_page
 from loadlab.store.reader import RunReader
 from loadlab.store.records import SCHEDULE_RECORDS, SESSION_RECORDS, TRIAL_RECORDS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from loadlab.model.session import Session
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
+PLAN: Final = REPOSITORY / "plans" / "faults.toml"
 RECORD: Final = REPOSITORY / RECORDED
 PAGE: Final = REPOSITORY / "docs" / "reference" / "what-happens-when.md"
 PARTS: Final = ("versions", "PostgreSQL", "machine")
@@ -77,12 +78,13 @@ def page_of(text: str) -> str:
     """The page that a record makes."""
     recorded = recorded_in(text)
     measured = {case.fault.name for case in recorded.schedule.cases if case.fault}
-    return what_happens_when_page(findings_of(recorded), [name for name in at_an_instant() if name not in measured])
+    return what_happens_when_page(findings_of(recorded), [name for name in planned() if name not in measured])
 
 
-def at_an_instant() -> list[str]:
-    """All faults that a plan can have come within the window."""
-    return [name for name in FAULTS if FAULTS[name].acts == "at_instant"]
+def planned() -> list[str]:
+    """The faults of the plan as it is now."""
+    cases = read_plan(PLAN.read_text(), str(PLAN)).cases
+    return list(dict.fromkeys(case.fault.name for case in cases if case.fault))
 
 
 def main() -> None:
