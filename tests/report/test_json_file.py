@@ -79,7 +79,7 @@ def test_every_key_that_is_written_is_described() -> None:
     whole, described = document(), schema()
     assert set(whole) == set(described["properties"])
     definitions = described["$defs"]
-    case = set(definitions["case"]["properties"]) - {"fault"}  # absent in a case without
+    case = set(definitions["case"]["properties"])
     assert set(whole["run"]) == set(described["properties"]["run"]["properties"])
     assert set(whole["trials"][0]) == case | set(definitions["trial"]["properties"])
     assert set(whole["arms"][0]) == case | set(definitions["arm"]["properties"])
