@@ -81,10 +81,12 @@ def _measured(findings: Findings) -> str:
     postgresql, machine = environment.get("PostgreSQL", {}), environment.get("machine", {})
     trials = sum(len(one.trials) for one in findings.aftermaths.cases)
     unusable = sum(one.unusable for one in findings.aftermaths.cases)
+    left = run.trials_planned - run.trials_done
     return escape(
         f"{run.started[:10]}, {machine.get('cores')} cores{_load(machine)}, PostgreSQL {postgresql.get('version')},"
         f" {', '.join(told)}; 8 users without keep-alive, windows of {numbers.exact(run.window_seconds)} s."
         f" {numbers.plural(trials, 'trial')} with a fault were complete, {numbers.count(unusable)} were not."
+        + (f" The run was ended {numbers.plural(left, 'trial')} early." if left else "")
     )
 
 
