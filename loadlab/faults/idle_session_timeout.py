@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 from loadlab.errors import EnvironmentFaultError
 from loadlab.faults.base import Acts, Fault, FaultEffect, Need
 from loadlab.model.bounds import Bounds
-from loadlab.model.planned_fault import Bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +27,12 @@ class IdleSessionTimeout(Fault):
 
     A session takes it over when it next answers, also one that was open before. One that idles already goes on to idle:
     PostgreSQL sets the timer when a session begins to, and reads its configuration after the next command. The lab's
-    own connections are exempt.
+    own connections are exempt. New sessions end as well, so more may fail than what was kept before.
     """
 
     acts: ClassVar[Acts] = "at_instant"
     lasting: ClassVar[bool] = True
     needs: ClassVar[tuple[Need, ...]] = ("own_postgresql",)
-    bound: ClassVar[Bound | None] = Bound.ONE_PER_CONNECTION
 
     after_ms: Annotated[int, Bounds(ge=1, le=86_400_000, description="milliseconds, a whole number, 1 or more")]
 

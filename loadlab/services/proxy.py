@@ -80,6 +80,10 @@ class Proxy(Relay):
         while self._drops:  # waits for the next command, and does nothing else
             super()._hear(events)
 
+    def _accept(self, events: int) -> bool:
+        """None where a client came in the same moment as the command to refuse it."""
+        return not self._refuses and super()._accept(events)
+
     def _cut(self) -> None:
         self._refuses = True
         self._loop.watch(self._listener, READ, 0, self._accept)
